@@ -1,0 +1,50 @@
+"""What can go wrong, in words for the person who uses the program.
+
+AppError
+├── PictureError       this file cannot be shown; names the file
+├── PromptError        this question cannot be asked as it is
+├── CheckpointError    this model cannot be loaded
+├── OutOfMemory        the device has too little memory for what was asked
+├── EngineError        the model failed while answering
+├── StoreError         something could not be kept on disk
+└── Cancelled          the user ended it; not a failure, never shown as one
+
+Each message is one or two sentences: what happened, and one action that helps. The library's
+own exception stays as `__cause__`.
+"""
+
+
+class AppError(Exception):
+    """An expected failure whose text is written for the user."""
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class PictureError(AppError):
+    """A file that cannot be shown as a picture."""
+
+
+class PromptError(AppError):
+    """A question that cannot be put to the model as it is."""
+
+
+class CheckpointError(AppError):
+    """A model folder that cannot be loaded."""
+
+
+class OutOfMemory(AppError):
+    """Too little memory on the device for the weights or for the answer."""
+
+
+class EngineError(AppError):
+    """The model or its device failed while answering."""
+
+
+class StoreError(AppError):
+    """A file of ours that cannot be read or written."""
+
+
+class Cancelled(AppError):
+    """Loading was ended by the user."""

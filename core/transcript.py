@@ -1,0 +1,165 @@
+"""What is asked and what is answered, as data.
+
+Everything here is frozen and free of torch and Qt, so that it may cross threads and be kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from core.picture import Picture
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How words are chosen. The default is greedy, so that a caption can be made again.
+
+    `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 leave all tokens in. `top_k` 50 when
+    sampling is LLaVA-1.5's own silent default. `seed` None draws one; the one used is in the
+    `Answer`.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 50
+    repetition_penalty: float = 1.0
+    beams: int = 1
+    max_new_tokens: int = 512
+    seed: int | None = 0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question and its answer; `answer` is None while it is still to come."""
+
+    prompt: str
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the engine is asked: the last turn's answer is the one to give.
+
+    The picture belongs to the first turn.
+    """
+
+    picture: Picture
+    turns: tuple[Turn, ...]
+    sampling: Sampling = Sampling()
+
+
+class Ending(StrEnum):
+    """Why an answer ended where it did."""
+
+    COMPLETE = "complete"
+    LENGTH = "length"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer as said, and what it took.
+
+    `input_tokens` counts the image's 576 as the language model sees them. `tokens` are the new
+    ones, without the end-of-sequence token. `left_out` is the number of earlier
+    question-and-answer pairs that no longer fitted into the context.
+    """
+
+    text: str
+    ending: Ending
+    tokens: int
+    seconds: float
+    seconds_to_first_token: float = 0.0
+    input_tokens: int = 0
+    output_ids: tuple[int, ...] = ()
+    left_out: int = 0
+    seed: int | None = None
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Decode speed as the reader sees it: tokens after the first, over the time after it."""
+        after_first = self.seconds - self.seconds_to_first_token
+        return (self.tokens - 1) / after_first if self.tokens > 1 and after_first > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One line of the transcript: what was asked and the answer, None if it failed."""
+
+    prompt: str
+    answer: Answer | None = None
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A conversation about one picture, oldest exchange first."""
+
+    picture: Picture
+    exchanges: tuple[Exchange, ...] = ()
+
+    def asking(self, prompt: str) -> tuple[Turn, ...]:
+        """The turns of a request that asks `prompt` next; unanswered questions are left out."""
+        answered = [Turn(e.prompt, e.answer.text) for e in self.exchanges if e.answer]
+        return (*answered, Turn(prompt))
+
+    def with_exchange(self, exchange: Exchange) -> Transcript:
+        return replace(self, exchanges=(*self.exchanges, exchange))
+
+    def before(self, index: int) -> Transcript:
+        """The conversation up to, not including, the exchange at `index`."""
+        return replace(self, exchanges=self.exchanges[:index])
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model to load, and how.
+
+    `model` is "built-in", a folder, or a hub id that lies in the hub cache. `device` is auto,
+    cpu, cuda or cuda:N; `dtype` auto, float16, bfloat16 or float32.
+    """
+
+    model: str = "built-in"
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What is loaded, for the status line and for records. Memory in bytes."""
+
+    model: str
+    device: str
+    device_name: str
+    dtype: str
+    memory_bytes: int
+    context_length: int
+    knows_only_drawings: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Absent:
+    """No model is loaded and none is on its way."""
+
+
+@dataclass(frozen=True)
+class Loading:
+    """`fraction` of 1 is done; `stage` says in words what is being done."""
+
+    fraction: float
+    stage: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    facts: EngineFacts
+
+
+@dataclass(frozen=True)
+class Failed:
+    error: Exception
+
+
+ModelState = Absent | Loading | Ready | Failed
