@@ -1,0 +1,227 @@
+"""The commands of a developer's day, on a machine that has nothing but Python.
+
+    python3 packaging/dev.py run [PICTURE | FOLDER | caption …]   open the window, or caption
+    python3 packaging/dev.py test [PYTEST ARGUMENT …]             ruff, pyright and pytest
+
+Each does its own set-up in `.venv` beside the code; when nothing changed, that is one comparison
+of a fingerprint. Standard library only: this runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+
+# What Qt loads at run time on Linux, and the Debian package that has it. The first group is
+# needed even without a screen.
+QT_LIBRARIES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libOpenGL.so.0": "libopengl0",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libX11-xcb.so.1": "libx11-xcb1",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-image.so.0": "libxcb-image0",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-randr.so.0": "libxcb-randr0",
+    "libxcb-render-util.so.0": "libxcb-render-util0",
+    "libxcb-shape.so.0": "libxcb-shape0",
+    "libxcb-sync.so.1": "libxcb-sync1",
+    "libxcb-xfixes.so.0": "libxcb-xfixes0",
+    "libxcb-xkb.so.1": "libxcb-xkb1",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+}
+FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
+
+
+def main(arguments: Sequence[str]) -> int:
+    verbs = {"run": run, "test": test}
+    if not arguments or arguments[0] not in verbs:
+        print(__doc__)
+        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+    return verbs[arguments[0]](list(arguments[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Open the window; without a display the program itself captions a sample instead."""
+    if not install_system_libraries() and has_display():
+        return 1
+    install()
+    return subprocess.call([PYTHON, "-m", "gui", *arguments], cwd=Path.cwd(), env=environment())
+
+
+def test(arguments: list[str]) -> int:
+    """Lint, types, tests, in that order; all three run, the worst result counts."""
+    if not install_system_libraries():
+        return 1
+    install("test")
+    results = [
+        step("ruff check", "-m", "ruff", "check", "."),
+        step("ruff format", "-m", "ruff", "format", "--check", "."),
+        step("pyright", "-m", "pyright"),
+        step("pytest", "-m", "pytest", *arguments),
+    ]
+    return max(map(abs, results))
+
+
+def step(title: str, *command: str) -> int:
+    print(f"── {title}", flush=True)
+    settings = environment() | {"QT_QPA_PLATFORM": "offscreen", "HF_HUB_OFFLINE": "1"}
+    result = subprocess.call([PYTHON, *command], cwd=ROOT, env=settings)
+    if result and title != "pytest":
+        print(f"{title} failed", flush=True)
+    return result
+
+
+def environment() -> dict[str, str]:
+    # pyright's wrapper would otherwise ask the network whether there is a newer one.
+    return os.environ | {"PYTHONUTF8": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+
+
+# ── Python packages ─────────────────────────────────────────────────────────────────────────
+
+
+def install(extra: str = "") -> None:
+    """Bring `.venv` to what pyproject.toml says; nothing is done when it is there already."""
+    stamp = VENV / "onlooker-installed"
+    known = stamp.read_text().split() if stamp.is_file() else []
+    wanted = fingerprint()
+    if PYTHON.exists() and known[:1] == [wanted] and extra in ("", *known[1:]):
+        return
+    python = suitable_python()
+    if not PYTHON.exists():
+        make_venv(python)
+    extras = sorted({extra, *known[1:]} - {""})
+    target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+    print("Installing what Onlooker needs into .venv (the first time this takes minutes) …")
+    sys.stdout.flush()
+    pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    check([*pip, "--editable", target], "pip could not install Onlooker; its message is above.")
+    stamp.write_text(" ".join([wanted, *extras]))
+
+
+def fingerprint() -> str:
+    """Changes when the configuration, this script or the place of the checkout does."""
+    digest = hashlib.sha256(str(ROOT).encode())
+    digest.update((ROOT / "pyproject.toml").read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def suitable_python() -> str:
+    """A Python that the dependencies have wheels for: this one, or one found on the PATH."""
+    if OLDEST <= sys.version_info[:2] <= NEWEST:
+        return sys.executable
+    for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
+        found = shutil.which(f"python3.{minor}")
+        if found:
+            return found
+    sys.exit(
+        f"Onlooker needs Python 3.{OLDEST[1]} to 3.{NEWEST[1]}; this is"
+        f" {sys.version_info.major}.{sys.version_info.minor}. Install one of those and run"
+        " this command with it."
+    )
+
+
+def make_venv(python: str) -> None:
+    """Debian keeps `venv` in a package of its own; it is asked for when it is missing."""
+    print("Making .venv …", flush=True)
+    shutil.rmtree(VENV, ignore_errors=True)
+    if subprocess.call([python, "-c", "import venv, ensurepip"], stderr=subprocess.DEVNULL):
+        version = subprocess.check_output(
+            [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], text=True
+        ).strip()
+        if not install_debian_packages([f"python{version}-venv"]):
+            sys.exit(1)
+    check([python, "-m", "venv", VENV], "Python could not make a virtual environment in .venv.")
+
+
+def check(command: Sequence[str | Path], complaint: str) -> None:
+    if subprocess.call(command):
+        sys.exit(complaint)
+
+
+# ── System libraries ────────────────────────────────────────────────────────────────────────
+
+
+def install_system_libraries() -> bool:
+    """True when what Qt loads on Linux is there, or could be installed."""
+    if sys.platform != "linux":
+        return True
+    packages = [package for name, package in QT_LIBRARIES.items() if not can_load(name)]
+    if not has_fonts():
+        packages.append("fonts-dejavu-core")
+    return not packages or install_debian_packages(packages)
+
+
+def can_load(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def has_fonts() -> bool:
+    folders = [Path(folder).expanduser() for folder in FONT_FOLDERS]
+    return any(next(folder.rglob("*.[to]tf"), None) for folder in folders if folder.is_dir())
+
+
+def install_debian_packages(packages: list[str]) -> bool:
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    if not (is_debian_like() and os.geteuid() == 0 and shutil.which("apt-get")):
+        print("Onlooker's window needs some system libraries. This installs them:")
+        print("  sudo " + " ".join(command) if is_debian_like() else foreign_advice(packages))
+        sys.stdout.flush()
+        return False
+    print("Installing system libraries:", " ".join(packages), flush=True)
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for step_ in (["apt-get", "update"], command):
+        done = subprocess.run(step_, env=quiet, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(done.stdout + done.stderr)
+            print("apt-get failed; its message is above. Mend that and run this command again.")
+            return False
+    return True
+
+
+def is_debian_like() -> bool:
+    release = Path("/etc/os-release")
+    if not release.is_file():
+        return False
+    pairs = (line.split("=", 1) for line in release.read_text().splitlines() if "=" in line)
+    facts = {key: value.strip('"') for key, value in pairs}
+    kinds = {facts.get("ID", ""), *facts.get("ID_LIKE", "").split()}
+    return bool(kinds & {"debian", "ubuntu"})
+
+
+def foreign_advice(packages: list[str]) -> str:
+    """Debian's names only: the package names of other distributions were never tried."""
+    return "  your distribution's packages for what Debian calls " + " ".join(packages)
+
+
+def has_display() -> bool:
+    if sys.platform != "linux":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
