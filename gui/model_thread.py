@@ -1,0 +1,364 @@
+"""The thread that owns the model, and the one awaitable door to it.
+
+Everything else in gui/ awaits `load` and `answer` and never sees a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
+
+from core.errors import Cancelled, CheckpointError, EngineError
+from core.transcript import (
+    Absent,
+    Answer,
+    Ending,
+    EngineFacts,
+    Failed,
+    Loading,
+    ModelChoice,
+    ModelState,
+    Ready,
+    Request,
+)
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+
+FRAME_MS = 16
+PATIENCE_SECONDS = 5.0
+
+OnPiece = Callable[[str], None]
+OnProgress = Callable[[float, str], None]
+OpenEngine = Callable[[ModelChoice, OnProgress, threading.Event], "Engine"]
+
+
+def _open_engine(choice: ModelChoice, on_progress: OnProgress, stop: threading.Event) -> Engine:
+    on_progress(0.0, "Starting PyTorch")
+    try:
+        # Takes seconds, which only the model thread may spend.
+        from core.checkpoint import open_engine
+    except (ImportError, OSError) as error:
+        raise CheckpointError(
+            f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."
+        ) from error
+    return open_engine(choice, on_progress, stop)
+
+
+class ModelThread(QObject):
+    """Jobs run one after another, in the order they were asked.
+
+    An answer asked while a model loads waits for it. A new load replaces one under way. Every
+    method belongs to the window's thread, and so do the callbacks.
+    """
+
+    state_changed = Signal(object)
+
+    _load_asked = Signal(object)
+    _answer_asked = Signal(object)
+    _close_asked = Signal()
+
+    def __init__(self, open_engine: OpenEngine = _open_engine, parent: QObject | None = None):
+        super().__init__(parent)
+        self._state: ModelState = Absent()
+        self._load: _Load | None = None
+        self._jobs: list[_Job] = []
+        self._waiting: list[_Job] = []
+        self._is_closing = False
+        self._ended = asyncio.Event()
+        self._thread = QThread(self)
+        self._thread.setObjectName("model")
+        self._worker = _Worker(open_engine)
+        self._worker.moveToThread(self._thread)
+        # Bound methods of objects that live here: a lambda would run over there.
+        self._load_asked.connect(self._worker.load)
+        self._answer_asked.connect(self._worker.answer)
+        self._close_asked.connect(self._worker.close)
+        self._worker.progressed.connect(self._on_progressed)
+        self._worker.loaded.connect(self._on_loaded)
+        self._worker.load_failed.connect(self._on_load_failed)
+        self._worker.said.connect(self._on_said)
+        self._worker.answered.connect(self._on_answered)
+        self._worker.failed.connect(self._on_failed)
+        self._thread.finished.connect(self._on_thread_finished)
+        self._thread.start()
+
+    @property
+    def state(self) -> ModelState:
+        return self._state
+
+    @property
+    def is_busy(self) -> bool:
+        """An answer is under way or waits."""
+        return bool(self._jobs)
+
+    async def load(self, choice: ModelChoice) -> None:
+        """Put a model in the place of the present one; after a failure none is loaded.
+
+        Raises what opening the engine raises, and `Cancelled` when it was ended or replaced.
+        """
+        self._refuse_when_closing()
+        self.cancel_load()
+        load = _Load(choice, asyncio.get_running_loop().create_future())
+        self._load = load
+        self._set_state(Loading(0.0, "Waiting for the answer" if self._jobs else "Starting"))
+        self._load_asked.emit(load)
+        await _settled(load.done, load.stop)
+
+    async def answer(self, request: Request, on_piece: OnPiece = lambda piece: None) -> Answer:
+        """Ask the model. A stopped answer is an answer; a failure raises here.
+
+        `on_piece` gets the text in order, at most once a frame.
+        """
+        self._refuse_when_closing()
+        job = _Job(request, _Pieces(on_piece, self), asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        if self._load:
+            self._waiting.append(job)
+        else:
+            self._answer_asked.emit(job)
+        return await _settled(job.answer, job.stop)
+
+    def stop(self) -> None:
+        """End the answer under way and those still waiting."""
+        for job in self._jobs:
+            job.stop.set()
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            self._end(job, _NOTHING_SAID)
+
+    def cancel_load(self) -> None:
+        """End loading at the next tensor; its asker gets `Cancelled`."""
+        if self._load:
+            self._load.stop.set()
+
+    async def close(self, seconds: float = PATIENCE_SECONDS) -> bool:
+        """End everything, free the model, end the thread.
+
+        False when the thread is still at work after `seconds`: nothing can interrupt an import
+        or a kernel that is running.
+        """
+        self._is_closing = True
+        self.stop()
+        self.cancel_load()
+        self._close_asked.emit()
+        try:
+            await asyncio.wait_for(self._ended.wait(), seconds)
+        except TimeoutError:
+            return False
+        return self._thread.wait()
+
+    def _refuse_when_closing(self) -> None:
+        if self._is_closing:
+            raise Cancelled("Onlooker is closing.")
+
+    def _set_state(self, state: ModelState) -> None:
+        self._state = state
+        self.state_changed.emit(state)
+
+    def _end(self, job: _Job, outcome: Answer | Exception) -> None:
+        job.pieces.flush()
+        job.pieces.deleteLater()
+        self._jobs.remove(job)
+        _settle(job.answer, outcome)
+
+    @Slot(object, float, str)
+    def _on_progressed(self, load: _Load, fraction: float, stage: str) -> None:
+        if load is self._load:
+            self._set_state(Loading(fraction, stage))
+
+    @Slot(object, object)
+    def _on_loaded(self, load: _Load, facts: EngineFacts) -> None:
+        if load is not self._load:
+            # The worker frees this engine when it comes to the load that replaces it.
+            _settle(load.done, Cancelled("Loading was ended for another model."))
+            return
+        self._load = None
+        self._set_state(Ready(facts))
+        _settle(load.done, None)
+        waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            self._answer_asked.emit(job)
+
+    @Slot(object, object)
+    def _on_load_failed(self, load: _Load, error: Exception) -> None:
+        if load is self._load:
+            self._load = None
+            self._set_state(Absent() if isinstance(error, Cancelled) else Failed(error))
+            waiting, self._waiting = self._waiting, []
+            for job in waiting:
+                self._end(job, _no_model(error))
+        _settle(load.done, error)
+
+    @Slot(object, str)
+    def _on_said(self, job: _Job, piece: str) -> None:
+        job.pieces.add(piece)
+
+    @Slot(object, object)
+    def _on_answered(self, job: _Job, answer: Answer) -> None:
+        self._end(job, answer)
+
+    @Slot(object, object)
+    def _on_failed(self, job: _Job, error: Exception) -> None:
+        self._end(job, error)
+
+    @Slot()
+    def _on_thread_finished(self) -> None:
+        self._ended.set()
+
+
+class _Worker(QObject):
+    """Lives in the model thread and talks to the window by signals alone."""
+
+    progressed = Signal(object, float, str)
+    loaded = Signal(object, object)
+    load_failed = Signal(object, object)
+    said = Signal(object, str)
+    answered = Signal(object, object)
+    failed = Signal(object, object)
+
+    def __init__(self, open_engine: OpenEngine):
+        super().__init__()
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+
+    @Slot(object)
+    def load(self, load: _Load) -> None:
+        # The old weights go first: two models seldom fit side by side.
+        self._free_engine()
+        try:
+            if load.stop.is_set():
+                raise Cancelled("Loading was cancelled.")
+            engine = self._open_engine(load.choice, self._progress_of(load), load.stop)
+        except Exception as error:
+            _drop_locals(error)
+            self.load_failed.emit(load, error)
+        else:
+            self._engine = engine
+            self.loaded.emit(load, engine.facts)
+
+    @Slot(object)
+    def answer(self, job: _Job) -> None:
+        if job.stop.is_set():
+            self.answered.emit(job, _NOTHING_SAID)
+            return
+        try:
+            if not self._engine:
+                raise _no_model()
+            answer = self._engine.answer(
+                job.request, lambda piece: self.said.emit(job, piece), job.stop
+            )
+        except Exception as error:
+            _drop_locals(error)
+            self.failed.emit(job, error)
+        else:
+            self.answered.emit(job, answer)
+
+    @Slot()
+    def close(self) -> None:
+        self._free_engine()
+        QThread.currentThread().quit()
+
+    def _free_engine(self) -> None:
+        if self._engine:
+            self._engine.close()
+            self._engine = None
+
+    def _progress_of(self, load: _Load) -> OnProgress:
+        """Report each stage, and the fraction at most once a frame."""
+        last_stage, last_report = "", 0.0
+
+        def on_progress(fraction: float, stage: str) -> None:
+            nonlocal last_stage, last_report
+            now = time.monotonic()
+            if stage != last_stage or now - last_report > FRAME_MS / 1000:
+                last_stage, last_report = stage, now
+                self.progressed.emit(load, fraction, stage)
+
+        return on_progress
+
+
+class _Pieces(QObject):
+    """Pieces on their way to the asker, joined to at most one a frame; the first goes at once.
+
+    At 1,000 tokens per second the window would otherwise lay its text out 1,000 times.
+    """
+
+    def __init__(self, on_piece: OnPiece, parent: QObject):
+        super().__init__(parent)
+        self._on_piece = on_piece
+        self._unsaid: list[str] = []
+        self._frame = QTimer(self, interval=FRAME_MS, singleShot=True)
+        self._frame.timeout.connect(self.flush)
+
+    def add(self, piece: str) -> None:
+        self._unsaid.append(piece)
+        if not self._frame.isActive():
+            self.flush()
+
+    @Slot()
+    def flush(self) -> None:
+        if self._unsaid:
+            text, self._unsaid = "".join(self._unsaid), []
+            self._frame.start()
+            self._on_piece(text)
+
+
+@dataclass(eq=False)
+class _Load:
+    choice: ModelChoice
+    done: asyncio.Future[None]
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(eq=False)
+class _Job:
+    request: Request
+    pieces: _Pieces
+    answer: asyncio.Future[Answer]
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+_NOTHING_SAID = Answer("", Ending.STOPPED, tokens=0, seconds=0.0)
+
+
+def _no_model(cause: Exception | None = None) -> EngineError:
+    if cause is None or isinstance(cause, Cancelled):
+        return EngineError("No model is loaded. Load one, then ask again.")
+    error = EngineError(f"There is no model to ask. {cause}")
+    error.__cause__ = cause
+    return error
+
+
+async def _settled(future: asyncio.Future, stop: threading.Event):
+    try:
+        return await future
+    except asyncio.CancelledError:
+        stop.set()
+        raise
+
+
+def _settle(future: asyncio.Future, outcome: object) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+def _drop_locals(error: BaseException | None) -> None:
+    """Let go of the tensors that a traceback's frames hold; its lines stay.
+
+    The window keeps the error of a failed load, and with it would keep gigabytes.
+    """
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,75 @@
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import qasync
+from PIL import Image
+from PySide6.QtCore import QThread
+
+from core.picture import Picture
+from core.transcript import ModelChoice, Request, Turn
+from gui.model_thread import ModelThread
+from tests.scripted_engine import ScriptedCheckpoint
+
+
+@pytest.fixture
+def loop(qapp):
+    """The program's own event loop, with its small executor."""
+    with ThreadPoolExecutor(2) as executor, qasync.QEventLoop(qapp) as loop:
+        loop.set_default_executor(executor)
+        yield loop
+
+
+@pytest.fixture
+def run(loop):
+    """Run a coroutine to its end inside the Qt loop."""
+    return loop.run_until_complete
+
+
+@pytest.fixture
+def checkpoint():
+    return ScriptedCheckpoint()
+
+
+@pytest.fixture
+def model(run, checkpoint):
+    """A model thread over scripted engines, nothing loaded yet."""
+    model = ModelThread(checkpoint)
+    yield model
+    assert run(model.close())
+
+
+@pytest.fixture
+def ready(run, model):
+    run(model.load(ModelChoice()))
+    return model
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    yield
+    threads = [thing for thing in gc.get_objects() if isinstance(thing, QThread)]
+    running = [thread.objectName() for thread in threads if _is_running(thread)]
+    assert not running, f"threads are still running: {running}"
+
+
+def _is_running(thread: QThread) -> bool:
+    try:
+        return thread.isRunning() and thread is not QThread.currentThread()
+    except RuntimeError:  # Qt has deleted it already.
+        return False
+
+
+@pytest.fixture
+def red_square() -> Picture:
+    return Picture(path=None, pixels=Image.new("RGB", (40, 30), "red"), original_size=(40, 30))
+
+
+@pytest.fixture
+def ask(red_square):
+    """A request with one question about a red square."""
+    return lambda prompt: Request(red_square, (Turn(prompt),))

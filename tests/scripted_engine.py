@@ -1,0 +1,101 @@
+"""The engine's door without a model behind it: the prompt says what the engine shall do.
+
+    "say 40 words"              forty words, "word0 " to "word39 ", as fast as can be
+    "say 40 words at 1000"      the same, 1,000 words per second
+    "hold"                      says "Half an ", then waits to be stopped
+    "fail"                      says "Half an ", then fails as a device does
+    "crash"                     says "Half an ", then fails as nobody foresaw
+
+So does the choice of a model: "slow" loads until it is cancelled or `release` is set, "broken"
+cannot be loaded, "buggy" fails as nobody foresaw, anything else loads at once.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from core.errors import Cancelled, CheckpointError, EngineError
+from core.transcript import Answer, Ending, EngineFacts, ModelChoice, Request
+
+
+class ScriptedEngine:
+    def __init__(self, choice: ModelChoice):
+        self.facts = EngineFacts(
+            model=choice.model,
+            device="cpu",
+            device_name="Script",
+            dtype="float32",
+            memory_bytes=0,
+            context_length=4096,
+        )
+        self.thread = threading.current_thread()
+        self.requests: list[Request] = []
+        self.is_closed = False
+
+    def answer(
+        self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
+    ) -> Answer:
+        self.requests.append(request)
+        started = time.perf_counter()
+        said: list[str] = []
+        for piece in self._pieces(request.turns[-1].prompt, stop):
+            if stop.is_set():
+                break
+            said.append(piece)
+            on_piece(piece)
+        return Answer(
+            "".join(said).strip(),
+            Ending.STOPPED if stop.is_set() else Ending.COMPLETE,
+            tokens=len(said),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _pieces(self, script: str, stop: threading.Event):
+        match script.split():
+            case ["say", count, "words"]:
+                yield from (f"word{i} " for i in range(int(count)))
+            case ["say", count, "words", "at", rate]:
+                started = time.perf_counter()
+                for i in range(int(count)):
+                    stop.wait(max(0.0, started + i / float(rate) - time.perf_counter()))
+                    yield f"word{i} "
+            case ["hold"]:
+                yield "Half an "
+                stop.wait()
+            case ["fail"]:
+                yield "Half an "
+                raise EngineError("The device went away. Ask again.")
+            case ["crash"]:
+                yield "Half an "
+                raise ZeroDivisionError("nobody foresaw this")
+            case _:
+                yield from ("A ", "red ", "square.")
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class ScriptedCheckpoint:
+    """`open_engine` for a ModelThread; keeps the engines it opened, in order."""
+
+    def __init__(self):
+        self.engines: list[ScriptedEngine] = []
+        self.release = threading.Event()
+
+    def __call__(
+        self,
+        choice: ModelChoice,
+        on_progress: Callable[[float, str], None],
+        stop: threading.Event,
+    ) -> ScriptedEngine:
+        on_progress(0.5, "Reading weights")
+        if choice.model == "broken":
+            raise CheckpointError("broken is not a LLaVA. Choose another folder.")
+        if choice.model == "buggy":
+            raise ZeroDivisionError("nobody foresaw this")
+        if choice.model == "slow":
+            while not self.release.wait(0.005):
+                if stop.is_set():
+                    raise Cancelled("Loading was cancelled.")
+        self.engines.append(ScriptedEngine(choice))
+        return self.engines[-1]
