@@ -1,0 +1,386 @@
+"""Turns and a picture become the exact input ids and pixel values of LLaVA-1.5.
+
+What counts here was measured against the original code: conversation v1, the slow Llama
+tokenizer's rules, a picture padded to a square. A conversation is a list of parts, in which the
+image and the end of an answer are `Mark`s and everything else is text: a person may type
+`<image>` or `</s>`, and it stays what they typed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+from sentencepiece import SentencePieceProcessor
+
+from core.errors import CheckpointError, PromptError
+from core.transcript import Turn
+
+SYSTEM = (
+    "A chat between a curious human and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the human's questions."
+)
+STOP_STRING = "</s>"
+IMAGE_TOKEN_INDEX = -200
+PAD_COLOUR = (122, 116, 104)
+"""CLIP's mean colour, in 255ths and cut to whole numbers, as in the original."""
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class Mark(StrEnum):
+    """What is not text in a prompt, by the way it is written down."""
+
+    IMAGE = "<image>"
+    UNKNOWN = "<unk>"
+    BEGIN = "<s>"
+    END = STOP_STRING
+
+
+_MARKS = re.compile("|".join(Mark))
+_TOKENS = re.compile("|".join(mark for mark in Mark if mark is not Mark.IMAGE))
+
+
+# ---- words ------------------------------------------------------------------------------------
+
+
+def conversation(turns: Sequence[Turn], system: str | None = SYSTEM) -> list[str]:
+    """Conversation v1 in parts; the picture stands before the first question.
+
+    The last turn is open when its answer is None. As in the original, an empty question or
+    answer leaves only its role behind, and nothing is stripped.
+    """
+    parts: list[str] = [f"{system} "] if system is not None else []
+    for number, turn in enumerate(turns):
+        if number == 0:
+            parts += ["USER: ", Mark.IMAGE, f"\n{turn.prompt} "]
+        else:
+            parts.append(f"USER: {turn.prompt} " if turn.prompt else "USER:")
+        answer = (turn.answer or "").removesuffix(STOP_STRING)
+        parts += [f"ASSISTANT: {answer}", Mark.END] if answer else ["ASSISTANT:"]
+    # Text beside text is one stretch for the tokenizer.
+    joined: list[str] = []
+    for part in parts:
+        if joined and not isinstance(part, Mark) and not isinstance(joined[-1], Mark):
+            joined[-1] += part
+        else:
+            joined.append(part)
+    return joined
+
+
+def conversation_prompt(turns: Sequence[Turn], system: str | None = SYSTEM) -> str:
+    """The same as one string, for people and for the trace."""
+    return "".join(conversation(turns, system))
+
+
+def input_ids(prompt: str | Sequence[str], tokenizer: Tokenizer) -> list[int]:
+    """The prompt's ids with -200 where the image belongs, as `tokenizer_image_token` makes them.
+
+    Each chunk between images is tokenised by itself, so each gets its own dummy prefix; of the
+    BOS only the first stays. In the parts of a `conversation` only `Mark`s are marks. A plain
+    string is read as the original reads it: whatever looks like a mark in it is one.
+    """
+    parts = _cut(prompt, _MARKS) if isinstance(prompt, str) else prompt
+    ids = [tokenizer.bos_token_id]
+    chunk: list[str] = []
+    for part in parts:
+        if part is Mark.IMAGE:
+            ids += [*tokenizer.encode_parts(chunk), IMAGE_TOKEN_INDEX]
+            chunk = []
+        else:
+            chunk.append(part)
+    return ids + tokenizer.encode_parts(chunk)
+
+
+def _cut(text: str, marks: re.Pattern[str]) -> list[str]:
+    """`text` in parts, each of `marks` in it a `Mark`; no part is empty."""
+    parts: list[str] = []
+    end = 0
+    for match in marks.finditer(text):
+        parts += [text[end : match.start()], Mark(match.group())]
+        end = match.end()
+    return [part for part in (*parts, text[end:]) if part]
+
+
+class _Vocabulary(Protocol):
+    """How text becomes ids and back, in one kind of tokenizer file."""
+
+    size: int
+    ids: dict[Mark, int]
+
+    def encode_parts(self, parts: Sequence[str]) -> list[int]: ...
+
+    def decode(self, ids: list[int]) -> str: ...
+
+
+class Tokenizer:
+    """Llama's tokenizer by the slow tokenizer's rules; `TextIteratorStreamer` takes it as one.
+
+    transformers' own Llama tokenizers give other ids: see their merges of whitespace and the
+    prefix after an image.
+    """
+
+    def __init__(self, vocabulary: _Vocabulary):
+        self._vocabulary = vocabulary
+        self.bos_token_id = vocabulary.ids[Mark.BEGIN]
+        self.eos_token_id = vocabulary.ids[Mark.END]
+        self.unk_token_id = vocabulary.ids[Mark.UNKNOWN]
+        # LLaVA-1.5 has no padding of its own; its generation settings name id 0.
+        self.pad_token_id = self.unk_token_id
+        self.size = vocabulary.size
+        """The number of ids that are text; larger ones are never to be generated."""
+
+    @staticmethod
+    def load(folder: Path) -> Tokenizer:
+        """The tokenizer of a model folder: `tokenizer.model`, or else `tokenizer.json`.
+
+        Raises CheckpointError when neither is there or it is not Llama's kind.
+        """
+        model, fast = folder / "tokenizer.model", folder / "tokenizer.json"
+        try:
+            if model.is_file():
+                return Tokenizer(_SentencePieces(model, legacy=_is_legacy(folder)))
+            if fast.is_file():
+                return Tokenizer(_FastPieces(fast))
+        # Both libraries raise bare RuntimeError and Exception for a broken file.
+        except Exception as error:
+            raise CheckpointError(
+                f"The tokenizer in “{folder.name}” cannot be read. Copy the model's tokenizer "
+                "files into the folder again."
+            ) from error
+        raise CheckpointError(
+            f"There is no tokenizer in “{folder.name}”. Put the model's tokenizer.model into it."
+        )
+
+    def encode(self, text: str) -> list[int]:
+        """BOS and the ids of `text`, in which `<s>`, `</s>` and `<unk>` count as tokens."""
+        return [self.bos_token_id, *self.encode_parts(_cut(text, _TOKENS))]
+
+    def encode_parts(self, parts: Sequence[str]) -> list[int]:
+        """The ids of one chunk without BOS; only `Mark`s count as tokens."""
+        # Half a surrogate pair, as some input methods leave it, is not Unicode.
+        whole = [p if isinstance(p, Mark) else p.encode(errors="replace").decode() for p in parts]
+        return self._vocabulary.encode_parts(whole)
+
+    def decode(self, ids: Any, skip_special_tokens: bool = True, **_: Any) -> str:
+        """The text of a list or 1-d tensor of ids.
+
+        Special tokens are always left out. The text of the first ids is the beginning of the
+        text of all, but for a character at the end whose bytes have not all come: those are
+        U+FFFD each.
+        """
+        numbers = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        special = set(self._vocabulary.ids.values())
+        return self._vocabulary.decode(
+            [number for number in numbers if number not in special and 0 <= number < self.size]
+        )
+
+
+def _is_legacy(folder: Path) -> bool:
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return settings.get("legacy") is not False
+
+
+class _SentencePieces:
+    """A `tokenizer.model`, by the rules of transformers 4.31's slow Llama tokenizer.
+
+    LLaVA-1.5 was trained and traced with those. `legacy` changes only what follows a mark.
+    """
+
+    def __init__(self, path: Path, *, legacy: bool):
+        self._pieces = SentencePieceProcessor(model_file=str(path))
+        self._legacy = legacy
+        self.size = self._pieces.get_piece_size()
+        self.ids = {
+            Mark.UNKNOWN: self._pieces.unk_id(),
+            Mark.BEGIN: self._pieces.bos_id(),
+            Mark.END: self._pieces.eos_id(),
+        }
+
+    def encode_parts(self, parts: Sequence[str]) -> list[int]:
+        ids: list[int] = []
+        for number, part in enumerate(parts):
+            if isinstance(part, Mark):
+                ids.append(self.ids[part])
+            elif self._legacy:
+                ids += self._pieces.encode(part)
+            else:
+                ids += self._encode_stretch(part, is_first=number == 0)
+        return ids
+
+    def _encode_stretch(self, text: str, *, is_first: bool) -> list[int]:
+        text = text.replace("▁", " ")
+        pieces = self._pieces.encode(text, out_type=str)
+        if not is_first and not text.startswith(" ") and pieces and pieces[0].startswith("▁"):
+            # After a mark the dummy prefix goes, and the piece is looked up without it.
+            pieces = [pieces[0][1:], *pieces[1:]] if len(pieces[0]) > 1 else pieces[1:]
+        return [self._pieces.piece_to_id(piece) for piece in pieces]
+
+    def decode(self, ids: list[int]) -> str:
+        return self._pieces.decode(ids)
+
+
+class _FastPieces:
+    """A `tokenizer.json` as it is, with normaliser and merges of its own."""
+
+    def __init__(self, path: Path):
+        from tokenizers import Tokenizer as FastTokenizer
+
+        self._tokenizer = FastTokenizer.from_file(str(path))
+        # What a person types is text, even when it looks like a special token.
+        self._tokenizer.encode_special_tokens = True
+        self.ids: dict[Mark, int] = {}
+        for mark in (Mark.UNKNOWN, Mark.BEGIN, Mark.END):
+            number = self._tokenizer.token_to_id(mark)
+            if number is None:
+                raise ValueError(f"{path} has no {mark}")
+            self.ids[mark] = number
+        # `<image>` and `<pad>` stand behind the text's vocabulary.
+        added = set(self._tokenizer.get_added_tokens_decoder()) - set(self.ids.values())
+        self.size = self._tokenizer.get_vocab_size()
+        while self.size - 1 in added:
+            self.size -= 1
+
+    def encode_parts(self, parts: Sequence[str]) -> list[int]:
+        ids: list[int] = []
+        for part in parts:
+            if isinstance(part, Mark):
+                ids.append(self.ids[part])
+            else:
+                ids += self._tokenizer.encode(part, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        """As sentencepiece would. The library's own decoder spoils a whole run of bytes when
+        its last character is incomplete, and so takes back what was said."""
+        return _joined(self._tokenizer.id_to_token(number) or "" for number in ids)
+
+
+_BYTE = re.compile("<0x([0-9A-F]{2})>")
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    text = bytearray()
+    for number, piece in enumerate(pieces):
+        byte = _BYTE.fullmatch(piece)
+        written = piece if number else piece.removeprefix("▁")
+        text += bytes([int(byte[1], 16)]) if byte else written.replace("▁", " ").encode()
+    # One U+FFFD a byte, where errors="replace" gives one for several.
+    escaped = text.decode(errors="surrogateescape")
+    return _ESCAPED_BYTE.sub("\N{REPLACEMENT CHARACTER}", escaped)
+
+
+# ---- pixels -----------------------------------------------------------------------------------
+
+
+def pixel_values(
+    pixels: Image.Image,
+    image_size: int = 336,
+    mean: Sequence[float] = CLIP_MEAN,
+    std: Sequence[float] = CLIP_STD,
+) -> np.ndarray:
+    """An RGB picture as float32 (1, 3, image_size, image_size), bit for bit as the original's."""
+    square = _padded_square(pixels.convert("RGB"), image_size)
+    # Scaled in float64, then rounded, as CLIP's image processor does.
+    scaled = (np.asarray(square) * (1 / 255)).astype(np.float32)
+    normalised = (scaled - np.array(mean, np.float32)) / np.array(std, np.float32)
+    return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None])
+
+
+_STRIP_HEIGHT = 512
+
+
+def _padded_square(pixels: Image.Image, size: int) -> Image.Image:
+    """The picture in the middle of a square of `PAD_COLOUR`, resized to `size`, bicubic.
+
+    PIL resizes across and then down. Doing the two by themselves, the first in strips, gives the
+    same bits and never holds the square: a 30,000 × 1 picture would need 2.7 GB for it.
+    """
+    width, height = pixels.size
+    side = max(width, height)
+    left, top = (side - width) // 2, (side - height) // 2
+    narrow = Image.new("RGB", (size, side), PAD_COLOUR)
+    for row in range(0, height, _STRIP_HEIGHT):
+        strip_height = min(_STRIP_HEIGHT, height - row)
+        strip = Image.new("RGB", (side, strip_height), PAD_COLOUR)
+        strip.paste(pixels.crop((0, row, width, row + strip_height)), (left, 0))
+        resized = strip.resize((size, strip_height), Image.Resampling.BICUBIC)
+        narrow.paste(resized, (0, top + row))
+    return narrow.resize((size, size), Image.Resampling.BICUBIC)
+
+
+# ---- both -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What the model is given. `input_ids` has -200 for the image's `image_tokens` positions.
+
+    `max_new_tokens` is what was asked for, or what is left of the context.
+    """
+
+    prompt: str
+    input_ids: tuple[int, ...]
+    pixel_values: np.ndarray
+    max_new_tokens: int
+    image_tokens: int
+    left_out: int = 0
+
+    @property
+    def length(self) -> int:
+        """The number of positions the language model sees."""
+        return len(self.input_ids) - 1 + self.image_tokens
+
+
+def prepare(
+    pixels: Image.Image,
+    turns: Sequence[Turn],
+    tokenizer: Tokenizer,
+    *,
+    max_new_tokens: int,
+    context_length: int = 4096,
+    image_size: int = 336,
+    patch_size: int = 14,
+    mean: Sequence[float] = CLIP_MEAN,
+    std: Sequence[float] = CLIP_STD,
+    system: str | None = SYSTEM,
+) -> Inputs:
+    """The inputs of an answer to the last of `turns`.
+
+    When the turns leave too little of the context for the answer, the oldest pairs after the
+    first are left out, at last the first too. Raises PromptError when the question does not fit
+    alone.
+    """
+    if not turns:
+        raise PromptError("Nothing was asked. Type a question about the picture.")
+    image_tokens = (image_size // patch_size) ** 2
+    wanted = min(max_new_tokens, context_length // 4)
+    candidates = [(left, [turns[0], *turns[1 + left :]]) for left in range(len(turns) - 1)]
+    candidates.append((len(turns) - 1, [turns[-1]]))
+    for left_out, kept in candidates:
+        parts = conversation(kept, system)
+        ids = input_ids(parts, tokenizer)
+        # The model worker's own count: the placeholder is counted beside the 576.
+        room = context_length - len(ids) - image_tokens
+        if room >= wanted or (left_out == len(turns) - 1 and room >= 1):
+            return Inputs(
+                prompt="".join(parts),
+                input_ids=tuple(ids),
+                pixel_values=pixel_values(pixels, image_size, mean, std),
+                max_new_tokens=min(max_new_tokens, room),
+                image_tokens=image_tokens,
+                left_out=left_out,
+            )
+    raise PromptError(
+        f"This question is too long for the model, which reads {context_length} tokens at a "
+        f"time, the picture's {image_tokens} among them. Shorten it."
+    )
