@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -342,44 +342,39 @@ class Inputs:
 
 
 def prepare(
-    pixels: Image.Image,
     turns: Sequence[Turn],
+    pixel_values: np.ndarray,
     tokenizer: Tokenizer,
     *,
     max_new_tokens: int,
     context_length: int = 4096,
-    image_size: int = 336,
+    prompt_length: int | None = None,
     patch_size: int = 14,
-    mean: Sequence[float] = CLIP_MEAN,
-    std: Sequence[float] = CLIP_STD,
     system: str | None = SYSTEM,
 ) -> Inputs:
     """The inputs of an answer to the last of `turns`.
 
-    When the turns leave too little of the context for the answer, the oldest pairs after the
-    first are left out, at last the first too. Raises PromptError when the question does not fit
-    alone.
+    When the turns leave too little of the context for the answer, or are longer than
+    `prompt_length` positions, the oldest pairs after the first are left out, at last the first
+    too. Raises PromptError when the question does not fit alone.
     """
     if not turns:
         raise PromptError("Nothing was asked. Type a question about the picture.")
-    image_tokens = (image_size // patch_size) ** 2
+    image_tokens = (pixel_values.shape[-1] // patch_size) ** 2
     wanted = min(max_new_tokens, context_length // 4)
     candidates = [(left, [turns[0], *turns[1 + left :]]) for left in range(len(turns) - 1)]
     candidates.append((len(turns) - 1, [turns[-1]]))
     for left_out, kept in candidates:
         parts = conversation(kept, system)
         ids = input_ids(parts, tokenizer)
+        inputs = Inputs("".join(parts), tuple(ids), pixel_values, 0, image_tokens, left_out)
         # The model worker's own count: the placeholder is counted beside the 576.
         room = context_length - len(ids) - image_tokens
-        if room >= wanted or (left_out == len(turns) - 1 and room >= 1):
-            return Inputs(
-                prompt="".join(parts),
-                input_ids=tuple(ids),
-                pixel_values=pixel_values(pixels, image_size, mean, std),
-                max_new_tokens=min(max_new_tokens, room),
-                image_tokens=image_tokens,
-                left_out=left_out,
-            )
+        is_alone = len(kept) == 1
+        if inputs.length <= (prompt_length or context_length) and room >= (
+            1 if is_alone else wanted
+        ):
+            return replace(inputs, max_new_tokens=min(max_new_tokens, room))
     raise PromptError(
         f"This question is too long for the model, which reads {context_length} tokens at a "
         f"time, the picture's {image_tokens} among them. Shorten it."

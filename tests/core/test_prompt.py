@@ -73,7 +73,10 @@ def test_golden_trace_comes_out_exactly(llama, trace):
     tokenizer, _ = llama
     picture = Image.new("RGB", tuple(trace["image_size"]), "teal")
     inputs = prepare(
-        picture, [Turn(trace["question"])], tokenizer, max_new_tokens=trace["max_new_tokens"]
+        [Turn(trace["question"])],
+        pixel_values(picture),
+        tokenizer,
+        max_new_tokens=trace["max_new_tokens"],
     )
     assert inputs.prompt == trace["prompt"]
     assert list(inputs.input_ids) == trace["input_ids"]
@@ -260,16 +263,14 @@ def test_padding_is_the_original_colour():
 # ---- context
 
 
-def asked(tokenizer, turns, context_length):
-    picture = Image.new("RGB", (8, 8))
+def asked(tokenizer, turns, context_length, prompt_length=None):
     return prepare(
-        picture,
         turns,
+        pixel_values(Image.new("RGB", (8, 8)), 28),
         tokenizer,
         max_new_tokens=40,
         context_length=context_length,
-        image_size=28,
-        patch_size=14,
+        prompt_length=prompt_length,
     )
 
 
@@ -297,6 +298,13 @@ def test_answer_is_no_longer_than_what_is_left_of_the_context(tokenizer):
     length = asked(tokenizer, [Turn("What?")], 100_000).length
     # The placeholder itself is counted too, as the original's model worker does.
     assert asked(tokenizer, [Turn("What?")], length + 6).max_new_tokens == 5
+
+
+def test_prompt_is_no_longer_than_what_the_checkpoint_reads(tokenizer):
+    turns = [Turn("What?", "a red circle"), Turn("Why?", "a dog"), Turn("And now?")]
+    length = asked(tokenizer, turns, 100_000).length
+    assert asked(tokenizer, turns, 100_000, prompt_length=length).left_out == 0
+    assert asked(tokenizer, turns, 100_000, prompt_length=length - 1).left_out == 1
 
 
 def test_question_that_cannot_fit_alone_is_an_error_with_what_to_do(tokenizer):
