@@ -1,0 +1,524 @@
+"""Places the parts of the window, and gives every action a place in a menu and a key."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, Qt, Signal, Slot
+from PySide6.QtGui import (
+    QAction,
+    QActionGroup,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QKeySequence,
+)
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.picture import PICTURE_SUFFIXES, Picture
+from core.transcript import Answer, Failed, Loading, ModelState, Ready
+from gui.drop_zone import DropZone
+from gui.notice_bar import NoticeBar
+from gui.prompt_box import PromptBox
+from gui.status_line import StatusLine
+from gui.theme import Theme
+from gui.transcript_view import TranscriptView
+
+SMALLEST = (640, 480)
+_FIRST = (1180, 760)
+_USE_BUILT_IN = "Use the built-in model"
+_MODES = (("system", "Like the &system"), ("light", "&Light"), ("dark", "&Dark"))
+
+
+class MainWindow(QMainWindow):
+    """The window. It knows core's data, shows what it is given and tells what was done to it.
+
+    Its parts are `drop_zone`, `transcript_view`, `prompt_box`, `notice_bar` and `status_line`.
+    The methods that begin with `show_`, and `begin_answer`, `append`, `finish`, `fail`, keep the
+    parts in step; call them rather than the parts' own.
+
+    Pictures:
+      `paths_opened(list[Path])`     files or folders, dropped, pasted, chosen or a sample
+      `image_data_dropped(bytes, str)`  an encoded image without a file; a name or ""
+      `picture_chosen(int)`          another of the pictures at hand
+    Conversation:
+      `asked(str)`  `stopped()`  `regenerate_asked()`  `edited(int, str)`
+      `new_conversation_asked()`
+      `transcript_path_chosen(Path)` where the transcript is to be saved as text
+      `recent_opened()`              the submenu is about to show: answer with `show_recent`
+      `recent_chosen(int)`           an earlier conversation, by its id
+    Model:
+      `built_in_model_chosen()`  `model_folder_chosen(Path)`  `model_unloaded()`
+      `loading_cancelled()`
+    Program:
+      `theme_chosen(str)`            applied already; to be remembered
+      `settings_asked()`  `log_folder_asked()`
+      `notice_action_chosen(str)`    the action of a notice, by its words
+      `closed()`                     the window is hidden; take the program down
+    """
+
+    paths_opened = Signal(list)
+    image_data_dropped = Signal(bytes, str)
+    picture_chosen = Signal(int)
+    asked = Signal(str)
+    stopped = Signal()
+    regenerate_asked = Signal()
+    edited = Signal(int, str)
+    new_conversation_asked = Signal()
+    transcript_path_chosen = Signal(Path)
+    recent_opened = Signal()
+    recent_chosen = Signal(int)
+    built_in_model_chosen = Signal()
+    model_folder_chosen = Signal(Path)
+    model_unloaded = Signal()
+    loading_cancelled = Signal()
+    theme_chosen = Signal(str)
+    settings_asked = Signal()
+    log_folder_asked = Signal()
+    notice_action_chosen = Signal(str)
+    closed = Signal()
+
+    def __init__(
+        self,
+        theme: Theme,
+        presets: Sequence[tuple[str, str]] = (),
+        parent: QWidget | None = None,
+    ):
+        """`presets` are (name, prompt); the first is what Enter asks of a new picture."""
+        super().__init__(parent)
+        self.setObjectName("main_window")
+        self.setWindowTitle("Onlooker")
+        self.setMinimumSize(*SMALLEST)
+        self.resize(*_FIRST)
+        self.setAcceptDrops(True)
+        self._theme = theme
+        self._suggestion = presets[0][1] if presets else ""
+        self._folder = ""
+        self._build()
+        self.prompt_box.set_presets(presets)
+        self._build_file_menu()
+        self._build_conversation_menu()
+        self._build_view_menu()
+        self._build_model_menu()
+        self._build_help_menu()
+        self._connect()
+        self._show_state()
+        self.prompt_box.focus_prompt()
+
+    # What the window is told
+
+    def show_empty(self, samples: list[Path]) -> None:
+        """The first thing seen: how to begin, with samples."""
+        self.drop_zone.show_empty(samples)
+
+    def show_picture(self, picture: Picture) -> None:
+        self.drop_zone.show_picture(picture)
+        self.setWindowTitle(f"{picture.name} — Onlooker")
+        self.prompt_box.focus_prompt()
+
+    def show_picture_error(self, text: str) -> None:
+        self.drop_zone.show_error(text)
+        self.setWindowTitle("Onlooker")
+
+    def show_pictures_at_hand(self, paths: list[Path], current: int) -> None:
+        self.drop_zone.show_pictures_at_hand(paths, current)
+        self._show_state()
+
+    def show_model_state(self, state: ModelState) -> None:
+        self.status_line.show_model_state(state)
+        loading = isinstance(state, Loading)
+        self.prompt_box.set_loading(loading)
+        self.transcript_view.set_loading(loading)
+        self.unload_action.setEnabled(isinstance(state, Ready))
+        match state:
+            case Ready(facts):
+                self.transcript_view.show_only_drawings(facts.knows_only_drawings)
+                if facts.notes:
+                    self.show_notice(" ".join(facts.notes))
+            case Failed(error):
+                self.transcript_view.show_only_drawings(False)
+                self.show_notice(str(error), _USE_BUILT_IN)
+
+    def begin_answer(self, prompt: str) -> None:
+        self.transcript_view.begin_answer(prompt)
+        self.prompt_box.suggest("")
+        self.prompt_box.set_answering(True)
+        self.status_line.show_speed(0)
+        self._show_state()
+
+    def append(self, piece: str) -> None:
+        self.transcript_view.append(piece)
+
+    def finish(self, answer: Answer) -> None:
+        self.transcript_view.finish(answer)
+        self.prompt_box.set_answering(False)
+        self.status_line.show_speed(answer.tokens_per_second)
+        self._show_state()
+
+    def fail(self, text: str) -> None:
+        self.transcript_view.fail(text)
+        self.prompt_box.set_answering(False)
+        self._show_state()
+
+    def clear_conversation(self) -> None:
+        """A new conversation begins; the first preset is suggested again."""
+        self.transcript_view.clear()
+        self.prompt_box.set_answering(False)
+        self.prompt_box.suggest(self._suggestion)
+        self._show_state()
+
+    def cut_conversation(self, count: int) -> None:
+        """Keep the first `count` exchanges."""
+        self.transcript_view.cut(count)
+        self._show_state()
+
+    def give_prompt_back(self, prompt: str) -> None:
+        """A question that could not be asked: it is in the box again, unless something else is."""
+        if not self.prompt_box.text:
+            self.prompt_box.set_text(prompt)
+
+    def show_notice(self, text: str, action_text: str | None = None) -> None:
+        """A note or an expected error, without a dialog."""
+        self.notice_bar.show_notice(text, action_text)
+
+    def show_recent(self, conversations: Sequence[tuple[int, str]]) -> None:
+        """Earlier conversations as (id, title), latest first."""
+        self.recent_menu.clear()
+        for id_, title in conversations:
+            action = self.recent_menu.addAction(title.replace("&", "&&"))
+            action.triggered.connect(partial(self._on_recent_chosen, id_))
+        if not conversations:
+            self.recent_menu.addAction("None yet").setEnabled(False)
+
+    def save_state(self) -> str:
+        """Size, place and division of the window, as an opaque text."""
+        parts = {"geometry": self.saveGeometry(), "splitter": self.splitter.saveState()}
+        return json.dumps({k: base64.b64encode(v.data()).decode() for k, v in parts.items()})
+
+    def restore_state(self, state: str) -> None:
+        """Undo `save_state`; what it cannot read it leaves as it is."""
+        try:
+            parts = {k: QByteArray(base64.b64decode(v)) for k, v in json.loads(state).items()}
+        except (ValueError, TypeError, AttributeError, binascii.Error):
+            return
+        self.restoreGeometry(parts.get("geometry", QByteArray()))
+        self.splitter.restoreState(parts.get("splitter", QByteArray()))
+
+    # What the window does by itself
+
+    def open_dialog(self) -> None:
+        """Let the user choose picture files."""
+        suffixes = " ".join(f"*{suffix}" for suffix in PICTURE_SUFFIXES)
+        filters = f"Pictures ({suffixes});;All files (*)"
+        dialog = QFileDialog(self, "Open pictures", self._folder, filters)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.filesSelected.connect(self._on_files_selected)
+        _open(dialog)
+
+    def open_folder_dialog(self) -> None:
+        """Let the user choose a folder of pictures."""
+        dialog = QFileDialog(self, "Open a folder of pictures", self._folder)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.filesSelected.connect(self._on_files_selected)
+        _open(dialog)
+
+    def open_model_dialog(self) -> None:
+        """Let the user choose the folder of a model."""
+        dialog = QFileDialog(self, "Open the folder of LLaVA-1.5")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(self._on_model_folder_selected)
+        _open(dialog)
+
+    def save_dialog(self) -> None:
+        """Let the user choose where the transcript is saved."""
+        dialog = QFileDialog(self, "Save the transcript", "", "Text (*.txt)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("txt")
+        dialog.fileSelected.connect(self._on_transcript_path_selected)
+        _open(dialog)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Pictures may be let go anywhere on the window."""
+        self.drop_zone.dragEnterEvent(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        self.drop_zone.dragMoveEvent(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.drop_zone.dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.drop_zone.dropEvent(event)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.hide()
+        self.drop_zone.close()
+        event.accept()
+        self.closed.emit()
+
+    # Parts
+
+    def _build(self) -> None:
+        self.drop_zone = DropZone(self._theme)
+        self.transcript_view = TranscriptView(self._theme)
+        self.notice_bar = NoticeBar(self._theme)
+        self.prompt_box = PromptBox(self._theme)
+        self.status_line = StatusLine()
+        right = QWidget()
+        right.setObjectName("conversation")
+        right.setMinimumWidth(300)
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.transcript_view, 1)
+        below = QVBoxLayout()
+        below.setContentsMargins(12, 8, 12, 12)
+        below.setSpacing(8)
+        below.addWidget(self.notice_bar)
+        below.addWidget(self.prompt_box)
+        column.addLayout(below)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setObjectName("splitter")
+        self.splitter.setHandleWidth(1)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self.drop_zone)
+        self.splitter.addWidget(right)
+        self.splitter.setStretchFactor(0, 3)
+        self.splitter.setStretchFactor(1, 2)
+        self.splitter.setSizes([700, 480])
+        centre = QWidget()
+        rows = QVBoxLayout(centre)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(self.splitter, 1)
+        rows.addWidget(self.status_line)
+        self.setCentralWidget(centre)
+
+    def _build_file_menu(self) -> None:
+        menu = self.menuBar().addMenu("&File")
+        self.open_action = _action(menu, "&Open pictures…", self.open_dialog, "Ctrl+O")
+        self.open_folder_action = _action(
+            menu, "Open &folder…", self.open_folder_dialog, "Ctrl+Shift+O"
+        )
+        self.paste_action = _action(menu, "&Paste picture", self.drop_zone.paste, "Ctrl+V")
+        menu.addSeparator()
+        self.save_action = _action(menu, "&Save transcript…", self.save_dialog, "Ctrl+S")
+        self.recent_menu = menu.addMenu("&Recent conversations")
+        self.recent_menu.aboutToShow.connect(self.recent_opened)
+        self.show_recent([])
+        menu.addSeparator()
+        self.settings_action = _action(menu, "S&ettings…", self.settings_asked.emit, "Ctrl+,")
+        self.settings_action.setMenuRole(QAction.MenuRole.PreferencesRole)
+        self.quit_action = _action(menu, "&Quit", self.close, "Ctrl+Q")
+        self.quit_action.setMenuRole(QAction.MenuRole.QuitRole)
+
+    def _build_conversation_menu(self) -> None:
+        menu = self.menuBar().addMenu("&Conversation")
+        view = self.transcript_view
+        self.new_action = _action(
+            menu, "&New conversation", self.new_conversation_asked.emit, "Ctrl+N"
+        )
+        self.write_action = _action(
+            menu, "&Write a question", self.prompt_box.focus_prompt, "Ctrl+L"
+        )
+        self.again_action = _action(menu, "Answer &once more", self.regenerate_asked.emit, "Ctrl+R")
+        self.stop_action = _action(menu, "&Stop answering", self.stopped.emit, "Esc")
+        menu.addSeparator()
+        self.copy_action = _action(menu, "&Copy last answer", view.copy_last, "Ctrl+Shift+C")
+        self.copy_all_action = _action(menu, "Copy &all", view.copy_all, "Ctrl+Shift+A")
+
+    def _build_view_menu(self) -> None:
+        menu = self.menuBar().addMenu("&View")
+        picture, strip = self.drop_zone.picture_view, self.drop_zone.picture_strip
+        self.zoom_actions = [
+            _action(menu, "&Fit the picture", picture.fit, "Ctrl+0"),
+            _action(menu, "&Actual size", picture.show_actual_size, "Ctrl+1"),
+            _action(menu, "Zoom &in", picture.zoom_in, "Ctrl++", "Ctrl+="),
+            _action(menu, "Zoom &out", picture.zoom_out, "Ctrl+-"),
+        ]
+        menu.addSeparator()
+        self.strip_actions = [
+            _action(menu, "&Previous picture", strip.choose_previous, "PgUp"),
+            _action(menu, "&Next picture", strip.choose_next, "PgDown"),
+        ]
+        menu.addSeparator()
+        modes = menu.addMenu("&Colours")
+        group = QActionGroup(self)
+        self.theme_actions: dict[str, QAction] = {}
+        for mode, words in _MODES:
+            action = _action(modes, words, partial(self._on_mode_chosen, mode))
+            action.setCheckable(True)
+            group.addAction(action)
+            self.theme_actions[mode] = action
+
+    def _build_model_menu(self) -> None:
+        menu = self.menuBar().addMenu("&Model")
+        self.built_in_action = _action(menu, "&Built-in model", self.built_in_model_chosen.emit)
+        self.model_folder_action = _action(
+            menu, "Open model &folder…", self.open_model_dialog, "Ctrl+M"
+        )
+        menu.addSeparator()
+        self.unload_action = _action(menu, "&Unload", self.model_unloaded.emit)
+
+    def _build_help_menu(self) -> None:
+        menu = self.menuBar().addMenu("&Help")
+        self.keys_action = _action(menu, "&Keyboard shortcuts", self._show_keys, "F1")
+        self.log_action = _action(menu, "Open &log folder", self.log_folder_asked.emit)
+        menu.addSeparator()
+        self.about_action = _action(menu, "&About Onlooker", self._show_about)
+        self.about_action.setMenuRole(QAction.MenuRole.AboutRole)
+
+    def _connect(self) -> None:
+        self.drop_zone.paths_dropped.connect(self.paths_opened)
+        self.drop_zone.image_data_dropped.connect(self.image_data_dropped)
+        self.drop_zone.open_requested.connect(self.open_dialog)
+        self.drop_zone.picture_chosen.connect(self.picture_chosen)
+        self.drop_zone.refused.connect(self.show_notice)
+        self.drop_zone.picture_shown.connect(self._on_picture_shown)
+        self.prompt_box.asked.connect(self.asked)
+        self.prompt_box.stopped.connect(self.stopped)
+        self.prompt_box.picture_pasted.connect(self.drop_zone.paste)
+        self.transcript_view.regenerate_asked.connect(self.regenerate_asked)
+        self.transcript_view.edited.connect(self.edited)
+        self.transcript_view.model_requested.connect(self.open_model_dialog)
+        self.status_line.loading_cancelled.connect(self.loading_cancelled)
+        self.notice_bar.action_chosen.connect(self._on_notice_action_chosen)
+        self._theme.changed.connect(self._show_mode)
+        self._show_mode()
+
+    def _show_state(self) -> None:
+        """Offer what can be done now."""
+        answering = self.transcript_view.is_answering
+        said = self.transcript_view.has_exchanges
+        self.stop_action.setEnabled(answering)
+        self.again_action.setEnabled(said and not answering)
+        self.new_action.setEnabled(said)
+        for action in (self.copy_action, self.copy_all_action, self.save_action):
+            action.setEnabled(said)
+        for action in self.zoom_actions:
+            action.setEnabled(self.drop_zone.has_picture)
+        for action in self.strip_actions:
+            action.setEnabled(self.drop_zone.picture_strip.count > 1)
+
+    @Slot(bool)
+    def _on_picture_shown(self, is_shown: bool) -> None:
+        self.prompt_box.set_has_picture(is_shown)
+        self.prompt_box.suggest("" if self.transcript_view.has_exchanges else self._suggestion)
+        self._show_state()
+
+    @Slot(list)
+    def _on_files_selected(self, names: list[str]) -> None:
+        paths = [Path(name) for name in names]
+        if paths:
+            self._folder = str(paths[0].parent)
+            self.paths_opened.emit(paths)
+
+    @Slot(str)
+    def _on_model_folder_selected(self, name: str) -> None:
+        self.model_folder_chosen.emit(Path(name))
+
+    @Slot(str)
+    def _on_transcript_path_selected(self, name: str) -> None:
+        self.transcript_path_chosen.emit(Path(name))
+
+    @Slot(str)
+    def _on_notice_action_chosen(self, action_text: str) -> None:
+        if action_text == _USE_BUILT_IN:
+            self.built_in_model_chosen.emit()
+        self.notice_action_chosen.emit(action_text)
+
+    def _on_recent_chosen(self, id_: int, checked: bool = False) -> None:
+        self.recent_chosen.emit(id_)
+
+    def _on_mode_chosen(self, mode: str) -> None:
+        self._theme.choose(mode)
+        self.theme_chosen.emit(mode)
+
+    @Slot()
+    def _show_mode(self) -> None:
+        self.theme_actions[self._theme.mode].setChecked(True)
+
+    def _show_keys(self) -> None:
+        dialog = QDialog(self)
+        dialog.setObjectName("keys_dialog")
+        dialog.setWindowTitle("Keyboard shortcuts")
+        form = QFormLayout()
+        form.setHorizontalSpacing(32)
+        form.setVerticalSpacing(6)
+        rows = [
+            ("Enter", "Ask"),
+            ("Shift+Enter", "Break the line"),
+            ("Up, Down", "Earlier prompts"),
+        ]
+        for menu in self.menuBar().findChildren(QMenu):
+            for action in menu.actions():
+                if keys := action.shortcut().toString(QKeySequence.SequenceFormat.NativeText):
+                    rows.append((keys, action.text().replace("&", "").rstrip("…")))
+        rows.append(("0, 1, +, −, wheel", "Fit, actual size, zoom; with the picture in focus"))
+        for keys, words in rows:
+            key_label = QLabel(keys)
+            key_label.setProperty("class", "key")
+            form.addRow(key_label, QLabel(words))
+        _with_close_button(dialog, form)
+        _open(dialog)
+
+    def _show_about(self) -> None:
+        dialog = QDialog(self)
+        dialog.setObjectName("about_dialog")
+        dialog.setWindowTitle("About Onlooker")
+        icon = QLabel()
+        icon.setPixmap(self.windowIcon().pixmap(64, 64))
+        title = QLabel("Onlooker")
+        title.setProperty("class", "title")
+        words = QLabel(
+            "Looks at pictures and tells, word by word, what it sees.\n"
+            "Everything happens on this computer; no picture and no word leaves it."
+        )
+        column = QVBoxLayout()
+        column.setSpacing(12)
+        for part in (icon, title, words):
+            column.addWidget(part)
+        _with_close_button(dialog, column)
+        _open(dialog)
+
+
+def _action(menu: QMenu, text: str, act: Callable[[], object], *keys: str) -> QAction:
+    action = QAction(text, menu)
+    action.setShortcuts([QKeySequence(key) for key in keys])
+    action.triggered.connect(lambda checked=False: act())
+    menu.addAction(action)
+    return action
+
+
+def _open(dialog: QDialog) -> None:
+    """Without waiting for it: a nested loop would run beside the program's own."""
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.open()
+
+
+def _with_close_button(dialog: QDialog, content: QFormLayout | QVBoxLayout) -> None:
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(dialog.reject)
+    column = QVBoxLayout(dialog)
+    column.setContentsMargins(24, 24, 24, 16)
+    column.setSpacing(24)
+    column.addLayout(content)
+    column.addWidget(buttons)

@@ -1,0 +1,196 @@
+"""The slim strip of the pictures at hand: thumbnails, the current one marked."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+    Slot,
+)
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPainterPath, QPixmap, QWheelEvent
+from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from gui.preview import PreviewMaker, thumbnail
+from gui.theme import Theme
+
+THUMBNAIL_SIDE = 48
+_GAP = 4
+_MARK = 2
+_KEPT = 400
+
+_Index = QModelIndex | QPersistentModelIndex
+
+
+class PictureStrip(QListView):
+    """Shows `paths` as thumbnails made when they come into sight. Hidden while there is one."""
+
+    picture_chosen = Signal(int)
+
+    def __init__(self, theme: Theme, previews: PreviewMaker, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("picture_strip")
+        self.setAccessibleName("Pictures at hand")
+        self._pictures = _Pictures(previews, self)
+        self.setModel(self._pictures)
+        self.setItemDelegate(_Thumbnail(theme, self))
+        self.setFlow(QListView.Flow.LeftToRight)
+        self.setWrapping(False)
+        self.setUniformItemSizes(True)
+        self.setSelectionMode(QListView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedHeight(THUMBNAIL_SIDE + 2 * (_GAP + _MARK))
+        self.hide()
+        self.clicked.connect(self._on_clicked)
+        theme.changed.connect(self.viewport().update)
+
+    @property
+    def count(self) -> int:
+        return self._pictures.rowCount()
+
+    @property
+    def current(self) -> int:
+        """The one marked; -1 when there is none."""
+        return self.currentIndex().row()
+
+    def show_pictures(self, paths: list[Path], current: int) -> None:
+        """What is at hand, and which of them is open."""
+        if paths != self._pictures.paths:
+            self._pictures.replace(paths)
+        self.setVisible(len(paths) > 1)
+        index = self._pictures.index(current, 0)
+        flag = QItemSelectionModel.SelectionFlag.ClearAndSelect
+        self.selectionModel().setCurrentIndex(index, flag)
+        if index.isValid():
+            self.scrollTo(index)
+
+    def choose(self, index: int) -> None:
+        """Ask for another picture; whoever opens it marks it."""
+        if 0 <= index < self.count and index != self.current:
+            self.picture_chosen.emit(index)
+
+    def choose_next(self) -> None:
+        self.choose(self.current + 1)
+
+    def choose_previous(self) -> None:
+        self.choose(self.current - 1)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        match event.key():
+            case Qt.Key.Key_Left | Qt.Key.Key_Up:
+                self.choose_previous()
+            case Qt.Key.Key_Right | Qt.Key.Key_Down:
+                self.choose_next()
+            case Qt.Key.Key_Home:
+                self.choose(0)
+            case Qt.Key.Key_End:
+                self.choose(self.count - 1)
+            case _:
+                super().keyPressEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        bar = self.horizontalScrollBar()
+        delta = event.angleDelta()
+        bar.setValue(bar.value() - (delta.x() or delta.y()) // 2)
+        event.accept()
+
+    @Slot(QModelIndex)
+    def _on_clicked(self, index: QModelIndex) -> None:
+        self.picture_chosen.emit(index.row())
+
+
+class _Pictures(QAbstractListModel):
+    """Thumbnails are asked for when they are first painted and forgotten when there are many."""
+
+    def __init__(self, previews: PreviewMaker, parent: QWidget):
+        super().__init__(parent)
+        self.paths: list[Path] = []
+        self._ratio = parent.devicePixelRatioF()
+        self._previews = previews
+        self._thumbnails: dict[Path, QPixmap | None] = {}
+        previews.made.connect(self._on_made)
+
+    def replace(self, paths: list[Path]) -> None:
+        self.beginResetModel()
+        self.paths = list(paths)
+        self._thumbnails = {p: t for p, t in self._thumbnails.items() if p in set(paths)}
+        self.endResetModel()
+
+    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own default)
+        return 0 if parent.isValid() else len(self.paths)
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        path = self.paths[index.row()]
+        match role:
+            case Qt.ItemDataRole.DecorationRole:
+                return self._thumbnail(path)
+            case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
+                return path.name
+        return None
+
+    def _thumbnail(self, path: Path) -> QPixmap | None:
+        if path not in self._thumbnails:
+            self._thumbnails[path] = None
+            side = round(THUMBNAIL_SIDE * max(2.0, self._ratio))
+            self._previews.ask(("strip", path), partial(thumbnail, path, side))
+        return self._thumbnails[path]
+
+    @Slot(object, object)
+    def _on_made(self, key: object, image: QImage) -> None:
+        match key:
+            case ("strip", Path() as path) if path in self._thumbnails:
+                self._thumbnails[path] = QPixmap.fromImage(image)
+                while len(self._thumbnails) > _KEPT:
+                    del self._thumbnails[next(iter(self._thumbnails))]
+                row = self.index(self.paths.index(path), 0)
+                self.dataChanged.emit(row, row, [Qt.ItemDataRole.DecorationRole])
+
+
+class _Thumbnail(QStyledItemDelegate):
+    def __init__(self, theme: Theme, parent: QWidget):
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
+        side = THUMBNAIL_SIDE + 2 * (_GAP + _MARK)
+        return QSize(side, side)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        rect: QRect = option.rect  # type: ignore[attr-defined]
+        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        frame = rect.adjusted(_GAP, _GAP, -_GAP, -_GAP)
+        picture = frame.adjusted(_MARK, _MARK, -_MARK, -_MARK)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.setPen(Qt.PenStyle.NoPen)
+        if state & QStyle.StateFlag.State_Selected:
+            self._fill(painter, frame, 8, self._theme.colour("accent"))
+            self._fill(painter, frame.adjusted(2, 2, -2, -2), 6, self._theme.colour("canvas"))
+            picture.adjust(1, 1, -1, -1)
+        elif state & QStyle.StateFlag.State_MouseOver:
+            self._fill(painter, frame, 8, self._theme.colour("border_strong"))
+        shape = QPainterPath()
+        shape.addRoundedRect(picture, 5, 5)
+        painter.setClipPath(shape)
+        pixmap = index.data(Qt.ItemDataRole.DecorationRole)
+        if isinstance(pixmap, QPixmap) and not pixmap.isNull():
+            painter.drawPixmap(picture, pixmap)
+        else:
+            painter.fillRect(picture, self._theme.colour("raised"))
+        painter.restore()
+
+    def _fill(self, painter: QPainter, rect: QRect, radius: int, colour: QColor) -> None:
+        painter.setBrush(colour)
+        painter.drawRoundedRect(rect, radius, radius)

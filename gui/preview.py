@@ -1,0 +1,93 @@
+"""Makes the images that widgets show, in a thread of its own, so that no picture blocks them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+from PySide6.QtCore import QObject, QSize, Signal
+from PySide6.QtGui import QImage
+
+from core.errors import AppError
+from core.picture import open_picture
+
+log = logging.getLogger(__name__)
+
+# Rows turned into Qt's format at a time: the interpreter's lock is held no longer than that.
+_BAND_PIXELS = 2**18
+
+
+class PreviewMaker(QObject):
+    """One job after another, in the order asked. `made` comes in the asker's thread.
+
+    A job makes a QImage, or bytes. One that fails gives a null QImage: the widget shows its
+    empty frame, and whoever opens the picture hears the reason.
+    """
+
+    made = Signal(object, object)
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="preview")
+        self._is_closed = False
+
+    def ask(self, key: Hashable, make: Callable[[], QImage | bytes]) -> None:
+        """Run `make` over there; `made(key, result)` follows."""
+        if not self._is_closed:
+            self._thread.submit(self._make, key, make)
+
+    def close(self) -> None:
+        """Drop what waits and end the thread once the job under way is done."""
+        self._is_closed = True
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _make(self, key: Hashable, make: Callable[[], QImage | bytes]) -> None:
+        if self._is_closed:
+            return
+        try:
+            result = make()
+        except (AppError, OSError, ValueError, MemoryError) as error:
+            log.info("No preview of %s: %s", key, error)
+            result = QImage()
+        except Exception:
+            log.exception("No preview of %s", key)
+            result = QImage()
+        self.made.emit(key, result)
+
+
+def scaled(pixels: Image.Image, size: QSize, smooth: bool = True) -> QImage:
+    """`pixels` at exactly `size` device pixels; with hard edges when not `smooth`."""
+    wanted = (max(1, size.width()), max(1, size.height()))
+    if pixels.size == wanted:
+        return to_image(pixels)
+    resample = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
+    gap = 2.0 if smooth else None
+    return to_image(pixels.resize(wanted, resample, reducing_gap=gap))
+
+
+def to_image(pixels: Image.Image) -> QImage:
+    """The same pixels, in the format that Qt paints fastest."""
+    width, height = pixels.size
+    image = QImage(width, height, QImage.Format.Format_RGB32)
+    target = image.bits()
+    stride = image.bytesPerLine()
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        band = pixels.crop((0, top, width, bottom)).convert("RGB")
+        target[top * stride : bottom * stride] = band.tobytes("raw", "BGRX")
+    return image
+
+
+def thumbnail(path: Path, side: int) -> QImage:
+    """The picture in a square of at most `side` device pixels, its middle, filling it."""
+    pixels = open_picture(path).pixels
+    width, height = pixels.size
+    edge = min(width, height)
+    left, top = (width - edge) // 2, (height - edge) // 2
+    box = (left, top, left + edge, top + edge)
+    small = pixels.resize((side, side), Image.Resampling.LANCZOS, box=box, reducing_gap=2.0)
+    return to_image(small)

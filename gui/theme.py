@@ -1,0 +1,275 @@
+"""How the window looks: colours, type, icons and the stylesheet, in light and in dark.
+
+The tokens of `Palette` are the only place where a colour stands. `resources/style.qss` names
+them as `$accent`; icons are one-colour SVGs, tinted with one of them.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from string import Template
+
+import shiboken6
+from PySide6.QtCore import QByteArray, QObject, QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QFont, QFontInfo, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QAbstractButton, QApplication
+
+RESOURCES = Path(__file__).parents[1] / "resources"
+
+MODES = ("system", "light", "dark")
+
+# Icons are asked for at 16, 20 and 24 pixels, on screens of factor 1, 1.5, 2 and 3.
+_ICON_SIDES = (16, 20, 24, 30, 32, 36, 40, 48, 60, 72, 96)
+_SMALLEST_BODY = 14
+
+
+@dataclass(frozen=True)
+class Palette:
+    """One look. Text tokens reach WCAG AA (4.5 to 1) on every ground named beside them."""
+
+    window: str
+    """Behind everything."""
+    surface: str
+    """Where one writes and reads."""
+    canvas: str
+    """Around the picture."""
+    raised: str
+    """A control under the pointer, and a question."""
+    border: str
+    """Hairlines that only part things."""
+    border_strong: str
+    """Edges by which a control is recognised: 3 to 1."""
+    text: str
+    """On window, surface, canvas, raised, accent_soft."""
+    text_quiet: str
+    """On window, surface, canvas, raised."""
+    accent: str
+    """Links and the one button that matters; as text on window, surface, canvas, accent_soft."""
+    accent_hover: str
+    accent_pressed: str
+    accent_soft: str
+    """Selected, marked, noticed."""
+    on_accent: str
+    """On accent, accent_hover, accent_pressed."""
+    danger: str
+    """On window, surface, canvas, danger_soft."""
+    danger_soft: str
+
+
+LIGHT = Palette(
+    window="#f5f5f2",
+    surface="#ffffff",
+    canvas="#ebebe7",
+    raised="#e9eae6",
+    border="#dcdcd6",
+    border_strong="#86877f",
+    text="#1d1f1f",
+    text_quiet="#595c5b",
+    accent="#0d665d",
+    accent_hover="#0a574f",
+    accent_pressed="#084740",
+    accent_soft="#dcedea",
+    on_accent="#ffffff",
+    danger="#a32a24",
+    danger_soft="#fbe9e7",
+)
+DARK = Palette(
+    window="#1c1d1e",
+    surface="#242627",
+    canvas="#161718",
+    raised="#303334",
+    border="#37393a",
+    border_strong="#7c8180",
+    text="#e8e9e7",
+    text_quiet="#aeb2b0",
+    accent="#63c5b6",
+    accent_hover="#7bd2c5",
+    accent_pressed="#96dfd4",
+    accent_soft="#1f3b38",
+    on_accent="#06211d",
+    danger="#f49b93",
+    danger_soft="#40241f",
+)
+
+
+class Theme(QObject):
+    """Dresses the application, and again whenever the system or the user changes the mode."""
+
+    changed = Signal()
+
+    def __init__(self, app: QApplication, mode: str = "system"):
+        super().__init__(app)
+        self._app = app
+        self._mode = mode
+        self._icons: list[tuple[weakref.ref[QAbstractButton], str, str]] = []
+        app.setStyle("Fusion")
+        font = QFont(app.font())
+        # A system font of 9 points is 12 pixels at 96 dpi: too small to read paragraphs in.
+        self.body_pixels = max(_SMALLEST_BODY, QFontInfo(font).pixelSize())
+        font.setPixelSize(self.body_pixels)
+        app.setFont(font)
+        app.setWindowIcon(QIcon(str(RESOURCES / "icons" / "onlooker.svg")))
+        app.styleHints().colorSchemeChanged.connect(self._on_color_scheme_changed)
+        self._tell_system(mode)
+        self._dress()
+
+    @property
+    def mode(self) -> str:
+        """What was chosen: one of `MODES`."""
+        return self._mode
+
+    @property
+    def is_dark(self) -> bool:
+        if self._mode == "system":
+            return self._app.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        return self._mode == "dark"
+
+    @property
+    def palette(self) -> Palette:
+        return DARK if self.is_dark else LIGHT
+
+    def choose(self, mode: str) -> None:
+        """Follow the system, or stay light or dark."""
+        if mode not in MODES:
+            raise ValueError(f"No such mode: {mode}")
+        if mode != self._mode:
+            self._mode = mode
+            self._tell_system(mode)
+            self._dress()
+
+    def colour(self, token: str) -> QColor:
+        return QColor(getattr(self.palette, token))
+
+    def icon(self, name: str, token: str = "text") -> QIcon:
+        """`resources/icons/<name>.svg` in the colour of `token`; faded when disabled."""
+        palette = self.palette
+        return _tinted_icon(name, getattr(palette, token), palette.border_strong)
+
+    def pixmap(self, name: str, side: int, ratio: float, token: str = "text_quiet") -> QPixmap:
+        """An icon as a picture of `side` logical pixels for a screen of `ratio`."""
+        pixmap = _draw(_svg(name, getattr(self.palette, token)), round(side * ratio))
+        pixmap.setDevicePixelRatio(ratio)
+        return pixmap
+
+    def set_icon(self, button: QAbstractButton, name: str, token: str = "text") -> None:
+        """Give `button` an icon that keeps the theme's colour when the theme changes."""
+        self._icons = [entry for entry in self._icons if entry[0]() not in (None, button)]
+        self._icons.append((weakref.ref(button), name, token))
+        button.setIcon(self.icon(name, token))
+
+    @Slot()
+    def _on_color_scheme_changed(self) -> None:
+        if self._mode == "system":
+            self._dress()
+
+    def _tell_system(self, mode: str) -> None:
+        """The window's frame and native dialogs follow too, where the system has both looks."""
+        hints = self._app.styleHints()
+        if mode == "system":
+            hints.unsetColorScheme()
+        else:
+            dark = mode == "dark"
+            hints.setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
+
+    def _dress(self) -> None:
+        self._app.setPalette(_qt_palette(self.palette))
+        self._app.setStyleSheet(stylesheet(self.palette, self.body_pixels))
+        living = []
+        for entry in self._icons:
+            button = entry[0]()
+            if button is not None and shiboken6.isValid(button):
+                button.setIcon(self.icon(entry[1], entry[2]))
+                living.append(entry)
+        self._icons = living
+        self.changed.emit()
+
+
+def stylesheet(palette: Palette, body_pixels: int = _SMALLEST_BODY) -> str:
+    """`resources/style.qss` with its tokens filled in."""
+    template = Template((RESOURCES / "style.qss").read_text(encoding="utf-8"))
+    sizes = {
+        "small": f"{max(12, body_pixels - 1)}px",
+        "body": f"{body_pixels}px",
+        "reading": f"{body_pixels + 1}px",
+        "title": f"{round(body_pixels * 1.45)}px",
+    }
+    return template.substitute(asdict(palette), **sizes)
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of WCAG 2, 1 to 21, of two colours."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    def linear(value: float) -> float:
+        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+    parts = QColor(colour).getRgbF()
+    return sum(
+        weight * linear(part or 0.0)
+        for weight, part in zip((0.2126, 0.7152, 0.0722), parts[:3], strict=True)
+    )
+
+
+def _qt_palette(palette: Palette) -> QPalette:
+    """For what the stylesheet does not name: dialogs, menus, spin boxes."""
+    role = QPalette.ColorRole
+    colours = {
+        role.Window: palette.window,
+        role.WindowText: palette.text,
+        role.Base: palette.surface,
+        role.AlternateBase: palette.window,
+        role.Text: palette.text,
+        role.PlaceholderText: palette.text_quiet,
+        role.Button: palette.surface,
+        role.ButtonText: palette.text,
+        role.BrightText: palette.danger,
+        role.ToolTipBase: palette.surface,
+        role.ToolTipText: palette.text,
+        role.Highlight: palette.accent,
+        role.HighlightedText: palette.on_accent,
+        role.Accent: palette.accent,
+        role.Link: palette.accent,
+        role.LinkVisited: palette.accent,
+        role.Light: palette.raised,
+        role.Midlight: palette.border,
+        role.Mid: palette.border,
+        role.Dark: palette.border_strong,
+        role.Shadow: palette.border_strong,
+    }
+    result = QPalette()
+    for name, colour in colours.items():
+        result.setColor(name, QColor(colour))
+    for name in (role.WindowText, role.Text, role.ButtonText):
+        result.setColor(QPalette.ColorGroup.Disabled, name, QColor(palette.border_strong))
+    return result
+
+
+@lru_cache(maxsize=256)
+def _tinted_icon(name: str, colour: str, disabled: str) -> QIcon:
+    icon = QIcon()
+    for mode, tint in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, disabled)):
+        svg = _svg(name, tint)
+        for side in _ICON_SIDES:
+            icon.addPixmap(_draw(svg, side), mode)
+    return icon
+
+
+def _svg(name: str, colour: str) -> bytes:
+    path = RESOURCES / "icons" / f"{name}.svg"
+    return path.read_bytes().replace(b"currentColor", colour.encode())
+
+
+def _draw(svg: bytes, side: int) -> QPixmap:
+    pixmap = QPixmap(side, side)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    QSvgRenderer(QByteArray(svg)).render(painter, QRectF(0, 0, side, side))
+    painter.end()
+    return pixmap
