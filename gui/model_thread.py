@@ -63,6 +63,7 @@ class ModelThread(QObject):
 
     _load_asked = Signal(object)
     _answer_asked = Signal(object)
+    _unload_asked = Signal()
     _close_asked = Signal()
 
     def __init__(self, open_engine: OpenEngine = _open_engine, parent: QObject | None = None):
@@ -80,10 +81,12 @@ class ModelThread(QObject):
         # Bound methods of objects that live here: a lambda would run over there.
         self._load_asked.connect(self._worker.load)
         self._answer_asked.connect(self._worker.answer)
+        self._unload_asked.connect(self._worker.unload)
         self._close_asked.connect(self._worker.close)
         self._worker.progressed.connect(self._on_progressed)
         self._worker.loaded.connect(self._on_loaded)
         self._worker.load_failed.connect(self._on_load_failed)
+        self._worker.unloaded.connect(self._on_unloaded)
         self._worker.said.connect(self._on_said)
         self._worker.answered.connect(self._on_answered)
         self._worker.failed.connect(self._on_failed)
@@ -138,6 +141,11 @@ class ModelThread(QObject):
         """End loading at the next tensor; its asker gets `Cancelled`."""
         if self._load:
             self._load.stop.set()
+
+    def unload(self) -> None:
+        """Free the model, after the answers asked so far."""
+        self.cancel_load()
+        self._unload_asked.emit()
 
     async def close(self, seconds: float = PATIENCE_SECONDS) -> bool:
         """End everything, free the model, end the thread.
@@ -197,6 +205,11 @@ class ModelThread(QObject):
                 self._end(job, _no_model(error))
         _settle(load.done, error)
 
+    @Slot()
+    def _on_unloaded(self) -> None:
+        if not self._load:
+            self._set_state(Absent())
+
     @Slot(object, str)
     def _on_said(self, job: _Job, piece: str) -> None:
         job.pieces.add(piece)
@@ -220,6 +233,7 @@ class _Worker(QObject):
     progressed = Signal(object, float, str)
     loaded = Signal(object, object)
     load_failed = Signal(object, object)
+    unloaded = Signal()
     said = Signal(object, str)
     answered = Signal(object, object)
     failed = Signal(object, object)
@@ -260,6 +274,11 @@ class _Worker(QObject):
             self.failed.emit(job, error)
         else:
             self.answered.emit(job, answer)
+
+    @Slot()
+    def unload(self) -> None:
+        self._free_engine()
+        self.unloaded.emit()
 
     @Slot()
     def close(self) -> None:

@@ -2,6 +2,7 @@ import os
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import asyncio
 import gc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,12 +17,32 @@ from gui.model_thread import ModelThread
 from tests.scripted_engine import ScriptedCheckpoint
 
 
+async def until(is_so) -> None:
+    """Let the loop run until `is_so()`."""
+    async with asyncio.timeout(10):
+        while not is_so():
+            await asyncio.sleep(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _long_lived_objects_are_collected_once():
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def loop(qapp):
-    """The program's own event loop, with its small executor."""
+    """The program's own event loop, with its small executor.
+
+    Garbage is collected in this thread alone, as `gui.garbage` does in the program.
+    """
+    gc.disable()
     with ThreadPoolExecutor(2) as executor, qasync.QEventLoop(qapp) as loop:
         loop.set_default_executor(executor)
         yield loop
+    del loop, executor
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture

@@ -8,19 +8,13 @@ from PySide6.QtCore import QThread
 from core.errors import Cancelled, CheckpointError, EngineError
 from core.transcript import Absent, Ending, Failed, Loading, ModelChoice, Ready
 from gui.model_thread import FRAME_MS
+from tests.gui.conftest import until
 
 
 def watch(signal) -> list:
     seen = []
     signal.connect(seen.append)
     return seen
-
-
-async def until(is_so) -> None:
-    """Let the loop run until `is_so()`."""
-    async with asyncio.timeout(10):
-        while not is_so():
-            await asyncio.sleep(0)
 
 
 def test_pieces_make_up_the_answer_and_arrive_in_the_window_thread(run, ready, ask, qapp):
@@ -249,6 +243,14 @@ def test_new_load_replaces_one_under_way_and_the_waiting_answer_comes_from_it(ru
 def test_new_model_frees_the_old_one(run, ready, checkpoint):
     run(ready.load(ModelChoice("other")))
     assert [engine.is_closed for engine in checkpoint.engines] == [True, False]
+
+
+def test_unloading_frees_the_model_and_says_so(run, ready, checkpoint, ask):
+    ready.unload()
+    run(until(lambda: ready.state == Absent()))
+    assert checkpoint.engines[0].is_closed
+    with pytest.raises(EngineError, match="No model is loaded"):
+        run(ready.answer(ask("anything")))
 
 
 def test_asker_that_goes_away_ends_its_answer(run, ready, ask):

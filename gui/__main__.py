@@ -1,0 +1,82 @@
+"""The console script `onlooker`, and `python -m gui`: the window, or a verb of the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+STARTED = time.perf_counter()
+VERBS = ("caption",)
+SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and give its exit status. Qt is imported only for a window."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in VERBS:
+        return _caption(arguments)
+    paths = [path.absolute() for path in _parser().parse_args(arguments).paths]
+    if not _has_display():
+        return _caption_without_window(paths)
+
+    try:
+        from gui.app import run
+    except ImportError as error:
+        _say(f"The window cannot be opened: {error}. Install what is missing, or use")
+        _say("“onlooker caption PICTURE”, which needs no window.")
+        return 1
+    return run(paths, STARTED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="onlooker",
+        description="Looks at pictures and tells, word by word, what it sees.",
+        epilog="“onlooker caption --help” tells how to describe pictures in the terminal.",
+    )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PICTURE | FOLDER",
+        help="open the window on these pictures, or on those in a folder",
+    )
+    parser.add_argument("--version", action="version", version=f"Onlooker {version('onlooker')}")
+    return parser
+
+
+def _has_display() -> bool:
+    wanted = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return sys.platform != "linux" or any(os.environ.get(name) for name in wanted)
+
+
+def _caption_without_window(paths: list[Path]) -> int:
+    from core.picture import find_pictures
+
+    samples = sorted(path for path in SAMPLES.glob("*") if path.suffix in (".png", ".jpg"))
+    pictures = find_pictures(paths) if paths else samples[:1]
+    if not pictures:
+        _say("There is no display for a window, and no picture to describe in the terminal.")
+        return 1
+    _say(f"There is no display for a window; describing {pictures[0].name} in the terminal.")
+    return _caption(["caption", *map(str, pictures)])
+
+
+def _say(line: str) -> None:
+    if sys.stderr:
+        sys.stderr.write(f"{line}\n")
+
+
+def _caption(arguments: list[str]) -> int:
+    from core.terminal import main as terminal
+
+    return terminal(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,331 @@
+"""Builds each part of the window once, runs its loop, and takes it all down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import qasync
+from core.settings import folder as our_folder
+from core.settings import load as load_settings
+from core.store import Store
+from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QApplication
+
+from core.errors import AppError
+from core.picture import find_pictures
+from core.transcript import ModelChoice, ModelState, Ready
+from gui.garbage import GarbageCollector
+from gui.main_window import MainWindow
+from gui.model_thread import PATIENCE_SECONDS, ModelThread
+from gui.notices import Notices, crash_file, open_log
+from gui.session import Session
+from gui.theme import RESOURCES, Theme
+
+LATEST_PAINT_MS = 1000
+
+log = logging.getLogger(__name__)
+
+
+def run(paths: list[Path], started: float) -> int:
+    """Open the window on `paths`; give the exit status once it is closed.
+
+    `started` is `time.perf_counter()` at the program's first line.
+    """
+    folder = our_folder()
+    open_log(folder)
+    with crash_file(folder) as crash:
+        application = _Application(sys.argv[:1])
+        loop = qasync.QEventLoop(application)
+        executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="helper")
+        loop.set_default_executor(executor)
+        program = Program(application, loop, folder, started)
+        with program.notices.catching(loop), _signals_calling(program.quit):
+            is_clean = loop.run_until_complete(program.life(paths, crash))
+        if is_clean:
+            loop.close()
+    if not is_clean:
+        # Nothing can interrupt a library that is being imported; all that is ours is safe.
+        logging.shutdown()
+        os._exit(0)
+    return 0
+
+
+class Program(QObject):
+    """The parts, who hears whom, and the order of the beginning and the end."""
+
+    def __init__(
+        self,
+        application: _Application,
+        loop: asyncio.AbstractEventLoop,
+        folder: Path,
+        started: float,
+        model: ModelThread | None = None,
+    ):
+        super().__init__()
+        self._loop = loop
+        self._folder = folder
+        self._started = started
+        self._tasks: set[asyncio.Task] = set()
+        self._quit_asked = asyncio.Event()
+        self._garbage = GarbageCollector(self)
+        self.notices = Notices(self)
+        self._settings = load_settings(folder)
+        self._store = Store(folder / "transcripts.sqlite")
+        self.model = model or ModelThread(parent=self)
+        self.session = Session(self.model, self._store, self._settings, self)
+        self._theme = Theme(application, self._settings.theme)
+        self.window = MainWindow(self._theme, _presets())
+        self.notices.window = self.window
+        self._join_pictures()
+        self._join_conversation()
+        self._join_model()
+        self._join_program(application)
+
+    async def life(self, paths: list[Path], crash: str = "") -> bool:
+        """From the first paint to the last word kept. False if the process must be ended hard."""
+        self._show_window()
+        await self._painted()
+        log.info("Window shown after %.2f s", time.perf_counter() - self._started)
+        self._begin(self.session.load_model(self._settings.model_choice))
+        if paths:
+            self._begin(self.session.open_paths(paths))
+        if crash:
+            self.notices.tell_of_crash(crash)
+        await self._quit_asked.wait()
+        return await self._leave()
+
+    def quit(self) -> None:
+        """End the program as closing the window does."""
+        self._quit_asked.set()
+
+    # Beginning and end
+
+    def _show_window(self) -> None:
+        self.window.show_empty(_samples())
+        self.window.prompt_box.set_history(self._settings.prompt_history)
+        self.window.restore_state(self._settings.window)
+        self.window.show()
+
+    async def _painted(self) -> None:
+        """Wait for the first paint, before torch takes the interpreter; a window that begins
+        minimised never paints."""
+        painted = _FirstPaint(self.window)
+        try:
+            await asyncio.wait_for(painted.is_over.wait(), LATEST_PAINT_MS / 1000)
+        except TimeoutError:
+            self.window.removeEventFilter(painted)
+
+    async def _leave(self) -> bool:
+        self._settings.window = self.window.save_state()
+        if self.window.isVisible():
+            self.window.close()
+        for widget in QApplication.topLevelWidgets():
+            widget.hide()
+        await self.session.close()
+        deadline = self._loop.time() + PATIENCE_SECONDS
+        is_model_ended = await self.model.close(PATIENCE_SECONDS)
+        is_all_done = True
+        if self._tasks:
+            left = max(0.0, deadline - self._loop.time())
+            _, pending = await asyncio.wait(self._tasks, timeout=left)
+            is_all_done = not pending
+        self._garbage.close()
+        return is_model_ended and is_all_done
+
+    def _begin(self, coroutine: Coroutine) -> None:
+        """The one place where work starts that nobody awaits."""
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        match task.exception():
+            case None:
+                pass
+            case AppError() as error:
+                self.window.show_notice(str(error))
+            case error:
+                self.notices.report(error)
+
+    # Who hears whom
+
+    def _join_pictures(self) -> None:
+        window, session = self.window, self.session
+        window.paths_opened.connect(self._on_paths_opened)
+        window.image_data_dropped.connect(self._on_image_data_dropped)
+        window.picture_chosen.connect(self._on_picture_chosen)
+        session.picture_opened.connect(window.show_picture)
+        session.picture_failed.connect(self._on_picture_failed)
+        session.pictures_at_hand.connect(window.show_pictures_at_hand)
+
+    def _join_conversation(self) -> None:
+        window, session = self.window, self.session
+        window.asked.connect(self._on_asked)
+        window.stopped.connect(session.stop)
+        window.regenerate_asked.connect(self._on_regenerate_asked)
+        window.edited.connect(self._on_edited)
+        window.new_conversation_asked.connect(session.new_conversation)
+        session.conversation_cleared.connect(window.clear_conversation)
+        session.conversation_cut.connect(window.cut_conversation)
+        session.answer_begun.connect(window.begin_answer)
+        session.piece_said.connect(window.append)
+        session.answer_finished.connect(window.finish)
+        session.answer_failed.connect(self._on_answer_failed)
+        session.ask_refused.connect(window.give_prompt_back)
+        session.noticed.connect(window.show_notice)
+
+    def _join_model(self) -> None:
+        window, session = self.window, self.session
+        window.built_in_model_chosen.connect(self._on_built_in_model_chosen)
+        window.model_folder_chosen.connect(self._on_model_folder_chosen)
+        window.model_unloaded.connect(session.unload_model)
+        window.loading_cancelled.connect(session.cancel_loading)
+        session.model_changed.connect(window.show_model_state)
+        session.model_changed.connect(self._on_model_changed)
+
+    def _join_program(self, application: _Application) -> None:
+        window = self.window
+        window.theme_chosen.connect(self._on_theme_chosen)
+        window.log_folder_asked.connect(self._on_log_folder_asked)
+        window.closed.connect(self.quit)
+        application.quit_asked.connect(self.quit)
+
+    @Slot(list)
+    def _on_paths_opened(self, paths: list[Path]) -> None:
+        self._begin(self.session.open_paths(paths))
+
+    @Slot(bytes, str)
+    def _on_image_data_dropped(self, data: bytes, name: str) -> None:
+        self._begin(self.session.open_image_data(data, name))
+
+    @Slot(int)
+    def _on_picture_chosen(self, index: int) -> None:
+        self._begin(self.session.open_at_hand(index))
+
+    @Slot(object, str)
+    def _on_picture_failed(self, error: AppError, name: str) -> None:
+        self.window.show_picture_error(str(error))
+
+    @Slot(str)
+    def _on_asked(self, prompt: str) -> None:
+        self._begin(self.session.ask(prompt))
+
+    @Slot()
+    def _on_regenerate_asked(self) -> None:
+        self._begin(self.session.regenerate())
+
+    @Slot(int, str)
+    def _on_edited(self, index: int, prompt: str) -> None:
+        self._begin(self.session.ask_again(index, prompt))
+
+    @Slot(object)
+    def _on_answer_failed(self, error: AppError) -> None:
+        self.window.fail(str(error))
+
+    @Slot()
+    def _on_built_in_model_chosen(self) -> None:
+        self._begin(self.session.load_model(ModelChoice()))
+
+    @Slot(Path)
+    def _on_model_folder_chosen(self, folder: Path) -> None:
+        choice = replace(self._settings.model_choice, model=str(folder))
+        self._begin(self.session.load_model(choice))
+
+    @Slot(object)
+    def _on_model_changed(self, state: ModelState) -> None:
+        if isinstance(state, Ready):
+            self._garbage.spare_what_is_here()
+
+    @Slot(str)
+    def _on_theme_chosen(self, mode: str) -> None:
+        self._settings.theme = mode
+
+    @Slot()
+    def _on_log_folder_asked(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
+
+
+class _Application(QApplication):
+    """Qt's application; asked to quit by the system, it lets the program end in order."""
+
+    quit_asked = Signal()
+
+    def __init__(self, arguments: list[str]):
+        super().__init__(arguments)
+        self.setApplicationName("Onlooker")
+        self.setDesktopFileName("onlooker")
+        self.setQuitOnLastWindowClosed(False)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Quit:
+            # Cmd+Q. Qt would leave the loop here and now.
+            self.quit_asked.emit()
+            return True
+        return super().event(event)
+
+
+class _FirstPaint(QObject):
+    """Watches a window until it has painted once."""
+
+    def __init__(self, window: MainWindow):
+        super().__init__(window)
+        self.is_over = asyncio.Event()
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint:
+            watched.removeEventFilter(self)
+            self.is_over.set()
+        return False
+
+
+@contextmanager
+def _signals_calling(end: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl+C and a system that shuts down call `end`.
+
+    Python runs a handler between two of its own instructions, and an idle Qt loop runs none: a
+    byte in the wake-up socket makes it.
+    """
+    kinds = [signal.SIGINT, signal.SIGTERM]
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    far.setblocking(False)
+    notifier = QSocketNotifier(near.fileno(), QSocketNotifier.Type.Read)
+    notifier.activated.connect(lambda: near.recv(64))
+    descriptor = signal.set_wakeup_fd(far.fileno())
+    handlers = [signal.signal(kind, lambda *_: end()) for kind in kinds]
+    try:
+        yield
+    finally:
+        for kind, handler in zip(kinds, handlers, strict=True):
+            signal.signal(kind, handler)
+        signal.set_wakeup_fd(descriptor)
+        notifier.setEnabled(False)
+        near.close()
+        far.close()
+
+
+def _samples() -> list[Path]:
+    folder = RESOURCES / "samples"
+    return find_pictures([folder]) if folder.is_dir() else []
+
+
+def _presets() -> list[tuple[str, str]]:
+    presets = json.loads((RESOURCES / "prompts.json").read_text(encoding="utf-8"))
+    return [(preset["name"], preset["prompt"]) for preset in presets]

@@ -1,0 +1,208 @@
+"""Tells the user what nobody foresaw: one dialog with details to copy, and the log file.
+
+Expected errors are shown by the widget where they belong. What reaches this module is a fault
+of the program, from whichever thread, loop or library it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import platform
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from PySide6.QtCore import (
+    QMessageLogContext,
+    QObject,
+    QtMsgType,
+    Signal,
+    Slot,
+    qInstallMessageHandler,
+    qVersion,
+)
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+LOG_BYTES = 1_000_000
+CRASH_FILE = "crash.txt"
+
+log = logging.getLogger(__name__)
+
+
+class Notices(QObject):
+    """The one way by which an unforeseen error reaches the user and the log."""
+
+    _reported = Signal(str)
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self.window: QWidget | None = None
+        self._dialog: FaultDialog | None = None
+        # Errors come from any thread; the dialog belongs to the window's.
+        self._reported.connect(self._on_reported)
+
+    def report(self, error: BaseException) -> None:
+        """Log and show an error. May be called from any thread."""
+        log.error("Unforeseen", exc_info=error)
+        self._reported.emit("".join(traceback.format_exception(error)))
+
+    def tell_of_crash(self, details: str) -> None:
+        """Say once that the program ended by a crash the last time."""
+        self._show("Onlooker ended unexpectedly the last time.", details)
+
+    @contextmanager
+    def catching(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Take what nobody caught: in this thread, in others, in the loop, in Qt's own log."""
+        hooks = sys.excepthook, threading.excepthook
+        sys.excepthook = self._on_exception
+        threading.excepthook = self._on_thread_exception
+        loop.set_exception_handler(self._on_loop_exception)
+        qt_handler = qInstallMessageHandler(_log_qt_message)
+        try:
+            yield
+        finally:
+            qInstallMessageHandler(qt_handler)
+            loop.set_exception_handler(None)
+            sys.excepthook, threading.excepthook = hooks
+
+    def _on_exception(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        self.report(error.with_traceback(trace))
+
+    def _on_thread_exception(self, arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value and not isinstance(arguments.exc_value, SystemExit):
+            self.report(arguments.exc_value)
+
+    def _on_loop_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if error := context.get("exception"):
+            self.report(error)
+        else:
+            log.error("Event loop: %s", context.get("message"))
+
+    @Slot(str)
+    def _on_reported(self, details: str) -> None:
+        self._show("Something went wrong in Onlooker. What you wrote is kept.", details)
+
+    def _show(self, text: str, details: str) -> None:
+        if self._dialog:
+            self._dialog.add(details)
+            return
+        self._dialog = FaultDialog(text, details, self.window)
+        self._dialog.finished.connect(self._on_dialog_finished)
+        self._dialog.show()
+
+    @Slot(int)
+    def _on_dialog_finished(self, result: int) -> None:
+        if self._dialog:
+            self._dialog.deleteLater()
+            self._dialog = None
+
+
+class FaultDialog(QDialog):
+    """What happened, in words, and the details for whoever can mend it. Not modal."""
+
+    def __init__(self, text: str, details: str, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("fault_dialog")
+        self.setWindowTitle("Onlooker")
+        self.setModal(False)
+        sentence = QLabel(
+            f"{text} You can go on. To have it mended, copy the details into a report.",
+            wordWrap=True,
+        )
+        self._details = QPlainTextEdit(details, readOnly=True, objectName="details_text")
+        self._details.setAccessibleName("Details")
+        self._details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        copy_button = QPushButton("Copy details", objectName="copy_button")
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.addButton(copy_button, QDialogButtonBox.ButtonRole.ActionRole)
+        layout = QVBoxLayout(self)
+        layout.addWidget(sentence)
+        layout.addWidget(self._details)
+        layout.addWidget(buttons)
+        self.resize(560, 320)
+        copy_button.clicked.connect(self._on_copy_clicked)
+        buttons.rejected.connect(self.reject)
+
+    def add(self, details: str) -> None:
+        """Add a further error to a dialog that is still open."""
+        self._details.appendPlainText(f"\n{details}")
+
+    @Slot()
+    def _on_copy_clicked(self) -> None:
+        QGuiApplication.clipboard().setText(f"{_about()}\n\n{self._details.toPlainText()}")
+
+
+def open_log(folder: Path) -> None:
+    """Write the log to a file in `folder`, at most 1 MB and the one before it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(
+        folder / "onlooker.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s")
+    )
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    log.info(_about())
+
+
+@contextmanager
+def crash_file(folder: Path) -> Iterator[str]:
+    """Let a crash of the process itself leave its stacks in `folder`.
+
+    Gives what the crash before left, or "". A clean end takes the file away: on Windows
+    faulthandler also writes of exceptions that Qt handles.
+    """
+    path = folder / CRASH_FILE
+    before = ""
+    with suppress(OSError):
+        before = path.read_text(encoding="utf-8", errors="replace").strip()
+    with path.open("w", encoding="utf-8") as file:
+        faulthandler.enable(file)
+        try:
+            yield before
+        finally:
+            faulthandler.disable()
+    with suppress(OSError):
+        path.unlink()
+
+
+def _about() -> str:
+    return (
+        f"Onlooker {version('onlooker')}, Python {platform.python_version()}, Qt {qVersion()}, "
+        f"{platform.platform()}"
+    )
+
+
+_LEVELS = {
+    QtMsgType.QtDebugMsg: logging.DEBUG,
+    QtMsgType.QtInfoMsg: logging.INFO,
+    QtMsgType.QtWarningMsg: logging.WARNING,
+    QtMsgType.QtCriticalMsg: logging.ERROR,
+    QtMsgType.QtFatalMsg: logging.CRITICAL,
+}
+
+
+def _log_qt_message(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    logging.getLogger("qt").log(_LEVELS.get(kind, logging.WARNING), text)

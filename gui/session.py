@@ -1,0 +1,370 @@
+"""What a person can do: open pictures, ask, stop, ask again, choose a model. Knows no widgets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from core.errors import AppError, Cancelled, EngineError, PictureError, StoreError
+from core.picture import Picture, find_pictures, open_picture
+from core.settings import Settings
+from core.store import Store
+from core.transcript import (
+    Answer,
+    Ending,
+    Exchange,
+    ModelChoice,
+    ModelState,
+    Ready,
+    Request,
+    Sampling,
+    Transcript,
+)
+from gui.model_thread import ModelThread
+
+ANOTHER_TEMPERATURE = 0.7
+LAST_WORDS_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Session(QObject):
+    """One window's work: the picture, the conversation about it, and what is kept of both.
+
+    `picture_opened(Picture)`, `picture_failed(AppError, str name)`.
+    `pictures_at_hand(list[Path], int current)`: [] and -1 for a picture without a file.
+    `conversation_cleared()`, `conversation_cut(int)`: how many exchanges are left.
+    `answer_begun(str prompt)`, `piece_said(str)`, `answer_finished(Answer)`,
+    `answer_failed(AppError)`. `ask_refused(str prompt)`: not asked, a notice says why.
+    `model_changed(ModelState)`. `noticed(str)`: a sentence to show.
+
+    An expected failure is a signal with a sentence to show. What nobody foresaw is raised by the
+    coroutine, after the signal that puts the window right.
+    """
+
+    picture_opened = Signal(object)
+    picture_failed = Signal(object, str)
+    pictures_at_hand = Signal(list, int)
+    conversation_cleared = Signal()
+    conversation_cut = Signal(int)
+    answer_begun = Signal(str)
+    piece_said = Signal(str)
+    answer_finished = Signal(object)
+    answer_failed = Signal(object)
+    ask_refused = Signal(str)
+    model_changed = Signal(object)
+    noticed = Signal(str)
+
+    def __init__(
+        self,
+        model: ModelThread,
+        store: Store,
+        settings: Settings,
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self._model = model
+        self._store = store
+        self._settings = settings
+        self._at_hand: list[Path] = []
+        self._current = -1
+        self._newest_opening: _Opening | None = None
+        self._conversation: _Conversation | None = None
+        self._under_way: set[_Conversation] = set()
+        self._is_closed = False
+        model.state_changed.connect(self.model_changed)
+
+    @property
+    def picture(self) -> Picture | None:
+        return self._conversation.transcript.picture if self._conversation else None
+
+    @property
+    def transcript(self) -> Transcript | None:
+        """The conversation so far, without the answer under way."""
+        return self._conversation.transcript if self._conversation else None
+
+    @property
+    def is_answering(self) -> bool:
+        return self._conversation in self._under_way
+
+    @property
+    def model_state(self) -> ModelState:
+        return self._model.state
+
+    # Pictures: a newer call supersedes one that is still opening.
+
+    async def open_paths(self, paths: Iterable[Path]) -> None:
+        """Open a picture, or take several files and folders at hand and open the first."""
+        paths = list(paths)
+        with self._opening(paths[0].name if paths else "") as opening:
+            at_hand = await asyncio.to_thread(_pictures_among, paths)
+            if opening is self._newest_opening:
+                self._at_hand = at_hand
+                await self._open_at_hand(opening, 0)
+
+    async def open_image_data(self, data: bytes, name: str) -> None:
+        """Open an encoded image that came without a file, as from the clipboard."""
+        with self._opening(name) as opening:
+            if await self._open(opening, data, name):
+                self._at_hand, self._current = [], -1
+                self.pictures_at_hand.emit([], -1)
+
+    async def open_at_hand(self, index: int) -> None:
+        """Open another of the pictures at hand; there is none beyond the ends."""
+        if 0 <= index < len(self._at_hand):
+            with self._opening(self._at_hand[index].name) as opening:
+                await self._open_at_hand(opening, index)
+
+    async def next_picture(self) -> None:
+        await self.open_at_hand(self._current + 1)
+
+    async def previous_picture(self) -> None:
+        await self.open_at_hand(self._current - 1)
+
+    @contextmanager
+    def _opening(self, name: str) -> Iterator[_Opening]:
+        opening = _Opening(name)
+        self._newest_opening = opening
+        try:
+            yield opening
+        except AppError as error:
+            self._on_opening_failed(opening, error)
+        except Exception:
+            text = f"“{opening.name}” cannot be shown. Try another picture."
+            self._on_opening_failed(opening, PictureError(text))
+            raise
+        finally:
+            if opening is self._newest_opening:
+                self._newest_opening = None
+            opening.done.set()
+
+    def _on_opening_failed(self, opening: _Opening, error: AppError) -> None:
+        if opening is self._newest_opening:
+            self.picture_failed.emit(error, opening.name)
+
+    async def _open_at_hand(self, opening: _Opening, index: int) -> None:
+        self._current = index
+        self.pictures_at_hand.emit(self._at_hand, index)
+        path = self._at_hand[index]
+        opening.name = path.name
+        await self._open(opening, path)
+
+    async def _open(self, opening: _Opening, source: Path | bytes, name: str | None = None) -> bool:
+        picture = await asyncio.to_thread(open_picture, source, name)
+        if opening is not self._newest_opening or self._is_closed:
+            return False
+        self._begin_conversation(picture)
+        self.picture_opened.emit(picture)
+        return True
+
+    # The conversation.
+
+    async def ask(self, prompt: str) -> None:
+        """Ask about the picture, and wait for the answer."""
+        prompt = prompt.strip()
+        if not prompt:
+            return
+        self._remember(prompt)
+        if conversation := await self._free_conversation(prompt):
+            await self._answer(conversation, prompt, self._settings.sampling)
+
+    async def regenerate(self) -> None:
+        """Answer the last question again, in other words; the replaced answer stays kept."""
+        conversation = await self._free_conversation()
+        if not conversation or not conversation.transcript.exchanges:
+            return
+        sampling = self._settings.sampling
+        if sampling.temperature == 0:
+            # Greedy would say the same again.
+            sampling = replace(sampling, temperature=ANOTHER_TEMPERATURE)
+        last = len(conversation.transcript.exchanges) - 1
+        prompt = conversation.transcript.exchanges[last].prompt
+        await self._answer(self._cut(conversation, last), prompt, replace(sampling, seed=None))
+
+    async def ask_again(self, index: int, prompt: str) -> None:
+        """Ask `prompt` in place of question `index`; what came after stays kept, not shown."""
+        prompt = prompt.strip()
+        conversation = await self._free_conversation()
+        if not prompt or not conversation:
+            return
+        self._remember(prompt)
+        await self._answer(self._cut(conversation, index), prompt, self._settings.sampling)
+
+    def new_conversation(self) -> None:
+        """Forget what was said about the picture; it stays kept."""
+        if self._conversation:
+            self._begin_conversation(self._conversation.transcript.picture)
+
+    def stop(self) -> None:
+        """End the answer under way; what was said is kept."""
+        self._model.stop()
+
+    async def _free_conversation(self, prompt: str = "") -> _Conversation | None:
+        """The conversation, if something can be asked in it now; else say why not."""
+        while self._newest_opening:
+            # A question asked while a picture opens is about that picture.
+            await self._newest_opening.done.wait()
+        if self._is_closed:
+            return None
+        if not self._conversation:
+            reason = "Open a picture first: drop one on the window, or paste one."
+        elif self.is_answering:
+            reason = "The answer is still being written. Stop it with Esc, then ask."
+        else:
+            return self._conversation
+        self.ask_refused.emit(prompt)
+        self.noticed.emit(reason)
+        return None
+
+    def _begin_conversation(self, picture: Picture) -> None:
+        if self.is_answering:
+            self._model.stop()
+        self._conversation = _Conversation(Transcript(picture))
+        self.conversation_cleared.emit()
+
+    def _cut(self, conversation: _Conversation, index: int) -> _Conversation:
+        """Go on from before question `index`, in a conversation that is kept by itself."""
+        self._conversation = _Conversation(conversation.transcript.before(index))
+        self.conversation_cut.emit(index)
+        return self._conversation
+
+    async def _answer(self, conversation: _Conversation, prompt: str, sampling: Sampling) -> None:
+        transcript = conversation.transcript
+        request = Request(transcript.picture, transcript.asking(prompt), sampling)
+        conversation.begin(prompt)
+        self._under_way.add(conversation)
+        self.answer_begun.emit(prompt)
+        try:
+            answer = await self._model.answer(request, self._hear(conversation))
+        except asyncio.CancelledError:
+            self._end_answer(conversation, conversation.half_answer())
+            raise
+        except Exception as error:
+            self._end_answer(conversation, conversation.half_answer())
+            if conversation is self._conversation:
+                self.answer_failed.emit(_for_reader(error))
+            if not isinstance(error, AppError):
+                raise
+        else:
+            self._end_answer(conversation, answer)
+            if conversation is self._conversation:
+                self.answer_finished.emit(answer)
+                if answer.left_out:
+                    self.noticed.emit(_left_out(answer.left_out))
+
+    def _hear(self, conversation: _Conversation):
+        def on_piece(piece: str) -> None:
+            conversation.said.append(piece)
+            if conversation is self._conversation:
+                self.piece_said.emit(piece)
+
+        return on_piece
+
+    def _end_answer(self, conversation: _Conversation, answer: Answer | None) -> None:
+        """Put the answer into the transcript and keep it, whatever became of it."""
+        if conversation not in self._under_way:
+            return  # Closing has done so already.
+        self._under_way.remove(conversation)
+        conversation.is_answered.set()
+        state = self._model.state
+        model = state.facts.model if isinstance(state, Ready) else ""
+        exchange = Exchange(conversation.prompt, answer, model)
+        conversation.transcript = conversation.transcript.with_exchange(exchange)
+        try:
+            conversation.kept_as = self._store.save(conversation.transcript, conversation.kept_as)
+        except StoreError as error:
+            log.warning("The conversation is not kept", exc_info=error)
+            self.noticed.emit(str(error))
+
+    # The model, and the end.
+
+    async def load_model(self, choice: ModelChoice) -> None:
+        """Load a model in place of the present one, and start with it the next time."""
+        try:
+            await self._model.load(choice)
+        except Cancelled:
+            pass
+        except AppError as error:
+            # The model's state carries the sentence to the window.
+            log.warning("The model is not loaded", exc_info=error)
+        else:
+            self._settings.model = choice
+
+    def unload_model(self) -> None:
+        self._model.unload()
+
+    def cancel_loading(self) -> None:
+        self._model.cancel_load()
+
+    async def close(self) -> None:
+        """Stop, keep the half answer, close the store."""
+        self._is_closed = True
+        self._model.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                for conversation in list(self._under_way):
+                    await conversation.is_answered.wait()
+        for conversation in list(self._under_way):
+            self._end_answer(conversation, conversation.half_answer())
+        self._store.close()
+
+    def _remember(self, prompt: str) -> None:
+        self._settings.remember_prompt(prompt)
+
+
+@dataclass(eq=False)
+class _Opening:
+    """One attempt to open a picture. Only the newest may show what came of it."""
+
+    name: str
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(eq=False)
+class _Conversation:
+    """A transcript that grows, and the answer on its way into it."""
+
+    transcript: Transcript
+    kept_as: int | None = None
+    prompt: str = ""
+    said: list[str] = field(default_factory=list)
+    began: float = 0.0
+    is_answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def begin(self, prompt: str) -> None:
+        self.prompt, self.said, self.began = prompt, [], time.perf_counter()
+        self.is_answered.clear()
+
+    def half_answer(self) -> Answer | None:
+        """What was said of an answer that did not end by itself; None if nothing was."""
+        text = "".join(self.said).strip()
+        seconds = time.perf_counter() - self.began
+        return Answer(text, Ending.STOPPED, tokens=0, seconds=seconds) if text else None
+
+
+def _pictures_among(paths: list[Path]) -> list[Path]:
+    """A single file is opened whatever its name; of several, those that are pictures."""
+    if len(paths) == 1 and not paths[0].is_dir():
+        return paths
+    if at_hand := find_pictures(paths):
+        return at_hand
+    where = f"“{paths[0].name}”" if len(paths) == 1 else "what was dropped"
+    raise PictureError(f"There are no pictures in {where}. Choose picture files or another folder.")
+
+
+def _for_reader(error: Exception) -> AppError:
+    if isinstance(error, AppError):
+        return error
+    return EngineError("The model failed in a way that nobody foresaw. Ask again, or load it anew.")
+
+
+def _left_out(pairs: int) -> str:
+    what = "question and its answer" if pairs == 1 else f"{pairs} questions and their answers"
+    return f"The oldest {what} after the first no longer fit, and the model did not see them."

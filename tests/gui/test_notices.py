@@ -1,0 +1,102 @@
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton
+
+from gui.notices import FaultDialog, Notices, crash_file
+from tests.gui.conftest import until
+
+
+@pytest.fixture
+def notices(loop):
+    notices = Notices()
+    with notices.catching(loop):
+        yield notices
+    for dialog in dialogs():
+        dialog.reject()
+
+
+def dialogs() -> list[FaultDialog]:
+    windows = QGuiApplication.instance().topLevelWidgets()
+    return [w for w in windows if isinstance(w, FaultDialog) and w.isVisible()]
+
+
+def details() -> str:
+    [dialog] = dialogs()
+    return dialog.findChild(QPlainTextEdit).toPlainText()
+
+
+def fail():
+    raise ZeroDivisionError("nobody foresaw this")
+
+
+def test_error_in_the_windows_thread_is_shown_with_its_details(run, notices):
+    QTimer.singleShot(0, fail)
+    run(until(dialogs))
+    assert "nobody foresaw this" in details()
+    assert "in fail" in details()
+    assert not dialogs()[0].isModal()
+
+
+def test_error_in_another_thread_is_shown(run, notices):
+    thread = threading.Thread(target=fail)
+    thread.start()
+    run(until(dialogs))
+    thread.join()
+    assert "nobody foresaw this" in details()
+
+
+def test_error_that_only_the_loop_saw_is_shown(run, notices):
+    async def story():
+        asyncio.get_running_loop().call_soon(fail)
+        await until(dialogs)
+
+    run(story())
+    assert "nobody foresaw this" in details()
+
+
+def test_second_error_joins_the_dialog_of_the_first(run, notices):
+    notices.report(ValueError("the first"))
+    notices.report(ValueError("the second"))
+    run(until(dialogs))
+    run(until(lambda: "the second" in details()))
+    assert "the first" in details()
+
+
+def test_details_are_copied_with_the_versions(run, notices):
+    notices.report(ValueError("the first"))
+    run(until(dialogs))
+    dialogs()[0].findChild(QPushButton, "copy_button").click()
+    copied = QGuiApplication.clipboard().text()
+    assert copied.startswith("Onlooker ")
+    assert "the first" in copied
+    assert dialogs()
+
+
+def test_errors_go_into_the_log(run, notices, caplog):
+    notices.report(ValueError("the first"))
+    run(until(dialogs))
+    assert "the first" in caplog.text
+    assert caplog.records[0].levelno == logging.ERROR
+
+
+def test_crash_of_the_process_is_found_at_the_next_start(tmp_path):
+    script = (
+        "import faulthandler, sys\n"
+        "from pathlib import Path\n"
+        "from gui.notices import crash_file\n"
+        "with crash_file(Path(sys.argv[1])):\n"
+        "    faulthandler._sigsegv()\n"
+    )
+    crash = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True)
+    assert crash.returncode != 0
+    with crash_file(tmp_path) as before:
+        assert "Segmentation fault" in before
+    with crash_file(tmp_path) as before:
+        assert before == ""

@@ -1,0 +1,338 @@
+import asyncio
+import io
+
+import pytest
+from PIL import Image
+
+from core.errors import AppError, EngineError, PictureError
+from core.settings import Settings
+from core.store import Store
+from core.transcript import Ending, Failed, ModelChoice, Ready
+from gui.session import Session
+from tests.gui.conftest import until
+
+
+class Heard:
+    """What a session told its window, in order, as (signal, its arguments)."""
+
+    NAMES = (
+        "picture_opened",
+        "picture_failed",
+        "pictures_at_hand",
+        "conversation_cleared",
+        "conversation_cut",
+        "answer_begun",
+        "piece_said",
+        "answer_finished",
+        "answer_failed",
+        "ask_refused",
+        "model_changed",
+        "noticed",
+    )
+
+    def __init__(self, session):
+        self.events = []
+        for name in self.NAMES:
+            getattr(session, name).connect(self._listener(name))
+
+    def _listener(self, name):
+        return lambda *arguments: self.events.append((name, *arguments))
+
+    def __call__(self, name):
+        """The arguments of each `name` so far; the argument itself where there is one."""
+        found = [arguments for heard, *arguments in self.events if heard == name]
+        return [arguments[0] if len(arguments) == 1 else tuple(arguments) for arguments in found]
+
+    @property
+    def order(self):
+        return [name for name, *_ in self.events]
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "transcripts.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings()
+
+
+@pytest.fixture
+def session(run, ready, store, settings):
+    session = Session(ready, store, settings)
+    yield session
+    run(session.close())
+
+
+@pytest.fixture
+def heard(session):
+    return Heard(session)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Pictures 1.png, 2.png and 10.png, 10 to 12 pixels wide, in a folder of their own."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for width, name in ((10, "1.png"), (11, "2.png"), (12, "10.png")):
+        Image.new("RGB", (width, 10), "blue").save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def opened(run, session, files, heard):
+    """A session with a picture open."""
+    run(session.open_paths([files / "1.png"]))
+    heard.events.clear()
+    return session
+
+
+def texts(transcript):
+    return [(e.prompt, e.answer.text if e.answer else None) for e in transcript.exchanges]
+
+
+def test_picture_opens_and_begins_a_conversation(run, session, heard, files):
+    run(session.open_paths([files / "1.png"]))
+    assert heard("picture_opened")[0].pixels.size == (10, 10)
+    assert heard.order == ["pictures_at_hand", "conversation_cleared", "picture_opened"]
+    assert session.picture is heard("picture_opened")[0]
+
+
+def test_folder_comes_to_hand_in_order_and_one_walks_through_it(run, session, heard, files):
+    run(session.open_paths([files]))
+    run(session.next_picture())
+    run(session.next_picture())
+    run(session.next_picture())
+    run(session.previous_picture())
+    paths = [files / "1.png", files / "2.png", files / "10.png"]
+    assert heard("pictures_at_hand") == [(paths, 0), (paths, 1), (paths, 2), (paths, 1)]
+    assert [picture.pixels.width for picture in heard("picture_opened")] == [10, 11, 12, 11]
+
+
+def test_pasted_image_opens_and_is_alone(run, session, heard, files):
+    run(session.open_paths([files]))
+    data = io.BytesIO()
+    Image.new("RGB", (7, 5), "green").save(data, "PNG")
+    run(session.open_image_data(data.getvalue(), "from the browser"))
+    assert heard("picture_opened")[-1].name == "from the browser"
+    assert heard("pictures_at_hand")[-1] == ([], -1)
+
+
+def test_broken_file_says_so_and_the_picture_before_stays(run, opened, heard, tmp_path):
+    before = opened.picture
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("not a picture")
+    run(opened.open_paths([broken]))
+    [(error, name)] = heard("picture_failed")
+    assert isinstance(error, PictureError)
+    assert name == "broken.jpg"
+    assert opened.picture is before
+
+
+def test_folder_without_pictures_says_so(run, session, heard, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    run(session.open_paths([empty]))
+    [(error, _name)] = heard("picture_failed")
+    assert "no pictures in “empty”" in str(error)
+
+
+def test_newer_picture_supersedes_one_that_is_still_opening(run, session, heard, files):
+    async def story():
+        await asyncio.gather(
+            session.open_paths([files / "1.png"]), session.open_paths([files / "2.png"])
+        )
+
+    run(story())
+    assert [picture.pixels.width for picture in heard("picture_opened")] == [11]
+
+
+def test_answer_streams_and_joins_the_transcript(run, opened, heard, store):
+    run(opened.ask("say 3 words"))
+    assert heard("answer_begun") == ["say 3 words"]
+    assert "".join(heard("piece_said")).strip() == "word0 word1 word2"
+    assert heard("answer_finished")[0].ending is Ending.COMPLETE
+    assert texts(opened.transcript) == [("say 3 words", "word0 word1 word2")]
+    assert opened.transcript.exchanges[0].model == "built-in"
+
+
+def test_follow_up_is_asked_with_what_was_said_before(run, opened, checkpoint):
+    run(opened.ask("say 1 words"))
+    run(opened.ask("say 2 words"))
+    turns = checkpoint.engines[0].requests[1].turns
+    assert [(turn.prompt, turn.answer) for turn in turns] == [
+        ("say 1 words", "word0"),
+        ("say 2 words", None),
+    ]
+
+
+def test_question_without_a_picture_says_what_to_do(run, session, heard):
+    run(session.ask("What is it?"))
+    assert heard.order == ["ask_refused", "noticed"]
+    assert heard("ask_refused") == ["What is it?"]
+    assert "Open a picture" in heard("noticed")[0]
+
+
+def test_question_asked_while_a_picture_opens_is_about_that_picture(run, opened, files, checkpoint):
+    async def story():
+        await asyncio.gather(opened.open_paths([files / "2.png"]), opened.ask("say 1 words"))
+
+    run(story())
+    assert checkpoint.engines[0].requests[0].picture.pixels.width == 11
+
+
+def test_question_during_an_answer_is_refused_and_the_answer_goes_on(run, opened, heard):
+    async def story():
+        answering = asyncio.create_task(opened.ask("hold"))
+        await until(lambda: heard("piece_said"))
+        await opened.ask("another")
+        assert opened.is_answering
+        opened.stop()
+        await answering
+
+    run(story())
+    assert heard("ask_refused") == ["another"]
+    assert texts(opened.transcript) == [("hold", "Half an")]
+
+
+def test_question_asked_while_the_model_loads_waits_for_it(run, opened, heard, checkpoint):
+    async def story():
+        loading = asyncio.create_task(opened.load_model(ModelChoice("slow")))
+        asking = asyncio.create_task(opened.ask("say 1 words"))
+        await until(lambda: heard("answer_begun"))
+        checkpoint.release.set()
+        await asyncio.gather(loading, asking)
+
+    run(story())
+    assert texts(opened.transcript) == [("say 1 words", "word0")]
+
+
+def test_stopped_answer_is_kept(run, opened, heard, store):
+    async def story():
+        asking = asyncio.create_task(opened.ask("hold"))
+        await until(lambda: heard("piece_said"))
+        opened.stop()
+        await asking
+
+    run(story())
+    assert heard("answer_finished")[0].ending is Ending.STOPPED
+    assert kept(store) == [[("hold", "Half an")]]
+
+
+def test_failed_answer_says_why_keeps_what_was_said_and_the_next_one_comes(
+    run, opened, heard, store
+):
+    run(opened.ask("fail"))
+    run(opened.ask("say 1 words"))
+    assert isinstance(heard("answer_failed")[0], EngineError)
+    assert kept(store) == [[("fail", "Half an"), ("say 1 words", "word0")]]
+
+
+def test_unforeseen_failure_puts_the_window_right_and_reaches_the_last_hook(run, opened, heard):
+    with pytest.raises(ZeroDivisionError):
+        run(opened.ask("crash"))
+    assert isinstance(heard("answer_failed")[0], AppError)
+    assert not opened.is_answering
+
+
+def test_new_picture_ends_the_answer_keeps_its_half_and_begins_anew(
+    run, opened, heard, files, store
+):
+    async def story():
+        asking = asyncio.create_task(opened.ask("hold"))
+        await until(lambda: heard("piece_said"))
+        heard.events.clear()
+        await opened.open_paths([files / "2.png"])
+        await opened.ask("say 1 words")
+        await asking
+
+    run(story())
+    assert heard.order[:4] == [
+        "pictures_at_hand",
+        "conversation_cleared",
+        "picture_opened",
+        "answer_begun",
+    ]
+    assert len(heard("answer_finished")) == 1
+    assert texts(opened.transcript) == [("say 1 words", "word0")]
+    assert [("hold", "Half an")] in kept(store)
+
+
+def test_regenerated_answer_replaces_the_last_one_which_stays_kept(
+    run, opened, heard, store, checkpoint
+):
+    run(opened.ask("say 1 words"))
+    run(opened.ask("say 2 words"))
+    run(opened.regenerate())
+    assert heard("conversation_cut") == [1]
+    assert [len(request.turns) for request in checkpoint.engines[0].requests] == [1, 2, 2]
+    assert len(opened.transcript.exchanges) == 2
+    assert len(kept(store)) == 2
+
+
+def test_regenerating_does_not_say_the_same_again(run, opened, checkpoint):
+    run(opened.ask("say 1 words"))
+    run(opened.regenerate())
+    first, again = (request.sampling for request in checkpoint.engines[0].requests)
+    assert (first.temperature, first.seed) == (0, 0)
+    assert again.temperature > 0
+    assert again.seed is None
+
+
+def test_edited_question_is_asked_in_its_place(run, opened, store):
+    run(opened.ask("say 1 words"))
+    run(opened.ask("say 2 words"))
+    run(opened.ask("say 3 words"))
+    run(opened.ask_again(1, "say 4 words"))
+    assert texts(opened.transcript) == [
+        ("say 1 words", "word0"),
+        ("say 4 words", "word0 word1 word2 word3"),
+    ]
+    assert max(map(len, kept(store))) == 3
+
+
+def test_new_conversation_keeps_the_picture(run, opened, heard):
+    picture = opened.picture
+    run(opened.ask("say 1 words"))
+    opened.new_conversation()
+    assert heard.order[-1] == "conversation_cleared"
+    assert opened.transcript.exchanges == ()
+    assert opened.picture is picture
+
+
+def test_prompts_are_remembered(run, opened, settings):
+    run(opened.ask("say 1 words"))
+    run(opened.ask("say 2 words"))
+    assert settings.prompt_history[-2:] == ["say 1 words", "say 2 words"]
+
+
+def test_model_that_cannot_be_loaded_is_a_state_and_not_chosen_again(run, session, heard, settings):
+    run(session.load_model(ModelChoice("broken")))
+    assert isinstance(heard("model_changed")[-1], Failed)
+    run(session.load_model(ModelChoice("other")))
+    assert isinstance(heard("model_changed")[-1], Ready)
+
+
+def test_closing_during_an_answer_keeps_its_half(run, ready, tmp_path, settings, files):
+    session = Session(ready, Store(tmp_path / "other.sqlite"), settings)
+    heard = Heard(session)
+
+    async def story():
+        await session.open_paths([files / "1.png"])
+        asking = asyncio.create_task(session.ask("hold"))
+        await until(lambda: heard("piece_said"))
+        await session.close()
+        await asking
+
+    run(story())
+    store = Store(tmp_path / "other.sqlite")
+    assert kept(store) == [[("hold", "Half an")]]
+    store.close()
+
+
+def kept(store):
+    """Every kept conversation as (prompt, answer) pairs, newest first."""
+    return [texts(store.open(row.id)) for row in store.recent(10)]
