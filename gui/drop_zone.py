@@ -49,6 +49,8 @@ from gui.theme import Theme
 SAMPLE_SIDE = 60
 _SAMPLES_IN_ROW = 4
 _LOW = 340
+# Room for a picture's size; a long name gives way to it.
+_FACTS_WIDTH = 92
 
 # In the order of how faithful they are; an encoded image is passed on as it is.
 _ENCODED = ("image/png", "image/webp", "image/jpeg", "image/gif", "image/tiff", "image/bmp")
@@ -155,7 +157,7 @@ class DropZone(QFrame):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if is_welcome(event.mimeData()):
             event.acceptProposedAction()
-            self.drag_overlay.invite(_invitation(event.mimeData()))
+            self.drag_overlay.invite(_invitation(event.mimeData()), self.has_picture)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
         event.acceptProposedAction()
@@ -199,6 +201,7 @@ class DropZone(QFrame):
         self.name_label.setObjectName("name_label")
         self.facts_label = ElidedLabel()
         self.facts_label.setObjectName("facts_label")
+        self.facts_label.setMinimumWidth(_FACTS_WIDTH)
         self.scale_button = QToolButton()
         self.scale_button.setObjectName("scale_button")
         self.scale_button.setToolTip("Show the whole picture (0)")
@@ -209,8 +212,9 @@ class DropZone(QFrame):
         row = QHBoxLayout(self.caption)
         row.setContentsMargins(16, 4, 12, 8)
         row.setSpacing(12)
-        row.addWidget(self.name_label, 3)
-        row.addWidget(self.facts_label, 4)
+        row.addWidget(self.name_label)
+        row.addWidget(self.facts_label)
+        row.addStretch(1)
         row.addWidget(self.scale_button)
         self.caption.hide()
 
@@ -386,10 +390,13 @@ class _DragOverlay(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._theme = theme
         self.text = ""
+        self.shows_through = False
         self.hide()
 
-    def invite(self, text: str) -> None:
+    def invite(self, text: str, shows_through: bool) -> None:
+        """`shows_through`: a picture stays to be guessed at behind; a page of words does not."""
         self.text = text
+        self.shows_through = shows_through
         self.show()
         self.raise_()
         self.update()
@@ -398,7 +405,7 @@ class _DragOverlay(QWidget):
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             veil = self._theme.colour("accent_soft")
-            veil.setAlphaF(0.94)
+            veil.setAlphaF(0.92 if self.shows_through else 1.0)
             frame = self.rect().adjusted(8, 8, -8, -8)
             pen = QPen(self._theme.colour("accent"), 2, Qt.PenStyle.DashLine)
             pen.setDashPattern([4, 4])
@@ -488,4 +495,5 @@ def _rounded(pixmap: QPixmap) -> QPixmap:
 
 def _breakable(text: str) -> str:
     """Lets a long file name break after its dots, dashes and underscores."""
-    return re.sub(r"([._/\\-])(?=\w)", "\\1\u200b", re.sub(r"(\w{16})(?=\w)", "\\1\u200b", text))
+    text = re.sub(r"([^\W_]{24})(?=\w)", "\\1\u200b", text)
+    return re.sub(r"([._/\\-])(?=\w)", "\\1\u200b", text)

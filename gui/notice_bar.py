@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gui.theme import Theme
 
@@ -25,6 +33,7 @@ class NoticeBar(QFrame):
         self.text_label.setObjectName("notice_text")
         self.text_label.setTextFormat(Qt.TextFormat.PlainText)
         self.text_label.setWordWrap(True)
+        self.text_label.setIndent(0)
         self.text_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.action_button = QPushButton()
         self.action_button.setProperty("class", "small")
@@ -33,12 +42,15 @@ class NoticeBar(QFrame):
         self.close_button.setToolTip("Dismiss")
         self.close_button.setAccessibleName("Dismiss this notice")
         theme.set_icon(self.close_button, "close", "text_quiet")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(12, 6, 4, 6)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 6, 4, 6)
+        column.setSpacing(4)
+        row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.text_label, 1)
-        row.addWidget(self.action_button, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
+        column.addLayout(row)
+        column.addWidget(self.action_button, 0, Qt.AlignmentFlag.AlignLeft)
         self._over = QTimer(self, singleShot=True, interval=_SHOWN_MS)
         self._over.timeout.connect(self.hide)
         self.close_button.clicked.connect(self.hide)

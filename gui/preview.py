@@ -77,8 +77,9 @@ def to_image(pixels: Image.Image) -> QImage:
     rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
-        band = pixels.crop((0, top, width, bottom)).convert("RGB")
-        target[top * stride : bottom * stride] = band.tobytes("raw", "BGRX")
+        band = pixels.crop((0, top, width, bottom)).convert("RGBA")
+        # RGB32 wants its fourth byte set.
+        target[top * stride : bottom * stride] = band.tobytes("raw", "BGRA")
     return image
 
 

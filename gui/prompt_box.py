@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QMimeData, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -24,9 +24,15 @@ from gui.theme import Theme
 _MOST_LINES = 6
 _NO_PICTURE = "Open a picture, then ask about it"
 _MORE = "Ask about the picture"
-_LOADING = "The model is still loading; your question will wait."
-_WAITING = "The model is still loading; your question waits."
-_BUSY = "The answer is still being written; Esc stops it."
+# Hints, as they are said where there is room, and where there is little.
+_LOADING = ("The model is loading; a question will wait", "Model loading")
+_WAITING = ("The model is loading; your question waits", "Your question waits")
+_BUSY = ("The answer is still being written; Esc stops it", "Esc stops first")
+_STOPS = ("Esc stops", "Esc stops")
+_ENTER = ("Enter asks this", "Enter asks this")
+_OPEN_FIRST = ("Open a picture first", "Open a picture first")
+_NOTHING = ("", "")
+_NARROW = 360
 
 
 class PromptBox(QFrame):
@@ -48,6 +54,7 @@ class PromptBox(QFrame):
         self._has_picture = False
         self._is_answering = False
         self._is_loading = False
+        self._hint_words = _NOTHING
         self._build()
         self._place()
         self._show_state()
@@ -130,11 +137,11 @@ class PromptBox(QFrame):
 
     def _place(self) -> None:
         column = QVBoxLayout(self)
-        column.setContentsMargins(4, 4, 8, 8)
+        column.setContentsMargins(8, 6, 8, 8)
         column.setSpacing(4)
         column.addWidget(self.prompt_edit)
         row = QHBoxLayout()
-        row.setContentsMargins(4, 0, 0, 0)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         row.addWidget(self.presets_button)
         row.addWidget(self.hint_label, 1)
@@ -163,17 +170,30 @@ class PromptBox(QFrame):
             return _NO_PICTURE
         return self._suggestion or _MORE
 
-    def _standing_hint(self) -> str:
+    def _standing_hint(self) -> tuple[str, str]:
         if self._is_loading:
             return _WAITING if self._is_answering else _LOADING
         if self._is_answering:
-            return "Esc stops"
+            return _STOPS
         if self._has_picture and self._suggestion and not self.text:
-            return "Enter asks this"
-        return ""
+            return _ENTER
+        return _NOTHING
 
-    def _hint(self, text: str) -> None:
-        self.hint_label.setText(text)
+    def _hint(self, words: tuple[str, str]) -> None:
+        self._hint_words = words
+        full, short = words
+        fits = self.hint_label.fontMetrics().horizontalAdvance(full) <= self.hint_label.width()
+        self.hint_label.setText(full if fits else short)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        style = Qt.ToolButtonStyle
+        narrow = self.width() < _NARROW
+        self.presets_button.setToolButtonStyle(
+            style.ToolButtonIconOnly if narrow else style.ToolButtonTextBesideIcon
+        )
+        self.layout().activate()
+        self._hint(self._hint_words)
 
     def _ask(self, prompt: str) -> None:
         self.prompt_edit.remember(prompt)
@@ -188,7 +208,7 @@ class PromptBox(QFrame):
         if self._is_answering:
             self._hint(_BUSY)
         elif not self._has_picture:
-            self._hint("Open a picture first.")
+            self._hint(_OPEN_FIRST)
         elif prompt:
             self._ask(prompt)
 

@@ -25,8 +25,12 @@ from gui.answer_text import AnswerText
 from gui.theme import Theme
 
 LOOKING = "Looking at the picture…"
+_ANSWERING = "Answering…"
 WAITING = "The model is still loading; your question waits."
-_ONLY_DRAWINGS = "The built-in model knows drawn pictures, not photographs."
+_ONLY_DRAWINGS = (
+    "The built-in model knows drawn pictures, not photographs. "
+    '<a href="model" style="text-decoration: none; font-weight: 600">Load&nbsp;LLaVA-1.5…</a>'
+)
 _ENDINGS = {
     Ending.COMPLETE: "complete",
     Ending.LENGTH: "length reached",
@@ -60,7 +64,7 @@ class TranscriptView(QFrame):
         self._build()
         self.scroll.end_left.connect(self.end_button.setVisible)
         self.end_button.clicked.connect(self.scroll.go_to_end)
-        self.model_button.clicked.connect(self.model_requested)
+        self.drawings_label.linkActivated.connect(self._on_link_activated)
 
     @property
     def exchange_views(self) -> list[ExchangeView]:
@@ -127,7 +131,7 @@ class TranscriptView(QFrame):
 
     def show_only_drawings(self, only_drawings: bool) -> None:
         """Whether to say that the model that answers knows drawn pictures only."""
-        self.drawings_line.setVisible(only_drawings)
+        self.drawings_label.setVisible(only_drawings)
 
     def set_loading(self, is_loading: bool) -> None:
         """Whether a question waits for the model rather than for its first word."""
@@ -152,21 +156,14 @@ class TranscriptView(QFrame):
     # Parts
 
     def _build(self) -> None:
-        self.drawings_line = QFrame()
-        self.drawings_line.setObjectName("drawings_line")
-        drawings_label = QLabel(_ONLY_DRAWINGS)
-        drawings_label.setObjectName("drawings_label")
-        drawings_label.setWordWrap(True)
-        self.model_button = QToolButton()
-        self.model_button.setObjectName("model_button")
-        self.model_button.setText("Load LLaVA-1.5…")
-        self.model_button.setCursor(Qt.CursorShape.PointingHandCursor)
-        row = QHBoxLayout(self.drawings_line)
-        row.setContentsMargins(16, 6, 12, 6)
-        row.setSpacing(8)
-        row.addWidget(drawings_label, 1)
-        row.addWidget(self.model_button)
-        self.drawings_line.hide()
+        self.drawings_label = QLabel(_ONLY_DRAWINGS)
+        self.drawings_label.setObjectName("drawings_label")
+        self.drawings_label.setWordWrap(True)
+        self.drawings_label.setTextInteractionFlags(
+            Qt.TextInteractionFlag.LinksAccessibleByMouse
+            | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+        )
+        self.drawings_label.hide()
         self.scroll = _Scroll()
         self.scroll.setObjectName("transcript_scroll")
         self.empty_label = QLabel("What the model sees will appear here, word by word.")
@@ -182,7 +179,7 @@ class TranscriptView(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.drawings_line)
+        column.addWidget(self.drawings_label)
         column.addWidget(self.empty_label, 1)
         column.addWidget(self.scroll, 1)
         self.scroll.hide()
@@ -193,7 +190,7 @@ class TranscriptView(QFrame):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self.scroll and event.type() == QEvent.Type.Resize:
             side = self.end_button.sizeHint()
-            x = self.scroll.viewport().width() - side.width() - 16
+            x = (self.scroll.viewport().width() - side.width()) // 2
             self.end_button.move(x, self.scroll.height() - side.height() - 12)
         return super().eventFilter(watched, event)
 
@@ -244,6 +241,10 @@ class TranscriptView(QFrame):
         self.scroll.setVisible(bool(self._exchanges))
         self.empty_label.setVisible(not self._exchanges)
 
+    @Slot()
+    def _on_link_activated(self) -> None:
+        self.model_requested.emit()
+
     @Slot(str)
     def _on_edited(self, text: str) -> None:
         view = self.sender()
@@ -285,7 +286,7 @@ class ExchangeView(QFrame):
     def append(self, piece: str) -> None:
         if not self.answer:
             self.answer_text.show()
-            self.foot_label.setText("")
+            self.foot_label.setText(_ANSWERING)
         self.answer += piece
         self.answer_text.append_piece(piece)
 
@@ -340,6 +341,7 @@ class ExchangeView(QFrame):
         self._question_edit = editor
         self.question_line.hide()
         self.layout().insertWidget(0, editor)  # type: ignore[attr-defined]
+        editor.show()
         self.height_changed.emit()
         editor.begin()
 
@@ -350,6 +352,7 @@ class ExchangeView(QFrame):
         self.question_label.setProperty("class", "question")
         self.question_label.setTextFormat(Qt.TextFormat.PlainText)
         self.question_label.setWordWrap(True)
+        self.question_label.setIndent(0)
         self.question_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.edit_button = self._action("edit", "Edit this question and ask again", self.edit)
         self.question_line = QWidget()
@@ -365,6 +368,7 @@ class ExchangeView(QFrame):
         self.error_label.setProperty("class", "error")
         self.error_label.setTextFormat(Qt.TextFormat.PlainText)
         self.error_label.setWordWrap(True)
+        self.error_label.setIndent(0)
         self.error_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.try_button = QPushButton("Try again")
         self.try_button.setProperty("class", "small")
@@ -380,6 +384,7 @@ class ExchangeView(QFrame):
         self.foot_label = QLabel()
         self.foot_label.setProperty("class", "foot")
         self.foot_label.setWordWrap(True)
+        self.foot_label.setIndent(0)
         self.copy_button = self._action("copy", "Copy this answer", self.copy)
         self.again_button = self._action(
             "again", "Answer once more (Ctrl+R)", self.regenerate_asked.emit
@@ -391,9 +396,10 @@ class ExchangeView(QFrame):
         foot.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
         foot.addWidget(self.again_button, 0, Qt.AlignmentFlag.AlignTop)
         column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 12, 4)
+        column.setContentsMargins(16, 12, 8, 4)
         column.setSpacing(4)
         column.addWidget(self.question_line)
+        column.addSpacing(4)
         column.addWidget(self.answer_text)
         column.addWidget(self.error_line)
         column.addLayout(foot)
@@ -482,7 +488,10 @@ class _Scroll(QScrollArea):
         self._places = False
         self._rest = QTimer(self, singleShot=True, interval=0)
         self._rest.timeout.connect(self._settle)
-        self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
+        bar = self.verticalScrollBar()
+        bar.valueChanged.connect(self._on_scrolled)
+        # Always there, so that the text's width stays; seen only when there is more.
+        bar.rangeChanged.connect(self._on_range_changed)
 
     @property
     def follows_end(self) -> bool:
@@ -582,6 +591,10 @@ class _Scroll(QScrollArea):
         if follows != self._follows:
             self._follows = follows
             self.end_left.emit(not follows)
+
+    @Slot(int, int)
+    def _on_range_changed(self, smallest: int, largest: int) -> None:
+        self.verticalScrollBar().setEnabled(largest > smallest)
 
     @Slot()
     def _on_scrolled(self) -> None:
