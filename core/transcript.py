@@ -101,7 +101,9 @@ class Transcript:
 
     def asking(self, prompt: str) -> tuple[Turn, ...]:
         """The turns of a request that asks `prompt` next; unanswered questions are left out."""
-        answered = [Turn(e.prompt, e.answer.text) for e in self.exchanges if e.answer]
+        answered = [
+            Turn(e.prompt, e.answer.text) for e in self.exchanges if e.answer and e.answer.text
+        ]
         return (*answered, Turn(prompt))
 
     def with_exchange(self, exchange: Exchange) -> Transcript:
@@ -112,6 +114,9 @@ class Transcript:
         return replace(self, exchanges=self.exchanges[:index])
 
 
+BUILT_IN = "built-in"
+
+
 @dataclass(frozen=True)
 class ModelChoice:
     """Which model to load, and how.
@@ -120,7 +125,7 @@ class ModelChoice:
     cpu, cuda or cuda:N; `dtype` auto, float16, bfloat16 or float32.
     """
 
-    model: str = "built-in"
+    model: str = BUILT_IN
     device: str = "auto"
     dtype: str = "auto"
 

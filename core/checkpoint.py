@@ -1,0 +1,164 @@
+"""A model's folder is opened as an Engine: loaded, on the device and in the precision chosen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from core.device import choose_device, choose_dtype, device_name, require_memory
+from core.errors import Cancelled, CheckpointError
+from core.model_folder import Checkpoint, find_folder, read_checkpoint
+from core.model_folder import built_in_model as built_in_model
+from core.prompt import Tokenizer
+from core.transcript import BUILT_IN, EngineFacts, ModelChoice
+from core.weights import (
+    Source,
+    find_weights,
+    from_clip,
+    from_original,
+    from_original_with_tower,
+    from_transformers,
+    load_weights,
+)
+
+if TYPE_CHECKING:
+    from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
+
+    from core.engine import Engine
+
+
+def open_engine(
+    choice: ModelChoice, on_progress: Callable[[float, str], None], stop: threading.Event
+) -> Engine:
+    """Load the chosen model; blocks, and calls `on_progress(fraction, stage)` from this thread.
+
+    Raises CheckpointError, OutOfMemory, and Cancelled once `stop` is set.
+    """
+    on_progress(0.0, "Reading the model's folder")
+    folder = find_folder(choice.model)
+    checkpoint = read_checkpoint(folder)
+    tokenizer = Tokenizer.load(folder)
+    device = choose_device(choice.device)
+    _end_if(stop)
+
+    # Seconds at the first time, so what is wrong with the folder has been said before.
+    on_progress(0.02, "Starting transformers")
+    from core.engine import Engine
+
+    model = _empty_model(checkpoint, tokenizer)
+    _end_if(stop)
+
+    on_progress(0.1, "Looking through the weights")
+    places = find_weights(model, _sources(checkpoint))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    dtype = choose_dtype(choice.dtype, device, parameters)
+    require_memory(parameters * dtype.itemsize, device)
+    _end_if(stop)
+
+    load_weights(
+        model,
+        places,
+        device,
+        dtype,
+        lambda fraction: on_progress(0.1 + 0.88 * fraction, "Loading the weights"),
+        stop,
+    )
+    _end_if(stop)
+
+    on_progress(0.98, "Making the model ready")
+    _rebuild_buffers(model, device)
+    model.eval().requires_grad_(False)
+    is_built_in = choice.model == BUILT_IN
+    facts = EngineFacts(
+        model="Built-in model" if is_built_in else _model_name(choice.model, folder),
+        device=str(device),
+        device_name=device_name(device),
+        dtype=str(dtype).removeprefix("torch."),
+        memory_bytes=parameters * dtype.itemsize,
+        context_length=checkpoint.text["max_position_embeddings"],
+        knows_only_drawings=is_built_in,
+    )
+    engine = Engine(
+        model,
+        tokenizer,
+        facts,
+        prompt_length=checkpoint.prompt_length,
+        mean=checkpoint.mean,
+        std=checkpoint.std,
+    )
+    on_progress(1.0, "Ready")
+    return engine
+
+
+def _end_if(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Cancelled("Loading was cancelled.")
+
+
+def _model_name(model: str, folder: Path) -> str:
+    return folder.resolve().name if Path(model).is_dir() else model
+
+
+# ---- the model ---------------------------------------------------------------------------------
+
+
+def _empty_model(checkpoint: Checkpoint, tokenizer: Tokenizer) -> LlavaForConditionalGeneration:
+    """The model on the meta device: sizes without memory.
+
+    Its vocabulary is the tokenizer's. transformers' layout pads the tables with rows that would
+    otherwise take part in sampling; the image needs none, as its features are spliced in.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers.models.clip.configuration_clip import CLIPVisionConfig
+    from transformers.models.llama.configuration_llama import LlamaConfig
+    from transformers.models.llava.configuration_llava import LlavaConfig
+    from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
+
+    if tokenizer.size > checkpoint.text["vocab_size"]:
+        raise CheckpointError(
+            f"The tokenizer has {tokenizer.size} pieces and the model knows "
+            f"{checkpoint.text['vocab_size']}. Copy the model's own tokenizer files into it."
+        )
+    try:
+        config = LlavaConfig(
+            text_config=LlamaConfig(**{**checkpoint.text, "vocab_size": tokenizer.size}),
+            vision_config=CLIPVisionConfig(**checkpoint.vision),
+            vision_feature_layer=checkpoint.feature_layer,
+            tie_word_embeddings=checkpoint.text["tie_word_embeddings"],
+        )
+        config._attn_implementation = "sdpa"
+        with torch.device("meta"):
+            return LlavaForConditionalGeneration(config)
+    except (StrictDataclassError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"The settings in config.json do not make a model ({error}). Download it again."
+        ) from error
+
+
+def _sources(checkpoint: Checkpoint) -> list[Source]:
+    if checkpoint.tower is None:
+        return [Source(checkpoint.folder, from_transformers)]
+    rename = from_original_with_tower if checkpoint.has_own_tower else from_original
+    return [Source(checkpoint.tower, from_clip), Source(checkpoint.folder, rename)]
+
+
+def _rebuild_buffers(model: LlavaForConditionalGeneration, device: torch.device) -> None:
+    """What is computed and not loaded: rotary frequencies and the positions of patches."""
+    language_model = model.model.language_model
+    language_model.rotary_emb = type(language_model.rotary_emb)(language_model.config).to(device)
+    for module in model.model.vision_tower.modules():
+        if "position_ids" in module._buffers:
+            count = module._buffers["position_ids"].shape[-1]
+            module.register_buffer(
+                "position_ids", torch.arange(count, device=device)[None], persistent=False
+            )
+    unfilled = [name for name, buffer in model.named_buffers() if buffer.is_meta]
+    if unfilled:
+        raise CheckpointError(
+            f"This version of transformers computes {', '.join(unfilled)}, which Onlooker does "
+            "not know. Install the version that Onlooker asks for."
+        )

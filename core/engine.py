@@ -1,0 +1,369 @@
+"""The loaded model: a request goes in, an answer comes out piece by piece.
+
+An engine blocks, and belongs to the thread that opened it. Setting `stop` from any thread ends
+the answer after the token under way; what was said so far is then the answer.
+"""
+
+from __future__ import annotations
+
+import gc
+import secrets
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from PIL import Image
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+)
+
+from core.device import is_out_of_memory, out_of_memory
+from core.errors import EngineError
+from core.prompt import (
+    CLIP_MEAN,
+    CLIP_STD,
+    IMAGE_TOKEN_INDEX,
+    PAD_COLOUR,
+    STOP_STRING,
+    Inputs,
+    Tokenizer,
+    pixel_values,
+    prepare,
+)
+from core.transcript import Answer, Ending, EngineFacts, Request, Sampling
+
+if TYPE_CHECKING:
+    from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
+
+
+class Engine:
+    """A LLaVA-1.5 on its device; `facts` tell which and where."""
+
+    def __init__(
+        self,
+        model: LlavaForConditionalGeneration,
+        tokenizer: Tokenizer,
+        facts: EngineFacts,
+        *,
+        prompt_length: int | None = None,
+        mean: Sequence[float] = CLIP_MEAN,
+        std: Sequence[float] = CLIP_STD,
+    ):
+        self.facts = facts
+        # Its own types say that it cannot generate.
+        self._model: Any = model
+        self._tokenizer = tokenizer
+        self._prompt_length = prompt_length
+        self._mean, self._std = mean, std
+        self._seen: _Seen | None = None
+        # What generation needs is passed with each answer; a checkpoint's own settings, with
+        # their padding and lengths, do not count.
+        model.generation_config = GenerationConfig()
+
+    def answer(
+        self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
+    ) -> Answer:
+        """Answer the last turn; `on_piece` gets the text in this thread as it comes.
+
+        The pieces put together are the answer's text. Raises PromptError, OutOfMemory, and
+        EngineError when the model or its device failed; the engine can be asked again.
+        """
+        started = time.perf_counter()
+        sampling = request.sampling
+        seed = _seed(sampling)
+        if stop.is_set():
+            return Answer("", Ending.STOPPED, 0, 0.0, seed=seed)
+        inputs = self._prepare(request)
+        streamer = _Pieces(self._tokenizer)
+        run = _Run(partial(self._generate, inputs, request, seed, streamer), streamer, stop)
+        run.start()
+        first: float | None = None
+        try:
+            for piece in streamer:
+                if first is None:
+                    first = time.perf_counter() - started
+                if piece:
+                    on_piece(piece)
+        except BaseException:
+            run.abandon()
+            raise
+        finally:
+            run.join()
+        ids = self._ids_said(run)
+        said = [number for number in ids if number != self._tokenizer.eos_token_id]
+        text = self._tokenizer.decode(said).strip()
+        if sampling.beams > 1 and text:
+            # Beams know what they say only at the end.
+            on_piece(text)
+        if len(said) < len(ids):
+            ending = Ending.COMPLETE
+        else:
+            is_full = len(ids) >= inputs.max_new_tokens
+            ending = Ending.LENGTH if is_full else Ending.STOPPED
+        seconds = time.perf_counter() - started
+        return Answer(
+            text=text,
+            ending=ending,
+            tokens=len(said),
+            seconds=seconds,
+            seconds_to_first_token=seconds if first is None else first,
+            input_tokens=inputs.length,
+            output_ids=tuple(said),
+            left_out=inputs.left_out,
+            seed=seed,
+        )
+
+    def trace(self, request: Request, answer: Answer) -> dict[str, Any]:
+        """What went through the pipeline for `answer`, as JSON, by the golden trace's keys."""
+        inputs = self._prepare(request)
+        with torch.inference_mode():
+            seen = self._see(request.picture.pixels, inputs)
+        return {
+            "prompt": inputs.prompt,
+            "input_ids": list(inputs.input_ids),
+            "image_size": list(request.picture.pixels.size),
+            "pad_background_rgb": list(PAD_COLOUR),
+            "images_tensor_shape": list(inputs.pixel_values.shape),
+            "image_features_shape_before_projector": list(seen.shape_before_projector),
+            "image_features_shape_after_projector": list(seen.features.shape),
+            "output_ids_generated": list(answer.output_ids),
+            "text": answer.text,
+            "stop_str": STOP_STRING,
+            "max_new_tokens": inputs.max_new_tokens,
+        }
+
+    def close(self) -> None:
+        """Let go of the weights and their memory; the engine answers no more."""
+        self._seen = None
+        del self._model
+        self._release_memory()
+
+    # ---- the stages of an answer
+
+    def _prepare(self, request: Request) -> Inputs:
+        pixels = request.picture.pixels
+        vision = self._model.config.vision_config
+        if self._seen is not None and self._seen.pixels is pixels:
+            values = self._seen.values
+        else:
+            values = pixel_values(pixels, vision.image_size, self._mean, self._std)
+        return prepare(
+            request.turns,
+            values,
+            self._tokenizer,
+            max_new_tokens=request.sampling.max_new_tokens,
+            context_length=self.facts.context_length,
+            prompt_length=self._prompt_length,
+            patch_size=vision.patch_size,
+        )
+
+    def _see(self, pixels: Image.Image, inputs: Inputs) -> _Seen:
+        """The image features; the last picture's are kept for the next question about it."""
+        if self._seen is not None and self._seen.pixels is pixels:
+            return self._seen
+        self._seen = None
+        model = self._model.model
+        values = torch.from_numpy(inputs.pixel_values).to(self._model.device, self._model.dtype)
+        layers = model.vision_tower(values, output_hidden_states=True).hidden_states
+        patches = layers[self._model.config.vision_feature_layer][:, 1:]  # Without CLS.
+        features = model.multi_modal_projector(patches)
+        self._seen = _Seen(pixels, inputs.pixel_values, tuple(patches.shape), features)
+        return self._seen
+
+    def _embed(self, inputs: Inputs, features: torch.Tensor) -> torch.Tensor:
+        """The embeddings of the prompt, (1, positions, hidden), with the image spliced in.
+
+        Not by an image token's id: LLaVA-1.5's vocabulary ends before it.
+        """
+        embed = self._model.get_input_embeddings()
+        place = inputs.input_ids.index(IMAGE_TOKEN_INDEX)
+        before, after = inputs.input_ids[:place], inputs.input_ids[place + 1 :]
+        tensors = [torch.tensor([ids], device=self._model.device) for ids in (before, after)]
+        return torch.cat([embed(tensors[0]), features, embed(tensors[1])], dim=1)
+
+    def _generate(
+        self,
+        inputs: Inputs,
+        request: Request,
+        seed: int | None,
+        streamer: _Pieces,
+        is_over: Callable[[], bool],
+    ) -> list[int]:
+        sampling = request.sampling
+        with torch.inference_mode(), _seeded(seed, self._model.device):
+            features = self._see(request.picture.pixels, inputs).features
+            embeddings = self._embed(inputs, features)
+            processors = LogitsProcessorList()
+            if sampling.repetition_penalty != 1:
+                # Given here it looks at the answer alone, as in the original, and warns of nothing.
+                processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
+            output = self._model.generate(
+                inputs_embeds=embeddings,
+                attention_mask=torch.ones(embeddings.shape[:2], device=embeddings.device).long(),
+                generation_config=self._settings(sampling, inputs.max_new_tokens),
+                logits_processor=processors,
+                stopping_criteria=StoppingCriteriaList([_Stop(is_over)]),
+                streamer=streamer if sampling.beams == 1 else None,
+            )
+        return output[0].tolist()
+
+    def _settings(self, sampling: Sampling, max_new_tokens: int) -> GenerationConfig:
+        choosing: dict[str, Any] = {"do_sample": False}
+        if sampling.temperature > 0:
+            choosing = {
+                "do_sample": True,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "top_k": sampling.top_k,
+            }
+        return GenerationConfig(
+            max_new_tokens=max_new_tokens,
+            num_beams=sampling.beams,
+            bos_token_id=self._tokenizer.bos_token_id,
+            eos_token_id=self._tokenizer.eos_token_id,
+            pad_token_id=self._tokenizer.pad_token_id,
+            use_cache=True,
+            **choosing,
+        )
+
+    def _ids_said(self, run: _Run) -> list[int]:
+        """The ids that were generated, up to and with the end of the sequence, or the failure."""
+        if run.failure is not None:
+            device = self._model.device
+            # The frames of the failed run hold its tensors.
+            traceback.clear_frames(run.failure.__traceback__)
+            self._seen = None
+            self._release_memory()
+            if is_out_of_memory(run.failure):
+                raise out_of_memory(device) from run.failure
+            raise EngineError(
+                f"The model failed while answering ({type(run.failure).__name__}). Ask again; if "
+                "it fails again, load the model anew."
+            ) from run.failure
+        end = self._tokenizer.eos_token_id
+        return run.ids[: run.ids.index(end) + 1] if end in run.ids else run.ids
+
+    def _release_memory(self) -> None:
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A picture as the model has seen it: `features` are (1, patches, hidden)."""
+
+    pixels: Image.Image
+    values: Any
+    shape_before_projector: tuple[int, ...]
+    features: torch.Tensor
+
+
+@contextmanager
+def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+    """Within, the random numbers of `seed`; after, those that would have come without.
+
+    `generate()` draws from the generator of the whole process, and takes no other.
+    """
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _seed(sampling: Sampling) -> int | None:
+    """The seed to use; None when nothing is drawn."""
+    if sampling.temperature <= 0:
+        return None
+    return secrets.randbits(31) if sampling.seed is None else sampling.seed
+
+
+class _Run(threading.Thread):
+    """One `generate()` in a thread of its own; its failure is kept for the one who waits."""
+
+    def __init__(
+        self,
+        generate: Callable[[Callable[[], bool]], list[int]],
+        streamer: TextIteratorStreamer,
+        stop: threading.Event,
+    ):
+        super().__init__(name="generate", daemon=True)
+        self._generate = generate
+        self._streamer = streamer
+        self._asked_to_stop = stop
+        self._is_abandoned = False
+        self.ids: list[int] = []
+        self.failure: BaseException | None = None
+
+    def abandon(self) -> None:
+        """End because nobody listens any more."""
+        self._is_abandoned = True
+
+    def _is_over(self) -> bool:
+        return self._asked_to_stop.is_set() or self._is_abandoned
+
+    def run(self) -> None:
+        try:
+            self.ids = self._generate(self._is_over)
+        except BaseException as failure:
+            self.failure = failure
+        finally:
+            # generate() ends the stream only when it succeeds, and with beams has none; without
+            # this the reader waits for ever.
+            self._streamer.text_queue.put(self._streamer.stop_signal)
+
+
+class _Stop(StoppingCriteria):
+    """Polled once a token."""
+
+    def __init__(self, is_over: Callable[[], bool]):
+        self._is_over = is_over
+
+    def __call__(
+        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: Any
+    ) -> torch.BoolTensor:
+        count, device = input_ids.shape[0], input_ids.device
+        return torch.full((count,), self._is_over(), device=device)  # type: ignore[return-value]
+
+
+class _Pieces(TextIteratorStreamer):
+    """The answer's text as it comes: one item a token, often empty; together the stripped text.
+
+    The class above holds words back until a blank follows, which languages without blanks never
+    write, and loses the blank at the beginning of a line. Here all text is said that no later
+    token can change: not the bytes of half a character, nor blanks that may be the last.
+    """
+
+    def __init__(self, tokenizer: Tokenizer):
+        super().__init__(tokenizer)  # type: ignore[arg-type]
+        self._said = 0
+
+    def put(self, value: torch.Tensor) -> None:
+        if value.numel() == 0:  # The prompt, which has no ids where it is given as embeddings.
+            return
+        self.token_cache.extend(value.flatten().tolist())
+        whole = self._text().rstrip("\N{REPLACEMENT CHARACTER}").rstrip()
+        self._say(whole)
+
+    def end(self) -> None:
+        self._say(self._text())
+
+    def _text(self) -> str:
+        return str(self.tokenizer.decode(self.token_cache)).strip()
+
+    def _say(self, text: str) -> None:
+        self.text_queue.put(text[self._said :])
+        self._said = max(self._said, len(text))

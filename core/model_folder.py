@@ -1,0 +1,296 @@
+"""A model's folder is found, and understood or refused.
+
+LLaVA-1.5 lies in folders of two layouts: transformers' own (`LlavaForConditionalGeneration`)
+and the original one (`LlavaLlamaForCausalLM`, its vision tower in a folder of its own).
+`model_type` tells nothing: the original layout has used transformers' word for it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import CheckpointError
+from core.prompt import CLIP_MEAN, CLIP_STD
+from core.transcript import BUILT_IN
+
+
+def built_in_model() -> Path:
+    """The folder of the model that comes with the program, frozen or not."""
+    root = getattr(sys, "_MEIPASS", None) or Path(__file__).parents[1]
+    return Path(root) / "resources" / "built_in_model"
+
+
+def find_folder(model: str) -> Path:
+    """The folder of a choice: built-in, a folder, or a hub id in the hub's cache."""
+    if model == BUILT_IN:
+        folder = built_in_model()
+        if not folder.is_dir():
+            raise CheckpointError("The built-in model is missing. Install Onlooker again.")
+        return folder
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if path.is_file():
+        raise CheckpointError(
+            f"“{path.name}” is a file. Choose the folder that holds the whole model."
+        )
+    if cached := _cached(model):
+        return cached
+    raise CheckpointError(
+        f"There is no model “{model}”, neither as a folder nor in the Hugging Face cache. Choose "
+        "the folder that holds the model."
+    )
+
+
+def _cached(hub_id: str) -> Path | None:
+    """The snapshot of a hub id in the cache; asks no network."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = try_to_load_from_cache(hub_id, "config.json")
+    except HFValidationError:
+        return None
+    return Path(config).parent if isinstance(config, str) else None
+
+
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+"""The weights' file, or what its index and parts are named after; the first one there counts."""
+
+
+def has_weights(folder: Path) -> bool:
+    return any(
+        (folder / name).is_file() or (folder / f"{name}.index.json").is_file()
+        for name in WEIGHT_FILES
+    )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a folder holds, as far as running it goes. `text` and `vision` are checked settings.
+
+    `tower` is the vision tower's own folder in the original layout, None in transformers'.
+    `has_own_tower` says that, all the same, the tower among the weights is the one to use.
+    `prompt_length` is how many positions of a prompt the checkpoint reads, where it says so.
+    """
+
+    folder: Path
+    tower: Path | None
+    text: dict[str, Any]
+    vision: dict[str, Any]
+    feature_layer: int
+    prompt_length: int | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    has_own_tower: bool = False
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Understand a model's folder from its settings; raises CheckpointError for any other kind."""
+    if not (folder / "config.json").is_file():
+        if (folder / "mm_projector.bin").is_file():
+            raise _refusal(folder, "holds a projector alone, not a whole model")
+        raise CheckpointError(
+            f"“{folder.name}” is not a model's folder: it has no config.json. Choose the folder "
+            "that holds config.json and the weights."
+        )
+    config = _read_json(folder / "config.json")
+    architectures = config.get("architectures") or []
+    # What cannot be run exactly as it was trained is not run at all.
+    if (folder / "adapter_config.json").is_file() or (folder / "non_lora_trainables.bin").is_file():
+        raise _refusal(folder, "is a LoRA adapter; merge it with its base model first")
+    if "auto_map" in config:
+        raise _refusal(folder, "brings program code of its own, which Onlooker never runs")
+    if config.get("quantization_config"):
+        raise _refusal(folder, "is already quantised; choose the float16 one")
+    if "LlavaForConditionalGeneration" in architectures:
+        return _read_transformers_layout(folder, config)
+    tower = config.get("mm_vision_tower") or config.get("vision_tower")
+    if "LlavaLlamaForCausalLM" in architectures or (not architectures and tower):
+        return _read_original_layout(folder, config, tower)
+    named = architectures[0] if architectures else config.get("model_type", "another model")
+    raise _refusal(folder, f"holds {named}")
+
+
+def _refusal(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"“{folder.name}” {why}. Onlooker runs LLaVA-1.5: choose a folder with a whole one."
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"“{path.name}” cannot be read. Download it again.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"“{path.name}” does not hold settings. Download it again.")
+    return content
+
+
+def _read_transformers_layout(folder: Path, config: Mapping[str, Any]) -> Checkpoint:
+    text, vision = config.get("text_config") or {}, config.get("vision_config") or {}
+    if text.get("model_type", "llama") != "llama":
+        raise _refusal(folder, f"speaks through {text['model_type']}, not Llama")
+    if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
+        raise _refusal(folder, f"sees through {vision['model_type']}, not CLIP")
+    if config.get("projector_hidden_act", "gelu") != "gelu":
+        raise _refusal(folder, "has another projector")
+    if config.get("vision_feature_select_strategy", "default") != "default":
+        raise _refusal(folder, "selects other image features")
+    tied = bool(config.get("tie_word_embeddings") or text.get("tie_word_embeddings"))
+    mean, std = _pixel_statistics(folder)
+    return Checkpoint(
+        folder=folder,
+        tower=None,
+        text=_text_settings(folder, {**text, "tie_word_embeddings": tied}),
+        vision=_vision_settings(folder, {**_VIT_L_336, **vision}),
+        feature_layer=_feature_layer(folder, config.get("vision_feature_layer", -2), vision),
+        prompt_length=None,
+        mean=mean,
+        std=std,
+    )
+
+
+def _read_original_layout(folder: Path, config: Mapping[str, Any], tower: Any) -> Checkpoint:
+    if str(config.get("image_aspect_ratio")).startswith("anyres") or (
+        config.get("mm_patch_merge_type", "flat") != "flat"
+    ):
+        raise _refusal(folder, "is LLaVA-1.6, which cuts pictures into tiles (anyres)")
+    if config.get("mm_use_im_start_end"):
+        raise _refusal(folder, "puts marks around the image (mm_use_im_start_end)")
+    if config.get("mm_projector_type") != "mlp2x_gelu":
+        named = config.get("mm_projector_type", "linear")
+        raise _refusal(folder, f"has the projector {named} where LLaVA-1.5 has mlp2x_gelu")
+    if config.get("mm_vision_select_feature", "patch") != "patch":
+        raise _refusal(folder, "selects other image features")
+    missing = [name for name in _SIZES if name not in config]
+    if missing:
+        raise CheckpointError(
+            f"config.json in “{folder.name}” does not say {', '.join(missing)}. Download it again."
+        )
+    tower_folder = _find_tower(folder, tower)
+    tower_config = _read_json(tower_folder / "config.json")
+    vision = tower_config.get("vision_config", tower_config)
+    if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
+        raise _refusal(folder, f"sees through {vision['model_type']}, not CLIP")
+    mean, std = _pixel_statistics(tower_folder)
+    return Checkpoint(
+        folder=folder,
+        tower=tower_folder,
+        text=_text_settings(folder, config),
+        vision=_vision_settings(tower_folder, vision),
+        feature_layer=_feature_layer(folder, config.get("mm_vision_select_layer", -2), vision),
+        prompt_length=config.get("tokenizer_model_max_length"),
+        mean=mean,
+        std=std,
+        has_own_tower=bool(config.get("unfreeze_mm_vision_tower")),
+    )
+
+
+def _find_tower(folder: Path, named: Any) -> Path:
+    """The folder of the vision tower: as named, beside the weights, or in the hub's cache."""
+    if not isinstance(named, str) or not named:
+        raise _refusal(folder, "does not say which vision tower it sees with (mm_vision_tower)")
+    name = Path(named).name
+    for place in (folder / named, folder / name, folder.parent / name):
+        if (place / "config.json").is_file() and has_weights(place):
+            return place
+    cached = _cached(named)
+    if cached and has_weights(cached):
+        return cached
+    raise CheckpointError(
+        f"The vision tower “{named}” is not on this computer. Put its folder, with config.json "
+        f"and weights, into “{folder.name}” under the name {name}."
+    )
+
+
+# ---- settings ----------------------------------------------------------------------------------
+
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+)
+# transformers' own defaults where a folder of its layout is silent: a 7B of Llama, CLIP at 336.
+_LLAMA: dict[str, Any] = {
+    "vocab_size": 32000,
+    "hidden_size": 4096,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": None,
+    "head_dim": None,
+    "hidden_act": "silu",
+    "max_position_embeddings": 2048,
+    "rms_norm_eps": 1e-6,
+    "attention_bias": False,
+    "mlp_bias": False,
+    "tie_word_embeddings": False,
+}
+_VIT_L_336: dict[str, Any] = {
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "image_size": 336,
+    "patch_size": 14,
+    "hidden_act": "quick_gelu",
+    "layer_norm_eps": 1e-5,
+    "projection_dim": 768,
+}
+_LARGEST = {"num_hidden_layers": 1_000, "image_size": 4_096}
+
+
+def _text_settings(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every setting of Llama, none left to a default that may be another one tomorrow."""
+    settings = {name: given.get(name, default) for name, default in _LLAMA.items()}
+    rope = given.get("rope_parameters")
+    if rope is None:
+        scaling = given.get("rope_scaling") or {}
+        kind = scaling.get("rope_type", scaling.get("type", "default"))
+        rope = {"rope_theta": given.get("rope_theta", 10000.0), **scaling, "rope_type": kind}
+    settings["rope_parameters"] = rope
+    _require_sizes(folder, settings, (*_SIZES, "max_position_embeddings"))
+    return settings
+
+
+def _vision_settings(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    names = [name for name in _VIT_L_336 if name not in ("layer_norm_eps", "hidden_act")]
+    settings = {name: given.get(name, default) for name, default in _VIT_L_336.items()}
+    _require_sizes(folder, settings, names)
+    return settings
+
+
+def _require_sizes(folder: Path, settings: Mapping[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        value = settings[name]
+        if not isinstance(value, int) or not 1 <= value <= _LARGEST.get(name, 1_000_000):
+            raise CheckpointError(
+                f"config.json in “{folder.name}” gives {name} as {value!r}, which cannot be. "
+                "Download it again."
+            )
+
+
+def _feature_layer(folder: Path, layer: Any, vision: Mapping[str, Any]) -> int:
+    count = vision.get("num_hidden_layers", _VIT_L_336["num_hidden_layers"])
+    if not isinstance(layer, int) or not -count - 1 <= layer <= count:
+        raise _refusal(folder, f"takes image features from layer {layer!r}")
+    return layer
+
+
+def _pixel_statistics(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The mean and deviation of the pixels' colours, CLIP's unless the folder has others."""
+    path = folder / "preprocessor_config.json"
+    given = _read_json(path) if path.is_file() else {}
+    return (
+        tuple(given.get("image_mean") or CLIP_MEAN),
+        tuple(given.get("image_std") or CLIP_STD),
+    )

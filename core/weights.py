@@ -1,0 +1,317 @@
+"""Tensors go from a checkpoint's files straight into the model, one at a time.
+
+The model stands on the meta device and takes each tensor as it comes: nothing is converted on
+disk, and the host holds no more than one file's pages beside the model.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from core.device import is_out_of_memory, out_of_memory
+from core.errors import Cancelled, CheckpointError
+from core.model_folder import WEIGHT_FILES
+
+# A published name becomes the model's own, or None when the tensor is not wanted.
+Rename = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder of weights, and what its names mean."""
+
+    folder: Path
+    rename: Rename
+
+
+# ---- names -------------------------------------------------------------------------------------
+# Our own are transformers' without what its versions put around them.
+
+
+def from_transformers(name: str) -> str | None:
+    """`LlavaForConditionalGeneration`, as transformers 4.36 and later have named it."""
+    if _is_computed(name):
+        return None
+    name = name.removeprefix("model.")
+    for ours, theirs in (
+        ("lm_head.", "language_model.lm_head."),
+        ("language_model.", "language_model.model."),
+        ("vision_tower.", "vision_tower.vision_model."),
+    ):
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    return name
+
+
+def from_original(name: str) -> str | None:
+    """`LlavaLlamaForCausalLM`, whose vision tower comes from elsewhere."""
+    if _is_computed(name) or name.startswith("model.vision_tower."):
+        return None
+    for ours, theirs in (
+        ("multi_modal_projector.linear_1.", "model.mm_projector.0."),
+        ("multi_modal_projector.linear_2.", "model.mm_projector.2."),
+        ("language_model.", "model."),
+    ):
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    return name
+
+
+_OWN_TOWER = "model.vision_tower.vision_tower."
+
+
+def from_original_with_tower(name: str) -> str | None:
+    """The same, trained with `unfreeze_mm_vision_tower`: then its own tower counts."""
+    is_tower = name.startswith(_OWN_TOWER)
+    return from_clip(name.removeprefix(_OWN_TOWER)) if is_tower else from_original(name)
+
+
+_CLIP_TEXT = ("text_model.", "text_projection.", "visual_projection.", "logit_scale")
+
+
+def from_clip(name: str) -> str | None:
+    """CLIP's own folder: its vision tower, without the text tower beside it."""
+    if _is_computed(name) or name.startswith(_CLIP_TEXT):
+        return None
+    return f"vision_tower.{name.removeprefix('vision_model.')}"
+
+
+def _is_computed(name: str) -> bool:
+    return name.endswith((".rotary_emb.inv_freq", ".position_ids"))
+
+
+# ---- files -------------------------------------------------------------------------------------
+
+
+class _Shard(Protocol):
+    def names(self) -> Iterable[str]: ...
+
+    def shape(self, name: str) -> tuple[int, ...]: ...
+
+    def tensor(self, name: str) -> torch.Tensor: ...
+
+
+class _SafetensorsShard:
+    def __init__(self, path: Path):
+        self._file = safe_open(path, framework="pt", device="cpu")
+
+    def names(self) -> Iterable[str]:
+        return self._file.keys()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._file.get_slice(name).get_shape())
+
+    def tensor(self, name: str) -> torch.Tensor:
+        return self._file.get_tensor(name)
+
+
+class _PickledShard:
+    """A `.bin` of torch: mapped, not read, and never with code in it."""
+
+    def __init__(self, path: Path):
+        self._tensors = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        if not all(isinstance(tensor, torch.Tensor) for tensor in self._tensors.values()):
+            raise ValueError(f"{path} holds other things than tensors")
+
+    def names(self) -> Iterable[str]:
+        return self._tensors.keys()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._tensors[name].shape)
+
+    def tensor(self, name: str) -> torch.Tensor:
+        return self._tensors[name]
+
+
+def _open(path: Path) -> _Shard:
+    with _reading(path):
+        return _SafetensorsShard(path) if path.suffix == ".safetensors" else _PickledShard(path)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        ValueError,
+        AttributeError,
+        EOFError,
+        OSError,
+    ) as error:
+        raise CheckpointError(
+            f"“{path.name}” is damaged, cut short or cannot be read. Download it again."
+        ) from error
+
+
+def _wanted(folder: Path) -> dict[Path, list[str] | None]:
+    """The folder's weight files, and which of their tensors count; None is all.
+
+    Only what the index names is read: the folders also hold `mm_projector.bin` of the first
+    stage of training.
+    """
+    for name in WEIGHT_FILES:
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            return _indexed(index)
+        if (folder / name).is_file():
+            return {folder / name: None}
+    raise CheckpointError(
+        f"There are no weights in “{folder.name}”. Choose the folder that holds "
+        "model.safetensors or pytorch_model.bin, or their parts and index."
+    )
+
+
+def _indexed(index: Path) -> dict[Path, list[str] | None]:
+    wanted: dict[Path, list[str] | None] = {}
+    try:
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        for tensor, file in sorted(places.items()):
+            # The index names files beside it, and nothing elsewhere on this disk.
+            path = index.parent / Path(file).name
+            names = wanted.setdefault(path, [])
+            assert names is not None
+            names.append(tensor)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise CheckpointError(f"“{index.name}” cannot be read. Download it again.") from error
+    missing = [path.name for path in wanted if not path.is_file()]
+    if missing:
+        raise CheckpointError(
+            f"{len(missing)} of {len(wanted)} weight files are missing: {_listed(missing)}. "
+            "Download them into the model's folder."
+        )
+    return wanted
+
+
+# ---- files into the model ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in the files a tensor of the model lies."""
+
+    path: Path
+    name: str
+
+
+def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, _Place]:
+    """For each tensor of `model` its place in the files; a later source goes before.
+
+    Reads the headers alone. Raises CheckpointError when a tensor is missing, unexpected or has
+    another shape; the tables of the vocabulary may have more rows than the model.
+    """
+    own = {from_transformers(name): (name, tensor) for name, tensor in model.state_dict().items()}
+    places: dict[str, _Place] = {}
+    for source in sources:
+        for path, listed in _wanted(source.folder).items():
+            shard = _open(path)
+            present = set(shard.names())
+            for name in present if listed is None else listed:
+                if (plain := source.rename(name)) is None:
+                    continue
+                if name not in present:
+                    raise CheckpointError(
+                        f"“{path.name}” does not hold {name}, as its index says. Download both "
+                        "again."
+                    )
+                if plain not in own:
+                    raise CheckpointError(
+                        f"“{path.name}” holds {name}, which LLaVA-1.5 does not have. Choose a "
+                        "LLaVA-1.5 checkpoint."
+                    )
+                _require_shape(plain, shard.shape(name), tuple(own[plain][1].shape), path)
+                places[own[plain][0]] = _Place(path, name)
+    if "lm_head.weight" not in places and _is_tied(model):
+        embedding = own["language_model.embed_tokens.weight"][0]
+        if embedding in places:
+            places["lm_head.weight"] = places[embedding]
+    missing = [name for name, _ in own.values() if name not in places]
+    if missing:
+        raise CheckpointError(
+            f"The weights lack {len(missing)} of {len(own)} tensors: {_listed(missing)}. "
+            "Download the model again."
+        )
+    return places
+
+
+def _is_tied(model: nn.Module) -> bool:
+    return bool(getattr(getattr(model, "config", None), "tie_word_embeddings", False))
+
+
+_VOCABULARY = ("language_model.embed_tokens.weight", "lm_head.weight")
+
+
+def _require_shape(name: str, shape: tuple[int, ...], wanted: tuple[int, ...], path: Path) -> None:
+    has_more_rows = name in _VOCABULARY and shape[1:] == wanted[1:] and shape[0] > wanted[0]
+    if shape != wanted and not has_more_rows:
+        raise CheckpointError(
+            f"In “{path.name}”, {name} has the shape {_shape(shape)} where config.json and "
+            f"tokenizer want {_shape(wanted)}. Download the model's files again, all together."
+        )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) or "of a single number"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+
+
+def load_weights(
+    model: nn.Module,
+    places: dict[str, _Place],
+    device: torch.device,
+    dtype: torch.dtype,
+    on_fraction: Callable[[float], None],
+    stop: threading.Event,
+) -> None:
+    """Fill `model`, which stands on meta, on `device` in `dtype`, file by file.
+
+    Raises Cancelled between two tensors once `stop` is set, and OutOfMemory; what was loaded is
+    let go of then.
+    """
+    rows = {name: tensor.shape[0] for name, tensor in model.state_dict().items()}
+    total = sum(tensor.numel() for tensor in model.state_dict().values())
+    done = 0
+    loaded: dict[str, torch.Tensor] = {}
+    try:
+        for path in dict.fromkeys(place.path for place in places.values()):
+            here = {name: place.name for name, place in places.items() if place.path == path}
+            for name, tensor in _tensors(path, here):
+                if stop.is_set():
+                    raise Cancelled("Loading was cancelled.")
+                # Copied even when nothing changes: the file is let go of after this.
+                loaded[name] = tensor[: rows[name]].to(device=device, dtype=dtype, copy=True)
+                done += loaded[name].numel()
+                on_fraction(done / total)
+    except BaseException as error:
+        loaded.clear()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        if is_out_of_memory(error):
+            raise out_of_memory(device) from error
+        raise
+    model.load_state_dict(loaded, assign=True)
+
+
+def _tensors(path: Path, names: dict[str, str]) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors of one file under new names; the file is unmapped at the end."""
+    shard = _open(path)
+    for name, name_in_file in names.items():
+        with _reading(path):
+            tensor = shard.tensor(name_in_file)
+        yield name, tensor

@@ -1,0 +1,19 @@
+"""Tiny models on disk, written once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_llava import write_original_layout, write_transformers_layout
+
+
+@pytest.fixture(scope="session")
+def tiny_transformers_layout(tmp_path_factory) -> Path:
+    """A tiny LLaVA-1.5 with random weights as transformers saves it."""
+    return write_transformers_layout(tmp_path_factory.mktemp("models") / "tiny-hf")
+
+
+@pytest.fixture(scope="session")
+def tiny_original_layout(tmp_path_factory) -> Path:
+    """The same weights as the original code saved them."""
+    return write_original_layout(tmp_path_factory.mktemp("models") / "tiny-original")
