@@ -33,7 +33,8 @@ def bands_of(image: ImageFile.ImageFile, file: BinaryIO, rows: int) -> Iterator[
     if codec == "zip" and image.format == "PNG" and not image.info.get("interlace"):
         rawmode = str(arguments)
         return _png_bands(image, file, rawmode, rows) if rawmode in _PNG_BITS else None
-    if codec == "raw" and isinstance(arguments, tuple):
+    if codec == "raw":
+        arguments = arguments if isinstance(arguments, tuple) else (arguments,)
         return _raw_bands(image, file, offset, arguments, rows)
     return None
 

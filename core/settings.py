@@ -1,0 +1,217 @@
+"""Every choice of the person, with default and bounds; and where our files live."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
+
+from core.errors import StoreError
+from core.transcript import BUILT_IN, ModelChoice, Sampling
+
+REMEMBERED_PROMPTS = 200
+REMEMBERED_FOLDERS = 20
+_FILE_NAME = "settings.json"
+
+
+@dataclass(frozen=True)
+class Locations:
+    """Where our files live. None of them need exist yet."""
+
+    settings: Path
+    transcripts: Path
+    logs: Path
+    models: Path
+
+    @property
+    def folder(self) -> Path:
+        """What `load` and `save` are given."""
+        return self.settings.parent
+
+
+def locations() -> Locations:
+    """The system's own places; all in one folder when ONLOOKER_HOME names it."""
+    if home := os.environ.get("ONLOOKER_HOME"):
+        folder = Path(home).expanduser().absolute()
+        return Locations(
+            folder / _FILE_NAME, folder / "transcripts.sqlite", folder / "logs", folder / "models"
+        )
+    places = platformdirs.PlatformDirs("onlooker", appauthor=False)
+    return Locations(
+        places.user_config_path / _FILE_NAME,
+        places.user_data_path / "transcripts.sqlite",
+        places.user_log_path,
+        places.user_cache_path / "models",
+    )
+
+
+def _newest(limit: int) -> BeforeValidator:
+    """Of a list that has grown too long, the end; what is not text in it is dropped."""
+
+    def shorten(values: Any) -> Any:
+        if not isinstance(values, list | tuple):
+            return values
+        return [value for value in values if isinstance(value, str)][-limit:]
+
+    return BeforeValidator(shorten)
+
+
+class Settings(BaseModel):
+    """The bounds hold for assignments too: a value outside raises pydantic's ValidationError.
+
+    `prompt_history` and `model_folders` have the newest last. `window` is the window's own
+    word for its size and place, `last_folder` where the file dialog was, "" for nowhere yet.
+    """
+
+    model_config = ConfigDict(
+        extra="ignore", validate_assignment=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+    model: str = Field(default=BUILT_IN, min_length=1)
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=50, ge=0, le=1000)
+    repetition_penalty: float = Field(default=1.0, ge=0.5, le=2)
+    beams: int = Field(default=1, ge=1, le=8)
+    max_new_tokens: int = Field(default=512, ge=1, le=4096)
+    seed: int | None = Field(default=0, ge=0, lt=2**63)
+
+    theme: Literal["system", "light", "dark"] = "system"
+    text_percent: int = Field(default=100, ge=50, le=300)
+    window: str = ""
+    last_folder: str = ""
+    last_prompt: str = ""
+    prompt_history: Annotated[list[str], _newest(REMEMBERED_PROMPTS)] = []
+    model_folders: Annotated[list[str], _newest(REMEMBERED_FOLDERS)] = []
+
+    _notes: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What `load` had to put right, in sentences for the person."""
+        return self._notes
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            repetition_penalty=self.repetition_penalty,
+            beams=self.beams,
+            max_new_tokens=self.max_new_tokens,
+            seed=self.seed,
+        )
+
+    @property
+    def model_choice(self) -> ModelChoice:
+        return ModelChoice(self.model, self.device, self.dtype)
+
+    @model_choice.setter
+    def model_choice(self, choice: ModelChoice) -> None:
+        """Start with this model the next time; a folder joins the known ones."""
+        self.model, self.device = choice.model, choice.device
+        self.dtype = choice.dtype  # type: ignore[assignment]  # Checked by pydantic.
+        if Path(choice.model).is_absolute():
+            self.model_folders = _last(self.model_folders, choice.model)
+
+    def remember_prompt(self, prompt: str) -> None:
+        """Put it at the end of the history, where it then stands once."""
+        self.last_prompt = prompt
+        self.prompt_history = _last(self.prompt_history, prompt)
+
+
+def _last(values: list[str], value: str) -> list[str]:
+    return [*(other for other in values if other != value), value]
+
+
+def load(folder: Path) -> Settings:
+    """The settings kept in `folder`, or the defaults. Never raises; `Settings.notes` tells.
+
+    Values that do not hold are reset one by one, and the file as it was is kept beside it
+    with `.bak` at its end.
+    """
+    path = folder / _FILE_NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _noted(Settings(), f"The settings cannot be read ({reason}); all are as at first.")
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        return _noted(Settings(), f"The settings were damaged; all are as at first.{_kept(path)}")
+    wrong = _wrong_keys(data)
+    settings = Settings(**{key: value for key, value in data.items() if key not in wrong})
+    if wrong:
+        names = ", ".join(key.replace("_", " ") for key in wrong)
+        _noted(settings, f"These settings did not hold and were reset: {names}.{_kept(path)}")
+    return settings
+
+
+def _wrong_keys(data: dict[str, Any]) -> list[str]:
+    try:
+        Settings(**data)
+    except ValidationError as error:
+        return list(dict.fromkeys(str(problem["loc"][0]) for problem in error.errors()))
+    return []
+
+
+def _noted(settings: Settings, note: str) -> Settings:
+    settings._notes = (*settings._notes, note)
+    return settings
+
+
+def _kept(path: Path) -> str:
+    backup = path.with_name(path.name + ".bak")
+    try:
+        shutil.copyfile(path, backup)
+    except OSError:
+        return ""
+    return f" The file as it was is kept as {backup.name}."
+
+
+def save(settings: Settings, folder: Path) -> None:
+    """Write all of it at once: after a crash the file is the old one or the new one.
+
+    Raises StoreError when the folder cannot be written.
+    """
+    text = json.dumps(settings.model_dump(), indent=2) + "\n"
+    path = folder / _FILE_NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # In the same folder, since a file is replaced in one step only within one file system.
+        handle, name = tempfile.mkstemp(prefix=_FILE_NAME, suffix=".part", dir=folder)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StoreError(
+            f"The settings cannot be kept in {folder} ({error.strerror or error}); allow writing"
+            " there or free some space."
+        ) from error

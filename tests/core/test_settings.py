@@ -1,0 +1,151 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from core.errors import StoreError
+from core.settings import REMEMBERED_PROMPTS, Settings, load, locations, save
+from core.transcript import ModelChoice, Sampling
+
+ROOT = Path(__file__).parents[2]
+
+
+def chosen(settings):
+    """What differs from the defaults."""
+    defaults = Settings().model_dump()
+    return {key: value for key, value in settings.model_dump().items() if value != defaults[key]}
+
+
+def test_first_start_has_the_defaults_and_nothing_to_say(tmp_path):
+    settings = load(tmp_path / "not there")
+    assert chosen(settings) == {}
+    assert settings.notes == ()
+    assert settings.sampling == Sampling()
+    assert settings.model_choice == ModelChoice()
+    assert not (tmp_path / "not there").exists()
+
+
+def test_every_setting_survives_the_file(tmp_path):
+    settings = Settings(
+        model="/models/llava", device="cuda:1", dtype="float16", temperature=0.2, top_p=0.9,
+        top_k=0, repetition_penalty=1.1, beams=2, max_new_tokens=64, seed=None, theme="dark",
+        text_percent=150, window="AdnQywAD", last_folder="/Bilder/Größe", last_prompt="Warum?",
+        prompt_history=["one", "two\nlines", "☃"], model_folders=["/models/llava"],
+    )  # fmt: skip
+    save(settings, tmp_path / "new" / "folder")
+    assert load(tmp_path / "new" / "folder") == settings
+    assert set(chosen(settings)) == set(Settings.model_fields)
+
+
+def test_unknown_keys_are_dropped_in_silence(tmp_path):
+    (tmp_path / "settings.json").write_text('{"theme": "dark", "from_the_future": [1]}')
+    settings = load(tmp_path)
+    assert (settings.theme, settings.notes) == ("dark", ())
+    save(settings, tmp_path)
+    assert "from_the_future" not in (tmp_path / "settings.json").read_text()
+
+
+def test_bad_values_are_reset_one_by_one_and_the_file_is_kept(tmp_path):
+    text = json.dumps({
+        "theme": "pink", "beams": 99, "device": "toaster", "temperature": 0.7, "seed": -1,
+        "prompt_history": ["kept", 5], "last_folder": None,
+    })  # fmt: skip
+    (tmp_path / "settings.json").write_text(text)
+    settings = load(tmp_path)
+    assert chosen(settings) == {"temperature": 0.7, "prompt_history": ["kept"]}
+    (note,) = settings.notes
+    assert all(name in note for name in ("theme", "beams", "device", "seed", "last folder"))
+    assert "temperature" not in note
+    assert "settings.json.bak" in note
+    assert (tmp_path / "settings.json.bak").read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "\x00\xff", '{"temperature": NaN', "[" * 99_999]
+)
+def test_damaged_file_gives_the_defaults_and_is_kept(tmp_path, text):
+    (tmp_path / "settings.json").write_bytes(text.encode("latin-1"))
+    settings = load(tmp_path)
+    assert chosen(settings) == {}
+    assert "damaged" in settings.notes[0]
+    assert (tmp_path / "settings.json.bak").read_bytes() == text.encode("latin-1")
+
+
+def test_numbers_that_are_none_are_reset(tmp_path):
+    (tmp_path / "settings.json").write_text('{"temperature": NaN, "top_p": Infinity, "beams": 2}')
+    assert chosen(load(tmp_path)) == {"beams": 2}
+
+
+def test_unreadable_place_gives_the_defaults_with_a_note(tmp_path):
+    (tmp_path / "settings.json").mkdir()
+    settings = load(tmp_path)
+    assert chosen(settings) == {}
+    assert "cannot be read" in settings.notes[0]
+
+
+def test_unwritable_place_is_an_error_that_names_it_and_leaves_nothing(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cannot be kept in .*file"):
+        save(Settings(), tmp_path / "file")
+    (tmp_path / "settings.json").mkdir()
+    with pytest.raises(StoreError, match="cannot be kept"):
+        save(Settings(), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "settings.json"]
+
+
+def test_saving_over_leaves_one_file(tmp_path):
+    for theme in ("light", "dark"):
+        save(Settings(theme=theme), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+    assert load(tmp_path).theme == "dark"
+
+
+def test_bounds_hold_for_assignments():
+    settings = Settings()
+    for name, value in (("temperature", 3), ("beams", 0), ("theme", "pink"), ("top_p", 0)):
+        with pytest.raises(ValidationError):
+            setattr(settings, name, value)
+    assert chosen(settings) == {}
+
+
+def test_prompts_are_remembered_once_newest_last_and_not_for_ever():
+    settings = Settings()
+    for number in range(REMEMBERED_PROMPTS + 5):
+        settings.remember_prompt(f"prompt {number}")
+    settings.remember_prompt("prompt 100")
+    assert len(settings.prompt_history) == REMEMBERED_PROMPTS
+    assert settings.prompt_history[-2:] == [f"prompt {REMEMBERED_PROMPTS + 4}", "prompt 100"]
+    assert settings.prompt_history.count("prompt 100") == 1
+    assert settings.last_prompt == "prompt 100"
+    assert Settings().prompt_history == []
+
+
+def test_chosen_model_is_known_the_next_time(tmp_path):
+    settings = Settings()
+    folder = str(tmp_path / "llava")
+    settings.model_choice = ModelChoice(folder, "cuda", "float16")
+    settings.model_choice = ModelChoice("built-in", "cpu", "auto")
+    assert settings.model_choice == ModelChoice("built-in", "cpu", "auto")
+    assert settings.model_folders == [folder]
+
+
+def test_one_variable_moves_all_our_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path))
+    places = locations()
+    assert places.folder == tmp_path
+    for path in (places.settings, places.transcripts, places.logs, places.models):
+        assert path.parent == tmp_path
+    monkeypatch.delenv("ONLOOKER_HOME")
+    assert not locations().settings.is_relative_to(tmp_path)
+    assert locations().settings.name == "settings.json"
+
+
+def test_settings_need_neither_torch_nor_qt():
+    script = (
+        "import sys, core.settings; print({'torch', 'PySide6', 'transformers'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
