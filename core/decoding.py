@@ -1,0 +1,261 @@
+"""The fast decode loop: prompts go into slots, tokens come out one by one, many at once.
+
+A slot is one row of the static KV cache. It keeps what it holds after its answer, so the next
+question about the same picture prefills only what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import (
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from core.forward import ForwardPass, forward_pass
+from core.prompt import IMAGE_TOKEN_INDEX, Inputs
+from core.transcript import Ending, Sampling
+
+GREEDY = Sampling()
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One prompt to be answered.
+
+    `on_token` hears each new id as soon as it is chosen, the end-of-sequence id excepted.
+    `is_stopped` is asked before the first and after each.
+    """
+
+    inputs: Inputs
+    sampling: Sampling = GREEDY
+    on_token: Callable[[int], None] = lambda _: None
+    is_stopped: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What came of a job: the new ids without the end-of-sequence id, and why they ended.
+
+    `reused` is how many of the prompt's positions were still in the KV cache.
+    """
+
+    job: Job
+    ids: tuple[int, ...]
+    ending: Ending
+    reused: int = 0
+
+
+def decode_loop(model: nn.Module, eos_token_ids: Collection[int]) -> DecodeLoop | None:
+    """The loop for `model`, or None when it is not LLaVA-1.5-shaped and `generate()` must do."""
+    forward = forward_pass(model)
+    return DecodeLoop(forward, eos_token_ids) if forward is not None else None
+
+
+class DecodeLoop:
+    """Decodes jobs on one model. Not safe for two threads at once.
+
+    Greedy ids equal those of `generate()` in float32, whatever the number of slots; sampled ids
+    equal them for the same seed.
+    """
+
+    def __init__(self, forward: ForwardPass, eos_token_ids: Collection[int]):
+        self._forward = forward
+        self._eos_token_ids = frozenset(eos_token_ids)
+        self._slots: list[_Slot] = []
+
+    @staticmethod
+    def takes(sampling: Sampling) -> bool:
+        """Whether this way of choosing words is the loop's; beams stay with `generate()`."""
+        return sampling.beams == 1
+
+    def decode(self, jobs: Iterable[Job], slots: int = 1) -> Generator[Decoded]:
+        """Yields each job as it ends. A slot that ends takes the next job, which is asked for
+        only then. Ends early, with every slot free, when the caller closes the iterator."""
+        self._resize(slots)
+        waiting = iter(jobs)
+        try:
+            while True:
+                while any(slot.answer is None for slot in self._slots):
+                    job = next(waiting, None)
+                    if job is None:
+                        break
+                    decoded = self._begin(job)
+                    if decoded is not None:
+                        yield decoded
+                if all(slot.answer is None for slot in self._slots):
+                    return
+                yield from self._step()
+        finally:
+            for slot in self._slots:
+                slot.answer = None
+            self._resize(1)
+
+    def release(self) -> None:
+        """Gives the KV cache's memory back; the next answer begins from nothing."""
+        self._slots = []
+        self._forward.release()
+
+    def _resize(self, slots: int) -> None:
+        if slots == len(self._slots):
+            return
+        self._slots = [*self._slots[:slots], *(_Slot() for _ in range(slots - len(self._slots)))]
+        if self._forward.length:
+            self._forward.reserve(slots, self._forward.length)
+
+    def _begin(self, job: Job) -> Decoded | None:
+        """Prefills `job` into the free slot that already holds the most of it."""
+        if job.is_stopped():
+            return Decoded(job, (), Ending.STOPPED)
+        positions = _positions(job.inputs)
+        pixel_values = job.inputs.pixel_values
+        free = [number for number, slot in enumerate(self._slots) if slot.answer is None]
+        number = max(free, key=lambda n: self._slots[n].common(positions, pixel_values))
+        slot = self._slots[number]
+        # The last position is always run again: its logits are not kept.
+        begin = min(slot.common(positions, pixel_values), len(positions) - 1)
+        slot.forget(begin)
+        # One position more, so that idle slots have a place where nothing is kept.
+        length = len(positions) + job.inputs.max_new_tokens + 1
+        self._forward.reserve(len(self._slots), length)
+        new = positions[begin:]
+        features = None
+        if IMAGE_TOKEN_INDEX in new:
+            features = self._forward.image_features(pixel_values)[-new.count(IMAGE_TOKEN_INDEX) :]
+        logits = self._forward.prefill(number, begin, new, features)
+        slot.hold(new, pixel_values)
+        slot.answer = _AnswerUnderWay(job, _Sampler(job.sampling, logits.device), begin)
+        return self._choose([slot], logits)[0]
+
+    def _step(self) -> list[Decoded]:
+        """One token further in every slot that has a job."""
+        count = 1 + max(n for n, slot in enumerate(self._slots) if slot.answer is not None)
+        rows = self._slots[:count]
+        # An idle row between the others writes behind what it holds.
+        ids = [slot.answer.ids[-1] if slot.answer is not None else 0 for slot in rows]
+        logits = self._forward.step(ids, [len(slot.positions) for slot in rows])
+        for slot in rows:
+            if slot.answer is not None:
+                slot.positions.append(slot.answer.ids[-1])
+        return [decoded for decoded in self._choose(rows, logits) if decoded is not None]
+
+    @torch.inference_mode()
+    def _choose(self, slots: Sequence[_Slot], logits: Tensor) -> list[Decoded | None]:
+        """Chooses each busy slot's next token from its row of float32 `logits`; who has ended?"""
+        likeliest = logits.argmax(-1).tolist()
+        decoded: list[Decoded | None] = []
+        for row, slot in enumerate(slots):
+            if slot.answer is None:
+                continue
+            answer = slot.answer
+            token = answer.sampler.choose(answer.ids, logits[row : row + 1], likeliest[row])
+            ending = answer.take(token, self._eos_token_ids)
+            if ending is not None:
+                slot.answer = None
+                decoded.append(Decoded(answer.job, tuple(answer.ids), ending, answer.reused))
+            else:
+                decoded.append(None)
+        return decoded
+
+
+def _positions(inputs: Inputs) -> list[int]:
+    """The ids as the language model sees them: -200 for each of the image's positions."""
+    image = inputs.input_ids.index(IMAGE_TOKEN_INDEX)
+    before, after = inputs.input_ids[:image], inputs.input_ids[image + 1 :]
+    return [*before, *[IMAGE_TOKEN_INDEX] * inputs.image_tokens, *after]
+
+
+class _Slot:
+    """One row of the KV cache: what it holds, and the answer it is giving."""
+
+    def __init__(self) -> None:
+        self.positions: list[int] = []
+        self._pixel_values: np.ndarray | None = None
+        self.answer: _AnswerUnderWay | None = None
+
+    def common(self, positions: Sequence[int], pixel_values: np.ndarray) -> int:
+        """How many of the first `positions` the slot holds; none from another picture on."""
+        count = 0
+        for mine, wanted in zip(self.positions, positions, strict=False):
+            if mine != wanted:
+                break
+            count += 1
+        if IMAGE_TOKEN_INDEX in self.positions[:count] and not self._shows(pixel_values):
+            return self.positions.index(IMAGE_TOKEN_INDEX)
+        return count
+
+    def _shows(self, pixel_values: np.ndarray) -> bool:
+        mine = self._pixel_values
+        return mine is pixel_values or (mine is not None and np.array_equal(mine, pixel_values))
+
+    def forget(self, begin: int) -> None:
+        """Forgets what stands from `begin` on, before something else is written there."""
+        del self.positions[begin:]
+
+    def hold(self, positions: Sequence[int], pixel_values: np.ndarray) -> None:
+        self.positions += positions
+        self._pixel_values = pixel_values
+
+
+class _AnswerUnderWay:
+    def __init__(self, job: Job, sampler: _Sampler, reused: int):
+        self.job, self.sampler, self.reused = job, sampler, reused
+        self.ids: list[int] = []
+
+    def take(self, token: int, eos_token_ids: Collection[int]) -> Ending | None:
+        """Says `token`, and gives the ending when it is the last."""
+        if token in eos_token_ids:
+            return Ending.COMPLETE
+        self.ids.append(token)
+        self.job.on_token(token)
+        if self.job.is_stopped():
+            return Ending.STOPPED
+        return Ending.LENGTH if len(self.ids) >= self.job.inputs.max_new_tokens else None
+
+
+class _Sampler:
+    """Chooses a token as `generate()` does: its processors in its order, its random numbers.
+
+    Each answer has a generator of its own, so that a neighbour in another slot changes nothing.
+    """
+
+    def __init__(self, sampling: Sampling, device: torch.device):
+        self._processors = LogitsProcessorList()
+        self._generator: torch.Generator | None = None
+        if sampling.repetition_penalty != 1.0:
+            penalty = RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty)
+            self._processors.append(penalty)
+        if sampling.temperature == 0:
+            return
+        if sampling.temperature != 1.0:
+            self._processors.append(TemperatureLogitsWarper(sampling.temperature))
+        if sampling.top_k:
+            self._processors.append(TopKLogitsWarper(sampling.top_k))
+        if sampling.top_p < 1.0:
+            self._processors.append(TopPLogitsWarper(sampling.top_p))
+        self._generator = torch.Generator(device)
+        if sampling.seed is None:
+            self._generator.seed()
+        else:
+            self._generator.manual_seed(sampling.seed)
+
+    def choose(self, said: Sequence[int], logits: Tensor, likeliest: int) -> int:
+        """From float32 `logits` (1, vocab), of which `likeliest` is the greatest.
+
+        As in `generate(inputs_embeds=…)`, only what was `said` in this answer is a repetition.
+        """
+        if not self._processors and self._generator is None:
+            return likeliest
+        ids = torch.tensor([list(said)], dtype=torch.long, device=logits.device)
+        scores = self._processors(ids, logits)  # type: ignore[arg-type]
+        if self._generator is None:
+            return int(scores.argmax(-1))
+        return int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
