@@ -101,10 +101,11 @@ class Theme(QObject):
 
     changed = Signal()
 
-    def __init__(self, app: QApplication, mode: str = "system"):
+    def __init__(self, app: QApplication, mode: str = "system", text_percent: int = 100):
         super().__init__(app)
         self._app = app
         self._mode = mode
+        self._text_percent = text_percent
         self._icons: list[tuple[weakref.ref[QAbstractButton], str, str]] = []
         app.setStyle("Fusion")
         font = QFont(app.font())
@@ -139,6 +140,12 @@ class Theme(QObject):
         if mode != self._mode:
             self._mode = mode
             self._tell_system(mode)
+            self._dress()
+
+    def choose_text_percent(self, percent: int) -> None:
+        """How large questions and answers are, of their usual size."""
+        if percent != self._text_percent:
+            self._text_percent = percent
             self._dress()
 
     def colour(self, token: str) -> QColor:
@@ -177,7 +184,7 @@ class Theme(QObject):
 
     def _dress(self) -> None:
         self._app.setPalette(_qt_palette(self.palette))
-        self._app.setStyleSheet(stylesheet(self.palette, self.body_pixels))
+        self._app.setStyleSheet(stylesheet(self.palette, self.body_pixels, self._text_percent))
         living = []
         for entry in self._icons:
             button = entry[0]()
@@ -188,13 +195,14 @@ class Theme(QObject):
         self.changed.emit()
 
 
-def stylesheet(palette: Palette, body_pixels: int = _SMALLEST_BODY) -> str:
+def stylesheet(palette: Palette, body_pixels: int = _SMALLEST_BODY, text_percent: int = 100) -> str:
     """`resources/style.qss` with its tokens filled in."""
     template = Template((RESOURCES / "style.qss").read_text(encoding="utf-8"))
     sizes = {
         "small": f"{max(12, body_pixels - 1)}px",
         "body": f"{body_pixels}px",
-        "reading": f"{body_pixels + 1}px",
+        "reading": f"{round((body_pixels + 1) * text_percent / 100)}px",
+        "asking": f"{round(body_pixels * text_percent / 100)}px",
         "title": f"{round(body_pixels * 1.45)}px",
     }
     return template.substitute(asdict(palette), **sizes)

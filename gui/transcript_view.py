@@ -159,6 +159,7 @@ class TranscriptView(QFrame):
         self.drawings_label = QLabel(_ONLY_DRAWINGS)
         self.drawings_label.setObjectName("drawings_label")
         self.drawings_label.setWordWrap(True)
+        self.drawings_label.setIndent(0)
         self.drawings_label.setTextInteractionFlags(
             Qt.TextInteractionFlag.LinksAccessibleByMouse
             | Qt.TextInteractionFlag.LinksAccessibleByKeyboard

@@ -1,0 +1,346 @@
+"""Edits a copy of the settings, in plain words and within their bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QRegularExpression, Qt, Signal, Slot
+from PySide6.QtGui import QRegularExpressionValidator, QWheelEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QSpinBox,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.settings import Settings
+
+_CONTROL_SIZE = (168, 30)
+_DEVICES = (
+    ("auto", "Automatic"),
+    ("cpu", "Processor (CPU)"),
+    ("cuda", "Graphics card (CUDA)"),
+)
+_DTYPES = (
+    ("auto", "Automatic"),
+    ("float16", "float16"),
+    ("bfloat16", "bfloat16"),
+    ("float32", "float32"),
+)
+_THEMES = (("system", "Like the system"), ("light", "Light"), ("dark", "Dark"))
+
+
+class SettingsDialog(QDialog):
+    """Open it with `open()`. `saved(Settings)`: a copy with what the user chose.
+
+    Only what the user touched differs from the settings it was given.
+    """
+
+    saved = Signal(object)
+
+    def __init__(self, settings: Settings, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("settings_dialog")
+        self.setWindowTitle("Settings")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._settings = settings.model_copy(deep=True)
+        self._values: dict[str, Any] = {}
+        self._controls: dict[str, QWidget] = {}
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
+        self._build_answers()
+        self._build_model()
+        self._build_look()
+        buttons = QDialogButtonBox.StandardButton
+        self.buttons = QDialogButtonBox(buttons.RestoreDefaults | buttons.Cancel | buttons.Save)
+        for button in self.buttons.buttons():
+            if isinstance(button, QPushButton):
+                button.setAutoDefault(False)
+        self.buttons.button(buttons.Save).setDefault(True)
+        self.buttons.accepted.connect(self._on_save)
+        self.buttons.rejected.connect(self.reject)
+        self.buttons.button(buttons.RestoreDefaults).clicked.connect(self._on_restore_defaults)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 8, 0, 16)
+        column.setSpacing(12)
+        column.addWidget(self.tabs, 1)
+        row = QHBoxLayout()
+        row.setContentsMargins(24, 0, 24, 0)
+        row.addWidget(self.buttons)
+        column.addLayout(row)
+        self.resize(560, 600)
+        self._show(self._settings)
+
+    def control(self, name: str) -> QWidget:
+        """What edits the field `name` of Settings."""
+        return self._controls[name]
+
+    # Pages
+
+    def _build_answers(self) -> None:
+        page = self._page("Answers")
+        self._whole(
+            page,
+            "max_new_tokens",
+            "Longest answer",
+            "An answer ends here at the latest. 100 tokens are about 75 words.",
+            suffix=" tokens",
+        )
+        self._fraction(
+            page,
+            "temperature",
+            "Temperature",
+            "At 0 the likeliest word is always taken, and the same question gives the same"
+            " answer. Higher values are more varied.",
+        )
+        self._fraction(
+            page,
+            "top_p",
+            "Top-p",
+            "Above temperature 0: only the likeliest words that together reach this share are"
+            " drawn from. 1 leaves all of them in.",
+        )
+        self._whole(
+            page,
+            "top_k",
+            "Top-k",
+            "Above temperature 0: only so many of the likeliest words are drawn from. 0 leaves"
+            " all of them in.",
+        )
+        self._fraction(
+            page,
+            "repetition_penalty",
+            "Repetition penalty",
+            "Above 1, words already said become less likely. 1 changes nothing.",
+        )
+        self._whole(
+            page,
+            "beams",
+            "Beams",
+            "How many wordings are followed at once. With more than 1 the answer is slower and"
+            " appears all at once.",
+        )
+        self._seed(page)
+        page.addStretch(1)
+
+    def _build_model(self) -> None:
+        page = self._page("Model")
+        devices = list(_DEVICES)
+        if self._settings.device not in dict(devices):
+            devices.append((self._settings.device, self._settings.device))
+        self._choice(
+            page,
+            "device",
+            "Device",
+            "Where the model computes. Takes effect when a model is loaded next.",
+            devices,
+        )
+        self._choice(
+            page,
+            "dtype",
+            "Precision",
+            "float16 and bfloat16 need half the memory of float32. Takes effect when a model is"
+            " loaded next.",
+            _DTYPES,
+        )
+        page.addStretch(1)
+
+    def _build_look(self) -> None:
+        page = self._page("Look")
+        self._choice(page, "theme", "Colours", "Light, dark, or whatever the system is.", _THEMES)
+        self._whole(
+            page,
+            "text_percent",
+            "Text size",
+            "Of questions and answers.",
+            suffix=" %",
+            step=10,
+        )
+        page.addStretch(1)
+
+    # Rows
+
+    def _page(self, title: str) -> QVBoxLayout:
+        inside = QWidget()
+        inside.setObjectName("settings_page")
+        rows = QVBoxLayout(inside)
+        rows.setContentsMargins(24, 20, 24, 12)
+        rows.setSpacing(20)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inside)
+        self.tabs.addTab(area, title)
+        return rows
+
+    def _row(
+        self, page: QVBoxLayout, name: str, title: str, words: str, control: QWidget
+    ) -> QVBoxLayout:
+        control.setObjectName(f"{name}_control")
+        control.setAccessibleName(title)
+        control.setAccessibleDescription(words)
+        control.setFixedSize(*_CONTROL_SIZE)
+        title_label = QLabel(title)
+        title_label.setBuddy(control)
+        words_label = QLabel(words)
+        words_label.setProperty("class", "explanation")
+        words_label.setWordWrap(True)
+        head = QHBoxLayout()
+        head.addWidget(title_label, 1)
+        head.addWidget(control)
+        block = QVBoxLayout()
+        block.setSpacing(4)
+        block.addLayout(head)
+        block.addWidget(words_label)
+        page.addLayout(block)
+        self._controls[name] = control
+        return block
+
+    def _whole(
+        self,
+        page: QVBoxLayout,
+        name: str,
+        title: str,
+        words: str,
+        suffix: str = "",
+        step: int = 1,
+    ) -> None:
+        low, high = _bounds(name)
+        control = _Whole()
+        control.setRange(int(low), int(high))
+        control.setSingleStep(step)
+        control.setSuffix(suffix)
+        words = f"{words} From {low:.0f} to {high:.0f}."
+        self._row(page, name, title, words, control)
+
+    def _fraction(self, page: QVBoxLayout, name: str, title: str, words: str) -> None:
+        low, high = _bounds(name)
+        control = _Fraction()
+        control.setDecimals(2)
+        control.setSingleStep(0.05)
+        control.setRange(low or (0.01 if _is_open_below(name) else 0), high)
+        words = f"{words} From {control.minimum():g} to {high:g}."
+        self._row(page, name, title, words, control)
+
+    def _choice(
+        self,
+        page: QVBoxLayout,
+        name: str,
+        title: str,
+        words: str,
+        choices: Sequence[tuple[str, str]],
+    ) -> None:
+        control = _Choice()
+        for value, shown in choices:
+            control.addItem(shown, value)
+        self._row(page, name, title, words, control)
+
+    def _seed(self, page: QVBoxLayout) -> None:
+        control = QLineEdit()
+        digits = QRegularExpression("[0-9]{1,18}")
+        control.setValidator(QRegularExpressionValidator(digits, control))
+        words = (
+            "Above temperature 0, the same question with the same seed gives the same answer."
+            " A whole number of up to 18 digits."
+        )
+        block = self._row(page, "seed", "Seed", words, control)
+        self.draw_seed_check = QCheckBox("Draw a new one for each answer")
+        self.draw_seed_check.setObjectName("draw_seed_check")
+        self.draw_seed_check.toggled.connect(control.setDisabled)
+        block.addWidget(self.draw_seed_check)
+
+    # Values
+
+    def _show(self, settings: Settings) -> None:
+        for name, control in self._controls.items():
+            value = getattr(settings, name)
+            match control:
+                case QSpinBox() | QDoubleSpinBox():
+                    control.setValue(value)
+                case QComboBox():
+                    control.setCurrentIndex(control.findData(value))
+                case QLineEdit():
+                    self.draw_seed_check.setChecked(value is None)
+                    control.setText("0" if value is None else str(value))
+        if settings is self._settings:
+            self._values = {name: self._value(name) for name in self._controls}
+
+    def _value(self, name: str) -> Any:
+        control = self._controls[name]
+        match control:
+            case QDoubleSpinBox():
+                return round(control.value(), control.decimals())
+            case QSpinBox():
+                return control.value()
+            case QComboBox():
+                return control.currentData()
+            case QLineEdit():
+                return None if self.draw_seed_check.isChecked() else int(control.text() or 0)
+        raise TypeError(name)
+
+    @Slot()
+    def _on_save(self) -> None:
+        """What was not touched keeps its value, however fine it was."""
+        for name, before in self._values.items():
+            if (now := self._value(name)) != before:
+                setattr(self._settings, name, now)
+        self.saved.emit(self._settings)
+        self.accept()
+
+    @Slot()
+    def _on_restore_defaults(self) -> None:
+        """The fields of this dialog; nothing is kept before Save."""
+        self._show(Settings())
+
+
+class _Whole(QSpinBox):
+    """Turned by the wheel only while it has the focus: scrolling the page changes nothing."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class _Fraction(QDoubleSpinBox):
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class _Choice(QComboBox):
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+def _bounds(name: str) -> tuple[float, float]:
+    """The smallest and largest value of a field, from Settings itself."""
+    low, high = 0.0, 0.0
+    for rule in Settings.model_fields[name].metadata:
+        low = getattr(rule, "ge", getattr(rule, "gt", low))
+        high = getattr(rule, "le", getattr(rule, "lt", high))
+    return low, high
+
+
+def _is_open_below(name: str) -> bool:
+    return any(hasattr(rule, "gt") for rule in Settings.model_fields[name].metadata)
