@@ -17,15 +17,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import qasync
-from core.settings import folder as our_folder
-from core.settings import load as load_settings
-from core.store import Store
 from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication
 
 from core.errors import AppError
 from core.picture import find_pictures
+from core.settings import Locations, locations
+from core.settings import load as load_settings
+from core.store import Store, Summary
 from core.transcript import ModelChoice, ModelState, Ready
 from gui.garbage import GarbageCollector
 from gui.main_window import MainWindow
@@ -34,7 +34,8 @@ from gui.notices import Notices, crash_file, open_log
 from gui.session import Session
 from gui.theme import RESOURCES, Theme
 
-LATEST_PAINT_MS = 1000
+LATEST_PAINT_SECONDS = 1.0
+TITLE_LENGTH = 48
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +45,14 @@ def run(paths: list[Path], started: float) -> int:
 
     `started` is `time.perf_counter()` at the program's first line.
     """
-    folder = our_folder()
-    open_log(folder)
-    with crash_file(folder) as crash:
+    places = locations()
+    open_log(places.logs)
+    with crash_file(places.logs) as crash:
         application = _Application(sys.argv[:1])
         loop = qasync.QEventLoop(application)
         executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="helper")
         loop.set_default_executor(executor)
-        program = Program(application, loop, folder, started)
+        program = Program(application, loop, places, started)
         with program.notices.catching(loop), _signals_calling(program.quit):
             is_clean = loop.run_until_complete(program.life(paths, crash))
         if is_clean:
@@ -68,31 +69,33 @@ class Program(QObject):
 
     def __init__(
         self,
-        application: _Application,
+        application: QApplication,
         loop: asyncio.AbstractEventLoop,
-        folder: Path,
+        places: Locations,
         started: float,
         model: ModelThread | None = None,
     ):
         super().__init__()
+        # The loop must outlive the window by the time it takes to keep what was said.
+        application.setQuitOnLastWindowClosed(False)
         self._loop = loop
-        self._folder = folder
+        self._places = places
         self._started = started
         self._tasks: set[asyncio.Task] = set()
         self._quit_asked = asyncio.Event()
         self._garbage = GarbageCollector(self)
         self.notices = Notices(self)
-        self._settings = load_settings(folder)
-        self._store = Store(folder / "transcripts.sqlite")
+        self._settings = load_settings(places.folder)
+        self._store = Store(places.transcripts)
         self.model = model or ModelThread(parent=self)
-        self.session = Session(self.model, self._store, self._settings, self)
+        self.session = Session(self.model, self._store, self._settings, places.folder, self)
         self._theme = Theme(application, self._settings.theme)
         self.window = MainWindow(self._theme, _presets())
         self.notices.window = self.window
         self._join_pictures()
         self._join_conversation()
         self._join_model()
-        self._join_program(application)
+        self._join_program()
 
     async def life(self, paths: list[Path], crash: str = "") -> bool:
         """From the first paint to the last word kept. False if the process must be ended hard."""
@@ -102,11 +105,14 @@ class Program(QObject):
         self._begin(self.session.load_model(self._settings.model_choice))
         if paths:
             self._begin(self.session.open_paths(paths))
+        if notes := (*self._settings.notes, *self._store.notes):
+            self.window.show_notice(" ".join(notes))
         if crash:
             self.notices.tell_of_crash(crash)
         await self._quit_asked.wait()
         return await self._leave()
 
+    @Slot()
     def quit(self) -> None:
         """End the program as closing the window does."""
         self._quit_asked.set()
@@ -124,7 +130,7 @@ class Program(QObject):
         minimised never paints."""
         painted = _FirstPaint(self.window)
         try:
-            await asyncio.wait_for(painted.is_over.wait(), LATEST_PAINT_MS / 1000)
+            await asyncio.wait_for(painted.is_over.wait(), LATEST_PAINT_SECONDS)
         except TimeoutError:
             self.window.removeEventFilter(painted)
 
@@ -189,6 +195,10 @@ class Program(QObject):
         session.answer_failed.connect(self._on_answer_failed)
         session.ask_refused.connect(window.give_prompt_back)
         session.noticed.connect(window.show_notice)
+        window.transcript_path_chosen.connect(self._on_transcript_path_chosen)
+        window.recent_opened.connect(self._on_recent_opened)
+        window.recent_chosen.connect(self._on_recent_chosen)
+        session.conversation_reopened.connect(window.transcript_view.show_transcript)
 
     def _join_model(self) -> None:
         window, session = self.window, self.session
@@ -199,12 +209,11 @@ class Program(QObject):
         session.model_changed.connect(window.show_model_state)
         session.model_changed.connect(self._on_model_changed)
 
-    def _join_program(self, application: _Application) -> None:
+    def _join_program(self) -> None:
         window = self.window
         window.theme_chosen.connect(self._on_theme_chosen)
         window.log_folder_asked.connect(self._on_log_folder_asked)
         window.closed.connect(self.quit)
-        application.quit_asked.connect(self.quit)
 
     @Slot(list)
     def _on_paths_opened(self, paths: list[Path]) -> None:
@@ -238,6 +247,19 @@ class Program(QObject):
     def _on_answer_failed(self, error: AppError) -> None:
         self.window.fail(str(error))
 
+    @Slot(Path)
+    def _on_transcript_path_chosen(self, path: Path) -> None:
+        self._begin(self.session.write_transcript(path))
+
+    @Slot()
+    def _on_recent_opened(self) -> None:
+        kept = self.session.recent_conversations()
+        self.window.show_recent([(one.id, _title(one)) for one in kept])
+
+    @Slot(int)
+    def _on_recent_chosen(self, id_: int) -> None:
+        self._begin(self.session.reopen(id_))
+
     @Slot()
     def _on_built_in_model_chosen(self) -> None:
         self._begin(self.session.load_model(ModelChoice()))
@@ -254,11 +276,12 @@ class Program(QObject):
 
     @Slot(str)
     def _on_theme_chosen(self, mode: str) -> None:
-        self._settings.theme = mode
+        self._settings.theme = mode  # type: ignore[assignment]  # Checked by pydantic.
+        self._begin(self.session.keep_settings())
 
     @Slot()
     def _on_log_folder_asked(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._places.logs)))
 
 
 class _Application(QApplication):
@@ -270,7 +293,6 @@ class _Application(QApplication):
         super().__init__(arguments)
         self.setApplicationName("Onlooker")
         self.setDesktopFileName("onlooker")
-        self.setQuitOnLastWindowClosed(False)
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Quit:
@@ -319,6 +341,12 @@ def _signals_calling(end: Callable[[], None]) -> Iterator[None]:
         notifier.setEnabled(False)
         near.close()
         far.close()
+
+
+def _title(kept: Summary) -> str:
+    words = " ".join(kept.prompt.split())
+    short = words if len(words) <= TITLE_LENGTH else f"{words[:TITLE_LENGTH]}…"
+    return f"{kept.picture_name} – {short} ({kept.when:%d %b %H:%M})"
 
 
 def _samples() -> list[Path]:

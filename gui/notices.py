@@ -59,6 +59,10 @@ class Notices(QObject):
         # Errors come from any thread; the dialog belongs to the window's.
         self._reported.connect(self._on_reported)
 
+    @property
+    def is_showing(self) -> bool:
+        return self._dialog is not None
+
     def report(self, error: BaseException) -> None:
         """Log and show an error. May be called from any thread."""
         log.error("Unforeseen", exc_info=error)
@@ -126,13 +130,16 @@ class FaultDialog(QDialog):
         self.setWindowTitle("Onlooker")
         self.setModal(False)
         sentence = QLabel(
-            f"{text} You can go on. To have it mended, copy the details into a report.",
-            wordWrap=True,
+            f"{text} You can go on. To have it mended, copy the details into a report."
         )
-        self._details = QPlainTextEdit(details, readOnly=True, objectName="details_text")
+        sentence.setWordWrap(True)
+        self._details = QPlainTextEdit(details)
+        self._details.setObjectName("details_text")
+        self._details.setReadOnly(True)
         self._details.setAccessibleName("Details")
         self._details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        copy_button = QPushButton("Copy details", objectName="copy_button")
+        copy_button = QPushButton("Copy details")
+        copy_button.setObjectName("copy_button")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.addButton(copy_button, QDialogButtonBox.ButtonRole.ActionRole)
         layout = QVBoxLayout(self)

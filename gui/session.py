@@ -15,7 +15,8 @@ from PySide6.QtCore import QObject, Signal
 from core.errors import AppError, Cancelled, EngineError, PictureError, StoreError
 from core.picture import Picture, find_pictures, open_picture
 from core.settings import Settings
-from core.store import Store
+from core.settings import save as save_settings
+from core.store import KeptConversation, Store, Summary
 from core.transcript import (
     Answer,
     Ending,
@@ -31,6 +32,7 @@ from gui.model_thread import ModelThread
 
 ANOTHER_TEMPERATURE = 0.7
 LAST_WORDS_SECONDS = 1.0
+RECENT = 20
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class Session(QObject):
     `picture_opened(Picture)`, `picture_failed(AppError, str name)`.
     `pictures_at_hand(list[Path], int current)`: [] and -1 for a picture without a file.
     `conversation_cleared()`, `conversation_cut(int)`: how many exchanges are left.
+    `conversation_reopened(Transcript)`: an earlier one, to go on with.
     `answer_begun(str prompt)`, `piece_said(str)`, `answer_finished(Answer)`,
     `answer_failed(AppError)`. `ask_refused(str prompt)`: not asked, a notice says why.
     `model_changed(ModelState)`. `noticed(str)`: a sentence to show.
@@ -54,6 +57,7 @@ class Session(QObject):
     pictures_at_hand = Signal(list, int)
     conversation_cleared = Signal()
     conversation_cut = Signal(int)
+    conversation_reopened = Signal(object)
     answer_begun = Signal(str)
     piece_said = Signal(str)
     answer_finished = Signal(object)
@@ -67,12 +71,15 @@ class Session(QObject):
         model: ModelThread,
         store: Store,
         settings: Settings,
+        settings_folder: Path,
         parent: QObject | None = None,
     ):
         super().__init__(parent)
         self._model = model
         self._store = store
         self._settings = settings
+        self._settings_folder = settings_folder
+        self._settings_lock = asyncio.Lock()
         self._at_hand: list[Path] = []
         self._current = -1
         self._newest_opening: _Opening | None = None
@@ -171,9 +178,10 @@ class Session(QObject):
         prompt = prompt.strip()
         if not prompt:
             return
-        self._remember(prompt)
+        self._settings.remember_prompt(prompt)
         if conversation := await self._free_conversation(prompt):
             await self._answer(conversation, prompt, self._settings.sampling)
+        await self.keep_settings()
 
     async def regenerate(self) -> None:
         """Answer the last question again, in other words; the replaced answer stays kept."""
@@ -194,13 +202,48 @@ class Session(QObject):
         conversation = await self._free_conversation()
         if not prompt or not conversation:
             return
-        self._remember(prompt)
+        self._settings.remember_prompt(prompt)
         await self._answer(self._cut(conversation, index), prompt, self._settings.sampling)
 
     def new_conversation(self) -> None:
         """Forget what was said about the picture; it stays kept."""
         if self._conversation:
             self._begin_conversation(self._conversation.transcript.picture)
+
+    def recent_conversations(self) -> list[Summary]:
+        """The newest first; none where they cannot be read, with a notice."""
+        try:
+            return self._store.recent(RECENT)
+        except StoreError as error:
+            self.noticed.emit(str(error))
+            return []
+
+    async def reopen(self, id: int) -> None:
+        """Go on with an earlier conversation, its picture opened again."""
+        with self._opening("") as opening:
+            kept = self._store.open(id)
+            opening.name = kept.picture_name
+            picture = await asyncio.to_thread(_picture_of, kept)
+            if opening is not self._newest_opening or self._is_closed:
+                return
+            self._at_hand = [picture.path] if picture.path else []
+            self._current = len(self._at_hand) - 1
+            self.pictures_at_hand.emit(self._at_hand, self._current)
+            self._begin_conversation(picture)
+            self._conversation = _Conversation(kept.transcript(picture), kept_as=id)
+            self.picture_opened.emit(picture)
+            self.conversation_reopened.emit(self._conversation.transcript)
+
+    async def write_transcript(self, path: Path) -> None:
+        """Write the conversation as text."""
+        if not self._conversation:
+            return
+        text = _as_text(self._conversation.transcript)
+        try:
+            await asyncio.to_thread(path.write_text, text, encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self.noticed.emit(f"“{path.name}” cannot be written ({reason}). Choose another folder.")
 
     def stop(self) -> None:
         """End the answer under way; what was said is kept."""
@@ -295,7 +338,19 @@ class Session(QObject):
             # The model's state carries the sentence to the window.
             log.warning("The model is not loaded", exc_info=error)
         else:
-            self._settings.model = choice
+            self._settings.model_choice = choice
+            await self.keep_settings()
+
+    async def keep_settings(self) -> None:
+        """Write the settings. Not in the window's thread: the disk may take its time."""
+        async with self._settings_lock:
+            if self._is_closed:
+                return
+            settings = self._settings.model_copy(deep=True)
+            try:
+                await asyncio.to_thread(save_settings, settings, self._settings_folder)
+            except StoreError as error:
+                self.noticed.emit(str(error))
 
     def unload_model(self) -> None:
         self._model.unload()
@@ -304,7 +359,7 @@ class Session(QObject):
         self._model.cancel_load()
 
     async def close(self) -> None:
-        """Stop, keep the half answer, close the store."""
+        """Stop, keep the half answer and the settings, close the store."""
         self._is_closed = True
         self._model.stop()
         with suppress(TimeoutError):
@@ -314,9 +369,11 @@ class Session(QObject):
         for conversation in list(self._under_way):
             self._end_answer(conversation, conversation.half_answer())
         self._store.close()
-
-    def _remember(self, prompt: str) -> None:
-        self._settings.remember_prompt(prompt)
+        async with self._settings_lock:
+            try:
+                save_settings(self._settings, self._settings_folder)
+            except StoreError as error:
+                log.warning("The settings are not kept", exc_info=error)
 
 
 @dataclass(eq=False)
@@ -357,6 +414,24 @@ def _pictures_among(paths: list[Path]) -> list[Path]:
         return at_hand
     where = f"“{paths[0].name}”" if len(paths) == 1 else "what was dropped"
     raise PictureError(f"There are no pictures in {where}. Choose picture files or another folder.")
+
+
+def _picture_of(kept: KeptConversation) -> Picture:
+    """The picture again; its thumbnail where the file is gone or never was one."""
+    if kept.picture_path:
+        with suppress(PictureError):
+            return open_picture(kept.picture_path)
+    picture = open_picture(kept.thumbnail, kept.picture_name)
+    note = "a small copy; the picture itself is no longer there"
+    return replace(picture, notes=(*picture.notes, note), original_size=kept.original_size)
+
+
+def _as_text(transcript: Transcript) -> str:
+    said = [
+        f"{exchange.prompt}\n\n{exchange.answer.text if exchange.answer else '(no answer)'}\n"
+        for exchange in transcript.exchanges
+    ]
+    return "\n".join([f"{transcript.picture.name}\n", *said])
 
 
 def _for_reader(error: Exception) -> AppError:

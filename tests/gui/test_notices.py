@@ -7,7 +7,7 @@ import threading
 import pytest
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
 
 from gui.notices import FaultDialog, Notices, crash_file
 from tests.gui.conftest import until
@@ -23,13 +23,13 @@ def notices(loop):
 
 
 def dialogs() -> list[FaultDialog]:
-    windows = QGuiApplication.instance().topLevelWidgets()
+    windows = QApplication.topLevelWidgets()
     return [w for w in windows if isinstance(w, FaultDialog) and w.isVisible()]
 
 
 def details() -> str:
     [dialog] = dialogs()
-    return dialog.findChild(QPlainTextEdit).toPlainText()
+    return dialog.findChildren(QPlainTextEdit)[0].toPlainText()
 
 
 def fail():
@@ -72,7 +72,7 @@ def test_second_error_joins_the_dialog_of_the_first(run, notices):
 def test_details_are_copied_with_the_versions(run, notices):
     notices.report(ValueError("the first"))
     run(until(dialogs))
-    dialogs()[0].findChild(QPushButton, "copy_button").click()
+    dialogs()[0].findChildren(QPushButton, "copy_button")[0].click()
     copied = QGuiApplication.clipboard().text()
     assert copied.startswith("Onlooker ")
     assert "the first" in copied

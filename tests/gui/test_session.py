@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from core.errors import AppError, EngineError, PictureError
-from core.settings import Settings
+from core.settings import Settings, load
 from core.store import Store
 from core.transcript import Ending, Failed, ModelChoice, Ready
 from gui.session import Session
@@ -21,6 +21,7 @@ class Heard:
         "pictures_at_hand",
         "conversation_cleared",
         "conversation_cut",
+        "conversation_reopened",
         "answer_begun",
         "piece_said",
         "answer_finished",
@@ -61,8 +62,8 @@ def settings(tmp_path):
 
 
 @pytest.fixture
-def session(run, ready, store, settings):
-    session = Session(ready, store, settings)
+def session(run, ready, store, settings, tmp_path):
+    session = Session(ready, store, settings, tmp_path)
     yield session
     run(session.close())
 
@@ -222,6 +223,24 @@ def test_stopped_answer_is_kept(run, opened, heard, store):
     assert kept(store) == [[("hold", "Half an")]]
 
 
+def test_answer_stopped_before_its_first_word_is_not_part_of_the_next_question(
+    run, opened, checkpoint
+):
+    async def story():
+        loading = asyncio.create_task(opened.load_model(ModelChoice("slow")))
+        asking = asyncio.create_task(opened.ask("say 1 words"))
+        await until(lambda: opened.is_answering)
+        opened.stop()
+        await asking
+        checkpoint.release.set()
+        await loading
+        await opened.ask("say 2 words")
+
+    run(story())
+    assert [turn.prompt for turn in checkpoint.engines[-1].requests[0].turns] == ["say 2 words"]
+    assert texts(opened.transcript) == [("say 1 words", ""), ("say 2 words", "word0 word1")]
+
+
 def test_failed_answer_says_why_keeps_what_was_said_and_the_next_one_comes(
     run, opened, heard, store
 ):
@@ -303,21 +322,57 @@ def test_new_conversation_keeps_the_picture(run, opened, heard):
     assert opened.picture is picture
 
 
-def test_prompts_are_remembered(run, opened, settings):
+def test_earlier_conversation_goes_on_where_it_ended(run, opened, heard, files, store, checkpoint):
+    run(opened.ask("say 1 words"))
+    run(opened.open_paths([files / "2.png"]))
+    [earlier] = opened.recent_conversations()
+    run(opened.reopen(earlier.id))
+    assert texts(heard("conversation_reopened")[0]) == [("say 1 words", "word0")]
+    assert opened.picture.pixels.width == 10
+    run(opened.ask("say 2 words"))
+    assert [turn.prompt for turn in checkpoint.engines[0].requests[-1].turns] == [
+        "say 1 words",
+        "say 2 words",
+    ]
+    assert len(kept(store)) == 1
+
+
+def test_earlier_conversation_whose_picture_is_gone_shows_its_small_copy(run, opened, files):
+    run(opened.ask("say 1 words"))
+    (files / "1.png").unlink()
+    [earlier] = opened.recent_conversations()
+    run(opened.reopen(earlier.id))
+    assert "small copy" in opened.picture.notes[-1]
+    assert opened.picture.name == "1.png"
+
+
+def test_transcript_is_written_as_text(run, opened, heard, tmp_path):
+    run(opened.ask("say 1 words"))
+    run(opened.write_transcript(tmp_path / "said.txt"))
+    text = (tmp_path / "said.txt").read_text(encoding="utf-8")
+    assert text == "1.png\n\nsay 1 words\n\nword0\n"
+    run(opened.write_transcript(tmp_path / "nowhere" / "said.txt"))
+    assert "cannot be written" in heard("noticed")[0]
+
+
+def test_prompts_are_remembered_and_survive_a_crash(run, opened, tmp_path):
     run(opened.ask("say 1 words"))
     run(opened.ask("say 2 words"))
-    assert settings.prompt_history[-2:] == ["say 1 words", "say 2 words"]
+    assert load(tmp_path).prompt_history == ["say 1 words", "say 2 words"]
 
 
-def test_model_that_cannot_be_loaded_is_a_state_and_not_chosen_again(run, session, heard, settings):
-    run(session.load_model(ModelChoice("broken")))
-    assert isinstance(heard("model_changed")[-1], Failed)
+def test_model_that_cannot_be_loaded_is_a_state_and_not_chosen_the_next_time(
+    run, session, heard, tmp_path
+):
     run(session.load_model(ModelChoice("other")))
     assert isinstance(heard("model_changed")[-1], Ready)
+    run(session.load_model(ModelChoice("broken")))
+    assert isinstance(heard("model_changed")[-1], Failed)
+    assert load(tmp_path).model == "other"
 
 
 def test_closing_during_an_answer_keeps_its_half(run, ready, tmp_path, settings, files):
-    session = Session(ready, Store(tmp_path / "other.sqlite"), settings)
+    session = Session(ready, Store(tmp_path / "other.sqlite"), settings, tmp_path)
     heard = Heard(session)
 
     async def story():

@@ -1,0 +1,285 @@
+"""The whole window over scripted engines: real widgets, real events, real files."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+
+from core.settings import locations
+from core.store import Store
+from core.transcript import Loading, Ready
+from gui.app import Program
+from gui.model_thread import ModelThread
+from tests.gui.conftest import until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def picture_file(tmp_path):
+    path = tmp_path / "red.png"
+    Image.new("RGB", (40, 30), "red").save(path)
+    return path
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Where the program keeps its files."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("ONLOOKER_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def live(run, loop, qapp, home, checkpoint):
+    """Run a story inside a whole living program; its end is part of every test."""
+
+    def live(story, paths=()):
+        program = Program(qapp, loop, locations(), time.perf_counter(), ModelThread(checkpoint))
+
+        async def life():
+            living = asyncio.create_task(program.life(list(paths)))
+            try:
+                with program.notices.catching(loop):
+                    await until(program.window.isVisible)
+                    await story(program)
+            finally:
+                program.quit()
+                is_clean = await living
+            return is_clean
+
+        assert run(life())
+        program.window.deleteLater()
+
+    return live
+
+
+@pytest.fixture
+def start(home):
+    """Start the program in a process of its own."""
+    started = []
+
+    def start(*arguments):
+        environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+        command = [sys.executable, "-m", "gui", *arguments]
+        started.append(subprocess.Popen(command, cwd=ROOT, env=environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def drop(program, *paths):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    zone = program.window.drop_zone
+    event = QDropEvent(
+        QPointF(20, 20),
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    zone.dropEvent(event)
+
+
+def type_and_enter(program, text):
+    edit = program.window.prompt_box.prompt_edit
+    QTest.keyClicks(edit, text)
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+
+
+def transcript_text(program):
+    return program.window.transcript_view.text()
+
+
+def test_window_opens_and_the_model_loads_behind_it(live):
+    async def story(program):
+        assert not isinstance(program.model.state, Ready)
+        await until(lambda: isinstance(program.model.state, Ready))
+
+    live(story)
+
+
+def test_picture_given_on_the_command_line_is_open(live, picture_file):
+    async def story(program):
+        await until(lambda: program.window.drop_zone.has_picture)
+
+    live(story, [picture_file])
+
+
+def test_dropped_picture_is_asked_about_and_the_answer_is_shown_and_kept(live, picture_file, home):
+    async def story(program):
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        type_and_enter(program, "say 3 words")
+        await until(lambda: "word2" in transcript_text(program))
+        await until(lambda: not program.session.is_answering)
+
+    live(story)
+    assert kept_texts(home) == ["word0 word1 word2"]
+
+
+def test_closing_the_window_during_an_answer_keeps_its_half(live, picture_file, home):
+    async def story(program):
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        type_and_enter(program, "hold")
+        await until(lambda: "Half an" in transcript_text(program))
+        program.window.close()
+        assert not program.window.isVisible()
+
+    live(story)
+    assert kept_texts(home) == ["Half an"]
+
+
+def test_closing_while_the_model_loads_ends_the_program(live):
+    async def story(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        program.window.model_folder_chosen.emit(Path("slow"))
+        await until(lambda: isinstance(program.model.state, Loading))
+        program.window.close()
+
+    live(story)
+
+
+def test_escape_stops_the_answer(live, picture_file):
+    async def story(program):
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        type_and_enter(program, "hold")
+        await until(lambda: "Half an" in transcript_text(program))
+        QTest.keyClick(program.window.prompt_box.prompt_edit, Qt.Key.Key_Escape)
+        await until(lambda: not program.session.is_answering)
+
+    live(story)
+
+
+def test_question_waits_for_the_model_and_the_window_says_so(live, picture_file, checkpoint):
+    async def story(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        program.window.model_folder_chosen.emit(Path("slow"))
+        await until(lambda: isinstance(program.model.state, Loading))
+        type_and_enter(program, "say 3 words")
+        await until(lambda: program.session.is_answering)
+        assert "waits" in program.window.prompt_box.hint_label.text()
+        checkpoint.release.set()
+        await until(lambda: "word2" in transcript_text(program))
+
+    live(story)
+
+
+def test_fault_is_shown_and_the_program_lives(live, picture_file):
+    async def story(program):
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        type_and_enter(program, "crash")
+        await until(lambda: program.notices.is_showing)
+        type_and_enter(program, "say 3 words")
+        await until(lambda: "word2" in transcript_text(program))
+
+    live(story)
+
+
+def test_broken_model_is_told_and_the_built_in_one_is_a_click_away(live):
+    async def story(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        program.window.model_folder_chosen.emit(Path("broken"))
+        bar = program.window.notice_bar
+        await until(bar.isVisible)
+        assert "not a LLaVA" in bar.text_label.text()
+        QTest.mouseClick(bar.action_button, Qt.MouseButton.LeftButton)
+        await until(lambda: isinstance(program.model.state, Ready))
+
+    live(story)
+
+
+def test_size_of_the_window_comes_back(live):
+    async def resize(program):
+        program.window.resize(701, 654)
+
+    async def look(program):
+        assert (program.window.width(), program.window.height()) == (701, 654)
+
+    live(resize)
+    live(look)
+
+
+def test_prompts_come_back(live, picture_file):
+    async def ask(program):
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        type_and_enter(program, "say 3 words")
+        await until(lambda: "word2" in transcript_text(program))
+
+    async def look(program):
+        edit = program.window.prompt_box.prompt_edit
+        QTest.keyClick(edit, Qt.Key.Key_Up)
+        assert edit.toPlainText() == "say 3 words"
+
+    live(ask)
+    live(look)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_program_cleanly(start, home, kind):
+    program = start()
+    shown = wait_for_log(home, "Window shown")
+    program.send_signal(kind)
+    assert program.wait(20) == 0
+    assert "Traceback" not in shown
+    assert not (home / "logs" / "crash.txt").exists()
+
+
+def test_without_a_display_it_says_so_and_describes_a_picture(picture_file, home):
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    }
+    if sys.platform != "linux":
+        pytest.skip("other systems always have a display")
+    run = subprocess.run(
+        [sys.executable, "-m", "gui", picture_file.parent / "nothing.png"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert "no display" in run.stderr
+    assert "nothing.png" in run.stderr
+    assert run.returncode == 1
+
+
+def wait_for_log(home, words) -> str:
+    path = home / "logs" / "onlooker.log"
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if words in text:
+            return text
+        time.sleep(0.02)
+    raise AssertionError(f"the log never said “{words}”")
+
+
+def kept_texts(home) -> list[str]:
+    store = Store(locations().transcripts)
+    try:
+        kept = [store.open(row.id) for row in store.recent(10)]
+        return [e.answer.text for one in kept for e in one.exchanges if e.answer]
+    finally:
+        store.close()
