@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from core.errors import PictureError
 from core.picture import PICTURE_SUFFIXES, find_pictures, is_picture, open_picture
@@ -423,6 +423,11 @@ def test_long_thin_picture_keeps_what_can_be_read():
         ("PNG", "L", {"transparency": 100}),
         *(("BMP", mode, {}) for mode in ("1", "L", "P", "RGB", "RGBA")),
         *(("PPM", mode, {}) for mode in ("1", "L", "RGB")),
+        *(("TIFF", mode, {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK")),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+        ("TIFF", "RGB", {"compression": "tiff_adobe_deflate", "tiffinfo": {317: 2}}),
+        ("TIFF", "RGB", {"compression": "jpeg", "quality": 90}),
+        ("TIFF", "1", {"compression": "group4"}),
     ],
 )
 def test_giant_read_in_bands_is_the_picture_read_whole(monkeypatch, kind, mode, options):
@@ -432,6 +437,7 @@ def test_giant_read_in_bands_is_the_picture_read_whole(monkeypatch, kind, mode, 
     if mode == "I;16":
         image = Image.fromarray(np.asarray(smooth.convert("L")).astype(np.uint16) * 257)
     image = image or smooth.convert(mode)
+    monkeypatch.setattr("PIL.TiffImagePlugin.STRIP_SIZE", 937 * 3 * 32)
     data = data_of(image, kind, **options)
     monkeypatch.setattr("core.picture_file.KEPT_PIXELS", 300 * 200)
     whole = np.asarray(open_picture(data).pixels).astype(int)
@@ -439,6 +445,52 @@ def test_giant_read_in_bands_is_the_picture_read_whole(monkeypatch, kind, mode, 
     monkeypatch.setattr("core.bands._BAND_BYTES", 937 * 4 * 50)
     banded = np.asarray(open_picture(data).pixels).astype(int)
     assert np.abs(whole - banded).max() <= 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_giant_tiff_in_tiles_is_read_in_bands(monkeypatch, order):
+    rng = np.random.default_rng(5)
+    image = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).resize((600, 440))
+    data = tiled_tiff(image, 64, order)
+    monkeypatch.setattr("core.picture_file.KEPT_PIXELS", 150 * 110)
+    whole = np.asarray(open_picture(data).pixels).astype(int)
+    monkeypatch.setattr("core.picture_file._BANDED_PIXELS", 0)
+    monkeypatch.setattr("core.bands._BAND_BYTES", 1)
+    banded = np.asarray(open_picture(data).pixels).astype(int)
+    assert np.abs(whole - banded).max() <= 1
+    assert np.abs(banded - np.asarray(image.resize((150, 110)))).mean() < 5
+
+
+def tiled_tiff(image, side, order):
+    """Deflated tiles of RGB."""
+    across, down = -(-image.width // side), -(-image.height // side)
+    boxes = [
+        (x * side, y * side, (x + 1) * side, (y + 1) * side)
+        for y in range(down)
+        for x in range(across)
+    ]
+    tiles = [zlib.compress(image.crop(box).tobytes()) for box in boxes]
+    directory = TiffImagePlugin.ImageFileDirectory_v2(
+        ifh=(b"II*\0" if order == "<" else b"MM\0*") + bytes(4)
+    )
+    for tag, kind, value in [
+        (256, 4, image.width),
+        (257, 4, image.height),
+        (258, 3, (8, 8, 8)),
+        (259, 3, 8),
+        (262, 3, 2),
+        (277, 3, 3),
+        (322, 4, side),
+        (323, 4, side),
+        (324, 4, tuple(range(len(tiles)))),
+        (325, 4, tuple(map(len, tiles))),
+    ]:
+        directory.tagtype[tag] = kind
+        directory[tag] = value
+    at = 8 + len(directory.tobytes(8))
+    directory[324] = tuple(at + sum(map(len, tiles[:n])) for n in range(len(tiles)))
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    return start + struct.pack(f"{order}I", 8) + directory.tobytes(8) + b"".join(tiles)
 
 
 def python(script, **options):
