@@ -1,0 +1,355 @@
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from transformers import GenerationConfig, LlavaForConditionalGeneration
+
+from core.errors import EngineError, OutOfMemory, PromptError
+from core.picture import Picture
+from core.prompt import STOP_STRING
+from core.transcript import Ending, Request, Sampling, Turn
+from tests.tiny_llava import TINY
+
+SAMPLED = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=40, seed=11)
+
+
+@pytest.fixture
+def ask(engine, picture):
+    """Ask a question; gives the answer and the pieces in which it came."""
+
+    def ask(prompt="What is this?", sampling=None, stop_after=None, on_piece=None, turns=()):
+        stop = threading.Event()
+        pieces = []
+
+        def hear(piece):
+            pieces.append(piece)
+            if on_piece:
+                on_piece(piece)
+            if len(pieces) == stop_after:
+                stop.set()
+
+        sampling = sampling or Sampling(max_new_tokens=20)
+        request = Request(picture, (*turns, Turn(prompt)), sampling)
+        return engine.answer(request, hear, stop), pieces
+
+    return ask
+
+
+# ---- what is said
+
+
+def test_pieces_put_together_are_the_text(ask, engine):
+    for seed in range(12):
+        answer, pieces = ask(sampling=replace(SAMPLED, seed=seed))
+        assert "".join(pieces) == answer.text == answer.text.strip()
+        assert answer.text == engine._tokenizer.decode(answer.output_ids).strip()
+        assert all(pieces)
+
+
+def test_answer_tells_what_it_took(ask):
+    answer, _ = ask(sampling=Sampling(max_new_tokens=20))
+    assert answer.tokens == len(answer.output_ids) == 20
+    assert answer.ending is Ending.LENGTH
+    assert 0 < answer.seconds_to_first_token < answer.seconds
+    assert answer.tokens_per_second > 0
+    assert answer.left_out == 0
+    assert answer.input_tokens > TINY.image_tokens
+
+
+def test_answer_ends_with_the_end_of_the_sequence(ask):
+    sampling = Sampling(temperature=1.5, top_k=0, max_new_tokens=300)
+    answers = [ask(sampling=replace(sampling, seed=seed))[0] for seed in range(8)]
+    complete = [answer for answer in answers if answer.ending is Ending.COMPLETE]
+    assert complete
+    for answer in complete:
+        assert answer.tokens == len(answer.output_ids) < 300
+        assert 2 not in answer.output_ids
+        assert STOP_STRING not in answer.text
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_generation_is_that_of_plain_transformers(
+    ask, engine, tiny_transformers_layout, picture, beams
+):
+    """Ours splices embeddings; theirs expands the image token and fills its places."""
+    plain: Any = LlavaForConditionalGeneration.from_pretrained(
+        tiny_transformers_layout, dtype=torch.float32
+    )
+    plain.generation_config = GenerationConfig()
+    # Beams divide their chances over all rows of the head, the spare ones too.
+    plain.lm_head.weight = torch.nn.Parameter(plain.lm_head.weight[: TINY.vocabulary])
+    answer, _ = ask(sampling=Sampling(max_new_tokens=24, beams=beams))
+    inputs = engine._prepare(Request(picture, (Turn("What is this?"),)))
+    image = [TINY.vocabulary] * TINY.image_tokens
+    ids = [i for given in inputs.input_ids for i in (image if given == -200 else [given])]
+    output = plain.generate(
+        input_ids=torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+        pixel_values=torch.from_numpy(inputs.pixel_values),
+        max_new_tokens=24,
+        num_beams=beams,
+        do_sample=False,
+        pad_token_id=0,
+        eos_token_id=2,
+    )
+    assert answer.input_tokens == len(ids)
+    assert list(answer.output_ids) == output[0, len(ids) :].tolist()
+
+
+def test_earlier_turns_are_read(ask):
+    first, _ = ask()
+    after, _ = ask(turns=[Turn("What colour is it?", "It is a red circle.")])
+    assert after.output_ids != first.output_ids
+    assert after.input_tokens > first.input_tokens
+
+
+def test_turns_that_do_not_fit_are_left_out_and_counted(ask):
+    turns = [Turn(f"Question {n}?", "It is a red circle. " * 4) for n in range(12)]
+    answer, _ = ask(turns=turns)
+    assert 0 < answer.left_out < 12
+    assert answer.input_tokens + 20 <= TINY.context
+
+
+def test_answer_stays_within_the_context(ask):
+    answer, _ = ask("What is " * 140, sampling=Sampling(max_new_tokens=500))
+    assert answer.ending is Ending.LENGTH
+    assert answer.tokens < 500
+    assert answer.input_tokens + answer.tokens == TINY.context - 1
+
+
+def test_question_longer_than_the_context_is_an_error_and_the_next_is_answered(ask):
+    with pytest.raises(PromptError):
+        ask("What is this? " * 400)
+    assert ask()[0].tokens == 20
+
+
+# ---- sampling
+
+
+def test_greedy_answer_is_the_same_each_time(ask):
+    assert ask()[0].output_ids == ask()[0].output_ids
+    assert ask()[0].seed is None
+
+
+def test_same_seed_gives_the_same_text(ask):
+    assert ask(sampling=SAMPLED)[0].text == ask(sampling=SAMPLED)[0].text
+    texts = {ask(sampling=replace(SAMPLED, seed=seed))[0].text for seed in range(4)}
+    assert len(texts) == 4
+
+
+def test_drawn_seed_is_told_and_can_be_used_again(ask):
+    drawn, _ = ask(sampling=replace(SAMPLED, seed=None))
+    assert drawn.seed is not None
+    assert ask(sampling=replace(SAMPLED, seed=drawn.seed))[0].text == drawn.text
+
+
+def test_random_numbers_of_others_are_left_alone(ask):
+    torch.manual_seed(3)
+    wanted = torch.rand(4)
+    torch.manual_seed(3)
+    ask(sampling=SAMPLED)
+    assert torch.equal(torch.rand(4), wanted)
+
+
+def test_narrow_sampling_is_greedy(ask):
+    greedy, _ = ask()
+    for narrow in (
+        Sampling(temperature=1.0, top_k=1, max_new_tokens=20),
+        Sampling(temperature=1.0, top_p=1e-6, max_new_tokens=20),
+        Sampling(temperature=1e-6, max_new_tokens=20),
+    ):
+        assert ask(sampling=narrow)[0].output_ids == greedy.output_ids
+
+
+def test_repetition_penalty_looks_at_the_answer(ask):
+    free, _ = ask(sampling=Sampling(max_new_tokens=60))
+    held, _ = ask(sampling=Sampling(max_new_tokens=60, repetition_penalty=5.0))
+    assert len(set(held.output_ids)) > len(set(free.output_ids))
+
+
+def test_beams_say_their_text_at_the_end(ask):
+    answer, pieces = ask(sampling=Sampling(max_new_tokens=12, beams=3))
+    assert pieces == [answer.text]
+    assert answer.tokens == 12
+
+
+# ---- stopping
+
+
+def test_stopped_answer_keeps_what_was_said(ask):
+    whole, _ = ask(sampling=Sampling(max_new_tokens=300, repetition_penalty=1.5))
+    answer, pieces = ask(
+        sampling=Sampling(max_new_tokens=300, repetition_penalty=1.5), stop_after=3
+    )
+    assert answer.ending is Ending.STOPPED
+    assert answer.tokens < 300
+    assert "".join(pieces) == answer.text
+    assert whole.output_ids[: answer.tokens] == answer.output_ids
+    assert ask()[0].tokens == 20
+
+
+def test_stop_takes_effect_within_one_token(engine, picture):
+    """Set while a token is computed, it is the last one."""
+    stop = threading.Event()
+    forwards = []
+
+    def count(*_):
+        forwards.append(stop.is_set())
+        if len(forwards) == 6:
+            stop.set()
+
+    hook = engine._model.lm_head.register_forward_pre_hook(count)
+    try:
+        request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=200))
+        answer = engine.answer(request, lambda piece: None, stop)
+    finally:
+        hook.remove()
+    assert answer.tokens == len(forwards) == 6
+    assert answer.ending is Ending.STOPPED
+
+
+def test_beams_can_be_stopped(engine, picture):
+    stop = threading.Event()
+    forwards = []
+
+    def count(*_):
+        forwards.append(1)
+        if len(forwards) == 5:
+            stop.set()
+
+    hook = engine._model.lm_head.register_forward_pre_hook(count)
+    try:
+        request = Request(picture, (Turn("What?"),), Sampling(max_new_tokens=200, beams=2))
+        answer = engine.answer(request, lambda piece: None, stop)
+    finally:
+        hook.remove()
+    assert len(forwards) == 5
+    assert answer.ending is Ending.STOPPED
+
+
+def test_stop_before_the_start_gives_an_empty_stopped_answer(engine, picture):
+    stop = threading.Event()
+    stop.set()
+    answer = engine.answer(Request(picture, (Turn("What?"),)), pytest.fail, stop)
+    assert (answer.text, answer.ending, answer.tokens) == ("", Ending.STOPPED, 0)
+
+
+# ---- failing
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "text"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory, "used up"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory, "used up"),
+        (MemoryError(), OutOfMemory, "used up"),
+        (RuntimeError("CUDA error: device-side assert"), EngineError, "failed while answering"),
+    ],
+)
+def test_failure_inside_generation_reaches_the_asker_and_the_next_answer_works(
+    ask, engine, failure, kind, text
+):
+    forwards = []
+
+    def fail(*_):
+        forwards.append(1)
+        if len(forwards) == 4:
+            raise failure
+
+    hook = engine._model.lm_head.register_forward_pre_hook(fail)
+    try:
+        with pytest.raises(kind, match=text) as raised:
+            ask()
+    finally:
+        hook.remove()
+    assert raised.value.__cause__ is failure
+    assert ask()[0].tokens == 20
+
+
+def test_failure_of_the_vision_tower_reaches_the_asker(engine):
+    from PIL import Image
+
+    other = Picture(None, Image.new("RGB", (30, 30)))
+
+    def fail(*_):
+        raise RuntimeError("no tower")
+
+    hook = engine._model.model.vision_tower.register_forward_pre_hook(fail)
+    try:
+        with pytest.raises(EngineError):
+            engine.answer(Request(other, (Turn("What?"),)), lambda _: None, threading.Event())
+    finally:
+        hook.remove()
+
+
+def test_listener_that_fails_ends_the_answer(ask):
+    def fail(piece):
+        raise KeyError(piece)
+
+    with pytest.raises(KeyError):
+        ask(sampling=Sampling(max_new_tokens=400), on_piece=fail)
+    assert not [thread for thread in threading.enumerate() if thread.name == "generate"]
+    assert ask()[0].tokens == 20
+
+
+# ---- the picture
+
+
+def test_picture_is_seen_once_for_several_questions(engine, picture):
+    from PIL import Image
+
+    other = Picture(None, Image.linear_gradient("L").convert("RGB"))
+    looks = []
+    hook = engine._model.model.vision_tower.register_forward_pre_hook(lambda *_: looks.append(1))
+    texts = []
+    try:
+        for seen in (picture, picture, other, picture):
+            request = Request(seen, (Turn("What is this?"),), Sampling(max_new_tokens=20))
+            texts.append(engine.answer(request, lambda _: None, threading.Event()).text)
+    finally:
+        hook.remove()
+    assert len(looks) in (2, 3)
+    assert texts[0] == texts[1] == texts[3] != texts[2]
+
+
+# ---- the trace
+
+
+def test_trace_has_the_keys_of_the_golden_one(ask, engine, picture):
+    answer, _ = ask()
+    request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=20))
+    trace = engine.trace(request, answer)
+    assert set(trace) == {
+        "prompt",
+        "input_ids",
+        "image_size",
+        "pad_background_rgb",
+        "images_tensor_shape",
+        "image_features_shape_before_projector",
+        "image_features_shape_after_projector",
+        "output_ids_generated",
+        "text",
+        "stop_str",
+        "max_new_tokens",
+    }
+    assert trace["input_ids"].count(-200) == 1
+    assert trace["image_size"] == [100, 70]
+    assert trace["images_tensor_shape"] == [1, 3, 56, 56]
+    assert trace["image_features_shape_before_projector"] == [1, 16, 32]
+    assert trace["image_features_shape_after_projector"] == [1, 16, 48]
+    assert trace["output_ids_generated"] == list(answer.output_ids)
+    assert trace["text"] == answer.text
+    assert trace["max_new_tokens"] == 20
+
+
+def test_closed_engine_lets_go_of_its_weights(opened, tiny_original_layout):
+    import gc
+    import weakref
+
+    engine = opened(tiny_original_layout)
+    weight = weakref.ref(engine._model.lm_head.weight)
+    engine.close()
+    gc.collect()
+    assert weight() is None
