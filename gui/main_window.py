@@ -162,7 +162,6 @@ class MainWindow(QMainWindow):
         self.prompt_box.suggest("")
         self.prompt_box.set_answering(True)
         self.status_line.show_speed(0)
-        self._show_state()
 
     def append(self, piece: str) -> None:
         self.transcript_view.append(piece)
@@ -171,24 +170,20 @@ class MainWindow(QMainWindow):
         self.transcript_view.finish(answer)
         self.prompt_box.set_answering(False)
         self.status_line.show_speed(answer.tokens_per_second)
-        self._show_state()
 
     def fail(self, text: str) -> None:
         self.transcript_view.fail(text)
         self.prompt_box.set_answering(False)
-        self._show_state()
 
     def clear_conversation(self) -> None:
         """A new conversation begins; the first preset is suggested again."""
         self.transcript_view.clear()
         self.prompt_box.set_answering(False)
         self.prompt_box.suggest(self._suggestion)
-        self._show_state()
 
     def cut_conversation(self, count: int) -> None:
         """Keep the first `count` exchanges."""
         self.transcript_view.cut(count)
-        self._show_state()
 
     def give_prompt_back(self, prompt: str) -> None:
         """A question that could not be asked: it is in the box again, unless something else is."""
@@ -396,6 +391,7 @@ class MainWindow(QMainWindow):
         self.prompt_box.asked.connect(self.asked)
         self.prompt_box.stopped.connect(self.stopped)
         self.prompt_box.picture_pasted.connect(self.drop_zone.paste)
+        self.transcript_view.changed.connect(self._show_state)
         self.transcript_view.regenerate_asked.connect(self.regenerate_asked)
         self.transcript_view.edited.connect(self.edited)
         self.transcript_view.model_requested.connect(self.open_model_dialog)
@@ -404,6 +400,7 @@ class MainWindow(QMainWindow):
         self._theme.changed.connect(self._show_mode)
         self._show_mode()
 
+    @Slot()
     def _show_state(self) -> None:
         """Offer what can be done now."""
         answering = self.transcript_view.is_answering

@@ -72,7 +72,7 @@ def to_image(pixels: Image.Image) -> QImage:
     """The same pixels, in the format that Qt paints fastest."""
     width, height = pixels.size
     image = QImage(width, height, QImage.Format.Format_RGB32)
-    target = image.bits()
+    target: memoryview = image.bits()  # type: ignore[assignment]  # Stubs say bytes.
     stride = image.bytesPerLine()
     rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):

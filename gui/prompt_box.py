@@ -136,7 +136,7 @@ class PromptBox(QFrame):
         self.ask_button.setIconSize(QSize(16, 16))
 
     def _place(self) -> None:
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(8, 6, 8, 8)
         column.setSpacing(4)
         column.addWidget(self.prompt_edit)
@@ -192,7 +192,7 @@ class PromptBox(QFrame):
         self.presets_button.setToolButtonStyle(
             style.ToolButtonIconOnly if narrow else style.ToolButtonTextBesideIcon
         )
-        self.layout().activate()
+        self._column.activate()
         self._hint(self._hint_words)
 
     def _ask(self, prompt: str) -> None:

@@ -218,11 +218,9 @@ def _luminance(colour: str) -> float:
     def linear(value: float) -> float:
         return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
 
-    parts = QColor(colour).getRgbF()
-    return sum(
-        weight * linear(part or 0.0)
-        for weight, part in zip((0.2126, 0.7152, 0.0722), parts[:3], strict=True)
-    )
+    parsed = QColor(colour)
+    red, green, blue = map(linear, (parsed.redF(), parsed.greenF(), parsed.blueF()))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _qt_palette(palette: Palette) -> QPalette:

@@ -46,13 +46,15 @@ class TranscriptView(QFrame):
     """One widget an exchange, under each other; each keeps its text as the model said it.
 
     `regenerate_asked()`: answer the last question anew. `edited(int, str)`: ask the question at
-    this index in other words. `model_requested()`: the way to the real model.
+    this index in other words. `model_requested()`: the way to the real model. `changed()`: an
+    answer began or ended, or the conversation is another.
     Conversations of any length are laid out in slices, the part in sight first.
     """
 
     regenerate_asked = Signal()
     edited = Signal(int, str)
     model_requested = Signal()
+    changed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
@@ -62,8 +64,8 @@ class TranscriptView(QFrame):
         self._exchanges: list[ExchangeView] = []
         self._earlier: list[Exchange] = []
         self._build()
-        self.scroll.end_left.connect(self.end_button.setVisible)
-        self.end_button.clicked.connect(self.scroll.go_to_end)
+        self.scroll_area.end_left.connect(self.end_button.setVisible)
+        self.end_button.clicked.connect(self.scroll_area.go_to_end)
         self.drawings_label.linkActivated.connect(self._on_link_activated)
 
     @property
@@ -88,8 +90,8 @@ class TranscriptView(QFrame):
         view.begin(self._waiting_text)
         view.set_last(True)
         self._set_idle(False)
-        self.scroll.add(view)
-        self.scroll.go_to_end()
+        self.scroll_area.add(view)
+        self.scroll_area.go_to_end()
         self._show_emptiness()
 
     def append(self, piece: str) -> None:
@@ -126,7 +128,7 @@ class TranscriptView(QFrame):
         if self._exchanges:
             self._exchanges[-1].set_last(True)
             self._set_idle(True)
-        self.scroll.go_to_end()
+        self.scroll_area.go_to_end()
         self._show_emptiness()
 
     def show_only_drawings(self, only_drawings: bool) -> None:
@@ -165,13 +167,13 @@ class TranscriptView(QFrame):
             | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         )
         self.drawings_label.hide()
-        self.scroll = _Scroll()
-        self.scroll.setObjectName("transcript_scroll")
+        self.scroll_area = _Scroll()
+        self.scroll_area.setObjectName("transcript_scroll")
         self.empty_label = QLabel("What the model sees will appear here, word by word.")
         self.empty_label.setObjectName("transcript_empty")
         self.empty_label.setWordWrap(True)
         self.empty_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.end_button = QToolButton(self.scroll)
+        self.end_button = QToolButton(self.scroll_area)
         self.end_button.setObjectName("end_button")
         self.end_button.setToolTip("Jump to the end (End)")
         self.end_button.setAccessibleName("Jump to the end")
@@ -182,21 +184,21 @@ class TranscriptView(QFrame):
         column.setSpacing(0)
         column.addWidget(self.drawings_label)
         column.addWidget(self.empty_label, 1)
-        column.addWidget(self.scroll, 1)
-        self.scroll.hide()
+        column.addWidget(self.scroll_area, 1)
+        self.scroll_area.hide()
         self._rest = QTimer(self, singleShot=True, interval=0)
         self._rest.timeout.connect(self._add_earlier)
-        self.scroll.installEventFilter(self)
+        self.scroll_area.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.scroll and event.type() == QEvent.Type.Resize:
+        if watched is self.scroll_area and event.type() == QEvent.Type.Resize:
             side = self.end_button.sizeHint()
-            x = (self.scroll.viewport().width() - side.width()) // 2
-            self.end_button.move(x, self.scroll.height() - side.height() - 12)
+            x = (self.scroll_area.viewport().width() - side.width()) // 2
+            self.end_button.move(x, self.scroll_area.height() - side.height() - 12)
         return super().eventFilter(watched, event)
 
     def _make_view(self, prompt: str) -> ExchangeView:
-        view = ExchangeView(self._theme, prompt, self.scroll.column)
+        view = ExchangeView(self._theme, prompt, self.scroll_area.column)
         view.regenerate_asked.connect(self.regenerate_asked)
         view.edited.connect(self._on_edited)
         return view
@@ -215,7 +217,7 @@ class TranscriptView(QFrame):
                 view.fail("This question was not answered.")
             view.set_idle(True)
             self._exchanges.insert(0, view)
-            self.scroll.add(view, at=0)
+            self.scroll_area.add(view, at=0)
         if self._earlier:
             self._rest.start()
 
@@ -227,7 +229,7 @@ class TranscriptView(QFrame):
         self._earlier = []
         self._rest.stop()
         for view in self._exchanges[count:]:
-            self.scroll.remove(view)
+            self.scroll_area.remove(view)
         del self._exchanges[count:]
         if self._exchanges:
             self._exchanges[-1].set_last(True)
@@ -237,10 +239,12 @@ class TranscriptView(QFrame):
     def _set_idle(self, is_idle: bool) -> None:
         for view in self._exchanges:
             view.set_idle(is_idle)
+        self.changed.emit()
 
     def _show_emptiness(self) -> None:
-        self.scroll.setVisible(bool(self._exchanges))
+        self.scroll_area.setVisible(bool(self._exchanges))
         self.empty_label.setVisible(not self._exchanges)
+        self.changed.emit()
 
     @Slot()
     def _on_link_activated(self) -> None:
@@ -328,10 +332,10 @@ class ExchangeView(QFrame):
     def fit(self, width: int) -> int:
         """Take this width; the height it then needs."""
         self._width = width
-        margins = self.layout().contentsMargins()
+        margins = self._column.contentsMargins()
         self.answer_text.fit(width - margins.left() - margins.right())
-        self.layout().invalidate()
-        return self.layout().totalHeightForWidth(width)
+        self._column.invalidate()
+        return self._column.totalHeightForWidth(width)
 
     def edit(self) -> None:
         """Write the question anew, in its place."""
@@ -341,7 +345,7 @@ class ExchangeView(QFrame):
         editor.done.connect(self._on_edit_done)
         self._question_edit = editor
         self.question_line.hide()
-        self.layout().insertWidget(0, editor)  # type: ignore[attr-defined]
+        self._column.insertWidget(0, editor)
         editor.show()
         self.height_changed.emit()
         editor.begin()
@@ -396,7 +400,7 @@ class ExchangeView(QFrame):
         foot.addWidget(self.foot_label, 1)
         foot.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
         foot.addWidget(self.again_button, 0, Qt.AlignmentFlag.AlignTop)
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 8, 4)
         column.setSpacing(4)
         column.addWidget(self.question_line)
@@ -438,7 +442,7 @@ class ExchangeView(QFrame):
         """ "" when the edit was given up."""
         editor, self._question_edit = self._question_edit, None
         if editor is not None:
-            self.layout().removeWidget(editor)
+            self._column.removeWidget(editor)
             editor.hide()
             editor.deleteLater()
         self.question_line.show()

@@ -1,0 +1,220 @@
+import pytest
+from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from gui.prompt_box import PromptBox
+from gui.theme import Theme
+
+KEY = Qt.Key
+
+
+@pytest.fixture
+def box(qapp, qtbot):
+    box = PromptBox(Theme(qapp, "light"))
+    qtbot.addWidget(box)
+    box.resize(420, 200)
+    box.set_has_picture(True)
+    box.show()
+    box.focus_prompt()
+    return box
+
+
+def write(box, text):
+    QTest.keyClicks(box.prompt_edit, text)
+
+
+def press(box, key, modifier=Qt.KeyboardModifier.NoModifier):
+    QTest.keyClick(box.prompt_edit, key, modifier)
+
+
+def asked(box):
+    heard = []
+    box.asked.connect(heard.append)
+    return heard
+
+
+def test_enter_sends_and_empties_the_box(box):
+    heard = asked(box)
+    write(box, "What is it?")
+    press(box, KEY.Key_Return)
+    assert heard == ["What is it?"]
+    assert box.text == ""
+
+
+def test_shift_enter_breaks_the_line(box):
+    heard = asked(box)
+    write(box, "one")
+    press(box, KEY.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    write(box, "two")
+    assert heard == []
+    press(box, KEY.Key_Enter)
+    assert heard == ["one\ntwo"]
+
+
+def test_an_empty_prompt_is_not_sent(box):
+    heard = asked(box)
+    write(box, "   ")
+    press(box, KEY.Key_Return)
+    assert heard == []
+    assert not box.ask_button.isEnabled()
+
+
+def test_enter_in_an_empty_box_asks_what_is_suggested(box):
+    heard = asked(box)
+    box.suggest("Describe it.")
+    assert box.prompt_edit.placeholderText() == "Describe it."
+    press(box, KEY.Key_Return)
+    press(box, KEY.Key_Return)
+    assert heard == ["Describe it."]
+
+
+def test_without_a_picture_enter_keeps_the_text_and_says_why(box):
+    heard = asked(box)
+    box.set_has_picture(False)
+    write(box, "What is it?")
+    press(box, KEY.Key_Return)
+    assert heard == []
+    assert box.text == "What is it?"
+    assert box.hint_label.text() == "Open a picture first"
+
+
+def test_up_and_down_bring_back_earlier_prompts_and_the_draft(box):
+    box.set_history(["first", "second"])
+    write(box, "draft")
+    press(box, KEY.Key_Up)
+    assert box.text == "second"
+    press(box, KEY.Key_Up)
+    press(box, KEY.Key_Up)
+    assert box.text == "first"
+    press(box, KEY.Key_Down)
+    press(box, KEY.Key_Down)
+    press(box, KEY.Key_Down)
+    assert box.text == "draft"
+
+
+def test_what_is_written_over_an_earlier_prompt_is_kept(box):
+    box.set_history(["first"])
+    press(box, KEY.Key_Up)
+    write(box, " again")
+    press(box, KEY.Key_Down)
+    press(box, KEY.Key_Up)
+    assert box.text == "first again"
+
+
+def test_up_moves_the_cursor_while_there_is_a_line_above(box):
+    box.set_history(["earlier"])
+    write(box, "one")
+    press(box, KEY.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    write(box, "two")
+    press(box, KEY.Key_Up)
+    assert box.text == "one\ntwo"
+    press(box, KEY.Key_Up)
+    assert box.text == "earlier"
+
+
+def test_a_sent_prompt_joins_the_history_once(box):
+    for _ in range(2):
+        write(box, "same")
+        press(box, KEY.Key_Return)
+    press(box, KEY.Key_Up)
+    assert box.text == "same"
+    press(box, KEY.Key_Up)
+    assert box.text == "same"
+    press(box, KEY.Key_Down)
+    assert box.text == ""
+
+
+def test_it_grows_with_its_text_up_to_a_limit(box):
+    heights = [box.prompt_edit.height()]
+    for _ in range(10):
+        press(box, KEY.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+        heights.append(box.prompt_edit.height())
+    assert heights[1] > heights[0]
+    assert heights[-1] == heights[-2]
+    assert heights[-1] < 8 * heights[0]
+
+
+def test_long_lines_make_it_grow_too(box, qtbot):
+    before = box.prompt_edit.height()
+    write(box, "many words " * 12)
+    qtbot.waitUntil(lambda: box.prompt_edit.height() > before)
+
+
+def test_while_answering_ask_becomes_stop_and_esc_stops(box, qtbot):
+    box.set_answering(True)
+    assert box.ask_button.text() == "Stop"
+    with qtbot.waitSignal(box.stopped):
+        QTest.mouseClick(box.ask_button, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(box.stopped):
+        press(box, KEY.Key_Escape)
+    box.set_answering(False)
+    assert box.ask_button.text() == "Ask"
+
+
+def test_enter_while_answering_sends_nothing_and_keeps_the_text(box):
+    heard = asked(box)
+    box.set_answering(True)
+    write(box, "And then?")
+    press(box, KEY.Key_Return)
+    assert heard == []
+    assert box.text == "And then?"
+    assert "Esc" in box.hint_label.text()
+
+
+def test_while_the_model_loads_it_says_that_a_question_waits(box):
+    box.resize(640, 200)
+    box.set_loading(True)
+    assert "will wait" in box.hint_label.text()
+    box.set_answering(True)
+    assert "waits" in box.hint_label.text()
+    box.set_loading(False)
+    assert "wait" not in box.hint_label.text()
+
+
+def test_a_preset_is_asked_at_once(box):
+    heard = asked(box)
+    box.set_presets([("Tags", "List tags."), ("Count", "How many?")])
+    box.presets_button.menu().actions()[1].trigger()
+    assert heard == ["How many?"]
+
+
+def test_a_preset_does_not_overwrite_what_is_being_written(box):
+    heard = asked(box)
+    box.set_presets([("Tags", "List tags.")])
+    write(box, "Please: ")
+    box.presets_button.menu().actions()[0].trigger()
+    assert heard == []
+    assert box.text == "Please: List tags."
+
+
+def test_text_is_pasted_and_a_picture_is_handed_on(box, qtbot):
+    QGuiApplication.clipboard().setText("plain words")
+    press(box, KEY.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert box.text == "plain words"
+    QGuiApplication.clipboard().setImage(QImage(4, 4, QImage.Format.Format_RGB32))
+    with qtbot.waitSignal(box.picture_pasted):
+        press(box, KEY.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert box.text == "plain words"
+
+
+def test_rich_text_is_pasted_plain(box):
+    mime = QMimeData()
+    mime.setHtml("<b>bold</b>")
+    mime.setText("bold")
+    QGuiApplication.clipboard().setMimeData(mime)
+    press(box, KEY.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert box.text == "bold"
+
+
+def test_tab_leads_from_the_prompt_to_ask(box):
+    write(box, "x")
+    press(box, KEY.Key_Tab)
+    assert QApplication.focusWidget() is box.ask_button
+
+
+def test_every_control_has_a_name_for_those_who_do_not_see(box):
+    assert box.prompt_edit.accessibleName()
+    assert box.presets_button.accessibleName()
+    assert box.ask_button.text()

@@ -1,0 +1,93 @@
+import re
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QPushButton
+
+from gui.theme import DARK, LIGHT, RESOURCES, Palette, Theme, contrast, stylesheet
+
+# Which text stands on which ground, as the docstrings of Palette and style.qss have it.
+TEXT_ON = {
+    "text": ("window", "surface", "canvas", "raised", "accent_soft", "border"),
+    "text_quiet": ("window", "surface", "canvas", "raised"),
+    "accent": ("window", "surface", "canvas", "accent_soft"),
+    "on_accent": ("accent", "accent_hover", "accent_pressed"),
+    "danger": ("window", "surface", "canvas", "danger_soft"),
+}
+EDGES_ON = {
+    "border_strong": ("window", "surface", "canvas"),
+    "accent": ("window", "surface", "canvas"),
+}
+
+
+@pytest.fixture
+def theme(qapp):
+    theme = Theme(qapp, "light")
+    yield theme
+    theme.deleteLater()
+
+
+def pairs(table):
+    return [(one, ground) for one, grounds in table.items() for ground in grounds]
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize(("text", "ground"), pairs(TEXT_ON))
+def test_text_can_be_read_on_its_grounds(palette: Palette, text, ground):
+    assert contrast(getattr(palette, text), getattr(palette, ground)) >= 4.5
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize(("edge", "ground"), pairs(EDGES_ON))
+def test_controls_can_be_told_from_their_grounds(palette: Palette, edge, ground):
+    assert contrast(getattr(palette, edge), getattr(palette, ground)) >= 3
+
+
+def test_contrast_is_that_of_the_standard():
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+def test_stylesheet_holds_no_colour_of_its_own():
+    text = (RESOURCES / "style.qss").read_text(encoding="utf-8")
+    assert not re.findall(r"#[0-9a-f]{3,8}\s*[;}]|rgba?\(", text)
+    assert "$" not in stylesheet(LIGHT)
+
+
+def test_choosing_dark_changes_every_widget_and_its_icons(theme, qapp, qtbot):
+    button = QPushButton()
+    qtbot.addWidget(button)
+    theme.set_icon(button, "copy", "text")
+    light = button.icon().pixmap(24, 24).toImage()
+    with qtbot.waitSignal(theme.changed):
+        theme.choose("dark")
+    assert theme.is_dark
+    assert button.icon().pixmap(24, 24).toImage() != light
+    assert qapp.palette().color(QPalette.ColorRole.Window).name() == DARK.window
+
+
+def test_following_the_system_takes_its_change_at_once(theme, qapp, qtbot):
+    theme.choose("system")
+    with qtbot.waitSignal(theme.changed):
+        qapp.styleHints().colorSchemeChanged.emit(Qt.ColorScheme.Dark)
+
+
+def test_a_chosen_mode_does_not_follow_the_system(theme, qapp, qtbot):
+    with qtbot.assertNotEmitted(theme.changed):
+        qapp.styleHints().colorSchemeChanged.emit(Qt.ColorScheme.Dark)
+
+
+def test_body_text_is_not_tiny(theme, qapp):
+    assert qapp.font().pixelSize() >= 14
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+def test_icons_are_drawn_for_the_screens_own_pixels(theme, ratio):
+    pixmap = theme.icon("copy").pixmap(theme.pixmap("copy", 16, 1).size(), float(ratio))
+    assert pixmap.width() == 16 * ratio
+
+
+def test_a_mode_that_does_not_exist_is_refused(theme):
+    with pytest.raises(ValueError, match="No such mode"):
+        theme.choose("purple")
