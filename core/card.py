@@ -1,0 +1,107 @@
+"""Whether the graphics card can be computed on with the PyTorch that is here, and if not, why.
+
+A card can be there and still be of no use: too old or too new for the kernels in this build of
+PyTorch, with a driver older than its CUDA, or with no driver at all. Each is a sentence with a
+way out, and the processor does the work meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+_PCI = Path("/sys/bus/pci/devices")
+_NVIDIA, _DISPLAY_CLASS = "0x10de", "0x03"
+
+
+def card_trouble(index: int = 0) -> str | None:
+    """Why card `index` cannot be computed on; None when it can, or when there is none.
+
+    Starts CUDA where there is a card, which takes some tenths of a second.
+    """
+    if torch.version.cuda is None:
+        # A build for the processor is somebody's choice, not a trouble.
+        return None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        said = " ".join(str(warning.message) for warning in caught)
+        return driver_trouble(said, torch.version.cuda, _has_nvidia_card())
+    if index >= count:
+        return None
+    name = torch.cuda.get_device_name(index)
+    trouble = kernel_trouble(
+        name, torch.cuda.get_device_capability(index), torch.cuda.get_arch_list()
+    )
+    if trouble:
+        return trouble
+    try:
+        torch.ones(1, device=f"cuda:{index}").add_(1).item()
+    except torch.OutOfMemoryError:
+        # It computes; whether a model fits is asked, and said, by its size.
+        return None
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0].removeprefix("CUDA error: ")
+        return f"The graphics card {name} does not answer ({reason}). Start the computer again."
+    return None
+
+
+def driver_trouble(said: str, cuda: str, has_card: bool) -> str | None:
+    """The sentence for a card without a driver that fits; `said` is PyTorch's own warning."""
+    if "driver on your system is too old" in said:
+        return (
+            f"The graphics card's driver is too old for the CUDA {cuda} that Onlooker brings. "
+            "Install the newest driver from the card's maker."
+        )
+    if has_card:
+        return (
+            "There is an NVIDIA graphics card, but its driver cannot be reached. "
+            "Install the driver from the card's maker, or start the computer again."
+        )
+    return None
+
+
+def kernel_trouble(
+    name: str, capability: tuple[int, int], architectures: Sequence[str]
+) -> str | None:
+    """The sentence for a card that none of the build's `architectures` (sm_80 …) is made for.
+
+    Machine code runs on cards of the same major version and the same or a later minor one; PTX
+    (compute_80 …) is compiled by the driver for every later card.
+    """
+    major, minor = capability
+    for architecture in architectures:
+        kind, _, number = architecture.partition("_")
+        digits = re.match(r"\d+", number)
+        if not digits:
+            continue
+        made_for = divmod(int(digits[0]), 10)
+        if kind == "sm" and made_for[0] == major and made_for[1] <= minor:
+            return None
+        if kind == "compute" and made_for <= capability:
+            return None
+    return (
+        f"This build of Onlooker has no kernels for the graphics card {name} "
+        f"(compute capability {major}.{minor}). Take a build for that card."
+    )
+
+
+def _has_nvidia_card() -> bool:
+    """Known on Linux alone: elsewhere PyTorch's own word has to do."""
+    if sys.platform != "linux" or not _PCI.is_dir():
+        return False
+    for device in _PCI.iterdir():
+        try:
+            vendor = (device / "vendor").read_text().strip()
+            kind = (device / "class").read_text().strip()
+        except OSError:
+            continue
+        if vendor == _NVIDIA and kind.startswith(_DISPLAY_CLASS):
+            return True
+    return False

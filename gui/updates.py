@@ -1,0 +1,129 @@
+"""Asks, only when told to, whether there is a newer Onlooker; downloads nothing but the change log.
+
+What is asked for is the change log of the newest version, a text in the form of Keep a Changelog.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import metadata, version
+
+from PySide6.QtCore import QObject, QUrl, Signal, Slot
+from PySide6.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextEdit, QVBoxLayout, QWidget
+
+TIMEOUT_MS = 10_000
+LARGEST_BYTES = 1_000_000
+
+_HEADING = re.compile(r"^## \[?v?(\d+(?:\.\d+)+)\]?.*$", re.MULTILINE)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Updates(QObject):
+    """One question at a time to one address.
+
+    `answered(str)`: what is new, as Markdown; "" when this version is the newest.
+    `failed(str)`: a sentence for the user.
+    """
+
+    answered = Signal(str)
+    failed = Signal(str)
+
+    def __init__(self, address: str = "", parent: QObject | None = None):
+        """`address` "" is the one that the package names, if it names one."""
+        super().__init__(parent)
+        self._address = address or packaged_address()
+        self._network = QNetworkAccessManager(self)
+        self._network.setTransferTimeout(TIMEOUT_MS)
+        self._reply: QNetworkReply | None = None
+
+    @Slot()
+    def check(self) -> None:
+        """Ask now. The only place of the program that talks to this address."""
+        if self._reply:
+            return
+        url = QUrl(self._address)
+        if not self._address:
+            self.failed.emit(
+                "This copy of Onlooker does not know where to ask for a newer one. "
+                "Look where you got it."
+            )
+        elif url.scheme() != "https" and url.host() not in _LOOPBACK:
+            self.failed.emit("The address for updates is not a safe one: it must begin with https.")
+        else:
+            self._reply = self._network.get(QNetworkRequest(url))
+            self._reply.readyRead.connect(self._on_ready_read)
+            self._reply.finished.connect(self._on_finished)
+
+    @Slot()
+    def _on_ready_read(self) -> None:
+        if self._reply and self._reply.bytesAvailable() > LARGEST_BYTES:
+            self._reply.abort()
+
+    @Slot()
+    def _on_finished(self) -> None:
+        reply, self._reply = self._reply, None
+        if reply is None:
+            return
+        reply.deleteLater()
+        if reply.error() is not QNetworkReply.NetworkError.NoError:
+            self.failed.emit(
+                f"The address for updates cannot be read: {reply.errorString()}. Try again later."
+            )
+            return
+        text = bytes(reply.readAll().data()).decode("utf-8", errors="replace")
+        if not _HEADING.search(text):
+            self.failed.emit("The address for updates holds no change log. Look where you got it.")
+            return
+        self.answered.emit(newer_sections(text, version("onlooker")))
+
+
+class UpdatesDialog(QDialog):
+    """What is new in the versions after this one. Not modal."""
+
+    def __init__(self, changes: str, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("updates_dialog")
+        self.setWindowTitle("Updates")
+        here = f"This is Onlooker {version('onlooker')}"
+        sentence = QLabel(
+            f"{here}. There is a newer one; get it where you got this one."
+            if changes
+            else f"{here}, and there is none newer.",
+            wordWrap=True,
+        )
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addWidget(sentence)
+        if changes:
+            text = QTextEdit(readOnly=True, objectName="changes_text")
+            text.setAccessibleName("Changes")
+            text.setMarkdown(changes)
+            layout.addWidget(text)
+            self.resize(560, 420)
+        layout.addWidget(buttons)
+
+
+def packaged_address() -> str:
+    """The address of the change log that pyproject.toml names under `project.urls`, or ""."""
+    for line in metadata("onlooker").get_all("Project-URL") or ():
+        label, _, address = line.partition(",")
+        if label.strip().lower() == "changelog":
+            return address.strip()
+    return ""
+
+
+def newer_sections(changelog: str, than: str) -> str:
+    """The sections of the released versions after `than`, newest first as they stand."""
+    headings = list(_HEADING.finditer(changelog))
+    ends = [heading.start() for heading in headings[1:]] + [len(changelog)]
+    return "\n".join(
+        changelog[heading.start() : end].strip()
+        for heading, end in zip(headings, ends, strict=True)
+        if _numbers(heading[1]) > _numbers(than)
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text))

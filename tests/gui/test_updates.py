@@ -1,0 +1,127 @@
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from PySide6.QtWidgets import QLabel, QTextEdit
+
+from gui.updates import Updates, UpdatesDialog, newer_sections
+
+CHANGELOG = """# Changelog
+
+## [Unreleased]
+- not yet
+
+## [99.1.0] - 2027-02-01
+- newest
+
+## [99.0.0] - 2027-01-01
+- newer
+
+## [0.0.1] - 2026-01-01
+- oldest
+"""
+
+
+@pytest.fixture
+def server():
+    """Serves `server.text` with `server.status`, and counts what it is asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            server.asked += 1
+            body = server.text.encode()
+            self.send_response(server.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format, *args):
+            pass
+
+    class Server(ThreadingHTTPServer):
+        text, status, asked = CHANGELOG, 200, 0
+
+        @property
+        def address(self):
+            return f"http://127.0.0.1:{self.server_port}/CHANGELOG.md"
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_newer_versions_are_told_with_their_changes(server, qtbot):
+    updates = Updates(server.address)
+    with qtbot.waitSignal(updates.answered) as answered:
+        updates.check()
+    assert answered.args[0].startswith("## [99.1.0] - 2027-02-01\n- newest")
+    assert "newer" in answered.args[0]
+    assert "oldest" not in answered.args[0]
+    assert "not yet" not in answered.args[0]
+
+
+def test_newest_version_has_nothing_newer(server, qtbot):
+    server.text = "# Changelog\n\n## [0.0.1]\n- oldest\n"
+    updates = Updates(server.address)
+    with qtbot.waitSignal(updates.answered) as answered:
+        updates.check()
+    assert answered.args == [""]
+
+
+def test_nothing_is_asked_before_the_user_does(server, qtbot):
+    updates = Updates(server.address)
+    qtbot.wait(50)
+    assert server.asked == 0
+    with qtbot.waitSignal(updates.answered):
+        updates.check()
+    assert server.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "words"),
+    [
+        ("gone", 404, "cannot be read"),
+        ("<html>not a change log</html>", 200, "holds no change log"),
+        ("## [99.0.0]\n" + "x" * 2_000_000, 200, "cannot be read"),
+    ],
+)
+def test_a_bad_answer_is_a_sentence(server, qtbot, text, status, words):
+    server.text, server.status = text, status
+    updates = Updates(server.address)
+    with qtbot.waitSignal(updates.failed) as failed:
+        updates.check()
+    assert words in failed.args[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("", "does not know where"), ("http://192.0.2.1/CHANGELOG.md", "not a safe one")],
+)
+def test_an_address_that_cannot_be_asked_is_a_sentence(qtbot, address, words):
+    updates = Updates(address)
+    with qtbot.waitSignal(updates.failed) as failed:
+        updates.check()
+    assert words in failed.args[0]
+
+
+def test_dialog_shows_the_changes(qtbot):
+    dialog = UpdatesDialog(newer_sections(CHANGELOG, "1.0"))
+    qtbot.addWidget(dialog)
+    changes = dialog.findChild(QTextEdit, "changes_text")
+    assert changes
+    assert "99.1.0" in changes.toPlainText()
+    assert "There is a newer one" in dialog.findChildren(QLabel)[0].text()
+
+
+def test_dialog_says_that_there_is_nothing_newer(qtbot):
+    dialog = UpdatesDialog("")
+    qtbot.addWidget(dialog)
+    assert "none newer" in dialog.findChildren(QLabel)[0].text()
+
+
+def test_versions_are_compared_as_numbers():
+    assert newer_sections("## [0.10.0]\n- ten\n", "0.9.0") == "## [0.10.0]\n- ten"
+    assert newer_sections("## [0.9.0]\n- nine\n", "0.10.0") == ""
