@@ -462,7 +462,7 @@ def test_long_thin_picture_keeps_what_can_be_read():
 )
 def test_giant_read_in_bands_is_the_picture_read_whole(monkeypatch, kind, mode, options):
     rng = np.random.default_rng(5)
-    smooth = Image.fromarray(rng.integers(0, 256, (30, 47, 4), np.uint8), "RGBA").resize((937, 611))
+    smooth = Image.fromarray(rng.integers(0, 256, (30, 47, 4), np.uint8)).resize((937, 611))
     image = smooth.convert("RGB").quantize(4) if mode == "P" else None
     if mode == "I;16":
         image = Image.fromarray(np.asarray(smooth.convert("L")).astype(np.uint16) * 257)
