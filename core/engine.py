@@ -6,6 +6,7 @@ the answer after the token under way; what was said so far is then the answer.
 
 from __future__ import annotations
 
+import copy
 import gc
 import secrets
 import threading
@@ -13,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from transformers import (
     TextIteratorStreamer,
 )
 
+from core.decoding import Job, decode_loop
 from core.device import is_out_of_memory, out_of_memory
 from core.errors import EngineError
 from core.prompt import (
@@ -70,6 +72,7 @@ class Engine:
         # What generation needs is passed with each answer; a checkpoint's own settings, with
         # their padding and lengths, do not count.
         model.generation_config = GenerationConfig()
+        self._loop = decode_loop(model, {tokenizer.eos_token_id})
 
     def answer(
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
@@ -143,9 +146,15 @@ class Engine:
             "max_new_tokens": inputs.max_new_tokens,
         }
 
+    def by_generate(self) -> Engine:
+        """The same model, answering by `generate()` alone: to compare what either way gives."""
+        other = copy.copy(self)
+        other._loop = None
+        return other
+
     def close(self) -> None:
         """Let go of the weights and their memory; the engine answers no more."""
-        self._seen = None
+        self._seen = self._loop = None
         del self._model
         self._release_memory()
 
@@ -201,6 +210,8 @@ class Engine:
         is_over: Callable[[], bool],
     ) -> list[int]:
         sampling = request.sampling
+        if self._loop is not None and self._loop.takes(sampling):
+            return self._decode(inputs, replace(sampling, seed=seed), streamer, is_over)
         with torch.inference_mode(), _seeded(seed, self._model.device):
             features = self._see(request.picture.pixels, inputs).features
             embeddings = self._embed(inputs, features)
@@ -217,6 +228,21 @@ class Engine:
                 streamer=streamer if sampling.beams == 1 else None,
             )
         return output[0].tolist()
+
+    def _decode(
+        self,
+        inputs: Inputs,
+        sampling: Sampling,
+        streamer: _Pieces,
+        is_over: Callable[[], bool],
+    ) -> list[int]:
+        """The same ids as `generate()` gives, sooner."""
+        assert self._loop is not None
+        job = Job(inputs, sampling, lambda token: streamer.put(torch.tensor([token])), is_over)
+        (decoded,) = self._loop.decode([job])
+        streamer.end()
+        is_complete = decoded.ending is Ending.COMPLETE
+        return [*decoded.ids, *([self._tokenizer.eos_token_id] if is_complete else [])]
 
     def _settings(self, sampling: Sampling, max_new_tokens: int) -> GenerationConfig:
         choosing: dict[str, Any] = {"do_sample": False}
@@ -244,6 +270,8 @@ class Engine:
             # The frames of the failed run hold its tensors.
             traceback.clear_frames(run.failure.__traceback__)
             self._seen = None
+            if self._loop is not None:
+                self._loop.release()
             self._release_memory()
             if is_out_of_memory(run.failure):
                 raise out_of_memory(device) from run.failure

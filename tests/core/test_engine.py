@@ -80,6 +80,7 @@ def test_generation_is_that_of_plain_transformers(
     plain.generation_config = GenerationConfig()
     # Beams divide their chances over all rows of the head, the spare ones too.
     plain.lm_head.weight = torch.nn.Parameter(plain.lm_head.weight[: TINY.vocabulary])
+    plain.config.text_config.vocab_size = TINY.vocabulary
     answer, _ = ask(sampling=Sampling(max_new_tokens=24, beams=beams))
     inputs = engine._prepare(Request(picture, (Turn("What is this?"),)))
     image = [TINY.vocabulary] * TINY.image_tokens
@@ -137,6 +138,27 @@ def test_same_seed_gives_the_same_text(ask):
     assert ask(sampling=SAMPLED)[0].text == ask(sampling=SAMPLED)[0].text
     texts = {ask(sampling=replace(SAMPLED, seed=seed))[0].text for seed in range(4)}
     assert len(texts) == 4
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(max_new_tokens=60),
+        Sampling(max_new_tokens=60, repetition_penalty=1.4),
+        *(replace(SAMPLED, temperature=1.5, max_new_tokens=300, seed=seed) for seed in range(6)),
+    ],
+)
+def test_answer_is_that_of_generate_at_every_turn(engine, picture, sampling):
+    turns = ()
+    for prompt in ("What is this?", "And what else?"):
+        request = Request(picture, (*turns, Turn(prompt)), sampling)
+        ours, theirs = (
+            each.answer(request, lambda _: None, threading.Event())
+            for each in (engine, engine.by_generate())
+        )
+        assert (ours.text, ours.output_ids) == (theirs.text, theirs.output_ids)
+        assert (ours.ending, ours.input_tokens) == (theirs.ending, theirs.input_tokens)
+        turns = (*turns, Turn(prompt, ours.text))
 
 
 def test_drawn_seed_is_told_and_can_be_used_again(ask):
@@ -268,15 +290,15 @@ def test_failure_inside_generation_reaches_the_asker_and_the_next_answer_works(
     assert ask()[0].tokens == 20
 
 
-def test_failure_of_the_vision_tower_reaches_the_asker(engine):
+def test_failure_while_looking_reaches_the_asker(engine):
     from PIL import Image
 
     other = Picture(None, Image.new("RGB", (30, 30)))
 
     def fail(*_):
-        raise RuntimeError("no tower")
+        raise RuntimeError("no projector")
 
-    hook = engine._model.model.vision_tower.register_forward_pre_hook(fail)
+    hook = engine._model.model.multi_modal_projector.register_forward_pre_hook(fail)
     try:
         with pytest.raises(EngineError):
             engine.answer(Request(other, (Turn("What?"),)), lambda _: None, threading.Event())
@@ -302,7 +324,8 @@ def test_picture_is_seen_once_for_several_questions(engine, picture):
 
     other = Picture(None, Image.linear_gradient("L").convert("RGB"))
     looks = []
-    hook = engine._model.model.vision_tower.register_forward_pre_hook(lambda *_: looks.append(1))
+    projector = engine._model.model.multi_modal_projector
+    hook = projector.register_forward_pre_hook(lambda *_: looks.append(1))
     texts = []
     try:
         for seen in (picture, picture, other, picture):
