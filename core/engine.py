@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from PIL import Image
 from transformers import (
@@ -68,6 +69,8 @@ class Engine:
         self._tokenizer = tokenizer
         self._prompt_length = prompt_length
         self._mean, self._std = mean, std
+        # The last picture's, for the next question about it.
+        self._values: tuple[Image.Image, np.ndarray] | None = None
         self._seen: _Seen | None = None
         # What generation needs is passed with each answer; a checkpoint's own settings, with
         # their padding and lengths, do not count.
@@ -163,13 +166,12 @@ class Engine:
     def _prepare(self, request: Request) -> Inputs:
         pixels = request.picture.pixels
         vision = self._model.config.vision_config
-        if self._seen is not None and self._seen.pixels is pixels:
-            values = self._seen.values
-        else:
+        if self._values is None or self._values[0] is not pixels:
             values = pixel_values(pixels, vision.image_size, self._mean, self._std)
+            self._values = pixels, values
         return prepare(
             request.turns,
-            values,
+            self._values[1],
             self._tokenizer,
             max_new_tokens=request.sampling.max_new_tokens,
             context_length=self.facts.context_length,
@@ -187,7 +189,7 @@ class Engine:
         layers = model.vision_tower(values, output_hidden_states=True).hidden_states
         patches = layers[self._model.config.vision_feature_layer][:, 1:]  # Without CLS.
         features = model.multi_modal_projector(patches)
-        self._seen = _Seen(pixels, inputs.pixel_values, tuple(patches.shape), features)
+        self._seen = _Seen(pixels, tuple(patches.shape), features)
         return self._seen
 
     def _embed(self, inputs: Inputs, features: torch.Tensor) -> torch.Tensor:
@@ -293,7 +295,6 @@ class _Seen:
     """A picture as the model has seen it: `features` are (1, patches, hidden)."""
 
     pixels: Image.Image
-    values: Any
     shape_before_projector: tuple[int, ...]
     features: torch.Tensor
 
