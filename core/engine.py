@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +32,7 @@ from transformers import (
 
 from core.decoding import Job, decode_loop
 from core.device import is_out_of_memory, out_of_memory
-from core.errors import EngineError
+from core.errors import AppError, EngineError
 from core.prompt import (
     CLIP_MEAN,
     CLIP_STD,
@@ -108,24 +108,78 @@ class Engine:
             run.join()
         ids = self._ids_said(run)
         said = [number for number in ids if number != self._tokenizer.eos_token_id]
-        text = self._tokenizer.decode(said).strip()
-        if sampling.beams > 1 and text:
-            # Beams know what they say only at the end.
-            on_piece(text)
         if len(said) < len(ids):
             ending = Ending.COMPLETE
         else:
             is_full = len(ids) >= inputs.max_new_tokens
             ending = Ending.LENGTH if is_full else Ending.STOPPED
+        answer = self._told(inputs, said, ending, seed, started, first)
+        if sampling.beams > 1 and answer.text:
+            # Beams know what they say only at the end.
+            on_piece(answer.text)
+        return answer
+
+    def answer_all(
+        self, requests: Iterable[Request], stop: threading.Event, *, slots: int = 8
+    ) -> Iterator[tuple[Request, Answer]]:
+        """Answer many requests, `slots` at once, each the same as alone; yields them as they end.
+
+        The next request is asked for when a slot is free, so that no more pictures are open than
+        are looked at. Once `stop` is set those under way end and no further one begins. Raises
+        as `answer` does, and then leaves the others.
+        """
+        loop = self._loop
+        if loop is None:
+            yield from ((request, self.answer(request, _ignore, stop)) for request in requests)
+            return
+        under_way: dict[Job, _UnderWay] = {}
+        left: list[Request] = []
+
+        def jobs() -> Iterator[Job]:
+            for request in requests:
+                if stop.is_set():
+                    return
+                if not loop.takes(request.sampling):
+                    left.append(request)
+                    continue
+                this = _UnderWay(request, _seed(request.sampling), time.perf_counter())
+                sampling = replace(request.sampling, seed=this.seed)
+                job = Job(self._prepare(request), sampling, this.on_token, stop.is_set)
+                under_way[job] = this
+                yield job
+
+        try:
+            for decoded in loop.decode(jobs(), slots):
+                this, inputs = under_way.pop(decoded.job), decoded.job.inputs
+                yield (
+                    this.request,
+                    self._told(
+                        inputs, decoded.ids, decoded.ending, this.seed, this.started, this.first
+                    ),
+                )
+        except RuntimeError as failure:
+            raise self._failed(failure) from failure
+        yield from ((request, self.answer(request, _ignore, stop)) for request in left)
+
+    def _told(
+        self,
+        inputs: Inputs,
+        ids: Sequence[int],
+        ending: Ending,
+        seed: int | None,
+        started: float,
+        first: float | None,
+    ) -> Answer:
+        """The answer of these ids; `first` is None when not one token came."""
         seconds = time.perf_counter() - started
         return Answer(
-            text=text,
+            text=self._tokenizer.decode(list(ids)).strip(),
             ending=ending,
-            tokens=len(said),
+            tokens=len(ids),
             seconds=seconds,
             seconds_to_first_token=seconds if first is None else first,
             input_tokens=inputs.length,
-            output_ids=tuple(said),
+            output_ids=tuple(ids),
             left_out=inputs.left_out,
             seed=seed,
         )
@@ -268,26 +322,47 @@ class Engine:
     def _ids_said(self, run: _Run) -> list[int]:
         """The ids that were generated, up to and with the end of the sequence, or the failure."""
         if run.failure is not None:
-            device = self._model.device
             # The frames of the failed run hold its tensors.
             traceback.clear_frames(run.failure.__traceback__)
-            self._seen = None
-            if self._loop is not None:
-                self._loop.release()
-            self._release_memory()
-            if is_out_of_memory(run.failure):
-                raise out_of_memory(device) from run.failure
-            raise EngineError(
-                f"The model failed while answering ({type(run.failure).__name__}). Ask again; if "
-                "it fails again, load the model anew."
-            ) from run.failure
+            raise self._failed(run.failure) from run.failure
         end = self._tokenizer.eos_token_id
         return run.ids[: run.ids.index(end) + 1] if end in run.ids else run.ids
+
+    def _failed(self, failure: BaseException) -> AppError:
+        """What to say of a failure of the model, whose memory is given back."""
+        self._seen = None
+        if self._loop is not None:
+            self._loop.release()
+        self._release_memory()
+        if is_out_of_memory(failure):
+            return out_of_memory(self._model.device)
+        return EngineError(
+            f"The model failed while answering ({type(failure).__name__}). Ask again; if "
+            "it fails again, load the model anew."
+        )
 
     def _release_memory(self) -> None:
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
+
+
+def _ignore(piece: str) -> None:
+    """Hears the pieces of an answer that is wanted whole."""
+
+
+@dataclass(eq=False)
+class _UnderWay:
+    """One of many answers: when it was begun and when its first token came."""
+
+    request: Request
+    seed: int | None
+    started: float
+    first: float | None = None
+
+    def on_token(self, _: int) -> None:
+        if self.first is None:
+            self.first = time.perf_counter() - self.started
 
 
 @dataclass(frozen=True, eq=False)

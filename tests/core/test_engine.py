@@ -258,6 +258,68 @@ def test_stop_before_the_start_gives_an_empty_stopped_answer(engine, picture):
     assert (answer.text, answer.ending, answer.tokens) == ("", Ending.STOPPED, 0)
 
 
+# ---- many at once
+
+
+def drawn(number):
+    from PIL import Image
+
+    pixels = Image.linear_gradient("L").rotate(40 * number).resize((40 + number, 60))
+    return Picture(None, pixels.convert("RGB"))
+
+
+@pytest.mark.parametrize("sampling", [Sampling(max_new_tokens=30), SAMPLED], ids=str)
+def test_many_answers_at_once_are_those_given_one_by_one(engine, sampling):
+    requests = [Request(drawn(n), (Turn("What is this?"),), sampling) for n in range(7)]
+
+    answers = dict(engine.answer_all(requests, threading.Event(), slots=3))
+
+    for request in requests:
+        alone = engine.answer(request, lambda _: None, threading.Event())
+        together = answers[request]
+        assert (together.text, together.output_ids) == (alone.text, alone.output_ids)
+        assert (together.ending, together.seed) == (alone.ending, alone.seed)
+        assert 0 < together.seconds_to_first_token < together.seconds
+
+
+def test_stop_ends_many_answers_and_begins_no_further_one(engine):
+    stop = threading.Event()
+    requests = [
+        Request(drawn(n), (Turn("What is this?"),), Sampling(max_new_tokens=5 if n == 1 else 300))
+        for n in range(9)
+    ]
+    answers = []
+    for _, answer in engine.answer_all(requests, stop, slots=3):
+        answers.append(answer)
+        stop.set()
+    assert [answer.ending for answer in answers] == [Ending.LENGTH, *[Ending.STOPPED] * 2]
+
+
+def test_many_answers_with_beams_come_too(engine):
+    requests = [
+        Request(drawn(n), (Turn("What?"),), Sampling(max_new_tokens=6, beams=1 + n % 2))
+        for n in range(4)
+    ]
+    answers = dict(engine.answer_all(requests, threading.Event()))
+    assert {r: a.output_ids for r, a in answers.items()} == {
+        r: engine.answer(r, lambda _: None, threading.Event()).output_ids for r in requests
+    }
+
+
+def test_failure_among_many_reaches_the_asker_and_the_next_answer_works(ask, engine):
+    def fail(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    requests = [Request(drawn(n), (Turn("What?"),)) for n in range(3)]
+    hook = engine._model.lm_head.register_forward_pre_hook(fail)
+    try:
+        with pytest.raises(OutOfMemory):
+            list(engine.answer_all(requests, threading.Event()))
+    finally:
+        hook.remove()
+    assert ask()[0].tokens == 20
+
+
 # ---- failing
 
 
