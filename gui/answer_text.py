@@ -36,6 +36,7 @@ class AnswerText(QTextEdit):
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setProperty("class", "answer")
+        self.setFont(theme.reading_font)
         self.setReadOnly(True)
         self.setAccessibleName("Answer")
         self.setFrameShape(QFrame.Shape.NoFrame)

@@ -100,6 +100,7 @@ class Theme(QObject):
     """Dresses the application, and again whenever the system or the user changes the mode."""
 
     changed = Signal()
+    text_size_changed = Signal()
 
     def __init__(self, app: QApplication, mode: str = "system", text_percent: int = 100):
         super().__init__(app)
@@ -133,6 +134,17 @@ class Theme(QObject):
     def palette(self) -> Palette:
         return DARK if self.is_dark else LIGHT
 
+    @property
+    def reading_font(self) -> QFont:
+        """Of answers. A conversation's type is set here and not in the stylesheet: a change of
+        colours would lay all of it out anew, several times."""
+        return self._font(self.body_pixels + 1)
+
+    @property
+    def asking_font(self) -> QFont:
+        """Of questions."""
+        return self._font(self.body_pixels)
+
     def choose(self, mode: str) -> None:
         """Follow the system, or stay light or dark."""
         if mode not in MODES:
@@ -147,6 +159,7 @@ class Theme(QObject):
         if percent != self._text_percent:
             self._text_percent = percent
             self._dress()
+            self.text_size_changed.emit()
 
     def colour(self, token: str) -> QColor:
         return QColor(getattr(self.palette, token))
@@ -167,6 +180,11 @@ class Theme(QObject):
         self._icons = [entry for entry in self._icons if entry[0]() not in (None, button)]
         self._icons.append((weakref.ref(button), name, token))
         button.setIcon(self.icon(name, token))
+
+    def _font(self, pixels: int) -> QFont:
+        font = QFont(self._app.font())
+        font.setPixelSize(round(pixels * self._text_percent / 100))
+        return font
 
     @Slot()
     def _on_color_scheme_changed(self) -> None:
@@ -202,7 +220,6 @@ def stylesheet(palette: Palette, body_pixels: int = _SMALLEST_BODY, text_percent
         "small": f"{max(12, body_pixels - 1)}px",
         "body": f"{body_pixels}px",
         "reading": f"{round((body_pixels + 1) * text_percent / 100)}px",
-        "asking": f"{round(body_pixels * text_percent / 100)}px",
         "title": f"{round(body_pixels * 1.45)}px",
     }
     return template.substitute(asdict(palette), **sizes)

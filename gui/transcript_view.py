@@ -201,6 +201,7 @@ class TranscriptView(QFrame):
         view = ExchangeView(self._theme, prompt, self.scroll_area.column)
         view.regenerate_asked.connect(self.regenerate_asked)
         view.edited.connect(self._on_edited)
+        self._theme.text_size_changed.connect(view.take_text_size)
         return view
 
     @Slot()
@@ -228,8 +229,7 @@ class TranscriptView(QFrame):
     def _keep(self, count: int) -> None:
         self._earlier = []
         self._rest.stop()
-        for view in self._exchanges[count:]:
-            self.scroll_area.remove(view)
+        self.scroll_area.keep(count)
         del self._exchanges[count:]
         if self._exchanges:
             self._exchanges[-1].set_last(True)
@@ -276,6 +276,7 @@ class ExchangeView(QFrame):
         self._is_idle = True
         self._width = 0
         self._question_edit: _QuestionEdit | None = None
+        self.error_line: _ErrorLine | None = None
         self._build()
 
     def begin(self, waiting_text: str) -> None:
@@ -307,7 +308,9 @@ class ExchangeView(QFrame):
     def fail(self, text: str) -> None:
         self.is_open = False
         self.foot_label.setText("")
-        self.error_label.setText(text)
+        self.error_line = _ErrorLine(text)
+        self.error_line.try_button.clicked.connect(self.regenerate_asked)
+        self._column.insertWidget(self._column.count() - 1, self.error_line)
         self.error_line.show()
         self._show_actions()
         self.height_changed.emit()
@@ -324,9 +327,11 @@ class ExchangeView(QFrame):
         self._show_actions()
 
     def set_idle(self, is_idle: bool) -> None:
-        """While an answer is written nothing can be asked again."""
-        if is_idle != self._is_idle:
-            self._is_idle = is_idle
+        """While an answer is written nothing can be asked again; an edit can be prepared."""
+        self._is_idle = is_idle
+        if self._question_edit is not None:
+            self._question_edit.ask_button.setEnabled(is_idle)
+        if self._is_last:
             self._show_actions()
 
     def fit(self, width: int) -> int:
@@ -337,11 +342,18 @@ class ExchangeView(QFrame):
         self._column.invalidate()
         return self._column.totalHeightForWidth(width)
 
+    @Slot()
+    def take_text_size(self) -> None:
+        self.question_label.setFont(self._theme.asking_font)
+        self.answer_text.setFont(self._theme.reading_font)
+        self.height_changed.emit()
+
     def edit(self) -> None:
         """Write the question anew, in its place."""
         if self._question_edit is not None:
             return
         editor = _QuestionEdit(self.prompt)
+        editor.ask_button.setEnabled(self._is_idle)
         editor.done.connect(self._on_edit_done)
         self._question_edit = editor
         self.question_line.hide()
@@ -355,6 +367,7 @@ class ExchangeView(QFrame):
     def _build(self) -> None:
         self.question_label = QLabel(self.prompt)
         self.question_label.setProperty("class", "question")
+        self.question_label.setFont(self._theme.asking_font)
         self.question_label.setTextFormat(Qt.TextFormat.PlainText)
         self.question_label.setWordWrap(True)
         self.question_label.setIndent(0)
@@ -369,23 +382,6 @@ class ExchangeView(QFrame):
         self.answer_text = AnswerText(self._theme)
         self.answer_text.height_changed.connect(self.height_changed)
         self.answer_text.hide()
-        self.error_label = QLabel()
-        self.error_label.setProperty("class", "error")
-        self.error_label.setTextFormat(Qt.TextFormat.PlainText)
-        self.error_label.setWordWrap(True)
-        self.error_label.setIndent(0)
-        self.error_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.try_button = QPushButton("Try again")
-        self.try_button.setProperty("class", "small")
-        self.try_button.clicked.connect(self.regenerate_asked)
-        self.error_line = QFrame()
-        self.error_line.setProperty("class", "error_line")
-        error = QHBoxLayout(self.error_line)
-        error.setContentsMargins(12, 8, 8, 8)
-        error.setSpacing(8)
-        error.addWidget(self.error_label, 1)
-        error.addWidget(self.try_button, 0, Qt.AlignmentFlag.AlignTop)
-        self.error_line.hide()
         self.foot_label = QLabel()
         self.foot_label.setProperty("class", "foot")
         self.foot_label.setWordWrap(True)
@@ -406,7 +402,6 @@ class ExchangeView(QFrame):
         column.addWidget(self.question_line)
         column.addSpacing(4)
         column.addWidget(self.answer_text)
-        column.addWidget(self.error_line)
         column.addLayout(foot)
         self._copied = QTimer(self, singleShot=True, interval=_COPIED_MS)
         self._copied.timeout.connect(self._on_copied_over)
@@ -426,11 +421,11 @@ class ExchangeView(QFrame):
 
     def _show_actions(self) -> None:
         done = not self.is_open
-        failed = not self.error_line.isHidden()
+        again = done and self._is_last and self._is_idle
         self.copy_button.setVisible(done and bool(self.answer))
-        self.again_button.setVisible(done and self._is_last and self._is_idle and not failed)
-        self.try_button.setVisible(done and self._is_last and self._is_idle and failed)
-        self.edit_button.setVisible(self._is_idle)
+        self.again_button.setVisible(again and self.error_line is None)
+        if self.error_line is not None:
+            self.error_line.try_button.setVisible(again)
 
     @Slot()
     def _on_copied_over(self) -> None:
@@ -447,7 +442,7 @@ class ExchangeView(QFrame):
             editor.deleteLater()
         self.question_line.show()
         self.height_changed.emit()
-        if text and self._is_idle:
+        if text:
             self.edited.emit(text)
 
 
@@ -490,7 +485,10 @@ class _Scroll(QScrollArea):
         self._views: list[ExchangeView] = []
         self._stale: list[ExchangeView] = []
         self._follows = True
+        self._read: ExchangeView | None = None
+        self._read_offset = 0
         self._places = False
+        self._fits = False
         self._rest = QTimer(self, singleShot=True, interval=0)
         self._rest.timeout.connect(self._settle)
         bar = self.verticalScrollBar()
@@ -510,14 +508,14 @@ class _Scroll(QScrollArea):
         self._fit(view)
         self._place(index)
 
-    def remove(self, view: ExchangeView) -> None:
-        index = self._views.index(view)
-        self._views.remove(view)
-        if view in self._stale:
-            self._stale.remove(view)
-        view.hide()
-        view.deleteLater()
-        self._place(index)
+    def keep(self, count: int) -> None:
+        """Remove all but the first `count`."""
+        for view in self._views[count:]:
+            view.hide()
+            view.deleteLater()
+        del self._views[count:]
+        self._stale = [view for view in self._stale if view in self._views]
+        self._place(count)
 
     @Slot()
     def go_to_end(self) -> None:
@@ -549,7 +547,9 @@ class _Scroll(QScrollArea):
 
     def _fit(self, view: ExchangeView) -> None:
         width = self.viewport().width()
+        self._fits = True
         view.resize(width, view.fit(width))
+        self._fits = False
 
     @Slot()
     def _settle(self) -> None:
@@ -570,7 +570,6 @@ class _Scroll(QScrollArea):
     def _place(self, start: int) -> None:
         """Put the exchanges from `start` on under each other; what is being read stays put."""
         bar = self.verticalScrollBar()
-        anchor, offset = self._anchor(bar.value())
         self._places = True
         y = self._views[start - 1].geometry().bottom() + 1 if start > 0 and self._views else 0
         for view in self._views[start:]:
@@ -581,16 +580,9 @@ class _Scroll(QScrollArea):
         self.column.resize(self.viewport().width(), height)
         if self._follows:
             bar.setValue(bar.maximum())
-        elif anchor is not None:
-            bar.setValue(anchor.y() + offset)
+        elif self._read is not None and self._read in self._views:
+            bar.setValue(self._read.y() + self._read_offset)
         self._places = False
-
-    def _anchor(self, value: int) -> tuple[ExchangeView | None, int]:
-        """The topmost exchange in sight, and how far it is scrolled."""
-        for view in self._views:
-            if view.geometry().bottom() >= value:
-                return view, value - view.y()
-        return None, 0
 
     def _follow(self, follows: bool) -> None:
         if follows != self._follows:
@@ -606,13 +598,44 @@ class _Scroll(QScrollArea):
         if not self._places:
             bar = self.verticalScrollBar()
             self._follow(bar.value() >= bar.maximum() - _NEAR_END)
+            # The topmost exchange in sight, and how far it is scrolled.
+            seen = (view for view in self._views if view.geometry().bottom() >= bar.value())
+            self._read = next(seen, None)
+            self._read_offset = bar.value() - self._read.y() if self._read else 0
 
     @Slot()
     def _on_height_changed(self) -> None:
         view = self.sender()
-        if isinstance(view, ExchangeView) and view in self._views and not self._places:
+        if not isinstance(view, ExchangeView) or view not in self._views or self._fits:
+            return
+        if view is self._views[-1]:
             self._fit(view)
-            self._place(self._views.index(view))
+            self._place(len(self._views) - 1)
+        elif view not in self._stale:
+            # All of them at once, when the type changes: in slices.
+            self._stale.append(view)
+            self._rest.start()
+
+
+class _ErrorLine(QFrame):
+    """Why there is no answer, and the way to try again."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.setProperty("class", "error_line")
+        self.label = QLabel(text)
+        self.label.setProperty("class", "error")
+        self.label.setTextFormat(Qt.TextFormat.PlainText)
+        self.label.setWordWrap(True)
+        self.label.setIndent(0)
+        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.try_button = QPushButton("Try again")
+        self.try_button.setProperty("class", "small")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 8, 8, 8)
+        row.setSpacing(8)
+        row.addWidget(self.label, 1)
+        row.addWidget(self.try_button, 0, Qt.AlignmentFlag.AlignTop)
 
 
 class _QuestionEdit(QFrame):
@@ -667,5 +690,6 @@ class _QuestionEdit(QFrame):
 
     @Slot()
     def _on_asked(self) -> None:
-        if text := self.edit.toPlainText().strip():
+        text = self.edit.toPlainText().strip()
+        if text and self.ask_button.isEnabled():
             self.done.emit(text)

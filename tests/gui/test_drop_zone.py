@@ -1,0 +1,296 @@
+import base64
+import io
+import threading
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QImage,
+)
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QToolButton
+
+from core.picture import Picture
+from gui.drop_zone import DropZone
+from gui.theme import Theme
+
+
+@pytest.fixture
+def zone(qapp, qtbot):
+    zone = DropZone(Theme(qapp, "light"))
+    qtbot.addWidget(zone)
+    zone.resize(500, 500)
+    zone.show_empty([])
+    zone.show()
+    return zone
+
+
+@pytest.fixture
+def files(tmp_path) -> list[Path]:
+    paths = []
+    for number, colour in enumerate(("red", "green", "blue", "white")):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (30, 20), colour).save(path)
+        paths.append(path)
+    return paths
+
+
+def picture(size=(300, 200), notes=(), name="a.png"):
+    return Picture(Path(name), Image.new("RGB", size, "red"), notes, size)
+
+
+def encoded(image_format="PNG"):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 6), "navy").save(file, image_format)
+    return file.getvalue()
+
+
+def of_urls(*urls):
+    mime = QMimeData()
+    mime.setUrls([QUrl(url) for url in urls])
+    return mime
+
+
+def of_files(paths):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    return mime
+
+
+def drag_over(zone, mime):
+    event = QDragEnterEvent(
+        zone.rect().center(),
+        Qt.DropAction.CopyAction | Qt.DropAction.MoveAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    event.setAccepted(False)
+    QApplication.sendEvent(zone, event)
+    return event.isAccepted()
+
+
+def drop(zone, mime):
+    drag_over(zone, mime)
+    event = QDropEvent(
+        QPointF(zone.rect().center()),
+        Qt.DropAction.CopyAction | Qt.DropAction.MoveAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+        QEvent.Type.Drop,
+    )
+    QApplication.sendEvent(zone, event)
+    return event
+
+
+def heard(signal):
+    said = []
+    signal.connect(lambda *arguments: said.append(arguments))
+    return said
+
+
+def test_dropped_files_are_told_in_their_order(zone, files):
+    paths = heard(zone.paths_dropped)
+    drop(zone, of_files(files))
+    assert paths == [(files,)]
+
+
+def test_a_dropped_folder_is_told_as_it_is(zone, tmp_path):
+    paths = heard(zone.paths_dropped)
+    drop(zone, of_files([tmp_path]))
+    assert paths == [([tmp_path],)]
+
+
+def test_a_drop_never_moves_the_original(zone, files):
+    event = drop(zone, of_files(files))
+    assert event.isAccepted()
+    assert event.dropAction() == Qt.DropAction.CopyAction
+
+
+def test_while_dragging_it_shows_where_to_let_go(zone, files):
+    assert not zone.drag_overlay.isVisible()
+    assert drag_over(zone, of_files(files))
+    assert zone.drag_overlay.isVisible()
+    assert zone.drag_overlay.geometry() == zone.rect()
+    assert "4 files" in zone.drag_overlay.text
+    QApplication.sendEvent(zone, QDragLeaveEvent())
+    assert not zone.drag_overlay.isVisible()
+
+
+def test_the_invitation_goes_with_the_drop(zone, files):
+    drop(zone, of_files(files[:1]))
+    assert not zone.drag_overlay.isVisible()
+
+
+def test_dragged_text_is_not_invited(zone):
+    mime = QMimeData()
+    mime.setText("just words")
+    assert not drag_over(zone, mime)
+    assert not zone.drag_overlay.isVisible()
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
+def test_an_image_from_a_browser_is_passed_on_byte_by_byte(zone, image_format):
+    data = heard(zone.image_data_dropped)
+    mime = of_urls("https://pictures.invalid/animals/a%20cat.png?size=2")
+    mime.setData(f"image/{image_format.lower()}", encoded(image_format))
+    drop(zone, mime)
+    assert data == [(encoded(image_format), "a cat.png")]
+
+
+def test_image_data_without_a_file_is_encoded_off_the_windows_thread(zone, qtbot):
+    mime = QMimeData()
+    image = QImage(12, 8, QImage.Format.Format_ARGB32)
+    image.fill(Qt.GlobalColor.green)
+    mime.setImageData(image)
+    mime.setUrls([QUrl("https://pictures.invalid/")])
+    with qtbot.waitSignal(zone.image_data_dropped) as signal:
+        drop(zone, mime)
+    data, name = signal.args
+    assert name == ""
+    shown = Image.open(io.BytesIO(data)).convert("RGB")
+    assert shown.size == (12, 8)
+    assert shown.getpixel((3, 3)) == (0, 255, 0)
+
+
+def test_a_picture_within_its_address_is_taken(zone):
+    data = heard(zone.image_data_dropped)
+    text = base64.b64encode(encoded()).decode()
+    drop(zone, of_urls(f"data:image/png;base64,{text}"))
+    assert data == [(encoded(), "")]
+
+
+def test_a_link_alone_is_refused_with_what_to_do(zone):
+    refused, paths, data = map(heard, (zone.refused, zone.paths_dropped, zone.image_data_dropped))
+    drop(zone, of_urls("https://pictures.invalid/cat.png"))
+    assert "Save the picture" in refused[0][0]
+    assert paths == data == []
+
+
+def test_pasted_files_are_told(zone, files):
+    paths = heard(zone.paths_dropped)
+    QGuiApplication.clipboard().setMimeData(of_files(files))
+    zone.paste()
+    assert paths == [(files,)]
+
+
+def test_a_pasted_image_is_told(zone, qtbot):
+    QGuiApplication.clipboard().setImage(QImage(5, 4, QImage.Format.Format_RGB32))
+    with qtbot.waitSignal(zone.image_data_dropped):
+        zone.paste()
+
+
+def test_pasting_words_says_that_there_is_no_picture(zone):
+    refused = heard(zone.refused)
+    QGuiApplication.clipboard().setText("words")
+    zone.paste()
+    assert "no picture on the clipboard" in refused[0][0]
+
+
+def test_button_and_double_click_ask_for_the_dialog(zone):
+    requests = heard(zone.open_requested)
+    QTest.mouseClick(zone.empty_page.open_button, Qt.MouseButton.LeftButton)
+    QTest.mouseDClick(zone.empty_page, Qt.MouseButton.LeftButton)
+    assert len(requests) == 2
+
+
+def test_samples_are_offered_as_thumbnails_and_opened_like_files(zone, files, qtbot):
+    zone.show_empty(files)
+    buttons = zone.empty_page.samples.findChildren(QToolButton)
+    assert len(buttons) == 4
+    qtbot.waitUntil(lambda: not any(button.icon().isNull() for button in buttons))
+    assert all(button.accessibleName() for button in buttons)
+    paths = heard(zone.paths_dropped)
+    QTest.mouseClick(buttons[2], Qt.MouseButton.LeftButton)
+    assert paths == [([files[2]],)]
+
+
+def test_a_picture_is_shown_with_name_size_and_notes(zone, qtbot):
+    shown = heard(zone.picture_shown)
+    zone.show_picture(picture((300, 200), ("First of 12 frames.",), "trip.gif"))
+    qtbot.waitUntil(lambda: zone.picture_view.has_picture)
+    assert shown == [(True,)]
+    assert zone.name_label.text() == "trip.gif"
+    assert zone.facts_label.text() == "300 × 200  ·  First of 12 frames"
+    centre = zone.picture_view.mapTo(zone, zone.picture_view.rect().center())
+    assert zone.grab().toImage().pixelColor(centre).name() == "#ff0000"
+
+
+def test_an_error_is_shown_in_its_place_with_a_way_on(zone, qtbot):
+    zone.show_picture(picture())
+    qtbot.waitUntil(lambda: zone.picture_view.has_picture)
+    shown = heard(zone.picture_shown)
+    zone.show_error("“x.jpg” is empty. Choose another picture.")
+    assert zone.error_page.isVisible()
+    assert "is empty" in zone.error_page.text_label.text()
+    assert not zone.caption.isVisible()
+    assert shown == [(False,)]
+    with qtbot.waitSignal(zone.open_requested):
+        QTest.mouseClick(zone.error_page.open_button, Qt.MouseButton.LeftButton)
+
+
+def test_a_name_as_long_as_it_likes_does_not_widen_the_zone(zone, qtbot):
+    before = zone.minimumSizeHint().width()
+    zone.show_picture(picture(name="x" * 250 + ".png"))
+    zone.show_error(f"“{'y' * 250}.png” is cut short.")
+    assert zone.minimumSizeHint().width() <= max(before, 280)
+
+
+def test_one_picture_has_no_strip_and_several_have(zone, files):
+    zone.show_pictures_at_hand(files[:1], 0)
+    assert not zone.picture_strip.isVisible()
+    zone.show_pictures_at_hand(files, 1)
+    assert zone.picture_strip.isVisible()
+    assert zone.picture_strip.current == 1
+
+
+def test_the_strip_is_walked_by_click_and_by_key(zone, files):
+    chosen = heard(zone.picture_chosen)
+    zone.show_pictures_at_hand(files, 1)
+    strip = zone.picture_strip
+    third = strip.visualRect(strip.model().index(2, 0)).center()
+    QTest.mouseClick(strip.viewport(), Qt.MouseButton.LeftButton, pos=third)
+    zone.show_pictures_at_hand(files, 2)
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End):
+        QTest.keyClick(strip, key)
+    assert chosen == [(2,), (1,), (3,), (0,), (3,)]
+
+
+def test_the_strip_ends_at_its_ends(zone, files):
+    chosen = heard(zone.picture_chosen)
+    zone.show_pictures_at_hand(files, 3)
+    QTest.keyClick(zone.picture_strip, Qt.Key.Key_Right)
+    assert chosen == []
+
+
+def test_only_thumbnails_in_sight_are_made(zone, files, qtbot):
+    many = [*files, *(files[0].with_name(f"missing{n}.png") for n in range(5000))]
+    asked = set()
+    zone.previews.made.connect(lambda key, image: asked.add(key))
+    zone.show_pictures_at_hand(many, 0)
+    zone.grab()
+    qtbot.waitUntil(lambda: len(asked) >= 4)
+    qtbot.waitUntil(lambda: ("strip", files[3]) in asked)
+    assert len(asked) < 50
+
+
+def test_a_large_picture_is_prepared_off_the_windows_thread(zone, qtbot):
+    threads = set()
+    original = Image.Image.resize
+
+    def resize(self, *arguments, **options):
+        threads.add(threading.current_thread() is threading.main_thread())
+        return original(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Image, "resize", resize)
+        zone.show_picture(picture((4000, 3000)))
+        qtbot.waitUntil(lambda: zone.picture_view.has_picture)
+    assert threads == {False}

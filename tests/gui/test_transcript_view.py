@@ -1,0 +1,420 @@
+import time
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QTimer, Slot
+from PySide6.QtGui import QFontInfo, QGuiApplication, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from core.picture import Picture
+from core.transcript import Answer, Ending, Exchange, Transcript
+from gui.theme import Theme
+from gui.transcript_view import TranscriptView, foot_line
+
+PICTURE = Picture(None, Image.new("RGB", (4, 4)), (), (4, 4))
+SENTENCE = "A red circle lies to the left of a blue square on a yellow ground. "
+
+
+@pytest.fixture
+def theme(qapp):
+    return Theme(qapp, "light")
+
+
+@pytest.fixture
+def view(theme, qtbot):
+    view = TranscriptView(theme)
+    qtbot.addWidget(view)
+    view.resize(420, 500)
+    view.show()
+    return view
+
+
+def answer(text="A red square.", ending=Ending.COMPLETE, **more):
+    return Answer(text, ending, tokens=42, seconds=0.46, seconds_to_first_token=0.21, **more)
+
+
+def say(view, prompt="What is it?", text="A red square.", ending=Ending.COMPLETE):
+    view.begin_answer(prompt)
+    view.append(text)
+    view.finish(answer(text, ending))
+    return view.exchange_views[-1]
+
+
+def conversation(count, text=SENTENCE * 20):
+    exchanges = (Exchange(f"Question {n}?", answer(f"{n}. {text}")) for n in range(count))
+    return Transcript(PICTURE, tuple(exchanges))
+
+
+def shown(exchange):
+    return exchange.answer_text.toPlainText()
+
+
+def bar_of(view):
+    return view.scroll_area.verticalScrollBar()
+
+
+def wheel(view, steps):
+    target = view.scroll_area.viewport()
+    at = target.rect().center()
+    event = QWheelEvent(
+        QPointF(at),
+        QPointF(target.mapToGlobal(at)),
+        QPoint(),
+        QPoint(0, 120 * steps),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(target, event)
+
+
+def test_pieces_appear_as_they_come(view):
+    view.begin_answer("What is it?")
+    exchange = view.exchange_views[0]
+    assert exchange.question_label.text() == "What is it?"
+    for piece, so_far in (("A ", "A "), ("red ", "A red "), ("square.", "A red square.")):
+        view.append(piece)
+        assert shown(exchange) == so_far
+
+
+def test_markdown_is_rendered_once_the_answer_is_complete(view):
+    view.begin_answer("List them.")
+    view.append("- **red**\n- *blue*")
+    exchange = view.exchange_views[0]
+    assert shown(exchange) == "- **red**\n- *blue*"
+    view.finish(answer("- **red**\n- *blue*"))
+    assert shown(exchange) == "red\nblue"
+
+
+def test_plain_text_does_not_move_when_it_is_complete(view):
+    text = SENTENCE * 5
+    view.begin_answer("Describe.")
+    view.append(text)
+    before = view.exchange_views[0].answer_text.height()
+    view.finish(answer(text.strip()))
+    assert view.exchange_views[0].answer_text.height() == before
+
+
+def test_the_models_line_breaks_stay(view):
+    exchange = say(view, text="one\ntwo\n\nthree")
+    assert shown(exchange).split() == ["one", "two", "three"]
+    assert exchange.answer_text.document().blockCount() == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ("See ![x](https://tracker.invalid/a.png) here", "See !x (https://tracker.invalid/a.png)"),
+        ("Go [there](https://a.invalid/?q=1)!", "Go there (https://a.invalid/?q=1)!"),
+        ("<https://a.invalid/>", "https://a.invalid/"),
+        ("<img src='https://a.invalid/x.png'><script>1</script>", "<img src="),
+        ("![x](file:///etc/passwd)", "!x (file:///etc/passwd)"),
+    ],
+)
+def test_nothing_is_fetched_and_no_link_leads_out(view, said, seen):
+    exchange = say(view, text=said)
+    assert seen in shown(exchange)
+    html = exchange.answer_text.toHtml()
+    assert "<a " not in html
+    assert "<img" not in html
+
+
+def test_copying_gives_the_answer_as_the_model_said_it(view):
+    exchange = say(view, text="**A** red_square_ with 2 * 3 stars\n- and [this](x)")
+    QTest.mouseClick(exchange.copy_button, Qt.MouseButton.LeftButton)
+    copied = QGuiApplication.clipboard().text()
+    assert copied == "**A** red_square_ with 2 * 3 stars\n- and [this](x)"
+    assert exchange.copy_button.toolTip() == "Copied"
+
+
+def test_copying_a_selection_gives_plain_text(view):
+    exchange = say(view, text="A **bold** word")
+    exchange.answer_text.setFocus()
+    exchange.answer_text.selectAll()
+    QTest.keyClick(exchange.answer_text, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    mime = QGuiApplication.clipboard().mimeData()
+    assert mime.text() == "A bold word"
+    assert not mime.hasHtml()
+
+
+def test_copying_all_gives_the_conversation(view):
+    say(view, "One?", "First.")
+    say(view, "Two?", "**Second**.")
+    view.copy_all()
+    assert QGuiApplication.clipboard().text() == "One?\nFirst.\n\nTwo?\n**Second**."
+
+
+def test_the_foot_tells_what_the_answer_took(view):
+    exchange = say(view)
+    assert exchange.foot_label.text() == (
+        "42 tokens · 0.21 s to the first · 164 tokens/s · complete"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (Ending.COMPLETE, "complete"),
+        (Ending.LENGTH, "length reached"),
+        (Ending.STOPPED, "stopped"),
+    ],
+)
+def test_the_foot_says_how_it_ended(ending, words):
+    assert foot_line(answer(ending=ending)).endswith(words)
+
+
+def test_the_foot_mentions_what_was_left_out():
+    assert foot_line(answer(left_out=2)).endswith("without 2 earlier questions")
+
+
+def test_an_answer_stopped_before_its_first_word_has_a_foot_and_no_text(view):
+    view.begin_answer("Quick!")
+    view.finish(Answer("", Ending.STOPPED, 0, 0.1))
+    exchange = view.exchange_views[0]
+    assert exchange.foot_label.text() == "0 tokens · stopped"
+    assert not exchange.answer_text.isVisible()
+    assert not exchange.copy_button.isVisible()
+
+
+def test_until_the_first_word_it_says_what_is_waited_for(view):
+    view.set_loading(True)
+    view.begin_answer("What is it?")
+    foot = view.exchange_views[0].foot_label
+    assert "your question waits" in foot.text()
+    view.set_loading(False)
+    assert foot.text() == "Looking at the picture…"
+    view.append("A")
+    assert foot.text() == "Answering…"
+
+
+def test_an_error_is_shown_in_place_and_what_was_said_stays(view, qtbot):
+    view.begin_answer("What is it?")
+    view.append("A red")
+    view.fail("The graphics card has no memory left. Close other programs and try again.")
+    exchange = view.exchange_views[0]
+    assert shown(exchange) == "A red"
+    assert "no memory left" in exchange.error_line.label.text()
+    with qtbot.waitSignal(view.regenerate_asked):
+        QTest.mouseClick(exchange.error_line.try_button, Qt.MouseButton.LeftButton)
+
+
+def test_only_the_last_answer_can_be_had_once_more(view, qtbot):
+    first, last = say(view), say(view)
+    assert not first.again_button.isVisible()
+    with qtbot.waitSignal(view.regenerate_asked):
+        QTest.mouseClick(last.again_button, Qt.MouseButton.LeftButton)
+    view.begin_answer("And now?")
+    assert not last.again_button.isVisible()
+
+
+def test_a_question_is_edited_in_its_place(view, qtbot):
+    say(view, "What is it?")
+    say(view, "And now?")
+    exchange = view.exchange_views[0]
+    QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
+    edit = QApplication.focusWidget()
+    assert edit.toPlainText() == "What is it?"
+    QTest.keyClicks(edit, "What is round?")
+    with qtbot.waitSignal(view.edited) as signal:
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+    assert signal.args == [0, "What is round?"]
+    assert exchange.question_label.isVisible()
+
+
+def test_giving_up_an_edit_changes_nothing(view, qtbot):
+    exchange = say(view, "What is it?")
+    QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
+    QTest.keyClicks(QApplication.focusWidget(), "Something else")
+    with qtbot.assertNotEmitted(view.edited):
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    assert exchange.question_label.isVisible()
+    assert exchange.question_label.text() == "What is it?"
+
+
+def test_an_edit_is_not_sent_and_not_lost_while_an_answer_is_written(view, qtbot):
+    exchange = say(view, "What is it?")
+    view.begin_answer("And now?")
+    QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
+    edit = QApplication.focusWidget()
+    QTest.keyClicks(edit, "What is round?")
+    with qtbot.assertNotEmitted(view.edited):
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+    view.finish(answer())
+    with qtbot.waitSignal(view.edited):
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+
+
+def test_cutting_keeps_the_first_exchanges(view):
+    for n in range(3):
+        say(view, f"Question {n}?")
+    view.cut(1)
+    assert [exchange.prompt for exchange in view.exchange_views] == ["Question 0?"]
+    assert view.exchange_views[0].again_button.isVisible()
+
+
+def test_cleared_it_says_what_will_be_here(view):
+    say(view)
+    assert not view.empty_label.isVisible()
+    view.clear()
+    assert view.empty_label.isVisible()
+    assert view.text() == ""
+
+
+def test_it_follows_the_end_while_an_answer_grows(view):
+    view.begin_answer("Describe.")
+    for _ in range(80):
+        view.append(SENTENCE)
+        assert bar_of(view).value() == bar_of(view).maximum()
+    assert bar_of(view).maximum() > 500
+    assert not view.end_button.isVisible()
+
+
+def test_it_stays_where_the_reader_scrolled_and_offers_the_end(view):
+    say(view, text=SENTENCE * 80)
+    view.begin_answer("More.")
+    wheel(view, 5)
+    where = bar_of(view).value()
+    assert view.end_button.isVisible()
+    for _ in range(40):
+        view.append(SENTENCE)
+    assert bar_of(view).value() == where
+    QTest.mouseClick(view.end_button, Qt.MouseButton.LeftButton)
+    assert bar_of(view).value() == bar_of(view).maximum()
+    assert not view.end_button.isVisible()
+    view.append(SENTENCE * 10)
+    assert bar_of(view).value() == bar_of(view).maximum()
+
+
+def test_scrolling_back_to_the_end_follows_again(view):
+    say(view, text=SENTENCE * 80)
+    wheel(view, 5)
+    wheel(view, -20)
+    assert not view.end_button.isVisible()
+
+
+def test_a_new_question_goes_to_the_end(view):
+    say(view, text=SENTENCE * 80)
+    wheel(view, 10)
+    view.begin_answer("And now?")
+    assert bar_of(view).value() == bar_of(view).maximum()
+
+
+def test_a_kept_conversation_is_shown_from_its_end(view, qtbot):
+    kept = conversation(30)
+    view.show_transcript(kept)
+    assert view.exchange_views[-1].prompt == "Question 29?"
+    assert bar_of(view).value() == bar_of(view).maximum()
+    assert view.text().startswith("Question 0?\n0. A red circle")
+    qtbot.waitUntil(lambda: len(view.exchange_views) == 30)
+    assert [exchange.prompt for exchange in view.exchange_views] == [
+        exchange.prompt for exchange in kept.exchanges
+    ]
+    assert bar_of(view).value() == bar_of(view).maximum()
+
+
+def test_a_question_without_an_answer_is_shown_as_such(view):
+    view.show_transcript(Transcript(PICTURE, (Exchange("Lost?"),)))
+    assert "not answered" in view.exchange_views[0].error_line.label.text()
+
+
+def test_the_index_of_an_edit_counts_what_is_not_laid_out_yet(view, qtbot):
+    view.show_transcript(conversation(60))
+    exchange = view.exchange_views[-1]
+    QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(view.edited) as signal:
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+    assert signal.args == [59, "Question 59?"]
+
+
+def test_exchanges_never_overlap_at_any_width(view, qtbot):
+    view.show_transcript(conversation(12))
+    for width in (700, 310, 420):
+        view.resize(width, 500)
+        qtbot.waitUntil(lambda: not view.scroll_area._stale)
+        y = 0
+        for exchange in view.exchange_views:
+            assert exchange.y() == y
+            assert exchange.height() == exchange.fit(exchange.width())
+            y += exchange.height()
+
+
+def test_what_is_read_stays_in_sight_when_the_width_changes(view, qtbot):
+    view.show_transcript(conversation(20))
+    qtbot.waitUntil(lambda: len(view.exchange_views) == 20)
+    tenth = view.exchange_views[10]
+    bar_of(view).setValue(tenth.y())
+    view.resize(320, 500)
+    qtbot.waitUntil(lambda: not view.scroll_area._stale)
+    assert abs(bar_of(view).value() - tenth.y()) <= 1
+
+
+def test_larger_text_is_laid_out_anew(view, theme):
+    exchange = say(view, text=SENTENCE * 5)
+    before = exchange.answer_text.height()
+    theme.choose_text_percent(150)
+    assert exchange.answer_text.height() > before
+    assert QFontInfo(exchange.question_label.font()).pixelSize() == 21
+
+
+def test_the_built_in_models_limits_are_told_with_the_way_to_the_real_one(view, qtbot):
+    assert not view.drawings_label.isVisible()
+    view.show_only_drawings(True)
+    assert "drawn pictures, not photographs" in view.drawings_label.text()
+    view.drawings_label.setFocus()
+    QTest.keyClick(view.drawings_label, Qt.Key.Key_Tab)
+    with qtbot.waitSignal(view.model_requested):
+        QTest.keyClick(view.drawings_label, Qt.Key.Key_Return)
+    view.show_only_drawings(False)
+    assert not view.drawings_label.isVisible()
+
+
+class _Heart(QObject):
+    """Beats as often as the loop turns, and keeps the longest turn in this thread's own time.
+
+    Its own time, not the wall's: what other processes take must not fail a test.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.longest = 0.0
+        self._last = time.thread_time()
+        self._timer = QTimer(self, interval=0)
+        self._timer.timeout.connect(self._on_timeout)
+        self._timer.start()
+
+    @Slot()
+    def _on_timeout(self):
+        now = time.thread_time()
+        self.longest = max(self.longest, now - self._last)
+        self._last = now
+
+
+class _Model(QObject):
+    """Says a word every two milliseconds."""
+
+    def __init__(self, view, words):
+        super().__init__()
+        self._view = view
+        self.left = words
+        self._timer = QTimer(self, interval=2, timerType=Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._on_timeout)
+        self._timer.start()
+
+    @Slot()
+    def _on_timeout(self):
+        self._view.append("word " if self.left % 12 else "end.\n")
+        self.left -= 1
+        if not self.left:
+            self._timer.stop()
+
+
+def test_a_long_conversation_streams_without_a_stall(view, qtbot):
+    view.show_transcript(conversation(200))
+    qtbot.waitUntil(lambda: len(view.exchange_views) == 200, timeout=20_000)
+    view.begin_answer("Go on.")
+    heart, model = _Heart(), _Model(view, 800)
+    qtbot.waitUntil(lambda: not model.left, timeout=20_000)
+    assert heart.longest < 0.05
+    assert len(view.exchange_views[-1].answer) > 3000
