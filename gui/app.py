@@ -23,27 +23,33 @@ from PySide6.QtWidgets import QApplication
 
 from core.errors import AppError
 from core.picture import find_pictures
-from core.settings import Locations, locations
+from core.settings import Locations, Settings, locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
-from core.transcript import ModelChoice, ModelState, Ready
+from core.transcript import Loading, ModelChoice, ModelState
 from gui.garbage import GarbageCollector
 from gui.main_window import MainWindow
 from gui.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.notices import Notices, crash_file, open_log
 from gui.session import Session
+from gui.settings_dialog import SettingsDialog
 from gui.theme import RESOURCES, Theme
 
 LATEST_PAINT_SECONDS = 1.0
 TITLE_LENGTH = 48
+# Settings that nobody edits: the program writes them down as it goes.
+REMEMBERED = {"window", "last_folder", "last_prompt", "prompt_history", "model_folders"}
+
+Visit = Callable[["Program"], Coroutine[None, None, None]]
 
 log = logging.getLogger(__name__)
 
 
-def run(paths: list[Path], started: float) -> int:
+def run(paths: list[Path], started: float, visit: Visit | None = None) -> int:
     """Open the window on `paths`; give the exit status once it is closed.
 
-    `started` is `time.perf_counter()` at the program's first line.
+    `started` is `time.perf_counter()` at the program's first line. `visit` runs beside the
+    window from its first paint on: the way to try the program without a person.
     """
     places = locations()
     open_log(places.logs)
@@ -54,7 +60,7 @@ def run(paths: list[Path], started: float) -> int:
         loop.set_default_executor(executor)
         program = Program(application, loop, places, started)
         with program.notices.catching(loop), _signals_calling(program.quit):
-            is_clean = loop.run_until_complete(program.life(paths, crash))
+            is_clean = loop.run_until_complete(program.life(paths, crash, visit))
         if is_clean:
             loop.close()
     if not is_clean:
@@ -89,7 +95,7 @@ class Program(QObject):
         self._store = Store(places.transcripts)
         self.model = model or ModelThread(parent=self)
         self.session = Session(self.model, self._store, self._settings, places.folder, self)
-        self._theme = Theme(application, self._settings.theme)
+        self._theme = Theme(application, self._settings.theme, self._settings.text_percent)
         self.window = MainWindow(self._theme, _presets())
         self.notices.window = self.window
         self._join_pictures()
@@ -97,7 +103,7 @@ class Program(QObject):
         self._join_model()
         self._join_program()
 
-    async def life(self, paths: list[Path], crash: str = "") -> bool:
+    async def life(self, paths: list[Path], crash: str = "", visit: Visit | None = None) -> bool:
         """From the first paint to the last word kept. False if the process must be ended hard."""
         self._show_window()
         await self._painted()
@@ -109,6 +115,8 @@ class Program(QObject):
             self.window.show_notice(" ".join(notes))
         if crash:
             self.notices.tell_of_crash(crash)
+        if visit:
+            self._begin(visit(self))
         await self._quit_asked.wait()
         return await self._leave()
 
@@ -212,6 +220,7 @@ class Program(QObject):
     def _join_program(self) -> None:
         window = self.window
         window.theme_chosen.connect(self._on_theme_chosen)
+        window.settings_asked.connect(self._on_settings_asked)
         window.log_folder_asked.connect(self._on_log_folder_asked)
         window.closed.connect(self.quit)
 
@@ -271,12 +280,32 @@ class Program(QObject):
 
     @Slot(object)
     def _on_model_changed(self, state: ModelState) -> None:
-        if isinstance(state, Ready):
-            self._garbage.spare_what_is_here()
+        if isinstance(state, Loading):
+            self._garbage.pause()
+        else:
+            self._garbage.go_on()
 
     @Slot(str)
     def _on_theme_chosen(self, mode: str) -> None:
         self._settings.theme = mode  # type: ignore[assignment]  # Checked by pydantic.
+        self._begin(self.session.keep_settings())
+
+    @Slot()
+    def _on_settings_asked(self) -> None:
+        dialog = SettingsDialog(self._settings, self.window)
+        dialog.saved.connect(self._on_settings_saved)
+        dialog.open()
+
+    @Slot(object)
+    def _on_settings_saved(self, chosen: Settings) -> None:
+        """Take the choices over; what the program itself remembered meanwhile stays."""
+        before = self._settings.model_choice
+        for name in Settings.model_fields.keys() - REMEMBERED:
+            setattr(self._settings, name, getattr(chosen, name))
+        self._theme.choose(self._settings.theme)
+        self._theme.choose_text_percent(self._settings.text_percent)
+        if self._settings.model_choice != before:
+            self._begin(self.session.load_model(self._settings.model_choice))
         self._begin(self.session.keep_settings())
 
     @Slot()

@@ -24,12 +24,17 @@ class GarbageCollector(QObject):
         self._timer.timeout.connect(self._on_timeout)
         self._timer.start()
 
-    def spare_what_is_here(self) -> None:
-        """Look at nothing again that exists now.
+    def pause(self) -> None:
+        """Collect nothing while a library is imported: its objects are many, and all stay."""
+        self._timer.stop()
 
-        With torch and transformers imported a full collection would hold the window for 0.3 s.
+    def go_on(self) -> None:
+        """Collect again, but look at nothing that exists now.
+
+        With torch and transformers imported one collection would hold the window for 0.3 s.
         """
         gc.freeze()
+        self._timer.start()
 
     def close(self) -> None:
         self._timer.stop()

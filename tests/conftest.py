@@ -1,10 +1,13 @@
-"""Tiny models on disk, written once."""
+"""Tiny models on disk, written once; and no window on anybody's screen."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.tiny_llava import write_original_layout, write_transformers_layout
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,11 @@ from gui.model_thread import ModelThread
 from tests.scripted_engine import ScriptedCheckpoint
 
 
-async def until(is_so) -> None:
+async def until(is_so, seconds: float = 10) -> None:
     """Let the loop run until `is_so()`."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(seconds):
         while not is_so():
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,12 +13,14 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QDialogButtonBox
 
 from core.settings import locations
 from core.store import Store
 from core.transcript import Loading, Ready
 from gui.app import Program
 from gui.model_thread import ModelThread
+from gui.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
 
 ROOT = Path(__file__).parents[2]
@@ -203,6 +205,36 @@ def test_broken_model_is_told_and_the_built_in_one_is_a_click_away(live):
         assert "not a LLaVA" in bar.text_label.text()
         QTest.mouseClick(bar.action_button, Qt.MouseButton.LeftButton)
         await until(lambda: isinstance(program.model.state, Ready))
+
+    live(story)
+
+
+def test_settings_that_are_saved_hold_for_the_next_answer(live, picture_file, checkpoint):
+    async def story(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        program.window.settings_action.trigger()
+        [dialog] = program.window.findChildren(SettingsDialog)
+        dialog.control("max_new_tokens").setValue(7)
+        dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        type_and_enter(program, "say 3 words")
+        await until(lambda: "word2" in transcript_text(program))
+
+    live(story)
+    [engine] = checkpoint.engines
+    assert engine.requests[0].sampling.max_new_tokens == 7
+
+
+def test_other_precision_loads_the_model_anew(live, checkpoint):
+    async def story(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        program.window.settings_action.trigger()
+        [dialog] = program.window.findChildren(SettingsDialog)
+        box = dialog.control("dtype")
+        box.setCurrentIndex(box.findText("float32"))
+        dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
+        await until(lambda: len(checkpoint.engines) == 2)
 
     live(story)
 

@@ -1,0 +1,120 @@
+"""Measures how long the window's event loop stands still: python -m tests.benchmarks.window_stalls
+
+Beats every few milliseconds inside the whole program and prints the longest gaps between two
+beats: while torch and a model load, and while an answer streams at 400 and 1,000 words a second.
+With a folder as argument that model is loaded, else a tiny one. Nothing is asserted: times
+belong to the machine.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import qasync
+from PIL import Image
+from PySide6.QtCore import QObject, Qt, QTimer, Slot
+from PySide6.QtWidgets import QApplication
+
+from core.settings import Settings, locations, save
+from core.transcript import BUILT_IN, Absent, Loading
+from gui.app import Program
+from gui.model_thread import ModelThread
+from tests.gui.conftest import until
+from tests.scripted_engine import ScriptedCheckpoint
+
+BEAT_MS = 2
+WORDS = 2000
+
+
+class Heartbeat(QObject):
+    """Notes when the loop came round, and how long its thread had worked by then."""
+
+    def __init__(self):
+        super().__init__()
+        self._beats = [(time.perf_counter(), time.thread_time())]
+        self._timer = QTimer(self, interval=BEAT_MS, timerType=Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._on_timeout)
+        self._timer.start()
+
+    def report(self, name: str) -> None:
+        """Stop, and print the longest gaps: when each began and how much of it was own work.
+
+        The rest was spent waiting for a processor or for the interpreter's lock.
+        """
+        self._timer.stop()
+        began = self._beats[0][0]
+        gaps = [
+            (1000 * (after - before), 1000 * (worked_after - worked), before - began)
+            for (before, worked), (after, worked_after) in pairwise(self._beats)
+        ]
+        gaps.sort(reverse=True)
+        over = sum(gap > 50 for gap, *_ in gaps)
+        print(f"{name}: {over} gaps over 50 ms, 99 % under {gaps[len(gaps) // 100][0]:.0f} ms")
+        for gap, work, at in gaps[:4]:
+            print(f"    {gap:4.0f} ms, of it own work {work:3.0f} ms, at {at:.2f} s", flush=True)
+
+    @Slot()
+    def _on_timeout(self) -> None:
+        self._beats.append((time.perf_counter(), time.thread_time()))
+
+
+async def streaming(program: Program, rate: int) -> None:
+    heartbeat = Heartbeat()
+    program.window.asked.emit(f"say {WORDS} words at {rate}")
+    await until(lambda: program.session.is_answering)
+    await until(lambda: not program.session.is_answering, seconds=120)
+    await asyncio.sleep(0.5)  # What follows an answer counts too: Markdown, the disk.
+    heartbeat.report(f"streaming {WORDS} words at {rate}/s")
+
+
+async def stream(program: Program) -> None:
+    living = asyncio.create_task(program.life([picture(locations().folder)]))
+    await until(lambda: program.session.picture)
+    for rate in (400, 1000, 400, 1000):
+        await streaming(program, rate)
+    program.quit()
+    await living
+
+
+async def load(program: Program) -> None:
+    living = asyncio.create_task(program.life([]))
+    await until(lambda: program.window.isVisible() and isinstance(program.model.state, Loading))
+    heartbeat = Heartbeat()
+    await until(lambda: not isinstance(program.model.state, Loading | Absent), seconds=300)
+    await asyncio.sleep(0.2)
+    heartbeat.report(f"loading until {type(program.model.state).__name__}")
+    program.quit()
+    await living
+
+
+def picture(folder: Path) -> Path:
+    path = folder / "red.png"
+    Image.new("RGB", (1024, 768), "red").save(path)
+    return path
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ONLOOKER_HOME"] = folder
+        application = QApplication(sys.argv[:1])
+        executor = ThreadPoolExecutor(2)
+        with qasync.QEventLoop(application) as loop:
+            loop.set_default_executor(executor)
+            model = ModelThread(ScriptedCheckpoint())  # type: ignore[arg-type]
+            program = Program(application, loop, locations(), time.perf_counter(), model)
+            loop.run_until_complete(stream(program))
+            choice = sys.argv[1] if len(sys.argv) > 1 else BUILT_IN
+            save(Settings(model=choice), locations().folder)
+            program = Program(application, loop, locations(), time.perf_counter())
+            loop.run_until_complete(load(program))
+
+
+if __name__ == "__main__":
+    main()
