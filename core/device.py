@@ -63,7 +63,7 @@ def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtyp
 
 
 def _multiplies_bfloat16() -> bool:
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return torch.cpu._is_amx_tile_supported()
 
 
 def free_memory(device: torch.device) -> int | None:

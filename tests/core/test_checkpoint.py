@@ -1,9 +1,8 @@
 import json
-import os
 import shutil
-import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from core.checkpoint import open_engine
 from core.device import choose_dtype
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.transcript import ModelChoice, Request, Sampling, Turn
+from tests.core.loading_peak import measure
 from tests.tiny_llava import (
     TINY,
     random_weights,
@@ -255,44 +255,15 @@ def test_memory_used_up_while_loading_is_said(opened, tiny_original_layout):
         opened(tiny_original_layout, on_progress=on_progress)
 
 
-MEASURE = """
-import resource, sys, threading
-from core.checkpoint import open_engine
-from core.engine import Engine
-from core.transcript import ModelChoice
-import transformers.models.llava.modeling_llava, transformers.models.clip.modeling_clip
-
-def resident(kind):
-    line = next(l for l in open("/proc/self/status") if l.startswith(kind))
-    return int(line.split()[1]) * 1024
-
-open("/proc/self/clear_refs", "w").write("5")  # The peak so far is forgotten.
-before = resident("VmRSS")
-engine = open_engine(ModelChoice(sys.argv[1], "cpu", "bfloat16"), lambda *_: None,
-                     threading.Event())
-print(resident("VmHWM") - before, engine.facts.memory_bytes)
-"""
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize("suffix", ["safetensors", "bin"])
 def test_original_layout_is_loaded_without_a_second_copy(tmp_path, suffix):
-    from dataclasses import replace
-
     sizes = replace(TINY, hidden=1024, mlp=4096, layers=8, heads=8)
     folder = tmp_path / "middling"
     weights = random_weights(sizes)
     write_original_layout(folder, weights, sizes, suffix=suffix, shards=4)
     largest = max(path.stat().st_size for path in folder.glob(f"*.{suffix}"))
-    ran = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(folder)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[2],
-    )
-    peak, model = map(int, ran.stdout.split())
+    peak, model = measure(folder, "cpu", "bfloat16")
     assert model > 250_000_000
     # On a processor the model itself is host memory; on CUDA only the second term is.
     assert peak < model + 1.3 * largest

@@ -1,0 +1,280 @@
+"""`onlooker caption`: pictures are described in the terminal, the second client of the core."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import AppError, Cancelled, CheckpointError
+from core.picture import find_pictures, open_picture
+from core.transcript import BUILT_IN, Answer, ModelChoice, Request, Sampling, Turn
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+
+PROMPT = "Please describe this image in detail."
+
+ALL_WELL, SOME_FAILED, INTERRUPTED, BROKEN_PIPE = 0, 1, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a verb of the terminal and give its exit status; 2 is a wrong use."""
+    try:
+        options = _parser().parse_args(argv)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    try:
+        with _stop_on_interrupt() as stop:
+            return _Captions(options, stop).run()
+    except BrokenPipeError:
+        # The reader has gone, as `head` does. Python would complain of it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+# ---- what is asked -----------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="onlooker")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    caption = verbs.add_parser(
+        "caption",
+        help="describe pictures",
+        description="Describe pictures, word by word, on standard output.",
+        epilog="Exit status: 0 all well, 1 some pictures failed, 2 wrong use, 130 interrupted.",
+    )
+    add = caption.add_argument
+    add("paths", nargs="+", type=Path, metavar="PICTURE", help="a picture or a folder of them")
+    add("--prompt", default=PROMPT, metavar="TEXT", help="what to ask (default: %(default)s)")
+    add(
+        "--model",
+        default=BUILT_IN,
+        metavar="NAME_OR_FOLDER",
+        help="the built-in model, a folder with LLaVA-1.5, or its name in the Hugging Face cache",
+    )
+    add("--device", default="auto", type=_device, metavar="auto|cpu|cuda[:N]")
+    add("--dtype", default="auto", choices=["auto", "float16", "bfloat16", "float32"])
+    add("--max-new-tokens", default=512, type=_count, metavar="N")
+    add("--temperature", default=0.0, type=_temperature, metavar="T", help="0, the default: greedy")
+    add("--top-p", default=1.0, type=_share, metavar="P")
+    add("--seed", type=_seed, metavar="N", help="makes a sampled caption come again")
+    add("--format", default="text", choices=["text", "json"], help="json: one object a line")
+    add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
+    return parser
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError("must be auto, cpu, cuda or cuda:N")
+    return text
+
+
+def _count(text: str) -> int:
+    return int(_number(text, int, 1, 100_000))
+
+
+def _seed(text: str) -> int:
+    return int(_number(text, int, 0, 2**63 - 1))
+
+
+def _temperature(text: str) -> float:
+    return _number(text, float, 0, 100)
+
+
+def _share(text: str) -> float:
+    share = _number(text, float, 0, 1)
+    if share == 0:
+        raise argparse.ArgumentTypeError("must be over 0")
+    return share
+
+
+def _number(text: str, kind: Callable[[str], float], least: float, most: float) -> float:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"must be a number from {least} to {most}")
+    return number
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[threading.Event]:
+    """An event that the first Ctrl+C sets; the second one interrupts as ever."""
+    stop = threading.Event()
+
+    def on_interrupt(*_: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# ---- what is done ------------------------------------------------------------------------------
+
+
+class _Captions:
+    """One run over pictures; a picture that fails is told and the run goes on."""
+
+    def __init__(self, options: argparse.Namespace, stop: threading.Event):
+        self._options = options
+        self._stop = stop
+        self._has_failures = False
+        self._traces: list[dict[str, Any]] = []
+        self._sampling = Sampling(
+            temperature=options.temperature,
+            top_p=options.top_p,
+            max_new_tokens=options.max_new_tokens,
+            seed=options.seed,
+        )
+
+    def run(self) -> int:
+        pictures = self._find_pictures()
+        try:
+            # An error among the pictures' names is told before seconds go into a model.
+            engine = self._open_engine() if pictures else None
+        except Cancelled:
+            return INTERRUPTED
+        except AppError as error:
+            return self._fail("", error)
+        if engine is not None:
+            self._caption(pictures, engine)
+            engine.close()
+        if self._stop.is_set():
+            return INTERRUPTED
+        return SOME_FAILED if self._has_failures else ALL_WELL
+
+    def _find_pictures(self) -> list[Path]:
+        pictures: list[Path] = []
+        for path in self._options.paths:
+            if not path.is_dir():
+                pictures.append(path)
+            elif found := find_pictures([path]):
+                pictures += found
+            else:
+                self._fail(str(path), "There are no pictures in this folder.")
+        return pictures
+
+    def _open_engine(self) -> Engine:
+        try:
+            # Takes seconds: torch and transformers.
+            from core.checkpoint import open_engine
+        except (ImportError, OSError) as error:
+            raise CheckpointError(
+                f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."
+            ) from error
+
+        options = self._options
+        choice = ModelChoice(options.model, options.device, options.dtype)
+        engine = open_engine(choice, _show_progress, self._stop)
+        if engine.facts.knows_only_drawings:
+            _say(
+                "The built-in model knows drawn pictures, not photographs. "
+                "For those, give --model a folder with LLaVA-1.5-7b."
+            )
+        return engine
+
+    def _caption(self, pictures: list[Path], engine: Engine) -> None:
+        for path in pictures:
+            if self._stop.is_set():
+                break
+            try:
+                picture = open_picture(path)
+                request = Request(picture, (Turn(self._options.prompt),), self._sampling)
+                for note in picture.notes:
+                    _say(f"{path}: {note}")
+                self._answer(path, request, engine, is_one_of_many=len(pictures) > 1)
+            except AppError as error:
+                self._fail(str(path), error)
+        if self._options.trace and self._traces:
+            self._write_traces(self._options.trace)
+
+    def _answer(
+        self, path: Path, request: Request, engine: Engine, *, is_one_of_many: bool
+    ) -> None:
+        if self._options.format == "json":
+            answer = engine.answer(request, lambda piece: None, self._stop)
+            _print(json.dumps(_record(path, request, answer, engine), ensure_ascii=_is_ascii()))
+        else:
+            if is_one_of_many:
+                _print(f"{path}:")
+            try:
+                answer = engine.answer(request, lambda piece: _print(piece, end=""), self._stop)
+            finally:
+                _print("\n" if is_one_of_many else "")
+        if self._options.trace:
+            self._traces.append(engine.trace(request, answer))
+
+    def _write_traces(self, path: Path) -> None:
+        """One picture's trace by itself, several in a list."""
+        content = self._traces[0] if len(self._traces) == 1 else self._traces
+        try:
+            path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        except OSError as error:
+            self._fail(str(path), f"The trace cannot be written ({error.strerror}).")
+
+    def _fail(self, name: str, error: AppError | str) -> int:
+        self._has_failures = True
+        _say(f"onlooker: {name}: {error}" if name else f"onlooker: {error}")
+        return SOME_FAILED
+
+
+def _record(path: Path, request: Request, answer: Answer, engine: Engine) -> dict[str, Any]:
+    return {
+        "picture": str(path),
+        "prompt": request.turns[-1].prompt,
+        "caption": answer.text,
+        "ending": answer.ending.value,
+        "model": engine.facts.model,
+        "device": engine.facts.device,
+        "dtype": engine.facts.dtype,
+        "input_tokens": answer.input_tokens,
+        "new_tokens": answer.tokens,
+        "seconds_to_first_token": round(answer.seconds_to_first_token, 4),
+        "tokens_per_second": round(answer.tokens_per_second, 2),
+    }
+
+
+def _print(text: str, end: str = "\n") -> None:
+    try:
+        print(text, end=end, flush=True)
+    except UnicodeEncodeError:  # A terminal that cannot show every character.
+        encoding = sys.stdout.encoding
+        print(text.encode(encoding, "replace").decode(encoding), end=end, flush=True)
+
+
+def _is_ascii() -> bool:
+    return "utf" not in (sys.stdout.encoding or "").lower()
+
+
+def _show_progress(fraction: float, stage: str) -> None:
+    """One line that grows, where a person looks; none in a log."""
+    if sys.stderr.isatty():
+        # Clears the line; the caption takes its place.
+        line = "" if fraction == 1 else f"{stage} … {fraction:.0%}"
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

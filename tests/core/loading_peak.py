@@ -1,0 +1,55 @@
+"""Loads a folder by itself: `python -m tests.core.loading_peak FOLDER DEVICE DTYPE`.
+
+Prints, in bytes, by how much the process grew at its peak and the size of the weights. Linux
+alone tells the peak; it is that of a process, so each measurement needs a new one.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def measure(folder: Path, device: str, dtype: str) -> tuple[int, int]:
+    """The peak and the size, measured in a process of its own."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.core.loading_peak", str(folder), device, dtype],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        cwd=ROOT,
+    )
+    peak, size = ran.stdout.split()
+    return int(peak), int(size)
+
+
+def _resident(kind: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(kind)).split()[1]) * 1024
+
+
+def _main(folder: str, device: str, dtype: str) -> None:
+    import torch
+
+    from core.checkpoint import open_engine
+    from core.transcript import ModelChoice
+
+    # What is imported on the way is no part of loading either.
+    for module in ("core.engine", "transformers.models.clip.modeling_clip"):
+        import_module(module)
+    import_module("transformers.models.llava.modeling_llava")
+    if device != "cpu":  # Its context is no part of loading.
+        torch.ones(1, device=device).half().float()
+    before = _resident("VmRSS")
+    choice = ModelChoice(folder, device, dtype)
+    engine = open_engine(choice, lambda *_: None, threading.Event())
+    sys.stdout.write(f"{_resident('VmHWM') - before} {engine.facts.memory_bytes}\n")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

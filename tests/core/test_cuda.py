@@ -1,0 +1,242 @@
+"""The pipeline on a graphics card; also `python tests/core/test_cuda.py`, without pytest."""
+
+import gc
+import json
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+else:
+    import pytest
+
+    pytestmark = pytest.mark.skipif(
+        not torch.cuda.is_available(), reason="no CUDA graphics card is here"
+    )
+
+from PIL import Image
+
+from core import terminal
+from core.checkpoint import open_engine
+from core.engine import Engine
+from core.errors import OutOfMemory
+from core.picture import Picture
+from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
+from tests.core.loading_peak import measure
+from tests.tiny_llava import (
+    TINY,
+    Sizes,
+    random_weights,
+    shapes,
+    write_original_layout,
+    write_transformers_layout,
+)
+
+# The widths of LLaVA-1.5-7b in a tenth of its depth: about 2 GB in float16.
+MIDDLING = Sizes(
+    hidden=4096,
+    mlp=11008,
+    layers=4,
+    heads=32,
+    context=4096,
+    vision_hidden=1024,
+    vision_mlp=4096,
+    vision_layers=6,
+    vision_heads=16,
+    image_size=336,
+)
+PICTURE = Picture(None, Image.radial_gradient("L").resize((100, 70)).convert("RGB"))
+
+
+def load(folder: Path, device: str = "cuda", dtype: str = "auto") -> Engine:
+    return open_engine(ModelChoice(str(folder), device, dtype), lambda *_: None, threading.Event())
+
+
+def ask(engine: Engine, sampling: Sampling, stop_after: int = 0):
+    stop = threading.Event()
+    pieces = []
+
+    def hear(piece):
+        pieces.append(piece)
+        if len(pieces) == stop_after:
+            stop.set()
+
+    request = Request(PICTURE, (Turn("What is this?"),), sampling)
+    return engine.answer(request, hear, stop), pieces
+
+
+def logits(engine: Engine) -> torch.Tensor:
+    inputs = engine._prepare(Request(PICTURE, (Turn("What is this?"),)))
+    with torch.inference_mode():
+        embeddings = engine._embed(inputs, engine._see(PICTURE.pixels, inputs).features)
+        return engine._model(inputs_embeds=embeddings).logits.float().cpu()
+
+
+def test_card_gives_the_processors_logits_in_both_layouts(tmp_path):
+    wanted = None
+    for write in (write_original_layout, write_transformers_layout):
+        folder = write(tmp_path / write.__name__)
+        if wanted is None:
+            wanted = logits(load(folder, "cpu", "float32"))
+        for dtype, tolerance in (("float32", 0.02), ("float16", 0.1), ("bfloat16", 0.5)):
+            engine = load(folder, "cuda", dtype)
+            assert engine.facts.dtype == dtype
+            torch.testing.assert_close(logits(engine), wanted, atol=tolerance, rtol=tolerance)
+            engine.close()
+
+
+def test_card_takes_float16_and_names_itself(tmp_path):
+    engine = load(write_original_layout(tmp_path / "model"))
+    assert engine.facts.dtype == "float16"
+    assert engine.facts.device.startswith("cuda")
+    assert engine.facts.device_name == torch.cuda.get_device_name()
+    assert {tensor.device.type for tensor in engine._model.state_dict().values()} == {"cuda"}
+    assert {buffer.device.type for buffer in engine._model.buffers()} == {"cuda"}
+    engine.close()
+
+
+def test_answer_streams_and_the_same_seed_gives_the_same_text(tmp_path):
+    engine = load(write_original_layout(tmp_path / "model"))
+    sampling = Sampling(temperature=1.0, max_new_tokens=60, seed=4)
+    answer, pieces = ask(engine, sampling)
+    assert "".join(pieces) == answer.text
+    assert len(pieces) > 5
+    assert ask(engine, sampling)[0].text == answer.text
+    assert ask(engine, replace(sampling, seed=5))[0].text != answer.text
+    greedy = Sampling(max_new_tokens=60)
+    assert ask(engine, greedy)[0].output_ids == ask(engine, greedy)[0].output_ids
+    engine.close()
+
+
+def test_stop_takes_effect_within_one_token(tmp_path):
+    engine = load(write_original_layout(tmp_path / "model"))
+    stop = threading.Event()
+    said_after_stop = []
+
+    def hear(piece):
+        if stop.is_set():
+            said_after_stop.append(piece)
+        stop.set()
+
+    sampling = Sampling(temperature=1.0, max_new_tokens=400, seed=1)
+    answer = engine.answer(Request(PICTURE, (Turn("What?"),), sampling), hear, stop)
+    assert answer.ending is Ending.STOPPED
+    # The listener runs beside the generation, which may be a token or two ahead of it.
+    assert answer.tokens < 40
+    whole, _ = ask(engine, Sampling(max_new_tokens=20))
+    assert whole.tokens == 20
+    engine.close()
+
+
+def test_memory_used_up_is_told_and_the_next_answer_works(tmp_path):
+    """A prompt in very many beams needs more than any card has."""
+    sizes = replace(TINY, hidden=1024, mlp=2048, heads=8, layers=4, context=4096)
+    folder = write_original_layout(tmp_path / "model", random_weights(sizes), sizes)
+    engine = load(folder)
+    card = torch.cuda.current_device()
+    total = torch.cuda.get_device_properties(card).total_memory
+    # No more than 2 GB from here on, so that the others on this card are not troubled.
+    used = torch.cuda.memory_reserved(card)
+    torch.cuda.set_per_process_memory_fraction(min(1.0, (used + 2e9) / total), card)
+    try:
+        for _ in range(2):
+            message = ""
+            try:
+                ask(engine, Sampling(beams=4000, max_new_tokens=200))
+            except OutOfMemory as error:
+                message = error.message
+            assert "graphics card" in message
+            assert torch.cuda.memory_allocated(card) < used + 5e8
+            assert ask(engine, Sampling(max_new_tokens=20))[0].tokens == 20
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, card)
+    engine.close()
+
+
+def test_closed_engine_gives_its_memory_back(tmp_path):
+    folder = write_original_layout(tmp_path / "model")
+    gc.collect()
+    before = torch.cuda.memory_allocated()
+    engine = load(folder)
+    ask(engine, Sampling(max_new_tokens=5))
+    assert torch.cuda.memory_allocated() > before
+    engine.close()
+    # The library that multiplies matrices keeps a workspace of its own.
+    assert torch.cuda.memory_allocated() < before + 100e6
+
+
+def test_large_shards_reach_the_card_without_a_copy_on_the_host(tmp_path):
+    """About 2 GB in the widths of the 7B; under a minute."""
+    started = time.perf_counter()
+    weights = random_weights_quickly(MIDDLING)
+    folder = write_original_layout(tmp_path / "model", weights, MIDDLING, shards=4)
+    del weights
+    gc.collect()
+    largest = max(path.stat().st_size for path in folder.glob("*.safetensors"))
+    written = time.perf_counter()
+    peak, size = measure(folder, "cuda", "float16")
+    measured = time.perf_counter()
+    engine = load(folder)
+    loaded = time.perf_counter()
+    answer, _ = ask(engine, Sampling(max_new_tokens=32))
+    sys.stderr.write(
+        f"{size / 1e9:.2f} GB: written in {written - started:.1f} s, loaded in "
+        f"{loaded - measured:.1f} s; the host's peak {peak / 1e9:.2f} GB, the largest shard "
+        f"{largest / 1e9:.2f} GB; {answer.tokens_per_second:.0f} tokens/s, the first after "
+        f"{answer.seconds_to_first_token:.2f} s\n"
+    )
+    assert peak < 1.3 * largest
+    engine.close()
+
+
+def test_terminal_captions_on_the_card(tmp_path):
+    folder = write_original_layout(tmp_path / "model")
+    PICTURE.pixels.save(tmp_path / "picture.png")
+    trace = tmp_path / "trace.json"
+    options = f"--model {folder} --device cuda:0 --format json --max-new-tokens 8 --trace {trace}"
+    status = terminal.main(["caption", str(tmp_path / "picture.png"), *options.split()])
+    assert status == 0
+    assert len(json.loads(trace.read_text())["output_ids_generated"]) == 8
+
+
+def random_weights_quickly(sizes: Sizes):
+    """Drawn on the card and in half precision; norms as they are in `random_weights`."""
+    weights = {}
+    for name, shape in shapes(sizes).items():
+        fan_in = shape[-1] if len(shape) > 1 else 0
+        scale = fan_in**-0.5 if fan_in else 0.02
+        tensor = torch.randn(shape, device="cuda", dtype=torch.float16) * scale
+        is_norm = "norm" in name or "layrnorm" in name
+        weights[name] = (tensor + (is_norm and name.endswith("weight"))).cpu()
+    return weights
+
+
+def _run_all() -> int:
+    if not torch.cuda.is_available():
+        sys.stderr.write("No CUDA graphics card is here; nothing was run.\n")
+        return 0
+    failed = 0
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            started = time.perf_counter()
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    test(Path(folder))
+                outcome = "ok"
+            except Exception as error:
+                traceback.print_exc()
+                outcome = f"FAILED {type(error).__name__}: {error}"
+                failed += 1
+            sys.stderr.write(f"{name}: {outcome} ({time.perf_counter() - started:.1f} s)\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_run_all())
