@@ -1,0 +1,242 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from core import terminal
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    Image.new("RGB", (40, 30), "teal").save(folder / "teal 2.png")
+    Image.new("RGB", (30, 40), "red").save(folder / "red 10.png")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+@pytest.fixture
+def caption(tiny_original_layout, capsys):
+    """Run the verb in this process; gives its status and what it wrote."""
+
+    def run(*arguments):
+        loading = ["--model", str(tiny_original_layout), "--device", "cpu", "--dtype", "float32"]
+        status = terminal.main(["caption", *map(str, arguments), *loading])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def start(*arguments) -> Any:
+    """Run the verb in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "core.terminal", "caption", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"},
+    )
+
+
+# ---- captions
+
+
+def test_one_picture_is_described_on_standard_output(caption, pictures):
+    status, out, err = caption(pictures / "teal 2.png", "--max-new-tokens", 12)
+    assert status == 0
+    assert out.strip()
+    assert out.endswith("\n")
+    assert err == ""
+
+
+def test_several_pictures_are_told_apart_and_come_in_natural_order(caption, pictures):
+    status, out, _ = caption(pictures, "--max-new-tokens", 4)
+    assert status == 0
+    lines = [line for line in out.splitlines() if str(pictures) in line]
+    assert lines == [f"{pictures / 'red 10.png'}:", f"{pictures / 'teal 2.png'}:"]
+
+
+def test_json_has_an_object_a_line_with_its_keys(caption, pictures):
+    status, out, _ = caption(
+        pictures, "--format", "json", "--prompt", "What is it?", "--max-new-tokens", 9
+    )
+    assert status == 0
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [Path(record["picture"]).name for record in records] == ["red 10.png", "teal 2.png"]
+    assert list(records[0]) == [
+        "picture",
+        "prompt",
+        "caption",
+        "ending",
+        "model",
+        "device",
+        "dtype",
+        "input_tokens",
+        "new_tokens",
+        "seconds_to_first_token",
+        "tokens_per_second",
+    ]
+    assert records[0]["prompt"] == "What is it?"
+    assert records[0]["ending"] == "length"
+    assert records[0]["new_tokens"] == 9
+    assert records[0]["device"] == "cpu"
+    assert records[0]["dtype"] == "float32"
+    assert records[0]["seconds_to_first_token"] > 0
+    assert records[0]["tokens_per_second"] > 0
+
+
+def test_text_and_json_say_the_same(caption, pictures):
+    picture = pictures / "teal 2.png"
+    text = caption(picture, "--max-new-tokens", 30)[1]
+    record = json.loads(caption(picture, "--max-new-tokens", 30, "--format", "json")[1])
+    assert text.removesuffix("\n") == record["caption"]
+
+
+def test_same_seed_gives_the_same_caption(caption, pictures):
+    sampled = [pictures / "teal 2.png", "--temperature", 1, "--top-p", 0.9, "--max-new-tokens", 20]
+    first, again, other = (caption(*sampled, "--seed", seed)[1] for seed in (7, 7, 8))
+    assert first == again != other
+
+
+def test_trace_has_the_golden_keys(caption, pictures, tmp_path):
+    trace = tmp_path / "trace.json"
+    status, out, _ = caption(pictures / "teal 2.png", "--max-new-tokens", 5, "--trace", trace)
+    assert status == 0
+    content = json.loads(trace.read_text(encoding="utf-8"))
+    assert content["text"] == out.removesuffix("\n")
+    assert content["image_size"] == [40, 30]
+    assert content["input_ids"].count(-200) == 1
+    assert len(content["output_ids_generated"]) == 5
+    assert content["stop_str"] == "</s>"
+    caption(pictures, "--max-new-tokens", 5, "--trace", trace)
+    assert len(json.loads(trace.read_text(encoding="utf-8"))) == 2
+
+
+# ---- errors
+
+
+def test_picture_that_fails_is_named_and_the_run_goes_on(caption, pictures, tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    status, out, err = caption(
+        tmp_path / "empty.jpg",
+        tmp_path / "nowhere.png",
+        pictures / "notes.txt",
+        pictures / "teal 2.png",
+        "--max-new-tokens",
+        4,
+        "--format",
+        "json",
+    )
+    assert status == 1
+    assert json.loads(out)["picture"].endswith("teal 2.png")
+    lines = err.splitlines()
+    assert len(lines) == 3
+    for line, name in zip(lines, ("empty.jpg", "nowhere.png", "notes.txt"), strict=True):
+        assert name in line
+
+
+def test_folder_without_pictures_is_an_error(caption, tmp_path):
+    status, out, err = caption(tmp_path)
+    assert (status, out) == (1, "")
+    assert "no pictures" in err
+
+
+def test_model_that_cannot_be_loaded_is_an_error(pictures, tmp_path, capsys):
+    status = terminal.main(["caption", str(pictures), "--model", str(tmp_path)])
+    assert status == 1
+    assert "no config.json" in capsys.readouterr().err
+
+
+def test_trace_that_cannot_be_written_is_an_error(caption, pictures, tmp_path):
+    status, out, err = caption(
+        pictures / "teal 2.png", "--max-new-tokens", 4, "--trace", tmp_path / "no" / "trace"
+    )
+    assert status == 1
+    assert out
+    assert "cannot be written" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["caption"],
+        ["paint", "a.png"],
+        ["caption", "a.png", "--device", "gpu"],
+        ["caption", "a.png", "--dtype", "int8"],
+        ["caption", "a.png", "--max-new-tokens", "0"],
+        ["caption", "a.png", "--temperature", "-1"],
+        ["caption", "a.png", "--temperature", "nan"],
+        ["caption", "a.png", "--top-p", "0"],
+        ["caption", "a.png", "--top-p", "1.5"],
+        ["caption", "a.png", "--seed", "x"],
+        ["caption", "a.png", "--format", "xml"],
+    ],
+)
+def test_wrong_use_ends_with_status_2(arguments, capsys):
+    assert terminal.main(arguments) == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_help_tells_the_options(capsys):
+    assert terminal.main(["caption", "--help"]) == 0
+    assert "--max-new-tokens" in capsys.readouterr().out
+
+
+# ---- as a process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
+def test_interrupt_keeps_what_was_said_and_ends_with_status_130(tiny_original_layout, pictures):
+    with start(
+        *[pictures] * 500,
+        *("--model", tiny_original_layout, "--device", "cpu", "--format", "json"),
+        *("--max-new-tokens", 300, "--seed", 3, "--temperature", 1),
+    ) as process:
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=60)
+    records = [json.loads(line) for line in (first + rest).splitlines()]
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert len(records) < 900
+    assert all(record["caption"] for record in records[:-1])
+
+
+def test_reader_that_goes_away_is_no_error(tiny_original_layout, pictures):
+    with start(
+        *[pictures] * 500, "--model", tiny_original_layout, "--device", "cpu", "--max-new-tokens", 9
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141
+
+
+def test_terminal_needs_neither_qt_nor_what_the_window_needs(tiny_original_layout, pictures):
+    """As on a server: the window's libraries are not there at all."""
+    script = (
+        "import sys\n"
+        "for name in ('PySide6', 'qasync', 'platformdirs', 'pydantic', 'gui'):\n"
+        "    sys.modules[name] = None\n"
+        "from core.terminal import main\n"
+        "sys.exit(main())\n"
+    )
+    options = f"--model {tiny_original_layout} --device cpu --max-new-tokens 4"
+    ran = subprocess.run(
+        [sys.executable, "-c", script, "caption", str(pictures / "teal 2.png"), *options.split()],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert ran.stderr == b""
+    assert ran.returncode == 0
+    assert ran.stdout.strip()
