@@ -46,7 +46,7 @@ from gui.picture_view import PictureView
 from gui.preview import PreviewMaker, thumbnail
 from gui.theme import Theme
 
-SAMPLE_SIDE = 60
+SAMPLE_SIDE = 56
 _SAMPLES_IN_ROW = 4
 _LOW = 340
 # Room for a picture's size; a long name gives way to it.
@@ -77,7 +77,7 @@ class DropZone(QFrame):
         super().__init__(parent)
         self.setObjectName("drop_zone")
         self.setAcceptDrops(True)
-        self.setMinimumWidth(280)
+        self.setMinimumWidth(312)
         self.previews = PreviewMaker(self)
         self._theme = theme
         self._build_stage()
@@ -282,9 +282,9 @@ class _EmptyPage(QWidget):
         self.samples = QWidget()
         self._grid = QGridLayout(self.samples)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(8)
+        self._grid.setSpacing(4)
         column = QVBoxLayout(self)
-        column.setContentsMargins(12, 8, 12, 8)
+        column.setContentsMargins(0, 8, 0, 8)
         column.setSpacing(0)
         column.addStretch(3)
         middle = Qt.AlignmentFlag.AlignHCenter
@@ -334,7 +334,7 @@ class _EmptyPage(QWidget):
     @Slot(object, object)
     def _on_made(self, key: object, image: QImage) -> None:
         match key:
-            case ("sample", Path() as path) if path in self._buttons:
+            case ("sample", Path() as path) if path in self._buttons and not image.isNull():
                 pixmap = QPixmap.fromImage(image)
                 pixmap.setDevicePixelRatio(image.width() / SAMPLE_SIDE)
                 self._buttons[path].setIcon(QIcon(_rounded(pixmap)))

@@ -34,7 +34,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.picture import PICTURE_SUFFIXES, Picture
-from core.transcript import Answer, Failed, Loading, ModelState, Ready
+from core.transcript import Answer, Failed, Loading, ModelState, Ready, Transcript
 from gui.drop_zone import DropZone
 from gui.notice_bar import NoticeBar
 from gui.prompt_box import PromptBox
@@ -184,6 +184,12 @@ class MainWindow(QMainWindow):
     def cut_conversation(self, count: int) -> None:
         """Keep the first `count` exchanges."""
         self.transcript_view.cut(count)
+
+    def show_transcript(self, transcript: Transcript) -> None:
+        """Go on with a conversation that was kept."""
+        self.transcript_view.show_transcript(transcript)
+        self.prompt_box.suggest("")
+        self._show_state()
 
     def give_prompt_back(self, prompt: str) -> None:
         """A question that could not be asked: it is in the box again, unless something else is."""

@@ -1,0 +1,455 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
+
+from core.errors import CheckpointError
+from core.picture import Picture
+from core.transcript import (
+    Absent,
+    Answer,
+    Ending,
+    EngineFacts,
+    Failed,
+    Loading,
+    Ready,
+)
+from gui.main_window import SMALLEST, MainWindow
+from gui.theme import Theme
+
+PRESETS = (("Describe", "Please describe this image."), ("Tags", "List tags."))
+FACTS = EngineFacts("built-in", "cpu", "CPU", "float32", 65 * 2**20, 2048, True)
+CTRL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+KEY = Qt.Key
+
+
+@pytest.fixture
+def window(qapp, qtbot):
+    window = MainWindow(Theme(qapp, "light"), PRESETS)
+    qtbot.addWidget(window)
+    window.show_empty([])
+    window.show()
+    window.activateWindow()
+    window.prompt_box.focus_prompt()
+    return window
+
+
+@pytest.fixture
+def with_picture(window, qtbot):
+    window.show_picture(picture())
+    qtbot.waitUntil(lambda: window.drop_zone.picture_view.has_picture)
+    return window
+
+
+@pytest.fixture
+def files(tmp_path) -> list[Path]:
+    paths = [tmp_path / f"{n}.png" for n in range(3)]
+    for path in paths:
+        Image.new("RGB", (30, 20), "red").save(path)
+    return paths
+
+
+def picture(name="cat.png"):
+    return Picture(Path(name), Image.new("RGB", (300, 200), "red"), (), (300, 200))
+
+
+def answer(text="A red square."):
+    return Answer(text, Ending.COMPLETE, 42, 0.46, 0.21)
+
+
+def heard(signal):
+    said = []
+    signal.connect(lambda *arguments: said.append(arguments))
+    return said
+
+
+def press(key, modifiers=Qt.KeyboardModifier.NoModifier):
+    QTest.keyClick(QApplication.focusWidget(), key, modifiers)
+
+
+def dialog_of(window, kind=QDialog):
+    return next(dialog for dialog in window.findChildren(kind) if dialog.isVisible())
+
+
+def test_enter_on_a_new_picture_asks_the_first_preset(with_picture):
+    asked = heard(with_picture.asked)
+    press(KEY.Key_Return)
+    assert asked == [("Please describe this image.",)]
+
+
+def test_after_the_first_answer_an_empty_prompt_asks_nothing(with_picture):
+    asked = heard(with_picture.asked)
+    with_picture.begin_answer("Please describe this image.")
+    with_picture.finish(answer())
+    press(KEY.Key_Return)
+    assert asked == []
+
+
+def test_a_new_picture_suggests_the_first_preset_again(with_picture):
+    with_picture.begin_answer("What?")
+    with_picture.finish(answer())
+    with_picture.clear_conversation()
+    with_picture.show_picture(picture("dog.png"))
+    asked = heard(with_picture.asked)
+    press(KEY.Key_Return)
+    assert asked == [("Please describe this image.",)]
+
+
+def test_an_answer_is_shown_as_it_grows_and_its_speed_in_the_status_line(with_picture):
+    window = with_picture
+    window.begin_answer("What?")
+    assert window.prompt_box.is_answering
+    window.append("A red")
+    window.append(" square.")
+    window.finish(answer())
+    assert window.transcript_view.text() == "What?\nA red square."
+    assert window.status_line.speed_label.text() == "164 tokens/s"
+    assert not window.prompt_box.is_answering
+
+
+def test_esc_stops_once_wherever_the_focus_is(with_picture):
+    window = with_picture
+    stopped = heard(window.stopped)
+    press(KEY.Key_Escape)
+    assert stopped == []
+    window.begin_answer("What?")
+    press(KEY.Key_Escape)
+    assert len(stopped) == 1
+    window.drop_zone.picture_view.setFocus()
+    press(KEY.Key_Escape)
+    assert len(stopped) == 2
+
+
+def test_esc_in_an_edit_gives_the_edit_up_and_stops_nothing(with_picture):
+    window = with_picture
+    window.begin_answer("One?")
+    window.finish(answer())
+    window.begin_answer("Two?")
+    stopped = heard(window.stopped)
+    edit_button = window.transcript_view.exchange_views[0].edit_button
+    QTest.mouseClick(edit_button, Qt.MouseButton.LeftButton)
+    press(KEY.Key_Escape)
+    assert stopped == []
+
+
+def test_a_failed_answer_is_told_in_its_place(with_picture):
+    with_picture.begin_answer("What?")
+    with_picture.fail("The device has no memory left.")
+    exchange = with_picture.transcript_view.exchange_views[0]
+    assert exchange.error_line.label.text() == "The device has no memory left."
+    assert not with_picture.prompt_box.is_answering
+
+
+def test_a_refused_prompt_is_in_the_box_again(with_picture):
+    with_picture.give_prompt_back("What is it?")
+    assert with_picture.prompt_box.text == "What is it?"
+    with_picture.give_prompt_back("Other")
+    assert with_picture.prompt_box.text == "What is it?"
+
+
+def test_a_broken_picture_is_told_where_it_would_be_and_cannot_be_asked_about(with_picture):
+    with_picture.show_picture_error("“x.jpg” is empty. Choose another.")
+    assert with_picture.drop_zone.error_page.isVisible()
+    assert not with_picture.prompt_box.ask_button.isEnabled()
+    assert with_picture.windowTitle() == "Onlooker"
+
+
+def test_the_title_names_the_picture(with_picture):
+    assert with_picture.windowTitle() == "cat.png — Onlooker"
+
+
+def test_the_status_line_tells_model_device_precision_and_memory(window):
+    window.show_model_state(Ready(FACTS))
+    told = window.status_line.state_label.text()
+    assert told == "Built-in model  ·  CPU  ·  float32  ·  65 MiB"
+    assert window.transcript_view.drawings_label.isVisible()
+
+
+def test_a_folders_model_is_called_by_its_last_name(window):
+    facts = EngineFacts("/m/llava-1.5-7b-hf", "cuda:0", "RTX", "float16", 15 * 2**30, 4096)
+    window.show_model_state(Ready(facts))
+    assert window.status_line.state_label.text().startswith("llava-1.5-7b-hf  ·  RTX  ·  float16")
+    assert "15.0 GiB" in window.status_line.state_label.text()
+    assert not window.transcript_view.drawings_label.isVisible()
+
+
+def test_loading_shows_stage_and_fraction_and_can_be_cancelled(window):
+    window.show_model_state(Loading(0.25, "Reading the weights"))
+    line = window.status_line
+    assert line.state_label.text() == "Reading the weights  25%"
+    assert line.progress_bar.value() == 250
+    cancelled = heard(window.loading_cancelled)
+    QTest.mouseClick(line.cancel_button, Qt.MouseButton.LeftButton)
+    assert len(cancelled) == 1
+    window.show_model_state(Absent())
+    assert not line.progress_bar.isVisible()
+
+
+def test_a_question_waits_for_the_model_and_says_so(with_picture):
+    with_picture.show_model_state(Loading(0.5, "Reading"))
+    with_picture.begin_answer("What?")
+    exchange = with_picture.transcript_view.exchange_views[0]
+    assert "waits" in exchange.foot_label.text()
+    assert "waits" in with_picture.prompt_box.hint_label.text()
+    with_picture.show_model_state(Ready(FACTS))
+    assert exchange.foot_label.text() == "Looking at the picture…"
+
+
+def test_a_model_that_fails_to_load_says_why_and_offers_the_built_in_one(window):
+    window.show_model_state(Failed(CheckpointError("Shard 2 of 3 is missing.")))
+    assert window.notice_bar.text_label.text() == "Shard 2 of 3 is missing."
+    chosen = heard(window.built_in_model_chosen)
+    QTest.mouseClick(window.notice_bar.action_button, Qt.MouseButton.LeftButton)
+    assert len(chosen) == 1
+    assert not window.notice_bar.isVisible()
+
+
+def test_a_notice_is_shown_without_a_dialog_and_can_be_dismissed(window):
+    window.show_notice("The oldest question no longer fits.")
+    assert window.notice_bar.isVisible()
+    assert not window.notice_bar.action_button.isVisible()
+    QTest.mouseClick(window.notice_bar.close_button, Qt.MouseButton.LeftButton)
+    assert not window.notice_bar.isVisible()
+
+
+def test_the_picture_does_not_move_when_a_notice_comes(with_picture):
+    view = with_picture.drop_zone.picture_view
+    before = view.mapTo(with_picture, QPoint()), view.size()
+    with_picture.show_notice("A note that is quite long and takes more than one line. " * 3)
+    QApplication.sendPostedEvents()
+    assert (view.mapTo(with_picture, QPoint()), view.size()) == before
+
+
+def test_pictures_may_be_let_go_anywhere_on_the_window(window, files):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in files])
+    opened = heard(window.paths_opened)
+    copy = Qt.DropAction.CopyAction
+    left, plain = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    over = QDragEnterEvent(QPoint(900, 300), copy, mime, left, plain)
+    QApplication.sendEvent(window, over)
+    assert over.isAccepted()
+    assert window.drop_zone.drag_overlay.isVisible()
+    drop = QDropEvent(QPointF(900, 300), copy, mime, left, plain, QEvent.Type.Drop)
+    QApplication.sendEvent(window, drop)
+    assert opened == [(files,)]
+
+
+def test_the_prompt_does_not_take_files_as_words(window, files):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(files[0]))])
+    assert not window.prompt_box.prompt_edit.canInsertFromMimeData(mime)
+
+
+@pytest.mark.parametrize("where", ["prompt", "picture"])
+def test_ctrl_v_takes_a_picture_wherever_the_focus_is(window, files, where):
+    if where == "picture":
+        window.drop_zone.empty_page.open_button.setFocus()
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(files[0]))])
+    QGuiApplication.clipboard().setMimeData(mime)
+    opened = heard(window.paths_opened)
+    press(KEY.Key_V, CTRL)
+    assert opened == [([files[0]],)]
+
+
+def test_a_pasted_image_comes_as_data(window, qtbot):
+    QGuiApplication.clipboard().setImage(QImage(9, 9, QImage.Format.Format_RGB32))
+    with qtbot.waitSignal(window.image_data_dropped):
+        press(KEY.Key_V, CTRL)
+
+
+def test_ctrl_o_opens_a_dialog_and_tells_what_was_chosen(window, files, qtbot):
+    opened = heard(window.paths_opened)
+    press(KEY.Key_O, CTRL)
+    dialog = dialog_of(window, QFileDialog)
+    assert dialog.fileMode() == QFileDialog.FileMode.ExistingFiles
+    dialog.filesSelected.emit([str(path) for path in files])
+    dialog.close()
+    assert opened == [(files,)]
+
+
+def test_a_model_folder_is_asked_for_from_the_line_about_drawings(window, tmp_path):
+    window.show_model_state(Ready(FACTS))
+    window.transcript_view.drawings_label.linkActivated.emit("model")
+    chosen = heard(window.model_folder_chosen)
+    dialog = dialog_of(window, QFileDialog)
+    assert dialog.fileMode() == QFileDialog.FileMode.Directory
+    dialog.fileSelected.emit(str(tmp_path))
+    dialog.close()
+    assert chosen == [(tmp_path,)]
+
+
+def test_the_strip_is_walked_with_page_up_and_page_down_while_writing(window, files):
+    window.show_pictures_at_hand(files, 1)
+    chosen = heard(window.picture_chosen)
+    press(KEY.Key_PageDown)
+    press(KEY.Key_PageUp)
+    assert chosen == [(2,), (0,)]
+
+
+@pytest.mark.parametrize(
+    ("key", "modifiers", "signal"),
+    [
+        (KEY.Key_N, CTRL, "new_conversation_asked"),
+        (KEY.Key_R, CTRL, "regenerate_asked"),
+        (KEY.Key_Comma, CTRL, "settings_asked"),
+    ],
+)
+def test_actions_have_keys(with_picture, key, modifiers, signal):
+    with_picture.begin_answer("What?")
+    with_picture.finish(answer())
+    told = heard(getattr(with_picture, signal))
+    press(key, modifiers)
+    assert len(told) == 1
+
+
+def test_copying_by_key(with_picture):
+    with_picture.begin_answer("What?")
+    with_picture.finish(answer("**Red**"))
+    press(KEY.Key_C, CTRL | SHIFT)
+    assert QGuiApplication.clipboard().text() == "**Red**"
+    press(KEY.Key_A, CTRL | SHIFT)
+    assert QGuiApplication.clipboard().text() == "What?\n**Red**"
+
+
+def test_no_two_actions_share_a_key(window):
+    keys = [
+        key.toString()
+        for menu in window.menuBar().findChildren(QMenu)
+        for action in menu.actions()
+        for key in action.shortcuts()
+    ]
+    assert len(keys) > 20
+    assert len(keys) == len(set(keys))
+
+
+def test_what_cannot_be_done_now_is_not_offered(window):
+    actions = (window.stop_action, window.again_action, window.copy_action, window.save_action)
+    assert not any(action.isEnabled() for action in actions)
+    window.show_picture(picture())
+    window.begin_answer("What?")
+    assert window.stop_action.isEnabled()
+    assert not window.again_action.isEnabled()
+    window.finish(answer())
+    assert not window.stop_action.isEnabled()
+    assert window.again_action.isEnabled()
+
+
+def test_the_shortcuts_are_listed(window):
+    press(KEY.Key_F1)
+    dialog = dialog_of(window)
+    words = [label.text() for label in dialog.findChildren(QLabel)]
+    assert {"Ask", "Stop answering", "Open pictures", "Next picture"} <= set(words)
+    dialog.close()
+
+
+def test_about_says_that_nothing_leaves_this_computer(window):
+    window.about_action.trigger()
+    dialog = dialog_of(window)
+    assert "this computer" in " ".join(label.text() for label in dialog.findChildren(QLabel))
+    dialog.close()
+
+
+def test_the_chosen_colours_are_applied_and_told(window):
+    told = heard(window.theme_chosen)
+    window.theme_actions["dark"].trigger()
+    assert told == [("dark",)]
+    assert window._theme.is_dark
+    assert window.theme_actions["dark"].isChecked()
+
+
+def test_earlier_conversations_are_offered(window):
+    asked = heard(window.recent_opened)
+    window.recent_menu.aboutToShow.emit()
+    assert len(asked) == 1
+    window.show_recent([(7, "cat.png: R&D?"), (3, "dog.png: Where?")])
+    chosen = heard(window.recent_chosen)
+    window.recent_menu.actions()[0].trigger()
+    assert chosen == [(7,)]
+    assert window.recent_menu.actions()[0].text() == "cat.png: R&&D?"
+
+
+def test_size_and_division_come_back(qapp, qtbot, window):
+    window.resize(760, 600)
+    window.splitter.setSizes([400, 359])
+    state = window.save_state()
+    other = MainWindow(Theme(qapp, "light"), PRESETS)
+    qtbot.addWidget(other)
+    other.restore_state(state)
+    other.show()
+    assert other.size() == window.size()
+    assert other.splitter.sizes() == window.splitter.sizes()
+
+
+@pytest.mark.parametrize("state", ["", "nonsense", "{}", "[]", '{"geometry": 3}', '{"a": "!!"}'])
+def test_a_state_that_cannot_be_read_is_passed_over(window, state):
+    before = window.size()
+    window.restore_state(state)
+    assert window.size() == before
+
+
+def test_closing_is_told_once_the_window_is_gone(window):
+    seen = []
+    window.closed.connect(lambda: seen.append(window.isVisible()))
+    window.close()
+    assert seen == [False]
+
+
+def cut_off(window: MainWindow) -> list[str]:
+    """Parts that are seen, but smaller than they must be or partly outside of the window."""
+    kinds = (QPushButton, QToolButton, QLabel)
+    wrong = []
+    for part in window.findChildren(QWidget):
+        if not isinstance(part, kinds) or not part.isVisible() or part.width() == 0:
+            continue
+        if window.transcript_view.scroll_area.isAncestorOf(part):
+            continue  # It scrolls.
+        place = part.rect().translated(part.mapTo(window, QPoint()))
+        needed = part.minimumSizeHint()
+        if isinstance(part, QLabel) and part.wordWrap():
+            needed.setHeight(part.heightForWidth(part.width()))
+        small = part.width() < needed.width() or part.height() < needed.height()
+        if small or not window.rect().contains(place):
+            wrong.append(f"{part.objectName() or type(part).__name__}: {part.geometry()}")
+    return wrong
+
+
+def test_nothing_is_cut_off_at_the_smallest_size(window, files, qtbot):
+    window.resize(*SMALLEST)
+    assert (window.width(), window.height()) == SMALLEST
+    samples = [files[n % 3].with_name(f"sample{n}.png") for n in range(8)]
+    window.show_empty(samples)
+    window.show_model_state(Ready(FACTS))
+    qtbot.wait(1)
+    assert cut_off(window) == []
+    window.show_pictures_at_hand(files, 0)
+    window.show_picture(picture("a very long name indeed, longer than there is room.png"))
+    window.begin_answer("What?")
+    window.finish(answer())
+    window.show_notice("The model could not be loaded: shard 2 is missing.", "Use another")
+    qtbot.wait(1)
+    assert cut_off(window) == []
+    window.show_picture_error(f"“{'long_name_' * 8}.jpg” is cut short. Copy it again." * 2)
+    window.show_model_state(Loading(0.4, "Reading the language model"))
+    qtbot.wait(1)
+    assert cut_off(window) == []
+
+
+def test_the_smallest_size_is_as_small_as_promised(window):
+    assert window.minimumSizeHint().width() <= SMALLEST[0]
+    assert window.minimumSizeHint().height() <= SMALLEST[1]

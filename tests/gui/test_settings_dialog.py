@@ -1,0 +1,152 @@
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialogButtonBox
+
+from core.settings import Settings
+from gui.settings_dialog import SettingsDialog
+
+BUTTON = QDialogButtonBox.StandardButton
+
+
+@pytest.fixture
+def opened(qtbot):
+    def opened(**values):
+        dialog = SettingsDialog(Settings(**values))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+        qtbot.addWidget(dialog)
+        dialog.open()
+        return dialog
+
+    return opened
+
+
+def write(dialog, name, text):
+    control = dialog.control(name)
+    control.setFocus()
+    control.selectAll()
+    QTest.keyClicks(control, text)
+    QTest.keyClick(control, Qt.Key.Key_Tab)
+
+
+def press(dialog, button):
+    QTest.mouseClick(dialog.buttons.button(button), Qt.MouseButton.LeftButton)
+
+
+def saved(dialog, qtbot) -> Settings:
+    with qtbot.waitSignal(dialog.saved) as signal:
+        press(dialog, BUTTON.Save)
+    return signal.args[0]
+
+
+def test_what_is_chosen_is_saved(opened, qtbot):
+    dialog = opened()
+    write(dialog, "temperature", "0.7")
+    write(dialog, "max_new_tokens", "64")
+    write(dialog, "seed", "7")
+    theme = dialog.control("theme")
+    theme.setCurrentIndex(theme.findData("dark"))
+    settings = saved(dialog, qtbot)
+    assert (settings.temperature, settings.max_new_tokens, settings.seed) == (0.7, 64, 7)
+    assert settings.theme == "dark"
+
+
+def test_the_given_settings_are_left_alone(qtbot):
+    settings = Settings()
+    dialog = SettingsDialog(settings)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    qtbot.addWidget(dialog)
+    dialog.open()
+    write(dialog, "beams", "4")
+    saved(dialog, qtbot)
+    assert settings == Settings()
+
+
+def test_what_is_not_touched_keeps_its_finest_digit(opened, qtbot):
+    before = {"top_p": 0.12345, "seed": 2**62, "device": "cuda:3", "last_prompt": "x"}
+    settings = saved(opened(**before), qtbot)
+    assert settings == Settings(**before)
+
+
+def test_cancel_saves_nothing(opened, qtbot):
+    dialog = opened()
+    write(dialog, "temperature", "1")
+    with qtbot.assertNotEmitted(dialog.saved):
+        press(dialog, BUTTON.Cancel)
+    assert not dialog.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("temperature", 0, 2),
+        ("top_p", 0.01, 1),
+        ("top_k", 0, 1000),
+        ("repetition_penalty", 0.5, 2),
+        ("beams", 1, 8),
+        ("max_new_tokens", 1, 4096),
+        ("text_percent", 50, 300),
+    ],
+)
+def test_bounds_are_those_of_the_settings_and_are_told(opened, name, low, high):
+    dialog = opened()
+    control = dialog.control(name)
+    assert (control.minimum(), control.maximum()) == (low, high)
+    assert f"From {low} to {high}." in control.accessibleDescription()
+
+
+def test_a_seed_can_be_drawn_each_time(opened, qtbot):
+    dialog = opened(seed=5)
+    dialog.draw_seed_check.click()
+    assert not dialog.control("seed").isEnabled()
+    assert saved(dialog, qtbot).seed is None
+
+
+def test_a_seed_takes_digits_only(opened, qtbot):
+    dialog = opened()
+    write(dialog, "seed", "a1-2b3")
+    assert saved(dialog, qtbot).seed == 123
+
+
+def test_defaults_come_back_but_are_kept_only_on_save(opened, qtbot):
+    dialog = opened(temperature=1.5, beams=3, seed=None, theme="dark")
+    press(dialog, BUTTON.RestoreDefaults)
+    assert dialog.control("temperature").value() == 0
+    settings = saved(dialog, qtbot)
+    assert settings == Settings()
+
+
+def test_scrolling_over_a_value_does_not_change_it(opened):
+    dialog = opened()
+    control = dialog.control("temperature")
+    dialog.buttons.setFocus()
+    at = QPointF(control.rect().center())
+    event = QWheelEvent(
+        at,
+        at,
+        QPoint(),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(control, event)
+    assert control.value() == 0
+
+
+def test_enter_saves(opened, qtbot):
+    dialog = opened()
+    control = dialog.control("beams")
+    control.setFocus()
+    with qtbot.waitSignal(dialog.saved):
+        QTest.keyClick(control, Qt.Key.Key_Return)
+
+
+def test_every_choice_is_explained_and_named(opened):
+    dialog = opened()
+    for name in ("temperature", "top_p", "seed", "device", "dtype", "theme"):
+        control = dialog.control(name)
+        assert control.accessibleName()
+        assert len(control.accessibleDescription()) > 20
