@@ -53,21 +53,29 @@ def run(paths: list[Path], started: float, visit: Visit | None = None) -> int:
     """
     places = locations()
     open_log(places.logs)
+    status = 0
     with crash_file(places.logs) as crash:
         application = _Application(sys.argv[:1])
         loop = qasync.QEventLoop(application)
-        executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="helper")
-        loop.set_default_executor(executor)
+        loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="helper"))
         program = Program(application, loop, places, started)
+        application.quit_asked.connect(program.quit)
         with program.notices.catching(loop), _signals_calling(program.quit):
-            is_clean = loop.run_until_complete(program.life(paths, crash, visit))
-        if is_clean:
-            loop.close()
+            try:
+                is_clean = loop.run_until_complete(program.life(paths, crash, visit))
+            except Exception:
+                log.critical("Onlooker cannot go on", exc_info=True)
+                if sys.stderr:
+                    sys.stderr.write(f"Onlooker cannot go on; {places.logs} says why.\n")
+                is_clean, status = False, 1
     if not is_clean:
-        # Nothing can interrupt a library that is being imported; all that is ours is safe.
+        # Nothing can interrupt a library that is being imported, and Qt aborts a process that
+        # leaves a thread behind. All that is ours is safe by now.
+        log.info("Ended while the model's thread was at work")
         logging.shutdown()
-        os._exit(0)
-    return 0
+        os._exit(status)
+    loop.close()
+    return status
 
 
 class Program(QObject):
@@ -206,7 +214,7 @@ class Program(QObject):
         window.transcript_path_chosen.connect(self._on_transcript_path_chosen)
         window.recent_opened.connect(self._on_recent_opened)
         window.recent_chosen.connect(self._on_recent_chosen)
-        session.conversation_reopened.connect(window.transcript_view.show_transcript)
+        session.conversation_reopened.connect(window.show_transcript)
 
     def _join_model(self) -> None:
         window, session = self.window, self.session

@@ -160,17 +160,24 @@ class FaultDialog(QDialog):
 
 
 def open_log(folder: Path) -> None:
-    """Write the log to a file in `folder`, at most 1 MB and the one before it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(
-        folder / "onlooker.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True
-    )
+    """Write the log to a file in `folder`, at most 1 MB and the one before it.
+
+    Where nothing can be written there is no log, and the program runs.
+    """
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(
+            folder / "onlooker.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8"
+        )
+    except OSError:
+        root.addHandler(logging.NullHandler())
+        return
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s")
     )
-    root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(logging.INFO)
     log.info(_about())
 
 
@@ -183,9 +190,14 @@ def crash_file(folder: Path) -> Iterator[str]:
     """
     path = folder / CRASH_FILE
     before = ""
-    with suppress(OSError):
-        before = path.read_text(encoding="utf-8", errors="replace").strip()
-    with path.open("w", encoding="utf-8") as file:
+    try:
+        if path.exists():
+            before = path.read_text(encoding="utf-8", errors="replace").strip()
+        file = path.open("w", encoding="utf-8")
+    except OSError:
+        yield before
+        return
+    with file:
         faulthandler.enable(file)
         try:
             yield before

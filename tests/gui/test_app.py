@@ -266,6 +266,27 @@ def test_prompts_come_back(live, picture_file):
     live(look)
 
 
+def test_earlier_conversation_is_opened_from_the_menu(live, picture_file):
+    async def ask(program):
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        type_and_enter(program, "say 3 words")
+        await until(lambda: "word2" in transcript_text(program))
+
+    async def look(program):
+        menu = program.window.recent_menu
+        menu.aboutToShow.emit()
+        [action] = menu.actions()
+        assert "red.png" in action.text()
+        action.trigger()
+        await until(lambda: "word2" in transcript_text(program))
+        assert program.window.drop_zone.has_picture
+        assert program.window.copy_all_action.isEnabled()
+
+    live(ask)
+    live(look)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_the_program_cleanly(start, home, kind):

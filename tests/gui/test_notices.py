@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
 
-from gui.notices import FaultDialog, Notices, crash_file
+from gui.notices import FaultDialog, Notices, crash_file, open_log
 from tests.gui.conftest import until
 
 
@@ -99,4 +99,12 @@ def test_crash_of_the_process_is_found_at_the_next_start(tmp_path):
     with crash_file(tmp_path) as before:
         assert "Segmentation fault" in before
     with crash_file(tmp_path) as before:
+        assert before == ""
+
+
+def test_folder_that_cannot_be_written_costs_the_log_and_nothing_else(tmp_path, caplog):
+    occupied = tmp_path / "file"
+    occupied.write_text("in the way")
+    open_log(occupied / "logs")
+    with crash_file(occupied / "logs") as before:
         assert before == ""
