@@ -5,7 +5,7 @@ from PIL import Image
 from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QTimer, Slot
 from PySide6.QtGui import QFontInfo, QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from core.picture import Picture
 from core.transcript import Answer, Ending, Exchange, Transcript
@@ -48,6 +48,12 @@ def conversation(count, text=SENTENCE * 20):
 
 def shown(exchange):
     return exchange.answer_text.toPlainText()
+
+
+def focused() -> QPlainTextEdit:
+    widget = QApplication.focusWidget()
+    assert isinstance(widget, QPlainTextEdit)
+    return widget
 
 
 def bar_of(view):
@@ -214,7 +220,7 @@ def test_a_question_is_edited_in_its_place(view, qtbot):
     say(view, "And now?")
     exchange = view.exchange_views[0]
     QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
-    edit = QApplication.focusWidget()
+    edit = focused()
     assert edit.toPlainText() == "What is it?"
     QTest.keyClicks(edit, "What is round?")
     with qtbot.waitSignal(view.edited) as signal:
@@ -226,9 +232,9 @@ def test_a_question_is_edited_in_its_place(view, qtbot):
 def test_giving_up_an_edit_changes_nothing(view, qtbot):
     exchange = say(view, "What is it?")
     QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
-    QTest.keyClicks(QApplication.focusWidget(), "Something else")
+    QTest.keyClicks(focused(), "Something else")
     with qtbot.assertNotEmitted(view.edited):
-        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+        QTest.keyClick(focused(), Qt.Key.Key_Escape)
     assert exchange.question_label.isVisible()
     assert exchange.question_label.text() == "What is it?"
 
@@ -237,7 +243,7 @@ def test_an_edit_is_not_sent_and_not_lost_while_an_answer_is_written(view, qtbot
     exchange = say(view, "What is it?")
     view.begin_answer("And now?")
     QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
-    edit = QApplication.focusWidget()
+    edit = focused()
     QTest.keyClicks(edit, "What is round?")
     with qtbot.assertNotEmitted(view.edited):
         QTest.keyClick(edit, Qt.Key.Key_Return)
@@ -324,7 +330,7 @@ def test_the_index_of_an_edit_counts_what_is_not_laid_out_yet(view, qtbot):
     exchange = view.exchange_views[-1]
     QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
     with qtbot.waitSignal(view.edited) as signal:
-        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
+        QTest.keyClick(focused(), Qt.Key.Key_Return)
     assert signal.args == [59, "Question 59?"]
 
 
