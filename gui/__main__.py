@@ -20,7 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in VERBS:
         return _caption(arguments)
-    paths = [path.absolute() for path in _parser().parse_args(arguments).paths]
+    options = _parser().parse_args(arguments)
+    paths = [path.absolute() for path in options.paths]
+    if options.self_test:
+        return _test_itself()
     if not _has_display():
         return _caption_without_window(paths)
 
@@ -46,8 +49,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PICTURE | FOLDER",
         help="open the window on these pictures, or on those in a folder",
     )
+    parser.add_argument(
+        "--self-test", action="store_true", help="try the whole program, say how it went, and end"
+    )
     parser.add_argument("--version", action="version", version=f"Onlooker {version('onlooker')}")
     return parser
+
+
+def _test_itself() -> int:
+    if not _has_display():
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from gui.self_test import main as self_test
+
+    return self_test(STARTED)
 
 
 def _has_display() -> bool:

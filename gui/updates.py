@@ -97,7 +97,9 @@ class UpdatesDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(sentence)
         if changes:
-            text = QTextEdit(readOnly=True, objectName="changes_text")
+            text = QTextEdit()
+            text.setObjectName("changes_text")
+            text.setReadOnly(True)
             text.setAccessibleName("Changes")
             text.setMarkdown(changes)
             layout.addWidget(text)

@@ -2,6 +2,7 @@
 
     python3 packaging/dev.py run [PICTURE | FOLDER | caption …]   open the window, or caption
     python3 packaging/dev.py test [PYTEST ARGUMENT …]             ruff, pyright and pytest
+    python3 packaging/dev.py build [--only-program]               the packaged program, in dist/
 
 Each does its own set-up in `.venv` beside the code; when nothing changed, that is one comparison
 of a fingerprint. Standard library only: this runs before anything is installed.
@@ -52,7 +53,7 @@ FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fo
 
 
 def main(arguments: Sequence[str]) -> int:
-    verbs = {"run": run, "test": test}
+    verbs = {"run": run, "test": test, "build": build}
     if not arguments or arguments[0] not in verbs:
         print(__doc__)
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
@@ -79,6 +80,15 @@ def test(arguments: list[str]) -> int:
         step("pytest", "-m", "pytest", *arguments),
     ]
     return max(map(abs, results))
+
+
+def build(arguments: list[str]) -> int:
+    """Make the packaged program and try it; `packaging/build.py` has the steps."""
+    if not install_system_libraries():
+        return 1
+    install("build")
+    command = [PYTHON, ROOT / "packaging" / "build.py", *arguments]
+    return subprocess.call(command, cwd=ROOT, env=environment())
 
 
 def step(title: str, *command: str) -> int:

@@ -1,0 +1,171 @@
+"""`onlooker --self-test`: the program tries itself, from the window to the files it leaves.
+
+It opens its window, is shown a copy of a sample, asks the built-in model, saves what was said
+beside the picture, and ends, all in the way of a person. One line tells what came out and how
+long it took from the start of the process; the exit status is 0 when all was as it must be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from core.errors import AppError
+from core.settings import locations
+from core.transcript import Answer, Failed
+from gui.app import Program, run
+from gui.theme import RESOURCES
+
+PATIENCE_SECONDS = 120
+PROMPT = "Please describe this image in detail."
+SAMPLES = RESOURCES / "samples"
+
+
+class SelfTestError(Exception):
+    """What was not as it must be."""
+
+
+@dataclass
+class _Findings:
+    """What the visit brings back; seconds are from the start of the process."""
+
+    window: float = 0.0
+    ready: float = 0.0
+    first_word: float = 0.0
+    answered: float = 0.0
+    text: str = ""
+    fault: str = "The window closed before the answer."
+
+
+def main(started: float) -> int:
+    """Run the test and give the exit status. `started` is as for `gui.app.run`."""
+    with _own_home() as folder:
+        picture = _sample(folder)
+        findings = _Findings()
+
+        async def visit(program: Program) -> None:
+            await _visit(program, picture, findings)
+
+        status = run([], started, visit)
+        fault = findings.fault or _fault_of_files(picture, findings.text)
+    _say(findings, fault, status)
+    return 1 if fault or status else 0
+
+
+@contextmanager
+def _own_home() -> Iterator[Path]:
+    """A folder for the picture; and for our files too where this user has some already."""
+    with tempfile.TemporaryDirectory(prefix="onlooker-self-test-") as name:
+        if locations().folder.exists():
+            os.environ["ONLOOKER_HOME"] = str(Path(name) / "home")
+        yield Path(name)
+
+
+def _sample(folder: Path) -> Path:
+    """A copy, as the original may lie where nothing can be written beside it."""
+    samples = sorted(SAMPLES.glob("*.png")) + sorted(SAMPLES.glob("*.jpg"))
+    if not samples:
+        raise SelfTestError(f"There are no samples in {SAMPLES}.")
+    target = folder / f"Prüfung {samples[0].name}"
+    shutil.copyfile(samples[0], target)
+    return target
+
+
+async def _visit(program: Program, picture: Path, findings: _Findings) -> None:
+    """What a person does, up to closing the window."""
+    findings.window = _age()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            answer = await _ask(program, picture, findings)
+        findings.answered = _age()
+        findings.text = answer.text
+        beside = picture.with_suffix(".txt")
+        program.window.transcript_path_chosen.emit(beside)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not beside.exists():
+                await asyncio.sleep(0.01)
+        findings.fault = _fault_of_text(answer.text)
+    except TimeoutError:
+        findings.fault = f"Nothing came for {PATIENCE_SECONDS} s."
+    except AppError as error:
+        findings.fault = str(error)
+    except Exception as error:
+        # Whatever it is, it belongs into the one line; the log has its stack.
+        findings.fault = f"{type(error).__name__}: {error}"
+    finally:
+        program.window.close()
+
+
+async def _ask(program: Program, picture: Path, findings: _Findings) -> Answer:
+    answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def on_failed(error: Exception, *_: object) -> None:
+        if not answered.done():
+            answered.set_exception(error)
+
+    def on_model_changed(state: object) -> None:
+        findings.ready = _age()
+        if isinstance(state, Failed):
+            on_failed(state.error)
+
+    def on_piece_said(piece: str) -> None:
+        findings.first_word = findings.first_word or _age()
+
+    session = program.session
+    session.model_changed.connect(on_model_changed)
+    session.picture_failed.connect(on_failed)
+    session.answer_failed.connect(on_failed)
+    session.piece_said.connect(on_piece_said)
+    session.answer_finished.connect(answered.set_result)
+    program.window.paths_opened.emit([picture])
+    program.window.prompt_box.asked.emit(PROMPT)
+    return await answered
+
+
+def _fault_of_text(text: str) -> str:
+    """A description has words and an end; what it must name is measured elsewhere."""
+    if len(re.findall(r"[A-Za-z]{2,}", text)) < 3:
+        return f"The answer is no description: {text!r}"
+    return ""
+
+
+def _fault_of_files(picture: Path, text: str) -> str:
+    kept = picture.with_suffix(".txt").read_text(encoding="utf-8")
+    if text not in kept:
+        return "The answer is not in the text beside the picture."
+    settings = locations().settings
+    if not settings.is_file() or not json.loads(settings.read_text(encoding="utf-8")):
+        return f"The settings were not kept in {settings}."
+    if not locations().transcripts.is_file():
+        return f"The conversation was not kept in {locations().transcripts}."
+    return ""
+
+
+def _age() -> float:
+    """Seconds since the process began, which is before Python's first line."""
+    return time.time() - psutil.Process().create_time()
+
+
+def _say(findings: _Findings, fault: str, status: int) -> None:
+    stream = sys.stderr if fault or status else sys.stdout
+    if not stream:
+        return
+    times = (
+        f"window {findings.window:.2f} s, model {findings.ready:.2f} s, "
+        f"first word {findings.first_word:.2f} s, answer {findings.answered:.2f} s"
+    )
+    word = f"FAILED: {fault or f'exit status {status}'}" if fault or status else "well"
+    stream.write(f"self-test {word}; {times}; {findings.text!r}\n")
+    stream.flush()

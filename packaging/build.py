@@ -1,0 +1,330 @@
+"""Builds the packaged program, tries it as a stranger would, and makes what people download.
+
+    python3 packaging/dev.py build [--only-program]
+
+Everything goes to dist/. Runs inside `.venv`, which `dev.py` sets up with the extra `build`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import debian
+from bundle import ROOT, Contents, Exclusion, contents, project
+
+DIST = ROOT / "dist"
+WORK = ROOT / "build"
+PROGRAM = DIST / "onlooker"
+LARGEST_FOLDER_BYTES = 650_000_000
+LARGEST_ARCHIVE_BYTES = 220_000_000
+SELF_TEST_SECONDS = 300
+NOBODY = 65534
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="dev.py build", description=__doc__)
+    parser.add_argument("--only-program", action="store_true", help="make no archives of it")
+    options = parser.parse_args(arguments)
+    with timed("The program"):
+        build_program()
+    report_exclusions(contents())
+    report_size()
+    with timed("Its self-test, moved to a read-only folder and run by nobody"):
+        try_program()
+    if not options.only_program:
+        with timed("Archives"):
+            archives = make_archives()
+            write_checksums(archives)
+        report_archives(archives)
+    return 0
+
+
+@contextmanager
+def timed(title: str) -> Iterator[None]:
+    print(f"── {title}", flush=True)
+    started = time.monotonic()
+    yield
+    print(f"   {time.monotonic() - started:.0f} s", flush=True)
+
+
+def build_program() -> None:
+    """Run PyInstaller, then take the symbol tables out."""
+    shutil.rmtree(PROGRAM, ignore_errors=True)
+    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR"]
+    folders = ["--distpath", str(DIST), "--workpath", str(WORK)]
+    subprocess.run(
+        [*command, *folders, str(ROOT / "packaging" / "onlooker.spec")],
+        cwd=ROOT,
+        # PyTorch warns of modules of its own that are looked through here and not used.
+        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+        check=True,
+    )
+    if sys.platform == "linux":
+        strip_symbols(PROGRAM / "_internal", contents().stripped_files)
+    if sys.platform == "win32":
+        sign_for_windows(PROGRAM.glob("*.exe"))
+
+
+def strip_symbols(folder: Path, patterns: Iterable[str]) -> None:
+    if not shutil.which("strip"):
+        print("   “strip” (binutils) is not there: the package is larger than it need be.")
+        return
+    for path in files_of(folder):
+        place = path.relative_to(folder).as_posix()
+        if any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns):
+            subprocess.run(["strip", "--strip-unneeded", path], check=True)
+
+
+def sign_for_windows(programs: Iterable[Path]) -> None:
+    """With the certificate of this thumbprint in the user's store; without one, not at all."""
+    thumbprint = os.environ.get("SIGNING_THUMBPRINT")
+    if not thumbprint:
+        return
+    server = os.environ.get("TIMESTAMP_SERVER")
+    stamp = f"-TimestampServer '{server}'" if server else ""
+    for program in programs:
+        script = (
+            f"$c = Get-Item 'Cert:\\CurrentUser\\My\\{thumbprint}';"
+            f"$s = Set-AuthenticodeSignature '{program}' $c -HashAlgorithm SHA256 {stamp};"
+            "if ($s.Status -ne 'Valid') { Write-Error $s.StatusMessage; exit 1 }"
+        )
+        subprocess.run(["powershell", "-NoProfile", "-Command", script], check=True)
+
+
+# ── What is in it ───────────────────────────────────────────────────────────────────────────
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """Its files, without the links to them, in order."""
+    yield from sorted(
+        path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
+    )
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in files_of(folder))
+
+
+def report_size() -> None:
+    """The sum, and the ten largest parts as they lie in the folder."""
+    parts: Counter[str] = Counter()
+    for path in files_of(PROGRAM):
+        place = path.relative_to(PROGRAM).parts
+        parts["/".join(place[:2])] += path.stat().st_size
+    total = parts.total()
+    print(f"   {total:,} bytes unpacked, {sum(1 for _ in files_of(PROGRAM))} files. The largest:")
+    for name, size in parts.most_common(10):
+        print(f"   {size:>14,}  {name}")
+    if total > LARGEST_FOLDER_BYTES and is_for_processor():
+        print(f"   more than the {LARGEST_FOLDER_BYTES:,} bytes it should have")
+
+
+def report_exclusions(inside: Contents) -> None:
+    print("   Left out, bytes of it in this installation:")
+    for exclusion in inside.exclusions:
+        print(f"   {measure(exclusion):>14,}  {exclusion.why}")
+
+
+def measure(exclusion: Exclusion) -> int:
+    """What lies under its names in this installation."""
+    site = Path(next(path for path in sys.path if path.endswith("site-packages")))
+    size = 0
+    for path in files_of(site):
+        place = path.relative_to(site).as_posix()
+        dotted = place.removesuffix(".py").replace("/", ".")
+        if "__pycache__" in place:
+            continue
+        below = any(dotted == name or dotted.startswith(f"{name}.") for name in exclusion.modules)
+        if below or any(fnmatch.fnmatchcase(place, pattern) for pattern in exclusion.files):
+            size += path.stat().st_size
+    return size
+
+
+def is_for_processor() -> bool:
+    import torch
+
+    return torch.version.cuda is None
+
+
+# ── Trying it ───────────────────────────────────────────────────────────────────────────────
+
+
+def try_program() -> None:
+    """Run the built program's own self-test without the source tree or Python in its reach."""
+    with tempfile.TemporaryDirectory(prefix="onlooker-") as name:
+        place = Path(name) / "Über dem Zaun, с пробелом"
+        shutil.copytree(PROGRAM, place, symlinks=True)
+        make_read_only(place)
+        Path(name).chmod(0o755)
+        try:
+            # On Windows the one with a console: the other has nowhere to write its line.
+            program = place / ("onlooker-console.exe" if sys.platform == "win32" else "onlooker")
+            run_self_test(program, "offscreen", {"QT_QPA_PLATFORM": "offscreen"})
+            if sys.platform != "linux":
+                run_self_test(program, "window", {})
+            elif shutil.which("Xvfb"):
+                with virtual_screen() as display:
+                    run_self_test(program, "window under Xvfb", {"DISPLAY": display})
+            else:
+                print("   no Xvfb here: the real window was not tried")
+        finally:
+            make_writable(place)
+
+
+def run_self_test(program: Path, title: str, environment: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="home-") as home:
+        # Empty, and the only folder it may write to.
+        as_user: dict = {}
+        if sys.platform == "linux" and os.geteuid() == 0:
+            os.chown(home, NOBODY, NOBODY)
+            as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        done = subprocess.run(
+            [program, "--self-test"],
+            cwd=home,
+            env=bare_environment(Path(home)) | environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=SELF_TEST_SECONDS,
+            check=False,
+            **as_user,
+        )
+    print(f"   {title}: {done.stdout.strip() or done.stderr.strip()[-2000:]}", flush=True)
+    if done.returncode:
+        sys.exit(f"{done.stderr}\nThe self-test ({title}) ended with {done.returncode}.")
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """What a program started from a desktop has, without a path to any Python."""
+    if sys.platform == "win32":
+        kept = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS")
+        own = {"USERPROFILE": str(home), "APPDATA": str(home), "LOCALAPPDATA": str(home)}
+        return (
+            {key: os.environ[key] for key in kept if key in os.environ} | own | {"TEMP": str(home)}
+        )
+    return {"HOME": str(home), "PATH": str(home), "LANG": "C.UTF-8", "TMPDIR": str(home)}
+
+
+@contextmanager
+def virtual_screen() -> Iterator[str]:
+    """An X server of our own with no window manager; gives its DISPLAY."""
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        pass_fds=[writing],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as lines:
+            yield f":{lines.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def make_read_only(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222 | 0o444 | (0o111 if path.is_dir() else 0))
+
+
+def make_writable(folder: Path) -> None:
+    """So that it can be removed; the folders are what counts, and on Windows the files too."""
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o200)
+
+
+# ── What people download ────────────────────────────────────────────────────────────────────
+
+
+def make_archives() -> list[Path]:
+    """What the tools of this system can make; the others are said."""
+    recipes: dict[str, Callable[[], Iterator[Path]]] = {
+        "linux": linux_archives,
+        "win32": windows_archives,
+        "darwin": macos_archives,
+    }
+    bill = DIST / f"{stem()}.cdx.json"
+    shutil.copyfile(WORK / "onlooker" / "sbom.cdx.json", bill)
+    return [*recipes[sys.platform](), bill]
+
+
+def stem() -> str:
+    kind = "cpu" if is_for_processor() else "cuda"
+    machine = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+    architecture = os.uname().machine if hasattr(os, "uname") else "x86_64"
+    return f"onlooker-{project().version}-{machine}-{architecture}-{kind}"
+
+
+def linux_archives() -> Iterator[Path]:
+    archive = DIST / f"{stem()}.tar.xz"
+    archive.unlink(missing_ok=True)
+    compress = "xz --threads=0 -6"
+    owner = ["--owner=0", "--group=0", "--sort=name"]
+    command = ["tar", *owner, "--use-compress-program", compress, "-cf", archive, "-C", DIST]
+    subprocess.run([*command, "onlooker"], check=True)
+    yield archive
+    if shutil.which("dpkg-deb"):
+        yield debian.make_package(PROGRAM, DIST)
+    else:
+        print("   no dpkg-deb here: no Debian package was made")
+
+
+def windows_archives() -> Iterator[Path]:
+    yield Path(shutil.make_archive(str(DIST / stem()), "zip", DIST, "onlooker"))
+    compiler = shutil.which("iscc") or shutil.which("ISCC")
+    if compiler:
+        script = ROOT / "packaging" / "windows" / "onlooker.iss"
+        subprocess.run(
+            [compiler, f"/DVersion={project().version}", f"/DStem={stem()}", str(script)],
+            check=True,
+        )
+        setup = DIST / f"{stem()}-setup.exe"
+        sign_for_windows([setup])
+        yield setup
+    else:
+        print("   no Inno Setup here: no installer was made")
+
+
+def macos_archives() -> Iterator[Path]:
+    image = DIST / f"{stem()}.dmg"
+    recipe = ROOT / "packaging" / "macos" / "make_dmg.sh"
+    subprocess.run(["bash", recipe, DIST / "Onlooker.app", image], check=True)
+    yield image
+
+
+def write_checksums(archives: list[Path]) -> Path:
+    """SHA256SUMS as sha256sum writes and checks it."""
+    path = DIST / "SHA256SUMS"
+    lines = []
+    for archive in sorted(archives):
+        with archive.open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {archive.name}\n")
+    path.write_text("".join(lines), "utf-8", newline="\n")
+    return path
+
+
+def report_archives(archives: list[Path]) -> None:
+    for archive in archives:
+        size = archive.stat().st_size
+        print(f"   {size:>14,}  {archive.name}")
+        if size > LARGEST_ARCHIVE_BYTES and is_for_processor():
+            print(f"   more than the {LARGEST_ARCHIVE_BYTES:,} bytes it should have")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,150 @@
+"""What goes into the packaged program: our code and resources, and of the libraries what is used.
+
+`excludes.toml` lists what stays out, each with its reason and the bytes it saves. The spec asks
+this module; so do the tests, which run the program with all of that missing.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Folders under resources/ that only development needs would be left out here; there are none.
+RESOURCES = ROOT / "resources"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What pyproject.toml says of the program."""
+
+    name: str
+    version: str
+    description: str
+    homepage: str
+
+
+def project() -> Project:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return Project(
+        table["name"],
+        table["version"],
+        table["description"],
+        table.get("urls", {}).get("Homepage", ""),
+    )
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """One entry of `excludes.toml`; either of the two kinds of names may be empty."""
+
+    why: str
+    bytes: int
+    modules: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What goes in and what stays out. Module names stand for themselves and all below them."""
+
+    exclusions: tuple[Exclusion, ...]
+    kept_models: tuple[str, ...]
+    kept_sources: tuple[str, ...]
+    stripped_files: tuple[str, ...]
+
+    @property
+    def excluded_modules(self) -> list[str]:
+        named = {module for exclusion in self.exclusions for module in exclusion.modules}
+        return sorted({*named, *self._unused_models()})
+
+    def _unused_models(self) -> list[str]:
+        return [
+            f"transformers.models.{folder.name}"
+            for folder in (package_folder("transformers") / "models").iterdir()
+            if (folder / "__init__.py").is_file() and folder.name not in self.kept_models
+        ]
+
+    def is_wanted(self, target: str) -> bool:
+        """Whether a file that PyInstaller's hooks found goes in; `target` is its place.
+
+        Hooks add a library's files by their own lights, also those of modules that stay out.
+        """
+        place = target.replace("\\", "/")
+        patterns = [pattern for exclusion in self.exclusions for pattern in exclusion.files]
+        if _matches(place, patterns):
+            return False
+        if not place.endswith(".py"):
+            return True
+        if place.startswith("torch/") and not _matches(place, self.kept_sources):
+            return False
+        return not is_below(place.removesuffix(".py").replace("/", "."), self.excluded_modules)
+
+
+def contents() -> Contents:
+    table = tomllib.loads((ROOT / "packaging" / "excludes.toml").read_text("utf-8"))
+    return Contents(
+        tuple(
+            Exclusion(
+                entry["why"],
+                entry["bytes"],
+                tuple(entry.get("modules", ())),
+                tuple(entry.get("files", ())),
+            )
+            for entry in table["exclude"]
+        ),
+        tuple(table["transformers"]["keep_models"]),
+        tuple(table["torch"]["keep_sources"]),
+        tuple(table["strip"]["files"]),
+    )
+
+
+def is_below(module: str, packages: Iterable[str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def _matches(place: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns)
+
+
+def own_modules() -> list[str]:
+    """Every module of ours, also those that are imported only inside a function."""
+    return [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for package in ("core", "gui")
+        for path in sorted((ROOT / package).glob("*.py"))
+        if path.stem != "__init__"
+    ]
+
+
+def hidden_modules(models: Iterable[str]) -> list[str]:
+    """What libraries import by a name that they make up while they run."""
+    folder = package_folder("transformers")
+    return [
+        ".".join(("transformers", *path.relative_to(folder).with_suffix("").parts))
+        for name in models
+        for path in sorted((folder / "models" / name).glob("*.py"))
+        if path.stem != "__init__" and not path.stem.startswith(("convert_", "modular_"))
+    ]
+
+
+def resource_files() -> Iterator[tuple[Path, str]]:
+    """Each file of ours that is no code, with the folder it goes to in the package."""
+    for path in sorted(RESOURCES.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            yield path, path.parent.relative_to(ROOT).as_posix()
+    for name in ("LICENSE", "CHANGELOG.md"):
+        yield ROOT / name, "."
+
+
+def package_folder(package: str) -> Path:
+    """Where a package lies, without importing it."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{package} is not installed", name=package)
+    return Path(spec.origin).parent

@@ -1,0 +1,108 @@
+"""Makes a Debian package of the built program: menu entry, icons, kinds of files it opens."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import icon
+from bundle import RESOURCES, ROOT, project
+
+LINUX = ROOT / "packaging" / "linux"
+MAINTAINER = "The Onlooker project <onlooker@localhost>"
+
+# What the program loads of the system: libraries that must be those of the user's screen and C
+# library, which PyInstaller leaves to the system, or asks by name.
+DEPENDS = (
+    "libc6 (>= 2.28)",
+    "libegl1",
+    "libgl1",
+    "libx11-6",
+    "libxcb1",
+    "libxkbcommon0",
+    "fontconfig",
+)
+
+
+def make_package(program: Path, folder: Path) -> Path:
+    """Write onlooker_VERSION_ARCHITECTURE.deb to `folder` from the built `program`'s folder."""
+    architecture = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+    package = folder / f"onlooker_{project().version}_{architecture}.deb"
+    with tempfile.TemporaryDirectory(dir=folder, prefix="deb-") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        lay_out(root, program)
+        write_control(root, architecture)
+        package.unlink(missing_ok=True)
+        subprocess.run(
+            ["dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--build", root, package],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    return package
+
+
+def lay_out(root: Path, program: Path) -> None:
+    """The tree below / as it will be installed."""
+    target = root / "opt" / "onlooker"
+    shutil.copytree(program, target, symlinks=True, copy_function=_link)
+    binary = root / "usr" / "bin" / "onlooker"
+    binary.parent.mkdir(parents=True)
+    binary.symlink_to("/opt/onlooker/onlooker")
+    share = root / "usr" / "share"
+    _install(LINUX / "onlooker.desktop", share / "applications" / "onlooker.desktop")
+    metainfo = "app.onlooker.Onlooker.metainfo.xml"
+    _install(LINUX / metainfo, share / "metainfo" / metainfo)
+    icons = share / "icons" / "hicolor"
+    _install(icon.SOURCE, icons / "scalable" / "apps" / "onlooker.svg")
+    for side in icon.SIDES:
+        path = icons / f"{side}x{side}" / "apps" / "onlooker.png"
+        path.parent.mkdir(parents=True)
+        icon.draw(side).save(path)
+    doc = share / "doc" / "onlooker"
+    _install(ROOT / "CHANGELOG.md", doc / "CHANGELOG.md")
+    _install(RESOURCES / "licences" / "README.txt", doc / "copyright")
+
+
+def write_control(root: Path, architecture: str) -> None:
+    files = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
+    size = sum(path.stat().st_size for path in files)
+    about = project()
+    control = root / "DEBIAN"
+    control.mkdir()
+    (control / "control").write_text(
+        f"Package: {about.name}\n"
+        f"Version: {about.version}\n"
+        f"Architecture: {architecture}\n"
+        f"Maintainer: {MAINTAINER}\n"
+        f"Installed-Size: {size // 1024}\n"
+        f"Depends: {', '.join(DEPENDS)}\n"
+        "Section: graphics\n"
+        "Priority: optional\n"
+        "Description: looks at pictures and tells, word by word, what it sees\n"
+        " Drop a picture on the window, press Enter, and read a description that appears\n"
+        " word by word. Everything happens on this computer. A small model for drawn\n"
+        " pictures is built in; LLaVA-1.5-7b can be loaded from a folder.\n",
+        encoding="utf-8",
+    )
+    sums = [
+        f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}"
+        f"  {path.relative_to(root).as_posix()}\n"
+        for path in sorted(files)
+    ]
+    (control / "md5sums").write_text("".join(sums), encoding="utf-8")
+
+
+def _install(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o644)
+
+
+def _link(source: str, target: str) -> str:
+    """A second name for the same bytes: half a gigabyte need not be copied."""
+    Path(target).hardlink_to(source)
+    return target
