@@ -1,0 +1,92 @@
+"""All captions of a run in one file: JSON, one object a line, or CSV for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from core.sidecar import failure, write_atomically
+
+COLUMNS = (
+    "picture",
+    "prompt",
+    "caption",
+    "edited",
+    "model",
+    "model_fingerprint",
+    "sampling",
+    "seed",
+    "ending",
+    "tokens",
+    "seconds",
+    "version",
+)
+KINDS = ("jsonl", "csv")
+
+Row = dict[str, Any]
+
+
+def free_path(folder: Path, kind: str) -> Path:
+    """`captions.csv`, or with the first number that is not taken."""
+    names = (f"captions{f'-{number}' if number > 1 else ''}.{kind}" for number in range(1, 10_000))
+    return next(path for name in names if not (path := folder / name).exists())
+
+
+def encoded(rows: Iterable[Row], kind: str) -> bytes:
+    """The whole file."""
+    if kind == "csv":
+        # Spreadsheets know UTF-8 by its mark alone.
+        return b"\xef\xbb\xbf" + _csv([list(COLUMNS), *map(_cells, rows)])
+    return b"".join(map(_json_line, rows))
+
+
+def write(path: Path, rows: Iterable[Row], kind: str) -> None:
+    """Write all of it in one step. Raises StoreError."""
+    write_atomically(path, encoded(rows, kind))
+
+
+def append(path: Path, rows: Iterable[Row], kind: str) -> None:
+    """Add rows at the end. What a crash tears here, `write` puts right from the journal."""
+    data = _csv(map(_cells, rows)) if kind == "csv" else b"".join(map(_json_line, rows))
+    try:
+        with path.open("ab") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise failure(path, error) from error
+
+
+def _json_line(row: Row) -> bytes:
+    # A file name may hold bytes that are no text; JSON can only escape them.
+    text = json.dumps(row, ensure_ascii=False)
+    try:
+        return f"{text}\n".encode()
+    except UnicodeEncodeError:
+        return f"{json.dumps(row)}\n".encode()
+
+
+def _csv(rows: Iterable[list[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _cells(row: Row) -> list[str]:
+    return [_cell(row.get(column)) for column in COLUMNS]
+
+
+def _cell(value: Any) -> str:
+    """As text that no spreadsheet takes for a formula: a model's words must not run."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    text = json.dumps(value) if isinstance(value, dict | bool) else str(value)
+    starts = text.lstrip(" ")[:1] or text[:1]
+    return f"'{text}" if starts and starts in "=+-@\t\r\n|%" else text
