@@ -1,0 +1,388 @@
+"""How fast this machine answers, measured where the reader is, beside what it could do at best.
+
+Every figure is that of an `Engine`'s reader: from the question to the pieces as they come.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from PIL import Image
+from torch.nn import functional
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+from core.checkpoint import open_engine
+from core.device import choose_device, choose_dtype, device_name, require_memory
+from core.engine import Engine
+from core.errors import Cancelled
+from core.model_folder import built_in_model
+from core.picture import Picture
+from core.prompt import Tokenizer
+from core.transcript import Answer, EngineFacts, ModelChoice, Request, Sampling, Turn
+
+PROMPT = "Please describe this image in detail."
+# What the same question takes with LLaVA-1.5-7b's tokenizer and a longer prompt, as published
+# figures use it.
+_PROMPT_TOKENS = 625
+_CAPTION_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure. `random_weights` is a name in `SIZES`, and then no checkpoint is read.
+
+    `slots` are the numbers of pictures looked at at once; none leaves them out.
+    """
+
+    choice: ModelChoice
+    random_weights: str | None = None
+    new_tokens: int = 256
+    answers: int = 10
+    slots: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Language model, then vision tower."""
+
+    hidden: int
+    inner: int
+    layers: int
+    heads: int
+    vocabulary: int
+    vision_hidden: int
+    vision_inner: int
+    vision_layers: int
+    vision_heads: int
+
+
+SIZES = {
+    "llava-1.5-7b": Sizes(4096, 11008, 32, 32, 32000, 1024, 4096, 24, 16),
+    "built-in": Sizes(256, 688, 7, 4, 4064, 320, 1024, 7, 5),
+}
+
+
+def measure(
+    plan: Plan, on_progress: Callable[[float, str], None], stop: threading.Event
+) -> dict[str, Any]:
+    """The figures by name, as JSON. Blocks; raises Cancelled once `stop` is set, and as
+    `open_engine` and `Engine.answer` do."""
+    started = time.perf_counter()
+    if plan.random_weights is not None:
+        engine = _random_engine(plan, SIZES[plan.random_weights])
+    else:
+        engine = open_engine(plan.choice, lambda *_: None, stop)
+    load_seconds = time.perf_counter() - started
+    try:
+        run = _Run(plan, engine, on_progress, stop)
+        return {
+            "machine": _machine(engine.facts),
+            "model": {**asdict(engine.facts), "has_random_weights": bool(plan.random_weights)},
+            "load_seconds": load_seconds,
+            **run.figures(),
+        }
+    finally:
+        engine.close()
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report for a person to read."""
+    machine, model, limits = report["machine"], report["model"], report["limits"]
+    ours, theirs = report["loop"], report["generate"]
+    lines = [
+        f"{machine['device_name']}, {machine['threads']} threads, torch {machine['torch']}, "
+        f"transformers {machine['transformers']}",
+        f"{model['model']}, {model['dtype']} on {model['device']}; loaded in "
+        f"{report['load_seconds']:.1f} s; prompt of {ours['prompt_tokens']} tokens",
+        f"a copy moves {limits['copy_bytes_per_second'] / 1e9:.0f} GB/s, one row times a matrix "
+        f"reads {limits['gemv_bytes_per_second'] / 1e9:.0f} GB/s; decoding reads "
+        f"{100 * ours['share_of_gemv']:.0f} % of that",
+        "",
+        f"{'':34}{'Onlooker':>12}{'generate()':>12}{'ratio':>8}",
+    ]
+
+    def row(name: str, mine: float, other: float | None, digits: int, inverse: bool) -> None:
+        ratio = "" if not other else f"{(other / mine if inverse else mine / other):.2f}"
+        beside = "" if other is None else f"{other:.{digits}f}"
+        lines.append(f"{name:34}{mine:>12.{digits}f}{beside:>12}{ratio:>8}")
+
+    row("tokens per second", ours["tokens_per_second"], theirs["tokens_per_second"], 1, False)
+    for key, name in (
+        ("seconds_to_first_token", "ms to first token, new picture"),
+        ("follow_up_seconds_to_first_token", "ms to first token, follow-up"),
+    ):
+        row(name, 1e3 * ours[key], 1e3 * theirs[key], 1, True)
+    for slots, rate in ours["captions_per_second"].items():
+        other = theirs["captions_per_second"].get(slots)
+        row(f"captions per second, {slots} at once", rate, other, 2, False)
+    row("first answer's time by the last's", ours["first_answer_ratio"], None, 2, False)
+    if report["peak_memory_bytes"]:
+        row("peak memory in GB", report["peak_memory_bytes"] / 1e9, None, 2, False)
+    return "\n".join(lines)
+
+
+class _Run:
+    """The questions, in order."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine,
+        on_progress: Callable[[float, str], None],
+        stop: threading.Event,
+    ):
+        self._plan, self._engine, self._stop = plan, engine, stop
+        self._progress = on_progress
+        self._pictures = _pictures()
+        self._prompt = PROMPT
+        on_cuda = engine.facts.device.startswith("cuda")
+        self._slots = (
+            plan.slots if plan.slots is not None else (1, 8, 32, 64)[: 4 if on_cuda else 2]
+        )
+
+    def figures(self) -> dict[str, Any]:
+        self._step(0.0, "Measuring the memory")
+        limits = _limits(torch.device(self._engine.facts.device), self._dtype)
+        if torch.cuda.is_initialized():
+            torch.cuda.reset_peak_memory_stats()
+        self._step(0.1, "Asking")
+        ours = self._figures(self._engine, self._plan.answers)
+        peak = _peak_memory(self._engine.facts.device)
+        self._step(0.4, "Captioning many pictures")
+        ours["captions_per_second"] = {str(n): self._captions(self._engine, n) for n in self._slots}
+        self._step(0.7, "Asking generate()")
+        plain = self._engine.by_generate()
+        theirs = self._figures(plain, min(3, self._plan.answers))
+        one_by_one = {str(n): self._captions(plain, n, count=4) for n in self._slots if n == 1}
+        theirs["captions_per_second"] = one_by_one
+        seconds_of_reading = self._engine.bytes_per_token / limits["gemv_bytes_per_second"]
+        ours["share_of_gemv"] = ours["tokens_per_second"] * seconds_of_reading
+        self._step(1.0, "")
+        return {"limits": limits, "loop": ours, "generate": theirs, "peak_memory_bytes": peak}
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return getattr(torch, self._engine.facts.dtype)
+
+    def _step(self, fraction: float, stage: str) -> None:
+        if self._stop.is_set():
+            raise Cancelled("Measuring was cancelled.")
+        self._progress(fraction, stage)
+
+    def _figures(self, engine: Engine, answers: int) -> dict[str, Any]:
+        """New pictures, each with a follow-up; the medians."""
+        first, *_ = firsts = [self._ask(engine)]
+        self._lengthen_prompt(first.input_tokens)
+        follow_ups: list[Answer] = []
+        for _ in range(answers):
+            firsts.append(self._ask(engine))
+            follow_ups.append(self._follow_up(engine))
+        return {
+            "prompt_tokens": firsts[-1].input_tokens,
+            "new_tokens": statistics.median(a.tokens for a in firsts[1:]),
+            "tokens_per_second": statistics.median(a.tokens_per_second for a in firsts[1:]),
+            "seconds_to_first_token": _median(a.seconds_to_first_token for a in firsts[1:]),
+            "follow_up_seconds_to_first_token": _median(
+                a.seconds_to_first_token for a in follow_ups
+            ),
+            "first_answer_ratio": _seconds_per_token(first) / _seconds_per_token(firsts[-1]),
+        }
+
+    def _lengthen_prompt(self, tokens: int) -> None:
+        # A trained model is asked what it was trained to answer.
+        if self._plan.random_weights and self._prompt == PROMPT:
+            self._prompt += " please" * max(0, _PROMPT_TOKENS - tokens)
+
+    def _request(self, turns: tuple[Turn, ...] = (), new_tokens: int | None = None) -> Request:
+        sampling = Sampling(max_new_tokens=new_tokens or self._plan.new_tokens)
+        return Request(next(self._pictures), turns or (Turn(self._prompt),), sampling)
+
+    def _ask(self, engine: Engine) -> Answer:
+        self._asked = self._request()
+        self._answer = self._reader(engine, self._asked)
+        return self._answer
+
+    def _follow_up(self, engine: Engine) -> Answer:
+        """About the picture just asked about, some 20 tokens."""
+        before = replace(self._asked.turns[0], answer=self._answer.text)
+        question = Turn("Please tell me more about what is there on the left of it.")
+        sampling = Sampling(max_new_tokens=8)
+        return self._reader(
+            engine, replace(self._asked, turns=(before, question), sampling=sampling)
+        )
+
+    def _reader(self, engine: Engine, request: Request) -> Answer:
+        if self._stop.is_set():
+            raise Cancelled("Measuring was cancelled.")
+        return engine.answer(request, lambda _: None, self._stop)
+
+    def _captions(self, engine: Engine, slots: int, count: int | None = None) -> float:
+        """Captions a second of pictures asked for one after the other."""
+        requests = [
+            self._request(new_tokens=_CAPTION_TOKENS) for _ in range(count or max(8, 2 * slots))
+        ]
+        # The first step with so many slots captures its graph.
+        warm_up = [replace(request, sampling=Sampling(max_new_tokens=2)) for request in requests]
+        for _ in engine.answer_all(warm_up[:slots], self._stop, slots=slots):
+            pass
+        started = time.perf_counter()
+        for _ in engine.answer_all(requests, self._stop, slots=slots):
+            pass
+        if self._stop.is_set():
+            raise Cancelled("Measuring was cancelled.")
+        return len(requests) / (time.perf_counter() - started)
+
+
+def _median(values: Iterator[float]) -> float:
+    return statistics.median(values)
+
+
+def _seconds_per_token(answer: Answer) -> float:
+    return answer.seconds / max(1, answer.tokens)
+
+
+def _pictures() -> Iterator[Picture]:
+    """Pictures without end, no two alike."""
+    random = np.random.default_rng(0)
+    while True:
+        patches = random.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        pixels = Image.fromarray(patches).resize((640, 480), Image.Resampling.BICUBIC)
+        yield Picture(None, pixels)
+
+
+# ---- the machine ------------------------------------------------------------------------------
+
+
+def _machine(facts: EngineFacts) -> dict[str, Any]:
+    return {
+        "device_name": facts.device_name,
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "onlooker": version("onlooker"),
+    }
+
+
+def _limits(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
+    """Bytes a second: of a copy, read and written, and of the best matrix times one row."""
+    size = 1 << (30 if device.type == "cuda" else 27)
+    with torch.inference_mode():
+        block = torch.zeros(size, dtype=torch.uint8, device=device)
+        target = torch.empty_like(block)
+        copy = 2 * size / _best_seconds(partial(target.copy_, block), device)
+        del block, target
+        rates = []
+        for rows, columns in ((22016, 4096), (4096, 11008), (4096, 4096)):
+            # More than any cache holds, read in turn.
+            count = max(2, size // (rows * columns * dtype.itemsize))
+            matrices = [
+                torch.zeros(rows, columns, device=device, dtype=dtype) for _ in range(count)
+            ]
+            row = torch.zeros(1, columns, device=device, dtype=dtype)
+
+            def read(matrices: Sequence[torch.Tensor] = matrices, row: torch.Tensor = row) -> None:
+                for matrix in matrices:
+                    functional.linear(row, matrix)
+
+            total = sum(matrix.nbytes for matrix in matrices)
+            rates.append(total / _best_seconds(read, device))
+            del matrices, read
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return {"copy_bytes_per_second": copy, "gemv_bytes_per_second": max(rates)}
+
+
+def _best_seconds(act: Callable[[], Any], device: torch.device, times: int = 5) -> float:
+    def once() -> float:
+        started = time.perf_counter()
+        act()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - started
+
+    once()
+    return min(once() for _ in range(times))
+
+
+def _peak_memory(device: str) -> int | None:
+    """Bytes: on a card what torch has taken at most, else what the process has."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import psutil  # Comes with accelerate.
+    except ImportError:
+        return None
+    return psutil.Process().memory_info().rss
+
+
+# ---- random weights ---------------------------------------------------------------------------
+
+
+def _random_engine(plan: Plan, sizes: Sizes) -> Engine:
+    """A LLaVA-1.5 of these sizes that talks nonsense, at the speed of a real one."""
+    tokenizer = Tokenizer.load(built_in_model())
+    config = _config(sizes)
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in LlavaForConditionalGeneration(config).parameters())
+    device = choose_device(plan.choice.device)
+    dtype = choose_dtype(plan.choice.dtype, device, parameters)
+    require_memory(parameters * dtype.itemsize, device)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        torch.manual_seed(0)
+        with torch.device(device):
+            model: Any = LlavaForConditionalGeneration(config)
+    finally:
+        torch.set_default_dtype(before)
+    model.eval().requires_grad_(False)
+    # Its answers are as long as they may be.
+    model.lm_head.weight[tokenizer.eos_token_id] = 0
+    facts = EngineFacts(
+        model=f"Random weights in the sizes of {plan.random_weights}",
+        device=str(device),
+        device_name=device_name(device),
+        dtype=str(dtype).removeprefix("torch."),
+        memory_bytes=parameters * dtype.itemsize,
+        context_length=4096,
+    )
+    return Engine(model, tokenizer, facts)
+
+
+def _config(sizes: Sizes) -> LlavaConfig:
+    config = LlavaConfig(
+        text_config=LlamaConfig(
+            vocab_size=sizes.vocabulary,
+            hidden_size=sizes.hidden,
+            intermediate_size=sizes.inner,
+            num_hidden_layers=sizes.layers,
+            num_attention_heads=sizes.heads,
+            max_position_embeddings=4096,
+            rms_norm_eps=1e-5,
+        ),
+        vision_config=CLIPVisionConfig(
+            hidden_size=sizes.vision_hidden,
+            intermediate_size=sizes.vision_inner,
+            num_hidden_layers=sizes.vision_layers,
+            num_attention_heads=sizes.vision_heads,
+            image_size=336,
+            patch_size=14,
+        ),
+    )
+    config._attn_implementation = "sdpa"
+    return config
