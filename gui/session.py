@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import AppError, Cancelled, EngineError, PictureError, StoreError
 from core.picture import Picture, find_pictures, open_picture
@@ -86,7 +86,8 @@ class Session(QObject):
         self._conversation: _Conversation | None = None
         self._under_way: set[_Conversation] = set()
         self._is_closed = False
-        model.state_changed.connect(self.model_changed)
+        self._ready_model = model.state.facts.model if isinstance(model.state, Ready) else ""
+        model.state_changed.connect(self._on_state_changed)
 
     @property
     def picture(self) -> Picture | None:
@@ -316,9 +317,7 @@ class Session(QObject):
             return  # Closing has done so already.
         self._under_way.remove(conversation)
         conversation.is_answered.set()
-        state = self._model.state
-        model = state.facts.model if isinstance(state, Ready) else ""
-        exchange = Exchange(conversation.prompt, answer, model)
+        exchange = Exchange(conversation.prompt, answer, self._ready_model)
         conversation.transcript = conversation.transcript.with_exchange(exchange)
         try:
             conversation.kept_as = self._store.save(conversation.transcript, conversation.kept_as)
@@ -340,6 +339,13 @@ class Session(QObject):
         else:
             self._settings.model_choice = choice
             await self.keep_settings()
+
+    @Slot(object)
+    def _on_state_changed(self, state: ModelState) -> None:
+        if isinstance(state, Ready):
+            # What answers from now on; the next model may load before an answer is kept.
+            self._ready_model = state.facts.model
+        self.model_changed.emit(state)
 
     async def keep_settings(self) -> None:
         """Write the settings. Not in the window's thread: the disk may take its time."""

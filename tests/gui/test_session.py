@@ -223,6 +223,20 @@ def test_stopped_answer_is_kept(run, opened, heard, store):
     assert kept(store) == [[("hold", "Half an")]]
 
 
+def test_answer_bears_the_name_of_the_model_that_gave_it(run, opened, heard):
+    async def story():
+        asking = asyncio.create_task(opened.ask("hold"))
+        await until(lambda: heard("piece_said"))
+        loading = asyncio.create_task(opened.load_model(ModelChoice("other")))
+        await until(lambda: heard("model_changed"))
+        opened.stop()
+        await asyncio.gather(asking, loading)
+        await opened.ask("say 1 words")
+
+    run(story())
+    assert [e.model for e in opened.transcript.exchanges] == ["built-in", "other"]
+
+
 def test_answer_stopped_before_its_first_word_is_not_part_of_the_next_question(
     run, opened, checkpoint
 ):
