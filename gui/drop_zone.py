@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QMimeData, Qt, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -17,22 +13,16 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QGuiApplication,
-    QIcon,
     QImage,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
-    QPixmap,
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QFrame,
-    QGridLayout,
     QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -41,19 +31,23 @@ from PySide6.QtWidgets import (
 
 from core.picture import Picture
 from gui.elided_label import ElidedLabel
+from gui.empty_page import EmptyPage, ErrorPage
+from gui.picture_mime import (
+    as_png,
+    encoded_image,
+    invitation,
+    is_welcome,
+    local_paths,
+    name_in,
+    web_urls,
+)
 from gui.picture_strip import PictureStrip
 from gui.picture_view import PictureView
-from gui.preview import PreviewMaker, thumbnail
+from gui.preview import PreviewMaker
 from gui.theme import Theme
 
-SAMPLE_SIDE = 56
-_SAMPLES_IN_ROW = 4
-_LOW = 340
 # Room for a picture's size; a long name gives way to it.
 _FACTS_WIDTH = 92
-
-# In the order of how faithful they are; an encoded image is passed on as it is.
-_ENCODED = ("image/png", "image/webp", "image/jpeg", "image/gif", "image/tiff", "image/bmp")
 
 
 class DropZone(QFrame):
@@ -138,14 +132,14 @@ class DropZone(QFrame):
 
     def take(self, mime: QMimeData) -> bool:
         """Use what was dropped or pasted. False when nothing in it could be a picture."""
-        if paths := _local_paths(mime):
+        if paths := local_paths(mime):
             self.paths_dropped.emit(paths)
-        elif encoded := _encoded_image(mime):
-            self.image_data_dropped.emit(encoded, _name_in(mime))
+        elif data := encoded_image(mime):
+            self.image_data_dropped.emit(data, name_in(mime))
         elif mime.hasImage():
             image = QImage(mime.imageData())
-            self.previews.ask(("encode", _name_in(mime)), partial(_encoded, image))
-        elif _web_urls(mime):
+            self.previews.ask(("encode", name_in(mime)), partial(as_png, image))
+        elif web_urls(mime):
             self.refused.emit(
                 "That is a link, and Onlooker fetches nothing from the network. Save the picture"
                 " first, or copy the image itself, then drop or paste it here."
@@ -157,7 +151,7 @@ class DropZone(QFrame):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if is_welcome(event.mimeData()):
             event.acceptProposedAction()
-            self.drag_overlay.invite(_invitation(event.mimeData()), self.has_picture)
+            self.drag_overlay.invite(invitation(event.mimeData()), self.has_picture)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
         event.acceptProposedAction()
@@ -189,8 +183,8 @@ class DropZone(QFrame):
     def _build_stage(self) -> None:
         self.picture_view = PictureView(self.previews)
         self.picture_view.setObjectName("picture_view")
-        self.empty_page = _EmptyPage(self._theme, self.previews)
-        self.error_page = _ErrorPage(self._theme)
+        self.empty_page = EmptyPage(self._theme, self.previews)
+        self.error_page = ErrorPage(self._theme)
         self.stage = QStackedWidget()
         self.stage.setObjectName("stage")
         for page in (self.empty_page, self.picture_view, self.error_page):
@@ -259,128 +253,6 @@ class DropZone(QFrame):
                 self.image_data_dropped.emit(data, name)
 
 
-class _EmptyPage(QWidget):
-    """Teaches how to begin."""
-
-    sample_chosen = Signal(Path)
-
-    def __init__(self, theme: Theme, previews: PreviewMaker):
-        super().__init__()
-        self.setObjectName("empty_page")
-        self._theme = theme
-        self._previews = previews
-        self._buttons: dict[Path, QToolButton] = {}
-        self.icon_label = QLabel()
-        self.title_label = QLabel("Drop a picture here")
-        self.title_label.setObjectName("empty_title")
-        self.hint_label = QLabel("or paste one with Ctrl+V")
-        self.hint_label.setObjectName("empty_hint")
-        self.open_button = QPushButton("Open a picture…")
-        self.open_button.setObjectName("open_button")
-        self.samples_label = QLabel("Or begin with one of these")
-        self.samples_label.setObjectName("samples_label")
-        self.samples = QWidget()
-        self._grid = QGridLayout(self.samples)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(4)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 8, 0, 8)
-        column.setSpacing(0)
-        column.addStretch(3)
-        middle = Qt.AlignmentFlag.AlignHCenter
-        for part, below in (
-            (self.icon_label, 12),
-            (self.title_label, 4),
-            (self.hint_label, 16),
-            (self.open_button, 24),
-            (self.samples_label, 8),
-            (self.samples, 0),
-        ):
-            column.addWidget(part, 0, middle)
-            column.addSpacing(below)
-        column.addStretch(4)
-        self.show_samples([])
-        previews.made.connect(self._on_made)
-
-    def show_samples(self, paths: list[Path]) -> None:
-        for button in self._buttons.values():
-            button.deleteLater()
-        self._buttons = {path: self._sample_button(path) for path in paths}
-        for place, button in enumerate(self._buttons.values()):
-            self._grid.addWidget(button, place // _SAMPLES_IN_ROW, place % _SAMPLES_IN_ROW)
-        for part in (self.samples_label, self.samples):
-            part.setVisible(bool(paths))
-
-    def dress(self) -> None:
-        ratio = self.devicePixelRatioF()
-        self.icon_label.setPixmap(self._theme.pixmap("picture", 48, ratio, "text_quiet"))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.icon_label.setVisible(self.height() >= _LOW or not self._buttons)
-
-    def _sample_button(self, path: Path) -> QToolButton:
-        title = path.stem.replace("_", " ").replace("-", " ")
-        button = QToolButton()
-        button.setProperty("class", "sample")
-        button.setIconSize(QSize(SAMPLE_SIDE, SAMPLE_SIDE))
-        button.setToolTip(title)
-        button.setAccessibleName(f"Sample picture: {title}")
-        button.clicked.connect(partial(self.sample_chosen.emit, path))
-        side = round(SAMPLE_SIDE * max(2.0, self.devicePixelRatioF()))
-        self._previews.ask(("sample", path), partial(thumbnail, path, side))
-        return button
-
-    @Slot(object, object)
-    def _on_made(self, key: object, image: QImage) -> None:
-        match key:
-            case ("sample", Path() as path) if path in self._buttons and not image.isNull():
-                pixmap = QPixmap.fromImage(image)
-                pixmap.setDevicePixelRatio(image.width() / SAMPLE_SIDE)
-                self._buttons[path].setIcon(QIcon(_rounded(pixmap)))
-
-
-class _ErrorPage(QWidget):
-    """Says what is wrong with a picture, and offers another."""
-
-    def __init__(self, theme: Theme):
-        super().__init__()
-        self.setObjectName("error_page")
-        self._theme = theme
-        self.icon_label = QLabel()
-        self.text_label = QLabel()
-        self.text_label.setObjectName("error_text")
-        self.text_label.setTextFormat(Qt.TextFormat.PlainText)
-        self.text_label.setWordWrap(True)
-        self.text_label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.text_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.text_label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        self.open_button = QPushButton("Open another picture…")
-        self.open_button.setObjectName("open_another_button")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 8, 12, 8)
-        column.setSpacing(16)
-        middle = Qt.AlignmentFlag.AlignHCenter
-        column.addStretch(3)
-        column.addWidget(self.icon_label, 0, middle)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(self.text_label, 8)
-        row.addStretch(1)
-        self.text_label.setMaximumWidth(440)
-        column.addLayout(row)
-        column.addWidget(self.open_button, 0, middle)
-        column.addStretch(4)
-
-    def show_text(self, text: str) -> None:
-        self.text_label.setText(_breakable(text))
-        self.text_label.setAccessibleName(text)
-
-    def dress(self) -> None:
-        ratio = self.devicePixelRatioF()
-        self.icon_label.setPixmap(self._theme.pixmap("warning", 40, ratio, "danger"))
-
-
 class _DragOverlay(QWidget):
     """While something is dragged over: where to let go, and what will happen."""
 
@@ -421,79 +293,3 @@ class _DragOverlay(QWidget):
             painter.setPen(self._theme.colour("text"))
             words = frame.adjusted(16, frame.height() // 2 + 8, -16, 0)
             painter.drawText(words, int(Qt.AlignmentFlag.AlignHCenter), self.text)
-
-
-# What is in a drag or on the clipboard
-
-
-def is_welcome(mime: QMimeData) -> bool:
-    """Whether something is dragged that we can use, or can say why not."""
-    return mime.hasUrls() or mime.hasImage() or any(mime.hasFormat(kind) for kind in _ENCODED)
-
-
-def _local_paths(mime: QMimeData) -> list[Path]:
-    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
-
-
-def _web_urls(mime: QMimeData) -> list[str]:
-    urls = (url.toString() for url in mime.urls() if not url.isLocalFile())
-    return [url for url in urls if not url.startswith("data:")]
-
-
-def _encoded_image(mime: QMimeData) -> bytes:
-    """The image's own bytes, so that nothing is decoded or encoded here."""
-    for kind in _ENCODED:
-        if mime.hasFormat(kind) and (data := bytes(mime.data(kind).data())):
-            return data
-    for url in mime.urls():
-        head, _, body = url.toString().partition(";base64,")
-        if head.startswith("data:image/"):
-            try:
-                return base64.b64decode(unquote(body))
-            except binascii.Error:
-                continue
-    return b""
-
-
-def _name_in(mime: QMimeData) -> str:
-    """The last part of a web address, when it looks like a file's name."""
-    names = (unquote(urlsplit(url).path).rsplit("/", 1)[-1] for url in _web_urls(mime))
-    return next((name for name in names if "." in name.strip(".")), "")
-
-
-def _invitation(mime: QMimeData) -> str:
-    paths = _local_paths(mime)
-    if len(paths) > 1:
-        return f"Let go to open {len(paths)} files"
-    if paths and paths[0].is_dir():
-        return "Let go to open the folder"
-    return "Let go to open the picture"
-
-
-def _encoded(image: QImage) -> bytes:
-    data = QByteArray()
-    buffer = QBuffer(data)
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    # The highest quality is the lightest compression, and so the quickest.
-    image.save(buffer, "PNG", 100)  # type: ignore[call-overload]
-    return bytes(data.data())
-
-
-def _rounded(pixmap: QPixmap) -> QPixmap:
-    """The same with rounded corners."""
-    result = QPixmap(pixmap.size())
-    result.setDevicePixelRatio(pixmap.devicePixelRatio())
-    result.fill(Qt.GlobalColor.transparent)
-    with QPainter(result) as painter:
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setBrush(pixmap)
-        painter.setPen(Qt.PenStyle.NoPen)
-        side = pixmap.deviceIndependentSize()
-        painter.drawRoundedRect(0, 0, round(side.width()), round(side.height()), 6, 6)
-    return result
-
-
-def _breakable(text: str) -> str:
-    """Lets a long file name break after its dots, dashes and underscores."""
-    text = re.sub(r"([^\W_]{24})(?=\w)", "\\1\u200b", text)
-    return re.sub(r"([._/\\-])(?=\w)", "\\1\u200b", text)

@@ -22,10 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QDialog,
-    QDialogButtonBox,
     QFileDialog,
-    QFormLayout,
-    QLabel,
     QMainWindow,
     QMenu,
     QSplitter,
@@ -36,6 +33,7 @@ from PySide6.QtWidgets import (
 from core.picture import PICTURE_SUFFIXES, Picture
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Transcript
 from gui.drop_zone import DropZone
+from gui.help_dialogs import AboutDialog, KeysDialog
 from gui.notice_bar import NoticeBar
 from gui.prompt_box import PromptBox
 from gui.status_line import StatusLine
@@ -460,47 +458,13 @@ class MainWindow(QMainWindow):
         self.theme_actions[self._theme.mode].setChecked(True)
 
     def _show_keys(self) -> None:
-        dialog = QDialog(self)
-        dialog.setObjectName("keys_dialog")
-        dialog.setWindowTitle("Keyboard shortcuts")
-        form = QFormLayout()
-        form.setHorizontalSpacing(32)
-        form.setVerticalSpacing(6)
-        rows = [
-            ("Enter", "Ask"),
-            ("Shift+Enter", "Break the line"),
-            ("Up, Down", "Earlier prompts"),
+        actions = [
+            action for menu in self.menuBar().findChildren(QMenu) for action in menu.actions()
         ]
-        for menu in self.menuBar().findChildren(QMenu):
-            for action in menu.actions():
-                if keys := action.shortcut().toString(QKeySequence.SequenceFormat.NativeText):
-                    rows.append((keys, action.text().replace("&", "").rstrip("…")))
-        rows.append(("0, 1, +, −, wheel", "Fit, actual size, zoom; with the picture in focus"))
-        for keys, words in rows:
-            key_label = QLabel(keys)
-            key_label.setProperty("class", "key")
-            form.addRow(key_label, QLabel(words))
-        _with_close_button(dialog, form)
-        _open(dialog)
+        _open(KeysDialog(actions, self))
 
     def _show_about(self) -> None:
-        dialog = QDialog(self)
-        dialog.setObjectName("about_dialog")
-        dialog.setWindowTitle("About Onlooker")
-        icon = QLabel()
-        icon.setPixmap(self.windowIcon().pixmap(64, 64))
-        title = QLabel("Onlooker")
-        title.setProperty("class", "title")
-        words = QLabel(
-            "Looks at pictures and tells, word by word, what it sees.\n"
-            "Everything happens on this computer; no picture and no word leaves it."
-        )
-        column = QVBoxLayout()
-        column.setSpacing(12)
-        for part in (icon, title, words):
-            column.addWidget(part)
-        _with_close_button(dialog, column)
-        _open(dialog)
+        _open(AboutDialog(self))
 
 
 def _action(menu: QMenu, text: str, act: Callable[[], object], *keys: str) -> QAction:
@@ -515,13 +479,3 @@ def _open(dialog: QDialog) -> None:
     """Without waiting for it: a nested loop would run beside the program's own."""
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.open()
-
-
-def _with_close_button(dialog: QDialog, content: QFormLayout | QVBoxLayout) -> None:
-    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-    buttons.rejected.connect(dialog.reject)
-    column = QVBoxLayout(dialog)
-    column.setContentsMargins(24, 24, 24, 16)
-    column.setSpacing(24)
-    column.addLayout(content)
-    column.addWidget(buttons)

@@ -1,0 +1,166 @@
+"""The exchanges under each other, scrolled. It follows the end until the reader scrolls up."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+
+from gui.exchange_view import ExchangeView
+
+SLICE_SECONDS = 0.012
+_NEAR_END = 8
+_BOTTOM = 12
+
+
+class ExchangeColumn(QScrollArea):
+    """What moves is only what must; another width is taken in slices, the part in sight first.
+
+    `end_left(bool)`: whether the reader is away from the end.
+    """
+
+    end_left = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.column = QWidget()
+        self.column.setObjectName("transcript_column")
+        self.setWidget(self.column)
+        self._views: list[ExchangeView] = []
+        self._stale: list[ExchangeView] = []
+        self._follows = True
+        self._read: ExchangeView | None = None
+        self._read_offset = 0
+        self._places = False
+        self._fits = False
+        self._rest = QTimer(self, singleShot=True, interval=0)
+        self._rest.timeout.connect(self._settle)
+        bar = self.verticalScrollBar()
+        bar.valueChanged.connect(self._on_scrolled)
+        # Always there, so that the text's width stays; seen only when there is more.
+        bar.rangeChanged.connect(self._on_range_changed)
+
+    @property
+    def follows_end(self) -> bool:
+        return self._follows
+
+    def add(self, view: ExchangeView, at: int | None = None) -> None:
+        index = len(self._views) if at is None else at
+        self._views.insert(index, view)
+        view.height_changed.connect(self._on_height_changed)
+        view.show()
+        self._fit(view)
+        self._place(index)
+
+    def keep(self, count: int) -> None:
+        """Remove all but the first `count`."""
+        for view in self._views[count:]:
+            view.hide()
+            view.deleteLater()
+        del self._views[count:]
+        self._stale = [view for view in self._stale if view in self._views]
+        self._place(count)
+
+    @Slot()
+    def go_to_end(self) -> None:
+        self._follow(True)
+        bar = self.verticalScrollBar()
+        bar.setValue(bar.maximum())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self.viewport().width() != self.column.width():
+            self._stale = list(self._views)
+            self._settle()
+        else:
+            self._place(len(self._views))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        bar = self.verticalScrollBar()
+        match event.key():
+            case Qt.Key.Key_Home:
+                bar.setValue(0)
+            case Qt.Key.Key_End:
+                self.go_to_end()
+            case _:
+                super().keyPressEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        super().wheelEvent(event)
+        event.accept()
+
+    def _fit(self, view: ExchangeView) -> None:
+        width = self.viewport().width()
+        self._fits = True
+        view.resize(width, view.fit(width))
+        self._fits = False
+
+    @Slot()
+    def _settle(self) -> None:
+        """Fit what has another width, the part in sight first, for one slice of time."""
+        until = time.perf_counter() + SLICE_SECONDS
+        seen = self.viewport().rect().translated(0, self.verticalScrollBar().value())
+        self._stale.sort(key=lambda view: view.geometry().intersects(seen))
+        first = None
+        while self._stale and time.perf_counter() < until:
+            view = self._stale.pop()
+            self._fit(view)
+            first = view
+        if first is not None:
+            self._place(0)
+        if self._stale:
+            self._rest.start()
+
+    def _place(self, start: int) -> None:
+        """Put the exchanges from `start` on under each other; what is being read stays put."""
+        bar = self.verticalScrollBar()
+        self._places = True
+        y = self._views[start - 1].geometry().bottom() + 1 if start > 0 and self._views else 0
+        for view in self._views[start:]:
+            if view.y() != y:
+                view.move(0, y)
+            y += view.height()
+        height = max(y + _BOTTOM, self.viewport().height())
+        self.column.resize(self.viewport().width(), height)
+        if self._follows:
+            bar.setValue(bar.maximum())
+        elif self._read is not None and self._read in self._views:
+            bar.setValue(self._read.y() + self._read_offset)
+        self._places = False
+
+    def _follow(self, follows: bool) -> None:
+        if follows != self._follows:
+            self._follows = follows
+            self.end_left.emit(not follows)
+
+    @Slot(int, int)
+    def _on_range_changed(self, smallest: int, largest: int) -> None:
+        self.verticalScrollBar().setEnabled(largest > smallest)
+
+    @Slot()
+    def _on_scrolled(self) -> None:
+        if not self._places:
+            bar = self.verticalScrollBar()
+            self._follow(bar.value() >= bar.maximum() - _NEAR_END)
+            # The topmost exchange in sight, and how far it is scrolled.
+            seen = (view for view in self._views if view.geometry().bottom() >= bar.value())
+            self._read = next(seen, None)
+            self._read_offset = bar.value() - self._read.y() if self._read else 0
+
+    @Slot()
+    def _on_height_changed(self) -> None:
+        view = self.sender()
+        if not isinstance(view, ExchangeView) or view not in self._views or self._fits:
+            return
+        if view is self._views[-1]:
+            self._fit(view)
+            self._place(len(self._views) - 1)
+        elif view not in self._stale:
+            # All of them at once, when the type changes: in slices.
+            self._stale.append(view)
+            self._rest.start()
