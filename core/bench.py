@@ -307,7 +307,7 @@ def _limits(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
     return {"copy_bytes_per_second": copy, "gemv_bytes_per_second": max(rates)}
 
 
-def _best_seconds(act: Callable[[], Any], device: torch.device, times: int = 5) -> float:
+def _best_seconds(act: Callable[[], Any], device: torch.device, times: int = 3) -> float:
     def once() -> float:
         started = time.perf_counter()
         act()

@@ -1,4 +1,4 @@
-"""`onlooker caption`: pictures are described in the terminal, the second client of the core."""
+"""`onlooker caption` and `onlooker bench`: the terminal, the second client of the core."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(ended.code or 0)
     try:
         with _stop_on_interrupt() as stop:
-            return _Captions(options, stop).run()
+            return (
+                _bench(options, stop) if options.verb == "bench" else _Captions(options, stop).run()
+            )
     except BrokenPipeError:
         # The reader has gone, as `head` does. Python would complain of it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -59,6 +61,38 @@ def _parser() -> argparse.ArgumentParser:
     add = caption.add_argument
     add("paths", nargs="+", type=Path, metavar="PICTURE", help="a picture or a folder of them")
     add("--prompt", default=PROMPT, metavar="TEXT", help="what to ask (default: %(default)s)")
+    _add_model(add)
+    add("--max-new-tokens", default=512, type=_count, metavar="N")
+    add("--temperature", default=0.0, type=_temperature, metavar="T", help="0, the default: greedy")
+    add("--top-p", default=1.0, type=_share, metavar="P")
+    add("--seed", type=_seed, metavar="N", help="makes a sampled caption come again")
+    add("--format", default="text", choices=["text", "json"], help="json: one object a line")
+    add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
+    bench = verbs.add_parser(
+        "bench",
+        help="measure how fast answers come",
+        description="Measure how fast answers come, with transformers' own generate() beside it.",
+    )
+    add = bench.add_argument
+    _add_model(add)
+    add(
+        "--random-weights",
+        choices=["llava-1.5-7b", "built-in"],
+        help="a model of these sizes that talks nonsense, instead of a checkpoint",
+    )
+    add("--max-new-tokens", default=256, type=_count, metavar="N")
+    add("--answers", default=10, type=_count, metavar="N", help="how many (default: %(default)s)")
+    add(
+        "--slots",
+        type=_counts,
+        metavar="N,N",
+        help="how many pictures are looked at at once (default: 1,8,32,64 on a card, else 1,8)",
+    )
+    add("--json", action="store_true", help="one JSON object instead of the table")
+    return parser
+
+
+def _add_model(add: Callable[..., Any]) -> None:
     add(
         "--model",
         default=BUILT_IN,
@@ -67,13 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--device", default="auto", type=_device, metavar="auto|cpu|cuda[:N]")
     add("--dtype", default="auto", choices=["auto", "float16", "bfloat16", "float32"])
-    add("--max-new-tokens", default=512, type=_count, metavar="N")
-    add("--temperature", default=0.0, type=_temperature, metavar="T", help="0, the default: greedy")
-    add("--top-p", default=1.0, type=_share, metavar="P")
-    add("--seed", type=_seed, metavar="N", help="makes a sampled caption come again")
-    add("--format", default="text", choices=["text", "json"], help="json: one object a line")
-    add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
-    return parser
 
 
 def _device(text: str) -> str:
@@ -84,6 +111,10 @@ def _device(text: str) -> str:
 
 def _count(text: str) -> int:
     return int(_number(text, int, 1, 100_000))
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(_count(number) for number in text.split(","))
 
 
 def _seed(text: str) -> int:
@@ -130,6 +161,41 @@ def _stop_on_interrupt() -> Iterator[threading.Event]:
 # ---- what is done ------------------------------------------------------------------------------
 
 
+def _bench(options: argparse.Namespace, stop: threading.Event) -> int:
+    choice = ModelChoice(options.model, options.device, options.dtype)
+    try:
+        with _torch_wanted():
+            from core.bench import Plan, measure, table
+        plan = Plan(
+            choice,
+            options.random_weights,
+            new_tokens=options.max_new_tokens,
+            answers=options.answers,
+            slots=options.slots,
+        )
+        report = measure(plan, _show_progress, stop)
+    except Cancelled:
+        return INTERRUPTED
+    except AppError as error:
+        _say(f"onlooker: {error}")
+        return SOME_FAILED
+    _print(
+        json.dumps(report, ensure_ascii=_is_ascii(), indent=1) if options.json else table(report)
+    )
+    return ALL_WELL
+
+
+@contextmanager
+def _torch_wanted() -> Iterator[None]:
+    """Around imports that take seconds: torch and transformers."""
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        raise CheckpointError(
+            f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."
+        ) from error
+
+
 class _Captions:
     """One run over pictures; a picture that fails is told and the run goes on."""
 
@@ -173,13 +239,8 @@ class _Captions:
         return pictures
 
     def _open_engine(self) -> Engine:
-        try:
-            # Takes seconds: torch and transformers.
+        with _torch_wanted():
             from core.checkpoint import open_engine
-        except (ImportError, OSError) as error:
-            raise CheckpointError(
-                f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."
-            ) from error
 
         options = self._options
         choice = ModelChoice(options.model, options.device, options.dtype)

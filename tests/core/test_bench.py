@@ -1,0 +1,60 @@
+import json
+import threading
+
+import pytest
+
+from core.bench import SIZES, Plan, measure
+from core.errors import Cancelled
+from core.terminal import main
+from core.transcript import ModelChoice
+
+SHORT = ["--max-new-tokens", "4", "--answers", "1", "--slots", "1,2", "--device", "cpu"]
+
+
+def test_bench_prints_one_json_object_of_what_a_reader_gets(capsys):
+    status = main(["bench", "--random-weights", "built-in", "--json", *SHORT])
+
+    report = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert report["model"]["has_random_weights"] is True
+    assert report["machine"]["device_name"]
+    for way in ("loop", "generate"):
+        figures = report[way]
+        assert figures["prompt_tokens"] == 625
+        assert figures["new_tokens"] == 4
+        assert figures["tokens_per_second"] > 0
+        assert figures["follow_up_seconds_to_first_token"] > 0
+        assert figures["captions_per_second"]["1"] > 0
+    assert report["loop"]["captions_per_second"].keys() == {"1", "2"}
+    assert report["limits"]["gemv_bytes_per_second"] > 0
+    assert 0 < report["loop"]["share_of_gemv"] < 1
+
+
+def test_bench_prints_a_table_of_a_checkpoint(capsys, tiny_original_layout):
+    assert main(["bench", "--model", str(tiny_original_layout), *SHORT]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "tokens per second" in lines[5]
+    assert "generate()" in lines[4]
+
+
+def test_bench_says_what_is_wrong_with_a_model(capsys, tmp_path):
+    assert main(["bench", "--model", str(tmp_path), *SHORT]) == 1
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("onlooker: ")
+
+
+def test_measuring_can_be_stopped():
+    stop = threading.Event()
+    stop.set()
+    plan = Plan(ModelChoice(device="cpu"), "built-in", new_tokens=2, answers=1)
+
+    with pytest.raises(Cancelled):
+        measure(plan, lambda *_: None, stop)
+
+
+def test_every_size_that_the_terminal_offers_is_known(capsys):
+    assert main(["bench", "--help"]) == 0
+    assert "{" + ",".join(SIZES) + "}" in capsys.readouterr().out
