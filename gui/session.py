@@ -305,6 +305,9 @@ class Session(QObject):
 
     def _hear(self, conversation: _Conversation):
         def on_piece(piece: str) -> None:
+            if not conversation.said:
+                # By the end of the answer the next model may be there already.
+                conversation.model = self._ready_model
             conversation.said.append(piece)
             if conversation is self._conversation:
                 self.piece_said.emit(piece)
@@ -317,7 +320,7 @@ class Session(QObject):
             return  # Closing has done so already.
         self._under_way.remove(conversation)
         conversation.is_answered.set()
-        exchange = Exchange(conversation.prompt, answer, self._ready_model)
+        exchange = Exchange(conversation.prompt, answer, conversation.model)
         conversation.transcript = conversation.transcript.with_exchange(exchange)
         try:
             conversation.kept_as = self._store.save(conversation.transcript, conversation.kept_as)
@@ -343,7 +346,6 @@ class Session(QObject):
     @Slot(object)
     def _on_state_changed(self, state: ModelState) -> None:
         if isinstance(state, Ready):
-            # What answers from now on; the next model may load before an answer is kept.
             self._ready_model = state.facts.model
         self.model_changed.emit(state)
 
@@ -397,12 +399,14 @@ class _Conversation:
     transcript: Transcript
     kept_as: int | None = None
     prompt: str = ""
+    model: str = ""
     said: list[str] = field(default_factory=list)
     began: float = 0.0
     is_answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self, prompt: str) -> None:
-        self.prompt, self.said, self.began = prompt, [], time.perf_counter()
+        self.prompt, self.model, self.said = prompt, "", []
+        self.began = time.perf_counter()
         self.is_answered.clear()
 
     def half_answer(self) -> Answer | None:
