@@ -30,6 +30,14 @@ def _long_lived_objects_are_collected_once():
     gc.freeze()
 
 
+@pytest.fixture(autouse=True)
+def _garbage_is_collected_in_this_thread():
+    """Previews are made in a thread; widgets in a reference cycle must not die there."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture
 def loop(qapp):
     """The program's own event loop, with its small executor.
