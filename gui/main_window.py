@@ -157,7 +157,6 @@ class MainWindow(QMainWindow):
 
     def begin_answer(self, prompt: str) -> None:
         self.transcript_view.begin_answer(prompt)
-        self.prompt_box.suggest("")
         self.prompt_box.set_answering(True)
         self.status_line.show_speed(0)
 
@@ -177,7 +176,6 @@ class MainWindow(QMainWindow):
         """A new conversation begins; the first preset is suggested again."""
         self.transcript_view.clear()
         self.prompt_box.set_answering(False)
-        self.prompt_box.suggest(self._suggestion)
 
     def cut_conversation(self, count: int) -> None:
         """Keep the first `count` exchanges."""
@@ -409,6 +407,7 @@ class MainWindow(QMainWindow):
         """Offer what can be done now."""
         answering = self.transcript_view.is_answering
         said = self.transcript_view.has_exchanges
+        self.prompt_box.suggest("" if said else self._suggestion)
         self.stop_action.setEnabled(answering)
         self.again_action.setEnabled(said and not answering)
         self.new_action.setEnabled(said)
@@ -422,7 +421,6 @@ class MainWindow(QMainWindow):
     @Slot(bool)
     def _on_picture_shown(self, is_shown: bool) -> None:
         self.prompt_box.set_has_picture(is_shown)
-        self.prompt_box.suggest("" if self.transcript_view.has_exchanges else self._suggestion)
         self._show_state()
 
     @Slot(list)

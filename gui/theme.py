@@ -31,6 +31,7 @@ _SMALLEST_BODY = 14
 class Palette:
     """One look. Text tokens reach WCAG AA (4.5 to 1) on every ground named beside them."""
 
+    name: str
     window: str
     """Behind everything."""
     surface: str
@@ -60,7 +61,9 @@ class Palette:
     danger_soft: str
 
 
+# The arrows and checks of fields are SVGs that Qt reads by itself: their colours are written there.
 LIGHT = Palette(
+    name="light",
     window="#f5f5f2",
     surface="#ffffff",
     canvas="#ebebe7",
@@ -78,6 +81,7 @@ LIGHT = Palette(
     danger_soft="#fbe9e7",
 )
 DARK = Palette(
+    name="dark",
     window="#1c1d1e",
     surface="#242627",
     canvas="#161718",
@@ -222,7 +226,8 @@ def stylesheet(palette: Palette, body_pixels: int = _SMALLEST_BODY, text_percent
         "reading": f"{round((body_pixels + 1) * text_percent / 100)}px",
         "title": f"{round(body_pixels * 1.45)}px",
     }
-    return template.substitute(asdict(palette), **sizes)
+    icons = (RESOURCES / "icons").as_posix()
+    return template.substitute(asdict(palette), icons=icons, **sizes)
 
 
 def contrast(one: str, other: str) -> float:

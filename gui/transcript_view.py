@@ -54,7 +54,7 @@ class TranscriptView(QFrame):
 
     @property
     def has_exchanges(self) -> bool:
-        return bool(self._exchanges)
+        return bool(self._exchanges or self._earlier)
 
     @property
     def is_answering(self) -> bool:
