@@ -1,9 +1,10 @@
 """The whole program without a window, in the order the data moves.
 
-A file becomes an upright RGB `Picture` (`picture`). What a person asks about it, with the
-turns before and how words are to be chosen, is a `Request` (`transcript`). The request becomes
-the exact input ids and pixel values of LLaVA-1.5 (`prompt`). A `checkpoint` opens the
-`engine`, which says its `Answer` piece by piece. `store` keeps the `Transcript`, `settings`
-the choices, and `terminal` is the client without a window. `errors` holds the sentences for
-when it does not work out. Nothing here knows of Qt.
+A file becomes an upright RGB `Picture` (`picture`). What a person asks about it, with the turns
+before and how words are to be chosen, is a `Request` (`transcript`). The request becomes the
+exact input ids and pixel values of LLaVA-1.5 (`prompt`). A `model_folder` is understood, its
+`weights` go to the `device`, and `checkpoint` opens the `engine`, which says its `Answer` piece
+by piece. `store` keeps the `Transcript`, `settings` the choices, and `terminal` is the client
+without a window. `errors` holds the sentences for when it does not work out. Nothing here knows
+of Qt.
 """
