@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections import Counter
@@ -22,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import debian
-from bundle import ROOT, Contents, Exclusion, contents, project
+from bundle import ROOT, Contents, Exclusion, contents, is_below, project
 
 DIST = ROOT / "dist"
 WORK = ROOT / "build"
@@ -138,18 +139,21 @@ def report_exclusions(inside: Contents) -> None:
 
 
 def measure(exclusion: Exclusion) -> int:
-    """What lies under its names in this installation."""
-    site = Path(next(path for path in sys.path if path.endswith("site-packages")))
-    size = 0
-    for path in files_of(site):
-        place = path.relative_to(site).as_posix()
-        dotted = place.removesuffix(".py").replace("/", ".")
-        if "__pycache__" in place:
-            continue
-        below = any(dotted == name or dotted.startswith(f"{name}.") for name in exclusion.modules)
-        if below or any(fnmatch.fnmatchcase(place, pattern) for pattern in exclusion.files):
-            size += path.stat().st_size
-    return size
+    """What lies under its names in this installation, compiled copies left aside."""
+    standard, site = Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib"))
+    places = {path.relative_to(site).as_posix(): path for path in files_of(site)}
+    for name in exclusion.modules:
+        folder = standard / name
+        places |= {path.relative_to(standard).as_posix(): path for path in files_of(folder)}
+    return sum(
+        path.stat().st_size
+        for place, path in places.items()
+        if "__pycache__" not in place
+        and (
+            is_below(place.removesuffix(".py").replace("/", "."), exclusion.modules)
+            or any(fnmatch.fnmatchcase(place, pattern) for pattern in exclusion.files)
+        )
+    )
 
 
 def is_for_processor() -> bool:

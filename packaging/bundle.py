@@ -15,7 +15,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Folders under resources/ that only development needs would be left out here; there are none.
 RESOURCES = ROOT / "resources"
 
 
@@ -81,7 +80,7 @@ class Contents:
             return False
         if not place.endswith(".py"):
             return True
-        if place.startswith("torch/") and not _matches(place, self.kept_sources):
+        if place.startswith(("torch/", "transformers/")) and not _matches(place, self.kept_sources):
             return False
         return not is_below(place.removesuffix(".py").replace("/", "."), self.excluded_modules)
 
@@ -99,7 +98,7 @@ def contents() -> Contents:
             for entry in table["exclude"]
         ),
         tuple(table["transformers"]["keep_models"]),
-        tuple(table["torch"]["keep_sources"]),
+        tuple(table["sources"]["keep"]),
         tuple(table["strip"]["files"]),
     )
 

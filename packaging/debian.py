@@ -38,7 +38,7 @@ def make_package(program: Path, folder: Path) -> Path:
         write_control(root, architecture)
         package.unlink(missing_ok=True)
         subprocess.run(
-            ["dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--build", root, package],
+            ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z12", "--build", root, package],
             check=True,
             stdout=subprocess.DEVNULL,
         )

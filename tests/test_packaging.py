@@ -1,0 +1,295 @@
+"""What can be known of the package without building it. The build tries the built program."""
+
+import json
+import os
+import plistlib
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGING = ROOT / "packaging"
+
+# Runs the program while nothing that the package leaves out can be found.
+WITHOUT_WHAT_IS_LEFT_OUT = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import bundle
+
+excluded = bundle.contents().excluded_modules
+
+class Without:
+    def __init__(self, finder):
+        self._finder = finder
+    def find_spec(self, name, path=None, target=None):
+        if not bundle.is_below(name, excluded):
+            return self._finder.find_spec(name, path, target)
+    def __getattr__(self, name):
+        return getattr(self._finder, name)
+
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
+del sys.path[0]
+from gui.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def packaging(monkeypatch):
+    """The folder of the build's modules on the path, as for a script that lies in it."""
+    monkeypatch.syspath_prepend(str(PACKAGING))
+    yield
+    for name in ("bundle", "icon", "inventory", "debian", "build", "start"):
+        sys.modules.pop(name, None)
+
+
+def run(arguments: list[str | Path], home: Path, **options) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"ONLOOKER_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment | {"QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+def caption_without_what_is_left_out(tmp_path: Path, model: Path, *options: str):
+    picture = tmp_path / "ein Bild.png"
+    draw_picture(picture)
+    program = ["-c", WITHOUT_WHAT_IS_LEFT_OUT, PACKAGING]
+    command = [*program, "caption", picture, "--model", model, "--max-new-tokens", "4", *options]
+    done = run(command, tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_caption_needs_no_module_that_the_package_leaves_out(tmp_path, tiny_transformers_layout):
+    said = caption_without_what_is_left_out(
+        tmp_path, tiny_transformers_layout, "--format", "json", "--trace", str(tmp_path / "trace")
+    )
+    assert json.loads(said)["new_tokens"] > 0
+    assert json.loads((tmp_path / "trace").read_text(encoding="utf-8"))["input_ids"]
+
+
+def test_sampling_from_the_original_layout_needs_none_either(tmp_path, tiny_original_layout):
+    options = ("--format", "json", "--temperature", "0.7", "--top-p", "0.9", "--seed", "1")
+    said = caption_without_what_is_left_out(tmp_path, tiny_original_layout, *options)
+    assert json.loads(said)["new_tokens"] > 0
+
+
+def draw_picture(path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (64, 48), "teal").save(path)
+
+
+def test_frozen_start_gives_the_program_streams_when_it_has_none():
+    code = (
+        "import sys; sys.stdout = sys.stderr = None; sys.argv[1:] = ['--version']\n"
+        f"sys.path.insert(0, {str(PACKAGING)!r})\n"
+        "import start\n"
+        "try:\n    start.main()\nexcept SystemExit as ended:\n    status = ended.code\n"
+        "sys.__stdout__.write(f'{status} {sys.stdout.writable()}')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "0 True", done.stderr
+
+
+def test_every_resource_goes_into_the_package(packaging):
+    import bundle
+
+    inside = {f"{folder}/{path.name}" for path, folder in bundle.resource_files()}
+    in_git = subprocess.run(
+        ["git", "ls-files", "resources"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split("\n")
+    expected = [name for name in in_git if name] or ["resources/prompts.json"]
+    assert set(expected) <= inside
+    assert "./LICENSE" in inside
+
+
+def test_every_module_of_ours_is_named_to_pyinstaller(packaging):
+    import bundle
+
+    modules = bundle.own_modules()
+    assert {"core.engine", "core.terminal", "gui.app", "gui.self_test"} <= set(modules)
+    assert all((ROOT / Path(*name.split("."))).with_suffix(".py").is_file() for name in modules)
+
+
+def test_what_is_left_out_has_a_reason_and_its_bytes(packaging):
+    import bundle
+
+    for exclusion in bundle.contents().exclusions:
+        assert exclusion.why
+        assert exclusion.bytes > 0
+        assert exclusion.modules or exclusion.files
+
+
+@pytest.mark.parametrize(
+    ("place", "is_wanted"),
+    [
+        ("torch/test/cpp/test_api", False),
+        ("torch/include/ATen/Tensor.h", False),
+        ("torch/bin/torch_shm_manager", True),
+        ("torch/bin/protoc", False),
+        ("torch/lib/libtorch_cpu.so", True),
+        ("torch/_inductor/config.py", True),
+        ("torch/_inductor/scheduler.py", False),
+        ("transformers/models/llava/modeling_llava.py", True),
+        ("transformers/models/bert/modeling_bert.py", False),
+        ("transformers/trainer.py", False),
+        ("PySide6/Qt/plugins/platforms/libqxcb.so", True),
+        ("PySide6/Qt/plugins/platforms/libqoffscreen.so", True),
+        ("PySide6\\Qt\\plugins\\platforms\\libqvnc.so", False),
+        ("PySide6/Qt/plugins/iconengines/libqsvgicon.so", True),
+        ("PySide6/Qt/lib/libQt6Quick.so.6", False),
+        ("PySide6/Qt6Qml.dll", False),
+        ("PySide6/plugins/platforms/qwindows.dll", True),
+        ("PySide6/Qt/plugins/platforms/libqcocoa.dylib", True),
+        ("resources/built_in_model/model.safetensors", True),
+        ("onlooker-0.1.0.dist-info/METADATA", True),
+        ("onlooker-0.1.0.dist-info/direct_url.json", False),
+    ],
+)
+def test_files_of_libraries_go_in_or_stay_out(packaging, place, is_wanted):
+    import bundle
+
+    assert bundle.contents().is_wanted(place) is is_wanted
+
+
+def test_bill_of_materials_names_every_wheel_with_its_version_and_licence(packaging):
+    import bundle
+    import inventory
+
+    names = ["torch", "transformers", "pillow", "PySide6_Essentials"]
+    sources = [
+        Path(str(distribution(name).locate_file((distribution(name).files or [])[0])))
+        for name in names
+    ]
+    inside = inventory.wheels(sources)
+    bill = inventory.bill_of_materials(bundle.project(), inside, [])
+    components = {component["name"]: component for component in bill["components"]}
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["specVersion"] == "1.6"
+    assert {"torch", "transformers", "pillow", "pyside6-essentials", "python"} <= set(components)
+    torch = components["torch"]
+    assert torch["version"] == distribution("torch").version
+    assert torch["purl"].startswith("pkg:pypi/torch@")
+    assert torch["licenses"]
+    references = [component["bom-ref"] for component in bill["components"]]
+    assert len(references) == len(set(references))
+    assert bill["dependencies"][0]["dependsOn"] == references
+    assert bill == inventory.bill_of_materials(bundle.project(), inside, [])
+
+
+def test_licence_texts_of_wheels_are_collected(packaging, tmp_path):
+    import inventory
+
+    inside = [distribution(name) for name in ("torch", "PySide6_Essentials", "sentencepiece")]
+    written = inventory.write_licences(tmp_path / "licences", inside, [])
+    places = [path.relative_to(tmp_path / "licences") for path in written]
+    assert {place.parts[0].partition("-")[0] for place in places} >= {
+        "torch",
+        "PySide6_Essentials",
+        "sentencepiece",
+    }
+    assert all(path.stat().st_size for path in written)
+
+
+def test_wheel_without_a_licence_text_stops_the_build(packaging, tmp_path):
+    import inventory
+
+    folder = tmp_path / "bare-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: bare\nVersion: 1.0\n")
+    (folder / "RECORD").write_text("bare-1.0.dist-info/METADATA,,\n")
+    from importlib.metadata import PathDistribution
+
+    with pytest.raises(FileNotFoundError, match="bare has no licence text"):
+        inventory.write_licences(tmp_path / "licences", [PathDistribution(folder)], [])
+
+
+def test_icon_is_drawn_in_every_size(packaging, qapp):
+    import icon
+
+    for side in icon.SIDES:
+        drawn = icon.draw(side)
+        assert drawn.size == (side, side)
+        assert drawn.getpixel((0, 0))[3] == 0
+        assert drawn.getpixel((side // 2, side // 2))[3] == 255
+
+
+def test_windows_is_told_the_version_of_the_project(packaging, tmp_path):
+    import bundle
+    import icon
+
+    text = Path(icon.write_windows_version(tmp_path, bundle.project(), "onlooker")).read_text()
+    assert f"'{bundle.project().version}'" in text
+    assert "onlooker.exe" in text
+
+
+def test_menu_entry_opens_pictures_with_the_program():
+    lines = (PACKAGING / "linux" / "onlooker.desktop").read_text(encoding="utf-8").splitlines()
+    entry = dict(line.split("=", 1) for line in lines[1:] if line)
+    assert lines[0] == "[Desktop Entry]"
+    assert entry["Type"] == "Application"
+    assert entry["Exec"] == "onlooker %F"
+    assert entry["Icon"] == "onlooker"
+    assert entry["Terminal"] == "false"
+    kinds = entry["MimeType"].rstrip(";").split(";")
+    assert {"image/jpeg", "image/png", "image/webp", "image/avif", "inode/directory"} <= set(kinds)
+    assert all(kind.count("/") == 1 for kind in kinds)
+
+
+def test_software_centre_knows_the_menu_entry():
+    path = PACKAGING / "linux" / "app.onlooker.Onlooker.metainfo.xml"
+    component = ElementTree.parse(path).getroot()
+    assert component.findtext("launchable") == "onlooker.desktop"
+    assert component.findtext("project_license") == "Apache-2.0"
+
+
+def test_entitlements_are_a_property_list_of_switches():
+    content = plistlib.loads((PACKAGING / "macos" / "entitlements.plist").read_bytes())
+    assert content
+    assert all(value is True for value in content.values())
+
+
+def test_installer_takes_version_and_files_from_the_build():
+    text = (PACKAGING / "windows" / "onlooker.iss").read_text(encoding="utf-8")
+    sections = [line.strip("[]") for line in text.splitlines() if line.startswith("[")]
+    assert {"Setup", "Files", "Icons", "Registry", "Run"} <= set(sections)
+    assert "AppVersion={#Version}" in text
+    assert r"dist\onlooker\*" in text
+
+
+def test_release_builds_on_a_tag_for_the_three_systems():
+    yaml = pytest.importorskip("yaml")
+    path = ROOT / ".github" / "workflows" / "release.yml"
+    flow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    systems = flow["jobs"]["build"]["strategy"]["matrix"]["os"]
+    assert [name.partition("-")[0] for name in systems] == ["ubuntu", "windows", "macos"]
+    # YAML reads the key "on" as true.
+    assert flow[True]["push"]["tags"] == ["v*"]
+    assert "dev.py build" in path.read_text(encoding="utf-8")
+
+
+def test_checksums_are_what_sha256sum_checks(packaging, tmp_path, monkeypatch):
+    import build
+
+    monkeypatch.setattr(build, "DIST", tmp_path)
+    archive = tmp_path / "onlooker.tar.xz"
+    archive.write_bytes(b"content")
+    sums = build.write_checksums([archive]).read_text()
+    assert sums == (
+        "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73  onlooker.tar.xz\n"
+    )
