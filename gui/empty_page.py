@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.line_break import breakable
 from gui.preview import PreviewMaker, thumbnail
 from gui.theme import Theme
 
@@ -150,7 +150,7 @@ class ErrorPage(QWidget):
         column.addStretch(4)
 
     def show_text(self, text: str) -> None:
-        self.text_label.setText(_breakable(text))
+        self.text_label.setText(breakable(text))
         self.text_label.setAccessibleName(text)
 
     def dress(self) -> None:
@@ -170,9 +170,3 @@ def _rounded(pixmap: QPixmap) -> QPixmap:
         side = pixmap.deviceIndependentSize()
         painter.drawRoundedRect(0, 0, round(side.width()), round(side.height()), 6, 6)
     return result
-
-
-def _breakable(text: str) -> str:
-    """Lets a long file name break after its dots, dashes and underscores."""
-    text = re.sub(r"([^\W_]{24})(?=\w)", "\\1\u200b", text)
-    return re.sub(r"([._/\\-])(?=\w)", "\\1\u200b", text)

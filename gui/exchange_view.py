@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from core.transcript import Answer, Ending
 from gui.answer_text import AnswerText
+from gui.line_break import breakable
 from gui.theme import Theme
 
 _ANSWERING = "Answering…"
@@ -138,7 +139,7 @@ class ExchangeView(QFrame):
     # Parts
 
     def _build(self) -> None:
-        self.question_label = QLabel(self.prompt)
+        self.question_label = QLabel(breakable(self.prompt))
         self.question_label.setProperty("class", "question")
         self.question_label.setFont(self._theme.asking_font)
         self.question_label.setTextFormat(Qt.TextFormat.PlainText)
@@ -241,7 +242,7 @@ class _ErrorLine(QFrame):
     def __init__(self, text: str):
         super().__init__()
         self.setProperty("class", "error_line")
-        self.label = QLabel(text)
+        self.label = QLabel(breakable(text))
         self.label.setProperty("class", "error")
         self.label.setTextFormat(Qt.TextFormat.PlainText)
         self.label.setWordWrap(True)

@@ -68,7 +68,7 @@ class MainWindow(QMainWindow):
       `loading_cancelled()`
     Program:
       `theme_chosen(str)`            applied already; to be remembered
-      `settings_asked()`  `log_folder_asked()`
+      `settings_asked()`  `log_folder_asked()`  `updates_asked()`
       `notice_action_chosen(str)`    the action of a notice, by its words
       `closed()`                     the window is hidden; take the program down
     """
@@ -91,6 +91,7 @@ class MainWindow(QMainWindow):
     theme_chosen = Signal(str)
     settings_asked = Signal()
     log_folder_asked = Signal()
+    updates_asked = Signal()
     notice_action_chosen = Signal(str)
     closed = Signal()
 
@@ -223,9 +224,11 @@ class MainWindow(QMainWindow):
 
     def open_dialog(self) -> None:
         """Let the user choose picture files."""
-        suffixes = " ".join(f"*{suffix}" for suffix in PICTURE_SUFFIXES)
-        filters = f"Pictures ({suffixes});;All files (*)"
+        # Some systems' dialogs tell capitals from small letters.
+        suffixes = (f"*{suffix} *{suffix.upper()}" for suffix in PICTURE_SUFFIXES)
+        filters = f"Pictures ({' '.join(suffixes)});;All files (*)"
         dialog = QFileDialog(self, "Open pictures", self._folder, filters)
+        dialog.setOption(QFileDialog.Option.HideNameFilterDetails)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         dialog.filesSelected.connect(self._on_files_selected)
         _open(dialog)
@@ -379,6 +382,7 @@ class MainWindow(QMainWindow):
         menu = self.menuBar().addMenu("&Help")
         self.keys_action = _action(menu, "&Keyboard shortcuts", self._show_keys, "F1")
         self.log_action = _action(menu, "Open &log folder", self.log_folder_asked.emit)
+        self.updates_action = _action(menu, "Check for &updates", self.updates_asked.emit)
         menu.addSeparator()
         self.about_action = _action(menu, "&About Onlooker", self._show_about)
         self.about_action.setMenuRole(QAction.MenuRole.AboutRole)

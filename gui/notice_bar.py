@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.line_break import breakable
 from gui.theme import Theme
 
 _SHOWN_MS = 15_000
@@ -58,7 +59,7 @@ class NoticeBar(QFrame):
         self.hide()
 
     def show_notice(self, text: str, action_text: str | None = None) -> None:
-        self.text_label.setText(text)
+        self.text_label.setText(breakable(text))
         self.action_button.setText(action_text or "")
         self.action_button.setVisible(bool(action_text))
         self.show()

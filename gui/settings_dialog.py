@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QRegularExpression, Qt, Signal, Slot
 from PySide6.QtGui import QRegularExpressionValidator, QWheelEvent
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QDialog,
@@ -39,6 +40,7 @@ _DTYPES = (
     ("bfloat16", "bfloat16"),
     ("float32", "float32"),
 )
+_UPDATES = ((False, "When I ask"), (True, "At each start"))
 _THEMES = (("system", "Like the system"), ("light", "Light"), ("dark", "Dark"))
 
 
@@ -64,6 +66,7 @@ class SettingsDialog(QDialog):
         self._build_answers()
         self._build_model()
         self._build_look()
+        self._build_program()
         buttons = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(buttons.RestoreDefaults | buttons.Cancel | buttons.Save)
         for button in self.buttons.buttons():
@@ -171,6 +174,18 @@ class SettingsDialog(QDialog):
         )
         page.addStretch(1)
 
+    def _build_program(self) -> None:
+        page = self._page("Program")
+        self._choice(
+            page,
+            "checks_for_updates",
+            "Look for updates",
+            "Asks on the network whether there is a newer version, and sends nothing else."
+            " Nothing is downloaded by itself.",
+            _UPDATES,
+        )
+        page.addStretch(1)
+
     # Rows
 
     def _page(self, title: str) -> QVBoxLayout:
@@ -194,6 +209,9 @@ class SettingsDialog(QDialog):
         control.setAccessibleName(title)
         control.setAccessibleDescription(words)
         control.setFixedSize(*_CONTROL_SIZE)
+        if isinstance(control, QAbstractSpinBox):
+            # The stylesheet's padding does not reach the text of a spin box.
+            control.lineEdit().setTextMargins(6, 0, 0, 0)
         title_label = QLabel(title)
         title_label.setBuddy(control)
         words_label = QLabel(words)
@@ -242,7 +260,7 @@ class SettingsDialog(QDialog):
         name: str,
         title: str,
         words: str,
-        choices: Sequence[tuple[str, str]],
+        choices: Sequence[tuple[object, str]],
     ) -> None:
         control = _Choice()
         for value, shown in choices:

@@ -357,6 +357,16 @@ def test_what_is_read_stays_in_sight_when_the_width_changes(view, qtbot):
     assert abs(bar_of(view).value() - tenth.y()) <= 1
 
 
+def test_words_without_an_end_are_broken_and_not_cut_off(view):
+    exchange = say(view, "x" * 400, "y" * 2000)
+    inside = view.scroll_area.viewport().width()
+    assert exchange.question_label.minimumSizeHint().width() < inside
+    assert exchange.question_label.height() > 60
+    assert exchange.answer_text.document().idealWidth() <= inside
+    exchange.edit()
+    assert exchange.prompt == "x" * 400
+
+
 def test_larger_text_is_laid_out_anew(view, theme):
     exchange = say(view, text=SENTENCE * 5)
     before = exchange.answer_text.height()
