@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -30,12 +31,13 @@ _FILE_NAME = "settings.json"
 
 @dataclass(frozen=True)
 class Locations:
-    """Where our files live. None of them need exist yet."""
+    """Where our files live. None of them need exist yet. `note` is a sentence for the person."""
 
     settings: Path
     transcripts: Path
     logs: Path
     models: Path
+    note: str = ""
 
     @property
     def folder(self) -> Path:
@@ -46,16 +48,53 @@ class Locations:
 def locations() -> Locations:
     """The system's own places; all in one folder when ONLOOKER_HOME names it."""
     if home := os.environ.get("ONLOOKER_HOME"):
-        folder = Path(home).expanduser().absolute()
-        return Locations(
-            folder / _FILE_NAME, folder / "transcripts.sqlite", folder / "logs", folder / "models"
-        )
+        return _all_in(Path(home).expanduser().absolute())
     places = platformdirs.PlatformDirs("onlooker", appauthor=False)
     return Locations(
         places.user_config_path / _FILE_NAME,
         places.user_data_path / "transcripts.sqlite",
         places.user_log_path,
         places.user_cache_path / "models",
+    )
+
+
+def writable_locations() -> Locations:
+    """`locations()`, or a temporary folder with a note where nothing can be written there.
+
+    So it is for a user without a home, as services and locked-down accounts are. Makes the
+    folders that it has tried.
+    """
+    try:
+        places = locations()
+        for folder in {places.folder, places.transcripts.parent, places.logs}:
+            _require_writable(folder)
+    except (OSError, RuntimeError) as error:
+        # platformdirs and Path.home raise RuntimeError for a user whom the system does not know.
+        reason = getattr(error, "strerror", None) or error
+        folder = Path(tempfile.mkdtemp(prefix="onlooker-"))
+        return _all_in(
+            folder,
+            f"Nothing can be kept in the home folder ({reason}). Settings and conversations are "
+            f"in {folder} and may be gone the next time; make the home folder writable.",
+        )
+    return places
+
+
+def _require_writable(folder: Path) -> None:
+    if not folder.is_absolute():
+        raise FileNotFoundError(errno.ENOENT, "there is none", str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _all_in(folder: Path, note: str = "") -> Locations:
+    return Locations(
+        folder / _FILE_NAME,
+        folder / "transcripts.sqlite",
+        folder / "logs",
+        folder / "models",
+        note,
     )
 
 
@@ -74,7 +113,8 @@ class Settings(BaseModel):
     """The bounds hold for assignments too: a value outside raises pydantic's ValidationError.
 
     `prompt_history` and `model_folders` have the newest last. `window` is the window's own
-    word for its size and place, `last_folder` where the file dialog was, "" for nowhere yet.
+    word for its size and place, `updates_address` of a change log, "" for the one that the
+    package names, `last_folder` where the file dialog was, "" for nowhere yet.
     """
 
     model_config = ConfigDict(
@@ -95,6 +135,8 @@ class Settings(BaseModel):
 
     theme: Literal["system", "light", "dark"] = "system"
     text_percent: int = Field(default=100, ge=50, le=300)
+    checks_for_updates: bool = False
+    updates_address: str = ""
     window: str = ""
     last_folder: str = ""
     last_prompt: str = ""

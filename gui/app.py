@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.errors import AppError
 from core.picture import find_pictures
-from core.settings import Locations, Settings, locations
+from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
 from core.transcript import Loading, ModelChoice, ModelState
@@ -33,7 +33,9 @@ from gui.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.notices import Notices, crash_file, open_log
 from gui.session import Session
 from gui.settings_dialog import SettingsDialog
+from gui.single_instance import SingleInstance
 from gui.theme import RESOURCES, Theme
+from gui.updates import Updates, UpdatesDialog
 
 LATEST_PAINT_SECONDS = 1.0
 TITLE_LENGTH = 48
@@ -51,15 +53,19 @@ def run(paths: list[Path], started: float, visit: Visit | None = None) -> int:
     `started` is `time.perf_counter()` at the program's first line. `visit` runs beside the
     window from its first paint on: the way to try the program without a person.
     """
-    places = locations()
+    places = writable_locations()
+    application = _Application(sys.argv[:1])
+    instance = SingleInstance(places.folder)
+    if not instance.takes_part(paths):
+        return 0
     open_log(places.logs)
     status = 0
     with crash_file(places.logs) as crash:
-        application = _Application(sys.argv[:1])
         loop = qasync.QEventLoop(application)
         loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="helper"))
         program = Program(application, loop, places, started)
         application.quit_asked.connect(program.quit)
+        instance.paths_received.connect(program.come_forward)
         with program.notices.catching(loop), _signals_calling(program.quit):
             try:
                 is_clean = loop.run_until_complete(program.life(paths, crash, visit))
@@ -97,6 +103,8 @@ class Program(QObject):
         self._started = started
         self._tasks: set[asyncio.Task] = set()
         self._quit_asked = asyncio.Event()
+        self._updates: Updates | None = None
+        self._says_all_of_updates = False
         self._garbage = GarbageCollector(self)
         self.notices = Notices(self)
         self._settings = load_settings(places.folder)
@@ -119,14 +127,27 @@ class Program(QObject):
         self._begin(self.session.load_model(self._settings.model_choice))
         if paths:
             self._begin(self.session.open_paths(paths))
-        if notes := (*self._settings.notes, *self._store.notes):
-            self.window.show_notice(" ".join(notes))
+        notes = (self._places.note, *self._settings.notes, *self._store.notes)
+        if any(notes):
+            self.window.show_notice(" ".join(filter(None, notes)))
+        if self._settings.checks_for_updates:
+            self._look_for_updates(is_asked=False)
         if crash:
             self.notices.tell_of_crash(crash)
         if visit:
             self._begin(visit(self))
         await self._quit_asked.wait()
         return await self._leave()
+
+    @Slot(list)
+    def come_forward(self, paths: list[Path]) -> None:
+        """Another copy of the program was started, on these paths or on none."""
+        if self.window.isMinimized():
+            self.window.showNormal()
+        self.window.raise_()
+        self.window.activateWindow()
+        if paths:
+            self._begin(self.session.open_paths(paths))
 
     @Slot()
     def quit(self) -> None:
@@ -230,6 +251,7 @@ class Program(QObject):
         window.theme_chosen.connect(self._on_theme_chosen)
         window.settings_asked.connect(self._on_settings_asked)
         window.log_folder_asked.connect(self._on_log_folder_asked)
+        window.updates_asked.connect(self._on_updates_asked)
         window.closed.connect(self.quit)
 
     @Slot(list)
@@ -319,6 +341,30 @@ class Program(QObject):
     @Slot()
     def _on_log_folder_asked(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._places.logs)))
+
+    @Slot()
+    def _on_updates_asked(self) -> None:
+        self._look_for_updates(is_asked=True)
+
+    def _look_for_updates(self, is_asked: bool) -> None:
+        """Unasked, only good news is told."""
+        self._says_all_of_updates = is_asked
+        if not self._updates:
+            self._updates = Updates(self._settings.updates_address, self)
+            self._updates.answered.connect(self._on_updates_answered)
+            self._updates.failed.connect(self._on_updates_failed)
+        self._updates.check()
+
+    @Slot(str)
+    def _on_updates_answered(self, changes: str) -> None:
+        if changes or self._says_all_of_updates:
+            UpdatesDialog(changes, self.window).open()
+
+    @Slot(str)
+    def _on_updates_failed(self, sentence: str) -> None:
+        log.info("Updates: %s", sentence)
+        if self._says_all_of_updates:
+            self.window.show_notice(sentence)
 
 
 class _Application(QApplication):

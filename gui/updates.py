@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from importlib.metadata import metadata, version
 
-from PySide6.QtCore import QObject, QUrl, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QUrl, Signal, Slot
 from PySide6.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextEdit, QVBoxLayout, QWidget
 
@@ -79,11 +79,12 @@ class Updates(QObject):
 
 
 class UpdatesDialog(QDialog):
-    """What is new in the versions after this one. Not modal."""
+    """What is new in the versions after this one. Open it with `open()`."""
 
     def __init__(self, changes: str, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("updates_dialog")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Updates")
         here = f"This is Onlooker {version('onlooker')}"
         sentence = QLabel(

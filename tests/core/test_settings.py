@@ -7,7 +7,14 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import StoreError
-from core.settings import REMEMBERED_PROMPTS, Settings, load, locations, save
+from core.settings import (
+    REMEMBERED_PROMPTS,
+    Settings,
+    load,
+    locations,
+    save,
+    writable_locations,
+)
 from core.transcript import ModelChoice, Sampling
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +41,7 @@ def test_every_setting_survives_the_file(tmp_path):
         top_k=0, repetition_penalty=1.1, beams=2, max_new_tokens=64, seed=None, theme="dark",
         text_percent=150, window="AdnQywAD", last_folder="/Bilder/Größe", last_prompt="Warum?",
         prompt_history=["one", "two\nlines", "☃"], model_folders=["/models/llava"],
+        checks_for_updates=True, updates_address="http://127.0.0.1/CHANGELOG.md",
     )  # fmt: skip
     save(settings, tmp_path / "new" / "folder")
     assert load(tmp_path / "new" / "folder") == settings
@@ -149,3 +157,32 @@ def test_settings_need_neither_torch_nor_qt():
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
+
+
+def test_home_that_can_be_written_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
+    assert writable_locations() == locations()
+
+
+def test_without_a_home_all_goes_to_a_temporary_folder_and_a_note_says_so(tmp_path, monkeypatch):
+    no_folder = tmp_path / "file"
+    no_folder.write_text("")
+    monkeypatch.setenv("ONLOOKER_HOME", str(no_folder / "home"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    places = writable_locations()
+    assert places.folder.parent == tmp_path
+    assert str(places.folder) in places.note
+    save(Settings(), places.folder)
+
+
+def test_user_whom_the_system_does_not_know_gets_a_temporary_folder(tmp_path, monkeypatch):
+    for name in ("ONLOOKER_HOME", "HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    # What `expanduser` does without HOME and without an entry for the user.
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    places = writable_locations()
+    assert places.folder.parent == tmp_path
+    assert places.note
+    assert not (tmp_path / "~").exists()

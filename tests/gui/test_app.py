@@ -15,7 +15,7 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
-from core.settings import locations
+from core.settings import locations, writable_locations
 from core.store import Store
 from core.transcript import Loading, Ready
 from gui.app import Program
@@ -46,7 +46,9 @@ def live(run, loop, qapp, home, checkpoint):
     """Run a story inside a whole living program; its end is part of every test."""
 
     def live(story, paths=()):
-        program = Program(qapp, loop, locations(), time.perf_counter(), ModelThread(checkpoint))
+        program = Program(
+            qapp, loop, writable_locations(), time.perf_counter(), ModelThread(checkpoint)
+        )
 
         async def life():
             living = asyncio.create_task(program.life(list(paths)))
@@ -336,3 +338,33 @@ def kept_texts(home) -> list[str]:
         return [e.answer.text for one in kept for e in one.exchanges if e.answer]
     finally:
         store.close()
+
+
+def test_pictures_of_a_second_copy_open_in_the_first(live, picture_file):
+    async def story(program):
+        program.window.showMinimized()
+        program.come_forward([picture_file])
+        await until(lambda: program.session.picture is not None)
+        assert not program.window.isMinimized()
+        assert program.session.picture.path == picture_file
+
+    live(story)
+
+
+def test_updates_that_cannot_be_asked_for_are_a_notice(live):
+    async def story(program):
+        program.window.updates_action.trigger()
+        await until(lambda: "does not know where" in program.window.notice_bar.text_label.text())
+
+    live(story)
+
+
+def test_without_a_home_the_window_says_where_things_are_kept(live, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "file" / "home"))
+
+    async def story(program):
+        await until(lambda: "Nothing can be kept" in program.window.notice_bar.text_label.text())
+
+    live(story)
