@@ -9,7 +9,8 @@ stays whole: its weights become views of the joined ones, so `generate()` still 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 _ROPE_TYPES = {"default", "linear", "llama3"}
 # A graph belongs to one cache, so the cache grows in few steps.
 _LENGTH_STEP = 512
+# On a processor a step is bound by what it reads. Another thread pays from this much on; with
+# less, waiting for each other takes longer, and far longer when other programs want the cores.
+_BYTES_PER_THREAD = 32 << 20
 
 
 def forward_pass(model: nn.Module) -> ForwardPass | None:
@@ -88,6 +92,11 @@ class ForwardPass:
         self._layers = [_Layer.joined(layer) for layer in language.layers]
         self.device, self.dtype = self._embedding.device, self._embedding.dtype
         self._vision: Callable[[Tensor], Tensor] = _Vision(model)
+        read = (self._head.weight, *(weight for layer in self._layers for weight in layer.weights))
+        self._weight_bytes = sum(weight.nbytes for weight in read)
+        self._position_bytes = (
+            len(self._layers) * 2 * self.kv_heads * self.head_dim * self.dtype.itemsize
+        )
         self.slots = self.length = 0
         self._graphs: dict[int, _Graph | None] = {}
         # A graph wants the same shapes at each step; without graphs, less is read.
@@ -179,10 +188,12 @@ class ForwardPass:
         Writes `ids` at `positions` and gives the logits of what follows. What a slot holds before
         its position stays as it is.
         """
+        count = len(ids)
         numbers, places = torch.tensor(ids), torch.tensor(positions)
         if not self._has_graphs:
-            return self._step(numbers, places, max(positions) + 1)
-        count = len(ids)
+            span = max(positions) + 1
+            with _threads(self._weight_bytes + count * span * self._position_bytes):
+                return self._step(numbers, places, span)
         # One graph for each power of two of slots; the rows too many write where nothing is kept.
         width = min(1 << (count - 1).bit_length(), self.slots)
         idle = (0, width - count)
@@ -253,6 +264,17 @@ class ForwardPass:
         return self._head(self._normalised(hidden, self._norm)).float()
 
 
+@contextmanager
+def _threads(bytes_read: int) -> Iterator[None]:
+    """Within, torch works with as many threads as pay for so much reading."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, max(1, bytes_read // _BYTES_PER_THREAD)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 # ---- weights ----------------------------------------------------------------------------------
 
 _Linear = tuple[Tensor, Tensor | None]
@@ -270,6 +292,12 @@ class _Layer:
     gate_up: _Linear
     down: _Linear
     cache: Tensor | None = None
+
+    @property
+    def weights(self) -> list[Tensor]:
+        return [
+            weight for weight, _ in (self.query_key_value, self.output, self.gate_up, self.down)
+        ]
 
     @staticmethod
     def joined(layer: Any) -> _Layer:

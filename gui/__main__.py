@@ -17,6 +17,9 @@ SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and give its exit status. Qt is imported only for a window."""
+    # Before torch: its threads otherwise spin while they wait, and where other programs want the
+    # cores too each token then takes five to forty times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in VERBS:
         return _caption(arguments)
