@@ -27,13 +27,9 @@ def card_trouble(index: int = 0) -> str | None:
     if torch.version.cuda is None:
         # A build for the processor is somebody's choice, not a trouble.
         return None
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if not count:
-        said = " ".join(str(warning.message) for warning in caught)
-        return driver_trouble(said, torch.version.cuda, _has_nvidia_card())
-    if index >= count:
+    if not is_cuda_available():
+        return driver_trouble(_complaint(), torch.version.cuda, _has_nvidia_card())
+    if index >= torch.cuda.device_count():
         return None
     name = torch.cuda.get_device_name(index)
     trouble = kernel_trouble(
@@ -52,8 +48,24 @@ def card_trouble(index: int = 0) -> str | None:
     return None
 
 
+def is_cuda_available() -> bool:
+    """`torch.cuda.is_available()` without its warning, which `card_trouble` puts into words."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.cuda.is_available() and torch.cuda.device_count() > 0
+
+
+def _complaint() -> str:
+    """What PyTorch says against CUDA. Its warning comes only once, its error each time."""
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return str(error)
+    return ""
+
+
 def driver_trouble(said: str, cuda: str, has_card: bool) -> str | None:
-    """The sentence for a card without a driver that fits; `said` is PyTorch's own warning."""
+    """The sentence for a card without a driver that fits; `said` is PyTorch's own word."""
     if "driver on your system is too old" in said:
         return (
             f"The graphics card's driver is too old for the CUDA {cuda} that Onlooker brings. "

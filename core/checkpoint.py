@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from core.device import choose_device, choose_dtype, device_name, require_memory
+from core.device import (
+    choose_device,
+    choose_dtype,
+    device_name,
+    device_note,
+    require_memory,
+)
 from core.errors import Cancelled, CheckpointError
 from core.model_folder import Checkpoint, find_folder, read_checkpoint
 from core.model_folder import built_in_model as built_in_model
@@ -73,6 +79,7 @@ def open_engine(
     _rebuild_buffers(model, device)
     model.eval().requires_grad_(False)
     is_built_in = choice.model == BUILT_IN
+    note = device_note(choice.device)
     facts = EngineFacts(
         model="Built-in model" if is_built_in else _model_name(choice.model, folder),
         device=str(device),
@@ -81,6 +88,7 @@ def open_engine(
         memory_bytes=parameters * dtype.itemsize,
         context_length=checkpoint.text["max_position_embeddings"],
         knows_only_drawings=is_built_in,
+        notes=(note,) if note else (),
     )
     engine = Engine(
         model,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from core.card import card_trouble, is_cuda_available
 from core.errors import CheckpointError, OutOfMemory
 
 # Weights and, beside them, room for the cache of keys and values and for what is computed.
@@ -17,17 +18,21 @@ _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torc
 
 
 def choose_device(name: str) -> torch.device:
-    """The device for "auto", "cpu", "cuda" or "cuda:N"; raises CheckpointError without it."""
+    """The device for "auto", "cpu", "cuda" or "cuda:N"; raises CheckpointError without it.
+
+    "auto" is the processor where the card is of no use; `device_note` then says why.
+    """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if is_cuda_available() and not card_trouble() else "cpu"
     if name == "cpu":
         return torch.device("cpu")
     kind, _, number = name.partition(":")
     if kind != "cuda" or not (number or "0").isdecimal():
         raise CheckpointError(f"“{name}” is no device. Choose auto, cpu, cuda or cuda:0.")
-    if not torch.cuda.is_available():
+    if not is_cuda_available():
         raise CheckpointError(
-            "No CUDA graphics card can be used here. Choose the processor, or install the "
+            card_trouble()
+            or "No CUDA graphics card can be used here. Choose the processor, or install the "
             "card's driver and the CUDA build of PyTorch."
         )
     if int(number or 0) >= torch.cuda.device_count():
@@ -35,7 +40,15 @@ def choose_device(name: str) -> torch.device:
             f"There is no graphics card {name}; they are numbered from 0 to "
             f"{torch.cuda.device_count() - 1}. Choose one of them."
         )
+    if trouble := card_trouble(int(number or 0)):
+        raise CheckpointError(trouble)
     return torch.device("cuda", int(number or 0))
+
+
+def device_note(name: str) -> str | None:
+    """Why "auto" is the processor though there is a card; None when nothing is to be said."""
+    trouble = card_trouble() if name == "auto" else None
+    return f"{trouble} Until then the processor does the work." if trouble else None
 
 
 def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtype:
