@@ -132,7 +132,10 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What is loaded, for the status line and for records. Memory in bytes."""
+    """What is loaded, for the status line and for records. Memory in bytes.
+
+    `fingerprint` tells one model's weights from another's; "" where nobody has taken it.
+    """
 
     model: str
     device: str
@@ -142,6 +145,7 @@ class EngineFacts:
     context_length: int
     knows_only_drawings: bool = False
     notes: tuple[str, ...] = field(default=())
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,226 @@
+"""The work of a folder run: pictures opened ahead, asked about in slots, written behind.
+
+`core.batch` decides what becomes of each picture; here is when, and in which thread.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from core.batch_plan import Item
+from core.errors import AppError, EngineError, OutOfMemory
+from core.journal import Record
+from core.picture import Picture, open_picture
+from core.transcript import Answer, Ending, EngineFacts, Request, Turn
+
+if TYPE_CHECKING:
+    from core.batch import Batch
+
+_FAILURES_IN_A_ROW = 5
+_OPENERS = min(8, max(2, (os.cpu_count() or 2) - 1))
+_UNWRITTEN = 64
+
+Hear = Callable[[int, Item], None]
+
+
+class Answerer(Protocol):
+    """What a run asks: an Engine."""
+
+    facts: EngineFacts
+
+    def answer(
+        self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
+    ) -> Answer: ...
+
+    def answer_all(
+        self, requests: Iterable[Request], stop: threading.Event, *, slots: int
+    ) -> Generator[tuple[Request, Answer]]: ...
+
+
+class Control:
+    """Ends a run from any thread; it can be gone on with afterwards."""
+
+    def __init__(self) -> None:
+        self.now = threading.Event()
+        self._soon = threading.Event()
+
+    def stop_now(self) -> None:
+        """End inside the captions under way; their pictures wait again."""
+        self.now.set()
+
+    def stop_after_this(self) -> None:
+        """Begin no further picture."""
+        self._soon.set()
+
+    @property
+    def is_ending(self) -> bool:
+        return self._soon.is_set() or self.now.is_set()
+
+
+@dataclass(eq=False)
+class Work:
+    """One picture with its questions; `answers` by the place of their prompt."""
+
+    number: int
+    path: Path
+    targets: list[Path]
+    prompts: list[str]
+    answers: dict[int, Record] = field(default_factory=dict)
+    is_failed: bool = False
+
+    @property
+    def is_answered(self) -> bool:
+        return len(self.answers) == len(self.prompts)
+
+
+class Run:
+    """One `Batch.run`: pictures are opened ahead in threads, asked about here, and written in
+    another thread."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        engine: Answerer,
+        control: Control,
+        hear: Hear,
+        on_piece: Callable[[int, str], None],
+        writer: ThreadPoolExecutor,
+    ):
+        self._batch, self._engine, self._control = batch, engine, control
+        self._hear, self._on_piece, self._writer = hear, on_piece, writer
+        self._writes: deque[Future[None]] = deque()
+        self._failures = 0
+
+    def go(self, waiting: deque[int], slots: int) -> None:
+        one_by_one: set[int] = set()
+        try:
+            while waiting and not self._control.is_ending:
+                if slots == 1 or waiting[0] in one_by_one:
+                    self._alone(waiting, None if slots == 1 else one_by_one)
+                    one_by_one = set()
+                    continue
+                try:
+                    self._together(waiting, slots)
+                except OutOfMemory:
+                    slots //= 2
+                    self._batch.note(
+                        f"The memory was used up, so that now {slots} "
+                        f"{'picture is' if slots == 1 else 'pictures are'} looked at at once."
+                    )
+                except AppError:
+                    # One of those under way is to blame; asked one by one it shows itself.
+                    one_by_one = set(list(waiting)[: 2 * slots])
+        finally:
+            while self._writes:
+                self._writes.popleft().result()
+
+    def _alone(self, waiting: deque[int], only: set[int] | None) -> None:
+        with closing(self._requests(waiting, ahead=3, only=only)) as requests:
+            for work, place, request in requests:
+                try:
+                    answer = self._engine.answer(
+                        request, lambda piece, n=work.number: self._on_piece(n, piece), self._stop
+                    )
+                except AppError as error:
+                    self._batch.fail(work.number, str(error), self._hear)
+                    work.is_failed = True
+                    self._count_failure(error)
+                else:
+                    self._take(work, place, answer)
+
+    def _together(self, waiting: deque[int], slots: int) -> None:
+        # By identity, and so with the request itself, whose number would else be given again.
+        under_way: dict[int, tuple[Work, int, Request]] = {}
+
+        def asked() -> Iterator[Request]:
+            for work, place, request in requests:
+                under_way[id(request)] = work, place, request
+                yield request
+
+        requests = self._requests(waiting, ahead=slots + 4)
+        answers = self._engine.answer_all(asked(), self._stop, slots=slots)
+        try:
+            with closing(requests), closing(answers):
+                for request, answer in answers:
+                    work, place, _ = under_way.pop(id(request))
+                    self._take(work, place, answer)
+        finally:
+            again = sorted({work.number for work, _, _ in under_way.values()}, reverse=True)
+            for number in again:
+                self._batch.wait_again(number, self._hear)
+                waiting.appendleft(number)
+
+    @property
+    def _stop(self) -> threading.Event:
+        return self._control.now
+
+    def _take(self, work: Work, place: int, answer: Answer) -> None:
+        self._failures = 0
+        if answer.ending is Ending.STOPPED:
+            self._batch.keep_half(work, place, answer, self._hear)
+            return
+        self._batch.keep_answer(work, place, answer)
+        if not work.is_answered:
+            return
+        self._writes.append(self._writer.submit(self._batch.write, work, self._hear))
+        while self._writes and (self._writes[0].done() or len(self._writes) > _UNWRITTEN):
+            self._writes.popleft().result()
+
+    def _count_failure(self, error: AppError) -> None:
+        """A dead card fails every picture; a night of that would help nobody."""
+        self._failures += 1
+        if self._failures >= _FAILURES_IN_A_ROW and isinstance(error, EngineError):
+            raise EngineError(
+                f"The model failed {self._failures} times in a row. {error} Then retry the failed."
+            ) from error
+
+    def _requests(
+        self, waiting: deque[int], ahead: int, only: set[int] | None = None
+    ) -> Generator[tuple[Work, int, Request]]:
+        """Questions about the pictures that wait, opened `ahead` of being asked about."""
+        opening: deque[tuple[Work, Future[Picture]]] = deque()
+        openers = ThreadPoolExecutor(_OPENERS, "opener")
+        try:
+            while not self._control.is_ending:
+                while len(opening) < ahead and waiting and (only is None or waiting[0] in only):
+                    work = self._batch.begin_item(waiting.popleft(), self._hear)
+                    if work is not None and work.is_answered:
+                        self._writer.submit(self._batch.write, work, self._hear).result()
+                    elif work is not None:
+                        opening.append((work, openers.submit(open_picture, work.path)))
+                if not opening:
+                    return
+                work, picture = opening.popleft()
+                yield from self._questions(work, picture)
+        finally:
+            openers.shutdown(wait=False, cancel_futures=True)
+            for work, _ in reversed(opening):
+                self._batch.wait_again(work.number, self._hear)
+                waiting.appendleft(work.number)
+
+    def _questions(
+        self, work: Work, opened: Future[Picture]
+    ) -> Generator[tuple[Work, int, Request]]:
+        try:
+            picture = opened.result()
+        except AppError as error:
+            self._batch.fail(work.number, str(error), self._hear)
+            return
+        options = self._batch.options
+        for place, prompt in enumerate(work.prompts):
+            if place in work.answers:
+                continue
+            if self._stop.is_set():
+                self._batch.wait_again(work.number, self._hear)
+                return
+            yield work, place, Request(picture, (Turn(prompt),), options.sampling)
+            if work.is_failed:
+                return

@@ -1,0 +1,113 @@
+"""What a run has done, one JSON object a line, added at the end and never changed.
+
+The journal is what a run is resumed and undone from, so its lines are on the disk before what
+they tell of is done. A line that a crash has torn is taken away when the file is opened again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.errors import StoreError
+from core.sidecar import failure, reason, sync_folder
+
+SUFFIX = ".jsonl"
+
+Record = dict[str, Any]
+
+
+class Journal:
+    """One open file, which no other process may have open at once; use it from one thread.
+
+    `append` raises StoreError, DiskFull among them, and then has written nothing.
+    """
+
+    def __init__(self, path: Path):
+        """Open it, or begin it. Raises StoreError."""
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_new = not path.exists()
+            self._file = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise failure(path, error) from error
+        try:
+            _lock(self._file.fileno())
+        except OSError as error:
+            self._file.close()
+            raise StoreError(
+                "This run is under way in another window or terminal. Stop it there first."
+            ) from error
+        self._size = _whole_lines(path)
+        self._file.truncate(self._size)
+        if is_new:
+            sync_folder(path.parent)
+
+    def append(self, *records: Record, is_durable: bool = True) -> None:
+        """Add lines; when `is_durable` they are on the disk once this returns."""
+        data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
+        try:
+            written = 0
+            while written < len(data):
+                written += self._file.write(data[written:]) or 0
+            if is_durable:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            # Half a line would spoil the one after it.
+            self._file.truncate(self._size)
+            raise failure(self.path, error) from error
+        self._size += len(data)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def records(path: Path) -> Iterator[Record]:
+    """The lines of a journal, without a torn one at the end. Raises StoreError."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if (record := _parsed(line)) is not None:
+                    yield record
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"The run's journal cannot be read ({reason(error)}).") from error
+
+
+def _parsed(line: bytes) -> Record | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _whole_lines(path: Path) -> int:
+    """How many bytes of the file end in a whole line. After a power cut the last may be zeros."""
+    data = path.read_bytes()
+    end = len(data)
+    while end and _parsed(data[data.rfind(b"\n", 0, end - 1) + 1 : end]) is None:
+        end = data.rfind(b"\n", 0, end - 1) + 1
+    return end
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        # Far behind the end: Windows refuses to read what is locked.
+        os.lseek(descriptor, 2**40, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,100 @@
+"""A folder run in a process of its own, to be killed: `folder_run.py PICTURES JOURNALS HOLD`.
+
+The engine is scripted and slow enough to be killed inside an answer. It notes each answer that
+it has begun to give up in a file, so that a test can count what was asked twice.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+
+from core.batch import Batch, find_runs
+from core.batch_plan import BatchOptions
+from core.batch_run import Control
+from core.errors import AppError, OutOfMemory
+from core.picture import Picture
+from core.sidecar import Existing
+from core.transcript import Answer, Ending, EngineFacts, Request
+
+FACTS = EngineFacts("script", "cpu", "Script", "float32", 0, 4096, fingerprint="f1")
+
+
+class FolderEngine:
+    """Says “NAME: PROMPT”, in three pieces. `fail` maps a file name to what it raises.
+
+    With `most` slots at once or more it is out of memory.
+    """
+
+    def __init__(self, seconds: float = 0.0, facts: EngineFacts = FACTS, most: int = 10**6):
+        self.facts = facts
+        self.seconds = seconds
+        self.most = most
+        self.fail: dict[str, AppError] = {}
+        self.asked: list[tuple[str, str]] = []
+        self.on_answer: Callable[[Request], None] = lambda request: None
+
+    def answer(
+        self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
+    ) -> Answer:
+        prompt = request.turns[-1].prompt
+        name = _name(request.picture)
+        self.asked.append((name, prompt))
+        if name in self.fail:
+            raise self.fail[name]
+        said = []
+        for piece in (name, ": ", prompt):
+            if stop.is_set() or (self.seconds and stop.wait(self.seconds / 3)):
+                return Answer("".join(said), Ending.STOPPED, len(said), 0.0)
+            said.append(piece)
+            on_piece(piece)
+        self.on_answer(request)
+        return Answer("".join(said), Ending.COMPLETE, 3, self.seconds)
+
+    def answer_all(
+        self, requests: Iterable[Request], stop: threading.Event, *, slots: int
+    ) -> Generator[tuple[Request, Answer]]:
+        """The last that came in is answered first."""
+        source = iter(requests)
+        held: list[Request] = []
+        while True:
+            while len(held) < slots and (request := next(source, None)):
+                held.append(request)
+            if not held:
+                return
+            if len(held) >= self.most:
+                raise OutOfMemory("The memory of this computer is used up.")
+            request = held.pop()
+            yield request, self.answer(request, lambda piece: None, stop)
+
+
+def _name(picture: Picture) -> str:
+    assert picture.path is not None
+    return picture.path.name
+
+
+def main(pictures: Path, journals: Path, mode: str) -> int:
+    options = BatchOptions(
+        ("What is it?", "And where?"),
+        writes=("txt", "xmp", "jsonl", "csv"),
+        existing=Existing(mode),
+        is_recursive=True,
+    )
+    kept = [run for run in find_runs(journals) if not run.is_undone]
+    batch = Batch.resume(kept[0].journal) if kept else Batch.begin([pictures], options, journals)
+    engine = FolderEngine(seconds=0.003)
+    answered = (journals / "answered").open("a", buffering=1)
+    engine.on_answer = lambda request: print(_name(request.picture), file=answered) or None
+    sys.stdout.write("begun\n")
+    sys.stdout.flush()
+    tally = batch.run(engine, Control(), slots=1 if time.time_ns() % 2 else 3)
+    batch.close()
+    answered.close()
+    return 1 if tally.failed or tally.waiting else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
