@@ -1,8 +1,9 @@
 """`onlooker --self-test`: the program tries itself, from the window to the files it leaves.
 
-It opens its window, is shown a copy of a sample, asks the built-in model, saves what was said
-beside the picture, and ends, all in the way of a person. One line tells what came out and how
-long it took from the start of the process; the exit status is 0 when all was as it must be.
+It opens its window, is shown a copy of a sample, asks the built-in model, writes the caption
+beside the picture and the transcript to a file, and ends, all in the way of a person. One line
+tells what came out and how long it took from the start of the process; the exit status is 0 when
+all was as it must be.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from pathlib import Path
 import psutil
 
 from core.errors import AppError
-from core.settings import locations
+from core.settings import locations, writable_locations
+from core.sidecar import decoded, encoded, read_bytes, text_path, write_atomically
 from core.transcript import Answer, Failed
 from gui.app import Program, run
 from gui.theme import RESOURCES
@@ -66,11 +68,19 @@ def main(started: float) -> int:
 
 @contextmanager
 def _own_home() -> Iterator[Path]:
-    """A folder for the picture; and for our files too where this user has some already."""
+    """A folder for the picture; and for our files too, unless this user's own place is empty."""
     with tempfile.TemporaryDirectory(prefix="onlooker-self-test-") as name:
-        if locations().folder.exists():
+        if not _is_home_empty():
             os.environ["ONLOOKER_HOME"] = str(Path(name) / "home")
         yield Path(name)
+
+
+def _is_home_empty() -> bool:
+    try:
+        return not locations().folder.exists() and not writable_locations().note
+    except RuntimeError:
+        # A user whom the system does not know has no home.
+        return False
 
 
 def _sample(folder: Path) -> Path:
@@ -91,10 +101,11 @@ async def _visit(program: Program, picture: Path, findings: _Findings) -> None:
             answer = await _ask(program, picture, findings)
         findings.answered = _age()
         findings.text = answer.text
-        beside = picture.with_suffix(".txt")
-        program.window.transcript_path_chosen.emit(beside)
+        write_atomically(text_path(picture), encoded(answer.text))
+        transcript = _transcript_path(picture)
+        program.window.transcript_path_chosen.emit(transcript)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not beside.exists():
+            while not transcript.exists():
                 await asyncio.sleep(0.01)
         findings.fault = _fault_of_text(answer.text)
     except TimeoutError:
@@ -142,15 +153,20 @@ def _fault_of_text(text: str) -> str:
 
 
 def _fault_of_files(picture: Path, text: str) -> str:
-    kept = picture.with_suffix(".txt").read_text(encoding="utf-8")
-    if text not in kept:
-        return "The answer is not in the text beside the picture."
+    if decoded(read_bytes(text_path(picture))) != text:
+        return "The caption beside the picture is not the answer."
+    if text not in _transcript_path(picture).read_text(encoding="utf-8"):
+        return "The answer is not in the transcript that was saved."
     settings = locations().settings
     if not settings.is_file() or not json.loads(settings.read_text(encoding="utf-8")):
         return f"The settings were not kept in {settings}."
     if not locations().transcripts.is_file():
         return f"The conversation was not kept in {locations().transcripts}."
     return ""
+
+
+def _transcript_path(picture: Path) -> Path:
+    return picture.with_name("conversation.txt")
 
 
 def _age() -> float:
