@@ -196,7 +196,8 @@ class Batch:
         try:
             with ThreadPoolExecutor(1, "captions") as writer:
                 run = Run(self, engine, control, hear, on_piece, writer)
-                run.go(waiting, max(1, slots))
+                # Beams take no slots.
+                run.go(waiting, slots if self.options.sampling.beams == 1 else 1)
         finally:
             with self._lock:
                 for number, item in enumerate(self.items):

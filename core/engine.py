@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -154,7 +154,7 @@ class Engine:
 
     def answer_all(
         self, requests: Iterable[Request], stop: threading.Event, *, slots: int = 8
-    ) -> Iterator[tuple[Request, Answer]]:
+    ) -> Generator[tuple[Request, Answer]]:
         """Answer many requests, `slots` at once, each the same as alone; yields them as they end.
 
         The next request is asked for when a slot is free, so that no more pictures are open than

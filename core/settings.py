@@ -44,6 +44,11 @@ class Locations:
         """What `load` and `save` are given."""
         return self.settings.parent
 
+    @property
+    def runs(self) -> Path:
+        """The journals of folder runs."""
+        return self.transcripts.parent / "runs"
+
 
 def locations() -> Locations:
     """The system's own places; all in one folder when ONLOOKER_HOME names it."""

@@ -22,7 +22,7 @@ CAPTION_PATTERN = "{stem}.caption"
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 
 
-class DiskFull(StoreError):  # noqa: N818 (named as in core.errors)
+class DiskFull(StoreError):
     """No room for the file; unlike a folder without permission it stops a whole run."""
 
 

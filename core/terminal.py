@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core import batch_terminal
 from core.errors import AppError, Cancelled, CheckpointError
 from core.picture import find_pictures, open_picture
 from core.transcript import BUILT_IN, Answer, ModelChoice, Request, Sampling, Turn
@@ -33,14 +34,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     # cores too each token then takes five to forty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        options = _parser().parse_args(argv)
+        parser = _parser()
+        options = parser.parse_args(argv)
+        if options.verb == "caption":
+            options.prompts = options.prompt or [PROMPT]
+            if len(options.prompts) > 1 and not batch_terminal.is_wanted(options):
+                parser.error("several prompts need --write")
     except SystemExit as ended:
         return int(ended.code or 0)
     try:
         with _stop_on_interrupt() as stop:
-            return (
-                _bench(options, stop) if options.verb == "bench" else _Captions(options, stop).run()
-            )
+            if options.verb == "bench":
+                return _bench(options, stop)
+            captions = _Captions(options, stop)
+            if batch_terminal.is_wanted(options):
+                return batch_terminal.run(options, captions.sampling, captions.open_engine)
+            return captions.run()
     except BrokenPipeError:
         # The reader has gone, as `head` does. Python would complain of it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -63,7 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = caption.add_argument
     add("paths", nargs="+", type=Path, metavar="PICTURE", help="a picture or a folder of them")
-    add("--prompt", default=PROMPT, metavar="TEXT", help="what to ask (default: %(default)s)")
+    add(
+        "--prompt",
+        action="append",
+        metavar="TEXT",
+        help=f"what to ask (default: {PROMPT}); a folder run takes several, and fills in {{name}}, "
+        "{stem}, {folder}, {index}, {caption} and {exif:…}",
+    )
     _add_model(add)
     add("--max-new-tokens", default=512, type=_count, metavar="N")
     add("--temperature", default=0.0, type=_temperature, metavar="T", help="0, the default: greedy")
@@ -71,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=_seed, metavar="N", help="makes a sampled caption come again")
     add("--format", default="text", choices=["text", "json"], help="json: one object a line")
     add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
+    batch_terminal.add_arguments(caption)
     bench = verbs.add_parser(
         "bench",
         help="measure how fast answers come",
@@ -207,7 +223,7 @@ class _Captions:
         self._stop = stop
         self._has_failures = False
         self._traces: list[dict[str, Any]] = []
-        self._sampling = Sampling(
+        self.sampling = Sampling(
             temperature=options.temperature,
             top_p=options.top_p,
             max_new_tokens=options.max_new_tokens,
@@ -218,7 +234,7 @@ class _Captions:
         pictures = self._find_pictures()
         try:
             # An error among the pictures' names is told before seconds go into a model.
-            engine = self._open_engine() if pictures else None
+            engine = self.open_engine() if pictures else None
         except Cancelled:
             return INTERRUPTED
         except AppError as error:
@@ -241,7 +257,7 @@ class _Captions:
                 self._fail(str(path), "There are no pictures in this folder.")
         return pictures
 
-    def _open_engine(self) -> Engine:
+    def open_engine(self) -> Engine:
         with _torch_wanted():
             from core.checkpoint import open_engine
 
@@ -261,7 +277,7 @@ class _Captions:
                 break
             try:
                 picture = open_picture(path)
-                request = Request(picture, (Turn(self._options.prompt),), self._sampling)
+                request = Request(picture, (Turn(self._options.prompts[0]),), self.sampling)
                 for note in picture.notes:
                     _say(f"{path}: {note}")
                 self._answer(path, request, engine, is_one_of_many=len(pictures) > 1)

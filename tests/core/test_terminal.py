@@ -1,8 +1,10 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +242,85 @@ def test_terminal_needs_neither_qt_nor_what_the_window_needs(tiny_original_layou
     assert ran.stderr == b""
     assert ran.returncode == 0
     assert ran.stdout.strip()
+
+
+# ---- folder runs
+
+
+@pytest.fixture
+def copies(pictures, tmp_path, monkeypatch):
+    """The pictures in a folder of their own, and our files in another."""
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "copies"
+    shutil.copytree(pictures, folder)
+    return folder
+
+
+def test_folder_run_writes_captions_beside_the_pictures_and_undoes_them(caption, copies):
+    before = set(copies.iterdir())
+    status, out, err = caption(
+        copies,
+        "--write",
+        "txt,jsonl",
+        "--max-new-tokens",
+        6,
+        "--prompt",
+        "What?",
+        "--prompt",
+        "And?",
+    )
+    assert (status, out) == (0, "")
+    assert "2 captioned." in err
+    assert (copies / "teal 2.txt").read_text().count("\n") >= 2
+    lines = (copies / "captions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["prompt"] for line in lines] == ["What?", "And?"] * 2
+    assert caption(copies, "--undo")[0] == 0
+    assert set(copies.iterdir()) == before
+    assert caption(copies, "--undo")[0] == 2
+
+
+def test_folder_run_tells_what_failed_and_tries_it_again_when_asked(caption, copies):
+    (copies / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    status, _, err = caption(copies, "--write", "txt", "--max-new-tokens", 4)
+    assert status == 1
+    assert "broken.png: " in err
+    assert "2 captioned, 1 failed." in err
+    Image.new("RGB", (4, 4)).save(copies / "broken.png")
+    assert caption(copies, "--resume")[0] == 1
+    assert caption(copies, "--retry-failed", "--max-new-tokens", 4)[0] == 0
+    assert (copies / "broken.txt").exists()
+
+
+def test_interrupted_folder_run_keeps_what_was_said_and_goes_on(tiny_original_layout, copies):
+    for number in range(40):
+        Image.new("RGB", (8, 8)).save(copies / f"{number}.png")
+    loading = ["--model", tiny_original_layout, "--device", "cpu", "--dtype", "float32"]
+    arguments = [copies, "--write", "txt", "--max-new-tokens", 60, "--slots", 1, *loading]
+    process = start(*arguments)
+    while not list(copies.glob("?.txt")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    written = {path: path.stat().st_mtime_ns for path in copies.glob("*.txt")}
+    assert len(written) < 42
+    process = start(*arguments, "--resume")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(list(copies.glob("*.txt"))) == 43  # With notes.txt.
+    assert all(path.stat().st_mtime_ns == time for path, time in written.items())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--write", "pdf"],
+        ["--write", "txt", "--name", "captions"],
+        ["--write", "txt", "--existing", "burn"],
+        ["--prompt", "a", "--prompt", "b"],
+        ["--resume"],
+    ],
+)
+def test_folder_run_that_makes_no_sense_is_a_wrong_use(caption, copies, arguments):
+    assert caption(copies, *arguments)[0] == 2
