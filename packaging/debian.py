@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -16,15 +17,8 @@ MAINTAINER = "The Onlooker project <onlooker@localhost>"
 
 # What the program loads of the system: libraries that must be those of the user's screen and C
 # library, which PyInstaller leaves to the system, or asks by name.
-DEPENDS = (
-    "libc6 (>= 2.28)",
-    "libegl1",
-    "libgl1",
-    "libx11-6",
-    "libxcb1",
-    "libxkbcommon0",
-    "fontconfig",
-)
+DEPENDS = ("libegl1", "libgl1", "libxcb1", "fontconfig", "xkb-data")
+RECOMMENDS = ("libwayland-client0", "libwayland-cursor0", "libwayland-egl1", "xdg-desktop-portal")
 
 
 def make_package(program: Path, folder: Path) -> Path:
@@ -38,7 +32,7 @@ def make_package(program: Path, folder: Path) -> Path:
         write_control(root, architecture)
         package.unlink(missing_ok=True)
         subprocess.run(
-            ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z12", "--build", root, package],
+            ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z15", "--build", root, package],
             check=True,
             stdout=subprocess.DEVNULL,
         )
@@ -79,7 +73,8 @@ def write_control(root: Path, architecture: str) -> None:
         f"Architecture: {architecture}\n"
         f"Maintainer: {MAINTAINER}\n"
         f"Installed-Size: {size // 1024}\n"
-        f"Depends: {', '.join(DEPENDS)}\n"
+        f"Depends: {', '.join((_c_library(), *DEPENDS))}\n"
+        f"Recommends: {', '.join(RECOMMENDS)}\n"
         "Section: graphics\n"
         "Priority: optional\n"
         "Description: looks at pictures and tells, word by word, what it sees\n"
@@ -94,6 +89,12 @@ def write_control(root: Path, architecture: str) -> None:
         for path in sorted(files)
     ]
     (control / "md5sums").write_text("".join(sums), encoding="utf-8")
+
+
+def _c_library() -> str:
+    """Of the building system or later: the libraries taken along are of that system."""
+    _, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "glibc 2.28").partition(" ")
+    return f"libc6 (>= {version})"
 
 
 def _install(source: Path, target: Path) -> None:

@@ -59,11 +59,11 @@ def _files(wheel: Distribution) -> Iterator[Path]:
 
 def system_packages(sources: Iterable[Path]) -> list[SystemPackage]:
     """The Debian packages that own any of the files; none on another system."""
-    places = sorted({str(path) for path in sources if path.is_relative_to("/usr")})
-    resolved = sorted({str(Path(place).resolve()) for place in places} | set(places))
-    # Debian's older packages list their files under /lib, which is a link to /usr/lib.
-    asked = resolved + [path.removeprefix("/usr") for path in resolved]
-    if not places or not shutil.which("dpkg-query"):
+    found = {path for path in sources if path.parts[:2] in (("/", "lib"), ("/", "usr"))}
+    places = {str(place) for path in found for place in (path, path.resolve())}
+    # Some packages list their files under /lib, which is a link to /usr/lib.
+    asked = sorted(places | {place.removeprefix("/usr") for place in places})
+    if not asked or not shutil.which("dpkg-query"):
         return []
     answer = subprocess.run(
         ["dpkg-query", "--search", *asked], capture_output=True, text=True, check=False

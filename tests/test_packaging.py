@@ -1,10 +1,13 @@
 """What can be known of the package without building it. The build tries the built program."""
 
+import io
 import json
 import os
 import plistlib
+import shutil
 import subprocess
 import sys
+import tarfile
 import xml.etree.ElementTree as ElementTree
 from importlib.metadata import distribution
 from pathlib import Path
@@ -237,6 +240,31 @@ def test_windows_is_told_the_version_of_the_project(packaging, tmp_path):
     text = Path(icon.write_windows_version(tmp_path, bundle.project(), "onlooker")).read_text()
     assert f"'{bundle.project().version}'" in text
     assert "onlooker.exe" in text
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs dpkg-deb")
+def test_debian_package_puts_program_menu_entry_and_icons_in_their_places(
+    packaging, qapp, tmp_path
+):
+    import debian
+
+    program = tmp_path / "onlooker"
+    program.mkdir()
+    (program / "onlooker").write_text("#!/bin/sh\n")
+    (program / "onlooker").chmod(0o755)
+    package = debian.make_package(program, tmp_path)
+    command = ["dpkg-deb", "--fsys-tarfile", str(package)]
+    tree = subprocess.run(command, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
+        inside = {member.name: member for member in archive.getmembers()}
+    assert inside["./usr/bin/onlooker"].linkname == "/opt/onlooker/onlooker"
+    assert inside["./opt/onlooker/onlooker"].mode == 0o755
+    assert "./usr/share/applications/onlooker.desktop" in inside
+    assert "./usr/share/icons/hicolor/256x256/apps/onlooker.png" in inside
+    assert {member.uname for member in inside.values()} == {"root"}
+    fields = subprocess.run(["dpkg-deb", "--field", str(package)], capture_output=True, text=True)
+    assert f"Version: {debian.project().version}" in fields.stdout
+    assert "libc6 (>= 2." in fields.stdout
 
 
 def test_menu_entry_opens_pictures_with_the_program():
