@@ -17,9 +17,10 @@ SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and give its exit status. Qt is imported only for a window."""
-    # Before torch: its threads otherwise spin while they wait, and where other programs want the
-    # cores too each token then takes five to forty times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Before torch: its threads spin for milliseconds while they wait, and where other programs
+    # want the cores too each token then takes up to forty times as long. So short a spin costs
+    # nothing on idle cores.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in VERBS:
         return _caption(arguments)

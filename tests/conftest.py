@@ -9,7 +9,7 @@ from tests.tiny_llava import write_original_layout, write_transformers_layout
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # As the program does itself, before torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
 @pytest.fixture(scope="session")
