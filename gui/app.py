@@ -18,7 +18,7 @@ from pathlib import Path
 
 import qasync
 from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QUrl, Signal, Slot
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtGui import QDesktopServices, QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
 from core.errors import AppError
@@ -65,6 +65,7 @@ def run(paths: list[Path], started: float, visit: Visit | None = None) -> int:
         loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="helper"))
         program = Program(application, loop, places, started)
         application.quit_asked.connect(program.quit)
+        application.paths_opened.connect(program.come_forward)
         instance.paths_received.connect(program.come_forward)
         with program.notices.catching(loop), _signals_calling(program.quit):
             try:
@@ -368,9 +369,14 @@ class Program(QObject):
 
 
 class _Application(QApplication):
-    """Qt's application; asked to quit by the system, it lets the program end in order."""
+    """Qt's application. What the system asks of it, it passes on to the program.
+
+    `quit_asked()`: so that the program ends in order. `paths_opened(list[Path])`: macOS says so
+    what was dropped on the icon or opened with Onlooker; elsewhere that is an argument.
+    """
 
     quit_asked = Signal()
+    paths_opened = Signal(list)
 
     def __init__(self, arguments: list[str]):
         super().__init__(arguments)
@@ -381,6 +387,9 @@ class _Application(QApplication):
         if event.type() == QEvent.Type.Quit:
             # Cmd+Q. Qt would leave the loop here and now.
             self.quit_asked.emit()
+            return True
+        if isinstance(event, QFileOpenEvent) and event.file():
+            self.paths_opened.emit([Path(event.file())])
             return True
         return super().event(event)
 

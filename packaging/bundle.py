@@ -135,7 +135,9 @@ def hidden_modules(models: Iterable[str]) -> list[str]:
 def resource_files() -> Iterator[tuple[Path, str]]:
     """Each file of ours that is no code, with the folder it goes to in the package."""
     for path in sorted(RESOURCES.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
+        # The screenshots are the README's.
+        is_ours = path.is_file() and not path.name.startswith(".")
+        if is_ours and "screenshots" not in path.relative_to(RESOURCES).parts:
             yield path, path.parent.relative_to(ROOT).as_posix()
     for name in ("LICENSE", "CHANGELOG.md"):
         yield ROOT / name, "."

@@ -368,3 +368,23 @@ def test_without_a_home_the_window_says_where_things_are_kept(live, tmp_path, mo
         await until(lambda: "Nothing can be kept" in program.window.notice_bar.text_label.text())
 
     live(story)
+
+
+def test_file_that_the_system_says_to_open_is_passed_on():
+    code = (
+        "from PySide6.QtGui import QFileOpenEvent\n"
+        "from gui.app import _Application\n"
+        "application = _Application(['onlooker'])\n"
+        "application.paths_opened.connect(print)\n"
+        "application.sendEvent(application, QFileOpenEvent('/Bilder/Größe.png'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert "Größe.png" in done.stdout, done.stderr
