@@ -24,7 +24,7 @@ from typing import Any
 from bundle import ROOT, Project
 
 LICENCES = ROOT / "resources" / "licences"
-MODEL = ROOT / "resources" / "built_in_model" / "model.safetensors"
+MODEL = ROOT / "resources" / "built_in_model"
 
 # Wheels that carry no text of their licence, and ours that stands in for it.
 _LICENCE_OF = {
@@ -137,7 +137,7 @@ def bill_of_materials(
         *(_wheel_component(wheel) for wheel in inside if wheel.name != project.name),
         _component("library", "python", platform.python_version(), "pkg:generic/python"),
         *(_debian_component(package) for package in packages),
-        *([_model_component(project)] if MODEL.is_file() else []),
+        *([_model_component(project)] if any(MODEL.glob("*.safetensors")) else []),
     ]
     references = [component["bom-ref"] for component in components]
     serial = uuid.uuid5(uuid.NAMESPACE_URL, " ".join([root, sys.platform, *references]))
@@ -201,8 +201,18 @@ def _model_component(project: Project) -> dict:
         "bom-ref": f"built-in-model@{project.version}",
         "name": "built-in-model",
         "version": project.version,
-        "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(MODEL.read_bytes()).hexdigest()}],
         "licenses": [{"license": {"id": "Apache-2.0"}}],
+        "components": [_file_component(path) for path in sorted(MODEL.glob("*.safetensors"))],
+    }
+
+
+def _file_component(path: Path) -> dict:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {
+        "type": "file",
+        "bom-ref": path.name,
+        "name": path.name,
+        "hashes": [{"alg": "SHA-256", "content": digest}],
     }
 
 
