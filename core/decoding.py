@@ -78,8 +78,11 @@ class DecodeLoop:
         return sampling.beams == 1
 
     def decode(self, jobs: Iterable[Job], slots: int = 1) -> Generator[Decoded]:
-        """Yields each job as it ends. A slot that ends takes the next job, which is asked for
-        only then. Ends early, with every slot free, when the caller closes the iterator."""
+        """Yields each job as it ends. A slot that ends takes the next, which is asked for then.
+
+        Ends early, with every slot free, when the caller closes the iterator. The slots' memory
+        is kept until another number of them is asked for.
+        """
         self._resize(slots)
         waiting = iter(jobs)
         try:
@@ -97,7 +100,6 @@ class DecodeLoop:
         finally:
             for slot in self._slots:
                 slot.answer = None
-            self._resize(1)
 
     def release(self) -> None:
         """Gives the KV cache's memory back; the next answer begins from nothing."""

@@ -98,7 +98,7 @@ class ForwardPass:
             len(self._layers) * 2 * self.kv_heads * self.head_dim * self.dtype.itemsize
         )
         self.slots = self.length = 0
-        self._graphs: dict[int, _Graph | None] = {}
+        self._replay: Callable[[Tensor, Tensor], Tensor] | None = None
         # A graph wants the same shapes at each step; without graphs, less is read.
         self._has_graphs = self.device.type == "cuda"
         if self._has_graphs:
@@ -112,12 +112,12 @@ class ForwardPass:
     def reserve(self, slots: int, length: int) -> None:
         """Makes the cache exactly `slots` rows of at least `length` positions.
 
-        What the rows hold stays. Drops the captured graphs when anything changes.
+        What the rows hold stays. Drops the captured step when anything changes.
         """
         length = max(-(-length // _LENGTH_STEP) * _LENGTH_STEP, self.length)
         if (slots, length) == (self.slots, self.length):
             return
-        self._graphs = {}
+        self._replay = None
         # Zeros: a masked position still counts 0 × its value, which must not be NaN.
         shape = (slots, 2 * self.kv_heads, length, self.head_dim)
         for layer in self._layers:
@@ -137,8 +137,8 @@ class ForwardPass:
         self._rows = torch.arange(slots, device=self.device)
 
     def release(self) -> None:
-        """Gives the cache and its graphs back."""
-        self._graphs = {}
+        """Gives the cache and the captured step back."""
+        self._replay = None
         self.slots = self.length = 0
         for layer in self._layers:
             layer.cache = None
@@ -194,17 +194,14 @@ class ForwardPass:
             span = max(positions) + 1
             with _threads(self._weight_bytes + count * span * self._position_bytes):
                 return self._step(numbers, places, span)
-        # One graph for each power of two of slots; the rows too many write where nothing is kept.
-        width = min(1 << (count - 1).bit_length(), self.slots)
-        idle = (0, width - count)
+        # One graph for all slots; the idle ones write where nothing is kept.
+        idle = (0, self.slots - count)
         numbers = functional.pad(numbers, idle).to(self.device)
         places = functional.pad(places, idle, value=self.length - 1).to(self.device)
-        if width not in self._graphs:
+        if self._replay is None:
             whole_step = partial(self._step, span=self.length)
-            self._graphs[width] = _captured(whole_step, [numbers, places])
-        graph = self._graphs[width]
-        logits = graph(numbers, places) if graph else self._step(numbers, places, self.length)
-        return logits[:count]
+            self._replay = _captured(whole_step, [numbers, places]) or whole_step
+        return self._replay(numbers, places)[:count]
 
     def _step(self, ids: Tensor, positions: Tensor, span: int) -> Tensor:
         """`span` positions of the cache are read, those behind a slot's own position masked."""
@@ -380,21 +377,24 @@ class _Graph:
 
     def __init__(self, function: Callable[..., Tensor], inputs: Sequence[Tensor]):
         self._inputs = [tensor.clone() for tensor in inputs]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            # The first calls choose kernels and take workspaces, which a capture may not.
-            for _ in range(2):
-                function(*self._inputs)
-        torch.cuda.current_stream().wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            self._output = function(*self._inputs)
+        self._device = self._inputs[0].device
+        with torch.cuda.device(self._device):
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                # The first calls choose kernels and take workspaces, which a capture may not.
+                for _ in range(2):
+                    function(*self._inputs)
+            torch.cuda.current_stream().wait_stream(stream)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                self._output = function(*self._inputs)
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        for mine, given in zip(self._inputs, inputs, strict=True):
-            mine.copy_(given)
-        self._graph.replay()
+        with torch.cuda.device(self._device):
+            for mine, given in zip(self._inputs, inputs, strict=True):
+                mine.copy_(given)
+            self._graph.replay()
         return self._output
 
 
