@@ -63,15 +63,19 @@ def timed(title: str) -> Iterator[None]:
 def build_program() -> None:
     """Run PyInstaller, then take the symbol tables out."""
     shutil.rmtree(PROGRAM, ignore_errors=True)
-    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR"]
+    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
     folders = ["--distpath", str(DIST), "--workpath", str(WORK)]
-    subprocess.run(
-        [*command, *folders, str(ROOT / "packaging" / "onlooker.spec")],
-        cwd=ROOT,
-        # PyTorch warns of modules of its own that are looked through here and not used.
-        env=os.environ | {"PYTHONWARNINGS": "ignore"},
-        check=True,
-    )
+    WORK.mkdir(exist_ok=True)
+    with (WORK / "pyinstaller.log").open("w", encoding="utf-8") as log:
+        done = subprocess.run(
+            [*command, *folders, str(ROOT / "packaging" / "onlooker.spec")],
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        sys.exit(f"{Path(log.name).read_text('utf-8')}\nPyInstaller failed; its words are above.")
     if sys.platform == "linux":
         strip_symbols(PROGRAM / "_internal", contents().stripped_files)
     if sys.platform == "win32":
