@@ -40,6 +40,15 @@ DEVICES = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Models as small as these are slower with two, and far slower beside other programs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def tiny_model(device: str = "cpu", dtype: torch.dtype = torch.float32, **text: object) -> Any:
     """Random weights, large enough that no two tokens are nearly as likely."""
     config = LlavaConfig(
