@@ -41,6 +41,28 @@ class Item:
     is_edited: bool = False
 
 
+class Phase(StrEnum):
+    """Where a run is, for those who show it."""
+
+    CHOOSING = "choosing"
+    FINDING = "finding"
+    RUNNING = "running"
+    ENDING = "ending"
+    PAUSED = "paused"
+    OVER = "over"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a run goes on; `rate` in pictures a second, `seconds_left` None while unknown."""
+
+    counts: dict[ItemState, int]
+    rate: float = 0.0
+    seconds_left: float | None = None
+
+
 @dataclass(frozen=True)
 class BatchOptions:
     """What a run asks and writes.

@@ -27,6 +27,8 @@ from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
 from core.transcript import Loading, ModelChoice, ModelState
+from gui.batch_join import BatchJoin
+from gui.folder_run import FolderRun
 from gui.garbage import GarbageCollector
 from gui.main_window import MainWindow
 from gui.model_thread import PATIENCE_SECONDS, ModelThread
@@ -119,6 +121,15 @@ class Program(QObject):
         self._join_conversation()
         self._join_model()
         self._join_program()
+        self.folder_run = FolderRun(self.model, places.runs, self)
+        self.batch_join = BatchJoin(
+            self.window,
+            self.folder_run,
+            self._begin,
+            lambda: self._settings.sampling,
+            _presets()[0][1],
+            self,
+        )
 
     async def life(self, paths: list[Path], crash: str = "", visit: Visit | None = None) -> bool:
         """From the first paint to the last word kept. False if the process must be ended hard."""
@@ -131,6 +142,7 @@ class Program(QObject):
         notes = (self._places.note, *self._settings.notes, *self._store.notes)
         if any(notes):
             self.window.show_notice(" ".join(filter(None, notes)))
+        self._begin(self.batch_join.offer_unfinished())
         if self._settings.checks_for_updates:
             self._look_for_updates(is_asked=False)
         if crash:
@@ -175,9 +187,10 @@ class Program(QObject):
     async def _leave(self) -> bool:
         self._settings.window = self.window.save_state()
         if self.window.isVisible():
-            self.window.close()
+            self.window.leave()
         for widget in QApplication.topLevelWidgets():
             widget.hide()
+        await self.folder_run.close()
         await self.session.close()
         deadline = self._loop.time() + PATIENCE_SECONDS
         is_model_ended = await self.model.close(PATIENCE_SECONDS)

@@ -25,13 +25,16 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QMainWindow,
     QMenu,
+    QMessageBox,
     QSplitter,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from core.picture import PICTURE_SUFFIXES, Picture
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Transcript
+from gui.batch_panel import BatchPanel
 from gui.drop_zone import DropZone
 from gui.help_dialogs import AboutDialog, KeysDialog
 from gui.notice_bar import NoticeBar
@@ -57,6 +60,9 @@ class MainWindow(QMainWindow):
       `paths_opened(list[Path])`     files or folders, dropped, pasted, chosen or a sample
       `image_data_dropped(bytes, str)`  an encoded image without a file; a name or ""
       `picture_chosen(int)`          another of the pictures at hand
+    Folder runs, in `batch_panel`:
+      `folder_run_chosen(list[Path])`  folders or files to caption
+      `last_run_asked()`             show the last one again
     Conversation:
       `asked(str)`  `stopped()`  `regenerate_asked()`  `edited(int, str)`
       `new_conversation_asked()`
@@ -76,6 +82,8 @@ class MainWindow(QMainWindow):
     paths_opened = Signal(list)
     image_data_dropped = Signal(bytes, str)
     picture_chosen = Signal(int)
+    folder_run_chosen = Signal(list)
+    last_run_asked = Signal()
     asked = Signal(str)
     stopped = Signal()
     regenerate_asked = Signal()
@@ -111,6 +119,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._suggestion = presets[0][1] if presets else ""
         self._folder = ""
+        self._may_leave_run = False
         self._build()
         self.prompt_box.set_presets(presets)
         self._build_file_menu()
@@ -196,6 +205,20 @@ class MainWindow(QMainWindow):
     def show_notice(self, text: str, action_text: str | None = None) -> None:
         """A note or an expected error, without a dialog."""
         self.notice_bar.show_notice(text, action_text)
+        if self.pages.currentWidget() is self.batch_panel:
+            self.batch_panel.show_notice(text, action_text)
+
+    def show_batch_panel(self) -> None:
+        """The folder run takes the place of the picture and its conversation."""
+        self.pages.setCurrentWidget(self.batch_panel)
+        if self.batch_panel.start_button.isVisible():
+            self.batch_panel.prompt_edit.setFocus()
+        else:
+            self.batch_panel.list.setFocus()
+
+    def show_conversation(self) -> None:
+        self.pages.setCurrentWidget(self.splitter)
+        self.prompt_box.focus_prompt()
 
     def show_recent(self, conversations: Sequence[tuple[int, str]]) -> None:
         """Earlier conversations as (id, title), latest first."""
@@ -240,6 +263,13 @@ class MainWindow(QMainWindow):
         dialog.filesSelected.connect(self._on_files_selected)
         _open(dialog)
 
+    def open_run_dialog(self) -> None:
+        """Let the user choose a folder whose pictures are all captioned."""
+        dialog = QFileDialog(self, "Caption a folder of pictures", self._folder)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.filesSelected.connect(self._on_run_selected)
+        _open(dialog)
+
     def open_model_dialog(self) -> None:
         """Let the user choose the folder of a model."""
         dialog = QFileDialog(self, "Open the folder of LLaVA-1.5")
@@ -269,10 +299,32 @@ class MainWindow(QMainWindow):
         self.drop_zone.dropEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if self.batch_panel.is_running and not self._may_leave_run:
+            event.ignore()
+            self._ask_to_leave_run()
+            return
         self.hide()
         self.drop_zone.close()
         event.accept()
         self.closed.emit()
+
+    def _ask_to_leave_run(self) -> None:
+        box = QMessageBox(self)
+        box.setObjectName("leave_run_dialog")
+        box.setWindowTitle("A folder run is under way")
+        box.setText("Stop the folder run and close?")
+        box.setInformativeText("Nothing is lost; it goes on where it was the next time.")
+        leave = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(leave)
+        box.addButton("Keep running", QMessageBox.ButtonRole.RejectRole)
+        leave.clicked.connect(self.leave)
+        _open(box)
+
+    @Slot()
+    def leave(self) -> None:
+        """Close without asking, although a folder run is under way."""
+        self._may_leave_run = True
+        self.close()
 
     # Parts
 
@@ -308,7 +360,12 @@ class MainWindow(QMainWindow):
         rows = QVBoxLayout(centre)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
-        rows.addWidget(self.splitter, 1)
+        self.batch_panel = BatchPanel(self._theme, self.drop_zone.previews)
+        self.pages = QStackedWidget()
+        self.pages.setObjectName("pages")
+        self.pages.addWidget(self.splitter)
+        self.pages.addWidget(self.batch_panel)
+        rows.addWidget(self.pages, 1)
         rows.addWidget(self.status_line)
         self.setCentralWidget(centre)
 
@@ -318,6 +375,11 @@ class MainWindow(QMainWindow):
         self.open_folder_action = _action(
             menu, "Open &folder…", self.open_folder_dialog, "Ctrl+Shift+O"
         )
+        self.run_action = _action(menu, "&Caption folder…", self.open_run_dialog, "Ctrl+B")
+        self.last_run_action = _action(
+            menu, "&Last folder run", self.last_run_asked.emit, "Ctrl+Shift+B"
+        )
+        menu.addSeparator()
         self.paste_action = _action(menu, "&Paste picture", self.drop_zone.paste, "Ctrl+V")
         menu.addSeparator()
         self.save_action = _action(menu, "&Save transcript…", self.save_dialog, "Ctrl+S")
@@ -394,6 +456,8 @@ class MainWindow(QMainWindow):
         self.drop_zone.picture_chosen.connect(self.picture_chosen)
         self.drop_zone.refused.connect(self.show_notice)
         self.drop_zone.picture_shown.connect(self._on_picture_shown)
+        self.batch_panel.closed.connect(self.show_conversation)
+        self.batch_panel.opened.connect(self._on_row_opened)
         self.prompt_box.asked.connect(self.asked)
         self.prompt_box.stopped.connect(self.stopped)
         self.prompt_box.picture_pasted.connect(self.drop_zone.paste)
@@ -403,6 +467,7 @@ class MainWindow(QMainWindow):
         self.transcript_view.model_requested.connect(self.open_model_dialog)
         self.status_line.loading_cancelled.connect(self.loading_cancelled)
         self.notice_bar.action_chosen.connect(self._on_notice_action_chosen)
+        self.batch_panel.notice_bar.action_chosen.connect(self._on_notice_action_chosen)
         self._theme.changed.connect(self._show_mode)
         self._show_mode()
 
@@ -426,6 +491,15 @@ class MainWindow(QMainWindow):
     def _on_picture_shown(self, is_shown: bool) -> None:
         self.prompt_box.set_has_picture(is_shown)
         self._show_state()
+
+    @Slot(list)
+    def _on_run_selected(self, names: list[str]) -> None:
+        self.folder_run_chosen.emit([Path(name) for name in names])
+
+    @Slot(Path)
+    def _on_row_opened(self, path: Path) -> None:
+        self.show_conversation()
+        self.paths_opened.emit([path])
 
     @Slot(list)
     def _on_files_selected(self, names: list[str]) -> None:

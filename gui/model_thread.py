@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
@@ -84,6 +84,7 @@ class ModelThread(QObject):
 
     _load_asked = Signal(object)
     _answer_asked = Signal(object)
+    _loan_asked = Signal(object)
     _unload_asked = Signal()
     _close_asked = Signal()
 
@@ -93,6 +94,7 @@ class ModelThread(QObject):
         self._load: _Load | None = None
         self._jobs: list[_Job] = []
         self._waiting: list[_Job] = []
+        self._loans: list[_Loan] = []
         self._is_closing = False
         self._ended = asyncio.Event()
         self._thread = QThread(self)
@@ -102,6 +104,7 @@ class ModelThread(QObject):
         # Bound methods of objects that live here: a lambda would run over there.
         self._load_asked.connect(self._worker.load)
         self._answer_asked.connect(self._worker.answer)
+        self._loan_asked.connect(self._worker.lend)
         self._unload_asked.connect(self._worker.unload)
         self._close_asked.connect(self._worker.close)
         self._worker.progressed.connect(self._on_progressed)
@@ -111,6 +114,7 @@ class ModelThread(QObject):
         self._worker.said.connect(self._on_said)
         self._worker.answered.connect(self._on_answered)
         self._worker.failed.connect(self._on_failed)
+        self._worker.given_back.connect(self._on_given_back)
         self._thread.finished.connect(self._on_thread_finished)
         self._thread.start()
 
@@ -130,6 +134,7 @@ class ModelThread(QObject):
         """
         self._refuse_when_closing()
         self.cancel_load()
+        self._end_loans()
         load = _Load(choice, asyncio.get_running_loop().create_future())
         self._load = load
         self._set_state(Loading(0.0, "Waiting for the answer" if self._jobs else "Starting"))
@@ -150,6 +155,26 @@ class ModelThread(QObject):
             self._answer_asked.emit(job)
         return await _settled(job.answer, job.stop)
 
+    @property
+    def is_lent(self) -> bool:
+        """Work that takes long, a folder run, has the model; answers wait until it ends."""
+        return bool(self._loans)
+
+    async def lend(self, work: Callable[[Engine], Any], end: Callable[[], None]) -> Any:
+        """Run `work` with the engine in its thread, and give what it gives or raises.
+
+        `end` is called, here, when the model is wanted for something else or closed; the work
+        is to return soon then. While a model loads this waits for it.
+        """
+        self._refuse_when_closing()
+        while self._load:
+            await asyncio.wait([self._load.done])
+            self._refuse_when_closing()
+        loan = _Loan(work, end, asyncio.get_running_loop().create_future())
+        self._loans.append(loan)
+        self._loan_asked.emit(loan)
+        return await loan.outcome
+
     def stop(self) -> None:
         """End the answer under way and those still waiting."""
         for job in self._jobs:
@@ -166,6 +191,7 @@ class ModelThread(QObject):
     def unload(self) -> None:
         """Free the model, after the answers asked so far."""
         self.cancel_load()
+        self._end_loans()
         self._unload_asked.emit()
 
     async def close(self, seconds: float = PATIENCE_SECONDS) -> bool:
@@ -177,12 +203,17 @@ class ModelThread(QObject):
         self._is_closing = True
         self.stop()
         self.cancel_load()
+        self._end_loans()
         self._close_asked.emit()
         try:
             await asyncio.wait_for(self._ended.wait(), seconds)
         except TimeoutError:
             return False
         return self._thread.wait()
+
+    def _end_loans(self) -> None:
+        for loan in self._loans:
+            loan.end()
 
     def _refuse_when_closing(self) -> None:
         if self._is_closing:
@@ -243,6 +274,11 @@ class ModelThread(QObject):
     def _on_failed(self, job: _Job, error: Exception) -> None:
         self._end(job, error)
 
+    @Slot(object, object)
+    def _on_given_back(self, loan: _Loan, outcome: object) -> None:
+        self._loans.remove(loan)
+        _settle(loan.outcome, outcome)
+
     @Slot()
     def _on_thread_finished(self) -> None:
         self._ended.set()
@@ -258,6 +294,7 @@ class _Worker(QObject):
     said = Signal(object, str)
     answered = Signal(object, object)
     failed = Signal(object, object)
+    given_back = Signal(object, object)
 
     def __init__(self, open_engine: OpenEngine):
         super().__init__()
@@ -295,6 +332,17 @@ class _Worker(QObject):
             self.failed.emit(job, error)
         else:
             self.answered.emit(job, answer)
+
+    @Slot(object)
+    def lend(self, loan: _Loan) -> None:
+        try:
+            if not self._engine:
+                raise _no_model()
+            outcome = loan.work(self._engine)
+        except Exception as error:
+            _drop_locals(error)
+            outcome = error
+        self.given_back.emit(loan, outcome)
 
     @Slot()
     def unload(self) -> None:
@@ -364,6 +412,13 @@ class _Job:
     pieces: _Pieces
     answer: asyncio.Future[Answer]
     stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(eq=False)
+class _Loan:
+    work: Callable[[Engine], Any]
+    end: Callable[[], None]
+    outcome: asyncio.Future[Any]
 
 
 _NOTHING_SAID = Answer("", Ending.STOPPED, tokens=0, seconds=0.0)
