@@ -109,6 +109,13 @@ def test_frozen_start_gives_the_program_streams_when_it_has_none():
     assert done.stdout == "0 True", done.stderr
 
 
+def test_program_tries_itself_in_an_empty_home(tmp_path):
+    done = run(["-m", "gui", "--self-test"], tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("self-test well; window ")
+    assert (tmp_path / "home" / "settings.json").is_file()
+
+
 def test_every_resource_goes_into_the_package(packaging):
     import bundle
 
