@@ -138,20 +138,20 @@ def report_size() -> None:
 
 def report_exclusions(inside: Contents) -> None:
     print("   Left out, bytes of it in this installation:")
-    for exclusion in inside.exclusions:
-        print(f"   {measure(exclusion):>14,}  {exclusion.why}")
-
-
-def measure(exclusion: Exclusion) -> int:
-    """What lies under its names in this installation, compiled copies left aside."""
     standard, site = Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib"))
-    places = {path.relative_to(site).as_posix(): path for path in files_of(site)}
-    for name in exclusion.modules:
-        folder = standard / name
-        places |= {path.relative_to(standard).as_posix(): path for path in files_of(folder)}
+    sizes = {path.relative_to(site).as_posix(): path.stat().st_size for path in files_of(site)}
+    for exclusion in inside.exclusions:
+        for name in exclusion.modules:
+            for path in files_of(standard / name):
+                sizes[path.relative_to(standard).as_posix()] = path.stat().st_size
+        print(f"   {measure(exclusion, sizes):>14,}  {exclusion.why}", flush=True)
+
+
+def measure(exclusion: Exclusion, sizes: dict[str, int]) -> int:
+    """What lies under its names among the files of `sizes`, compiled copies left aside."""
     return sum(
-        path.stat().st_size
-        for place, path in places.items()
+        size
+        for place, size in sizes.items()
         if "__pycache__" not in place
         and (
             is_below(place.removesuffix(".py").replace("/", "."), exclusion.modules)
