@@ -163,6 +163,8 @@ class PromptBox(QFrame):
         )
         self.ask_button.style().polish(self.ask_button)
         self.prompt_edit.setPlaceholderText(self._placeholder())
+        # Qt paints again only where a placeholder comes or goes, not where its words change.
+        self.prompt_edit.viewport().update()
         self._hint(self._standing_hint())
 
     def _placeholder(self) -> str:

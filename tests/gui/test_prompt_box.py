@@ -1,6 +1,6 @@
 import pytest
-from PySide6.QtCore import QMimeData, Qt
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtCore import QMimeData, QObject, Qt
+from PySide6.QtGui import QGuiApplication, QImage, QPaintEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -68,6 +68,27 @@ def test_enter_in_an_empty_box_asks_what_is_suggested(box):
     press(box, KEY.Key_Return)
     press(box, KEY.Key_Return)
     assert heard == ["Describe it."]
+
+
+def test_what_enter_asks_is_painted_when_it_changes(box, qtbot):
+    box.suggest("")
+    viewport = box.prompt_edit.viewport()
+    qtbot.wait_until(lambda: not viewport.testAttribute(Qt.WidgetAttribute.WA_PendingUpdate))
+    painted = _WholePaints()
+    viewport.installEventFilter(painted)
+    box.suggest("Describe it.")
+    qtbot.wait_until(lambda: painted.rect == viewport.rect())
+
+
+class _WholePaints(QObject):
+    """Remembers what was painted last; a blinking cursor paints a few pixels."""
+
+    rect = None
+
+    def eventFilter(self, watched, event):
+        if isinstance(event, QPaintEvent):
+            self.rect = event.rect()
+        return False
 
 
 def test_without_a_picture_enter_keeps_the_text_and_says_why(box):
