@@ -68,9 +68,9 @@ class BatchOptions:
     """What a run asks and writes.
 
     `writes` are some of `KINDS`; `name` is what a text file is called, without its suffix.
-    `beginning` is put in front of every answer, which goes on from it; `banned_words` are never
-    said. Both need an engine that knows them. `replaces_edited` names pictures, by path or by
-    file name, whose captions may be replaced although they were edited by hand.
+    `beginning` is put in front of every answer, which goes on from it. `replaces_edited` names
+    pictures, by path or by file name, whose captions may be replaced although they were edited
+    by hand.
     """
 
     prompts: tuple[str, ...]
@@ -80,7 +80,6 @@ class BatchOptions:
     is_recursive: bool = False
     sampling: Sampling = field(default_factory=Sampling)
     beginning: str = ""
-    banned_words: tuple[str, ...] = ()
     strips_openings: bool = False
     ends_at_sentence: bool = False
     replaces_edited: tuple[str, ...] = ()
@@ -111,7 +110,7 @@ class BatchOptions:
         if self.sampling.temperature == 0:
             for unused in ("seed", "top_k", "top_p"):
                 del sampling[unused]
-        made_by = [self.prompts, sampling, self.beginning, self.banned_words, model]
+        made_by = [self.prompts, sampling, self.beginning, model]
         return _digest([*made_by, self.strips_openings, self.ends_at_sentence])
 
     @staticmethod

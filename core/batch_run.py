@@ -221,6 +221,10 @@ class Run:
             if self._stop.is_set():
                 self._batch.wait_again(work.number, self._hear)
                 return
-            yield work, place, Request(picture, (Turn(prompt),), options.sampling)
+            yield (
+                work,
+                place,
+                Request(picture, (Turn(prompt),), options.sampling, options.beginning),
+            )
             if work.is_failed:
                 return

@@ -47,6 +47,7 @@ def add_arguments(caption: argparse.ArgumentParser) -> None:
         help="replace this picture's caption although it was edited by hand")  # fmt: skip
     add("--recursive", action="store_true", help="also the folders inside")
     add("--name", default="{stem}", help="of caption files (default: %(default)s, or {name})")
+    add("--begin", default="", metavar="TEXT", help="every caption begins so, and goes on from it")
     add("--strip-openings", action="store_true", help="leave out “The image shows” and the like")
     add("--whole-sentences", action="store_true", help="end at a sentence when the length is used")
     add("--slots", type=_count, metavar="N", help="how many pictures are looked at at once")
@@ -117,6 +118,7 @@ def _batch(options: argparse.Namespace, sampling: Sampling) -> Batch | None:
         name=options.name,
         is_recursive=options.recursive,
         sampling=sampling,
+        beginning=options.begin.strip(),
         strips_openings=options.strip_openings,
         ends_at_sentence=options.whole_sentences,
         replaces_edited=tuple(options.replace_edited),

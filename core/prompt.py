@@ -351,8 +351,9 @@ def prepare(
     prompt_length: int | None = None,
     patch_size: int = 14,
     system: str | None = SYSTEM,
+    beginning: str = "",
 ) -> Inputs:
-    """The inputs of an answer to the last of `turns`.
+    """The inputs of an answer to the last of `turns`, which goes on from `beginning`.
 
     When the turns leave too little of the context for the answer, or are longer than
     `prompt_length` positions, the oldest pairs after the first are left out, at last the first
@@ -366,6 +367,8 @@ def prepare(
     candidates.append((len(turns) - 1, [turns[-1]]))
     for left_out, kept in candidates:
         parts = conversation(kept, system)
+        if beginning:
+            parts[-1] += f" {beginning}"
         ids = input_ids(parts, tokenizer)
         inputs = Inputs("".join(parts), tuple(ids), pixel_values, 0, image_tokens, left_out)
         # The model worker's own count: the placeholder is counted beside the 576.

@@ -41,12 +41,14 @@ class Turn:
 class Request:
     """What the engine is asked: the last turn's answer is the one to give.
 
-    The picture belongs to the first turn.
+    The picture belongs to the first turn. The answer goes on from `beginning`, which is not part
+    of it.
     """
 
     picture: Picture
     turns: tuple[Turn, ...]
     sampling: Sampling = Sampling()
+    beginning: str = ""
 
 
 class Ending(StrEnum):

@@ -178,7 +178,7 @@ class BatchPanel(QFrame):
         self.existing_box.setAccessibleName("Captions that are there")
         for existing, words in _EXISTING_WORDS:
             self.existing_box.addItem(words, existing)
-        self.existing_box.setMinimumContentsLength(14)
+        self.existing_box.setMinimumContentsLength(28)
         policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         self.existing_box.setSizeAdjustPolicy(policy)
         self.recursive_box = QCheckBox("Folders inside")
@@ -228,6 +228,7 @@ class BatchPanel(QFrame):
         self.find_edit.setClearButtonEnabled(True)
         self.shown_label = QLabel()
         self.shown_label.setProperty("class", "key")
+        self.shown_label.hide()
         self._filter_soon = QTimer(self, interval=_FILTER_MS, singleShot=True)
 
     def _place(self) -> None:
@@ -391,7 +392,8 @@ class BatchPanel(QFrame):
     @Slot(int)
     def _on_counted(self, count: int) -> None:
         is_all = count == len(self.model.items)
-        self.shown_label.setText("" if is_all else f"{count:,} shown")
+        self.shown_label.setText(f"{count:,} shown")
+        self.shown_label.setVisible(not is_all)
 
 
 def _rate(rate: float) -> str:

@@ -98,6 +98,8 @@ class FolderRun(QObject):
             await self._let_go()
             self._replace_items(found)
             self._set_phase(Phase.CHOOSING)
+            if not found:
+                self.noticed.emit("There are no pictures here. Choose another folder.")
 
     async def start(self, options: BatchOptions) -> None:
         """Begin the run that was chosen. Raises nothing: what is wrong is a notice."""
@@ -226,9 +228,13 @@ class FolderRun(QObject):
             self._tick.stop()
             self._ended.set()
             self._set_phase(self._rest())
-            for note in batch.notes:
-                self.noticed.emit(note)
-            batch.notes.clear()
+            tables = " and ".join(path.name for path in batch.exports.values())
+            if tables and self._phase is Phase.OVER:
+                folder = next(iter(batch.exports.values())).parent
+                batch.notes.append(f"All captions are in {tables} in “{folder.name}”.")
+            if batch.notes:
+                self.noticed.emit(" ".join(batch.notes))
+                batch.notes.clear()
 
     def _rest(self) -> Phase:
         """What a run is when nobody works on it."""

@@ -324,3 +324,12 @@ def test_interrupted_folder_run_keeps_what_was_said_and_goes_on(tiny_original_la
 )
 def test_folder_run_that_makes_no_sense_is_a_wrong_use(caption, copies, arguments):
     assert caption(copies, *arguments)[0] == 2
+
+
+def test_captions_begin_as_they_are_told_to(caption, copies):
+    words = ["--write", "txt,jsonl", "--max-new-tokens", 5, "--begin", "Two small"]
+    assert caption(copies, *words)[0] == 0
+    rows = [json.loads(line) for line in (copies / "captions.jsonl").read_text().splitlines()]
+    assert all(row["caption"].startswith("Two small") for row in rows)
+    assert all(len(row["caption"]) > len("Two small") for row in rows)
+    assert len(rows[0]["model_fingerprint"]) == 16
