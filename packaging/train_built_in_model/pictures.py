@@ -26,6 +26,8 @@ PAD = (122, 116, 104)
 BACKGROUND_KINDS = ("plain", "shaded", "speckled", "stripes", "checks", "dots")
 MIP_LEVELS = 4
 NOTHING = -1
+# Where the middle of an empty slot lies: on no picture.
+OUTSIDE = -9000.0
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Packed:
 def pack(scenes: Sequence[Scene], first_letter: int) -> Packed:
     """The arrays of these scenes."""
     slots = np.zeros((len(scenes), SLOTS, 9), np.float32)
-    slots[:, :, 0] = -9000.0
+    slots[:, :, 0] = OUTSIDE
     slots[:, :, 2:4] = 1.0
     ground = np.zeros((len(scenes), 16), np.float32)
     marks = np.full((len(scenes), SLOTS, 6), NOTHING, np.int64)
@@ -125,6 +127,7 @@ class Renderer:
         def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
             return torch.compile(function, dynamic=False) if compiles else function
 
+        self._compiles = compiles
         self._background = compiled(_background)
         self._over = compiled(_over)
         self._alpha = compiled(_alpha)
@@ -157,10 +160,10 @@ class Renderer:
         """
         rows = len(slots) if word_rows is None else word_rows
         out = self._background(ground, side)
-        for slot in range(MOST_THINGS):
+        for slot in self._in_use(slots, range(MOST_THINGS)):
             out = self._over(self.texels, self.offset_of_level, out, slots[:, slot])
         words = out[:rows]
-        for slot in range(MOST_THINGS, SLOTS):
+        for slot in self._in_use(slots, range(MOST_THINGS, SLOTS)):
             words = self._over(self.texels, self.offset_of_level, words, slots[:rows, slot])
         out = torch.cat((words, out[rows:]))
         for kind, name in enumerate(UNKNOWN_KINDS):
@@ -168,6 +171,10 @@ class Renderer:
                 index = torch.tensor(chosen, device=out.device)
                 out[index] = DISGUISES[name](out[index]).clamp(0, 1)
         return out
+
+    def _in_use(self, slots: Tensor, among: range) -> Sequence[int]:
+        """The slots that any picture fills; in training all, for to look would stall the GPU."""
+        return among if self._compiles else [i for i in among if (slots[:, i, 0] > OUTSIDE).any()]
 
     def labels(self, slots: Tensor, ground: Tensor) -> Tensor:
         """Which slot covers most of each patch, int64 (b, 576); -1 for none."""
