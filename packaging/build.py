@@ -281,7 +281,7 @@ def stem() -> str:
 def linux_archives() -> Iterator[Path]:
     archive = DIST / f"{stem()}.tar.xz"
     archive.unlink(missing_ok=True)
-    compress = "xz --threads=0 -6"
+    compress = "xz --threads=0 -3"
     owner = ["--owner=0", "--group=0", "--sort=name"]
     command = ["tar", *owner, "--use-compress-program", compress, "-cf", archive, "-C", DIST]
     subprocess.run([*command, "onlooker"], check=True)
