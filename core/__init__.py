@@ -6,6 +6,7 @@ exact input ids and pixel values of LLaVA-1.5 (`prompt`). A `model_folder` is un
 `weights` go to the `device`, and `checkpoint` opens the `engine`, which says its `Answer` piece
 by piece: in the `decoding` loop over the `forward` pass, or by transformers' own `generate()`.
 `store` keeps the `Transcript`, `settings` the choices, and `terminal` is the client without a
-window, which also runs the `bench`. `errors` holds the sentences for when it does not work out.
+window, which also runs the `bench`. A `batch` captions a whole folder from its `journal` and puts
+each caption into a `sidecar`. `errors` holds the sentences for when it does not work out.
 Nothing here knows of Qt.
 """
