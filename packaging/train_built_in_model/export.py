@@ -9,7 +9,13 @@ from typing import Any
 
 import torch
 from network import Network, Sizes, is_scaffold
-from tokens import IMAGE_TOKEN, PAD_TOKEN, VOCABULARY, tokenizer_settings
+from sentencepiece import SentencePieceProcessor
+from tokenizers import AddedToken, decoders
+from tokenizers import Tokenizer as FastTokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.processors import TemplateProcessing
+from tokens import IMAGE_TOKEN, PAD_TOKEN, ROLES, VOCABULARY, tokenizer_settings
 from torch import Tensor
 from transformers import (
     CLIPVisionConfig,
@@ -19,14 +25,17 @@ from transformers import (
     LlavaForConditionalGeneration,
 )
 
+from core.prompt import SYSTEM
+
 MOST_BYTES = 32_000_000
 SHARD = "13MB"
-# LLaVA-1.5's template, as far as one of transformers can say it.
+# Conversation v1 for transformers' own processor. Its tokenizer puts no dummy prefix after a
+# special token, so the template writes those prefixes out, as blanks after <image> and </s>.
 CHAT_TEMPLATE = (
-    "A chat between a curious human and an artificial intelligence assistant. The assistant gives "
-    "helpful, detailed, and polite answers to the human's questions. "
-    "{% for message in messages %}{% if message['role'] == 'user' %}USER: "
-    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n{% endif %}"
+    f"{SYSTEM} "
+    "{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{% if not loop.first %} {% endif %}USER: "
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image> \n{% endif %}"
     "{% endfor %}{% for part in message['content'] %}{% if part['type'] == 'text' %}"
     "{{ part['text'] }} {% endif %}{% endfor %}{% else %}ASSISTANT: "
     "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}</s>{% endif %}"
@@ -126,6 +135,7 @@ def write_companions(tokenizer: Path, folder: Path) -> None:
     if tokenizer.resolve() != folder.resolve():
         shutil.copy(tokenizer / "tokenizer.model", folder / "tokenizer.model")
     _write(folder / "tokenizer_config.json", tokenizer_settings())
+    fast_tokenizer(folder / "tokenizer.model").save(str(folder / "tokenizer.json"), pretty=False)
     picture = {
         "image_processor_type": "LlavaImageProcessor",
         "do_pad": True,
@@ -151,6 +161,39 @@ def write_companions(tokenizer: Path, folder: Path) -> None:
     _write(folder / "preprocessor_config.json", picture | {"processor_class": "LlavaProcessor"})
     _write(folder / "processor_config.json", processor)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE + "\n", "utf-8")
+
+
+def fast_tokenizer(model: Path) -> FastTokenizer:
+    """The same pieces for plain transformers; `core.prompt` itself reads tokenizer.model."""
+    pieces = SentencePieceProcessor(model_file=str(model))
+    names = [pieces.id_to_piece(number) for number in range(pieces.get_piece_size())]
+    vocabulary = {piece: number for number, piece in enumerate(names)}
+    merges: list[tuple[str, str]] = []
+    for number, piece in enumerate(names):
+        if pieces.is_control(number) or pieces.is_byte(number) or piece in ROLES:
+            continue
+        cuts = [(piece[:at], piece[at:]) for at in range(1, len(piece))]
+        merges += [cut for cut in cuts if cut[0] in vocabulary and cut[1] in vocabulary]
+    bpe = BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    tokenizer = FastTokenizer(bpe)
+    tokenizer.pre_tokenizer = Metaspace(prepend_scheme="first", split=False)
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+    tokenizer.add_special_tokens(
+        [AddedToken(t, normalized=False) for t in ("<unk>", "<s>", "</s>")]
+    )
+    tokenizer.add_tokens([AddedToken(role, normalized=False) for role in sorted(ROLES)])
+    tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in ("<image>", "<pad>")])
+    tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 1)]
+    )
+    return tokenizer
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ VOCABULARY = 4096
 IMAGE_TOKEN = PIECES
 PAD_TOKEN = PIECES + 1
 _CAPITALS = re.compile(r"[A-Z]{2,}")
-_ROLES = {"USER", "ASSISTANT"}
+ROLES = {"USER", "ASSISTANT"}
 
 
 def train_tokenizer(folder: Path, seed: int = 7, scenes: int = 6000) -> None:
@@ -50,7 +50,7 @@ def train_tokenizer(folder: Path, seed: int = 7, scenes: int = 6000) -> None:
         add_dummy_prefix=True,
         remove_extra_whitespaces=False,
         split_digits=True,
-        user_defined_symbols=sorted(_ROLES),
+        user_defined_symbols=sorted(ROLES),
         unk_id=0,
         bos_id=1,
         eos_id=2,
@@ -65,10 +65,8 @@ def train_tokenizer(folder: Path, seed: int = 7, scenes: int = 6000) -> None:
 def tokenizer_settings() -> dict[str, object]:
     """tokenizer_config.json; `legacy` decides what follows `</s>` (see core.prompt)."""
     return {
-        "tokenizer_class": "LlamaTokenizer",
+        "tokenizer_class": "PreTrainedTokenizerFast",
         "legacy": True,
-        "add_bos_token": True,
-        "add_eos_token": False,
         "bos_token": "<s>",
         "eos_token": "</s>",
         "unk_token": "<unk>",
@@ -76,6 +74,7 @@ def tokenizer_settings() -> dict[str, object]:
         "clean_up_tokenization_spaces": False,
         "model_max_length": 2048,
         "padding_side": "left",
+        "image_token": "<image>",
         "processor_class": "LlavaProcessor",
     }
 
