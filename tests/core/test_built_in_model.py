@@ -17,7 +17,7 @@ from core.checkpoint import open_engine
 from core.engine import Engine
 from core.model_folder import built_in_model
 from core.picture import open_picture
-from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, prepare
+from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids, pixel_values
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]
@@ -191,22 +191,17 @@ def test_plain_transformers_processor_makes_the_same_inputs():
         "And the fish?",
     )
     processor = AutoProcessor.from_pretrained(built_in_model())
-    conversation_of_parts = [
+    messages = [
         {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]},
         {"role": "assistant", "content": [{"type": "text", "text": said}]},
         {"role": "user", "content": [{"type": "text", "text": asked}]},
     ]
-    text = processor.apply_chat_template(conversation_of_parts, add_generation_prompt=True)
+    text = processor.apply_chat_template(messages, add_generation_prompt=True)
     pixels = open_picture(SAMPLES / "harbour.png").pixels
     inputs = processor(images=pixels, text=text, return_tensors="np")
-    ours = prepare(
-        pixels,
-        (Turn(question, said), Turn(asked)),
-        Tokenizer.load(built_in_model()),
-        max_new_tokens=8,
-    )
-    at = ours.input_ids.index(IMAGE_TOKEN_INDEX)
+    parts = conversation((Turn(question, said), Turn(asked)))
+    ours = input_ids(parts, Tokenizer.load(built_in_model()))
+    at = ours.index(IMAGE_TOKEN_INDEX)
     image = inputs["input_ids"][0][at]
-    expected = [*ours.input_ids[:at], *[image] * 576, *ours.input_ids[at + 1 :]]
-    assert inputs["input_ids"][0].tolist() == expected
-    assert (inputs["pixel_values"] == ours.pixel_values).all()
+    assert inputs["input_ids"][0].tolist() == [*ours[:at], *[image] * 576, *ours[at + 1 :]]
+    assert (inputs["pixel_values"] == pixel_values(pixels)).all()
