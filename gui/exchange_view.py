@@ -162,7 +162,7 @@ class ExchangeView(QFrame):
         self.foot_label.setIndent(0)
         self.copy_button = self._action("copy", "Copy this answer", self.copy)
         self.again_button = self._action(
-            "again", "Answer once more (Ctrl+R)", self.regenerate_asked.emit
+            "again", "Answer once more, in other words (Ctrl+R)", self.regenerate_asked.emit
         )
         foot = QHBoxLayout()
         foot.setContentsMargins(0, 0, 0, 0)

@@ -401,7 +401,9 @@ class MainWindow(QMainWindow):
         self.write_action = _action(
             menu, "&Write a question", self.prompt_box.focus_prompt, "Ctrl+L"
         )
-        self.again_action = _action(menu, "Answer &once more", self.regenerate_asked.emit, "Ctrl+R")
+        self.again_action = _action(
+            menu, "Answer &once more, in other words", self.regenerate_asked.emit, "Ctrl+R"
+        )
         self.stop_action = _action(menu, "&Stop answering", self.stopped.emit, "Esc")
         menu.addSeparator()
         self.copy_action = _action(menu, "&Copy last answer", view.copy_last, "Ctrl+Shift+C")
