@@ -19,6 +19,7 @@ from PySide6.QtCore import QLockFile, QObject, Signal, Slot
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 PATIENCE_MS = 3000
+RETRY_MS = 50
 LARGEST_MESSAGE_BYTES = 1_000_000
 # The kernel's limit for the name of a local socket is 108 bytes, and Qt adds to it.
 _LONGEST_SOCKET_PATH = 80
@@ -45,14 +46,21 @@ class SingleInstance(QObject):
 
         Waits for that copy for up to three seconds, so it belongs before the window.
         """
-        if self._lock.tryLock(0):
-            # What a crash left behind would be in the way.
-            QLocalServer.removeServer(self._name)
-            self._server.listen(self._name)
-            return True
-        if self._lock.error() is not QLockFile.LockError.LockFailedError:
-            return True
-        return not self._hand_over(paths)
+        give_up = time.monotonic() + PATIENCE_MS / 1000
+        wait_ms = 0
+        while not self._lock.tryLock(wait_ms):
+            if self._lock.error() is not QLockFile.LockError.LockFailedError:
+                return True
+            if self._hand_over(paths):
+                return False
+            if time.monotonic() >= give_up:
+                return True
+            # The first copy has its lock: it will listen in a moment, or is about to leave.
+            wait_ms = RETRY_MS
+        # What a crash left behind would be in the way.
+        QLocalServer.removeServer(self._name)
+        self._server.listen(self._name)
+        return True
 
     def close(self) -> None:
         """Listen no more; the next copy is the first."""
@@ -61,16 +69,12 @@ class SingleInstance(QObject):
 
     def _hand_over(self, paths: Sequence[Path]) -> bool:
         message = json.dumps({"paths": [str(path.absolute()) for path in paths]}).encode()
-        give_up = time.monotonic() + PATIENCE_MS / 1000
-        while time.monotonic() < give_up:
-            socket = QLocalSocket()
-            socket.connectToServer(self._name)
-            if socket.waitForConnected(PATIENCE_MS):
-                socket.write(message + b"\n")
-                return socket.waitForReadyRead(PATIENCE_MS)
-            # The first copy has its lock, and will listen in a moment.
-            time.sleep(0.05)
-        return False
+        socket = QLocalSocket()
+        socket.connectToServer(self._name)
+        if not socket.waitForConnected(PATIENCE_MS):
+            return False
+        socket.write(message + b"\n")
+        return socket.waitForReadyRead(PATIENCE_MS)
 
     @Slot()
     def _on_new_connection(self) -> None:

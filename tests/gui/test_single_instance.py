@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,17 @@ def test_first_copy_that_does_not_answer_does_not_keep_the_window_away(qapp, tmp
     assert hung.tryLock(0)
     assert SingleInstance(tmp_path).takes_part([])
     hung.unlock()
+
+
+def test_copy_that_comes_while_the_first_leaves_takes_its_place(qapp, qtbot, tmp_path):
+    leaving = QLockFile(str(tmp_path / "instance.lock"))
+    assert leaving.tryLock(0)
+    heir = SingleInstance(tmp_path)
+    leaves = threading.Timer(0.1, leaving.unlock)
+    leaves.start()
+    assert heir.takes_part([])
+    leaves.join()
+    with qtbot.waitSignal(heir.paths_received, timeout=20_000):
+        third = start_second_copy(tmp_path)
+    assert third.communicate(timeout=20)[0] == "leaves\n"
+    heir.close()
