@@ -46,6 +46,7 @@ from core.prompt import (
     prepare,
 )
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling
+from core.words import Evidence, Presence, Word, WordMap
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
@@ -238,6 +239,27 @@ class Engine:
             "stop_str": STOP_STRING,
             "max_new_tokens": inputs.max_new_tokens,
         }
+
+    @property
+    def evidence_obstacle(self) -> str | None:
+        """Why no evidence can be had for this model's words, for the user; None when it can."""
+        return "The evidence is not built yet."
+
+    def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
+        """What each word of `answer`, which this model gave to `request`, rests on.
+
+        Changes nothing that later answers are made from. Raises Cancelled once `stop` is set,
+        EngineError where `evidence_obstacle` says so, and as `answer` does.
+        """
+        raise NotImplementedError
+
+    def word_map(self, request: Request, answer: Answer, word: Word) -> WordMap:
+        """Where on the picture `word`, of the answer's evidence, rests. Raises as `evidence`."""
+        raise NotImplementedError
+
+    def look_again(self, request: Request, answer: Answer, word: Word) -> Presence:
+        """Asks the model whether the thing that `word` names is there. Raises as `evidence`."""
+        raise NotImplementedError
 
     def by_generate(self) -> Engine:
         """The same model, answering by `generate()` alone: to compare what either way gives."""
