@@ -1,0 +1,304 @@
+"""How much memory a model takes, told from its settings before any of it is taken.
+
+The figures are those of `core/decoding.py`: all weights on one device, and a static cache of keys
+and values with a row for each slot. Models that answer by `generate()` take about the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import CheckpointError
+
+PRECISIONS = ("16-bit", "8-bit", "4-bit")
+"""From the one that takes the most to the one that takes the least; float32 is beside them."""
+
+_SAME_AS_16_BIT = ("float16", "bfloat16", "auto")
+LENGTH_STEP = 512
+"""The cache of keys and values grows in steps of so many positions."""
+
+_USUAL_ANSWER = 512
+_USUAL_PROMPT = 64
+# What is neither weights nor grows with the sizes. On a card the kernels that CUDA loads, the
+# workspaces of cuBLAS for two streams, and the pools of two graphs; on a processor the libraries.
+_OVERHEAD = {"cuda": 500_000_000, "cpu": 300_000_000}
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Bytes, by what they are for. `cache` is that of all slots together."""
+
+    weights: int
+    cache: int
+    activations: int
+    overhead: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.cache + self.activations + self.overhead
+
+
+def memory_need(
+    config: Mapping[str, Any],
+    precision: str,
+    *,
+    slots: int = 1,
+    length: int | None = None,
+    device: str = "cuda",
+    tower: Mapping[str, Any] | None = None,
+    parameters: int | None = None,
+) -> MemoryNeed:
+    """What a model of these settings (`config.json`) takes at most while it answers.
+
+    `precision` is one of `PRECISIONS`, float32, float16, bfloat16 or auto; `length` how many
+    positions prompt and answer have together, None for what a question and an answer of 512
+    tokens take. `tower` is the vision tower's own config.json, where it has one. `parameters` is
+    how many the whole model has, where that is known better than the settings tell it. Raises
+    CheckpointError for settings that no model can have, and ValueError for another precision.
+    """
+    model = _Shape.of(config, tower)
+    length = _rounded(length or model.usual_length)
+    itemsize = 4 if precision == "float32" else 2
+    matrices, head, other = model.matrices, model.head, model.embedding + model.other
+    if parameters is not None:
+        # What the settings leave open belongs to what is never quantised.
+        other = max(0, parameters - matrices - head)
+    values = model.layers * 2 * model.kv_heads * model.head_dim
+    return MemoryNeed(
+        weights=_matrices(precision, matrices, model.rows)
+        + _head(precision, head, model.vocabulary)
+        + other * itemsize,
+        cache=slots * length * values * itemsize,
+        activations=_activations(model, precision, slots, length, itemsize),
+        overhead=_OVERHEAD["cuda" if device.startswith("cuda") else "cpu"],
+    )
+
+
+def precision_that_fits(
+    config: Mapping[str, Any],
+    free: int,
+    *,
+    precisions: Sequence[str] = PRECISIONS,
+    **how: Any,
+) -> str | None:
+    """The first of `precisions` whose need is within `free` bytes; None when none is.
+
+    `how` is passed on to `memory_need`.
+    """
+    for precision in precisions:
+        if memory_need(config, precision, **how).total <= free:
+            return precision
+    return None
+
+
+@dataclass(frozen=True)
+class Card:
+    """A CUDA card: `index` is N in cuda:N, memory in bytes."""
+
+    index: int
+    name: str
+    memory: int
+    free: int
+
+
+def cards() -> tuple[Card, ...]:
+    """The CUDA cards here. Imports torch, so the first call takes seconds."""
+    import torch
+
+    from core.card import is_cuda_available
+
+    if not is_cuda_available():
+        return ()
+    found = []
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        found.append(Card(index, torch.cuda.get_device_name(index), total, free))
+    return tuple(found)
+
+
+def free_memory(device: str) -> int | None:
+    """Bytes that can still be taken on cpu, cuda or cuda:N; None where nobody tells.
+
+    For a card this imports torch; for the processor it does not.
+    """
+    if device.startswith("cuda"):
+        index = int(device.partition(":")[2] or 0)
+        return next((card.free for card in cards() if card.index == index), None)
+    try:
+        import psutil  # Comes with accelerate.
+    except ImportError:
+        return None
+    return psutil.virtual_memory().available
+
+
+# ---- shapes ------------------------------------------------------------------------------------
+
+# Where a published config.json is silent, transformers' own defaults, which it relies on.
+_TEXT_DEFAULTS: dict[str, dict[str, int]] = {
+    "llama": {
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "vocab_size": 32000,
+    },
+    "gemma3_text": {
+        "hidden_size": 2304,
+        "intermediate_size": 9216,
+        "num_hidden_layers": 26,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "vocab_size": 262208,
+    },
+}
+_VISION_DEFAULTS = {
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "num_hidden_layers": 24,
+    "image_size": 336,
+    "patch_size": 14,
+}
+_MOST = {"layers": 1_000, "size": 1_000_000, "vocabulary": 10_000_000}
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The sizes that count. `rows` are those of all matrices of the layers, one scale each."""
+
+    hidden: int
+    inner: int
+    layers: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int
+    matrices: int
+    rows: int
+    head: int
+    embedding: int
+    other: int
+    usual_length: int
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], tower: Mapping[str, Any] | None) -> _Shape:
+        nested = config.get("text_config")
+        text = nested if isinstance(nested, Mapping) else config
+        kind = str(text.get("model_type") or "llama")
+        # In the original layout `model_type` tells nothing; the sizes are all there.
+        defaults = _TEXT_DEFAULTS.get(kind, _TEXT_DEFAULTS["llama"])
+
+        def size(name: str, limit: str = "size", fallback: int | None = None) -> int:
+            value = text.get(name)
+            value = defaults.get(name, fallback) if value is None else value
+            return _whole(name, value, _MOST[limit])
+
+        hidden, inner = size("hidden_size"), size("intermediate_size")
+        layers, heads = size("num_hidden_layers", "layers"), size("num_attention_heads")
+        kv_heads = size("num_key_value_heads", fallback=heads)
+        head_dim = size("head_dim", fallback=max(1, hidden // heads))
+        vocabulary = size("vocab_size", "vocabulary")
+        attention_rows = (heads + 2 * kv_heads) * head_dim
+        matrices = layers * (
+            hidden * attention_rows + heads * head_dim * hidden + 3 * hidden * inner
+        )
+        is_tied = bool(config.get("tie_word_embeddings") or text.get("tie_word_embeddings"))
+        context = _whole("max_position_embeddings", text.get("max_position_embeddings", 4096), None)
+        vision, image_tokens = _vision(config, tower, hidden)
+        usual = image_tokens + _USUAL_PROMPT + _USUAL_ANSWER
+        return cls(
+            hidden=hidden,
+            inner=inner,
+            layers=layers,
+            kv_heads=kv_heads,
+            head_dim=head_dim,
+            vocabulary=vocabulary,
+            matrices=matrices,
+            rows=layers * (attention_rows + 2 * hidden + 2 * inner),
+            head=0 if is_tied else hidden * vocabulary,
+            embedding=hidden * vocabulary,
+            other=vision + (2 * layers + 1) * hidden,
+            usual_length=min(usual, max(LENGTH_STEP, context)),
+        )
+
+
+def _vision(
+    config: Mapping[str, Any], tower: Mapping[str, Any] | None, text_hidden: int
+) -> tuple[int, int]:
+    """Parameters of tower and projector, about; and how many positions a picture takes."""
+    given = config.get("vision_config")
+    vision: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    if tower is not None:
+        inside = tower.get("vision_config", tower)
+        vision = inside if isinstance(inside, Mapping) else {}
+
+    def size(name: str, *others: str) -> int:
+        found = (vision[key] for key in (name, *others) if vision.get(key) is not None)
+        return _whole(name, next(found, _VISION_DEFAULTS[name]), _MOST["size"])
+
+    # Qwen2-VL's tower calls its own width embed_dim, and hidden_size that of the words.
+    width = size("embed_dim") if "embed_dim" in vision else size("hidden_size")
+    inner = (
+        width * _whole("mlp_ratio", vision["mlp_ratio"], 100)
+        if vision.get("mlp_ratio") and "intermediate_size" not in vision
+        else size("intermediate_size")
+    )
+    layers = min(size("num_hidden_layers", "depth"), _MOST["layers"])
+    patch = size("patch_size", "spatial_patch_size")
+    image = size("image_size") if "image_size" in vision else _VISION_DEFAULTS["image_size"]
+    patches = max(1, image // patch) ** 2
+    # A third matrix where the tower's own MLP is gated, as Qwen2.5-VL's is.
+    in_mlp = 3 if str(config.get("model_type", "")).startswith("qwen2_5") else 2
+    parameters = layers * (4 * width * width + in_mlp * width * inner + 9 * width)
+    parameters += 3 * patch * patch * width + (patches + 1) * width
+    projector = width * text_hidden + text_hidden * text_hidden
+    tokens = config.get("image_seq_length") or config.get("mm_tokens_per_image") or patches
+    return parameters + projector, min(_whole("image_seq_length", tokens, _MOST["size"]), 4096)
+
+
+def _whole(name: str, value: Any, most: int | None) -> int:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or value != value or not 1 <= value <= (most or 10**12):
+        raise CheckpointError(
+            f"config.json gives {name} as {value!r}, which cannot be. Download it again."
+        )
+    return int(value)
+
+
+# ---- bytes -------------------------------------------------------------------------------------
+
+# In 4 bits a float16 scale for each group of so many; in 8 bits a float32 scale for each row.
+_GROUP = 64
+
+
+def _matrices(precision: str, count: int, rows: int) -> int:
+    """Bytes of the layers' matrices."""
+    match precision:
+        case "float32":
+            return 4 * count
+        case "8-bit":
+            return count + 4 * rows
+        case "4-bit":
+            return count // 2 + 2 * (count // _GROUP)
+        case _ if precision in ("16-bit", *_SAME_AS_16_BIT):
+            return 2 * count
+    raise ValueError(f"no precision: {precision}")
+
+
+def _head(precision: str, count: int, vocabulary: int) -> int:
+    """Bytes of the head, which stays at 8 bits where the layers have 4."""
+    return _matrices("8-bit" if precision == "4-bit" else precision, count, vocabulary)
+
+
+def _activations(model: _Shape, precision: str, slots: int, length: int, itemsize: int) -> int:
+    """Bytes that come and go: a prompt's pass through one layer, and the logits of all slots."""
+    prompt = length * (8 * model.hidden + 4 * model.inner) * itemsize
+    logits = 3 * slots * model.vocabulary * 4
+    # A prompt is multiplied with matrices unpacked, the largest one at a time.
+    unpacked = 2 * model.inner * model.hidden * 2 if precision in ("8-bit", "4-bit") else 0
+    return prompt + logits + unpacked
+
+
+def _rounded(length: int) -> int:
+    return -(-length // LENGTH_STEP) * LENGTH_STEP
