@@ -11,8 +11,10 @@ from typing import Any
 
 from core import export, sidecar
 from core.journal import Record
+from core.picture import Picture
 from core.sidecar import Existing
-from core.transcript import Sampling
+from core.transcript import Answer, Ending, Request, Sampling, Turn
+from core.wording import filled, to_last_sentence, without_opening
 
 TEXT_KINDS = ("txt", "caption")
 KINDS = (*TEXT_KINDS, "xmp", *export.KINDS)
@@ -103,6 +105,24 @@ class BatchOptions:
         """The files beside `picture` that get its caption."""
         paths = [sidecar.text_path(picture, f"{self.name}.{kind}") for kind in self.text_kinds]
         return [*paths, sidecar.xmp_path(picture)] if "xmp" in self.writes else paths
+
+    def filled_prompts(self, picture: Path, index: int, caption: str) -> list[str]:
+        """What is asked about `picture`, the `index`-th from 1, whose caption so far is given."""
+        return [filled(prompt, picture, index, caption) for prompt in self.prompts]
+
+    def request(self, picture: Picture, prompt: str) -> Request:
+        return Request(picture, (Turn(prompt),), self.sampling, self.beginning)
+
+    def caption_of(self, answer: Answer) -> str:
+        """What is made of the answer's words."""
+        text = answer.text.strip()
+        if self.beginning and not text.startswith(self.beginning):
+            text = f"{self.beginning} {text}"
+        if self.strips_openings:
+            text = without_opening(text)
+        if self.ends_at_sentence and answer.ending is Ending.LENGTH:
+            text = to_last_sentence(text)
+        return text
 
     def recipe(self, model: str) -> str:
         """Tells whether a caption would be made in the same way again."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from PIL import ExifTags, Image
@@ -16,6 +18,8 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』）]*")
+# A word with the signs that hang on it, or a single sign of a script that writes no blanks.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+(?:['’\-]\w+)*|[^\w\s]")
 _EXIF_TAGS = {name.casefold(): tag for tag, name in ExifTags.TAGS.items()}
 
 
@@ -65,3 +69,66 @@ def to_last_sentence(caption: str) -> str:
     """Up to the last whole sentence; all of it when there is none."""
     ends = list(_SENTENCE_END.finditer(caption))
     return caption[: ends[-1].end()] if ends else caption
+
+
+Span = tuple[int, int]
+"""From a character's place, counted from 0, to that after the last."""
+
+
+def differing_words(one: str, other: str) -> tuple[list[Span], list[Span]]:
+    """The words of each text that the other does not have in their place.
+
+    Neighbours are one span. A capital makes no difference, nor do blanks.
+    """
+    ours, theirs = list(_WORD.finditer(one)), list(_WORD.finditer(other))
+    words = [word[0].casefold() for word in ours], [word[0].casefold() for word in theirs]
+    matcher = SequenceMatcher(None, *words, autojunk=False)
+    spans: tuple[list[Span], list[Span]] = ([], [])
+    for kind, begin, end, other_begin, other_end in matcher.get_opcodes():
+        if kind == "equal":
+            continue
+        if begin < end:
+            spans[0].append((ours[begin].start(), ours[end - 1].end()))
+        if other_begin < other_end:
+            spans[1].append((theirs[other_begin].start(), theirs[other_end - 1].end()))
+    return spans
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What to find in captions, and what takes its place, word for word as it is given."""
+
+    find: str
+    replacement: str
+    is_case_sensitive: bool = False
+    is_whole_words: bool = False
+
+    def of(self, caption: str) -> Replaced | None:
+        """The caption with everything replaced; None when it would stay as it is."""
+        if not self.find:
+            return None
+        pattern = re.escape(self.find)
+        if self.is_whole_words:
+            pattern = rf"(?<!\w){pattern}(?!\w)"
+        flags = re.NOFLAG if self.is_case_sensitive else re.IGNORECASE
+        before, after, parts, end, length = [], [], [], 0, 0
+        for found in re.finditer(pattern, caption, flags):
+            kept = caption[end : found.start()]
+            parts += (kept, self.replacement)
+            length += len(kept)
+            before.append(found.span())
+            after.append((length, length + len(self.replacement)))
+            length += len(self.replacement)
+            end = found.end()
+        text = "".join([*parts, caption[end:]])
+        return Replaced(caption, text, tuple(before), tuple(after)) if text != caption else None
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A caption before and after, and where in them something was replaced."""
+
+    before: str
+    after: str
+    spans_before: tuple[Span, ...]
+    spans_after: tuple[Span, ...]
