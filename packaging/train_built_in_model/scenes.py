@@ -337,7 +337,7 @@ def _place_things(
     left, top, right, bottom = scene.content
     room = math.sqrt((right - left) * (bottom - top))
     number = len(kinds) + (1 if word else 0)
-    largest = min(room * (0.62, 0.5, 0.42, 0.36, 0.33, 0.31, 0.29)[max(0, number - 1)],
+    largest = min(room * (0.62, 0.5, 0.42, 0.36, 0.33, 0.31, 0.29)[min(6, max(0, number - 1))],
                   0.62 * min(right - left, bottom - top))  # fmt: skip
     smallest = 46.0
     overlap = rng.choice((0.0, 0.0, 0.08, 0.16))
