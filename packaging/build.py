@@ -63,7 +63,8 @@ def timed(title: str) -> Iterator[None]:
 def build_program() -> None:
     """Run PyInstaller, then take the symbol tables out."""
     shutil.rmtree(PROGRAM, ignore_errors=True)
-    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
+    # -P: what setuptools left in the checkout, onlooker.egg-info, is no installed distribution.
+    command = [sys.executable, "-P", "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
     folders = ["--distpath", str(DIST), "--workpath", str(WORK)]
     WORK.mkdir(exist_ok=True)
     with (WORK / "pyinstaller.log").open("w", encoding="utf-8") as log:
