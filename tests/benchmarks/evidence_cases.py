@@ -207,11 +207,12 @@ _CHANGES: dict[str, Callable[[random.Random, Scene], Scene | None]] = {
 
 @cache
 def _singulars() -> dict[str, str]:
-    """Every name and plural, with the name."""
+    """Every name and plural in lower case, with the name."""
     names = {glyph.name: glyph.plural for glyph in glyphs()}
     names |= {f"{c} {s}": f"{c} {plural_of_shape(s)}" for c in THING_COLOURS for s in SHAPES}
     names |= {s: plural_of_shape(s) for s in SHAPES}
-    return {name: name for name in names} | {plural: name for name, plural in names.items()}
+    singulars = {name.lower(): name for name in names}
+    return singulars | {plural.lower(): name for name, plural in names.items()}
 
 
 def _any_of(words: list[str]) -> str:
