@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
+    QAbstractItemModel,
+    QEvent,
+    QObject,
+    QPoint,
+    QPointF,
     QRect,
     QSize,
     Qt,
-    QTimer,
     Signal,
     Slot,
 )
-from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPainterPath, QPixmap
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QContextMenuEvent,
+    QFont,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPainterPath,
+    QPixmap,
+    QResizeEvent,
+    QTextCharFormat,
+    QTextLayout,
+    QTextOption,
+)
 from PySide6.QtWidgets import (
+    QAbstractItemDelegate,
     QAbstractItemView,
     QHeaderView,
+    QMenu,
+    QPlainTextEdit,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -29,198 +47,55 @@ from PySide6.QtWidgets import (
 )
 
 from core.batch_plan import Item, ItemState
-from gui.preview import PreviewMaker, thumbnail
+from core.wording import Replaced, Span
+from gui.batch_rows import CAPTION, PICTURE, STATE, THUMBNAIL_SIDE, BatchModel, Index
 from gui.theme import Theme
 
-PICTURE, STATE, CAPTION = range(3)
-THUMBNAIL_SIDE = 44
 _ROW_HEIGHT = 56
+_EDITOR_HEIGHT = 92
 _GAP = 6
-_KEPT = 400
-_FILTER_AGAIN_MS = 400
+_STATE_WIDTH = 84
+# Of the whole; a long name is shortened in its middle.
+_NAME_SHARE = 0.27
+_NAME_WIDTHS = (128, 260)
+# A replacement that would be out of sight is brought into it, with this much before it.
+_LEAD = 24
 
-STATE_WORDS = {
-    ItemState.WAITING: "Waiting",
-    ItemState.WORKING: "Looking …",
-    ItemState.DONE: "Done",
-    ItemState.SKIPPED: "Skipped",
-    ItemState.FAILED: "Failed",
-    ItemState.UNDONE: "Undone",
-}
-
-_Index = QModelIndex | QPersistentModelIndex
-
-
-class BatchModel(QAbstractTableModel):
-    """The rows that a filter leaves of the run's items; numbers are the run's own.
-
-    `edited(int, str)`: a person has written another caption; whoever keeps it calls `change`.
-    Thumbnails are asked for when they are first painted and forgotten when there are many.
-    """
-
-    edited = Signal(int, str)
-    counted = Signal(int)
-
-    def __init__(self, previews: PreviewMaker, parent: QWidget):
-        super().__init__(parent)
-        self.items: list[Item] = []
-        self._rows: list[int] = []
-        self._places: dict[int, int] = {}
-        self._state: ItemState | None = None
-        self._words = ""
-        self._can_edit = False
-        self._ratio = parent.devicePixelRatioF()
-        self._previews = previews
-        self._thumbnails: dict[Path, QPixmap | None] = {}
-        self._again = QTimer(self, interval=_FILTER_AGAIN_MS, singleShot=True)
-        self._again.timeout.connect(self._filter)
-        previews.made.connect(self._on_made)
-
-    def replace(self, items: list[Item]) -> None:
-        self.items = list(items)
-        self._filter()
-
-    def change(self, number: int, item: Item) -> None:
-        if number >= len(self.items):
-            return
-        self.items[number] = item
-        if (row := self._row(number)) is not None:
-            self.dataChanged.emit(self.index(row, PICTURE), self.index(row, CAPTION))
-        if (self._state or self._words) and not self._again.isActive():
-            # Not at once: the row that somebody reads would vanish under the eyes.
-            self._again.start()
-
-    def choose(self, state: ItemState | None, words: str) -> None:
-        """Leave only the rows in this state whose name, caption or reason has the words."""
-        self._state, self._words = state, words.casefold().strip()
-        self._filter()
-
-    def let_edit(self, can_edit: bool) -> None:
-        self._can_edit = can_edit
-
-    def number(self, index: _Index) -> int:
-        """The run's number of a row; -1 when there is none."""
-        return self._rows[index.row()] if index.isValid() else -1
-
-    def item(self, index: _Index) -> Item:
-        return self.items[self._rows[index.row()]]
-
-    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own default)
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own default)
-        return 0 if parent.isValid() else 3
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return ("Image", "State", "Caption")[section]
-        return None
-
-    def flags(self, index: _Index) -> Qt.ItemFlag:
-        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        if index.column() == CAPTION and self._can_edit:
-            is_free = self.item(index).state is not ItemState.WORKING
-            flags |= Qt.ItemFlag.ItemIsEditable if is_free else Qt.ItemFlag.NoItemFlags
-        return flags
-
-    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        item = self.item(index)
-        match role:
-            case Qt.ItemDataRole.DisplayRole:
-                return self._text(item, index.column())
-            case Qt.ItemDataRole.EditRole if index.column() == CAPTION:
-                return item.caption
-            case Qt.ItemDataRole.DecorationRole if index.column() == PICTURE:
-                return self._thumbnail(item.path)
-            case Qt.ItemDataRole.ToolTipRole:
-                texts = (str(item.path), "", item.caption or item.reason)
-                return texts[index.column()] or None
-            case Qt.ItemDataRole.AccessibleTextRole:
-                return self._text(item, index.column())
-        return None
-
-    def setData(self, index: _Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        caption = str(value).strip()
-        if role != Qt.ItemDataRole.EditRole or caption == self.item(index).caption:
-            return False
-        self.edited.emit(self.number(index), caption)
-        return True
-
-    def _text(self, item: Item, column: int) -> str:
-        match column:
-            case 0:
-                return item.path.name
-            case 1:
-                is_edited = item.is_edited and item.state is ItemState.DONE
-                return "Edited" if is_edited else STATE_WORDS[item.state]
-        return item.caption or item.reason
-
-    def _row(self, number: int) -> int | None:
-        return self._places.get(number)
-
-    @Slot()
-    def _filter(self) -> None:
-        self.beginResetModel()
-        state, words = self._state, self._words
-        self._rows = [
-            number
-            for number, item in enumerate(self.items)
-            if (state is None or item.state is state)
-            and (not words or words in f"{item.path.name}\n{item.caption}{item.reason}".casefold())
-        ]
-        self._places = {number: row for row, number in enumerate(self._rows)}
-        self.endResetModel()
-        self.counted.emit(len(self._rows))
-
-    def _thumbnail(self, path: Path) -> QPixmap | None:
-        if path not in self._thumbnails:
-            self._thumbnails[path] = None
-            side = round(THUMBNAIL_SIDE * max(2.0, self._ratio))
-            self._previews.ask(("batch", path), partial(thumbnail, path, side))
-        return self._thumbnails[path]
-
-    @Slot(object, object)
-    def _on_made(self, key: object, image: QImage) -> None:
-        match key:
-            case ("batch", Path() as path) if path in self._thumbnails:
-                self._thumbnails[path] = QPixmap.fromImage(image)
-                while len(self._thumbnails) > _KEPT:
-                    del self._thumbnails[next(iter(self._thumbnails))]
-                if self._rows:
-                    # Which row it is would be a search; Qt repaints only what is in sight.
-                    last = self.index(len(self._rows) - 1, PICTURE)
-                    role = [Qt.ItemDataRole.DecorationRole]
-                    self.dataChanged.emit(self.index(0, PICTURE), last, role)
+Spans = Sequence[tuple[Span, QTextCharFormat]]
 
 
 class BatchList(QTableView):
     """Rows to read, to edit with F2 or a double click, to open with Enter.
 
-    `opened(Path)`: the picture of a row is to be shown.
+    `opened(Path)`: the picture of a row is to be shown. `place_asked(Path)`: its file, in the
+    file manager.
     """
 
     opened = Signal(Path)
+    place_asked = Signal(Path)
 
     def __init__(self, theme: Theme, model: BatchModel, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("batch_list")
         self.setAccessibleName("Images of the folder run")
         self._rows = model
+        self._current = -1
+        self._scrolled = 0
         self.setModel(model)
         model.setParent(self)
+        caption_cell = _CaptionCell(theme, self)
         self.setItemDelegateForColumn(PICTURE, _PictureCell(theme, self))
         self.setItemDelegateForColumn(STATE, _StateCell(theme, self))
-        self.setItemDelegateForColumn(CAPTION, _CaptionCell(theme, self))
+        self.setItemDelegateForColumn(CAPTION, caption_cell)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         triggers = QAbstractItemView.EditTrigger
         self.setEditTriggers(triggers.DoubleClicked | triggers.EditKeyPressed)
         self.setShowGrid(False)
-        self.setWordWrap(True)
         self.setTabKeyNavigation(False)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumHeight(2 * _ROW_HEIGHT)
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
@@ -228,18 +103,126 @@ class BatchList(QTableView):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
-        header.resizeSection(PICTURE, 240)
-        header.resizeSection(STATE, 92)
+        header.resizeSection(STATE, _STATE_WIDTH)
+        self._build_menu()
+        model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
+        model.modelReset.connect(self._on_reset)
+        caption_cell.begun.connect(self._on_edit_begun)
+        caption_cell.closeEditor.connect(self._on_edit_closed)
+        caption_cell.neighbour_asked.connect(self._on_neighbour_asked)
+
+    def finish_editing(self) -> None:
+        """Take what is being written, as if Enter had been pressed."""
+        editor = self.findChild(CaptionEdit)
+        if self.state() == QAbstractItemView.State.EditingState and editor:
+            self.commitData(editor)
+            self.closeEditor(editor, QAbstractItemDelegate.EndEditHint.NoHint)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
         index = self.currentIndex()
-        if is_enter and index.isValid():
-            self.opened.emit(self._rows.item(index).path)
+        if event.matches(QKeySequence.StandardKey.Copy) and index.isValid():
+            self._copy()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and index.isValid():
+            self._open()
         elif event.key() == Qt.Key.Key_F2 and index.isValid():
-            self.edit(self._rows.index(index.row(), CAPTION))
+            self._edit()
         else:
             super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        # By the menu's key it is meant for the current row, wherever the pointer is.
+        is_by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        place = self.viewport().mapFromGlobal(event.globalPos())
+        index = self.currentIndex() if is_by_key else self.indexAt(place)
+        if not index.isValid():
+            return
+        self.setCurrentIndex(index)
+        caption = self._rows.index(index.row(), CAPTION)
+        self.edit_action.setEnabled(bool(self._rows.flags(caption) & Qt.ItemFlag.ItemIsEditable))
+        self.copy_action.setEnabled(bool(self._rows.item(index).caption))
+        below = self.visualRect(index).bottomLeft() + QPoint(_GAP, 0)
+        self.menu.popup(self.viewport().mapToGlobal(below) if is_by_key else event.globalPos())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        narrow, wide = _NAME_WIDTHS
+        width = round(self.viewport().width() * _NAME_SHARE)
+        self.horizontalHeader().resizeSection(PICTURE, max(narrow, min(wide, width)))
+
+    def _build_menu(self) -> None:
+        self.menu = QMenu(self)
+        acts = (
+            ("&Look at it", "Return", self._open),
+            ("&Edit caption", "F2", self._edit),
+            ("&Copy caption", "Ctrl+C", self._copy),
+            ("Show in &folder", "", self._ask_place),
+        )
+        actions = []
+        for words, key, act in acts:
+            action = QAction(words, self.menu)
+            # Only told: `keyPressEvent` hears it, and so an editor keeps its own.
+            action.setShortcut(QKeySequence(key))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            action.setShortcutVisibleInContextMenu(True)
+            action.triggered.connect(act)
+            self.menu.addAction(action)
+            actions.append(action)
+        self.open_action, self.edit_action, self.copy_action, self.place_action = actions
+
+    @Slot()
+    def _open(self) -> None:
+        self.opened.emit(self._rows.item(self.currentIndex()).path)
+
+    @Slot()
+    def _edit(self) -> None:
+        self.edit(self._rows.index(self.currentIndex().row(), CAPTION))
+
+    @Slot()
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._rows.item(self.currentIndex()).caption)
+
+    @Slot()
+    def _ask_place(self) -> None:
+        self.place_asked.emit(self._rows.item(self.currentIndex()).path)
+
+    @Slot()
+    def _on_about_to_be_reset(self) -> None:
+        self._current = self._rows.number(self.currentIndex())
+        self._scrolled = self.verticalScrollBar().value()
+
+    @Slot()
+    def _on_reset(self) -> None:
+        """A filter that is applied again leaves the reader where he was."""
+        row = self._rows.row(self._current)
+        if row is not None:
+            self.setCurrentIndex(self._rows.index(row, PICTURE))
+        self.verticalScrollBar().setValue(self._scrolled)
+
+    @Slot()
+    def _on_edit_begun(self) -> None:
+        self._rows.hold(True)
+
+    @Slot()
+    def _on_edit_closed(self) -> None:
+        self._rows.hold(False)
+
+    @Slot(int)
+    def _on_neighbour_asked(self, step: int) -> None:
+        """Go on writing in the row below or above."""
+        row = self.currentIndex().row() + step
+        if 0 <= row < self._rows.rowCount():
+            self.setCurrentIndex(self._rows.index(row, PICTURE))
+            if self._rows.flags(self._rows.index(row, CAPTION)) & Qt.ItemFlag.ItemIsEditable:
+                self._edit()
+
+
+class CaptionEdit(QPlainTextEdit):
+    """A caption, which may have several lines."""
+
+    def __init__(self, parent: QWidget):
+        super().__init__(parent)
+        self.setObjectName("caption_edit")
+        self.setAccessibleName("Caption")
 
 
 class _Cell(QStyledItemDelegate):
@@ -249,10 +232,10 @@ class _Cell(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(80, _ROW_HEIGHT)
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         rect: QRect = option.rect  # type: ignore[attr-defined]
         state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
         painter.save()
@@ -264,35 +247,27 @@ class _Cell(QStyledItemDelegate):
         self._paint_inside(painter, rect, index)
         painter.restore()
 
-    def _paint_inside(self, painter: QPainter, rect: QRect, index: _Index) -> None:
+    def _paint_inside(self, painter: QPainter, rect: QRect, index: Index) -> None:
         raise NotImplementedError
 
-    def _item(self, index: _Index) -> Item:
+    def _item(self, index: Index) -> Item:
+        return self._model(index).item(index)
+
+    def _model(self, index: Index) -> BatchModel:
         model = index.model()
         assert isinstance(model, BatchModel)
-        return model.item(index)
+        return model
 
 
 class _PictureCell(_Cell):
-    def _paint_inside(self, painter: QPainter, rect: QRect, index: _Index) -> None:
+    def _paint_inside(self, painter: QPainter, rect: QRect, index: Index) -> None:
         frame = QRect(
             rect.left() + 12,
             rect.top() + (rect.height() - THUMBNAIL_SIDE) // 2,
             THUMBNAIL_SIDE,
             THUMBNAIL_SIDE,
         )
-        shape = QPainterPath()
-        shape.addRoundedRect(frame, 5, 5)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.setClipPath(shape)
-        pixmap = index.data(Qt.ItemDataRole.DecorationRole)
-        if isinstance(pixmap, QPixmap) and not pixmap.isNull():
-            painter.drawPixmap(frame, pixmap)
-        else:
-            painter.fillRect(frame, self._theme.colour("raised"))
-        painter.restore()
+        paint_thumbnail(painter, frame, index.data(Qt.ItemDataRole.DecorationRole), self._theme)
         text = rect.adjusted(12 + THUMBNAIL_SIDE + 10, 0, -_GAP, 0)
         painter.setPen(self._theme.colour("text"))
         name = painter.fontMetrics().elidedText(
@@ -302,7 +277,7 @@ class _PictureCell(_Cell):
 
 
 class _StateCell(_Cell):
-    def _paint_inside(self, painter: QPainter, rect: QRect, index: _Index) -> None:
+    def _paint_inside(self, painter: QPainter, rect: QRect, index: Index) -> None:
         state = self._item(index).state
         tokens = {ItemState.FAILED: "danger", ItemState.WORKING: "accent", ItemState.DONE: "text"}
         painter.setPen(self._theme.colour(tokens.get(state, "text_quiet")))
@@ -311,27 +286,140 @@ class _StateCell(_Cell):
 
 
 class _CaptionCell(_Cell):
-    """At most the lines that a row has room for; the tool tip has all."""
+    """At most the lines that a row has room for; the tool tip has all.
 
-    def _paint_inside(self, painter: QPainter, rect: QRect, index: _Index) -> None:
-        item = self._item(index)
+    `neighbour_asked(int)`: the caption below, 1, or above, -1, is to be written next.
+    """
+
+    begun = Signal()
+    neighbour_asked = Signal(int)
+
+    def _paint_inside(self, painter: QPainter, rect: QRect, index: Index) -> None:
+        item, model = self._item(index), self._model(index)
         is_quiet = not item.caption and item.state is not ItemState.FAILED
         token = "text_quiet" if is_quiet else "text" if item.caption else "danger"
-        painter.setPen(self._theme.colour(token))
+        replaced = model.replacement.of(item.caption) if model.replacement else None
+        text, spans = (index.data(), []) if replaced is None else self._changes(replaced)
         inside = rect.adjusted(_GAP, 4, -12, -5)
-        line = painter.fontMetrics().lineSpacing()
-        lines = max(1, inside.height() // line)
-        text = " ".join(str(index.data()).split())
-        metrics = painter.fontMetrics()
-        flags = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap
-        if metrics.horizontalAdvance(text) > inside.width() * lines:
-            # A little less, as whole words never fill a line.
-            width = inside.width() * lines - 60
-            text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(60, width))
-        painter.drawText(inside, flags, text)
+        paint_lines(painter, inside, text, self._theme.colour(token), spans)
+
+    def _changes(self, replaced: Replaced) -> tuple[str, Spans]:
+        """What goes, struck out, with what comes in its place behind it."""
+        gone, come = QTextCharFormat(), QTextCharFormat()
+        gone.setFontStrikeOut(True)
+        gone.setForeground(self._theme.colour("danger"))
+        come.setForeground(self._theme.colour("accent"))
+        come.setFontWeight(QFont.Weight.DemiBold)
+        begin = max(0, replaced.spans_before[0][0] - _LEAD)
+        text, spans, kept_to = "…" if begin else "", [], begin
+        for (start, end), (new_start, new_end) in zip(
+            replaced.spans_before, replaced.spans_after, strict=True
+        ):
+            text += replaced.before[kept_to:start]
+            spans.append(((len(text), len(text) + end - start), gone))
+            text += replaced.before[start:end]
+            spans.append(((len(text), len(text) + new_end - new_start), come))
+            text += replaced.after[new_start:new_end]
+            kept_to = end
+        return text + replaced.before[kept_to:], spans
+
+    # Writing in place
+
+    def createEditor(
+        self, parent: QWidget, option: QStyleOptionViewItem, index: Index
+    ) -> QPlainTextEdit:
+        self.begun.emit()
+        return CaptionEdit(parent)
+
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        assert isinstance(editor, QPlainTextEdit)
+        editor.setPlainText(index.data(Qt.ItemDataRole.EditRole))
+        editor.selectAll()
+
+    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
+        assert isinstance(editor, QPlainTextEdit)
+        model.setData(index, editor.toPlainText())
 
     def updateEditorGeometry(
-        self, editor: QWidget, option: QStyleOptionViewItem, index: _Index
+        self, editor: QWidget, option: QStyleOptionViewItem, index: Index
     ) -> None:
+        """Higher than a row, where there is room for it."""
         rect: QRect = option.rect  # type: ignore[attr-defined]
-        editor.setGeometry(rect.adjusted(0, 8, -6, -8))
+        view = self.parent().viewport().height()  # type: ignore[attr-defined]  # The list.
+        height = max(rect.height() - 4, min(_EDITOR_HEIGHT, view - 4))
+        top = max(2, min(rect.top() + 2, view - height - 2))
+        editor.setGeometry(rect.left() - 2, top, rect.width() - 6, height)
+
+    def eventFilter(self, editor: QObject, event: QEvent) -> bool:
+        """Enter keeps the caption, Shift+Enter breaks its line, Tab goes on to the next."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            is_shifted = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            match event.key():
+                case Qt.Key.Key_Return | Qt.Key.Key_Enter if not is_shifted:
+                    self._finish(editor)
+                    return True
+                case Qt.Key.Key_Tab | Qt.Key.Key_Backtab:
+                    self._finish(editor)
+                    self.neighbour_asked.emit(-1 if event.key() == Qt.Key.Key_Backtab else 1)
+                    return True
+        return super().eventFilter(editor, event)
+
+    def _finish(self, editor: QObject) -> None:
+        assert isinstance(editor, QWidget)
+        self.commitData.emit(editor)
+        self.closeEditor.emit(editor, QAbstractItemDelegate.EndEditHint.NoHint)
+
+
+def paint_thumbnail(painter: QPainter, frame: QRect, pixmap: object, theme: Theme) -> None:
+    """The picture with round corners; a quiet ground while there is none."""
+    shape = QPainterPath()
+    shape.addRoundedRect(frame, 5, 5)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.setClipPath(shape)
+    if isinstance(pixmap, QPixmap) and not pixmap.isNull():
+        painter.drawPixmap(frame, pixmap)
+    else:
+        painter.fillRect(frame, theme.colour("raised"))
+    painter.restore()
+
+
+def paint_lines(
+    painter: QPainter, inside: QRect, text: str, colour: QColor, spans: Spans = ()
+) -> None:
+    """As many whole lines as there is room for, in the middle; the last one ends in an ellipsis."""
+    line_height = painter.fontMetrics().lineSpacing()
+    most = max(1, inside.height() // line_height)
+    # A line's break is a blank here; no place in the text moves by it.
+    layout = QTextLayout(text.replace("\n", " "), painter.font())
+    option = QTextOption()
+    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+    layout.setTextOption(option)
+    layout.setFormats([_ranged(span, form) for span, form in spans])
+    painter.setPen(colour)
+    layout.beginLayout()
+    lines = []
+    while len(lines) < most and (line := layout.createLine()).isValid():
+        line.setLineWidth(inside.width())
+        lines.append(line)
+    layout.endLayout()
+    top = inside.top() + (inside.height() - line_height * len(lines)) / 2
+    for place, line in enumerate(lines):
+        is_cut = place == most - 1 and line.textStart() + line.textLength() < len(text)
+        at = QPointF(inside.left(), top + place * line_height - line.y())
+        if is_cut:
+            rest = text[line.textStart() :].replace("\n", " ")
+            metrics = painter.fontMetrics()
+            elided = metrics.elidedText(rest[:600], Qt.TextElideMode.ElideRight, inside.width())
+            base = QPointF(inside.left(), top + place * line_height + metrics.ascent())
+            painter.drawText(base, elided)
+        else:
+            line.draw(painter, at)
+
+
+def _ranged(span: Span, form: QTextCharFormat) -> QTextLayout.FormatRange:
+    ranged = QTextLayout.FormatRange()
+    ranged.start, ranged.length = span[0], span[1] - span[0]  # type: ignore[attr-defined]
+    ranged.format = form  # type: ignore[attr-defined]
+    return ranged

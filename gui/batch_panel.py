@@ -26,7 +26,8 @@ from PySide6.QtWidgets import (
 from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
 from core.pace import spoken
 from core.sidecar import Existing
-from gui.batch_list import STATE_WORDS, BatchList, BatchModel
+from gui.batch_list import BatchList
+from gui.batch_rows import STATE_WORDS, BatchModel
 from gui.elided_label import ElidedLabel
 from gui.notice_bar import NoticeBar
 from gui.preview import PreviewMaker

@@ -15,7 +15,8 @@ from core.batch_plan import Item, ItemState, Phase
 from core.settings import locations
 from core.transcript import ModelChoice, Ready
 from gui.app import Program
-from gui.batch_list import CAPTION, PICTURE, BatchList, BatchModel
+from gui.batch_list import BatchList, CaptionEdit
+from gui.batch_rows import CAPTION, PICTURE, BatchModel
 from gui.model_thread import ModelThread
 from gui.preview import PreviewMaker
 from gui.theme import Theme
@@ -169,8 +170,8 @@ def test_caption_is_edited_in_place_and_saved_at_once(live, folder):
         await until(lambda: phase(program) is Phase.OVER)
         panel.list.setCurrentIndex(panel.model.index(1, PICTURE))
         QTest.keyClick(panel.list, Qt.Key.Key_F2)
-        editor = panel.list.findChild(QLineEdit)
-        editor.setText("By my own hand")
+        editor = panel.list.findChild(CaptionEdit)
+        editor.setPlainText("By my own hand")
         QTest.keyClick(editor, Qt.Key.Key_Return)
         await until(lambda: shown(panel)[1] == ("2.png", "Edited", "By my own hand"))
         assert texts(folder)["2.txt"] == "By my own hand\n"

@@ -1,0 +1,290 @@
+"""The rows of a folder run, as data: those that a filter leaves, and what is in them."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    QTimer,
+    Signal,
+    Slot,
+)
+from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtWidgets import QWidget
+
+from core.batch_plan import Item, ItemState
+from core.wording import Replacement
+from gui.preview import PreviewMaker, thumbnail
+
+PICTURE, STATE, CAPTION = range(3)
+THUMBNAIL_SIDE = 44
+_KEPT = 400
+_FILTER_AGAIN_MS = 400
+# Longer than this the window's thread looks through no captions at a stretch.
+_SLICE_SECONDS = 0.012
+_STRETCH = 1000
+# Thumbnails in the making, and those that wait: what is out of sight by then need not be made.
+_MAKING = 2
+_WANTED = 40
+
+STATE_WORDS = {
+    ItemState.WAITING: "Waiting",
+    ItemState.WORKING: "Looking …",
+    ItemState.DONE: "Done",
+    ItemState.SKIPPED: "Skipped",
+    ItemState.FAILED: "Failed",
+    ItemState.UNDONE: "Undone",
+}
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class BatchModel(QAbstractTableModel):
+    """The rows that a filter leaves of the run's items; numbers are the run's own.
+
+    `edited(int, str)`: a person has written another caption; whoever keeps it calls `change`.
+    `counted(int)`: how many rows are left. 100,000 are looked through in slices, so that the
+    rows may change a little later than the filter. Thumbnails are asked for when they are first
+    painted, the latest first, and forgotten when there are many.
+    """
+
+    edited = Signal(int, str)
+    counted = Signal(int)
+
+    def __init__(self, previews: PreviewMaker, parent: QWidget):
+        super().__init__(parent)
+        self.items: list[Item] = []
+        self._rows: Sequence[int] = range(0)
+        self._state: ItemState | None = None
+        self._words = ""
+        self._replacement: Replacement | None = None
+        self._can_edit = False
+        self._is_held = False
+        self._found: list[int] = []
+        self._looked_through = 0
+        self._ratio = parent.devicePixelRatioF()
+        self._previews = previews
+        self._thumbnails: dict[Path, QPixmap | None] = {}
+        self._wanted: list[Path] = []
+        self._making: set[Path] = set()
+        self._again = QTimer(self, interval=_FILTER_AGAIN_MS, singleShot=True)
+        self._again.timeout.connect(self._filter_again)
+        self._rest = QTimer(self, interval=0, singleShot=True)
+        self._rest.timeout.connect(self._look_on)
+        previews.made.connect(self._on_made)
+
+    @property
+    def replacement(self) -> Replacement | None:
+        """What is shown in captions as if it had been done."""
+        return self._replacement
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The run's numbers of the rows, in order."""
+        return self._rows
+
+    def replace(self, items: list[Item]) -> None:
+        self.beginResetModel()
+        self.items, self._rows = list(items), range(0)
+        self.endResetModel()
+        self._filter()
+
+    def change(self, number: int, item: Item) -> None:
+        if number >= len(self.items):
+            return
+        self.items[number] = item
+        if (row := self.row(number)) is not None:
+            self.dataChanged.emit(self.index(row, PICTURE), self.index(row, CAPTION))
+        if self._is_filtered and not self._again.isActive():
+            # Not at once: the row that somebody reads would vanish under the eyes.
+            self._again.start()
+
+    def choose(self, state: ItemState | None, words: str) -> None:
+        """Leave only the rows in this state whose name, caption or reason has the words."""
+        self._state, self._words = state, words.casefold().strip()
+        self._filter()
+
+    def show_replacement(self, replacement: Replacement | None) -> None:
+        """Leave only the captions that it would change, and show how; None ends it."""
+        if replacement != self._replacement:
+            self._replacement = replacement
+            self._filter()
+            self._tell_changed(CAPTION)
+
+    def let_edit(self, can_edit: bool) -> None:
+        self._can_edit = can_edit
+
+    def hold(self, is_held: bool) -> None:
+        """Whether the rows stay as they are for now: somebody writes in one."""
+        self._is_held = is_held
+
+    def number(self, index: Index) -> int:
+        """The run's number of a row; -1 when there is none."""
+        return self._rows[index.row()] if index.isValid() else -1
+
+    def row(self, number: int) -> int | None:
+        """Where that item stands now; None when the filter leaves it out."""
+        row = bisect_left(self._rows, number)
+        return row if row < len(self._rows) and self._rows[row] == number else None
+
+    def item(self, index: Index) -> Item:
+        return self.items[self._rows[index.row()]]
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own default)
+        return 0 if parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own default)
+        return 0 if parent.isValid() else 3
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return ("Image", "State", "Caption")[section]
+        return None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+        if index.column() == CAPTION and self._can_edit and not self._replacement:
+            is_free = self.item(index).state is not ItemState.WORKING
+            flags |= Qt.ItemFlag.ItemIsEditable if is_free else Qt.ItemFlag.NoItemFlags
+        return flags
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        item = self.item(index)
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return self._text(item, index.column())
+            case Qt.ItemDataRole.EditRole if index.column() == CAPTION:
+                return item.caption
+            case Qt.ItemDataRole.DecorationRole if index.column() == PICTURE:
+                return self._thumbnail(item.path)
+            case Qt.ItemDataRole.ToolTipRole:
+                texts = (str(item.path), "", item.caption or item.reason)
+                return texts[index.column()] or None
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return self._text(item, index.column())
+        return None
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        caption = str(value).strip()
+        if role != Qt.ItemDataRole.EditRole or caption == self.item(index).caption:
+            return False
+        self.edited.emit(self.number(index), caption)
+        return True
+
+    def _text(self, item: Item, column: int) -> str:
+        match column:
+            case 0:
+                return item.path.name
+            case 1:
+                is_edited = item.is_edited and item.state is ItemState.DONE
+                return "Edited" if is_edited else STATE_WORDS[item.state]
+        return item.caption or item.reason
+
+    # The filter
+
+    @property
+    def _is_filtered(self) -> bool:
+        return self._state is not None or bool(self._words) or self._replacement is not None
+
+    @Slot()
+    def _filter_again(self) -> None:
+        if self._is_held:
+            self._again.start()
+        else:
+            self._filter()
+
+    def _filter(self) -> None:
+        self._again.stop()
+        self._rest.stop()
+        if not self._is_filtered:
+            self._show(range(len(self.items)))
+            return
+        self._found, self._looked_through = [], 0
+        self._look_on()
+
+    @Slot()
+    def _look_on(self) -> None:
+        """Look through the items for one slice of time."""
+        until = time.perf_counter() + _SLICE_SECONDS
+        is_wanted, items = self._wish(), self.items
+        while self._looked_through < len(items):
+            begin = self._looked_through
+            stretch = items[begin : begin + _STRETCH]
+            self._found += [n for n, item in enumerate(stretch, begin) if is_wanted(item)]
+            self._looked_through += len(stretch)
+            if time.perf_counter() > until:
+                self._rest.start()
+                return
+        self._show(self._found)
+
+    def _wish(self) -> Callable[[Item], bool]:
+        state, words, replacement = self._state, self._words, self._replacement
+
+        def is_wanted(item: Item) -> bool:
+            return (
+                (state is None or item.state is state)
+                and (
+                    not words
+                    or words in f"{item.path.name}\n{item.caption}{item.reason}".casefold()
+                )
+                and (
+                    replacement is None
+                    or (item.state is ItemState.DONE and replacement.of(item.caption) is not None)
+                )
+            )
+
+        return is_wanted
+
+    def _show(self, rows: Sequence[int]) -> None:
+        if isinstance(rows, range) or rows != self._rows:
+            self.beginResetModel()
+            self._rows = rows
+            self.endResetModel()
+        self.counted.emit(len(rows))
+
+    # Thumbnails
+
+    def _thumbnail(self, path: Path) -> QPixmap | None:
+        if path not in self._thumbnails and path not in self._making:
+            if path in self._wanted:
+                self._wanted.remove(path)
+            self._wanted.append(path)
+            del self._wanted[:-_WANTED]
+            self._make_thumbnails()
+        return self._thumbnails.get(path)
+
+    def _make_thumbnails(self) -> None:
+        """The one painted last first: it is in sight."""
+        side = round(THUMBNAIL_SIDE * max(2.0, self._ratio))
+        while self._wanted and len(self._making) < _MAKING:
+            path = self._wanted.pop()
+            self._making.add(path)
+            self._previews.ask(("batch", path), partial(thumbnail, path, side))
+
+    @Slot(object, object)
+    def _on_made(self, key: object, image: QImage) -> None:
+        match key:
+            case ("batch", Path() as path) if path in self._making:
+                self._making.remove(path)
+                self._thumbnails[path] = QPixmap.fromImage(image)
+                while len(self._thumbnails) > _KEPT:
+                    del self._thumbnails[next(iter(self._thumbnails))]
+                self._make_thumbnails()
+                # Which row it is would be a search; Qt repaints only what is in sight.
+                self._tell_changed(PICTURE)
+
+    def _tell_changed(self, column: int) -> None:
+        if self._rows:
+            last = self.index(len(self._rows) - 1, column)
+            self.dataChanged.emit(self.index(0, column), last)
