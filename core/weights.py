@@ -134,13 +134,13 @@ class _PickledShard:
         return self._tensors[name]
 
 
-def _open(path: Path) -> _Shard:
-    with _reading(path):
+def open_shard(path: Path) -> _Shard:
+    with reading(path):
         return _SafetensorsShard(path) if path.suffix == ".safetensors" else _PickledShard(path)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (
@@ -157,7 +157,7 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _wanted(folder: Path) -> dict[Path, list[str] | None]:
+def weight_files(folder: Path) -> dict[Path, list[str] | None]:
     """The folder's weight files, and which of their tensors count; None is all.
 
     Only what the index names is read: the folders also hold `mm_projector.bin` of the first
@@ -216,8 +216,8 @@ def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, _Plac
     own = {from_transformers(name): (name, tensor) for name, tensor in model.state_dict().items()}
     places: dict[str, _Place] = {}
     for source in sources:
-        for path, listed in _wanted(source.folder).items():
-            shard = _open(path)
+        for path, listed in weight_files(source.folder).items():
+            shard = open_shard(path)
             present = set(shard.names())
             for name in present if listed is None else listed:
                 if (plain := source.rename(name)) is None:
@@ -310,8 +310,8 @@ def load_weights(
 
 def _tensors(path: Path, names: dict[str, str]) -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors of one file under new names; the file is unmapped at the end."""
-    shard = _open(path)
+    shard = open_shard(path)
     for name, name_in_file in names.items():
-        with _reading(path):
+        with reading(path):
             tensor = shard.tensor(name_in_file)
         yield name, tensor
