@@ -34,6 +34,7 @@ from transformers import (
 from core.decoding import DecodeLoop, Job, decode_loop
 from core.device import is_out_of_memory, out_of_memory
 from core.errors import AppError, EngineError
+from core.model_view import Eye
 from core.prompt import (
     CLIP_MEAN,
     CLIP_STD,
@@ -239,6 +240,12 @@ class Engine:
             "stop_str": STOP_STRING,
             "max_new_tokens": inputs.max_new_tokens,
         }
+
+    @property
+    def eye(self) -> Eye | None:
+        """How the model takes pictures in; None where it has a way of its own."""
+        vision = self._model.config.vision_config
+        return Eye(vision.image_size, vision.patch_size, tuple(self._mean), tuple(self._std))
 
     @property
     def evidence_obstacle(self) -> str | None:

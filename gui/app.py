@@ -26,14 +26,15 @@ from core.picture import find_pictures
 from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
-from core.transcript import Loading, ModelChoice, ModelState
+from core.transcript import Loading, ModelChoice, ModelState, Ready
 from gui.batch_join import BatchJoin
 from gui.folder_run import FolderRun
 from gui.garbage import GarbageCollector
 from gui.main_window import MainWindow
+from gui.model_eye import NO_MODEL, OTHER_WAY
 from gui.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.notices import Notices, crash_file, open_log
-from gui.session import Session
+from gui.session import Insight, Session
 from gui.settings_dialog import SettingsDialog
 from gui.single_instance import SingleInstance
 from gui.theme import RESOURCES, Theme
@@ -259,6 +260,7 @@ class Program(QObject):
         window.loading_cancelled.connect(session.cancel_loading)
         session.model_changed.connect(window.show_model_state)
         session.model_changed.connect(self._on_model_changed)
+        session.insight_changed.connect(self._on_insight_changed)
 
     def _join_program(self) -> None:
         window = self.window
@@ -328,6 +330,14 @@ class Program(QObject):
             self._garbage.pause()
         else:
             self._garbage.go_on()
+        if isinstance(state, Ready):
+            self._begin(self.session.learn_of_model())
+        else:
+            self.window.show_eye(None, NO_MODEL)
+
+    @Slot(object)
+    def _on_insight_changed(self, insight: Insight) -> None:
+        self.window.show_eye(insight.eye, OTHER_WAY)
 
     @Slot(str)
     def _on_theme_chosen(self, mode: str) -> None:

@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 from core.picture import Picture
 from gui.elided_label import ElidedLabel
 from gui.empty_page import EmptyPage, ErrorPage
+from gui.model_eye import ModelEye
 from gui.picture_mime import (
     as_png,
     encoded_image,
@@ -74,6 +75,7 @@ class DropZone(QFrame):
         self.setMinimumWidth(312)
         self.previews = PreviewMaker(self)
         self._theme = theme
+        self._facts = ""
         self._build_stage()
         self._build_caption()
         self.picture_strip = PictureStrip(theme, self.previews)
@@ -101,24 +103,30 @@ class DropZone(QFrame):
             width, height = picture.pixels.size
         self.name_label.setText(picture.name)
         facts = (f"{width} × {height}", *picture.notes)
-        self.facts_label.setText("  ·  ".join(fact.rstrip(".") for fact in facts))
+        self._facts = "  ·  ".join(fact.rstrip(".") for fact in facts)
+        self.facts_label.setText(self._facts)
+        self.model_eye.show_picture(picture.pixels)
         self._turn_to(self.picture_view)
 
     def show_error(self, text: str) -> None:
         """Show why a picture cannot be shown, where it would have been."""
-        self.picture_view.clear()
+        self._clear_picture()
         self.error_page.show_text(text)
         self._turn_to(self.error_page)
 
     def show_empty(self, samples: list[Path] | None = None) -> None:
         """Show how to begin; `samples` are offered as thumbnails."""
-        self.picture_view.clear()
+        self._clear_picture()
         if samples is not None:
             self.empty_page.show_samples(samples)
         self._turn_to(self.empty_page)
 
     def clear(self) -> None:
         self.show_empty()
+
+    def _clear_picture(self) -> None:
+        self.picture_view.clear()
+        self.model_eye.show_picture(None)
 
     def show_pictures_at_hand(self, paths: list[Path], current: int) -> None:
         self.picture_strip.show_pictures(paths, current)
@@ -201,14 +209,19 @@ class DropZone(QFrame):
         self.scale_button.setToolTip("Show the whole picture (0)")
         self.scale_button.setAccessibleName("Zoom; press to show the whole picture")
         self.scale_button.clicked.connect(self.picture_view.fit)
+        self.model_eye = ModelEye(self._theme, self.picture_view, self.previews)
+        self.model_eye.setObjectName("model_eye")
+        self.model_eye.told.connect(self._on_model_eye_told)
         self.caption = QWidget()
         self.caption.setObjectName("caption")
         row = QHBoxLayout(self.caption)
         row.setContentsMargins(16, 4, 12, 8)
         row.setSpacing(12)
         row.addWidget(self.name_label)
+        row.addWidget(self.model_eye)
         row.addWidget(self.facts_label)
         row.addStretch(1)
+        row.addWidget(self.model_eye.eye_button)
         row.addWidget(self.scale_button)
         self.caption.hide()
 
@@ -241,6 +254,13 @@ class DropZone(QFrame):
         view = self.picture_view
         percent = f"{view.scale * view.devicePixelRatioF():.0%}"
         self.scale_button.setText(f"Fit  {percent}" if view.is_fitted else percent)
+
+    @Slot(str)
+    def _on_model_eye_told(self, text: str) -> None:
+        self.facts_label.setText(text or self._facts)
+        # The window's title says the name too.
+        self.name_label.setVisible(not text)
+        self.facts_label.setMinimumWidth(1 if text else _FACTS_WIDTH)
 
     @Slot(Path)
     def _on_sample_chosen(self, path: Path) -> None:

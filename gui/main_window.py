@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.model_view import Eye
 from core.picture import PICTURE_SUFFIXES, Picture
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Transcript
 from gui.batch_panel import BatchPanel
@@ -164,6 +165,11 @@ class MainWindow(QMainWindow):
             case Failed(error):
                 self.transcript_view.show_only_drawings(False)
                 self.show_notice(str(error), _USE_BUILT_IN)
+
+    def show_eye(self, eye: Eye | None, reason: str = "") -> None:
+        """How the loaded model takes pictures in, or why that cannot be told."""
+        self.drop_zone.model_eye.set_eye(eye, reason)
+        self._show_state()
 
     def begin_answer(self, prompt: str) -> None:
         self.transcript_view.begin_answer(prompt)
@@ -419,6 +425,10 @@ class MainWindow(QMainWindow):
             _action(menu, "Zoom &out", picture.zoom_out, "Ctrl+-"),
         ]
         menu.addSeparator()
+        eye = self.drop_zone.model_eye
+        self.eye_action = _action(menu, "&Model's-eye view", eye.toggle, "Ctrl+E")
+        self.lost_action = _action(menu, "What &resizing lost", eye.toggle_lost, "Ctrl+Shift+E")
+        menu.addSeparator()
         self.strip_actions = [
             _action(menu, "&Previous picture", strip.choose_previous, "PgUp"),
             _action(menu, "&Next picture", strip.choose_next, "PgDown"),
@@ -486,6 +496,10 @@ class MainWindow(QMainWindow):
             action.setEnabled(said)
         for action in self.zoom_actions:
             action.setEnabled(self.drop_zone.has_picture)
+        for action in (self.eye_action, self.lost_action):
+            action.setEnabled(
+                self.drop_zone.has_picture and self.drop_zone.model_eye.eye_button.isEnabled()
+            )
         for action in self.strip_actions:
             action.setEnabled(self.drop_zone.picture_strip.count > 1)
 

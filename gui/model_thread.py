@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 FRAME_MS = 16
 PATIENCE_SECONDS = 5.0
 
+Found = TypeVar("Found")
 OnPiece = Callable[[str], None]
 OnProgress = Callable[[float, str], None]
 OpenEngine = Callable[[ModelChoice, OnProgress, threading.Event], "Engine"]
@@ -85,6 +86,7 @@ class ModelThread(QObject):
     _load_asked = Signal(object)
     _answer_asked = Signal(object)
     _loan_asked = Signal(object)
+    _inquired = Signal(object)
     _unload_asked = Signal()
     _close_asked = Signal()
 
@@ -95,6 +97,7 @@ class ModelThread(QObject):
         self._jobs: list[_Job] = []
         self._waiting: list[_Job] = []
         self._loans: list[_Loan] = []
+        self._inquiries: list[_Inquiry] = []
         self._is_closing = False
         self._ended = asyncio.Event()
         self._thread = QThread(self)
@@ -105,6 +108,7 @@ class ModelThread(QObject):
         self._load_asked.connect(self._worker.load)
         self._answer_asked.connect(self._worker.answer)
         self._loan_asked.connect(self._worker.lend)
+        self._inquired.connect(self._worker.inquire)
         self._unload_asked.connect(self._worker.unload)
         self._close_asked.connect(self._worker.close)
         self._worker.progressed.connect(self._on_progressed)
@@ -115,6 +119,7 @@ class ModelThread(QObject):
         self._worker.answered.connect(self._on_answered)
         self._worker.failed.connect(self._on_failed)
         self._worker.given_back.connect(self._on_given_back)
+        self._worker.found_out.connect(self._on_found_out)
         self._thread.finished.connect(self._on_thread_finished)
         self._thread.start()
 
@@ -135,6 +140,7 @@ class ModelThread(QObject):
         self._refuse_when_closing()
         self.cancel_load()
         self._end_loans()
+        self._end_inquiries()
         load = _Load(choice, asyncio.get_running_loop().create_future())
         self._load = load
         self._set_state(Loading(0.0, "Waiting for the answer" if self._jobs else "Starting"))
@@ -147,6 +153,7 @@ class ModelThread(QObject):
         `on_piece` gets the text in order, at most once a frame.
         """
         self._refuse_when_closing()
+        self._end_inquiries()
         job = _Job(request, _Pieces(on_piece, self), asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         if self._load:
@@ -166,14 +173,24 @@ class ModelThread(QObject):
         `end` is called, here, when the model is wanted for something else or closed; the work
         is to return soon then. While a model loads this waits for it.
         """
-        self._refuse_when_closing()
-        while self._load:
-            await asyncio.wait([self._load.done])
-            self._refuse_when_closing()
+        await self._no_load_under_way()
+        self._end_inquiries()
         loan = _Loan(work, end, asyncio.get_running_loop().create_future())
         self._loans.append(loan)
         self._loan_asked.emit(loan)
         return await loan.outcome
+
+    async def inquire(self, work: Callable[[Engine, threading.Event], Found]) -> Found:
+        """Run `work`, which takes moments, with the engine in its thread, and give what it gives.
+
+        It gives way: whatever else is wanted of the model meanwhile sets the event, upon which
+        the work is to raise `Cancelled`, as one does that still waited.
+        """
+        await self._no_load_under_way()
+        inquiry = _Inquiry(work, asyncio.get_running_loop().create_future())
+        self._inquiries.append(inquiry)
+        self._inquired.emit(inquiry)
+        return await _settled(inquiry.outcome, inquiry.stop)
 
     def stop(self) -> None:
         """End the answer under way and those still waiting."""
@@ -192,6 +209,7 @@ class ModelThread(QObject):
         """Free the model, after the answers asked so far."""
         self.cancel_load()
         self._end_loans()
+        self._end_inquiries()
         self._unload_asked.emit()
 
     async def close(self, seconds: float = PATIENCE_SECONDS) -> bool:
@@ -204,6 +222,7 @@ class ModelThread(QObject):
         self.stop()
         self.cancel_load()
         self._end_loans()
+        self._end_inquiries()
         self._close_asked.emit()
         try:
             await asyncio.wait_for(self._ended.wait(), seconds)
@@ -214,6 +233,16 @@ class ModelThread(QObject):
     def _end_loans(self) -> None:
         for loan in self._loans:
             loan.end()
+
+    def _end_inquiries(self) -> None:
+        for inquiry in self._inquiries:
+            inquiry.stop.set()
+
+    async def _no_load_under_way(self) -> None:
+        self._refuse_when_closing()
+        while self._load:
+            await asyncio.wait([self._load.done])
+            self._refuse_when_closing()
 
     def _refuse_when_closing(self) -> None:
         if self._is_closing:
@@ -279,6 +308,11 @@ class ModelThread(QObject):
         self._loans.remove(loan)
         _settle(loan.outcome, outcome)
 
+    @Slot(object, object)
+    def _on_found_out(self, inquiry: _Inquiry, outcome: object) -> None:
+        self._inquiries.remove(inquiry)
+        _settle(inquiry.outcome, outcome)
+
     @Slot()
     def _on_thread_finished(self) -> None:
         self._ended.set()
@@ -295,6 +329,7 @@ class _Worker(QObject):
     answered = Signal(object, object)
     failed = Signal(object, object)
     given_back = Signal(object, object)
+    found_out = Signal(object, object)
 
     def __init__(self, open_engine: OpenEngine):
         super().__init__()
@@ -343,6 +378,19 @@ class _Worker(QObject):
             _drop_locals(error)
             outcome = error
         self.given_back.emit(loan, outcome)
+
+    @Slot(object)
+    def inquire(self, inquiry: _Inquiry) -> None:
+        try:
+            if inquiry.stop.is_set():
+                raise Cancelled("Something else was wanted of the model.")
+            if not self._engine:
+                raise _no_model()
+            outcome = inquiry.work(self._engine, inquiry.stop)
+        except Exception as error:
+            _drop_locals(error)
+            outcome = error
+        self.found_out.emit(inquiry, outcome)
 
     @Slot()
     def unload(self) -> None:
@@ -419,6 +467,13 @@ class _Loan:
     work: Callable[[Engine], Any]
     end: Callable[[], None]
     outcome: asyncio.Future[Any]
+
+
+@dataclass(eq=False)
+class _Inquiry:
+    work: Callable[[Engine, threading.Event], Any]
+    outcome: asyncio.Future[Any]
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 _NOTHING_SAID = Answer("", Ending.STOPPED, tokens=0, seconds=0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 
 from PIL import Image
@@ -32,12 +33,22 @@ _SETTLE_MS = 60
 _STEP = 1.25
 
 
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """An image over `box` of the picture's own pixels, of which parts may lie outside it."""
+
+    image: QImage
+    box: QRectF
+    has_hard_edges: bool = False
+
+
 class PictureView(QWidget):
     """The picture as the model is given it. Sizes are in logical pixels but where said.
 
     Fitted, it paints a copy made for exactly the screen's pixels; zoomed, the part that is
     seen from a pyramid of halved copies. Both are made off the window's thread; until a new one
     is there the one before is painted, so nothing flickers or jumps.
+    Another image can stand in for the picture, and one can lie over it; both move with it.
     """
 
     scale_changed = Signal()
@@ -55,6 +66,9 @@ class PictureView(QWidget):
         self._zoom: float | None = None
         self._centre = QPointF()
         self._drag: QPointF | None = None
+        self._stand_in: Layer | None = None
+        self._overlay: Layer | None = None
+        self._fits_square = False
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._settle.timeout.connect(self._ask_fitted)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -80,10 +94,29 @@ class PictureView(QWidget):
         self._next = pixels
         self._ask_fitted()
 
+    def fit_square(self, is_square: bool) -> None:
+        """Whether what is fitted is the square round the picture, as models are given it."""
+        if is_square != self._fits_square:
+            self._fits_square = is_square
+            self._keep_in_sight()
+            self._settle.start()
+            self._settle_view()
+
+    def show_instead(self, layer: Layer | None) -> None:
+        """Show this in the picture's place; with None the picture itself."""
+        self._stand_in = layer
+        self.update()
+
+    def lay_over(self, layer: Layer | None) -> None:
+        """Lay this over the picture, where it can be seen through; None takes it away."""
+        self._overlay = layer
+        self.update()
+
     def clear(self) -> None:
         self._serial += 1
         self._pixels = self._next = None
         self._fitted = QImage()
+        self._stand_in = self._overlay = None
         self._forget_zoom()
         self.update()
 
@@ -126,10 +159,16 @@ class PictureView(QWidget):
             target = self.picture_rect()
             smooth = self.scale * self.devicePixelRatioF() < _HARD_EDGES_FROM
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-            if self._zoom is None or not self._levels:
+            if self._stand_in:
+                self._paint_layer(painter, target, self._stand_in)
+            elif self._zoom is None or not self._levels:
                 painter.drawImage(target, self._fitted)
             else:
                 self._paint_part(painter, target)
+            if self._overlay:
+                if not self._stand_in:
+                    painter.setClipRect(target)
+                self._paint_layer(painter, target, self._overlay)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -200,12 +239,17 @@ class PictureView(QWidget):
         pixels = pixels or self._pixels
         if pixels is None or self.width() < 1 or self.height() < 1:
             return 1.0
-        width, height = pixels.size
+        width, height = self._extent(pixels)
         room = min(self.width() / width, self.height() / height)
         if max(pixels.size) < _TINY_SIDE:
             whole = max(1, math.floor(min(room, _LARGEST_TINY_FIT)))
             return min(room, whole)
         return min(room, _LARGEST_FIT)
+
+    def _extent(self, pixels: Image.Image) -> tuple[int, int]:
+        """What is to be seen, in the picture's pixels: it, or the square round it."""
+        side = max(pixels.size)
+        return (side, side) if self._fits_square else pixels.size
 
     def _fitted_size(self, pixels: Image.Image) -> QSize:
         """In device pixels."""
@@ -233,10 +277,17 @@ class PictureView(QWidget):
         if self._pixels is None or self._zoom is None:
             return
         centre = []
-        sides = zip(self._pixels.size, (self.width(), self.height()), strict=True)
-        for (side, room), at in zip(sides, (self._centre.x(), self._centre.y()), strict=True):
-            seen = room / self._zoom / 2
-            centre.append(side / 2 if 2 * seen >= side else min(max(at, seen), side - seen))
+        sides = zip(
+            self._pixels.size,
+            self._extent(self._pixels),
+            (self.width(), self.height()),
+            (self._centre.x(), self._centre.y()),
+            strict=True,
+        )
+        for side, extent, room, at in sides:
+            # How far the middle of the view may go from the picture's.
+            free = max(0.0, (extent - room / self._zoom) / 2)
+            centre.append(min(max(at, side / 2 - free), side / 2 + free))
         self._centre = QPointF(*centre)
 
     def _settle_view(self) -> None:
@@ -257,6 +308,22 @@ class PictureView(QWidget):
         self._show_cursor()
 
     # Copies for the screen
+
+    def _paint_layer(self, painter: QPainter, target: QRectF, layer: Layer) -> None:
+        assert self._pixels is not None
+        across, down = (
+            room / side
+            for room, side in zip((target.width(), target.height()), self._pixels.size, strict=True)
+        )
+        place = QRectF(
+            target.left() + layer.box.left() * across,
+            target.top() + layer.box.top() * down,
+            layer.box.width() * across,
+            layer.box.height() * down,
+        )
+        smooth = QPainter.RenderHint.SmoothPixmapTransform
+        painter.setRenderHint(smooth, not layer.has_hard_edges)
+        painter.drawImage(place, layer.image)
 
     def _paint_part(self, painter: QPainter, target: QRectF) -> None:
         """From the smallest copy that has a pixel for each of the screen's."""
@@ -310,6 +377,7 @@ class PictureView(QWidget):
         self._fitted = image
         if self._next is not None:
             self._pixels, self._next = self._next, None
+            self._stand_in = self._overlay = None
             self._forget_zoom()
             self.shown.emit()
             self.scale_changed.emit()

@@ -23,7 +23,7 @@ _BAND_PIXELS = 2**18
 class PreviewMaker(QObject):
     """One job after another, in the order asked. `made` comes in the asker's thread.
 
-    A job makes a QImage, or bytes. One that fails gives a null QImage: the widget shows its
+    A job makes a QImage, or what it likes. One that fails gives a null QImage: the widget shows its
     empty frame, and whoever opens the picture hears the reason.
     """
 
@@ -34,7 +34,7 @@ class PreviewMaker(QObject):
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="preview")
         self._is_closed = False
 
-    def ask(self, key: Hashable, make: Callable[[], QImage | bytes]) -> None:
+    def ask(self, key: Hashable, make: Callable[[], object]) -> None:
         """Run `make` over there; `made(key, result)` follows."""
         if not self._is_closed:
             self._thread.submit(self._make, key, make)
@@ -44,7 +44,7 @@ class PreviewMaker(QObject):
         self._is_closed = True
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _make(self, key: Hashable, make: Callable[[], QImage | bytes]) -> None:
+    def _make(self, key: Hashable, make: Callable[[], object]) -> None:
         if self._is_closed:
             return
         try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -30,6 +32,10 @@ from core.transcript import (
 )
 from gui.model_thread import ModelThread
 
+if TYPE_CHECKING:
+    from core.model_view import Eye
+    from gui.model_thread import Engine
+
 ANOTHER_TEMPERATURE = 0.7
 LAST_WORDS_SECONDS = 1.0
 RECENT = 20
@@ -46,7 +52,8 @@ class Session(QObject):
     `conversation_reopened(Transcript)`: an earlier one, to go on with.
     `answer_begun(str prompt)`, `piece_said(str)`, `answer_finished(Answer)`,
     `answer_failed(AppError)`. `ask_refused(str prompt)`: not asked, a notice says why.
-    `model_changed(ModelState)`. `noticed(str)`: a sentence to show.
+    `model_changed(ModelState)`. `insight_changed(Insight)`: what can be seen of the loaded model's
+    work. `noticed(str)`: a sentence to show.
 
     An expected failure is a signal with a sentence to show. What nobody foresaw is raised by the
     coroutine, after the signal that puts the window right.
@@ -64,6 +71,7 @@ class Session(QObject):
     answer_failed = Signal(object)
     ask_refused = Signal(str)
     model_changed = Signal(object)
+    insight_changed = Signal(object)
     noticed = Signal(str)
 
     def __init__(
@@ -351,6 +359,11 @@ class Session(QObject):
             self._ready_model = state.facts.model
         self.model_changed.emit(state)
 
+    async def learn_of_model(self) -> None:
+        """Ask the loaded model what of its work can be shown."""
+        with suppress(AppError):
+            self.insight_changed.emit(await self._model.inquire(_insight))
+
     async def keep_settings(self) -> None:
         """Write the settings. Not in the window's thread: the disk may take its time."""
         async with self._settings_lock:
@@ -384,6 +397,19 @@ class Session(QObject):
                 save_settings(self._settings, self._settings_folder)
             except StoreError as error:
                 log.warning("The settings are not kept", exc_info=error)
+
+
+@dataclass(frozen=True)
+class Insight:
+    """What can be seen of a model's work: `eye`, how it takes pictures in, and why there is no
+    evidence for its words, "" when there is."""
+
+    eye: Eye | None
+    evidence_obstacle: str
+
+
+def _insight(engine: Engine, stop: threading.Event) -> Insight:
+    return Insight(engine.eye, engine.evidence_obstacle or "")
 
 
 @dataclass(eq=False)

@@ -19,6 +19,9 @@ from core.transcript import Answer, Ending, EngineFacts, ModelChoice, Request
 
 
 class ScriptedEngine:
+    eye = None
+    evidence_obstacle = "A script says nothing of its reasons."
+
     def __init__(self, choice: ModelChoice):
         self.facts = EngineFacts(
             model=choice.model,

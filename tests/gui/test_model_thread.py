@@ -299,3 +299,44 @@ def test_closing_gives_up_on_work_that_cannot_be_interrupted(run, ready, checkpo
         return is_ended
 
     assert run(story()) is False
+
+
+def test_an_inquiry_runs_with_the_engine_in_its_thread(run, ready, checkpoint):
+    def work(engine, stop):
+        return engine, threading.current_thread(), stop.is_set()
+
+    engine, thread, is_stopped = run(ready.inquire(work))
+    assert engine is checkpoint.engines[-1]
+    assert thread is engine.thread
+    assert not is_stopped
+
+
+def test_a_question_ends_the_inquiries_before_it(run, ready, ask):
+    def work(engine, stop):
+        assert stop.wait(10)
+        raise Cancelled("Something else was wanted.")
+
+    async def story():
+        under_way = asyncio.ensure_future(ready.inquire(work))
+        waiting = asyncio.ensure_future(ready.inquire(work))
+        await asyncio.sleep(0)
+        answer = await ready.answer(ask("anything"))
+        assert answer.text == "A red square."
+        for inquiry in (under_way, waiting):
+            with pytest.raises(Cancelled):
+                await inquiry
+
+    run(story())
+
+
+def test_an_inquiry_waits_for_the_model_under_way_and_fails_without_one(run, model):
+    async def story():
+        loading = asyncio.ensure_future(model.load(ModelChoice()))
+        await asyncio.sleep(0)
+        assert await model.inquire(lambda engine, stop: engine.facts.model) == "built-in"
+        await loading
+        model.unload()
+        with pytest.raises(EngineError):
+            await model.inquire(lambda engine, stop: engine.facts)
+
+    run(story())

@@ -1,0 +1,158 @@
+"""The switch that shows a picture as the model was given it, or what was lost on the way there."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+
+from gui.picture_view import Layer, PictureView
+from gui.preview import PreviewMaker, to_image
+from gui.theme import Theme
+
+if TYPE_CHECKING:
+    from core.model_view import Eye
+
+NO_MODEL = "Load a model to see what it is given"
+OTHER_WAY = "This model takes pictures in its own way, which cannot be shown"
+
+
+class ModelEye(QWidget):
+    """Stands in the line under the picture; stays on from one picture to the next.
+
+    `eye_button` turns it on; this widget then offers which of the two is shown.
+    `told(str)`: what to say of the picture while it is shown so, "" for the usual.
+    """
+
+    told = Signal(str)
+
+    def __init__(self, theme: Theme, view: PictureView, previews: PreviewMaker):
+        super().__init__()
+        self._view, self._previews = view, previews
+        self._pixels: Image.Image | None = None
+        self._eye: Eye | None = None
+        self._serial = 0
+        self.eye_button = QToolButton()
+        self.eye_button.setObjectName("eye_button")
+        self.eye_button.setCheckable(True)
+        self.eye_button.setAccessibleName("Model's-eye view")
+        theme.set_icon(self.eye_button, "eye", "text_quiet")
+        self.given_button = self._choice("Given", "The very pixels that the model was given")
+        self.lost_button = self._choice("Lost", "What resizing lost: all that glows (Ctrl+Shift+E)")
+        self.given_button.setChecked(True)
+        group = QButtonGroup(self)
+        for button in (self.given_button, self.lost_button):
+            group.addButton(button)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        for button in (self.given_button, self.lost_button):
+            row.addWidget(button)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.eye_button.toggled.connect(self._on_toggled)
+        group.buttonToggled.connect(self._on_choice)
+        previews.made.connect(self._on_made)
+        self.set_eye(None, NO_MODEL)
+        self._show_choices()
+
+    @property
+    def is_on(self) -> bool:
+        return self.eye_button.isChecked() and self.eye_button.isEnabled()
+
+    def set_eye(self, eye: Eye | None, reason: str = "") -> None:
+        """How the loaded model takes pictures in, or why that cannot be told."""
+        changed = eye != self._eye
+        self._eye = eye
+        self.eye_button.setEnabled(eye is not None)
+        words = "Show what the model is given (Ctrl+E)" if eye else reason
+        self.eye_button.setToolTip(words)
+        if changed:
+            self._show()
+
+    def show_picture(self, pixels: Image.Image | None) -> None:
+        """Another picture is shown, or none."""
+        self._pixels = pixels
+        self._show()
+
+    @Slot()
+    def toggle(self) -> None:
+        if self.eye_button.isEnabled():
+            self.eye_button.toggle()
+
+    @Slot()
+    def toggle_lost(self) -> None:
+        """Between what was given and what was lost; shows the latter from the usual view."""
+        if not self.eye_button.isEnabled():
+            return
+        if not self.eye_button.isChecked():
+            self.lost_button.setChecked(True)
+            self.eye_button.setChecked(True)
+        else:
+            other = self.given_button if self.lost_button.isChecked() else self.lost_button
+            other.setChecked(True)
+
+    def _choice(self, text: str, tip: str) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolTip(tip)
+        button.setCheckable(True)
+        button.setProperty("class", "choice")
+        return button
+
+    def _show(self) -> None:
+        self._serial += 1
+        on = self.is_on and self._pixels is not None
+        self._view.fit_square(on)
+        self._show_choices()
+        if not on or self._pixels is None or self._eye is None:
+            self._view.show_instead(None)
+            self.told.emit("")
+            return
+        self.told.emit(_told(self._pixels.size, self._eye))
+        key = ("model view", self._serial, self.lost_button.isChecked())
+        make = partial(_layer, self._pixels, self._eye, shows_lost=self.lost_button.isChecked())
+        self._previews.ask(key, make)
+
+    def _show_choices(self) -> None:
+        self.setVisible(self.is_on)
+
+    @Slot()
+    def _on_toggled(self) -> None:
+        self._show()
+
+    @Slot(object, bool)
+    def _on_choice(self, button: object, is_checked: bool) -> None:
+        if is_checked and self.is_on:
+            self._show()
+
+    @Slot(object, object)
+    def _on_made(self, key: object, made: object) -> None:
+        match key:
+            case ("model view", self._serial, bool()) if isinstance(made, Layer):
+                self._view.show_instead(made)
+
+
+def _layer(pixels: Image.Image, eye: Eye, *, shows_lost: bool) -> Layer:
+    """Made in the thread of previews: reading a large picture takes a moment."""
+    from core.model_view import given_pixels, lost_detail, square_of
+
+    given = given_pixels(pixels, eye)
+    if shows_lost:
+        width, height = pixels.size
+        return Layer(to_image(lost_detail(pixels, given)), QRectF(0, 0, width, height))
+    left, top, right, bottom = square_of(*pixels.size)
+    image: QImage = to_image(given)
+    return Layer(image, QRectF(left, top, right - left, bottom - top), has_hard_edges=True)
+
+
+def _told(size: tuple[int, int], eye: Eye) -> str:
+    side = max(size)
+    given = f"{eye.image_size} × {eye.image_size}"
+    covers = side / eye.image_size
+    if covers <= 1:
+        return f"{given}, enlarged {1 / covers:.1f} times: nothing is lost"
+    return f"{given}, a pixel for {covers:.1f} × {covers:.1f} of the picture's"

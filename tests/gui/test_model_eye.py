@@ -1,0 +1,105 @@
+import pytest
+from PIL import Image
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor
+from PySide6.QtTest import QTest
+
+from core.model_view import Eye
+from core.picture import Picture
+from core.prompt import CLIP_MEAN, CLIP_STD, PAD_COLOUR
+from gui.drop_zone import DropZone
+from gui.model_eye import NO_MODEL, OTHER_WAY
+from gui.theme import Theme
+
+EYE = Eye(56, 14, CLIP_MEAN, CLIP_STD)
+
+
+def picture(colour: str, size: tuple[int, int] = (400, 200)) -> Picture:
+    return Picture(None, Image.new("RGB", size, colour), original_size=size, given_name=colour)
+
+
+@pytest.fixture
+def zone(qapp, qtbot):
+    zone = DropZone(Theme(qapp))
+    qtbot.addWidget(zone)
+    zone.resize(600, 600)
+    zone.show()
+    zone.model_eye.set_eye(EYE)
+    yield zone
+    zone.previews.close()
+
+
+@pytest.fixture
+def show(zone, qtbot):
+    def show(shown: Picture) -> None:
+        with qtbot.waitSignal(zone.picture_view.shown):
+            zone.show_picture(shown)
+
+    return show
+
+
+def colour_at(zone: DropZone, across: float, down: float) -> QColor:
+    view = zone.picture_view
+    image = view.grab().toImage()
+    place = QPoint(round(across * (image.width() - 1)), round(down * (image.height() - 1)))
+    return image.pixelColor(place)
+
+
+def test_the_eye_shows_the_square_that_the_model_was_given(zone, show, qtbot):
+    show(picture("red"))
+    canvas = colour_at(zone, 0.5, 0.03)
+    QTest.mouseClick(zone.model_eye.eye_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == QColor(*PAD_COLOUR))
+    assert canvas != QColor(*PAD_COLOUR)
+    assert colour_at(zone, 0.5, 0.5) == QColor("red")
+    assert "56 × 56" in zone.facts_label.text()
+    QTest.mouseClick(zone.model_eye.eye_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == canvas)
+    assert zone.facts_label.text() == "400 × 200"
+
+
+def test_what_was_lost_is_one_press_from_what_was_given(zone, show, qtbot):
+    show(picture("white"))
+    zone.model_eye.toggle_lost()
+    assert zone.model_eye.is_on
+    qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.5).lightness() < 80)
+    zone.model_eye.toggle_lost()
+    qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.5) == QColor("white"))
+    assert zone.model_eye.is_on
+
+
+def test_the_eye_stays_on_for_the_next_picture(zone, show, qtbot):
+    show(picture("red"))
+    zone.model_eye.toggle()
+    show(picture("blue"))
+    qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == QColor(*PAD_COLOUR))
+    assert colour_at(zone, 0.5, 0.5) == QColor("blue")
+
+
+@pytest.mark.parametrize("reason", [NO_MODEL, OTHER_WAY])
+def test_without_an_eye_the_switch_is_grey_and_says_why(zone, show, qtbot, reason):
+    show(picture("red"))
+    zone.model_eye.toggle()
+    zone.model_eye.set_eye(None, reason)
+    assert not zone.model_eye.eye_button.isEnabled()
+    assert zone.model_eye.eye_button.toolTip() == reason
+    qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) != QColor(*PAD_COLOUR))
+
+
+def test_zoomed_in_the_padding_can_be_moved_into_sight(zone, show, qtbot):
+    show(picture("red"))
+    zone.model_eye.toggle()
+    view = zone.picture_view
+    for _ in range(3):
+        view.zoom_in()
+    at, down = view.rect().center(), QPoint(0, 4000)
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=at)
+    QTest.mouseMove(view, at + down)
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=at + down)
+    qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == QColor(*PAD_COLOUR))
+
+
+def test_a_small_picture_is_said_to_lose_nothing(zone, show):
+    show(picture("red", (28, 28)))
+    zone.model_eye.toggle()
+    assert zone.facts_label.text() == "56 × 56, enlarged 2.0 times: nothing is lost"
