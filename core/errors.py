@@ -4,6 +4,7 @@ AppError
 ├── PictureError       this file cannot be shown; names the file
 ├── PromptError        this question cannot be asked as it is
 ├── CheckpointError    this model cannot be loaded
+├── HubError           this model cannot be got from the hub
 ├── OutOfMemory        the device has too little memory for what was asked
 ├── EngineError        the model failed while answering
 ├── StoreError         something could not be kept on disk
@@ -32,6 +33,15 @@ class PromptError(AppError):
 
 class CheckpointError(AppError):
     """A model folder that cannot be loaded."""
+
+
+class HubError(AppError):
+    """A model that cannot be got. `need` is what would help, where a window can offer it:
+    "token", "licence", "space", "network", "online", or "" for nothing of these."""
+
+    def __init__(self, message: str, need: str = ""):
+        super().__init__(message)
+        self.need = need
 
 
 class OutOfMemory(AppError):

@@ -1,0 +1,586 @@
+"""A model comes from the hub to this computer: listed, downloaded, checked, gone on with.
+
+huggingface_hub gives the session (with the system's proxy and certificates), the endpoint, the
+cache and the errors. The bytes are moved here, since its own download begins anew after a break
+(2.x) and sees a cancel once in ten megabytes. Nothing of this happens without being asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import json
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from core.errors import Cancelled, HubError
+from core.hub_place import (
+    CachePlace,
+    FolderPlace,
+    HubFile,
+    Place,
+    Record,
+    free_bytes,
+    is_hub_id,
+)
+
+TICK_SECONDS = 0.2
+STALL_SECONDS = 20.0
+_LONGEST_WAIT = 60.0
+_RATE_SECONDS = 5.0
+_SPARE_BYTES = 200_000_000
+_LARGEST_LISTING = 50_000_000
+_READ_BYTES = 2**20
+
+# What loaders read, and nothing else: no program code, no pictures, no weights in other formats.
+_SETTINGS = frozenset(
+    (
+        *("config.json", "generation_config.json", "adapter_config.json"),
+        *("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"),
+        *("chat_template.json", "chat_template.jinja"),
+        *("tokenizer.json", "tokenizer_config.json", "tokenizer.model"),
+        *("special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Which hub, as whom. `token` is "" for nobody; `waits` are the seconds between tries."""
+
+    endpoint: str
+    cache: Path
+    token: str = ""
+    is_offline: bool = False
+    waits: tuple[float, ...] = (1, 2, 4, 8, 8)
+
+    @classmethod
+    def here(cls, token: str = "", is_offline: bool = False) -> Hub:
+        """As HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE say."""
+        from huggingface_hub import constants, get_token
+
+        return cls(
+            endpoint=constants.ENDPOINT,
+            cache=Path(constants.HF_HUB_CACHE),
+            token=token or get_token() or "",
+            is_offline=is_offline or constants.is_offline_mode(),
+        )
+
+    def page(self, hub_id: str) -> str:
+        """Where people read about the model, and accept its licence."""
+        return f"{self.endpoint}/{hub_id}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a download is. Bytes, and bytes a second; `seconds_left` None while unknown."""
+
+    stage: str
+    done: int
+    total: int
+    rate: float = 0.0
+    seconds_left: float | None = None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def fetch(
+    hub: Hub,
+    hub_id: str,
+    on_progress: OnProgress,
+    stop: threading.Event,
+    parent: Path | None = None,
+) -> Path:
+    """Download a model, with the vision tower that it names, and give the folder to load.
+
+    It goes into the hub's cache, or into a folder of its own in `parent`. Blocks;
+    `on_progress` is called from this thread, several times a second. Raises HubError, and
+    Cancelled once `stop` is set, within a second. What has come by then stays; the same call
+    goes on from there.
+    """
+    if not is_hub_id(hub_id):
+        raise HubError(f"“{hub_id}” is no name at the hub. Write it as owner/name.")
+    if hub.is_offline:
+        raise HubError(
+            "Onlooker is set to work offline, so nothing is downloaded. Allow the network first "
+            "(Work offline, or HF_HUB_OFFLINE).",
+            "online",
+        )
+    if not all(urlsplit(hub.endpoint)[:2]):
+        raise HubError(f"HF_ENDPOINT is “{hub.endpoint}”, which is no address. Correct it.")
+    download = _Download(hub, parent, on_progress, stop)
+    return _run(download.run(hub_id), download.tick, stop)
+
+
+def wanted_files(files: Iterable[HubFile]) -> list[HubFile]:
+    """Of a model's files those that are read here, the small ones first.
+
+    safetensors before .bin; the parts of one set of weights, not of several.
+    """
+    by_name = {file.name: file for file in files}
+    wanted = [file for name, file in by_name.items() if name in _SETTINGS]
+    if "adapter_config.json" in by_name:
+        adapters = ("adapter_model.safetensors", "adapter_model.bin")
+        names = [name for name in adapters if name in by_name][:1]
+        names += [name for name in ("non_lora_trainables.bin",) if name in by_name]
+        return _small_first(wanted + [by_name[name] for name in names])
+    for stem, suffix in (("model", ".safetensors"), ("pytorch_model", ".bin")):
+        index = f"{stem}{suffix}.index.json"
+        parts = [
+            file
+            for name, file in by_name.items()
+            if name.startswith(f"{stem}-") and name.endswith(suffix) and "-of-" in name
+        ]
+        if index in by_name and parts:
+            return _small_first([*wanted, by_name[index], *parts])
+        if whole := by_name.get(stem + suffix):
+            return _small_first([*wanted, whole])
+    return _small_first(wanted)
+
+
+def _small_first(files: list[HubFile]) -> list[HubFile]:
+    return sorted(files, key=lambda file: (file.name != "config.json", file.size, file.name))
+
+
+def checksum_of(
+    file: HubFile, path: Path, stop: threading.Event, on_bytes: Callable[[int], None]
+) -> str:
+    """The checksum of what is at `path`, of the kind that `file` has."""
+    digest = _digest(file)
+    with path.open("rb") as opened:
+        while block := opened.read(_READ_BYTES):
+            if stop.is_set():
+                raise Cancelled("Checking was ended.")
+            digest.update(block)
+            on_bytes(len(block))
+    return digest.hexdigest()
+
+
+def _digest(file: HubFile) -> Any:
+    if len(file.checksum) == 64:
+        return hashlib.sha256()
+    # Git's name for a file's content.
+    return hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
+
+
+# ---- one download ------------------------------------------------------------------------------
+
+
+class _Busy(Exception):
+    """The hub cannot answer now; `seconds` is how long it asks to wait, None for nothing said."""
+
+    def __init__(self, status: int, seconds: float | None):
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.seconds = seconds
+
+
+class _Damaged(Exception):
+    """What came is not what the hub named."""
+
+
+class _Download:
+    """The steps of one download, and how far it is."""
+
+    def __init__(
+        self, hub: Hub, parent: Path | None, on_progress: OnProgress, stop: threading.Event
+    ):
+        self._hub = hub
+        self._parent = parent
+        self._on_progress = on_progress
+        self._stop = stop
+        self._pace = _Pace()
+        self._stage = "Asking the hub"
+        self._total = 0
+        self._done = 0
+        self._moved = 0
+        self._failures = _connection_failures()
+
+    def tick(self) -> None:
+        """Tell how far it is."""
+        rate = self._pace.rate(self._moved)
+        left = (self._total - self._done) / rate if rate > 0 else None
+        self._on_progress(Progress(self._stage, self._done, self._total, rate, left))
+
+    async def run(self, hub_id: str) -> Path:
+        from huggingface_hub import get_async_session
+
+        try:
+            async with get_async_session() as self._client:
+                folder = await self._fetch(hub_id, self._place(self._parent, hub_id))
+        except OSError as error:
+            raise _explained(error, hub_id) from error
+        self._stage = "Ready"
+        self.tick()
+        return folder
+
+    def _place(self, parent: Path | None, hub_id: str) -> Place:
+        return FolderPlace(parent, hub_id) if parent else CachePlace(self._hub.cache, hub_id)
+
+    async def _fetch(self, hub_id: str, place: Place) -> Path:
+        """The model, and before its weights the tower that its settings name."""
+        record = await self._list(hub_id)
+        with place.lock():
+            place.begin(record)
+            self._total += record.size
+            self._done += place.bytes_here(record)
+            settings = [file for file in record.files if _is_settings(file)]
+            weights = [file for file in record.files if not _is_settings(file)]
+            await self._get_all(place, record, settings)
+            if tower := _tower_of(hub_id, place.whole(record, settings[0])):
+                inside = place.root if self._parent else None
+                await self._fetch(tower, self._place(inside, tower))
+            self._require_space(place)
+            await self._get_all(place, record, weights)
+            place.finish(record)
+        return place.folder(record.revision)
+
+    def _require_space(self, place: Place) -> None:
+        needed, free = self._total - self._done, free_bytes(place.root)
+        if needed and needed + _SPARE_BYTES > free:
+            raise HubError(
+                f"This model needs {needed / 1e9:.1f} GB more on the disk, where "
+                f"{free / 1e9:.1f} GB are free. Free some space, or choose another folder for "
+                "downloads.",
+                "space",
+            )
+
+    # What is there
+
+    async def _list(self, hub_id: str) -> Record:
+        self._stage = "Asking the hub"
+        address = f"{self._hub.endpoint}/api/models/{hub_id}/revision/main?blobs=true"
+        text = await self._patiently(lambda: self._read(hub_id, address))
+        try:
+            record = _record_of(hub_id, json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise HubError(
+                f"{self._hub.endpoint} does not answer as a hub does. Check HF_ENDPOINT and the "
+                "proxy."
+            ) from error
+        names = {file.name for file in record.files}
+        if "config.json" not in names or not any(not _is_settings(file) for file in record.files):
+            raise HubError(
+                f"“{hub_id}” holds no model that Onlooker can read (config.json with weights in "
+                "safetensors or .bin). Choose another one."
+            )
+        return record
+
+    async def _read(self, hub_id: str, address: str) -> bytes:
+        async with self._response(hub_id, address) as response:
+            read = bytearray()
+            async for block in response.aiter_bytes():
+                read += block
+                if len(read) > _LARGEST_LISTING:
+                    raise HubError(f"The hub's list of “{hub_id}” is too long. Choose another.")
+            return bytes(read)
+
+    # The files
+
+    async def _get_all(self, place: Place, record: Record, files: list[HubFile]) -> None:
+        for file in files:
+            if not place.is_whole(record, file):
+                await self._get(place, record, file)
+            place.put(record, file)
+
+    async def _get(self, place: Place, record: Record, file: HubFile) -> None:
+        path = place.half(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        address = (
+            f"{self._hub.endpoint}/{record.hub_id}/resolve/{record.revision}/{quote(file.name)}"
+        )
+        try:
+            await self._patiently(lambda: self._get_rest(record.hub_id, address, file, path))
+        except _Damaged as error:
+            self._forget(path)
+            raise HubError(
+                f"“{file.name}” arrived damaged: its checksum is not the one that the hub names. "
+                "Try again; it is downloaded anew."
+            ) from error
+
+    async def _get_rest(self, hub_id: str, address: str, file: HubFile, path: Path) -> None:
+        """From where the half file ends, to its end; then compare the checksum."""
+        digest = _digest(file)
+        have = path.stat().st_size if path.exists() else 0
+        if have > file.size:
+            self._forget(path)
+            have = 0
+        if have:
+            self._stage = "Reading what is here"
+            await asyncio.to_thread(_feed, digest, path, self._stop)
+        self._stage = f"Downloading {file.name}"
+        if have < file.size or not file.size:
+            headers = {"Range": f"bytes={have}-"} if have else {}
+            async with self._response(hub_id, address, **headers) as response:
+                if have and response.status_code != 206:
+                    # The whole file comes, not the rest that was asked for.
+                    self._forget(path)
+                    digest, have = _digest(file), 0
+                elif have and not response.headers.get("content-range", "").startswith(
+                    f"bytes {have}-"
+                ):
+                    raise _Damaged(file.name)
+                with path.open("ab") as opened:
+                    async for block in response.aiter_bytes():
+                        have += len(block)
+                        if have > file.size:
+                            raise _Damaged(file.name)
+                        opened.write(block)
+                        digest.update(block)
+                        self._done += len(block)
+                        self._moved += len(block)
+                    opened.flush()
+            if have < file.size:
+                raise _Busy(200, None)  # The server let go early.
+        if digest.hexdigest() != file.checksum:
+            raise _Damaged(file.name)
+        self._stage = f"Writing {file.name}"
+        await asyncio.to_thread(_to_disk, path)
+
+    def _forget(self, path: Path) -> None:
+        self._done -= path.stat().st_size
+        path.unlink()
+
+    # The network
+
+    async def _patiently(self, attempt: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Try until it succeeds; give up after several failures without a byte between them."""
+        waits = iter(self._hub.waits)
+        while True:
+            before, stage = self._done, self._stage
+            try:
+                return await attempt()
+            except _Busy as busy:
+                error, asked = busy, busy.seconds
+            except self._failures as failure:
+                error, asked = failure, None
+            if self._done > before:
+                waits = iter(self._hub.waits)
+            wait = next(waits, None)
+            if wait is None or (asked or 0) > _LONGEST_WAIT:
+                raise self._unreachable(error, asked) from error
+            seconds = wait if asked is None else asked
+            self._stage = f"Waiting {seconds:.0f} s for the hub" if seconds >= 1 else stage
+            await asyncio.sleep(seconds)
+            self._stage = stage
+
+    def _unreachable(self, error: Exception, asked: float | None) -> HubError:
+        host = urlsplit(self._hub.endpoint).hostname
+        if isinstance(error, _Busy) and error.status == 429:
+            minutes = f"{max(1, round((asked or 60) / 60))} min"
+            return HubError(
+                f"{host} has been asked too often from here. Try again in {minutes}.", "network"
+            )
+        if isinstance(error, _Busy) and error.status != 200:
+            return HubError(
+                f"{host} cannot answer now (HTTP {error.status}). Try again later.", "network"
+            )
+        if self._done:
+            return HubError(
+                f"The connection to {host} was lost. Check the network, then go on; what has come "
+                "is kept.",
+                "network",
+            )
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        return HubError(
+            f"{host} cannot be reached ({reason}). Check the network and the proxy, then try "
+            "again.",
+            "network",
+        )
+
+    @asynccontextmanager
+    async def _response(self, hub_id: str, address: str, **headers: str) -> AsyncIterator[Any]:
+        headers |= {"Accept-Encoding": "identity", "User-Agent": "onlooker"}
+        if self._hub.token and _is_safe(address):
+            headers["Authorization"] = f"Bearer {self._hub.token}"
+        async with self._client.stream(
+            "GET", address, headers=headers, timeout=STALL_SECONDS
+        ) as response:
+            if response.status_code in (408, 429) or response.status_code >= 500:
+                raise _Busy(response.status_code, _seconds(response.headers.get("retry-after")))
+            if response.status_code >= 400:
+                raise self._refusal(hub_id, response)
+            yield response
+
+    def _refusal(self, hub_id: str, response: Any) -> HubError:
+        status, code = response.status_code, response.headers.get("x-error-code")
+        page = self._hub.page(hub_id)
+        if code == "GatedRepo" or status == 403:
+            if self._hub.token:
+                return HubError(
+                    f"“{hub_id}” is given only to those who accepted its licence. Accept it at "
+                    f"{page}, then try again.",
+                    "licence",
+                )
+            return HubError(
+                f"“{hub_id}” is given only to those who accepted its licence. Accept it at "
+                f"{page}, then enter your access token.",
+                "token",
+            )
+        if status == 401 and self._hub.token and code != "RepoNotFound":
+            return HubError("The hub does not accept the access token. Enter another one.", "token")
+        if status == 401 or (status == 404 and code in (None, "RepoNotFound")):
+            return HubError(
+                f"The hub has no model “{hub_id}”, or it is a private one. Check the name, or "
+                "enter an access token that may read it.",
+                "token",
+            )
+        if status == 404:
+            return HubError(f"“{hub_id}” has changed at the hub while it was read. Try again.")
+        return HubError(f"The hub refuses “{hub_id}” (HTTP {status}). Choose another one.")
+
+
+# ---- what the hub says -------------------------------------------------------------------------
+
+
+def _record_of(hub_id: str, listing: dict[str, Any]) -> Record:
+    files = []
+    for entry in listing["siblings"]:
+        large = entry.get("lfs") or {}
+        try:
+            file = HubFile(
+                entry["rfilename"],
+                large.get("size", entry.get("size")),
+                large.get("sha256") or entry.get("blobId"),
+            )
+        except (ValueError, TypeError):
+            continue  # In a folder of its own, or with a name that no file of a model has.
+        files.append(file)
+    revision = listing["sha"]
+    if not isinstance(revision, str) or not _is_revision(revision):
+        raise ValueError(revision)
+    return Record(hub_id, revision, tuple(wanted_files(files)))
+
+
+def _is_revision(text: str) -> bool:
+    return len(text) == 40 and all(character in "0123456789abcdef" for character in text)
+
+
+def _is_settings(file: HubFile) -> bool:
+    return file.name in _SETTINGS or file.name.endswith(".index.json")
+
+
+def _tower_of(hub_id: str, path: Path) -> str | None:
+    """The hub id of the vision tower that a model of the original layout needs beside it.
+
+    Raises HubError for a model that asks for program code: no loader here will take it.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        asks_for_code = "auto_map" in config
+        named = config.get("mm_vision_tower")
+        is_transformers = "LlavaForConditionalGeneration" in (config.get("architectures") or ())
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise HubError(
+            f"The settings of “{hub_id}” cannot be read. Choose another model."
+        ) from error
+    if asks_for_code:
+        raise HubError(
+            f"“{hub_id}” brings program code of its own, which Onlooker never runs. Choose "
+            "another model."
+        )
+    is_wanted = isinstance(named, str) and is_hub_id(named) and not is_transformers
+    return named if is_wanted else None
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Of a Retry-After header; a date in it is not read."""
+    text = (retry_after or "").strip()
+    return float(text) if text.isdecimal() and len(text) < 7 else None
+
+
+def _is_safe(address: str) -> bool:
+    """A token is not sent where others can read it."""
+    parts = urlsplit(address)
+    return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
+
+
+# ---- the disk, the clock and the thread --------------------------------------------------------
+
+
+def _feed(digest: Any, path: Path, stop: threading.Event) -> None:
+    with path.open("rb") as opened:
+        while (block := opened.read(_READ_BYTES)) and not stop.is_set():
+            digest.update(block)
+
+
+def _to_disk(path: Path) -> None:
+    """A name that says “whole” must not be kept by the disk before the bytes are."""
+    with path.open("rb+") as opened:
+        os.fsync(opened.fileno())
+
+
+def _explained(error: OSError, hub_id: str) -> HubError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HubError(
+            f"The disk is full, and “{hub_id}” is not here yet. Free some space, then go on; "
+            "what has come is kept.",
+            "space",
+        )
+    reason = error.strerror or str(error)
+    return HubError(
+        f"“{hub_id}” cannot be written ({reason}). Allow writing there, or choose another folder "
+        "for downloads."
+    )
+
+
+def _connection_failures() -> type[Exception]:
+    """What the session raises when the network fails: huggingface_hub 1.x comes with httpx, 2.x
+    with httpx2, and its own error is the first child of either."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return HfHubHTTPError.__bases__[0]
+
+
+class _Pace:
+    """Bytes a second, over the last few seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def rate(self, moved: int) -> float:
+        now = time.monotonic()
+        self._samples.append((now, moved))
+        while now - self._samples[0][0] > _RATE_SECONDS and len(self._samples) > 2:
+            self._samples.popleft()
+        then, before = self._samples[0]
+        return (moved - before) / (now - then) if now - then >= TICK_SECONDS / 2 else 0.0
+
+
+class _Executor(ThreadPoolExecutor):
+    """Is not waited for: a name server that does not answer would hold up a cancel."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=True)
+
+
+def _run(work: Coroutine[Any, Any, Path], tick: Callable[[], None], stop: threading.Event) -> Path:
+    """Run `work` in a loop of its own; tell how far it is, and end it soon after `stop` is set."""
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(_Executor(2, thread_name_prefix="hub"))
+        return runner.run(_watched(work, tick, stop))
+
+
+async def _watched(
+    work: Coroutine[Any, Any, Path], tick: Callable[[], None], stop: threading.Event
+) -> Path:
+    task = asyncio.create_task(work)
+    while not task.done():
+        tick()
+        if stop.is_set():
+            task.cancel()
+        await asyncio.wait([task], timeout=TICK_SECONDS)
+    if task.cancelled():
+        raise Cancelled("The download was ended.")
+    return task.result()

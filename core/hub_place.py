@@ -1,0 +1,267 @@
+"""Where the files of a downloaded model lie: in the hub's cache, or in a folder by itself.
+
+The cache is the one that huggingface_hub and with it transformers and other programs read; its
+layout is documented by huggingface_hub (“Understand caching”). Half a file lies beside the place
+where the whole one will be, and is gone on with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.errors import HubError
+
+RECORD = ".onlooker-download"
+"""Says in a model's folder what was asked for; in the cache only until all of it is here."""
+
+HALF = ".incomplete"
+_LOCK = ".onlooker-lock"
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,127}", re.ASCII)
+_CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_LARGEST_FILE = 2**42
+
+
+def is_hub_id(text: str) -> bool:
+    """“owner/name”, as the hub calls its models."""
+    return bool(_HUB_ID.fullmatch(text)) and ".." not in text and "--" not in text
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file of the hub. `size` in bytes; `checksum` is SHA-256 where the hub keeps the file as
+    a large one (LFS), else git's SHA-1 of it; both in hexadecimal."""
+
+    name: str
+    size: int
+    checksum: str
+
+    def __post_init__(self) -> None:
+        """Names and checksums become paths here, and come from a server."""
+        if not _FILE_NAME.fullmatch(self.name) or not _CHECKSUM.fullmatch(self.checksum):
+            raise ValueError(f"no file of a model: {self.name!r}")
+        if not isinstance(self.size, int) or not 0 <= self.size <= _LARGEST_FILE:
+            raise ValueError(f"no size of a file: {self.size!r}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was asked for: a hub id at a revision, and its files."""
+
+    hub_id: str
+    revision: str
+    files: tuple[HubFile, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    def write(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{RECORD}.part"
+        part.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        part.replace(folder / RECORD)
+
+    @classmethod
+    def read(cls, folder: Path) -> Record | None:
+        """The one kept in `folder`; None where there is none, or none that can be read."""
+        try:
+            kept = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            files = tuple(
+                HubFile(file["name"], file["size"], file["checksum"]) for file in kept["files"]
+            )
+            if not is_hub_id(kept["hub_id"]) or not _CHECKSUM.fullmatch(kept["revision"]):
+                return None
+            return cls(kept["hub_id"], kept["revision"], files)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+class Place(ABC):
+    """The place of one model. `root` is all of it; `folder` is what a loader is given."""
+
+    def __init__(self, root: Path, hub_id: str):
+        self.root = root
+        self.hub_id = hub_id
+
+    @abstractmethod
+    def folder(self, revision: str) -> Path: ...
+
+    @abstractmethod
+    def whole(self, record: Record, file: HubFile) -> Path:
+        """Where the file is once it is here."""
+
+    @abstractmethod
+    def half(self, file: HubFile) -> Path:
+        """Where it is until then."""
+
+    @abstractmethod
+    def put(self, record: Record, file: HubFile) -> None:
+        """Make a half file, which has all its bytes now, the whole one; a whole one stays."""
+
+    @abstractmethod
+    def finish(self, record: Record) -> None:
+        """All files are here: let loaders find them."""
+
+    def begin(self, record: Record) -> None:
+        """Remember what is wanted, so that it can be gone on with after a crash."""
+        record.write(self.root)
+
+    def is_whole(self, record: Record, file: HubFile) -> bool:
+        try:
+            return self.whole(record, file).stat().st_size == file.size
+        except OSError:
+            return False
+
+    def bytes_here(self, record: Record) -> int:
+        return sum(
+            file.size if self.is_whole(record, file) else min(file.size, _size(self.half(file)))
+            for file in record.files
+        )
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """One download at a time, also among programs; a crash lets go of it."""
+        from filelock import FileLock, Timeout
+
+        path = self._lock_path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(path, timeout=0):
+                yield
+        except Timeout as error:
+            raise HubError(
+                f"“{self.hub_id}” is being downloaded by another window or terminal. Wait until "
+                "it is here."
+            ) from error
+
+    @abstractmethod
+    def _lock_path(self) -> Path: ...
+
+
+class CachePlace(Place):
+    """In the hub's cache: blobs named by their checksums, and links to them in snapshots."""
+
+    def __init__(self, cache: Path, hub_id: str):
+        super().__init__(cache / f"models--{hub_id.replace('/', '--')}", hub_id)
+
+    def folder(self, revision: str) -> Path:
+        return self.root / "snapshots" / revision
+
+    def whole(self, record: Record, file: HubFile) -> Path:
+        return self.folder(record.revision) / file.name
+
+    def half(self, file: HubFile) -> Path:
+        return self._blob(file).with_name(file.checksum + HALF)
+
+    def is_whole(self, record: Record, file: HubFile) -> bool:
+        # A file of another revision is a blob without a link.
+        return super().is_whole(record, file) or _size(self._blob(file)) == file.size > 0
+
+    def put(self, record: Record, file: HubFile) -> None:
+        if super().is_whole(record, file):
+            return
+        if not self.is_whole(record, file):
+            self.half(file).replace(self._blob(file))
+        self._link(record, file)
+
+    def finish(self, record: Record) -> None:
+        reference = self.root / "refs" / "main"
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        reference.write_text(record.revision, encoding="utf-8")
+        (self.root / RECORD).unlink(missing_ok=True)
+
+    def _blob(self, file: HubFile) -> Path:
+        return self.root / "blobs" / file.checksum
+
+    def _link(self, record: Record, file: HubFile) -> None:
+        path = self.whole(record, file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        try:
+            path.symlink_to(Path("..", "..", "blobs", file.checksum))
+        except OSError:
+            # Windows without the right to make links: as huggingface_hub does there.
+            self._blob(file).replace(path)
+
+    def _lock_path(self) -> Path:
+        return self.root.parent / ".locks" / self.root.name / "onlooker.lock"
+
+
+class FolderPlace(Place):
+    """In a folder by itself, with the files under their own names."""
+
+    def __init__(self, parent: Path, hub_id: str):
+        super().__init__(parent / hub_id.rpartition("/")[2], hub_id)
+        self._kept = Record.read(self.root)
+        if self._kept is None and self.root.is_dir() and any(self.root.glob("[!.]*")):
+            raise HubError(
+                f"There is a folder “{self.root.name}” in {parent} already, with other things in "
+                "it. Choose another folder for downloads."
+            )
+
+    def folder(self, revision: str) -> Path:
+        return self.root
+
+    def whole(self, record: Record, file: HubFile) -> Path:
+        return self.root / file.name
+
+    def half(self, file: HubFile) -> Path:
+        return self.root / f"{file.name}.{file.checksum[:12]}{HALF}"
+
+    def begin(self, record: Record) -> None:
+        if self._kept:
+            # What has changed at the hub is taken from there again.
+            for old in set(self._kept.files) - set(record.files):
+                (self.root / old.name).unlink(missing_ok=True)
+        super().begin(record)
+        self._kept = record
+
+    def put(self, record: Record, file: HubFile) -> None:
+        if not self.is_whole(record, file):
+            self.half(file).replace(self.whole(record, file))
+
+    def finish(self, record: Record) -> None:
+        for path in self.root.glob(f"*{HALF}"):
+            path.unlink()
+
+    def _lock_path(self) -> Path:
+        return self.root / _LOCK
+
+
+def remove_downloaded(root: Path) -> None:
+    """Delete from a folder what its record says was downloaded, its vision tower too, and then
+    the folder, if nothing else is in it."""
+    for folder in (*(path.parent for path in root.glob(f"*/{RECORD}")), root):
+        record = Record.read(folder)
+        if record is None:
+            continue
+        for file in record.files:
+            (folder / file.name).unlink(missing_ok=True)
+        for path in (*folder.glob(f"*{HALF}"), folder / _LOCK, folder / RECORD):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space of the file system that `folder` is on, or will be."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

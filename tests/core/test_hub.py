@@ -1,0 +1,472 @@
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from huggingface_hub import hf_hub_download, scan_cache_dir, snapshot_download
+
+from core.errors import Cancelled, HubError
+from core.hub import Hub, Progress, fetch, wanted_files
+from core.hub_place import RECORD, HubFile
+from tests.hub_server import REVISION, HubServer
+
+ID = "someone/model"
+SMALL = b'{"model_type": "llava"}'
+WEIGHTS = os.urandom(400_000)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def server():
+    server = HubServer()
+    server.repositories[ID] = {
+        "config.json": SMALL,
+        "model.safetensors": WEIGHTS,
+        "pytorch_model.bin": b"the same once more",
+        "modeling_model.py": b"raise SystemExit",
+        "README.md": b"# A model",
+    }
+    with server.running():
+        yield server
+
+
+@pytest.fixture
+def hub(server, tmp_path) -> Hub:
+    return Hub(server.endpoint, tmp_path / "cache", waits=(0, 0))
+
+
+class Told(list[Progress]):
+    """Progress as it comes; `at_hold` sets `stop` when the server has stopped half way."""
+
+    def __init__(self, server: HubServer | None = None, stop: threading.Event | None = None):
+        super().__init__()
+        self._server, self._stop = server, stop
+        self.seconds_of_stop = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        self.append(progress)
+        if self._server and self._stop and self._server.is_held.is_set():
+            if not self._stop.is_set():
+                self.seconds_of_stop = time.monotonic()
+            self._stop.set()
+
+
+def get(hub: Hub, hub_id: str = ID, parent: Path | None = None) -> Path:
+    return fetch(hub, hub_id, Told(), threading.Event(), parent)
+
+
+def stop_half_way(server: HubServer, hub: Hub, parent: Path | None = None) -> float:
+    """Begin to download and stop in the middle of the weights; the seconds that stopping took."""
+    server.faults.holds = [100_000]
+    server.is_held.clear()
+    server.go_on.clear()
+    stop = threading.Event()
+    told = Told(server, stop)
+    with pytest.raises(Cancelled):
+        fetch(hub, ID, told, stop, parent)
+    seconds = time.monotonic() - told.seconds_of_stop
+    server.go_on.set()
+    return seconds
+
+
+def test_downloaded_model_is_found_by_the_library_itself(server, hub):
+    folder = get(hub)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    found = snapshot_download(ID, cache_dir=hub.cache, local_files_only=True)
+    assert Path(found) == folder
+    assert not scan_cache_dir(hub.cache).warnings
+
+
+def test_server_of_these_tests_is_a_hub_to_the_library_too(server, tmp_path):
+    path = hf_hub_download(
+        ID, "model.safetensors", endpoint=server.endpoint, cache_dir=tmp_path, token=False
+    )
+    assert Path(path).read_bytes() == WEIGHTS
+
+
+def test_only_what_loaders_read_is_downloaded(server, hub):
+    folder = get(hub)
+    assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors"}
+    asked = " ".join(asked.path for asked in server.asked)
+    assert ".py" not in asked
+    assert ".bin" not in asked
+
+
+def test_weights_in_parts_come_with_their_index_and_bin_where_there_is_nothing_better():
+    names = (
+        *("config.json", "tokenizer.model", "mm_projector.bin", "training_args.bin"),
+        *("pytorch_model.bin.index.json", "pytorch_model-00001-of-00002.bin"),
+        *("pytorch_model-00002-of-00002.bin", "model.fp16.safetensors", "flax_model.msgpack"),
+    )
+    wanted = wanted_files(HubFile(name, 5, "a" * 40) for name in names)
+    assert [file.name for file in wanted] == [
+        "config.json",
+        "pytorch_model-00001-of-00002.bin",
+        "pytorch_model-00002-of-00002.bin",
+        "pytorch_model.bin.index.json",
+        "tokenizer.model",
+    ]
+
+
+def test_progress_is_told_in_bytes_up_to_all_of_them(server, hub):
+    told = Told()
+    fetch(hub, ID, told, threading.Event())
+    assert (told[-1].done, told[-1].total) == (len(SMALL) + len(WEIGHTS),) * 2
+    assert [progress.done for progress in told] == sorted(progress.done for progress in told)
+
+
+def test_stop_takes_effect_within_a_second_although_the_server_says_nothing(server, hub):
+    assert stop_half_way(server, hub) < 1
+
+
+def test_stopped_download_goes_on_from_its_last_byte(server, hub):
+    stop_half_way(server, hub)
+    folder = get(hub)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    first, second = server.sent("model.safetensors")
+    assert (first, second) == ("", "bytes=100000-")
+
+
+def test_rate_counts_only_what_came_now(server, hub):
+    stop_half_way(server, hub)
+    server.faults.holds = [1]
+    server.is_held.clear()
+    server.go_on.clear()
+    stop = threading.Event()
+    told = Told(server, stop)
+    with pytest.raises(Cancelled):
+        fetch(hub, ID, told, stop)
+    assert told[-1].done > 100_000
+    assert told[-1].rate < 100_000
+
+
+def test_download_that_was_killed_goes_on_from_its_last_byte(server, hub):
+    server.faults.holds = [300_000]
+    script = f"""
+        import threading
+        from pathlib import Path
+        from core.hub import Hub, fetch
+        fetch(Hub({server.endpoint!r}, Path({str(hub.cache)!r})), {ID!r}, print, threading.Event())
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT)
+    assert server.is_held.wait(20)
+    half = hub.cache / f"models--{ID.replace('/', '--')}" / "blobs"
+    deadline = time.monotonic() + 10
+    while not any(path.stat().st_size > 100_000 for path in half.glob("*.incomplete")):
+        assert time.monotonic() < deadline
+    process.kill()
+    process.wait()
+    server.go_on.set()
+    folder = get(hub)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    assert server.sent("model.safetensors")[-1].startswith("bytes=")
+
+
+def test_cut_connections_are_taken_up_again_while_bytes_come(server, hub):
+    server.faults.cuts = [100_000] * 3
+    folder = get(hub)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    assert server.sent("model.safetensors") == ["", *(f"bytes={n}00000-" for n in (1, 2, 3))]
+
+
+def test_connection_that_gives_nothing_any_more_is_told_and_what_came_is_kept(server, hub):
+    server.faults.cuts = [100_000, 0, 0, 0]
+    with pytest.raises(HubError, match=r"was lost.* what has come is kept") as failure:
+        get(hub)
+    assert failure.value.need == "network"
+    get(hub)
+    assert server.sent("model.safetensors")[-1] == "bytes=100000-"
+
+
+def test_server_that_ignores_ranges_sends_all_of_it_again(server, hub):
+    server.faults.cuts = [100_000]
+    server.faults.ignores_ranges = True
+    assert (get(hub) / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_wrong_checksum_is_told_and_the_file_is_not_kept(server, hub):
+    server.faults.damages = {"model.safetensors"}
+    with pytest.raises(HubError, match="checksum is not the one"):
+        get(hub)
+    server.faults.damages = set()
+    assert (get(hub) / "model.safetensors").read_bytes() == WEIGHTS
+    assert server.sent("model.safetensors") == ["", ""]
+
+
+def test_half_a_file_that_was_damaged_on_the_disk_does_not_become_a_whole_one(server, hub):
+    stop_half_way(server, hub)
+    (half,) = hub.cache.rglob("*.incomplete")
+    half.write_bytes(b"\0" * 100_000)
+    with pytest.raises(HubError, match="checksum"):
+        get(hub)
+    assert (get(hub) / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_busy_hub_is_asked_again_after_the_time_it_names(server, hub):
+    server.faults.busy = [(429, "1"), (503, None)]
+    told = Told()
+    began = time.monotonic()
+    fetch(hub, ID, told, threading.Event())
+    assert 1 <= time.monotonic() - began < 3
+    assert "Waiting 1 s for the hub" in {progress.stage for progress in told}
+
+
+@pytest.mark.parametrize(
+    ("busy", "sentence"),
+    [
+        ([(429, "3600")], r"asked too often from here\. Try again in 60 min\."),
+        ([(503, None)] * 3, r"cannot answer now \(HTTP 503\)\. Try again later\."),
+    ],
+)
+def test_hub_that_stays_busy_is_told_in_a_sentence(server, hub, busy, sentence):
+    server.faults.busy = busy
+    with pytest.raises(HubError, match=sentence):
+        get(hub)
+
+
+def test_stop_takes_effect_while_the_hub_asks_to_wait(server, hub):
+    server.faults.busy = [(429, "30")]
+    stop = threading.Event()
+
+    def stop_when_waiting(progress: Progress) -> None:
+        if progress.stage.startswith("Waiting"):
+            stop.set()
+
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        fetch(hub, ID, stop_when_waiting, stop)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("token", ["", "hf_right"])
+def test_model_that_is_not_there_is_told(server, hub, token):
+    with pytest.raises(HubError, match="has no model “nobody/nothing”"):
+        get(Hub(hub.endpoint, hub.cache, token), "nobody/nothing")
+
+
+def test_file_that_is_gone_is_told(server, hub):
+    server.faults.missing = {"model.safetensors"}
+    with pytest.raises(HubError, match="has changed at the hub"):
+        get(hub)
+
+
+@pytest.mark.parametrize(
+    ("token", "need", "sentence"),
+    [
+        ("", "token", "Accept it at .*/someone/model, then enter your access token"),
+        ("hf_stranger", "licence", "Accept it at .*/someone/model, then try again"),
+        ("hf_wrong", "token", "does not accept the access token"),
+    ],
+)
+def test_gated_model_says_what_is_missing(server, hub, token, need, sentence):
+    server.gated = {ID}
+    server.token = "hf_stranger"
+    with pytest.raises(HubError, match=sentence) as failure:
+        get(Hub(hub.endpoint, hub.cache, token))
+    assert failure.value.need == need
+
+
+def test_token_goes_to_the_hub_and_not_to_where_it_redirects(server, hub):
+    server.gated = {ID}
+    get(Hub(hub.endpoint, hub.cache, "hf_right"))
+    resolved = [asked for asked in server.asked if "/resolve/" in asked.path]
+    assert {asked.headers["authorization"] for asked in resolved} == {"Bearer hf_right"}
+    (content,) = [asked for asked in server.asked if "/content/" in asked.path]
+    assert "authorization" not in content.headers
+
+
+def test_too_little_space_is_told_before_any_weights_are_asked_for(server, hub):
+    server.faults.sizes = {"model.safetensors": 2**42}
+    with pytest.raises(HubError, match=r"needs 4398\.0 GB more on the disk") as failure:
+        get(hub)
+    assert failure.value.need == "space"
+    assert not server.sent("model.safetensors")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+def test_disk_that_becomes_full_is_told(server, hub):
+    stop_half_way(server, hub)
+    (half,) = hub.cache.rglob("*.incomplete")
+    half.unlink()
+    half.symlink_to("/dev/full")
+    with pytest.raises(HubError, match=r"The disk is full.* Free some space") as failure:
+        get(hub)
+    assert failure.value.need == "space"
+
+
+def test_folder_that_cannot_be_written_is_told(server, hub, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(HubError, match="cannot be written"):
+        get(hub, parent=tmp_path / "file")
+
+
+def test_folder_of_ones_own_holds_the_files_under_their_names(server, hub, tmp_path):
+    folder = get(hub, parent=tmp_path / "models")
+    assert folder == tmp_path / "models" / "model"
+    assert {path.name for path in folder.glob("[!.]*")} == {"config.json", "model.safetensors"}
+    assert not hub.cache.exists()
+
+
+def test_download_into_a_folder_goes_on_after_a_stop(server, hub, tmp_path):
+    stop_half_way(server, hub, tmp_path)
+    folder = get(hub, parent=tmp_path)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    assert server.sent("model.safetensors")[-1] == "bytes=100000-"
+
+
+def test_folder_with_other_things_in_it_is_left_alone(server, hub, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "diary.txt").write_text("mine")
+    with pytest.raises(HubError, match="with other things in it"):
+        get(hub, parent=tmp_path)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["diary.txt"]
+
+
+def test_second_download_of_the_same_model_waits_for_nobody(server, hub):
+    server.faults.holds = [100_000]
+    stop = threading.Event()
+    outcome = []
+
+    def first() -> None:
+        try:
+            fetch(hub, ID, Told(), stop)
+        except Cancelled as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert server.is_held.wait(20)
+    with pytest.raises(HubError, match="by another window or terminal"):
+        get(hub)
+    stop.set()
+    thread.join()
+    assert outcome
+
+
+def test_original_layout_brings_its_vision_tower(server, hub):
+    config = {"architectures": ["LlavaLlamaForCausalLM"], "mm_vision_tower": "someone/tower"}
+    server.repositories[ID]["config.json"] = json.dumps(config).encode()
+    server.repositories["someone/tower"] = {
+        "config.json": b"{}",
+        "pytorch_model.bin": b"tower",
+        "tf_model.h5": b"tower again",
+    }
+    told = Told()
+    fetch(hub, ID, told, threading.Event())
+    tower = snapshot_download("someone/tower", cache_dir=hub.cache, local_files_only=True)
+    assert (Path(tower) / "pytorch_model.bin").read_bytes() == b"tower"
+    assert told[-1].done == told[-1].total == len(json.dumps(config)) + len(WEIGHTS) + 7
+
+
+def test_tower_of_a_model_in_a_folder_lies_in_that_folder(server, hub, tmp_path):
+    config = {"architectures": ["LlavaLlamaForCausalLM"], "mm_vision_tower": "someone/tower"}
+    server.repositories[ID]["config.json"] = json.dumps(config).encode()
+    server.repositories["someone/tower"] = {"config.json": b"{}", "pytorch_model.bin": b"tower"}
+    folder = get(hub, parent=tmp_path)
+    assert (folder / "tower" / "pytorch_model.bin").read_bytes() == b"tower"
+
+
+def test_model_that_brings_code_is_refused_before_its_weights_come(server, hub):
+    server.repositories[ID]["config.json"] = b'{"auto_map": {"AutoModel": "modeling_model.M"}}'
+    with pytest.raises(HubError, match="brings program code of its own"):
+        get(hub)
+    assert not server.sent("model.safetensors")
+
+
+def test_repository_without_weights_is_refused(server, hub):
+    del server.repositories[ID]["model.safetensors"]
+    del server.repositories[ID]["pytorch_model.bin"]
+    with pytest.raises(HubError, match="holds no model that Onlooker can read"):
+        get(hub)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("../../evil.json", b"{}"), ("/etc/config.json", b"{}"), ("a/config.json", b"{}")],
+)
+def test_names_that_lead_out_of_the_folder_are_not_followed(server, hub, name, content):
+    server.repositories[ID][name] = content
+    folder = get(hub)
+    assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors"}
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"siblings": 5}', b'{"sha": "../x"}'])
+def test_server_that_is_no_hub_is_told(server, hub, answer):
+    server.faults.listing = answer
+    with pytest.raises(HubError, match="does not answer as a hub does"):
+        get(hub)
+
+
+def test_nothing_is_asked_while_offline(server, hub):
+    with pytest.raises(HubError, match="set to work offline") as failure:
+        get(Hub(hub.endpoint, hub.cache, is_offline=True))
+    assert failure.value.need == "online"
+    assert not server.asked
+
+
+@pytest.mark.parametrize("hub_id", ["../../etc", "model", "a/b/c", "a/..", "", "http://x/y"])
+def test_what_is_no_hub_id_is_refused(server, hub, hub_id):
+    with pytest.raises(HubError, match="is no name at the hub"):
+        get(hub, hub_id)
+    assert not server.asked
+
+
+def test_unreachable_hub_is_told_with_the_reason(server, hub):
+    with pytest.raises(HubError, match=r"127\.0\.0\.1 cannot be reached \(.+\)\. Check") as failure:
+        get(Hub("http://127.0.0.1:9", hub.cache, waits=()))
+    assert failure.value.need == "network"
+
+
+def test_address_that_is_none_is_told(hub):
+    with pytest.raises(HubError, match="HF_ENDPOINT is “mirror”"):
+        get(Hub("mirror", hub.cache))
+
+
+def test_proxy_of_the_system_is_used(server, hub, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.endpoint)
+    server.repositories[ID] = {"config.json": SMALL, "model.safetensors": b"tiny"}
+    server.faults.missing = {"model.safetensors"}  # Its redirect goes past the proxy.
+    with pytest.raises(HubError, match="has changed"):
+        get(Hub("http://hub.invalid", hub.cache, waits=()))
+    assert server.asked[0].path.startswith("http://hub.invalid/api/models/")
+
+
+def test_token_is_not_sent_where_others_can_read_it(server, hub, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.endpoint)
+    monkeypatch.setenv("no_proxy", "localhost")
+    get(Hub("http://hub.invalid", hub.cache, "hf_right", waits=()))
+    assert not [asked for asked in server.asked if "authorization" in asked.headers]
+
+
+def test_environment_says_which_hub_and_where_its_cache_is(tmp_path):
+    script = "from core.hub import Hub; hub = Hub.here(); print(hub.endpoint, hub.cache, hub.token)"
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": "https://mirror.example",
+        "HF_HOME": str(tmp_path),
+        "HF_TOKEN": "hf_environment",
+    }
+    environment.pop("HF_HUB_CACHE", None)
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = run.stdout.split()
+    assert told == ["https://mirror.example", str(tmp_path / "hub"), "hf_environment"]
+
+
+def test_record_of_an_unfinished_download_is_gone_when_it_is_finished(server, hub):
+    stop_half_way(server, hub)
+    root = hub.cache / "models--someone--model"
+    assert (root / RECORD).is_file()
+    assert not (root / "refs" / "main").exists()
+    get(hub)
+    assert not (root / RECORD).exists()
+    assert (root / "refs" / "main").read_text() == REVISION
