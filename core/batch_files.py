@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +73,22 @@ def by_hand(target: Path, caption: str) -> Change:
     if target.suffix == ".xmp":
         return Change(target, before, xmp.described(before, description=caption, alt_text=caption))
     return Change(target, before, sidecar.encoded(caption))
+
+
+def take_back(changes: Sequence[Change]) -> bool:
+    """Give the file of these changes, the oldest first, what it held before them.
+
+    What somebody else has written in it is never replaced; False when so the file is not as it
+    was. Raises StoreError.
+    """
+    path = changes[0].path
+    now = wanted = sidecar.read_bytes(path)
+    for change in reversed(changes):
+        if wanted == change.after:
+            wanted = change.before
+    if wanted != now:
+        sidecar.restore(path, wanted)
+    return wanted == changes[0].before
 
 
 def caption_in(target: Path) -> str:

@@ -11,21 +11,22 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.batch_plan import Item
+from core.batch_plan import Item, ItemState
 from core.errors import AppError, EngineError, OutOfMemory
 from core.journal import Record
+from core.model_view import Eye, given_pixels
 from core.picture import Picture, open_picture
-from core.transcript import Answer, Ending, EngineFacts, Request, Turn
+from core.transcript import Answer, Ending, EngineFacts, Request
 
 if TYPE_CHECKING:
     from core.batch import Batch
 
 _FAILURES_IN_A_ROW = 5
-_OPENERS = min(8, max(2, (os.cpu_count() or 2) - 1))
+_OPENERS = min(12, max(2, (os.cpu_count() or 2) - 1))
 _UNWRITTEN = 64
 
 Hear = Callable[[int, Item], None]
@@ -35,6 +36,9 @@ class Answerer(Protocol):
     """What a run asks: an Engine."""
 
     facts: EngineFacts
+
+    @property
+    def eye(self) -> Eye | None: ...
 
     def answer(
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
@@ -81,6 +85,16 @@ class Work:
         return len(self.answers) == len(self.prompts)
 
 
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """What an opener has made of a picture: what to ask about it, or why nothing is."""
+
+    work: Work | None = None
+    picture: Picture | None = None
+    skipped: str = ""
+    failed: str = ""
+
+
 class Run:
     """One `Batch.run`: pictures are opened ahead in threads, asked about here, and written in
     another thread."""
@@ -96,6 +110,7 @@ class Run:
     ):
         self._batch, self._engine, self._control = batch, engine, control
         self._hear, self._on_piece, self._writer = hear, on_piece, writer
+        self._answered: deque[Work] = deque()
         self._writes: deque[Future[None]] = deque()
         self._failures = 0
 
@@ -130,7 +145,7 @@ class Run:
                         request, lambda piece, n=work.number: self._on_piece(n, piece), self._stop
                     )
                 except AppError as error:
-                    self._batch.fail(work.number, str(error), self._hear)
+                    self._fail(work.number, str(error))
                     work.is_failed = True
                     self._count_failure(error)
                 else:
@@ -145,7 +160,7 @@ class Run:
                 under_way[id(request)] = work, place, request
                 yield request
 
-        requests = self._requests(waiting, ahead=slots + 4)
+        requests = self._requests(waiting, ahead=max(4, min(slots, 2 * _OPENERS)))
         answers = self._engine.answer_all(asked(), self._stop, slots=slots)
         try:
             with closing(requests), closing(answers):
@@ -155,7 +170,7 @@ class Run:
         finally:
             again = sorted({work.number for work, _, _ in under_way.values()}, reverse=True)
             for number in again:
-                self._batch.wait_again(number, self._hear)
+                self._batch.set_state(number, ItemState.WAITING, self._hear)
                 waiting.appendleft(number)
 
     @property
@@ -167,12 +182,33 @@ class Run:
         if answer.ending is Ending.STOPPED:
             self._batch.keep_half(work, place, answer, self._hear)
             return
-        self._batch.keep_answer(work, place, answer)
-        if not work.is_answered:
-            return
-        self._writes.append(self._writer.submit(self._batch.write, work, self._hear))
+        self._batch.take_answer(work, place, answer)
+        if len(work.prompts) > 1:
+            self._later(self._batch.keep_answer, work, place)
+        if work.is_answered:
+            self._write(work)
+
+    def _write(self, work: Work) -> None:
+        self._answered.append(work)
+        self._later(self._write_answered)
+
+    def _write_answered(self) -> None:
+        """All that wait for it at once, since the disk takes them in one step."""
+        works = []
+        while self._answered:
+            works.append(self._answered.popleft())
+        if works:
+            self._batch.write(works, self._hear)
+
+    def _later(self, write: Callable[..., None], *arguments: object) -> None:
+        """In the writing thread, whose failures come up here."""
+        self._writes.append(self._writer.submit(write, *arguments))
         while self._writes and (self._writes[0].done() or len(self._writes) > _UNWRITTEN):
             self._writes.popleft().result()
+
+    def _fail(self, number: int, reason: str) -> None:
+        if self._batch.is_waiting(number):
+            self._batch.fail(number, reason, self._hear)
 
     def _count_failure(self, error: AppError) -> None:
         """A dead card fails every picture; a night of that would help nobody."""
@@ -186,45 +222,59 @@ class Run:
         self, waiting: deque[int], ahead: int, only: set[int] | None = None
     ) -> Generator[tuple[Work, int, Request]]:
         """Questions about the pictures that wait, opened `ahead` of being asked about."""
-        opening: deque[tuple[Work, Future[Picture]]] = deque()
+        opening: deque[tuple[int, Future[_Opened]]] = deque()
         openers = ThreadPoolExecutor(_OPENERS, "opener")
         try:
             while not self._control.is_ending:
                 while len(opening) < ahead and waiting and (only is None or waiting[0] in only):
-                    work = self._batch.begin_item(waiting.popleft(), self._hear)
-                    if work is not None and work.is_answered:
-                        self._writer.submit(self._batch.write, work, self._hear).result()
-                    elif work is not None:
-                        opening.append((work, openers.submit(open_picture, work.path)))
+                    number = waiting.popleft()
+                    if self._batch.is_waiting(number):
+                        opening.append((number, openers.submit(self._open, number)))
                 if not opening:
                     return
-                work, picture = opening.popleft()
-                yield from self._questions(work, picture)
+                number, opened = opening.popleft()
+                yield from self._questions(number, opened.result())
         finally:
             openers.shutdown(wait=False, cancel_futures=True)
-            for work, _ in reversed(opening):
-                self._batch.wait_again(work.number, self._hear)
-                waiting.appendleft(work.number)
+            waiting.extendleft(number for number, _ in reversed(opening))
 
-    def _questions(
-        self, work: Work, opened: Future[Picture]
-    ) -> Generator[tuple[Work, int, Request]]:
+    def _open(self, number: int) -> _Opened:
+        """In an opener's thread, and without a trace: the run may have ended meanwhile."""
         try:
-            picture = opened.result()
+            work = self._batch.work_on(number)
+            if isinstance(work, str):
+                return _Opened(skipped=work)
+            if work.is_answered:
+                return _Opened(work)
+            picture = open_picture(work.path)
+            if eye := self._engine.eye:
+                # Made here, it takes no time of the model's; and of a hundred large pictures
+                # that wait no more is kept.
+                picture = replace(picture, pixels=given_pixels(picture.pixels, eye))
+            return _Opened(work, picture)
         except AppError as error:
-            self._batch.fail(work.number, str(error), self._hear)
+            return _Opened(failed=str(error))
+
+    def _questions(self, number: int, opened: _Opened) -> Iterator[tuple[Work, int, Request]]:
+        if not self._batch.is_waiting(number):
             return
-        options = self._batch.options
+        if opened.failed:
+            self._fail(number, opened.failed)
+        elif opened.skipped:
+            self._batch.set_state(number, ItemState.SKIPPED, self._hear, opened.skipped)
+        elif opened.work and not opened.picture:
+            self._write(opened.work)
+        elif opened.work and opened.picture:
+            self._batch.set_state(number, ItemState.WORKING, self._hear)
+            yield from self._asked(opened.work, opened.picture)
+
+    def _asked(self, work: Work, picture: Picture) -> Iterator[tuple[Work, int, Request]]:
         for place, prompt in enumerate(work.prompts):
             if place in work.answers:
                 continue
             if self._stop.is_set():
-                self._batch.wait_again(work.number, self._hear)
+                self._batch.set_state(work.number, ItemState.WAITING, self._hear)
                 return
-            yield (
-                work,
-                place,
-                Request(picture, (Turn(prompt),), options.sampling, options.beginning),
-            )
+            yield work, place, self._batch.options.request(picture, prompt)
             if work.is_failed:
                 return

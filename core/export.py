@@ -62,6 +62,20 @@ def append(path: Path, rows: Iterable[Row], kind: str) -> None:
         raise failure(path, error) from error
 
 
+def holds_only(data: bytes, rows: Iterable[Row], kind: str) -> bool:
+    """Whether every row of a file is among `rows`, the last one perhaps torn by a crash."""
+    if kind == "csv":
+        text = data.decode("utf-8-sig", "replace")
+        found = [tuple(cells) for cells in csv.reader(io.StringIO(text, newline=""))]
+        known: set[Any] = {COLUMNS, *(tuple(_cells(row)) for row in rows)}
+    else:
+        found = data.splitlines(keepends=True)
+        known = set(map(_json_line, rows))
+    if found and not data.endswith(b"\n"):
+        found.pop()
+    return known.issuperset(found)
+
+
 def _json_line(row: Row) -> bytes:
     # A file name may hold bytes that are no text; JSON can only escape them.
     text = json.dumps(row, ensure_ascii=False)

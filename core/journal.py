@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ Record = dict[str, Any]
 
 
 class Journal:
-    """One open file, which no other process may have open at once; use it from one thread.
+    """One open file, which no other process may have open at once.
 
     `append` raises StoreError, DiskFull among them, and then has written nothing.
     """
@@ -29,6 +30,7 @@ class Journal:
     def __init__(self, path: Path):
         """Open it, or begin it. Raises StoreError."""
         self.path = path
+        self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not path.exists()
@@ -50,17 +52,18 @@ class Journal:
     def append(self, *records: Record, is_durable: bool = True) -> None:
         """Add lines; when `is_durable` they are on the disk once this returns."""
         data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
-        try:
-            written = 0
-            while written < len(data):
-                written += self._file.write(data[written:]) or 0
-            if is_durable:
-                os.fsync(self._file.fileno())
-        except OSError as error:
-            # Half a line would spoil the one after it.
-            self._file.truncate(self._size)
-            raise failure(self.path, error) from error
-        self._size += len(data)
+        with self._lock:
+            try:
+                written = 0
+                while written < len(data):
+                    written += self._file.write(data[written:]) or 0
+                if is_durable:
+                    os.fsync(self._file.fileno())
+            except OSError as error:
+                # Half a line would spoil the one after it.
+                self._file.truncate(self._size)
+                raise failure(self.path, error) from error
+            self._size += len(data)
 
     def close(self) -> None:
         self._file.close()

@@ -89,8 +89,11 @@ def find_pictures(
     for path in paths:
         is_folder = _is_folder(path)
         pictures = _pictures_in(path, recursive, trusts_suffix) if is_folder else [path]
+        # Of 100,000 in a folder, each would take its time.
+        is_plain = is_folder and os.path.abspath(path) == str(path)  # noqa: PTH100
         for picture in pictures:
-            found.setdefault(os.path.abspath(picture), picture)  # noqa: PTH100 (links stay links)
+            name = str(picture) if is_plain else os.path.abspath(picture)  # noqa: PTH100
+            found.setdefault(name, picture)  # By the name: links stay links.
     return list(found.values())
 
 

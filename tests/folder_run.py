@@ -29,6 +29,8 @@ class FolderEngine:
     With `most` slots at once or more it is out of memory.
     """
 
+    eye = None
+
     def __init__(self, seconds: float = 0.0, facts: EngineFacts = FACTS, most: int = 10**6):
         self.facts = facts
         self.seconds = seconds

@@ -1,7 +1,6 @@
 """A few pictures tried in two ways before the run, and the words that differ."""
 
 import threading
-from dataclasses import replace
 
 import pytest
 from PIL import Image

@@ -1,0 +1,107 @@
+"""Which pictures a run is about, and which of them have their caption already; 100,000 in a second.
+
+At such numbers a `Path` a file too many is half a second, so names stay text where they can.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from core.batch_plan import HAS_CAPTION, BatchOptions, Item, ItemState
+from core.picture import find_pictures
+from core.sidecar import Existing
+
+
+def found_pictures(roots: Sequence[Path], options: BatchOptions) -> list[Path]:
+    """The pictures of folders and files; a pattern stands for what matches it now."""
+    paths: list[Path] = []
+    for root in roots:
+        if not root.exists() and glob.has_magic(str(root)):
+            paths += [Path(name) for name in sorted(glob.glob(str(root), recursive=True))]  # noqa: PTH207
+        else:
+            paths.append(root)
+    return find_pictures(paths, options.is_recursive, trusts_suffix=True)
+
+
+def planned(found: Sequence[Path], options: BatchOptions, known: Mapping[str, Item]) -> list[Item]:
+    """A row for each picture; `known` has those that the run has dealt with, by their path."""
+    is_quick = (
+        options.existing is Existing.SKIP and options.text_kinds and "xmp" not in options.writes
+    )
+    captions = _Captions(options) if is_quick else None
+    items = []
+    for path in found:
+        item = known.get(str(path)) if known else None
+        if item is None or item.state is ItemState.SKIPPED:
+            item = Item(path)
+            if captions and captions.are_beside(str(path)):
+                item = Item(path, ItemState.SKIPPED, reason=HAS_CAPTION)
+        items.append(item)
+    return items
+
+
+def sharing_names(items: Sequence[Item], options: BatchOptions) -> Iterator[tuple[int, str]]:
+    """The numbers of pictures that wait and would write into another's file, as a.jpg and a.png
+    would, with the reason for the person; only the first may."""
+    if not options.text_kinds or "{name}" in options.name:
+        return
+    owners: dict[str, Path] = {}
+    for number, item in enumerate(items):
+        owner = owners.setdefault(os.path.normcase(_stem(str(item.path))), item.path)
+        if owner is not item.path and item.state is ItemState.WAITING:
+            yield (
+                number,
+                f"“{item.path.name}” and “{owner.name}” would share a caption file. Name the "
+                "captions after the whole file name, {name}.",
+            )
+
+
+def export_folder(roots: Sequence[Path]) -> Path:
+    """Where the tables of a run go."""
+    first = roots[0] if roots else Path.cwd()
+    while not first.is_dir() and first != first.parent:
+        first = first.parent
+    return first
+
+
+class _Captions:
+    """The text files beside pictures that come folder by folder."""
+
+    def __init__(self, options: BatchOptions):
+        self._ends = [f"{options.name}.{kind}" for kind in options.text_kinds]
+        self._folder, self._names = "", frozenset[str]()
+
+    def are_beside(self, picture: str) -> bool:
+        """Whether each holds something; if unsure not, as it is looked at again later."""
+        folder, _, name = picture.rpartition(os.sep)
+        if folder != self._folder:
+            self._folder, self._names = folder, _names_in(folder + os.sep)
+        stem = _stem(name)
+        return all(
+            caption in self._names and _has_size(f"{folder}{os.sep}{caption}")
+            for end in self._ends
+            for caption in (end.replace("{stem}", stem).replace("{name}", name),)
+        )
+
+
+def _stem(name: str) -> str:
+    """Without the last suffix, as `Path.stem` has it."""
+    end = name.rfind(".")
+    return name[:end] if end > name.rfind(os.sep) + 1 else name
+
+
+def _names_in(folder: str) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return frozenset()
+
+
+def _has_size(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0  # noqa: PTH116
+    except OSError:
+        return False

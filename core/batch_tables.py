@@ -1,0 +1,133 @@
+"""All captions of a run in one JSONL or CSV file, which follows the run's journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from core import export, sidecar
+from core.batch_plan import BatchOptions
+from core.errors import StoreError
+from core.journal import Record, records
+from core.sidecar import DiskFull
+from core.transcript import EngineFacts
+
+_SAID = ("prompt", "caption", "seed", "ending", "tokens", "seconds")
+
+
+class Tables:
+    """The files of one run, by their kind. What cannot be written is noted, and no reason to end
+    the run: the journal has it. A full disk is one. Use it from one thread at a time."""
+
+    def __init__(
+        self,
+        paths: dict[str, Path],
+        options: BatchOptions,
+        journal: Path,
+        note: Callable[[str], None],
+    ):
+        self.paths = paths
+        self._options = options
+        self._journal = journal
+        self._note = note
+
+    def renew(self) -> None:
+        """Write all of them from the journal. Raises DiskFull."""
+        for kind, path in self.paths.items():
+            try:
+                export.write(path, self._rows(), kind)
+            except DiskFull:
+                raise
+            except StoreError as error:
+                self._note(str(error))
+
+    def add(self, items: list[Record], facts: EngineFacts | None) -> None:
+        """Add the rows of the journal's lines. Raises DiskFull."""
+        known = {} if facts is None else asdict(facts)
+        rows = [row for item in items for row in rows_of(item, known, self._options)]
+        if not rows:
+            return
+        for kind, path in self.paths.items():
+            try:
+                export.append(path, rows, kind)
+            except DiskFull:
+                raise
+            except StoreError as error:
+                self._note(str(error))
+
+    def remove(self) -> list[Path]:
+        """Take away those that hold nothing but rows of ours; gives the others. Raises
+        StoreError."""
+        left = []
+        for kind, path in self.paths.items():
+            data = sidecar.read_bytes(path)
+            if data is None:
+                continue
+            if export.holds_only(data, self._all_rows(), kind):
+                sidecar.restore(path, None)
+            else:
+                left.append(path)
+        return left
+
+    def _rows(self) -> Iterator[export.Row]:
+        """A row for each caption in the journal, as it was last written."""
+        rows: dict[str, list[export.Row]] = {}
+        for picture, of_picture in self._versions():
+            rows[picture] = of_picture
+        for of_picture in rows.values():
+            yield from of_picture
+
+    def _all_rows(self) -> Iterator[export.Row]:
+        """Every row that there ever was."""
+        for _, of_picture in self._versions():
+            yield from of_picture
+
+    def _versions(self) -> Iterator[tuple[str, list[export.Row]]]:
+        """The rows of a picture, each time that something has changed them."""
+        facts: Record = {}
+        said: dict[str, list[export.Row]] = {}
+        for record in records(self._journal):
+            picture = record.get("picture", "")
+            match record["kind"]:
+                case "run":
+                    facts = record["facts"]
+                case "item":
+                    said[picture] = rows_of(record, facts, self._options)
+                    yield picture, said[picture]
+                case "failed":
+                    said.pop(picture, None)
+                    yield picture, []
+                case "edit" if picture in said:
+                    first = said[picture][0]
+                    yield picture, [{**first, "caption": record["caption"], "edited": True}]
+                case "unedit" if picture in said:
+                    first, was = said[picture][0], record["was"]
+                    edited = {**first, "caption": was["caption"], "edited": True}
+                    yield picture, [edited] if was["is_edited"] else said[picture]
+
+
+def rows_of(item: Record, facts: Record, options: BatchOptions) -> list[export.Row]:
+    """The rows of one picture, one for each prompt."""
+    sampling = asdict(options.sampling)
+    del sampling["seed"]
+    shared = {
+        "picture": item["picture"],
+        "model": facts.get("model", ""),
+        "model_fingerprint": facts.get("fingerprint", ""),
+        "sampling": sampling,
+        "version": our_version(),
+    }
+    return [
+        {**shared, "edited": False, **{key: answer[key] for key in _SAID}}
+        for answer in item["answers"]
+    ]
+
+
+def our_version() -> str:
+    """The program's version; "" where it is not installed."""
+    try:
+        return version("onlooker")
+    except PackageNotFoundError:
+        return ""
