@@ -5,6 +5,7 @@ Everything here is frozen and free of torch and Qt, so that it may cross threads
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -41,14 +42,16 @@ class Turn:
 class Request:
     """What the engine is asked: the last turn's answer is the one to give.
 
-    The picture belongs to the first turn. The answer goes on from `beginning`, which is not part
-    of it.
+    The picture belongs to the first turn, and so do the `others`, which only an engine takes whose
+    `facts.most_pictures` allow for them. The answer goes on from `beginning`, which is not part of
+    it.
     """
 
     picture: Picture
     turns: tuple[Turn, ...]
     sampling: Sampling = Sampling()
     beginning: str = ""
+    others: tuple[Picture, ...] = ()
 
 
 class Ending(StrEnum):
@@ -136,7 +139,9 @@ class ModelChoice:
 class EngineFacts:
     """What is loaded, for the status line and for records. Memory in bytes.
 
-    `fingerprint` tells one model's weights from another's; "" where nobody has taken it.
+    `fingerprint` tells one model's weights from another's; "" where nobody has taken it. `cannot`
+    says why the engine cannot do what it names: "evidence", "slots" (many pictures at once, each
+    leaving when it is done) or "trace". `most_pictures` are how many a question may be about.
     """
 
     model: str
@@ -148,6 +153,8 @@ class EngineFacts:
     knows_only_drawings: bool = False
     notes: tuple[str, ...] = field(default=())
     fingerprint: str = ""
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    most_pictures: int = 1
 
 
 @dataclass(frozen=True)
