@@ -223,23 +223,72 @@ class Engine:
         )
 
     def trace(self, request: Request, answer: Answer) -> dict[str, Any]:
-        """What went through the pipeline for `answer`, as JSON, by the golden trace's keys."""
+        """What went through the pipeline for `answer`, as JSON; `core.trace` writes it down.
+
+        The stages before the first token are run once more, for their times. `answer` may come
+        from the store, without its ids; they are then those of its text.
+        """
+        pixels, vision = request.picture.pixels, self._model.config.vision_config
+        self._values = self._seen = None
+        times = _Stopwatch(self._model.device)
         inputs = self._prepare(request)
-        with torch.inference_mode():
-            seen = self._see(request.picture.pixels, inputs)
+        times.note("picture and prompt prepared")
+        try:
+            with torch.inference_mode():
+                seen = self._see(pixels, inputs)
+                times.note("picture seen: vision tower and projector")
+                self._embed(inputs, seen.features)
+                times.note("embeddings joined")
+        except RuntimeError as failure:
+            raise self._failed(failure) from failure
+        output_ids = answer.output_ids or tuple(self._tokenizer.encode_parts([answer.text]))
+        values, side = inputs.pixel_values, vision.image_size // vision.patch_size
         return {
+            "model": self.facts.model,
+            "device": self.facts.device_name,
+            "dtype": self.facts.dtype,
             "prompt": inputs.prompt,
             "input_ids": list(inputs.input_ids),
-            "image_size": list(request.picture.pixels.size),
+            "input_pieces": self._tokenizer.pieces(inputs.input_ids),
+            "image_tokens": inputs.image_tokens,
+            "image_size": list(pixels.size),
+            "padded_size": [max(pixels.size)] * 2,
             "pad_background_rgb": list(PAD_COLOUR),
-            "images_tensor_shape": list(inputs.pixel_values.shape),
+            "images_tensor_shape": list(values.shape),
+            "images_tensor_dtype": str(values.dtype),
+            "images_tensor_range": [float(values.min()), float(values.max())],
+            "patch_grid": [side, side],
             "image_features_shape_before_projector": list(seen.shape_before_projector),
             "image_features_shape_after_projector": list(seen.features.shape),
-            "output_ids_generated": list(answer.output_ids),
+            "output_ids_generated": list(output_ids),
+            "output_ids_known": bool(answer.output_ids or not answer.text),
+            "output_pieces": self._tokenizer.pieces(output_ids),
             "text": answer.text,
+            "ending": answer.ending.value,
             "stop_str": STOP_STRING,
             "max_new_tokens": inputs.max_new_tokens,
+            "seed": answer.seed,
+            "seconds": {
+                **times.seconds,
+                "answer to its first token": answer.seconds_to_first_token,
+                "whole answer": answer.seconds,
+            },
+            "bytes": self._memory(inputs.length + len(output_ids)),
         }
+
+    def _memory(self, positions: int) -> dict[str, int]:
+        """What is held for an answer of that many positions, in bytes."""
+        config = self._model.config.text_config
+        heads = config.num_key_value_heads
+        width = getattr(config, "head_dim", None) or (
+            config.hidden_size // config.num_attention_heads
+        )
+        a_position = 2 * config.num_hidden_layers * heads * width * self._model.dtype.itemsize
+        memory = {"model": self.facts.memory_bytes, "keys and values": positions * a_position}
+        if self._model.device.type == "cuda":
+            memory["reserved on the card"] = torch.cuda.memory_reserved(self._model.device)
+            memory["at most in use"] = torch.cuda.max_memory_allocated(self._model.device)
+        return memory
 
     @property
     def eye(self) -> Eye | None:
@@ -458,6 +507,24 @@ class _Heard:
         piece = self._streamer.text_queue.get_nowait()
         if piece:
             self._on_piece(piece)
+
+
+class _Stopwatch:
+    """What each stage took, in `seconds`; a card is waited for, which else runs behind."""
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self.seconds: dict[str, float] = {}
+        self._began = self._now()
+
+    def note(self, stage: str) -> None:
+        now = self._now()
+        self.seconds[stage], self._began = now - self._began, now
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,6 +120,8 @@ class _Vocabulary(Protocol):
 
     def decode(self, ids: list[int]) -> str: ...
 
+    def piece(self, number: int) -> str: ...
+
 
 class Tokenizer:
     """Llama's tokenizer by the slow tokenizer's rules; `TextIteratorStreamer` takes it as one.
@@ -169,6 +171,20 @@ class Tokenizer:
         # Half a surrogate pair, as some input methods leave it, is not Unicode.
         whole = [p if isinstance(p, Mark) else p.encode(errors="replace").decode() for p in parts]
         return self._vocabulary.encode_parts(whole)
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """Each id as the vocabulary writes it: `▁` for a blank, `<0x0A>` for a byte.
+
+        The image's place is `<image>`; an id that the vocabulary does not have is `""`.
+        """
+        return [
+            Mark.IMAGE.value
+            if number == IMAGE_TOKEN_INDEX
+            else self._vocabulary.piece(number)
+            if 0 <= number < self.size
+            else ""
+            for number in ids
+        ]
 
     def decode(self, ids: Any, skip_special_tokens: bool = True, **_: Any) -> str:
         """The text of a list or 1-d tensor of ids.
@@ -228,6 +244,9 @@ class _SentencePieces:
     def decode(self, ids: list[int]) -> str:
         return self._pieces.decode(ids)
 
+    def piece(self, number: int) -> str:
+        return self._pieces.id_to_piece(number)
+
 
 class _FastPieces:
     """A `tokenizer.json` as it is, with normaliser and merges of its own."""
@@ -263,6 +282,9 @@ class _FastPieces:
         """As sentencepiece would. The library's own decoder spoils a whole run of bytes when
         its last character is incomplete, and so takes back what was said."""
         return _joined(self._tokenizer.id_to_token(number) or "" for number in ids)
+
+    def piece(self, number: int) -> str:
+        return self._tokenizer.id_to_token(number) or ""
 
 
 _BYTE = re.compile("<0x([0-9A-F]{2})>")

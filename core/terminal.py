@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from core import batch_terminal
 from core.errors import AppError, Cancelled, CheckpointError
 from core.picture import find_pictures, open_picture
+from core.trace import as_json
 from core.transcript import BUILT_IN, Answer, ModelChoice, Request, Sampling, Turn
 
 if TYPE_CHECKING:
@@ -307,7 +308,7 @@ class _Captions:
         """One picture's trace by itself, several in a list."""
         content = self._traces[0] if len(self._traces) == 1 else self._traces
         try:
-            path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+            path.write_text(as_json(content), encoding="utf-8")
         except OSError as error:
             self._fail(str(path), f"The trace cannot be written ({error.strerror}).")
 

@@ -1,3 +1,4 @@
+import json
 import threading
 from dataclasses import replace
 from typing import Any
@@ -406,7 +407,7 @@ def test_trace_has_the_keys_of_the_golden_one(ask, engine, picture):
     answer, _ = ask()
     request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=20))
     trace = engine.trace(request, answer)
-    assert set(trace) == {
+    assert set(trace) >= {
         "prompt",
         "input_ids",
         "image_size",
@@ -421,12 +422,42 @@ def test_trace_has_the_keys_of_the_golden_one(ask, engine, picture):
     }
     assert trace["input_ids"].count(-200) == 1
     assert trace["image_size"] == [100, 70]
+    assert trace["padded_size"] == [100, 100]
+    assert trace["patch_grid"] == [4, 4]
+    assert trace["image_tokens"] == 16
     assert trace["images_tensor_shape"] == [1, 3, 56, 56]
     assert trace["image_features_shape_before_projector"] == [1, 16, 32]
     assert trace["image_features_shape_after_projector"] == [1, 16, 48]
     assert trace["output_ids_generated"] == list(answer.output_ids)
     assert trace["text"] == answer.text
     assert trace["max_new_tokens"] == 20
+    assert json.loads(json.dumps(trace)) == trace
+
+
+def test_trace_has_a_piece_for_every_id_and_what_each_stage_took(ask, engine, picture):
+    answer, _ = ask()
+    request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=20))
+    trace = engine.trace(request, answer)
+    pieces = trace["input_pieces"]
+    assert len(pieces) == len(trace["input_ids"])
+    assert pieces[0] == "<s>"
+    assert pieces[trace["input_ids"].index(-200)] == "<image>"
+    assert "".join(pieces).replace("▁", " ").endswith("ASSISTANT:")
+    assert len(trace["output_pieces"]) == len(answer.output_ids)
+    low, high = trace["images_tensor_range"]
+    assert -3 < low < high < 3
+    assert all(seconds > 0 for seconds in trace["seconds"].values())
+    assert trace["seconds"]["whole answer"] == answer.seconds
+    assert trace["bytes"]["keys and values"] > 0
+
+
+def test_trace_of_an_answer_from_the_store_has_the_ids_of_its_text(ask, engine, picture):
+    answer, _ = ask()
+    request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=20))
+    trace = engine.trace(request, replace(answer, output_ids=()))
+    assert not trace["output_ids_known"]
+    assert engine.trace(request, answer)["output_ids_known"]
+    assert trace["output_ids_generated"]
 
 
 def test_closed_engine_lets_go_of_its_weights(opened, tiny_original_layout):
