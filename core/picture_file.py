@@ -131,7 +131,10 @@ def decoded(
                 size = (loaded.width, loaded.height)
                 kept = _kept_size(*size)
             turn = _turn(loaded)
-            whole, _ = _joined(_cut(loaded, loaded.height // kept[1]), loaded.size, kept)
+            if kept == loaded.size and loaded.mode not in ("I", "F"):
+                whole = plain(loaded)
+            else:
+                whole, _ = _joined(_cut(loaded, loaded.height // kept[1]), loaded.size, kept)
         if not is_whole and _is_blank(whole):
             raise _damaged(title)
         frames = _frames(image) if kind != "JPEG" else 1

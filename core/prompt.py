@@ -343,6 +343,10 @@ def _padded_square(pixels: Image.Image, size: int) -> Image.Image:
     side = max(width, height)
     left, top = (side - width) // 2, (side - height) // 2
     narrow = Image.new("RGB", (size, side), PAD_COLOUR)
+    if width == side:
+        across = pixels.resize((size, height), Image.Resampling.BICUBIC)
+        narrow.paste(across, (0, top))
+        return narrow.resize((size, size), Image.Resampling.BICUBIC)
     for row in range(0, height, _STRIP_HEIGHT):
         strip_height = min(_STRIP_HEIGHT, height - row)
         strip = Image.new("RGB", (side, strip_height), PAD_COLOUR)
