@@ -131,7 +131,7 @@ def decoded(
                 size = (loaded.width, loaded.height)
                 kept = _kept_size(*size)
             turn = _turn(loaded)
-            if kept == loaded.size and loaded.mode not in ("I", "F"):
+            if kind == "JPEG" and kept == loaded.size:
                 whole = plain(loaded)
             else:
                 whole, _ = _joined(_cut(loaded, loaded.height // kept[1]), loaded.size, kept)
