@@ -6,6 +6,8 @@ measure of truth: it says what the model leaned on, and where it wavered.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,3 +119,56 @@ class WordMap:
     square: Box
     strongest_box: Box
     seconds: float = 0.0
+
+
+# ---- the words of a text ------------------------------------------------------------------------
+
+# Kana and Chinese characters stand without blanks between words: each is one.
+_WORD = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+"
+    r"(?:['’\-][^\W\u3040-\u30ff\u3400-\u9fff]+)*"
+)
+# Words that name nothing that could be there or not. Numbers, colours and places do.
+_FUNCTION_WORDS = """
+a an the this that these those it its they them their there here he she his her him i we you
+and or but nor so as if than then while with without within of in on at to from by for into onto
+over up down out off about among through across along around near next before after against
+toward towards upon
+is are was were be been being am has have had having do does did doing can could may might must
+shall should will would not no yes also very more most some any each every both either neither
+other others another such same which who whose whom what where when how why
+that's there's it's isn't aren't doesn't don't appears appear seems seem
+"""
+
+
+def split_words(text: str) -> Iterator[tuple[int, int]]:
+    """Where each word of `text` begins and ends; what is joined by a hyphen is one."""
+    return (match.span() for match in _WORD.finditer(text))
+
+
+def is_function_word(word: str) -> bool:
+    """Whether it only joins others, as "the" does; doubt is never cast on those.
+
+    The list is English. In other languages every word counts as one with content.
+    """
+    return word.lower().replace("’", "'") in _FUNCTION_WORDS.split()
+
+
+# ---- maps ---------------------------------------------------------------------------------------
+
+
+def strongest_region(values: np.ndarray, share: float = 0.5) -> tuple[int, int, int, int]:
+    """First column, first row, and the last ones, exclusive, of the region round the maximum:
+    what hangs together with it, side by side, and is at least `share` of it."""
+    is_strong = values >= share * values.max()
+    row, column = divmod(int(values.argmax()), values.shape[1])
+    waiting, region = [(row, column)], {(row, column)}
+    while waiting:
+        row, column = waiting.pop()
+        for place in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+            is_inside = 0 <= place[0] < values.shape[0] and 0 <= place[1] < values.shape[1]
+            if is_inside and place not in region and is_strong[place]:
+                region.add(place)
+                waiting.append(place)
+    rows, columns = [r for r, _ in region], [c for _, c in region]
+    return min(columns), min(rows), max(columns) + 1, max(rows) + 1
