@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,15 +16,19 @@ from core.device import (
     choose_dtype,
     device_name,
     device_note,
-    require_memory,
+    is_out_of_memory,
+    out_of_memory,
+    require_fit,
 )
 from core.errors import Cancelled, CheckpointError
-from core.model_folder import Checkpoint, find_folder, read_checkpoint
+from core.model_folder import Checkpoint, find_folder, read_checkpoint, read_config
 from core.model_folder import built_in_model as built_in_model
+from core.model_safety import read_settings, require_layers_in
 from core.prompt import Tokenizer
 from core.transcript import BUILT_IN, EngineFacts, ModelChoice
 from core.weights import (
     Source,
+    count_tensors,
     find_weights,
     from_clip,
     from_original,
@@ -35,6 +40,7 @@ from core.weights import (
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
 
+    from core.chat_model import ChatModel
     from core.engine import Engine
 
 _END_BYTES = 2**16
@@ -49,15 +55,20 @@ def open_engine(
     """
     on_progress(0.0, "Reading the model's folder")
     folder = find_folder(choice.model)
-    checkpoint = read_checkpoint(folder)
-    tokenizer = Tokenizer.load(folder)
+    config = read_config(folder)
+    checkpoint = read_checkpoint(folder, config)
     device = choose_device(choice.device)
     _end_if(stop)
+    if checkpoint is None:
+        return _open_chat_engine(choice, folder, config, device, on_progress, stop)
+    tokenizer = Tokenizer.load(folder)
 
     # Seconds at the first time, so what is wrong with the folder has been said before.
     on_progress(0.02, "Starting transformers")
     from core.engine import Engine
 
+    for source in (source.folder for source in _sources(checkpoint)):
+        require_layers_in(source, read_settings(source / "config.json"), count_tensors(source))
     model = _empty_model(checkpoint, tokenizer)
     _end_if(stop)
 
@@ -65,7 +76,8 @@ def open_engine(
     places = find_weights(model, _sources(checkpoint))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     dtype = choose_dtype(choice.dtype, device, parameters)
-    require_memory(parameters * dtype.itemsize, device)
+    sizes = {"text_config": checkpoint.text, "vision_config": checkpoint.vision}
+    require_fit(sizes, "float32" if dtype.itemsize == 4 else "16-bit", device, parameters)
     _end_if(stop)
 
     load_weights(
@@ -81,29 +93,115 @@ def open_engine(
     on_progress(0.98, "Making the model ready")
     _rebuild_buffers(model, device)
     model.eval().requires_grad_(False)
-    is_built_in = choice.model == BUILT_IN
-    note = device_note(choice.device)
-    facts = EngineFacts(
-        model="Built-in model" if is_built_in else _model_name(choice.model, folder),
-        device=str(device),
-        device_name=device_name(device),
-        dtype=str(dtype).removeprefix("torch."),
-        memory_bytes=parameters * dtype.itemsize,
-        context_length=checkpoint.text["max_position_embeddings"],
-        knows_only_drawings=is_built_in,
-        fingerprint=_fingerprint(checkpoint.folder),
-        notes=(note,) if note else (),
-    )
     engine = Engine(
         model,
         tokenizer,
-        facts,
+        _facts(
+            choice,
+            folder,
+            device,
+            precision=str(dtype).removeprefix("torch."),
+            memory_bytes=parameters * dtype.itemsize,
+            context_length=checkpoint.text["max_position_embeddings"],
+        ),
         prompt_length=checkpoint.prompt_length,
         mean=checkpoint.mean,
         std=checkpoint.std,
     )
     on_progress(1.0, "Ready")
     return engine
+
+
+def _open_chat_engine(
+    choice: ModelChoice,
+    folder: Path,
+    config: Mapping[str, Any],
+    device: torch.device,
+    on_progress: Callable[[float, str], None],
+    stop: threading.Event,
+) -> Any:
+    """The same for another architecture, which transformers runs."""
+    on_progress(0.02, "Starting transformers")
+    from core.chat_engine import CANNOT, ChatEngine
+    from core.chat_model import load_chat_model, read_chat_model
+
+    on_progress(0.1, "Looking through the weights")
+    read = read_chat_model(folder, config)
+    _end_if(stop)
+    dtype, bits = _chat_precision(choice.dtype, device, read)
+    precision = f"{bits}-bit" if bits else "float32" if dtype.itemsize == 4 else "16-bit"
+    require_fit(config, precision, device, read.parameters)
+    try:
+        model = load_chat_model(
+            read,
+            device,
+            dtype,
+            bits,
+            lambda fraction: on_progress(0.1 + 0.88 * fraction, "Loading the weights"),
+            stop,
+        )
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(device, error) from error
+    on_progress(0.98, "Making the model ready")
+    tensors = (*model.parameters(), *model.buffers())
+    facts = _facts(
+        choice,
+        folder,
+        device,
+        precision=precision if bits else str(dtype).removeprefix("torch."),
+        memory_bytes=sum(tensor.nbytes for tensor in tensors),
+        context_length=read.context_length,
+    )
+    engine = ChatEngine(
+        model,
+        read.processor,
+        replace(facts, cannot=CANNOT, most_pictures=read.most_pictures),
+        end_ids=read.end_ids,
+    )
+    on_progress(1.0, "Ready")
+    return engine
+
+
+def _chat_precision(
+    name: str, device: torch.device, read: ChatModel
+) -> tuple[torch.dtype, int | None]:
+    """The dtype to compute in, and in how many bits the layers' matrices lie, None for the dtype's.
+
+    The newer models were trained in bfloat16, and some of them leave the range of float16.
+    """
+    bits = int(name[0]) if name in ("8-bit", "4-bit") else None
+    if bits or name in ("auto", "16-bit"):
+        if device.type == "cuda":
+            stored = getattr(read.model.config, "dtype", None)
+            return torch.float16 if stored == torch.float16 else torch.bfloat16, bits
+        return choose_dtype("auto", device, read.parameters), bits
+    return choose_dtype(name, device, read.parameters), None
+
+
+def _facts(
+    choice: ModelChoice,
+    folder: Path,
+    device: torch.device,
+    *,
+    precision: str,
+    memory_bytes: int,
+    context_length: int,
+) -> EngineFacts:
+    is_built_in = choice.model == BUILT_IN
+    note = device_note(choice.device)
+    return EngineFacts(
+        model="Built-in model" if is_built_in else _model_name(choice.model, folder),
+        device=str(device),
+        device_name=device_name(device),
+        dtype=precision,
+        memory_bytes=memory_bytes,
+        context_length=context_length,
+        knows_only_drawings=is_built_in,
+        fingerprint=_fingerprint(folder),
+        notes=(note,) if note else (),
+    )
 
 
 def _end_if(stop: threading.Event) -> None:

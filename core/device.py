@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from core.card import card_trouble, is_cuda_available
 from core.errors import CheckpointError, OutOfMemory
+from core.fit import PRECISIONS, memory_need, precision_that_fits
 
 # Weights and, beside them, room for the cache of keys and values and for what is computed.
 _ROOM = 1.1
@@ -90,6 +94,36 @@ def free_memory(device: torch.device) -> int | None:
     return psutil.virtual_memory().available
 
 
+def require_fit(
+    settings: Mapping[str, Any], precision: str, device: torch.device, parameters: int
+) -> None:
+    """Raises OutOfMemory when a model of these settings has no room on `device` with an answer.
+
+    The error names the precision that would have, of `core.fit.PRECISIONS`.
+    """
+    free = free_memory(device)
+    how: dict[str, Any] = {"device": device.type, "parameters": parameters}
+    need = memory_need(settings, precision, **how).total
+    if free is None or need <= free:
+        return
+    lower = PRECISIONS[PRECISIONS.index(precision) + 1 :] if precision in PRECISIONS else PRECISIONS
+    other = precision_that_fits(settings, free, precisions=lower, **how)
+    if other is None:
+        action = (
+            "Close other programs, or choose "
+            f"{'the processor' if device.type == 'cuda' else 'a smaller model'}."
+        )
+    else:
+        needs = memory_need(settings, other, **how).total
+        action = f"Load it in {other.replace('-', ' ')}s, where it needs {needs / 1e9:.1f} GB."
+    raise OutOfMemory(
+        f"In {precision.replace('-', ' ')}{'s' if 'bit' in precision else ''} this model needs "
+        f"{need / 1e9:.1f} GB of memory on {_spoken(device)}, where {free / 1e9:.1f} GB are free. "
+        f"{action}",
+        other,
+    )
+
+
 def require_memory(size: int, device: torch.device) -> None:
     """Raises OutOfMemory when weights of `size` bytes and an answer have no room there."""
     free = free_memory(device)
@@ -110,11 +144,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def out_of_memory(device: torch.device) -> OutOfMemory:
+def out_of_memory(device: torch.device, failure: BaseException | None = None) -> OutOfMemory:
+    """What to say when memory is used up; `failure` tells how much was wanted."""
+    wanted = _WANTED.search(str(failure or ""))
+    free = free_memory(device)
+    needs = f"{wanted[1]} {wanted[2].replace('i', '')} more were needed" if wanted else ""
+    has = f"{free / 1e9:.1f} GB are free" if free is not None else ""
+    told = ", and ".join(part for part in (needs, has) if part)
     return OutOfMemory(
-        f"The memory of {_spoken(device)} is used up. Close other programs, or ask for a "
-        "shorter answer with fewer beams."
+        f"The memory of {_spoken(device)} is used up{f': {told}' if told else ''}. Close other "
+        "programs, or ask for a shorter answer with fewer beams."
     )
+
+
+_WANTED = re.compile(r"[Tt]ried to allocate ([\d.]+) (\wi?B)")
 
 
 def _spoken(device: torch.device) -> str:

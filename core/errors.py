@@ -45,7 +45,15 @@ class HubError(AppError):
 
 
 class OutOfMemory(AppError):
-    """Too little memory on the device for the weights or for the answer."""
+    """Too little memory on the device for the weights or for the answer.
+
+    `precision` is one of `core.fit.PRECISIONS` in which it would have been enough, None where
+    there is none or nobody knows.
+    """
+
+    def __init__(self, message: str, precision: str | None = None):
+        super().__init__(message)
+        self.precision = precision
 
 
 class EngineError(AppError):

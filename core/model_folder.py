@@ -7,7 +7,6 @@ and the original one (`LlavaLlamaForCausalLM`, its vision tower in a folder of i
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import CheckpointError
+from core.model_safety import read_settings, require_possible, require_safe_folder
 from core.prompt import CLIP_MEAN, CLIP_STD
 from core.transcript import BUILT_IN
 
@@ -90,8 +90,11 @@ class Checkpoint:
     has_own_tower: bool = False
 
 
-def read_checkpoint(folder: Path) -> Checkpoint:
-    """Understand a model's folder from its settings; raises CheckpointError for any other kind."""
+def read_config(folder: Path) -> dict[str, Any]:
+    """A model folder's config.json, once the folder is known to be harmless and whole.
+
+    Raises CheckpointError.
+    """
     if not (folder / "config.json").is_file():
         if (folder / "mm_projector.bin").is_file():
             raise _refusal(folder, "holds a projector alone, not a whole model")
@@ -99,50 +102,68 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             f"“{folder.name}” is not a model's folder: it has no config.json. Choose the folder "
             "that holds config.json and the weights."
         )
-    config = _read_json(folder / "config.json")
-    architectures = config.get("architectures") or []
+    require_safe_folder(folder)
+    config = read_settings(folder / "config.json")
+    require_possible(folder, config)
     # What cannot be run exactly as it was trained is not run at all.
-    if (folder / "adapter_config.json").is_file() or (folder / "non_lora_trainables.bin").is_file():
-        raise _refusal(folder, "is a LoRA adapter; merge it with its base model first")
-    if "auto_map" in config:
-        raise _refusal(folder, "brings program code of its own, which Onlooker never runs")
     if config.get("quantization_config"):
         raise _refusal(folder, "is already quantised; choose the float16 one")
+    return config
+
+
+def read_checkpoint(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | None:
+    """Understand a LLaVA-1.5's folder from its settings, `config` where they have been read.
+
+    None for another architecture, which is for transformers to know. Raises CheckpointError for a
+    folder that is neither.
+    """
+    config = read_config(folder) if config is None else config
+    if (folder / "adapter_config.json").is_file() or (folder / "non_lora_trainables.bin").is_file():
+        raise _refusal(folder, "is a LoRA adapter; merge it with its base model first")
+    architectures = config.get("architectures") or []
+    if not isinstance(architectures, list):
+        raise _refusal(folder, "does not say what it holds")
     if "LlavaForConditionalGeneration" in architectures:
-        return _read_transformers_layout(folder, config)
+        is_plain = _difference(config) is None
+        return _read_transformers_layout(folder, config) if is_plain else None
     tower = config.get("mm_vision_tower") or config.get("vision_tower")
     if "LlavaLlamaForCausalLM" in architectures or (not architectures and tower):
         return _read_original_layout(folder, config, tower)
-    named = architectures[0] if architectures else config.get("model_type", "another model")
-    raise _refusal(folder, f"holds {named}")
+    if not architectures or "mm_vision_tower" in config:
+        named = architectures[0] if architectures else config.get("model_type", "another model")
+        raise _refusal(folder, f"holds {named}")
+    return None
 
 
 def _refusal(folder: Path, why: str) -> CheckpointError:
     return CheckpointError(
-        f"“{folder.name}” {why}. Onlooker runs LLaVA-1.5: choose a folder with a whole one."
+        f"“{folder.name}” {why}. Onlooker runs LLaVA-1.5, and other models as transformers "
+        "publishes them: choose a folder with a whole one."
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"“{path.name}” cannot be read. Download it again.") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"“{path.name}” does not hold settings. Download it again.")
-    return content
+def _difference(config: Mapping[str, Any]) -> str | None:
+    """What a `LlavaForConditionalGeneration` has that LLaVA-1.5 has not; None when nothing."""
+    text, vision = _section(config, "text_config"), _section(config, "vision_config")
+    if text.get("model_type", "llama") != "llama":
+        return "another language model"
+    if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
+        return "another vision tower"
+    if config.get("projector_hidden_act", "gelu") != "gelu":
+        return "another projector"
+    if config.get("vision_feature_select_strategy", "default") != "default":
+        return "other image features"
+    is_one_layer = isinstance(config.get("vision_feature_layer", -2), int)
+    return None if is_one_layer else "features of several layers"
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = config.get(name)
+    return section if isinstance(section, Mapping) else {}
 
 
 def _read_transformers_layout(folder: Path, config: Mapping[str, Any]) -> Checkpoint:
-    text, vision = config.get("text_config") or {}, config.get("vision_config") or {}
-    if text.get("model_type", "llama") != "llama":
-        raise _refusal(folder, f"speaks through {text['model_type']}, not Llama")
-    if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
-        raise _refusal(folder, f"sees through {vision['model_type']}, not CLIP")
-    if config.get("projector_hidden_act", "gelu") != "gelu":
-        raise _refusal(folder, "has another projector")
-    if config.get("vision_feature_select_strategy", "default") != "default":
-        raise _refusal(folder, "selects other image features")
+    text, vision = _section(config, "text_config"), _section(config, "vision_config")
     tied = bool(config.get("tie_word_embeddings") or text.get("tie_word_embeddings"))
     mean, std = _pixel_statistics(folder)
     return Checkpoint(
@@ -175,8 +196,11 @@ def _read_original_layout(folder: Path, config: Mapping[str, Any], tower: Any) -
             f"config.json in “{folder.name}” does not say {', '.join(missing)}. Download it again."
         )
     tower_folder = _find_tower(folder, tower)
-    tower_config = _read_json(tower_folder / "config.json")
+    require_safe_folder(tower_folder)
+    tower_config = read_settings(tower_folder / "config.json")
     vision = tower_config.get("vision_config", tower_config)
+    if not isinstance(vision, Mapping):
+        raise _refusal(folder, "has a vision tower without settings")
     if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
         raise _refusal(folder, f"sees through {vision['model_type']}, not CLIP")
     mean, std = _pixel_statistics(tower_folder)
@@ -254,7 +278,7 @@ def _text_settings(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: given.get(name, default) for name, default in _LLAMA.items()}
     rope = given.get("rope_parameters")
     if rope is None:
-        scaling = given.get("rope_scaling") or {}
+        scaling = _section(given, "rope_scaling")
         kind = scaling.get("rope_type", scaling.get("type", "default"))
         rope = {"rope_theta": given.get("rope_theta", 10000.0), **scaling, "rope_type": kind}
     settings["rope_parameters"] = rope
@@ -281,7 +305,7 @@ def _require_sizes(folder: Path, settings: Mapping[str, Any], names: Sequence[st
 
 def _feature_layer(folder: Path, layer: Any, vision: Mapping[str, Any]) -> int:
     count = vision.get("num_hidden_layers", _VIT_L_336["num_hidden_layers"])
-    if not isinstance(layer, int) or not -count - 1 <= layer <= count:
+    if not isinstance(count, int) or not isinstance(layer, int) or not -count - 1 <= layer <= count:
         raise _refusal(folder, f"takes image features from layer {layer!r}")
     return layer
 
@@ -289,8 +313,22 @@ def _feature_layer(folder: Path, layer: Any, vision: Mapping[str, Any]) -> int:
 def _pixel_statistics(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The mean and deviation of the pixels' colours, CLIP's unless the folder has others."""
     path = folder / "preprocessor_config.json"
-    given = _read_json(path) if path.is_file() else {}
-    return (
-        tuple(given.get("image_mean") or CLIP_MEAN),
-        tuple(given.get("image_std") or CLIP_STD),
+    given = read_settings(path) if path.is_file() else {}
+    return _colours(path, given, "image_mean", CLIP_MEAN), _colours(
+        path, given, "image_std", CLIP_STD
     )
+
+
+def _colours(
+    path: Path, given: Mapping[str, Any], name: str, usual: tuple[float, ...]
+) -> tuple[float, ...]:
+    values = given.get(name) or usual
+    is_three = isinstance(values, list | tuple) and len(values) == 3
+    if not is_three or not all(
+        isinstance(value, int | float) and -10 < value < 10 and (name == "image_mean" or value > 0)
+        for value in values
+    ):
+        raise CheckpointError(
+            f"“{path.name}” gives {name} as {values!r}, which cannot be. Download it again."
+        )
+    return tuple(float(value) for value in values)

@@ -175,6 +175,14 @@ def weight_files(folder: Path) -> dict[Path, list[str] | None]:
     )
 
 
+def count_tensors(folder: Path) -> int:
+    """How many tensors the folder's weight files hold, as they or their index say."""
+    return sum(
+        sum(1 for _ in open_shard(path).names()) if names is None else len(names)
+        for path, names in weight_files(folder).items()
+    )
+
+
 def _indexed(index: Path) -> dict[Path, list[str] | None]:
     wanted: dict[Path, list[str] | None] = {}
     try:

@@ -1,0 +1,131 @@
+"""One `generate()` of transformers: in a thread of its own, heard piece by piece, stopped early."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from transformers import StoppingCriteria, TextIteratorStreamer
+
+from core.transcript import Sampling
+
+
+class Words(Protocol):
+    """What turns ids into text."""
+
+    def decode(self, ids: list[int]) -> str: ...
+
+
+def choosing(sampling: Sampling) -> dict[str, Any]:
+    """How words are chosen, as `GenerationConfig` wants it; the repetition penalty excepted."""
+    if sampling.temperature <= 0:
+        return {"do_sample": False}
+    return {
+        "do_sample": True,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+    }
+
+
+def seed_of(sampling: Sampling) -> int | None:
+    """The seed to use; None when nothing is drawn."""
+    if sampling.temperature <= 0:
+        return None
+    return secrets.randbits(31) if sampling.seed is None else sampling.seed
+
+
+@contextmanager
+def seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+    """Within, the random numbers of `seed`; after, those that would have come without.
+
+    `generate()` draws from the generator of the whole process, and takes no other.
+    """
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+class Run(threading.Thread):
+    """One `generate()`; its failure is kept for the one who waits."""
+
+    def __init__(
+        self,
+        generate: Callable[[Callable[[], bool]], list[int]],
+        streamer: TextIteratorStreamer,
+        stop: threading.Event,
+    ):
+        super().__init__(name="generate", daemon=True)
+        self._generate = generate
+        self._streamer = streamer
+        self._asked_to_stop = stop
+        self._is_abandoned = False
+        self.ids: list[int] = []
+        self.failure: BaseException | None = None
+
+    def abandon(self) -> None:
+        """End because nobody listens any more."""
+        self._is_abandoned = True
+
+    def _is_over(self) -> bool:
+        return self._asked_to_stop.is_set() or self._is_abandoned
+
+    def run(self) -> None:
+        try:
+            self.ids = self._generate(self._is_over)
+        except BaseException as failure:
+            self.failure = failure
+        finally:
+            # generate() ends the stream only when it succeeds, and with beams has none; without
+            # this the reader waits for ever.
+            self._streamer.text_queue.put(self._streamer.stop_signal)
+
+
+class Stop(StoppingCriteria):
+    """Polled once a token."""
+
+    def __init__(self, is_over: Callable[[], bool]):
+        self._is_over = is_over
+
+    def __call__(
+        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: Any
+    ) -> torch.BoolTensor:
+        count, device = input_ids.shape[0], input_ids.device
+        return torch.full((count,), self._is_over(), device=device)  # type: ignore[return-value]
+
+
+class Pieces(TextIteratorStreamer):
+    """The answer's text as it comes: one item a token, often empty; together the stripped text.
+
+    The class above holds words back until a blank follows, which languages without blanks never
+    write, and loses the blank at the beginning of a line. Here all text is said that no later
+    token can change: not the bytes of half a character, nor blanks that may be the last.
+    """
+
+    def __init__(self, words: Words):
+        super().__init__(words)  # type: ignore[arg-type]
+        self._said = 0
+
+    def put(self, value: torch.Tensor) -> None:
+        if value.dim() > 1:  # The prompt; a token of the answer has one dimension.
+            return
+        self.token_cache.extend(value.tolist())
+        whole = self._text().rstrip("\N{REPLACEMENT CHARACTER}").rstrip()
+        self._say(whole)
+
+    def end(self) -> None:
+        self._say(self._text())
+
+    def _text(self) -> str:
+        return str(self.tokenizer.decode(self.token_cache)).strip()
+
+    def _say(self, text: str) -> None:
+        self.text_queue.put(text[self._said :])
+        self._said = max(self._said, len(text))

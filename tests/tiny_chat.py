@@ -1,0 +1,325 @@
+"""Real models of other architectures in toy sizes, with random weights, as transformers saves them.
+
+Each has its family's own processor, placeholder tokens and a chat template in the family's manner.
+What the weights say means nothing; that the pieces fit together is the point.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, decoders, pre_tokenizers
+from tokenizers import Tokenizer as FastTokenizer
+from tokenizers.models import BPE
+
+HIDDEN = 32
+IMAGE = 28
+"""Pixels of a side, as the vision towers see a picture; two patches of 14."""
+
+
+def write_chat_model(folder: Path, family: str, seed: int = 0) -> Path:
+    """A folder with a tiny random model of one of `FAMILIES`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    special, make, processor, template = FAMILIES[family]
+    tokens = ["<unk>", "<s>", "</s>", "<pad>", *special.values()]
+    ids = {token: number for number, token in enumerate(tokens)}
+    config = make(ids, special)
+    config.eos_token_id, config.pad_token_id, config.bos_token_id = 2, 3, 1
+    _write_model(folder, config, seed)
+    _write_tokenizer(folder, tokens, special)
+    (folder / "processor_config.json").write_text(json.dumps(processor))
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps(processor["image_processor"] | {"processor_class": processor["processor_class"]})
+    )
+    (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
+def _write_model(folder: Path, config: Any, seed: int) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    torch.manual_seed(seed)
+    model = AutoModelForImageTextToText.from_config(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() > 1:
+                # Large enough that every part matters for the next token.
+                weight.normal_(std=1.2 / weight[0].numel() ** 0.5, generator=generator)
+            elif "norm" not in name:
+                weight.normal_(std=0.1, generator=generator)
+    model.generation_config.eos_token_id = 2
+    model.generation_config.pad_token_id = 3
+    model.save_pretrained(folder)
+
+
+def _write_tokenizer(folder: Path, special: list[str], named: dict[str, str]) -> None:
+    """Bytes and the special tokens; no merges."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: number for number, token in enumerate([*special, *letters])}
+    tokenizer = FastTokenizer(BPE(vocabulary, [], unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in special])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "unk_token": "<unk>",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "extra_special_tokens": named,
+        "model_max_length": 2048,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+VOCABULARY = 4 + 256 + 24
+"""Room for every family's special tokens beside the bytes."""
+
+_LLAMA = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": HIDDEN,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 2048,
+}
+_TOWER = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": IMAGE,
+    "patch_size": 14,
+}
+_SIZE = {"height": IMAGE, "width": IMAGE}
+_GRID = [[IMAGE, 2 * IMAGE], [2 * IMAGE, IMAGE], [2 * IMAGE, 2 * IMAGE]]
+
+
+def _llava_next(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaNextConfig
+
+    return LlavaNextConfig(
+        text_config=LlamaConfig(**_LLAMA),
+        vision_config=CLIPVisionConfig(**_TOWER),
+        image_token_index=ids[special["image_token"]],
+        image_grid_pinpoints=_GRID,
+    )
+
+
+def _llava_onevision(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import LlavaOnevisionConfig, Qwen2Config, SiglipVisionConfig
+
+    return LlavaOnevisionConfig(
+        text_config=Qwen2Config(**_LLAMA),
+        vision_config=SiglipVisionConfig(**_TOWER, vision_use_head=False),
+        image_token_index=ids[special["image_token"]],
+        video_token_index=ids[special["video_token"]],
+        image_grid_pinpoints=_GRID,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+    )
+
+
+def _qwen2_5_vl(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import Qwen2_5_VLConfig
+
+    return Qwen2_5_VLConfig(
+        text_config={
+            **_LLAMA,
+            "rope_parameters": {
+                "rope_type": "default",
+                "mrope_section": [1, 1, 2],
+                "rope_theta": 1e4,
+            },
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_heads": 2,
+            "out_hidden_size": HIDDEN,
+            "patch_size": 14,
+            "fullatt_block_indexes": [1],
+            "window_size": 56,
+        },
+        image_token_id=ids[special["image_token"]],
+        video_token_id=ids[special["video_token"]],
+        vision_start_token_id=ids[special["vision_start_token"]],
+        vision_end_token_id=ids[special["vision_end_token"]],
+    )
+
+
+def _smolvlm(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import LlamaConfig, SmolVLMConfig
+
+    return SmolVLMConfig(
+        text_config=LlamaConfig(**_LLAMA).to_dict(),
+        vision_config={**_TOWER, "model_type": "smolvlm_vision"},
+        image_token_id=ids[special["image_token"]],
+        scale_factor=2,
+    )
+
+
+def _idefics3(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import Idefics3Config, LlamaConfig
+
+    return Idefics3Config(
+        text_config=LlamaConfig(**_LLAMA),
+        vision_config={**_TOWER, "model_type": "idefics3_vision"},
+        image_token_id=ids[special["image_token"]],
+        scale_factor=2,
+    )
+
+
+def _gemma3(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import Gemma3Config, Gemma3TextConfig, SiglipVisionConfig
+
+    return Gemma3Config(
+        text_config=Gemma3TextConfig(
+            **_LLAMA, head_dim=8, sliding_window=64, query_pre_attn_scalar=8
+        ),
+        vision_config=SiglipVisionConfig(**_TOWER, vision_use_head=False),
+        mm_tokens_per_image=4,
+        image_token_index=ids[special["image_token"]],
+        boi_token_index=ids[special["boi_token"]],
+        eoi_token_index=ids[special["eoi_token"]],
+    )
+
+
+# ---- chat templates, in each family's manner ---------------------------------------------------
+
+_ROLES = (
+    "{{% for message in messages %}}{begin}"
+    "{{% for part in message['content'] %}}{{% if part['type'] == 'image' %}}{image}"
+    "{{% else %}}{{{{ part['text'] }}}}{{% endif %}}{{% endfor %}}{end}{{% endfor %}}"
+    "{{% if add_generation_prompt %}}{answer}{{% endif %}}"
+)
+
+
+def _template(begin: str, image: str, end: str, answer: str) -> str:
+    return _ROLES.format(begin=begin, image=image, end=end, answer=answer)
+
+
+_CHATML = _template(
+    "<|im_start|>{{ message['role'] }}\n", "{image}", "<|im_end|>\n", "<|im_start|>assistant\n"
+)
+
+
+def _idefics_processor(name: str, image_processor: str) -> dict[str, Any]:
+    return {
+        "processor_class": name,
+        "image_seq_len": 1,
+        "image_processor": {
+            "image_processor_type": image_processor,
+            "size": {"longest_edge": 2 * IMAGE},
+            "max_image_size": {"longest_edge": IMAGE},
+            "do_image_splitting": True,
+        },
+    }
+
+
+_IDEFICS_TOKENS = {
+    "image_token": "<image>",
+    "fake_image_token": "<fake_token_around_image>",
+    "global_image_token": "<global-img>",
+    "end_of_utterance_token": "<end_of_utterance>",
+    **{f"row_{r}_{c}": f"<row_{r}_col_{c}>" for r in (1, 2) for c in (1, 2)},
+}
+_IDEFICS = _template("{{ message['role'] }}:", "<image>", "<end_of_utterance>\n", "Assistant:")
+
+Make = Callable[[dict[str, int], dict[str, str]], Any]
+
+FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
+    "llava_next": (
+        {"image_token": "<image>"},
+        _llava_next,
+        {
+            "processor_class": "LlavaNextProcessor",
+            "patch_size": 14,
+            "vision_feature_select_strategy": "default",
+            "num_additional_image_tokens": 1,
+            "image_processor": {
+                "image_processor_type": "LlavaNextImageProcessor",
+                "size": {"shortest_edge": IMAGE},
+                "crop_size": _SIZE,
+                "image_grid_pinpoints": _GRID,
+            },
+        },
+        _template("[{{ message['role'] }}] ", "<image>\n", "</s>", "[assistant] "),
+    ),
+    "llava_onevision": (
+        {"image_token": "<image>", "video_token": "<video>"},
+        _llava_onevision,
+        {
+            "processor_class": "LlavaOnevisionProcessor",
+            "num_image_tokens": 4,
+            "vision_feature_select_strategy": "full",
+            "image_processor": {
+                "image_processor_type": "LlavaOnevisionImageProcessor",
+                "size": _SIZE,
+                "image_grid_pinpoints": _GRID,
+            },
+        },
+        _CHATML.replace("{image}", "<image>\n"),
+    ),
+    "qwen2_5_vl": (
+        {
+            "image_token": "<|image_pad|>",
+            "video_token": "<|video_pad|>",
+            "vision_start_token": "<|vision_start|>",
+            "vision_end_token": "<|vision_end|>",
+        },
+        _qwen2_5_vl,
+        {
+            "processor_class": "Qwen2_5_VLProcessor",
+            "image_processor": {
+                "image_processor_type": "Qwen2VLImageProcessor",
+                "size": {"shortest_edge": 4 * 28 * 28, "longest_edge": 16 * 28 * 28},
+                "patch_size": 14,
+                "temporal_patch_size": 2,
+                "merge_size": 2,
+            },
+        },
+        _CHATML.replace("{image}", "<|vision_start|><|image_pad|><|vision_end|>"),
+    ),
+    "smolvlm": (
+        _IDEFICS_TOKENS,
+        _smolvlm,
+        _idefics_processor("SmolVLMProcessor", "SmolVLMImageProcessor"),
+        _IDEFICS,
+    ),
+    "idefics3": (
+        _IDEFICS_TOKENS,
+        _idefics3,
+        _idefics_processor("Idefics3Processor", "Idefics3ImageProcessor"),
+        _IDEFICS,
+    ),
+    "gemma3": (
+        {
+            "boi_token": "<start_of_image>",
+            "eoi_token": "<end_of_image>",
+            "image_token": "<image_soft_token>",
+        },
+        _gemma3,
+        {
+            "processor_class": "Gemma3Processor",
+            "image_seq_length": 4,
+            "image_processor": {
+                "image_processor_type": "Gemma3ImageProcessor",
+                "size": _SIZE,
+                "image_mean": [0.5, 0.5, 0.5],
+                "image_std": [0.5, 0.5, 0.5],
+            },
+        },
+        "<s>" + _template("[{{ message['role'] }}]", "<start_of_image>", "\n", "[model]"),
+    ),
+}
+"""By name: the special tokens, what makes the configuration, the processor's settings, and the
+chat template."""
