@@ -6,9 +6,10 @@ import contextlib
 import io
 import math
 import struct
+import sys
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from PIL import Image, ImageChops, ImageFile
@@ -74,20 +75,27 @@ def _without_pillow_limit() -> Iterator[None]:
 
 def _identified(file: BinaryIO, kind: str, title: str) -> ImageFile.ImageFile:
     """The file with its header read and no pixel decoded."""
-    if kind == "HEIF":
-        try:
-            from pillow_heif import HeifImageFile
-        except ImportError as error:
-            raise PictureError(
-                f"{title} is a HEIC picture; install the extra for it (pip install pillow-heif)"
-                " or save it as JPEG."
-            ) from error
+    heif_reader = _heif_reader(title) if kind == "HEIF" else None
     try:
-        if kind == "HEIF":
-            return HeifImageFile(file)  # pyright: ignore[reportPossiblyUnboundVariable]
-        return Image.open(file, formats=(kind,))
+        return heif_reader(file) if heif_reader else Image.open(file, formats=(kind,))
     except _BROKEN as error:
         raise _damaged(title) from error
+
+
+def _heif_reader(title: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
+    """pillow-heif, or its twin without encoders, which is what the packaged program carries."""
+    with contextlib.suppress(ImportError):
+        from pillow_heif import HeifImageFile
+
+        return HeifImageFile
+    try:
+        from pi_heif import HeifImageFile
+    except ImportError as error:
+        advice = "install what reads it (pip install pillow-heif) or save it as JPEG."
+        if hasattr(sys, "frozen"):  # Nothing can be installed into a packaged program.
+            advice = "save it as JPEG."
+        raise PictureError(f"{title} is a HEIC picture; {advice}") from error
+    return HeifImageFile
 
 
 def _damaged(title: str) -> PictureError:

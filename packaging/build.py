@@ -8,7 +8,6 @@ Everything goes to dist/. Runs inside `.venv`, which `dev.py` sets up with the e
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import hashlib
 import os
 import shutil
@@ -23,7 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import debian
-from bundle import ROOT, Contents, Exclusion, contents, is_below, project
+import libraries
+from bundle import ROOT, Contents, Exclusion, contents, is_below, matches, project
 
 DIST = ROOT / "dist"
 WORK = ROOT / "build"
@@ -61,7 +61,7 @@ def timed(title: str) -> Iterator[None]:
 
 
 def build_program() -> None:
-    """Run PyInstaller, then take the symbol tables out."""
+    """Run PyInstaller, then make what it collected smaller."""
     shutil.rmtree(PROGRAM, ignore_errors=True)
     # -P: what setuptools left in the checkout, onlooker.egg-info, is no installed distribution.
     command = [sys.executable, "-P", "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
@@ -78,19 +78,9 @@ def build_program() -> None:
     if done.returncode:
         sys.exit(f"{Path(log.name).read_text('utf-8')}\nPyInstaller failed; its words are above.")
     if sys.platform == "linux":
-        strip_symbols(PROGRAM / "_internal", contents().stripped_files)
+        libraries.make_smaller(PROGRAM / "_internal", contents())
     if sys.platform == "win32":
         sign_for_windows(PROGRAM.glob("*.exe"))
-
-
-def strip_symbols(folder: Path, patterns: Iterable[str]) -> None:
-    if not shutil.which("strip"):
-        print("   “strip” (binutils) is not there: the package is larger than it need be.")
-        return
-    for path in files_of(folder):
-        place = path.relative_to(folder).as_posix()
-        if any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns):
-            subprocess.run(["strip", "--strip-unneeded", path], check=True)
 
 
 def sign_for_windows(programs: Iterable[Path]) -> None:
@@ -156,7 +146,7 @@ def measure(exclusion: Exclusion, sizes: dict[str, int]) -> int:
         if "__pycache__" not in place
         and (
             is_below(place.removesuffix(".py").replace("/", "."), exclusion.modules)
-            or any(fnmatch.fnmatchcase(place, pattern) for pattern in exclusion.files)
+            or matches(place, exclusion.files)
         )
     )
 

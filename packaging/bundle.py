@@ -56,6 +56,7 @@ class Contents:
     kept_models: tuple[str, ...]
     kept_sources: tuple[str, ...]
     stripped_files: tuple[str, ...]
+    dropped_icu_data: tuple[str, ...]
 
     @property
     def excluded_modules(self) -> list[str]:
@@ -76,11 +77,11 @@ class Contents:
         """
         place = target.replace("\\", "/")
         patterns = [pattern for exclusion in self.exclusions for pattern in exclusion.files]
-        if _matches(place, patterns):
+        if matches(place, patterns):
             return False
         if not place.endswith(".py"):
             return True
-        if place.startswith(("torch/", "transformers/")) and not _matches(place, self.kept_sources):
+        if place.startswith(("torch/", "transformers/")) and not matches(place, self.kept_sources):
             return False
         return not is_below(place.removesuffix(".py").replace("/", "."), self.excluded_modules)
 
@@ -100,6 +101,7 @@ def contents() -> Contents:
         tuple(table["transformers"]["keep_models"]),
         tuple(table["sources"]["keep"]),
         tuple(table["strip"]["files"]),
+        tuple(table["icu"]["items"]),
     )
 
 
@@ -107,7 +109,7 @@ def is_below(module: str, packages: Iterable[str]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-def _matches(place: str, patterns: Iterable[str]) -> bool:
+def matches(place: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns)
 
 
@@ -139,6 +141,11 @@ def resource_files() -> Iterator[tuple[Path, str]]:
         is_ours = path.is_file() and not path.name.startswith(".")
         if is_ours and "screenshots" not in path.relative_to(RESOURCES).parts:
             yield path, path.parent.relative_to(ROOT).as_posix()
+    for package in ("core", "gui"):
+        for path in sorted((ROOT / package).rglob("*")):
+            # Source of the kernels for graphics cards, which their driver's CUDA compiles.
+            if path.is_file() and path.suffix not in (".py", ".pyc"):
+                yield path, path.parent.relative_to(ROOT).as_posix()
     for name in ("LICENSE", "CHANGELOG.md"):
         yield ROOT / name, "."
 

@@ -28,6 +28,7 @@ MODEL = ROOT / "resources" / "built_in_model"
 
 # Wheels that carry no text of their licence, and ours that stands in for it.
 _LICENCE_OF = {
+    "pi_heif": ("LGPL-3.0.txt", "GPL-3.0.txt"),
     "pyside6_essentials": ("LGPL-3.0.txt", "GPL-3.0.txt"),
     "shiboken6": ("LGPL-3.0.txt", "GPL-3.0.txt"),
     "sentencepiece": ("Apache-2.0.txt",),

@@ -68,6 +68,8 @@ Root: HKA; Subkey: "Software\Classes\Applications\onlooker.exe\SupportedTypes"; 
 Root: HKA; Subkey: "Software\Classes\Applications\onlooker.exe\SupportedTypes"; ValueType: string; ValueName: ".tif"; ValueData: ""
 Root: HKA; Subkey: "Software\Classes\Applications\onlooker.exe\SupportedTypes"; ValueType: string; ValueName: ".tiff"; ValueData: ""
 Root: HKA; Subkey: "Software\Classes\Applications\onlooker.exe\SupportedTypes"; ValueType: string; ValueName: ".avif"; ValueData: ""
+Root: HKA; Subkey: "Software\Classes\Applications\onlooker.exe\SupportedTypes"; ValueType: string; ValueName: ".heic"; ValueData: ""
+Root: HKA; Subkey: "Software\Classes\Applications\onlooker.exe\SupportedTypes"; ValueType: string; ValueName: ".heif"; ValueData: ""
 
 [Run]
 Filename: "{app}\onlooker.exe"; Description: "{cm:LaunchProgram,Onlooker}"; Flags: nowait postinstall skipifsilent

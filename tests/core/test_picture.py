@@ -112,27 +112,39 @@ def test_format_is_told_by_content_whatever_the_name(
     assert is_picture(path)
 
 
-def test_heic_opens_with_the_extra_installed(tmp_path):
+@pytest.fixture
+def heic(tmp_path):
     pillow_heif = pytest.importorskip("pillow_heif")
     path = tmp_path / "phone.heic"
     pillow_heif.from_pillow(two_colours()).save(path, quality=95)
-    assert_two_colours(open_picture(path), tolerance=14)
-    assert is_picture(path)
+    return path
 
 
-def test_heic_without_the_extra_says_what_to_install(tmp_path):
-    path = tmp_path / "phone.heic"
-    path.write_bytes(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(100))
-    script = f"""
-        import sys
-        sys.modules["pillow_heif"] = None  # as when it is not installed
-        from pathlib import Path
-        from core.picture import open_picture
-        open_picture(Path({str(path)!r}))
-    """
-    done = python(script)
-    assert "“phone.heic” is a HEIC picture; install" in done.stderr
-    assert "pip install pillow-heif" in done.stderr
+def test_heic_opens_with_the_extra_installed(heic):
+    assert_two_colours(open_picture(heic), tolerance=14)
+    assert is_picture(heic)
+
+
+def test_heic_opens_with_the_reader_that_the_package_carries(heic, monkeypatch):
+    pytest.importorskip("pi_heif")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # As when it is not installed.
+    assert_two_colours(open_picture(heic), tolerance=14)
+
+
+def test_heic_without_a_reader_says_what_to_install(heic, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(PictureError, match=r"“phone.heic” is a HEIC .*pip install pillow-heif"):
+        open_picture(heic)
+
+
+def test_packaged_program_without_a_reader_asks_for_no_installation(heic, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(PictureError) as raised:
+        open_picture(heic)
+    assert str(raised.value) == "“phone.heic” is a HEIC picture; save it as JPEG."
 
 
 def test_bytes_without_a_path_are_a_pasted_picture():
