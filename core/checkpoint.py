@@ -21,6 +21,7 @@ from core.device import (
     require_fit,
 )
 from core.errors import Cancelled, CheckpointError
+from core.loading import load_weights
 from core.model_folder import Checkpoint, find_folder, read_checkpoint, read_config
 from core.model_folder import built_in_model as built_in_model
 from core.model_safety import read_settings, require_layers_in
@@ -34,7 +35,6 @@ from core.weights import (
     from_original,
     from_original_with_tower,
     from_transformers,
-    load_weights,
 )
 
 if TYPE_CHECKING:

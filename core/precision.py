@@ -263,6 +263,20 @@ def _packed(quantised: Quantised) -> tuple[Tensor, Tensor]:
     return numbers, scales
 
 
+def bits_of(model: nn.Module, bits: int) -> dict[str, int]:
+    """In how many bits each weight of `model` is kept that does not stay in 16, by its name.
+
+    These are all matrices of the language model's layers. The head is kept in 8 bits, as it has
+    the last word, and the embeddings are looked up and not multiplied by.
+    """
+    chosen = {
+        f"{name}.weight": bits
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and "language_model.layers." in name
+    }
+    return chosen | ({"lm_head.weight": 8} if chosen else {})
+
+
 def neighbours(parts: Sequence[Tensor]) -> Tensor | None:
     """The tensors one under the other as one, when that is how they lie; nothing is copied."""
     first, total = parts[0], sum(len(part) for part in parts)

@@ -1,14 +1,12 @@
-"""Tensors go from a checkpoint's files straight into the model, one at a time.
+"""Which tensor of a model lies where in a checkpoint's files, by names and shapes alone.
 
-The model stands on the meta device and takes each tensor as it comes: nothing is converted on
-disk, and the host holds no more than one file's pages beside the model.
+The headers are read, and what is in them is checked before memory is taken for anything.
 """
 
 from __future__ import annotations
 
 import json
 import pickle
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from core.device import is_out_of_memory, out_of_memory
-from core.errors import Cancelled, CheckpointError
+from core.errors import CheckpointError
 from core.model_folder import WEIGHT_FILES
 
 # A published name becomes the model's own, or None when the tensor is not wanted.
@@ -149,6 +146,7 @@ def reading(path: Path) -> Iterator[None]:
         RuntimeError,
         ValueError,
         AttributeError,
+        LookupError,
         EOFError,
         OSError,
     ) as error:
@@ -204,25 +202,25 @@ def _indexed(index: Path) -> dict[Path, list[str] | None]:
     return wanted
 
 
-# ---- files into the model ----------------------------------------------------------------------
+# ---- the model's tensors in the files ----------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where in the files a tensor of the model lies."""
 
     path: Path
     name: str
 
 
-def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, _Place]:
+def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, Place]:
     """For each tensor of `model` its place in the files; a later source goes before.
 
     Reads the headers alone. Raises CheckpointError when a tensor is missing, unexpected or has
     another shape; the tables of the vocabulary may have more rows than the model.
     """
     own = {from_transformers(name): (name, tensor) for name, tensor in model.state_dict().items()}
-    places: dict[str, _Place] = {}
+    places: dict[str, Place] = {}
     for source in sources:
         for path, listed in weight_files(source.folder).items():
             shard = open_shard(path)
@@ -241,7 +239,7 @@ def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, _Plac
                         "LLaVA-1.5 checkpoint."
                     )
                 _require_shape(plain, shard.shape(name), tuple(own[plain][1].shape), path)
-                places[own[plain][0]] = _Place(path, name)
+                places[own[plain][0]] = Place(path, name)
     if "lm_head.weight" not in places and _is_tied(model):
         embedding = own["language_model.embed_tokens.weight"][0]
         if embedding in places:
@@ -277,49 +275,3 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-
-
-def load_weights(
-    model: nn.Module,
-    places: dict[str, _Place],
-    device: torch.device,
-    dtype: torch.dtype,
-    on_fraction: Callable[[float], None],
-    stop: threading.Event,
-) -> None:
-    """Fill `model`, which stands on meta, on `device` in `dtype`, file by file.
-
-    Raises Cancelled between two tensors once `stop` is set, and OutOfMemory; what was loaded is
-    let go of then.
-    """
-    rows = {name: tensor.shape[0] for name, tensor in model.state_dict().items()}
-    total = sum(tensor.numel() for tensor in model.state_dict().values())
-    done = 0
-    loaded: dict[str, torch.Tensor] = {}
-    try:
-        for path in dict.fromkeys(place.path for place in places.values()):
-            here = {name: place.name for name, place in places.items() if place.path == path}
-            for name, tensor in _tensors(path, here):
-                if stop.is_set():
-                    raise Cancelled("Loading was cancelled.")
-                # Copied even when nothing changes: the file is let go of after this.
-                loaded[name] = tensor[: rows[name]].to(device=device, dtype=dtype, copy=True)
-                done += loaded[name].numel()
-                on_fraction(done / total)
-    except BaseException as error:
-        loaded.clear()
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-        if is_out_of_memory(error):
-            raise out_of_memory(device) from error
-        raise
-    model.load_state_dict(loaded, assign=True)
-
-
-def _tensors(path: Path, names: dict[str, str]) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors of one file under new names; the file is unmapped at the end."""
-    shard = open_shard(path)
-    for name, name_in_file in names.items():
-        with reading(path):
-            tensor = shard.tensor(name_in_file)
-        yield name, tensor
