@@ -6,7 +6,8 @@ question about the same picture prefills only what is new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from core.forward import ForwardPass, forward_pass
+from core.forward import Chosen, ForwardPass, forward_pass
 from core.prompt import IMAGE_TOKEN_INDEX, Inputs
 from core.transcript import Ending, Sampling
 
@@ -85,35 +86,72 @@ class DecodeLoop:
         """
         self._resize(slots)
         waiting = iter(jobs)
+        under_way: deque[_Pass] = deque()
         try:
             while True:
-                while any(slot.answer is None for slot in self._slots):
-                    job = next(waiting, None)
-                    if job is None:
-                        break
-                    decoded = self._begin(job)
-                    if decoded is not None:
-                        yield decoded
-                if all(slot.answer is None for slot in self._slots):
+                launched = self._launch(waiting, under_way)
+                if isinstance(launched, Decoded):
+                    yield launched
+                    continue
+                if launched is not None:
+                    under_way.append(launched)
+                elif not under_way:
                     return
-                yield from self._step()
+                # What came of a pass is heard while the next one computes.
+                ahead = 1 if launched is not None and self._runs_ahead() else 0
+                while len(under_way) > ahead:
+                    yield from self._heard(under_way.popleft())
         finally:
-            for slot in self._slots:
-                slot.answer = None
+            for number, slot in enumerate(self._slots):
+                if slot.answer is not None:
+                    slot.answer = None
+                    self._forward.rest(number)
 
     def release(self) -> None:
         """Gives the KV cache's memory back; the next answer begins from nothing."""
-        self._slots = []
+        for slot in self._slots:
+            slot.forget(0)
         self._forward.release()
 
-    def _resize(self, slots: int) -> None:
-        if slots == len(self._slots):
-            return
-        self._slots = [*self._slots[:slots], *(_Slot() for _ in range(slots - len(self._slots)))]
-        if self._forward.length:
-            self._forward.reserve(slots, self._forward.length)
+    def warm_up(self, length: int) -> None:
+        """What a first answer would wait for, beforehand: one slot of `length` positions."""
+        self._slots = [_Slot()]
+        self._forward.warm_up(length)
 
-    def _begin(self, job: Job) -> Decoded | None:
+    def _resize(self, slots: int) -> None:
+        if slots != len(self._slots):
+            self._slots = [_Slot() for _ in range(slots)]
+            self._forward.release()
+
+    def _launch(
+        self, waiting: Iterator[Job], under_way: Collection[_Pass]
+    ) -> _Pass | Decoded | None:
+        """The next job into a free slot, else a step of all busy ones, else nothing."""
+        if any(slot.answer is None for slot in self._slots):
+            job = next(waiting, None)
+            if job is not None:
+                return self._begin(job)
+        rows = {
+            number: slot.answer
+            for number, slot in enumerate(self._slots)
+            if slot.answer is not None
+        }
+        # Launched already, not heard yet.
+        tokens = {
+            number: len(answer.ids) + sum(answer in each.rows.values() for each in under_way)
+            for number, answer in rows.items()
+        }
+        if all(answer.most <= tokens[number] for number, answer in rows.items()):
+            return None
+        return _Pass(self._forward.step(), rows, is_step=True)
+
+    def _runs_ahead(self) -> bool:
+        """Whether the likeliest token is the next, so that the device need not wait for us."""
+        answers = [slot.answer for slot in self._slots if slot.answer is not None]
+        return self._forward.runs_ahead and all(answer.sampler.is_greedy for answer in answers)
+
+    @torch.inference_mode()
+    def _begin(self, job: Job) -> _Pass | Decoded:
         """Prefills `job` into the free slot that already holds the most of it."""
         if job.is_stopped():
             return Decoded(job, (), Ending.STOPPED)
@@ -125,47 +163,50 @@ class DecodeLoop:
         # The last position is always run again: its logits are not kept.
         begin = min(slot.common(positions, pixel_values), len(positions) - 1)
         slot.forget(begin)
-        # One position more, so that idle slots have a place where nothing is kept.
-        length = len(positions) + job.inputs.max_new_tokens + 1
+        # Two positions more: a step may be launched for nothing, and resting slots write behind.
+        length = len(positions) + job.inputs.max_new_tokens + 2
         self._forward.reserve(len(self._slots), length)
         new = positions[begin:]
         features = None
         if IMAGE_TOKEN_INDEX in new:
             features = self._forward.image_features(pixel_values)[-new.count(IMAGE_TOKEN_INDEX) :]
-        logits = self._forward.prefill(number, begin, new, features)
+        chosen = self._forward.prefill(number, begin, new, features)
         slot.hold(new, pixel_values)
-        slot.answer = _AnswerUnderWay(job, _Sampler(job.sampling, logits.device), begin)
-        return self._choose([slot], logits)[0]
-
-    def _step(self) -> list[Decoded]:
-        """One token further in every slot that has a job."""
-        count = 1 + max(n for n, slot in enumerate(self._slots) if slot.answer is not None)
-        rows = self._slots[:count]
-        # An idle row between the others writes behind what it holds.
-        ids = [slot.answer.ids[-1] if slot.answer is not None else 0 for slot in rows]
-        logits = self._forward.step(ids, [len(slot.positions) for slot in rows])
-        for slot in rows:
-            if slot.answer is not None:
-                slot.positions.append(slot.answer.ids[-1])
-        return [decoded for decoded in self._choose(rows, logits) if decoded is not None]
+        slot.answer = _AnswerUnderWay(job, _Sampler(job.sampling, chosen.logits.device), begin)
+        return _Pass(chosen, {number: slot.answer}, is_step=False)
 
     @torch.inference_mode()
-    def _choose(self, slots: Sequence[_Slot], logits: Tensor) -> list[Decoded | None]:
-        """Chooses each busy slot's next token from its row of float32 `logits`; who has ended?"""
-        likeliest = logits.argmax(-1).tolist()
-        decoded: list[Decoded | None] = []
-        for row, slot in enumerate(slots):
-            if slot.answer is None:
-                continue
-            answer = slot.answer
-            token = answer.sampler.choose(answer.ids, logits[row : row + 1], likeliest[row])
+    def _heard(self, this: _Pass) -> list[Decoded]:
+        """Chooses the next token of each answer in `this` pass. Who has ended?"""
+        likeliest = this.chosen.ids()
+        decoded: list[Decoded] = []
+        for number, answer in this.rows.items():
+            slot = self._slots[number]
+            if slot.answer is not answer:
+                continue  # It ended after this pass was launched.
+            row = number if this.is_step else 0
+            if this.is_step:
+                slot.positions.append(answer.ids[-1])
+            token = likeliest[row]
+            if not answer.sampler.is_greedy:
+                logits = this.chosen.logits[row : row + 1]
+                token = answer.sampler.choose(answer.ids, logits)
+                self._forward.take(number, token)
             ending = answer.take(token, self._eos_token_ids)
             if ending is not None:
                 slot.answer = None
+                self._forward.rest(number)
                 decoded.append(Decoded(answer.job, tuple(answer.ids), ending, answer.reused))
-            else:
-                decoded.append(None)
         return decoded
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """A prefill (one row) or a step (a row a slot) that was launched, and for whom, by slot."""
+
+    chosen: Chosen
+    rows: dict[int, _AnswerUnderWay]
+    is_step: bool
 
 
 def _positions(inputs: Inputs) -> list[int]:
@@ -210,6 +251,7 @@ class _Slot:
 class _AnswerUnderWay:
     def __init__(self, job: Job, sampler: _Sampler, reused: int):
         self.job, self.sampler, self.reused = job, sampler, reused
+        self.most = job.inputs.max_new_tokens
         self.ids: list[int] = []
 
     def take(self, token: int, eos_token_ids: Collection[int]) -> Ending | None:
@@ -220,7 +262,7 @@ class _AnswerUnderWay:
         self.job.on_token(token)
         if self.job.is_stopped():
             return Ending.STOPPED
-        return Ending.LENGTH if len(self.ids) >= self.job.inputs.max_new_tokens else None
+        return Ending.LENGTH if len(self.ids) >= self.most else None
 
 
 class _Sampler:
@@ -249,13 +291,16 @@ class _Sampler:
         else:
             self._generator.manual_seed(sampling.seed)
 
-    def choose(self, said: Sequence[int], logits: Tensor, likeliest: int) -> int:
-        """From float32 `logits` (1, vocab), of which `likeliest` is the greatest.
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is always chosen."""
+        return not self._processors and self._generator is None
+
+    def choose(self, said: Sequence[int], logits: Tensor) -> int:
+        """From float32 `logits` (1, vocab).
 
         As in `generate(inputs_embeds=…)`, only what was `said` in this answer is a repetition.
         """
-        if not self._processors and self._generator is None:
-            return likeliest
         ids = torch.tensor([list(said)], dtype=torch.long, device=logits.device)
         scores = self._processors(ids, logits)  # type: ignore[arg-type]
         if self._generator is None:

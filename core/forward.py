@@ -12,16 +12,20 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention.bias import causal_lower_right
 from transformers import LlavaForConditionalGeneration
 from transformers.activations import ACT2FN
 
+from core.kernels import Kernels, Shape, kernels
+from core.operations import TorchOperations
+from core.precision import Quantised, QuantisedLinear, joined, neighbours
 from core.prompt import IMAGE_TOKEN_INDEX
 
 log = logging.getLogger(__name__)
@@ -29,7 +33,7 @@ log = logging.getLogger(__name__)
 # Rotary embeddings that depend on nothing but the position.
 _ROPE_TYPES = {"default", "linear", "llama3"}
 # A graph belongs to one cache, so the cache grows in few steps.
-_LENGTH_STEP = 512
+LENGTH_STEP = 256
 # On a processor a step is bound by what it reads. Another thread pays from this much on; with
 # less, waiting for each other takes longer, and far longer when other programs want the cores.
 _BYTES_PER_THREAD = 32 << 20
@@ -45,8 +49,7 @@ def forward_pass(model: nn.Module) -> ForwardPass | None:
         log.info("Decoding by generate(): %s.", reason)
         return None
     forward = ForwardPass(model)
-    how = "CUDA graphs" if forward.device.type == "cuda" else "plain calls, no graphs"
-    log.info("Decoding by our own loop: %s, %s on %s.", how, forward.dtype, forward.device)
+    log.info("Decoding by our own loop: %s.", forward.path)
     return forward
 
 
@@ -57,7 +60,7 @@ def _obstacle(model: Any) -> str | None:
     config: Any = model.config
     text, vision = config.text_config, config.vision_config
     language: Any = model.model.language_model
-    linear = [m for m in language.modules() if type(m).__name__.startswith("Linear")]
+    linear = [m for m in language.modules() if "Linear" in type(m).__name__]
     parameters = list(model.parameters())
     if text.model_type != "llama" or text.hidden_act != "silu":
         return f"the language model is {text.model_type} with {text.hidden_act}"
@@ -65,7 +68,8 @@ def _obstacle(model: Any) -> str | None:
         return "the vision tower is not read at one layer of a CLIP"
     if language.rotary_emb.rope_type not in _ROPE_TYPES:
         return f"its rotary embeddings are {language.rotary_emb.rope_type}"
-    if any(type(module) is not nn.Linear for module in (*linear, model.lm_head)) or any(
+    own = (nn.Linear, QuantisedLinear)
+    if any(type(module) not in own for module in (*linear, model.lm_head)) or any(
         type(parameter.data) is not Tensor for parameter in parameters
     ):
         return "its weights are quantised by a library"
@@ -77,32 +81,61 @@ def _obstacle(model: Any) -> str | None:
 class ForwardPass:
     """Vision, prefill and decode step of one model, with its static KV cache.
 
-    The cache has one row of `length` positions for each of `slots`. Not safe for two threads at
+    The cache has one row of `length` positions for each of `slots`. A slot stands at a position
+    with a token to go on from, as `prefill` leaves it, until it rests. Not safe for two threads at
     once. What the cache holds in which slot is the caller's to know.
     """
 
     def __init__(self, model: Any):
         config, language = model.config.text_config, model.model.language_model
-        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
-        self.head_dim = config.head_dim or config.hidden_size // config.num_attention_heads
-        self.eps = config.rms_norm_eps
+        self._heads, self._key_heads = config.num_attention_heads, config.num_key_value_heads
+        self._head_dim = config.head_dim or config.hidden_size // config.num_attention_heads
+        self._eps = config.rms_norm_eps
         self._embedding = language.embed_tokens.weight
         self._rotary = language.rotary_emb
-        self._norm, self._head = language.norm.weight, model.lm_head
-        self._layers = [_Layer.joined(layer) for layer in language.layers]
+        self._norm = language.norm.weight
         self.device, self.dtype = self._embedding.device, self._embedding.dtype
+        group = self._heads // self._key_heads
+        shape = Shape(
+            dtype=self.dtype,
+            bits=_bits(model),
+            hidden=config.hidden_size,
+            inner=config.intermediate_size,
+            head_dim=self._head_dim,
+            group=group,
+        )
+        self._kernels = kernels(shape, self.device)
+        self._operations = self._kernels or TorchOperations(self.dtype, self._head_dim, group)
+        speller = Speller(self._kernels)
+        self._layers = [_Layer.joined(layer, speller) for layer in language.layers]
+        self._lm_head = model.lm_head
+        self._head = Matrix.joined([self._lm_head], speller)
         self._vision: Callable[[Tensor], Tensor] = _Vision(model)
-        read = (self._head.weight, *(weight for layer in self._layers for weight in layer.weights))
-        self._weight_bytes = sum(weight.nbytes for weight in read)
+        self._weight_bytes = self._head.nbytes + sum(layer.nbytes for layer in self._layers)
         self._position_bytes = (
-            len(self._layers) * 2 * self.kv_heads * self.head_dim * self.dtype.itemsize
+            len(self._layers) * 2 * self._key_heads * self._head_dim * self.dtype.itemsize
         )
         self.slots = self.length = 0
-        self._replay: Callable[[Tensor, Tensor], Tensor] | None = None
+        # Where each slot stands; negative at rest. The device has the same in `_state`, ids first.
+        self._positions: list[int] = []
+        self._replay: _Graph | None = None
         # A graph wants the same shapes at each step; without graphs, less is read.
-        self._has_graphs = self.device.type == "cuda"
+        self.runs_ahead = self._has_graphs = self.device.type == "cuda"
+        self._told = _Told(self.device)
         if self._has_graphs:
-            self._vision = _captured(self._vision, [self._pixels(model)]) or self._vision
+            with _attention_kernels():
+                self._vision = (
+                    _captured(self._vision, [self._pixels(model)], self.device) or self._vision
+                )
+
+    @property
+    def path(self) -> str:
+        """How it computes, for the log."""
+        graphs = "CUDA graphs" if self._has_graphs else "no graphs"
+        own = "our own kernels" if self._kernels is not None else "torch's operations"
+        return (
+            f"{graphs}, {own}, {self._layers[0].down.bits}-bit layers, {self.dtype}, {self.device}"
+        )
 
     def _pixels(self, model: Any) -> Tensor:
         size = model.config.vision_config.image_size
@@ -112,153 +145,282 @@ class ForwardPass:
     def reserve(self, slots: int, length: int) -> None:
         """Makes the cache exactly `slots` rows of at least `length` positions.
 
-        What the rows hold stays. Drops the captured step when anything changes.
+        What the rows hold stays when there are no more or fewer of them. Drops the captured step
+        when anything changes.
         """
-        length = max(-(-length // _LENGTH_STEP) * _LENGTH_STEP, self.length)
-        if (slots, length) == (self.slots, self.length):
+        if slots != self.slots:
+            self.release()
+        length = max(-(-length // LENGTH_STEP) * LENGTH_STEP, self.length)
+        if length == self.length:
             return
         self._replay = None
         # Zeros: a masked position still counts 0 × its value, which must not be NaN.
-        shape = (slots, 2 * self.kv_heads, length, self.head_dim)
+        shape = (slots, 2 * self._key_heads, length, self._head_dim)
         for layer in self._layers:
             grown = torch.zeros(shape, device=self.device, dtype=self.dtype)
             if layer.cache is not None:
-                kept = min(slots, self.slots)
-                grown[:kept, :, : self.length] = layer.cache[:kept]
+                grown[:, :, : self.length] = layer.cache
             layer.cache = grown
+        if self.slots == 0:
+            self._positions = [-1] * slots
+            self._state = torch.tensor([[0] * slots, [-1] * slots], device=self.device)
         self.slots, self.length = slots, length
-        positions = torch.arange(length, device=self.device)
-        cos, sin = self._rotary(self._embedding, positions[None])
-        half = self.head_dim // 2
-        # (length, 1, head_dim); the sign of rotate_half is in the sine.
-        self._cos = cos[0, :, None]
-        self._sin = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)[:, None]
-        self._positions = positions
-        self._rows = torch.arange(slots, device=self.device)
+        table_dtype = self._operations.table_dtype
+        like = torch.empty(0, device=self.device, dtype=table_dtype)
+        cos, sin = self._rotary(like, torch.arange(length, device=self.device)[None])
+        half = self._head_dim // 2
+        # (length, head_dim); the sign of rotate_half is in the sine.
+        self._cosine = cos[0].contiguous()
+        self._sine = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
 
     def release(self) -> None:
         """Gives the cache and the captured step back."""
         self._replay = None
         self.slots = self.length = 0
+        self._positions = []
         for layer in self._layers:
             layer.cache = None
 
     @torch.inference_mode()
-    def image_features(self, pixel_values: np.ndarray) -> Tensor:
-        """float32 (1, 3, size, size) → (image tokens, hidden size), projected."""
-        pixels = torch.from_numpy(pixel_values).to(self.device, self.dtype)
-        return self._vision(pixels)
+    def warm_up(self, length: int) -> None:
+        """On a card, all that a first answer would have to wait for: kernels loaded, one slot of
+        `length` positions reserved, its step captured."""
+        if not self._has_graphs:
+            return
+        self.reserve(1, length)
+        for begin, count in ((0, length // 2), (length // 2, 24)):
+            self.prefill(0, begin, [0] * count, None).ids()
+        self.step().ids()
+        self.rest(0)
 
     @torch.inference_mode()
-    def prefill(self, slot: int, begin: int, ids: Sequence[int], features: Tensor | None) -> Tensor:
-        """Writes `ids` from position `begin` on; returns the last one's logits, float32 (1, vocab).
+    def image_features(self, pixel_values: np.ndarray) -> Tensor:
+        """float32 (1, 3, size, size) → (image tokens, hidden size), projected.
 
-        The ids of -200, one beside the other, are the rows of `features`.
+        The next call writes over it.
+        """
+        return self._vision(self._sent(torch.from_numpy(pixel_values)).to(self.dtype))
+
+    def _sent(self, tensor: Tensor) -> Tensor:
+        """A copy on the device. From memory that is not pinned it would wait for all under way."""
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
+
+    @torch.inference_mode()
+    def prefill(self, slot: int, begin: int, ids: Sequence[int], features: Tensor | None) -> Chosen:
+        """Writes `ids` from position `begin` on, and leaves `slot` behind them.
+
+        The ids of -200, one beside the other, are the rows of `features`. The result has one row.
         """
         count = len(ids)
-        numbers = torch.tensor(ids).clamp(min=0).to(self.device)
+        end = begin + count
+        hidden = self._embedded(ids, features)
+        operations, delta = self._operations, None
+        for layer in self._layers:
+            assert layer.cache is not None
+            cache = layer.cache[slot]
+            states = operations.normalised(hidden, delta, layer.attention_norm, self._eps)
+            states = layer.query_key_value(states)
+            operations.turn_and_keep(states, cache, self._cosine, self._sine, begin)
+            if layer is self._layers[-1]:
+                # Of the others, nothing more is asked than their keys and values.
+                states, hidden = states[-1:], hidden[-1:]
+                delta = delta if delta is None else delta[-1:]
+            delta = layer.output(self._attention(states, cache[:, :end]))
+            states = operations.normalised(hidden, delta, layer.mlp_norm, self._eps)
+            delta = layer.down(operations.gated(layer.gate_up(states)))
+        logits = self._logits(hidden, delta)
+        likeliest = logits.argmax(-1)
+        self._state[0, slot : slot + 1] = likeliest
+        self._state[1, slot] = end
+        self._positions[slot] = end
+        return Chosen(logits, self._told.of(likeliest))
+
+    def _embedded(self, ids: Sequence[int], features: Tensor | None) -> Tensor:
+        """(rows, hidden): the embeddings of `ids`, the image's from `features`."""
+        numbers = self._sent(torch.tensor(ids).clamp(min=0))
         hidden = functional.embedding(numbers, self._embedding)
         if features is not None:
             first = ids.index(IMAGE_TOKEN_INDEX)
             hidden[first : first + len(features)] = features
-        end = begin + count
-        mask = None
-        if begin:
-            mask = torch.ones(count, end, device=self.device, dtype=torch.bool).tril(begin)
-
-        def attend(cache: Tensor, query: Tensor, key_value: Tensor) -> Tensor:
-            cache[slot, :, begin:end] = key_value.transpose(0, 1)
-            attention = functional.scaled_dot_product_attention(
-                query.transpose(0, 1)[None],
-                cache[slot : slot + 1, : self.kv_heads, :end],
-                cache[slot : slot + 1, self.kv_heads :, :end],
-                attn_mask=mask,
-                is_causal=mask is None,
-                enable_gqa=self.heads != self.kv_heads,
-            )
-            return attention[0].transpose(0, 1).reshape(count, -1)
-
-        hidden = self._through_layers(hidden, self._cos[begin:end], self._sin[begin:end], attend)
-        return self._logits(hidden[-1:])
-
-    @torch.inference_mode()
-    def step(self, ids: Sequence[int], positions: Sequence[int]) -> Tensor:
-        """One token further in the first slots: float32 (slots, vocab).
-
-        Writes `ids` at `positions` and gives the logits of what follows. What a slot holds before
-        its position stays as it is.
-        """
-        count = len(ids)
-        numbers, places = torch.tensor(ids), torch.tensor(positions)
-        if not self._has_graphs:
-            span = max(positions) + 1
-            with _threads(self._weight_bytes + count * span * self._position_bytes):
-                return self._step(numbers, places, span)
-        # One graph for all slots; the idle ones write where nothing is kept.
-        idle = (0, self.slots - count)
-        numbers = functional.pad(numbers, idle).to(self.device)
-        places = functional.pad(places, idle, value=self.length - 1).to(self.device)
-        if self._replay is None:
-            whole_step = partial(self._step, span=self.length)
-            self._replay = _captured(whole_step, [numbers, places]) or whole_step
-        return self._replay(numbers, places)[:count]
-
-    def _step(self, ids: Tensor, positions: Tensor, span: int) -> Tensor:
-        """`span` positions of the cache are read, those behind a slot's own position masked."""
-        count = len(ids)
-        rows = self._rows[:count]
-        mask = None
-        if count > 1 or self._has_graphs:
-            is_behind = self._positions[:span] > positions[:, None]
-            mask = torch.zeros(is_behind.shape, device=self.device, dtype=self.dtype)
-            mask = mask.masked_fill_(is_behind, float("-inf"))[:, None, None]
-
-        def attend(cache: Tensor, query: Tensor, key_value: Tensor) -> Tensor:
-            cache[rows, :, positions] = key_value
-            # Query heads that share a key stand as queries beside each other: no key is repeated.
-            attention = functional.scaled_dot_product_attention(
-                query.view(count, self.kv_heads, -1, self.head_dim),
-                cache[:count, : self.kv_heads, :span],
-                cache[:count, self.kv_heads :, :span],
-                attn_mask=mask,
-            )
-            return attention.reshape(count, -1)
-
-        hidden = functional.embedding(ids, self._embedding)
-        hidden = self._through_layers(hidden, self._cos[positions], self._sin[positions], attend)
-        return self._logits(hidden)
-
-    def _through_layers(
-        self,
-        hidden: Tensor,
-        cos: Tensor,
-        sin: Tensor,
-        attend: Callable[[Tensor, Tensor, Tensor], Tensor],
-    ) -> Tensor:
-        """(rows, hidden size) in and out. `attend` stores keys and values (rows, 2 × kv heads,
-        head_dim), and returns (rows, heads × head_dim)."""
-        count, half = len(hidden), self.head_dim // 2
-        turned_heads = self.heads + self.kv_heads
-        for layer in self._layers:
-            assert layer.cache is not None
-            states = self._normalised(hidden, layer.attention_norm)
-            states = functional.linear(states, *layer.query_key_value).view(
-                count, -1, self.head_dim
-            )
-            turned = states[:, :turned_heads]
-            torch.addcmul(turned * cos, turned.roll(half, -1), sin, out=turned)
-            attention = attend(layer.cache, states[:, : self.heads], states[:, self.heads :])
-            hidden = hidden + functional.linear(attention, *layer.output)
-            states = self._normalised(hidden, layer.mlp_norm)
-            gate, up = functional.linear(states, *layer.gate_up).chunk(2, -1)
-            hidden = hidden + functional.linear(functional.silu(gate) * up, *layer.down)
         return hidden
 
-    def _normalised(self, hidden: Tensor, weight: Tensor) -> Tensor:
-        return functional.rms_norm(hidden, weight.shape, weight, self.eps)
+    def _attention(self, states: Tensor, cache: Tensor) -> Tensor:
+        """Of the last rows that `cache` (2 × key heads, positions, head_dim) holds, each looks at
+        itself and those before it: `states` (rows, heads × head_dim) → (rows, heads × head_dim)."""
+        count, end = len(states), cache.shape[1]
+        queries = states[:, : self._heads * self._head_dim].view(count, self._heads, -1)
+        keys, values = cache[None, : self._key_heads], cache[None, self._key_heads :]
+        has_groups = self._heads != self._key_heads
+        mask: Any = None
+        if 1 < count < end and not has_groups:
+            mask = causal_lower_right(count, end)
+        elif 1 < count < end:
+            mask = torch.ones(count, end, device=self.device, dtype=torch.bool).tril(end - count)
+        with _attention_kernels():
+            attention = functional.scaled_dot_product_attention(
+                queries.transpose(0, 1)[None],
+                keys,
+                values,
+                attn_mask=mask,
+                is_causal=count == end,
+                enable_gqa=has_groups,
+            )
+        return attention[0].transpose(0, 1).reshape(count, -1)
 
-    def _logits(self, hidden: Tensor) -> Tensor:
-        return self._head(self._normalised(hidden, self._norm)).float()
+    @torch.inference_mode()
+    def step(self) -> Chosen:
+        """One token further in every slot that is not at rest.
+
+        Writes each slot's token at its position; the likeliest of what follows is then its token.
+        The result has a row for each of the first slots, up to the last that is not at rest. Its
+        logits are written over by the next step.
+        """
+        count = 1 + max(slot for slot, position in enumerate(self._positions) if position >= 0)
+        if not self._has_graphs:
+            span = max(self._positions) + 1
+            with _threads(self._weight_bytes + count * span * self._position_bytes):
+                logits = self._step(self._state[:, :count], span)
+        else:
+            # One graph for all slots.
+            if self._replay is None:
+                self._capture()
+            logits = self._replay() if self._replay else self._step(self._state, self.length)
+        self._positions = [at if at < 0 else at + 1 for at in self._positions]
+        return Chosen(logits[:count], self._told.of(self._state[0, :count]))
+
+    @torch.inference_mode()
+    def _capture(self) -> None:
+        """While a step is tried and captured nothing is kept of it."""
+        state = self._state.clone()
+        self._state[1] = -1
+        self._replay = _captured(partial(self._step, self._state, self.length), [], self.device)
+        self._state.copy_(state)
+
+    @torch.inference_mode()
+    def take(self, slot: int, token: int) -> None:
+        """Goes on from `token` in `slot` instead of from the likeliest."""
+        self._state[0, slot] = token
+
+    @torch.inference_mode()
+    def rest(self, slot: int) -> None:
+        """Stays where it is from now on. What `slot` holds before its position is kept."""
+        self._state[1, slot] = -1
+        self._positions[slot] = -1
+
+    def _step(self, state: Tensor, span: int) -> Tensor:
+        """Goes on from `state` (2, rows), ids and positions, and changes it; float32 logits.
+
+        `span` positions of the cache are read at most.
+        """
+        ids, positions = state
+        hidden = functional.embedding(ids, self._embedding)
+        if self._kernels is not None and len(hidden) == 1 and self._is_plain:
+            logits = self._fused_step(self._kernels, hidden, positions)
+        else:
+            place = self._operations.place(positions, span, self.length)
+            logits = self._unfused_step(hidden, place)
+        is_busy = positions >= 0
+        ids.copy_(torch.where(is_busy, logits.argmax(-1), ids))
+        positions += is_busy
+        return logits
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether every matrix is as the fused kernels want it."""
+        matrices = [matrix for layer in self._layers for matrix in layer.matrices]
+        bits = matrices[0].bits
+        return (
+            all(matrix.bits == bits and matrix.bias is None for matrix in matrices)
+            and self._head.bits == (16 if bits == 16 else 8)
+            and self._head.bias is None
+        )
+
+    def _unfused_step(self, hidden: Tensor, place: Any) -> Tensor:
+        operations: Any = self._operations
+        delta = None
+        for layer in self._layers:
+            states = operations.normalised(hidden, delta, layer.attention_norm, self._eps)
+            states = layer.query_key_value(states)
+            states = operations.attend(states, layer.cache, self._cosine, self._sine, place)
+            delta = layer.output(states)
+            states = operations.normalised(hidden, delta, layer.mlp_norm, self._eps)
+            delta = layer.down(operations.gated(layer.gate_up(states)))
+        return self._logits(hidden, delta)
+
+    def _fused_step(self, kernels: Kernels, hidden: Tensor, positions: Tensor) -> Tensor:
+        """The same for one row in five kernels a layer."""
+        eps = self._eps
+        for layer in self._layers:
+            assert layer.cache is not None
+            states = kernels.multiply_normalised(
+                layer.query_key_value.weight, hidden, layer.attention_norm, eps
+            )
+            states = kernels.attend(states, layer.cache, self._cosine, self._sine, positions)
+            kernels.multiply_added(layer.output.weight, states, hidden)
+            states = kernels.multiply_gated(layer.gate_up.weight, hidden, layer.mlp_norm, eps)
+            kernels.multiply_added(layer.down.weight, states, hidden)
+        return kernels.multiply_head(self._head.weight, hidden, self._norm, eps)
+
+    def _logits(self, hidden: Tensor, delta: Tensor | None) -> Tensor:
+        """float32 (rows, vocab) of the layers' sum."""
+        states = self._operations.normalised(hidden, delta, self._norm, self._eps)
+        return (self._head(states) if self._head.bits < 16 else self._lm_head(states)).float()
+
+
+class Chosen:
+    """What a pass came to. `logits` float32 (rows, vocab) are good until the next pass."""
+
+    def __init__(self, logits: Tensor, told: Callable[[], list[int]]):
+        self.logits, self._told = logits, told
+
+    def ids(self) -> list[int]:
+        """The likeliest id of each row. Waits for the pass; good until four more have begun."""
+        return self._told()
+
+
+class _Told:
+    """Brings ids from the device without waiting for what is launched after them."""
+
+    _AT_ONCE = 4
+
+    def __init__(self, device: torch.device):
+        self._is_cuda = device.type == "cuda"
+        self._next = 0
+        self._buffers: list[Tensor] = []
+
+    def of(self, ids: Tensor) -> Callable[[], list[int]]:
+        if not self._is_cuda:
+            known = ids.tolist()
+            return lambda: known
+        if not self._buffers or len(self._buffers[0]) < len(ids):
+            size = max(64, len(ids))
+            self._buffers = [
+                torch.empty(size, dtype=torch.int64, pin_memory=True) for _ in range(self._AT_ONCE)
+            ]
+        self._next = (self._next + 1) % self._AT_ONCE
+        buffer = self._buffers[self._next][: len(ids)]
+        buffer.copy_(ids, non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+
+        def wait() -> list[int]:
+            event.synchronize()
+            return buffer.tolist()
+
+        return wait
+
+
+@contextmanager
+def _attention_kernels() -> Iterator[None]:
+    """Within, cuDNN's attention is left out: it plans for each new length, up to a second long."""
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(before)
 
 
 @contextmanager
@@ -274,8 +436,68 @@ def _threads(bytes_read: int) -> Iterator[None]:
 
 # ---- weights ----------------------------------------------------------------------------------
 
-_Linear = tuple[Tensor, Tensor | None]
-"""Weight (out, in) and bias (out,)."""
+
+class Speller:
+    """Multiplies by quantised weights: many rows want them spelled out, a part at a time."""
+
+    # The part's bytes. All matrices are spelled out into the same memory.
+    _BYTES = 90 << 20
+
+    def __init__(self, kernels: Kernels | None):
+        self._kernels = kernels
+        self._spelled: Tensor | None = None
+
+    def multiply(self, states: Tensor, weight: Quantised, bias: Tensor | None) -> Tensor:
+        """(rows, in) → (rows, out)."""
+        if self._kernels is None:
+            return QuantisedLinear(weight, bias)(states)
+        rows, columns = weight.shape
+        if self._spelled is None:
+            size = self._BYTES // states.itemsize
+            self._spelled = torch.empty(size, device=states.device, dtype=states.dtype)
+        parts = -(-rows * columns // len(self._spelled))
+        step = -(-rows // parts)
+        product = states.new_empty(len(states), rows)
+        for first in range(0, rows, step):
+            last = min(first + step, rows)
+            part = self._spelled[: (last - first) * columns].view(last - first, columns)
+            self._kernels.dequantise(weight.rows(first, last), part)
+            torch.mm(states, part.t(), out=product[:, first:last])
+        return product if bias is None else product + bias
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A linear layer, or some that take the same input as one: (rows, in) → (rows, out)."""
+
+    weight: Tensor | Quantised
+    bias: Tensor | None
+    speller: Speller
+
+    @property
+    def bits(self) -> int:
+        weight = self.weight
+        return weight.bits if isinstance(weight, Quantised) else 8 * weight.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.weight.nbytes
+
+    def __call__(self, states: Tensor) -> Tensor:
+        if isinstance(self.weight, Quantised):
+            return self.speller.multiply(states, self.weight, self.bias)
+        return functional.linear(states, self.weight, self.bias)
+
+    @staticmethod
+    @torch.no_grad()
+    def joined(modules: Sequence[Any], speller: Speller) -> Matrix:
+        """The modules as one matrix, of which their own weights are or become views."""
+        bias = None
+        if modules[0].bias is not None:
+            bias = _joined([module.bias for module in modules])
+        if isinstance(modules[0], QuantisedLinear):
+            return Matrix(joined([module.quantised for module in modules]), bias, speller)
+        return Matrix(_joined([module.weight for module in modules]), bias, speller)
 
 
 @dataclass(eq=False)
@@ -283,51 +505,55 @@ class _Layer:
     """One decoder layer's weights, and its keys and values (slots, 2 × kv heads, length, dim)."""
 
     attention_norm: Tensor
-    query_key_value: _Linear
-    output: _Linear
+    query_key_value: Matrix
+    output: Matrix
     mlp_norm: Tensor
-    gate_up: _Linear
-    down: _Linear
+    gate_up: Matrix
+    down: Matrix
     cache: Tensor | None = None
 
     @property
-    def weights(self) -> list[Tensor]:
-        return [
-            weight for weight, _ in (self.query_key_value, self.output, self.gate_up, self.down)
-        ]
+    def matrices(self) -> tuple[Matrix, ...]:
+        return self.query_key_value, self.output, self.gate_up, self.down
+
+    @property
+    def nbytes(self) -> int:
+        return sum(matrix.nbytes for matrix in self.matrices)
 
     @staticmethod
-    def joined(layer: Any) -> _Layer:
+    def joined(layer: Any, speller: Speller) -> _Layer:
         attention, mlp = layer.self_attn, layer.mlp
         return _Layer(
             layer.input_layernorm.weight,
-            _joined(attention.q_proj, attention.k_proj, attention.v_proj),
-            _joined(attention.o_proj),
+            Matrix.joined([attention.q_proj, attention.k_proj, attention.v_proj], speller),
+            Matrix.joined([attention.o_proj], speller),
             layer.post_attention_layernorm.weight,
-            _joined(mlp.gate_proj, mlp.up_proj),
-            _joined(mlp.down_proj),
+            Matrix.joined([mlp.gate_proj, mlp.up_proj], speller),
+            Matrix.joined([mlp.down_proj], speller),
         )
 
 
-@torch.no_grad()
-def _joined(*modules: nn.Linear) -> _Linear:
-    """The modules as one matrix, of which their own weights become views."""
-    if len(modules) == 1:
-        return modules[0].weight, modules[0].bias
-    sizes = [module.out_features for module in modules]
-    weight = torch.cat([module.weight for module in modules])
-    for module, part in zip(modules, weight.split(sizes), strict=True):
-        module.weight.data = part
-    if weight.is_cuda:
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """The tensors one under the other as one, of which they are or become views."""
+    together = neighbours(parts)
+    if together is not None:
+        return together
+    together = torch.cat([part.data for part in parts])
+    for part, view in zip(parts, together.split([len(part) for part in parts]), strict=True):
+        part.data = view
+    if together.is_cuda:
         # The holes that the parts leave fit no joined matrix: 66 % of the weights would stay
         # reserved a second time.
         torch.cuda.empty_cache()
-    if modules[0].bias is None:
-        return weight, None
-    bias = torch.cat([module.bias for module in modules])
-    for module, part in zip(modules, bias.split(sizes), strict=True):
-        module.bias.data = part
-    return weight, bias
+    return together
+
+
+def _bits(model: Any) -> int:
+    """Of the decoder layers' weights."""
+    projection = model.model.language_model.layers[0].mlp.down_proj
+    if isinstance(projection, QuantisedLinear):
+        return projection.bits
+    return 8 * projection.weight.itemsize
 
 
 class _Vision:
@@ -342,9 +568,10 @@ class _Vision:
         layers = tower.encoder.layers
         # hidden_states[0] is what goes into the first layer.
         self._layers = layers[: layer if layer >= 0 else len(layers) + 1 + layer]
+        attention = [layer.self_attn for layer in self._layers]
         self._joined = [
-            _joined(layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj)
-            for layer in self._layers
+            Matrix.joined([each.q_proj, each.k_proj, each.v_proj], Speller(None))
+            for each in attention
         ]
         self._heads, self._activation = config.num_attention_heads, ACT2FN[config.hidden_act]
         self._first = 1 if model.config.vision_feature_select_strategy == "default" else 0
@@ -352,15 +579,15 @@ class _Vision:
 
     def __call__(self, pixels: Tensor) -> Tensor:
         hidden = self._first_norm(self._embeddings(pixels))
-        for layer, joined in zip(self._layers, self._joined, strict=True):
-            hidden = hidden + self._attention(layer, joined, layer.layer_norm1(hidden))
+        for layer, matrix in zip(self._layers, self._joined, strict=True):
+            hidden = hidden + self._attention(layer, matrix, layer.layer_norm1(hidden))
             states = self._activation(layer.mlp.fc1(layer.layer_norm2(hidden)))
             hidden = hidden + layer.mlp.fc2(states)
         return self._projector(hidden[0, self._first :])
 
-    def _attention(self, layer: Any, joined: _Linear, states: Tensor) -> Tensor:
+    def _attention(self, layer: Any, joined: Matrix, states: Tensor) -> Tensor:
         count = states.shape[1]
-        states = functional.linear(states, *joined).view(1, count, 3, self._heads, -1)
+        states = joined(states).view(1, count, 3, self._heads, -1)
         query, key, value = states.permute(2, 0, 3, 1, 4)
         attention = functional.scaled_dot_product_attention(query, key, value)
         return layer.self_attn.out_proj(attention.transpose(1, 2).reshape(1, count, -1))
@@ -375,9 +602,11 @@ class _Graph:
     The output is overwritten by the next call.
     """
 
-    def __init__(self, function: Callable[..., Tensor], inputs: Sequence[Tensor]):
+    def __init__(
+        self, function: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device
+    ):
         self._inputs = [tensor.clone() for tensor in inputs]
-        self._device = self._inputs[0].device
+        self._device = device
         with torch.cuda.device(self._device):
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
@@ -399,10 +628,12 @@ class _Graph:
 
 
 @torch.inference_mode()
-def _captured(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> _Graph | None:
+def _captured(
+    function: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device
+) -> _Graph | None:
     """The graph of `function`, or None where the device refuses: then it is called as it is."""
     try:
-        return _Graph(function, inputs)
+        return _Graph(function, inputs, device)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:

@@ -425,7 +425,7 @@ def test_the_log_says_when_the_loop_decodes(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level("INFO", "core"):
         loop_for(tiny_model())
 
-    assert "Decoding by our own loop: plain calls, no graphs, torch.float32 on cpu" in caplog.text
+    assert "Decoding by our own loop: no graphs, torch's operations, 32-bit layers" in caplog.text
 
 
 def test_beams_are_not_the_loops() -> None:
