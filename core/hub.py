@@ -11,6 +11,7 @@ import asyncio
 import errno
 import hashlib
 import json
+import operator
 import os
 import threading
 import time
@@ -156,7 +157,7 @@ def _small_first(files: list[HubFile]) -> list[HubFile]:
 def checksum_of(
     file: HubFile, path: Path, stop: threading.Event, on_bytes: Callable[[int], None]
 ) -> str:
-    """The checksum of what is at `path`, of the kind that `file` has."""
+    """The checksum of what is at `path`, of the kind that `file` has; Cancelled by `stop`."""
     digest = _digest(file)
     with path.open("rb") as opened:
         while block := opened.read(_READ_BYTES):
@@ -226,7 +227,9 @@ class _Download:
         return folder
 
     def _place(self, parent: Path | None, hub_id: str) -> Place:
-        return FolderPlace(parent, hub_id) if parent else CachePlace(self._hub.cache, hub_id)
+        if parent is None:
+            return CachePlace(self._hub.cache, hub_id)
+        return FolderPlace(parent / hub_id.rpartition("/")[2], hub_id)
 
     async def _fetch(self, hub_id: str, place: Place) -> Path:
         """The model, and before its weights the tower that its settings name."""
@@ -365,6 +368,9 @@ class _Download:
                 error, asked = busy, busy.seconds
             except self._failures as failure:
                 error, asked = failure, None
+                if not self._moved and len(self._hub.waits) - operator.length_hint(waits) >= 2:
+                    # Nothing has ever come: there is no network, rather than a broken one.
+                    waits = iter(())
             if self._done > before:
                 waits = iter(self._hub.waits)
             wait = next(waits, None)

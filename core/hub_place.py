@@ -199,12 +199,12 @@ class CachePlace(Place):
 class FolderPlace(Place):
     """In a folder by itself, with the files under their own names."""
 
-    def __init__(self, parent: Path, hub_id: str):
-        super().__init__(parent / hub_id.rpartition("/")[2], hub_id)
-        self._kept = Record.read(self.root)
-        if self._kept is None and self.root.is_dir() and any(self.root.glob("[!.]*")):
+    def __init__(self, root: Path, hub_id: str):
+        super().__init__(root, hub_id)
+        self._kept = Record.read(root)
+        if self._kept is None and root.is_dir() and any(root.glob("[!.]*")):
             raise HubError(
-                f"There is a folder “{self.root.name}” in {parent} already, with other things in "
+                f"There is a folder “{root.name}” in {root.parent} already, with other things in "
                 "it. Choose another folder for downloads."
             )
 

@@ -119,7 +119,8 @@ class Settings(BaseModel):
 
     `prompt_history` and `model_folders` have the newest last. `window` is the window's own
     word for its size and place, `updates_address` of a change log, "" for the one that the
-    package names, `last_folder` where the file dialog was, "" for nowhere yet.
+    package names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
+    `download_folder`, "" for the hub's cache; with `works_offline` nothing asks the network.
     """
 
     model_config = ConfigDict(
@@ -128,7 +129,7 @@ class Settings(BaseModel):
 
     model: str = Field(default=BUILT_IN, min_length=1)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
-    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    dtype: Literal["auto", "16-bit", "8-bit", "4-bit", "float16", "bfloat16", "float32"] = "auto"
 
     temperature: float = Field(default=0.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
@@ -147,6 +148,8 @@ class Settings(BaseModel):
     last_prompt: str = ""
     prompt_history: Annotated[list[str], _newest(REMEMBERED_PROMPTS)] = []
     model_folders: Annotated[list[str], _newest(REMEMBERED_FOLDERS)] = []
+    download_folder: str = ""
+    works_offline: bool = False
 
     _notes: tuple[str, ...] = PrivateAttr(())
 

@@ -1,4 +1,4 @@
-"""`onlooker caption` and `onlooker bench`: the terminal, the second client of the core."""
+"""`onlooker caption`, `bench` and `models`: the terminal, the second client of the core."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import batch_terminal
+from core import batch_terminal, models_terminal
 from core.errors import AppError, Cancelled, CheckpointError
 from core.picture import find_pictures, open_picture
 from core.trace import as_json
-from core.transcript import BUILT_IN, Answer, ModelChoice, Request, Sampling, Turn
+from core.transcript import BUILT_IN, DTYPES, Answer, ModelChoice, Request, Sampling, Turn
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -48,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _stop_on_interrupt() as stop:
             if options.verb == "bench":
                 return _bench(options, stop)
+            if options.verb == "models":
+                return models_terminal.run(options, stop, _print)
             captions = _Captions(options, stop)
             if batch_terminal.is_wanted(options):
                 return batch_terminal.run(options, captions.sampling, captions.open_engine)
@@ -89,6 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--format", default="text", choices=["text", "json"], help="json: one object a line")
     add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
     batch_terminal.add_arguments(caption)
+    models_terminal.add_arguments(
+        verbs.add_parser(
+            "models",
+            help="what models are here; get, check and remove them",
+            description="List the models on this computer and those to be had; get, check and "
+            "remove them.",
+        )
+    )
     bench = verbs.add_parser(
         "bench",
         help="measure how fast answers come",
@@ -121,7 +131,7 @@ def _add_model(add: Callable[..., Any]) -> None:
         help="the built-in model, a folder with LLaVA-1.5, or its name in the Hugging Face cache",
     )
     add("--device", default="auto", type=_device, metavar="auto|cpu|cuda[:N]")
-    add("--dtype", default="auto", choices=["auto", "float16", "bfloat16", "float32"])
+    add("--dtype", default="auto", choices=DTYPES, help="8-bit and 4-bit take less memory")
 
 
 def _device(text: str) -> str:

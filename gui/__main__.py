@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 STARTED = time.perf_counter()
-VERBS = ("caption", "bench")
+VERBS = ("caption", "bench", "models")
 SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 
 

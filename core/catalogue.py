@@ -1,0 +1,39 @@
+"""Models that can be had from the hub and are known to run here; a short list, in a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Offer:
+    """`size` in bytes is about what is downloaded, the vision tower included: the parameters at
+    the precision that the hub keeps them in. What it really is, the hub says when it is asked.
+    `config` are the settings that memory depends on."""
+
+    hub_id: str
+    name: str
+    licence: str
+    is_gated: bool
+    size: int
+    parameters: int
+    config: Mapping[str, Any] = field(repr=False)
+    tower: str = ""
+
+
+@cache
+def offers() -> tuple[Offer, ...]:
+    """In the order in which they are shown."""
+    root = getattr(sys, "_MEIPASS", None) or Path(__file__).parents[1]
+    text = (Path(root) / "resources" / "models.json").read_text(encoding="utf-8")
+    return tuple(Offer(**entry) for entry in json.loads(text))
+
+
+def offer_of(hub_id: str) -> Offer | None:
+    return next((offer for offer in offers() if offer.hub_id == hub_id), None)

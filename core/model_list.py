@@ -1,0 +1,484 @@
+"""Which models are on this computer, what they need, and how they are moved, checked, removed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from core.catalogue import offer_of
+from core.errors import AppError, Cancelled, CheckpointError, HubError
+from core.fit import PRECISIONS, cards, free_memory, memory_need
+from core.hub import Progress, checksum_of, wanted_files
+from core.hub_place import (
+    RECORD,
+    CachePlace,
+    FolderPlace,
+    HubFile,
+    Record,
+    free_bytes,
+    remove_downloaded,
+)
+from core.model_folder import built_in_model, read_checkpoint
+from core.transcript import BUILT_IN
+
+_MOST_FOLDERS = 300
+_COPY_BYTES = 2**22
+# They see, but do not speak: the towers of other models.
+_TOWERS = ("clip", "siglip", "siglip2", "clip_vision_model", "siglip_vision_model")
+
+
+class Where(StrEnum):
+    BUILT_IN = "built-in"
+    CACHE = "cache"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A model that is here, or begun. `model` is what `ModelChoice` takes.
+
+    `size` are bytes on the disk, `total` those that it will have; `problem` is a sentence that
+    says why it cannot be loaded, "" if it can. `is_ours` says that Onlooker downloaded it into
+    its folder, and may move and remove it; what lies in the cache is everybody's and may too.
+    """
+
+    model: str
+    name: str
+    folder: Path
+    where: Where
+    size: int
+    total: int
+    hub_id: str = ""
+    licence: str = ""
+    problem: str = ""
+    is_ours: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    tower: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.size >= self.total
+
+    @property
+    def can_move(self) -> bool:
+        return self.is_whole and (self.where is Where.CACHE or self.is_ours)
+
+
+def find_models(folders: Iterable[Path], cache: Path) -> list[LocalModel]:
+    """The built-in model, those in the hub's cache, and those in `folders` or one level below.
+
+    Reads settings and sizes, no weights; asks no network. Takes as long as the disk does.
+    """
+    found = [_built_in()]
+    found += sorted(_in_cache(cache), key=lambda model: model.name.lower())
+    seen: set[Path] = set()
+    for folder in folders:
+        for place in _model_folders(folder):
+            resolved = place.resolve()
+            if resolved not in seen and resolved != built_in_model().resolve():
+                seen.add(resolved)
+                found += _in_folder(place)
+    return found
+
+
+def memory_needs(
+    config: Mapping[str, Any],
+    device: str,
+    tower: Mapping[str, Any] | None = None,
+    parameters: int | None = None,
+) -> dict[str, int]:
+    """Bytes of memory in each of 16, 8 and 4 bits; {} where the settings do not tell."""
+    try:
+        return {
+            precision: memory_need(
+                config, precision, device=device, tower=tower, parameters=parameters
+            ).total
+            for precision in PRECISIONS
+        }
+    except CheckpointError:
+        return {}
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where a model would compute: cpu or cuda:N, what people call it, and the bytes free there,
+    None where nobody tells."""
+
+    device: str
+    name: str
+    free: int | None
+
+    def best(self, needs: Mapping[str, int]) -> str | None:
+        """The finest precision that fits; None if none does."""
+        if self.free is None:
+            return next(iter(needs), None)
+        return next((precision for precision, need in needs.items() if need <= self.free), None)
+
+
+def room_here(device: str = "auto", taken: int = 0) -> Room:
+    """What is free on auto, cpu, cuda or cuda:N; `taken` bytes there are given back before.
+
+    Takes seconds the first time where there is a card, as torch is asked.
+    """
+    if device != "cpu" and _may_have_card():
+        index = int(device.partition(":")[2] or 0)
+        for card in cards():
+            if card.index == index:
+                return Room(f"cuda:{index}", card.name, card.free + taken)
+    free = free_memory("cpu")
+    return Room("cpu", "this computer", None if free is None else free + taken)
+
+
+def _may_have_card() -> bool:
+    """Without torch, which takes seconds to say no."""
+    return (
+        "torch" in sys.modules
+        or Path("/proc/driver/nvidia/version").exists()
+        or shutil.which("nvidia-smi") is not None
+    )
+
+
+def remove_model(model: LocalModel, cache: Path) -> None:
+    """Delete a model's files. A folder of the person's own is never touched: HubError."""
+    try:
+        if model.where is Where.CACHE:
+            place = CachePlace(cache, model.hub_id)
+            with place.lock():
+                shutil.rmtree(place.root)
+        elif model.is_ours:
+            remove_downloaded(model.folder)
+        else:
+            raise HubError(
+                f"“{model.name}” was not downloaded by Onlooker. Remove its folder yourself."
+            )
+    except OSError as error:
+        raise HubError(
+            f"“{model.name}” cannot be removed ({error.strerror or error}). Unload it, and close "
+            "other programs that use it."
+        ) from error
+
+
+def move_model(
+    model: LocalModel,
+    cache: Path,
+    parent: Path,
+    on_progress: Callable[[Progress], None],
+    stop: threading.Event,
+) -> Path:
+    """Bring a downloaded model into a folder of its own in `parent`, and give that folder.
+
+    What was is removed once all is there. Blocks; raises HubError, and Cancelled with `stop`.
+    """
+    target = parent / model.name
+    if target.resolve() == model.folder.resolve():
+        raise HubError(f"“{model.name}” is in this folder already. Choose another one.")
+    files = _record_of(model)
+    if files is None or not model.can_move:
+        raise HubError(
+            f"Where “{model.name}” came from is not known. Move its folder yourself, then add it."
+        )
+    total = sum(record.size for _, record, _ in files)
+    if free_bytes(parent) < total:
+        raise HubError(
+            f"“{model.name}” needs {total / 1e9:.1f} GB in {parent}, where "
+            f"{free_bytes(parent) / 1e9:.1f} GB are free. Choose another folder.",
+            "space",
+        )
+    told = _Counter(f"Moving {model.name}", total, on_progress, stop)
+    try:
+        for source, record, inside in files:
+            place = FolderPlace(target / inside, record.hub_id)
+            with place.lock():
+                place.begin(record)
+                for file in record.files:
+                    _copy(source / file.name, place.half(file), told)
+                    place.put(record, file)
+                place.finish(record)
+    except (OSError, Cancelled) as error:
+        remove_downloaded(target)
+        if isinstance(error, Cancelled):
+            raise
+        raise HubError(
+            f"“{model.name}” cannot be written to {parent} ({error.strerror or error}). Choose "
+            "another folder."
+        ) from error
+    remove_model(model, cache)
+    return target
+
+
+def check_model(
+    model: LocalModel, on_progress: Callable[[Progress], None], stop: threading.Event
+) -> list[str]:
+    """Read all of a model again; gives what is wrong in sentences, [] if nothing is.
+
+    Checksums are compared where they are known: in the hub's cache and in what Onlooker
+    downloaded. Elsewhere the weights' files are looked at for their length.
+    """
+    if not model.is_whole:
+        return [f"“{model.name}” is not all here. Go on with its download."]
+    problems = [model.problem] if model.problem else []
+    known = list(_known_files(model))
+    told = _Counter(
+        f"Checking {model.name}", sum(file.size for _, file in known), on_progress, stop
+    )
+    for path, file in known:
+        try:
+            is_right = checksum_of(file, path, stop, told.add) == file.checksum
+        except OSError as error:
+            problems.append(f"“{file.name}” cannot be read ({error.strerror}). Download it again.")
+            continue
+        if not is_right:
+            problems.append(f"“{file.name}” is damaged. Remove the model and download it again.")
+    checked = {path.name for path, _ in known}
+    problems += [
+        f"“{path.name}” is cut off or damaged. Copy it again from where it came."
+        for path in sorted(model.folder.glob("*.safetensors"))
+        if path.name not in checked and not _is_sound(path)
+    ]
+    return problems
+
+
+# ---- what is where -----------------------------------------------------------------------------
+
+
+def _built_in() -> LocalModel:
+    folder = built_in_model()
+    size = _size_of(folder)
+    return LocalModel(
+        BUILT_IN,
+        "Built-in model",
+        folder,
+        Where.BUILT_IN,
+        size,
+        size,
+        licence="Apache 2.0",
+        config=_config(folder),
+    )
+
+
+def _in_cache(cache: Path) -> Iterator[LocalModel]:
+    for root in _folders_in(cache):
+        hub_id = root.name.removeprefix("models--").replace("--", "/", 1)
+        if not root.name.startswith("models--"):
+            continue
+        record = Record.read(root)
+        if record is not None:
+            place = CachePlace(cache, record.hub_id)
+            folder = place.folder(record.revision)
+            size, total = place.bytes_here(record), record.size
+        else:
+            revision = _text(root / "refs" / "main")
+            folder = root / "snapshots" / revision
+            if not revision or not (folder / "config.json").is_file():
+                continue
+            size = total = _size_of(folder)
+        yield from _model(
+            hub_id, hub_id.rpartition("/")[2], folder, Where.CACHE, size, total, hub_id
+        )
+
+
+def _in_folder(folder: Path) -> Iterator[LocalModel]:
+    record = Record.read(folder)
+    size = total = _size_of(folder)
+    if record is not None:
+        size, total = FolderPlace(folder, record.hub_id).bytes_here(record), record.size
+    yield from _model(
+        str(folder),
+        folder.name,
+        folder,
+        Where.FOLDER,
+        size,
+        total,
+        record.hub_id if record else "",
+        is_ours=record is not None,
+    )
+
+
+def _model(
+    model: str,
+    name: str,
+    folder: Path,
+    where: Where,
+    size: int,
+    total: int,
+    hub_id: str,
+    *,
+    is_ours: bool = False,
+) -> Iterator[LocalModel]:
+    """One, or none for what is no model that sees and speaks."""
+    config = _config(folder)
+    is_begun = size < total
+    problem = "" if is_begun else _problem(folder)
+    if (problem or (is_begun and config)) and not _sees_and_speaks(config):
+        return
+    offer = offer_of(hub_id)
+    yield LocalModel(
+        model,
+        name,
+        folder,
+        where,
+        size,
+        total,
+        hub_id,
+        offer.licence if offer else "",
+        problem,
+        is_ours,
+        config or (offer.config if offer else {}),
+        _tower(folder, config),
+    )
+
+
+def _problem(folder: Path) -> str:
+    try:
+        read_checkpoint(folder)
+    except AppError as error:
+        return str(error)
+    return ""
+
+
+def _sees_and_speaks(config: Mapping[str, Any]) -> bool:
+    sees = "vision_config" in config or "mm_vision_tower" in config
+    return sees and config.get("model_type") not in _TOWERS
+
+
+def _tower(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    named = config.get("mm_vision_tower")
+    if not isinstance(named, str) or "vision_config" in config:
+        return None
+    return _config(folder / Path(named).name) or None
+
+
+def _model_folders(folder: Path) -> list[Path]:
+    """The folder itself if it holds a model, else those in it that do."""
+    if _holds_model(folder):
+        return [folder]
+    return [inside for inside in _folders_in(folder) if _holds_model(inside)]
+
+
+def _holds_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file() or (folder / RECORD).is_file()
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        found = [path for path in folder.iterdir() if path.is_dir()]
+    except OSError:
+        return []
+    return sorted(found)[:_MOST_FOLDERS]
+
+
+def _size_of(folder: Path) -> int:
+    """Bytes of the files in a folder and in those in it, links followed."""
+    total = 0
+    for path in folder.glob("*"):
+        try:
+            if path.is_file():
+                total += path.stat().st_size
+            elif path.is_dir() and _holds_model(path):
+                total += _size_of(path)
+        except OSError:
+            continue
+    return total
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+# ---- files -------------------------------------------------------------------------------------
+
+
+def _known_files(model: LocalModel) -> Iterator[tuple[Path, HubFile]]:
+    """The files whose checksums are known, with the paths where they lie."""
+    record = Record.read(model.folder) if model.is_ours else None
+    if record is not None:
+        yield from ((model.folder / file.name, file) for file in record.files)
+    elif model.where is Where.CACHE:
+        for path in sorted(model.folder.glob("*")):
+            # The cache names a blob by its checksum.
+            blob = path.resolve()
+            try:
+                yield path, HubFile(path.name, blob.stat().st_size, blob.name)
+            except (OSError, ValueError):
+                continue
+
+
+def _record_of(model: LocalModel) -> list[tuple[Path, Record, str]] | None:
+    """What to take along: from which folder, which files, into which folder inside; None where
+    their checksums are not known. A tower in the cache stays there, where loaders find it."""
+    if model.where is Where.CACHE:
+        known = wanted_files(file for _, file in _known_files(model))
+        there = wanted_files(HubFile(name, 0, "0" * 40) for name in _file_names(model.folder))
+        if {file.name for file in known} != {file.name for file in there}:
+            return None  # Where there are no links, as on some Windows, names tell nothing.
+        return [(model.folder, Record(model.hub_id, model.folder.name, tuple(known)), "")]
+    record = Record.read(model.folder)
+    if record is None:
+        return None
+    towers = [
+        (path.parent, tower, path.parent.name)
+        for path in sorted(model.folder.glob(f"*/{RECORD}"))
+        if (tower := Record.read(path.parent))
+    ]
+    return [(model.folder, record, ""), *towers]
+
+
+def _file_names(folder: Path) -> list[str]:
+    return [path.name for path in folder.glob("[A-Za-z0-9]*") if path.is_file()]
+
+
+def _copy(source: Path, target: Path, told: _Counter) -> None:
+    with source.open("rb") as read, target.open("wb") as written:
+        while block := read.read(_COPY_BYTES):
+            written.write(block)
+            told.add(len(block))
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether the file is as long as its header says."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy"):
+            return True
+    except (SafetensorError, OSError):
+        return False
+
+
+class _Counter:
+    """Counts bytes and tells of them; ends when it is told to."""
+
+    def __init__(
+        self,
+        stage: str,
+        total: int,
+        on_progress: Callable[[Progress], None],
+        stop: threading.Event,
+    ):
+        self._stage, self._total = stage, total
+        self._on_progress, self._stop = on_progress, stop
+        self._done = 0
+
+    def add(self, count: int) -> None:
+        if self._stop.is_set():
+            raise Cancelled(f"{self._stage} was ended.")
+        self._done += count
+        self._on_progress(Progress(self._stage, self._done, self._total))

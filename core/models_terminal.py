@@ -1,0 +1,299 @@
+"""`onlooker models`: what is here, what can be had, and getting, checking and removing it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.access_token import AccessToken
+from core.catalogue import offers
+from core.errors import AppError, Cancelled
+from core.fit import PRECISIONS
+from core.hub import Hub, Progress, fetch
+from core.model_list import (
+    LocalModel,
+    Room,
+    Where,
+    check_model,
+    find_models,
+    memory_needs,
+    remove_model,
+    room_here,
+)
+from core.pace import spoken
+
+ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+Print = Callable[[str], None]
+
+
+def add_arguments(models: argparse.ArgumentParser) -> None:
+    """What `onlooker models` takes."""
+    acts = models.add_subparsers(dest="act", metavar="list|get|remove|check")
+    listing = acts.add_parser("list", help="what is on this computer, and what can be had")
+    listing.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    listing.add_argument("--device", default="auto", help="where it is to fit: auto, cpu, cuda:N")
+    get = acts.add_parser(
+        "get",
+        help="download a model",
+        description="Download a model from the hub. What has come stays when it is interrupted; "
+        "the same command goes on. HF_ENDPOINT, HF_HOME, HF_TOKEN and the proxy are respected.",
+    )
+    get.add_argument("model", metavar="OWNER/NAME")
+    get.add_argument("--into", type=Path, metavar="FOLDER", help="instead of the hub's cache")
+    remove = acts.add_parser("remove", help="delete a downloaded model")
+    remove.add_argument("model", metavar="NAME", help="as the list calls it")
+    remove.add_argument("--yes", action="store_true", help="without asking")
+    check = acts.add_parser("check", help="read models again and compare their checksums")
+    check.add_argument("model", metavar="NAME", nargs="*", help="all where none is named")
+    models.set_defaults(act="list", json=False, device="auto")
+
+
+def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -> int:
+    """Do what is asked and give the exit status."""
+    shelf = _Shelf.of_settings()
+    try:
+        match options.act:
+            case "get":
+                return _get(options, shelf, stop, print_line)
+            case "remove":
+                return _remove(options, shelf, print_line)
+            case "check":
+                return _check(options, shelf, stop, print_line)
+        return _list(options, shelf, print_line)
+    except Cancelled:
+        return INTERRUPTED
+    except AppError as error:
+        _say(f"onlooker: {error}")
+        return SOME_FAILED
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """Where models are looked for, and how the hub is asked: the same as in the window."""
+
+    folders: tuple[str, ...]
+    downloads: Path | None
+    hub: Hub
+
+    @classmethod
+    def of_settings(cls) -> _Shelf:
+        from core.settings import load, locations
+
+        settings = load(locations().folder)
+        hub = Hub.here(is_offline=settings.works_offline)
+        downloads = Path(settings.download_folder) if settings.download_folder else None
+        folders = (*settings.model_folders, *filter(None, [settings.download_folder]))
+        return cls(folders, downloads, hub)
+
+    def models(self) -> list[LocalModel]:
+        return find_models((Path(folder) for folder in self.folders), self.hub.cache)
+
+    def named(self, name: str) -> LocalModel | None:
+        """By its hub id, folder or name, whichever is meant."""
+        models = self.models()
+        path = Path(name).expanduser()
+        if path.is_dir():
+            models += find_models([path.absolute()], self.hub.cache)
+        for model in models:
+            if name in (model.model, model.hub_id, str(model.folder)) or (
+                path.is_dir() and model.folder.resolve() == path.resolve()
+            ):
+                return model
+        alike = [model for model in models if model.name.lower() == name.lower()]
+        return alike[0] if len(alike) == 1 else None
+
+
+# ---- list --------------------------------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace, shelf: _Shelf, print_line: Print) -> int:
+    room = room_here(options.device)
+    here = shelf.models()
+    known = {model.hub_id for model in here}
+    rows = [_row_of_local(model, room) for model in here]
+    rows += [
+        _row(
+            offer.hub_id,
+            offer.size,
+            memory_needs(offer.config, room.device, parameters=offer.parameters),
+            room,
+            licence=offer.licence,
+            needs_token=offer.is_gated,
+        )
+        for offer in offers()
+        if offer.hub_id not in known
+    ]
+    if options.json:
+        content = {"device": room.device, "free": room.free, "models": rows}
+        print_line(json.dumps(content, ensure_ascii=_is_ascii(), indent=1))
+    else:
+        for line in _table(rows, room):
+            print_line(line)
+    return ALL_WELL
+
+
+def _row_of_local(model: LocalModel, room: Room) -> dict[str, Any]:
+    needs = memory_needs(model.config, room.device, model.tower)
+    row = _row(model.model, model.size, needs, room, licence=model.licence)
+    row["where"] = model.where.value
+    row["folder"] = str(model.folder)
+    row["state"] = "here" if model.is_whole else "unfinished"
+    if not model.is_whole:
+        row["total"] = model.total
+    if model.problem:
+        row["problem"] = model.problem
+    return row
+
+
+def _row(
+    name: str,
+    size: int,
+    needs: dict[str, int],
+    room: Room,
+    *,
+    licence: str,
+    needs_token: bool = False,
+) -> dict[str, Any]:
+    return {
+        "model": name,
+        "state": "to be had",
+        "size": size,
+        "needs": needs,
+        "fits": room.best(needs) if needs else None,
+        "licence": licence,
+        "needs_token": needs_token,
+    }
+
+
+def _table(rows: list[dict[str, Any]], room: Room) -> Iterable[str]:
+    free = "unknown" if room.free is None else f"{_gb(room.free)} free"
+    yield f"Memory of {room.name}: {free}"
+    width = max(len(row["model"]) for row in rows)
+    head = "".join(f"{precision:>9}" for precision in PRECISIONS)
+    yield f"{'MODEL':{width}}  {'DISK':>8} {head}  {'FITS IN':8} LICENCE, STATE"
+    for row in rows:
+        needs = "".join(f"{_gb(row['needs'].get(precision)):>9}" for precision in PRECISIONS)
+        fits = row["fits"] or ("no" if row["needs"] else "?")
+        state = row["state"]
+        if state == "unfinished":
+            state = f"unfinished, {row['size'] / row['total']:.0%} here"
+        notes = [row["licence"], state, "gated" if row["needs_token"] else ""]
+        line = f"{row['model']:{width}}  {_gb(row['size']):>8} {needs}  {fits:8} "
+        yield line + ", ".join(filter(None, notes))
+        if "problem" in row:
+            yield f"  {row['problem']}"
+
+
+def _gb(size: int | None) -> str:
+    if size is None:
+        return "?"
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+# ---- get, remove, check ------------------------------------------------------------------------
+
+
+def _get(
+    options: argparse.Namespace, shelf: _Shelf, stop: threading.Event, print_line: Print
+) -> int:
+    token = AccessToken().read()
+    hub = Hub.here(token, is_offline=shelf.hub.is_offline)
+    line = _Line()
+    try:
+        folder = fetch(hub, options.model, line.show, stop, options.into or shelf.downloads)
+    except Cancelled:
+        line.end()
+        _say(f"Stopped; what has come is kept. Go on with: onlooker models get {options.model}")
+        return INTERRUPTED
+    except AppError:
+        line.end()
+        raise
+    line.end()
+    print_line(str(folder))
+    return ALL_WELL
+
+
+def _remove(options: argparse.Namespace, shelf: _Shelf, print_line: Print) -> int:
+    model = shelf.named(options.model)
+    if model is None:
+        return _unknown(options.model)
+    if model.where is Where.BUILT_IN:
+        _say("onlooker: The built-in model is a part of the program. Remove another one.")
+        return WRONG_USE
+    if not options.yes:
+        if not sys.stdin.isatty():
+            _say("onlooker: Nobody can be asked here. Say --yes to remove it.")
+            return WRONG_USE
+        _say(f"Remove {model.folder} ({_gb(model.size)})? [y/N] ", end="")
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            return INTERRUPTED
+    remove_model(model, shelf.hub.cache)
+    print_line(f"Removed {model.model}, {_gb(model.size)}")
+    return ALL_WELL
+
+
+def _check(
+    options: argparse.Namespace, shelf: _Shelf, stop: threading.Event, print_line: Print
+) -> int:
+    found = [shelf.named(name) for name in options.model] if options.model else shelf.models()
+    status = ALL_WELL
+    for name, model in zip(options.model or [""] * len(found), found, strict=True):
+        if model is None:
+            status = _unknown(name)
+            continue
+        line = _Line()
+        problems = check_model(model, line.show, stop)
+        line.end()
+        print_line(f"{model.model}: {'in order' if not problems else ' '.join(problems)}")
+        if problems:
+            status = SOME_FAILED
+    return status
+
+
+def _unknown(name: str) -> int:
+    _say(f"onlooker: There is no model “{name}” on this computer. See: onlooker models list")
+    return WRONG_USE
+
+
+class _Line:
+    """One line that changes, where a person looks; none in a log."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr.isatty()
+        self._shown = ""
+
+    def show(self, progress: Progress) -> None:
+        if not self._is_shown:
+            return
+        parts = [progress.stage]
+        if progress.total:
+            share = progress.done / progress.total
+            parts.append(f"{_gb(progress.done)} of {_gb(progress.total)}, {share:.0%}")
+        if progress.rate:
+            parts.append(f"{progress.rate / 1e6:.1f} MB/s")
+        if progress.seconds_left is not None:
+            parts.append(f"{spoken(progress.seconds_left)} left")
+        line = "  ".join(parts)
+        if line != self._shown:
+            self._shown = line
+            _say(f"\r\x1b[K{line}", end="")
+
+    def end(self) -> None:
+        if self._shown:
+            _say("\r\x1b[K", end="")
+
+
+def _is_ascii() -> bool:
+    return "utf" not in (sys.stdout.encoding or "").lower()
+
+
+def _say(line: str, end: str = "\n") -> None:
+    sys.stderr.write(line + end)
+    sys.stderr.flush()

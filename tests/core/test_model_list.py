@@ -1,0 +1,375 @@
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import keyring
+import pytest
+from huggingface_hub import scan_cache_dir
+from keyring.backend import KeyringBackend
+from keyring.backends import fail
+
+from core.access_token import AccessToken
+from core.catalogue import offer_of, offers
+from core.errors import Cancelled, HubError
+from core.fit import PRECISIONS
+from core.hub import Hub, fetch
+from core.hub_place import RECORD, CachePlace, HubFile, Record
+from core.model_list import (
+    LocalModel,
+    Room,
+    Where,
+    check_model,
+    find_models,
+    memory_needs,
+    move_model,
+    remove_model,
+    room_here,
+)
+from tests.hub_server import REVISION, HubServer
+
+ID = "someone/tiny-llava"
+ROOT = Path(__file__).parents[2]
+
+
+def quiet(progress):
+    pass
+
+
+@pytest.fixture
+def server(tiny_transformers_layout):
+    server = HubServer()
+    server.add(ID, tiny_transformers_layout)
+    with server.running():
+        yield server
+
+
+@pytest.fixture
+def hub(server, tmp_path) -> Hub:
+    return Hub(server.endpoint, tmp_path / "cache", waits=())
+
+
+def got(hub: Hub, *folders: Path, parent: Path | None = None) -> LocalModel:
+    """The model after its download, as the list has it."""
+    fetch(hub, ID, quiet, threading.Event(), parent)
+    return the_other(find_models(folders or ([parent] if parent else []), hub.cache))
+
+
+def the_other(models: list[LocalModel]) -> LocalModel:
+    assert [model.where for model in models].count(Where.BUILT_IN) == 1
+    (model,) = (model for model in models if model.where is not Where.BUILT_IN)
+    return model
+
+
+def some_weights(folder: Path) -> Path:
+    return min(folder.glob("*.safetensors"))
+
+
+def is_in_order(model: LocalModel) -> bool:
+    return check_model(model, quiet, threading.Event()) == []
+
+
+# What is here
+
+
+def test_downloaded_model_is_in_the_list_with_its_id_and_size(hub, tiny_transformers_layout):
+    model = got(hub)
+    size = sum(path.stat().st_size for path in tiny_transformers_layout.iterdir())
+    assert (model.model, model.name, model.where) == (ID, "tiny-llava", Where.CACHE)
+    assert model.size == model.total == size
+    assert not model.problem
+
+
+def test_begun_download_is_in_the_list_with_how_far_it_is(server, hub):
+    server.faults.holds = [1000]
+    stop = threading.Event()
+    with pytest.raises(Cancelled):
+        fetch(hub, ID, lambda progress: stop.set() if server.is_held.is_set() else None, stop)
+    model = the_other(find_models([], hub.cache))
+    assert not model.is_whole
+    assert 1000 < model.size < model.total
+    assert check_model(model, quiet, threading.Event()) == [
+        "“tiny-llava” is not all here. Go on with its download."
+    ]
+
+
+def test_folders_that_were_named_are_looked_into_one_level_deep(tmp_path, tiny_transformers_layout):
+    (tmp_path / "mine").symlink_to(tiny_transformers_layout)
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "picture.jpg").write_bytes(b"")
+    model = the_other(find_models([tmp_path], tmp_path / "cache"))
+    assert (model.name, model.where, model.is_ours) == ("mine", Where.FOLDER, False)
+    twice = find_models([tmp_path, tiny_transformers_layout], tmp_path / "cache")
+    assert len(twice) == 2
+
+
+@pytest.mark.parametrize(
+    ("config", "is_shown"),
+    [
+        ({"model_type": "bert"}, False),
+        ({"model_type": "clip", "vision_config": {}}, False),
+        ({"model_type": "martian", "vision_config": {}}, True),
+    ],
+)
+def test_models_of_other_programs_are_shown_only_if_they_see_and_speak(tmp_path, config, is_shown):
+    snapshot = tmp_path / "models--x--y" / "snapshots" / REVISION
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps(config))
+    (tmp_path / "models--x--y" / "refs").mkdir()
+    (tmp_path / "models--x--y" / "refs" / "main").write_text(REVISION)
+    models = find_models([], tmp_path)[1:]
+    assert bool(models) is is_shown
+    assert all(model.problem for model in models)
+
+
+@pytest.mark.parametrize("junk", [b"", b"[]", b"{", b'{"hub_id": "../x", "files": []}', b"\xff"])
+def test_damaged_record_harms_no_list(tmp_path, junk):
+    folder = tmp_path / "models--x--y"
+    folder.mkdir()
+    (folder / RECORD).write_bytes(junk)
+    (tmp_path / "file").write_text("no folder")
+    assert len(find_models([tmp_path / "file", tmp_path / "gone"], tmp_path)) == 1
+
+
+def test_files_of_a_record_cannot_lie_outside_their_folder():
+    for name in ("../x", "a/b", "/etc/x", "", ".hidden", "a\\b", "a" * 200):
+        with pytest.raises(ValueError, match="no file of a model"):
+            HubFile(name, 1, "a" * 40)
+    with pytest.raises(ValueError, match="no file of a model"):
+        HubFile("x", 1, "../../x")
+    with pytest.raises(ValueError, match="no size"):
+        HubFile("x", -1, "a" * 40)
+
+
+# What it needs
+
+
+def test_every_offer_tells_its_need_in_each_precision():
+    assert len(offers()) >= 14
+    for offer in offers():
+        needs = memory_needs(offer.config, "cuda", parameters=offer.parameters)
+        assert list(needs) == list(PRECISIONS)
+        assert needs["16-bit"] > needs["8-bit"] > needs["4-bit"] > 0
+        assert offer.parameters * 2 < needs["16-bit"] < offer.parameters * 2 * 1.3 + 1e9
+
+
+def test_original_offers_name_their_tower():
+    offer = offer_of("liuhaotian/llava-v1.5-7b")
+    assert offer
+    assert offer.tower == "openai/clip-vit-large-patch14-336"
+
+
+def test_finest_precision_that_fits_is_found():
+    needs = {"16-bit": 15, "8-bit": 9, "4-bit": 6}
+    assert Room("cpu", "here", 10).best(needs) == "8-bit"
+    assert Room("cpu", "here", 5).best(needs) is None
+    assert Room("cpu", "here", None).best(needs) == "16-bit"
+
+
+def test_room_on_a_processor_counts_what_is_given_back():
+    before, after = room_here("cpu"), room_here("cpu", 2**40)
+    assert before.free
+    assert after.free
+    assert after.free - before.free > 2**39
+
+
+# Check, move, remove
+
+
+def test_checksums_in_the_cache_are_compared_again(hub):
+    model = got(hub)
+    assert is_in_order(model)
+    weights = some_weights(model.folder).resolve()
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert check_model(model, quiet, threading.Event()) == [
+        f"“{some_weights(model.folder).name}” is damaged. Remove the model and download it again."
+    ]
+
+
+def test_cut_off_weights_are_found_where_no_checksum_is_known(tmp_path, tiny_transformers_layout):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for path in tiny_transformers_layout.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    model = the_other(find_models([folder], tmp_path / "cache"))
+    assert is_in_order(model)
+    weights = some_weights(folder)
+    weights.write_bytes(weights.read_bytes()[:-100])
+    (problem,) = check_model(model, quiet, threading.Event())
+    assert problem.startswith(f"“{weights.name}” is cut off or damaged.")
+
+
+def test_model_moves_from_the_cache_into_a_folder_and_back_out_of_it(hub, tmp_path):
+    model = got(hub)
+    told = []
+    folder = move_model(model, hub.cache, tmp_path / "disk", told.append, threading.Event())
+    assert folder == tmp_path / "disk" / "tiny-llava"
+    assert told[-1].done == told[-1].total
+    assert not scan_cache_dir(hub.cache).repos
+    moved = the_other(find_models([tmp_path / "disk"], hub.cache))
+    assert moved.is_ours
+    assert is_in_order(moved)
+    again = move_model(moved, hub.cache, tmp_path / "other", quiet, threading.Event())
+    assert not folder.exists()
+    assert is_in_order(the_other(find_models([again], hub.cache)))
+
+
+def test_move_that_is_stopped_leaves_the_model_where_it_was(hub, tmp_path):
+    model = got(hub)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Cancelled):
+        move_model(model, hub.cache, tmp_path / "disk", quiet, stop)
+    assert is_in_order(model)
+    assert not (tmp_path / "disk" / "tiny-llava").exists()
+
+
+def test_move_into_the_same_folder_or_over_other_things_is_refused(hub, tmp_path):
+    model = got(hub, parent=tmp_path / "disk")
+    with pytest.raises(HubError, match="in this folder already"):
+        move_model(model, hub.cache, tmp_path / "disk", quiet, threading.Event())
+    (tmp_path / "other" / "tiny-llava").mkdir(parents=True)
+    (tmp_path / "other" / "tiny-llava" / "diary.txt").write_text("mine")
+    with pytest.raises(HubError, match="with other things in it"):
+        move_model(model, hub.cache, tmp_path / "other", quiet, threading.Event())
+    assert (tmp_path / "other" / "tiny-llava" / "diary.txt").exists()
+    assert is_in_order(model)
+
+
+def test_removed_model_is_gone_from_the_cache(hub):
+    model = got(hub)
+    remove_model(model, hub.cache)
+    assert not CachePlace(hub.cache, ID).root.exists()
+
+
+def test_removed_model_leaves_the_other_things_of_its_folder(hub, tmp_path):
+    model = got(hub, parent=tmp_path / "disk")
+    (model.folder / "notes.txt").write_text("mine")
+    remove_model(model, hub.cache)
+    assert [path.name for path in model.folder.iterdir()] == ["notes.txt"]
+
+
+def test_folder_of_the_persons_own_is_never_removed_nor_moved(tmp_path, tiny_transformers_layout):
+    model = the_other(find_models([tiny_transformers_layout], tmp_path))
+    assert not model.can_move
+    with pytest.raises(HubError, match="not downloaded by Onlooker"):
+        remove_model(model, tmp_path)
+    with pytest.raises(HubError, match="is not known"):
+        move_model(model, tmp_path, tmp_path / "disk", quiet, threading.Event())
+    assert (tiny_transformers_layout / "config.json").exists()
+
+
+def test_cache_without_links_is_not_moved_half(hub, tmp_path):
+    model = got(hub)
+    for path in model.folder.iterdir():
+        # As on a system that does not let one make links.
+        path.resolve().replace(path)
+    with pytest.raises(HubError, match="is not known"):
+        move_model(model, hub.cache, tmp_path / "disk", quiet, threading.Event())
+    assert some_weights(model.folder).exists()
+
+
+def test_record_comes_back_as_it_was_written(tmp_path):
+    record = Record(ID, REVISION, (HubFile("config.json", 5, "a" * 40),))
+    record.write(tmp_path)
+    assert Record.read(tmp_path) == record
+    dataclasses.replace(record, revision="main").write(tmp_path)
+    assert Record.read(tmp_path) is None
+
+
+# The access token
+
+
+class Ring(KeyringBackend):
+    """A keyring that is not on anybody's system."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self):
+        super().__init__()
+        self.kept = {}
+
+    def get_password(self, service, username):
+        return self.kept.get((service, username))
+
+    def set_password(self, service, username, password):
+        self.kept[service, username] = password
+
+    def delete_password(self, service, username):
+        del self.kept[service, username]
+
+
+@pytest.fixture
+def ring():
+    before = keyring.get_keyring()
+    ring = Ring()
+    keyring.set_keyring(ring)
+    yield ring
+    keyring.set_keyring(before)
+
+
+def test_access_token_is_there_at_the_next_start_and_can_be_forgotten(ring):
+    assert AccessToken().keep(" hf_mine \n") == ""
+    assert AccessToken().read() == "hf_mine"
+    assert AccessToken().keep("") == ""
+    assert AccessToken().read() == ""
+    assert ring.kept == {}
+
+
+def test_without_a_keyring_the_token_lasts_as_long_as_the_program(ring):
+    keyring.set_keyring(fail.Keyring())
+    token = AccessToken()
+    assert "no keyring" in token.keep("hf_mine")
+    assert token.read() == "hf_mine"
+    assert AccessToken().read() == ""
+    assert token.keep("") == ""
+
+
+# The terminal
+
+
+def test_terminal_gets_lists_checks_and_removes_the_same_model(server, tmp_path):
+    script = f"""
+        import json, sys
+        from pathlib import Path
+        from core.terminal import main
+        say = lambda *words: print("---", main(["models", *words]), flush=True)
+        say("get", {ID!r})
+        say("list", "--json")
+        say("check", "tiny-llava")
+        say("remove", {ID!r})
+        say("remove", {ID!r}, "--yes")
+        say("check", {ID!r})
+        say("get", "someone/other")
+    """
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": server.endpoint,
+        "HF_HOME": str(tmp_path / "hub"),
+        "ONLOOKER_HOME": str(tmp_path / "home"),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+    }
+    environment.pop("HF_HUB_CACHE", None)
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, env=environment,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = re.split(r"--- (\d)\n", run.stdout)[:-1]
+    get, listing, check, _, removed, _, _ = told[::2]
+    assert told[1::2] == list("0002021")
+    assert Path(get.strip()).is_relative_to(tmp_path / "hub")
+    rows = {row["model"]: row for row in json.loads(listing)["models"]}
+    assert rows[ID]["state"] == "here"
+    assert rows[ID]["fits"] == "16-bit"
+    assert rows["llava-hf/llava-1.5-7b-hf"]["state"] == "to be had"
+    assert check == f"{ID}: in order\n"
+    assert "Say --yes" in run.stderr
+    assert removed.startswith(f"Removed {ID}")
+    assert "The hub has no model “someone/other”" in run.stderr
