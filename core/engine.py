@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import os
 import secrets
 import threading
 import time
@@ -52,6 +51,9 @@ from core.words import Evidence, Presence, Word, WordMap
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
 
+# Positions that a first question about a picture and its answer seldom go beyond.
+_USUAL_LENGTH = 1024
+
 
 class Engine:
     """A LLaVA-1.5 on its device; `facts` tell which and where."""
@@ -78,9 +80,12 @@ class Engine:
         # What generation needs is passed with each answer; a checkpoint's own settings, with
         # their padding and lengths, do not count.
         model.generation_config = GenerationConfig()
-        self._loop = None
-        if _trusts_loop(model.device):
-            self._loop = decode_loop(model, {tokenizer.eos_token_id})
+        self._loop = decode_loop(model, {tokenizer.eos_token_id})
+        if self._loop is not None:
+            try:
+                self._loop.warm_up(min(_USUAL_LENGTH, facts.context_length))
+            except RuntimeError as failure:
+                raise self._failed(failure) from failure
 
     def answer(
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
@@ -284,7 +289,7 @@ class Engine:
             config.hidden_size // config.num_attention_heads
         )
         a_position = 2 * config.num_hidden_layers * heads * width * self._model.dtype.itemsize
-        memory = {"model": self.facts.memory_bytes, "keys and values": positions * a_position}
+        memory = {"weights": self.facts.memory_bytes, "keys and values": positions * a_position}
         if self._model.device.type == "cuda":
             memory["reserved on the card"] = torch.cuda.memory_reserved(self._model.device)
             memory["at most in use"] = torch.cuda.max_memory_allocated(self._model.device)
@@ -326,9 +331,8 @@ class Engine:
     @property
     def bytes_per_token(self) -> int:
         """How much of the weights is read for each token: all layers and the head."""
-        layers = self._model.model.language_model.layers
-        parameters = (*layers.parameters(), *self._model.lm_head.parameters())
-        return sum(parameter.nbytes for parameter in parameters)
+        parts = (self._model.model.language_model.layers, self._model.lm_head)
+        return sum(tensor.nbytes for part in parts for tensor in part.state_dict().values())
 
     def close(self) -> None:
         """Let go of the weights and their memory; the engine answers no more."""
@@ -454,15 +458,6 @@ class Engine:
 
 def _ignore(piece: str) -> None:
     """Hears the pieces of an answer that is wanted whole."""
-
-
-def _trusts_loop(device: torch.device) -> bool:
-    """Whether answers may come from our own decode loop there.
-
-    Its CUDA graphs have run on no card yet; until they have, a card gets `generate()`, and
-    the loop only when ONLOOKER_DECODE_LOOP asks for it, as the bench on a card does.
-    """
-    return device.type == "cpu" or "ONLOOKER_DECODE_LOOP" in os.environ
 
 
 @dataclass(eq=False)
