@@ -35,6 +35,14 @@ def is_hub_id(text: str) -> bool:
     return bool(_HUB_ID.fullmatch(text)) and ".." not in text and "--" not in text
 
 
+def hub_id_in(text: str) -> str:
+    """The hub id that a person wrote, perhaps as the address of its page; "" if it is none."""
+    scheme, found, path = text.strip().partition("://")
+    parts = path.split("/")[1:3] if found and scheme in ("http", "https") else [text.strip()]
+    hub_id = "/".join(parts).partition("?")[0]
+    return hub_id if is_hub_id(hub_id) else ""
+
+
 @dataclass(frozen=True)
 class HubFile:
     """A file of the hub. `size` in bytes; `checksum` is SHA-256 where the hub keeps the file as

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from core.catalogue import offer_of
+from core.catalogue import offer_of, offers
 from core.errors import AppError, Cancelled, CheckpointError, HubError
 from core.fit import PRECISIONS, cards, free_memory, memory_need
 from core.hub import Progress, checksum_of, wanted_files
@@ -23,6 +23,7 @@ from core.hub_place import (
     HubFile,
     Record,
     free_bytes,
+    is_hub_id,
     remove_downloaded,
 )
 from core.model_folder import built_in_model, read_checkpoint
@@ -88,6 +89,58 @@ def find_models(folders: Iterable[Path], cache: Path) -> list[LocalModel]:
     return found
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A model as lists show it, here or to be had. `key` is its hub id, its folder or built-in;
+    `size` bytes on the disk, about, 0 where only the hub knows; `needs` as `memory_needs`."""
+
+    key: str
+    name: str
+    size: int
+    hub_id: str = ""
+    licence: str = ""
+    is_gated: bool = False
+    local: LocalModel | None = None
+    needs: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+
+def shelf(models: Iterable[LocalModel], device: str) -> list[Entry]:
+    """The models that are here, then the offers that are not. `device` is cpu or cuda:N."""
+    models = list(models)
+    here = {model.hub_id for model in models if model.where is Where.CACHE}
+    entries = [_entry_of_local(model, device) for model in models]
+    for offer in offers():
+        if offer.hub_id not in here:
+            needs = memory_needs(offer.config, device, parameters=offer.parameters)
+            entries.append(
+                Entry(
+                    offer.hub_id,
+                    offer.name,
+                    offer.size,
+                    offer.hub_id,
+                    offer.licence,
+                    offer.is_gated,
+                    needs=needs,
+                )
+            )
+    return entries
+
+
+def _entry_of_local(model: LocalModel, device: str) -> Entry:
+    offer = offer_of(model.hub_id)
+    name = offer.name if offer and model.where is Where.CACHE else model.name
+    return Entry(
+        model.model,
+        name,
+        model.total,
+        model.hub_id,
+        model.licence,
+        bool(offer and offer.is_gated),
+        model,
+        memory_needs(model.config, device, model.tower),
+    )
+
+
 def memory_needs(
     config: Mapping[str, Any],
     device: str,
@@ -146,9 +199,12 @@ def _may_have_card() -> bool:
 
 
 def remove_model(model: LocalModel, cache: Path) -> None:
-    """Delete a model's files. A folder of the person's own is never touched: HubError."""
+    """Delete a model's files, or what has come of them. A folder of the person's own is never
+    touched: HubError."""
     try:
         if model.where is Where.CACHE:
+            if not model.is_whole:
+                _remove_begun_tower(model, cache)
             place = CachePlace(cache, model.hub_id)
             with place.lock():
                 shutil.rmtree(place.root)
@@ -163,6 +219,16 @@ def remove_model(model: LocalModel, cache: Path) -> None:
             f"“{model.name}” cannot be removed ({error.strerror or error}). Unload it, and close "
             "other programs that use it."
         ) from error
+
+
+def _remove_begun_tower(model: LocalModel, cache: Path) -> None:
+    """It came for this model alone, and no list shows it."""
+    named = model.config.get("mm_vision_tower")
+    if isinstance(named, str) and is_hub_id(named):
+        place = CachePlace(cache, named)
+        if (place.root / RECORD).is_file():
+            with place.lock():
+                shutil.rmtree(place.root)
 
 
 def move_model(

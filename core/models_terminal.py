@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from core.access_token import AccessToken
-from core.catalogue import offers
 from core.errors import AppError, Cancelled
 from core.fit import PRECISIONS
 from core.hub import Hub, Progress, fetch
 from core.model_list import (
+    Entry,
     LocalModel,
     Room,
     Where,
     check_model,
     find_models,
-    memory_needs,
     remove_model,
     room_here,
 )
+from core.model_list import shelf as make_shelf
 from core.pace import spoken
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -115,21 +115,7 @@ class _Shelf:
 
 def _list(options: argparse.Namespace, shelf: _Shelf, print_line: Print) -> int:
     room = room_here(options.device)
-    here = shelf.models()
-    known = {model.hub_id for model in here}
-    rows = [_row_of_local(model, room) for model in here]
-    rows += [
-        _row(
-            offer.hub_id,
-            offer.size,
-            memory_needs(offer.config, room.device, parameters=offer.parameters),
-            room,
-            licence=offer.licence,
-            needs_token=offer.is_gated,
-        )
-        for offer in offers()
-        if offer.hub_id not in known
-    ]
+    rows = [_row(entry, room) for entry in make_shelf(shelf.models(), room.device)]
     if options.json:
         content = {"device": room.device, "free": room.free, "models": rows}
         print_line(json.dumps(content, ensure_ascii=_is_ascii(), indent=1))
@@ -139,37 +125,24 @@ def _list(options: argparse.Namespace, shelf: _Shelf, print_line: Print) -> int:
     return ALL_WELL
 
 
-def _row_of_local(model: LocalModel, room: Room) -> dict[str, Any]:
-    needs = memory_needs(model.config, room.device, model.tower)
-    row = _row(model.model, model.size, needs, room, licence=model.licence)
-    row["where"] = model.where.value
-    row["folder"] = str(model.folder)
-    row["state"] = "here" if model.is_whole else "unfinished"
-    if not model.is_whole:
-        row["total"] = model.total
-    if model.problem:
-        row["problem"] = model.problem
-    return row
-
-
-def _row(
-    name: str,
-    size: int,
-    needs: dict[str, int],
-    room: Room,
-    *,
-    licence: str,
-    needs_token: bool = False,
-) -> dict[str, Any]:
-    return {
-        "model": name,
+def _row(entry: Entry, room: Room) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "model": entry.key,
         "state": "to be had",
-        "size": size,
-        "needs": needs,
-        "fits": room.best(needs) if needs else None,
-        "licence": licence,
-        "needs_token": needs_token,
+        "size": entry.size,
+        "needs": dict(entry.needs),
+        "fits": room.best(entry.needs) if entry.needs else None,
+        "licence": entry.licence,
+        "needs_token": entry.is_gated,
     }
+    if model := entry.local:
+        row["state"] = "here" if model.is_whole else "unfinished"
+        row["where"], row["folder"] = model.where.value, str(model.folder)
+        if not model.is_whole:
+            row["done"] = model.size
+        if model.problem:
+            row["problem"] = model.problem
+    return row
 
 
 def _table(rows: list[dict[str, Any]], room: Room) -> Iterable[str]:
@@ -183,7 +156,7 @@ def _table(rows: list[dict[str, Any]], room: Room) -> Iterable[str]:
         fits = row["fits"] or ("no" if row["needs"] else "?")
         state = row["state"]
         if state == "unfinished":
-            state = f"unfinished, {row['size'] / row['total']:.0%} here"
+            state = f"unfinished, {row['done'] / row['size']:.0%} here"
         notes = [row["licence"], state, "gated" if row["needs_token"] else ""]
         line = f"{row['model']:{width}}  {_gb(row['size']):>8} {needs}  {fits:8} "
         yield line + ", ".join(filter(None, notes))
