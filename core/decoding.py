@@ -155,7 +155,7 @@ class DecodeLoop:
         """Prefills `job` into the free slot that already holds the most of it."""
         if job.is_stopped():
             return Decoded(job, (), Ending.STOPPED)
-        positions = _positions(job.inputs)
+        positions = job.inputs.positions
         pixel_values = job.inputs.pixel_values
         free = [number for number, slot in enumerate(self._slots) if slot.answer is None]
         number = max(free, key=lambda n: self._slots[n].common(positions, pixel_values))
@@ -207,13 +207,6 @@ class _Pass:
     chosen: Chosen
     rows: dict[int, _AnswerUnderWay]
     is_step: bool
-
-
-def _positions(inputs: Inputs) -> list[int]:
-    """The ids as the language model sees them: -200 for each of the image's positions."""
-    image = inputs.input_ids.index(IMAGE_TOKEN_INDEX)
-    before, after = inputs.input_ids[:image], inputs.input_ids[image + 1 :]
-    return [*before, *[IMAGE_TOKEN_INDEX] * inputs.image_tokens, *after]
 
 
 class _Slot:

@@ -165,13 +165,14 @@ class ForwardPass:
             self._positions = [-1] * slots
             self._state = torch.tensor([[0] * slots, [-1] * slots], device=self.device)
         self.slots, self.length = slots, length
-        table_dtype = self._operations.table_dtype
-        like = torch.empty(0, device=self.device, dtype=table_dtype)
+        self._cosine, self._sine = self._tables(length)
+
+    def _tables(self, length: int) -> tuple[Tensor, Tensor]:
+        """Cosine and sine, (length, head_dim); the sign of rotate_half is in the sine."""
+        like = torch.empty(0, device=self.device, dtype=self._operations.table_dtype)
         cos, sin = self._rotary(like, torch.arange(length, device=self.device)[None])
         half = self._head_dim // 2
-        # (length, head_dim); the sign of rotate_half is in the sine.
-        self._cosine = cos[0].contiguous()
-        self._sine = torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
+        return cos[0].contiguous(), torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
 
     def release(self) -> None:
         """Gives the cache and the captured step back."""
@@ -236,6 +237,61 @@ class ForwardPass:
         self._state[1, slot] = end
         self._positions[slot] = end
         return Chosen(logits, self._told.of(likeliest))
+
+    @torch.inference_mode()
+    def beside(
+        self,
+        ids: Sequence[int],
+        features: Tensor | None,
+        heed: Callable[[int, Tensor, Tensor, Tensor], None] | None = None,
+        *,
+        slot: int = 0,
+        begin: int = 0,
+    ) -> Tensor:
+        """As `prefill`, but the cache stays as it is: (rows, hidden), ready for the head.
+
+        Looks at what `slot` holds before `begin`. `heed` hears for each layer its number, what
+        goes into it (rows, hidden), the rows' queries (rows, heads, head_dim) and all keys (key
+        heads, positions, head_dim), both turned; they are written over by what follows.
+        """
+        count, end = len(ids), begin + len(ids)
+        fits = end <= self.length
+        cosine, sine = (self._cosine, self._sine) if fits else self._tables(end)
+        hidden = self._embedded(ids, features)
+        shape = (2 * self._key_heads, end, self._head_dim)
+        cache = torch.zeros(shape, device=self.device, dtype=self.dtype)
+        operations, delta = self._operations, None
+        for number, layer in enumerate(self._layers):
+            if begin:
+                assert layer.cache is not None
+                cache[:, :begin] = layer.cache[slot, :, :begin]
+            states = operations.normalised(hidden, delta, layer.attention_norm, self._eps)
+            states = layer.query_key_value(states)
+            operations.turn_and_keep(states, cache, cosine, sine, begin)
+            if heed is not None:
+                queries = states[:, : self._heads * self._head_dim].view(count, self._heads, -1)
+                heed(number, hidden, queries, cache[: self._key_heads])
+            delta = layer.output(self._attention(states, cache))
+            states = operations.normalised(hidden, delta, layer.mlp_norm, self._eps)
+            delta = layer.down(operations.gated(layer.gate_up(states)))
+        return operations.normalised(hidden, delta, self._norm, self._eps)
+
+    @property
+    def layers(self) -> int:
+        """How many there are."""
+        return len(self._layers)
+
+    @torch.inference_mode()
+    def ready(self, hidden: Tensor) -> Tensor:
+        """What goes into any layer, as `beside` gives what comes out of the last."""
+        return self._operations.normalised(hidden, None, self._norm, self._eps)
+
+    @torch.inference_mode()
+    def logits(self, states: Tensor, ids: Sequence[int] | None = None) -> Tensor:
+        """float32 (rows, vocab) of states that are ready for the head, or (rows, `ids`)."""
+        if ids is None:
+            return self._head(states).float()
+        return (states @ self._head.rows(ids, self.dtype).t()).float()
 
     def _embedded(self, ids: Sequence[int], features: Tensor | None) -> Tensor:
         """(rows, hidden): the embeddings of `ids`, the image's from `features`."""
@@ -487,6 +543,15 @@ class Matrix:
         if isinstance(self.weight, Quantised):
             return self.speller.multiply(states, self.weight, self.bias)
         return functional.linear(states, self.weight, self.bias)
+
+    def rows(self, numbers: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Some rows as plain numbers, (numbers, in)."""
+        weight = self.weight
+        if isinstance(weight, Tensor):
+            return weight[list(numbers)]
+        shape = len(numbers), weight.shape[1]
+        values, scales = weight.values[list(numbers)], weight.scales[list(numbers)]
+        return Quantised(weight.bits, values, scales, shape).dequantised(dtype)
 
     @staticmethod
     @torch.no_grad()

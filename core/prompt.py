@@ -378,6 +378,17 @@ class Inputs:
         """The number of positions the language model sees."""
         return len(self.input_ids) - 1 + self.image_tokens
 
+    @property
+    def image_begin(self) -> int:
+        """The first of the image's positions."""
+        return self.input_ids.index(IMAGE_TOKEN_INDEX)
+
+    @property
+    def positions(self) -> list[int]:
+        """The ids as the language model sees them: -200 for each of the image's positions."""
+        before, after = self.input_ids[: self.image_begin], self.input_ids[self.image_begin + 1 :]
+        return [*before, *[IMAGE_TOKEN_INDEX] * self.image_tokens, *after]
+
 
 def prepare(
     turns: Sequence[Turn],
