@@ -168,8 +168,8 @@ class ChatEngine:
             )
         context = self.facts.context_length
         wanted = min(request.sampling.max_new_tokens, context // 4)
-        kept = [(left, (turns[0], *turns[1 + left :])) for left in range(len(turns) - 1)]
-        kept.append((len(turns) - 1, turns[-1:]))
+        kept = [(left, [turns[0], *turns[1 + left :]]) for left in range(len(turns) - 1)]
+        kept.append((len(turns) - 1, [turns[-1]]))
         length = 0
         for left_out, some in kept:
             prompt = self._prompt(some, 1 + len(request.others)) + request.beginning

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from transformers import (
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.utils import logging
 
 from core.errors import Cancelled, CheckpointError
 from core.model_safety import read_settings, require_layers_in
@@ -90,7 +92,7 @@ def read_chat_model(folder: Path, config: Mapping[str, Any]) -> ChatModel:
     Raises CheckpointError for what transformers cannot run by itself, and what cannot be.
     """
     settings = _settings(folder, config)
-    kind = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING.get(type(settings), None)
+    kind: Any = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING.get(type(settings), None)
     if kind is None:
         raise CheckpointError(
             f"“{folder.name}” holds {_named(config)}, which does not answer questions about "
@@ -136,16 +138,17 @@ def load_chat_model(
     # Whole where it is to be quantised: the card then never holds a layer in 16 bits but one.
     place = torch.device("cpu") if bits else device
     try:
-        model, report = type(read.model).from_pretrained(
-            None,
-            config=read.model.config,
-            state_dict=tensors,
-            dtype=dtype,
-            device_map={"": place},
-            output_loading_info=True,
-            trust_remote_code=False,
-            local_files_only=True,
-        )
+        with _quiet():
+            model, report = type(read.model).from_pretrained(
+                None,
+                config=read.model.config,
+                state_dict=tensors,
+                dtype=dtype,
+                device_map={"": place},
+                output_loading_info=True,
+                trust_remote_code=False,
+                local_files_only=True,
+            )
     except CheckpointError:
         raise
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -168,6 +171,20 @@ def load_chat_model(
     return model.eval().requires_grad_(False)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Within, transformers draws no bars and writes no reports: what counts of them is an error."""
+    verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if has_bars:
+            logging.enable_progress_bar()
+
+
 # ---- settings ----------------------------------------------------------------------------------
 
 
@@ -179,7 +196,8 @@ def _settings(folder: Path, config: Mapping[str, Any]) -> PreTrainedConfig:
             "know. Choose another model, or a newer Onlooker."
         )
     try:
-        settings = CONFIG_MAPPING[kind].from_dict(_cleaned(config))
+        with _quiet():
+            settings = CONFIG_MAPPING[kind].from_dict(_cleaned(config))
     except Exception as error:
         # Each of the many classes has checks and failures of its own.
         raise CheckpointError(
@@ -211,7 +229,7 @@ def _first_line(error: Exception) -> str:
 def _empty(kind: type, settings: PreTrainedConfig) -> Any:
     """The model on the meta device: sizes without memory."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _quiet():
             return kind(settings)
     except ImportError as error:
         raise CheckpointError(
@@ -240,7 +258,7 @@ def _end_ids(folder: Path, settings: Any, tokenizer: Any) -> tuple[int, ...]:
 
 
 def _processor(folder: Path, settings: PreTrainedConfig) -> Any:
-    kind = PROCESSOR_MAPPING.get(type(settings), None)
+    kind: Any = PROCESSOR_MAPPING.get(type(settings), None)
     if kind is None:
         raise CheckpointError(
             f"transformers has no processor for {settings.model_type}. Choose another model."
@@ -292,8 +310,13 @@ def _for_stills(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
             **more,
         )
 
+    def validate_init_kwargs(processor_config: Any, valid_kwargs: Any) -> Any:
+        # By name, since the code of the `__init__` above names no more than three.
+        return kind.validate_init_kwargs(processor_config, [one.name for one in others])
+
     __init__.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
-    return type(kind.__name__, (kind,), {"__init__": __init__})
+    own = {"__init__": __init__, "validate_init_kwargs": staticmethod(validate_init_kwargs)}
+    return type(kind.__name__, (kind,), own)
 
 
 def render(processor: Any, messages: list[dict[str, Any]]) -> str:

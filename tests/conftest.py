@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny_chat import FAMILIES, write_chat_model
 from tests.tiny_llava import write_original_layout, write_transformers_layout
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -22,3 +23,10 @@ def tiny_transformers_layout(tmp_path_factory) -> Path:
 def tiny_original_layout(tmp_path_factory) -> Path:
     """The same weights as the original code saved them."""
     return write_original_layout(tmp_path_factory.mktemp("models") / "tiny-original")
+
+
+@pytest.fixture(scope="session")
+def chat_folders(tmp_path_factory) -> dict[str, Path]:
+    """A tiny model of each other architecture with random weights, as transformers saves it."""
+    root = tmp_path_factory.mktemp("chat")
+    return {family: write_chat_model(root / family, family) for family in FAMILIES}

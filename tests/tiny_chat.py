@@ -28,7 +28,6 @@ def write_chat_model(folder: Path, family: str, seed: int = 0) -> Path:
     tokens = ["<unk>", "<s>", "</s>", "<pad>", *special.values()]
     ids = {token: number for number, token in enumerate(tokens)}
     config = make(ids, special)
-    config.eos_token_id, config.pad_token_id, config.bos_token_id = 2, 3, 1
     _write_model(folder, config, seed)
     _write_tokenizer(folder, tokens, special)
     (folder / "processor_config.json").write_text(json.dumps(processor))
@@ -81,7 +80,7 @@ def _write_tokenizer(folder: Path, special: list[str], named: dict[str, str]) ->
 VOCABULARY = 4 + 256 + 24
 """Room for every family's special tokens beside the bytes."""
 
-_LLAMA = {
+_LLAMA: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": HIDDEN,
     "intermediate_size": 48,
@@ -89,8 +88,11 @@ _LLAMA = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "max_position_embeddings": 2048,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 3,
 }
-_TOWER = {
+_TOWER: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 48,
     "num_hidden_layers": 2,
@@ -187,6 +189,7 @@ def _gemma3(ids: dict[str, int], special: dict[str, str]) -> Any:
         ),
         vision_config=SiglipVisionConfig(**_TOWER, vision_use_head=False),
         mm_tokens_per_image=4,
+        tie_word_embeddings=False,
         image_token_index=ids[special["image_token"]],
         boi_token_index=ids[special["boi_token"]],
         eoi_token_index=ids[special["eoi_token"]],

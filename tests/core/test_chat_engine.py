@@ -1,0 +1,332 @@
+import json
+import shutil
+import threading
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from core.checkpoint import open_engine
+from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, PromptError
+from core.fit import memory_need
+from core.picture import Picture
+from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
+from tests.tiny_chat import FAMILIES
+
+SEVERAL = ("llava_onevision", "qwen2_5_vl", "smolvlm", "idefics3", "gemma3")
+TALL = Picture(None, Image.effect_noise((60, 120), 90).convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def chat_engines(chat_folders, opened):
+    """Each family's engine, opened when first asked for."""
+    engines = {}
+
+    def engine(family):
+        if family not in engines:
+            engines[family] = opened(chat_folders[family])
+        return engines[family]
+
+    yield engine
+    for one in engines.values():
+        one.close()
+
+
+def ask(engine, picture, prompt="What is this?", on_piece=lambda piece: None, **how):
+    sampling = Sampling(**({"max_new_tokens": 10} | how))
+    request = Request(picture, (Turn(prompt),), sampling)
+    return engine.answer(request, on_piece, threading.Event())
+
+
+@pytest.fixture
+def copied(chat_folders, tmp_path):
+    """A family's folder to be spoiled."""
+
+    def copy(family="idefics3"):
+        return shutil.copytree(chat_folders[family], tmp_path / family)
+
+    return copy
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+# ---- every family
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_architecture_answers_piece_by_piece(chat_engines, picture, family):
+    pieces = []
+    answer = ask(chat_engines(family), picture, on_piece=pieces.append)
+    assert "".join(pieces) == answer.text
+    assert len(answer.output_ids) == answer.tokens == 10
+    assert answer.ending == Ending.LENGTH
+    assert answer.input_tokens > len("What is this?")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_architecture_sees_the_picture_and_hears_the_question(chat_engines, picture, family):
+    engine = chat_engines(family)
+    said = ask(engine, picture).output_ids
+    assert ask(engine, picture).output_ids == said
+    assert ask(engine, TALL).output_ids != said
+    assert ask(engine, picture, "Count the dogs.").output_ids != said
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pictures_asked_about_together_get_the_answers_they_get_alone(
+    chat_engines, picture, family
+):
+    engine = chat_engines(family)
+    requests = [
+        Request(one, (Turn(prompt),), Sampling(max_new_tokens=6))
+        for one, prompt in ((picture, "a"), (TALL, "What is this, then?"), (picture, "Why?"))
+    ]
+    alone = [engine.answer(r, lambda piece: None, threading.Event()) for r in requests]
+    together = list(engine.answer_all(iter(requests), threading.Event(), slots=3))
+    assert [request for request, _ in together] == requests
+    assert [answer.output_ids for _, answer in together] == [one.output_ids for one in alone]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logits_are_those_of_plain_transformers(chat_engines, chat_folders, family):
+    from transformers import AutoModelForImageTextToText
+
+    plain = AutoModelForImageTextToText.from_pretrained(chat_folders[family])
+    mine = chat_engines(family)._model.state_dict()
+    theirs = plain.state_dict()
+    assert mine.keys() == theirs.keys()
+    assert all((mine[name] == theirs[name]).all() for name in theirs)
+
+
+@pytest.mark.parametrize("family", SEVERAL)
+def test_question_may_be_about_several_pictures(chat_engines, picture, family):
+    engine = chat_engines(family)
+    assert engine.facts.most_pictures > 1
+    request = Request(picture, (Turn("Which is taller?"),), Sampling(max_new_tokens=16))
+    one, both, turned = (
+        engine.answer(asked, lambda piece: None, threading.Event())
+        for asked in (
+            request,
+            replace(request, others=(TALL,)),
+            replace(request, picture=TALL, others=(picture,)),
+        )
+    )
+    assert both.input_tokens != one.input_tokens
+    assert both.output_ids != one.output_ids
+    assert both.output_ids != turned.output_ids
+
+
+# ---- one family stands for all
+
+
+@pytest.fixture
+def engine(chat_engines):
+    return chat_engines("idefics3")
+
+
+def test_more_pictures_than_the_model_takes_are_refused(chat_engines, picture):
+    request = Request(picture, (Turn("Which?"),), others=(TALL,))
+    with pytest.raises(PromptError, match="looks at 1 picture at a time, not at 2"):
+        chat_engines("llava_next").answer(request, lambda piece: None, threading.Event())
+
+
+def test_what_such_a_model_cannot_do_is_told_with_the_reason(engine, picture):
+    assert set(engine.facts.cannot) == {"evidence", "slots", "trace"}
+    answer = ask(engine, picture)
+    request = Request(picture, (Turn("What is this?"),))
+    with pytest.raises(EngineError, match=r"trace is that of LLaVA-1\.5"):
+        engine.trace(request, answer)
+    assert engine.evidence_obstacle == engine.facts.cannot["evidence"]
+    with pytest.raises(EngineError, match=r"LLaVA-1\.5 alone"):
+        engine.evidence(request, answer, threading.Event())
+
+
+def test_stop_ends_the_answer_after_the_token_under_way(engine, picture):
+    stop = threading.Event()
+    pieces = []
+
+    def on_piece(piece):
+        pieces.append(piece)
+        stop.set()
+
+    request = Request(picture, (Turn("Tell me."),), Sampling(max_new_tokens=1500))
+    answer = engine.answer(request, on_piece, stop)
+    assert answer.ending == Ending.STOPPED
+    assert answer.tokens < 100
+    assert answer.text == "".join(pieces)
+
+
+def test_stop_before_the_answer_and_between_groups(engine, picture):
+    stop = threading.Event()
+    requests = [Request(picture, (Turn(f"{n}?"),), Sampling(max_new_tokens=3)) for n in range(4)]
+    answers = engine.answer_all(iter(requests), stop, slots=2)
+    first = next(answers)
+    stop.set()
+    assert len([first, *answers]) == 2
+    assert engine.answer(requests[0], lambda piece: None, stop).ending == Ending.STOPPED
+
+
+def test_same_seed_gives_the_same_words_and_another_one_others(engine, picture):
+    how = {"temperature": 1.0, "max_new_tokens": 12}
+    said = ask(engine, picture, seed=3, **how)
+    assert ask(engine, picture, seed=3, **how).output_ids == said.output_ids
+    assert ask(engine, picture, seed=4, **how).output_ids != said.output_ids
+    drawn = ask(engine, picture, seed=None, **how)
+    assert ask(engine, picture, seed=drawn.seed, **how).output_ids == drawn.output_ids
+
+
+def test_drawn_answers_of_a_group_are_those_of_each_alone(engine, picture):
+    sampling = Sampling(temperature=1.0, max_new_tokens=6, seed=5)
+    requests = [Request(one, (Turn("What?"),), sampling) for one in (picture, TALL)]
+    alone = [engine.answer(r, lambda piece: None, threading.Event()) for r in requests]
+    group = [answer for _, answer in engine.answer_all(requests, threading.Event(), slots=2)]
+    assert [one.output_ids for one in group] == [one.output_ids for one in alone]
+
+
+def test_beams_and_repetition_penalty_are_passed_on(engine, picture):
+    said = ask(engine, picture, "aaaa", max_new_tokens=12)
+    pieces = []
+    beams = ask(engine, picture, "aaaa", max_new_tokens=12, beams=4, on_piece=pieces.append)
+    assert pieces == [beams.text]
+    assert beams.output_ids != said.output_ids
+    long = ask(engine, picture, "aaaa", max_new_tokens=40)
+    fresh = ask(engine, picture, "aaaa", max_new_tokens=40, repetition_penalty=2.0)
+    assert len(set(fresh.output_ids)) > len(set(long.output_ids))
+
+
+def test_end_of_sequence_ends_the_answer(copied, opened, picture):
+    folder = copied()
+    said = ask(opened(folder), picture).output_ids
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, said[4]]}))
+    answer = ask(opened(folder), picture)
+    assert answer.ending == Ending.COMPLETE
+    assert answer.output_ids == said[: said.index(said[4])]
+
+
+def test_answer_goes_on_from_its_beginning_and_earlier_turns(engine, picture):
+    request = Request(picture, (Turn("What?"),), Sampling(max_new_tokens=8))
+    plain, begun, later = (
+        engine.answer(asked, lambda piece: None, threading.Event()).output_ids
+        for asked in (
+            request,
+            replace(request, beginning="It is"),
+            replace(request, turns=(Turn("What?", "A dog."), Turn("What?"))),
+        )
+    )
+    assert len({plain, begun, later}) == 3
+
+
+def test_what_a_person_types_never_becomes_a_mark(engine, picture):
+    plain = ask(engine, picture, "Is it <image> or not?")
+    assert plain.input_tokens == ask(engine, picture, "Is it (image) or not?").input_tokens + 3
+
+
+def test_oldest_turns_are_left_out_and_a_too_long_question_is_refused(engine, picture):
+    turns = (Turn("First?", "a" * 900), Turn("Second?", "b" * 900), Turn("Third?"))
+    request = Request(picture, turns, Sampling(max_new_tokens=300))
+    answer = engine.answer(request, lambda piece: None, threading.Event())
+    assert answer.left_out == 1
+    with pytest.raises(PromptError, match="reads 2048 at a time"):
+        ask(engine, picture, "x" * 3000)
+
+
+@pytest.mark.parametrize("precision", ["8-bit", "4-bit"])
+def test_fewer_bits_take_less_memory_and_still_answer(chat_folders, engine, picture, precision):
+    choice = ModelChoice(str(chat_folders["idefics3"]), "cpu", precision)
+    smaller = open_engine(choice, lambda *_: None, threading.Event())
+    assert smaller.facts.dtype == precision
+    assert smaller.facts.memory_bytes < engine.facts.memory_bytes
+    assert len(ask(smaller, picture).output_ids) == 10
+
+
+# ---- loading
+
+
+def test_loading_tells_how_far_it_is_and_can_be_cancelled(opened, chat_folders):
+    reports = []
+    opened(chat_folders["gemma3"], on_progress=lambda *report: reports.append(report)).close()
+    fractions = [fraction for fraction, _ in reports]
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    assert fractions == sorted(fractions)
+    assert len({stage for _, stage in reports}) >= 5
+    stop = threading.Event()
+
+    def on_progress(fraction, stage):
+        if stage == "Loading the weights":
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        opened(chat_folders["gemma3"], on_progress=on_progress, stop=stop)
+
+
+def test_too_little_memory_is_said_with_the_precision_that_fits(opened, chat_folders, monkeypatch):
+    config = json.loads((chat_folders["gemma3"] / "config.json").read_text())
+    stored = load_file(chat_folders["gemma3"] / "model.safetensors").values()
+    parameters = sum(tensor.numel() for tensor in stored)
+    enough = memory_need(config, "16-bit", device="cpu", parameters=parameters).total
+    monkeypatch.setattr("core.device.free_memory", lambda device: enough)
+    with pytest.raises(OutOfMemory, match=r"In float32 .* Load it in 16 bits") as raised:
+        opened(chat_folders["gemma3"])
+    assert raised.value.precision == "16-bit"
+
+
+def test_missing_and_misshapen_weights_are_errors(copied, opened):
+    folder = copied()
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in tensors if "q_proj" in name)
+    whole = tensors.pop(name)
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"describes a model of|lack 1 tensors"):
+        opened(folder)
+    save_file(tensors | {name: whole[:-1].clone()}, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="do not fit what config"):
+        opened(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"architectures": ["SomethingForCausalLM"]}, "holds SomethingForCausalLM"),
+        ({"model_type": "no such"}, "does not know"),
+        ({"model_type": None}, "does not know"),
+        ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, "does not answer"),
+        ({"auto_map": {"AutoModel": "code.Model"}}, "program code"),
+        ({"text_config": {"hidden_size": -1}}, "hidden_size as -1"),
+        ({"text_config": {"num_hidden_layers": 900}}, "gives num_hidden_layers as 900"),
+        ({"quantization_config": {"load_in_4bit": True}}, "already quantised"),
+    ],
+)
+def test_foreign_or_impossible_settings_are_refused(copied, opened, changes, cause):
+    folder = copied()
+    change_config(folder, **changes)
+    with pytest.raises(CheckpointError, match=cause):
+        opened(folder)
+
+
+def test_config_that_would_fetch_kernels_or_change_the_model_is_not_obeyed(copied, opened):
+    folder = copied()
+    config = json.loads((folder / "config.json").read_text())
+    asks = {"attn_implementation": "someone/kernel", "fusion_config": {"patch_embeddings": True}}
+    change_config(folder, **asks, text_config=config["text_config"] | asks)
+    engine = opened(folder)
+    assert engine._model.config._attn_implementation == "sdpa"
+    assert engine._model.config.get_text_config()._attn_implementation == "sdpa"
+    engine.close()
+
+
+def test_model_without_a_chat_template_is_refused(copied, opened):
+    folder = copied()
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(CheckpointError, match="no chat template"):
+        opened(folder)
+
+
+def test_folder_without_a_tokenizer_is_refused(copied, opened):
+    folder = copied()
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(CheckpointError, match="cannot be used"):
+        opened(folder)
