@@ -142,6 +142,7 @@ class Program(QObject):
             self._begin(self.session.open_paths(paths))
         notes = (self._places.note, *self._settings.notes, *self._store.notes)
         if any(notes):
+            log.warning(" ".join(filter(None, notes)))
             self.window.show_notice(" ".join(filter(None, notes)))
         self._begin(self.batch_join.offer_unfinished())
         if self._settings.checks_for_updates:
@@ -156,6 +157,7 @@ class Program(QObject):
     @Slot(list)
     def come_forward(self, paths: list[Path]) -> None:
         """Another copy of the program was started, on these paths or on none."""
+        log.info("Another copy was started, on %d picture(s) or folder(s)", len(paths))
         if self.window.isMinimized():
             self.window.showNormal()
         self.window.raise_()
