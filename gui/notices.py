@@ -69,7 +69,8 @@ class Notices(QObject):
         self._reported.emit("".join(traceback.format_exception(error)))
 
     def tell_of_crash(self, details: str) -> None:
-        """Say once that the program ended by a crash the last time."""
+        """Say once that the program ended by a crash the last time, and keep it in the log."""
+        log.error("Onlooker ended unexpectedly the last time:\n%s", details)
         self._show("Onlooker ended unexpectedly the last time.", details)
 
     @contextmanager

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import debian
 import libraries
+import trial
 from bundle import ROOT, Contents, Exclusion, contents, is_below, matches, project
 
 DIST = ROOT / "dist"
@@ -30,8 +31,6 @@ WORK = ROOT / "build"
 PROGRAM = DIST / "onlooker"
 LARGEST_FOLDER_BYTES = 650_000_000
 LARGEST_ARCHIVE_BYTES = 220_000_000
-SELF_TEST_SECONDS = 300
-NOBODY = 65534
 
 
 def main(arguments: list[str]) -> int:
@@ -42,8 +41,8 @@ def main(arguments: list[str]) -> int:
         build_program()
     report_exclusions(contents())
     report_size()
-    with timed("Its self-test, moved to a read-only folder and run by nobody"):
-        try_program()
+    with timed("Its trial, moved to a read-only folder"):
+        try_built_program()
     if not options.only_program:
         with timed("Archives"):
             archives = make_archives()
@@ -160,78 +159,29 @@ def is_for_processor() -> bool:
 # ── Trying it ───────────────────────────────────────────────────────────────────────────────
 
 
-def try_program() -> None:
-    """Run the built program's own self-test without the source tree or Python in its reach."""
+WRITE_MODELS = """
+import sys
+from pathlib import Path
+from tests.tiny_chat import FAMILIES, write_chat_model
+for family in FAMILIES:
+    write_chat_model(Path(sys.argv[1]) / family, family)
+"""
+
+
+def try_built_program() -> None:
+    """Let `trial.py` have the program in a read-only folder, and a tiny model of each kind."""
     with tempfile.TemporaryDirectory(prefix="onlooker-") as name:
-        place = Path(name) / "Über dem Zaun, с пробелом"
+        place, models = Path(name) / "Über dem Zaun, с пробелом", Path(name) / "models"
         shutil.copytree(PROGRAM, place, symlinks=True)
         make_read_only(place)
+        subprocess.run([sys.executable, "-c", WRITE_MODELS, models], cwd=ROOT, check=True)
         Path(name).chmod(0o755)
+        # On Windows the one with a console: the other has nowhere to write its line.
+        program = place / ("onlooker-console.exe" if sys.platform == "win32" else "onlooker")
         try:
-            # On Windows the one with a console: the other has nowhere to write its line.
-            program = place / ("onlooker-console.exe" if sys.platform == "win32" else "onlooker")
-            run_self_test(program, "offscreen", {"QT_QPA_PLATFORM": "offscreen"})
-            if sys.platform != "linux":
-                run_self_test(program, "window", {})
-            elif shutil.which("Xvfb"):
-                with virtual_screen() as display:
-                    run_self_test(program, "window under Xvfb", {"DISPLAY": display})
-            else:
-                print("   no Xvfb here: the real window was not tried")
+            trial.try_program(program, models)
         finally:
             make_writable(place)
-
-
-def run_self_test(program: Path, title: str, environment: dict[str, str]) -> None:
-    with tempfile.TemporaryDirectory(prefix="home-") as home:
-        # Empty, and the only folder it may write to.
-        as_user: dict = {}
-        if sys.platform == "linux" and os.geteuid() == 0:
-            os.chown(home, NOBODY, NOBODY)
-            as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        done = subprocess.run(
-            [program, "--self-test"],
-            cwd=home,
-            env=bare_environment(Path(home)) | environment,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=SELF_TEST_SECONDS,
-            check=False,
-            **as_user,
-        )
-    print(f"   {title}: {done.stdout.strip() or done.stderr.strip()[-2000:]}", flush=True)
-    if done.returncode:
-        sys.exit(f"{done.stderr}\nThe self-test ({title}) ended with {done.returncode}.")
-
-
-def bare_environment(home: Path) -> dict[str, str]:
-    """What a program started from a desktop has, without a path to any Python."""
-    if sys.platform == "win32":
-        kept = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS")
-        own = {"USERPROFILE": str(home), "APPDATA": str(home), "LOCALAPPDATA": str(home)}
-        return (
-            {key: os.environ[key] for key in kept if key in os.environ} | own | {"TEMP": str(home)}
-        )
-    return {"HOME": str(home), "PATH": str(home), "LANG": "C.UTF-8", "TMPDIR": str(home)}
-
-
-@contextmanager
-def virtual_screen() -> Iterator[str]:
-    """An X server of our own with no window manager; gives its DISPLAY."""
-    reading, writing = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
-        pass_fds=[writing],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writing)
-    try:
-        with os.fdopen(reading) as lines:
-            yield f":{lines.readline().strip()}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def make_read_only(folder: Path) -> None:

@@ -1,0 +1,316 @@
+"""Tries the built program as strangers would use it, one short story after another.
+
+    python3 packaging/trial.py PROGRAM [--models FOLDER]
+
+PROGRAM may lie in `dist/` or be installed. It gets an empty home and an environment without a
+way to the source or to any Python; as root it runs as nobody. Standard library only, so that it
+runs on a machine that has nothing but the package. Ends with 1 at the first story that goes
+otherwise than told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+PATIENCE_SECONDS = 300
+POLL_SECONDS = 0.05
+NOBODY = 65534
+WINDOW_SECONDS, ANSWER_SECONDS = 1.5, 12.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program", type=Path)
+    parser.add_argument("--models", type=Path, help="folders with models to be answered by each")
+    options = parser.parse_args(arguments)
+    try_program(options.program.absolute(), options.models)
+    return 0
+
+
+def try_program(program: Path, models: Path | None = None) -> None:
+    """Run every story; exits with a sentence where one goes wrong."""
+    stories: list[tuple[str, Callable[[Stranger], str]]] = [
+        ("self-test, offscreen", offscreen),
+        ("self-test, on a screen", on_a_screen),
+        ("started without standard streams", without_streams),
+        ("in a terminal", in_a_terminal),
+        ("bench", bench),
+        ("HEIC", heic),
+    ]
+    if sys.platform == "linux":
+        stories += [
+            ("without a home", without_a_home),
+            ("two copies", two_copies),
+            ("after a crash", after_a_crash),
+        ]
+    for title, story in stories:
+        tell(program, title, story)
+    for folder in sorted(models.iterdir()) if models else ():
+        tell(program, f"a model of {folder.name}", lambda one, at=folder: answers(one, at))
+
+
+def tell(program: Path, title: str, story: Callable[[Stranger], str]) -> None:
+    started = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="home-") as home,
+        Stranger(program, Path(home), title) as stranger,
+    ):
+        said = story(stranger)
+    print(f"   {title}: {said} ({time.monotonic() - started:.1f} s)", flush=True)
+
+
+class Stranger:
+    """Somebody with an empty home, who starts the program and looks at what comes of it."""
+
+    def __init__(self, program: Path, home: Path, title: str):
+        self.home = home
+        self.environment = bare_environment(home)
+        self._program = program
+        self._title = title
+        self._started: list[subprocess.Popen] = []
+        self._as_user: dict[str, Any] = {}
+        if sys.platform == "linux" and os.geteuid() == 0:
+            os.chown(home, NOBODY, NOBODY)
+            self._as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+    def __enter__(self) -> Stranger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
+
+    @property
+    def samples(self) -> Path:
+        """Pictures that the program brings; on macOS they lie beside the libraries."""
+        folders = [self._program.resolve().parent / "_internal"]
+        folders.append(self._program.resolve().parents[1] / "Resources")
+        return next(
+            path for path in (f / "resources" / "samples" for f in folders) if path.is_dir()
+        )
+
+    def run(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Start it, wait for its end, and require that it went well."""
+        done = subprocess.run(
+            [self._program, *arguments],
+            cwd=self.home,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=PATIENCE_SECONDS,
+            check=False,
+            **self._as_user,
+        )
+        if done.returncode:
+            self.fail(f"it ended with {done.returncode}\n{done.stdout}{done.stderr[-4000:]}")
+        return done
+
+    def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen:
+        """Start it with its streams closed, as a desktop without a console may."""
+        process = subprocess.Popen(
+            [self._program, *arguments],
+            cwd=self.home,
+            env=self.environment | environment,
+            preexec_fn=close_streams if os.name == "posix" else None,
+            **self._as_user,
+        )
+        self._started.append(process)
+        return process
+
+    def end(self, process: subprocess.Popen, with_signal: int = signal.SIGTERM) -> int:
+        process.send_signal(with_signal)
+        return process.wait(PATIENCE_SECONDS)
+
+    def wait_for(self, words: str) -> str:
+        """The program's log once it has `words`."""
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while words not in (text := self.log()):
+            if time.monotonic() > give_up:
+                self.fail(f"its log does not say “{words}”:\n{text}")
+            time.sleep(POLL_SECONDS)
+        return text
+
+    def log(self) -> str:
+        logs = [path.read_text("utf-8") for path in self.home.rglob("onlooker.log")]
+        return "".join(logs)
+
+    def require(self, is_so: bool, complaint: str) -> None:
+        if not is_so:
+            self.fail(complaint)
+
+    def fail(self, complaint: str) -> NoReturn:
+        sys.exit(f"The packaged program, {self._title}: {complaint}")
+
+
+def close_streams() -> None:
+    for number in (0, 1, 2):
+        os.close(number)
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """What a program started from a desktop has, without a path to any Python."""
+    if sys.platform == "win32":
+        kept = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS")
+        own = ("USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP")
+        return {key: os.environ[key] for key in kept if key in os.environ} | dict.fromkeys(
+            own, str(home)
+        )
+    return {"HOME": str(home), "PATH": str(home), "LANG": "C.UTF-8", "TMPDIR": str(home)}
+
+
+# ── The stories ─────────────────────────────────────────────────────────────────────────────
+
+
+def offscreen(one: Stranger) -> str:
+    done = one.run("--self-test", QT_QPA_PLATFORM="offscreen")
+    one.require((one.home / ".config").is_dir() or sys.platform != "linux", "no settings at home")
+    return words_of(done)
+
+
+def on_a_screen(one: Stranger) -> str:
+    if sys.platform != "linux":
+        return words_of(one.run("--self-test"))
+    if not shutil.which("Xvfb"):
+        return "not tried, there is no Xvfb here"
+    with virtual_screen() as display:
+        done = one.run("--self-test", DISPLAY=display)
+    return words_of(done)
+
+
+def words_of(done: subprocess.CompletedProcess[str]) -> str:
+    """The self-test's line without the answer, and whether it was slow."""
+    line = done.stdout.strip().partition("; '")[0]
+    seconds = {name: float(number) for name, number in re.findall(r"(\w+) ([\d.]+) s", line)}
+    late = seconds.get("window", 0) > WINDOW_SECONDS or seconds.get("answer", 0) > ANSWER_SECONDS
+    return f"{line}; THAT IS TOO SLOW" if late else line
+
+
+def without_streams(one: Stranger) -> str:
+    process = one.start("--self-test", QT_QPA_PLATFORM="offscreen")
+    status = process.wait(PATIENCE_SECONDS)
+    one.require(status == 0, f"it ended with {status}")
+    return "well"
+
+
+def in_a_terminal(one: Stranger) -> str:
+    picture = one.home / "Bild, снимок.png"
+    shutil.copyfile(one.samples / "shapes.png", picture)
+    version = one.run("--version").stdout.strip()
+    said = json.loads(one.run("caption", picture, "--format", "json").stdout)
+    one.require("red circle" in said["caption"], f"it said {said['caption']!r}")
+    one.run("caption", picture.parent, "--write", "txt", "--max-new-tokens", "8")
+    one.require(picture.with_suffix(".txt").is_file(), "no caption beside the picture")
+    return f"{version}, {said['new_tokens']} tokens at {said['tokens_per_second']:.0f} a second"
+
+
+def bench(one: Stranger) -> str:
+    few = ("--answers", "1", "--max-new-tokens", "8", "--slots", "1", "--json")
+    report = json.loads(one.run("bench", *few).stdout)
+    one.require(bool(report), "it measured nothing")
+    return "well"
+
+
+# 64 × 64 pixels, red and blue, as pillow-heif wrote them.
+HEIC = (
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAVZtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAA"
+    "AAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABegABAAAAAAAAACgAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABo"
+    "dmMxAAAAAA5waXRtAAAAAAABAAAA1mlwcnAAAAC3aXBjbwAAAHhodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEA"
+    "GEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQArQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbqSSmubgIaDAgAAAMAyAAA"
+    "AwAIQGIAAQAHRAHBcrAiQAAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAAABBwaXhpAAAAAAMI"
+    "CAgAAAAXaXBtYQAAAAAAAAABAAEEgQIDBAAAADBtZGF0AAAAJCgBr1j5DpJf//K13/9R/kPk+2if/tamL9xiJ/07dRHE"
+    "v/mn2A=="
+)
+
+
+def heic(one: Stranger) -> str:
+    picture = one.home / "phone.heic"
+    picture.write_bytes(base64.b64decode(HEIC))
+    done = one.run("caption", picture, "--max-new-tokens", "4")
+    one.require(bool(done.stdout.strip()), "it said nothing")
+    return "well"
+
+
+def without_a_home(one: Stranger) -> str:
+    """As services have it. Everything goes to the temporary folder, and the window says so."""
+    process = one.start(QT_QPA_PLATFORM="offscreen", HOME="/nonexistent")
+    text = one.wait_for("Nothing can be kept in the home folder")
+    one.wait_for("Window shown")
+    status = one.end(process)
+    one.require(status == 0, f"it ended with {status}")
+    return next(line for line in text.splitlines() if "Nothing can" in line).partition(": ")[2]
+
+
+def two_copies(one: Stranger) -> str:
+    """The second hands its picture to the first and leaves."""
+    first = one.start(QT_QPA_PLATFORM="offscreen")
+    one.wait_for("Window shown")
+    one.run(one.samples / "shapes.png", QT_QPA_PLATFORM="offscreen")
+    one.wait_for("Another copy was started, on 1 picture(s)")
+    status = one.end(first)
+    one.require(status == 0, f"the first ended with {status}")
+    return "the second handed its picture over"
+
+
+def after_a_crash(one: Stranger) -> str:
+    """What a crash leaves is told at the next start; settings and conversations hold."""
+    one.run("--self-test", QT_QPA_PLATFORM="offscreen")
+    settings = next(one.home.rglob("settings.json"))
+    before = settings.read_bytes()
+    crashed = one.start(QT_QPA_PLATFORM="offscreen")
+    one.wait_for("Window shown")
+    status = one.end(crashed, signal.SIGSEGV)
+    one.require(status == -signal.SIGSEGV, f"the crash ended with {status}")
+    one.require(settings.read_bytes() == before, "the crash changed the settings")
+    after = one.start(QT_QPA_PLATFORM="offscreen")
+    text = one.wait_for("Onlooker ended unexpectedly the last time")
+    one.require("Fatal Python error: Segmentation fault" in text, "no stacks of the crash")
+    status = one.end(after)
+    one.require(status == 0, f"the start after it ended with {status}")
+    json.loads(settings.read_bytes())
+    return "told at the next start"
+
+
+def answers(one: Stranger, model: Path) -> str:
+    few = ("--max-new-tokens", "4", "--format", "json")
+    picture = one.samples / "shapes.png"
+    said = json.loads(one.run("caption", picture, "--model", model, *few).stdout)
+    one.require(said["new_tokens"] > 0, "it said nothing")
+    return f"{said['new_tokens']} tokens"
+
+
+@contextmanager
+def virtual_screen() -> Iterator[str]:
+    """An X server of our own with no window manager; gives its DISPLAY."""
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+        pass_fds=[writing],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    try:
+        with os.fdopen(reading) as lines:
+            yield f":{lines.readline().strip()}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
