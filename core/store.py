@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sqlite3
 import time
@@ -19,7 +20,7 @@ from core.picture import Picture
 from core.transcript import Answer, Ending, Exchange, Transcript
 
 THUMBNAIL_SIDE = 320
-_VERSION = 1
+_VERSION = 2
 # The window waits for no other process; what could not be kept is kept with the next answer.
 _BUSY_SECONDS = 0.04
 
@@ -48,8 +49,14 @@ CREATE TABLE exchange (
     input_tokens INTEGER,
     left_out INTEGER,
     seed INTEGER,
+    output_ids TEXT,
+    struck TEXT,
     PRIMARY KEY (conversation, position)
 ) WITHOUT ROWID;
+"""
+_FROM_1 = """
+ALTER TABLE exchange ADD COLUMN output_ids TEXT;
+ALTER TABLE exchange ADD COLUMN struck TEXT;
 """
 
 
@@ -71,7 +78,6 @@ class KeptConversation:
     """A kept conversation, whole but for the picture: that is its path and a thumbnail (JPEG).
 
     `picture_path` is where the file was, None for a pasted picture; it may be gone by now.
-    The answers have no `output_ids`.
     """
 
     id: int
@@ -154,7 +160,8 @@ class Store:
             ).fetchone()
             exchanges = self._connection.execute(
                 "SELECT prompt, model, answer, ending, tokens, seconds, seconds_to_first_token,"
-                " input_tokens, left_out, seed FROM exchange WHERE conversation = ?"
+                " input_tokens, left_out, seed, output_ids, struck FROM exchange"
+                " WHERE conversation = ?"
                 " ORDER BY position",
                 (id,),
             ).fetchall()
@@ -228,7 +235,7 @@ class Store:
         picture = transcript.picture
         said = [picture.name]
         for exchange in transcript.exchanges:
-            said += [exchange.prompt, exchange.answer.text if exchange.answer else ""]
+            said += [exchange.prompt, exchange.text]
         words = _storable("\n".join(said)).casefold()
         with self._connection as connection:
             changed = connection.execute(
@@ -256,7 +263,7 @@ class Store:
             assert id is not None
             connection.execute("DELETE FROM exchange WHERE conversation = ?", (id,))
             connection.executemany(
-                "INSERT INTO exchange VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO exchange VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(id, at, *_row(exchange)) for at, exchange in enumerate(transcript.exchanges)],
             )
         return id
@@ -287,8 +294,9 @@ def _connected(path: Path | None) -> sqlite3.Connection:
         if version > _VERSION:
             raise sqlite3.OperationalError("it was written by a newer Onlooker")
         if version < _VERSION:
+            making = _FROM_1 if version else _TABLES
             with connection:
-                connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION};")
+                connection.executescript(f"BEGIN; {making} PRAGMA user_version = {_VERSION};")
         connection.execute("SELECT count(*) FROM conversation").fetchone()
         # So that a reader elsewhere never stops us. Refused by some network file systems.
         connection.execute("PRAGMA journal_mode = WAL")
@@ -323,7 +331,7 @@ def _storable(text: str) -> str:
 def _row(exchange: Exchange) -> tuple:
     answer = exchange.answer
     if not answer:
-        return (_storable(exchange.prompt), exchange.model, *[None] * 8)
+        return (_storable(exchange.prompt), exchange.model, *[None] * 10)
     return (
         _storable(exchange.prompt),
         exchange.model,
@@ -335,13 +343,15 @@ def _row(exchange: Exchange) -> tuple:
         answer.input_tokens,
         answer.left_out,
         answer.seed,
+        json.dumps(answer.output_ids),
+        json.dumps(exchange.struck),
     )
 
 
 def _exchange(prompt: str, model: str, text: str | None, ending: str, *rest) -> Exchange:
     if text is None:
         return Exchange(prompt, None, model)
-    tokens, seconds, seconds_to_first_token, input_tokens, left_out, seed = rest
+    tokens, seconds, seconds_to_first_token, input_tokens, left_out, seed, ids, struck = rest
     answer = Answer(
         text=text,
         ending=Ending(ending),
@@ -351,8 +361,10 @@ def _exchange(prompt: str, model: str, text: str | None, ending: str, *rest) -> 
         input_tokens=input_tokens,
         left_out=left_out,
         seed=seed,
+        output_ids=tuple(json.loads(ids or "[]")),
     )
-    return Exchange(prompt, answer, model)
+    spans = tuple((begin, end) for begin, end in json.loads(struck or "[]"))
+    return Exchange(prompt, answer, model, spans)
 
 
 def _time(seconds: float) -> datetime:

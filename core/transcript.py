@@ -5,7 +5,7 @@ Everything here is frozen and free of torch and Qt, so that it may cross threads
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -88,13 +88,38 @@ class Answer:
         return (self.tokens - 1) / after_first if self.tokens > 1 and after_first > 0 else 0.0
 
 
+Span = tuple[int, int]
+
+
 @dataclass(frozen=True)
 class Exchange:
-    """One line of the transcript: what was asked and the answer, None if it failed."""
+    """One line of the transcript: what was asked and the answer, None if it failed.
+
+    `struck` are the parts of the answer's text that a person struck out, as [begin, end), in
+    order; what the model said stays in the answer.
+    """
 
     prompt: str
     answer: Answer | None = None
     model: str = ""
+    struck: tuple[Span, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The answer as it is to be read, without what was struck out."""
+        return without(self.answer.text, self.struck) if self.answer else ""
+
+
+def without(text: str, struck: Iterable[Span]) -> str:
+    """`text` less its struck parts, and less the blanks and commas that then stand for nothing."""
+    for begin, end in sorted(struck, reverse=True):
+        before, after = text[:begin], text[end:]
+        if before.endswith((" ", "\n")) or not before:
+            after = after.removeprefix(" ")
+        if after.startswith((",", ".", ";", ":", "!", "?")) or not after:
+            before = before.removesuffix(" ")
+        text = before + after
+    return text
 
 
 @dataclass(frozen=True)
@@ -106,9 +131,7 @@ class Transcript:
 
     def asking(self, prompt: str) -> tuple[Turn, ...]:
         """The turns of a request that asks `prompt` next; unanswered questions are left out."""
-        answered = [
-            Turn(e.prompt, e.answer.text) for e in self.exchanges if e.answer and e.answer.text
-        ]
+        answered = [Turn(e.prompt, e.text) for e in self.exchanges if e.answer and e.text.strip()]
         return (*answered, Turn(prompt))
 
     def with_exchange(self, exchange: Exchange) -> Transcript:
@@ -120,6 +143,7 @@ class Transcript:
 
 
 BUILT_IN = "built-in"
+DTYPES = ("auto", "16-bit", "8-bit", "4-bit", "float16", "bfloat16", "float32")
 
 
 @dataclass(frozen=True)
@@ -127,7 +151,8 @@ class ModelChoice:
     """Which model to load, and how.
 
     `model` is "built-in", a folder, or a hub id that lies in the hub cache. `device` is auto,
-    cpu, cuda or cuda:N; `dtype` auto, float16, bfloat16 or float32.
+    cpu, cuda or cuda:N. `dtype` is one of `DTYPES`; 8-bit and 4-bit are those of the language
+    model's matrices alone.
     """
 
     model: str = BUILT_IN

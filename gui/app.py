@@ -112,6 +112,7 @@ class Program(QObject):
         self._garbage = GarbageCollector(self)
         self.notices = Notices(self)
         self._settings = load_settings(places.folder)
+        self._inspected = 0
         self._store = Store(places.transcripts)
         self.model = model or ModelThread(parent=self)
         self.session = Session(self.model, self._store, self._settings, places.folder, self)
@@ -244,6 +245,7 @@ class Program(QObject):
         session.conversation_cleared.connect(window.clear_conversation)
         session.conversation_cut.connect(window.cut_conversation)
         session.answer_begun.connect(window.begin_answer)
+        window.inspect_asked.connect(self._on_inspect_asked)
         session.piece_said.connect(window.append)
         session.answer_finished.connect(window.finish)
         session.answer_failed.connect(self._on_answer_failed)
@@ -303,6 +305,22 @@ class Program(QObject):
     @Slot(object)
     def _on_answer_failed(self, error: AppError) -> None:
         self.window.fail(str(error))
+
+    @Slot(int)
+    def _on_inspect_asked(self, index: int) -> None:
+        self._begin(self._inspect(index))
+
+    async def _inspect(self, index: int) -> None:
+        self._inspected += 1
+        mine, picture = self._inspected, self.session.picture
+        try:
+            trace = await self.session.trace(index)
+        except AppError as error:
+            if mine == self._inspected:
+                self.window.inspector.show_reason(str(error))
+        else:
+            if mine == self._inspected and picture is not None:
+                self.window.show_trace(trace, picture)
 
     @Slot(Path)
     def _on_transcript_path_chosen(self, path: Path) -> None:

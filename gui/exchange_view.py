@@ -37,6 +37,7 @@ class ExchangeView(QFrame):
 
     regenerate_asked = Signal()
     edited = Signal(str)
+    inspect_asked = Signal()
     height_changed = Signal()
 
     def __init__(self, theme: Theme, prompt: str, parent: QWidget):
@@ -164,10 +165,14 @@ class ExchangeView(QFrame):
         self.again_button = self._action(
             "again", "Answer once more, in other words (Ctrl+R)", self.regenerate_asked.emit
         )
+        self.inspect_button = self._action(
+            "inspect", "See what went through the model (Ctrl+I)", self.inspect_asked.emit
+        )
         foot = QHBoxLayout()
         foot.setContentsMargins(0, 0, 0, 0)
         foot.setSpacing(0)
         foot.addWidget(self.foot_label, 1)
+        foot.addWidget(self.inspect_button, 0, Qt.AlignmentFlag.AlignTop)
         foot.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
         foot.addWidget(self.again_button, 0, Qt.AlignmentFlag.AlignTop)
         self._column = column = QVBoxLayout(self)
@@ -197,6 +202,7 @@ class ExchangeView(QFrame):
         done = not self.is_open
         again = done and self._is_last and self._is_idle
         self.copy_button.setVisible(done and bool(self.answer))
+        self.inspect_button.setVisible(done and bool(self.answer))
         self.again_button.setVisible(again and self.error_line is None)
         if self.error_line is not None:
             self.error_line.try_button.setVisible(again)

@@ -34,10 +34,12 @@ from PySide6.QtWidgets import (
 
 from core.model_view import Eye
 from core.picture import PICTURE_SUFFIXES, Picture
+from core.trace import Trace
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Transcript
 from gui.batch_panel import BatchPanel
 from gui.drop_zone import DropZone
 from gui.help_dialogs import AboutDialog, KeysDialog
+from gui.inspector import Inspector
 from gui.notice_bar import NoticeBar
 from gui.prompt_box import PromptBox
 from gui.status_line import StatusLine
@@ -68,6 +70,7 @@ class MainWindow(QMainWindow):
       `asked(str)`  `stopped()`  `regenerate_asked()`  `edited(int, str)`
       `new_conversation_asked()`
       `transcript_path_chosen(Path)` where the transcript is to be saved as text
+      `inspect_asked(int)`           look into the answer at this index: `inspector` waits for it
       `recent_opened()`              the submenu is about to show: answer with `show_recent`
       `recent_chosen(int)`           an earlier conversation, by its id
     Model:
@@ -90,6 +93,7 @@ class MainWindow(QMainWindow):
     regenerate_asked = Signal()
     edited = Signal(int, str)
     new_conversation_asked = Signal()
+    inspect_asked = Signal(int)
     transcript_path_chosen = Signal(Path)
     recent_opened = Signal()
     recent_chosen = Signal(int)
@@ -121,6 +125,7 @@ class MainWindow(QMainWindow):
         self._suggestion = presets[0][1] if presets else ""
         self._folder = ""
         self._may_leave_run = False
+        self._eye: Eye | None = None
         self._build()
         self.prompt_box.set_presets(presets)
         self._build_file_menu()
@@ -175,9 +180,14 @@ class MainWindow(QMainWindow):
         self.transcript_view.begin_answer(prompt)
         self.prompt_box.set_answering(True)
         self.status_line.show_speed(0)
+        self._eye = eye
 
     def append(self, piece: str) -> None:
         self.transcript_view.append(piece)
+    def show_trace(self, trace: Trace, picture: Picture) -> None:
+        """What was asked for by `inspect_asked`."""
+        self.inspector.show_trace(trace, picture, self._eye)
+
 
     def finish(self, answer: Answer) -> None:
         self.transcript_view.finish(answer)
@@ -393,6 +403,7 @@ class MainWindow(QMainWindow):
         self.recent_menu.aboutToShow.connect(self.recent_opened)
         self.show_recent([])
         menu.addSeparator()
+        self.inspector = Inspector(self._theme, self.drop_zone.previews, self)
         self.settings_action = _action(menu, "S&ettings…", self.settings_asked.emit, "Ctrl+,")
         self.settings_action.setMenuRole(QAction.MenuRole.PreferencesRole)
         self.quit_action = _action(menu, "&Quit", self.close, "Ctrl+Q")
@@ -431,6 +442,8 @@ class MainWindow(QMainWindow):
         menu.addSeparator()
         self.strip_actions = [
             _action(menu, "&Previous picture", strip.choose_previous, "PgUp"),
+        self.inspect_action = _action(menu, "&Inspect last answer", view.inspect_last, "Ctrl+I")
+        menu.addSeparator()
             _action(menu, "&Next picture", strip.choose_next, "PgDown"),
         ]
         menu.addSeparator()
@@ -489,17 +502,21 @@ class MainWindow(QMainWindow):
         answering = self.transcript_view.is_answering
         said = self.transcript_view.has_exchanges
         self.prompt_box.suggest("" if said else self._suggestion)
-        self.stop_action.setEnabled(answering)
-        self.again_action.setEnabled(said and not answering)
-        self.new_action.setEnabled(said)
-        for action in (self.copy_action, self.copy_all_action, self.save_action):
-            action.setEnabled(said)
+        has_picture = is_seen and self.drop_zone.has_picture
+        self.write_action.setEnabled(is_seen)
+        self.stop_action.setEnabled(is_seen and answering)
+        self.again_action.setEnabled(is_seen and said and not answering)
+        self.new_action.setEnabled(is_seen and said)
+        for action in (
+            *(self.copy_action, self.copy_all_action, self.save_action),
+            self.inspect_action,
+        ):
+            action.setEnabled(is_seen and said)
         for action in self.zoom_actions:
+        self.transcript_view.inspect_asked.connect(self._on_inspect_asked)
             action.setEnabled(self.drop_zone.has_picture)
         for action in (self.eye_action, self.lost_action):
-            action.setEnabled(
-                self.drop_zone.has_picture and self.drop_zone.model_eye.eye_button.isEnabled()
-            )
+            action.setEnabled(has_picture and self.drop_zone.model_eye.eye_button.isEnabled())
         for action in self.strip_actions:
             action.setEnabled(self.drop_zone.picture_strip.count > 1)
 
@@ -533,6 +550,14 @@ class MainWindow(QMainWindow):
         self.transcript_path_chosen.emit(Path(name))
 
     @Slot(str)
+    @Slot(int)
+    def _on_inspect_asked(self, index: int) -> None:
+        self.inspector.show_waiting(self.transcript_view.prompt_at(index))
+        self.inspector.show()
+        self.inspector.raise_()
+        self.inspector.activateWindow()
+        self.inspect_asked.emit(index)
+
     def _on_notice_action_chosen(self, action_text: str) -> None:
         if action_text == _USE_BUILT_IN:
             self.built_in_model_chosen.emit()

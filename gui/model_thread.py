@@ -383,7 +383,7 @@ class _Worker(QObject):
     def inquire(self, inquiry: _Inquiry) -> None:
         try:
             if inquiry.stop.is_set():
-                raise Cancelled("Something else was wanted of the model.")
+                raise Cancelled("Something else was wanted of the model meanwhile. Look again.")
             if not self._engine:
                 raise _no_model()
             outcome = inquiry.work(self._engine, inquiry.stop)

@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.settings import save as save_settings
 from core.store import KeptConversation, Store, Summary
 from core.transcript import (
+    BUILT_IN,
     Answer,
     Ending,
     Exchange,
@@ -34,6 +35,7 @@ from gui.model_thread import ModelThread
 
 if TYPE_CHECKING:
     from core.model_view import Eye
+    from core.trace import Trace
     from gui.model_thread import Engine
 
 ANOTHER_TEMPERATURE = 0.7
@@ -254,6 +256,34 @@ class Session(QObject):
             reason = error.strerror or str(error)
             self.noticed.emit(f"“{path.name}” cannot be written ({reason}). Choose another folder.")
 
+    async def trace(self, index: int) -> Trace:
+        """What went through the model for answer `index`. Raises AppError when it cannot be had."""
+        conversation, answer = self._said(index)
+        request = conversation.request(index, self._settings.sampling)
+        self._refuse_unless_free(conversation.transcript.exchanges[index].model, "trace")
+        return await self._model.inquire(lambda engine, stop: engine.trace(request, answer))
+
+    def _said(self, index: int) -> tuple[_Conversation, Answer]:
+        conversation = self._conversation
+        exchanges = conversation.transcript.exchanges if conversation else ()
+        answer = exchanges[index].answer if 0 <= index < len(exchanges) else None
+        if conversation is None or answer is None or not answer.text:
+            raise EngineError("There is no answer to look into. Ask a question first.")
+        return conversation, answer
+
+    def _refuse_unless_free(self, said_by: str, part: str) -> None:
+        """`part` is one of those that `EngineFacts.cannot` knows of."""
+        state = self._model.state
+        if not isinstance(state, Ready):
+            raise EngineError("No model is loaded. Load the one that said this, then look again.")
+        if reason := state.facts.cannot.get(part):
+            raise EngineError(reason)
+        if said_by and said_by != state.facts.model:
+            name = "the built-in model" if said_by == BUILT_IN else f"“{said_by}”"
+            raise EngineError(f"Another model said this. Load {name}, then look again.")
+        if self._model.is_lent:
+            raise EngineError("The folder run uses the model. Pause it, then look again.")
+
     def stop(self) -> None:
         """End the answer under way; what was said is kept."""
         self._model.stop()
@@ -285,7 +315,8 @@ class Session(QObject):
 
     def _cut(self, conversation: _Conversation, index: int) -> _Conversation:
         """Go on from before question `index`, in a conversation that is kept by itself."""
-        self._conversation = _Conversation(conversation.transcript.before(index))
+        kept = {at: request for at, request in conversation.requests.items() if at < index}
+        self._conversation = _Conversation(conversation.transcript.before(index), requests=kept)
         self.conversation_cut.emit(index)
         return self._conversation
 
@@ -293,6 +324,7 @@ class Session(QObject):
         transcript = conversation.transcript
         request = Request(transcript.picture, transcript.asking(prompt), sampling)
         conversation.begin(prompt)
+        conversation.requests[len(transcript.exchanges)] = request
         self._under_way.add(conversation)
         self.answer_begun.emit(prompt)
         try:
@@ -409,7 +441,9 @@ class Insight:
 
 
 def _insight(engine: Engine, stop: threading.Event) -> Insight:
-    return Insight(engine.eye, engine.evidence_obstacle or "")
+    cannot = engine.facts.cannot
+    eye = None if "trace" in cannot else engine.eye
+    return Insight(eye, cannot.get("evidence") or engine.evidence_obstacle or "")
 
 
 @dataclass(eq=False)
@@ -422,10 +456,14 @@ class _Opening:
 
 @dataclass(eq=False)
 class _Conversation:
-    """A transcript that grows, and the answer on its way into it."""
+    """A transcript that grows, and the answer on its way into it.
+
+    `requests` are what the exchanges of this day were asked with, by their index.
+    """
 
     transcript: Transcript
     kept_as: int | None = None
+    requests: dict[int, Request] = field(default_factory=dict)
     prompt: str = ""
     model: str = ""
     said: list[str] = field(default_factory=list)
@@ -436,6 +474,14 @@ class _Conversation:
         self.prompt, self.model, self.said = prompt, "", []
         self.began = time.perf_counter()
         self.is_answered.clear()
+
+    def request(self, index: int, sampling: Sampling) -> Request:
+        """What exchange `index` was asked with; of an earlier day, as far as it can be told."""
+        if index in self.requests:
+            return self.requests[index]
+        before = self.transcript.before(index)
+        turns = before.asking(self.transcript.exchanges[index].prompt)
+        return Request(self.transcript.picture, turns, sampling)
 
     def half_answer(self) -> Answer | None:
         """What was said of an answer that did not end by itself; None if nothing was."""

@@ -25,13 +25,15 @@ class TranscriptView(QFrame):
     """One widget an exchange, under each other; each keeps its text as the model said it.
 
     `regenerate_asked()`: answer the last question anew. `edited(int, str)`: ask the question at
-    this index in other words. `model_requested()`: the way to the real model. `changed()`: an
-    answer began or ended, or the conversation is another.
+    this index in other words. `inspect_asked(int)`: look into the answer at this index.
+    `model_requested()`: the way to the real model. `changed()`: an answer began or ended, or the
+    conversation is another.
     Conversations of any length are laid out in slices, the part in sight first.
     """
 
     regenerate_asked = Signal()
     edited = Signal(int, str)
+    inspect_asked = Signal(int)
     model_requested = Signal()
     changed = Signal()
 
@@ -59,6 +61,15 @@ class TranscriptView(QFrame):
     @property
     def is_answering(self) -> bool:
         return bool(self._exchanges) and self._exchanges[-1].is_open
+
+    def prompt_at(self, index: int) -> str:
+        """The question at this index of the conversation."""
+        earlier = len(self._earlier)
+        return (
+            self._earlier[index].prompt
+            if index < earlier
+            else self._exchanges[index - earlier].prompt
+        )
 
     def begin_answer(self, prompt: str) -> None:
         """A question was asked; its answer is to come."""
@@ -130,6 +141,13 @@ class TranscriptView(QFrame):
         if text := self.text():
             QGuiApplication.clipboard().setText(text)
 
+    def inspect_last(self) -> None:
+        """Look into the last answer there is."""
+        for view in reversed(self._exchanges):
+            if view.answer and not view.is_open:
+                view.inspect_asked.emit()
+                return
+
     def copy_last(self) -> None:
         if self._exchanges:
             self._exchanges[-1].copy()
@@ -180,6 +198,7 @@ class TranscriptView(QFrame):
         view = ExchangeView(self._theme, prompt, self.scroll_area.column)
         view.regenerate_asked.connect(self.regenerate_asked)
         view.edited.connect(self._on_edited)
+        view.inspect_asked.connect(self._on_inspect_asked)
         self._theme.text_size_changed.connect(view.take_text_size)
         return view
 
@@ -231,10 +250,19 @@ class TranscriptView(QFrame):
 
     @Slot(str)
     def _on_edited(self, text: str) -> None:
-        view = self.sender()
-        if isinstance(view, ExchangeView) and view in self._exchanges:
-            index = len(self._earlier) + self._exchanges.index(view)
+        if (index := self._index(self.sender())) is not None:
             self.edited.emit(index, text)
+
+    @Slot()
+    def _on_inspect_asked(self) -> None:
+        if (index := self._index(self.sender())) is not None:
+            self.inspect_asked.emit(index)
+
+    def _index(self, view: QObject) -> int | None:
+        """Where an exchange stands in the conversation; None when it no longer does."""
+        if isinstance(view, ExchangeView) and view in self._exchanges:
+            return len(self._earlier) + self._exchanges.index(view)
+        return None
 
 
 def _as_text(prompt: str, answer: str) -> str:

@@ -4,6 +4,7 @@ import sqlite3
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def test_conversation_is_kept_whole_and_found_the_next_time(path):
     assert kept.exchanges[1].answer.text == "☃ 猫\0\n\n  end "
     assert kept.exchanges[2] == Exchange("Failed?", None, "m")
     answer = kept.exchanges[0].answer
-    assert answer == Answer("A cat sits\non a mat.", Ending.COMPLETE, 7, 1.5, 0.25, 620, (), 1, 42)
+    assert answer == Answer(
+        "A cat sits\non a mat.", Ending.COMPLETE, 7, 1.5, 0.25, 620, (5, 6), 1, 42
+    )
     assert abs(kept.when - datetime.now().astimezone()) < timedelta(minutes=1)
     with Image.open(io.BytesIO(kept.thumbnail)) as thumbnail:
         assert thumbnail.size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE * 3 // 4)
@@ -166,6 +169,33 @@ def test_unwritable_place_keeps_in_memory_and_says_so(tmp_path):
             assert "not kept after closing" in store.notes[0]
             store.save(Transcript(picture(), (said("for now"),)))
             assert store.recent()[0].prompt == "for now"
+
+
+def test_what_was_struck_out_is_kept_beside_what_the_model_said(store):
+    exchange = replace(said("What is it?", "A cat and a dog."), struck=((6, 15),))
+    kept = store.open(store.save(Transcript(picture(), (exchange,)))).exchanges[0]
+    assert kept.answer
+    assert kept.answer.text == "A cat and a dog."
+    assert kept.text == "A cat."
+    assert not store.recent(search="dog")
+
+
+def test_conversations_of_the_first_version_are_read_and_gone_on_with(path):
+    with closing(Store(path)) as store:
+        id = store.save(Transcript(picture(), (said("What is it?"),)))
+    with closing(sqlite3.connect(path)) as file:
+        for column in ("output_ids", "struck"):
+            file.execute(f"ALTER TABLE exchange DROP COLUMN {column}")
+        file.execute("PRAGMA user_version = 1")
+    with closing(Store(path)) as store:
+        assert store.notes == ()
+        kept = store.open(id)
+        assert kept.exchanges[0].text == "A cat sits\non a mat."
+        assert kept.exchanges[0].answer
+        assert kept.exchanges[0].answer.output_ids == ()
+        longer = kept.transcript(picture()).with_exchange(said("Why?"))
+        assert store.save(longer, id) == id
+        assert len(store.open(id).exchanges) == 2
 
 
 def test_file_of_a_newer_onlooker_is_left_alone(path):

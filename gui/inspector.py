@@ -1,0 +1,392 @@
+"""What went through the model for one answer, stage by stage, to be read and copied."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Slot
+from PySide6.QtGui import QFont, QFontDatabase, QGuiApplication, QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.picture import Picture
+from core.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
+from gui.elided_label import ElidedLabel
+from gui.line_break import breakable
+from gui.patch_figure import PatchFigure
+from gui.preview import PreviewMaker, scaled, to_image
+from gui.theme import Theme
+from gui.token_flow import TokenFlow
+
+if TYPE_CHECKING:
+    from core.model_view import Eye
+
+LOOKING = "Looking at what went through the model…"
+_FIRST = QSize(720, 640)
+_COPIED_MS = 1500
+_FIGURE_SIDE = 512
+
+
+class Inspector(QDialog):
+    """One for the window, for whichever answer was asked for last. It waits for nothing."""
+
+    def __init__(self, theme: Theme, previews: PreviewMaker, parent: QWidget):
+        super().__init__(parent)
+        self.setObjectName("inspector")
+        self.setWindowTitle("Inspector")
+        self.resize(_FIRST.boundedTo(parent.size()))
+        self._theme, self._previews = theme, previews
+        self._trace: Trace | None = None
+        self._serial = 0
+        self._build()
+        previews.made.connect(self._on_made)
+        self._copied = QTimer(self, singleShot=True, interval=_COPIED_MS)
+        self._copied.timeout.connect(self._on_copied_over)
+
+    @property
+    def trace(self) -> Trace | None:
+        """What is shown; None while it is waited for."""
+        return self._trace
+
+    def show_waiting(self, prompt: str) -> None:
+        """An answer to `prompt` is looked into; its trace comes, or the reason why not."""
+        self._serial += 1
+        self._trace = None
+        self.prompt_label.setText(" ".join(prompt.split()))
+        self._say(LOOKING)
+
+    def show_reason(self, text: str) -> None:
+        """There is no trace; why."""
+        self._say(text)
+
+    def show_trace(self, trace: Trace, picture: Picture, eye: Eye | None) -> None:
+        self._trace = trace
+        self._show_figures(trace, picture.pixels, eye)
+        self._show_facts(trace)
+        self.prompt_text.setText(breakable(trace["prompt"]))
+        self.input_flow.show_tokens(
+            trace["input_ids"], trace["input_pieces"], trace["image_tokens"]
+        )
+        self.output_flow.show_tokens(trace["output_ids_generated"], trace["output_pieces"])
+        count = len(trace["input_ids"]) - 1 + trace["image_tokens"]
+        self.input_title.setText(f"Input: {count} positions")
+        made = "" if trace["output_ids_known"] else ", made again from the kept text"
+        self.output_title.setText(f"Output: {len(trace['output_ids_generated'])} ids{made}")
+        self.message.hide()
+        self.scroll_area.show()
+        self.scroll_area.verticalScrollBar().setValue(0)
+        for button in (self.markdown_button, self.json_button):
+            button.setEnabled(True)
+
+    # Parts
+
+    def _build(self) -> None:
+        self.prompt_label = ElidedLabel()
+        self.prompt_label.setProperty("class", "title")
+        self.message = QLabel()
+        self.message.setObjectName("inspector_message")
+        self.message.setWordWrap(True)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        page = QWidget()
+        page.setObjectName("inspector_page")
+        self._sections = QVBoxLayout(page)
+        self._sections.setContentsMargins(24, 4, 24, 24)
+        self._sections.setSpacing(8)
+        self._build_picture()
+        self._build_words()
+        self._build_cost()
+        self._sections.addStretch(1)
+        self.scroll_area = QScrollArea()
+        self.scroll_area.setFrameShape(QFrame.Shape.NoFrame)
+        self.scroll_area.setWidgetResizable(True)
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area.setWidget(page)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 16, 0, 16)
+        column.setSpacing(8)
+        head = QHBoxLayout()
+        head.setContentsMargins(24, 0, 24, 0)
+        head.addWidget(self.prompt_label)
+        column.addLayout(head)
+        column.addWidget(self.message, 1)
+        column.addWidget(self.scroll_area, 1)
+        column.addLayout(self._buttons())
+
+    def _buttons(self) -> QHBoxLayout:
+        self.markdown_button = QPushButton("Copy as &Markdown")
+        self.json_button = QPushButton("Copy as &JSON")
+        self.json_button.setToolTip("What the terminal writes with --trace")
+        self.close_button = QPushButton("Close")
+        for button in (self.markdown_button, self.json_button):
+            self._theme.set_icon(button, "copy", "text_quiet")
+        self.markdown_button.clicked.connect(self._on_markdown_copied)
+        self.json_button.clicked.connect(self._on_json_copied)
+        self.close_button.clicked.connect(self.close)
+        row = QHBoxLayout()
+        row.setContentsMargins(24, 8, 24, 0)
+        row.setSpacing(8)
+        row.addWidget(self.markdown_button)
+        row.addWidget(self.json_button)
+        row.addStretch(1)
+        row.addWidget(self.close_button)
+        for button in (self.markdown_button, self.json_button):
+            button.setAutoDefault(False)
+        return row
+
+    def _build_picture(self) -> None:
+        self._sections.addWidget(_title("Picture"))
+        self.picture_figure = PatchFigure(self._theme)
+        self.picture_figure.setAccessibleName("The picture before padding")
+        self.given_figure = PatchFigure(self._theme)
+        self.given_figure.setAccessibleName("The picture as given, with the patches")
+        self.picture_caption, self.given_caption = _quiet(), _quiet()
+        for caption in (self.picture_caption, self.given_caption):
+            caption.setWordWrap(True)
+            caption.setMinimumWidth(1)
+        figures = QGridLayout()
+        figures.setHorizontalSpacing(24)
+        figures.setVerticalSpacing(4)
+        figures.addWidget(self.picture_figure, 0, 0)
+        figures.addWidget(self.given_figure, 0, 1)
+        figures.addWidget(self.picture_caption, 1, 0, Qt.AlignmentFlag.AlignTop)
+        figures.addWidget(self.given_caption, 1, 1, Qt.AlignmentFlag.AlignTop)
+        figures.setColumnStretch(0, 1)
+        figures.setColumnStretch(1, 1)
+        self._sections.addLayout(figures)
+        self._sections.addSpacing(4)
+        self.picture_facts = _Facts()
+        self._sections.addWidget(self.picture_facts)
+
+    def _build_words(self) -> None:
+        self._sections.addWidget(_title("Prompt"))
+        self.prompt_text = QLabel()
+        self.prompt_text.setProperty("class", "listing")
+        self.prompt_text.setFont(_fixed_font(self._theme))
+        self.prompt_text.setTextFormat(Qt.TextFormat.PlainText)
+        self.prompt_text.setWordWrap(True)
+        self.prompt_text.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self._sections.addWidget(self.prompt_text)
+        self.input_title, self.input_told, self.input_flow = self._flow("Input ids")
+        self.output_title, self.output_told, self.output_flow = self._flow("Output ids")
+        self.input_flow.patch_reached.connect(self._on_patch_reached)
+        self.given_figure.patch_reached.connect(self._on_patch_reached)
+
+    def _flow(self, name: str) -> tuple[QLabel, QLabel, TokenFlow]:
+        title, told, flow = _title(name), _quiet(), TokenFlow(self._theme, name)
+        flow.setFont(_fixed_font(self._theme))
+        flow.told.connect(told.setText)
+        told.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
+        head = QHBoxLayout()
+        head.addWidget(title)
+        head.addWidget(told, 1, Qt.AlignmentFlag.AlignBottom)
+        self._sections.addLayout(head)
+        self._sections.addWidget(flow)
+        return title, told, flow
+
+    def _build_cost(self) -> None:
+        self._sections.addWidget(_title("Ending"))
+        self.ending_facts = _Facts()
+        self._sections.addWidget(self.ending_facts)
+        self._sections.addWidget(_title("Times"))
+        self.time_facts = _Facts(self._theme)
+        self._sections.addWidget(self.time_facts)
+        self._sections.addWidget(_title("Memory"))
+        self.memory_facts = _Facts()
+        self._sections.addWidget(self.memory_facts)
+
+    # What is shown
+
+    def _say(self, text: str) -> None:
+        self.message.setText(breakable(text))
+        self.message.show()
+        self.scroll_area.hide()
+        for button in (self.markdown_button, self.json_button):
+            button.setEnabled(False)
+
+    def _show_figures(self, trace: Trace, pixels: Image.Image, eye: Eye | None) -> None:
+        self._serial += 1
+        self.picture_figure.show_image(QImage())
+        self.given_figure.show_image(QImage())
+        self.picture_caption.setText(f"{sides(trace['image_size'])} pixels")
+        side = trace["images_tensor_shape"][-1]
+        self._given_text = (
+            f"padded to {sides(trace['padded_size'])}, given as {side} × {side}, in "
+            f"{sides(trace['patch_grid'])} patches"
+        )
+        self.given_caption.setText(self._given_text)
+        self._previews.ask(("inspected", self._serial, "picture"), partial(_fitted, pixels))
+        if eye is not None:
+            self._previews.ask(("inspected", self._serial, "given"), partial(_given, pixels, eye))
+
+    def _show_facts(self, trace: Trace) -> None:
+        low, high = trace["images_tensor_range"]
+        values = f"{sides(trace['images_tensor_shape'])}  {trace['images_tensor_dtype']}"
+        self.picture_facts.show_rows(
+            [
+                ("Pixel values", f"{values}, from {low:.3f} to {high:.3f}"),
+                ("Image features", sides(trace["image_features_shape_before_projector"])),
+                ("After the projector", sides(trace["image_features_shape_after_projector"])),
+            ]
+        )
+        ending = [
+            ("Ending", trace["ending"]),
+            ("Stop", trace["stop_str"]),
+            ("Room for", f"{trace['max_new_tokens']} tokens"),
+        ]
+        if trace["seed"] is not None:
+            ending.append(("Seed", str(trace["seed"])))
+        self.ending_facts.show_rows(ending)
+        longest = max([*trace["seconds"].values(), 1e-9])
+        self.time_facts.show_rows(
+            [(_begun(stage), shown_seconds(took)) for stage, took in trace["seconds"].items()],
+            [took / longest for took in trace["seconds"].values()],
+        )
+        self.memory_facts.show_rows(
+            [
+                ("Model", f"{trace['model']}, {trace['dtype']}, on {trace['device']}"),
+                *((_begun(what), shown_bytes(size)) for what, size in trace["bytes"].items()),
+            ]
+        )
+
+    @Slot(object, object)
+    def _on_made(self, key: object, made: object) -> None:
+        if self._trace is None or not isinstance(made, QImage):
+            return
+        match key:
+            case ("inspected", self._serial, "picture"):
+                self.picture_figure.show_image(made)
+            case ("inspected", self._serial, "given"):
+                self.given_figure.show_image(made, *self._trace["patch_grid"])
+
+    @Slot(int)
+    def _on_patch_reached(self, patch: int) -> None:
+        self.given_figure.mark(patch)
+        if self._trace is None:
+            return
+        if patch < 0:
+            self.given_caption.setText(self._given_text)
+            return
+        row, column = divmod(patch, self._trace["patch_grid"][1])
+        position = self._trace["input_ids"].index(-200) + patch
+        self.given_caption.setText(
+            f"patch {patch + 1}: row {row + 1}, column {column + 1}, position {position}"
+        )
+
+    @Slot()
+    def _on_markdown_copied(self) -> None:
+        self._copy(as_markdown)
+
+    @Slot()
+    def _on_json_copied(self) -> None:
+        self._copy(as_json)
+
+    def _copy(self, write) -> None:
+        if self._trace is not None:
+            QGuiApplication.clipboard().setText(write(self._trace))
+            button = self.markdown_button if write is as_markdown else self.json_button
+            self._theme.set_icon(button, "check", "accent")
+            self._copied.start()
+
+    @Slot()
+    def _on_copied_over(self) -> None:
+        for button in (self.markdown_button, self.json_button):
+            self._theme.set_icon(button, "copy", "text_quiet")
+
+
+class _Facts(QWidget):
+    """Names and values under each other; with a theme a bar behind each tells how much it is."""
+
+    def __init__(self, theme: Theme | None = None):
+        super().__init__()
+        self._theme = theme
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(16)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(2, 1)
+
+    def show_rows(self, rows: list[tuple[str, str]], shares: list[float] | None = None) -> None:
+        while (item := self._grid.takeAt(0)) is not None:
+            if widget := item.widget():
+                widget.hide()
+                widget.deleteLater()
+        for number, (name, value) in enumerate(rows):
+            label, words = _quiet(), QLabel(breakable(value))
+            label.setText(name)
+            words.setTextFormat(Qt.TextFormat.PlainText)
+            words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self._grid.addWidget(label, number, 0, Qt.AlignmentFlag.AlignTop)
+            if shares is None or self._theme is None:
+                words.setWordWrap(True)
+                self._grid.addWidget(words, number, 1, 1, 2)
+                continue
+            self._grid.addWidget(words, number, 1, Qt.AlignmentFlag.AlignRight)
+            self._grid.addWidget(_Bar(self._theme, shares[number]), number, 2)
+
+
+class _Bar(QWidget):
+    def __init__(self, theme: Theme, share: float):
+        super().__init__()
+        self._theme, self._share = theme, share
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        theme.changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.colour("accent"))
+            width = max(2.0, self.width() * self._share)
+            painter.drawRoundedRect(QRectF(0, self.height() / 2 - 3, width, 6), 3, 3)
+
+
+def _title(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("class", "stage")
+    label.setIndent(0)
+    return label
+
+
+def _quiet() -> QLabel:
+    label = QLabel()
+    label.setProperty("class", "explanation")
+    label.setIndent(0)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def _fixed_font(theme: Theme) -> QFont:
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    font.setPixelSize(max(12, theme.body_pixels - 1))
+    return font
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _fitted(pixels: Image.Image) -> QImage:
+    factor = min(1.0, _FIGURE_SIDE / max(pixels.size))
+    width, height = (max(1, round(side * factor)) for side in pixels.size)
+    return scaled(pixels, QSize(width, height))
+
+
+def _given(pixels: Image.Image, eye: Eye) -> QImage:
+    from core.model_view import given_pixels
+
+    return to_image(given_pixels(pixels, eye))

@@ -1,0 +1,278 @@
+"""Token ids with their pieces, flowing like words; the image's are folded into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PySide6.QtCore import QEvent, QPointF, QRect, Qt, Signal
+from PySide6.QtGui import (
+    QFocusEvent,
+    QFont,
+    QFontMetrics,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from gui.theme import Theme
+
+IMAGE = -200
+_GAP = 4
+_PADDING = 6
+_PATCH_WIDTH = 34
+
+
+class _Cell(NamedTuple):
+    """One token, or the image's folded together. `position` is what the model counts."""
+
+    text: str
+    id: int
+    position: int
+    patch: int = -1
+    is_fold: bool = False
+
+
+class TokenFlow(QWidget):
+    """As high as its cells need. The arrow keys go from cell to cell, Space opens the image.
+
+    `told(str)`: what to say of the cell under the pointer or the keys, "" of none.
+    `patch_reached(int)`: the image's patch that is pointed at, -1 for none.
+    """
+
+    told = Signal(str)
+    patch_reached = Signal(int)
+
+    def __init__(self, theme: Theme, name: str):
+        super().__init__()
+        self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._theme = theme
+        self._name = name
+        self._ids: list[int] = []
+        self._pieces: list[str] = []
+        self._image_tokens = 0
+        self._cells: list[_Cell] = []
+        self._places: list[QRect] = []
+        self._current = -1
+        self.is_open = False
+        theme.changed.connect(self.update)
+
+    @property
+    def texts(self) -> list[str]:
+        """What is on the cells, in order."""
+        return [cell.text for cell in self._cells]
+
+    @property
+    def current(self) -> int:
+        """The cell that is pointed at, -1 for none."""
+        return self._current
+
+    def show_tokens(self, ids: Sequence[int], pieces: Sequence[str], image_tokens: int = 0) -> None:
+        self._ids, self._pieces, self._image_tokens = list(ids), list(pieces), image_tokens
+        self.is_open = False
+        self._make_cells()
+
+    def toggle_image(self) -> None:
+        """Open or fold the image's tokens."""
+        if IMAGE in self._ids:
+            self.is_open = not self.is_open
+            self._make_cells()
+            self._reach(self._ids.index(IMAGE))
+
+    def cell_rect(self, index: int) -> QRect:
+        return self._places[index]
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._lay_out()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._lay_out()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        theme, seen = self._theme, event.rect()
+        small = self._small_font()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            for index, (cell, place) in enumerate(zip(self._cells, self._places, strict=True)):
+                if not place.intersects(seen):
+                    continue
+                is_image = cell.is_fold or cell.patch >= 0
+                ground = theme.colour("accent_soft" if is_image else "surface")
+                edge = theme.colour("accent" if index == self._current else "border")
+                width = 2.0 if index == self._current else 1.0
+                painter.setPen(QPen(edge, width))
+                painter.setBrush(ground)
+                painter.drawRoundedRect(place.adjusted(1, 1, -1, -1), 5, 5)
+                top, below = self._halves(place)
+                painter.setPen(theme.colour("text"))
+                if cell.patch >= 0:
+                    painter.setFont(small)
+                    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, cell.text)
+                    continue
+                painter.setFont(self.font())
+                painter.drawText(top, Qt.AlignmentFlag.AlignCenter, cell.text)
+                painter.setFont(small)
+                painter.setPen(theme.colour("text_quiet"))
+                words = "press to open" if cell.is_fold else str(cell.id)
+                painter.drawText(below, Qt.AlignmentFlag.AlignCenter, words)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._reach(self._at(event.position()))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        index = self._at(event.position())
+        if index >= 0 and self._cells[index].id == IMAGE:
+            self.toggle_image()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        if not self.hasFocus():
+            self._reach(-1)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        by_key = event.reason() in (
+            Qt.FocusReason.TabFocusReason,
+            Qt.FocusReason.BacktabFocusReason,
+        )
+        if by_key and self._current < 0 and self._cells:
+            self._reach(0)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._reach(-1)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        last = len(self._cells) - 1
+        match event.key():
+            case Qt.Key.Key_Left:
+                self._reach(max(0, self._current - 1))
+            case Qt.Key.Key_Right:
+                self._reach(min(last, self._current + 1))
+            case Qt.Key.Key_Up:
+                self._reach(self._in_line(-1))
+            case Qt.Key.Key_Down:
+                self._reach(self._in_line(1))
+            case Qt.Key.Key_Home:
+                self._reach(min(0, last))
+            case Qt.Key.Key_End:
+                self._reach(last)
+            case Qt.Key.Key_Space | Qt.Key.Key_Return | Qt.Key.Key_Enter:
+                if self._current >= 0 and self._cells[self._current].id == IMAGE:
+                    self.toggle_image()
+            case _:
+                super().keyPressEvent(event)
+
+    # Cells and where they lie
+
+    def _make_cells(self) -> None:
+        self._cells = []
+        position = 0
+        for number, piece in zip(self._ids, self._pieces, strict=True):
+            if number != IMAGE:
+                self._cells.append(_Cell(_shown(piece), number, position))
+                position += 1
+                continue
+            if self.is_open:
+                self._cells += [
+                    _Cell(str(patch + 1), number, position + patch, patch)
+                    for patch in range(self._image_tokens)
+                ]
+            else:
+                text = f"image × {self._image_tokens}"
+                self._cells.append(_Cell(text, number, position, is_fold=True))
+            position += self._image_tokens
+        self._current = -1
+        said = "".join(cell.text for cell in self._cells if cell.patch < 0)
+        self.setAccessibleDescription(f"{self._name}: {said}")
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        metrics = QFontMetrics(self.font())
+        small = QFontMetrics(self._small_font())
+        full, low = metrics.height() + small.height() + 4, small.height() + 6
+        widths: dict[str, int] = {}
+        x = y = line = 0
+        self._places = []
+        for cell in self._cells:
+            if cell.patch >= 0:
+                width, height = _PATCH_WIDTH, low
+            else:
+                key = f"{cell.text}\n{cell.id}"
+                if key not in widths:
+                    below = "press to open" if cell.is_fold else str(cell.id)
+                    inner = max(
+                        metrics.horizontalAdvance(cell.text), small.horizontalAdvance(below)
+                    )
+                    widths[key] = min(inner + 2 * _PADDING, max(1, self.width()))
+                width, height = widths[key], full
+            if x and (x + width > self.width() or (line and line != height)):
+                x, y = 0, y + line + _GAP
+                line = 0
+            self._places.append(QRect(x, y, width, height))
+            x += width + _GAP
+            line = max(line, height)
+        self.setFixedHeight(max(1, y + line))
+        self.update()
+
+    def _small_font(self) -> QFont:
+        font = QFont(self.font())
+        font.setPixelSize(max(10, self._theme.body_pixels - 3))
+        return font
+
+    def _halves(self, place: QRect) -> tuple[QRect, QRect]:
+        split = place.top() + QFontMetrics(self.font()).height() + 2
+        return (
+            QRect(place.left(), place.top() + 2, place.width(), split - place.top() - 1),
+            QRect(place.left(), split, place.width(), place.bottom() - split - 1),
+        )
+
+    def _at(self, point: QPointF) -> int:
+        spot = point.toPoint()
+        hits = (index for index, place in enumerate(self._places) if place.contains(spot))
+        return next(hits, -1)
+
+    def _in_line(self, step: int) -> int:
+        """The cell above or below the current one that lies nearest to it."""
+        if self._current < 0:
+            return min(0, len(self._cells) - 1)
+        here = self._places[self._current]
+        tops = sorted({place.top() for place in self._places})
+        line = tops.index(here.top()) + step
+        if not 0 <= line < len(tops):
+            return self._current
+        there = [i for i, place in enumerate(self._places) if place.top() == tops[line]]
+        return min(there, key=lambda i: abs(self._places[i].center().x() - here.center().x()))
+
+    def _reach(self, index: int) -> None:
+        if index == self._current:
+            return
+        self._current = index
+        cell = self._cells[index] if index >= 0 else None
+        self.update()
+        self.patch_reached.emit(cell.patch if cell else -1)
+        self.told.emit(self._words(cell) if cell else "")
+
+    def _words(self, cell: _Cell) -> str:
+        if cell.is_fold:
+            last = cell.position + self._image_tokens - 1
+            return f"Positions {cell.position} to {last}: the image"
+        if cell.patch >= 0:
+            return f"Position {cell.position}: patch {cell.patch + 1} of the image"
+        return f"Position {cell.position}, id {cell.id}"
+
+
+def _shown(piece: str) -> str:
+    """A blank is a raised dot: at the beginning of a word it belongs to its token."""
+    return piece.replace("▁", "·") or "?"
