@@ -19,6 +19,7 @@ from core.device import (
     is_out_of_memory,
     out_of_memory,
     require_fit,
+    weight_bits,
 )
 from core.errors import Cancelled, CheckpointError
 from core.loading import load_weights
@@ -75,9 +76,9 @@ def open_engine(
     on_progress(0.1, "Looking through the weights")
     places = find_weights(model, _sources(checkpoint))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    dtype = choose_dtype(choice.dtype, device, parameters)
+    dtype, bits = choose_dtype(choice.dtype, device, parameters), weight_bits(choice.dtype)
     sizes = {"text_config": checkpoint.text, "vision_config": checkpoint.vision}
-    require_fit(sizes, "float32" if dtype.itemsize == 4 else "16-bit", device, parameters)
+    require_fit(sizes, _precision(dtype, bits), device, parameters)
     _end_if(stop)
 
     load_weights(
@@ -87,6 +88,7 @@ def open_engine(
         dtype,
         lambda fraction: on_progress(0.1 + 0.88 * fraction, "Loading the weights"),
         stop,
+        bits,
     )
     _end_if(stop)
 
@@ -100,8 +102,8 @@ def open_engine(
             choice,
             folder,
             device,
-            precision=str(dtype).removeprefix("torch."),
-            memory_bytes=parameters * dtype.itemsize,
+            precision=f"{bits}-bit" if bits else str(dtype).removeprefix("torch."),
+            memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
             context_length=checkpoint.text["max_position_embeddings"],
         ),
         prompt_length=checkpoint.prompt_length,
@@ -129,7 +131,7 @@ def _open_chat_engine(
     read = read_chat_model(folder, config)
     _end_if(stop)
     dtype, bits = _chat_precision(choice.dtype, device, read)
-    precision = f"{bits}-bit" if bits else "float32" if dtype.itemsize == 4 else "16-bit"
+    precision = _precision(dtype, bits)
     require_fit(config, precision, device, read.parameters)
     try:
         model = load_chat_model(
@@ -164,6 +166,11 @@ def _open_chat_engine(
     return engine
 
 
+def _precision(dtype: torch.dtype, bits: int | None) -> str:
+    """As `core.fit` calls it."""
+    return f"{bits}-bit" if bits else "float32" if dtype.itemsize == 4 else "16-bit"
+
+
 def _chat_precision(
     name: str, device: torch.device, read: ChatModel
 ) -> tuple[torch.dtype, int | None]:
@@ -171,7 +178,7 @@ def _chat_precision(
 
     The newer models were trained in bfloat16, and some of them leave the range of float16.
     """
-    bits = int(name[0]) if name in ("8-bit", "4-bit") else None
+    bits = weight_bits(name)
     if bits or name in ("auto", "16-bit"):
         if device.type == "cuda":
             stored = getattr(read.model.config, "dtype", None)

@@ -14,6 +14,7 @@ import torch
 from core.card import card_trouble, is_cuda_available
 from core.errors import CheckpointError, OutOfMemory
 from core.fit import PRECISIONS, memory_need, precision_that_fits
+from core.transcript import DTYPES
 
 # Weights and, beside them, room for the cache of keys and values and for what is computed.
 _ROOM = 1.1
@@ -55,18 +56,25 @@ def device_note(name: str) -> str | None:
     return f"{trouble} Until then the processor does the work." if trouble else None
 
 
-def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtype:
-    """The precision for "auto" or a dtype's name, for a model of so many parameters.
+def weight_bits(name: str) -> int | None:
+    """8 or 4 where `name`, one of `DTYPES`, wants the matrices of layers in so few bits."""
+    return {"8-bit": 8, "4-bit": 4}.get(name)
 
-    On CUDA it is float16, as LLaVA-1.5 was published. On a processor, bfloat16 where it
+
+def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtype:
+    """What a model of so many parameters computes in, for one of `DTYPES`.
+
+    By itself on CUDA it is float16, as LLaVA-1.5 was published. On a processor, bfloat16 where it
     multiplies matrices of bfloat16 itself (AMX), else float32, unless only bfloat16 fits. The
     rule is fixed, not timed at each start, so that a greedy answer stays the same. Measured per
     2048 × 2048 matrix on one core of a Xeon: 625 rows take 32 ms in float32, 5 ms in bfloat16
     with AMX and 54 to 151 ms without; one row takes 0.6 ms in float32, 0.3 to 0.6 ms in bfloat16.
     """
-    if name != "auto":
-        if name not in _DTYPES:
-            raise CheckpointError(f"“{name}” is no precision. Choose {', '.join(_DTYPES)}.")
+    if name not in DTYPES:
+        raise CheckpointError(f"“{name}” is no precision. Choose {', '.join(DTYPES)}.")
+    if name == "16-bit":
+        return torch.float16 if device.type == "cuda" else torch.bfloat16
+    if name in _DTYPES:
         if name == "float16" and device.type == "cpu":
             raise CheckpointError(
                 "float16 is unusably slow on a processor. Choose bfloat16 or float32."
@@ -75,7 +83,7 @@ def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtyp
     if device.type == "cuda":
         return torch.float16
     free = free_memory(device)
-    fits = free is None or free >= parameters * 4 * _ROOM
+    fits = free is None or free >= parameters * (weight_bits(name) or 32) / 8 * _ROOM
     return torch.float32 if fits and not _multiplies_bfloat16() else torch.bfloat16
 
 
@@ -144,16 +152,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def out_of_memory(device: torch.device, failure: BaseException | None = None) -> OutOfMemory:
-    """What to say when memory is used up; `failure` tells how much was wanted."""
+def out_of_memory(
+    device: torch.device, failure: BaseException | None = None, lower: str | None = None
+) -> OutOfMemory:
+    """What to say when memory is used up; `failure` tells how much was wanted.
+
+    `lower` is the precision of `core.fit.PRECISIONS` to load the model in instead.
+    """
     wanted = _WANTED.search(str(failure or ""))
     free = free_memory(device)
     needs = f"{wanted[1]} {wanted[2].replace('i', '')} more were needed" if wanted else ""
     has = f"{free / 1e9:.1f} GB are free" if free is not None else ""
     told = ", and ".join(part for part in (needs, has) if part)
+    action = "ask for a shorter answer with fewer beams"
+    if lower is not None:
+        action = f"load the model in {lower.replace('-', ' ')}s"
     return OutOfMemory(
         f"The memory of {_spoken(device)} is used up{f': {told}' if told else ''}. Close other "
-        "programs, or ask for a shorter answer with fewer beams."
+        f"programs, or {action}.",
+        lower,
     )
 
 

@@ -7,7 +7,8 @@ are of the joined query, key and value. The kernels that read the formats build 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ _LARGEST = (-7.0, -7.5, -8.0, -8.5, -9.0, -9.5)
 # Numbers at once: a few copies of so many stay in a processor's cache, or fill a card.
 _BLOCK = {"cpu": 1 << 17, "cuda": 1 << 22}
 # A matrix is spelled out this much at a time to be multiplied by.
-_SPELLED_BYTES = 48 << 20
+_PART_BYTES = 48 << 20
 # Up to so many rows torch's kernels for few rows are sooner done on a processor. 4096 × 4096 on
 # one core of a Xeon, 1 and 64 rows: 0.9 and 25 ms in 8 bits, 1.0 and 26 ms in 4, where spelling
 # out alone takes 27 and 50 ms and the matrix in bfloat16 takes 2.5 and 5 ms.
@@ -79,6 +80,20 @@ class Quantised:
         """So many rows each, one after the other, in the same memory."""
         ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
         return [self.rows(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+
+    def parts(self, bytes_each: int) -> Iterator[Quantised]:
+        """Whole sixteens of rows, that take some 50 MB at so many bytes a weight."""
+        rows, columns = self.shape
+        step = max(16, _PART_BYTES // (columns * bytes_each) // 16 * 16)
+        return (self.rows(first, min(first + step, rows)) for first in range(0, rows, step))
+
+    @cached_property
+    def packed(self) -> list[tuple[Tensor, Tensor]]:
+        """4 bits as `_weight_int4pack_mm_for_cpu` takes them: numbers, scales and zeros by group.
+
+        In an order that is the processor's own, beside the others: so 4 bits take the room of 8.
+        """
+        return [_packed(part) for part in self.parts(torch.int32.itemsize)]
 
     def dequantised(self, dtype: torch.dtype, out: Tensor | None = None) -> Tensor:
         """The matrix spelled out, (out, in), in `dtype` or into `out`."""
@@ -184,83 +199,89 @@ def _places(device: torch.device) -> Tensor:
     return column % 2 * 16 + column // 2 * 4
 
 
-class QuantisedLinear(nn.Module):
-    """Stands where an `nn.Linear` stood, with its weight in 8 or 4 bits.
+# ---- multiplying -------------------------------------------------------------------------------
 
-    Works wherever torch does: the weight is spelled out for each call, a part of a large one at a
-    time. On a processor a few rows go through torch's own kernels, some thirty times sooner. What
-    is fast on a card reads `quantised` itself.
+
+def multiply(states: Tensor, matrix: Quantised, bias: Tensor | None = None) -> Tensor:
+    """`states` (…, in) times the matrix: (…, out), in the dtype of `states`.
+
+    Works wherever torch does: the matrix is spelled out for each call, a part of a large one at a
+    time. On a processor a few rows go through torch's own kernels, some thirty times sooner.
     """
+    rows, columns = matrix.shape
+    few = states.device.type == "cpu" and states.numel() <= _FEW_ROWS * columns
+    if few and (matrix.bits == 8 or rows % 16 == 0):
+        product = _multiply_few(states.reshape(-1, columns).bfloat16(), matrix)
+        product = product.to(states.dtype).view(*states.shape[:-1], rows)
+    else:
+        parts = matrix.parts(states.dtype.itemsize)
+        products = [functional.linear(states, part.dequantised(states.dtype)) for part in parts]
+        product = products[0] if len(products) == 1 else torch.cat(products, -1)
+    return product if bias is None else product + bias
 
-    bias: Tensor | None
 
-    def __init__(self, quantised: Quantised, bias: Tensor | None = None):
-        super().__init__()
-        self.bits = quantised.bits
-        self.out_features, self.in_features = quantised.shape
-        self.register_buffer("values", quantised.values)
-        self.register_buffer("scales", quantised.scales)
-        self.register_parameter(
-            "bias", None if bias is None else nn.Parameter(bias, requires_grad=False)
-        )
-        self._packed: list[tuple[Tensor, Tensor]] = []
-
-    @property
-    def quantised(self) -> Quantised:
-        shape = (self.out_features, self.in_features)
-        return Quantised(self.bits, self.get_buffer("values"), self.get_buffer("scales"), shape)
-
-    def forward(self, states: Tensor) -> Tensor:
-        """(…, in) → (…, out), in the dtype of `states`."""
-        few = states.numel() <= _FEW_ROWS * self.in_features
-        if few and states.device.type == "cpu" and (self.bits == 8 or self.out_features % 16 == 0):
-            product = self._by_processor(states.reshape(-1, self.in_features))
-            product = product.view(*states.shape[:-1], self.out_features).to(states.dtype)
-        else:
-            products = [
-                functional.linear(states, part.dequantised(states.dtype))
-                for part in self._parts(states.dtype.itemsize)
-            ]
-            product = products[0] if len(products) == 1 else torch.cat(products, -1)
-        return product if self.bias is None else product + self.bias
-
-    def _by_processor(self, states: Tensor) -> Tensor:
-        """(rows, in) → (rows, out), float32, from bfloat16: in others the kernels are slow."""
-        states = states.bfloat16()
-        if self.bits == 8:
-            quantised = self.quantised
-            # Rounded to bfloat16, the scales would turn whole rows of the matrix a little.
-            ones = torch.ones(self.out_features, dtype=torch.bfloat16)
-            product = torch.ops.aten._weight_int8pack_mm(states, quantised.values, ones)
-            return product * quantised.scales
-        if not self._packed:
-            # In an order that is the processor's own, so that 4 bits take the room of 8 here.
-            self._packed = [_packed(part) for part in self._parts(torch.int32.itemsize)]
-        states = functional.pad(states, (0, -self.in_features % GROUP))
-        products = [
-            torch.ops.aten._weight_int4pack_mm_for_cpu(states, numbers, GROUP, scales)
-            for numbers, scales in self._packed
-        ]
-        return torch.cat(products, -1).float()
-
-    def _parts(self, bytes_each: int) -> Iterator[Quantised]:
-        """The matrix in parts of at most so many bytes a weight, whole sixteens of rows."""
-        step = max(16, _SPELLED_BYTES // (self.in_features * bytes_each) // 16 * 16)
-        for first in range(0, self.out_features, step):
-            yield self.quantised.rows(first, min(first + step, self.out_features))
-
-    def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, bits={self.bits}"
+def _multiply_few(states: Tensor, matrix: Quantised) -> Tensor:
+    """bfloat16 (rows, in) → float32 (rows, out). In another dtype the kernels are slow."""
+    if matrix.bits == 8:
+        # Rounded to bfloat16, the scales would turn whole rows of the matrix a little.
+        ones = torch.ones(matrix.shape[0], dtype=torch.bfloat16)
+        return torch.ops.aten._weight_int8pack_mm(states, matrix.values, ones) * matrix.scales
+    states = functional.pad(states, (0, -states.shape[1] % GROUP))
+    products = [
+        torch.ops.aten._weight_int4pack_mm_for_cpu(states, numbers, GROUP, scales)
+        for numbers, scales in matrix.packed
+    ]
+    return torch.cat(products, -1).float()
 
 
 def _packed(quantised: Quantised) -> tuple[Tensor, Tensor]:
-    """4 bits as `_weight_int4pack_mm_for_cpu` takes them: numbers, scales and zeros by group."""
     rows, groups = quantised.scales.shape
     numbers = (quantised.values[..., None] >> _places(quantised.values.device)) & 15
     numbers = torch.ops.aten._convert_weight_to_int4pack_for_cpu(numbers.view(rows, -1), 1)
     scales = torch.zeros(groups, rows, 2, dtype=torch.bfloat16)
     scales[..., 0] = quantised.scales.T
     return numbers, scales
+
+
+class QuantisedLinear(nn.Module):
+    """Stands where an `nn.Linear` stood, with its weight in 8 or 4 bits.
+
+    Runs anywhere. What is fast on a card reads `quantised` itself.
+    """
+
+    bias: Tensor | None
+
+    def __init__(self, quantised: Quantised, bias: Tensor | None = None):
+        super().__init__()
+        self._quantised = quantised
+        self.out_features, self.in_features = quantised.shape
+        self.register_buffer("values", quantised.values)
+        self.register_buffer("scales", quantised.scales)
+        self.register_parameter(
+            "bias", None if bias is None else nn.Parameter(bias, requires_grad=False)
+        )
+
+    @property
+    def bits(self) -> int:
+        return self._quantised.bits
+
+    @property
+    def quantised(self) -> Quantised:
+        values = self.get_buffer("values")
+        if values is not self._quantised.values:  # Loaded, or moved to another device.
+            scales = self.get_buffer("scales")
+            self._quantised = replace(self._quantised, values=values, scales=scales)
+        return self._quantised
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(…, in) → (…, out), in the dtype of `states`."""
+        return multiply(states, self.quantised, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bits={self.bits}"
+
+
+# ---- models ------------------------------------------------------------------------------------
 
 
 def bits_of(model: nn.Module, bits: int) -> dict[str, int]:

@@ -113,5 +113,5 @@ def test_linear_of_a_large_matrix_is_the_same_in_parts(monkeypatch):
     linear = QuantisedLinear(quantise(random_matrix(100, 64), 4))
     states = random_matrix(200, 64)
     whole = linear(states)
-    monkeypatch.setattr("core.precision._SPELLED_BYTES", 32 * 64 * 4)
+    monkeypatch.setattr("core.precision._PART_BYTES", 32 * 64 * 4)
     assert torch.allclose(linear(states), whole, atol=1e-6)
