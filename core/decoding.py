@@ -107,6 +107,28 @@ class DecodeLoop:
                     slot.answer = None
                     self._forward.rest(number)
 
+    @property
+    def forward(self) -> ForwardPass:
+        """What it computes with, for those who look at an answer afterwards."""
+        return self._forward
+
+    def first_logits(self, inputs: Inputs) -> Tensor:
+        """float32 (vocab,): what an answer to `inputs` would begin with.
+
+        What a slot still holds of them is not computed again, and no slot is changed.
+        """
+        positions = inputs.positions
+        held = [slot.common(positions, inputs.pixel_values) for slot in self._slots]
+        number = max(range(len(held)), key=held.__getitem__, default=0)
+        begin = min(held[number], len(positions) - 1) if held else 0
+        new = positions[begin:]
+        features = None
+        if IMAGE_TOKEN_INDEX in new:
+            features = self._forward.image_features(inputs.pixel_values)
+            features = features[-new.count(IMAGE_TOKEN_INDEX) :]
+        states = self._forward.beside(new, features, slot=number, begin=begin)
+        return self._forward.logits(states[-1:])[0]
+
     def release(self) -> None:
         """Gives the KV cache's memory back; the next answer begins from nothing."""
         for slot in self._slots:
