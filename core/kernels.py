@@ -55,7 +55,8 @@ def kernels(shape: Shape, device: torch.device) -> Kernels | None:
     reason = _obstacle(shape, device)
     if reason is None:
         try:
-            return Kernels(shape, _compiled(shape, torch.cuda.get_device_capability(device)))
+            capability = torch.cuda.get_device_capability(device)
+            return Kernels(shape, device, _compiled(shape, capability))
         except (OSError, _DriverError) as error:
             reason = str(error)
     log.info("No kernels of our own: %s.", reason)
@@ -86,10 +87,22 @@ class Kernels:
     The sine tables carry rotate_half's sign; both tables are float32 (length, head_dim).
     """
 
-    def __init__(self, shape: Shape, binary: bytes):
+    def __init__(self, shape: Shape, device: torch.device, binary: bytes):
         self.shape = shape
+        self._device = torch.cuda.current_device() if device.index is None else device.index
+        with torch.cuda.device(self._device):
+            torch.zeros(1, device="cuda")  # The driver's calls want what torch then makes current.
+            self._load(binary)
+        self._attribute = _Attribute(_PROGRAMMATIC_SERIALIZATION, value=1)
+        self._config = _Config(
+            attributes=ctypes.pointer(self._attribute),
+            # Older cards know no such launch.
+            attribute_count=int(torch.cuda.get_device_capability(device) >= (9, 0)),
+        )
         self.table_dtype = torch.float32
         self._scratch: tuple[tuple[int, int, int], _Scratch] | None = None
+
+    def _load(self, binary: bytes) -> None:
         driver = _driver()
         module = ctypes.c_void_p()
         driver.check(driver.library.cuModuleLoadData(ctypes.byref(module), binary))
@@ -97,18 +110,12 @@ class Kernels:
         self._functions: dict[str, ctypes.c_void_p] = {}
         for name in ("multiply_normalised", "multiply_added", "multiply_gated", "multiply_head",
                      "add_and_normalise", "gate", "turn_and_keep", "attend",
-                     *(("dequantise",) if shape.bits < 16 else ())):  # fmt: skip
+                     *(("dequantise",) if self.shape.bits < 16 else ())):  # fmt: skip
             function = ctypes.c_void_p()
             driver.check(
                 driver.library.cuModuleGetFunction(ctypes.byref(function), module, name.encode())
             )
             self._functions[name] = function
-        self._attribute = _Attribute(_PROGRAMMATIC_SERIALIZATION, value=1)
-        self._config = _Config(
-            attributes=ctypes.pointer(self._attribute),
-            # Older cards know no such launch.
-            attribute_count=int(torch.cuda.get_device_capability() >= (9, 0)),
-        )
 
     # ---- one row: a matrix times a vector, with what stands before and behind it
 
@@ -255,9 +262,10 @@ class Kernels:
         config = self._config
         config.grid[:] = grid
         config.block[0] = threads
-        config.stream = torch.cuda.current_stream().cuda_stream
+        config.stream = torch.cuda.current_stream(self._device).cuda_stream
         driver = self._driver
-        code = driver.launch(ctypes.byref(config), self._functions[name], pointers, None)
+        with torch.cuda.device(self._device):
+            code = driver.launch(ctypes.byref(config), self._functions[name], pointers, None)
         if code:
             driver.check(code)
 
