@@ -112,7 +112,6 @@ class Program(QObject):
         self._garbage = GarbageCollector(self)
         self.notices = Notices(self)
         self._settings = load_settings(places.folder)
-        self._inspected = 0
         self._store = Store(places.transcripts)
         self.model = model or ModelThread(parent=self)
         self.session = Session(self.model, self._store, self._settings, places.folder, self)
@@ -143,7 +142,6 @@ class Program(QObject):
             self._begin(self.session.open_paths(paths))
         notes = (self._places.note, *self._settings.notes, *self._store.notes)
         if any(notes):
-            log.warning(" ".join(filter(None, notes)))
             self.window.show_notice(" ".join(filter(None, notes)))
         self._begin(self.batch_join.offer_unfinished())
         if self._settings.checks_for_updates:
@@ -158,12 +156,12 @@ class Program(QObject):
     @Slot(list)
     def come_forward(self, paths: list[Path]) -> None:
         """Another copy of the program was started, on these paths or on none."""
-        log.info("Another copy was started, on %d picture(s) or folder(s)", len(paths))
         if self.window.isMinimized():
             self.window.showNormal()
         self.window.raise_()
         self.window.activateWindow()
         if paths:
+            self.window.show_conversation()
             self._begin(self.session.open_paths(paths))
 
     @Slot()
@@ -245,7 +243,6 @@ class Program(QObject):
         session.conversation_cleared.connect(window.clear_conversation)
         session.conversation_cut.connect(window.cut_conversation)
         session.answer_begun.connect(window.begin_answer)
-        window.inspect_asked.connect(self._on_inspect_asked)
         session.piece_said.connect(window.append)
         session.answer_finished.connect(window.finish)
         session.answer_failed.connect(self._on_answer_failed)
@@ -305,22 +302,6 @@ class Program(QObject):
     @Slot(object)
     def _on_answer_failed(self, error: AppError) -> None:
         self.window.fail(str(error))
-
-    @Slot(int)
-    def _on_inspect_asked(self, index: int) -> None:
-        self._begin(self._inspect(index))
-
-    async def _inspect(self, index: int) -> None:
-        self._inspected += 1
-        mine, picture = self._inspected, self.session.picture
-        try:
-            trace = await self.session.trace(index)
-        except AppError as error:
-            if mine == self._inspected:
-                self.window.inspector.show_reason(str(error))
-        else:
-            if mine == self._inspected and picture is not None:
-                self.window.show_trace(trace, picture)
 
     @Slot(Path)
     def _on_transcript_path_chosen(self, path: Path) -> None:

@@ -10,13 +10,15 @@ from PySide6.QtCore import QObject, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
 from core.batch import KeptRun
-from core.batch_plan import BatchOptions
+from core.batch_plan import BatchOptions, Phase
 from core.transcript import Sampling
+from core.wording import Replacement
+from gui.file_manager import reveal
 from gui.folder_run import FolderRun
 from gui.main_window import MainWindow
 
 CAPTION_ALL = "Caption them all"
-GO_ON = "Show it"
+GO_ON = "Go on"
 
 
 class BatchJoin(QObject):
@@ -42,12 +44,27 @@ class BatchJoin(QObject):
         run.item_changed.connect(panel.show_item)
         run.phase_changed.connect(panel.show_phase)
         run.progressed.connect(panel.show_progress)
+        run.progressed.connect(self._show_progress)
+        run.phase_changed.connect(self._show_progress)
         run.options_replaced.connect(panel.show_options)
         run.roots_changed.connect(panel.show_roots)
         run.noticed.connect(panel.show_notice)
+        run.summed_up.connect(panel.show_summary)
+        run.edits_changed.connect(panel.show_can_undo_edit)
+        run.trial_begun.connect(panel.show_trial)
+        run.tried.connect(panel.show_tried)
+        run.trying_changed.connect(panel.set_trying)
         panel.started.connect(self._on_started)
         panel.paused.connect(run.pause)
         panel.stopped.connect(run.stop_now)
+        panel.ending_asked.connect(run.stop_after_this)
+        panel.new_run_asked.connect(self._on_new_run_asked)
+        panel.replace_asked.connect(self._on_replace_asked)
+        panel.edit_undone.connect(self._on_edit_undone)
+        panel.caption_wanted.connect(self._on_caption_wanted)
+        panel.tried.connect(self._on_tried)
+        panel.trial_stopped.connect(run.stop_trial)
+        panel.place_asked.connect(reveal)
         panel.resumed.connect(self._on_resumed)
         panel.retry_asked.connect(self._on_retry_asked)
         panel.undo_asked.connect(self._on_undo_asked)
@@ -56,6 +73,7 @@ class BatchJoin(QObject):
         panel.folder_asked.connect(self._on_folder_asked)
         window.folder_run_chosen.connect(self.choose)
         window.last_run_asked.connect(self._on_last_run_asked)
+        window.drop_zone.paths_dropped.connect(self._on_paths_dropped)
         window.paths_opened.connect(self._on_paths_opened)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
 
@@ -65,9 +83,10 @@ class BatchJoin(QObject):
         self._window.show_batch_panel()
         panel = self._window.batch_panel
         panel.show_prompt(self._prompt)
+        panel.show_sampling(self._sampling())
         if not self._run.is_running:
             self._roots = paths
-        self._begin(self._run.choose(paths, panel.recursive_box.isChecked()))
+        self._begin(self._run.choose(paths, panel.form.recursive_box.isChecked()))
 
     async def offer_unfinished(self) -> None:
         """At the start: a run that was closed can be gone on with."""
@@ -77,8 +96,17 @@ class BatchJoin(QObject):
             self._window.show_notice(f"The folder run over “{name}” is not finished.", GO_ON)
 
     @Slot(list)
+    def _on_paths_dropped(self, paths: list[Path]) -> None:
+        """A folder or several pictures that are dropped are for a run; one is to be looked at."""
+        if _are_many(paths):
+            self.choose(paths)
+        else:
+            self._window.show_conversation()
+
+    @Slot(list)
     def _on_paths_opened(self, paths: list[Path]) -> None:
-        if len(paths) > 1 or any(path.is_dir() for path in paths):
+        """What was chosen in a dialog is to be looked at, and a run over it is offered."""
+        if _are_many(paths) and not self._window.batch_panel.isVisible():
             self._offered = paths
             self._window.show_notice("All of these can be captioned in one run.", CAPTION_ALL)
 
@@ -87,7 +115,13 @@ class BatchJoin(QObject):
         if action_text == CAPTION_ALL and self._offered:
             self.choose(self._offered)
         elif action_text == GO_ON and self._kept:
-            self._reopen(self._kept)
+            self._begin(self._go_on_with(self._kept))
+
+    async def _go_on_with(self, kept: KeptRun) -> None:
+        self._window.show_batch_panel()
+        self._roots = list(kept.roots)
+        await self._run.reopen(kept)
+        await self._run.go_on()
 
     @Slot()
     def _on_last_run_asked(self) -> None:
@@ -106,9 +140,23 @@ class BatchJoin(QObject):
         self._roots = list(kept.roots)
         self._begin(self._run.reopen(kept))
 
-    @Slot(object)
-    def _on_started(self, options: BatchOptions) -> None:
-        self._begin(self._run.start(replace(options, sampling=self._sampling())))
+    @Slot(object, int)
+    def _on_started(self, options: BatchOptions, slots: int) -> None:
+        self._begin(self._run.start(self._up_to_date(options), slots))
+
+    @Slot(list, bool)
+    def _on_tried(self, ways: list[BatchOptions], on_others: bool) -> None:
+        self._begin(self._run.try_first([self._up_to_date(way) for way in ways], on_others))
+
+    def _up_to_date(self, options: BatchOptions) -> BatchOptions:
+        """With the sampling that is chosen now, but for the temperature, which the run has."""
+        sampling = replace(self._sampling(), temperature=options.sampling.temperature)
+        return replace(options, sampling=sampling)
+
+    @Slot()
+    def _on_new_run_asked(self) -> None:
+        is_recursive = self._window.batch_panel.form.recursive_box.isChecked()
+        self._begin(self._run.choose(self._roots, is_recursive))
 
     @Slot()
     def _on_resumed(self) -> None:
@@ -126,6 +174,23 @@ class BatchJoin(QObject):
     def _on_edited(self, number: int, caption: str) -> None:
         self._begin(self._run.edit(number, caption))
 
+    @Slot(object, list)
+    def _on_replace_asked(self, replacement: Replacement, numbers: list[int]) -> None:
+        self._begin(self._run.replace_in(replacement, numbers))
+
+    @Slot()
+    def _on_edit_undone(self) -> None:
+        self._begin(self._run.undo_edit())
+
+    @Slot(int)
+    def _on_caption_wanted(self, number: int) -> None:
+        self._begin(self._run.read_caption(number))
+
+    @Slot()
+    def _show_progress(self) -> None:
+        fraction = self._window.batch_panel.fraction
+        self._window.show_run_progress(fraction, is_paused=self._run.phase is Phase.PAUSED)
+
     @Slot(bool)
     def _on_recursion_changed(self, is_recursive: bool) -> None:
         self._begin(self._run.choose(self._roots, is_recursive))
@@ -133,3 +198,7 @@ class BatchJoin(QObject):
     @Slot(Path)
     def _on_folder_asked(self, folder: Path) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+
+def _are_many(paths: list[Path]) -> bool:
+    return len(paths) > 1 or any(path.is_dir() for path in paths)

@@ -8,68 +8,70 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QMessageBox,
-    QPlainTextEdit,
     QProgressBar,
     QPushButton,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
+from core.batch_trial import Tried
 from core.pace import spoken
-from core.sidecar import Existing
+from core.transcript import Sampling
+from gui.batch_form import BatchForm
 from gui.batch_list import BatchList
+from gui.batch_replace import ReplaceBar
 from gui.batch_rows import STATE_WORDS, BatchModel
+from gui.batch_summary import Summary, SummaryBox
+from gui.batch_trial import TrialPage
 from gui.elided_label import ElidedLabel
 from gui.notice_bar import NoticeBar
 from gui.preview import PreviewMaker
 from gui.theme import Theme
 
 _FILTER_MS = 150
-_PROMPT_LINES = 2
-
-_EXISTING_WORDS = (
-    (Existing.SKIP, "Skip images that have one"),
-    (Existing.REPLACE, "Replace them"),
-    (Existing.APPEND, "Add after them"),
-    (Existing.PREPEND, "Add before them"),
-    (Existing.STALE, "Replace only what was made otherwise"),
-)
-_WRITES = (
-    ("txt", "Text file", "A .txt file beside each image"),
-    ("xmp", "XMP", "Description and alternative text in an .xmp file that other programs read"),
-    ("jsonl", "JSON lines", "One file for all, a line each"),
-    ("csv", "Table", "One CSV file for all, for a spreadsheet"),
-)
 
 
 class BatchPanel(QFrame):
     """Knows core's data only; shows what it is told and tells what was done.
 
-    `started(BatchOptions)`, whose sampling is the default, `paused()`, `stopped()`,
-    `resumed()`, `retry_asked()`, `undo_asked()`, `edited(int, str)`, `recursion_changed(bool)`,
-    `opened(Path)`: show this picture, `folder_asked(Path)`: in the file manager, `closed()`: back
-    to the picture.
+    The run: `started(BatchOptions, int)`, how many images at once, 0 for as many as suit;
+    `paused()`, `stopped()` inside a caption, `ending_asked()` after the one under way,
+    `resumed()`, `retry_asked()`, `undo_asked()`, `new_run_asked()`, `recursion_changed(bool)`.
+    Captions: `edited(int, str)`, `replace_asked(Replacement, list[int])`: in the captions of
+    these numbers, `edit_undone()`: the last edit, a replacement in many captions is one,
+    `caption_wanted(int)`: what the files beside a skipped picture say.
+    Before it: `tried(list[BatchOptions], bool)`: on other images than before, `trial_stopped()`.
+    Elsewhere: `opened(Path)`: show this picture, `folder_asked(Path)`: in the file manager,
+    `place_asked(Path)`: this file there, `closed()`: back to the picture.
     """
 
-    started = Signal(object)
+    started = Signal(object, int)
     paused = Signal()
     stopped = Signal()
+    ending_asked = Signal()
     resumed = Signal()
     retry_asked = Signal()
     undo_asked = Signal()
-    edited = Signal(int, str)
+    new_run_asked = Signal()
     recursion_changed = Signal(bool)
+    edited = Signal(int, str)
+    replace_asked = Signal(object, list)
+    edit_undone = Signal()
+    caption_wanted = Signal(int)
+    tried = Signal(list, bool)
+    trial_stopped = Signal()
     opened = Signal(Path)
     folder_asked = Signal(Path)
+    place_asked = Signal(Path)
     closed = Signal()
 
     def __init__(self, theme: Theme, previews: PreviewMaker, parent: QWidget | None = None):
@@ -78,14 +80,18 @@ class BatchPanel(QFrame):
         self._theme = theme
         self._phase = Phase.CHOOSING
         self._roots: list[Path] = []
-        self._options = BatchOptions((" ",))
         self._progress = Progress({})
+        self._other_prompt = ""
+        self._can_undo_edit = False
         self._build_head()
-        self._build_form()
+        self.form = BatchForm()
         self._build_controls()
         self._build_filter()
         self.model = BatchModel(previews, self)
         self.list = BatchList(theme, self.model)
+        self.replace_bar = ReplaceBar(theme)
+        self.summary_box = SummaryBox()
+        self.trial_page = TrialPage(theme, previews)
         self.notice_bar = NoticeBar(theme)
         self._place()
         self._connect()
@@ -97,21 +103,34 @@ class BatchPanel(QFrame):
     def is_running(self) -> bool:
         return self._phase in (Phase.RUNNING, Phase.ENDING, Phase.UNDOING)
 
+    @property
+    def is_trying(self) -> bool:
+        """Whether the ways to ask are compared just now."""
+        return self.pages.currentWidget() is self.trial_page
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of a run under way is done; None when none is."""
+        if self._phase not in (Phase.RUNNING, Phase.ENDING, Phase.PAUSED):
+            return None
+        total = sum(self._progress.counts.values())
+        return (total - _left(self._progress)) / total if total else None
+
+    def suggest(self, other_prompt: str) -> None:
+        """What to compare a prompt with, unless something else is written."""
+        self._other_prompt = other_prompt
+
     def show_prompt(self, prompt: str) -> None:
         """What to ask, unless something is written there."""
-        if not self.prompt_edit.toPlainText().strip():
-            self.prompt_edit.setPlainText(prompt)
+        self.form.show_prompt(prompt)
+
+    def show_sampling(self, sampling: Sampling) -> None:
+        """How words are chosen, where the run does not say otherwise."""
+        self.form.show_sampling(sampling)
 
     def show_options(self, options: BatchOptions) -> None:
         """Those of a run that is opened again."""
-        self._options = options
-        self.prompt_edit.setPlainText("\n".join(options.prompts))
-        for kind, box in self.write_boxes.items():
-            box.setChecked(kind in options.writes)
-        self.existing_box.setCurrentIndex(self.existing_box.findData(options.existing))
-        self.recursive_box.blockSignals(True)
-        self.recursive_box.setChecked(options.is_recursive)
-        self.recursive_box.blockSignals(False)
+        self.form.show_options(options)
 
     def show_roots(self, roots: Sequence[Path]) -> None:
         self._roots = list(roots)
@@ -130,15 +149,41 @@ class BatchPanel(QFrame):
 
     def show_progress(self, progress: Progress) -> None:
         self._progress = progress
-        counts = progress.counts
-        total = sum(counts.values())
-        left = counts.get(ItemState.WAITING, 0) + counts.get(ItemState.WORKING, 0)
+        total, left = sum(progress.counts.values()), _left(progress)
         self.progress_bar.setRange(0, max(1, total))
         self.progress_bar.setValue(total - left)
         self.progress_label.setText(self._told(progress, total, left))
 
+    def show_summary(self, summary: Summary) -> None:
+        """What became of the run, until it goes on."""
+        self.summary_box.show_summary(summary)
+        self._show_parts()
+
+    def show_can_undo_edit(self, can_undo: bool) -> None:
+        self._can_undo_edit = can_undo
+        self._show_parts()
+
+    def show_trial(self, pictures: Sequence[tuple[int, Path]]) -> None:
+        """The pictures that are tried now, by their numbers in the run."""
+        self.trial_page.show_pictures(pictures)
+
+    def show_tried(self, tried: Tried) -> None:
+        self.trial_page.show_tried(tried)
+
+    def set_trying(self, is_trying: bool) -> None:
+        self.trial_page.set_trying(is_trying)
+
     def show_notice(self, text: str, action_text: str | None = None) -> None:
         self.notice_bar.show_notice(text, action_text)
+
+    def focus_first(self) -> None:
+        """Put the cursor where one goes on."""
+        if self.is_trying:
+            self.trial_page.ways[1].prompt_edit.setFocus()
+        elif self.start_button.isVisible():
+            self.form.prompt_edit.setFocus()
+        else:
+            self.list.setFocus()
 
     # Parts
 
@@ -148,64 +193,38 @@ class BatchPanel(QFrame):
         self.folder_button = QPushButton("Show folder")
         self.folder_button.setProperty("class", "small")
         self.folder_button.setToolTip("Open the folder in the file manager")
+        self.folder_button.setAutoDefault(False)
         self.close_button = QToolButton()
         self.close_button.setProperty("class", "action")
         self.close_button.setToolTip("Back to the image")
         self.close_button.setAccessibleName("Back to the image")
         self._theme.set_icon(self.close_button, "close", "text_quiet")
 
-    def _build_form(self) -> None:
-        self.form = QWidget()
-        self.prompt_edit = QPlainTextEdit()
-        self.prompt_edit.setObjectName("batch_prompt_edit")
-        self.prompt_edit.setAccessibleName("What to ask about each image; one prompt a line")
-        self.prompt_edit.setPlaceholderText(
-            "What to ask about each image; one prompt a line. {name}, {folder}, {caption} and "
-            "{exif:Model} are filled in."
-        )
-        self.prompt_edit.setTabChangesFocus(True)
-        self.prompt_edit.setFixedHeight(
-            self.prompt_edit.fontMetrics().lineSpacing() * _PROMPT_LINES + 20
-        )
-        self.write_boxes: dict[str, QCheckBox] = {}
-        for kind, words, explanation in _WRITES:
-            box = QCheckBox(words)
-            box.setObjectName(f"write_{kind}")
-            box.setToolTip(explanation)
-            self.write_boxes[kind] = box
-        self.write_boxes["txt"].setChecked(True)
-        self.existing_box = QComboBox()
-        self.existing_box.setObjectName("existing_box")
-        self.existing_box.setAccessibleName("Captions that are there")
-        for existing, words in _EXISTING_WORDS:
-            self.existing_box.addItem(words, existing)
-        self.existing_box.setMinimumContentsLength(28)
-        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        self.existing_box.setSizeAdjustPolicy(policy)
-        self.recursive_box = QCheckBox("Folders inside")
-        self.recursive_box.setObjectName("recursive_box")
-        self.strip_box = QCheckBox("Without “The image shows”")
-        self.strip_box.setObjectName("strip_box")
-        self.sentence_box = QCheckBox("Whole sentences")
-        self.sentence_box.setObjectName("sentence_box")
-        self.sentence_box.setToolTip("End at the last whole sentence when the length runs out")
-        column = QVBoxLayout(self.form)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.prompt_edit)
-        column.addLayout(_row(_quiet("Write"), *self.write_boxes.values()))
-        column.addLayout(_row(_quiet("Captions there"), self.existing_box, self.recursive_box))
-        column.addLayout(_row(self.strip_box, self.sentence_box))
-
     def _build_controls(self) -> None:
         self.start_button = _button("Start", "batch_start_button", "Ctrl+Return")
         self.start_button.setDefault(True)
-        self.pause_button = _button("Pause after this one", "pause_button", "Ctrl+P")
+        self.try_button = _button("Try first…", "try_first_button", "Ctrl+T")
+        self.try_button.setToolTip(f"Compare two prompts on a few images ({_native('Ctrl+T')})")
+        self.more_button = QToolButton()
+        self.more_button.setObjectName("more_button")
+        self.more_button.setText("More options")
+        self.more_button.setCheckable(True)
+        self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._theme.set_icon(self.more_button, "down", "text_quiet")
+        self.pause_button = _button("Pause", "pause_button", "Ctrl+P")
+        self.pause_button.setToolTip(
+            f"Once the captions under way are written ({_native('Ctrl+P')})"
+        )
         self.stop_button = _button("Stop now", "stop_run_button", "Esc")
+        self.stop_button.setToolTip(f"Inside the captions under way ({_native('Esc')})")
+        self.end_button = _button("Stop after this one", "end_run_button", "Ctrl+Shift+P")
         self.resume_button = _button("Go on", "resume_button", "Ctrl+Return")
         self.resume_button.setDefault(True)
         self.retry_button = _button("Retry failed", "retry_button", "Ctrl+Shift+R")
+        self.retry_button.setDefault(True)
         self.undo_button = _button("Undo the run…", "undo_button", "Ctrl+Shift+Z")
+        self.new_button = _button("New run", "new_run_button", "Ctrl+Shift+N")
+        self.new_button.setToolTip(f"Over the same images ({_native('Ctrl+Shift+N')})")
         self.progress_bar = QProgressBar()
         self.progress_bar.setObjectName("run_bar")
         self.progress_bar.setAccessibleName("Images done")
@@ -225,58 +244,96 @@ class BatchPanel(QFrame):
             self.state_box.addItem(STATE_WORDS[state].rstrip(" …"), state)
         self.find_edit = QLineEdit()
         self.find_edit.setObjectName("find_edit")
-        self.find_edit.setPlaceholderText("Find in names and captions  (Ctrl+F)")
+        self.find_edit.setAccessibleName("Find in names and captions")
+        self.find_edit.setPlaceholderText(f"Find in names and captions  ({_native('Ctrl+F')})")
         self.find_edit.setClearButtonEnabled(True)
         self.shown_label = QLabel()
         self.shown_label.setProperty("class", "key")
         self.shown_label.hide()
+        self.replace_button = _small_button("Replace…", "open_replace_button", "Ctrl+H")
+        self.undo_edit_button = _small_button("Undo edit", "undo_edit_button", "Ctrl+Z")
         self._filter_soon = QTimer(self, interval=_FILTER_MS, singleShot=True)
 
     def _place(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 16, 8)
-        column.setSpacing(8)
         head = QHBoxLayout()
         head.addWidget(self.title_label, 1)
         head.addWidget(self.folder_button)
         head.addWidget(self.close_button)
-        column.addLayout(head)
-        column.addWidget(self.form)
         controls = QHBoxLayout()
         controls.setSpacing(8)
         for button in self._buttons():
             controls.addWidget(button)
+            # Or else the width of all of them together would be kept as the least one.
+            button.hide()
         controls.addStretch(1)
-        column.addLayout(controls)
-        column.addWidget(self.progress_bar)
-        column.addWidget(self.progress_label)
+        controls.addWidget(self.more_button)
+        filters = QHBoxLayout()
+        filters.setSpacing(8)
+        filters.addWidget(self.state_box)
+        filters.addWidget(self.find_edit, 1)
+        for part in (self.shown_label, self.undo_edit_button, self.replace_button):
+            filters.addWidget(part)
+        run_page = QWidget()
+        run = QVBoxLayout(run_page)
+        run.setContentsMargins(0, 0, 0, 0)
+        run.setSpacing(8)
+        run.addWidget(self.form)
+        run.addWidget(self.summary_box)
+        run.addLayout(controls)
+        run.addWidget(self.progress_bar)
+        run.addWidget(self.progress_label)
+        run.addLayout(filters)
+        run.addWidget(self.replace_bar)
+        run.addWidget(self.list, 1)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(run_page)
+        self.pages.addWidget(self.trial_page)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 12, 16, 8)
+        column.setSpacing(8)
+        column.addLayout(head)
         column.addWidget(self.notice_bar)
-        column.addLayout(_row(self.state_box, self.find_edit, self.shown_label, is_wide=True))
-        column.addWidget(self.list, 1)
+        column.addWidget(self.pages, 1)
 
     def _buttons(self) -> tuple[QPushButton, ...]:
-        running = (self.start_button, self.resume_button, self.pause_button, self.stop_button)
-        return (*running, self.retry_button, self.undo_button)
+        before = (self.start_button, self.try_button)
+        running = (self.resume_button, self.pause_button, self.stop_button, self.end_button)
+        return (*before, *running, self.retry_button, self.undo_button, self.new_button)
 
     def _connect(self) -> None:
         self.start_button.clicked.connect(self._on_start_clicked)
+        self.try_button.clicked.connect(self._on_try_clicked)
+        self.more_button.toggled.connect(self.form.unfold)
         self.pause_button.clicked.connect(self.paused)
         self.stop_button.clicked.connect(self.stopped)
+        self.end_button.clicked.connect(self.ending_asked)
         self.resume_button.clicked.connect(self.resumed)
         self.retry_button.clicked.connect(self.retry_asked)
         self.undo_button.clicked.connect(self._on_undo_clicked)
+        self.new_button.clicked.connect(self.new_run_asked)
         self.folder_button.clicked.connect(self._on_folder_clicked)
         self.close_button.clicked.connect(self.closed)
-        self.recursive_box.toggled.connect(self.recursion_changed)
+        self.form.recursion_changed.connect(self.recursion_changed)
         self.model.edited.connect(self.edited)
+        self.model.caption_wanted.connect(self.caption_wanted)
         self.model.counted.connect(self._on_counted)
         self.list.opened.connect(self.opened)
+        self.list.place_asked.connect(self.place_asked)
         self.state_box.currentIndexChanged.connect(self._on_filter_changed)
         self.find_edit.textChanged.connect(self._filter_soon.start)
         self._filter_soon.timeout.connect(self._on_filter_changed)
+        self.replace_button.clicked.connect(self.replace_bar.open_bar)
+        self.undo_edit_button.clicked.connect(self.edit_undone)
+        self.replace_bar.changed.connect(self.model.show_replacement)
+        self.replace_bar.asked.connect(self._on_replace_asked)
+        self.replace_bar.closed.connect(self.list.setFocus)
+        self.trial_page.tried.connect(self.tried)
+        self.trial_page.stopped.connect(self.trial_stopped)
+        self.trial_page.chosen.connect(self._on_way_chosen)
+        self.trial_page.closed.connect(self._on_trial_closed)
         find = QShortcut(QKeySequence("Ctrl+F"), self)
         find.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        find.activated.connect(self.find_edit.setFocus)
+        find.activated.connect(self._on_find_asked)
 
     # Showing
 
@@ -289,24 +346,45 @@ class BatchPanel(QFrame):
 
     def _show_phase(self) -> None:
         phase = self._phase
-        counts = self._progress.counts
-        begun = phase not in (Phase.CHOOSING, Phase.FINDING)
-        self.form.setVisible(not begun)
-        self.start_button.setVisible(not begun)
-        self.start_button.setEnabled(phase is Phase.CHOOSING and bool(self.model.items))
-        self.pause_button.setVisible(phase is Phase.RUNNING)
-        self.stop_button.setVisible(phase in (Phase.RUNNING, Phase.ENDING))
-        self.resume_button.setVisible(phase is Phase.PAUSED)
-        has_failed = bool(counts.get(ItemState.FAILED))
-        self.retry_button.setVisible(phase in (Phase.PAUSED, Phase.OVER) and has_failed)
-        has_written = bool(counts.get(ItemState.DONE))
-        self.undo_button.setVisible(phase in (Phase.PAUSED, Phase.OVER) and has_written)
-        for part in (self.progress_bar, self.progress_label):
-            part.setVisible(begun)
-        self.model.let_edit(begun and phase not in (Phase.UNDOING, Phase.UNDONE))
-        self.recursive_box.setEnabled(phase is Phase.CHOOSING)
+        if phase not in (Phase.PAUSED, Phase.OVER):
+            self.summary_box.hide()
+        if phase is not Phase.CHOOSING and self.is_trying:
+            self._on_trial_closed()
+        self.model.let_edit(self._has_begun and phase not in (Phase.UNDOING, Phase.UNDONE))
+        self.form.recursive_box.setEnabled(phase is Phase.CHOOSING)
+        self._show_parts()
         self._show_title()
         self.show_progress(self._progress)
+
+    @property
+    def _has_begun(self) -> bool:
+        return self._phase not in (Phase.CHOOSING, Phase.FINDING)
+
+    def _show_parts(self) -> None:
+        """Offer what can be done now."""
+        phase, counts, begun = self._phase, self._progress.counts, self._has_begun
+        can_start = phase is Phase.CHOOSING and bool(self.model.items)
+        for part in (self.form, self.start_button, self.try_button, self.more_button):
+            part.setVisible(not begun)
+        for button in (self.start_button, self.try_button):
+            button.setEnabled(can_start)
+        self.pause_button.setVisible(phase is Phase.RUNNING)
+        self.end_button.setVisible(phase is Phase.RUNNING)
+        self.stop_button.setVisible(phase in (Phase.RUNNING, Phase.ENDING))
+        self.resume_button.setVisible(phase is Phase.PAUSED)
+        is_at_rest = phase in (Phase.PAUSED, Phase.OVER)
+        has_failed, has_written = counts.get(ItemState.FAILED), counts.get(ItemState.DONE)
+        self.retry_button.setVisible(is_at_rest and bool(has_failed))
+        self.undo_button.setVisible(is_at_rest and bool(has_written))
+        self.new_button.setVisible(phase in (Phase.PAUSED, Phase.OVER, Phase.UNDONE))
+        is_told = begun and self.summary_box.isHidden()
+        self.progress_label.setVisible(is_told)
+        self.progress_bar.setVisible(begun and phase not in (Phase.OVER, Phase.UNDONE))
+        can_edit = begun and phase not in (Phase.UNDOING, Phase.UNDONE) and bool(has_written)
+        self.replace_button.setVisible(can_edit)
+        self.undo_edit_button.setVisible(can_edit and self._can_undo_edit)
+        if not can_edit and self.replace_bar.isVisible():
+            self.replace_bar.close_bar()
 
     def _told(self, progress: Progress, total: int, left: int) -> str:
         counts = progress.counts
@@ -325,45 +403,58 @@ class BatchPanel(QFrame):
             case Phase.PAUSED:
                 parts.append("paused; it can be gone on with at any time")
             case Phase.OVER:
-                done = counts.get(ItemState.DONE, 0)
-                parts[0] = f"Finished: {done:,} captioned"
-                parts.append(self._written())
+                parts[0] = f"Finished: {counts.get(ItemState.DONE, 0):,} captioned"
             case Phase.UNDOING:
                 parts = ["Undoing …"]
             case Phase.UNDONE:
                 parts = [f"Undone: {counts.get(ItemState.UNDONE, 0):,} as they were before"]
         return "  ·  ".join(part for part in parts if part)
 
-    def _written(self) -> str:
-        words = {kind: word for kind, word, _ in _WRITES}
-        kinds = [words.get(kind, kind).lower() for kind in self._options.writes]
-        where = "written beside the images as" if kinds else ""
-        return f"{where} {', '.join(kinds)}".replace("xmp", "XMP").replace("json", "JSON").strip()
-
     # What is done to it
+
+    def _chosen(self) -> BatchOptions | None:
+        """What the form says; a notice when it is no run."""
+        try:
+            options = self.form.options
+        except ValueError as error:
+            self.show_notice(str(error))
+            return None
+        self.notice_bar.hide()
+        return options
 
     @Slot()
     def _on_start_clicked(self) -> None:
-        prompts = tuple(
-            line.strip() for line in self.prompt_edit.toPlainText().splitlines() if line.strip()
-        )
-        options = BatchOptions(
-            prompts=prompts,
-            writes=tuple(kind for kind, box in self.write_boxes.items() if box.isChecked()),
-            existing=Existing(self.existing_box.currentData()),  # Qt keeps a plain str.
-            is_recursive=self.recursive_box.isChecked(),
-            strips_openings=self.strip_box.isChecked(),
-            ends_at_sentence=self.sentence_box.isChecked(),
-        )
-        try:
-            options.checked()
-        except ValueError as error:
-            self.show_notice(str(error))
-            return
-        self._options = options
-        self.notice_bar.hide()
-        self.list.setFocus()
-        self.started.emit(options)
+        if options := self._chosen():
+            self.list.setFocus()
+            self.started.emit(options, self.form.slots or 0)
+
+    @Slot()
+    def _on_try_clicked(self) -> None:
+        if options := self._chosen():
+            self.pages.setCurrentWidget(self.trial_page)
+            self.trial_page.begin(options, self._other_prompt)
+
+    @Slot(object)
+    def _on_way_chosen(self, options: BatchOptions) -> None:
+        self.form.show_options(options)
+        self._on_trial_closed()
+        self.start_button.setFocus()
+
+    @Slot()
+    def _on_trial_closed(self) -> None:
+        self.trial_page.stop()
+        self.pages.setCurrentIndex(0)
+        self.focus_first()
+
+    @Slot()
+    def _on_find_asked(self) -> None:
+        if not self.is_trying:
+            self.find_edit.setFocus()
+            self.find_edit.selectAll()
+
+    @Slot(object)
+    def _on_replace_asked(self, replacement: object) -> None:
+        self.replace_asked.emit(replacement, list(self.model.numbers))
 
     @Slot()
     def _on_undo_clicked(self) -> None:
@@ -395,6 +486,12 @@ class BatchPanel(QFrame):
         is_all = count == len(self.model.items)
         self.shown_label.setText(f"{count:,} shown")
         self.shown_label.setVisible(not is_all)
+        self.replace_bar.show_count(count)
+
+
+def _left(progress: Progress) -> int:
+    counts = progress.counts
+    return counts.get(ItemState.WAITING, 0) + counts.get(ItemState.WORKING, 0)
 
 
 def _rate(rate: float) -> str:
@@ -402,26 +499,20 @@ def _rate(rate: float) -> str:
     return f"{rate:.1f} a second" if rate >= 1 else f"{rate * 60:.0f} a minute"
 
 
-def _quiet(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("class", "key")
-    return label
+def _native(key: str) -> str:
+    return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
 
 
 def _button(text: str, name: str, key: str) -> QPushButton:
     button = QPushButton(text)
     button.setObjectName(name)
     button.setShortcut(QKeySequence(key))
-    button.setToolTip(QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText))
+    button.setToolTip(_native(key))
     button.setAutoDefault(False)
     return button
 
 
-def _row(*parts: QWidget, is_wide: bool = False) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setSpacing(12)
-    for part in parts:
-        row.addWidget(part, 1 if is_wide and isinstance(part, QLineEdit) else 0)
-    if not is_wide:
-        row.addStretch(1)
-    return row
+def _small_button(text: str, name: str, key: str) -> QPushButton:
+    button = _button(text, name, key)
+    button.setProperty("class", "small")
+    return button

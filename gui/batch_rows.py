@@ -52,12 +52,14 @@ class BatchModel(QAbstractTableModel):
     """The rows that a filter leaves of the run's items; numbers are the run's own.
 
     `edited(int, str)`: a person has written another caption; whoever keeps it calls `change`.
-    `counted(int)`: how many rows are left. 100,000 are looked through in slices, so that the
-    rows may change a little later than the filter. Thumbnails are asked for when they are first
-    painted, the latest first, and forgotten when there are many.
+    `caption_wanted(int)`: a skipped row is in sight, whose caption is beside the picture and not
+    in its item. `counted(int)`: how many rows are left. 100,000 are looked through in slices, so
+    that the rows may change a little later than the filter. Thumbnails are asked for when they
+    are first painted, the latest first, and forgotten when there are many.
     """
 
     edited = Signal(int, str)
+    caption_wanted = Signal(int)
     counted = Signal(int)
 
     def __init__(self, previews: PreviewMaker, parent: QWidget):
@@ -155,7 +157,8 @@ class BatchModel(QAbstractTableModel):
     def flags(self, index: Index) -> Qt.ItemFlag:
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
         if index.column() == CAPTION and self._can_edit and not self._replacement:
-            is_free = self.item(index).state is not ItemState.WORKING
+            item = self.item(index)
+            is_free = item.state is not ItemState.WORKING and not _is_unread(item)
             flags |= Qt.ItemFlag.ItemIsEditable if is_free else Qt.ItemFlag.NoItemFlags
         return flags
 
@@ -163,6 +166,8 @@ class BatchModel(QAbstractTableModel):
         item = self.item(index)
         match role:
             case Qt.ItemDataRole.DisplayRole:
+                if index.column() == CAPTION and _is_unread(item):
+                    self.caption_wanted.emit(self.number(index))
                 return self._text(item, index.column())
             case Qt.ItemDataRole.EditRole if index.column() == CAPTION:
                 return item.caption
@@ -288,3 +293,7 @@ class BatchModel(QAbstractTableModel):
         if self._rows:
             last = self.index(len(self._rows) - 1, column)
             self.dataChanged.emit(self.index(0, column), last)
+
+
+def _is_unread(item: Item) -> bool:
+    return item.state is ItemState.SKIPPED and not item.caption

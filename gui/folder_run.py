@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,13 +17,17 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from core.batch import Batch, KeptRun, find_runs
 from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
 from core.batch_run import Answerer, Control
+from core.batch_trial import Tried, drawn, try_first
 from core.errors import AppError, Cancelled
 from core.pace import Pace
 from core.picture import find_pictures
 from core.transcript import Ready
+from core.wording import Replacement
+from gui.batch_summary import Summary, summary_of
 from gui.model_thread import ModelThread
 
 TICK_MS = 250
+FRAME_MS = 33
 SLOTS_ON_A_CARD = 8
 
 log = logging.getLogger(__name__)
@@ -34,6 +39,10 @@ class FolderRun(QObject):
     `items_replaced(list[Item])`, `item_changed(int, Item)`, `piece_said(int, str)`,
     `phase_changed(Phase)`, `progressed(Progress)`, `options_replaced(BatchOptions)`,
     `roots_changed(list[Path])`, `noticed(str)`: a sentence to show.
+    `summed_up(Summary)`: once a run is over or was stopped. `edits_changed(bool)`: whether there
+    is an edit to take back.
+    Trials: `trial_begun(list[tuple[int, Path]])`: with these pictures, `tried(Tried)`,
+    `trying_changed(bool)`.
     """
 
     items_replaced = Signal(list)
@@ -44,9 +53,15 @@ class FolderRun(QObject):
     options_replaced = Signal(object)
     roots_changed = Signal(list)
     noticed = Signal(str)
+    summed_up = Signal(object)
+    edits_changed = Signal(bool)
+    trial_begun = Signal(list)
+    tried = Signal(object)
+    trying_changed = Signal(bool)
 
     _heard = Signal(int, object)
     _said = Signal(int, str)
+    _trial_heard = Signal(object)
 
     def __init__(self, model: ModelThread, journals: Path, parent: QObject | None = None):
         super().__init__(parent)
@@ -58,6 +73,15 @@ class FolderRun(QObject):
         self._counts: Counter[ItemState] = Counter()
         self._phase = Phase.CHOOSING
         self._control = Control()
+        self._is_stopped = False
+        self._slots = 0
+        self._began = 0.0
+        self._trial: threading.Event | None = None
+        self._trial_numbers: list[int] = []
+        self._trial_ended = asyncio.Event()
+        self._trial_ended.set()
+        self._trials_told: dict[int, Tried] = {}
+        self._captions_read: set[int] = set()
         self._pace = Pace()
         self._finished = 0
         self._ticked = 0.0
@@ -66,9 +90,12 @@ class FolderRun(QObject):
         self._ended.set()
         self._tick = QTimer(self, interval=TICK_MS)
         self._tick.timeout.connect(self._on_tick)
+        self._frame = QTimer(self, interval=FRAME_MS, singleShot=True)
+        self._frame.timeout.connect(self._on_frame)
         # Emitted in the model's and the writer's thread; heard in this one.
         self._heard.connect(self._on_heard)
         self._said.connect(self._on_said)
+        self._trial_heard.connect(self._on_trial_heard)
 
     @property
     def phase(self) -> Phase:
@@ -101,10 +128,14 @@ class FolderRun(QObject):
             if not found:
                 self.noticed.emit("There are no pictures here. Choose another folder.")
 
-    async def start(self, options: BatchOptions) -> None:
-        """Begin the run that was chosen. Raises nothing: what is wrong is a notice."""
+    async def start(self, options: BatchOptions, slots: int = 0) -> None:
+        """Begin the run that was chosen. Raises nothing: what is wrong is a notice.
+
+        `slots` is how many pictures are looked at at once, 0 for as many as suit the device.
+        """
         if self._phase is not Phase.CHOOSING:
             return
+        self._slots = slots
         self._set_phase(Phase.FINDING)
         try:
             begin = partial(Batch.begin, self._roots, options, self._journals)
@@ -134,6 +165,7 @@ class FolderRun(QObject):
         self.roots_changed.emit(self._roots)
         self.options_replaced.emit(self._batch.options)
         self._replace_items(self._batch.items)
+        self._tell_of_edits()
         self._set_phase(self._rest())
 
     async def last(self) -> KeptRun | None:
@@ -150,14 +182,21 @@ class FolderRun(QObject):
             await self._run()
 
     def pause(self) -> None:
-        """End after the captions under way."""
+        """Rest after the captions under way."""
         if self._phase is Phase.RUNNING:
             self._control.stop_after_this()
             self._set_phase(Phase.ENDING)
 
+    def stop_after_this(self) -> None:
+        """End after the captions under way, and sum up."""
+        if self._phase is Phase.RUNNING:
+            self._is_stopped = True
+            self.pause()
+
     def stop_now(self) -> None:
-        """End inside the captions under way."""
+        """End inside the captions under way, and sum up."""
         if self._phase in (Phase.RUNNING, Phase.ENDING):
+            self._is_stopped = True
             self._control.stop_now()
             self._set_phase(Phase.ENDING)
 
@@ -176,6 +215,92 @@ class FolderRun(QObject):
             self.noticed.emit(str(error))
             # The row shows again what is in the file.
             self.item_changed.emit(number, self._items[number])
+        self._tell_of_edits()
+
+    async def replace_in(self, replacement: Replacement, numbers: Sequence[int]) -> None:
+        """Replace in the captions of these pictures, as one edit by hand."""
+        if self._batch is None:
+            return
+        batch, items = self._batch, list(self._items)
+
+        def work() -> int:
+            changed = ((number, replacement.of(items[number].caption)) for number in numbers)
+            captions = {number: replaced.after for number, replaced in changed if replaced}
+            return batch.edit_all(captions, self._heard.emit)
+
+        try:
+            count = await asyncio.to_thread(work)
+        except AppError as error:
+            self.noticed.emit(str(error))
+        else:
+            captions = "1 caption" if count == 1 else f"{count:,} captions"
+            self._tell_notes(f"Replaced in {captions}, and saved. Undo edit takes it back.")
+        self._tell_of_edits()
+
+    async def undo_edit(self) -> None:
+        """Take back the last edit by hand; a replacement in many captions is one."""
+        if self._batch is None or not self._batch.can_undo_edit:
+            return
+        try:
+            count = await asyncio.to_thread(self._batch.undo_edit, self._heard.emit)
+        except AppError as error:
+            self.noticed.emit(str(error))
+        else:
+            captions = "1 caption is" if count == 1 else f"{count:,} captions are"
+            self._tell_notes(f"{captions} as before the edit.")
+        self._tell_of_edits()
+
+    async def read_caption(self, number: int) -> None:
+        """Show what is beside a picture that the run has skipped."""
+        if self._batch is None or number in self._captions_read:
+            return
+        self._captions_read.add(number)
+        batch = self._batch
+        try:
+            caption = await asyncio.to_thread(batch.caption_beside, number)
+        except AppError as error:
+            log.info("No caption to show: %s", error)
+            return
+        item = self._items[number] if number < len(self._items) else None
+        if caption and batch is self._batch and item and item.state is ItemState.SKIPPED:
+            self._items[number] = replace(item, caption=caption)
+            self.item_changed.emit(number, self._items[number])
+
+    # Tried first
+
+    async def try_first(self, ways: Sequence[BatchOptions], on_others: bool) -> None:
+        """Caption a few pictures in one way or two; nothing is written."""
+        if self._phase is not Phase.CHOOSING or self._trial or not self._items:
+            return
+        if on_others or not self._trial_numbers:
+            self._trial_numbers = drawn(len(self._items))
+        pictures = [(number, self._items[number].path) for number in self._trial_numbers]
+        self._trial = stop = threading.Event()
+        self._trial_ended.clear()
+        self._trials_told.clear()
+        self.trial_begun.emit(pictures)
+        self.trying_changed.emit(True)
+
+        def work(engine: Answerer) -> None:
+            try_first(engine, pictures, ways, self._trial_heard.emit, stop)
+
+        try:
+            await self._model.lend(work, stop.set)
+        except Cancelled:
+            log.info("The trial is left, as the program closes")
+        except AppError as error:
+            self.noticed.emit(str(error))
+        finally:
+            self._on_frame()
+            self._trial = None
+            self._trial_ended.set()
+            self.trying_changed.emit(False)
+
+    @Slot()
+    def stop_trial(self) -> None:
+        """End inside the caption under way."""
+        if self._trial:
+            self._trial.set()
 
     async def undo(self) -> None:
         if not self._batch or self.is_running:
@@ -199,6 +324,8 @@ class FolderRun(QObject):
         """Stop inside the captions under way and let go of the journal; it can be reopened."""
         self._finding += 1
         self._control.stop_now()
+        self.stop_trial()
+        await self._trial_ended.wait()
         await self._ended.wait()
         await self._let_go()
 
@@ -209,7 +336,8 @@ class FolderRun(QObject):
         batch, self._control = self._batch, Control()
         state = self._model.state
         on_card = isinstance(state, Ready) and state.facts.device.startswith("cuda")
-        slots = SLOTS_ON_A_CARD if on_card else 1
+        slots = self._slots or (SLOTS_ON_A_CARD if on_card else 1)
+        self._is_stopped, self._began = False, time.monotonic()
         self._ended.clear()
         self._set_phase(Phase.RUNNING)
         self._pace, self._ticked, self._finished = Pace(), time.monotonic(), self._settled()
@@ -226,15 +354,27 @@ class FolderRun(QObject):
             self.noticed.emit(str(error))
         finally:
             self._tick.stop()
+            summary = await asyncio.to_thread(self._summary, batch, time.monotonic() - self._began)
             self._ended.set()
             self._set_phase(self._rest())
-            tables = " and ".join(path.name for path in batch.exports.values())
-            if tables and self._phase is Phase.OVER:
-                folder = next(iter(batch.exports.values())).parent
-                batch.notes.append(f"All captions are in {tables} in “{folder.name}”.")
-            if batch.notes:
-                self.noticed.emit(" ".join(batch.notes))
-                batch.notes.clear()
+            self._tell_of_edits()
+            if self._phase is Phase.OVER or (self._phase is Phase.PAUSED and self._is_stopped):
+                self.summed_up.emit(summary)
+            self._tell_notes()
+
+    @staticmethod
+    def _summary(batch: Batch, seconds: float) -> Summary:
+        tables = tuple(batch.exports.values())
+        return summary_of(batch.tally, list(batch.items), batch.options, tables, seconds)
+
+    def _tell_notes(self, first: str = "") -> None:
+        notes = self._batch.notes if self._batch else []
+        if said := " ".join(filter(None, (first, *notes))):
+            self.noticed.emit(said)
+        notes.clear()
+
+    def _tell_of_edits(self) -> None:
+        self.edits_changed.emit(self._batch is not None and self._batch.can_undo_edit)
 
     def _rest(self) -> Phase:
         """What a run is when nobody works on it."""
@@ -257,6 +397,8 @@ class FolderRun(QObject):
 
     def _replace_items(self, items: Sequence[Item]) -> None:
         self._items = list(items)
+        self._trial_numbers = []
+        self._captions_read.clear()
         self._counts = Counter(item.state for item in self._items)
         self.items_replaced.emit(self._items)
         self.progressed.emit(Progress(dict(self._counts)))
@@ -289,6 +431,19 @@ class FolderRun(QObject):
             self._items[number] = replace(item, caption=item.caption + piece)
             self.piece_said.emit(number, piece)
             self.item_changed.emit(number, self._items[number])
+
+    @Slot(object)
+    def _on_trial_heard(self, tried: Tried) -> None:
+        """At most once a frame, however fast the words come."""
+        self._trials_told[tried.number] = tried
+        if not self._frame.isActive():
+            self._frame.start()
+
+    @Slot()
+    def _on_frame(self) -> None:
+        told, self._trials_told = self._trials_told, {}
+        for tried in told.values():
+            self.tried.emit(tried)
 
     @Slot()
     def _on_tick(self) -> None:

@@ -34,15 +34,14 @@ from PySide6.QtWidgets import (
 
 from core.model_view import Eye
 from core.picture import PICTURE_SUFFIXES, Picture
-from core.trace import Trace
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Transcript
 from gui.batch_panel import BatchPanel
 from gui.drop_zone import DropZone
 from gui.help_dialogs import AboutDialog, KeysDialog
-from gui.inspector import Inspector
 from gui.notice_bar import NoticeBar
 from gui.prompt_box import PromptBox
 from gui.status_line import StatusLine
+from gui.task_bar import TaskBar
 from gui.theme import Theme
 from gui.transcript_view import TranscriptView
 
@@ -70,7 +69,6 @@ class MainWindow(QMainWindow):
       `asked(str)`  `stopped()`  `regenerate_asked()`  `edited(int, str)`
       `new_conversation_asked()`
       `transcript_path_chosen(Path)` where the transcript is to be saved as text
-      `inspect_asked(int)`           look into the answer at this index: `inspector` waits for it
       `recent_opened()`              the submenu is about to show: answer with `show_recent`
       `recent_chosen(int)`           an earlier conversation, by its id
     Model:
@@ -93,7 +91,6 @@ class MainWindow(QMainWindow):
     regenerate_asked = Signal()
     edited = Signal(int, str)
     new_conversation_asked = Signal()
-    inspect_asked = Signal(int)
     transcript_path_chosen = Signal(Path)
     recent_opened = Signal()
     recent_chosen = Signal(int)
@@ -125,9 +122,12 @@ class MainWindow(QMainWindow):
         self._suggestion = presets[0][1] if presets else ""
         self._folder = ""
         self._may_leave_run = False
-        self._eye: Eye | None = None
+        self._picture_name = ""
+        self._run_done: float | None = None
+        self._task_bar = TaskBar(self)
         self._build()
         self.prompt_box.set_presets(presets)
+        self.batch_panel.suggest(presets[1][1] if len(presets) > 1 else "")
         self._build_file_menu()
         self._build_conversation_menu()
         self._build_view_menu()
@@ -145,12 +145,14 @@ class MainWindow(QMainWindow):
 
     def show_picture(self, picture: Picture) -> None:
         self.drop_zone.show_picture(picture)
-        self.setWindowTitle(f"{picture.name} — Onlooker")
+        self._picture_name = picture.name
+        self._show_title()
         self.prompt_box.focus_prompt()
 
     def show_picture_error(self, text: str) -> None:
         self.drop_zone.show_error(text)
-        self.setWindowTitle("Onlooker")
+        self._picture_name = ""
+        self._show_title()
 
     def show_pictures_at_hand(self, paths: list[Path], current: int) -> None:
         self.drop_zone.show_pictures_at_hand(paths, current)
@@ -180,14 +182,9 @@ class MainWindow(QMainWindow):
         self.transcript_view.begin_answer(prompt)
         self.prompt_box.set_answering(True)
         self.status_line.show_speed(0)
-        self._eye = eye
 
     def append(self, piece: str) -> None:
         self.transcript_view.append(piece)
-    def show_trace(self, trace: Trace, picture: Picture) -> None:
-        """What was asked for by `inspect_asked`."""
-        self.inspector.show_trace(trace, picture, self._eye)
-
 
     def finish(self, answer: Answer) -> None:
         self.transcript_view.finish(answer)
@@ -209,6 +206,7 @@ class MainWindow(QMainWindow):
 
     def show_transcript(self, transcript: Transcript) -> None:
         """Go on with a conversation that was kept."""
+        self.show_conversation()
         self.transcript_view.show_transcript(transcript)
         self.prompt_box.suggest("")
         self._show_state()
@@ -226,15 +224,24 @@ class MainWindow(QMainWindow):
 
     def show_batch_panel(self) -> None:
         """The folder run takes the place of the picture and its conversation."""
-        self.pages.setCurrentWidget(self.batch_panel)
-        if self.batch_panel.start_button.isVisible():
-            self.batch_panel.prompt_edit.setFocus()
-        else:
-            self.batch_panel.list.setFocus()
+        if self.pages.currentWidget() is not self.batch_panel:
+            self.pages.setCurrentWidget(self.batch_panel)
+            self.batch_panel.focus_first()
+            self._show_state()
 
     def show_conversation(self) -> None:
-        self.pages.setCurrentWidget(self.splitter)
-        self.prompt_box.focus_prompt()
+        """The picture and its conversation take the place of a folder run."""
+        if self.pages.currentWidget() is not self.splitter:
+            self.batch_panel.list.finish_editing()
+            self.pages.setCurrentWidget(self.splitter)
+            self.prompt_box.focus_prompt()
+            self._show_state()
+
+    def show_run_progress(self, fraction: float | None, *, is_paused: bool = False) -> None:
+        """How much of a folder run is done, in the title and on the task bar; None for no run."""
+        self._task_bar.show_progress(fraction, is_paused=is_paused)
+        self._run_done = fraction
+        self._show_title()
 
     def show_recent(self, conversations: Sequence[tuple[int, str]]) -> None:
         """Earlier conversations as (id, title), latest first."""
@@ -315,11 +322,13 @@ class MainWindow(QMainWindow):
         self.drop_zone.dropEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self.batch_panel.list.finish_editing()
         if self.batch_panel.is_running and not self._may_leave_run:
             event.ignore()
             self._ask_to_leave_run()
             return
         self.hide()
+        self._task_bar.show_progress(None)
         self.drop_zone.close()
         event.accept()
         self.closed.emit()
@@ -403,7 +412,6 @@ class MainWindow(QMainWindow):
         self.recent_menu.aboutToShow.connect(self.recent_opened)
         self.show_recent([])
         menu.addSeparator()
-        self.inspector = Inspector(self._theme, self.drop_zone.previews, self)
         self.settings_action = _action(menu, "S&ettings…", self.settings_asked.emit, "Ctrl+,")
         self.settings_action.setMenuRole(QAction.MenuRole.PreferencesRole)
         self.quit_action = _action(menu, "&Quit", self.close, "Ctrl+Q")
@@ -442,8 +450,6 @@ class MainWindow(QMainWindow):
         menu.addSeparator()
         self.strip_actions = [
             _action(menu, "&Previous picture", strip.choose_previous, "PgUp"),
-        self.inspect_action = _action(menu, "&Inspect last answer", view.inspect_last, "Ctrl+I")
-        menu.addSeparator()
             _action(menu, "&Next picture", strip.choose_next, "PgDown"),
         ]
         menu.addSeparator()
@@ -496,9 +502,15 @@ class MainWindow(QMainWindow):
         self._theme.changed.connect(self._show_mode)
         self._show_mode()
 
+    def _show_title(self) -> None:
+        done = "" if self._run_done is None else f"{int(100 * self._run_done)} % — "
+        name = f"{self._picture_name} — " if self._picture_name else ""
+        self.setWindowTitle(f"{done}{name}Onlooker")
+
     @Slot()
     def _show_state(self) -> None:
-        """Offer what can be done now."""
+        """Offer what can be done now, where it can be seen."""
+        is_seen = self.pages.currentWidget() is self.splitter
         answering = self.transcript_view.is_answering
         said = self.transcript_view.has_exchanges
         self.prompt_box.suggest("" if said else self._suggestion)
@@ -507,18 +519,14 @@ class MainWindow(QMainWindow):
         self.stop_action.setEnabled(is_seen and answering)
         self.again_action.setEnabled(is_seen and said and not answering)
         self.new_action.setEnabled(is_seen and said)
-        for action in (
-            *(self.copy_action, self.copy_all_action, self.save_action),
-            self.inspect_action,
-        ):
+        for action in (self.copy_action, self.copy_all_action, self.save_action):
             action.setEnabled(is_seen and said)
         for action in self.zoom_actions:
-        self.transcript_view.inspect_asked.connect(self._on_inspect_asked)
-            action.setEnabled(self.drop_zone.has_picture)
+            action.setEnabled(has_picture)
         for action in (self.eye_action, self.lost_action):
             action.setEnabled(has_picture and self.drop_zone.model_eye.eye_button.isEnabled())
         for action in self.strip_actions:
-            action.setEnabled(self.drop_zone.picture_strip.count > 1)
+            action.setEnabled(is_seen and self.drop_zone.picture_strip.count > 1)
 
     @Slot(bool)
     def _on_picture_shown(self, is_shown: bool) -> None:
@@ -539,6 +547,7 @@ class MainWindow(QMainWindow):
         paths = [Path(name) for name in names]
         if paths:
             self._folder = str(paths[0].parent)
+            self.show_conversation()
             self.paths_opened.emit(paths)
 
     @Slot(str)
@@ -550,14 +559,6 @@ class MainWindow(QMainWindow):
         self.transcript_path_chosen.emit(Path(name))
 
     @Slot(str)
-    @Slot(int)
-    def _on_inspect_asked(self, index: int) -> None:
-        self.inspector.show_waiting(self.transcript_view.prompt_at(index))
-        self.inspector.show()
-        self.inspector.raise_()
-        self.inspector.activateWindow()
-        self.inspect_asked.emit(index)
-
     def _on_notice_action_chosen(self, action_text: str) -> None:
         if action_text == _USE_BUILT_IN:
             self.built_in_model_chosen.emit()

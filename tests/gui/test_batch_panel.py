@@ -70,7 +70,7 @@ async def chosen(program, panel, *paths):
 
 async def begun(program, panel, folder, prompt="say 2 words"):
     await chosen(program, panel, folder)
-    panel.prompt_edit.setPlainText(prompt)
+    panel.form.prompt_edit.setPlainText(prompt)
     click(panel.start_button)
 
 
@@ -97,8 +97,10 @@ def test_folder_is_captioned_row_by_row_and_the_end_says_what_was_written(live, 
         await until(lambda: phase(program) is Phase.OVER)
         assert shown(panel) == [(f"{n}.png", "Done", "word0 word1") for n in range(1, 5)]
         assert texts(folder) == {f"{n}.txt": "word0 word1\n" for n in range(1, 5)}
-        assert panel.progress_label.text().startswith("Finished: 4 captioned")
-        assert "text file" in panel.progress_label.text()
+        box = panel.summary_box
+        assert box.isVisible()
+        assert box.headline_label.text().endswith(": 4 captioned")
+        assert box.written_label.text() == "Written beside each image as {stem}.txt."
         assert panel.undo_button.isVisible()
         assert not panel.retry_button.isVisible()
 
@@ -112,7 +114,7 @@ def test_dropping_a_folder_offers_the_run(live, folder):
         click(program.window.notice_bar.action_button)
         await until(lambda: len(panel.model.items) == 4)
         assert panel.isVisible()
-        assert panel.prompt_edit.toPlainText()
+        assert panel.form.prompt_edit.toPlainText()
         await until(lambda: program.session.picture is not None)
 
     live(story)
@@ -184,9 +186,9 @@ def test_undo_asks_and_brings_the_folder_back(live, folder):
 
     async def story(program, panel):
         await chosen(program, panel, folder)
-        panel.existing_box.setCurrentIndex(1)
-        panel.write_boxes["csv"].setChecked(True)
-        panel.prompt_edit.setPlainText("say 1 words")
+        panel.form.existing_box.setCurrentIndex(1)
+        panel.form.write_boxes["csv"].setChecked(True)
+        panel.form.prompt_edit.setPlainText("say 1 words")
         click(panel.start_button)
         await until(lambda: phase(program) is Phase.OVER)
         assert (folder / "captions.csv").exists()
@@ -216,11 +218,9 @@ def test_closing_asks_and_the_closed_run_is_offered_and_goes_on(live, folder):
     async def going_on(program, panel):
         await until(lambda: program.window.notice_bar.isVisible())
         click(program.window.notice_bar.action_button)
-        await until(lambda: phase(program) is Phase.PAUSED)
-        assert panel.prompt_edit.toPlainText() == "hold"
+        await until(lambda: shown(panel) and "Half an" in shown(panel)[0][2])
+        assert panel.form.prompt_edit.toPlainText() == "hold"
         assert len(shown(panel)) == 4
-        click(panel.resume_button)
-        await until(lambda: "Half an" in shown(panel)[0][2])
 
     live(closing)
     live(going_on)
@@ -267,7 +267,7 @@ def test_folders_inside_are_taken_when_wanted(live, folder):
     async def story(program, panel):
         await chosen(program, panel, folder)
         assert "4 images in “holiday”" in panel.title_label.text()
-        click(panel.recursive_box)
+        click(panel.form.recursive_box)
         await until(lambda: len(panel.model.items) == 5)
 
     live(story)

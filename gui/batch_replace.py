@@ -1,0 +1,147 @@
+"""Find and replace in the captions of a run; the list shows what would become of them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.wording import Replacement
+from gui.theme import Theme
+
+_SHOWN_AFTER_MS = 150
+
+
+class ReplaceBar(QFrame):
+    """What to find, and what to put in its place.
+
+    `changed(Replacement | None)`: to be shown in the captions. `asked(Replacement)`: to be done
+    in those that are shown. `closed()`.
+    """
+
+    changed = Signal(object)
+    asked = Signal(object)
+    closed = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("replace_bar")
+        self._count = 0
+        self.find_edit = _edit("replace_find_edit", "Find in captions")
+        self.by_edit = _edit("replace_by_edit", "Replace with")
+        self.case_box = QCheckBox("Match case")
+        self.words_box = QCheckBox("Whole words")
+        self.replace_button = QPushButton("Replace")
+        self.replace_button.setObjectName("replace_all_button")
+        self.replace_button.setAutoDefault(False)
+        self.close_button = QToolButton()
+        self.close_button.setProperty("class", "action")
+        self.close_button.setToolTip("Leave the captions as they are (Esc)")
+        self.close_button.setAccessibleName("Close find and replace")
+        theme.set_icon(self.close_button, "close", "text_quiet")
+        self._place()
+        self._soon = QTimer(self, interval=_SHOWN_AFTER_MS, singleShot=True)
+        self._soon.timeout.connect(self._tell)
+        for edit in (self.find_edit, self.by_edit):
+            edit.textChanged.connect(self._soon.start)
+            edit.installEventFilter(self)
+        for box in (self.case_box, self.words_box):
+            box.toggled.connect(self._tell)
+        self.replace_button.clicked.connect(self._on_replace_clicked)
+        self.close_button.clicked.connect(self.close_bar)
+        self.hide()
+
+    @property
+    def replacement(self) -> Replacement | None:
+        if not self.isVisible() or not self.find_edit.text():
+            return None
+        return Replacement(
+            self.find_edit.text(),
+            self.by_edit.text(),
+            is_case_sensitive=self.case_box.isChecked(),
+            is_whole_words=self.words_box.isChecked(),
+        )
+
+    def open_bar(self) -> None:
+        self.show()
+        self.find_edit.setFocus()
+        self.find_edit.selectAll()
+        self._tell()
+
+    @Slot()
+    def close_bar(self) -> None:
+        self.hide()
+        self._soon.stop()
+        self.changed.emit(None)
+        self.closed.emit()
+
+    def show_count(self, count: int) -> None:
+        """In how many captions it would be done."""
+        self._count = count if self.replacement else 0
+        images = "1 caption" if self._count == 1 else f"{self._count:,} captions"
+        self.replace_button.setText(f"Replace in {images}" if self.replacement else "Replace")
+        self.replace_button.setEnabled(self._count > 0)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Esc closes from either field; Enter in one does what the button does."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            if event.key() == Qt.Key.Key_Escape:
+                event.accept()  # And so it stops no run.
+        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            match event.key():
+                case Qt.Key.Key_Escape:
+                    self.close_bar()
+                    return True
+                case Qt.Key.Key_Return | Qt.Key.Key_Enter if not event.modifiers():
+                    self.replace_button.click()
+                    return True
+        return super().eventFilter(watched, event)
+
+    def _place(self) -> None:
+        fields = QHBoxLayout()
+        fields.setSpacing(8)
+        fields.addWidget(self.find_edit, 1)
+        fields.addWidget(self.by_edit, 1)
+        fields.addWidget(self.close_button)
+        choices = QHBoxLayout()
+        choices.setSpacing(16)
+        choices.addWidget(self.case_box)
+        choices.addWidget(self.words_box)
+        choices.addStretch(1)
+        choices.addWidget(self.replace_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 8, 8)
+        column.setSpacing(8)
+        column.addLayout(fields)
+        column.addLayout(choices)
+
+    @Slot()
+    def _tell(self) -> None:
+        self._soon.stop()
+        self.show_count(0)
+        self.changed.emit(self.replacement)
+
+    @Slot()
+    def _on_replace_clicked(self) -> None:
+        # What is asked for is what is shown, not a letter more.
+        if self._soon.isActive():
+            self._tell()
+        elif self.replacement and self._count:
+            self.asked.emit(self.replacement)
+
+
+def _edit(name: str, words: str) -> QLineEdit:
+    edit = QLineEdit()
+    edit.setObjectName(name)
+    edit.setAccessibleName(words)
+    edit.setPlaceholderText(words)
+    return edit

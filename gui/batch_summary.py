@@ -1,0 +1,127 @@
+"""What became of a folder run: what was written where, what failed and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+
+from core.batch_plan import BatchOptions, Item, ItemState, Tally
+from gui.line_break import breakable
+
+_REASONS = 3
+
+
+@dataclass(frozen=True)
+class Summary:
+    """`skips` counts why pictures were skipped, the most frequent first. `tables` are the files
+    that hold all captions. `seconds` are those of the last stretch of work."""
+
+    tally: Tally
+    skips: tuple[tuple[str, int], ...]
+    options: BatchOptions
+    tables: tuple[Path, ...]
+    seconds: float
+
+
+def summary_of(
+    tally: Tally,
+    items: Sequence[Item],
+    options: BatchOptions,
+    tables: Sequence[Path],
+    seconds: float,
+) -> Summary:
+    """Counts 100,000 rows in some 50 ms: not for the window's thread."""
+    skips = Counter(item.reason for item in items if item.state is ItemState.SKIPPED)
+    return Summary(tally, tuple(skips.most_common()), options, tuple(tables), seconds)
+
+
+class SummaryBox(QFrame):
+    """A headline, and a line each for what was written, what failed and what was skipped."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("summary_box")
+        self.headline_label = _label("section")
+        self.written_label = _label("")
+        self.failed_label = _label("error")
+        self.skipped_label = _label("key")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(4)
+        for label in self._labels:
+            column.addWidget(label)
+        self.hide()
+
+    def show_summary(self, summary: Summary) -> None:
+        tally = summary.tally
+        self.headline_label.setText(_headline(summary))
+        self.written_label.setText(_written(summary))
+        self.failed_label.setText(_reasons("Failed", tally.reasons))
+        self.skipped_label.setText(_reasons("Skipped", summary.skips))
+        for label in self._labels:
+            label.setVisible(bool(label.text()))
+        self.show()
+
+    @property
+    def _labels(self) -> tuple[QLabel, ...]:
+        return self.headline_label, self.written_label, self.failed_label, self.skipped_label
+
+
+def _headline(summary: Summary) -> str:
+    tally = summary.tally
+    took = f" after {_lasted(summary.seconds)}" if summary.seconds >= 1 else ""
+    begin = f"Stopped{took}" if tally.waiting else f"Finished{took}"
+    counts = (
+        (tally.done, "captioned"),
+        (tally.failed, "failed"),
+        (tally.skipped, "skipped"),
+        (tally.waiting, "still to do"),
+    )
+    parts = [f"{count:,} {words}" for count, words in counts if count]
+    return f"{begin}: {', '.join(parts) or 'nothing was to be done'}"
+
+
+def _written(summary: Summary) -> str:
+    if not summary.tally.done:
+        return ""
+    options = summary.options
+    beside = [f"{options.name}.{kind}" for kind in options.text_kinds]
+    if "xmp" in options.writes:
+        beside.append("XMP")
+    parts = []
+    if beside:
+        parts.append(f"beside each image as {' and '.join(beside)}")
+    if summary.tables:
+        names = " and ".join(path.name for path in summary.tables)
+        parts.append(f"all in {names} in “{summary.tables[0].parent.name}”")
+    return breakable(f"Written {'; '.join(parts)}.")
+
+
+def _reasons(word: str, reasons: Sequence[tuple[str, int]]) -> str:
+    shown = [f"{count:,} × {reason}" for reason, count in reasons[:_REASONS]]
+    if len(reasons) > _REASONS:
+        rest = sum(count for _, count in reasons[_REASONS:])
+        shown.append(f"{rest:,} for other reasons.")
+    return breakable(f"{word}: {'  '.join(shown)}") if shown else ""
+
+
+def _lasted(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _label(class_name: str) -> QLabel:
+    label = QLabel()
+    label.setProperty("class", class_name)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setIndent(0)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
