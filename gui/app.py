@@ -43,7 +43,10 @@ from gui.updates import Updates, UpdatesDialog
 LATEST_PAINT_SECONDS = 1.0
 TITLE_LENGTH = 48
 # Settings that nobody edits: the program writes them down as it goes.
-REMEMBERED = {"window", "last_folder", "last_prompt", "prompt_history", "model_folders"}
+REMEMBERED = {
+    *("window", "last_folder", "last_prompt", "prompt_history"),
+    *("model_folders", "download_folder", "works_offline"),
+}
 
 Visit = Callable[["Program"], Coroutine[None, None, None]]
 
@@ -109,6 +112,7 @@ class Program(QObject):
         self._quit_asked = asyncio.Event()
         self._updates: Updates | None = None
         self._says_all_of_updates = False
+        self._inspected = 0
         self._garbage = GarbageCollector(self)
         self.notices = Notices(self)
         self._settings = load_settings(places.folder)
@@ -142,6 +146,7 @@ class Program(QObject):
             self._begin(self.session.open_paths(paths))
         notes = (self._places.note, *self._settings.notes, *self._store.notes)
         if any(notes):
+            log.warning(" ".join(filter(None, notes)))
             self.window.show_notice(" ".join(filter(None, notes)))
         self._begin(self.batch_join.offer_unfinished())
         if self._settings.checks_for_updates:
@@ -156,6 +161,7 @@ class Program(QObject):
     @Slot(list)
     def come_forward(self, paths: list[Path]) -> None:
         """Another copy of the program was started, on these paths or on none."""
+        log.info("Another copy was started, on %d picture(s) or folder(s)", len(paths))
         if self.window.isMinimized():
             self.window.showNormal()
         self.window.raise_()
@@ -239,6 +245,7 @@ class Program(QObject):
         window.stopped.connect(session.stop)
         window.regenerate_asked.connect(self._on_regenerate_asked)
         window.edited.connect(self._on_edited)
+        window.inspect_asked.connect(self._on_inspect_asked)
         window.new_conversation_asked.connect(session.new_conversation)
         session.conversation_cleared.connect(window.clear_conversation)
         session.conversation_cut.connect(window.cut_conversation)
@@ -298,6 +305,22 @@ class Program(QObject):
     @Slot(int, str)
     def _on_edited(self, index: int, prompt: str) -> None:
         self._begin(self.session.ask_again(index, prompt))
+
+    @Slot(int)
+    def _on_inspect_asked(self, index: int) -> None:
+        self._begin(self._inspect(index))
+
+    async def _inspect(self, index: int) -> None:
+        self._inspected += 1
+        mine, picture = self._inspected, self.session.picture
+        try:
+            trace = await self.session.trace(index)
+        except AppError as error:
+            if mine == self._inspected:
+                self.window.inspector.show_reason(str(error))
+        else:
+            if mine == self._inspected and picture is not None:
+                self.window.show_trace(trace, picture)
 
     @Slot(object)
     def _on_answer_failed(self, error: AppError) -> None:

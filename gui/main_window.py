@@ -34,10 +34,12 @@ from PySide6.QtWidgets import (
 
 from core.model_view import Eye
 from core.picture import PICTURE_SUFFIXES, Picture
+from core.trace import Trace
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Transcript
 from gui.batch_panel import BatchPanel
 from gui.drop_zone import DropZone
 from gui.help_dialogs import AboutDialog, KeysDialog
+from gui.inspector import Inspector
 from gui.notice_bar import NoticeBar
 from gui.prompt_box import PromptBox
 from gui.status_line import StatusLine
@@ -68,6 +70,7 @@ class MainWindow(QMainWindow):
     Conversation:
       `asked(str)`  `stopped()`  `regenerate_asked()`  `edited(int, str)`
       `new_conversation_asked()`
+      `inspect_asked(int)`           look into the answer at this index: `inspector` waits for it
       `transcript_path_chosen(Path)` where the transcript is to be saved as text
       `recent_opened()`              the submenu is about to show: answer with `show_recent`
       `recent_chosen(int)`           an earlier conversation, by its id
@@ -90,6 +93,7 @@ class MainWindow(QMainWindow):
     stopped = Signal()
     regenerate_asked = Signal()
     edited = Signal(int, str)
+    inspect_asked = Signal(int)
     new_conversation_asked = Signal()
     transcript_path_chosen = Signal(Path)
     recent_opened = Signal()
@@ -121,6 +125,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._suggestion = presets[0][1] if presets else ""
         self._folder = ""
+        self._eye: Eye | None = None
         self._may_leave_run = False
         self._picture_name = ""
         self._run_done: float | None = None
@@ -175,8 +180,13 @@ class MainWindow(QMainWindow):
 
     def show_eye(self, eye: Eye | None, reason: str = "") -> None:
         """How the loaded model takes pictures in, or why that cannot be told."""
+        self._eye = eye
         self.drop_zone.model_eye.set_eye(eye, reason)
         self._show_state()
+
+    def show_trace(self, trace: Trace, picture: Picture) -> None:
+        """What was asked for by `inspect_asked`."""
+        self.inspector.show_trace(trace, picture, self._eye)
 
     def begin_answer(self, prompt: str) -> None:
         self.transcript_view.begin_answer(prompt)
@@ -393,6 +403,7 @@ class MainWindow(QMainWindow):
         rows.addWidget(self.pages, 1)
         rows.addWidget(self.status_line)
         self.setCentralWidget(centre)
+        self.inspector = Inspector(self._theme, self.drop_zone.previews, self)
 
     def _build_file_menu(self) -> None:
         menu = self.menuBar().addMenu("&File")
@@ -430,6 +441,8 @@ class MainWindow(QMainWindow):
             menu, "Answer &once more, in other words", self.regenerate_asked.emit, "Ctrl+R"
         )
         self.stop_action = _action(menu, "&Stop answering", self.stopped.emit, "Esc")
+        menu.addSeparator()
+        self.inspect_action = _action(menu, "&Inspect last answer", view.inspect_last, "Ctrl+I")
         menu.addSeparator()
         self.copy_action = _action(menu, "&Copy last answer", view.copy_last, "Ctrl+Shift+C")
         self.copy_all_action = _action(menu, "Copy &all", view.copy_all, "Ctrl+Shift+A")
@@ -495,6 +508,7 @@ class MainWindow(QMainWindow):
         self.transcript_view.changed.connect(self._show_state)
         self.transcript_view.regenerate_asked.connect(self.regenerate_asked)
         self.transcript_view.edited.connect(self.edited)
+        self.transcript_view.inspect_asked.connect(self._on_inspect_asked)
         self.transcript_view.model_requested.connect(self.open_model_dialog)
         self.status_line.loading_cancelled.connect(self.loading_cancelled)
         self.notice_bar.action_chosen.connect(self._on_notice_action_chosen)
@@ -519,7 +533,10 @@ class MainWindow(QMainWindow):
         self.stop_action.setEnabled(is_seen and answering)
         self.again_action.setEnabled(is_seen and said and not answering)
         self.new_action.setEnabled(is_seen and said)
-        for action in (self.copy_action, self.copy_all_action, self.save_action):
+        for action in (
+            *(self.copy_action, self.copy_all_action, self.save_action),
+            self.inspect_action,
+        ):
             action.setEnabled(is_seen and said)
         for action in self.zoom_actions:
             action.setEnabled(has_picture)
@@ -532,6 +549,14 @@ class MainWindow(QMainWindow):
     def _on_picture_shown(self, is_shown: bool) -> None:
         self.prompt_box.set_has_picture(is_shown)
         self._show_state()
+
+    @Slot(int)
+    def _on_inspect_asked(self, index: int) -> None:
+        self.inspector.show_waiting(self.transcript_view.prompt_at(index))
+        self.inspector.show()
+        self.inspector.raise_()
+        self.inspector.activateWindow()
+        self.inspect_asked.emit(index)
 
     @Slot(list)
     def _on_run_selected(self, names: list[str]) -> None:
