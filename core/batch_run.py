@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.batch import Batch
 
 _FAILURES_IN_A_ROW = 5
-_OPENERS = min(12, max(2, (os.cpu_count() or 2) - 1))
+OPENERS = min(12, max(2, (os.cpu_count() or 2) - 1))
 _UNWRITTEN = 64
 
 Hear = Callable[[int, Item], None]
@@ -160,7 +160,7 @@ class Run:
                 under_way[id(request)] = work, place, request
                 yield request
 
-        requests = self._requests(waiting, ahead=max(4, min(slots, 2 * _OPENERS)))
+        requests = self._requests(waiting, ahead=max(4, min(slots, 2 * OPENERS)))
         answers = self._engine.answer_all(asked(), self._stop, slots=slots)
         try:
             with closing(requests), closing(answers):
@@ -223,7 +223,7 @@ class Run:
     ) -> Generator[tuple[Work, int, Request]]:
         """Questions about the pictures that wait, opened `ahead` of being asked about."""
         opening: deque[tuple[int, Future[_Opened]]] = deque()
-        openers = ThreadPoolExecutor(_OPENERS, "opener")
+        openers = ThreadPoolExecutor(OPENERS, "opener")
         try:
             while not self._control.is_ending:
                 while len(opening) < ahead and waiting and (only is None or waiting[0] in only):

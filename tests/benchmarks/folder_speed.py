@@ -1,69 +1,276 @@
 """Captions a second of a folder run, against the slots alone on the same, opened pictures.
 
-    python -m tests.benchmarks.folder_speed [MODEL [PICTURES [SLOTS]]]
+    python -m tests.benchmarks.folder_speed
+    python -m tests.benchmarks.folder_speed --random-weights llava-1.5-7b --slots 64 --pictures 2000
 
-The run reads its pictures from the disk, ahead, and writes text files and a journal.
+The run reads its pictures from the disk, ahead, and writes text files and a journal. On a card it
+tells how much of the time that was busy, and how many pictures a second the processor could open
+if there were no model, which is the limit where it is less than the slots can take.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import random
+import shutil
+import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from core.batch import Batch
 from core.batch_plan import BatchOptions
-from core.batch_run import Control
-from core.checkpoint import open_engine
-from core.picture import open_picture
+from core.batch_run import OPENERS, Control
+from core.model_view import given_pixels
+from core.picture import Picture, open_picture
 from core.transcript import BUILT_IN, ModelChoice, Request, Sampling, Turn
 
+if TYPE_CHECKING:
+    from core.engine import Engine
+
 PROMPT = "Please describe this image in detail."
+# For each, how many files differ in nothing but their contrast.
+_ALIKE = 32
 
 
-def main(model: str = BUILT_IN, pictures: str = "64", slots: str = "8") -> None:
-    stop = threading.Event()
-    engine = open_engine(ModelChoice(model), lambda fraction, stage: None, stop)
-    sampling = Sampling(max_new_tokens=48)
-    with tempfile.TemporaryDirectory() as home:
-        folder = Path(home) / "pictures"
-        paths = _make(folder, int(pictures))
-        requests = [Request(open_picture(p), (Turn(PROMPT),), sampling) for p in paths]
-        list(engine.answer_all(requests[: int(slots)], stop, slots=int(slots)))  # Warm.
-        started = time.perf_counter()
-        alone = list(engine.answer_all(requests, stop, slots=int(slots)))
-        alone_rate = len(alone) / (time.perf_counter() - started)
-        del requests, alone
-        options = BatchOptions((PROMPT,), sampling=sampling)
-        started = time.perf_counter()
-        batch = Batch.begin([folder], options, Path(home) / "runs")
-        tally = batch.run(engine, Control(), slots=int(slots))
-        run_rate = tally.done / (time.perf_counter() - started)
-        batch.close()
-    print(
-        f"slots alone {alone_rate:.2f}/s, folder run {run_rate:.2f}/s, {run_rate / alone_rate:.2f}"
+def main() -> int:
+    # As the program itself does, before torch: see `core.terminal.main`.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    options = _options()
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(dir=options.folder) as home:
+        # Before torch is there, since the processes that paint are forks of this one.
+        folders = [
+            (name, _make(Path(home) / name, options.pictures, name)) for name in options.sizes
+        ]
+        made = time.perf_counter()
+        engine = _engine(options)
+        report: dict[str, Any] = {
+            "device": engine.facts.device_name,
+            "model": engine.facts.model,
+            "cores": os.cpu_count(),
+            "slots": options.slots,
+            "new_tokens": options.new_tokens,
+            "seconds_to_make": round(made - started, 1),
+            "seconds_to_load": round(time.perf_counter() - made, 1),
+        }
+        _say(json.dumps(report))
+        for name, folder in folders:
+            report[name] = _measured(engine, folder, options)
+            _say(f"{name}: {json.dumps(report[name])}")
+        engine.close()
+    report["seconds"] = round(time.perf_counter() - started, 1)
+    sys.stdout.write(json.dumps(report, indent=1) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add = parser.add_argument
+    add("--model", default=BUILT_IN)
+    add("--random-weights", choices=["llava-1.5-7b", "built-in"])
+    add("--pictures", type=int, default=64)
+    add("--slots", type=int, default=8)
+    add("--new-tokens", type=int, default=48)
+    add(
+        "--sizes",
+        type=lambda text: text.split(","),
+        default=["small"],
+        help="some of small (0.3 to 3 megapixels), mixed (to 12), or megapixels as a number",
     )
-    engine.close()
+    add("--rounds", type=int, default=1, help="each of both, by turns; the best counts")
+    add("--most-seconds", type=float, default=600.0, help="of each run")
+    add("--folder", type=Path, help="where to make the pictures")
+    add("--json", type=Path)
+    return parser.parse_args()
 
 
-def _make(folder: Path, count: int) -> list[Path]:
-    """JPEG files of 0.3 to 3 megapixels, with noise so that they take work to decode."""
+def _engine(options: argparse.Namespace) -> Engine:
+    from core.bench import SIZES, Plan, _random_engine
+    from core.checkpoint import open_engine
+
+    choice = ModelChoice(options.model)
+    if options.random_weights:
+        return _random_engine(Plan(choice, options.random_weights), SIZES[options.random_weights])
+    return open_engine(choice, lambda fraction, stage: None, threading.Event())
+
+
+# ---- measuring ---------------------------------------------------------------------------------
+
+
+def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    paths = sorted(folder.iterdir())
+    # As many as fill the slots some times over.
+    few = paths[: max(4 * options.slots, min(len(paths), 64))]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(OPENERS) as openers:
+        pictures = list(openers.map(lambda path: _seen(engine, path), few))
+    opened_rate = len(few) / (time.perf_counter() - started)
+    sampling = Sampling(max_new_tokens=options.new_tokens)
+    requests = [Request(picture, (Turn(PROMPT),), sampling) for picture in pictures]
+    for _ in engine.answer_all(requests[: options.slots], threading.Event(), slots=options.slots):
+        pass  # The first with so many slots captures its graph.
+    alone, run = [], []
+    for number in range(options.rounds):
+        alone.append(_alone(engine, requests, options.slots))
+        run.append(_run(engine, folder, sampling, options, number))
+    best = max(run, key=lambda figures: figures["captions_per_second"])
+    best_alone = max(alone, key=lambda figures: figures["captions_per_second"])
+    return {
+        "slots_alone": best_alone,
+        "folder_run": best,
+        "ratio": round(best["captions_per_second"] / best_alone["captions_per_second"], 3),
+        "ratios": [
+            round(r["captions_per_second"] / a["captions_per_second"], 3)
+            for a, r in zip(alone, run, strict=True)
+        ],
+        "opened_per_second_without_a_model": round(opened_rate, 1),
+    }
+
+
+def _seen(engine: Engine, path: Path) -> Picture:
+    picture = open_picture(path)
+    return replace(picture, pixels=given_pixels(picture.pixels, engine.eye))
+
+
+def _alone(engine: Engine, requests: Sequence[Request], slots: int) -> dict[str, Any]:
+    def answer() -> int:
+        return sum(1 for _ in engine.answer_all(requests, threading.Event(), slots=slots))
+
+    return _timed(answer, engine)
+
+
+def _run(
+    engine: Engine, folder: Path, sampling: Sampling, options: argparse.Namespace, number: int
+) -> dict[str, Any]:
+    chosen = BatchOptions((PROMPT,), sampling=sampling, name=f"{{stem}}-{number}")
+    control = Control()
+
+    def caption() -> int:
+        batch = Batch.begin([folder], chosen, folder.parent / "runs")
+        done = batch.run(engine, control, slots=options.slots).done
+        batch.close()
+        return done
+
+    timer = threading.Timer(options.most_seconds, control.stop_after_this)
+    timer.start()
+    try:
+        return _timed(caption, engine)
+    finally:
+        timer.cancel()
+
+
+def _timed(work: Callable[[], int], engine: Engine) -> dict[str, Any]:
+    """Figures of `work`, which gives how many captions it has made."""
+    before, started = time.process_time(), time.perf_counter()
+    with _busy(engine.facts.device) as samples:
+        count = work()
+    seconds = time.perf_counter() - started
+    figures = {
+        "captions": count,
+        "seconds": round(seconds, 2),
+        "captions_per_second": round(count / seconds, 3),
+        "cores_used": round((time.process_time() - before) / seconds, 2),
+    }
+    if samples:
+        figures["gpu_busy_percent"] = round(statistics.mean(samples), 1)
+    return figures
+
+
+@contextmanager
+def _busy(device: str) -> Iterator[list[float]]:
+    """In per cent, ten times a second while inside; nothing without a card or its tool."""
+    samples: list[float] = []
+    tool = shutil.which("nvidia-smi")
+    if not device.startswith("cuda") or tool is None:
+        yield samples
+        return
+    number = device.partition(":")[2] or "0"
+    query = ["--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "-lms", "100"]
+    with subprocess.Popen(
+        [tool, "-i", number, *query], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        reader = threading.Thread(target=_collect, args=(process, samples), daemon=True)
+        reader.start()
+        try:
+            yield samples
+        finally:
+            process.terminate()
+            reader.join()
+
+
+def _collect(process: subprocess.Popen[str], samples: list[float]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip().isdecimal():
+            samples.append(float(line))
+
+
+# ---- pictures ----------------------------------------------------------------------------------
+
+
+def _make(folder: Path, count: int, sizes: str) -> Path:
+    """JPEG files, all different, with so much detail that they weigh as photographs do.
+
+    A few are painted, by all cores; the others differ from those in their contrast alone, which
+    stands in a JPEG file's quantisation table.
+    """
     folder.mkdir()
     dice = random.Random(0)
-    paths = []
-    for number in range(count):
-        side = dice.randrange(500, 1800)
-        small = Image.effect_noise((side // 8, side // 10), 60).convert("RGB")
-        path = folder / f"{number}.jpg"
-        small.resize((side, side * 4 // 5)).save(path, quality=90)
-        paths.append(path)
-    return paths
+    painted = max(1, -(-count // _ALIKE))
+    jobs = [(folder, number, count, *_size(dice, sizes)) for number in range(painted)]
+    with ProcessPoolExecutor() as painters:
+        for _ in painters.map(_paint, jobs):
+            pass
+    return folder
+
+
+def _size(dice: random.Random, sizes: str) -> tuple[int, int]:
+    if sizes.isdecimal():
+        return 4000, round(int(sizes) * 1e6 / 4000)
+    megapixels = dice.choice(
+        (0.3, 0.5, 1, 2, 3) if sizes == "small" else (0.3, 0.5, 1, 2, 3, 6, 12)
+    )
+    width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
+    height = width * 3 // 4
+    return (width, height) if dice.random() < 0.6 else (height, width)
+
+
+def _paint(job: tuple[Path, int, int, int, int]) -> None:
+    folder, number, count, width, height = job
+    dice = np.random.default_rng(number)
+    small = dice.integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
+    path = folder / f"{number}-0.jpg"
+    Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC).save(path, quality=90)
+    data = bytearray(path.read_bytes())
+    # Behind the marker, the length and the table's number: the step of the mean brightness.
+    place = data.index(b"\xff\xdb") + 5
+    for alike in range(1, _ALIKE):
+        if number * _ALIKE + alike >= count:
+            return
+        data[place] = 3 + alike
+        (folder / f"{number}-{alike}.jpg").write_bytes(data)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main())
