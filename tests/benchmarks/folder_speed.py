@@ -145,6 +145,7 @@ def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict
 
 def _seen(engine: Engine, path: Path) -> Picture:
     picture = open_picture(path)
+    assert engine.eye is not None
     return replace(picture, pixels=given_pixels(picture.pixels, engine.eye))
 
 
