@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import gc
 import secrets
+import statistics
 import threading
 import time
 import traceback
@@ -32,7 +33,8 @@ from transformers import (
 
 from core.decoding import DecodeLoop, Job, decode_loop
 from core.device import is_out_of_memory, out_of_memory
-from core.errors import AppError, EngineError
+from core.errors import AppError, EngineError, PromptError
+from core.evidence import Examiner, Said
 from core.model_view import Eye
 from core.prompt import (
     CLIP_MEAN,
@@ -45,8 +47,15 @@ from core.prompt import (
     pixel_values,
     prepare,
 )
-from core.transcript import Answer, Ending, EngineFacts, Request, Sampling
-from core.words import Evidence, Presence, Word, WordMap
+from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
+from core.words import (
+    Evidence,
+    Presence,
+    Word,
+    WordMap,
+    absent_questions,
+    question_about,
+)
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
@@ -77,6 +86,7 @@ class Engine:
         # The last picture's, for the next question about it.
         self._values: tuple[Image.Image, np.ndarray] | None = None
         self._seen: _Seen | None = None
+        self._examiner: Examiner | None = None
         # What generation needs is passed with each answer; a checkpoint's own settings, with
         # their padding and lengths, do not count.
         model.generation_config = GenerationConfig()
@@ -304,7 +314,7 @@ class Engine:
     @property
     def evidence_obstacle(self) -> str | None:
         """Why no evidence can be had for this model's words, for the user; None when it can."""
-        return "The evidence is not built yet."
+        return None if self._loop is not None else "What its words rest on cannot be computed."
 
     def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
         """What each word of `answer`, which this model gave to `request`, rests on.
@@ -312,15 +322,64 @@ class Engine:
         Changes nothing that later answers are made from. Raises Cancelled once `stop` is set,
         EngineError where `evidence_obstacle` says so, and as `answer` does.
         """
-        raise NotImplementedError
+        with self._examining() as examiner:
+            return examiner.evidence(self._said(request, answer), stop.is_set)
 
     def word_map(self, request: Request, answer: Answer, word: Word) -> WordMap:
         """Where on the picture `word`, of the answer's evidence, rests. Raises as `evidence`."""
-        raise NotImplementedError
+        with self._examining() as examiner:
+            said = self._said(request, answer)
+            return examiner.word_map(said, word, request.picture.pixels.size)
 
     def look_again(self, request: Request, answer: Answer, word: Word) -> Presence:
-        """Asks the model whether the thing that `word` names is there. Raises as `evidence`."""
-        raise NotImplementedError
+        """Asks the model whether the thing that `word` names is there, and whether some things
+        are that surely are not.
+
+        The questions stand alone: in the conversation it would stay with what it said. Raises
+        PromptError where `core.words.question_about` knows no question, and as `evidence`.
+        """
+        question = question_about(answer.text, word)
+        if question is None:
+            raise PromptError(f"“{word.text}” names no thing to look for. Choose another word.")
+        questions = [question, *absent_questions(answer.text)]
+        with self._examining() as examiner:
+            odds = [self._yes_over_no(examiner, request, question) for question in questions]
+        return Presence(question, odds[0], statistics.median(odds[1:]))
+
+    @contextmanager
+    def _examining(self) -> Iterator[Examiner]:
+        if self._loop is None:
+            raise EngineError(f"{self.evidence_obstacle} Choose LLaVA-1.5 for it.")
+        if self._examiner is None:
+            plain = Image.new("RGB", (1, 1), PAD_COLOUR)
+            size = self._model.config.vision_config.image_size
+            values = pixel_values(plain, size, self._mean, self._std)
+            self._examiner = Examiner(self._loop, self._tokenizer, values)
+        try:
+            yield self._examiner
+        except RuntimeError as failure:
+            self._examiner = None
+            raise self._failed(failure) from failure
+
+    def _said(self, request: Request, answer: Answer) -> Said:
+        """An answer that comes from the store, or was edited, has the ids of its text."""
+        inputs = self._prepare(request)
+        ids = answer.output_ids
+        if self._tokenizer.decode(list(ids)).strip() != answer.text:
+            ids = self._ids_behind(request, inputs, answer.text)
+        return Said(inputs, ids)
+
+    def _ids_behind(self, request: Request, inputs: Inputs, text: str) -> tuple[int, ...]:
+        """The ids of `text` as it goes on from the prompt."""
+        beginning = f"{request.beginning} {text}" if request.beginning else text
+        going_on = self._prepare(replace(request, beginning=beginning))
+        return going_on.input_ids[len(inputs.input_ids) :]
+
+    def _yes_over_no(self, examiner: Examiner, request: Request, question: str) -> float:
+        asked = replace(request, turns=(Turn(question),), beginning="")
+        inputs = self._prepare(asked)
+        yes, no = (self._ids_behind(asked, inputs, word)[0] for word in ("Yes", "No"))
+        return examiner.log_odds(inputs, yes, no)
 
     def by_generate(self) -> Engine:
         """The same model, answering by `generate()` alone: to compare what either way gives."""
@@ -336,7 +395,7 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the weights and their memory; the engine answers no more."""
-        self._seen = self._loop = None
+        self._seen = self._loop = self._examiner = None
         del self._model
         self._release_memory()
 
