@@ -23,12 +23,14 @@ from PIL import Image
 from torch.nn import functional
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from core.checkpoint import open_engine
-from core.device import choose_device, choose_dtype, device_name, require_memory
+from core.checkpoint import open_engine, rebuild_buffers
+from core.device import choose_device, choose_dtype, device_name, require_memory, weight_bits
 from core.engine import Engine
 from core.errors import Cancelled
+from core.loading import furnish, make_room
 from core.model_folder import built_in_model
 from core.picture import Picture
+from core.precision import Quantised, quantise
 from core.prompt import Tokenizer
 from core.transcript import Answer, EngineFacts, ModelChoice, Request, Sampling, Turn
 
@@ -37,6 +39,8 @@ PROMPT = "Please describe this image in detail."
 # figures use it.
 _PROMPT_TOKENS = 625
 _CAPTION_TOKENS = 64
+# Of random weights.
+_DEVIATION = 0.02
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,8 @@ class _Run:
 
     @property
     def _dtype(self) -> torch.dtype:
-        return getattr(torch, self._engine.facts.dtype)
+        facts = self._engine.facts
+        return choose_dtype(facts.dtype, torch.device(facts.device), 0)
 
     def _step(self, fraction: float, stage: str) -> None:
         if self._stop.is_set():
@@ -336,32 +341,42 @@ def _peak_memory(device: str) -> int | None:
 def _random_engine(plan: Plan, sizes: Sizes) -> Engine:
     """A LLaVA-1.5 of these sizes that talks nonsense, at the speed of a real one."""
     tokenizer = Tokenizer.load(built_in_model())
-    config = _config(sizes)
     with torch.device("meta"):
-        parameters = sum(p.numel() for p in LlavaForConditionalGeneration(config).parameters())
-    device = choose_device(plan.choice.device)
+        model: Any = LlavaForConditionalGeneration(_config(sizes))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    device, bits = choose_device(plan.choice.device), weight_bits(plan.choice.dtype)
     dtype = choose_dtype(plan.choice.dtype, device, parameters)
-    require_memory(parameters * dtype.itemsize, device)
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        torch.manual_seed(0)
-        with torch.device(device):
-            model: Any = LlavaForConditionalGeneration(config)
-    finally:
-        torch.set_default_dtype(before)
+    require_memory(parameters * (bits or 8 * dtype.itemsize) // 8, device)
+    room = make_room(model, device, dtype, bits)
+    torch.manual_seed(0)
+    for name, place in room.items():
+        _fill_randomly(name, place, dtype)
+    furnish(model, room)
+    rebuild_buffers(model, device)
     model.eval().requires_grad_(False)
     # Its answers are as long as they may be.
-    model.lm_head.weight[tokenizer.eos_token_id] = 0
+    for weights in model.lm_head.state_dict().values():
+        weights[tokenizer.eos_token_id] = 0
     facts = EngineFacts(
         model=f"Random weights in the sizes of {plan.random_weights}",
         device=str(device),
         device_name=device_name(device),
-        dtype=str(dtype).removeprefix("torch."),
-        memory_bytes=parameters * dtype.itemsize,
+        dtype=f"{bits}-bit" if bits else str(dtype).removeprefix("torch."),
+        memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
         context_length=4096,
     )
     return Engine(model, tokenizer, facts)
+
+
+def _fill_randomly(name: str, place: torch.Tensor | Quantised, dtype: torch.dtype) -> None:
+    """As transformers begins a Llama: one matrix at a time is whole in 16 bits."""
+    if isinstance(place, Quantised):
+        weight = torch.empty(place.shape, dtype=dtype, device=place.values.device)
+        quantise(weight.normal_(0, _DEVIATION), place.bits, out=place)
+    elif place.dim() > 1:
+        place.normal_(0, _DEVIATION)
+    else:
+        place.fill_(0 if name.endswith("bias") else 1)
 
 
 def _config(sizes: Sizes) -> LlavaConfig:

@@ -93,7 +93,7 @@ def open_engine(
     _end_if(stop)
 
     on_progress(0.98, "Making the model ready")
-    _rebuild_buffers(model, device)
+    rebuild_buffers(model, device)
     model.eval().requires_grad_(False)
     engine = Engine(
         model,
@@ -277,7 +277,7 @@ def _sources(checkpoint: Checkpoint) -> list[Source]:
     return [Source(checkpoint.tower, from_clip), Source(checkpoint.folder, rename)]
 
 
-def _rebuild_buffers(model: LlavaForConditionalGeneration, device: torch.device) -> None:
+def rebuild_buffers(model: LlavaForConditionalGeneration, device: torch.device) -> None:
     """What is computed and not loaded: rotary frequencies and the positions of patches."""
     language_model = model.model.language_model
     language_model.rotary_emb = type(language_model.rotary_emb)(language_model.config).to(device)
