@@ -174,7 +174,8 @@ def try_built_program() -> None:
         place, models = Path(name) / "Über dem Zaun, с пробелом", Path(name) / "models"
         shutil.copytree(PROGRAM, place, symlinks=True)
         make_read_only(place)
-        subprocess.run([sys.executable, "-c", WRITE_MODELS, models], cwd=ROOT, check=True)
+        command = [sys.executable, "-c", WRITE_MODELS, models]
+        subprocess.run(command, cwd=ROOT, env=os.environ | {"TQDM_DISABLE": "1"}, check=True)
         Path(name).chmod(0o755)
         # On Windows the one with a console: the other has nowhere to write its line.
         program = place / ("onlooker-console.exe" if sys.platform == "win32" else "onlooker")
@@ -238,13 +239,12 @@ def windows_archives() -> Iterator[Path]:
     compiler = shutil.which("iscc") or shutil.which("ISCC")
     if compiler:
         script = ROOT / "packaging" / "windows" / "onlooker.iss"
-        subprocess.run(
-            [compiler, f"/DVersion={project().version}", f"/DStem={stem()}", str(script)],
-            check=True,
-        )
+        defines = [f"/DVersion={project().version}", f"/DStem={stem()}"]
+        large = [] if is_for_processor() else ["/DLarge"]
+        subprocess.run([compiler, *defines, *large, str(script)], check=True)
         setup = DIST / f"{stem()}-setup.exe"
         sign_for_windows([setup])
-        yield setup
+        yield from (setup, *DIST.glob(f"{stem()}-setup-*.bin"))
     else:
         print("   no Inno Setup here: no installer was made")
 

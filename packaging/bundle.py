@@ -10,6 +10,7 @@ import fnmatch
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -148,6 +149,20 @@ def resource_files() -> Iterator[tuple[Path, str]]:
                 yield path, path.parent.relative_to(ROOT).as_posix()
     for name in ("LICENSE", "CHANGELOG.md"):
         yield ROOT / name, "."
+
+
+def cuda_libraries() -> Iterator[tuple[Path, str]]:
+    """NVIDIA's libraries that came with PyTorch on Linux, each with the folder it goes to.
+
+    PyTorch loads some of them by name, from the places where the wheels put them: NVRTC, which
+    compiles our kernels, among them. PyInstaller's hook knows only wheels named …-cu12 and the
+    like, and those of CUDA 13 are not. On Windows they lie in PyTorch's own folder.
+    """
+    for wheel in distributions():
+        if wheel.name.lower().startswith("nvidia-"):
+            for path in wheel.files or ():
+                if ".so" in path.suffixes:
+                    yield Path(str(wheel.locate_file(path))), path.parent.as_posix()
 
 
 def package_folder(package: str) -> Path:

@@ -55,6 +55,14 @@ QT_LIBRARIES = {
     "libxcb-xkb.so.1": "libxcb-xkb1",
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
 }
+# What the build calls, and the Debian package that has it: PyInstaller reads libraries with
+# objdump, the program is tried on a screen of its own, and the menu entry is checked.
+BUILD_TOOLS = {
+    "objdump": "binutils",
+    "Xvfb": "xvfb",
+    "xz": "xz-utils",
+    "desktop-file-validate": "desktop-file-utils",
+}
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
 
 
@@ -90,9 +98,11 @@ def test(arguments: list[str]) -> int:
 
 def build(arguments: list[str]) -> int:
     """Make the packaged program and try it; `packaging/build.py` has the steps."""
-    if not install_system_libraries():
+    if not install_build_tools():
         return 1
     install("build")
+    if not install_python_library():
+        return 1
     command = [PYTHON, ROOT / "packaging" / "build.py", *arguments]
     return subprocess.call(command, cwd=ROOT, env=environment())
 
@@ -187,6 +197,33 @@ def install_system_libraries() -> bool:
     return not packages or install_debian_packages(packages)
 
 
+def install_build_tools() -> bool:
+    """`install_system_libraries`, and what the build calls."""
+    if sys.platform != "linux":
+        return True
+    packages = [package for tool, package in BUILD_TOOLS.items() if not shutil.which(tool)]
+    return install_system_libraries() and (not packages or install_debian_packages(packages))
+
+
+def install_python_library() -> bool:
+    """True when the Python of `.venv` has the shared library that the package carries.
+
+    Debian keeps it in a package of its own; other Pythons are built with or without it.
+    """
+    if sys.platform != "linux":
+        return True
+    query = "import sysconfig; print(*map(sysconfig.get_config_var, ('LIBDIR', 'INSTSONAME')))"
+    folder, _, name = (
+        subprocess.check_output([PYTHON, "-c", query], text=True).strip().partition(" ")
+    )
+    if (Path(folder) / name).is_file() or can_load(name):
+        return True
+    if name.endswith(".a"):
+        print(f"This Python was built without a shared library ({name}); take one that has it.")
+        return False
+    return install_debian_packages([name.partition(".so")[0]])
+
+
 def can_load(library: str) -> bool:
     try:
         ctypes.CDLL(library)
@@ -203,7 +240,7 @@ def has_fonts() -> bool:
 def install_debian_packages(packages: list[str]) -> bool:
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if not (is_debian_like() and os.geteuid() == 0 and shutil.which("apt-get")):
-        print("Onlooker's window needs some system libraries. This installs them:")
+        print("Some parts of the system that Onlooker needs are missing. This installs them:")
         print("  sudo " + " ".join(command) if is_debian_like() else foreign_advice(packages))
         sys.stdout.flush()
         return False

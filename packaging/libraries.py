@@ -31,6 +31,9 @@ def make_smaller(folder: Path, inside: Contents) -> None:
     libraries = [path for path in folder.rglob("*.so*") if path.is_file() and not path.is_symlink()]
     for path in libraries:
         place = path.relative_to(folder).as_posix()
+        if place.startswith("nvidia/"):
+            # NVIDIA allows to pass its libraries on as they are.
+            continue
         if path.name.startswith("libicudata.so."):
             drop_icu_data(path, inside.dropped_icu_data)
         elif matches(place, inside.stripped_files):

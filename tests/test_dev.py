@@ -41,6 +41,17 @@ def test_an_ordinary_user_is_told_one_command(dev, monkeypatch, capsys):
     assert "libc6" not in said
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the build calls no tools")
+def test_a_build_without_its_tools_tells_an_ordinary_user_what_is_missing(dev, monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(dev, "QT_LIBRARIES", {})
+    monkeypatch.setattr(dev, "BUILD_TOOLS", {"no-such-tool": "no-such-package", "sh": "dash"})
+    assert dev.build([]) == 1
+    said = capsys.readouterr().out
+    assert "no-such-package" in said
+    assert "dash" not in said
+
+
 def test_what_is_installed_is_not_installed_again(dev, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(dev, "VENV", tmp_path)
     monkeypatch.setattr(dev, "PYTHON", Path(sys.executable))

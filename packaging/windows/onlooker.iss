@@ -32,6 +32,11 @@ OutputDir=..\..\dist
 OutputBaseFilename={#Stem}-setup
 Compression=lzma2/max
 SolidCompression=yes
+#ifdef Large
+; With CUDA: an installer of one file may have 2 GB.
+DiskSpanning=yes
+DiskSliceSize=1900000000
+#endif
 LZMANumBlockThreads=4
 WizardStyle=modern
 SetupIconFile=..\..\build\onlooker\onlooker.ico
