@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import xml.etree.ElementTree as ElementTree
 from importlib.metadata import distribution
 from pathlib import Path
@@ -366,6 +367,13 @@ def test_menu_entry_opens_pictures_with_the_program():
     assert all(kind.count("/") == 1 for kind in kinds)
 
 
+@pytest.mark.skipif(not shutil.which("desktop-file-validate"), reason="needs desktop-file-utils")
+def test_menu_entry_is_valid():
+    command = ["desktop-file-validate", PACKAGING / "linux" / "onlooker.desktop"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_software_centre_knows_the_menu_entry():
     path = PACKAGING / "linux" / "app.onlooker.Onlooker.metainfo.xml"
     component = ElementTree.parse(path).getroot()
@@ -396,6 +404,13 @@ def test_release_builds_on_a_tag_for_the_three_systems():
     # YAML reads the key "on" as true.
     assert flow[True]["push"]["tags"] == ["v*"]
     assert "dev.py build" in path.read_text(encoding="utf-8")
+
+
+def test_release_can_name_where_updates_are_told(tmp_path):
+    """The workflow appends a table to pyproject.toml; nothing of it may be there before."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text += '\n[project.urls]\nChangelog = "https://localhost/CHANGELOG.md"\n'
+    assert tomllib.loads(text)["project"]["urls"]["Changelog"].endswith("/CHANGELOG.md")
 
 
 def test_checksums_are_what_sha256sum_checks(packaging, tmp_path, monkeypatch):

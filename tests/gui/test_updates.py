@@ -107,6 +107,20 @@ def test_an_address_that_cannot_be_asked_is_a_sentence(qtbot, address, words):
     assert words in failed.args[0]
 
 
+def test_address_is_the_one_that_the_release_was_made_with(server, qtbot, tmp_path, monkeypatch):
+    folder = tmp_path / "onlooker-0.1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        "Metadata-Version: 2.4\nName: onlooker\nVersion: 0.1.0\n"
+        f"Project-URL: Homepage, https://localhost/\nProject-URL: Changelog, {server.address}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    updates = Updates()
+    with qtbot.waitSignal(updates.answered) as answered:
+        updates.check()
+    assert "99.1.0" in answered.args[0]
+
+
 def test_dialog_shows_the_changes(qtbot):
     dialog = UpdatesDialog(newer_sections(CHANGELOG, "1.0"))
     qtbot.addWidget(dialog)
