@@ -31,6 +31,7 @@ from transformers import (
     TextIteratorStreamer,
 )
 
+from core.banned_words import BannedWords, vocabulary_bytes
 from core.decoding import DecodeLoop, Job, decode_loop
 from core.device import is_out_of_memory, out_of_memory
 from core.errors import AppError, EngineError, PromptError
@@ -86,6 +87,7 @@ class Engine:
         # The last picture's, for the next question about it.
         self._values: tuple[Image.Image, np.ndarray] | None = None
         self._seen: _Seen | None = None
+        self._banned_words: tuple[tuple[str, ...], BannedWords] | None = None
         self._examiner: Examiner | None = None
         # What generation needs is passed with each answer; a checkpoint's own settings, with
         # their padding and lengths, do not count.
@@ -164,7 +166,8 @@ class Engine:
         def is_over() -> bool:
             return stop.is_set() or heard.failure is not None
 
-        job = Job(inputs, replace(this.request.sampling, seed=this.seed), on_token, is_over)
+        sampling = replace(this.request.sampling, seed=this.seed)
+        job = Job(inputs, sampling, on_token, is_over, self._banned(sampling))
         try:
             (decoded,) = loop.decode([job])
         except Exception as failure:
@@ -197,7 +200,8 @@ class Engine:
                     continue
                 this = _UnderWay(request, _seed(request.sampling), time.perf_counter())
                 sampling = replace(request.sampling, seed=this.seed)
-                job = Job(self._prepare(request), sampling, this.on_token, stop.is_set)
+                banned = self._banned(sampling)
+                job = Job(self._prepare(request), sampling, this.on_token, stop.is_set, banned)
                 under_way[job] = this
                 yield job
 
@@ -327,9 +331,15 @@ class Engine:
 
     def word_map(self, request: Request, answer: Answer, word: Word) -> WordMap:
         """Where on the picture `word`, of the answer's evidence, rests. Raises as `evidence`."""
+        return self.word_maps(request, answer, [word])[0]
+
+    def word_maps(
+        self, request: Request, answer: Answer, words: Sequence[Word]
+    ) -> tuple[WordMap, ...]:
+        """The maps of several words, in hardly more time than that of one."""
         with self._examining() as examiner:
             said = self._said(request, answer)
-            return examiner.word_map(said, word, request.picture.pixels.size)
+            return examiner.word_maps(said, words, request.picture.pixels.size)
 
     def look_again(self, request: Request, answer: Answer, word: Word) -> Presence:
         """Asks the model whether the thing that `word` names is there, and whether some things
@@ -458,6 +468,8 @@ class Engine:
             if sampling.repetition_penalty != 1:
                 # Given here it looks at the answer alone, as in the original, and warns of nothing.
                 processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
+            if banned := self._banned(sampling):
+                processors.append(banned)
             output = self._model.generate(
                 inputs_embeds=embeddings,
                 attention_mask=torch.ones(embeddings.shape[:2], device=embeddings.device).long(),
@@ -467,6 +479,16 @@ class Engine:
                 streamer=streamer if sampling.beams == 1 else None,
             )
         return output[0].tolist()
+
+    def _banned(self, sampling: Sampling) -> BannedWords | None:
+        """What keeps them from being said; that of the last words is kept, as it takes a while."""
+        words = sampling.banned_words
+        if not words:
+            return None
+        if self._banned_words is None or self._banned_words[0] != words:
+            pieces = self._tokenizer.pieces(range(self._tokenizer.size))
+            self._banned_words = words, BannedWords(words, vocabulary_bytes(pieces))
+        return self._banned_words[1]
 
     def _settings(self, sampling: Sampling, max_new_tokens: int) -> GenerationConfig:
         choosing: dict[str, Any] = {"do_sample": False}

@@ -35,6 +35,7 @@ from core.words import (
 MOST_CANDIDATES = 5
 
 Way = Literal["attention", "lens", "both"]
+DEFAULT_WAY: Way = "both"
 
 # Rows whose logits over the whole vocabulary are held at once: 32 MB of a Llama's.
 _ROWS_AT_ONCE = 256
@@ -149,40 +150,35 @@ class Examiner:
 
     # ---- where
 
-    def word_map(self, said: Said, word: Word, size: tuple[int, int]) -> WordMap:
-        """Where the word rests on a picture of this width and height."""
+    def word_maps(
+        self, said: Said, words: Sequence[Word], size: tuple[int, int]
+    ) -> tuple[WordMap, ...]:
+        """Where each of the words rests on a picture of this width and height, in one pass."""
+        if not words:
+            return ()
         started = time.perf_counter()
-        values = self.gaze(said, word)
-        left, top, right, bottom = square = square_of(*size)
-        rows, columns = values.shape
-        patch = (right - left) / columns, (bottom - top) / rows
-        region = strongest_region(values)
-        box = (
-            max(0.0, left + region[0] * patch[0]),
-            max(0.0, top + region[1] * patch[1]),
-            min(float(size[0]), left + region[2] * patch[0]),
-            min(float(size[1]), top + region[3] * patch[1]),
-        )
-        return WordMap(values, square, box, time.perf_counter() - started)
+        maps = self.gazes(said, words)
+        seconds = time.perf_counter() - started
+        return tuple(_word_map(values, size, seconds) for values in maps)
 
     @torch.inference_mode()
-    def gaze(self, said: Said, word: Word, way: Way = "both") -> np.ndarray:
-        """Float32 (rows, columns) of the image's patches, from 0 to 1 where the word rests most.
+    def gazes(self, said: Said, words: Sequence[Word], way: Way = DEFAULT_WAY) -> np.ndarray:
+        """float32 (words, rows, columns) of the image's patches, 1 where a word rests most.
 
-        One pass, of which no more attention is ever made than the answer's rows of one layer, and
-        no more kept than one number a patch.
+        No more attention is ever made than the answer's rows of one layer, and no more kept than
+        one number a patch and word.
         """
-        gaze = _Gaze(self._forward, said, word)
+        gaze = _Gaze(self._forward, said, words)
         states = self._forward.beside(said.positions[:-1], self._features(said), gaze.heed)
-        gaze.heed_last(states)
+        gaze.heed_last(states[said.image])
         side = round(said.inputs.image_tokens**0.5)
-        found = gaze.map(way).view(1, 1, side, side)
+        found = gaze.maps(way).view(-1, 1, side, side)
         if side >= _LEAST_TO_SMOOTH:
             padded = functional.pad(found, (1, 1, 1, 1), mode="replicate")
             found = functional.avg_pool2d(padded, 3, 1)
-        values = found[0, 0].cpu().numpy()
-        span = float(values.max() - values.min())
-        return (values - values.min()) / span if span else np.zeros_like(values)
+        values = found[:, 0].cpu().numpy()
+        values -= values.min((1, 2), keepdims=True)
+        return values / np.maximum(values.max((1, 2), keepdims=True), 1e-12)
 
     # ---- is it there?
 
@@ -204,7 +200,8 @@ class _Scores:
 
 
 class _Gaze:
-    """Hears the layers of one pass, and keeps what they looked at as the word was about to be said.
+    """Hears the layers of one pass, and keeps what they looked at as each word was about to be
+    said.
 
     Attention: the rows that lead to the word's tokens, averaged over the heads of the upper half
     of the layers, less the average of the answer's other rows: patches that everything looks at,
@@ -212,49 +209,49 @@ class _Gaze:
     token comes, looks elsewhere already.
 
     Lens: the head's logits of the word's tokens at each image position, in the same layers, less
-    the average of the answer's other tokens (arXiv 2410.02762 takes the softmax over the whole
-    vocabulary; this needs no more than the answer's own rows of the head).
+    the average of the answer's other tokens. arXiv 2410.02762 takes the softmax over the whole
+    vocabulary; this needs no more of the head than the answer's own rows.
     """
 
-    def __init__(self, forward: ForwardPass, said: Said, word: Word):
+    def __init__(self, forward: ForwardPass, said: Said, words: Sequence[Word]):
         self._forward, self._image = forward, said.image
         self._ids = said.ids
-        count = len(said.ids)
         # The rows that lead to the answer's tokens.
         self._first = said.inputs.length - 1
-        is_of_word = torch.zeros(count, device=forward.device, dtype=torch.bool)
-        is_of_word[word.first_token : word.end_token] = True
-        others = (~is_of_word).float()
-        self._weights = is_of_word.float() / is_of_word.sum()
-        self._weights -= others / others.sum().clamp(min=1)
-        patches = said.inputs.image_tokens
-        self._attention = torch.zeros(patches, device=forward.device)
-        self._lens = torch.zeros(patches, device=forward.device)
+        is_of_word = torch.zeros(len(words), len(said.ids))
+        for row, word in zip(is_of_word, words, strict=True):
+            row[word.first_token : word.end_token] = 1
+        others = 1 - is_of_word
+        # (words, tokens)
+        weights = is_of_word / is_of_word.sum(1, keepdim=True).clamp(min=1)
+        weights -= others / others.sum(1, keepdim=True).clamp(min=1)
+        self._weights = weights.to(forward.device)
+        self._attention = torch.zeros(len(words), said.inputs.image_tokens, device=forward.device)
+        self._lens = torch.zeros_like(self._attention)
 
     def heed(self, layer: int, hidden: Tensor, queries: Tensor, keys: Tensor) -> None:
         """`hidden` (positions, hidden size) goes into `layer`; `queries` (positions, heads, dim)
         and `keys` (key heads, positions, dim) are turned to their places."""
-        if layer < self._forward.layers // 2:
+        middle = self._forward.layers // 2
+        if layer > middle:
+            self.heed_last(self._forward.ready(hidden[self._image].clone()))
+        if layer < middle:
             return
         rows = queries[self._first :].transpose(0, 1)
         heads, count, dim = rows.shape
-        grouped = rows.reshape(len(keys), -1, dim)
-        scores = (grouped @ keys.transpose(1, 2)).float().view(heads, count, -1) / dim**0.5
+        # Query heads that share a key stand beside each other.
+        grouped = rows.reshape(len(keys), -1, dim) * dim**-0.5
+        scores = (grouped @ keys.transpose(1, 2)).view(heads, count, -1).float()
         is_behind = torch.ones_like(scores[0], dtype=torch.bool).triu(self._first + 1)
         attention = scores.masked_fill_(is_behind, float("-inf")).softmax(-1)
-        attention = attention[:, :, self._image].mean(0)
-        self._attention += (self._weights[:, None] * attention).sum(0)
-        if layer > self._forward.layers // 2:
-            self.heed_last(self._forward.ready(hidden[self._image].clone()))
+        self._attention += self._weights @ attention[:, :, self._image].mean(0)
 
     def heed_last(self, states: Tensor) -> None:
-        """The same of `states` that are ready for the head."""
-        if len(states) > len(self._lens):
-            states = states[self._image]
-        self._lens += self._forward.logits(states, self._ids) @ self._weights
+        """`states` of the image's positions, ready for the head."""
+        self._lens += self._weights @ self._forward.logits(states, self._ids).t()
 
-    def map(self, way: Way) -> Tensor:
-        """float32 (patches,)."""
+    def maps(self, way: Way) -> Tensor:
+        """float32 (words, patches)."""
         if way == "attention":
             return self._attention
         if way == "lens":
@@ -263,7 +260,23 @@ class _Gaze:
 
 
 def _standard(values: Tensor) -> Tensor:
-    return (values - values.mean()) / values.std().clamp(min=1e-12)
+    """Each row in its own standard deviations from its mean."""
+    spread = values.std(1, keepdim=True).clamp(min=1e-12)
+    return (values - values.mean(1, keepdim=True)) / spread
+
+
+def _word_map(values: np.ndarray, size: tuple[int, int], seconds: float) -> WordMap:
+    width, height = size
+    left, top, right, bottom = square = square_of(width, height)
+    across, down = (right - left) / values.shape[1], (bottom - top) / values.shape[0]
+    first_column, first_row, last_column, last_row = strongest_region(values)
+    box = (
+        max(0.0, left + first_column * across),
+        max(0.0, top + first_row * down),
+        min(float(width), left + last_column * across),
+        min(float(height), top + last_row * down),
+    )
+    return WordMap(values, square, box, seconds)
 
 
 # ---- tokens and text ----------------------------------------------------------------------------
