@@ -5,7 +5,7 @@ The headers are read, and what is in them is checked before memory is taken for 
 
 from __future__ import annotations
 
-import json
+import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +19,7 @@ from torch import nn
 
 from core.errors import CheckpointError
 from core.model_folder import WEIGHT_FILES
+from core.model_safety import read_settings
 
 # A published name becomes the model's own, or None when the tensor is not wanted.
 Rename = Callable[[str], str | None]
@@ -184,16 +185,17 @@ def count_tensors(folder: Path) -> int:
 def _indexed(index: Path) -> dict[Path, list[str] | None]:
     wanted: dict[Path, list[str] | None] = {}
     try:
-        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        places = read_settings(index)["weight_map"]
         for tensor, file in sorted(places.items()):
             # The index names files beside it, and nothing elsewhere on this disk.
             path = index.parent / Path(file).name
             names = wanted.setdefault(path, [])
             assert names is not None
             names.append(tensor)
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"“{index.name}” cannot be read. Download it again.") from error
-    missing = [path.name for path in wanted if not path.is_file()]
+    # Unlike `Path.is_file`, False for names that are too long for the file system.
+    missing = [path.name for path in wanted if not os.path.isfile(path)]  # noqa: PTH113
     if missing:
         raise CheckpointError(
             f"{len(missing)} of {len(wanted)} weight files are missing: {_listed(missing)}. "
