@@ -232,7 +232,8 @@ def _limit_memory() -> None:
     import resource
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY_BYTES,) * 2)
+    most = pages * resource.getpagesize() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _watched_writes(folder: Path) -> list[str]:
