@@ -1,11 +1,33 @@
 """Weights in 8 and 4 bits: the formats, what they lose, and models that use them."""
 
+import json
+import os
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional
 
-from core.precision import Quantised, QuantisedLinear, joined, quantise
+from core.checkpoint import open_engine
+from core.errors import Cancelled, CheckpointError, OutOfMemory
+from core.picture import open_picture
+from core.precision import Quantised, QuantisedLinear, joined, neighbours, quantise
+from core.transcript import ModelChoice, Request, Sampling, Turn
+from tests.core.loading_peak import measure
+from tests.tiny_llava import TINY, random_weights, write_original_layout
 
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "resources" / "samples"
+TRUTH = json.loads((Path(__file__).parent / "samples_truth.json").read_text("utf-8"))
+DESCRIBE = next(
+    preset["prompt"]
+    for preset in json.loads((ROOT / "resources" / "prompts.json").read_text("utf-8"))
+    if preset["name"] == "Describe in detail"
+)
+GREEDY = Sampling(max_new_tokens=24)
 SHAPES = [(96, 128), (50, 688), (7, 40), (1, 64)]
 
 
@@ -115,3 +137,133 @@ def test_linear_of_a_large_matrix_is_the_same_in_parts(monkeypatch):
     whole = linear(states)
     monkeypatch.setattr("core.precision._PART_BYTES", 32 * 64 * 4)
     assert torch.allclose(linear(states), whole, atol=1e-6)
+
+
+# ---- engines
+
+
+def said(engine, picture, sampling=GREEDY):
+    request = Request(picture, (Turn("What is this?"),), sampling)
+    return engine.answer(request, lambda piece: None, threading.Event()).output_ids
+
+
+@pytest.fixture
+def computes_in_float32(monkeypatch):
+    """On every processor, so that two ways of computing round alike."""
+    monkeypatch.setattr("core.device._multiplies_bfloat16", lambda: False)
+
+
+@pytest.mark.usefixtures("computes_in_float32")
+@pytest.mark.parametrize("dtype", ["8-bit", "4-bit"])
+def test_both_layouts_answer_alike_through_the_loop_and_generate(
+    opened, tiny_original_layout, tiny_transformers_layout, picture, dtype
+):
+    original = opened(tiny_original_layout, dtype)
+    ids = said(original, picture)
+    assert len(ids) == GREEDY.max_new_tokens
+    assert said(original.by_generate(), picture) == ids
+    assert said(opened(tiny_transformers_layout, dtype), picture) == ids
+    beams = Sampling(max_new_tokens=8, beams=2)
+    assert len(said(original, picture, beams)) > 0
+
+
+@pytest.mark.parametrize("dtype", ["8-bit", "4-bit"])
+def test_facts_tell_the_precision_and_what_it_takes(opened, tiny_original_layout, dtype):
+    facts = opened(tiny_original_layout, dtype).facts
+    whole = opened(tiny_original_layout, "bfloat16").facts
+    assert facts.dtype == dtype
+    assert facts.memory_bytes < whole.memory_bytes or facts.device != "cpu"
+
+
+def test_only_the_language_model_s_matrices_are_in_fewer_bits(opened, tiny_original_layout):
+    model = opened(tiny_original_layout, "4-bit")._model
+    bits = {
+        name: module.bits
+        for name, module in model.named_modules()
+        if isinstance(module, QuantisedLinear)
+    }
+    assert bits.pop("lm_head") == 8
+    assert len(bits) == 7 * TINY.layers
+    assert set(bits.values()) == {4}
+    assert all(".language_model.layers." in name for name in bits)
+
+
+@pytest.mark.parametrize("dtype", ["16-bit", "4-bit"])
+def test_loading_puts_what_is_multiplied_together_side_by_side(
+    opened, tiny_transformers_layout, dtype
+):
+    model = opened(tiny_transformers_layout, dtype)._model
+    for layer in model.model.language_model.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        for modules in (
+            (attention.q_proj, attention.k_proj, attention.v_proj),
+            (mlp.gate_proj, mlp.up_proj),
+        ):
+            parts = [next(iter(module.state_dict().values())) for module in modules]
+            assert neighbours(parts) is not None
+
+
+@pytest.mark.parametrize("dtype", ["8-bit", "4-bit"])
+def test_pickled_weights_are_quantised_as_well(opened, tmp_path, tiny_original_layout, dtype):
+    folder = write_original_layout(tmp_path / "pickled", suffix="bin")
+    pickled, mapped = opened(folder, dtype), opened(tiny_original_layout, dtype)
+    for one, other in zip(
+        pickled._model.state_dict().values(), mapped._model.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_loading_in_four_bits_can_be_cancelled(opened, tiny_original_layout):
+    stop = threading.Event()
+    with pytest.raises(Cancelled):
+        opened(
+            tiny_original_layout,
+            "4-bit",
+            lambda fraction, stage: stop.set() if stage.startswith("Loading") else None,
+            stop,
+        )
+
+
+def test_file_that_ends_while_it_is_read_is_an_error(opened, tmp_path):
+    folder = write_original_layout(tmp_path / "model")
+
+    def cut(fraction, stage):
+        if stage == "Loading the weights":
+            for path in folder.rglob("*.safetensors"):
+                os.truncate(path, 1000)
+
+    with pytest.raises(CheckpointError, match="damaged, cut short"):
+        opened(folder, on_progress=cut)
+
+
+def test_memory_used_up_while_loading_suggests_fewer_bits(opened, tiny_original_layout):
+    def on_progress(fraction, stage):
+        if stage == "Loading the weights":
+            raise torch.OutOfMemoryError("no more")
+
+    for dtype, lower in (("bfloat16", "8-bit"), ("8-bit", "4-bit"), ("4-bit", None)):
+        with pytest.raises(OutOfMemory) as told:
+            opened(tiny_original_layout, dtype, on_progress)
+        assert told.value.precision == lower
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_loading_in_four_bits_never_holds_the_model_in_sixteen(tmp_path):
+    sizes = replace(TINY, hidden=1024, mlp=4096, layers=4, heads=8)
+    folder = write_original_layout(tmp_path / "middling", random_weights(sizes), sizes)
+    peak, model = measure(folder, "cpu", "4-bit")
+    whole = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    assert model < 0.3 * whole
+    assert peak < 0.6 * whole
+
+
+@pytest.mark.parametrize("dtype", ["8-bit", "4-bit"])
+@pytest.mark.parametrize("sample", ["birthday.png", "penguins.png", "desk.png"])
+def test_built_in_model_describes_samples_rightly(dtype, sample):
+    engine = open_engine(ModelChoice("built-in", "cpu", dtype), lambda *_: None, threading.Event())
+    request = Request(
+        open_picture(SAMPLES / sample), (Turn(DESCRIBE),), Sampling(max_new_tokens=160)
+    )
+    answer = engine.answer(request, lambda piece: None, threading.Event())
+    assert answer.text == TRUTH[sample]["description"]
+    engine.close()
