@@ -127,6 +127,8 @@ class BatchOptions:
     def recipe(self, model: str) -> str:
         """Tells whether a caption would be made in the same way again."""
         sampling = asdict(self.sampling)
+        if not self.sampling.banned_words:
+            del sampling["banned_words"]
         if self.sampling.temperature == 0:
             for unused in ("seed", "top_k", "top_p"):
                 del sampling[unused]
@@ -138,7 +140,9 @@ class BatchOptions:
         values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
         }
-        values["sampling"] = Sampling(**values["sampling"])
+        sampling = values["sampling"]
+        banned = tuple(sampling.get("banned_words", ()))
+        values["sampling"] = Sampling(**{**sampling, "banned_words": banned})
         values["existing"] = Existing(values["existing"])
         return BatchOptions(**values)
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import (
+    LogitsProcessor,
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
@@ -33,13 +34,15 @@ class Job:
     """One prompt to be answered.
 
     `on_token` hears each new id as soon as it is chosen, the end-of-sequence id excepted.
-    `is_stopped` is asked before the first and after each.
+    `is_stopped` is asked before the first and after each. `banned` takes from the scores what
+    may not be said.
     """
 
     inputs: Inputs
     sampling: Sampling = GREEDY
     on_token: Callable[[int], None] = lambda _: None
     is_stopped: Callable[[], bool] = lambda: False
+    banned: LogitsProcessor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +197,7 @@ class DecodeLoop:
             features = self._forward.image_features(pixel_values)[-new.count(IMAGE_TOKEN_INDEX) :]
         chosen = self._forward.prefill(number, begin, new, features)
         slot.hold(new, pixel_values)
-        slot.answer = _AnswerUnderWay(job, _Sampler(job.sampling, chosen.logits.device), begin)
+        slot.answer = _AnswerUnderWay(job, _Sampler(job, chosen.logits.device), begin)
         return _Pass(chosen, {number: slot.answer}, is_step=False)
 
     @torch.inference_mode()
@@ -286,12 +289,15 @@ class _Sampler:
     Each answer has a generator of its own, so that a neighbour in another slot changes nothing.
     """
 
-    def __init__(self, sampling: Sampling, device: torch.device):
+    def __init__(self, job: Job, device: torch.device):
+        sampling = job.sampling
         self._processors = LogitsProcessorList()
         self._generator: torch.Generator | None = None
         if sampling.repetition_penalty != 1.0:
             penalty = RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty)
             self._processors.append(penalty)
+        if job.banned is not None:
+            self._processors.append(job.banned)
         if sampling.temperature == 0:
             return
         if sampling.temperature != 1.0:

@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--temperature", default=0.0, type=_temperature, metavar="T", help="0, the default: greedy")
     add("--top-p", default=1.0, type=_share, metavar="P")
     add("--seed", type=_seed, metavar="N", help="makes a sampled caption come again")
+    add("--ban", action="append", default=[], metavar="WORD", help="never say this; may be repeated")
     add("--format", default="text", choices=["text", "json"], help="json: one object a line")
     add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
     batch_terminal.add_arguments(caption)
@@ -240,6 +241,7 @@ class _Captions:
             top_p=options.top_p,
             max_new_tokens=options.max_new_tokens,
             seed=options.seed,
+            banned_words=tuple(options.ban),
         )
 
     def run(self) -> int:

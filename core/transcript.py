@@ -18,7 +18,7 @@ class Sampling:
 
     `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 leave all tokens in. `top_k` 50 when
     sampling is LLaVA-1.5's own silent default. `seed` None draws one; the one used is in the
-    `Answer`.
+    `Answer`. `banned_words` are not said, not in small letters nor with capitals either.
     """
 
     temperature: float = 0.0
@@ -28,6 +28,7 @@ class Sampling:
     beams: int = 1
     max_new_tokens: int = 512
     seed: int | None = 0
+    banned_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

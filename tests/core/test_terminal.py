@@ -333,3 +333,12 @@ def test_captions_begin_as_they_are_told_to(caption, copies):
     assert all(row["caption"].startswith("Two small") for row in rows)
     assert all(len(row["caption"]) > len("Two small") for row in rows)
     assert len(rows[0]["model_fingerprint"]) == 16
+
+
+def test_banned_word_is_not_said(capsys, tmp_path):
+    shutil.copy(ROOT / "resources" / "samples" / "penguins.png", tmp_path)
+    arguments = ["caption", str(tmp_path / "penguins.png"), "--device", "cpu"]
+    assert terminal.main(arguments) == 0
+    assert "penguin" in capsys.readouterr().out
+    assert terminal.main([*arguments, "--ban", "penguin", "--ban", "penguins"]) == 0
+    assert "penguin" not in capsys.readouterr().out
