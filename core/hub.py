@@ -13,6 +13,7 @@ import hashlib
 import json
 import operator
 import os
+import re
 import threading
 import time
 from collections import deque
@@ -398,7 +399,7 @@ class _Download:
                 "is kept.",
                 "network",
             )
-        reason = str(error).strip().rstrip(".") or type(error).__name__
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).strip(" .") or type(error).__name__
         return HubError(
             f"{host} cannot be reached ({reason}). Check the network and the proxy, then try "
             "again.",

@@ -26,7 +26,6 @@ from core.hub_place import (
     is_hub_id,
     remove_downloaded,
 )
-from core.model_folder import built_in_model, read_checkpoint
 from core.transcript import BUILT_IN
 
 _MOST_FOLDERS = 300
@@ -77,6 +76,8 @@ def find_models(folders: Iterable[Path], cache: Path) -> list[LocalModel]:
 
     Reads settings and sizes, no weights; asks no network. Takes as long as the disk does.
     """
+    from core.model_folder import built_in_model
+
     found = [_built_in()]
     found += sorted(_in_cache(cache), key=lambda model: model.name.lower())
     seen: set[Path] = set()
@@ -107,7 +108,7 @@ class Entry:
 def shelf(models: Iterable[LocalModel], device: str) -> list[Entry]:
     """The models that are here, then the offers that are not. `device` is cpu or cuda:N."""
     models = list(models)
-    here = {model.hub_id for model in models if model.where is Where.CACHE}
+    here = {model.hub_id for model in models}
     entries = [_entry_of_local(model, device) for model in models]
     for offer in offers():
         if offer.hub_id not in here:
@@ -128,7 +129,7 @@ def shelf(models: Iterable[LocalModel], device: str) -> list[Entry]:
 
 def _entry_of_local(model: LocalModel, device: str) -> Entry:
     offer = offer_of(model.hub_id)
-    name = offer.name if offer and model.where is Where.CACHE else model.name
+    name = offer.name if offer else model.name
     return Entry(
         model.model,
         name,
@@ -148,6 +149,8 @@ def memory_needs(
     parameters: int | None = None,
 ) -> dict[str, int]:
     """Bytes of memory in each of 16, 8 and 4 bits; {} where the settings do not tell."""
+    if not config:
+        return {}
     try:
         return {
             precision: memory_need(
@@ -314,7 +317,12 @@ def check_model(
 # ---- what is where -----------------------------------------------------------------------------
 
 
+# core.model_folder waits for its first use: the window imports this module before it is painted.
+
+
 def _built_in() -> LocalModel:
+    from core.model_folder import built_in_model
+
     folder = built_in_model()
     size = _size_of(folder)
     return LocalModel(
@@ -402,6 +410,8 @@ def _model(
 
 
 def _problem(folder: Path) -> str:
+    from core.model_folder import read_checkpoint
+
     try:
         read_checkpoint(folder)
     except AppError as error:

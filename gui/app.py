@@ -12,27 +12,30 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import qasync
 from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
-from core.errors import AppError
+from core.errors import AppError, Cancelled
 from core.picture import find_pictures
 from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
-from core.transcript import Loading, ModelChoice, ModelState, Ready
+from core.transcript import Answer, Loading, ModelChoice, ModelState, Ready
 from gui.batch_join import BatchJoin
 from gui.folder_run import FolderRun
 from gui.garbage import GarbageCollector
 from gui.main_window import MainWindow
 from gui.model_eye import NO_MODEL, OTHER_WAY
+from gui.model_shelf import ModelShelf
 from gui.model_thread import PATIENCE_SECONDS, ModelThread
+from gui.models_join import ModelsJoin
 from gui.notices import Notices, crash_file, open_log
 from gui.session import Insight, Session
 from gui.settings_dialog import SettingsDialog
@@ -40,12 +43,15 @@ from gui.single_instance import SingleInstance
 from gui.theme import RESOURCES, Theme
 from gui.updates import Updates, UpdatesDialog
 
+if TYPE_CHECKING:
+    from core.words import Word
+
 LATEST_PAINT_SECONDS = 1.0
 TITLE_LENGTH = 48
 # Settings that nobody edits: the program writes them down as it goes.
 REMEMBERED = {
     *("window", "last_folder", "last_prompt", "prompt_history"),
-    *("model_folders", "download_folder", "works_offline"),
+    *("model_folders", "download_folder", "works_offline", "underlines_doubt"),
 }
 
 Visit = Callable[["Program"], Coroutine[None, None, None]]
@@ -127,6 +133,18 @@ class Program(QObject):
         self._join_model()
         self._join_program()
         self.folder_run = FolderRun(self.model, places.runs, self)
+        self.shelf = ModelShelf(self._settings, self.session.keep_settings, self)
+        self.models_join = ModelsJoin(
+            self.window,
+            self.shelf,
+            self._theme,
+            self._begin,
+            self.session.load_model,
+            lambda: self._settings.model_choice,
+            lambda: self.model.choice,
+            self,
+        )
+        self.session.model_changed.connect(self.models_join.show_model_state)
         self.batch_join = BatchJoin(
             self.window,
             self.folder_run,
@@ -181,6 +199,7 @@ class Program(QObject):
         self.window.show_empty(_samples())
         self.window.prompt_box.set_history(self._settings.prompt_history)
         self.window.restore_state(self._settings.window)
+        self.window.show_underlines(self._settings.underlines_doubt)
         self.window.show()
 
     async def _painted(self) -> None:
@@ -199,6 +218,7 @@ class Program(QObject):
         for widget in QApplication.topLevelWidgets():
             widget.hide()
         await self.folder_run.close()
+        await self.shelf.close()
         await self.session.close()
         deadline = self._loop.time() + PATIENCE_SECONDS
         is_model_ended = await self.model.close(PATIENCE_SECONDS)
@@ -246,6 +266,15 @@ class Program(QObject):
         window.regenerate_asked.connect(self._on_regenerate_asked)
         window.edited.connect(self._on_edited)
         window.inspect_asked.connect(self._on_inspect_asked)
+        window.unstrike_asked.connect(session.undo_strike)
+        window.underlines_chosen.connect(self._on_underlines_chosen)
+        session.answer_struck.connect(window.show_struck)
+        session.answer_finished.connect(self._on_answer_finished)
+        view = window.evidence_view
+        view.evidence_wanted.connect(self._on_evidence_wanted)
+        view.map_wanted.connect(self._on_map_wanted)
+        view.look_again_asked.connect(self._on_look_again_asked)
+        view.strike_changed.connect(self._on_strike_changed)
         window.new_conversation_asked.connect(session.new_conversation)
         session.conversation_cleared.connect(window.clear_conversation)
         session.conversation_cut.connect(window.cut_conversation)
@@ -306,6 +335,59 @@ class Program(QObject):
     def _on_edited(self, index: int, prompt: str) -> None:
         self._begin(self.session.ask_again(index, prompt))
 
+    @Slot(object)
+    def _on_answer_finished(self, answer: Answer) -> None:
+        """Doubt is computed while nothing else is; the next question ends it."""
+        transcript = self.session.transcript
+        if self._settings.underlines_doubt and answer.text and transcript:
+            self._on_evidence_wanted(len(transcript.exchanges) - 1, False)
+
+    @Slot(bool)
+    def _on_underlines_chosen(self, is_shown: bool) -> None:
+        self._settings.underlines_doubt = is_shown
+        self._begin(self.session.keep_settings())
+        transcript = self.session.transcript
+        if is_shown and transcript and transcript.exchanges and not self.session.is_answering:
+            self._on_evidence_wanted(len(transcript.exchanges) - 1, False)
+
+    @Slot(int, bool)
+    def _on_evidence_wanted(self, index: int, is_asked: bool) -> None:
+        if is_asked or not self.window.evidence_view.obstacle:
+            self._begin(self._find_evidence(index))
+
+    async def _find_evidence(self, index: int) -> None:
+        view = self.window.evidence_view
+        try:
+            view.show_evidence(index, await self.session.evidence(index))
+        except Cancelled:
+            view.refuse_evidence(index)
+        except AppError as error:
+            view.refuse_evidence(index, str(error))
+
+    @Slot(int, object)
+    def _on_map_wanted(self, index: int, word: Word) -> None:
+        self._begin(self._find_map(index, word))
+
+    async def _find_map(self, index: int, word: Word) -> None:
+        with suppress(Cancelled):
+            word_map = await self.session.word_map(index, word)
+            self.window.evidence_view.show_map(index, word, word_map)
+
+    @Slot(int, object)
+    def _on_look_again_asked(self, index: int, word: Word) -> None:
+        self._begin(self._look_again(index, word))
+
+    async def _look_again(self, index: int, word: Word) -> None:
+        view = self.window.evidence_view
+        try:
+            view.show_evidence(index, await self.session.look_again(index, word))
+        finally:
+            view.end_looking()
+
+    @Slot(int, int, int, bool)
+    def _on_strike_changed(self, index: int, begin: int, end: int, is_struck: bool) -> None:
+        self.session.strike(index, (begin, end), is_struck=is_struck)
+
     @Slot(int)
     def _on_inspect_asked(self, index: int) -> None:
         self._begin(self._inspect(index))
@@ -362,6 +444,7 @@ class Program(QObject):
     @Slot(object)
     def _on_insight_changed(self, insight: Insight) -> None:
         self.window.show_eye(insight.eye, OTHER_WAY)
+        self.window.show_evidence_obstacle(insight.evidence_obstacle)
 
     @Slot(str)
     def _on_theme_chosen(self, mode: str) -> None:

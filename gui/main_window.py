@@ -35,9 +35,10 @@ from PySide6.QtWidgets import (
 from core.model_view import Eye
 from core.picture import PICTURE_SUFFIXES, Picture
 from core.trace import Trace
-from core.transcript import Answer, Failed, Loading, ModelState, Ready, Transcript
+from core.transcript import Answer, Failed, Loading, ModelState, Ready, Span, Transcript
 from gui.batch_panel import BatchPanel
 from gui.drop_zone import DropZone
+from gui.evidence_view import EvidenceView
 from gui.help_dialogs import AboutDialog, KeysDialog
 from gui.inspector import Inspector
 from gui.notice_bar import NoticeBar
@@ -70,6 +71,9 @@ class MainWindow(QMainWindow):
     Conversation:
       `asked(str)`  `stopped()`  `regenerate_asked()`  `edited(int, str)`
       `new_conversation_asked()`
+      `unstrike_asked()`             take back the last striking out
+      `underlines_chosen(bool)`      applied already; to be remembered
+      what is wanted of an answer's words, `evidence_view` says
       `inspect_asked(int)`           look into the answer at this index: `inspector` waits for it
       `transcript_path_chosen(Path)` where the transcript is to be saved as text
       `recent_opened()`              the submenu is about to show: answer with `show_recent`
@@ -77,6 +81,7 @@ class MainWindow(QMainWindow):
     Model:
       `built_in_model_chosen()`  `model_folder_chosen(Path)`  `model_unloaded()`
       `loading_cancelled()`
+      `models_asked()`               all models are to be shown, those to be had too
     Program:
       `theme_chosen(str)`            applied already; to be remembered
       `settings_asked()`  `log_folder_asked()`  `updates_asked()`
@@ -94,6 +99,8 @@ class MainWindow(QMainWindow):
     regenerate_asked = Signal()
     edited = Signal(int, str)
     inspect_asked = Signal(int)
+    unstrike_asked = Signal()
+    underlines_chosen = Signal(bool)
     new_conversation_asked = Signal()
     transcript_path_chosen = Signal(Path)
     recent_opened = Signal()
@@ -102,6 +109,7 @@ class MainWindow(QMainWindow):
     model_folder_chosen = Signal(Path)
     model_unloaded = Signal()
     loading_cancelled = Signal()
+    models_asked = Signal()
     theme_chosen = Signal(str)
     settings_asked = Signal()
     log_folder_asked = Signal()
@@ -184,6 +192,21 @@ class MainWindow(QMainWindow):
         self.drop_zone.model_eye.set_eye(eye, reason)
         self._show_state()
 
+    def show_evidence_obstacle(self, reason: str) -> None:
+        """Why the loaded model tells nothing of its words, "" when it does."""
+        self.evidence_view.set_obstacle(reason)
+        self._show_state()
+
+    def show_underlines(self, is_shown: bool) -> None:
+        """Whether doubtful words are underlined."""
+        self.doubt_action.setChecked(is_shown)
+        self.transcript_view.set_shows_doubt(is_shown)
+
+    def show_struck(self, index: int, struck: tuple[Span, ...], can_undo: bool) -> None:
+        """What is struck out of the answer at this index."""
+        self.evidence_view.show_struck(index, struck)
+        self.unstrike_action.setEnabled(can_undo)
+
     def show_trace(self, trace: Trace, picture: Picture) -> None:
         """What was asked for by `inspect_asked`."""
         self.inspector.show_trace(trace, picture, self._eye)
@@ -207,11 +230,13 @@ class MainWindow(QMainWindow):
 
     def clear_conversation(self) -> None:
         """A new conversation begins; the first preset is suggested again."""
+        self.unstrike_action.setEnabled(False)
         self.transcript_view.clear()
         self.prompt_box.set_answering(False)
 
     def cut_conversation(self, count: int) -> None:
         """Keep the first `count` exchanges."""
+        self.unstrike_action.setEnabled(False)
         self.transcript_view.cut(count)
 
     def show_transcript(self, transcript: Transcript) -> None:
@@ -403,6 +428,13 @@ class MainWindow(QMainWindow):
         rows.addWidget(self.pages, 1)
         rows.addWidget(self.status_line)
         self.setCentralWidget(centre)
+        self.evidence_view = EvidenceView(
+            self._theme,
+            self.transcript_view,
+            self.drop_zone.picture_view,
+            self.drop_zone.previews,
+            self,
+        )
         self.inspector = Inspector(self._theme, self.drop_zone.previews, self)
 
     def _build_file_menu(self) -> None:
@@ -430,6 +462,7 @@ class MainWindow(QMainWindow):
 
     def _build_conversation_menu(self) -> None:
         menu = self.menuBar().addMenu("&Conversation")
+        menu.setToolTipsVisible(True)
         view = self.transcript_view
         self.new_action = _action(
             menu, "&New conversation", self.new_conversation_asked.emit, "Ctrl+N"
@@ -440,8 +473,14 @@ class MainWindow(QMainWindow):
         self.again_action = _action(
             menu, "Answer &once more, in other words", self.regenerate_asked.emit, "Ctrl+R"
         )
-        self.stop_action = _action(menu, "&Stop answering", self.stopped.emit, "Esc")
+        self.stop_action = _action(menu, "&Stop answering", self._on_escape, "Esc")
         menu.addSeparator()
+        evidence = self.evidence_view
+        self.words_action = _action(menu, "&Go through the words", evidence.enter_last, "F2")
+        self.unstrike_action = _action(
+            menu, "&Undo striking out", self.unstrike_asked.emit, "Ctrl+Z"
+        )
+        self.unstrike_action.setEnabled(False)
         self.inspect_action = _action(menu, "&Inspect last answer", view.inspect_last, "Ctrl+I")
         menu.addSeparator()
         self.copy_action = _action(menu, "&Copy last answer", view.copy_last, "Ctrl+Shift+C")
@@ -466,6 +505,13 @@ class MainWindow(QMainWindow):
             _action(menu, "&Next picture", strip.choose_next, "PgDown"),
         ]
         menu.addSeparator()
+        self.doubt_action = _action(
+            menu, "Underline &doubtful words", self._on_underlines_toggled, "Ctrl+U"
+        )
+        self.doubt_action.setCheckable(True)
+        self.doubt_action.setChecked(True)
+        menu.setToolTipsVisible(True)
+        menu.addSeparator()
         modes = menu.addMenu("&Colours")
         group = QActionGroup(self)
         self.theme_actions: dict[str, QAction] = {}
@@ -477,9 +523,11 @@ class MainWindow(QMainWindow):
 
     def _build_model_menu(self) -> None:
         menu = self.menuBar().addMenu("&Model")
+        self.models_action = _action(menu, "&Models…", self.models_asked.emit, "Ctrl+M")
+        menu.addSeparator()
         self.built_in_action = _action(menu, "&Built-in model", self.built_in_model_chosen.emit)
         self.model_folder_action = _action(
-            menu, "Open model &folder…", self.open_model_dialog, "Ctrl+M"
+            menu, "Open model &folder…", self.open_model_dialog, "Ctrl+Shift+M"
         )
         menu.addSeparator()
         self.unload_action = _action(menu, "&Unload", self.model_unloaded.emit)
@@ -508,9 +556,12 @@ class MainWindow(QMainWindow):
         self.transcript_view.changed.connect(self._show_state)
         self.transcript_view.regenerate_asked.connect(self.regenerate_asked)
         self.transcript_view.edited.connect(self.edited)
+        self.evidence_view.changed.connect(self._show_state)
+        self.evidence_view.noticed.connect(self.show_notice)
         self.transcript_view.inspect_asked.connect(self._on_inspect_asked)
-        self.transcript_view.model_requested.connect(self.open_model_dialog)
+        self.transcript_view.model_requested.connect(self.models_asked)
         self.status_line.loading_cancelled.connect(self.loading_cancelled)
+        self.status_line.models_asked.connect(self.models_asked)
         self.notice_bar.action_chosen.connect(self._on_notice_action_chosen)
         self.batch_panel.notice_bar.action_chosen.connect(self._on_notice_action_chosen)
         self._theme.changed.connect(self._show_mode)
@@ -530,7 +581,12 @@ class MainWindow(QMainWindow):
         self.prompt_box.suggest("" if said else self._suggestion)
         has_picture = is_seen and self.drop_zone.has_picture
         self.write_action.setEnabled(is_seen)
-        self.stop_action.setEnabled(is_seen and answering)
+        self.stop_action.setEnabled(is_seen and (answering or self.evidence_view.has_chosen))
+        obstacle = self.evidence_view.obstacle
+        self.words_action.setEnabled(is_seen and said and not obstacle)
+        self.words_action.setToolTip(obstacle or "Show what each word rests on")
+        self.doubt_action.setEnabled(not obstacle)
+        self.doubt_action.setToolTip(obstacle or "Underline words that may not be so")
         self.again_action.setEnabled(is_seen and said and not answering)
         self.new_action.setEnabled(is_seen and said)
         for action in (
@@ -549,6 +605,14 @@ class MainWindow(QMainWindow):
     def _on_picture_shown(self, is_shown: bool) -> None:
         self.prompt_box.set_has_picture(is_shown)
         self._show_state()
+
+    @Slot()
+    def _on_escape(self) -> None:
+        """Esc always stops; where nothing is to be stopped it leaves the words."""
+        if self.transcript_view.is_answering:
+            self.stopped.emit()
+        else:
+            self.evidence_view.leave()
 
     @Slot(int)
     def _on_inspect_asked(self, index: int) -> None:
@@ -591,6 +655,10 @@ class MainWindow(QMainWindow):
 
     def _on_recent_chosen(self, id_: int, checked: bool = False) -> None:
         self.recent_chosen.emit(id_)
+
+    def _on_underlines_toggled(self) -> None:
+        self.transcript_view.set_shows_doubt(self.doubt_action.isChecked())
+        self.underlines_chosen.emit(self.doubt_action.isChecked())
 
     def _on_mode_chosen(self, mode: str) -> None:
         self._theme.choose(mode)

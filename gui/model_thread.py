@@ -94,6 +94,7 @@ class ModelThread(QObject):
         super().__init__(parent)
         self._state: ModelState = Absent()
         self._load: _Load | None = None
+        self._choice = ModelChoice()
         self._jobs: list[_Job] = []
         self._waiting: list[_Job] = []
         self._loans: list[_Loan] = []
@@ -128,6 +129,11 @@ class ModelThread(QObject):
         return self._state
 
     @property
+    def choice(self) -> ModelChoice:
+        """The latest that was to be loaded: what `state` is about."""
+        return self._choice
+
+    @property
     def is_busy(self) -> bool:
         """An answer is under way or waits."""
         return bool(self._jobs)
@@ -142,7 +148,7 @@ class ModelThread(QObject):
         self._end_loans()
         self._end_inquiries()
         load = _Load(choice, asyncio.get_running_loop().create_future())
-        self._load = load
+        self._load, self._choice = load, choice
         self._set_state(Loading(0.0, "Waiting for the answer" if self._jobs else "Starting"))
         self._load_asked.emit(load)
         await _settled(load.done, load.stop)

@@ -1,10 +1,12 @@
-"""The window's last line: model, device, precision, memory, speed; or how far loading is."""
+"""The window's last line: model, device, precision, memory, speed; how far loading is, and a
+download."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from core.transcript import Absent, EngineFacts, Failed, Loading, ModelState, Ready
@@ -14,15 +16,20 @@ _STEPS = 1000
 
 
 class StatusLine(QFrame):
-    """`loading_cancelled()`: the user wants loading to end."""
+    """`loading_cancelled()`: the user wants loading to end. `models_asked()`: to see all models."""
 
     loading_cancelled = Signal()
+    models_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("status_line")
-        self.state_label = ElidedLabel("No model is loaded")
+        self.state_label = _ModelLabel("No model is loaded")
         self.state_label.setObjectName("state_label")
+        self.state_label.setAccessibleDescription("Opens the list of models")
+        self.download_button = QToolButton()
+        self.download_button.setObjectName("download_button")
+        self.download_button.hide()
         self.progress_bar = QProgressBar()
         self.progress_bar.setObjectName("progress_bar")
         self.progress_bar.setAccessibleName("Loading the model")
@@ -40,7 +47,10 @@ class StatusLine(QFrame):
         row.addWidget(self.state_label, 1)
         row.addWidget(self.progress_bar)
         row.addWidget(self.cancel_button)
+        row.addWidget(self.download_button)
         row.addWidget(self.speed_label)
+        self.state_label.clicked.connect(self.models_asked)
+        self.download_button.clicked.connect(self.models_asked)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
         self.show_model_state(Absent())
 
@@ -67,10 +77,39 @@ class StatusLine(QFrame):
         shown = f"{tokens_per_second:.0f} tokens/s" if tokens_per_second else ""
         self.speed_label.setText(shown)
 
+    def show_download(self, name: str, share: float) -> None:
+        """How much of a model has come, of 1; "" when none is on its way."""
+        self.download_button.setText(f"↓ {share:.0%}")
+        self.download_button.setToolTip(f"Downloading {name}")
+        self.download_button.setAccessibleName(f"Downloading {name}, {share:.0%}")
+        self.download_button.setVisible(bool(name))
+
     @Slot()
     def _on_cancel_clicked(self) -> None:
         self.cancel_button.setEnabled(False)
         self.loading_cancelled.emit()
+
+
+class _ModelLabel(ElidedLabel):
+    """A line that is a button too: `clicked()`, by mouse or key."""
+
+    clicked = Signal()
+
+    def __init__(self, text: str):
+        super().__init__(text)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        is_inside = self.rect().contains(event.position().toPoint())
+        if event.button() == Qt.MouseButton.LeftButton and is_inside:
+            self.clicked.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.clicked.emit()
+        else:
+            super().keyPressEvent(event)
 
 
 def describe(facts: EngineFacts) -> str:

@@ -285,9 +285,21 @@ def test_ctrl_o_opens_a_dialog_and_tells_what_was_chosen(window, files, qtbot):
     assert opened == [(files,)]
 
 
-def test_a_model_folder_is_asked_for_from_the_line_about_drawings(window, tmp_path):
+def test_all_models_are_asked_for_by_key_by_the_status_line_and_by_the_line_about_drawings(
+    window, qtbot
+):
     window.show_model_state(Ready(FACTS))
+    asked = heard(window.models_asked)
+    press(KEY.Key_M, CTRL)
     window.transcript_view.drawings_label.linkActivated.emit("model")
+    qtbot.mouseClick(window.status_line.state_label, Qt.MouseButton.LeftButton)
+    window.status_line.state_label.setFocus()
+    qtbot.keyClick(window.status_line.state_label, KEY.Key_Return)
+    assert len(asked) == 4
+
+
+def test_a_model_folder_is_asked_for_by_key(window, tmp_path):
+    press(KEY.Key_M, CTRL | SHIFT)
     chosen = heard(window.model_folder_chosen)
     dialog = dialog_of(window, QFileDialog)
     assert dialog.fileMode() == QFileDialog.FileMode.Directory

@@ -1,0 +1,289 @@
+"""The rows of the model dialog: what is here, what can be had, and how far each is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+)
+from PySide6.QtGui import QFont, QFontMetrics, QPainter
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from core.hub_place import hub_id_in
+from core.model_list import Entry, Room
+from gui.model_shelf import Doing, Job
+from gui.theme import Theme
+
+_HERE, _THERE, _NAMED = "On this computer", "To be had from the hub", "By its name at the hub"
+_MARGIN, _GAP, _BAR = 12, 3, 3
+_TEXT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass(frozen=True)
+class Row:
+    """A heading, or an entry with what is done to it."""
+
+    heading: str = ""
+    entry: Entry | None = None
+    job: Job | None = None
+    is_loaded: bool = False
+
+
+class ModelsListModel(QAbstractListModel):
+    """Headings and entries, as many as the words that are looked for leave."""
+
+    def __init__(self, parent: QWidget):
+        super().__init__(parent)
+        self._entries: Sequence[Entry] = ()
+        self._room: Room | None = None
+        self._jobs: dict[str, Job] = {}
+        self._loaded = ""
+        self._words = ""
+        self._rows: list[Row] = []
+
+    @property
+    def count(self) -> int:
+        """How many entries there are, looked for or not."""
+        return len(self._entries)
+
+    @property
+    def room(self) -> Room | None:
+        return self._room
+
+    def show_entries(self, entries: Sequence[Entry], room: Room) -> None:
+        self._entries, self._room = entries, room
+        self._fill()
+
+    def show_jobs(self, jobs: Mapping[str, Job]) -> None:
+        self._jobs = dict(jobs)
+        self._fill()
+
+    def show_job(self, key: str, job: Job | None) -> None:
+        if job is None:
+            self._jobs.pop(key, None)
+        else:
+            self._jobs[key] = job
+        for number, row in enumerate(self._rows):
+            if row.entry and key in (row.entry.key, row.entry.hub_id):
+                self._rows[number] = self._row(row.entry)
+                self.dataChanged.emit(self.index(number), self.index(number))
+
+    def show_loaded(self, key: str) -> None:
+        if key != self._loaded:
+            self._loaded = key
+            self._fill()
+
+    def look_for(self, words: str) -> None:
+        self._words = words.strip()
+        self._fill()
+
+    def row(self, index: Index) -> Row:
+        return self._rows[index.row()] if index.isValid() else Row()
+
+    def index_of(self, key: str) -> QModelIndex:
+        for number, row in enumerate(self._rows):
+            if row.entry and row.entry.key == key:
+                return self.index(number)
+        return QModelIndex()
+
+    def first(self) -> QModelIndex:
+        return next((self.index(n) for n, row in enumerate(self._rows) if row.entry), QModelIndex())
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default.
+        return 0 if parent.isValid() else len(self._rows)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        row = self.row(index)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return row.entry.name if row.entry else row.heading
+        if role == Qt.ItemDataRole.AccessibleTextRole and row.entry:
+            return f"{row.entry.name}, {', '.join(filter(None, (below(row, self._room),)))}"
+        if role == Qt.ItemDataRole.ToolTipRole and row.entry:
+            return row.entry.hub_id or row.entry.name
+        return None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        if self.row(index).entry is None:
+            return Qt.ItemFlag.NoItemFlags
+        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
+
+    def _fill(self) -> None:
+        words = self._words.casefold()
+        named = hub_id_in(self._words)
+        found = [
+            entry
+            for entry in self._entries
+            if all(word in f"{entry.name} {entry.key}".casefold() for word in words.split())
+            or (named and entry.hub_id == named)
+        ]
+        parts = [
+            (_HERE, [entry for entry in found if entry.local]),
+            (_THERE, [entry for entry in found if not entry.local]),
+        ]
+        if named and not any(entry.hub_id == named for entry in self._entries):
+            parts.append((_NAMED, [Entry(named, named.rpartition("/")[2], 0, named)]))
+        rows: list[Row] = []
+        for heading, entries in parts:
+            if entries:
+                rows += [Row(heading), *map(self._row, entries)]
+        self.beginResetModel()
+        self._rows = rows
+        self.endResetModel()
+
+    def _row(self, entry: Entry) -> Row:
+        return Row(entry=entry, job=job_of(entry, self._jobs), is_loaded=entry.key == self._loaded)
+
+
+def job_of(entry: Entry, jobs: Mapping[str, Job]) -> Job | None:
+    """What is done to a model; its download is known by its hub id."""
+    if entry.key in jobs:
+        return jobs[entry.key]
+    is_here = entry.local is not None and entry.local.is_whole
+    return None if is_here else jobs.get(entry.hub_id)
+
+
+def below(row: Row, room: Room | None) -> str:
+    """The second line of a row."""
+    entry, job = row.entry, row.job
+    if entry is None:
+        return ""
+    if job and job.doing is Doing.FAILED:
+        return "Failed"
+    if job and job.doing is Doing.WAITING:
+        return "Waits for the other download"
+    if job and job.progress and job.progress.total:
+        share = job.progress.done / job.progress.total
+        return f"{WORDS[job.doing]} {share:.0%} of {gigabytes(job.progress.total)}"
+    if job:
+        return f"{WORDS[job.doing]} …"
+    if entry.local and not entry.local.is_whole:
+        share = entry.local.size / entry.local.total
+        return f"Paused at {share:.0%} of {gigabytes(entry.local.total)}"
+    if row.is_loaded:
+        return f"Loaded  ·  {gigabytes(entry.size)}"
+    if entry.local and entry.local.problem:
+        return "Cannot be run"
+    if not entry.size:
+        return "Its size is known once the hub is asked"
+    return f"{gigabytes(entry.size)}  ·  {fit(entry, room)}".removesuffix("  ·  ")
+
+
+def fit(entry: Entry, room: Room | None) -> str:
+    """Whether it fits, in three words at most; "" where nobody can tell."""
+    if not entry.needs or room is None or room.free is None:
+        return ""
+    best = room.best(entry.needs)
+    return f"fits in {spelled(best)}" if best else "too large for here"
+
+
+def spelled(precision: str) -> str:
+    """16-bit becomes 16 bits."""
+    return precision.replace("-bit", " bits")
+
+
+def gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+WORDS = {
+    Doing.GETTING: "Downloading",
+    Doing.MOVING: "Moving",
+    Doing.CHECKING: "Checking",
+    Doing.REMOVING: "Removing",
+}
+
+
+class ModelsDelegate(QStyledItemDelegate):
+    """Paints a row: the name, what is to be said of it, and a bar while something is under way."""
+
+    def __init__(self, theme: Theme, model: ModelsListModel, parent: QWidget):
+        super().__init__(parent)
+        self._theme = theme
+        self._model = model
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        metrics = QFontMetrics(option.font)  # type: ignore[attr-defined]
+        row = self._model.row(index)
+        if row.entry is None:
+            return QSize(160, metrics.height() + (16 if index.row() else 12))
+        small = QFontMetrics(_small(option.font))  # type: ignore[attr-defined]
+        return QSize(160, metrics.height() + small.height() + _GAP + 16)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        row = self._model.row(index)
+        area: QRect = option.rect  # type: ignore[attr-defined]
+        font: QFont = option.font  # type: ignore[attr-defined]
+        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        inside = area.adjusted(_MARGIN, 0, -_MARGIN, 0)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if row.entry is None:
+            painter.setFont(_small(font))
+            painter.setPen(self._theme.colour("text_quiet"))
+            flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
+            painter.drawText(inside.adjusted(0, 0, 0, -4), flags, row.heading)
+        else:
+            is_selected = bool(state & QStyle.StateFlag.State_Selected)
+            if is_selected or state & QStyle.StateFlag.State_MouseOver:
+                token = "accent_soft" if is_selected else "raised"
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(self._theme.colour(token))
+                painter.drawRoundedRect(QRectF(area.adjusted(4, 1, -4, -1)), 6, 6)
+            if is_selected and state & QStyle.StateFlag.State_HasFocus:
+                painter.setPen(self._theme.colour("accent"))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRoundedRect(QRectF(area).adjusted(4.5, 1.5, -4.5, -1.5), 6, 6)
+            self._paint_entry(painter, font, inside, row)
+        painter.restore()
+
+    def _paint_entry(self, painter: QPainter, font: QFont, inside: QRect, row: Row) -> None:
+        entry = row.entry
+        assert entry
+        metrics = QFontMetrics(font)
+        first = QRect(inside.left(), inside.top() + 8, inside.width(), metrics.height())
+        painter.setFont(font)
+        painter.setPen(self._theme.colour("text"))
+        elide = Qt.TextElideMode.ElideMiddle
+        painter.drawText(first, _TEXT, metrics.elidedText(entry.name, elide, first.width()))
+        small = _small(font)
+        second = QRect(
+            first.left(), first.bottom() + _GAP, first.width(), QFontMetrics(small).height()
+        )
+        painter.setFont(small)
+        is_bad = (row.job and row.job.doing is Doing.FAILED) or (
+            entry.local and entry.local.problem and not row.job
+        )
+        is_good = row.is_loaded or (row.job and row.job.is_under_way)
+        painter.setPen(
+            self._theme.colour("danger" if is_bad else "accent" if is_good else "text_quiet")
+        )
+        text = QFontMetrics(small).elidedText(
+            below(row, self._model.room), Qt.TextElideMode.ElideRight, second.width()
+        )
+        painter.drawText(second, _TEXT, text)
+        if row.job and row.job.is_under_way and row.job.progress and row.job.progress.total:
+            share = row.job.progress.done / row.job.progress.total
+            bar = QRectF(inside.left(), second.bottom() + 2, inside.width(), _BAR)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.colour("border"))
+            painter.drawRoundedRect(bar, 1.5, 1.5)
+            bar.setWidth(max(_BAR, bar.width() * share))
+            painter.setBrush(self._theme.colour("accent"))
+            painter.drawRoundedRect(bar, 1.5, 1.5)
+
+
+def _small(font: QFont) -> QFont:
+    small = QFont(font)
+    small.setPixelSize(max(12, font.pixelSize() - 1))
+    return small
