@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 _ROPE_TYPES = {"default", "linear", "llama3"}
 # A graph belongs to one cache, so the cache grows in few steps.
 LENGTH_STEP = 256
+# Prefills of up to so many positions are captured: a question about a picture already looked at
+# is seldom longer.
+_SHORT = 64
 # On a processor a step is bound by what it reads. Another thread pays from this much on; with
 # less, waiting for each other takes longer, and far longer when other programs want the cores.
 _BYTES_PER_THREAD = 32 << 20
@@ -119,6 +122,7 @@ class ForwardPass:
         # Where each slot stands; negative at rest. The device has the same in `_state`, ids first.
         self._positions: list[int] = []
         self._replay: _Graph | None = None
+        self._short_replay: Callable[[Tensor], Tensor] | None = None
         # A graph wants the same shapes at each step; without graphs, less is read.
         self.runs_ahead = self._has_graphs = self.device.type == "cuda"
         self._told = _Told(self.device)
@@ -153,7 +157,7 @@ class ForwardPass:
         length = max(-(-length // LENGTH_STEP) * LENGTH_STEP, self.length)
         if length == self.length:
             return
-        self._replay = None
+        self._replay = self._short_replay = None
         # Zeros: a masked position still counts 0 × its value, which must not be NaN.
         shape = (slots, 2 * self._key_heads, length, self._head_dim)
         for layer in self._layers:
@@ -176,7 +180,7 @@ class ForwardPass:
 
     def release(self) -> None:
         """Gives the cache and the captured step back."""
-        self._replay = None
+        self._replay = self._short_replay = None
         self.slots = self.length = 0
         self._positions = []
         for layer in self._layers:
@@ -214,29 +218,91 @@ class ForwardPass:
 
         The ids of -200, one beside the other, are the rows of `features`. The result has one row.
         """
-        count = len(ids)
-        end = begin + count
-        hidden = self._embedded(ids, features)
+        end = begin + len(ids)
+        if features is None and self._takes_short(begin, len(ids)):
+            logits = self._short_prefill(begin, ids)
+        else:
+
+            def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
+                cache = layer.cache[slot]
+                self._operations.turn_and_keep(states, cache, self._cosine, self._sine, begin)
+                if layer is self._layers[-1]:
+                    # Of the others, nothing more is asked than their keys and values.
+                    states = states[-1:]
+                return self._attention(states, cache[:, :end])
+
+            states = self._through_layers(self._embedded(ids, features), attend)
+            logits = self._logits(states)
+            self._state[0, slot : slot + 1] = logits.argmax(-1)
+            self._state[1, slot] = end
+        self._positions[slot] = end
+        return Chosen(logits, self._told.of(self._state[0, slot : slot + 1]))
+
+    def _through_layers(
+        self, hidden: Tensor, attend: Callable[[_Layer, Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """(rows, hidden) → the same, ready for the head.
+
+        `attend` keeps what is to be kept of a layer's states (rows, heads × head_dim), and gives
+        (rows, query heads × head_dim), or only the last rows; it also gets what went into the
+        layer.
+        """
         operations, delta = self._operations, None
         for layer in self._layers:
-            assert layer.cache is not None
-            cache = layer.cache[slot]
             states = operations.normalised(hidden, delta, layer.attention_norm, self._eps)
-            states = layer.query_key_value(states)
-            operations.turn_and_keep(states, cache, self._cosine, self._sine, begin)
-            if layer is self._layers[-1]:
-                # Of the others, nothing more is asked than their keys and values.
-                states, hidden = states[-1:], hidden[-1:]
-                delta = delta if delta is None else delta[-1:]
-            delta = layer.output(self._attention(states, cache[:, :end]))
+            attention = attend(layer, layer.query_key_value(states), hidden)
+            hidden = hidden[-len(attention) :]
+            delta = layer.output(attention)
             states = operations.normalised(hidden, delta, layer.mlp_norm, self._eps)
             delta = layer.down(operations.gated(layer.gate_up(states)))
-        logits = self._logits(hidden, delta)
-        likeliest = logits.argmax(-1)
-        self._state[0, slot : slot + 1] = likeliest
-        self._state[1, slot] = end
-        self._positions[slot] = end
-        return Chosen(logits, self._told.of(likeliest))
+        return operations.normalised(hidden, delta, self._norm, self._eps)
+
+    # ---- a few more positions of the only slot, as one graph
+
+    def _takes_short(self, begin: int, count: int) -> bool:
+        return (
+            self._kernels is not None
+            and self.slots == 1
+            and count <= _SHORT
+            and begin + _SHORT <= self.length
+        )
+
+    def _short_prefill(self, begin: int, ids: Sequence[int]) -> Tensor:
+        """As `prefill` into slot 0, launched at once: the launches would take longer than they."""
+        if self._short_replay is None:
+            # Nothing is held where a prefill that was taken would have to end.
+            idle = [0] * _SHORT + [self.length - _SHORT, 1]
+            state = self._state.clone()
+            given = torch.tensor(idle, device=self.device)
+            self._short_replay = _captured(self._short, [given], self.device) or self._short
+            self._state.copy_(state)
+        given = [*ids, *[0] * (_SHORT - len(ids)), begin, len(ids)]
+        return self._short_replay(self._sent(torch.tensor(given)))
+
+    def _short(self, given: Tensor) -> Tensor:
+        """`given` int64 (_SHORT + 2,): ids, of which only so many count; where they begin; how
+        many. What the others leave in the cache is written over before it is looked at."""
+        ids, begin, count = given[:_SHORT], given[_SHORT], given[_SHORT + 1]
+        places = torch.arange(self.length, device=self.device)
+        is_hidden = places > (begin + places[:_SHORT])[:, None]
+        mask = torch.zeros(is_hidden.shape, device=self.device, dtype=self.dtype)
+        mask = mask.masked_fill_(is_hidden, float("-inf"))
+
+        kernels = self._kernels
+        assert kernels is not None
+
+        def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
+            cache = layer.cache[0]
+            kernels.turn_and_keep(states, cache, self._cosine, self._sine, begin)
+            return self._attention(states, cache, mask)
+
+        states = self._through_layers(functional.embedding(ids, self._embedding), attend)
+        logits = self._logits(states.index_select(0, count[None] - 1))
+        self._state[0, :1] = logits.argmax(-1)
+        self._state[1, :1] = begin + count
+        return logits
+
+    # ---- what is looked at afterwards
 
     @torch.inference_mode()
     def beside(
@@ -260,21 +326,18 @@ class ForwardPass:
         hidden = self._embedded(ids, features)
         shape = (2 * self._key_heads, end, self._head_dim)
         cache = torch.zeros(shape, device=self.device, dtype=self.dtype)
-        operations, delta = self._operations, None
-        for number, layer in enumerate(self._layers):
+        numbers = iter(range(len(self._layers)))
+
+        def attend(layer: _Layer, states: Tensor, before: Tensor) -> Tensor:
             if begin:
-                assert layer.cache is not None
                 cache[:, :begin] = layer.cache[slot, :, :begin]
-            states = operations.normalised(hidden, delta, layer.attention_norm, self._eps)
-            states = layer.query_key_value(states)
-            operations.turn_and_keep(states, cache, cosine, sine, begin)
+            self._operations.turn_and_keep(states, cache, cosine, sine, begin)
             if heed is not None:
                 queries = states[:, : self._heads * self._head_dim].view(count, self._heads, -1)
-                heed(number, hidden, queries, cache[: self._key_heads])
-            delta = layer.output(self._attention(states, cache))
-            states = operations.normalised(hidden, delta, layer.mlp_norm, self._eps)
-            delta = layer.down(operations.gated(layer.gate_up(states)))
-        return operations.normalised(hidden, delta, self._norm, self._eps)
+                heed(next(numbers), before, queries, cache[: self._key_heads])
+            return self._attention(states, cache)
+
+        return self._through_layers(hidden, attend)
 
     @property
     def layers(self) -> int:
@@ -302,25 +365,28 @@ class ForwardPass:
             hidden[first : first + len(features)] = features
         return hidden
 
-    def _attention(self, states: Tensor, cache: Tensor) -> Tensor:
-        """Of the last rows that `cache` (2 × key heads, positions, head_dim) holds, each looks at
-        itself and those before it: `states` (rows, heads × head_dim) → (rows, heads × head_dim)."""
+    def _attention(self, states: Tensor, cache: Tensor, mask: Any = None) -> Tensor:
+        """`states` (rows, heads × head_dim) → (rows, query heads × head_dim).
+
+        The rows are the last that `cache` (2 × key heads, positions, head_dim) holds, and each
+        looks at itself and those before it; or as `mask` (rows, positions) says.
+        """
         count, end = len(states), cache.shape[1]
         queries = states[:, : self._heads * self._head_dim].view(count, self._heads, -1)
-        keys, values = cache[None, : self._key_heads], cache[None, self._key_heads :]
         has_groups = self._heads != self._key_heads
-        mask: Any = None
-        if 1 < count < end and not has_groups:
+        is_causal = mask is None and count == end
+        if mask is None and 1 < count < end:
             mask = causal_lower_right(count, end)
-        elif 1 < count < end:
-            mask = torch.ones(count, end, device=self.device, dtype=torch.bool).tril(end - count)
+            if has_groups:
+                mask = torch.ones(count, end, device=self.device, dtype=torch.bool)
+                mask = mask.tril(end - count)
         with _attention_kernels():
             attention = functional.scaled_dot_product_attention(
                 queries.transpose(0, 1)[None],
-                keys,
-                values,
+                cache[None, : self._key_heads],
+                cache[None, self._key_heads :],
                 attn_mask=mask,
-                is_causal=count == end,
+                is_causal=is_causal,
                 enable_gqa=has_groups,
             )
         return attention[0].transpose(0, 1).reshape(count, -1)
@@ -375,8 +441,13 @@ class ForwardPass:
         if self._kernels is not None and len(hidden) == 1 and self._is_plain:
             logits = self._fused_step(self._kernels, hidden, positions)
         else:
-            place = self._operations.place(positions, span, self.length)
-            logits = self._unfused_step(hidden, place)
+            operations: Any = self._operations
+            place = operations.place(positions, span, self.length)
+
+            def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
+                return operations.attend(states, layer.cache, self._cosine, self._sine, place)
+
+            logits = self._logits(self._through_layers(hidden, attend))
         is_busy = positions >= 0
         ids.copy_(torch.where(is_busy, logits.argmax(-1), ids))
         positions += is_busy
@@ -393,23 +464,10 @@ class ForwardPass:
             and self._head.bias is None
         )
 
-    def _unfused_step(self, hidden: Tensor, place: Any) -> Tensor:
-        operations: Any = self._operations
-        delta = None
-        for layer in self._layers:
-            states = operations.normalised(hidden, delta, layer.attention_norm, self._eps)
-            states = layer.query_key_value(states)
-            states = operations.attend(states, layer.cache, self._cosine, self._sine, place)
-            delta = layer.output(states)
-            states = operations.normalised(hidden, delta, layer.mlp_norm, self._eps)
-            delta = layer.down(operations.gated(layer.gate_up(states)))
-        return self._logits(hidden, delta)
-
     def _fused_step(self, kernels: Kernels, hidden: Tensor, positions: Tensor) -> Tensor:
         """The same for one row in five kernels a layer."""
         eps = self._eps
         for layer in self._layers:
-            assert layer.cache is not None
             states = kernels.multiply_normalised(
                 layer.query_key_value.weight, hidden, layer.attention_norm, eps
             )
@@ -419,9 +477,8 @@ class ForwardPass:
             kernels.multiply_added(layer.down.weight, states, hidden)
         return kernels.multiply_head(self._head.weight, hidden, self._norm, eps)
 
-    def _logits(self, hidden: Tensor, delta: Tensor | None) -> Tensor:
-        """float32 (rows, vocab) of the layers' sum."""
-        states = self._operations.normalised(hidden, delta, self._norm, self._eps)
+    def _logits(self, states: Tensor) -> Tensor:
+        """float32 (rows, vocab) of what is ready for the head."""
         return (self._head(states) if self._head.bits < 16 else self._lm_head(states)).float()
 
 
@@ -575,7 +632,7 @@ class _Layer:
     mlp_norm: Tensor
     gate_up: Matrix
     down: Matrix
-    cache: Tensor | None = None
+    cache: Any = None
 
     @property
     def matrices(self) -> tuple[Matrix, ...]:
@@ -673,7 +730,8 @@ class _Graph:
         self._inputs = [tensor.clone() for tensor in inputs]
         self._device = device
         with torch.cuda.device(self._device):
-            stream = torch.cuda.Stream()
+            # Always the same, since for each stream cuBLAS takes 32 MB that it never gives back.
+            stream = _side_stream(self._device)
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 # The first calls choose kernels and take workspaces, which a capture may not.
@@ -681,7 +739,7 @@ class _Graph:
                     function(*self._inputs)
             torch.cuda.current_stream().wait_stream(stream)
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+            with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
                 self._output = function(*self._inputs)
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -690,6 +748,11 @@ class _Graph:
                 mine.copy_(given)
             self._graph.replay()
         return self._output
+
+
+@lru_cache(maxsize=16)
+def _side_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
 
 
 @torch.inference_mode()

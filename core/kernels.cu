@@ -1,6 +1,7 @@
 // The small operations of a Llama decoder, and the product of a matrix with few rows, for cards
 // from compute capability 7.0 on. Compiled by NVRTC when a model is loaded, for that model's sizes:
-//   BFLOAT16 (0 or 1), HEAD_DIM (64 or 128), GROUP (query heads per key head)
+//   BFLOAT16 (0 or 1), HEAD_DIM (64 or 128), GROUP (query heads per key head), WEIGHT_BITS, and for
+//   each product ROWS_… and FETCHES_…, measured (core/kernels.py)
 // Needs no headers. Every kernel waits for those before it in the same stream (`await_inputs`), so
 // it may be launched before they have ended (programmatic dependent launch).
 
@@ -89,140 +90,200 @@ __device__ __forceinline__ uint4 read_once(const void* address) {
     return v;
 }
 
-// ---- a matrix times few rows ------------------------------------------------------------------
+// ---- a matrix times one row -------------------------------------------------------------------
 
-// Sixteen bytes of weights as floats: 8 of 16 bits, 16 of 8 bits, 32 of 4 bits.
+__device__ __forceinline__ u32 pack_float16(float low, float high) {
+    u32 y;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+    return y;
+}
+
+__device__ __forceinline__ u32 multiply_float16(u32 a, u32 b) {
+    u32 y;
+    asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(y) : "r"(a), "r"(b));
+    return y;
+}
+
+__device__ __forceinline__ u32 multiply_add_float16(u32 a, u32 b, u32 c) {
+    u32 y;
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(y) : "r"(a), "r"(b), "r"(c));
+    return y;
+}
+
+// What sixteen bytes of weights are multiplied by: COUNT columns, 8 for 16 bits, 16 for 8 bits.
 template <int BITS>
-struct Weights;
+struct Columns {
+    static const int COUNT = 128 / BITS;
+    float x[COUNT];
 
-template <>
-struct Weights<16> {
-    static const int COUNT = 8;
-    static __device__ __forceinline__ float dot(uint4 w, const float* x) {
-        float v[8];
-        unpack(w, v);
-        float sum = 0;
+    __device__ __forceinline__ void read(const u16* row, const u16* gain) {
 #pragma unroll
-        for (int i = 0; i < 8; i++) sum = fmaf(v[i], x[i], sum);
-        return sum;
+        for (int i = 0; i < COUNT; i += 8) {
+            unpack(*(const uint4*)(row + i), x + i);
+            if (gain) {
+                float g[8];
+                unpack(*(const uint4*)(gain + i), g);
+#pragma unroll
+                for (int k = 0; k < 8; k++) x[i + k] *= g[k];
+            }
+        }
     }
-};
 
-template <>
-struct Weights<8> {
-    static const int COUNT = 16;
-    static __device__ __forceinline__ float dot(uint4 w, const float* x) {
-        const u32 words[4] = {w.x, w.y, w.z, w.w};
+    __device__ __forceinline__ float times(uint4 w) const {
         float sum = 0;
+        if (BITS == 16) {
+            float v[8];
+            unpack(w, v);
+#pragma unroll
+            for (int i = 0; i < 8; i++) sum = fmaf(v[i], x[i], sum);
+            return sum;
+        }
+        const u32 words[4] = {w.x, w.y, w.z, w.w};
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             // As the mantissa of 2^23: a byte becomes a float by one shuffle and one subtraction.
             const u32 shifted = words[i] ^ 0x80808080u;
 #pragma unroll
             for (int j = 0; j < 4; j++) {
-                const float v =
-                    __uint_as_float(__byte_perm(shifted, 0x4B000000u, 0x7440 + j)) - 8388736.0f;
-                sum = fmaf(v, x[4 * i + j], sum);
+                const u32 bits = __byte_perm(shifted, 0x4B000000u, 0x7440 + j);
+                sum = fmaf(__uint_as_float(bits) - 8388736.0f, x[(4 * i + j) % COUNT], sum);
             }
         }
         return sum;
     }
 };
 
+// 32 columns for 4 bits, as pairs of float16: two at a time, or unpacking would take longer than
+// reading. A sixteenth of each, so that sums of products with numbers up to 8 stay in range.
 template <>
-struct Weights<4> {
+struct Columns<4> {
     static const int COUNT = 32;
-    static __device__ __forceinline__ float dot(uint4 w, const float* x) {
+    u32 x[COUNT / 2];
+
+    __device__ __forceinline__ void read(const u16* row, const u16* gain) {
+#pragma unroll
+        for (int i = 0; i < COUNT; i += 8) {
+            const uint4 eight = *(const uint4*)(row + i);
+            const uint4 gains = gain ? *(const uint4*)(gain + i) : make_uint4(0, 0, 0, 0);
+            const u32 two[4] = {eight.x, eight.y, eight.z, eight.w};
+            const u32 by[4] = {gains.x, gains.y, gains.z, gains.w};
+#pragma unroll
+            for (int k = 0; k < 4; k++) {
+#if BFLOAT16
+                float low, high, g = 1, h = 1;
+                unpack(two[k], low, high);
+                if (gain) unpack(by[k], g, h);
+                x[i / 2 + k] = pack_float16(low * g * 0.0625f, high * h * 0.0625f);
+#else
+                const u32 sixteenth = 0x2c002c00u;
+                x[i / 2 + k] = multiply_float16(two[k], sixteenth);
+                if (gain) x[i / 2 + k] = multiply_float16(x[i / 2 + k], by[k]);
+#endif
+            }
+        }
+    }
+
+    __device__ __forceinline__ float times(uint4 w) const {
         const u32 words[4] = {w.x, w.y, w.z, w.w};
-        float sum = 0;
+        u32 sums[2] = {0, 0};
 #pragma unroll
         for (int i = 0; i < 4; i++) {
 #pragma unroll
-            for (int j = 0; j < 4; j++) {
-                // The pair of columns 2j and 2j + 1 lies in bits 4j and 16 + 4j.
-                const u32 pair = (words[i] >> (4 * j)) & 0x000f000fu;
-                const float low = __uint_as_float(0x4B000000u | (pair & 0xffffu)) - 8388616.0f;
-                const float high = __uint_as_float(0x4B000000u | (pair >> 16)) - 8388616.0f;
-                sum = fmaf(low, x[8 * i + 2 * j], sum);
-                sum = fmaf(high, x[8 * i + 2 * j + 1], sum);
+            for (int j = 0; j < 4; j += 2) {
+                // Columns 2j and 2j + 1 lie in bits 4j and 16 + 4j. As the mantissa of 1024 they
+                // are 1024 + n, and those four bits higher 1024 + 16 n; both become n - 8.
+                const u32 word = words[i] >> (4 * j);
+                const u32 even = (word & 0x000f000fu) | 0x64006400u;
+                const u32 odd = (word & 0x00f000f0u) | 0x64006400u;
+                const u32 one = 0x3c003c00u;
+                sums[0] = multiply_add_float16(multiply_add_float16(even, one, 0xe408e408u),
+                                               x[4 * i + j], sums[0]);
+                sums[1] = multiply_add_float16(multiply_add_float16(odd, 0x2c002c00u, 0xd480d480u),
+                                               x[4 * i + j + 1], sums[1]);
             }
         }
-        return sum;
+        float sum = 0;
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+            sum += scale_to_float((u16)(sums[i] & 0xffff)) + scale_to_float((u16)(sums[i] >> 16));
+        return 16 * sum;
     }
 };
 
 enum Ending { PLAIN, ADDED, GATED, FLOAT32 };
 
+#define WARPS 4
+
 // out = W x for one x, or W (x / rms(x) * gain). Each warp computes ROWS rows, of which GATED has
-// half in the gates and half in the values behind them. `groups` is of 4-bit scales per row.
-template <int BITS, bool NORMALISED, Ending ENDING, int ROWS, int UNROLL>
+// half in the gates and half in the values behind them, with FETCHES loads of each under way.
+template <int BITS, bool NORMALISED, Ending ENDING, int ROWS, int FETCHES>
 __device__ __forceinline__ void multiply(const u8* weight, const void* scales, const u16* x,
                                          const u16* gain, float eps, const u16* added, void* out,
                                          int rows, int columns) {
-    const int COUNT = Weights<BITS>::COUNT;
+    __shared__ float squares_of[WARPS];
+    const int COUNT = Columns<BITS>::COUNT;
     const int SPAN = WARP * COUNT;
-    const int lane = threadIdx.x % WARP;
-    const int warp = (blockIdx.x * blockDim.x + threadIdx.x) / WARP;
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     const int STEP = ENDING == GATED ? ROWS / 2 : ROWS;
-    const int first = warp * STEP;
+    const int first = (blockIdx.x * WARPS + warp) * STEP;
     const int outputs = ENDING == GATED ? rows / 2 : rows;
     const size_t stride = (size_t)columns * BITS / 8;
     int row[ROWS];
     const u8* place[ROWS];
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
-        const int output = min(first + r % STEP, outputs - 1);
-        row[r] = output + (r / STEP) * outputs;
-        place[r] = weight + row[r] * stride + lane * 16;
+        row[r] = min(first + r % STEP, outputs - 1) + (r / STEP) * outputs;
+        place[r] = weight + row[r] * stride;
     }
-    uint4 w[UNROLL][ROWS];
+    uint4 w[FETCHES][ROWS];
     int column = lane * COUNT;
-#define FETCH(at)                                                                        \
-    _Pragma("unroll") for (int u = 0; u < UNROLL; u++) if ((at) + u * SPAN < columns)    \
-        _Pragma("unroll") for (int r = 0; r < ROWS; r++)                                 \
-            w[u][r] = read_once(place[r] + (size_t)((at) - lane * COUNT + u * SPAN) * BITS / 8);
-    FETCH(column);  // Weights do not depend on what came before.
+#define FETCH                                                                               \
+    _Pragma("unroll") for (int f = 0; f < FETCHES; f++) if (column + f * SPAN < columns)    \
+        _Pragma("unroll") for (int r = 0; r < ROWS; r++)                                    \
+            w[f][r] = read_once(place[r] + (size_t)(column + f * SPAN) * BITS / 8);
+    FETCH  // Weights do not depend on what came before.
     await_inputs();
-    if (first >= outputs) return;
     float sums[ROWS] = {};
     float squares = 0;
-    while (column < columns) {
+    for (int span = 0; column < columns; span += FETCHES) {
 #pragma unroll
-        for (int u = 0; u < UNROLL; u++) {
-            const int at = column + u * SPAN;
-            if (at < columns) {
-                float v[COUNT];
-#pragma unroll
+        for (int f = 0; f < FETCHES; f++) {
+            const int at = column + f * SPAN;
+            if (at >= columns) break;
+            if (NORMALISED && (span + f) % WARPS == warp) {
+                // The warps of a block share this.
+                float v[8];
                 for (int i = 0; i < COUNT; i += 8) {
-                    unpack(*(const uint4*)(x + at + i), v + i);
-                    if (NORMALISED) {
-                        float g[8];
-                        unpack(*(const uint4*)(gain + at + i), g);
+                    unpack(*(const uint4*)(x + at + i), v);
 #pragma unroll
-                        for (int k = 0; k < 8; k++) {
-                            squares = fmaf(v[i + k], v[i + k], squares);
-                            v[i + k] *= g[k];
-                        }
-                    }
-                }
-#pragma unroll
-                for (int r = 0; r < ROWS; r++) {
-                    const float dot = Weights<BITS>::dot(w[u][r], v);
-                    if (BITS == 4) {
-                        const u16 scale = ((const u16*)scales)[(size_t)row[r] * (columns / 64) + at / 64];
-                        sums[r] = fmaf(scale_to_float(scale), dot, sums[r]);
-                    } else {
-                        sums[r] += dot;
-                    }
+                    for (int k = 0; k < 8; k++) squares = fmaf(v[k], v[k], squares);
                 }
             }
+            Columns<BITS> these;
+            these.read(x + at, NORMALISED ? gain + at : (const u16*)0);
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) {
+                float scale = 1;
+                if (BITS == 4)
+                    scale = scale_to_float(
+                        ((const u16*)scales)[(size_t)row[r] * (columns / 64) + at / 64]);
+                sums[r] = fmaf(scale, these.times(w[f][r]), sums[r]);
+            }
         }
-        column += UNROLL * SPAN;
-        FETCH(column);
+        column += FETCHES * SPAN;
+        FETCH
     }
 #undef FETCH
     float factor = 1;
-    if (NORMALISED) factor = rsqrtf(sum_over_warp(squares) / columns + eps);
+    if (NORMALISED) {
+        squares = sum_over_warp(squares);
+        if (lane == 0) squares_of[warp] = squares;
+        __syncthreads();
+        float total = 0;
+#pragma unroll
+        for (int i = 0; i < WARPS; i++) total += squares_of[i];
+        factor = rsqrtf(total / columns + eps);
+    }
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
         sums[r] = sum_over_warp(sums[r]) * factor;
@@ -238,47 +299,44 @@ __device__ __forceinline__ void multiply(const u8* weight, const void* scales, c
         } else {
             float y = sums[r];
             if (ENDING == ADDED) y += to_float(added[output]);
-            if (ENDING == GATED) y = silu(y) * sums[r + STEP];
+            if (ENDING == GATED) y = silu(y) * sums[(r + STEP) % ROWS];
             ((u16*)out)[output] = to_half(y);
         }
     }
 }
 
-#define MULTIPLY(NAME, BITS, NORMALISED, ENDING, ROWS, UNROLL)                                  \
-    extern "C" __global__ void __launch_bounds__(128)                                           \
+#define MULTIPLY(NAME, BITS, NORMALISED, ENDING, ROWS, FETCHES)                                 \
+    extern "C" __global__ void __launch_bounds__(WARPS * WARP)                                  \
         NAME(const u8* weight, const void* scales, const u16* x, const u16* gain, float eps,    \
              const u16* added, void* out, int rows, int columns) {                              \
-        multiply<BITS, NORMALISED, ENDING, ROWS, UNROLL>(weight, scales, x, gain, eps, added,   \
-                                                         out, rows, columns);                   \
+        multiply<BITS, NORMALISED, ENDING, ROWS, FETCHES>(weight, scales, x, gain, eps, added,  \
+                                                          out, rows, columns);                  \
     }
 
-#if WEIGHT_BITS == 16
-MULTIPLY(multiply_normalised, 16, true, PLAIN, WARP_ROWS, FETCHES)
-MULTIPLY(multiply_added, 16, false, ADDED, WARP_ROWS, FETCHES)
-MULTIPLY(multiply_gated, 16, true, GATED, WARP_ROWS, FETCHES)
-MULTIPLY(multiply_head, 16, true, FLOAT32, WARP_ROWS, FETCHES)
-#else
-MULTIPLY(multiply_normalised, WEIGHT_BITS, true, PLAIN, WARP_ROWS, FETCHES)
-MULTIPLY(multiply_added, WEIGHT_BITS, false, ADDED, WARP_ROWS, FETCHES)
-MULTIPLY(multiply_gated, WEIGHT_BITS, true, GATED, WARP_ROWS, FETCHES)
-MULTIPLY(multiply_head, 8, true, FLOAT32, 4, 1)
+MULTIPLY(multiply_normalised, WEIGHT_BITS, true, PLAIN, ROWS_NORMALISED, FETCHES_NORMALISED)
+MULTIPLY(multiply_added, WEIGHT_BITS, false, ADDED, ROWS_ADDED, FETCHES_ADDED)
+MULTIPLY(multiply_gated, WEIGHT_BITS, true, GATED, ROWS_GATED, FETCHES_GATED)
+MULTIPLY(multiply_head, (WEIGHT_BITS < 16 ? 8 : 16), true, FLOAT32, ROWS_HEAD, FETCHES_HEAD)
 
-// The matrix in the model's precision again, sixteen bytes of it per thread.
+#if WEIGHT_BITS < 16
+// The matrix in the model's precision again, sixteen bytes of its weights per thread.
 extern "C" __global__ void dequantise(const u8* values, const void* scales, u16* out, int rows,
                                       int columns) {
     await_inputs();
-    const int COUNT = Weights<WEIGHT_BITS>::COUNT;
+    const int COUNT = Columns<WEIGHT_BITS>::COUNT;
     const size_t at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * COUNT;
     if (at >= (size_t)rows * columns) return;
-    const int row = at / columns, column = at % columns;
+    const int row = at / columns;
     const uint4 w = read_once(values + at * WEIGHT_BITS / 8);
     const u32 words[4] = {w.x, w.y, w.z, w.w};
     float v[COUNT];
 #if WEIGHT_BITS == 8
     const float scale = ((const float*)scales)[row];
 #pragma unroll
-    for (int i = 0; i < 16; i++) v[i] = scale * (float)(signed char)(words[i / 4] >> (8 * (i % 4)));
+    for (int i = 0; i < 16; i++)
+        v[i] = scale * (float)(signed char)(words[i / 4] >> (8 * (i % 4)));
 #else
+    const int column = at % columns;
     const float scale =
         scale_to_float(((const u16*)scales)[(size_t)row * (columns / 64) + column / 64]);
 #pragma unroll
@@ -340,18 +398,18 @@ extern "C" __global__ void __launch_bounds__(256)
     }
 }
 
-// out = silu(gate) * value for rows of gates, each with its values behind it.
-extern "C" __global__ void gate(const u16* gates, u16* out, int rows, int inner) {
+// gate = silu(gate) * value, in place, for rows of gates, each with its values behind it.
+extern "C" __global__ void gate(u16* gates, int rows, int inner) {
     await_inputs();
     const size_t at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * 8;
     if (at >= (size_t)rows * inner) return;
-    const size_t row = at / inner, column = at % inner;
+    u16* mine = gates + at / inner * 2 * inner + at % inner;
     float g[8], v[8];
-    unpack(*(const uint4*)(gates + row * 2 * inner + column), g);
-    unpack(*(const uint4*)(gates + row * 2 * inner + inner + column), v);
+    unpack(*(const uint4*)mine, g);
+    unpack(*(const uint4*)(mine + inner), v);
 #pragma unroll
     for (int k = 0; k < 8; k++) v[k] *= silu(g[k]);
-    *(uint4*)(out + at) = pack(v);
+    *(uint4*)mine = pack(v);
 }
 
 // ---- attention --------------------------------------------------------------------------------
@@ -372,11 +430,13 @@ __device__ __forceinline__ void turned(const u16* head, int at, const float* cos
     for (int k = 0; k < 8; k++) out[k] = fmaf(partner[k], sine[at + k], x[k] * cosine[at + k]);
 }
 
-// Prefill: turns the queries in place, and writes keys and values of one slot from `begin` on.
+// Prefill: turns the queries in place, and writes keys and values of one slot from `first` on, or
+// from where `begin` says when that is given.
 extern "C" __global__ void turn_and_keep(u16* states, u16* cache, const float* cosine,
-                                         const float* sine, int key_heads, int length, int begin,
-                                         int count) {
+                                         const float* sine, int key_heads, int length, int first,
+                                         const long long* begin, int count) {
     await_inputs();
+    if (begin) first = (int)*begin;
     const int queries = key_heads * GROUP;
     const int heads = queries + 2 * key_heads;
     // A thread has eight dimensions of the lower half and their partners in the upper.
@@ -388,12 +448,12 @@ extern "C" __global__ void turn_and_keep(u16* states, u16* cache, const float* c
     u16* source = states + ((size_t)row * heads + head) * HEAD_DIM;
     u16* target = source;
     if (head >= queries)
-        target = cache + ((size_t)(head - queries) * length + begin + row) * HEAD_DIM;
+        target = cache + ((size_t)(head - queries) * length + first + row) * HEAD_DIM;
     uint4 low, high;
     if (head < queries + key_heads) {
         float x[8];
-        const float* c = cosine + (size_t)(begin + row) * HEAD_DIM;
-        const float* s = sine + (size_t)(begin + row) * HEAD_DIM;
+        const float* c = cosine + (size_t)(first + row) * HEAD_DIM;
+        const float* s = sine + (size_t)(first + row) * HEAD_DIM;
         turned(source, at, c, s, x);
         low = pack(x);
         turned(source, at + HALF_DIM, c, s, x);

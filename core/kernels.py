@@ -27,10 +27,13 @@ _THREADS = 128
 # Below this the loads of 16 bytes past the first cache are missing.
 _LEAST_CAPABILITY = (7, 0)
 _LEAST_FOR_BFLOAT16 = (8, 0)
-# Rows of a matrix that a warp multiplies at once, and loads of 16 bytes of each under way.
-_WARP_ROWS = {16: 2, 8: 4, 4: 4}
-_FETCHES = {16: 4, 8: 2, 4: 1}
-_ROWS_OF_HEAD = {16: 2, 8: 4, 4: 4}
+# For each product by the bits of its matrix: the rows that a warp multiplies at once, and how many
+# loads of 16 bytes of each are under way. The fastest on an H200 of those tried.
+_WARP_WORK = {
+    16: {"normalised": (1, 2), "added": (1, 2), "gated": (4, 2), "head": (1, 2)},
+    8: {"normalised": (4, 1), "added": (2, 4), "gated": (2, 2), "head": (4, 1)},
+    4: {"normalised": (4, 1), "added": (2, 2), "gated": (4, 1), "head": (4, 1)},
+}
 # The positions of a cache that one block looks at: many blocks keep a card busy with one slot.
 _FEW_SLOTS = 4
 _PART = {True: 64, False: 256}
@@ -164,8 +167,7 @@ class Kernels:
         values, scales = (
             (matrix.values, matrix.scales) if isinstance(matrix, Quantised) else (matrix, None)
         )
-        table = _ROWS_OF_HEAD if name == "multiply_head" else _WARP_ROWS
-        warps = -(-rows // table[self.shape.bits])
+        warps = -(-rows // _WARP_WORK[self.shape.bits][name.removeprefix("multiply_")][0])
         blocks = -(-warps // (_THREADS // _WARP))
         self._launch(name, (blocks, 1, 1), _THREADS, values, scales, row, gain, eps, added, out,
                      rows, columns)  # fmt: skip
@@ -180,23 +182,31 @@ class Kernels:
         return out
 
     def gated(self, gates: Tensor) -> Tensor:
-        """(rows, 2 × inner) → (rows, inner): silu(gate) × value."""
+        """(rows, 2 × inner) → (rows, inner): silu(gate) × value, in the gates' place."""
         rows, inner = gates.shape[0], gates.shape[1] // 2
-        out = gates.new_empty(rows, inner)
         blocks = -(-rows * inner // (8 * 256))
-        self._launch("gate", (blocks, 1, 1), 256, gates, out, rows, inner)
-        return out
+        self._launch("gate", (blocks, 1, 1), 256, gates, rows, inner)
+        return gates[:, :inner]
 
     def turn_and_keep(
-        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
+        self,
+        states: Tensor,
+        cache: Tensor,
+        cosine: Tensor,
+        sine: Tensor,
+        begin: int | Tensor,
     ) -> None:
         """Turns the queries of `states` (rows, heads × head_dim) in place to the positions from
-        `begin` on, and keeps keys and values in `cache` (2 × key heads, length, head_dim)."""
+        `begin` on, and keeps keys and values in `cache` (2 × key heads, length, head_dim).
+
+        `begin` may be an int64 on the card.
+        """
+        first, on_card = (0, begin) if isinstance(begin, Tensor) else (begin, None)
         rows, width = states.shape
         key_heads, length = cache.shape[0] // 2, cache.shape[1]
         blocks = -(-rows * width // (16 * 256))
         self._launch("turn_and_keep", (blocks, 1, 1), 256, states, cache, cosine, sine, key_heads,
-                     length, begin, rows)  # fmt: skip
+                     length, first, on_card, rows)  # fmt: skip
 
     def place(self, positions: Tensor, span: int, length: int) -> Tensor:
         """What `attend` wants to know of a step: it reads `positions` by itself."""
@@ -223,8 +233,8 @@ class Kernels:
     def _scratch_for(
         self, slots: int, length: int, key_heads: int, device: torch.device
     ) -> _Scratch:
-        """Layers come one after the other, so one will do. It changes with the cache alone, and then
-        nothing that was captured with it is replayed any more."""
+        """Layers come one after the other, so one will do. It changes with the cache alone, and
+        then nothing that was captured with it is replayed any more."""
         size = (slots, length, key_heads)
         if self._scratch is None or self._scratch[0] != size:
             part = _PART[slots <= _FEW_SLOTS]
@@ -310,9 +320,9 @@ def _compile(shape: Shape, architecture: str) -> bytes:
         f"-DHEAD_DIM={shape.head_dim}",
         f"-DGROUP={shape.group}",
         f"-DWEIGHT_BITS={shape.bits}",
-        f"-DWARP_ROWS={_WARP_ROWS[shape.bits]}",
-        f"-DFETCHES={_FETCHES[shape.bits]}",
     ]
+    for name, (rows, fetches) in _WARP_WORK[shape.bits].items():
+        options += [f"-DROWS_{name.upper()}={rows}", f"-DFETCHES_{name.upper()}={fetches}"]
 
     def check(code: int) -> None:
         if code:
