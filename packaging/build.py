@@ -176,13 +176,14 @@ def try_built_program() -> None:
         make_read_only(place)
         command = [sys.executable, "-c", WRITE_MODELS, models]
         subprocess.run(command, cwd=ROOT, env=os.environ | {"TQDM_DISABLE": "1"}, check=True)
+        make_read_only(models)
         Path(name).chmod(0o755)
         # On Windows the one with a console: the other has nowhere to write its line.
         program = place / ("onlooker-console.exe" if sys.platform == "win32" else "onlooker")
         try:
             trial.try_program(program, models)
         finally:
-            make_writable(place)
+            make_writable(Path(name))
 
 
 def make_read_only(folder: Path) -> None:

@@ -150,6 +150,10 @@ class Stranger:
         logs = [path.read_text("utf-8") for path in self.home.rglob("onlooker.log")]
         return "".join(logs)
 
+    def clear_log(self) -> None:
+        for path in self.home.rglob("onlooker.log"):
+            path.unlink()
+
     def require(self, is_so: bool, complaint: str) -> None:
         if not is_so:
             self.fail(complaint)
@@ -272,6 +276,7 @@ def after_a_crash(one: Stranger) -> str:
     one.run("--self-test", QT_QPA_PLATFORM="offscreen")
     settings = next(one.home.rglob("settings.json"))
     before = settings.read_bytes()
+    one.clear_log()
     crashed = one.start(QT_QPA_PLATFORM="offscreen")
     one.wait_for("Window shown")
     status = one.end(crashed, signal.SIGSEGV)
