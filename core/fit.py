@@ -6,6 +6,7 @@ and values with a row for each slot. Models that answer by `generate()` take abo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -116,6 +117,18 @@ def cards() -> tuple[Card, ...]:
         free, total = torch.cuda.mem_get_info(index)
         found.append(Card(index, torch.cuda.get_device_name(index), total, free))
     return tuple(found)
+
+
+def known_cards() -> tuple[Card, ...]:
+    """The cards, where a model has been on one or `cards` was asked; at once, without `free`."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ()
+    known = []
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        known.append(Card(index, properties.name, properties.total_memory, 0))
+    return tuple(known)
 
 
 def free_memory(device: str) -> int | None:

@@ -131,6 +131,9 @@ class Settings(BaseModel):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
     dtype: Literal["auto", "16-bit", "8-bit", "4-bit", "float16", "bfloat16", "float32"] = "auto"
 
+    may_spread: bool = False
+    rest_minutes: int = Field(default=0, ge=0, le=1440)
+
     temperature: float = Field(default=0.0, ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
     top_k: int = Field(default=50, ge=0, le=1000)
@@ -172,7 +175,7 @@ class Settings(BaseModel):
 
     @property
     def model_choice(self) -> ModelChoice:
-        return ModelChoice(self.model, self.device, self.dtype)
+        return ModelChoice(self.model, self.device, self.dtype, self.may_spread)
 
     @model_choice.setter
     def model_choice(self, choice: ModelChoice) -> None:

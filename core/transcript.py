@@ -153,12 +153,14 @@ class ModelChoice:
 
     `model` is "built-in", a folder, or a hub id that lies in the hub cache. `device` is auto,
     cpu, cuda or cuda:N. `dtype` is one of `DTYPES`; 8-bit and 4-bit are those of the language
-    model's matrices alone.
+    model's matrices alone. A model that does not fit on one device may lie on all of them, and in
+    the computer's own memory, when it `may_spread`.
     """
 
     model: str = BUILT_IN
     device: str = "auto"
     dtype: str = "auto"
+    may_spread: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from PySide6.QtGui import QDesktopServices, QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
 from core.errors import AppError, Cancelled
+from core.fit import known_cards
 from core.picture import find_pictures
 from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
@@ -32,6 +33,7 @@ from gui.batch_join import BatchJoin
 from gui.folder_run import FolderRun
 from gui.garbage import GarbageCollector
 from gui.main_window import MainWindow
+from gui.model_care import ModelCare
 from gui.model_eye import NO_MODEL, OTHER_WAY
 from gui.model_shelf import ModelShelf
 from gui.model_thread import PATIENCE_SECONDS, ModelThread
@@ -145,6 +147,14 @@ class Program(QObject):
             self,
         )
         self.session.model_changed.connect(self.models_join.show_model_state)
+        self.model_care = ModelCare(
+            self.window,
+            self.model,
+            self._begin,
+            self.session.load_model,
+            lambda: self._settings.rest_minutes,
+            self,
+        )
         self.batch_join = BatchJoin(
             self.window,
             self.folder_run,
@@ -453,7 +463,7 @@ class Program(QObject):
 
     @Slot()
     def _on_settings_asked(self) -> None:
-        dialog = SettingsDialog(self._settings, self.window)
+        dialog = SettingsDialog(self._settings, self.window, known_cards())
         dialog.saved.connect(self._on_settings_saved)
         dialog.open()
 
@@ -465,6 +475,7 @@ class Program(QObject):
             setattr(self._settings, name, getattr(chosen, name))
         self._theme.choose(self._settings.theme)
         self._theme.choose_text_percent(self._settings.text_percent)
+        self.model_care.count_anew()
         if self._settings.model_choice != before:
             self._begin(self.session.load_model(self._settings.model_choice))
         self._begin(self.session.keep_settings())

@@ -82,6 +82,8 @@ class ModelThread(QObject):
     """
 
     state_changed = Signal(object)
+    worked = Signal()
+    """An answer or a loan has ended."""
 
     _load_asked = Signal(object)
     _answer_asked = Signal(object)
@@ -94,6 +96,7 @@ class ModelThread(QObject):
         super().__init__(parent)
         self._state: ModelState = Absent()
         self._load: _Load | None = None
+        self._is_resting = False
         self._choice = ModelChoice()
         self._jobs: list[_Job] = []
         self._waiting: list[_Job] = []
@@ -147,11 +150,16 @@ class ModelThread(QObject):
         self.cancel_load()
         self._end_loans()
         self._end_inquiries()
+        load = self._begin_load(choice)
+        await _settled(load.done, load.stop)
+
+    def _begin_load(self, choice: ModelChoice) -> _Load:
+        self._is_resting = False
         load = _Load(choice, asyncio.get_running_loop().create_future())
         self._load, self._choice = load, choice
         self._set_state(Loading(0.0, "Waiting for the answer" if self._jobs else "Starting"))
         self._load_asked.emit(load)
-        await _settled(load.done, load.stop)
+        return load
 
     async def answer(self, request: Request, on_piece: OnPiece = lambda piece: None) -> Answer:
         """Ask the model. A stopped answer is an answer; a failure raises here.
@@ -160,6 +168,7 @@ class ModelThread(QObject):
         """
         self._refuse_when_closing()
         self._end_inquiries()
+        self._wake()
         job = _Job(request, _Pieces(on_piece, self), asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         if self._load:
@@ -179,6 +188,7 @@ class ModelThread(QObject):
         `end` is called, here, when the model is wanted for something else or closed; the work
         is to return soon then. While a model loads this waits for it.
         """
+        self._wake()
         await self._no_load_under_way()
         self._end_inquiries()
         loan = _Loan(work, end, asyncio.get_running_loop().create_future())
@@ -216,7 +226,19 @@ class ModelThread(QObject):
         self.cancel_load()
         self._end_loans()
         self._end_inquiries()
+        self._is_resting = False
         self._unload_asked.emit()
+
+    def rest(self) -> None:
+        """Free the model until an answer or a loan is wanted, which loads it again."""
+        if isinstance(self._state, Ready):
+            self.unload()
+            self._is_resting = True
+
+    def _wake(self) -> None:
+        if self._is_resting and not self._is_closing:
+            # What comes of it is told by the state, and to those who wait for the model.
+            self._begin_load(self._choice).done.add_done_callback(asyncio.Future.exception)
 
     async def close(self, seconds: float = PATIENCE_SECONDS) -> bool:
         """End everything, free the model, end the thread.
@@ -262,6 +284,7 @@ class ModelThread(QObject):
         job.pieces.flush()
         job.pieces.deleteLater()
         self._jobs.remove(job)
+        self.worked.emit()
         _settle(job.answer, outcome)
 
     @Slot(object, float, str)
@@ -312,6 +335,7 @@ class ModelThread(QObject):
     @Slot(object, object)
     def _on_given_back(self, loan: _Loan, outcome: object) -> None:
         self._loans.remove(loan)
+        self.worked.emit()
         _settle(loan.outcome, outcome)
 
     @Slot(object, object)

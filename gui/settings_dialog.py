@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.fit import Card
 from core.settings import Settings
 
 _CONTROL_SIZE = (168, 30)
@@ -43,6 +44,7 @@ _DTYPES = (
     ("bfloat16", "bfloat16"),
     ("float32", "float32"),
 )
+_SPREAD = ((False, "Say so"), (True, "Spread it"))
 _UPDATES = ((False, "When I ask"), (True, "At each start"))
 _THEMES = (("system", "Like the system"), ("light", "Light"), ("dark", "Dark"))
 
@@ -55,12 +57,16 @@ class SettingsDialog(QDialog):
 
     saved = Signal(object)
 
-    def __init__(self, settings: Settings, parent: QWidget | None = None):
+    def __init__(
+        self, settings: Settings, parent: QWidget | None = None, cards: Sequence[Card] = ()
+    ):
+        """`cards` are the CUDA cards to choose from."""
         super().__init__(parent)
         self.setObjectName("settings_dialog")
         self.setWindowTitle("Settings")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._settings = settings.model_copy(deep=True)
+        self._cards = cards
         self._values: dict[str, Any] = {}
         self._controls: dict[str, QWidget] = {}
         self.tabs = QTabWidget()
@@ -144,7 +150,7 @@ class SettingsDialog(QDialog):
 
     def _build_model(self) -> None:
         page = self._page("Model")
-        devices = list(_DEVICES)
+        devices = [*_DEVICES, *((f"cuda:{card.index}", _named(card)) for card in self._cards)]
         if self._settings.device not in dict(devices):
             devices.append((self._settings.device, self._settings.device))
         self._choice(
@@ -163,6 +169,23 @@ class SettingsDialog(QDialog):
             " next.",
             _DTYPES,
         )
+        self._choice(
+            page,
+            "may_spread",
+            "When a model does not fit",
+            "Spread, it lies on all graphics cards and in the computer's own memory, and answers"
+            " far more slowly. Takes effect when a model is loaded next.",
+            _SPREAD,
+        )
+        rest = self._whole(
+            page,
+            "rest_minutes",
+            "Let go of it when idle",
+            "After so many minutes without a question its memory is given back; the next question"
+            " loads it again. 0 keeps it.",
+            suffix=" min",
+        )
+        rest.setSpecialValueText("Never")
         page.addStretch(1)
 
     def _build_look(self) -> None:
@@ -240,7 +263,7 @@ class SettingsDialog(QDialog):
         words: str,
         suffix: str = "",
         step: int = 1,
-    ) -> None:
+    ) -> QSpinBox:
         low, high = _bounds(name)
         control = _Whole()
         control.setRange(int(low), int(high))
@@ -248,6 +271,7 @@ class SettingsDialog(QDialog):
         control.setSuffix(suffix)
         words = f"{words} From {low:.0f} to {high:.0f}."
         self._row(page, name, title, words, control)
+        return control
 
     def _fraction(self, page: QVBoxLayout, name: str, title: str, words: str) -> None:
         low, high = _bounds(name)
@@ -353,6 +377,10 @@ class _Choice(QComboBox):
             super().wheelEvent(event)
         else:
             event.ignore()
+
+
+def _named(card: Card) -> str:
+    return f"{card.name}, {card.memory / 1e9:.0f} GB"
 
 
 def _bounds(name: str) -> tuple[float, float]:

@@ -65,8 +65,8 @@ def test_window_module_knows_of_core_what_it_needs_to(name):
     if name != "gui.model_thread":
         assert "core.engine" not in known
         assert "core.checkpoint" not in known
-    allowed = ("gui.app", "gui.session", "gui.folder_run", "gui.self_test", "gui.model_shelf")
-    if name not in allowed:
+    allowed = ("app", "session", "folder_run", "self_test", "model_shelf", "model_care")
+    if name.removeprefix("gui.") not in allowed:
         assert "core.settings" not in known or name == "gui.settings_dialog"
         assert "gui.session" not in known
         assert "gui.model_thread" not in known

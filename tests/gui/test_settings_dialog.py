@@ -4,6 +4,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialogButtonBox
 
+from core.fit import Card
 from core.settings import Settings
 from gui.settings_dialog import SettingsDialog
 
@@ -150,3 +151,29 @@ def test_every_choice_is_explained_and_named(opened):
         control = dialog.control(name)
         assert control.accessibleName()
         assert len(control.accessibleDescription()) > 20
+
+
+def test_each_graphics_card_can_be_chosen_by_its_name(qtbot):
+    cards = (Card(0, "RTX 4090", 24 * 10**9, 0), Card(1, "RTX 3060", 12 * 10**9, 0))
+    dialog = SettingsDialog(Settings(), cards=cards)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    qtbot.addWidget(dialog)
+    dialog.open()
+    box = dialog.control("device")
+    assert [box.itemText(number) for number in (-2 + box.count(), -1 + box.count())] == [
+        "RTX 4090, 24 GB",
+        "RTX 3060, 12 GB",
+    ]
+    box.setCurrentIndex(box.findText("RTX 3060, 12 GB"))
+    assert saved(dialog, qtbot).device == "cuda:1"
+
+
+def test_idle_minutes_and_spreading_are_chosen(opened, qtbot):
+    dialog = opened()
+    assert dialog.control("rest_minutes").text() == "Never"
+    write(dialog, "rest_minutes", "30")
+    spread = dialog.control("may_spread")
+    spread.setCurrentIndex(spread.findData(True))
+    settings = saved(dialog, qtbot)
+    assert (settings.rest_minutes, settings.may_spread) == (30, True)
+    assert settings.model_choice.may_spread

@@ -1,0 +1,75 @@
+"""Looks after the loaded model: lets it rest when idle, and says what helps where it is too big."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, QTimer, Slot
+
+from core.errors import OutOfMemory
+from core.transcript import Failed, ModelChoice, ModelState, Ready
+from gui.main_window import MainWindow
+from gui.model_thread import ModelThread
+
+_MS_PER_MINUTE = 60_000
+
+
+class ModelCare(QObject):
+    """Lives beside the window, which shows its notices and tells when their buttons are pressed."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        model: ModelThread,
+        begin: Callable[[Coroutine], None],
+        load: Callable[[ModelChoice], Coroutine],
+        rest_minutes: Callable[[], int],
+        parent: QObject | None = None,
+    ):
+        """`rest_minutes` gives after how many minutes without work a model rests; 0 is never."""
+        super().__init__(parent)
+        self._window, self._model = window, model
+        self._begin, self._load = begin, load
+        self._rest_minutes = rest_minutes
+        self._offered: dict[str, ModelChoice] = {}
+        self.idle = QTimer(self, singleShot=True)
+        self.idle.timeout.connect(self._on_idle)
+        model.state_changed.connect(self._on_state_changed)
+        model.worked.connect(self.count_anew)
+        window.notice_action_chosen.connect(self._on_action_chosen)
+
+    @Slot()
+    def count_anew(self) -> None:
+        """The time without work begins now; also when another time was chosen."""
+        minutes = self._rest_minutes()
+        if minutes and isinstance(self._model.state, Ready):
+            self.idle.start(minutes * _MS_PER_MINUTE)
+        else:
+            self.idle.stop()
+
+    @Slot(object)
+    def _on_state_changed(self, state: ModelState) -> None:
+        self.count_anew()
+        match state:
+            case Failed(OutOfMemory(precision=str() as precision) as error):
+                words = f"Load it in {precision.replace('-', ' ')}s"
+                self._offered = {words: replace(self._model.choice, dtype=precision)}
+                self._window.show_notice(str(error), words)
+
+    @Slot(str)
+    def _on_action_chosen(self, words: str) -> None:
+        if choice := self._offered.pop(words, None):
+            self._begin(self._load(choice))
+
+    @Slot()
+    def _on_idle(self) -> None:
+        if self._model.is_busy or self._model.is_lent:
+            self.count_anew()
+            return
+        minutes = self._rest_minutes()
+        self._model.rest()
+        self._window.show_notice(
+            f"The model was let go of after {minutes} minute{'s' if minutes > 1 else ''} without "
+            "a question. It loads again with the next one."
+        )
