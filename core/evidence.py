@@ -134,7 +134,7 @@ class Examiner:
                 is_content=not is_function_word(text[begin:end]),
             )
             measured.append(word)
-        found = doubts(measured, seen.log_p, seen.likeliest[:, 0], unseen.log_p)
+        found = doubts(measured, seen.log_p)
         return tuple(replace(w, doubt=d) for w, d in zip(measured, found, strict=True))
 
     def _candidates(self, ids: Sequence[int], seen: _Scores, token: int) -> tuple[Candidate, ...]:
