@@ -136,6 +136,7 @@ class FaultDialog(QDialog):
         sentence.setWordWrap(True)
         self._details = QPlainTextEdit(details)
         self._details.setObjectName("details_text")
+        self._details.setProperty("class", "field")
         self._details.setReadOnly(True)
         self._details.setAccessibleName("Details")
         self._details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
