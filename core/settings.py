@@ -144,6 +144,7 @@ class Settings(BaseModel):
 
     theme: Literal["system", "light", "dark"] = "system"
     text_percent: int = Field(default=100, ge=50, le=300)
+    underlines_doubt: bool = True
     checks_for_updates: bool = False
     updates_address: str = ""
     window: str = ""

@@ -5,9 +5,25 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PySide6.QtCore import QMimeData, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import (
+    QEvent,
+    QMimeData,
+    QPoint,
+    QPointF,
+    QRect,
+    QRectF,
+    Qt,
+    QUrl,
+    Signal,
+    Slot,
+)
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QFont,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
     QTextBlock,
     QTextBlockFormat,
     QTextCharFormat,
@@ -16,8 +32,9 @@ from PySide6.QtGui import (
     QTextFormat,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QSizePolicy, QTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QSizePolicy, QTextEdit, QWidget
 
+from gui.answer_words import AnswerWords
 from gui.theme import Theme
 
 _LINE_HEIGHT = 140.0
@@ -29,13 +46,24 @@ _FEATURES = (
 
 
 class AnswerText(QTextEdit):
-    """As high as its text. Nothing in it is fetched, and no link leads out of it."""
+    """As high as its text. Nothing in it is fetched, and no link leads out of it.
+
+    Once `words` are known: `word_hovered(int)`, `word_chosen(int)` by a click or the arrow keys,
+    `word_menu_asked(int, QPoint)`, the index of a word and -1 for none; Esc chooses none.
+    `entered()`: the pointer came over the text.
+    """
 
     height_changed = Signal()
+    word_hovered = Signal(int)
+    word_chosen = Signal(int)
+    word_menu_asked = Signal(int, QPoint)
+    entered = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setProperty("class", "answer")
+        self.words = AnswerWords(self, theme)
+        self._pressed_at: QPointF | None = None
         self.setFont(theme.reading_font)
         self.setReadOnly(True)
         self.setAccessibleName("Answer")
@@ -45,6 +73,7 @@ class AnswerText(QTextEdit):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.setTabChangesFocus(True)
+        self.viewport().setMouseTracking(True)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -59,6 +88,7 @@ class AnswerText(QTextEdit):
 
     def show_complete(self, text: str) -> None:
         """Set the whole text, as Markdown. A reader's selection does not survive this."""
+        self.words.clear()
         document = self.document()
         document.setMarkdown(_harmless(text), _FEATURES)
         _unlink(document)
@@ -77,6 +107,108 @@ class AnswerText(QTextEdit):
         mime = QMimeData()
         mime.setText(self.textCursor().selection().toPlainText())
         return mime
+
+    # The words
+
+    def choose_word(self, index: int) -> None:
+        """Mark a word as the one that is looked into, or none with -1."""
+        if index != self.words.chosen:
+            self.words.chosen = index
+            # The frame round the word takes the text cursor's place.
+            self.setCursorWidth(0 if index >= 0 else 1)
+            self.viewport().update()
+            self.word_chosen.emit(index)
+
+    def hover_word(self, index: int) -> None:
+        if index != self.words.hovered:
+            self.words.hovered = index
+            self.viewport().update()
+            self.word_hovered.emit(index)
+
+    def word_rect(self, index: int) -> QRect:
+        """Where a word lies on the screen."""
+        rect = self.words.rect(index).toAlignedRect()
+        return QRect(self.viewport().mapToGlobal(rect.topLeft()), rect.size())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if not self.words.draws:
+            super().paintEvent(event)
+            return
+        with QPainter(self.viewport()) as painter:
+            self.words.paint_below(painter)
+        super().paintEvent(event)
+        with QPainter(self.viewport()) as painter:
+            self.words.paint_above(painter, QRectF(event.rect()))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        if event.buttons() == Qt.MouseButton.NoButton:
+            self.hover_word(self.words.at(event.position()))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        super().mousePressEvent(event)
+        is_left = event.button() == Qt.MouseButton.LeftButton
+        self._pressed_at = event.position() if is_left else None
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        pressed, self._pressed_at = self._pressed_at, None
+        if pressed is None or self.textCursor().hasSelection():
+            return
+        moved = (event.position() - pressed).manhattanLength()
+        if moved < QApplication.startDragDistance():
+            self.choose_word(self.words.at(event.position()))
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Leave:
+            self.hover_word(-1)
+        elif event.type() == QEvent.Type.Enter:
+            self.entered.emit()
+        return super().viewportEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        is_escape = (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_Escape
+        )
+        if is_escape and self.words.chosen >= 0:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        words, chosen = self.words, self.words.chosen
+        if chosen < 0 or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            super().keyPressEvent(event)
+            return
+        match event.key():
+            case Qt.Key.Key_Left:
+                self.choose_word(words.beside(chosen, -1))
+            case Qt.Key.Key_Right:
+                self.choose_word(words.beside(chosen, 1))
+            case Qt.Key.Key_Up:
+                self.choose_word(words.across(chosen, -1))
+            case Qt.Key.Key_Down:
+                self.choose_word(words.across(chosen, 1))
+            case Qt.Key.Key_Home:
+                self.choose_word(words.end(-1))
+            case Qt.Key.Key_End:
+                self.choose_word(words.end(1))
+            case Qt.Key.Key_Escape:
+                self.choose_word(-1)
+            case _:
+                super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        chosen = self.words.chosen
+        index = chosen if by_key else self.words.at(QPointF(event.pos()))
+        if index < 0:
+            super().contextMenuEvent(event)
+            return
+        at = self.word_rect(index).bottomLeft() if by_key else event.globalPos()
+        self.word_menu_asked.emit(index, at)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """The conversation scrolls, not its parts."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QKeyEvent
@@ -18,10 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.transcript import Answer, Ending
+from core.transcript import Answer, Ending, Span, without
 from gui.answer_text import AnswerText
 from gui.line_break import breakable
 from gui.theme import Theme
+
+if TYPE_CHECKING:
+    from core.words import Evidence
 
 _ANSWERING = "Answering…"
 _ENDINGS = {
@@ -38,6 +42,7 @@ class ExchangeView(QFrame):
     regenerate_asked = Signal()
     edited = Signal(str)
     inspect_asked = Signal()
+    answer_entered = Signal()
     height_changed = Signal()
 
     def __init__(self, theme: Theme, prompt: str, parent: QWidget):
@@ -45,6 +50,8 @@ class ExchangeView(QFrame):
         self.setProperty("class", "exchange")
         self.prompt = prompt
         self.answer = ""
+        self.evidence: Evidence | None = None
+        self.struck: tuple[Span, ...] = ()
         self.is_open = False
         self._theme = theme
         self._is_last = False
@@ -90,9 +97,35 @@ class ExchangeView(QFrame):
         self._show_actions()
         self.height_changed.emit()
 
+    @property
+    def text(self) -> str:
+        """The answer without what was struck out; `answer` is what the model said."""
+        return without(self.answer, self.struck)
+
+    def show_evidence(self, evidence: Evidence) -> bool:
+        """Let the words be pointed at. False when they are not this answer's."""
+        words = evidence.words
+        if any(self.answer[word.begin : word.end] != word.text for word in words):
+            return False
+        self.evidence = evidence
+        self.answer_text.words.show(words)
+        return True
+
+    def show_struck(self, struck: Sequence[Span]) -> None:
+        """These parts of the answer are struck out; they can still be read."""
+        self.struck = tuple(struck)
+        self.answer_text.words.strike(self.answer, self.struck)
+
+    def can_look_again(self, index: int) -> bool:
+        """Whether the model can be asked for the thing that this word names."""
+        # numpy is there by now; the window's start did without.
+        from core.words import question_about
+
+        return question_about(self.answer, self.answer_text.words.words[index]) is not None
+
     def copy(self) -> None:
-        """The answer exactly as the model said it."""
-        QGuiApplication.clipboard().setText(self.answer)
+        """The answer as the model said it, less what was struck out."""
+        QGuiApplication.clipboard().setText(self.text)
         self._theme.set_icon(self.copy_button, "check", "accent")
         self.copy_button.setToolTip("Copied")
         self._copied.start()
@@ -156,6 +189,7 @@ class ExchangeView(QFrame):
         line.addWidget(self.edit_button, 0, Qt.AlignmentFlag.AlignTop)
         self.answer_text = AnswerText(self._theme)
         self.answer_text.height_changed.connect(self.height_changed)
+        self.answer_text.entered.connect(self._on_answer_entered)
         self.answer_text.hide()
         self.foot_label = QLabel()
         self.foot_label.setProperty("class", "foot")
@@ -206,6 +240,11 @@ class ExchangeView(QFrame):
         self.again_button.setVisible(again and self.error_line is None)
         if self.error_line is not None:
             self.error_line.try_button.setVisible(again)
+
+    @Slot()
+    def _on_answer_entered(self) -> None:
+        if not self.is_open and self.evidence is None:
+            self.answer_entered.emit()
 
     @Slot()
     def _on_copied_over(self) -> None:

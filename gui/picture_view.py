@@ -9,6 +9,7 @@ from functools import partial
 from PIL import Image
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
+    QColor,
     QEnterEvent,
     QHideEvent,
     QImage,
@@ -16,6 +17,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPen,
     QResizeEvent,
     QWheelEvent,
 )
@@ -35,11 +37,14 @@ _STEP = 1.25
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """An image over `box` of the picture's own pixels, of which parts may lie outside it."""
+    """An image over `box` of the picture's own pixels, of which parts may lie outside it.
+
+    `frame` is a part of the picture that is framed."""
 
     image: QImage
     box: QRectF
     has_hard_edges: bool = False
+    frame: QRectF | None = None
 
 
 class PictureView(QWidget):
@@ -315,15 +320,25 @@ class PictureView(QWidget):
             room / side
             for room, side in zip((target.width(), target.height()), self._pixels.size, strict=True)
         )
-        place = QRectF(
-            target.left() + layer.box.left() * across,
-            target.top() + layer.box.top() * down,
-            layer.box.width() * across,
-            layer.box.height() * down,
-        )
+
+        def on_screen(box: QRectF) -> QRectF:
+            return QRectF(
+                target.left() + box.left() * across,
+                target.top() + box.top() * down,
+                box.width() * across,
+                box.height() * down,
+            )
+
         smooth = QPainter.RenderHint.SmoothPixmapTransform
         painter.setRenderHint(smooth, not layer.has_hard_edges)
-        painter.drawImage(place, layer.image)
+        painter.drawImage(on_screen(layer.box), layer.image)
+        if layer.frame is not None:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            # Light on dark, to be seen on any picture.
+            for colour, width in ((QColor(0, 0, 0, 150), 4.0), (QColor(255, 255, 255, 230), 1.5)):
+                painter.setPen(QPen(colour, width))
+                painter.drawRoundedRect(on_screen(layer.frame), 4, 4)
 
     def _paint_part(self, painter: QPainter, target: QRectF) -> None:
         """From the smallest copy that has a pixel for each of the screen's."""

@@ -29,6 +29,7 @@ from core.transcript import (
     Ready,
     Request,
     Sampling,
+    Span,
     Transcript,
 )
 from gui.model_thread import ModelThread
@@ -36,6 +37,7 @@ from gui.model_thread import ModelThread
 if TYPE_CHECKING:
     from core.model_view import Eye
     from core.trace import Trace
+    from core.words import Evidence, Word, WordMap
     from gui.model_thread import Engine
 
 ANOTHER_TEMPERATURE = 0.7
@@ -53,7 +55,9 @@ class Session(QObject):
     `conversation_cleared()`, `conversation_cut(int)`: how many exchanges are left.
     `conversation_reopened(Transcript)`: an earlier one, to go on with.
     `answer_begun(str prompt)`, `piece_said(str)`, `answer_finished(Answer)`,
-    `answer_failed(AppError)`. `ask_refused(str prompt)`: not asked, a notice says why.
+    `answer_failed(AppError)`. `answer_struck(int, tuple, bool)`: what is now struck out of the
+    answer at an index, as spans, and whether that can be undone. `ask_refused(str prompt)`: not
+    asked, a notice says why.
     `model_changed(ModelState)`. `insight_changed(Insight)`: what can be seen of the loaded model's
     work. `noticed(str)`: a sentence to show.
 
@@ -71,6 +75,7 @@ class Session(QObject):
     piece_said = Signal(str)
     answer_finished = Signal(object)
     answer_failed = Signal(object)
+    answer_struck = Signal(int, object, bool)
     ask_refused = Signal(str)
     model_changed = Signal(object)
     insight_changed = Signal(object)
@@ -256,6 +261,74 @@ class Session(QObject):
             reason = error.strerror or str(error)
             self.noticed.emit(f"“{path.name}” cannot be written ({reason}). Choose another folder.")
 
+    async def evidence(self, index: int) -> Evidence:
+        """What each word of answer `index` rests on. Raises AppError when it cannot be had, and
+        Cancelled when something else is asked meanwhile."""
+        conversation, answer = self._said(index)
+        if index not in conversation.evidence:
+            request = conversation.request(index, self._settings.sampling)
+            self._refuse_unless_free(conversation.transcript.exchanges[index].model, "evidence")
+            conversation.evidence[index] = await self._model.inquire(
+                lambda engine, stop: engine.evidence(request, answer, stop)
+            )
+            self._refuse_if_left(conversation)
+        return conversation.evidence[index]
+
+    async def word_map(self, index: int, word: Word) -> WordMap:
+        """Where on the picture a word of answer `index` rests. Raises as `evidence`."""
+        conversation, answer = self._said(index)
+        request = conversation.request(index, self._settings.sampling)
+        self._refuse_unless_free(conversation.transcript.exchanges[index].model, "evidence")
+        word_map = await self._model.inquire(
+            lambda engine, stop: engine.word_map(request, answer, word)
+        )
+        self._refuse_if_left(conversation)
+        return word_map
+
+    async def look_again(self, index: int, word: Word) -> Evidence:
+        """Ask the model whether the thing that the word names is there; the evidence of answer
+        `index` with what it said. Raises as `evidence`."""
+        conversation, answer = self._said(index)
+        request = conversation.request(index, self._settings.sampling)
+        self._refuse_unless_free(conversation.transcript.exchanges[index].model, "evidence")
+        presence = await self._model.inquire(
+            lambda engine, stop: engine.look_again(request, answer, word)
+        )
+        self._refuse_if_left(conversation)
+        evidence = await self.evidence(index)
+        words = [
+            replace(one, presence=presence) if one.begin == word.begin else one
+            for one in evidence.words
+        ]
+        conversation.evidence[index] = replace(evidence, words=tuple(words))
+        return conversation.evidence[index]
+
+    def strike(self, index: int, span: Span, *, is_struck: bool) -> None:
+        """Strike a part of answer `index` out, or put it back; kept beside what was said."""
+        conversation = self._conversation
+        if conversation is None or index >= len(conversation.transcript.exchanges):
+            return
+        before = conversation.transcript.exchanges[index].struck
+        after = {*before, span} if is_struck else {one for one in before if one != span}
+        conversation.strikes.append((index, before))
+        self._strike(conversation, index, tuple(sorted(after)))
+
+    def undo_strike(self) -> None:
+        """Take back the last striking out, or putting back, in this conversation."""
+        if self._conversation and self._conversation.strikes:
+            self._strike(self._conversation, *self._conversation.strikes.pop())
+
+    def _strike(self, conversation: _Conversation, index: int, struck: tuple[Span, ...]) -> None:
+        exchanges = list(conversation.transcript.exchanges)
+        exchanges[index] = replace(exchanges[index], struck=struck)
+        conversation.transcript = replace(conversation.transcript, exchanges=tuple(exchanges))
+        self._keep(conversation)
+        self.answer_struck.emit(index, struck, bool(conversation.strikes))
+
+    def _refuse_if_left(self, conversation: _Conversation) -> None:
+        if conversation is not self._conversation:
+            raise Cancelled("The conversation was left.")
+
     async def trace(self, index: int) -> Trace:
         """What went through the model for answer `index`. Raises AppError when it cannot be had."""
         conversation, answer = self._said(index)
@@ -316,7 +389,10 @@ class Session(QObject):
     def _cut(self, conversation: _Conversation, index: int) -> _Conversation:
         """Go on from before question `index`, in a conversation that is kept by itself."""
         kept = {at: request for at, request in conversation.requests.items() if at < index}
-        self._conversation = _Conversation(conversation.transcript.before(index), requests=kept)
+        found = {at: evidence for at, evidence in conversation.evidence.items() if at < index}
+        self._conversation = _Conversation(
+            conversation.transcript.before(index), requests=kept, evidence=found
+        )
         self.conversation_cut.emit(index)
         return self._conversation
 
@@ -364,6 +440,9 @@ class Session(QObject):
         conversation.is_answered.set()
         exchange = Exchange(conversation.prompt, answer, conversation.model)
         conversation.transcript = conversation.transcript.with_exchange(exchange)
+        self._keep(conversation)
+
+    def _keep(self, conversation: _Conversation) -> None:
         try:
             conversation.kept_as = self._store.save(conversation.transcript, conversation.kept_as)
         except StoreError as error:
@@ -458,12 +537,15 @@ class _Opening:
 class _Conversation:
     """A transcript that grows, and the answer on its way into it.
 
-    `requests` are what the exchanges of this day were asked with, by their index.
+    `requests` are what the exchanges of this day were asked with, by their index, `evidence` what
+    has been found of their words, and `strikes` what was struck out before each change of it.
     """
 
     transcript: Transcript
     kept_as: int | None = None
     requests: dict[int, Request] = field(default_factory=dict)
+    evidence: dict[int, Evidence] = field(default_factory=dict)
+    strikes: list[tuple[int, tuple[Span, ...]]] = field(default_factory=list)
     prompt: str = ""
     model: str = ""
     said: list[str] = field(default_factory=list)
@@ -512,7 +594,7 @@ def _picture_of(kept: KeptConversation) -> Picture:
 
 def _as_text(transcript: Transcript) -> str:
     said = [
-        f"{exchange.prompt}\n\n{exchange.answer.text if exchange.answer else '(no answer)'}\n"
+        f"{exchange.prompt}\n\n{exchange.text if exchange.answer else '(no answer)'}\n"
         for exchange in transcript.exchanges
     ]
     return "\n".join([f"{transcript.picture.name}\n", *said])

@@ -59,6 +59,8 @@ class Palette:
     danger: str
     """On window, surface, canvas, danger_soft."""
     danger_soft: str
+    doubt: str
+    """Under words: an edge, 3 to 1, and text on window, surface."""
 
 
 # The arrows and checks of fields are SVGs that Qt reads by itself: their colours are written there.
@@ -79,6 +81,7 @@ LIGHT = Palette(
     on_accent="#ffffff",
     danger="#a32a24",
     danger_soft="#fbe9e7",
+    doubt="#95580a",
 )
 DARK = Palette(
     name="dark",
@@ -97,6 +100,7 @@ DARK = Palette(
     on_accent="#06211d",
     danger="#f49b93",
     danger_soft="#40241f",
+    doubt="#e2ac57",
 )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
@@ -27,13 +28,18 @@ class TranscriptView(QFrame):
     `regenerate_asked()`: answer the last question anew. `edited(int, str)`: ask the question at
     this index in other words. `inspect_asked(int)`: look into the answer at this index.
     `model_requested()`: the way to the real model. `changed()`: an answer began or ended, or the
-    conversation is another.
+    conversation is another. Of an exchange view: `word_hovered`, `word_chosen`, `word_menu_asked`
+    as its answer's text says them, and `answer_entered`: the pointer came to words not known yet.
     Conversations of any length are laid out in slices, the part in sight first.
     """
 
     regenerate_asked = Signal()
     edited = Signal(int, str)
     inspect_asked = Signal(int)
+    word_hovered = Signal(object, int)
+    word_chosen = Signal(object, int)
+    word_menu_asked = Signal(object, int, QPoint)
+    answer_entered = Signal(object)
     model_requested = Signal()
     changed = Signal()
 
@@ -44,6 +50,7 @@ class TranscriptView(QFrame):
         self._waiting_text = LOOKING
         self._exchanges: list[ExchangeView] = []
         self._earlier: list[Exchange] = []
+        self._shows_doubt = True
         self._build()
         self.scroll_area.end_left.connect(self.end_button.setVisible)
         self.end_button.clicked.connect(self.scroll_area.go_to_end)
@@ -61,6 +68,35 @@ class TranscriptView(QFrame):
     @property
     def is_answering(self) -> bool:
         return bool(self._exchanges) and self._exchanges[-1].is_open
+
+    def index_of(self, view: QObject) -> int | None:
+        """Where an exchange stands in the conversation; None when it no longer does."""
+        if isinstance(view, ExchangeView) and view in self._exchanges:
+            return len(self._earlier) + self._exchanges.index(view)
+        return None
+
+    def view_at(self, index: int) -> ExchangeView | None:
+        """The exchange at this index; None while it is not laid out."""
+        place = index - len(self._earlier)
+        return self._exchanges[place] if 0 <= place < len(self._exchanges) else None
+
+    @property
+    def last_answered(self) -> ExchangeView | None:
+        views = (view for view in reversed(self._exchanges) if view.answer and not view.is_open)
+        return next(views, None)
+
+    def set_shows_doubt(self, shows_doubt: bool) -> None:
+        """Whether doubtful words are underlined."""
+        self._shows_doubt = shows_doubt
+        for view in self._exchanges:
+            view.answer_text.words.shows_doubt = shows_doubt
+            view.answer_text.viewport().update()
+
+    def show_word(self, view: ExchangeView, index: int) -> None:
+        """Scroll a word into sight."""
+        rect = view.answer_text.words.rect(index).toAlignedRect()
+        at = view.answer_text.viewport().mapTo(self.scroll_area.column, rect.center())
+        self.scroll_area.ensureVisible(at.x(), at.y(), 0, 2 * rect.height())
 
     def prompt_at(self, index: int) -> str:
         """The question at this index of the conversation."""
@@ -133,8 +169,8 @@ class TranscriptView(QFrame):
 
     def text(self) -> str:
         """The whole conversation as plain text."""
-        earlier = [_as_text(e.prompt, e.answer.text if e.answer else "") for e in self._earlier]
-        shown = [_as_text(view.prompt, view.answer) for view in self._exchanges]
+        earlier = [_as_text(e.prompt, e.text) for e in self._earlier]
+        shown = [_as_text(view.prompt, view.text) for view in self._exchanges]
         return "\n\n".join(earlier + shown)
 
     def copy_all(self) -> None:
@@ -143,10 +179,8 @@ class TranscriptView(QFrame):
 
     def inspect_last(self) -> None:
         """Look into the last answer there is."""
-        for view in reversed(self._exchanges):
-            if view.answer and not view.is_open:
-                view.inspect_asked.emit()
-                return
+        if view := self.last_answered:
+            view.inspect_asked.emit()
 
     def copy_last(self) -> None:
         if self._exchanges:
@@ -199,6 +233,12 @@ class TranscriptView(QFrame):
         view.regenerate_asked.connect(self.regenerate_asked)
         view.edited.connect(self._on_edited)
         view.inspect_asked.connect(self._on_inspect_asked)
+        view.answer_entered.connect(partial(self.answer_entered.emit, view))
+        text = view.answer_text
+        text.words.shows_doubt = self._shows_doubt
+        text.word_hovered.connect(partial(self.word_hovered.emit, view))
+        text.word_chosen.connect(partial(self.word_chosen.emit, view))
+        text.word_menu_asked.connect(partial(self.word_menu_asked.emit, view))
         self._theme.text_size_changed.connect(view.take_text_size)
         return view
 
@@ -212,6 +252,7 @@ class TranscriptView(QFrame):
             if exchange.answer:
                 view.begin("")
                 view.finish(exchange.answer)
+                view.show_struck(exchange.struck)
             else:
                 view.fail("This question was not answered.")
             view.set_idle(True)
@@ -250,19 +291,13 @@ class TranscriptView(QFrame):
 
     @Slot(str)
     def _on_edited(self, text: str) -> None:
-        if (index := self._index(self.sender())) is not None:
+        if (index := self.index_of(self.sender())) is not None:
             self.edited.emit(index, text)
 
     @Slot()
     def _on_inspect_asked(self) -> None:
-        if (index := self._index(self.sender())) is not None:
+        if (index := self.index_of(self.sender())) is not None:
             self.inspect_asked.emit(index)
-
-    def _index(self, view: QObject) -> int | None:
-        """Where an exchange stands in the conversation; None when it no longer does."""
-        if isinstance(view, ExchangeView) and view in self._exchanges:
-            return len(self._earlier) + self._exchanges.index(view)
-        return None
 
 
 def _as_text(prompt: str, answer: str) -> str:

@@ -14,6 +14,7 @@ TEXT_ON = {
     "accent": ("window", "surface", "canvas", "accent_soft"),
     "on_accent": ("accent", "accent_hover", "accent_pressed"),
     "danger": ("window", "surface", "canvas", "danger_soft"),
+    "doubt": ("window", "surface"),
 }
 EDGES_ON = {
     "border_strong": ("window", "surface", "canvas"),

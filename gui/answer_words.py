@@ -1,0 +1,259 @@
+"""The words of a complete answer: where each lies, which is pointed at, and how doubt is drawn."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPen, QTextDocument
+from PySide6.QtWidgets import QTextEdit
+
+from gui.theme import Theme
+
+if TYPE_CHECKING:
+    from core.transcript import Span
+    from core.words import Word
+
+# How far the document's text may have run on before a word: the address behind a link.
+_REACH = 400
+_WORD = re.compile(r"\w+(?:['’\-]\w+)*")
+_EDGES = "*_`#>[]()!\\~\"'.,;:?-“”‘’ \n\t"
+
+
+class AnswerWords:
+    """Knows an answer's words in the document that Markdown made of its text.
+
+    It draws and measures; `AnswerText` hears the pointer and the keys. Words are known by their
+    index in what `show` was given; -1 is none.
+    """
+
+    def __init__(self, edit: QTextEdit, theme: Theme):
+        self._edit, self._theme = edit, theme
+        self._words: Sequence[Word] = ()
+        self._struck: tuple[Span, ...] = ()
+        self._struck_places: list[tuple[int, int]] = []
+        # Of each word that was found: its index, and where it begins and ends in the document.
+        self._places: list[tuple[int, int, int]] = []
+        self._starts: list[int] = []
+        self._spans: dict[int, tuple[int, int]] = {}
+        self.hovered = -1
+        self.chosen = -1
+        self.shows_doubt = True
+
+    @property
+    def words(self) -> Sequence[Word]:
+        return self._words
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self._places)
+
+    @property
+    def draws(self) -> bool:
+        """There is something to be seen of them."""
+        return bool(self._places or self._struck)
+
+    def show(self, words: Sequence[Word]) -> None:
+        """Of the text that the document was made of."""
+        self._words = words
+        texts = [word.text for word in words]
+        self._places = list(_places(self._edit.document(), texts))
+        self._starts = [begin for _, begin, _ in self._places]
+        self._spans = {index: (begin, end) for index, begin, end in self._places}
+        self.hovered = self.hovered if self.hovered in self._spans else -1
+        self.chosen = self.chosen if self.chosen in self._spans else -1
+        self._edit.viewport().update()
+
+    def strike(self, text: str, struck: Sequence[Span]) -> None:
+        """These parts of the answer's `text` are struck out, whether its words are known or not."""
+        self._struck = tuple(struck)
+        self._struck_places = []
+        if struck:
+            spans = [match.span() for match in _WORD.finditer(text)]
+            texts = [text[begin:end] for begin, end in spans]
+            self._struck_places = [
+                (begin, end)
+                for index, begin, end in _places(self._edit.document(), texts)
+                if any(b <= spans[index][0] and spans[index][1] <= e for b, e in self._struck)
+            ]
+        self._edit.viewport().update()
+
+    def is_struck(self, index: int) -> bool:
+        word = self._words[index]
+        return any(begin <= word.begin and word.end <= end for begin, end in self._struck)
+
+    def clear(self) -> None:
+        self._struck, self._struck_places = (), []
+        self.show(())
+
+    # Which word
+
+    def at(self, point: QPointF) -> int:
+        """The word at a point of the viewport."""
+        if not self._places:
+            return -1
+        layout = self._edit.document().documentLayout()
+        position = layout.hitTest(point, Qt.HitTestAccuracy.ExactHit)
+        if position < 0:
+            return -1
+        number = bisect_right(self._starts, position) - 1
+        for near in (number, number - 1):
+            if near >= 0:
+                index, begin, end = self._places[near]
+                if begin <= position <= end and self._is_over(index, point):
+                    return index
+        return -1
+
+    def first(self) -> int:
+        """Where going through the words begins: the first doubtful one, else the first."""
+        order = [index for index, _, _ in self._places]
+        doubtful = (index for index in order if self._words[index].doubt_step)
+        content = (index for index in order if self._words[index].is_content)
+        return next(doubtful, next(content, order[0] if order else -1))
+
+    def beside(self, index: int, step: int) -> int:
+        """The next word or the one before; at the ends the same."""
+        order = [known for known, _, _ in self._places]
+        if index not in order:
+            return self.first()
+        return order[min(max(order.index(index) + step, 0), len(order) - 1)]
+
+    def end(self, step: int) -> int:
+        """The first word for -1, the last for 1."""
+        if not self._places:
+            return -1
+        return self._places[0 if step < 0 else -1][0]
+
+    def across(self, index: int, step: int) -> int:
+        """The word a line above or below, nearest to this one."""
+        here = self.rect(index)
+        if here.isNull():
+            return self.first()
+        rects = {other: self.rect(other) for other, _, _ in self._places}
+        tops = sorted({rect.top() for rect in rects.values()})
+        line = tops.index(here.top()) + step
+        if not 0 <= line < len(tops):
+            return index
+        there = [other for other, rect in rects.items() if rect.top() == tops[line]]
+        return min(there, key=lambda other: abs(rects[other].center().x() - here.center().x()))
+
+    def rect(self, index: int) -> QRectF:
+        """Where a word lies in the viewport; its first line, if it is broken."""
+        return next(self._rects(index), QRectF())
+
+    # Drawing
+
+    def paint_below(self, painter: QPainter) -> None:
+        """What lies behind the text."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for index, token in ((self.hovered, "raised"), (self.chosen, "accent_soft")):
+            if index >= 0:
+                painter.setBrush(self._theme.colour(token))
+                for rect in self._rects(index):
+                    painter.drawRoundedRect(rect.adjusted(-3, -1, 3, 2), 4, 4)
+        if self.chosen >= 0:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(self._theme.colour("accent"), 1.5))
+            for rect in self._rects(self.chosen):
+                painter.drawRoundedRect(rect.adjusted(-3, -1, 3, 2), 4, 4)
+
+    def paint_above(self, painter: QPainter, seen: QRectF) -> None:
+        """What lies over the text."""
+        for index, _, _ in self._places:
+            step = self._words[index].doubt_step if self.shows_doubt else 0
+            if step and not self.is_struck(index):
+                self._paint_doubt(painter, index, step, seen)
+        for begin, end in self._struck_places:
+            self._paint_struck(painter, begin, end)
+
+    def _paint_doubt(self, painter: QPainter, index: int, step: int, seen: QRectF) -> None:
+        pen = QPen(self._theme.colour("doubt"), 2.0 if step > 1 else 1.5)
+        if step == 1:
+            pen.setDashPattern([1.0, 2.0])
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+        painter.setPen(pen)
+        for rect in self._rects(index):
+            if rect.adjusted(0, 0, 0, 4).intersects(seen):
+                y = round(rect.bottom()) + 1.0
+                painter.drawLine(QPointF(rect.left(), y), QPointF(rect.right(), y))
+
+    def _paint_struck(self, painter: QPainter, begin: int, end: int) -> None:
+        veil = self._theme.colour("window")
+        veil.setAlphaF(0.6)
+        for rect in self._lines(begin, end):
+            painter.fillRect(rect.adjusted(-1, 0, 1, 0), veil)
+            painter.setPen(QPen(self._theme.colour("text_quiet"), 1.5))
+            y = round(rect.center().y()) + 1.5
+            painter.drawLine(QPointF(rect.left() - 1, y), QPointF(rect.right() + 1, y))
+
+    def _is_over(self, index: int, point: QPointF) -> bool:
+        return any(rect.adjusted(-2, -2, 2, 4).contains(point) for rect in self._rects(index))
+
+    def _rects(self, index: int) -> Iterator[QRectF]:
+        """One a line that the word stands in."""
+        if index in self._spans:
+            yield from self._lines(*self._spans[index])
+
+    def _lines(self, begin: int, end: int) -> Iterator[QRectF]:
+        document = self._edit.document()
+        block = document.findBlock(begin)
+        layout, top = block.layout(), document.documentLayout().blockBoundingRect(block)
+        position = begin - block.position()
+        stop = min(end - block.position(), block.length() - 1)
+        while position < stop:
+            line = layout.lineForTextPosition(position)
+            if not line.isValid():
+                return
+            last = min(stop, line.textStart() + line.textLength())
+            left, right = _x(line, position), _x(line, last)
+            # The line is higher than its letters; they stand on its base.
+            y = top.top() + line.y()
+            height = self._edit.fontMetrics().height()
+            base = y + line.ascent()
+            yield QRectF(
+                top.left() + min(left, right),
+                base - height * 0.8,
+                abs(right - left),
+                height,
+            )
+            if last <= position:
+                return
+            position = last
+
+
+def _x(line: Any, position: int) -> float:
+    at = line.cursorToX(position)
+    return at[0] if isinstance(at, tuple) else at
+
+
+def _places(document: QTextDocument, words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Where the words stand in the document, which has their text without Markdown's marks.
+
+    A word that cannot be found there, in order and nearby, is left out.
+    """
+    text = document.toPlainText()
+    units = _utf16(text)
+    at = 0
+    for index, word in enumerate(words):
+        core = word.strip(_EDGES)
+        if not core:
+            continue
+        found = text.find(core, at, at + _REACH + len(core))
+        if found < 0:
+            continue
+        at = found + len(core)
+        yield index, units(found), units(at)
+
+
+def _utf16(text: str):
+    """Qt counts in UTF-16: characters beyond the first 65,536 are two."""
+    if text.isascii() or max(text) <= "\uffff":
+        return lambda offset: offset
+    counts = [0]
+    for character in text:
+        counts.append(counts[-1] + 1 + (character > "\uffff"))
+    return lambda offset: counts[offset]

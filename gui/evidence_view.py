@@ -1,0 +1,334 @@
+"""What the words of answers rest on, on the screen: pointing, choosing, the map, the menu."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QMenu, QWidget
+
+from gui.exchange_view import ExchangeView
+from gui.picture_view import Layer, PictureView
+from gui.preview import PreviewMaker
+from gui.theme import Theme
+from gui.transcript_view import TranscriptView
+from gui.word_map import map_layer
+from gui.word_popup import WordPopup
+
+if TYPE_CHECKING:
+    from core.words import Evidence, Word, WordMap
+
+_HOVER_MS = 180
+# Held down, an arrow key passes words by whose maps nobody waits for.
+_MAP_MS = 60
+# From word to word one map follows the other without a flash; one that is late leaves a gap.
+_OLD_MAP_MS = 250
+
+
+class EvidenceView(QObject):
+    """Joins the words of the transcript with their popup and with the picture.
+
+    Answers are known by their index in the conversation.
+      `evidence_wanted(int, bool)`   of an answer; whether a person asked for it outright
+      `map_wanted(int, Word)`  `look_again_asked(int, Word)`
+      `strike_changed(int, int, int, bool)`  answer, begin and end in its text: struck out, or back
+      `noticed(str)`                 why something that was asked for cannot be had
+    """
+
+    evidence_wanted = Signal(int, bool)
+    map_wanted = Signal(int, object)
+    look_again_asked = Signal(int, object)
+    strike_changed = Signal(int, int, int, bool)
+    noticed = Signal(str)
+    changed = Signal()
+
+    def __init__(
+        self,
+        theme: Theme,
+        transcript_view: TranscriptView,
+        picture_view: PictureView,
+        previews: PreviewMaker,
+        window: QWidget,
+    ):
+        super().__init__(window)
+        self._transcript, self._picture = transcript_view, picture_view
+        self._previews = previews
+        self.popup = WordPopup(theme, window)
+        self.obstacle = ""
+        self._asked: dict[ExchangeView, bool] = {}
+        self._hovered: tuple[ExchangeView, int] | None = None
+        self._chosen: tuple[ExchangeView, int] | None = None
+        self._map_serial = 0
+        self._hover = QTimer(self, singleShot=True, interval=_HOVER_MS)
+        self._hover.timeout.connect(self._on_hover_over)
+        self._ask_map = QTimer(self, singleShot=True, interval=_MAP_MS)
+        self._ask_map.timeout.connect(self._on_map_due)
+        self._drop_map = QTimer(self, singleShot=True, interval=_OLD_MAP_MS)
+        self._drop_map.timeout.connect(self._on_map_stale)
+        transcript_view.word_hovered.connect(self._on_word_hovered)
+        transcript_view.word_chosen.connect(self._on_word_chosen)
+        transcript_view.word_menu_asked.connect(self._on_word_menu_asked)
+        transcript_view.answer_entered.connect(self._on_answer_entered)
+        transcript_view.changed.connect(self._on_transcript_changed)
+        transcript_view.scroll_area.verticalScrollBar().valueChanged.connect(self._on_moved)
+        picture_view.shown.connect(self.leave)
+        previews.made.connect(self._on_made)
+        self.popup.look_button.clicked.connect(self._on_look_clicked)
+        self.popup.strike_button.clicked.connect(self._on_strike_clicked)
+        window.installEventFilter(self)
+
+    @property
+    def has_chosen(self) -> bool:
+        """A word is looked into; Esc leaves it."""
+        return self._chosen is not None
+
+    def set_obstacle(self, reason: str) -> None:
+        """Why the loaded model gives no evidence, "" when it does."""
+        self.obstacle = reason
+        self._asked.clear()
+
+    def show_evidence(self, index: int, evidence: Evidence) -> None:
+        view = self._transcript.view_at(index)
+        if view is None or not view.show_evidence(evidence):
+            return
+        is_asked = self._asked.pop(view, False)
+        if is_asked and self._chosen is None:
+            self._enter(view)
+        elif self._chosen and self._chosen[0] is view:
+            self._show_popup(view, self._chosen[1], is_chosen=True)
+        self.changed.emit()
+
+    def refuse_evidence(self, index: int, reason: str = "") -> None:
+        """There is none; without a reason it can be asked for again."""
+        view = self._transcript.view_at(index)
+        if view is None:
+            return
+        is_asked = self._asked.get(view, False)
+        if not reason or is_asked:
+            self._asked.pop(view, None)
+        if reason and is_asked:
+            self.noticed.emit(reason)
+
+    def show_map(self, index: int, word: Word, word_map: WordMap) -> None:
+        """Over the picture, if the word is still the one that is looked into."""
+        if self._chosen is None or self._transcript.view_at(index) is not self._chosen[0]:
+            return
+        if _span(self._word(*self._chosen)) == _span(word):
+            self._map_serial += 1
+            self._previews.ask(("map", self._map_serial), partial(map_layer, word_map))
+
+    def end_looking(self) -> None:
+        """The model has answered, or cannot."""
+        if self._chosen is not None:
+            self._show_popup(*self._chosen, is_chosen=True)
+
+    def show_struck(self, index: int, struck: tuple[tuple[int, int], ...]) -> None:
+        view = self._transcript.view_at(index)
+        if view is None:
+            return
+        view.show_struck(struck)
+        if self._chosen and self._chosen[0] is view:
+            self._show_popup(*self._chosen, is_chosen=True)
+
+    def enter_last(self) -> None:
+        """Begin to go through the words of the last answer, with the keys."""
+        if view := self._transcript.last_answered:
+            self._enter(view)
+
+    @Slot()
+    def leave(self) -> None:
+        """No word is looked into any more."""
+        if self._chosen is None:
+            return
+        view, _ = self._chosen
+        view.answer_text.choose_word(-1)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._on_moved()
+        return False
+
+    # Pointing
+
+    @Slot(object, int)
+    def _on_word_hovered(self, view: ExchangeView, index: int) -> None:
+        self._hovered = (view, index) if index >= 0 else None
+        if self._chosen is not None:
+            return
+        if self._hovered is None:
+            self._hover.stop()
+            self.popup.hide()
+        elif self.popup.isVisible():
+            self._on_hover_over()
+        else:
+            self._hover.start()
+
+    @Slot()
+    def _on_hover_over(self) -> None:
+        if self._hovered is not None and self._chosen is None:
+            self._show_popup(*self._hovered, is_chosen=False)
+
+    @Slot(object)
+    def _on_answer_entered(self, view: ExchangeView) -> None:
+        """The pointer came to an answer whose words are not known yet."""
+        self._want(view, is_asked=False)
+
+    def _want(self, view: ExchangeView, *, is_asked: bool) -> None:
+        if view.evidence is not None or view.is_open or not view.answer:
+            return
+        if self.obstacle:
+            if is_asked:
+                self.noticed.emit(self.obstacle)
+            return
+        index = self._transcript.index_of(view)
+        was_asked = self._asked.get(view)
+        self._asked[view] = is_asked or bool(was_asked)
+        if index is not None and (was_asked is None or is_asked):
+            self.evidence_wanted.emit(index, is_asked)
+
+    # Choosing
+
+    def _enter(self, view: ExchangeView) -> None:
+        if not view.answer_text.words.is_known:
+            self._want(view, is_asked=True)
+            return
+        view.answer_text.setFocus(Qt.FocusReason.OtherFocusReason)
+        view.answer_text.choose_word(view.answer_text.words.first())
+
+    @Slot(object, int)
+    def _on_word_chosen(self, view: ExchangeView, index: int) -> None:
+        before, self._chosen = self._chosen, (view, index) if index >= 0 else None
+        self._map_serial += 1
+        self._hover.stop()
+        if before and before[0] is not view:
+            before[0].answer_text.choose_word(-1)
+            self._chosen = (view, index) if index >= 0 else self._chosen
+        if self._chosen is None:
+            self._ask_map.stop()
+            self._drop_map.stop()
+            self._picture.lay_over(None)
+            self.popup.hide()
+        else:
+            self._transcript.show_word(view, index)
+            self._show_popup(view, index, is_chosen=True)
+            self._ask_map.start()
+            self._drop_map.start()
+        self.changed.emit()
+
+    @Slot()
+    def _on_map_due(self) -> None:
+        if self._chosen is None:
+            return
+        number = self._transcript.index_of(self._chosen[0])
+        if number is not None:
+            self.map_wanted.emit(number, self._word(*self._chosen))
+
+    @Slot(object, object)
+    def _on_made(self, key: object, made: object) -> None:
+        match key:
+            case ("map", self._map_serial) if isinstance(made, Layer) and self._chosen:
+                self._drop_map.stop()
+                self._picture.lay_over(made)
+
+    @Slot()
+    def _on_map_stale(self) -> None:
+        self._picture.lay_over(None)
+
+    @Slot()
+    def _on_transcript_changed(self) -> None:
+        """An answer began, or the conversation is another."""
+        present = set(self._transcript.exchange_views)
+        self._asked = {view: asked for view, asked in self._asked.items() if view in present}
+        if self._hovered and self._hovered[0] not in present:
+            self._hovered = None
+            self.popup.hide()
+        if self._chosen and self._chosen[0] not in present:
+            self._chosen = None
+            self._picture.lay_over(None)
+            self.popup.hide()
+            self.changed.emit()
+        elif self._transcript.is_answering:
+            self.leave()
+
+    @Slot()
+    def _on_moved(self) -> None:
+        """The answers lie elsewhere now."""
+        if self._chosen is not None:
+            view, index = self._chosen
+            self.popup.place(view.answer_text.word_rect(index))
+        else:
+            self.popup.hide()
+
+    def _show_popup(self, view: ExchangeView, index: int, *, is_chosen: bool) -> None:
+        words = view.answer_text.words
+        can_look = is_chosen and view.can_look_again(index) and not self.obstacle
+        self.popup.show_word(
+            words.words[index],
+            is_struck=words.is_struck(index),
+            is_chosen=is_chosen,
+            can_look=can_look,
+        )
+        self.popup.place(view.answer_text.word_rect(index))
+
+    # What can be done
+
+    @Slot(object, int, QPoint)
+    def _on_word_menu_asked(self, view: ExchangeView, index: int, at: QPoint) -> None:
+        menu = self.menu_of(view, index)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(at)
+
+    def menu_of(self, view: ExchangeView, index: int) -> QMenu:
+        """What can be done with a word."""
+        menu = QMenu(self.popup.parentWidget())
+        menu.setObjectName("word_menu")
+        words = view.answer_text.words
+        show = menu.addAction("Show &where")
+        show.triggered.connect(partial(self._choose, view, index))
+        if words.words[index].is_content:
+            look = menu.addAction("&Look again")
+            look.setEnabled(view.can_look_again(index) and not self.obstacle)
+            look.triggered.connect(partial(self._look, view, index))
+            text = "&Put it back" if words.is_struck(index) else "&Strike it out"
+            strike = menu.addAction(text)
+            strike.triggered.connect(partial(self._strike, view, index))
+        menu.addSeparator()
+        menu.addAction("&Copy the answer").triggered.connect(view.copy)
+        return menu
+
+    def _choose(self, view: ExchangeView, index: int, checked: bool = False) -> None:
+        view.answer_text.setFocus(Qt.FocusReason.OtherFocusReason)
+        view.answer_text.choose_word(index)
+
+    def _look(self, view: ExchangeView, index: int, checked: bool = False) -> None:
+        if self._chosen != (view, index):
+            self._choose(view, index)
+        number = self._transcript.index_of(view)
+        if number is not None:
+            self.popup.show_looking()
+            self.look_again_asked.emit(number, self._word(view, index))
+
+    def _strike(self, view: ExchangeView, index: int, checked: bool = False) -> None:
+        number = self._transcript.index_of(view)
+        if number is not None:
+            begin, end = _span(self._word(view, index))
+            is_struck = view.answer_text.words.is_struck(index)
+            self.strike_changed.emit(number, begin, end, not is_struck)
+
+    @Slot()
+    def _on_look_clicked(self) -> None:
+        if self._chosen is not None:
+            self._look(*self._chosen)
+
+    @Slot()
+    def _on_strike_clicked(self) -> None:
+        if self._chosen is not None:
+            self._strike(*self._chosen)
+
+    def _word(self, view: ExchangeView, index: int) -> Word:
+        return view.answer_text.words.words[index]
+
+
+def _span(word: Word) -> tuple[int, int]:
+    return word.begin, word.end

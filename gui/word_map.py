@@ -1,0 +1,49 @@
+"""A word's map as an image to lay over the picture: bright where the word rests, dark elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QImage
+
+from gui.picture_view import Layer
+
+if TYPE_CHECKING:
+    from core.words import WordMap
+
+# Image pixels for each patch: enough for Qt to enlarge them without steps.
+_FINER = 12
+_DARKEST = 190
+_VEIL = (12, 14, 16)
+
+
+def map_layer(word_map: WordMap) -> Layer:
+    """May be called in any thread. Takes a few milliseconds."""
+    rows, columns = word_map.values.shape
+    values = Image.fromarray(word_map.values.astype("float32", copy=False), "F")
+    smooth = values.resize((columns * _FINER, rows * _FINER), Image.Resampling.BICUBIC)
+    levels = smooth.point(lambda value: value * 255.0 + 0.0).convert("L")
+    veil = levels.point([round(_DARKEST * (1 - _eased(level / 255))) for level in range(256)])
+    image = Image.merge("RGBA", [*(Image.new("L", veil.size, tint) for tint in _VEIL), veil])
+    data = image.tobytes("raw", "RGBA")
+    shown = QImage(data, image.width, image.height, QImage.Format.Format_RGBA8888)
+    return Layer(
+        # The copy owns its pixels, and is what Qt paints fastest.
+        shown.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied),
+        _rect(word_map.square),
+        frame=_rect(word_map.strongest_box),
+    )
+
+
+def _eased(share: float) -> float:
+    """Smooth from 0 to 1: what is weak is as dark as nothing, what is strong quite clear."""
+    low, high = 0.12, 0.75
+    share = min(1.0, max(0.0, (share - low) / (high - low)))
+    return share * share * (3 - 2 * share)
+
+
+def _rect(box: tuple[float, float, float, float]) -> QRectF:
+    left, top, right, bottom = box
+    return QRectF(left, top, right - left, bottom - top)

@@ -1,0 +1,245 @@
+"""What one word of an answer rests on, beside the word: how sure the model was, and of what."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.theme import Theme
+
+if TYPE_CHECKING:
+    from core.words import Candidate, Presence, Word
+
+_WIDTH = 288
+_GAP = 6
+_MARGIN = 8
+_RUNNERS_UP = 4
+# What is less likely has not been in question.
+_NEAR = 0.005
+_DOUBTS = ("", "doubtful", "very doubtful")
+# Natural logarithms of how many times as likely.
+_ADDS_LITTLE = 0.4
+_MANY_TIMES = math.log(1000)
+
+
+class WordPopup(QFrame):
+    """Floats in the window, beside the word; can be clicked only while the word is chosen."""
+
+    def __init__(self, theme: Theme, parent: QWidget):
+        super().__init__(parent)
+        self.setObjectName("word_popup")
+        self._theme, self._window = theme, parent
+        self.word: Word | None = None
+        self._build()
+        self.hide()
+
+    def show_word(
+        self,
+        word: Word,
+        *,
+        is_struck: bool = False,
+        is_chosen: bool = False,
+        can_look: bool = False,
+    ) -> None:
+        """Fill it; `place` puts it on the screen. Chosen, it offers what can be done."""
+        self.word = word
+        self.word_label.setText(word.text)
+        self.doubt_label.setText("struck out" if is_struck else _DOUBTS[word.doubt_step])
+        self._show_candidates(word)
+        self.gain_label.setText(told_gain(word.gain))
+        self.presence_label.setVisible(word.presence is not None)
+        if word.presence is not None:
+            self.presence_label.setText(told_presence(word.presence))
+        self.strike_button.setText("Put it back" if is_struck else "Strike it out")
+        self.action_row.setVisible(is_chosen and word.is_content)
+        self.look_button.setVisible(can_look and word.presence is None)
+        self.look_button.setEnabled(True)
+        self.look_button.setText("Look again")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not is_chosen)
+        self.setAccessibleName(f"{word.text}: {told_probability(word.probability)}")
+
+    def show_looking(self) -> None:
+        """The model is asked whether the thing is there."""
+        self.look_button.setEnabled(False)
+        self.look_button.setText("Looking…")
+
+    def place(self, word_rect: QRect) -> None:
+        """Below the word, which is given on the screen, or above it where there is more room."""
+        parent, column = self._window, self._column
+        inside = parent.rect().adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
+        self.setFixedWidth(min(_WIDTH, inside.width()))
+        column.invalidate()
+        column.activate()
+        size = QSize(self.width(), column.totalHeightForWidth(self.width()))
+        word = QRect(parent.mapFromGlobal(word_rect.topLeft()), word_rect.size())
+        below, above = word.bottom() + _GAP, word.top() - _GAP - size.height()
+        fits_below = below + size.height() <= inside.bottom()
+        top = below if fits_below or above < inside.top() else above
+        left = min(max(word.left() - 12, inside.left()), inside.right() - size.width())
+        self.setGeometry(QRect(QPoint(left, min(top, inside.bottom() - size.height())), size))
+        self.show()
+        self.raise_()
+
+    def _build(self) -> None:
+        self.word_label = QLabel()
+        self.word_label.setProperty("class", "section")
+        self.word_label.setTextFormat(Qt.TextFormat.PlainText)
+        self.doubt_label = QLabel()
+        self.doubt_label.setObjectName("doubt_label")
+        head = QHBoxLayout()
+        head.addWidget(self.word_label, 1)
+        head.addWidget(self.doubt_label)
+        self._rows = [
+            (_cell(number == 0), _Share(self._theme, number == 0), _cell(number == 0))
+            for number in range(1 + _RUNNERS_UP)
+        ]
+        candidates = QGridLayout()
+        candidates.setHorizontalSpacing(8)
+        candidates.setVerticalSpacing(2)
+        candidates.setColumnStretch(1, 1)
+        for number, (name, bar, share) in enumerate(self._rows):
+            name.setMaximumWidth(120)
+            candidates.addWidget(name, number, 0)
+            candidates.addWidget(bar, number, 1)
+            candidates.addWidget(share, number, 2, Qt.AlignmentFlag.AlignRight)
+        self.alone_label = _line()
+        self.alone_label.setText("No other word came near.")
+        self.gain_label = _line()
+        self.presence_label = _line()
+        self.look_button = _button("Look again")
+        self.look_button.setToolTip("Ask the model whether it is there")
+        self.strike_button = _button("Strike it out")
+        self.action_row = QWidget()
+        row = QHBoxLayout(self.action_row)
+        row.setContentsMargins(0, 6, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.look_button)
+        row.addWidget(self.strike_button)
+        row.addStretch(1)
+        self._column = column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 10)
+        column.setSpacing(6)
+        column.addLayout(head)
+        column.addLayout(candidates)
+        column.addWidget(self.alone_label)
+        column.addWidget(self.gain_label)
+        column.addWidget(self.presence_label)
+        column.addWidget(self.action_row)
+
+    def _show_candidates(self, word: Word) -> None:
+        rows = [(word.text, word.probability)]
+        rows += [(one.text.strip() or "…", one.probability) for one in runners_up(word)]
+        self.alone_label.setVisible(len(rows) == 1)
+        for number, widgets in enumerate(self._rows):
+            for widget in widgets:
+                widget.setVisible(number < len(rows))
+            if number < len(rows):
+                (text, probability), (name, bar, share) = rows[number], widgets
+                name.setText(text)
+                bar.show_share(probability)
+                share.setText(told_probability(probability))
+
+
+class _Share(QWidget):
+    """A probability as a bar."""
+
+    def __init__(self, theme: Theme, is_said: bool):
+        super().__init__()
+        self._theme, self._probability, self._is_said = theme, 0.0, is_said
+        self.setMinimumWidth(48)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def show_share(self, probability: float) -> None:
+        self._probability = probability
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            middle = self.height() / 2
+            painter.setBrush(self._theme.colour("border"))
+            painter.drawRoundedRect(QRectF(0, middle - 2, self.width(), 4), 2, 2)
+            painter.setBrush(self._theme.colour("accent" if self._is_said else "border_strong"))
+            width = max(3.0, self.width() * min(1.0, self._probability))
+            painter.drawRoundedRect(QRectF(0, middle - 2, width, 4), 2, 2)
+
+
+def runners_up(word: Word) -> list[Candidate]:
+    """What else could well have been said: not the word itself, nor its own first token."""
+    said = word.text.strip().casefold()
+    others = [one for one in word.candidates if not _begins(said, one.text.strip().casefold())]
+    return [one for one in others if one.probability >= _NEAR][:_RUNNERS_UP]
+
+
+def _begins(said: str, part: str) -> bool:
+    return bool(part) and said.startswith(part)
+
+
+def told_probability(probability: float) -> str:
+    if probability > 0.99:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.01 else f"{probability:.0%}".replace("%", " %")
+
+
+def told_gain(gain: float) -> str:
+    """What the picture adds, in words; `gain` in nats."""
+    if abs(gain) < _ADDS_LITTLE:
+        return "The words before suggest it as much as the picture does."
+    if gain < 0:
+        return f"The picture makes it {told_times(-gain)} less likely."
+    return f"The picture makes it {told_times(gain)} more likely."
+
+
+def told_times(nats: float) -> str:
+    if nats >= _MANY_TIMES:
+        return "over 1,000 times"
+    times = math.exp(nats)
+    return f"{times:.0f} times" if times >= 9.5 else f"{times:.1f} times"
+
+
+def told_presence(presence: Presence) -> str:
+    if presence.is_affirmed:
+        said = "yes"
+    elif presence.log_odds > 0:
+        said = "yes, but no more than of things that are surely absent"
+    else:
+        said = "no"
+    return f"Asked “{presence.question}” it says {said}."
+
+
+def _line() -> QLabel:
+    label = QLabel()
+    label.setProperty("class", "explanation")
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setIndent(0)
+    return label
+
+
+def _cell(is_said: bool) -> QLabel:
+    label = QLabel()
+    label.setProperty("class", "said" if is_said else "explanation")
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def _button(text: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setProperty("class", "small")
+    button.setAutoDefault(False)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return button
