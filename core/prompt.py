@@ -312,7 +312,7 @@ def pixel_values(
     std: Sequence[float] = CLIP_STD,
 ) -> np.ndarray:
     """An RGB picture as float32 (1, 3, image_size, image_size), bit for bit as the original's."""
-    square = np.asarray(_padded_square(pixels, image_size))
+    square = np.asarray(padded_square(pixels, image_size))
     tables = _normalised_bytes(tuple(mean), tuple(std))
     planes = [table[square[..., channel]] for channel, table in enumerate(tables)]
     return np.stack(planes)[None]
@@ -331,7 +331,7 @@ def _normalised_bytes(mean: tuple[float, ...], std: tuple[float, ...]) -> np.nda
 _STRIP_HEIGHT = 512
 
 
-def _padded_square(pixels: Image.Image, size: int) -> Image.Image:
+def padded_square(pixels: Image.Image, size: int) -> Image.Image:
     """The picture in the middle of a square of `PAD_COLOUR`, resized to `size`, bicubic.
 
     PIL resizes across and then down. Doing the two by themselves, the first in strips, gives the
@@ -347,12 +347,13 @@ def _padded_square(pixels: Image.Image, size: int) -> Image.Image:
         across = pixels.resize((size, height), Image.Resampling.BICUBIC)
         narrow.paste(across, (0, top))
         return narrow.resize((size, size), Image.Resampling.BICUBIC)
-    for row in range(0, height, _STRIP_HEIGHT):
-        strip_height = min(_STRIP_HEIGHT, height - row)
-        strip = Image.new("RGB", (side, strip_height), PAD_COLOUR)
-        strip.paste(pixels.crop((0, row, width, row + strip_height)), (left, 0))
-        resized = strip.resize((size, strip_height), Image.Resampling.BICUBIC)
-        narrow.paste(resized, (0, top + row))
+    strip = Image.new("RGB", (side, min(_STRIP_HEIGHT, height)), PAD_COLOUR)
+    for row in range(0, height, strip.height):
+        if row + strip.height > height:
+            strip = strip.crop((0, 0, side, height - row))
+        strip.paste(pixels, (left, -row))
+        across = strip.resize((size, strip.height), Image.Resampling.BICUBIC)
+        narrow.paste(across, (0, top + row))
     return narrow.resize((size, size), Image.Resampling.BICUBIC)
 
 
