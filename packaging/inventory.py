@@ -113,15 +113,15 @@ def write_licences(
 def _licence_texts(wheel: Distribution) -> Iterator[tuple[str, Path]]:
     for name in _LICENCE_OF.get(_normal(wheel), ()):
         yield name, LICENCES / name
-    for path in wheel.files or ():
-        place = path.as_posix()
-        if _LICENCE_NAME.search(place) and (".dist-info/" in place or place.count("/") == 1):
-            source = Path(str(wheel.locate_file(path)))
-            if source.is_file() and source.suffix not in (".py", ".pyc"):
-                yield (
-                    place.partition(".dist-info/")[2].removeprefix("licenses/") or path.name,
-                    source,
-                )
+    named = [path for path in wheel.files or () if _LICENCE_NAME.search(path.as_posix())]
+    where_they_belong = [
+        path for path in named if ".dist-info/" in path.as_posix() or len(path.parts) == 2
+    ]
+    for path in where_they_belong or named:
+        source = Path(str(wheel.locate_file(path)))
+        if source.is_file() and source.suffix not in (".py", ".pyc"):
+            name = path.as_posix().partition(".dist-info/")[2].removeprefix("licenses/")
+            yield name or path.name, source
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 import tarfile
 import tomllib
 import xml.etree.ElementTree as ElementTree
-from importlib.metadata import distribution
+from importlib.metadata import PathDistribution, distribution
 from pathlib import Path
 
 import pytest
@@ -171,6 +171,12 @@ def test_what_is_left_out_has_a_reason_and_its_bytes(packaging):
         ("resources/built_in_model/model.safetensors", True),
         ("onlooker-0.1.0.dist-info/METADATA", True),
         ("onlooker-0.1.0.dist-info/direct_url.json", False),
+        ("core/kernels.cu", True),
+        ("nvidia/cu13/lib/libnvrtc.so.13", True),
+        ("nvidia/cu13/lib/libnvrtc-builtins.so.13.0", True),
+        ("nvidia/cu13/lib/libnvrtc.alt.so.13", False),
+        ("nvidia/cu13/lib/libcusolver.so.12", True),
+        ("nvidia/cu13/lib/libcusolverMg.so.12", False),
     ],
 )
 def test_files_of_libraries_go_in_or_stay_out(packaging, place, is_wanted):
@@ -218,17 +224,46 @@ def test_licence_texts_of_wheels_are_collected(packaging, tmp_path):
     assert all(path.stat().st_size for path in written)
 
 
+def make_wheel(folder: Path, name: str, *files: str) -> PathDistribution:
+    """An installed wheel that has nothing but `files`, each with its own name inside."""
+    about = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    about.mkdir(parents=True)
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(file)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    listed = [*files, f"{about.name}/METADATA"]
+    (about / "RECORD").write_text("".join(f"{file},,\n" for file in listed))
+    return PathDistribution(about)
+
+
+def test_licence_text_deep_in_a_wheel_is_found(packaging, tmp_path):
+    import inventory
+
+    wheel = make_wheel(tmp_path / "site", "nvidia-deep-cu13", "nvidia/deep/LICENSE.txt")
+    written = inventory.write_licences(tmp_path / "licences", [wheel], [])
+    text = tmp_path / "licences" / "nvidia-deep-cu13-1.0" / "LICENSE.txt"
+    assert text in written
+    assert text.read_text() == "nvidia/deep/LICENSE.txt"
+
+
+def test_libraries_of_cuda_go_where_pytorch_looks_for_them(packaging, tmp_path, monkeypatch):
+    import bundle
+
+    inside = "nvidia/cu13/lib/libnvrtc.so.13"
+    others = ("nvidia/cu13/include/nvrtc.h", "nvidia/cu13/lib/libcudadevrt.a")
+    make_wheel(tmp_path, "nvidia-cuda-nvrtc", inside, *others)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = [place for place in bundle.cuda_libraries() if place[0].is_relative_to(tmp_path)]
+    assert found == [(tmp_path / inside, "nvidia/cu13/lib")]
+
+
 def test_wheel_without_a_licence_text_stops_the_build(packaging, tmp_path):
     import inventory
 
-    folder = tmp_path / "bare-1.0.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: bare\nVersion: 1.0\n")
-    (folder / "RECORD").write_text("bare-1.0.dist-info/METADATA,,\n")
-    from importlib.metadata import PathDistribution
-
+    wheel = make_wheel(tmp_path / "site", "bare")
     with pytest.raises(FileNotFoundError, match="bare has no licence text"):
-        inventory.write_licences(tmp_path / "licences", [PathDistribution(folder)], [])
+        inventory.write_licences(tmp_path / "licences", [wheel], [])
 
 
 # What Qt asks its ICU: how to sort, which encodings there are, where a clock stands.
