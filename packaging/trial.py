@@ -30,6 +30,12 @@ PATIENCE_SECONDS = 300
 POLL_SECONDS = 0.05
 NOBODY = 65534
 WINDOW_SECONDS, ANSWER_SECONDS = 1.5, 12.0
+# Where the XDG Base Directory Specification has settings, conversations and the log.
+PLACES = (
+    ".config/onlooker/settings.json",
+    ".local/share/onlooker/transcripts.sqlite",
+    ".local/state/onlooker/log/onlooker.log",
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -183,7 +189,9 @@ def bare_environment(home: Path) -> dict[str, str]:
 
 def offscreen(one: Stranger) -> str:
     done = one.run("--self-test", QT_QPA_PLATFORM="offscreen")
-    one.require((one.home / ".config").is_dir() or sys.platform != "linux", "no settings at home")
+    if sys.platform == "linux":
+        for place in PLACES:
+            one.require((one.home / place).is_file(), f"there is no {place} in its home")
     return words_of(done)
 
 
