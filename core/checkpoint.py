@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from core.adapter import TRAINED_WHOLE, from_trained_whole, merge
 from core.device import (
     choose_device,
     choose_dtype,
@@ -62,14 +63,16 @@ def open_engine(
     _end_if(stop)
     if checkpoint is None:
         return _open_chat_engine(choice, folder, config, device, on_progress, stop)
-    tokenizer = Tokenizer.load(folder)
+    tokenizer = Tokenizer.load(checkpoint.folder)
 
     # Seconds at the first time, so what is wrong with the folder has been said before.
     on_progress(0.02, "Starting transformers")
     from core.engine import Engine
 
-    for source in (source.folder for source in _sources(checkpoint)):
-        require_layers_in(source, read_settings(source / "config.json"), count_tensors(source))
+    require_layers_in(folder, config, count_tensors(checkpoint.folder))
+    if checkpoint.tower:
+        tower = read_settings(checkpoint.tower / "config.json")
+        require_layers_in(checkpoint.tower, tower, count_tensors(checkpoint.tower))
     model = _empty_model(checkpoint, tokenizer)
     _end_if(stop)
 
@@ -78,6 +81,10 @@ def open_engine(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     dtype, bits = choose_dtype(choice.dtype, device, parameters), weight_bits(choice.dtype)
     sizes = {"text_config": checkpoint.text, "vision_config": checkpoint.vision}
+    if checkpoint.adapter and bits:
+        raise CheckpointError(
+            f"“{folder.name}” is a LoRA, which goes into weights of 16 bits. Choose 16 bits."
+        )
     require_fit(sizes, _precision(dtype, bits), device, parameters)
     _end_if(stop)
 
@@ -93,6 +100,8 @@ def open_engine(
     _end_if(stop)
 
     on_progress(0.98, "Making the model ready")
+    if checkpoint.adapter:
+        merge(model, checkpoint.adapter)
     rebuild_buffers(model, device)
     model.eval().requires_grad_(False)
     engine = Engine(
@@ -274,7 +283,10 @@ def _sources(checkpoint: Checkpoint) -> list[Source]:
     if checkpoint.tower is None:
         return [Source(checkpoint.folder, from_transformers)]
     rename = from_original_with_tower if checkpoint.has_own_tower else from_original
-    return [Source(checkpoint.tower, from_clip), Source(checkpoint.folder, rename)]
+    sources = [Source(checkpoint.tower, from_clip), Source(checkpoint.folder, rename)]
+    if checkpoint.adapter and (checkpoint.adapter / TRAINED_WHOLE).is_file():
+        sources.append(Source(checkpoint.adapter, from_trained_whole, TRAINED_WHOLE))
+    return sources
 
 
 def rebuild_buffers(model: LlavaForConditionalGeneration, device: torch.device) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,7 @@ class Checkpoint:
     `tower` is the vision tower's own folder in the original layout, None in transformers'.
     `has_own_tower` says that, all the same, the tower among the weights is the one to use.
     `prompt_length` is how many positions of a prompt the checkpoint reads, where it says so.
+    `adapter` is the folder of a LoRA whose base is `folder`.
     """
 
     folder: Path
@@ -88,6 +89,7 @@ class Checkpoint:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     has_own_tower: bool = False
+    adapter: Path | None = None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def read_checkpoint(folder: Path, config: Mapping[str, Any] | None = None) -> Ch
     """
     config = read_config(folder) if config is None else config
     if (folder / "adapter_config.json").is_file() or (folder / "non_lora_trainables.bin").is_file():
-        raise _refusal(folder, "is a LoRA adapter; merge it with its base model first")
+        return _read_adapter(folder, config)
     architectures = config.get("architectures") or []
     if not isinstance(architectures, list):
         raise _refusal(folder, "does not say what it holds")
@@ -217,6 +219,36 @@ def _read_original_layout(folder: Path, config: Mapping[str, Any], tower: Any) -
     )
 
 
+def _read_adapter(folder: Path, config: Mapping[str, Any]) -> Checkpoint:
+    """A LoRA of the original code: its config.json is that of the whole model."""
+    tower = config.get("mm_vision_tower")
+    if not tower:
+        raise _refusal(folder, "is an adapter, and not one of the original LLaVA's")
+    whole = _read_original_layout(folder, config, tower)
+    path = folder / "adapter_config.json"
+    base = _find_base(
+        folder, read_settings(path).get("base_model_name_or_path") if path.is_file() else None
+    )
+    require_safe_folder(base)
+    return replace(whole, folder=base, adapter=folder)
+
+
+def _find_base(folder: Path, named: Any) -> Path:
+    """The folder of the model that a LoRA goes into: as named, beside it, or in the hub's cache."""
+    if not isinstance(named, str) or not named:
+        raise _refusal(folder, "is an adapter that does not say which model it belongs to")
+    for place in (folder / named, folder.parent / Path(named).name):
+        if has_weights(place):
+            return place
+    cached = _cached(named)
+    if cached and has_weights(cached):
+        return cached
+    raise CheckpointError(
+        f"“{folder.name}” is a LoRA for the model “{named}”, which is not on this computer. "
+        f"Download that model, or put its folder beside it under the name {Path(named).name}."
+    )
+
+
 def _find_tower(folder: Path, named: Any) -> Path:
     """The folder of the vision tower: as named, beside the weights, or in the hub's cache."""
     if not isinstance(named, str) or not named:
@@ -229,8 +261,8 @@ def _find_tower(folder: Path, named: Any) -> Path:
     if cached and has_weights(cached):
         return cached
     raise CheckpointError(
-        f"The vision tower “{named}” is not on this computer. Put its folder, with config.json "
-        f"and weights, into “{folder.name}” under the name {name}."
+        f"The vision tower “{named}” is not on this computer. Download it, or put its folder, "
+        f"with config.json and weights, into “{folder.name}” under the name {name}."
     )
 
 

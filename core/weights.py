@@ -27,10 +27,16 @@ Rename = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of weights, and what its names mean."""
+    """A folder of weights, and what its names mean; `file` is the one that counts, "" for all."""
 
     folder: Path
     rename: Rename
+    file: str = ""
+
+    def files(self) -> dict[Path, list[str] | None]:
+        """As `weight_files`."""
+        path = self.folder / self.file
+        return {path: None} if self.file else weight_files(self.folder)
 
 
 # ---- names -------------------------------------------------------------------------------------
@@ -224,7 +230,7 @@ def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, Place
     own = {from_transformers(name): (name, tensor) for name, tensor in model.state_dict().items()}
     places: dict[str, Place] = {}
     for source in sources:
-        for path, listed in weight_files(source.folder).items():
+        for path, listed in source.files().items():
             shard = open_shard(path)
             present = set(shard.names())
             for name in present if listed is None else listed:

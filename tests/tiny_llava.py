@@ -245,6 +245,57 @@ def write_original_layout(
     return folder
 
 
+def write_adapter(
+    folder: Path,
+    base: str,
+    sizes: Sizes = TINY,
+    *,
+    rank: int = 4,
+    alpha: int = 8,
+    suffix: str = "bin",
+    seed: int = 7,
+    **changes: Any,
+) -> Weights:
+    """A LoRA as the original code saves one; returns what it adds, and the new projector, by name.
+
+    `changes` go into adapter_config.json.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(seed)
+    saved, added = {}, {}
+    for name, shape in shapes(sizes).items():
+        if "model.layers" not in name or "proj" not in name:
+            continue
+        down = torch.randn(rank, shape[1], generator=generator) / shape[1] ** 0.5
+        up = torch.randn(shape[0], rank, generator=generator) / rank**0.5
+        stem = f"base_model.model.{name.removesuffix('.weight')}"
+        saved |= {f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": up}
+        added[name] = alpha / rank * up @ down
+    if suffix == "bin":
+        torch.save(saved, folder / "adapter_model.bin")
+    else:
+        save_file(saved, folder / "adapter_model.safetensors")
+    whole = {
+        name: tensor
+        for name, tensor in random_weights(sizes, seed).items()
+        if "mm_projector" in name
+    }
+    torch.save(
+        {f"base_model.model.{name}": tensor for name, tensor in whole.items()},
+        folder / "non_lora_trainables.bin",
+    )
+    settings = {
+        "base_model_name_or_path": base,
+        "peft_type": "LORA",
+        "r": rank,
+        "lora_alpha": alpha,
+        "bias": "none",
+        "task_type": "CAUSAL_LM",
+    }
+    _write_json(folder / "adapter_config.json", settings | changes)
+    return {**added, **whole}
+
+
 def write_tower(folder: Path, tower: Weights, sizes: Sizes = TINY) -> Path:
     """A CLIP folder as OpenAI publishes it: both of its towers in one `pytorch_model.bin`."""
     folder.mkdir(parents=True, exist_ok=True)

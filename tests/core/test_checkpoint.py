@@ -18,6 +18,7 @@ from tests.core.loading_peak import measure
 from tests.tiny_llava import (
     TINY,
     random_weights,
+    write_adapter,
     write_fast_tokenizer,
     write_original_layout,
     write_tower,
@@ -356,10 +357,92 @@ def test_llava_of_other_parts_is_for_transformers_to_run(tmp_path, changes):
     assert read_checkpoint(write_transformers_layout(tmp_path / "model", **changes)) is None
 
 
-def test_adapter_is_refused(opened, original):
-    (original / "adapter_config.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="LoRA"):
-        opened(original)
+# ---- LoRA
+
+
+@pytest.fixture
+def lora(tmp_path):
+    """A LoRA beside the base that it names, without a projector; and the merged model's weights."""
+
+    def write(suffix="bin", **how):
+        weights = random_weights(dtype=torch.float32)
+        write_original_layout(tmp_path / "vicuna", weights)
+        (tmp_path / "vicuna" / "config.json").unlink()
+        folder = tmp_path / "llava-lora"
+        write_original_layout(folder, weights)
+        for path in (*folder.glob("model*"), folder / "tokenizer.model"):
+            path.unlink()
+        changed = write_adapter(folder, "lmsys/vicuna", suffix=suffix, **how)
+        merged = {
+            name: changed[name].float() + ("mm_projector" not in name) * tensor
+            if name in changed
+            else tensor
+            for name, tensor in weights.items()
+        }
+        return folder, merged
+
+    return write
+
+
+@pytest.mark.parametrize("suffix", ["bin", "safetensors"])
+def test_lora_of_the_original_gives_the_logits_of_the_merged_model(
+    opened, tmp_path, picture, lora, suffix
+):
+    folder, merged = lora(suffix)
+    whole = write_original_layout(tmp_path / "merged", merged)
+    ours, theirs = (logits(opened(path), picture)[0] for path in (folder, whole))
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    base = write_original_layout(tmp_path / "base", random_weights(dtype=torch.float32))
+    assert not torch.allclose(ours, logits(opened(base), picture)[0], atol=1e-2)
+
+
+def test_scale_of_a_rank_stabilised_lora_is_its_own(opened, picture, lora):
+    plain, _ = lora()
+    before = logits(opened(plain), picture)[0]
+    change_settings(plain / "adapter_config.json", use_rslora=True)
+    assert not torch.allclose(logits(opened(plain), picture)[0], before, atol=1e-2)
+
+
+def change_settings(path: Path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"base_model_name_or_path": "someone/elsewhere"}, "LoRA for the model “someone/elsewhere"),
+        ({"base_model_name_or_path": None}, "does not say which model"),
+        ({"use_dora": True}, "uses use_dora"),
+        ({"peft_type": "IA3"}, "uses IA3"),
+        ({"bias": "all"}, "uses bias"),
+        ({"r": 0}, "damaged"),
+        ({"lora_alpha": "eight"}, "damaged"),
+    ],
+)
+def test_lora_that_cannot_be_used_is_refused(opened, lora, changes, cause):
+    folder, _ = lora()
+    change_settings(folder / "adapter_config.json", **changes)
+    with pytest.raises(CheckpointError, match=cause):
+        opened(folder)
+
+
+def test_lora_of_another_size_or_cut_short_is_an_error(opened, lora):
+    folder, _ = lora()
+    write_adapter(folder, "lmsys/vicuna", replace(TINY, mlp=64))
+    with pytest.raises(CheckpointError, match="another size of model"):
+        opened(folder)
+    (folder / "adapter_model.bin").write_bytes(b"no")
+    with pytest.raises(CheckpointError, match="damaged"):
+        opened(folder)
+    (folder / "adapter_model.bin").unlink()
+    with pytest.raises(CheckpointError, match="lacks adapter_model"):
+        opened(folder)
+
+
+def test_lora_in_few_bits_is_refused(opened, lora):
+    folder, _ = lora()
+    with pytest.raises(CheckpointError, match="Choose 16 bits"):
+        opened(folder, "4-bit")
 
 
 def test_missing_shard_is_named(opened, original):
