@@ -163,6 +163,18 @@ def test_memory_that_is_used_up_takes_fewer_slots_then_one_then_leaves_the_pictu
     assert [note[-36:] for note in batch.notes][-1].endswith("1 picture is looked at at once.")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a limit on memory")
+def test_run_with_more_slots_than_memory_takes_fewer_and_says_so(tmp_path):
+    for name in ("desk.png", "shapes.png"):
+        shutil.copy(ROOT / "resources" / "samples" / name, tmp_path)
+    command = [sys.executable, "-m", "tests.core.folder_in_little_memory", str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    told = json.loads(ran.stdout)
+    assert told["done"] == 2
+    assert told["notes"][0].endswith("now 256 pictures are looked at at once.")
+    assert all(told["captions"].values())
+
+
 def test_failure_among_many_is_found_by_asking_one_by_one(begin):
     engine = FolderEngine()
     engine.fail["2.png"] = EngineError("The model failed.")

@@ -24,6 +24,9 @@ else:
 from PIL import Image
 
 from core import terminal
+from core.batch import Batch
+from core.batch_plan import BatchOptions
+from core.batch_run import Control
 from core.checkpoint import open_engine
 from core.engine import Engine
 from core.errors import OutOfMemory
@@ -157,6 +160,30 @@ def test_memory_used_up_is_told_and_the_next_answer_works(tmp_path):
             assert ask(engine, Sampling(max_new_tokens=20))[0].tokens == 20
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, card)
+    engine.close()
+
+
+def test_folder_run_with_more_slots_than_the_card_holds_takes_fewer(tmp_path):
+    """512 slots of 8 MB; 2 GB are there."""
+    sizes = replace(TINY, hidden=1024, mlp=2048, heads=8, layers=4, context=4096)
+    engine = load(write_original_layout(tmp_path / "model", random_weights(sizes), sizes))
+    (tmp_path / "pictures").mkdir()
+    for number in range(6):
+        PICTURE.pixels.rotate(number).save(tmp_path / "pictures" / f"{number}.png")
+    options = BatchOptions(("What is this?",), sampling=Sampling(max_new_tokens=20))
+    batch = Batch.begin([tmp_path / "pictures"], options, tmp_path / "journals")
+    card = torch.cuda.current_device()
+    total = torch.cuda.get_device_properties(card).total_memory
+    used = torch.cuda.memory_reserved(card)
+    torch.cuda.set_per_process_memory_fraction(min(1.0, (used + 2e9) / total), card)
+    try:
+        assert batch.run(engine, Control(), slots=512).done == 6
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, card)
+    batch.close()
+    sys.stderr.write(f"{batch.notes}\n")
+    assert "256 pictures are looked at at once" in batch.notes[0]
+    assert len(list((tmp_path / "pictures").glob("*.txt"))) == 6
     engine.close()
 
 
