@@ -237,18 +237,25 @@ class _Download:
         record = await self._list(hub_id)
         with place.lock():
             place.begin(record)
-            self._total += record.size
-            self._done += place.bytes_here(record)
-            settings = [file for file in record.files if _is_settings(file)]
-            weights = [file for file in record.files if not _is_settings(file)]
-            await self._get_all(place, record, settings)
-            if tower := _tower_of(hub_id, place.whole(record, settings[0])):
-                inside = place.root if self._parent else None
-                await self._fetch(tower, self._place(inside, tower))
-            self._require_space(place)
-            await self._get_all(place, record, weights)
-            place.finish(record)
+            try:
+                await self._fetch_files(place, record)
+            finally:
+                if not place.bytes_here(record):
+                    place.forget()
         return place.folder(record.revision)
+
+    async def _fetch_files(self, place: Place, record: Record) -> None:
+        self._total += record.size
+        self._done += place.bytes_here(record)
+        settings = [file for file in record.files if _is_settings(file)]
+        weights = [file for file in record.files if not _is_settings(file)]
+        await self._get_all(place, record, settings)
+        if tower := _tower_of(record.hub_id, place.whole(record, settings[0])):
+            inside = place.root if self._parent else None
+            await self._fetch(tower, self._place(inside, tower))
+        self._require_space(place)
+        await self._get_all(place, record, weights)
+        place.finish(record)
 
     def _require_space(self, place: Place) -> None:
         needed, free = self._total - self._done, free_bytes(place.root)

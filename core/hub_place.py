@@ -123,6 +123,10 @@ class Place(ABC):
         """Remember what is wanted, so that it can be gone on with after a crash."""
         record.write(self.root)
 
+    @abstractmethod
+    def forget(self) -> None:
+        """Nothing has come: leave no trace of the wish."""
+
     def is_whole(self, record: Record, file: HubFile) -> bool:
         try:
             return self.whole(record, file).stat().st_size == file.size
@@ -187,6 +191,11 @@ class CachePlace(Place):
         reference.write_text(record.revision, encoding="utf-8")
         (self.root / RECORD).unlink(missing_ok=True)
 
+    def forget(self) -> None:
+        (self.root / RECORD).unlink(missing_ok=True)
+        if not (self.root / "refs").exists():
+            shutil.rmtree(self.root, ignore_errors=True)
+
     def _blob(self, file: HubFile) -> Path:
         return self.root / "blobs" / file.checksum
 
@@ -240,6 +249,9 @@ class FolderPlace(Place):
     def finish(self, record: Record) -> None:
         for path in self.root.glob(f"*{HALF}"):
             path.unlink()
+
+    def forget(self) -> None:
+        remove_downloaded(self.root)
 
     def _lock_path(self) -> Path:
         return self.root / _LOCK

@@ -1,0 +1,571 @@
+"""The model dialog in the whole program, over a hub on loopback and real files."""
+
+import asyncio
+import threading
+import time
+from dataclasses import replace
+
+import keyring
+import pytest
+from huggingface_hub import constants
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
+
+from core.catalogue import offers
+from core.errors import Cancelled, OutOfMemory
+from core.hub import Hub, fetch
+from core.model_list import Entry, Room, find_models, shelf
+from core.settings import load, locations
+from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
+from gui.app import Program
+from gui.model_thread import ModelThread
+from gui.models_dialog import ModelsDialog
+from gui.theme import Theme
+from gui.token_dialog import TokenDialog
+from tests.core.test_model_list import Ring
+from tests.gui.conftest import until
+from tests.hub_server import HubServer
+
+ID = "someone/tiny-llava"
+KEY = Qt.Key
+FACTS = EngineFacts("Built-in model", "cpu", "A processor", "float32", 1000, 2048)
+
+
+@pytest.fixture
+def server(tiny_transformers_layout, monkeypatch, tmp_path):
+    """The hub that HF_ENDPOINT names, and an empty HF_HOME."""
+    server = HubServer()
+    server.add(ID, tiny_transformers_layout)
+    monkeypatch.setattr(constants, "ENDPOINT", server.endpoint)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no token"))
+    with server.running():
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def ring():
+    """A keyring of this test's own."""
+    before = keyring.get_keyring()
+    ring = Ring()
+    keyring.set_keyring(ring)
+    yield ring
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def live(run, loop, qapp, home, server, checkpoint):
+    """Run a story inside a whole living program, its dialog open; `engines` opens models."""
+
+    def live(story, engines=checkpoint):
+        program = Program(qapp, loop, locations(), time.perf_counter(), ModelThread(engines))
+
+        async def life():
+            living = asyncio.create_task(program.life([]))
+            try:
+                await until(lambda: isinstance(program.model.state, Ready))
+                await story(program, await opened(program))
+            finally:
+                program.quit()
+                is_clean = await living
+            return is_clean
+
+        assert run(life())
+        program.window.deleteLater()
+
+    return live
+
+
+async def opened(program) -> ModelsDialog:
+    """The dialog, once it knows what is here."""
+    program.window.models_action.trigger()
+    await until(lambda: program.window.findChild(ModelsDialog) is not None)
+    dialog = program.window.findChild(ModelsDialog)
+    await until(lambda: dialog.chosen_key != "")
+    return dialog
+
+
+def type_id(dialog, hub_id=ID) -> None:
+    dialog.search_edit.clear()
+    QTest.keyClicks(dialog.search_edit, hub_id)
+    QTest.keyClick(dialog.search_edit, KEY.Key_Return)
+
+
+def press(dialog, name) -> None:
+    """Press the first or the second button, which must say so."""
+    details = dialog.details
+    button = next(b for b in (details.primary_button, details.second_button) if b.text() == name)
+    assert button.isEnabled()
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def says(dialog, words) -> bool:
+    return words in dialog.details.primary_button.text()
+
+
+def rows(dialog) -> list[str]:
+    model = dialog.list.model()
+    return [model.index(number).data() for number in range(model.rowCount())]
+
+
+async def got(dialog) -> None:
+    type_id(dialog)
+    press(dialog, "Get")
+    await until(lambda: says(dialog, "Load in"))
+
+
+async def held(server, dialog) -> None:
+    """A download that stands still half way."""
+    server.faults.holds = [1000]
+    type_id(dialog)
+    press(dialog, "Get")
+    await until(server.is_held.is_set)
+    await until(lambda: dialog.details.progress_bar.isVisible())
+
+
+# Get
+
+
+def test_model_is_got_loaded_and_remembered_by_the_keyboard_alone(live, home):
+    from core.checkpoint import open_engine
+
+    async def story(program, dialog):
+        type_id(dialog)
+        QTest.keyClick(dialog.list, KEY.Key_Return)
+        await until(lambda: says(dialog, "Load in 16 bits"))
+        assert rows(dialog)[0] == "On this computer"
+        QTest.keyClick(dialog.list, KEY.Key_Return)
+        await until(lambda: says(dialog, "Unload"), seconds=30)
+        assert program.model.state.facts.model == ID
+        assert ID.rpartition("/")[2] in program.window.status_line.state_label.text()
+        await until(lambda: load(home).model == ID)
+
+    live(story, open_engine)
+
+
+def test_download_pauses_within_a_second_and_goes_on(live, server):
+    async def story(program, dialog):
+        await held(server, dialog)
+        began = time.monotonic()
+        press(dialog, "Pause")
+        await until(lambda: says(dialog, "Go on"))
+        assert time.monotonic() - began < 2
+        assert dialog.details.stage_label.text() == "Paused"
+        server.go_on.set()
+        press(dialog, "Go on")
+        await until(lambda: says(dialog, "Load in"))
+
+    live(story)
+
+
+def test_download_goes_on_while_the_dialog_is_closed_and_the_status_line_tells(live, server):
+    async def story(program, dialog):
+        await held(server, dialog)
+        dialog.close()
+        button = program.window.status_line.download_button
+        await until(button.isVisible)
+        assert "tiny-llava" in button.toolTip()
+        server.go_on.set()
+        await until(lambda: not button.isVisible())
+        dialog = await opened(program)
+        assert "tiny-llava" in rows(dialog)
+
+    live(story)
+
+
+def test_program_that_is_closed_during_a_download_goes_on_with_it_at_the_next_start(live, server):
+    async def first(program, dialog):
+        await held(server, dialog)
+
+    async def second(program, dialog):
+        server.go_on.set()
+        dialog.choose(ID)
+        assert dialog.details.stage_label.text() == "Paused"
+        press(dialog, "Go on")
+        await until(lambda: says(dialog, "Load in"))
+        assert any(ranges.startswith("bytes=") for ranges in _ranges(server))
+
+    live(first)
+    live(second)
+
+
+def _ranges(server) -> list[str]:
+    return [asked.headers.get("range", "") for asked in server.asked]
+
+
+def test_cancelled_download_leaves_nothing_behind(live, server, tmp_path):
+    async def story(program, dialog):
+        await held(server, dialog)
+        press(dialog, "Cancel")
+        await until(lambda: not list((tmp_path / "cache").glob("models--*")))
+        await until(lambda: says(dialog, "Get"))
+
+    live(story)
+
+
+def test_discarded_download_is_one_to_be_had_again(live, server, tmp_path):
+    async def story(program, dialog):
+        await held(server, dialog)
+        press(dialog, "Pause")
+        await until(lambda: says(dialog, "Go on"))
+        press(dialog, "Discard")
+        await until(lambda: says(dialog, "Get"))
+        assert not list((tmp_path / "cache").glob("models--*"))
+
+    live(story)
+
+
+def test_second_download_waits_for_the_first(live, server):
+    server.repositories["someone/other-llava"] = server.repositories[ID]
+
+    async def story(program, dialog):
+        await held(server, dialog)
+        type_id(dialog, "someone/other-llava")
+        press(dialog, "Get")
+        await until(lambda: "Waits" in dialog.details.stage_label.text())
+        server.go_on.set()
+        await until(lambda: says(dialog, "Load in"))
+        assert {"tiny-llava", "other-llava"} <= set(_all_names(dialog))
+
+    live(story)
+
+
+def _all_names(dialog) -> list[str]:
+    dialog.search_edit.clear()
+    return rows(dialog)
+
+
+def test_failed_download_says_why_and_is_tried_again(live, server):
+    server.faults.busy = [(500, None), (429, "3600")]
+
+    async def story(program, dialog):
+        type_id(dialog)
+        press(dialog, "Get")
+        await until(dialog.details.error_frame.isVisible)
+        assert "asked too often" in dialog.details.error_label.text()
+        press(dialog, "Try again")
+        await until(lambda: says(dialog, "Load in"))
+        assert not dialog.details.error_frame.isVisible()
+
+    live(story)
+
+
+def test_gated_model_asks_for_a_token_which_is_kept_in_the_keyring(live, server, ring):
+    server.gated = {ID}
+
+    async def story(program, dialog):
+        type_id(dialog)
+        press(dialog, "Get")
+        await until(dialog.details.help_button.isVisible)
+        assert "accepted its licence" in dialog.details.error_label.text()
+        QTest.mouseClick(dialog.details.help_button, Qt.MouseButton.LeftButton)
+        await until(lambda: dialog.findChild(TokenDialog) is not None)
+        asking = dialog.findChild(TokenDialog)
+        QTest.keyClicks(asking.token_edit, "hf_right")
+        QTest.keyClick(asking.token_edit, KEY.Key_Return)
+        await until(lambda: "hf_right" in ring.kept.values())
+        press(dialog, "Try again")
+        await until(lambda: says(dialog, "Load in"))
+
+    live(story)
+
+
+def test_nothing_is_asked_of_the_network_before_a_model_is_wanted_nor_while_offline(live, server):
+    async def story(program, dialog):
+        assert not server.asked
+        dialog.offline_action.trigger()
+        await until(dialog.notice_bar.isVisible)
+        type_id(dialog)
+        assert not dialog.details.primary_button.isEnabled()
+        QTest.keyClick(dialog.list, KEY.Key_Return)
+        QTest.mouseClick(dialog.notice_bar.action_button, Qt.MouseButton.LeftButton)
+        await until(dialog.details.primary_button.isEnabled)
+        assert not server.asked
+
+    live(story)
+
+
+def test_models_go_into_the_folder_that_was_chosen(live, server, tmp_path, home):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    async def story(program, dialog):
+        dialog.into_action.trigger()
+        choose_folder(dialog, folder)
+        await until(lambda: dialog.into_action.isChecked())
+        await got(dialog)
+        assert (folder / "tiny-llava" / "config.json").exists()
+        assert dialog.chosen_key == str(folder / "tiny-llava")
+
+    live(story)
+    assert load(home).download_folder == str(folder)
+
+
+def choose_folder(dialog, folder) -> None:
+    (asking,) = (one for one in dialog.findChildren(QFileDialog) if one.isVisible())
+    assert asking.fileMode() is QFileDialog.FileMode.Directory
+    asking.fileSelected.emit(str(folder))
+    asking.close()
+
+
+# Move, check, remove
+
+
+def test_model_is_moved_and_loads_from_there(live, tmp_path, home):
+    folder = tmp_path / "disk"
+
+    async def story(program, dialog):
+        await got(dialog)
+        press(dialog, "Load in 16 bits")
+        await until(lambda: says(dialog, "Unload"))
+        assert not dialog.details.move_action.isEnabled()
+        assert dialog.details.move_action.toolTip() == "It is loaded. Unload it first."
+        press(dialog, "Unload")
+        await until(lambda: says(dialog, "Load in"))
+        dialog.details.move_action.trigger()
+        choose_folder(dialog, folder)
+        await until(lambda: dialog.chosen_key == str(folder / "tiny-llava"))
+        press(dialog, "Load in 16 bits")
+        await until(lambda: program.model.choice.model == str(folder / "tiny-llava"))
+        await until(lambda: says(dialog, "Unload"))
+
+    live(story)
+    assert load(home).model == str(folder / "tiny-llava")
+
+
+def test_damaged_model_is_found_out(live, tmp_path):
+    async def story(program, dialog):
+        await got(dialog)
+        dialog.details.check_action.trigger()
+        await until(dialog.notice_bar.isVisible)
+        assert "is in order" in dialog.notice_bar.text_label.text()
+        blob = max((tmp_path / "cache").rglob("blobs/*"), key=lambda path: path.stat().st_size)
+        blob.write_bytes(bytes(blob.stat().st_size))
+        dialog.details.check_action.trigger()
+        await until(dialog.details.error_frame.isVisible)
+        assert "is damaged" in dialog.details.error_label.text()
+
+    live(story)
+
+
+def test_model_is_removed_only_after_it_was_asked(live, tmp_path):
+    async def story(program, dialog):
+        await got(dialog)
+        for answer in ("Keep", "Remove"):
+            dialog.activateWindow()
+            dialog.list.setFocus()
+            await until(dialog.list.hasFocus)
+            QTest.keyClick(dialog.list, KEY.Key_Delete)
+            await until(lambda: dialog.findChild(QMessageBox, "remove_dialog") is not None)
+            box = dialog.findChild(QMessageBox, "remove_dialog")
+            (button,) = (one for one in box.buttons() if one.text() == answer)
+            assert (tmp_path / "cache" / "models--someone--tiny-llava").exists()
+            QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+            await until(lambda: dialog.findChild(QMessageBox, "remove_dialog") is None)
+        await until(lambda: says(dialog, "Get"))
+        assert not (tmp_path / "cache" / "models--someone--tiny-llava").exists()
+
+    live(story)
+
+
+def test_folder_of_ones_own_is_listed_and_taken_out_of_the_list_but_never_removed(
+    live, tiny_transformers_layout
+):
+    async def story(program, dialog):
+        dialog.add_folder_action.trigger()
+        choose_folder(dialog, tiny_transformers_layout)
+        await until(lambda: tiny_transformers_layout.name in rows(dialog))
+        dialog.choose(str(tiny_transformers_layout))
+        assert not dialog.details.remove_action.isEnabled()
+        dialog.details.forget_action.trigger()
+        await until(lambda: tiny_transformers_layout.name not in rows(dialog))
+        assert (tiny_transformers_layout / "config.json").exists()
+
+    live(story)
+
+
+def test_chosen_precision_is_the_one_that_is_loaded(live):
+    async def story(program, dialog):
+        await got(dialog)
+        QTest.mouseClick(dialog.details.precisions.button(2), Qt.MouseButton.LeftButton)
+        press(dialog, "Load in 4 bits")
+        await until(lambda: program.model.choice.model == ID)
+        assert program.model.choice.dtype == "4-bit"
+        await until(lambda: isinstance(program.model.state, Ready))
+        dialog.choose(BUILT_IN)
+        press(dialog, "Load in 16 bits")
+        await until(lambda: program.model.choice.model == BUILT_IN)
+        assert program.model.choice.dtype == "auto"
+
+    live(story)
+
+
+# The dialog by itself
+
+
+@pytest.fixture
+def dialog(qapp, qtbot):
+    dialog = ModelsDialog(Theme(qapp))
+    qtbot.addWidget(dialog)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    dialog.show()
+    return dialog
+
+
+def entries_of(tmp_path) -> list[Entry]:
+    return shelf(find_models([], tmp_path), "cuda:0")
+
+
+CARD = Room("cuda:0", "A card", 8_000_000_000)
+
+
+def here(tmp_path, hub_id) -> list[Entry]:
+    """The entries with this offer as if it were here."""
+    built_in, *others = entries_of(tmp_path)
+    assert built_in.local
+    return [
+        built_in,
+        *(
+            replace(entry, local=replace(built_in.local, model=hub_id, hub_id=hub_id))
+            if entry.key == hub_id
+            else entry
+            for entry in others
+        ),
+    ]
+
+
+def test_precision_that_fits_is_one_click_away(dialog, qtbot, tmp_path):
+    dialog.show_shelf(here(tmp_path, "llava-hf/llava-1.5-7b-hf"), CARD)
+    dialog.choose("llava-hf/llava-1.5-7b-hf")
+    shown = [label.text() for label in dialog.details.fit_labels]
+    assert [words.endswith("short") for words in shown] == [True, True, False]
+    with qtbot.waitSignal(dialog.load_asked) as asked:
+        press(dialog, "Load in 4 bits")
+    assert asked.args == ["llava-hf/llava-1.5-7b-hf", "4-bit"]
+
+
+def test_model_that_fits_in_no_precision_says_so(dialog, tmp_path):
+    dialog.show_shelf(here(tmp_path, "llava-hf/llava-1.5-13b-hf"), CARD)
+    dialog.choose("llava-hf/llava-1.5-13b-hf")
+    assert "Too large for the memory that is free" in dialog.details.hint_label.text()
+    assert "too large for here" in dialog.model.data(
+        dialog.list.currentIndex(), Qt.ItemDataRole.AccessibleTextRole
+    )
+
+
+def test_model_that_ran_out_of_memory_offers_fewer_bits(dialog, qtbot, tmp_path):
+    key = "llava-hf/llava-1.5-7b-hf"
+    dialog.show_shelf(here(tmp_path, key), replace(CARD, free=20_000_000_000))
+    dialog.show_model_state(Failed(OutOfMemory("The memory is used up.", "8-bit")), key)
+    dialog.choose(key)
+    assert "used up" in dialog.details.error_label.text()
+    assert says(dialog, "Load in 16 bits")
+    with qtbot.waitSignal(dialog.load_asked) as asked:
+        QTest.mouseClick(dialog.details.help_button, Qt.MouseButton.LeftButton)
+    assert asked.args == [key, "8-bit"]
+
+
+def test_loading_is_shown_and_can_be_cancelled(dialog, qtbot, tmp_path):
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_model_state(Loading(0.4, "Loading the weights"), BUILT_IN)
+    dialog.choose(BUILT_IN)
+    assert dialog.details.stage_label.text() == "Loading the weights"
+    assert not dialog.details.pace_label.isVisible()
+    with qtbot.waitSignal(dialog.unload_asked):
+        press(dialog, "Cancel loading")
+
+
+def test_with_nothing_but_the_built_in_model_the_first_offer_is_shown(dialog, tmp_path):
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    assert dialog.chosen_key == offers()[0].hub_id
+    assert says(dialog, "Get")
+
+
+def test_arrow_keys_walk_over_the_headings(dialog, tmp_path):
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.choose(BUILT_IN)
+    dialog.list.setFocus()
+    QTest.keyClick(dialog.list, KEY.Key_Down)
+    assert dialog.chosen_key == offers()[0].hub_id
+    QTest.keyClick(dialog.list, KEY.Key_Up)
+    assert dialog.chosen_key == BUILT_IN
+
+
+def test_words_that_are_looked_for_leave_what_has_them(dialog, tmp_path):
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    QTest.keyClick(dialog, KEY.Key_F, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClicks(dialog.search_edit, "qwen3 4b")
+    assert rows(dialog) == ["To be had from the hub", "Qwen3-VL 4B"]
+    QTest.keyClick(dialog.search_edit, KEY.Key_Escape)
+    assert len(rows(dialog)) > 10
+    QTest.keyClick(dialog.search_edit, KEY.Key_Escape)
+    assert not dialog.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("someone/model", ["By its name at the hub", "model"]),
+        (
+            "https://huggingface.co/Qwen/Qwen3-VL-4B-Instruct?x=1",
+            ["To be had from the hub", "Qwen3-VL 4B"],
+        ),
+        ("https://huggingface.co/someone/model/tree/main", ["By its name at the hub", "model"]),
+        ("no such thing", []),
+        ("../../etc/passwd", []),
+    ],
+)
+def test_any_name_at_the_hub_can_be_typed(dialog, tmp_path, typed, found):
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.search_edit.setText(typed)
+    assert rows(dialog) == found
+    assert dialog.nothing_label.isVisible() is not bool(found)
+
+
+def test_choice_stays_when_the_list_is_filled_again(dialog, tmp_path):
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.choose("google/gemma-3-4b-it")
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    assert dialog.chosen_key == "google/gemma-3-4b-it"
+    assert "access token" in dialog.details.hint_label.text()
+
+
+def test_five_hundred_models_are_shown_in_a_frame(dialog, tmp_path):
+    model = entries_of(tmp_path)[0]
+    entries = [replace(model, key=f"/models/{n}", name=f"model {n}") for n in range(500)]
+    began = time.perf_counter()
+    dialog.show_shelf(entries, CARD)
+    QApplication.sendPostedEvents()
+    dialog.grab()
+    assert time.perf_counter() - began < 2  # On a busy machine; 30 ms on an idle one.
+    assert rows(dialog)[-1] == "model 499"
+
+
+@pytest.mark.parametrize("size", [(860, 600), (560, 400)])
+def test_buttons_lie_inside_of_a_small_dialog(dialog, tmp_path, size):
+    dialog.resize(*size)
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    QApplication.sendPostedEvents()
+    for button in (
+        *(dialog.details.primary_button, dialog.details.more_button),
+        dialog.options_button,
+    ):
+        corner = button.mapTo(dialog, button.rect().bottomRight())
+        assert dialog.rect().contains(corner)
+
+
+def test_half_a_download_of_another_program_is_no_model(tmp_path, server):
+    hub = Hub(server.endpoint, tmp_path)
+    stop = threading.Event()
+    server.faults.holds = [10]
+    with pytest.raises(Cancelled):
+        fetch(hub, ID, lambda _: stop.set() if server.is_held.is_set() else None, stop)
+    (tmp_path / "models--someone--tiny-llava" / ".onlooker-download").unlink()
+    assert len(find_models([], tmp_path)) == 1
