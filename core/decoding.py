@@ -187,10 +187,12 @@ class DecodeLoop:
         slot = self._slots[number]
         # The last position is always run again: its logits are not kept.
         begin = min(slot.common(positions, pixel_values), len(positions) - 1)
-        slot.forget(begin)
         # Two positions more: a step may be launched for nothing, and resting slots write behind.
         length = len(positions) + job.inputs.max_new_tokens + 2
         self._forward.reserve(len(self._slots), length)
+        if IMAGE_TOKEN_INDEX in positions[begin:] and self._forward.takes_whole(len(positions)):
+            begin = 0
+        slot.forget(begin)
         new = positions[begin:]
         features = None
         if IMAGE_TOKEN_INDEX in new:

@@ -34,9 +34,11 @@ log = logging.getLogger(__name__)
 _ROPE_TYPES = {"default", "linear", "llama3"}
 # A graph belongs to one cache, so the cache grows in few steps.
 LENGTH_STEP = 256
-# Prefills of up to so many positions are captured: a question about a picture already looked at
-# is seldom longer.
-_SHORT = 64
+# Captured prefills have a multiple of so many rows, as many as one more question about a picture
+# seldom has; and no more than so many in all, so many kinds at a time.
+_PREFILL_STEP = 64
+_LONGEST_WHOLE = 1024
+_PREFILLS = 4
 # On a processor a step is bound by what it reads. Another thread pays from this much on; with
 # less, waiting for each other takes longer, and far longer when other programs want the cores.
 _BYTES_PER_THREAD = 32 << 20
@@ -114,6 +116,8 @@ class ForwardPass:
         self._lm_head = model.lm_head
         self._head = Matrix.joined([self._lm_head], speller)
         self._vision: Callable[[Tensor], Tensor] = _Vision(model)
+        # The pixel values of the last picture, and what became of them.
+        self._encoded: tuple[np.ndarray, Tensor] | None = None
         self._weight_bytes = self._head.nbytes + sum(layer.nbytes for layer in self._layers)
         self._position_bytes = (
             len(self._layers) * 2 * self._key_heads * self._head_dim * self.dtype.itemsize
@@ -122,15 +126,14 @@ class ForwardPass:
         # Where each slot stands; negative at rest. The device has the same in `_state`, ids first.
         self._positions: list[int] = []
         self._replay: _Graph | None = None
-        self._short_replay: Callable[[Tensor], Tensor] | None = None
+        self._prefills: dict[str, Callable[..., Tensor]] = {}
         # A graph wants the same shapes at each step; without graphs, less is read.
         self.runs_ahead = self._has_graphs = self.device.type == "cuda"
         self._told = _Told(self.device)
         if self._has_graphs:
-            with _attention_kernels():
-                self._vision = (
-                    _captured(self._vision, [self._pixels(model)], self.device) or self._vision
-                )
+            size = model.config.vision_config.image_size
+            self._pixels = torch.zeros(1, 3, size, size, device=self.device, dtype=self.dtype)
+            self._vision = _captured(self._vision, [self._pixels], self.device) or self._vision
 
     @property
     def path(self) -> str:
@@ -140,10 +143,6 @@ class ForwardPass:
         return (
             f"{graphs}, {own}, {self._layers[0].down.bits}-bit layers, {self.dtype}, {self.device}"
         )
-
-    def _pixels(self, model: Any) -> Tensor:
-        size = model.config.vision_config.image_size
-        return torch.zeros(1, 3, size, size, device=self.device, dtype=self.dtype)
 
     @torch.inference_mode()
     def reserve(self, slots: int, length: int) -> None:
@@ -157,7 +156,8 @@ class ForwardPass:
         length = max(-(-length // LENGTH_STEP) * LENGTH_STEP, self.length)
         if length == self.length:
             return
-        self._replay = self._short_replay = None
+        self._replay = None
+        self._prefills = {}
         # Zeros: a masked position still counts 0 × its value, which must not be NaN.
         shape = (slots, 2 * self._key_heads, length, self._head_dim)
         for layer in self._layers:
@@ -180,7 +180,8 @@ class ForwardPass:
 
     def release(self) -> None:
         """Gives the cache and the captured step back."""
-        self._replay = self._short_replay = None
+        self._replay = self._encoded = None
+        self._prefills = {}
         self.slots = self.length = 0
         self._positions = []
         for layer in self._layers:
@@ -193,18 +194,28 @@ class ForwardPass:
         if not self._has_graphs:
             return
         self.reserve(1, length)
-        for begin, count in ((0, length // 2), (length // 2, 24)):
-            self.prefill(0, begin, [0] * count, None).ids()
-        self.step().ids()
+        pixels = np.zeros((1, *self._pixels.shape[1:]), np.float32)
+        features = self.image_features(pixels)
+        # The original's conversation has some fifty positions beside the image's.
+        whole = [IMAGE_TOKEN_INDEX] * len(features) + [0] * 50
+        if len(whole) + 24 < length:
+            self.prefill(0, 0, whole, features).ids()
+            self.prefill(0, len(whole), [0] * 24, None).ids()
+            self.step().ids()
         self.rest(0)
 
     @torch.inference_mode()
     def image_features(self, pixel_values: np.ndarray) -> Tensor:
         """float32 (1, 3, size, size) → (image tokens, hidden size), projected.
 
-        The next call writes over it.
+        The next call for other values writes over it. Those of the same array are not made again:
+        a picture is encoded once for all that is asked about it, in whatever slots.
         """
-        return self._vision(self._sent(torch.from_numpy(pixel_values)).to(self.dtype))
+        if self._encoded is None or self._encoded[0] is not pixel_values:
+            self._encoded = None
+            features = self._vision(self._sent(torch.from_numpy(pixel_values)).to(self.dtype))
+            self._encoded = pixel_values, features
+        return self._encoded[1]
 
     def _sent(self, tensor: Tensor) -> Tensor:
         """A copy on the device. From memory that is not pinned it would wait for all under way."""
@@ -221,6 +232,8 @@ class ForwardPass:
         end = begin + len(ids)
         if features is None and self._takes_short(begin, len(ids)):
             logits = self._short_prefill(begin, ids)
+        elif features is not None and begin == 0 and self.takes_whole(len(ids)):
+            logits = self._whole_prefill(slot, ids, features)
         else:
 
             def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
@@ -257,49 +270,98 @@ class ForwardPass:
             delta = layer.down(operations.gated(layer.gate_up(states)))
         return operations.normalised(hidden, delta, self._norm, self._eps)
 
-    # ---- a few more positions of the only slot, as one graph
+    # ---- usual prefills as graphs: their launches would take longer than they do
+
+    def _captured_once(
+        self, name: str, function: Callable[..., Tensor], inputs: Sequence[Tensor]
+    ) -> Callable[..., Tensor]:
+        """`function` captured with what it is given first, until the cache changes."""
+        replay = self._prefills.get(name)
+        if replay is None:
+            while len(self._prefills) >= _PREFILLS:
+                del self._prefills[next(iter(self._prefills))]
+            state = self._state.clone()
+            replay = self._prefills[name] = _captured(function, inputs, self.device) or function
+            self._state.copy_(state)
+        return replay
 
     def _takes_short(self, begin: int, count: int) -> bool:
         return (
             self._kernels is not None
             and self.slots == 1
-            and count <= _SHORT
-            and begin + _SHORT <= self.length
+            and count <= _PREFILL_STEP
+            and begin + _PREFILL_STEP <= self.length
         )
 
     def _short_prefill(self, begin: int, ids: Sequence[int]) -> Tensor:
-        """As `prefill` into slot 0, launched at once: the launches would take longer than they."""
-        if self._short_replay is None:
-            # Nothing is held where a prefill that was taken would have to end.
-            idle = [0] * _SHORT + [self.length - _SHORT, 1]
-            state = self._state.clone()
-            given = torch.tensor(idle, device=self.device)
-            self._short_replay = _captured(self._short, [given], self.device) or self._short
-            self._state.copy_(state)
-        given = [*ids, *[0] * (_SHORT - len(ids)), begin, len(ids)]
-        return self._short_replay(self._sent(torch.tensor(given)))
+        """A few more positions in the only slot."""
+        given = [*ids, *[0] * (_PREFILL_STEP - len(ids)), begin, 0, len(ids)]
+        given = self._sent(torch.tensor(given))
+        return self._captured_once("short", self._short, [given])(given)
 
     def _short(self, given: Tensor) -> Tensor:
-        """`given` int64 (_SHORT + 2,): ids, of which only so many count; where they begin; how
-        many. What the others leave in the cache is written over before it is looked at."""
-        ids, begin, count = given[:_SHORT], given[_SHORT], given[_SHORT + 1]
+        """`given` int64: ids, of which only so many count; where they begin; the slot; how many.
+
+        What the others leave in the cache is written over before it is looked at.
+        """
+        kernels = self._kernels
+        assert kernels is not None
+        ids, place, count = given[:-3], given[-3:-1], given[-1:]
+        begin = place[0]
         places = torch.arange(self.length, device=self.device)
-        is_hidden = places > (begin + places[:_SHORT])[:, None]
+        is_hidden = places > (begin + places[: len(ids)])[:, None]
         mask = torch.zeros(is_hidden.shape, device=self.device, dtype=self.dtype)
         mask = mask.masked_fill_(is_hidden, float("-inf"))
 
-        kernels = self._kernels
-        assert kernels is not None
-
         def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
-            cache = layer.cache[0]
-            kernels.turn_and_keep(states, cache, self._cosine, self._sine, begin)
-            return self._attention(states, cache, mask)
+            kernels.turn_and_keep_at(states, layer.cache, self._cosine, self._sine, place)
+            return self._attention(states, layer.cache[0], mask)
 
         states = self._through_layers(functional.embedding(ids, self._embedding), attend)
-        logits = self._logits(states.index_select(0, count[None] - 1))
-        self._state[0, :1] = logits.argmax(-1)
-        self._state[1, :1] = begin + count
+        return self._stand(states, place, count)
+
+    def takes_whole(self, count: int) -> bool:
+        """Whether a prompt of `count` positions is best prefilled from its beginning."""
+        return self._kernels is not None and _rounded(count) <= min(self.length, _LONGEST_WHOLE)
+
+    def _whole_prefill(self, slot: int, ids: Sequence[int], features: Tensor) -> Tensor:
+        """A prompt with its picture, in any slot."""
+        first = ids.index(IMAGE_TOKEN_INDEX)
+        rows = _rounded(len(ids))
+        given = [max(number, 0) for number in ids] + [0] * (rows - len(ids))
+        given = self._sent(torch.tensor([*given, first, 0, slot, len(ids)]))
+        return self._captured_once(f"whole {rows}", self._whole, [given, features])(given, features)
+
+    def _whole(self, given: Tensor, features: Tensor) -> Tensor:
+        """`given` int64: ids, of which only so many count; where the image begins; 0, where they
+        begin; the slot; how many count."""
+        kernels = self._kernels
+        assert kernels is not None
+        ids, place, count = given[:-4], given[-3:-1], given[-1:]
+        hidden = functional.embedding(ids, self._embedding)
+        spots = given[-4] + torch.arange(len(features), device=self.device)
+        hidden.index_copy_(0, spots, features)
+        shape = (len(ids), -1, self._head_dim)
+        sizes = (self._heads, self._key_heads, self._key_heads)
+
+        def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
+            kernels.turn_and_keep_at(states, layer.cache, self._cosine, self._sine, place)
+            query, key, value = (
+                part.transpose(0, 1)[None] for part in states.view(shape).split(sizes, 1)
+            )
+            attention = functional.scaled_dot_product_attention(
+                query, key, value, is_causal=True, enable_gqa=self._heads != self._key_heads
+            )
+            return attention[0].transpose(0, 1).reshape(len(ids), -1)
+
+        return self._stand(self._through_layers(hidden, attend), place, count)
+
+    def _stand(self, states: Tensor, place: Tensor, count: Tensor) -> Tensor:
+        """The slot at `place` goes on behind its `count` rows; their last one's logits."""
+        logits = self._logits(states.index_select(0, count - 1))
+        begin, slot = place[:1], place[1:]
+        self._state[0].index_copy_(0, slot, logits.argmax(-1))
+        self._state[1].index_copy_(0, slot, begin + count)
         return logits
 
     # ---- what is looked at afterwards
@@ -536,6 +598,11 @@ def _attention_kernels() -> Iterator[None]:
         torch.backends.cuda.enable_cudnn_sdp(before)
 
 
+def _rounded(count: int) -> int:
+    """How many rows a captured prefill of `count` has."""
+    return -(-count // _PREFILL_STEP) * _PREFILL_STEP
+
+
 @contextmanager
 def _threads(bytes_read: int) -> Iterator[None]:
     """Within, torch works with as many threads as pay for so much reading."""
@@ -554,7 +621,7 @@ class Speller:
     """Multiplies by quantised weights: many rows want them spelled out, a part at a time."""
 
     # The part's bytes. All matrices are spelled out into the same memory.
-    _BYTES = 90 << 20
+    _BYTES = 45 << 20
 
     def __init__(self, kernels: Kernels | None):
         self._kernels = kernels

@@ -116,7 +116,8 @@ struct Columns {
     static const int COUNT = 128 / BITS;
     float x[COUNT];
 
-    __device__ __forceinline__ void read(const u16* row, const u16* gain) {
+    // Multiplied by `gain` where there is one; then the squares are added up too.
+    __device__ __forceinline__ void read(const u16* row, const u16* gain, float& squares) {
 #pragma unroll
         for (int i = 0; i < COUNT; i += 8) {
             unpack(*(const uint4*)(row + i), x + i);
@@ -124,7 +125,10 @@ struct Columns {
                 float g[8];
                 unpack(*(const uint4*)(gain + i), g);
 #pragma unroll
-                for (int k = 0; k < 8; k++) x[i + k] *= g[k];
+                for (int k = 0; k < 8; k++) {
+                    squares = fmaf(x[i + k], x[i + k], squares);
+                    x[i + k] *= g[k];
+                }
             }
         }
     }
@@ -160,7 +164,7 @@ struct Columns<4> {
     static const int COUNT = 32;
     u32 x[COUNT / 2];
 
-    __device__ __forceinline__ void read(const u16* row, const u16* gain) {
+    __device__ __forceinline__ void read(const u16* row, const u16* gain, float&) {
 #pragma unroll
         for (int i = 0; i < COUNT; i += 8) {
             const uint4 eight = *(const uint4*)(row + i);
@@ -250,9 +254,10 @@ __device__ __forceinline__ void multiply(const u8* weight, const void* scales, c
         for (int f = 0; f < FETCHES; f++) {
             const int at = column + f * SPAN;
             if (at >= columns) break;
-            if (NORMALISED && (span + f) % WARPS == warp) {
-                // The warps of a block share this.
+            if (BITS == 4 && NORMALISED && (span + f) % WARPS == warp) {
+                // The warps of a block share this, which would take as long as the products.
                 float v[8];
+#pragma unroll
                 for (int i = 0; i < COUNT; i += 8) {
                     unpack(*(const uint4*)(x + at + i), v);
 #pragma unroll
@@ -260,7 +265,7 @@ __device__ __forceinline__ void multiply(const u8* weight, const void* scales, c
                 }
             }
             Columns<BITS> these;
-            these.read(x + at, NORMALISED ? gain + at : (const u16*)0);
+            these.read(x + at, NORMALISED ? gain + at : (const u16*)0, squares);
 #pragma unroll
             for (int r = 0; r < ROWS; r++) {
                 float scale = 1;
@@ -276,12 +281,14 @@ __device__ __forceinline__ void multiply(const u8* weight, const void* scales, c
 #undef FETCH
     float factor = 1;
     if (NORMALISED) {
-        squares = sum_over_warp(squares);
-        if (lane == 0) squares_of[warp] = squares;
-        __syncthreads();
-        float total = 0;
+        float total = sum_over_warp(squares);
+        if (BITS == 4) {
+            if (lane == 0) squares_of[warp] = total;
+            __syncthreads();
+            total = 0;
 #pragma unroll
-        for (int i = 0; i < WARPS; i++) total += squares_of[i];
+            for (int i = 0; i < WARPS; i++) total += squares_of[i];
+        }
         factor = rsqrtf(total / columns + eps);
     }
 #pragma unroll
@@ -319,34 +326,30 @@ MULTIPLY(multiply_gated, WEIGHT_BITS, true, GATED, ROWS_GATED, FETCHES_GATED)
 MULTIPLY(multiply_head, (WEIGHT_BITS < 16 ? 8 : 16), true, FLOAT32, ROWS_HEAD, FETCHES_HEAD)
 
 #if WEIGHT_BITS < 16
-// The matrix in the model's precision again, sixteen bytes of its weights per thread.
-extern "C" __global__ void dequantise(const u8* values, const void* scales, u16* out, int rows,
+// The matrix in the model's precision again, eight columns per thread: 16 bytes, side by side.
+extern "C" __global__ void dequantise(const u32* values, const void* scales, u16* out, int rows,
                                       int columns) {
     await_inputs();
-    const int COUNT = Columns<WEIGHT_BITS>::COUNT;
-    const size_t at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * COUNT;
+    const size_t at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * 8;
     if (at >= (size_t)rows * columns) return;
     const int row = at / columns;
-    const uint4 w = read_once(values + at * WEIGHT_BITS / 8);
-    const u32 words[4] = {w.x, w.y, w.z, w.w};
-    float v[COUNT];
+    float v[8];
 #if WEIGHT_BITS == 8
     const float scale = ((const float*)scales)[row];
+    const uint2 words = *(const uint2*)(values + at / 4);
 #pragma unroll
-    for (int i = 0; i < 16; i++)
-        v[i] = scale * (float)(signed char)(words[i / 4] >> (8 * (i % 4)));
+    for (int i = 0; i < 8; i++)
+        v[i] = scale * (float)(signed char)((i < 4 ? words.x : words.y) >> (8 * (i % 4)));
 #else
     const int column = at % columns;
     const float scale =
         scale_to_float(((const u16*)scales)[(size_t)row * (columns / 64) + column / 64]);
+    const u32 word = values[at / 8];
 #pragma unroll
-    for (int i = 0; i < 32; i++) {
-        const int shift = 4 * ((i % 8) / 2) + 16 * (i % 2);
-        v[i] = scale * ((float)((words[i / 8] >> shift) & 15) - 8.0f);
-    }
+    for (int i = 0; i < 8; i++)
+        v[i] = scale * ((float)((word >> (4 * (i / 2) + 16 * (i % 2))) & 15) - 8.0f);
 #endif
-#pragma unroll
-    for (int i = 0; i < COUNT; i += 8) *(uint4*)(out + at + i) = pack(v + i);
+    *(uint4*)(out + at) = pack(v);
 }
 #endif
 
@@ -430,13 +433,16 @@ __device__ __forceinline__ void turned(const u16* head, int at, const float* cos
     for (int k = 0; k < 8; k++) out[k] = fmaf(partner[k], sine[at + k], x[k] * cosine[at + k]);
 }
 
-// Prefill: turns the queries in place, and writes keys and values of one slot from `first` on, or
-// from where `begin` says when that is given.
+// Prefill: turns queries and keys in place, and copies keys and values into one slot of the cache
+// from position `first` on. Where `place` is given it says the position and the slot.
 extern "C" __global__ void turn_and_keep(u16* states, u16* cache, const float* cosine,
                                          const float* sine, int key_heads, int length, int first,
-                                         const long long* begin, int count) {
+                                         const long long* place, int count) {
     await_inputs();
-    if (begin) first = (int)*begin;
+    if (place) {
+        first = (int)place[0];
+        cache += (size_t)place[1] * 2 * key_heads * length * HEAD_DIM;
+    }
     const int queries = key_heads * GROUP;
     const int heads = queries + 2 * key_heads;
     // A thread has eight dimensions of the lower half and their partners in the upper.
@@ -445,25 +451,24 @@ extern "C" __global__ void turn_and_keep(u16* states, u16* cache, const float* c
     if (row >= count) return;
     const int head = item / (CHUNKS / 2) % heads;
     const int at = item % (CHUNKS / 2) * 8;
-    u16* source = states + ((size_t)row * heads + head) * HEAD_DIM;
-    u16* target = source;
-    if (head >= queries)
-        target = cache + ((size_t)(head - queries) * length + first + row) * HEAD_DIM;
-    uint4 low, high;
+    u16* mine = states + ((size_t)row * heads + head) * HEAD_DIM;
+    uint4 low = *(const uint4*)(mine + at), high = *(const uint4*)(mine + at + HALF_DIM);
     if (head < queries + key_heads) {
-        float x[8];
+        float x[8], y[8];
         const float* c = cosine + (size_t)(first + row) * HEAD_DIM;
         const float* s = sine + (size_t)(first + row) * HEAD_DIM;
-        turned(source, at, c, s, x);
+        turned(mine, at, c, s, x);
+        turned(mine, at + HALF_DIM, c, s, y);
         low = pack(x);
-        turned(source, at + HALF_DIM, c, s, x);
-        high = pack(x);
-    } else {
-        low = *(const uint4*)(source + at);
-        high = *(const uint4*)(source + at + HALF_DIM);
+        high = pack(y);
+        *(uint4*)(mine + at) = low;
+        *(uint4*)(mine + at + HALF_DIM) = high;
     }
-    *(uint4*)(target + at) = low;
-    *(uint4*)(target + at + HALF_DIM) = high;
+    if (head >= queries) {
+        u16* kept = cache + ((size_t)(head - queries) * length + first + row) * HEAD_DIM;
+        *(uint4*)(kept + at) = low;
+        *(uint4*)(kept + at + HALF_DIM) = high;
+    }
 }
 
 #define GROUPS_OF_LANES (128 / CHUNKS)

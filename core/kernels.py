@@ -30,9 +30,9 @@ _LEAST_FOR_BFLOAT16 = (8, 0)
 # For each product by the bits of its matrix: the rows that a warp multiplies at once, and how many
 # loads of 16 bytes of each are under way. The fastest on an H200 of those tried.
 _WARP_WORK = {
-    16: {"normalised": (1, 2), "added": (1, 2), "gated": (4, 2), "head": (1, 2)},
-    8: {"normalised": (4, 1), "added": (2, 4), "gated": (2, 2), "head": (4, 1)},
-    4: {"normalised": (4, 1), "added": (2, 2), "gated": (4, 1), "head": (4, 1)},
+    16: {"normalised": (2, 4), "added": (2, 4), "gated": (2, 4), "head": (4, 1)},
+    8: {"normalised": (2, 2), "added": (2, 4), "gated": (2, 2), "head": (4, 1)},
+    4: {"normalised": (4, 2), "added": (4, 2), "gated": (4, 2), "head": (4, 1)},
 }
 # The positions of a cache that one block looks at: many blocks keep a card busy with one slot.
 _FEW_SLOTS = 4
@@ -189,24 +189,33 @@ class Kernels:
         return gates[:, :inner]
 
     def turn_and_keep(
+        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
+    ) -> None:
+        """Turns queries and keys of `states` (rows, heads × head_dim) in place to the positions
+        from `begin` on, and copies keys and values to `cache` (2 × key heads, length, head_dim)."""
+        self._turn_and_keep(states, cache, cosine, sine, begin, None)
+
+    def turn_and_keep_at(
+        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, place: Tensor
+    ) -> None:
+        """The same for `place` int64 (2,), the first position and the slot, in `cache` (slots, 2 ×
+        key heads, length, head_dim)."""
+        self._turn_and_keep(states, cache, cosine, sine, 0, place)
+
+    def _turn_and_keep(
         self,
         states: Tensor,
         cache: Tensor,
         cosine: Tensor,
         sine: Tensor,
-        begin: int | Tensor,
+        first: int,
+        place: Tensor | None,
     ) -> None:
-        """Turns the queries of `states` (rows, heads × head_dim) in place to the positions from
-        `begin` on, and keeps keys and values in `cache` (2 × key heads, length, head_dim).
-
-        `begin` may be an int64 on the card.
-        """
-        first, on_card = (0, begin) if isinstance(begin, Tensor) else (begin, None)
         rows, width = states.shape
-        key_heads, length = cache.shape[0] // 2, cache.shape[1]
+        key_heads, length = cache.shape[-3] // 2, cache.shape[-2]
         blocks = -(-rows * width // (16 * 256))
         self._launch("turn_and_keep", (blocks, 1, 1), 256, states, cache, cosine, sine, key_heads,
-                     length, first, on_card, rows)  # fmt: skip
+                     length, first, place, rows)  # fmt: skip
 
     def place(self, positions: Tensor, span: int, length: int) -> Tensor:
         """What `attend` wants to know of a step: it reads `positions` by itself."""
@@ -256,7 +265,7 @@ class Kernels:
         if quantised.bits != self.shape.bits:
             quantised.dequantised(out.dtype, out)
             return
-        blocks = -(-rows * columns // (128 // quantised.bits * 256))
+        blocks = -(-rows * columns // (8 * 256))
         self._launch("dequantise", (blocks, 1, 1), 256, quantised.values, quantised.scales, out,
                      rows, columns)  # fmt: skip
 

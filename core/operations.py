@@ -44,8 +44,8 @@ class TorchOperations:
     def turn_and_keep(
         self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
     ) -> None:
-        """Turns the queries of `states` (rows, heads × head_dim) in place to the positions from
-        `begin` on, and keeps keys and values in `cache` (2 × key heads, length, head_dim)."""
+        """Turns queries and keys of `states` (rows, heads × head_dim) in place to the positions
+        from `begin` on, and copies keys and values to `cache` (2 × key heads, length, head_dim)."""
         count, key_heads = len(states), len(cache) // 2
         end = begin + count
         heads = self._turned(states, cosine[begin:end], sine[begin:end], key_heads)
