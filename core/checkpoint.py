@@ -22,12 +22,14 @@ from core.device import (
     require_fit,
     weight_bits,
 )
-from core.errors import Cancelled, CheckpointError
+from core.errors import Cancelled, CheckpointError, OutOfMemory
+from core.fit import cards, free_memory, memory_need
 from core.loading import load_weights
 from core.model_folder import Checkpoint, find_folder, read_checkpoint, read_config
 from core.model_folder import built_in_model as built_in_model
 from core.model_safety import read_settings, require_layers_in
 from core.prompt import Tokenizer
+from core.spread import Shares, shares, spread
 from core.transcript import BUILT_IN, EngineFacts, ModelChoice
 from core.weights import (
     Source,
@@ -85,13 +87,14 @@ def open_engine(
         raise CheckpointError(
             f"“{folder.name}” is a LoRA, which goes into weights of 16 bits. Choose 16 bits."
         )
-    require_fit(sizes, _precision(dtype, bits), device, parameters)
+    room = _room(choice, sizes, _precision(dtype, bits), device, parameters)
+    place = torch.device("cpu") if room else device
     _end_if(stop)
 
     load_weights(
         model,
         places,
-        device,
+        place,
         dtype,
         lambda fraction: on_progress(0.1 + 0.88 * fraction, "Loading the weights"),
         stop,
@@ -102,19 +105,23 @@ def open_engine(
     on_progress(0.98, "Making the model ready")
     if checkpoint.adapter:
         merge(model, checkpoint.adapter)
-    rebuild_buffers(model, device)
+    rebuild_buffers(model, place)
     model.eval().requires_grad_(False)
+    facts = _facts(
+        choice,
+        folder,
+        device,
+        precision=f"{bits}-bit" if bits else str(dtype).removeprefix("torch."),
+        memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
+        context_length=checkpoint.text["max_position_embeddings"],
+    )
+    if room:
+        note = spread(model, room, device.index or 0)
+        facts = replace(facts, notes=(*facts.notes, note))
     engine = Engine(
         model,
         tokenizer,
-        _facts(
-            choice,
-            folder,
-            device,
-            precision=f"{bits}-bit" if bits else str(dtype).removeprefix("torch."),
-            memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
-            context_length=checkpoint.text["max_position_embeddings"],
-        ),
+        facts,
         prompt_length=checkpoint.prompt_length,
         mean=checkpoint.mean,
         std=checkpoint.std,
@@ -141,11 +148,11 @@ def _open_chat_engine(
     _end_if(stop)
     dtype, bits = _chat_precision(choice.dtype, device, read)
     precision = _precision(dtype, bits)
-    require_fit(config, precision, device, read.parameters)
+    room = _room(choice, config, precision, device, read.parameters)
     try:
         model = load_chat_model(
             read,
-            device,
+            torch.device("cpu") if room else device,
             dtype,
             bits,
             lambda fraction: on_progress(0.1 + 0.88 * fraction, "Loading the weights"),
@@ -165,6 +172,9 @@ def _open_chat_engine(
         memory_bytes=sum(tensor.nbytes for tensor in tensors),
         context_length=read.context_length,
     )
+    if room:
+        note = spread(model, room, device.index or 0)
+        facts = replace(facts, notes=(*facts.notes, note))
     engine = ChatEngine(
         model,
         read.processor,
@@ -194,6 +204,31 @@ def _chat_precision(
             return torch.float16 if stored == torch.float16 else torch.bfloat16, bits
         return choose_dtype("auto", device, read.parameters), bits
     return choose_dtype(name, device, read.parameters), None
+
+
+def _room(
+    choice: ModelChoice,
+    sizes: Mapping[str, Any],
+    precision: str,
+    device: torch.device,
+    parameters: int,
+) -> Shares | None:
+    """Where a model lies that is too large for `device`, when it may spread; None when it fits.
+
+    Raises OutOfMemory when there is no room for it.
+    """
+    try:
+        require_fit(sizes, precision, device, parameters)
+    except OutOfMemory:
+        # What is quantised is bound to one device.
+        if not choice.may_spread or device.type != "cuda" or precision in ("8-bit", "4-bit"):
+            raise
+        need = memory_need(sizes, precision, device=device.type, parameters=parameters)
+        room = shares(need, device.index or 0, cards(), free_memory("cpu"))
+        if room is None:
+            raise
+        return room
+    return None
 
 
 def _facts(
