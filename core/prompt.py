@@ -9,8 +9,10 @@ image and the end of an answer are `Mark`s and everything else is text: a person
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -329,6 +331,7 @@ def _normalised_bytes(mean: tuple[float, ...], std: tuple[float, ...]) -> np.nda
 
 
 _STRIP_HEIGHT = 512
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 def padded_square(pixels: Image.Image, size: int) -> Image.Image:
@@ -343,18 +346,32 @@ def padded_square(pixels: Image.Image, size: int) -> Image.Image:
     side = max(width, height)
     left, top = (side - width) // 2, (side - height) // 2
     narrow = Image.new("RGB", (size, side), PAD_COLOUR)
-    if width == side:
-        across = pixels.resize((size, height), Image.Resampling.BICUBIC)
-        narrow.paste(across, (0, top))
-        return narrow.resize((size, size), Image.Resampling.BICUBIC)
-    strip = Image.new("RGB", (side, min(_STRIP_HEIGHT, height)), PAD_COLOUR)
-    for row in range(0, height, strip.height):
-        if row + strip.height > height:
-            strip = strip.crop((0, 0, side, height - row))
-        strip.paste(pixels, (left, -row))
-        across = strip.resize((size, strip.height), Image.Resampling.BICUBIC)
-        narrow.paste(across, (0, top + row))
-    return narrow.resize((size, size), Image.Resampling.BICUBIC)
+
+    def across(first: int) -> tuple[Image.Image, tuple[int, int]]:
+        last = min(first + strip_height, height)
+        strip = Image.new("RGB", (side, last - first), PAD_COLOUR)
+        strip.paste(pixels.crop((0, first, width, last)), (left, 0))
+        resized = strip.resize((size, last - first), Image.Resampling.BICUBIC)
+        return resized, (0, top + first)
+
+    def down(first: int) -> tuple[Image.Image, tuple[int, int]]:
+        strip = narrow.crop((first, 0, min(first + strip_width, size), side))
+        return strip.resize((strip.width, size), Image.Resampling.BICUBIC), (first, 0)
+
+    strip_height = min(_STRIP_HEIGHT, -(-height // _THREADS))
+    strip_width = -(-size // _THREADS)
+    square = Image.new("RGB", (size, size))
+    # PIL lets go of the interpreter while it resizes.
+    for strip, place in _threads().map(across, range(0, height, strip_height)):
+        narrow.paste(strip, place)
+    for strip, place in _threads().map(down, range(0, size, strip_width)):
+        square.paste(strip, place)
+    return square
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, "resizing")
 
 
 # ---- both -------------------------------------------------------------------------------------
