@@ -85,7 +85,7 @@ def measure(
     `open_engine` and `Engine.answer` do."""
     started = time.perf_counter()
     if plan.random_weights is not None:
-        engine = random_engine(plan, SIZES[plan.random_weights])
+        engine = _random_engine(plan, SIZES[plan.random_weights])
     else:
         engine = open_engine(plan.choice, lambda *_: None, stop)
     load_seconds = time.perf_counter() - started
@@ -338,7 +338,7 @@ def _peak_memory(device: str) -> int | None:
 # ---- random weights ---------------------------------------------------------------------------
 
 
-def random_engine(plan: Plan, sizes: Sizes) -> Engine:
+def _random_engine(plan: Plan, sizes: Sizes) -> Engine:
     """A LLaVA-1.5 of these sizes that talks nonsense, at the speed of a real one."""
     tokenizer = Tokenizer.load(built_in_model())
     with torch.device("meta"):

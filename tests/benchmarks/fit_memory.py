@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from core.bench import SIZES, Plan, random_engine
+from core.bench import SIZES, Plan, _random_engine
 from core.engine import Engine
 from core.fit import memory_need
 from core.picture import Picture
@@ -61,7 +61,7 @@ def main() -> None:
 def measured(dtype: str, slots: int) -> dict[str, Any]:
     free_before = torch.cuda.mem_get_info()[0]
     torch.cuda.reset_peak_memory_stats()
-    engine = random_engine(
+    engine = _random_engine(
         Plan(ModelChoice(device="cuda", dtype=dtype), "llava-1.5-7b"), SIZES["llava-1.5-7b"]
     )
     least_free = Least()
