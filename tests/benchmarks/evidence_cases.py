@@ -94,8 +94,8 @@ def crowded_scene(seed: int) -> Scene:
 class Painter:
     """Scenes as pictures of 672 pixels."""
 
-    def __init__(self) -> None:
-        self._renderer = Renderer(load_sheet(ROOT / ".atlas"), "cpu")
+    def __init__(self, device: str = "cpu") -> None:
+        self._renderer = Renderer(load_sheet(ROOT / ".atlas"), device)
 
     def paint(self, scene: Scene) -> Image.Image:
         return pictures_of([scene], self._renderer, SIDE)[0]

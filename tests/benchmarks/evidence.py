@@ -1,0 +1,282 @@
+"""Whether the evidence for words points where it should, and doubt falls on what is wrong.
+
+    python tests/benchmarks/evidence.py [--n 500] [--seed 1] [--device cuda] [--dtype 4-bit]
+
+`n` captions of each kind of `evidence_cases`, on scenes with known boxes, by the built-in model.
+Prints a table and, with --json, writes it down. With --calibrate it prints the numbers of
+`core/doubt.py` instead; the seeds to measure with are others. Needs `.atlas`, which
+`python packaging/train_built_in_model sprites` makes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from core import doubt
+from core.checkpoint import open_engine
+from core.engine import Engine
+from core.evidence import DEFAULT_WAY, Said, Way
+from core.picture import Picture
+from core.transcript import (
+    BUILT_IN,
+    Answer,
+    Ending,
+    ModelChoice,
+    Request,
+    Sampling,
+    Turn,
+)
+from core.words import Evidence, Word, question_about
+from tests.benchmarks.evidence_cases import (
+    KINDS,
+    PROMPTS,
+    Case,
+    Claim,
+    Painter,
+    captions,
+    crowded_scene,
+)
+
+OWN = "own mistakes"
+WAYS: tuple[Way, ...] = ("attention", "lens", "both")
+RAW = "raw average, the word's own row"
+RAW_LEADING = "raw average, the row that leads to it"
+CALIBRATION_SEED = 1000
+NEVER = threading.Event()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--n", default=500, type=int)
+    parser.add_argument("--seed", default=1, type=int)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="auto", help="auto, float32, float16, 8-bit, 4-bit …")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--calibrate", action="store_true")
+    options = parser.parse_args()
+    choice = ModelChoice(BUILT_IN, options.device, options.dtype)
+    engine = open_engine(choice, lambda *_: None, NEVER)
+    seed = options.seed + (CALIBRATION_SEED if options.calibrate else 0)
+    exam = Exam(engine, Painter(options.device), seed, options.n, options.calibrate)
+    started = time.perf_counter()
+    exam.take()
+    if options.calibrate:
+        calibrate(exam)
+        return
+    figures = {
+        "seed": options.seed,
+        "n": options.n,
+        "device": engine.facts.device_name,
+        "dtype": engine.facts.dtype,
+        "seconds": round(time.perf_counter() - started, 1),
+        **exam.figures(),
+    }
+    print(json.dumps(figures, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+@dataclass(eq=False)
+class Exam:
+    """All captions of a seed, judged. `n` of each kind."""
+
+    engine: Engine
+    painter: Painter
+    seed: int
+    n: int
+    is_calibrating: bool = False
+    # By kind of claim, whether right; the model's own captions by themselves.
+    doubts: dict[tuple[str, str, bool], list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    hits: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
+    margins: dict[bool, list[float]] = field(default_factory=lambda: defaultdict(list))
+    # Rows of signs, and from which kind of caption; None where right.
+    signs: list[tuple[np.ndarray, str | None]] = field(default_factory=list)
+
+    def take(self) -> None:
+        for number, case in enumerate(self._cases()):
+            pixels = self.painter.paint(case.scene)
+            request = Request(Picture(None, pixels), (Turn(case.prompt),), Sampling())
+            if case.kind == OWN:
+                answer = self.engine.answer(request, lambda _: None, NEVER)
+                case = Case(OWN, case.scene, case.prompt, answer.text)
+            else:
+                answer = Answer(case.caption, Ending.COMPLETE, 0, 0.0)
+            evidence = self.engine.evidence(request, answer, NEVER)
+            self._judge(case, request, answer, evidence)
+            if number % 50 == 0:
+                print(f"\r{number} of {(len(KINDS) + 1) * self.n}", end="", file=sys.stderr)
+        print(file=sys.stderr)
+
+    def _cases(self) -> Iterator[Case]:
+        for kind in KINDS:
+            yield from captions(kind, self.seed, self.n)
+        for number in range(self.n):
+            scene = crowded_scene(self.seed * 1_000_000 + number)
+            yield Case(OWN, scene, PROMPTS[number % 2]["prompt"], "")
+
+    @torch.inference_mode()
+    def _judge(self, case: Case, request: Request, answer: Answer, evidence: Evidence) -> None:
+        content = [word for word in evidence.words if word.is_content]
+        signs: dict[Word, np.ndarray] = {}
+        with self.engine._examining() as examiner:
+            said = self.engine._said(request, answer)
+            if self.is_calibrating:
+                log_p = examiner._pass(said, examiner._features(said)).log_p
+                signs = dict(zip(content, doubt.signs(evidence.words, log_p), strict=True))
+        to_find: list[tuple[Claim, Word]] = []
+        for claim in case.claims:
+            words = [w for w in content if w.begin < claim.end and w.end > claim.begin]
+            if not words:
+                continue
+            worst = max(words, key=lambda word: word.doubt or 0)
+            self.doubts[case.kind, claim.kind, claim.is_right].append(worst.doubt or 0)
+            if self.is_calibrating:
+                of = words if claim.is_right else [worst]
+                self.signs += [(signs[w], None if claim.is_right else case.kind) for w in of]
+            if self.is_calibrating or claim.kind != "name":
+                continue
+            if case.kind == "true":
+                to_find.append((claim, words[-1]))
+            few = len(self.margins[claim.is_right]) < self.n // 5
+            if few and case.kind in {"true", "absent"} and question_about(answer.text, words[-1]):
+                presence = self.engine.look_again(request, answer, words[-1])
+                self.margins[claim.is_right].append(presence.margin)
+        if to_find:
+            self._point(said, to_find)
+
+    def _point(self, said: Said, to_find: Sequence[tuple[Claim, Word]]) -> None:
+        words = [word for _, word in to_find]
+        with self.engine._examining() as examiner:
+            maps = {way: examiner.gazes(said, words, way) for way in WAYS}
+        maps |= raw_averages(self.engine, said, words)
+        for way, found in maps.items():
+            for (claim, _), values in zip(to_find, found, strict=True):
+                row, column = divmod(int(values.argmax()), values.shape[1])
+                patch = 336 / values.shape[1]
+                x, y = (column + 0.5) * patch, (row + 0.5) * patch
+                is_hit = any(b[0] <= x <= b[2] and b[1] <= y <= b[3] for b in claim.boxes)
+                self.hits[way].append(is_hit)
+
+    def figures(self) -> dict[str, Any]:
+        right = self._of(lambda kind, claim, is_right: kind != OWN and is_right)
+        return {
+            "pointing": {
+                "named": len(self.hits[DEFAULT_WAY]),
+                "default": DEFAULT_WAY,
+                **{way: round(float(np.mean(hits)), 4) for way, hits in self.hits.items()},
+            },
+            "doubt": {
+                kind: self._auc(kind, claim)
+                for kind, claim in zip(KINDS[1:], ("name", "colour", "count", "place"), strict=True)
+            },
+            OWN: {
+                "all": self._auc(OWN, None),
+                **{claim: self._auc(OWN, claim) for claim in ("name", "colour", "count", "place")},
+            },
+            "underlined": {
+                "right, in doubt": _share(right, 0.5),
+                "right, very much": _share(right, 0.9),
+                **{
+                    f"wrong, {kind}": _share(self._of(lambda k, _, r, on=kind: k == on and not r))
+                    for kind in (*KINDS[1:], OWN)
+                },
+            },
+            "is it there": {
+                "right, wrong": [len(self.margins[True]), len(self.margins[False])],
+                "auc": area(self.margins[True], self.margins[False]),
+            },
+        }
+
+    def _of(self, wanted: Any) -> list[float]:
+        return [value for key, values in self.doubts.items() if wanted(*key) for value in values]
+
+    def _auc(self, kind: str, claim: str | None) -> dict[str, Any]:
+        """Of what is wrong in this kind of caption, against claims of this sort that are right.
+
+        Right ones are those of all captions but the model's own, which are by themselves.
+        """
+        wrong = self._of(
+            lambda k, c, r: k == kind and not r and (kind != OWN or claim in {None, c})
+        )
+        right = self._of(lambda k, c, r: (k == OWN) == (kind == OWN) and r and claim in {None, c})
+        return {"wrong": len(wrong), "right": len(right), "auc": area(wrong, right)}
+
+
+def _share(values: Sequence[float], least: float = 0.5) -> float:
+    return round(float(np.mean(np.array(values) >= least)), 4) if values else float("nan")
+
+
+def area(higher: Sequence[float], lower: Sequence[float]) -> float | None:
+    """Under the ROC curve: how often one of `higher` is above one of `lower`; ties are a half."""
+    if not (higher and lower):
+        return None
+    _, ranks, counts = np.unique([*higher, *lower], return_inverse=True, return_counts=True)
+    mean_ranks = (np.cumsum(counts) - (counts - 1) / 2)[ranks]
+    least = len(higher) * (len(higher) + 1) / 2
+    return round(float((mean_ranks[: len(higher)].sum() - least) / (len(higher) * len(lower))), 4)
+
+
+def raw_averages(engine: Engine, said: Said, words: Sequence[Word]) -> dict[str, np.ndarray]:
+    """The attention to the image averaged over all layers and heads, as others draw it."""
+    assert engine._loop is not None
+    forward = engine._loop.forward
+    begin = said.inputs.length
+    rows = {
+        RAW: torch.tensor([begin + word.end_token - 1 for word in words]),
+        RAW_LEADING: torch.tensor([begin + word.first_token - 1 for word in words]),
+    }
+    side = round(said.inputs.image_tokens**0.5)
+    found = {name: torch.zeros(len(words), side * side) for name in rows}
+
+    def heed(_: int, __: Tensor, queries: Tensor, keys: Tensor) -> None:
+        for name, at in rows.items():
+            chosen = queries[at.to(queries.device)].transpose(0, 1)
+            scores = (chosen @ keys.transpose(1, 2)).float() / queries.shape[-1] ** 0.5
+            behind = torch.arange(keys.shape[1]) > at[:, None]
+            scores = scores.cpu().masked_fill(behind, float("-inf"))
+            found[name] += scores.softmax(-1)[:, :, said.image].mean(0)
+
+    features = forward.image_features(said.inputs.pixel_values)
+    forward.beside(said.positions[:-1], features, heed)
+    return {name: values.view(-1, side, side).numpy() for name, values in found.items()}
+
+
+def calibrate(exam: Exam) -> None:
+    """A logistic regression in which each kind of caption weighs the same."""
+    signs = np.array([row for row, _ in exam.signs])
+    kinds = [kind for _, kind in exam.signs]
+    counts = {kind: kinds.count(kind) for kind in set(kinds)}
+    weights = np.array([1 / counts[k] if k else (len(counts) - 1) / counts[k] for k in kinds])
+    is_wrong = np.array([kind is not None for kind in kinds], float)
+    rows = np.hstack([signs, np.ones((len(signs), 1))])
+    found = np.zeros(rows.shape[1])
+    for _ in range(50):  # Newton's method.
+        p = 1 / (1 + np.exp(-rows @ found))
+        slope = rows.T @ (weights * (is_wrong - p)) - 1e-3 * found
+        curve = (rows * (weights * p * (1 - p))[:, None]).T @ rows + 1e-3 * np.eye(len(found))
+        found += np.linalg.solve(curve, slope)
+    right = signs[is_wrong == 0] @ found[:-1]
+    print("WEIGHTS =", tuple(round(float(value), 2) for value in found[:-1]))
+    print("BEGINS =", round(float(np.quantile(right, 0.98)), 2))
+    print({str(kind): count for kind, count in counts.items()})
+
+
+if __name__ == "__main__":
+    main()
