@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -27,10 +27,13 @@ from PySide6.QtWidgets import (
 from core.batch_plan import BatchOptions
 from core.sidecar import Existing
 from core.transcript import Sampling
+from gui.elided_label import ElidedLabel
 
 _PROMPT_LINES = 2
 _LEAST_HEIGHT = 96
 _MOST_SLOTS = 64
+_WIDE = 340
+_NUMBER_WIDTH = 104
 _EXAMPLE = Path("IMG_1.jpg")
 
 _EXISTING_WORDS = (
@@ -86,6 +89,17 @@ class BatchForm(QScrollArea):
         self.existing_box.currentIndexChanged.connect(self._show_edited)
         self._show_example()
         self._show_edited()
+        for box in (self.existing_box, self.suffix_box, self.name_box, *self._numbers):
+            box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            box.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The wheel scrolls the form, and changes nothing that the pointer happens to be on."""
+        is_wheel = event.type() == QEvent.Type.Wheel
+        if is_wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)
 
     @property
     def slots(self) -> int | None:
@@ -182,7 +196,9 @@ class BatchForm(QScrollArea):
         self.existing_box = _combo("existing_box", "Captions that are there")
         for existing, words in _EXISTING_WORDS:
             self.existing_box.addItem(words, existing)
-        self.existing_box.setMinimumContentsLength(28)
+        self.existing_box.setMinimumContentsLength(20)
+        self.existing_box.setMaximumWidth(_WIDE)
+        self.existing_box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.recursive_box = QCheckBox("Folders inside")
         self.recursive_box.setObjectName("recursive_box")
         self.recursive_box.setToolTip("Take the images of the folders inside, too")
@@ -198,7 +214,8 @@ class BatchForm(QScrollArea):
             "{stem}: the image's name without its ending; {name}: all of it. More may be written "
             "around it."
         )
-        self.example_label = _quiet("")
+        self.example_label = ElidedLabel()
+        self.example_label.setProperty("class", "key")
         self.beginning_edit = QLineEdit()
         self.beginning_edit.setObjectName("beginning_edit")
         self.beginning_edit.setPlaceholderText("A photograph of")
@@ -219,6 +236,11 @@ class BatchForm(QScrollArea):
         self.slots_box.setRange(0, _MOST_SLOTS)
         self.slots_box.setSpecialValueText("As suits")
         self.slots_box.setToolTip("How many images the model looks at at once")
+        self._numbers = (self.temperature_box, self.slots_box)
+        for box in self._numbers:
+            # The stylesheet's padding does not reach the text of a spin box.
+            box.lineEdit().setTextMargins(6, 0, 0, 0)
+            box.setFixedWidth(_NUMBER_WIDTH)
         self.edited_edit = QLineEdit()
         self.edited_edit.setObjectName("edited_edit")
         self.edited_edit.setPlaceholderText("IMG_1.jpg, IMG_2.jpg")
@@ -234,6 +256,7 @@ class BatchForm(QScrollArea):
         grid.setColumnStretch(1, 1)
         names = _row(self.name_box, self.suffix_box, self.example_label)
         self.name_box.setMinimumContentsLength(12)
+        self.suffix_box.setMinimumContentsLength(8)
         numbers = _row(self.temperature_box, _named_field("At once", self.slots_box))
         wording = _row(self.strip_box, self.sentence_box)
         rows = (
@@ -263,7 +286,7 @@ class BatchForm(QScrollArea):
             part.setEnabled(is_written)
         name = self.name_box.currentText().strip()
         name = name.replace("{stem}", _EXAMPLE.stem).replace("{name}", _EXAMPLE.name)
-        words = f"{_EXAMPLE.name} → {name}.{self.suffix_box.currentData()}"
+        words = f"→ {name}.{self.suffix_box.currentData()}"
         self.example_label.setText(words if is_written else "")
 
     @Slot()
@@ -289,6 +312,7 @@ def _combo(name: str, words: str) -> QComboBox:
     box = QComboBox()
     box.setObjectName(name)
     box.setAccessibleName(words)
+    box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
     policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     box.setSizeAdjustPolicy(policy)
     box.setMinimumContentsLength(7)
@@ -314,5 +338,6 @@ def _row(*parts: QWidget) -> QHBoxLayout:
     row.setSpacing(12)
     for part in parts:
         row.addWidget(part)
-    row.addStretch(1)
+    # Whatever grows takes what it may before the rest of the line is left empty.
+    row.addStretch(0)
     return row

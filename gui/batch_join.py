@@ -166,9 +166,9 @@ class BatchJoin(QObject):
     def _on_retry_asked(self) -> None:
         self._begin(self._run.retry_failed())
 
-    @Slot()
-    def _on_undo_asked(self) -> None:
-        self._begin(self._run.undo())
+    @Slot(bool)
+    def _on_undo_asked(self, keeps_edits: bool) -> None:
+        self._begin(self._run.undo(keeps_edits=keeps_edits))
 
     @Slot(int, str)
     def _on_edited(self, number: int, caption: str) -> None:

@@ -27,9 +27,11 @@ from PySide6.QtGui import (
     QKeySequence,
     QPainter,
     QPainterPath,
+    QPaintEvent,
     QPixmap,
     QResizeEvent,
     QTextCharFormat,
+    QTextCursor,
     QTextLayout,
     QTextOption,
 )
@@ -56,10 +58,11 @@ _EDITOR_HEIGHT = 92
 _GAP = 6
 _STATE_WIDTH = 84
 # Of the whole; a long name is shortened in its middle.
-_NAME_SHARE = 0.27
-_NAME_WIDTHS = (128, 260)
+_NAME_SHARE = 0.28
+_NAME_WIDTHS = (172, 280)
 # A replacement that would be out of sight is brought into it, with this much before it.
 _LEAD = 24
+_THIN_SPACE = "\u2009"
 
 Spans = Sequence[tuple[Span, QTextCharFormat]]
 
@@ -79,6 +82,8 @@ class BatchList(QTableView):
         self.setObjectName("batch_list")
         self.setAccessibleName("Images of the folder run")
         self._rows = model
+        self._theme = theme
+        self._emptiness = ""
         self._current = -1
         self._scrolled = 0
         self.setModel(model)
@@ -108,8 +113,13 @@ class BatchList(QTableView):
         model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
         model.modelReset.connect(self._on_reset)
         caption_cell.begun.connect(self._on_edit_begun)
-        caption_cell.closeEditor.connect(self._on_edit_closed)
         caption_cell.neighbour_asked.connect(self._on_neighbour_asked)
+
+    def show_emptiness(self, text: str) -> None:
+        """What to say where there are no rows."""
+        if text != self._emptiness:
+            self._emptiness = text
+            self.viewport().update()
 
     def finish_editing(self) -> None:
         """Take what is being written, as if Enter had been pressed."""
@@ -117,6 +127,19 @@ class BatchList(QTableView):
         if self.state() == QAbstractItemView.State.EditingState and editor:
             self.commitData(editor)
             self.closeEditor(editor, QAbstractItemDelegate.EndEditHint.NoHint)
+
+    def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
+        super().closeEditor(editor, hint)
+        self._rows.hold(False)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._rows.rowCount() == 0 and self._emptiness:
+            with QPainter(self.viewport()) as painter:
+                painter.setPen(self._theme.colour("text_quiet"))
+                inside = self.viewport().rect().adjusted(24, 8, -24, -8)
+                flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+                painter.drawText(inside, int(flags), self._emptiness)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         index = self.currentIndex()
@@ -202,10 +225,6 @@ class BatchList(QTableView):
     def _on_edit_begun(self) -> None:
         self._rows.hold(True)
 
-    @Slot()
-    def _on_edit_closed(self) -> None:
-        self._rows.hold(False)
-
     @Slot(int)
     def _on_neighbour_asked(self, step: int) -> None:
         """Go on writing in the row below or above."""
@@ -269,11 +288,11 @@ class _PictureCell(_Cell):
         )
         paint_thumbnail(painter, frame, index.data(Qt.ItemDataRole.DecorationRole), self._theme)
         text = rect.adjusted(12 + THUMBNAIL_SIDE + 10, 0, -_GAP, 0)
-        painter.setPen(self._theme.colour("text"))
+        # Two lines, as whole words never fill the first; ends tell more than middles.
         name = painter.fontMetrics().elidedText(
-            index.data(), Qt.TextElideMode.ElideMiddle, text.width()
+            index.data(), Qt.TextElideMode.ElideMiddle, round(1.8 * text.width())
         )
-        painter.drawText(text, Qt.AlignmentFlag.AlignVCenter, name)
+        paint_lines(painter, text, name, self._theme.colour("text"))
 
 
 class _StateCell(_Cell):
@@ -317,7 +336,7 @@ class _CaptionCell(_Cell):
         ):
             text += replaced.before[kept_to:start]
             spans.append(((len(text), len(text) + end - start), gone))
-            text += replaced.before[start:end]
+            text += replaced.before[start:end] + _THIN_SPACE
             spans.append(((len(text), len(text) + new_end - new_start), come))
             text += replaced.after[new_start:new_end]
             kept_to = end
@@ -334,7 +353,7 @@ class _CaptionCell(_Cell):
     def setEditorData(self, editor: QWidget, index: Index) -> None:
         assert isinstance(editor, QPlainTextEdit)
         editor.setPlainText(index.data(Qt.ItemDataRole.EditRole))
-        editor.selectAll()
+        editor.moveCursor(QTextCursor.MoveOperation.End)
 
     def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
         assert isinstance(editor, QPlainTextEdit)

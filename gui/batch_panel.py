@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -45,7 +46,8 @@ class BatchPanel(QFrame):
 
     The run: `started(BatchOptions, int)`, how many images at once, 0 for as many as suit;
     `paused()`, `stopped()` inside a caption, `ending_asked()` after the one under way,
-    `resumed()`, `retry_asked()`, `undo_asked()`, `new_run_asked()`, `recursion_changed(bool)`.
+    `resumed()`, `retry_asked()`, `undo_asked(bool)`: but for hand edits, `new_run_asked()`,
+    `recursion_changed(bool)`.
     Captions: `edited(int, str)`, `replace_asked(Replacement, list[int])`: in the captions of
     these numbers, `edit_undone()`: the last edit, a replacement in many captions is one,
     `caption_wanted(int)`: what the files beside a skipped picture say.
@@ -60,7 +62,7 @@ class BatchPanel(QFrame):
     ending_asked = Signal()
     resumed = Signal()
     retry_asked = Signal()
-    undo_asked = Signal()
+    undo_asked = Signal(bool)
     new_run_asked = Signal()
     recursion_changed = Signal(bool)
     edited = Signal(int, str)
@@ -83,6 +85,7 @@ class BatchPanel(QFrame):
         self._progress = Progress({})
         self._other_prompt = ""
         self._can_undo_edit = False
+        self._is_summed_up = False
         self._build_head()
         self.form = BatchForm()
         self._build_controls()
@@ -156,6 +159,7 @@ class BatchPanel(QFrame):
 
     def show_summary(self, summary: Summary) -> None:
         """What became of the run, until it goes on."""
+        self._is_summed_up = True
         self.summary_box.show_summary(summary)
         self._show_parts()
 
@@ -221,7 +225,6 @@ class BatchPanel(QFrame):
         self.resume_button = _button("Go on", "resume_button", "Ctrl+Return")
         self.resume_button.setDefault(True)
         self.retry_button = _button("Retry failed", "retry_button", "Ctrl+Shift+R")
-        self.retry_button.setDefault(True)
         self.undo_button = _button("Undo the run…", "undo_button", "Ctrl+Shift+Z")
         self.new_button = _button("New run", "new_run_button", "Ctrl+Shift+N")
         self.new_button.setToolTip(f"Over the same images ({_native('Ctrl+Shift+N')})")
@@ -322,11 +325,11 @@ class BatchPanel(QFrame):
         self.state_box.currentIndexChanged.connect(self._on_filter_changed)
         self.find_edit.textChanged.connect(self._filter_soon.start)
         self._filter_soon.timeout.connect(self._on_filter_changed)
-        self.replace_button.clicked.connect(self.replace_bar.open_bar)
+        self.replace_button.clicked.connect(self._on_replace_clicked)
         self.undo_edit_button.clicked.connect(self.edit_undone)
         self.replace_bar.changed.connect(self.model.show_replacement)
         self.replace_bar.asked.connect(self._on_replace_asked)
-        self.replace_bar.closed.connect(self.list.setFocus)
+        self.replace_bar.closed.connect(self._on_replace_closed)
         self.trial_page.tried.connect(self.tried)
         self.trial_page.stopped.connect(self.trial_stopped)
         self.trial_page.chosen.connect(self._on_way_chosen)
@@ -346,8 +349,7 @@ class BatchPanel(QFrame):
 
     def _show_phase(self) -> None:
         phase = self._phase
-        if phase not in (Phase.PAUSED, Phase.OVER):
-            self.summary_box.hide()
+        self._is_summed_up &= phase in (Phase.PAUSED, Phase.OVER)
         if phase is not Phase.CHOOSING and self.is_trying:
             self._on_trial_closed()
         self.model.let_edit(self._has_begun and phase not in (Phase.UNDOING, Phase.UNDONE))
@@ -375,9 +377,10 @@ class BatchPanel(QFrame):
         is_at_rest = phase in (Phase.PAUSED, Phase.OVER)
         has_failed, has_written = counts.get(ItemState.FAILED), counts.get(ItemState.DONE)
         self.retry_button.setVisible(is_at_rest and bool(has_failed))
+        self.retry_button.setDefault(phase is Phase.OVER)
         self.undo_button.setVisible(is_at_rest and bool(has_written))
         self.new_button.setVisible(phase in (Phase.PAUSED, Phase.OVER, Phase.UNDONE))
-        is_told = begun and self.summary_box.isHidden()
+        is_told = begun and not self._is_summed_up
         self.progress_label.setVisible(is_told)
         self.progress_bar.setVisible(begun and phase not in (Phase.OVER, Phase.UNDONE))
         can_edit = begun and phase not in (Phase.UNDOING, Phase.UNDONE) and bool(has_written)
@@ -385,6 +388,17 @@ class BatchPanel(QFrame):
         self.undo_edit_button.setVisible(can_edit and self._can_undo_edit)
         if not can_edit and self.replace_bar.isVisible():
             self.replace_bar.close_bar()
+        # While something is replaced the captions need the room.
+        is_replacing = not self.replace_bar.isHidden()
+        self.summary_box.setVisible(self._is_summed_up and not is_replacing)
+        self.list.show_emptiness(self._emptiness())
+
+    def _emptiness(self) -> str:
+        if self._phase is Phase.FINDING:
+            return "Looking for images …"
+        if self.model.items:
+            return "No image fits."
+        return "No images yet. Drop a folder on the window, or choose one with Ctrl+B."
 
     def _told(self, progress: Progress, total: int, left: int) -> str:
         counts = progress.counts
@@ -407,7 +421,8 @@ class BatchPanel(QFrame):
             case Phase.UNDOING:
                 parts = ["Undoing …"]
             case Phase.UNDONE:
-                parts = [f"Undone: {counts.get(ItemState.UNDONE, 0):,} as they were before"]
+                undone = counts.get(ItemState.UNDONE, 0)
+                parts = [f"Undone: {undone:,} {'is' if undone == 1 else 'are'} as before the run"]
         return "  ·  ".join(part for part in parts if part)
 
     # What is done to it
@@ -452,22 +467,27 @@ class BatchPanel(QFrame):
             self.find_edit.setFocus()
             self.find_edit.selectAll()
 
+    @Slot()
+    def _on_replace_clicked(self) -> None:
+        self.replace_bar.open_bar()
+        self._show_parts()
+
+    @Slot()
+    def _on_replace_closed(self) -> None:
+        self.list.setFocus()
+        self._show_parts()
+
     @Slot(object)
     def _on_replace_asked(self, replacement: object) -> None:
-        self.replace_asked.emit(replacement, list(self.model.numbers))
+        numbers = list(self.model.numbers)
+        self.replace_bar.close_bar()
+        self.replace_asked.emit(replacement, numbers)
 
     @Slot()
     def _on_undo_clicked(self) -> None:
-        box = QMessageBox(self)
-        box.setObjectName("undo_dialog")
-        box.setWindowTitle("Undo the run")
-        box.setText("Give every file back what it held before this run?")
-        box.setInformativeText("Captions that you have changed by hand since stay as they are.")
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        undo = box.addButton("Undo", QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
-        undo.clicked.connect(self.undo_asked)
-        box.open()
+        dialog = _UndoDialog(self._can_undo_edit, self)
+        dialog.confirmed.connect(self.undo_asked)
+        dialog.open()
 
     @Slot()
     def _on_folder_clicked(self) -> None:
@@ -487,6 +507,30 @@ class BatchPanel(QFrame):
         self.shown_label.setText(f"{count:,} shown")
         self.shown_label.setVisible(not is_all)
         self.replace_bar.show_count(count)
+
+
+class _UndoDialog(QMessageBox):
+    """`confirmed(bool)`: whether captions that were edited by hand are to stay."""
+
+    confirmed = Signal(bool)
+
+    def __init__(self, has_edits: bool, parent: QWidget):
+        super().__init__(parent)
+        self.setObjectName("undo_dialog")
+        self.setWindowTitle("Undo the run")
+        self.setText("Give every file back what it held before this run?")
+        self.setInformativeText("Captions that you have changed by hand stay as they are.")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.edits_box = QCheckBox("Undo hand edits too")
+        if has_edits:
+            self.setCheckBox(self.edits_box)
+        undo = self.addButton("Undo", QMessageBox.ButtonRole.DestructiveRole)
+        self.setDefaultButton(self.addButton(QMessageBox.StandardButton.Cancel))
+        undo.clicked.connect(self._on_undo_clicked)
+
+    @Slot()
+    def _on_undo_clicked(self) -> None:
+        self.confirmed.emit(not self.edits_box.isChecked())
 
 
 def _left(progress: Progress) -> int:

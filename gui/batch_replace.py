@@ -86,9 +86,10 @@ class ReplaceBar(QFrame):
 
     def show_count(self, count: int) -> None:
         """In how many captions it would be done."""
-        self._count = count if self.replacement else 0
+        is_shown = self.replacement is not None and not self._soon.isActive()
+        self._count = count if is_shown else 0
         images = "1 caption" if self._count == 1 else f"{self._count:,} captions"
-        self.replace_button.setText(f"Replace in {images}" if self.replacement else "Replace")
+        self.replace_button.setText(f"Replace in {images}" if is_shown else "Replace")
         self.replace_button.setEnabled(self._count > 0)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

@@ -117,10 +117,9 @@ class BatchModel(QAbstractTableModel):
 
     def show_replacement(self, replacement: Replacement | None) -> None:
         """Leave only the captions that it would change, and show how; None ends it."""
-        if replacement != self._replacement:
-            self._replacement = replacement
-            self._filter()
-            self._tell_changed(CAPTION)
+        self._replacement = replacement
+        self._filter()
+        self._tell_changed(CAPTION)
 
     def let_edit(self, can_edit: bool) -> None:
         self._can_edit = can_edit

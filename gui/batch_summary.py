@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.batch_plan import BatchOptions, Item, ItemState, Tally
 from gui.line_break import breakable
@@ -90,12 +90,14 @@ def _written(summary: Summary) -> str:
     if not summary.tally.done:
         return ""
     options = summary.options
-    beside = [f"{options.name}.{kind}" for kind in options.text_kinds]
+    is_plain = options.name == "{stem}"
+    beside = [f"{'a ' if is_plain else options.name}.{kind}" for kind in options.text_kinds]
     if "xmp" in options.writes:
-        beside.append("XMP")
+        beside.append("an .xmp" if is_plain else "XMP")
     parts = []
     if beside:
-        parts.append(f"beside each image as {' and '.join(beside)}")
+        kind = " file" if is_plain else ""
+        parts.append(f"beside each image as {' and '.join(beside)}{kind}")
     if summary.tables:
         names = " and ".join(path.name for path in summary.tables)
         parts.append(f"all in {names} in “{summary.tables[0].parent.name}”")
@@ -123,5 +125,7 @@ def _label(class_name: str) -> QLabel:
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
     label.setIndent(0)
+    # Never lower than its lines, whatever else wants room.
+    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

@@ -34,6 +34,7 @@ from gui.theme import Theme
 
 _SIDE = 64
 _PROMPT_LINES = 2
+_NUMBER_WIDTH = 88
 _LETTERS = "AB"
 
 
@@ -210,6 +211,9 @@ class _Way(QFrame):
         self.temperature_box.setRange(0.0, 2.0)
         self.temperature_box.setSingleStep(0.1)
         self.temperature_box.setAccessibleName(f"Temperature {letter}")
+        # The stylesheet's padding does not reach the text of a spin box.
+        self.temperature_box.lineEdit().setTextMargins(6, 0, 0, 0)
+        self.temperature_box.setFixedWidth(_NUMBER_WIDTH)
         self.temperature_box.setToolTip("0: always the likeliest word; higher: more varied ones")
         label = QLabel("Temperature")
         label.setProperty("class", "key")
@@ -294,10 +298,7 @@ class _Row:
         for begin, behind in spans:
             parts.append(_escaped(caption[end:begin]))
             words = _escaped(caption[begin:behind])
-            parts.append(
-                f'<span style="background-color:{mark}; color:{ink}; font-weight:600">'
-                f"{words}</span>"
-            )
+            parts.append(f'<span style="background-color:{mark}; color:{ink}">{words}</span>')
             end = behind
         return "".join([*parts, _escaped(caption[end:])])
 

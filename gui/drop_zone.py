@@ -58,7 +58,8 @@ class DropZone(QFrame):
     `image_data_dropped(bytes, str)`: an encoded image without a file, and a name or "".
     `open_requested()`: the user wants the file dialog. `picture_chosen(int)`: another of the
     pictures at hand. `refused(str)`: why what was dropped or pasted cannot be used.
-    `picture_shown(bool)`: whether there is now a picture to ask about.
+    `picture_shown(bool)`: whether there is now a picture to ask about. `returned(Picture)`: from
+    one that could not be opened, the one before is to be shown again.
     """
 
     paths_dropped = Signal(list)
@@ -67,6 +68,7 @@ class DropZone(QFrame):
     picture_chosen = Signal(int)
     refused = Signal(str)
     picture_shown = Signal(bool)
+    returned = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
@@ -76,6 +78,7 @@ class DropZone(QFrame):
         self.previews = PreviewMaker(self)
         self._theme = theme
         self._facts = ""
+        self._before: Picture | None = None
         self._build_stage()
         self._build_caption()
         self.picture_strip = PictureStrip(theme, self.previews)
@@ -87,6 +90,7 @@ class DropZone(QFrame):
         self.empty_page.open_button.clicked.connect(self.open_requested)
         self.empty_page.sample_chosen.connect(self._on_sample_chosen)
         self.error_page.open_button.clicked.connect(self.open_requested)
+        self.error_page.back_button.clicked.connect(self._on_back_clicked)
         self.previews.made.connect(self._on_made)
         theme.changed.connect(self._dress)
 
@@ -96,6 +100,7 @@ class DropZone(QFrame):
 
     def show_picture(self, picture: Picture) -> None:
         """Show it, fitted, with its name, size and notes."""
+        self._before = picture
         self.picture_view.show_pixels(picture.pixels)
         self.picture_view.setAccessibleName(f"Picture: {picture.name}")
         width, height = picture.original_size
@@ -109,13 +114,15 @@ class DropZone(QFrame):
         self._turn_to(self.picture_view)
 
     def show_error(self, text: str) -> None:
-        """Show why a picture cannot be shown, where it would have been."""
+        """Show why a picture cannot be shown, where it would have been; the one before stays
+        at hand."""
         self._clear_picture()
-        self.error_page.show_text(text)
+        self.error_page.show_text(text, can_return=self._before is not None)
         self._turn_to(self.error_page)
 
     def show_empty(self, samples: list[Path] | None = None) -> None:
         """Show how to begin; `samples` are offered as thumbnails."""
+        self._before = None
         self._clear_picture()
         if samples is not None:
             self.empty_page.show_samples(samples)
@@ -261,6 +268,10 @@ class DropZone(QFrame):
         # The window's title says the name too.
         self.name_label.setVisible(not text)
         self.facts_label.setMinimumWidth(1 if text else _FACTS_WIDTH)
+
+    @Slot()
+    def _on_back_clicked(self) -> None:
+        self.returned.emit(self._before)
 
     @Slot(Path)
     def _on_sample_chosen(self, path: Path) -> None:

@@ -134,6 +134,9 @@ class ErrorPage(QWidget):
         self.text_label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self.open_button = QPushButton("Open another picture…")
         self.open_button.setObjectName("open_another_button")
+        self.back_button = QPushButton("Back to the picture")
+        self.back_button.setObjectName("back_button")
+        self.back_button.setToolTip("Show the picture that was here before")
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
         column.setSpacing(16)
@@ -147,9 +150,11 @@ class ErrorPage(QWidget):
         self.text_label.setMaximumWidth(440)
         column.addLayout(row)
         column.addWidget(self.open_button, 0, middle)
+        column.addWidget(self.back_button, 0, middle)
         column.addStretch(4)
 
-    def show_text(self, text: str) -> None:
+    def show_text(self, text: str, *, can_return: bool) -> None:
+        self.back_button.setVisible(can_return)
         self.text_label.setText(breakable(text))
         self.text_label.setAccessibleName(text)
 

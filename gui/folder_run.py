@@ -225,7 +225,7 @@ class FolderRun(QObject):
 
         def work() -> int:
             changed = ((number, replacement.of(items[number].caption)) for number in numbers)
-            captions = {number: replaced.after for number, replaced in changed if replaced}
+            captions = {n: replaced.after.strip() for n, replaced in changed if replaced}
             return batch.edit_all(captions, self._heard.emit)
 
         try:
@@ -302,13 +302,15 @@ class FolderRun(QObject):
         if self._trial:
             self._trial.set()
 
-    async def undo(self) -> None:
+    async def undo(self, *, keeps_edits: bool = True) -> None:
+        """Give every file back what it held before the run."""
         if not self._batch or self.is_running:
             return
         self._set_phase(Phase.UNDOING)
         self._ended.clear()
         try:
-            left = await asyncio.to_thread(self._batch.undo, self._heard.emit)
+            undo = partial(self._batch.undo, self._heard.emit, keeps_edits=keeps_edits)
+            left = await asyncio.to_thread(undo)
         except AppError as error:
             self.noticed.emit(str(error))
             self._set_phase(self._rest())
@@ -316,8 +318,8 @@ class FolderRun(QObject):
         finally:
             self._ended.set()
         if left:
-            files = "file was" if len(left) == 1 else "files were"
-            self.noticed.emit(f"{len(left)} {files} changed by hand since and left as they are.")
+            files = "1 file was" if len(left) == 1 else f"{len(left):,} files were"
+            self.noticed.emit(f"{files} changed by hand since, and left so.")
         self._set_phase(Phase.UNDONE)
 
     async def close(self) -> None:

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from PySide6.QtCore import QMargins, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
+    QFrame,
     QGridLayout,
     QLabel,
     QLayout,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 _BEFORE = (("Enter", "Ask"), ("Shift+Enter", "Break the line"), ("Up, Down", "Earlier prompts"))
 _AFTER = (("0, 1, +, −, wheel", "Zoom, on the picture"),)
+_FOLDER_RUN = (
+    ("Ctrl+Return", "Start; go on"),
+    ("Ctrl+T", "Try on a few images first"),
+    ("Ctrl+P", "Pause"),
+    ("Esc", "Stop now, inside a caption"),
+    ("Ctrl+Shift+P", "Stop after this one"),
+    ("Ctrl+Shift+R", "Retry failed"),
+    ("Ctrl+Shift+Z", "Undo the run"),
+    ("Ctrl+Shift+N", "New run"),
+    ("Ctrl+F", "Find in names and captions"),
+    ("Ctrl+H", "Replace in captions"),
+    ("Ctrl+Z", "Undo the last edit"),
+    ("F2", "Edit the caption"),
+    ("Enter, Shift+Enter", "Keep it, break its line"),
+    ("Tab, Shift+Tab", "Keep it, edit the next or the one before"),
+    ("Return", "Look at the image"),
+    ("Ctrl+C", "Copy the caption"),
+    ("Menu", "What else can be done to the row"),
+)
+_DIALOG_MARGIN = 32
+_KEY_WIDTH = 132
+_WIDE = 900
 _ICON_SIDE = 64
 
 
@@ -33,19 +58,56 @@ class KeysDialog(QDialog):
             for action in actions
             if not action.shortcut().isEmpty()
         ]
-        rows = [*_BEFORE, *known, *_AFTER]
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(16)
-        grid.setVerticalSpacing(6)
-        grid.setColumnMinimumWidth(2, 16)
-        half = (len(rows) + 1) // 2
-        for place, (keys, words) in enumerate(rows):
-            key_label = QLabel(keys)
-            key_label.setProperty("class", "key")
-            row, column = place % half, 3 * (place // half)
-            grid.addWidget(key_label, row, column)
-            grid.addWidget(QLabel(words), row, column + 1)
-        _add_close_button(self, grid)
+        page = QWidget()
+        page.setObjectName("keys_page")
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 16, 0)
+        column.setSpacing(8)
+        is_narrow = parent.width() < _WIDE
+        for title, rows in (
+            ("Pictures and conversations", [*_BEFORE, *known, *_AFTER]),
+            ("Folder run", [(_native(keys), words) for keys, words in _FOLDER_RUN]),
+        ):
+            label = QLabel(title)
+            label.setProperty("class", "section")
+            column.addWidget(label)
+            column.addLayout(_grid(rows, 1 if is_narrow else 2))
+            column.addSpacing(12)
+        area = QScrollArea()
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(page)
+        content = QVBoxLayout()
+        content.addWidget(area)
+        _add_close_button(self, content)
+        wanted = page.sizeHint().grownBy(QMargins(48, 48, 64, 80))
+        most = parent.size().shrunkBy(QMargins(*[_DIALOG_MARGIN // 2] * 4))
+        self.resize(wanted.boundedTo(most))
+
+
+def _grid(rows: Sequence[tuple[str, str]], halves: int) -> QGridLayout:
+    """Keys and what they do, in so many columns of both."""
+    grid = QGridLayout()
+    grid.setHorizontalSpacing(16)
+    grid.setVerticalSpacing(6)
+    grid.setColumnStretch(3 * halves, 1)
+    half = (len(rows) + halves - 1) // halves
+    for place, (keys, words) in enumerate(rows):
+        key_label = QLabel(keys)
+        key_label.setProperty("class", "key")
+        key_label.setMinimumWidth(_KEY_WIDTH)
+        row, column = place % half, 3 * (place // half)
+        grid.addWidget(key_label, row, column)
+        grid.addWidget(QLabel(words), row, column + 1)
+    return grid
+
+
+def _native(keys: str) -> str:
+    """As the system writes it; what is no key as it is."""
+    parts = [QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) or key
+             for key in keys.split(", ")]  # fmt: skip
+    return ", ".join(parts)
 
 
 class AboutDialog(QDialog):

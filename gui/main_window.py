@@ -548,6 +548,7 @@ class MainWindow(QMainWindow):
         self.drop_zone.picture_chosen.connect(self.picture_chosen)
         self.drop_zone.refused.connect(self.show_notice)
         self.drop_zone.picture_shown.connect(self._on_picture_shown)
+        self.drop_zone.returned.connect(self.show_picture)
         self.batch_panel.closed.connect(self.show_conversation)
         self.batch_panel.opened.connect(self._on_row_opened)
         self.prompt_box.asked.connect(self.asked)

@@ -1,6 +1,7 @@
 """Folder runs in the whole window: real widgets, real files, a scripted engine."""
 
 import asyncio
+import re
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from core.batch import find_runs
 from core.batch_plan import Item, ItemState, Phase
 from core.settings import locations
 from core.transcript import ModelChoice, Ready
+from core.wording import Replacement
 from gui.app import Program
 from gui.batch_list import BatchList, CaptionEdit
 from gui.batch_rows import CAPTION, PICTURE, BatchModel
@@ -100,22 +102,36 @@ def test_folder_is_captioned_row_by_row_and_the_end_says_what_was_written(live, 
         box = panel.summary_box
         assert box.isVisible()
         assert box.headline_label.text().endswith(": 4 captioned")
-        assert box.written_label.text() == "Written beside each image as {stem}.txt."
+        assert box.written_label.text() == "Written beside each image as a .txt file."
         assert panel.undo_button.isVisible()
         assert not panel.retry_button.isVisible()
 
     live(story)
 
 
-def test_dropping_a_folder_offers_the_run(live, folder):
+def test_dropping_a_folder_opens_the_run(live, folder):
     async def story(program, panel):
-        program.window.paths_opened.emit([folder])
-        await until(lambda: program.window.notice_bar.isVisible())
-        click(program.window.notice_bar.action_button)
+        program.window.drop_zone.paths_dropped.emit([folder])
         await until(lambda: len(panel.model.items) == 4)
         assert panel.isVisible()
         assert panel.form.prompt_edit.toPlainText()
         await until(lambda: program.session.picture is not None)
+        assert panel.isVisible()
+        program.window.drop_zone.paths_dropped.emit([folder / "2.png"])
+        assert not panel.isVisible()
+        await until(lambda: program.session.picture.name == "2.png")
+
+    live(story)
+
+
+def test_folder_that_is_opened_by_dialog_is_looked_at_and_its_run_offered(live, folder):
+    async def story(program, panel):
+        program.window.paths_opened.emit([folder])
+        await until(lambda: program.window.notice_bar.isVisible())
+        assert not panel.isVisible()
+        click(program.window.notice_bar.action_button)
+        await until(lambda: len(panel.model.items) == 4)
+        assert panel.isVisible()
 
     live(story)
 
@@ -199,7 +215,7 @@ def test_undo_asks_and_brings_the_folder_back(live, folder):
         await until(lambda: phase(program) is Phase.UNDONE)
         assert texts(folder) == {"1.txt": "mine"}
         assert not (folder / "captions.csv").exists()
-        assert panel.progress_label.text() == "Undone: 4 as they were before"
+        assert panel.progress_label.text() == "Undone: 4 are as before the run"
 
     live(story)
 
@@ -289,6 +305,257 @@ def test_row_is_opened_by_enter_and_the_panel_comes_back(live, folder):
     live(story)
 
 
+# Tried first
+
+
+def captions(panel):
+    """What the trial's rows say, a list for each picture."""
+    return [
+        [re.sub("<[^>]*>", "", label.text()) for label in row.captions]
+        for row in panel.trial_page._rows.values()
+    ]
+
+
+def test_two_ways_are_tried_side_by_side_and_one_is_taken_for_the_run(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        panel.form.prompt_edit.setPlainText("say 2 words")
+        click(panel.try_button)
+        page = panel.trial_page
+        page.ways[1].prompt_edit.setPlainText("say 3 words")
+        page.ways[1].temperature_box.setValue(0.5)
+        click(page.try_button)
+        await until(lambda: page.try_button.text() == "Try" and len(captions(panel)) == 4)
+        assert captions(panel) == [["word0 word1", "word0 word1 word2"]] * 4
+        first = next(iter(page._rows.values()))
+        assert re.search(r"<span[^>]*>word2</span>", first.captions[1].text())
+        assert "<span" not in first.captions[0].text()
+        assert texts(folder) == {}
+        click(page.ways[1].use_button)
+        assert panel.form.prompt_edit.toPlainText() == "say 3 words"
+        click(panel.start_button)
+        await until(lambda: phase(program) is Phase.OVER)
+        assert texts(folder)["1.txt"] == "word0 word1 word2\n"
+        assert program.folder_run._batch.options.sampling.temperature == 0.5
+
+    live(story)
+
+
+def test_trial_is_seen_as_it_comes_and_stopped_inside_a_caption(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        panel.form.prompt_edit.setPlainText("hold")
+        click(panel.try_button)
+        panel.trial_page.ways[1].prompt_edit.clear()
+        QTest.keyClick(panel.trial_page, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        await until(lambda: captions(panel) and captions(panel)[0] == ["Half an "])
+        click(panel.trial_page.back_button)
+        await until(lambda: program.folder_run._trial is None)
+        assert panel.start_button.isVisible()
+        click(panel.start_button)
+        await until(lambda: "Half an" in shown(panel)[0][2])
+
+    live(story)
+
+
+# Replaced
+
+
+async def over(program, panel, folder, prompt="say 2 words"):
+    await begun(program, panel, folder, prompt)
+    await until(lambda: phase(program) is Phase.OVER)
+
+
+def test_replacement_is_shown_first_then_saved_and_taken_back(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        QTest.keyClick(panel.list, Qt.Key.Key_H, Qt.KeyboardModifier.ControlModifier)
+        bar = panel.replace_bar
+        QTest.keyClicks(bar.find_edit, "WORD1")
+        QTest.keyClicks(bar.by_edit, "end")
+        await until(lambda: bar.replace_button.text() == "Replace in 4 captions")
+        assert texts(folder)["1.txt"] == "word0 word1\n"
+        QTest.keyClick(bar.by_edit, Qt.Key.Key_Return)
+        await until(lambda: texts(folder)["4.txt"] == "word0 end\n")
+        await until(lambda: panel.undo_edit_button.isVisible())
+        assert [row[1:] for row in shown(panel)] == [("Edited", "word0 end")] * 4
+        click(panel.undo_edit_button)
+        await until(lambda: texts(folder)["4.txt"] == "word0 word1\n")
+        await until(lambda: shown(panel)[3][1] == "Done")
+        await until(lambda: not panel.undo_edit_button.isVisible())
+
+    live(story)
+
+
+def test_replacement_is_only_done_where_it_is_shown(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        panel.find_edit.setText("2.png")
+        click(panel.replace_button)
+        panel.replace_bar.find_edit.setText("word0")
+        await until(lambda: panel.replace_bar.replace_button.text() == "Replace in 1 caption")
+        click(panel.replace_bar.replace_button)
+        await until(lambda: texts(folder)["2.txt"] == "word1\n")
+        assert [text for name, text in texts(folder).items() if name != "2.txt"] == [
+            "word0 word1\n"
+        ] * 3
+
+    live(story)
+
+
+def test_esc_in_the_replacement_closes_it_and_stops_no_run(live, folder):
+    (folder / "1.txt").write_text("mine")
+
+    async def story(program, panel):
+        await begun(program, panel, folder, "hold")
+        await until(lambda: "Half an" in shown(panel)[1][2])
+        panel.replace_bar.open_bar()
+        QTest.keyClick(panel.replace_bar.find_edit, Qt.Key.Key_Escape)
+        assert not panel.replace_bar.isVisible()
+        assert phase(program) is Phase.RUNNING
+
+    live(story)
+
+
+# Told
+
+
+def test_title_tells_how_far_the_run_is(live, folder):
+    async def story(program, panel):
+        await begun(program, panel, folder, "say 20 words at 100")
+        await until(lambda: program.window.windowTitle().startswith("25 % — "))
+        await until(lambda: phase(program) is Phase.OVER)
+        assert program.window.windowTitle() == "Onlooker"
+
+    live(story)
+
+
+def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder):
+    (folder / "2.png").write_text("words")
+    (folder / "1.txt").write_text("mine")
+
+    async def story(program, panel):
+        await begun(program, panel, folder, "say 20 words at 100")
+        await until(lambda: shown(panel)[2][1] == "Looking …")
+        click(panel.end_button)
+        await until(lambda: panel.summary_box.isVisible())
+        box = panel.summary_box
+        assert box.headline_label.text().startswith("Stopped")
+        assert "1 captioned, 1 failed, 1 skipped, 1 still to do" in box.headline_label.text()
+        assert "not a picture" in box.failed_label.text()
+        assert box.skipped_label.text() == "Skipped: 1 × Has a caption already."
+        assert panel.retry_button.isVisible()
+        click(panel.resume_button)
+        await until(lambda: not box.isVisible())
+        await until(lambda: phase(program) is Phase.OVER and box.isVisible())
+        assert box.headline_label.text().startswith("Finished")
+
+    live(story)
+
+
+def test_new_run_over_the_same_images_is_offered_at_the_end(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        click(panel.new_button)
+        await until(lambda: panel.start_button.isVisible() and panel.start_button.isEnabled())
+        panel.form.existing_box.setCurrentIndex(1)
+        panel.form.prompt_edit.setPlainText("say 1 words")
+        click(panel.start_button)
+        await until(lambda: texts(folder) == {f"{n}.txt": "word0\n" for n in range(1, 5)})
+
+    live(story)
+
+
+def test_what_is_beside_a_skipped_picture_is_shown_and_can_be_edited(live, folder):
+    (folder / "2.txt").write_text("My own words.")
+
+    async def story(program, panel):
+        await over(program, panel, folder)
+        await until(lambda: shown(panel)[1][1:] == ("Skipped", "My own words."))
+        panel.list.setCurrentIndex(panel.model.index(1, PICTURE))
+        QTest.keyClick(panel.list, Qt.Key.Key_F2)
+        editor = panel.list.findChild(CaptionEdit)
+        assert editor.toPlainText() == "My own words."
+        QTest.keyClick(editor, Qt.Key.Key_Escape)
+        assert texts(folder)["2.txt"] == "My own words."
+
+    live(story)
+
+
+def test_what_is_seldom_wanted_is_folded_away_and_does_what_it_says(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        assert not panel.form.beginning_edit.isVisible()
+        click(panel.more_button)
+        form = panel.form
+        assert form.beginning_edit.isVisible()
+        form.prompt_edit.setPlainText("say 1 words\nsay 2 words")
+        form.suffix_box.setCurrentIndex(1)
+        form.name_box.setCurrentText("{name}")
+        form.beginning_edit.setText("Look:")
+        form.slots_box.setValue(1)
+        click(panel.start_button)
+        await until(lambda: phase(program) is Phase.OVER)
+        assert (folder / "1.png.caption").read_text() == "Look: word0\nLook: word0 word1\n"
+
+    live(story)
+
+
+def test_name_that_is_none_is_refused_with_the_reason(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        panel.form.name_box.setCurrentText("captions/all")
+        click(panel.start_button)
+        assert "is no name for captions" in panel.notice_bar.text_label.text()
+        assert phase(program) is Phase.CHOOSING
+
+    live(story)
+
+
+def test_caption_that_is_being_written_is_kept_when_the_window_closes(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        panel.list.setCurrentIndex(panel.model.index(0, PICTURE))
+        QTest.keyClick(panel.list, Qt.Key.Key_F2)
+        panel.list.findChild(CaptionEdit).setPlainText("Half a thought")
+        program.window.close()
+
+    live(story)
+    assert texts(folder)["1.txt"] == "Half a thought\n"
+
+
+def test_tab_keeps_a_caption_and_goes_on_to_the_next(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        panel.list.setCurrentIndex(panel.model.index(0, PICTURE))
+        QTest.keyClick(panel.list, Qt.Key.Key_F2)
+        editor = panel.list.findChild(CaptionEdit)
+        editor.setPlainText("One")
+        QTest.keyClick(editor, Qt.Key.Key_End)
+        QTest.keyClick(editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+        QTest.keyClicks(editor, "Two")
+        QTest.keyClick(editor, Qt.Key.Key_Tab)
+        await until(lambda: "Two" in texts(folder)["1.txt"])
+        assert panel.list.currentIndex().row() == 1
+        assert panel.list.state() == panel.list.State.EditingState
+        assert texts(folder)["1.txt"] == "One\nTwo\n"
+
+    live(story)
+
+
+def test_keys_of_the_conversation_do_nothing_behind_the_run(live, folder):
+    async def story(program, panel):
+        await program.session.open_paths([folder])
+        assert program.window.strip_actions[1].isEnabled()
+        await over(program, panel, folder)
+        for action in (*program.window.strip_actions, *program.window.zoom_actions):
+            assert not action.isEnabled()
+        click(panel.close_button)
+        assert program.window.strip_actions[1].isEnabled()
+
+    live(story)
+
+
 # The list by itself
 
 
@@ -350,3 +617,77 @@ def test_captions_are_edited_only_while_there_is_a_run(rows, folder):
     assert not model.flags(model.index(0, CAPTION)) & Qt.ItemFlag.ItemIsEditable
     model.let_edit(True)
     assert model.flags(model.index(0, CAPTION)) & Qt.ItemFlag.ItemIsEditable
+
+
+CAPTIONED = "A red circle lies at the upper left. Below it is a yellow triangle, number {}."
+
+
+def test_hundred_thousand_captions_are_looked_through_in_slices(rows, qtbot, folder):
+    _, model = rows
+    path = folder / "1.png"
+    model.replace([Item(path, ItemState.DONE, CAPTIONED.format(n)) for n in range(100_000)])
+    stretches = []
+    look_on = model._look_on
+
+    def timed():
+        began = time.thread_time()
+        look_on()
+        stretches.append(time.thread_time() - began)
+
+    model._look_on = timed
+    model._rest.timeout.disconnect()
+    model._rest.timeout.connect(timed)
+    with qtbot.waitSignal(model.counted, check_params_cb=lambda count: count == 1111):
+        model.choose(None, "number 99")
+    with qtbot.waitSignal(model.counted, timeout=20_000, check_params_cb=lambda count: count > 0):
+        model.choose(None, "")
+        model.show_replacement(Replacement("circle", "square"))
+    assert model.rowCount() == 100_000
+    assert max(stretches) < 0.05
+
+
+def test_reader_stays_where_he_was_when_a_filter_is_applied_again(rows, qtbot, folder):
+    view, model = rows
+    path = folder / "1.png"
+    items = [Item(path, ItemState.DONE, f"cat {n}") for n in range(200)]
+    model.replace(items)
+    view.resize(600, 400)
+    view.show()
+    model.choose(None, "cat")
+    view.setCurrentIndex(model.index(100, PICTURE))
+    view.scrollTo(model.index(100, PICTURE))
+    place = view.verticalScrollBar().value()
+    with qtbot.waitSignal(model.counted):
+        model.change(150, Item(path, ItemState.DONE, "dog"))
+    assert model.rowCount() == 199
+    assert model.number(view.currentIndex()) == 100
+    assert view.verticalScrollBar().value() == place
+
+
+def test_rows_stay_while_one_is_written_in(rows, qtbot, folder):
+    view, model = rows
+    path = folder / "1.png"
+    model.replace([Item(path, ItemState.DONE, "cat 0"), Item(path, ItemState.DONE, "cat 1")])
+    model.let_edit(True)
+    view.resize(600, 400)
+    view.show()
+    model.choose(None, "cat")
+    view.edit(model.index(1, CAPTION))
+    model.change(0, Item(path, ItemState.DONE, "dog"))
+    qtbot.wait(500)
+    assert model.rowCount() == 2
+    view.finish_editing()
+    qtbot.waitUntil(lambda: model.rowCount() == 1)
+
+
+def test_pictures_in_sight_get_their_thumbnails_before_those_scrolled_past(
+    rows, qtbot, folder, previews
+):
+    _, model = rows
+    made = []
+    previews.made.connect(lambda key, image: made.append(key[1].name))
+    paths = [folder / f"{number}.png" for number in (1, 2, 3, 4)]
+    for path in paths:
+        model._thumbnail(path)
+    qtbot.waitUntil(lambda: len(made) == 4)
+    assert made.index("4.png") < made.index("3.png")

@@ -294,3 +294,16 @@ def test_a_large_picture_is_prepared_off_the_windows_thread(zone, qtbot):
         zone.show_picture(picture((4000, 3000)))
         qtbot.waitUntil(lambda: zone.picture_view.has_picture)
     assert threads == {False}
+
+
+def test_the_picture_before_a_broken_one_can_be_returned_to(zone, qtbot):
+    zone.show_error("“b.png” is empty.")
+    assert not zone.error_page.back_button.isVisible()
+    one = picture(name="one.png")
+    zone.show_picture(one)
+    zone.show_error("“b.png” is empty.")
+    with qtbot.waitSignal(zone.returned, check_params_cb=lambda picture: picture is one):
+        QTest.mouseClick(zone.error_page.back_button, Qt.MouseButton.LeftButton)
+    zone.show_empty()
+    zone.show_error("“b.png” is empty.")
+    assert not zone.error_page.back_button.isVisible()
