@@ -25,7 +25,13 @@ from torch import Tensor, nn
 
 from core.device import is_out_of_memory, out_of_memory
 from core.errors import Cancelled
-from core.precision import Quantised, QuantisedLinear, bits_of, quantise
+from core.precision import (
+    Quantised,
+    QuantisedLinear,
+    bits_of,
+    quantise,
+    reorder_for_processor,
+)
 from core.weights import Place, open_shard, reading
 
 # What a safetensors file calls them.
@@ -153,6 +159,7 @@ def furnish(model: nn.Module, room: Room) -> None:
         model.set_submodule(module, QuantisedLinear(place, linear.bias))
         tensors |= {f"{module}.values": place.values, f"{module}.scales": place.scales}
     model.load_state_dict(tensors, assign=True)
+    reorder_for_processor(model)
 
 
 # ---- the way there -----------------------------------------------------------------------------

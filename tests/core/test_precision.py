@@ -9,15 +9,29 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from core.checkpoint import open_engine
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.picture import open_picture
-from core.precision import Quantised, QuantisedLinear, joined, neighbours, quantise
+from core.precision import (
+    Quantised,
+    QuantisedLinear,
+    joined,
+    multiply,
+    neighbours,
+    quantise,
+    reorder_for_processor,
+)
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from tests.core.loading_peak import measure
-from tests.tiny_llava import TINY, random_weights, write_original_layout
+from tests.tiny_llava import (
+    TINY,
+    random_weights,
+    write_original_layout,
+    write_transformers_layout,
+)
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "resources" / "samples"
@@ -139,6 +153,25 @@ def test_linear_of_a_large_matrix_is_the_same_in_parts(monkeypatch):
     assert torch.allclose(linear(states), whole, atol=1e-6)
 
 
+def test_processor_s_own_order_changes_no_number_and_takes_no_room():
+    whole = Quantised.empty((192, 688), 4, "cpu")
+    parts = nn.ModuleList(
+        QuantisedLinear(quantise(random_matrix(len(part.scales), 688), 4, out=part))
+        for part in whole.split([128, 64])
+    )
+    before = whole.dequantised(torch.float32)
+    reorder_for_processor(parts)
+    together = joined([part.quantised for part in parts])
+    assert together.values.data_ptr() == whole.values.data_ptr()
+    assert torch.equal(together.dequantised(torch.float32), before)
+    for rows in (2, 200):
+        states = random_matrix(rows, 688)
+        given = multiply(states, together)
+        assert relative_error(given, functional.linear(states, before)) < 0.01
+    read = [numbers.untyped_storage().data_ptr() for numbers, _ in together.for_processor]
+    assert set(read) == {whole.values.untyped_storage().data_ptr()}
+
+
 # ---- engines
 
 
@@ -154,15 +187,18 @@ def computes_in_float32(monkeypatch):
 
 
 @pytest.mark.usefixtures("computes_in_float32")
+@pytest.mark.parametrize("sizes", [TINY, replace(TINY, hidden=64, mlp=128)])
 @pytest.mark.parametrize("dtype", ["8-bit", "4-bit"])
 def test_both_layouts_answer_alike_through_the_loop_and_generate(
-    opened, tiny_original_layout, tiny_transformers_layout, picture, dtype
+    opened, tmp_path, picture, sizes, dtype
 ):
-    original = opened(tiny_original_layout, dtype)
+    """In four bits the second sizes are turned into the processor's own order, the first not."""
+    original = opened(write_original_layout(tmp_path / "original", sizes=sizes), dtype)
     ids = said(original, picture)
     assert len(ids) == GREEDY.max_new_tokens
     assert said(original.by_generate(), picture) == ids
-    assert said(opened(tiny_transformers_layout, dtype), picture) == ids
+    folder = write_transformers_layout(tmp_path / "transformers", sizes=sizes)
+    assert said(opened(folder, dtype), picture) == ids
     beams = Sampling(max_new_tokens=8, beams=2)
     assert len(said(original, picture, beams)) > 0
 
