@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 import traceback
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,8 @@ else:
 
 from PIL import Image
 
+from core import checkpoint as checkpoint_module
+from core import device as device_module
 from core import terminal
 from core.batch import Batch
 from core.batch_plan import BatchOptions
@@ -30,9 +33,11 @@ from core.batch_run import Control
 from core.checkpoint import open_engine
 from core.engine import Engine
 from core.errors import OutOfMemory
+from core.fit import memory_need
 from core.picture import Picture
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 from tests.core.loading_peak import measure
+from tests.tiny_chat import FAMILIES, write_chat_model
 from tests.tiny_llava import (
     TINY,
     Sizes,
@@ -231,6 +236,105 @@ def test_terminal_captions_on_the_card(tmp_path):
     status = terminal.main(["caption", str(tmp_path / "picture.png"), *options.split()])
     assert status == 0
     assert len(json.loads(trace.read_text())["output_ids_generated"]) == 8
+
+
+def test_loading_more_than_there_is_is_told_and_other_choices_still_work(tmp_path):
+    """The card says that it has room, and then PyTorch may take 100 MB of it."""
+    sizes = replace(TINY, hidden=1024, mlp=4096, layers=8, heads=8)
+    large = write_original_layout(tmp_path / "large", random_weights(sizes), sizes)
+    small = write_original_layout(tmp_path / "small")
+    gc.collect()
+    torch.cuda.empty_cache()
+    card = torch.cuda.current_device()
+    total = torch.cuda.get_device_properties(card).total_memory
+    before = torch.cuda.memory_allocated(card)
+    most = torch.cuda.memory_reserved(card) + 100e6
+    torch.cuda.set_per_process_memory_fraction(most / total, card)
+    try:
+        message = ""
+        try:
+            load(large)
+        except OutOfMemory as error:
+            message = error.message
+        assert "GB are free" in message
+        gc.collect()
+        assert torch.cuda.memory_allocated(card) < before + 1e6
+        for folder, device, dtype in ((small, "cuda", "auto"), (large, "cpu", "bfloat16")):
+            engine = load(folder, device, dtype)
+            assert ask(engine, Sampling(max_new_tokens=5))[0].tokens == 5
+            engine.close()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, card)
+
+
+def test_model_that_does_not_fit_names_the_precision_that_does(tmp_path):
+    sizes = replace(TINY, hidden=1024, mlp=4096, layers=8, heads=8)
+    folder = write_original_layout(tmp_path / "model", random_weights(sizes), sizes)
+    settings = json.loads((folder / "config.json").read_text())
+    tower = json.loads((folder / "clip" / "config.json").read_text())
+    with free_memory_of(memory_need(settings, "8-bit", tower=tower).total + 1_000_000):
+        try:
+            load(folder)
+        except OutOfMemory as error:
+            assert error.precision == "8-bit"
+            assert "Load it in 8 bits" in error.message
+        else:
+            raise AssertionError
+        engine = load(folder, dtype="8-bit")
+    assert engine.facts.dtype == "8-bit"
+    assert ask(engine, Sampling(max_new_tokens=5))[0].tokens == 5
+    engine.close()
+
+
+def test_model_spread_over_card_and_host_says_what_it_says_on_the_card(tmp_path):
+    sizes = replace(TINY, hidden=512, mlp=2048, layers=8, heads=8)
+    folder = write_original_layout(tmp_path / "model", random_weights(sizes), sizes)
+    whole = load(folder, dtype="float32")
+    wanted = ask(whole, Sampling(max_new_tokens=20))[0].output_ids
+    parameters = whole.facts.memory_bytes // 4
+    whole.close()
+    settings = json.loads((folder / "config.json").read_text())
+    tower = json.loads((folder / "clip" / "config.json").read_text())
+    need = memory_need(settings, "float32", tower=tower, parameters=parameters)
+    with free_memory_of(need.total - need.weights // 2):
+        choice = ModelChoice(str(folder), "cuda", "float32", may_spread=True)
+        engine = open_engine(choice, lambda *_: None, threading.Event())
+    assert "in the computer's own memory" in engine.facts.notes[-1]
+    on_card = sum(tensor.nbytes for tensor in engine._model.parameters() if tensor.is_cuda)
+    assert 0 < on_card < 0.8 * need.weights
+    for _ in range(2):
+        assert ask(engine, Sampling(max_new_tokens=20))[0].output_ids == wanted
+    engine.close()
+
+
+def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_path):
+    for family in FAMILIES:
+        folder = write_chat_model(tmp_path / family, family)
+        said = []
+        for device in ("cpu", "cuda"):
+            engine = load(folder, device, "float32")
+            answer, pieces = ask(engine, Sampling(max_new_tokens=12))
+            assert "".join(pieces) == answer.text
+            said.append(answer.output_ids)
+            engine.close()
+        assert said[0][:4] == said[1][:4], family
+        for dtype in ("auto", "8-bit", "4-bit"):
+            engine = load(folder, "cuda", dtype)
+            assert ask(engine, Sampling(max_new_tokens=12))[0].output_ids
+            assert {tensor.device.type for tensor in engine._model.parameters()} == {"cuda"}
+            engine.close()
+
+
+@contextmanager
+def free_memory_of(size: int):
+    """Within, the card has no more free memory than this, as far as loading asks for it."""
+    told, found = device_module.free_memory, checkpoint_module.cards
+    device_module.free_memory = lambda device: size
+    checkpoint_module.cards = lambda: tuple(replace(card, free=size) for card in found())
+    try:
+        yield
+    finally:
+        device_module.free_memory, checkpoint_module.cards = told, found
 
 
 def random_weights_quickly(sizes: Sizes):
