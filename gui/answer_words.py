@@ -154,12 +154,12 @@ class AnswerWords:
             if index >= 0:
                 painter.setBrush(self._theme.colour(token))
                 for rect in self._rects(index):
-                    painter.drawRoundedRect(rect.adjusted(-3, -1, 3, 2), 4, 4)
+                    painter.drawRoundedRect(rect.adjusted(-2, 0, 2, 2), 4, 4)
         if self.chosen >= 0:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(self._theme.colour("accent"), 1.5))
             for rect in self._rects(self.chosen):
-                painter.drawRoundedRect(rect.adjusted(-3, -1, 3, 2), 4, 4)
+                painter.drawRoundedRect(rect.adjusted(-2, 0, 2, 2), 4, 4)
 
     def paint_above(self, painter: QPainter, seen: QRectF) -> None:
         """What lies over the text."""

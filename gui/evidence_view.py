@@ -198,12 +198,14 @@ class EvidenceView(QObject):
 
     @Slot(object, int)
     def _on_word_chosen(self, view: ExchangeView, index: int) -> None:
-        before, self._chosen = self._chosen, (view, index) if index >= 0 else None
+        before = self._chosen
+        if index < 0 and before and before[0] is not view:
+            return  # The word of another answer was chosen in its place.
+        self._chosen = (view, index) if index >= 0 else None
         self._map_serial += 1
         self._hover.stop()
         if before and before[0] is not view:
             before[0].answer_text.choose_word(-1)
-            self._chosen = (view, index) if index >= 0 else self._chosen
         if self._chosen is None:
             self._ask_map.stop()
             self._drop_map.stop()

@@ -11,17 +11,21 @@ cannot be loaded, "large" fits in 8 bits alone, "buggy" fails as nobody foresaw,
 loads at once.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory
 from core.transcript import Answer, Ending, EngineFacts, ModelChoice, Request
+from core.words import Candidate, Evidence, Presence, Word, WordMap
 
 
 class ScriptedEngine:
     eye = None
-    evidence_obstacle = "A script says nothing of its reasons."
+    evidence_obstacle = None
 
     def __init__(self, choice: ModelChoice):
         self.facts = EngineFacts(
@@ -34,6 +38,7 @@ class ScriptedEngine:
         )
         self.thread = threading.current_thread()
         self.requests: list[Request] = []
+        self.examined: list[str] = []
         self.is_closed = False
 
     def answer(
@@ -75,8 +80,45 @@ class ScriptedEngine:
             case _:
                 yield from ("A ", "red ", "square.")
 
+    def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
+        """The same of every word, but that "red" is doubtful; after "ponder" it takes for ever."""
+        self.examined.append(answer.text)
+        if request.turns[-1].prompt == "ponder":
+            stop.wait()
+        if stop.is_set():
+            raise Cancelled("The evidence is not wanted any more.")
+        spans = (match.span() for match in re.finditer(r"\w+", answer.text))
+        return Evidence(tuple(_word(answer.text, begin, end) for begin, end in spans), 0.0)
+
+    def word_map(self, request: Request, answer: Answer, word: Word) -> WordMap:
+        """The first patch of four."""
+        width, height = request.picture.pixels.size
+        values = np.array([[1, 0], [0, 0]], np.float32)
+        return WordMap(values, (0, 0, width, height), (0, 0, width / 2, height / 2))
+
+    def look_again(self, request: Request, answer: Answer, word: Word) -> Presence:
+        return Presence(f"Is there a {word.text} in the image?", -2.0, -3.0)
+
     def close(self) -> None:
         self.is_closed = True
+
+
+def _word(text: str, begin: int, end: int) -> Word:
+    said = text[begin:end]
+    is_content = said not in ("A", "a")
+    doubt = 0.6 if said == "red" else 0.1
+    return Word(
+        begin=begin,
+        end=end,
+        text=said,
+        first_token=0,
+        end_token=1,
+        probability=0.8,
+        candidates=(Candidate(said, 0.8), Candidate("blue", 0.15)),
+        gain=2.0,
+        doubt=doubt if is_content else None,
+        is_content=is_content,
+    )
 
 
 class ScriptedCheckpoint:

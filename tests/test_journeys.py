@@ -128,6 +128,36 @@ def test_picture_is_dropped_described_and_asked_about_further(live, pictures):
     live(story)
 
 
+def test_a_word_is_looked_into_on_the_picture_and_struck_out(live, pictures):
+    async def story(program):
+        window, keys = program.window, Qt.Key
+        drop(program, pictures[0])
+        await until(lambda: window.drop_zone.has_picture)
+        press(program, keys.Key_Return)
+        said = (await answered(program, 1)).answer.text
+        view = window.transcript_view.exchange_views[0]
+        await until(lambda: view.evidence, seconds=30)
+
+        press(program, keys.Key_F2)
+        text, picture = view.answer_text, window.drop_zone.picture_view
+        before = picture.grab().toImage()
+        await until(lambda: picture.grab().toImage() != before, seconds=30)
+        assert window.evidence_view.popup.isVisible()
+        struck = text.words.words[text.words.chosen]
+        window.evidence_view.popup.strike_button.click()
+        assert program.session.transcript.exchanges[0].struck == ((struck.begin, struck.end),)
+        assert program.session.transcript.exchanges[0].answer.text == said
+        QTest.keyClick(text, keys.Key_Escape)
+        assert not window.evidence_view.popup.isVisible()
+
+        window.inspect_action.trigger()
+        await until(lambda: window.inspector.trace, seconds=30)
+        assert window.inspector.trace["text"] == said
+        window.inspector.close()
+
+    live(story)
+
+
 def test_escape_stops_an_answer_and_the_next_one_comes(live, pictures):
     async def story(program):
         said = []

@@ -1,0 +1,408 @@
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QMouseEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel
+
+from core.picture import Picture
+from core.transcript import Answer, Ending
+from core.words import Candidate, Evidence, Presence, Word, WordMap, split_words
+from gui.main_window import MainWindow
+from gui.theme import Theme
+from gui.word_popup import told_gain, told_presence, told_probability
+
+TEXT = "A red ball and a **blue cube** lie on the table."
+DOUBTS = {"red": 0.6, "cube": 0.95}
+
+
+def word(text: str, begin: int, end: int) -> Word:
+    said = text[begin:end]
+    is_content = said not in ("A", "and", "a", "on", "the")
+    return Word(
+        begin=begin,
+        end=end,
+        text=said,
+        first_token=0,
+        end_token=1,
+        probability=0.62,
+        candidates=(Candidate(said, 0.62), Candidate("round", 0.3), Candidate("odd", 0.001)),
+        gain=2.0,
+        doubt=DOUBTS.get(said, 0.1) if is_content else None,
+        is_content=is_content,
+    )
+
+
+def evidence_of(text: str) -> Evidence:
+    return Evidence(tuple(word(text, begin, end) for begin, end in split_words(text)), 0.1)
+
+
+@pytest.fixture
+def window(qapp, qtbot):
+    window = MainWindow(Theme(qapp, "light"), [("Detail", "Describe it.")])
+    qtbot.addWidget(window)
+    window.resize(1000, 700)
+    window.show()
+    yield window
+    window.drop_zone.previews.close()
+
+
+@pytest.fixture
+def answered(window):
+    """The window with one answer whose words are known; gives its text widget."""
+
+    def answered(text=TEXT, evidence=None):
+        window.begin_answer("Describe it.")
+        window.finish(Answer(text, Ending.COMPLETE, 9, 1.0))
+        index = len(window.transcript_view.exchange_views) - 1
+        window.evidence_view.show_evidence(index, evidence or evidence_of(text))
+        return window.transcript_view.exchange_views[-1].answer_text
+
+    return answered
+
+
+def index_of(text, said: str) -> int:
+    return next(i for i, one in enumerate(text.words.words) if one.text == said)
+
+
+def point_at(text, said: str | None) -> None:
+    at = text.words.rect(index_of(text, said)).center() if said else QPointF(2, text.height() - 2)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove,
+        at,
+        QPointF(text.viewport().mapToGlobal(at.toPoint())),
+        Qt.MouseButton.NoButton,
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(text.viewport(), event)
+
+
+def click(text, said: str) -> None:
+    at = text.words.rect(index_of(text, said)).center().toPoint()
+    QTest.mouseClick(text.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+
+def said_in(popup) -> str:
+    return " ".join(label.text() for label in popup.findChildren(QLabel) if label.isVisible())
+
+
+def word_map(size=(400, 200)) -> WordMap:
+    """Strong at the left, in a square that leaves the picture above and below."""
+    values = np.zeros((4, 4), np.float32)
+    values[:, 0] = 1
+    width, height = size
+    top = (width - height) / 2
+    return WordMap(values, (0, -top, width, height + top), (0, 0, width / 4, height))
+
+
+# ---- pointing
+
+
+def test_pointing_at_a_word_shows_its_confidence_and_runners_up(window, answered, qtbot):
+    text, popup = answered(), window.evidence_view.popup
+    point_at(text, "red")
+    qtbot.waitUntil(popup.isVisible)
+    said = said_in(popup)
+    assert "red doubtful" in said
+    assert "62 %" in said
+    assert "round 30 %" in said
+    assert "odd" not in said
+    assert not popup.strike_button.isVisible()
+    assert window.rect().contains(popup.geometry())
+    point_at(text, None)
+    assert not popup.isVisible()
+
+
+def test_words_behind_markdown_and_beyond_the_basic_plane_are_found(answered):
+    source = "# 🎈🎈 Balloons\n\n- a **big** one\n- [small](http://x.y) ones\n\nThe end"
+    text = answered(source)
+    document = text.document()
+    for index, begin, end in text.words._places:
+        cursor = text.textCursor()
+        cursor.setPosition(begin)
+        cursor.setPosition(end, cursor.MoveMode.KeepAnchor)
+        assert cursor.selectedText() == text.words.words[index].text
+        middle = text.words.rect(index).center()
+        assert text.words.at(middle) == index
+    assert document.toPlainText().count("Balloons") == 1
+    found = {text.words.words[index].text for index, _, _ in text.words._places}
+    assert found >= {"Balloons", "big", "small", "ones", "The", "end"}
+
+
+def test_evidence_of_another_text_is_not_taken(window, answered):
+    text = answered()
+    window.begin_answer("Once more")
+    window.finish(Answer("Something else.", Ending.COMPLETE, 3, 1.0))
+    window.evidence_view.show_evidence(1, evidence_of(TEXT))
+    assert text.words.is_known
+    assert not window.transcript_view.exchange_views[1].answer_text.words.is_known
+
+
+def test_an_answer_without_evidence_asks_for_it_once_when_pointed_at(window):
+    wanted = []
+    window.evidence_view.evidence_wanted.connect(lambda *asked: wanted.append(asked))
+    window.begin_answer("Describe it.")
+    text = window.transcript_view.exchange_views[0].answer_text
+    QApplication.sendEvent(text.viewport(), QEvent(QEvent.Type.Enter))
+    assert wanted == []
+    window.finish(Answer(TEXT, Ending.COMPLETE, 9, 1.0))
+    for _ in range(2):
+        QApplication.sendEvent(text.viewport(), QEvent(QEvent.Type.Enter))
+    assert wanted == [(0, False)]
+    window.evidence_view.refuse_evidence(0)
+    QApplication.sendEvent(text.viewport(), QEvent(QEvent.Type.Enter))
+    assert wanted == [(0, False)] * 2
+
+
+# ---- choosing
+
+
+def test_a_click_lays_the_words_map_over_the_picture_until_esc(window, answered, qtbot):
+    with qtbot.waitSignal(window.drop_zone.picture_view.shown):
+        window.show_picture(Picture(None, Image.new("RGB", (400, 200), "white")))
+    view = window.drop_zone.picture_view
+
+    def colour(across: float) -> QColor:
+        image, place = view.grab().toImage(), view.picture_rect()
+        x = place.left() + across * place.width()
+        return image.pixelColor(round(x), round(place.center().y()) + 20)
+
+    text = answered()
+    with qtbot.waitSignal(window.evidence_view.map_wanted) as wanted:
+        click(text, "red")
+    index, asked = wanted.args
+    assert (index, asked.text) == (0, "red")
+    window.evidence_view.show_map(index, asked, word_map())
+    qtbot.waitUntil(lambda: colour(0.9).lightness() < 100)
+    assert colour(0.12).lightness() > 200
+    QTest.keyClick(text, Qt.Key.Key_Escape)
+    assert colour(0.9) == QColor("white")
+    assert not window.evidence_view.popup.isVisible()
+
+
+def test_arrow_keys_go_from_word_to_word(window, answered, qtbot):
+    text = answered()
+    click(text, "red")
+    QTest.keyClick(text, Qt.Key.Key_Right)
+    with qtbot.waitSignal(window.evidence_view.map_wanted) as wanted:
+        QTest.keyClick(text, Qt.Key.Key_Right)
+    assert wanted.args[1].text == "and"
+    assert window.evidence_view.popup.word_label.text() == "and"
+    QTest.keyClick(text, Qt.Key.Key_End)
+    assert window.evidence_view.popup.word_label.text() == "table"
+    QTest.keyClick(text, Qt.Key.Key_Right)
+    QTest.keyClick(text, Qt.Key.Key_Left)
+    assert window.evidence_view.popup.word_label.text() == "the"
+
+
+def test_up_and_down_go_to_the_nearest_word_of_the_next_line(answered, window):
+    text = answered("word " * 60)
+    QTest.keyClick(text, Qt.Key.Key_Home)
+    text.choose_word(2)
+    above = text.words.rect(2)
+    QTest.keyClick(text, Qt.Key.Key_Down)
+    below = text.words.rect(text.words.chosen)
+    assert below.top() > above.top()
+    assert abs(below.center().x() - above.center().x()) < above.width()
+    QTest.keyClick(text, Qt.Key.Key_Up)
+    assert text.words.chosen == 2
+
+
+def test_a_key_begins_at_the_first_doubtful_word(window, answered):
+    text = answered()
+    window.words_action.trigger()
+    assert text.words.words[text.words.chosen].text == "red"
+    assert window.stop_action.isEnabled()
+    window.stop_action.trigger()
+    assert text.words.chosen == -1
+
+
+def test_words_not_known_yet_are_asked_for_and_then_gone_through(window, qtbot):
+    window.begin_answer("Describe it.")
+    window.finish(Answer(TEXT, Ending.COMPLETE, 9, 1.0))
+    with qtbot.waitSignal(window.evidence_view.evidence_wanted) as wanted:
+        window.words_action.trigger()
+    assert wanted.args == [0, True]
+    window.evidence_view.show_evidence(0, evidence_of(TEXT))
+    assert window.evidence_view.has_chosen
+
+
+def test_a_map_that_comes_late_is_not_shown_for_another_word(window, answered, qtbot):
+    with qtbot.waitSignal(window.drop_zone.picture_view.shown):
+        window.show_picture(Picture(None, Image.new("RGB", (400, 200), "white")))
+    text = answered()
+    click(text, "red")
+    late = text.words.words[index_of(text, "red")]
+    click(text, "cube")
+    window.evidence_view.show_map(0, late, word_map())
+    made = []
+    window.drop_zone.previews.made.connect(lambda key, image: made.append(key))
+    with qtbot.waitSignal(window.drop_zone.previews.made):
+        window.drop_zone.previews.ask("last", lambda: b"")
+    assert made == ["last"]
+
+
+def test_the_next_question_leaves_the_words(window, answered):
+    text = answered()
+    click(text, "red")
+    window.begin_answer("And now?")
+    assert text.words.chosen == -1
+    assert not window.evidence_view.popup.isVisible()
+
+
+def test_choosing_in_another_answer_leaves_the_first(window, answered):
+    first, second = answered(), answered()
+    click(first, "red")
+    click(second, "cube")
+    assert first.words.chosen == -1
+    assert second.words.words[second.words.chosen].text == "cube"
+    assert window.evidence_view.popup.isVisible()
+
+
+def test_dragging_selects_text_and_chooses_nothing(window, answered):
+    text = answered()
+    begin = text.words.rect(index_of(text, "red")).center().toPoint()
+    end = text.words.rect(index_of(text, "and")).center().toPoint()
+    QTest.mousePress(text.viewport(), Qt.MouseButton.LeftButton, pos=begin)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove,
+        QPointF(end),
+        QPointF(text.viewport().mapToGlobal(end)),
+        Qt.MouseButton.NoButton,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(text.viewport(), event)
+    QTest.mouseRelease(text.viewport(), Qt.MouseButton.LeftButton, pos=end)
+    assert text.textCursor().hasSelection()
+    assert text.words.chosen == -1
+
+
+# ---- doubt
+
+
+def under(text, said: str) -> set[str]:
+    """The colours right below a word."""
+    image = text.viewport().grab().toImage()
+    rect = text.words.rect(index_of(text, said))
+    rows = range(round(rect.bottom()), round(rect.bottom()) + 3)
+    columns = range(round(rect.left()) + 1, round(rect.right()) - 1)
+    return {image.pixelColor(x, y).name() for y in rows for x in columns}
+
+
+def test_doubt_is_underlined_in_two_steps_and_can_be_switched_off(window, answered):
+    text, doubt = answered(), QColor(window._theme.palette.doubt).name()
+    assert doubt in under(text, "cube")
+    assert len(under(text, "red")) > len(under(text, "ball"))
+    assert doubt not in under(text, "ball") | under(text, "the")
+    chosen = []
+    window.underlines_chosen.connect(chosen.append)
+    window.doubt_action.trigger()
+    assert doubt not in under(text, "cube")
+    assert chosen == [False]
+
+
+def test_a_content_words_menu_offers_to_look_again_and_to_strike_it_out(window, answered):
+    text = answered()
+    view = window.transcript_view.exchange_views[0]
+    offered = window.evidence_view.menu_of(view, index_of(text, "cube")).actions()
+    assert [a.text().replace("&", "") for a in offered if a.text()] == [
+        *("Show where", "Look again", "Strike it out", "Copy the answer"),
+    ]
+    offered = window.evidence_view.menu_of(view, index_of(text, "the")).actions()
+    assert [a.text().replace("&", "") for a in offered if a.text()] == [
+        *("Show where", "Copy the answer"),
+    ]
+
+
+def test_striking_out_is_asked_for_shown_and_left_out_of_what_is_copied(window, answered, qtbot):
+    text = answered()
+    click(text, "red")
+    with qtbot.waitSignal(window.evidence_view.strike_changed) as struck:
+        window.evidence_view.popup.strike_button.click()
+    assert struck.args == [0, 2, 5, True]
+    before = text.viewport().grab().toImage()
+    window.show_struck(0, ((2, 5),), True)
+    assert text.viewport().grab().toImage() != before
+    window.transcript_view.copy_last()
+    assert QGuiApplication.clipboard().text() == TEXT.replace("red ", "")
+    assert window.transcript_view.exchange_views[0].answer == TEXT
+    assert window.evidence_view.popup.strike_button.text() == "Put it back"
+    assert window.unstrike_action.isEnabled()
+
+
+def test_looking_again_is_asked_for_and_its_answer_shown(window, answered, qtbot):
+    text, popup = answered(), window.evidence_view.popup
+    click(text, "cube")
+    with qtbot.waitSignal(window.evidence_view.look_again_asked) as asked:
+        popup.look_button.click()
+    assert asked.args[1].text == "cube"
+    assert not popup.look_button.isEnabled()
+    question = "Is there a blue cube in the image?"
+    words = [
+        word(TEXT, one.begin, one.end)
+        if one.text != "cube"
+        else Word(**{**one.__dict__, "presence": Presence(question, -1.0, -2.0)})
+        for one in evidence_of(TEXT).words
+    ]
+    window.evidence_view.show_evidence(0, Evidence(tuple(words), 0.1))
+    assert f"Asked “{question}” it says no." in said_in(popup)
+
+
+def test_without_evidence_the_actions_are_grey_and_say_why(window, answered):
+    answered()
+    window.show_evidence_obstacle("This model tells nothing of its words.")
+    for action in (window.words_action, window.doubt_action):
+        assert not action.isEnabled()
+        assert action.toolTip() == "This model tells nothing of its words."
+    window.show_evidence_obstacle("")
+    assert window.words_action.isEnabled()
+
+
+def test_the_popup_stays_inside_the_smallest_window(window, answered, qtbot):
+    window.resize(640, 480)
+    text = answered(TEXT + " word" * 80)
+    QTest.keyClick(text, Qt.Key.Key_Home)
+    for said in ("red", "cube", "table"):
+        click(text, said)
+        assert window.rect().contains(window.evidence_view.popup.geometry())
+
+
+# ---- words for figures
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (0.1, "The words before suggest it as much as the picture does."),
+        (2.0, "The picture makes it 7.4 times more likely."),
+        (4.0, "The picture makes it 55 times more likely."),
+        (9.0, "The picture makes it over 1,000 times more likely."),
+        (-2.0, "The picture makes it 7.4 times less likely."),
+    ],
+)
+def test_what_the_picture_adds_is_told_in_words(gain, said):
+    assert told_gain(gain) == said
+
+
+def test_probabilities_are_never_certain():
+    assert [told_probability(p) for p in (0.9999, 0.62, 0.001)] == [
+        "over 99 %",
+        "62 %",
+        "under 1 %",
+    ]
+
+
+def test_a_yes_that_absent_things_get_too_is_told_as_such():
+    question = "Is there a cat in the image?"
+    assert told_presence(Presence(question, 3.0, -4.0)).endswith("it says yes.")
+    assert "no more than" in told_presence(Presence(question, 1.0, 2.0))
+    assert told_presence(Presence(question, -1.0, -4.0)).endswith("it says no.")
+
+
+def test_pointing_far_from_any_word_points_at_none(answered):
+    text = answered()
+    assert text.words.at(QPointF(text.width() - 1, text.height() - 1)) == -1
+    assert QPoint(0, 0) != text.word_rect(0).center()

@@ -1,0 +1,128 @@
+"""What a session finds out about the words of its answers, and what is struck out of them."""
+
+import asyncio
+
+import pytest
+from PIL import Image
+
+from core.errors import Cancelled, EngineError
+from core.settings import Settings
+from core.store import Store
+from core.transcript import ModelChoice
+from gui.session import Session
+from tests.gui.conftest import until
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "transcripts.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def session(run, ready, store, tmp_path):
+    """With a red square open."""
+    session = Session(ready, store, Settings(), tmp_path)
+    path = tmp_path / "red.png"
+    Image.new("RGB", (40, 30), "red").save(path)
+    run(session.open_paths([path]))
+    yield session
+    run(session.close())
+
+
+def test_evidence_is_found_once_and_kept(run, session, checkpoint):
+    run(session.ask("What is it?"))
+    evidence = run(session.evidence(0))
+    assert [word.text for word in evidence.words] == ["A", "red", "square"]
+    assert run(session.evidence(0)) is evidence
+    assert checkpoint.engines[-1].examined == ["A red square."]
+
+
+def test_the_next_question_ends_the_evidence_under_way(run, session, checkpoint):
+    async def story():
+        await session.ask("ponder")
+        finding = asyncio.ensure_future(session.evidence(0))
+        await until(lambda: checkpoint.engines[-1].examined)
+        await session.ask("And now?")
+        with pytest.raises(Cancelled):
+            await finding
+        assert session.transcript.exchanges[1].answer.text == "A red square."
+        assert (await session.evidence(1)).words
+
+    run(story())
+
+
+def test_evidence_for_a_conversation_that_was_left_goes_nowhere(run, session, checkpoint):
+    async def story():
+        await session.ask("What is it?")
+        finding = asyncio.ensure_future(session.evidence(0))
+        await asyncio.sleep(0)
+        session.new_conversation()
+        with pytest.raises(Cancelled):
+            await finding
+
+    run(story())
+
+
+def test_evidence_is_that_of_the_model_that_spoke(run, session, ready):
+    run(session.ask("What is it?"))
+    run(ready.load(ModelChoice("another")))
+    with pytest.raises(EngineError, match="Load the built-in model"):
+        run(session.evidence(0))
+    with pytest.raises(EngineError, match="Load the built-in model"):
+        run(session.trace(0))
+
+
+def test_evidence_of_an_answer_that_is_not_there_says_what_to_do(run, session):
+    with pytest.raises(EngineError, match="Ask a question first"):
+        run(session.evidence(0))
+
+
+def test_a_map_covers_the_picture(run, session):
+    run(session.ask("What is it?"))
+    word = run(session.evidence(0)).words[1]
+    assert run(session.word_map(0, word)).square == (0, 0, 40, 30)
+
+
+def test_looking_again_is_kept_with_the_word(run, session):
+    run(session.ask("What is it?"))
+    word = run(session.evidence(0)).words[1]
+    evidence = run(session.look_again(0, word))
+    assert evidence.words[1].presence.question == "Is there a red in the image?"
+    assert evidence.words[2].presence is None
+    assert run(session.evidence(0)) is evidence
+
+
+def test_striking_out_is_kept_told_to_the_model_and_undone(run, session, store, checkpoint):
+    told = []
+    session.answer_struck.connect(lambda *now: told.append(now))
+    run(session.ask("What is it?"))
+    session.strike(0, (2, 5), is_struck=True)
+    assert session.transcript.exchanges[0].text == "A square."
+    assert session.transcript.exchanges[0].answer.text == "A red square."
+    kept = store.open(store.recent()[0].id)
+    assert kept.exchanges[0].struck == ((2, 5),)
+    run(session.ask("And now?"))
+    assert checkpoint.engines[-1].requests[-1].turns[0].answer == "A square."
+    session.undo_strike()
+    assert session.transcript.exchanges[0].text == "A red square."
+    assert store.open(store.recent()[0].id).exchanges[0].struck == ()
+    session.undo_strike()
+    assert told == [(0, ((2, 5),), True), (0, (), False)]
+
+
+def test_putting_back_can_be_undone_too(run, session):
+    run(session.ask("What is it?"))
+    session.strike(0, (2, 5), is_struck=True)
+    session.strike(0, (2, 5), is_struck=False)
+    assert session.transcript.exchanges[0].struck == ()
+    session.undo_strike()
+    assert session.transcript.exchanges[0].struck == ((2, 5),)
+
+
+def test_an_answer_asked_again_forgets_the_evidence_of_the_old_one(run, session):
+    run(session.ask("What is it?"))
+    run(session.evidence(0))
+    run(session.ask_again(0, "say 2 words"))
+    assert [word.text for word in run(session.evidence(0)).words] == ["word0", "word1"]
