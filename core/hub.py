@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from core.errors import Cancelled, HubError
+from core.errors import Cancelled, CheckpointError, HubError
 from core.hub_place import (
     CachePlace,
     FolderPlace,
@@ -35,6 +35,7 @@ from core.hub_place import (
     free_bytes,
     is_hub_id,
 )
+from core.model_safety import read_settings, require_possible, require_safe_folder
 
 TICK_SECONDS = 0.2
 STALL_SECONDS = 20.0
@@ -54,6 +55,10 @@ _SETTINGS = frozenset(
         *("special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt"),
     )
 )
+
+
+# They see, but do not speak: the towers of other models.
+_TOWERS = ("clip", "siglip", "siglip2", "clip_vision_model", "siglip_vision_model")
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,13 @@ def _small_first(files: list[HubFile]) -> list[HubFile]:
     return sorted(files, key=lambda file: (file.name != "config.json", file.size, file.name))
 
 
+def sees_and_speaks(config: Mapping[str, Any]) -> bool:
+    """Whether these settings are of a model that pictures can be asked about."""
+    return ("vision_config" in config or "mm_vision_tower" in config) and config.get(
+        "model_type"
+    ) not in _TOWERS
+
+
 def checksum_of(
     file: HubFile, path: Path, stop: threading.Event, on_bytes: Callable[[int], None]
 ) -> str:
@@ -232,27 +244,28 @@ class _Download:
             return CachePlace(self._hub.cache, hub_id)
         return FolderPlace(parent / hub_id.rpartition("/")[2], hub_id)
 
-    async def _fetch(self, hub_id: str, place: Place) -> Path:
+    async def _fetch(self, hub_id: str, place: Place, *, is_tower: bool = False) -> Path:
         """The model, and before its weights the tower that its settings name."""
         record = await self._list(hub_id)
         with place.lock():
             place.begin(record)
             try:
-                await self._fetch_files(place, record)
+                await self._fetch_files(place, record, is_tower)
             finally:
                 if not place.bytes_here(record):
                     place.forget()
         return place.folder(record.revision)
 
-    async def _fetch_files(self, place: Place, record: Record) -> None:
+    async def _fetch_files(self, place: Place, record: Record, is_tower: bool) -> None:
         self._total += record.size
         self._done += place.bytes_here(record)
         settings = [file for file in record.files if _is_settings(file)]
         weights = [file for file in record.files if not _is_settings(file)]
         await self._get_all(place, record, settings)
-        if tower := _tower_of(record.hub_id, place.whole(record, settings[0])):
+        config = _require_runnable(record.hub_id, place.folder(record.revision), is_tower)
+        if tower := _tower_of(config):
             inside = place.root if self._parent else None
-            await self._fetch(tower, self._place(inside, tower))
+            await self._fetch(tower, self._place(inside, tower), is_tower=True)
         self._require_space(place)
         await self._get_all(place, record, weights)
         place.finish(record)
@@ -485,26 +498,27 @@ def _is_settings(file: HubFile) -> bool:
     return file.name in _SETTINGS or file.name.endswith(".index.json")
 
 
-def _tower_of(hub_id: str, path: Path) -> str | None:
-    """The hub id of the vision tower that a model of the original layout needs beside it.
-
-    Raises HubError for a model that asks for program code: no loader here will take it.
-    """
+def _require_runnable(hub_id: str, folder: Path, is_tower: bool) -> Mapping[str, Any]:
+    """The settings of a model; HubError for one that no loader here will take, before gigabytes
+    of weights come for nothing."""
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        asks_for_code = "auto_map" in config
-        named = config.get("mm_vision_tower")
-        is_transformers = "LlavaForConditionalGeneration" in (config.get("architectures") or ())
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        require_safe_folder(folder)
+        config = read_settings(folder / "config.json")
+        require_possible(folder, config)
+    except CheckpointError as error:
+        raise HubError(str(error).replace(folder.name, hub_id)) from error
+    if not is_tower and not sees_and_speaks(config):
         raise HubError(
-            f"The settings of “{hub_id}” cannot be read. Choose another model."
-        ) from error
-    if asks_for_code:
-        raise HubError(
-            f"“{hub_id}” brings program code of its own, which Onlooker never runs. Choose "
-            "another model."
+            f"“{hub_id}” is no model that looks at pictures: its settings name no vision model. "
+            "Choose another one."
         )
-    is_wanted = isinstance(named, str) and is_hub_id(named) and not is_transformers
+    return config
+
+
+def _tower_of(config: Mapping[str, Any]) -> str | None:
+    """The hub id of the vision tower that a model of the original layout needs beside it."""
+    named = config.get("mm_vision_tower")
+    is_wanted = isinstance(named, str) and is_hub_id(named) and "vision_config" not in config
     return named if is_wanted else None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from core.catalogue import offer_of, offers
 from core.errors import AppError, Cancelled, CheckpointError, HubError
 from core.fit import PRECISIONS, cards, free_memory, memory_need
-from core.hub import Progress, checksum_of, wanted_files
+from core.hub import Progress, checksum_of, sees_and_speaks, wanted_files
 from core.hub_place import (
     RECORD,
     CachePlace,
@@ -30,8 +30,6 @@ from core.transcript import BUILT_IN
 
 _MOST_FOLDERS = 300
 _COPY_BYTES = 2**22
-# They see, but do not speak: the towers of other models.
-_TOWERS = ("clip", "siglip", "siglip2", "clip_vision_model", "siglip_vision_model")
 
 
 class Where(StrEnum):
@@ -208,9 +206,7 @@ def remove_model(model: LocalModel, cache: Path) -> None:
         if model.where is Where.CACHE:
             if not model.is_whole:
                 _remove_begun_tower(model, cache)
-            place = CachePlace(cache, model.hub_id)
-            with place.lock():
-                shutil.rmtree(place.root)
+            _remove_from_cache(CachePlace(cache, model.hub_id), cache)
         elif model.is_ours:
             remove_downloaded(model.folder)
         else:
@@ -230,8 +226,20 @@ def _remove_begun_tower(model: LocalModel, cache: Path) -> None:
     if isinstance(named, str) and is_hub_id(named):
         place = CachePlace(cache, named)
         if (place.root / RECORD).is_file():
-            with place.lock():
-                shutil.rmtree(place.root)
+            _remove_from_cache(place, cache)
+
+
+def _remove_from_cache(place: CachePlace, cache: Path) -> None:
+    from huggingface_hub import scan_cache_dir
+
+    with place.lock():
+        for repository in scan_cache_dir(cache).repos:
+            if repository.repo_path == place.root:
+                # The library knows which blobs other models share with this one.
+                revisions = [revision.commit_hash for revision in repository.revisions]
+                scan_cache_dir(cache).delete_revisions(*revisions).execute()
+        if place.root.exists():
+            shutil.rmtree(place.root)
 
 
 def move_model(
@@ -389,9 +397,9 @@ def _model(
     """One, or none for what is no model that sees and speaks."""
     config = _config(folder)
     is_begun = size < total
-    problem = "" if is_begun else _problem(folder)
-    if (problem or (is_begun and config)) and not _sees_and_speaks(config):
+    if config and not sees_and_speaks(config):
         return
+    problem = "" if is_begun else _problem(folder, name)
     offer = offer_of(hub_id)
     yield LocalModel(
         model,
@@ -409,19 +417,15 @@ def _model(
     )
 
 
-def _problem(folder: Path) -> str:
+def _problem(folder: Path, name: str) -> str:
     from core.model_folder import read_checkpoint
 
     try:
         read_checkpoint(folder)
     except AppError as error:
-        return str(error)
+        # In the cache a folder's name is that of a revision.
+        return str(error).replace(folder.name, name)
     return ""
-
-
-def _sees_and_speaks(config: Mapping[str, Any]) -> bool:
-    sees = "vision_config" in config or "mm_vision_tower" in config
-    return sees and config.get("model_type") not in _TOWERS
 
 
 def _tower(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -489,10 +493,9 @@ def _known_files(model: LocalModel) -> Iterator[tuple[Path, HubFile]]:
         yield from ((model.folder / file.name, file) for file in record.files)
     elif model.where is Where.CACHE:
         for path in sorted(model.folder.glob("*")):
-            # The cache names a blob by its checksum.
-            blob = path.resolve()
+            # The cache names a blob by its checksum; the blob may be a link itself.
             try:
-                yield path, HubFile(path.name, blob.stat().st_size, blob.name)
+                yield path, HubFile(path.name, path.stat().st_size, path.readlink().name)
             except (OSError, ValueError):
                 continue
 

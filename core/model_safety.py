@@ -56,14 +56,16 @@ def read_settings(path: Path) -> dict[str, Any]:
 def require_safe_folder(folder: Path) -> None:
     """Raises CheckpointError for a folder with links out of it, or with code of its own.
 
-    The hub's cache is made of links, from a snapshot into the blobs beside it; these are followed.
+    The hub's cache is made of links, from a snapshot into the blobs beside it, and from these,
+    since huggingface_hub 2.4, into the blobs that all of its models share; these are followed.
     """
     try:
         entries = sorted(folder.iterdir())
         home = folder.resolve()
         homes = [home]
         if home.parent.name == "snapshots":
-            homes.append(home.parent.parent / "blobs")
+            repository = home.parent.parent
+            homes += [repository / "blobs", repository.parent / "blobs"]
         for entry in entries:
             if entry.is_symlink() and not any(
                 entry.resolve().is_relative_to(home) for home in homes

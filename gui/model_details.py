@@ -138,6 +138,7 @@ class ModelDetails(QFrame):
         column.addSpacing(8)
         for part in (self.stage_label, self.progress_bar, self.pace_label):
             column.addWidget(part)
+        column.addSpacing(4)
         column.addWidget(self.error_frame)
         column.addWidget(self.hint_label)
         column.addSpacing(8)

@@ -164,18 +164,18 @@ def below(row: Row, room: Room | None) -> str:
         return "Waits for the other download"
     if job and job.progress and job.progress.total:
         share = job.progress.done / job.progress.total
-        return f"{WORDS[job.doing]} {share:.0%} of {gigabytes(job.progress.total)}"
+        return f"{WORDS[job.doing]}  ·  {share:.0%}"
     if job:
         return f"{WORDS[job.doing]} …"
     if entry.local and not entry.local.is_whole:
         share = entry.local.size / entry.local.total
-        return f"Paused at {share:.0%} of {gigabytes(entry.local.total)}"
+        return f"Paused at {share:.0%}"
     if row.is_loaded:
         return f"Loaded  ·  {gigabytes(entry.size)}"
     if entry.local and entry.local.problem:
         return "Cannot be run"
     if not entry.size:
-        return "Its size is known once the hub is asked"
+        return "Its size is not known yet"
     return f"{gigabytes(entry.size)}  ·  {fit(entry, room)}".removesuffix("  ·  ")
 
 
@@ -184,7 +184,7 @@ def fit(entry: Entry, room: Room | None) -> str:
     if not entry.needs or room is None or room.free is None:
         return ""
     best = room.best(entry.needs)
-    return f"fits in {spelled(best)}" if best else "too large for here"
+    return f"fits in {spelled(best)}" if best else "too large"
 
 
 def spelled(precision: str) -> str:

@@ -16,7 +16,7 @@ from core.hub_place import RECORD, HubFile
 from tests.hub_server import REVISION, HubServer
 
 ID = "someone/model"
-SMALL = b'{"model_type": "llava"}'
+SMALL = b'{"model_type": "llava", "vision_config": {}}'
 WEIGHTS = os.urandom(400_000)
 ROOT = Path(__file__).parents[2]
 
@@ -370,7 +370,24 @@ def test_tower_of_a_model_in_a_folder_lies_in_that_folder(server, hub, tmp_path)
 
 def test_model_that_brings_code_is_refused_before_its_weights_come(server, hub):
     server.repositories[ID]["config.json"] = b'{"auto_map": {"AutoModel": "modeling_model.M"}}'
-    with pytest.raises(HubError, match="brings program code of its own"):
+    with pytest.raises(HubError, match=f"“{ID}” brings program code of its own"):
+        get(hub)
+    assert not server.sent("model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (b'{"model_type": "llama"}', f"“{ID}” is no model that looks at pictures"),
+        (b'{"model_type": "clip", "vision_config": {}}', "is no model that looks at pictures"),
+        (b'{"vision_config": {"num_hidden_layers": 1e9}}', "which cannot be"),
+        (b"[1]", "does not hold settings"),
+        (b"{", "cannot be read"),
+    ],
+)
+def test_model_that_cannot_be_run_is_refused_before_its_weights_come(server, hub, config, sentence):
+    server.repositories[ID]["config.json"] = config
+    with pytest.raises(HubError, match=sentence):
         get(hub)
     assert not server.sent("model.safetensors")
 
