@@ -490,6 +490,12 @@ class Program(QObject):
 
     def _look_for_updates(self, is_asked: bool) -> None:
         """Unasked, only good news is told."""
+        if self._settings.works_offline:
+            if is_asked:
+                self.window.show_notice(
+                    "Onlooker is set to work offline. Allow the network under Models first."
+                )
+            return
         self._says_all_of_updates = is_asked
         if not self._updates:
             self._updates = Updates(self._settings.updates_address, self)

@@ -292,6 +292,17 @@ def test_nothing_is_asked_of_the_network_before_a_model_is_wanted_nor_while_offl
     live(story)
 
 
+def test_offline_nobody_asks_for_a_newer_version_either(live, server, home):
+    async def story(program, dialog):
+        dialog.offline_action.trigger()
+        await until(lambda: load(home).works_offline)
+        program.window.updates_action.trigger()
+        await until(program.window.notice_bar.isVisible)
+        assert "work offline" in program.window.notice_bar.text_label.text()
+
+    live(story)
+
+
 def test_models_go_into_the_folder_that_was_chosen(live, server, tmp_path, home):
     folder = tmp_path / "disk"
     folder.mkdir()
