@@ -20,8 +20,8 @@ BEGINS = 1.3
 
 # The surprise, in nats, that nothing is below: a word as good as sure.
 _FLOOR = 1e-3
-# So many words' worth of usual surprise weighs against what an answer's own words have.
-_USUAL_WORDS = 8
+# So few words tell nothing of what is usual.
+_TOO_FEW = 4
 # Counts and places are wrong more often than names, however sure a model is of them.
 _NUMBERS = "two three four five six seven eight nine ten eleven twelve several"
 _PLACES = """
@@ -60,8 +60,9 @@ def signs(words: Sequence[Word], log_p: np.ndarray) -> np.ndarray:
         counts.append(text in _NUMBERS.split() or text.isdigit())
         places.append(text in _PLACES.split())
         joining = 0.0
-    usual = np.median(surprises) - np.log(_FLOOR) if surprises else 0.0
-    usual *= len(surprises) / (len(surprises) + _USUAL_WORDS)
+    count = len(surprises)
+    usual = sorted(surprises)[(count - 1) // 2] - np.log(_FLOOR) if surprises else 0.0
+    usual *= max(0.0, (count - _TOO_FEW) / (count + _TOO_FEW))
     content = [word for word in words if word.is_content]
     for number, (word, is_count, is_place) in enumerate(zip(content, counts, places, strict=True)):
         if not (is_count or is_place):

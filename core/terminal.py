@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.prompts = options.prompt or [PROMPT]
             if len(options.prompts) > 1 and not batch_terminal.is_wanted(options):
                 parser.error("several prompts need --write")
+            if options.evidence and batch_terminal.is_wanted(options):
+                parser.error("--evidence is for a run without --write")
     except SystemExit as ended:
         return int(ended.code or 0)
     try:
@@ -88,9 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--temperature", default=0.0, type=_temperature, metavar="T", help="0, the default: greedy")
     add("--top-p", default=1.0, type=_share, metavar="P")
     add("--seed", type=_seed, metavar="N", help="makes a sampled caption come again")
-    add("--ban", action="append", default=[], metavar="WORD", help="never say this; may be repeated")
+    add(
+        "--ban", action="append", default=[], metavar="WORD", help="never say this; may be repeated"
+    )
     add("--format", default="text", choices=["text", "json"], help="json: one object a line")
     add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
+    add("--evidence", type=Path, metavar="FILE", help="write what each word rests on as JSON")
     batch_terminal.add_arguments(caption)
     models_terminal.add_arguments(
         verbs.add_parser(
@@ -236,6 +241,7 @@ class _Captions:
         self._stop = stop
         self._has_failures = False
         self._traces: list[dict[str, Any]] = []
+        self._evidence: list[dict[str, Any]] = []
         self.sampling = Sampling(
             temperature=options.temperature,
             top_p=options.top_p,
@@ -295,10 +301,12 @@ class _Captions:
                 for note in picture.notes:
                     _say(f"{path}: {note}")
                 self._answer(path, request, engine, is_one_of_many=len(pictures) > 1)
+            except Cancelled:
+                break
             except AppError as error:
                 self._fail(str(path), error)
-        if self._options.trace and self._traces:
-            self._write_traces(self._options.trace)
+        self._write("trace", self._options.trace, self._traces)
+        self._write("evidence", self._options.evidence, self._evidence)
 
     def _answer(
         self, path: Path, request: Request, engine: Engine, *, is_one_of_many: bool
@@ -315,14 +323,40 @@ class _Captions:
                 _print("\n" if is_one_of_many else "")
         if self._options.trace:
             self._traces.append(engine.trace(request, answer))
+        if self._options.evidence:
+            record = self._evidence_record(request, answer, engine)
+            self._evidence.append({"picture": str(path), **record})
 
-    def _write_traces(self, path: Path) -> None:
-        """One picture's trace by itself, several in a list."""
-        content = self._traces[0] if len(self._traces) == 1 else self._traces
+    def _evidence_record(self, request: Request, answer: Answer, engine: Engine) -> dict[str, Any]:
+        """Of each word what it rests on; of those with content also where."""
+        evidence = engine.evidence(request, answer, self._stop)
+        content = [word for word in evidence.words if word.is_content]
+        maps = dict(zip(content, engine.word_maps(request, answer, content), strict=True))
+        words = [
+            {
+                "text": word.text,
+                "begin": word.begin,
+                "end": word.end,
+                "confidence": round(word.probability, 4),
+                "candidates": {c.text: round(c.probability, 4) for c in word.candidates},
+                "gain": round(word.gain, 3),
+                "doubt": None if word.doubt is None else round(word.doubt, 4),
+                "box": [round(edge, 1) for edge in maps[word].strongest_box]
+                if word in maps
+                else None,
+            }
+            for word in evidence.words
+        ]
+        return {"text": answer.text, "model": engine.facts.model, "words": words}
+
+    def _write(self, name: str, path: Path | None, records: list[dict[str, Any]]) -> None:
+        """One picture's record by itself, several in a list."""
+        if path is None or not records:
+            return
         try:
-            path.write_text(as_json(content), encoding="utf-8")
+            path.write_text(as_json(records[0] if len(records) == 1 else records), "utf-8")
         except OSError as error:
-            self._fail(str(path), f"The trace cannot be written ({error.strerror}).")
+            self._fail(str(path), f"The {name} cannot be written ({error.strerror}).")
 
     def _fail(self, name: str, error: AppError | str) -> int:
         self._has_failures = True

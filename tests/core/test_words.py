@@ -1,0 +1,164 @@
+"""What each word rests on, as data: words, regions, and what to ask about them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.doubt import doubts
+from core.words import (
+    Evidence,
+    Presence,
+    Word,
+    absent_questions,
+    is_function_word,
+    question_about,
+    split_words,
+    strongest_region,
+)
+
+CAPTION = (
+    "The image features a man riding a skateboard and two red balloons, a cup of green tea on the "
+    "left side of a dining table. Dogs are sleeping by another pair of scissors."
+)
+
+
+def word(text: str, begin: int = 0, token: int = 0, **facts) -> Word:
+    plain = Word(
+        begin, begin + len(text), text, token, token + 1, 0.5, (), 1.0, None,
+        not is_function_word(text),
+    )  # fmt: skip
+    return replace(plain, **facts)
+
+
+def found(text: str, name: str) -> Word:
+    return word(name, text.index(name))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A T-shirt, the dog's bone.", ["A", "T-shirt", "the", "dog's", "bone"]),
+        ("Über 20 “Ära”-Bilder", ["Über", "20", "Ära", "Bilder"]),
+        ("猫が a", ["猫", "が", "a"]),
+        ("", []),
+    ],
+)
+def test_text_is_split_into_the_words_that_people_see(text, words):
+    assert [text[begin:end] for begin, end in split_words(text)] == words
+
+
+def test_numbers_colours_and_places_have_content_and_articles_do_not():
+    assert not any(map(is_function_word, ("two", "red", "left", "middle", "Dog")))
+    assert all(map(is_function_word, ("The", "a", "isn’t", "another")))
+
+
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [
+        ("man", "Is there a man in the image?"),
+        ("balloons", "Are there any red balloons in the image?"),
+        ("red", "Are there any red balloons in the image?"),
+        ("tea", "Is there a cup of green tea in the image?"),
+        ("dining", "Is there a dining table in the image?"),
+        ("Dogs", "Are there any dogs in the image?"),
+        ("scissors", "Is there a pair of scissors in the image?"),
+        ("two", None),
+        ("left", None),
+        ("image", None),
+        ("sleeping", None),
+        ("another", None),
+    ],
+)
+def test_question_about_a_word_asks_for_the_thing_that_it_names(name, question):
+    assert question_about(CAPTION, found(CAPTION, name)) == question
+
+
+def test_question_names_an_owl_with_its_article_and_a_lone_colour_as_anything():
+    assert question_about("An owl.", found("An owl.", "owl")) == "Is there an owl in the image?"
+    text = "The background is red."
+    assert question_about(text, found(text, "red")) == "Is there anything red in the image?"
+
+
+def test_word_that_is_no_longer_in_the_text_is_not_asked_about():
+    assert question_about("A cat.", found("A dog, a cat.", "cat")) is None
+
+
+def test_things_asked_about_as_absent_are_none_that_the_answer_names():
+    questions = absent_questions("A lobster on an anchor.")
+    assert len(questions) == 3
+    assert not any("lobster" in question or "anchor" in question for question in questions)
+
+
+def test_most_doubtful_word_is_one_with_content():
+    words = (word("a"), word("dog", doubt=0.2), word("cat", doubt=0.7), word("on"))
+    assert Evidence(words, 0.0).most_doubtful == words[2]
+    assert Evidence(words[:1], 0.0).most_doubtful is None
+
+
+def test_doubt_is_underlined_in_two_steps():
+    steps = [word("dog", doubt=doubt).doubt_step for doubt in (None, 0.49, 0.5, 0.9)]
+    assert steps == [0, 0, 1, 2]
+
+
+def test_thing_is_affirmed_only_when_yes_is_likelier_than_for_absent_things():
+    assert Presence("", 2.0, -5.0).is_affirmed
+    assert not Presence("", 2.0, 3.0).is_affirmed
+    assert not Presence("", -1.0, -5.0).is_affirmed
+
+
+def test_strongest_region_is_what_hangs_together_with_the_maximum():
+    values = np.zeros((5, 6), np.float32)
+    values[1, 1:4] = 0.6
+    values[2, 2] = 1.0
+    values[4, 5] = 0.9
+    assert strongest_region(values) == (1, 1, 4, 3)
+
+
+# ---- doubt --------------------------------------------------------------------------------------
+
+
+def said(text: str, *log_p: float) -> tuple[list[Word], np.ndarray]:
+    """One token a word."""
+    words = [
+        word(text[begin:end], begin, number)
+        for number, (begin, end) in enumerate(split_words(text))
+    ]
+    return words, np.array(log_p, np.float32)
+
+
+def is_over(one: float | None, other: float | None) -> bool:
+    return one is not None and other is not None and one > other
+
+
+def test_surprising_word_is_more_doubtful_than_a_sure_one_and_joining_words_are_left_alone():
+    cat, joining, dog = doubts(*said("cat and dog", -6.0, -0.001, -0.0001))
+    assert joining is None
+    assert is_over(cat, 0.6)
+    assert is_over(0.1, dog)
+
+
+def test_surprise_at_a_joining_word_falls_on_what_it_joins():
+    sure = doubts(*said("cat on the left", -0.001, -0.001, 0.0, -0.001))[3]
+    unsure = doubts(*said("cat on the left", -0.001, -5.0, 0.0, -0.001))[3]
+    assert is_over(unsure, 0.9)
+    assert is_over(0.5, sure)
+
+
+def test_thing_named_again_is_as_doubtful_as_it_was():
+    first, _, again = doubts(*said("balloons a balloon", -5.0, 0.0, 0.0))
+    assert again == first
+
+
+def test_words_that_surprise_as_much_as_all_others_are_in_less_doubt():
+    text = "dog cat owl fox hen cow pig ram bat eel"
+    alone = doubts(*said(text, *[-0.0001] * 9, -2.0))[9]
+    among = doubts(*said(text, *[-2.0] * 10))[9]
+    assert is_over(alone, among)
+    assert is_over(0.1, among)
+
+
+def test_no_words_have_no_doubts():
+    assert doubts([], np.zeros(0, np.float32)) == []
