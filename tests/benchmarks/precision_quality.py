@@ -39,7 +39,7 @@ from core.transcript import ModelChoice, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "packaging" / "train_built_in_model"
-_CHUNK = 640
+_CHUNK = {"cuda": 640, "cpu": 40}
 _TEXT_BEFORE, _TEXT_AFTER, _STEPS = 36, 13, 16
 
 
@@ -81,7 +81,7 @@ def table_report(options: argparse.Namespace) -> dict[str, Any]:
         if not options.tasks or case.task in options.tasks
     ]
     device = choose_device(options.device)
-    on_card = device.type == "cuda"
+    on_card, chunk = device.type == "cuda", _CHUNK[device.type]
     precisions = options.precisions or ["16-bit" if on_card else "float32", "8-bit", "4-bit"]
     sheet = import_module("sprites").load_sheet(options.atlas)
     renderer = import_module("pictures").Renderer(sheet, str(device))
@@ -92,8 +92,8 @@ def table_report(options: argparse.Namespace) -> dict[str, Any]:
         )
         for precision in precisions
     }
-    for begin in range(0, len(cases), _CHUNK):
-        requests = list(_requests(measuring, cases[begin : begin + _CHUNK], renderer))
+    for begin in range(0, len(cases), chunk):
+        requests = list(_requests(measuring, cases[begin : begin + chunk], renderer))
         for precision, engine in engines.items():
             said[precision] += _answers(engine, requests, 64 if on_card else 8)
             done = len(said[precision])
