@@ -22,6 +22,8 @@ KINDS = (*TEXT_KINDS, "xmp", *export.KINDS)
 EDITED = "Edited by hand, and kept."
 HAS_CAPTION = "Has a caption already."
 
+_CLOSING_SIGNS = tuple(".,;:!?…)’”")
+
 
 class ItemState(StrEnum):
     WAITING = "waiting"
@@ -117,7 +119,8 @@ class BatchOptions:
         """What is made of the answer's words."""
         text = answer.text.strip()
         if self.beginning and not text.startswith(self.beginning):
-            text = f"{self.beginning} {text}"
+            blank = "" if text.startswith(_CLOSING_SIGNS) else " "
+            text = f"{self.beginning}{blank}{text}".strip()
         if self.strips_openings:
             text = without_opening(text)
         if self.ends_at_sentence and answer.ending is Ending.LENGTH:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -21,6 +22,8 @@ from core.sidecar import Existing
 from core.transcript import Sampling
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+_PATIENCE_SECONDS = 2.0
 
 OpenEngine = Callable[[], Answerer]
 
@@ -222,7 +225,13 @@ class _Progress:
 
 @contextmanager
 def _ending_on_interrupt(control: Control) -> Iterator[None]:
-    """The first Ctrl+C ends after the captions under way, the second inside them."""
+    """The first Ctrl+C ends after the captions under way, the second inside them.
+
+    Where a token takes longer than that, as with a large model on a processor, the process is
+    left two seconds after the second. What was said is then in the journal, and the rest of the
+    writing is the next start's, as after any death of a process.
+    """
+    has_ended = threading.Event()
 
     def on_first(*_: Any) -> None:
         _say("\nEnding after the captions under way; Ctrl+C again ends at once.")
@@ -231,6 +240,12 @@ def _ending_on_interrupt(control: Control) -> Iterator[None]:
 
     def on_second(*_: Any) -> None:
         control.stop_now()
+        threading.Thread(target=leave, daemon=True).start()
+
+    def leave() -> None:
+        if not has_ended.wait(_PATIENCE_SECONDS):
+            _say("Interrupted; --resume goes on.")
+            os._exit(INTERRUPTED)
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -239,6 +254,7 @@ def _ending_on_interrupt(control: Control) -> Iterator[None]:
     try:
         yield
     finally:
+        has_ended.set()
         signal.signal(signal.SIGINT, before)
 
 

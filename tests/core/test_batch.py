@@ -33,7 +33,7 @@ from core.errors import EngineError, OutOfMemory, StoreError
 from core.journal import Journal, records
 from core.pace import Pace, spoken
 from core.sidecar import DiskFull, Existing, sync_folder
-from core.transcript import Sampling
+from core.transcript import Answer, Ending, Sampling
 from core.wording import filled, to_last_sentence, without_opening
 from tests.folder_run import FACTS, FolderEngine
 
@@ -289,6 +289,20 @@ def test_several_prompts_make_one_caption_and_a_row_each(begin, folder):
     assert [json.loads(line)["prompt"] for line in lines] == ["What?", "Where?"] * 3
 
 
+@pytest.mark.parametrize("slots", [1, 4])
+def test_picture_is_encoded_once_for_all_its_prompts(begin, engine, folder, monkeypatch, slots):
+    for name, colour in (("2.png", "teal"), ("10.png", "blue")):
+        Image.new("RGB", (8, 6), colour).save(folder / name)
+    encoded = []
+    forward = engine._loop.forward
+    see = forward._vision
+    monkeypatch.setattr(forward, "_vision", lambda pixels: encoded.append(1) or see(pixels))
+    batch = begin(prompts=("What?", "Where?", "Who?"), sampling=Sampling(max_new_tokens=4))
+    batch.run(engine, Control(), slots=slots)
+    assert batch.tally.done == 3
+    assert len(encoded) == 3
+
+
 @pytest.mark.parametrize(
     ("said", "caption"),
     [
@@ -301,6 +315,20 @@ def test_several_prompts_make_one_caption_and_a_row_each(begin, folder):
 )
 def test_stock_openings_are_stripped(said, caption):
     assert without_opening(said) == caption
+
+
+@pytest.mark.parametrize(
+    ("said", "caption"),
+    [
+        ("cats.", "Two cats."),
+        (", it seems.", "Two, it seems."),
+        ("Two cats.", "Two cats."),
+        ("", "Two"),
+    ],
+)
+def test_caption_begins_as_told_and_goes_on_from_there(said, caption):
+    options = replace(OPTIONS, beginning="Two")
+    assert options.caption_of(Answer(said, Ending.COMPLETE, 1, 0.1)) == caption
 
 
 @pytest.mark.parametrize(

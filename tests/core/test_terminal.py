@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -289,27 +288,6 @@ def test_folder_run_tells_what_failed_and_tries_it_again_when_asked(caption, cop
     assert caption(copies, "--resume")[0] == 1
     assert caption(copies, "--retry-failed", "--max-new-tokens", 4)[0] == 0
     assert (copies / "broken.txt").exists()
-
-
-def test_interrupted_folder_run_keeps_what_was_said_and_goes_on(tiny_original_layout, copies):
-    for number in range(40):
-        Image.new("RGB", (8, 8)).save(copies / f"{number}.png")
-    loading = ["--model", tiny_original_layout, "--device", "cpu", "--dtype", "float32"]
-    arguments = [copies, "--write", "txt", "--max-new-tokens", 60, "--slots", 1, *loading]
-    process = start(*arguments)
-    while not list(copies.glob("?.txt")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode == 130
-    written = {path: path.stat().st_mtime_ns for path in copies.glob("*.txt")}
-    assert len(written) < 42
-    process = start(*arguments, "--resume")
-    process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert len(list(copies.glob("*.txt"))) == 43  # With notes.txt.
-    assert all(path.stat().st_mtime_ns == time for path, time in written.items())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,153 @@
+"""A folder run in a real terminal: its bar, and Ctrl+C as a person presses it."""
+
+import os
+import re
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core.journal import records
+
+if os.name == "nt":
+    pytest.skip("a pseudo-terminal", allow_module_level=True)
+
+import fcntl
+import pty
+import select
+import termios
+
+ROOT = Path(__file__).parents[2]
+CTRL_C = b"\x03"
+
+
+class Terminal:
+    """A process with a terminal of its own, into which keys are pressed."""
+
+    def __init__(self, arguments, home):
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+
+        def take() -> None:
+            os.setsid()
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "core.terminal", "caption", *map(str, arguments)],
+            cwd=ROOT,
+            stdin=slave,
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            preexec_fn=take,
+            env=os.environ
+            | {"ONLOOKER_HOME": str(home), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
+        )
+        os.close(slave)
+        self.shown = ""
+
+    def press(self, key):
+        os.write(self._master, key)
+
+    def wait_for(self, pattern, seconds=60.0):
+        """Until the terminal shows it."""
+        until = time.monotonic() + seconds
+        while not re.search(pattern, self.shown):
+            left = until - time.monotonic()
+            assert left > 0, self.shown
+            assert self._read(left) or re.search(pattern, self.shown), self.shown
+
+    def end(self, seconds=60.0):
+        """The exit status."""
+        until = time.monotonic() + seconds
+        while self._read(max(0.0, until - time.monotonic())):
+            assert time.monotonic() < until, self.shown
+        out, _ = self.process.communicate(timeout=10)
+        os.close(self._master)
+        assert out == b""
+        return self.process.returncode
+
+    def _read(self, seconds):
+        """Whether more may come; a terminal that nobody writes to any more ends with an error."""
+        if not select.select([self._master], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:
+            return False
+        self.shown += data.decode(errors="replace")
+        return bool(data)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(30):
+        Image.new("RGB", (8, 8), (8 * number, 0, 99)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def start(tiny_original_layout, folder, tmp_path):
+    started = []
+
+    def start(*arguments):
+        loading = ["--model", tiny_original_layout, "--device", "cpu", "--dtype", "float32"]
+        started.append(Terminal([folder, *arguments, *loading], tmp_path / "home"))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        terminal.process.kill()
+        terminal.process.communicate()
+
+
+def whole_texts(folder, home):
+    """How many captions there are; each is as the journal has it, and nothing lies half done."""
+    assert not list(folder.glob(".*"))
+    (journal,) = (home / "runs").glob("*.jsonl")
+    said = {
+        record["picture"]: record["caption"]
+        for record in records(journal)
+        if record["kind"] == "item"
+    }
+    texts = {str(path.with_suffix(".png")): path.read_text() for path in folder.glob("*.txt")}
+    assert texts == {picture: f"{caption}\n" for picture, caption in said.items()}
+    return len(texts)
+
+
+def test_first_ctrl_c_ends_after_the_captions_under_way_and_resume_does_the_rest(
+    start, folder, tmp_path
+):
+    terminal = start("--write", "txt", "--max-new-tokens", 60, "--slots", 3)
+    terminal.wait_for(r"[1-9]\d*/30")
+    terminal.press(CTRL_C)
+    terminal.wait_for("Ending after the captions under way")
+    assert terminal.end() == 130
+    assert "--resume goes on" in terminal.shown
+    count = whole_texts(folder, tmp_path / "home")
+    # Those under way are among them.
+    assert 3 <= count < 30
+    terminal = start("--resume")
+    assert terminal.end() == 0
+    assert re.search(r"\d+% .*\d+/30 .*/s, .* left", terminal.shown)
+    assert "30 captioned." in terminal.shown
+    assert whole_texts(folder, tmp_path / "home") == 30
+
+
+def test_second_ctrl_c_ends_at_once_and_loses_nothing(start, folder, tmp_path):
+    terminal = start("--write", "txt,jsonl", "--max-new-tokens", 600, "--slots", 4)
+    terminal.wait_for(r"[1-9]\d*/30")
+    terminal.press(CTRL_C)
+    terminal.wait_for("Ending after the captions under way")
+    terminal.press(CTRL_C)
+    pressed = time.monotonic()
+    assert terminal.end() == 130
+    assert time.monotonic() - pressed < 10
+    assert whole_texts(folder, tmp_path / "home") < 30
+    (journal,) = (tmp_path / "home" / "runs").glob("*.jsonl")
+    assert [r["text"] for r in records(journal) if r["kind"] == "stopped"]
