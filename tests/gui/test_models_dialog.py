@@ -70,7 +70,7 @@ def live(run, loop, qapp, home, server, checkpoint):
         async def life():
             living = asyncio.create_task(program.life([]))
             try:
-                await until(lambda: isinstance(program.model.state, Ready))
+                await until(lambda: isinstance(program.model.state, Ready), seconds=60)
                 await story(program, await opened(program))
             finally:
                 program.quit()
@@ -142,7 +142,7 @@ def test_model_is_got_loaded_and_remembered_by_the_keyboard_alone(live, home):
         await until(lambda: says(dialog, "Load in 16 bits"))
         assert rows(dialog)[0] == "On this computer"
         QTest.keyClick(dialog.list, KEY.Key_Return)
-        await until(lambda: says(dialog, "Unload"), seconds=30)
+        await until(lambda: says(dialog, "Unload"), seconds=60)
         assert program.model.state.facts.model == ID
         assert ID.rpartition("/")[2] in program.window.status_line.state_label.text()
         await until(lambda: load(home).model == ID)
