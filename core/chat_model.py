@@ -30,7 +30,7 @@ from transformers.utils import logging
 
 from core.errors import Cancelled, CheckpointError
 from core.model_safety import read_settings, require_layers_in
-from core.precision import QuantisedLinear, quantise
+from core.precision import QuantisedLinear, quantise, reorder_for_processor
 from core.weights import open_shard, reading, weight_files
 
 # What a config.json could use to have transformers fetch kernels, read other files, or change
@@ -433,6 +433,7 @@ def _quantise_layers(model: Any, bits: int, device: torch.device, stop: threadin
         weight = quantise(linear.weight.data.to(device), bits)
         bias = None if linear.bias is None else linear.bias.data.to(device)
         setattr(parent, name, QuantisedLinear(weight, bias))
+    reorder_for_processor(model)
 
 
 def _linears(model: Any) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
