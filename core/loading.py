@@ -13,6 +13,7 @@ import math
 import os
 import struct
 import threading
+import traceback
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -84,6 +85,8 @@ def load_weights(
                 raise Cancelled("Loading was cancelled.")
     except BaseException as error:
         room.clear()
+        # The frames that failed hold parts of the room.
+        traceback.clear_frames(error.__traceback__)
         _release(device)
         if is_out_of_memory(error):
             raise out_of_memory(device, error, _LOWER.get(bits)) from error
