@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch
 from jinja2 import TemplateError
 from torch import Tensor, nn
 from transformers import (
+    AutoTokenizer,
     Idefics3Processor,
     PreTrainedConfig,
     ProcessorMixin,
@@ -263,10 +265,15 @@ def _processor(folder: Path, settings: PreTrainedConfig) -> Any:
         raise CheckpointError(
             f"transformers has no processor for {settings.model_type}. Choose another model."
         )
+    stills, here = _for_stills(kind), {"local_files_only": True, "trust_remote_code": False}
     try:
-        processor = _for_stills(kind).from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, backend="pil"
-        )
+        if settings.model_type in _HIDDEN:
+            parts = [_image_processor(folder, settings.model_type)]
+            parts.append(AutoTokenizer.from_pretrained(folder, **here))
+            known, _ = stills.get_processor_dict(folder, local_files_only=True)
+            processor = stills.from_args_and_dict(parts, known)
+        else:
+            processor = stills.from_pretrained(folder, backend="pil", **here)
     except Exception as error:
         # Tokenizers, image processors and their many files each fail in ways of their own.
         raise CheckpointError(
@@ -279,6 +286,17 @@ def _processor(folder: Path, settings: PreTrainedConfig) -> Any:
             "that was trained to follow instructions."
         )
     return processor
+
+
+# transformers 5.17 says that their image processors need torchvision; those of PIL are there.
+_HIDDEN = ("idefics3", "smolvlm")
+
+
+def _image_processor(folder: Path, model_type: str) -> Any:
+    """The one that works with PIL, of the module that is named after the model."""
+    module = import_module(f"transformers.models.{model_type}.image_processing_pil_{model_type}")
+    (kind,) = (one for name, one in vars(module).items() if name.endswith("ImageProcessorPil"))
+    return kind.from_pretrained(folder, local_files_only=True)
 
 
 def _for_stills(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
