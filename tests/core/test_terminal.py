@@ -121,6 +121,27 @@ def test_trace_has_the_golden_keys(caption, pictures, tmp_path):
     assert len(json.loads(trace.read_text(encoding="utf-8"))) == 2
 
 
+def test_evidence_has_what_each_word_rests_on(caption, pictures, tmp_path):
+    evidence = tmp_path / "evidence.json"
+    status, out, _ = caption(pictures / "teal 2.png", "--max-new-tokens", 9, "--evidence", evidence)
+    assert status == 0
+    content = json.loads(evidence.read_text(encoding="utf-8"))
+    assert content["text"] == out.removesuffix("\n")
+    assert content["picture"] == str(pictures / "teal 2.png")
+    assert content["words"]
+    for word in content["words"]:
+        assert content["text"][word["begin"] : word["end"]] == word["text"]
+        assert 0 <= word["confidence"] <= 1
+        if word["doubt"] is None:
+            assert word["box"] is None
+        else:
+            left, top, right, bottom = word["box"]
+            assert 0 <= left < right <= 40
+            assert 0 <= top < bottom <= 30
+    caption(pictures, "--max-new-tokens", 3, "--evidence", evidence)
+    assert len(json.loads(evidence.read_text(encoding="utf-8"))) == 2
+
+
 # ---- errors
 
 
