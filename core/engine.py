@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import copy
 import gc
-import secrets
 import statistics
 import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,9 +24,7 @@ from transformers import (
     GenerationConfig,
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
-    StoppingCriteria,
     StoppingCriteriaList,
-    TextIteratorStreamer,
 )
 
 from core.banned_words import BannedWords, vocabulary_bytes
@@ -36,6 +32,7 @@ from core.decoding import DecodeLoop, Job, decode_loop
 from core.device import is_out_of_memory, out_of_memory
 from core.errors import AppError, EngineError, PromptError
 from core.evidence import Examiner, Said
+from core.generation import Pieces, Run, Stop, choosing, seed_of, seeded
 from core.model_view import Eye
 from core.prompt import (
     CLIP_MEAN,
@@ -109,16 +106,16 @@ class Engine:
         """
         started = time.perf_counter()
         sampling = request.sampling
-        seed = _seed(sampling)
+        seed = seed_of(sampling)
         if stop.is_set():
             return Answer("", Ending.STOPPED, 0, 0.0, seed=seed)
         inputs = self._prepare(request)
         if self._loop is not None and self._loop.takes(sampling):
             this = _UnderWay(request, seed, started)
-            heard = _Heard(_Pieces(self._tokenizer), on_piece)
+            heard = _Heard(Pieces(self._tokenizer), on_piece)
             return self._decode(self._loop, inputs, this, heard, stop)
-        streamer = _Pieces(self._tokenizer)
-        run = _Run(partial(self._generate, inputs, request, seed, streamer), streamer, stop)
+        streamer = Pieces(self._tokenizer)
+        run = Run(partial(self._generate, inputs, request, seed, streamer), streamer, stop)
         run.start()
         first: float | None = None
         try:
@@ -198,7 +195,7 @@ class Engine:
                 if not loop.takes(request.sampling):
                     left.append(request)
                     continue
-                this = _UnderWay(request, _seed(request.sampling), time.perf_counter())
+                this = _UnderWay(request, seed_of(request.sampling), time.perf_counter())
                 sampling = replace(request.sampling, seed=this.seed)
                 banned = self._banned(sampling)
                 job = Job(self._prepare(request), sampling, this.on_token, stop.is_set, banned)
@@ -318,7 +315,9 @@ class Engine:
     @property
     def evidence_obstacle(self) -> str | None:
         """Why no evidence can be had for this model's words, for the user; None when it can."""
-        return None if self._loop is not None else "What its words rest on cannot be computed."
+        if self._loop is not None:
+            return None
+        return "What words rest on can be had only of LLaVA-1.5 that lies whole on one device."
 
     def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
         """What each word of `answer`, which this model gave to `request`, rests on.
@@ -359,7 +358,7 @@ class Engine:
     @contextmanager
     def _examining(self) -> Iterator[Examiner]:
         if self._loop is None:
-            raise EngineError(f"{self.evidence_obstacle} Choose LLaVA-1.5 for it.")
+            raise EngineError(f"{self.evidence_obstacle} Choose such a model for it.")
         if self._examiner is None:
             plain = Image.new("RGB", (1, 1), PAD_COLOUR)
             size = self._model.config.vision_config.image_size
@@ -457,11 +456,11 @@ class Engine:
         inputs: Inputs,
         request: Request,
         seed: int | None,
-        streamer: _Pieces,
+        streamer: Pieces,
         is_over: Callable[[], bool],
     ) -> list[int]:
         sampling = request.sampling
-        with torch.inference_mode(), _seeded(seed, self._model.device):
+        with torch.inference_mode(), seeded(seed, self._model.device):
             features = self._see(request.picture.pixels, inputs).features
             embeddings = self._embed(inputs, features)
             processors = LogitsProcessorList()
@@ -475,7 +474,7 @@ class Engine:
                 attention_mask=torch.ones(embeddings.shape[:2], device=embeddings.device).long(),
                 generation_config=self._settings(sampling, inputs.max_new_tokens),
                 logits_processor=processors,
-                stopping_criteria=StoppingCriteriaList([_Stop(is_over)]),
+                stopping_criteria=StoppingCriteriaList([Stop(is_over)]),
                 streamer=streamer if sampling.beams == 1 else None,
             )
         return output[0].tolist()
@@ -491,14 +490,6 @@ class Engine:
         return self._banned_words[1]
 
     def _settings(self, sampling: Sampling, max_new_tokens: int) -> GenerationConfig:
-        choosing: dict[str, Any] = {"do_sample": False}
-        if sampling.temperature > 0:
-            choosing = {
-                "do_sample": True,
-                "temperature": sampling.temperature,
-                "top_p": sampling.top_p,
-                "top_k": sampling.top_k,
-            }
         return GenerationConfig(
             max_new_tokens=max_new_tokens,
             num_beams=sampling.beams,
@@ -506,10 +497,10 @@ class Engine:
             eos_token_id=self._tokenizer.eos_token_id,
             pad_token_id=self._tokenizer.pad_token_id,
             use_cache=True,
-            **choosing,
+            **choosing(sampling),
         )
 
-    def _ids_said(self, run: _Run) -> list[int]:
+    def _ids_said(self, run: Run) -> list[int]:
         """The ids that were generated, up to and with the end of the sequence, or the failure."""
         if run.failure is not None:
             raise self._failed(run.failure) from run.failure
@@ -561,7 +552,7 @@ class _Heard:
     What it raises is kept until the end: it is the listener's failure and not the model's.
     """
 
-    def __init__(self, streamer: _Pieces, on_piece: Callable[[str], None]):
+    def __init__(self, streamer: Pieces, on_piece: Callable[[str], None]):
         self._streamer, self._on_piece = streamer, on_piece
         self.failure: Exception | None = None
 
@@ -610,102 +601,3 @@ class _Seen:
     pixels: Image.Image
     shape_before_projector: tuple[int, ...]
     features: torch.Tensor
-
-
-@contextmanager
-def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
-    """Within, the random numbers of `seed`; after, those that would have come without.
-
-    `generate()` draws from the generator of the whole process, and takes no other.
-    """
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-def _seed(sampling: Sampling) -> int | None:
-    """The seed to use; None when nothing is drawn."""
-    if sampling.temperature <= 0:
-        return None
-    return secrets.randbits(31) if sampling.seed is None else sampling.seed
-
-
-class _Run(threading.Thread):
-    """One `generate()` in a thread of its own; its failure is kept for the one who waits."""
-
-    def __init__(
-        self,
-        generate: Callable[[Callable[[], bool]], list[int]],
-        streamer: TextIteratorStreamer,
-        stop: threading.Event,
-    ):
-        super().__init__(name="generate", daemon=True)
-        self._generate = generate
-        self._streamer = streamer
-        self._asked_to_stop = stop
-        self._is_abandoned = False
-        self.ids: list[int] = []
-        self.failure: BaseException | None = None
-
-    def abandon(self) -> None:
-        """End because nobody listens any more."""
-        self._is_abandoned = True
-
-    def _is_over(self) -> bool:
-        return self._asked_to_stop.is_set() or self._is_abandoned
-
-    def run(self) -> None:
-        try:
-            self.ids = self._generate(self._is_over)
-        except BaseException as failure:
-            self.failure = failure
-        finally:
-            # generate() ends the stream only when it succeeds, and with beams has none; without
-            # this the reader waits for ever.
-            self._streamer.text_queue.put(self._streamer.stop_signal)
-
-
-class _Stop(StoppingCriteria):
-    """Polled once a token."""
-
-    def __init__(self, is_over: Callable[[], bool]):
-        self._is_over = is_over
-
-    def __call__(
-        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: Any
-    ) -> torch.BoolTensor:
-        count, device = input_ids.shape[0], input_ids.device
-        return torch.full((count,), self._is_over(), device=device)  # type: ignore[return-value]
-
-
-class _Pieces(TextIteratorStreamer):
-    """The answer's text as it comes: one item a token, often empty; together the stripped text.
-
-    The class above holds words back until a blank follows, which languages without blanks never
-    write, and loses the blank at the beginning of a line. Here all text is said that no later
-    token can change: not the bytes of half a character, nor blanks that may be the last.
-    """
-
-    def __init__(self, tokenizer: Tokenizer):
-        super().__init__(tokenizer)  # type: ignore[arg-type]
-        self._said = 0
-
-    def put(self, value: torch.Tensor) -> None:
-        if value.numel() == 0:  # The prompt, which has no ids where it is given as embeddings.
-            return
-        self.token_cache.extend(value.flatten().tolist())
-        whole = self._text().rstrip("\N{REPLACEMENT CHARACTER}").rstrip()
-        self._say(whole)
-
-    def end(self) -> None:
-        self._say(self._text())
-
-    def _text(self) -> str:
-        return str(self.tokenizer.decode(self.token_cache)).strip()
-
-    def _say(self, text: str) -> None:
-        self.text_queue.put(text[self._said :])
-        self._said = max(self._said, len(text))
