@@ -32,7 +32,7 @@ def make_package(program: Path, folder: Path) -> Path:
         write_control(root, architecture)
         package.unlink(missing_ok=True)
         subprocess.run(
-            ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z15", "--build", root, package],
+            ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z9", "--build", root, package],
             check=True,
             stdout=subprocess.DEVNULL,
         )
