@@ -121,7 +121,11 @@ class BatchForm(QScrollArea):
             existing=Existing(self.existing_box.currentData()),  # Qt keeps a plain str.
             name=self.name_box.currentText().strip(),
             is_recursive=self.recursive_box.isChecked(),
-            sampling=replace(self._sampling, temperature=self.temperature_box.value()),
+            sampling=replace(
+                self._sampling,
+                temperature=self.temperature_box.value(),
+                banned_words=_named(self.banned_edit.text()),
+            ),
             beginning=self.beginning_edit.text().strip(),
             strips_openings=self.strip_box.isChecked(),
             ends_at_sentence=self.sentence_box.isChecked(),
@@ -150,6 +154,7 @@ class BatchForm(QScrollArea):
         self.beginning_edit.setText(options.beginning)
         self.strip_box.setChecked(options.strips_openings)
         self.sentence_box.setChecked(options.ends_at_sentence)
+        self.banned_edit.setText(", ".join(options.sampling.banned_words))
         self.edited_edit.setText(", ".join(options.replaces_edited))
         self.show_sampling(options.sampling)
         # Nothing is to be looked for anew.
@@ -219,6 +224,10 @@ class BatchForm(QScrollArea):
         self.beginning_edit = QLineEdit()
         self.beginning_edit.setObjectName("beginning_edit")
         self.beginning_edit.setPlaceholderText("A photograph of")
+        self.banned_edit = QLineEdit()
+        self.banned_edit.setObjectName("banned_edit")
+        self.banned_edit.setPlaceholderText("watermark, stock photo")
+        self.banned_edit.setToolTip("Words that no caption has, in small letters or in capitals")
         self.strip_box = QCheckBox("Without “The image shows”")
         self.strip_box.setObjectName("strip_box")
         self.strip_box.setToolTip("Leave stock openings out")
@@ -262,6 +271,7 @@ class BatchForm(QScrollArea):
         rows = (
             ("Text files", self.name_box, names),
             ("Begin with", self.beginning_edit, self.beginning_edit),
+            ("Never say", self.banned_edit, self.banned_edit),
             ("Wording", self.strip_box, wording),
             ("Temperature", self.temperature_box, numbers),
             ("Hand edits of", self.edited_edit, self.edited_edit),

@@ -149,8 +149,10 @@ class BatchJoin(QObject):
         self._begin(self._run.try_first([self._up_to_date(way) for way in ways], on_others))
 
     def _up_to_date(self, options: BatchOptions) -> BatchOptions:
-        """With the sampling that is chosen now, but for the temperature, which the run has."""
-        sampling = replace(self._sampling(), temperature=options.sampling.temperature)
+        """With the sampling that is chosen now, but for what the run has of its own."""
+        own = options.sampling
+        now = self._sampling()
+        sampling = replace(now, temperature=own.temperature, banned_words=own.banned_words)
         return replace(options, sampling=sampling)
 
     @Slot()

@@ -493,10 +493,13 @@ def test_what_is_seldom_wanted_is_folded_away_and_does_what_it_says(live, folder
         form.suffix_box.setCurrentIndex(1)
         form.name_box.setCurrentText("{name}")
         form.beginning_edit.setText("Look:")
+        form.banned_edit.setText("stock photo, watermark")
         form.slots_box.setValue(1)
         click(panel.start_button)
         await until(lambda: phase(program) is Phase.OVER)
         assert (folder / "1.png.caption").read_text() == "Look: word0\nLook: word0 word1\n"
+        sampling = program.folder_run._batch.options.sampling
+        assert sampling.banned_words == ("stock photo", "watermark")
 
     live(story)
 
