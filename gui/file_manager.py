@@ -30,7 +30,10 @@ def _is_shown_by_file_manager(path: Path) -> bool:
     if not bus.isConnected():
         return False
     name = "org.freedesktop.FileManager1"
-    if not bus.interface().isServiceRegistered(name).value():
+    # One that can be started is as good as one that runs.
+    known = bus.interface()
+    running, startable = known.registeredServiceNames(), known.activatableServiceNames()
+    if name not in (*running.value(), *startable.value()):
         return False
     message = QDBusMessage.createMethodCall(
         name, "/org/freedesktop/FileManager1", name, "ShowItems"
