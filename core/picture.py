@@ -154,9 +154,18 @@ def _is_hidden(entry: os.DirEntry[str]) -> bool:
     return bool(attributes & stat.FILE_ATTRIBUTE_HIDDEN)
 
 
-def _natural_order(entry: os.DirEntry[str]) -> tuple[list[str | int], str]:
-    parts = re.split(r"(\d+)", entry.name.casefold())
-    return [int(part) if part.isdecimal() else part for part in parts], entry.name
+_NUMBER = re.compile(r"\d+")
+
+
+def _natural_order(entry: os.DirEntry[str]) -> tuple[str, str]:
+    """As one text, since a list of texts and numbers takes three times as long to compare."""
+    return _NUMBER.sub(_sortable, entry.name.casefold()), entry.name
+
+
+def _sortable(number: re.Match[str]) -> str:
+    """By its length and then its digits; before everything that is no number."""
+    digits = str(int(number[0]))
+    return f"\0{chr(len(digits))}{digits}"
 
 
 def _shown(name: str) -> str:
