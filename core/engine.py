@@ -13,6 +13,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
 
 # Positions that a first question about a picture and its answer seldom go beyond.
-_USUAL_LENGTH = 1024
+_USUAL_LENGTH = 960
 
 
 class Engine:
