@@ -171,11 +171,7 @@ class AnswerWords:
             self._paint_struck(painter, begin, end)
 
     def _paint_doubt(self, painter: QPainter, index: int, step: int, seen: QRectF) -> None:
-        pen = QPen(self._theme.colour("doubt"), 2.0 if step > 1 else 1.5)
-        if step == 1:
-            pen.setDashPattern([1.0, 2.0])
-        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-        painter.setPen(pen)
+        painter.setPen(doubt_pen(self._theme, step))
         for rect in self._rects(index):
             if rect.adjusted(0, 0, 0, 4).intersects(seen):
                 y = round(rect.bottom()) + 1.0
@@ -223,6 +219,15 @@ class AnswerWords:
             if last <= position:
                 return
             position = last
+
+
+def doubt_pen(theme: Theme, step: int) -> QPen:
+    """What a word is underlined with: dotted for doubtful, solid for very doubtful."""
+    pen = QPen(theme.colour("doubt"), 2.0 if step > 1 else 1.5)
+    if step == 1:
+        pen.setDashPattern([1.0, 2.0])
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    return pen
 
 
 def _x(line: Any, position: int) -> float:

@@ -61,6 +61,10 @@ class BatchJoin(QObject):
         panel.new_run_asked.connect(self._on_new_run_asked)
         panel.replace_asked.connect(self._on_replace_asked)
         panel.edit_undone.connect(self._on_edit_undone)
+        run.doubt_found.connect(panel.show_doubt)
+        run.doubting_changed.connect(panel.set_doubting)
+        panel.doubt_asked.connect(self._on_doubt_asked)
+        panel.doubt_stopped.connect(run.stop_doubt)
         panel.caption_wanted.connect(self._on_caption_wanted)
         panel.tried.connect(self._on_tried)
         panel.trial_stopped.connect(run.stop_trial)
@@ -183,6 +187,10 @@ class BatchJoin(QObject):
     @Slot()
     def _on_edit_undone(self) -> None:
         self._begin(self._run.undo_edit())
+
+    @Slot()
+    def _on_doubt_asked(self) -> None:
+        self._begin(self._run.find_doubt())
 
     @Slot(int)
     def _on_caption_wanted(self, number: int) -> None:

@@ -50,13 +50,15 @@ from PySide6.QtWidgets import (
 
 from core.batch_plan import Item, ItemState
 from core.wording import Replaced, Span
-from gui.batch_rows import CAPTION, PICTURE, STATE, THUMBNAIL_SIDE, BatchModel, Index
+from gui.answer_words import doubt_pen
+from gui.batch_rows import CAPTION, DOUBT, PICTURE, STATE, THUMBNAIL_SIDE, BatchModel, Index
 from gui.theme import Theme
 
 _ROW_HEIGHT = 56
 _EDITOR_HEIGHT = 92
 _GAP = 6
 _STATE_WIDTH = 84
+_DOUBT_WIDTH = 100
 # Of the whole; a long name is shortened in its middle.
 _NAME_SHARE = 0.28
 _NAME_WIDTHS = (172, 280)
@@ -92,6 +94,7 @@ class BatchList(QTableView):
         self.setItemDelegateForColumn(PICTURE, _PictureCell(theme, self))
         self.setItemDelegateForColumn(STATE, _StateCell(theme, self))
         self.setItemDelegateForColumn(CAPTION, caption_cell)
+        self.setItemDelegateForColumn(DOUBT, _DoubtCell(theme, self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         triggers = QAbstractItemView.EditTrigger
@@ -109,9 +112,16 @@ class BatchList(QTableView):
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
         header.resizeSection(STATE, _STATE_WIDTH)
+        header.resizeSection(DOUBT, _DOUBT_WIDTH)
+        # Before the caption, which takes the room that is left.
+        header.moveSection(DOUBT, CAPTION)
+        header.setSectionsClickable(True)
+        header.sectionClicked.connect(self._on_header_clicked)
+        self.setColumnHidden(DOUBT, True)
         self._build_menu()
         model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
         model.modelReset.connect(self._on_reset)
+        model.doubt_shown.connect(self._on_doubt_shown)
         caption_cell.begun.connect(self._on_edit_begun)
         caption_cell.neighbour_asked.connect(self._on_neighbour_asked)
 
@@ -191,6 +201,11 @@ class BatchList(QTableView):
             self.menu.addAction(action)
             actions.append(action)
         self.open_action, self.edit_action, self.copy_action, self.place_action = actions
+        self.sort_action = QAction("&Sort by doubt", self.menu)
+        self.sort_action.setCheckable(True)
+        self.sort_action.setVisible(False)
+        self.sort_action.triggered.connect(self._sort_by_doubt)
+        self.menu.addAction(self.sort_action)
 
     @Slot()
     def _open(self) -> None:
@@ -207,6 +222,27 @@ class BatchList(QTableView):
     @Slot()
     def _ask_place(self) -> None:
         self.place_asked.emit(self._rows.item(self.currentIndex()).path)
+
+    @Slot(bool)
+    def _on_doubt_shown(self, is_shown: bool) -> None:
+        self.setColumnHidden(DOUBT, not is_shown)
+        self.sort_action.setVisible(is_shown)
+        self._sort_by_doubt(self._rows.sorts_by_doubt)
+
+    @Slot(int)
+    def _on_header_clicked(self, section: int) -> None:
+        if section == DOUBT:
+            self._sort_by_doubt(not self._rows.sorts_by_doubt)
+
+    @Slot(bool)
+    def _sort_by_doubt(self, sorts: bool) -> None:
+        if sorts != self._rows.sorts_by_doubt:
+            self._rows.sort_by_doubt(sorts)
+            self.scrollToTop()
+        self.sort_action.setChecked(sorts)
+        header = self.horizontalHeader()
+        header.setSortIndicator(DOUBT, Qt.SortOrder.DescendingOrder)
+        header.setSortIndicatorShown(sorts)
 
     @Slot()
     def _on_about_to_be_reset(self) -> None:
@@ -302,6 +338,26 @@ class _StateCell(_Cell):
         painter.setPen(self._theme.colour(tokens.get(state, "text_quiet")))
         flag = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(rect.adjusted(_GAP, 0, 0, 0), flag, index.data())
+
+
+class _DoubtCell(_Cell):
+    """The most doubtful word, underlined as in an answer."""
+
+    def _paint_inside(self, painter: QPainter, rect: QRect, index: Index) -> None:
+        model = self._model(index)
+        doubt = model.doubt(model.number(index))
+        if doubt is None or not doubt.word:
+            return
+        metrics = painter.fontMetrics()
+        room = rect.adjusted(_GAP, 0, -_GAP, 0)
+        word = metrics.elidedText(doubt.word, Qt.TextElideMode.ElideRight, room.width())
+        painter.setPen(self._theme.colour("text" if doubt.step else "text_quiet"))
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, word)
+        if doubt.step:
+            pen = doubt_pen(self._theme, doubt.step)
+            painter.setPen(pen)
+            y = room.center().y() + metrics.height() // 2 + 2
+            painter.drawLine(room.left(), y, room.left() + metrics.horizontalAdvance(word), y)
 
 
 class _CaptionCell(_Cell):

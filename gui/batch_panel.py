@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.batch_doubt import Doubt
 from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
 from core.batch_trial import Tried
 from core.pace import spoken
@@ -39,6 +40,8 @@ from gui.preview import PreviewMaker
 from gui.theme import Theme
 
 _FILTER_MS = 150
+_DOUBTFUL = "doubtful"
+_FIND_DOUBT = "Find the most doubtful word of each caption; the model looks at each image once more"
 
 
 class BatchPanel(QFrame):
@@ -50,7 +53,8 @@ class BatchPanel(QFrame):
     `recursion_changed(bool)`.
     Captions: `edited(int, str)`, `replace_asked(Replacement, list[int])`: in the captions of
     these numbers, `edit_undone()`: the last edit, a replacement in many captions is one,
-    `caption_wanted(int)`: what the files beside a skipped picture say.
+    `caption_wanted(int)`: what the files beside a skipped picture say, `doubt_asked()`: find the
+    most doubtful word of each, `doubt_stopped()`.
     Before it: `tried(list[BatchOptions], bool)`: on other images than before, `trial_stopped()`.
     Elsewhere: `opened(Path)`: show this picture, `folder_asked(Path)`: in the file manager,
     `place_asked(Path)`: this file there, `closed()`: back to the picture.
@@ -69,6 +73,8 @@ class BatchPanel(QFrame):
     replace_asked = Signal(object, list)
     edit_undone = Signal()
     caption_wanted = Signal(int)
+    doubt_asked = Signal()
+    doubt_stopped = Signal()
     tried = Signal(list, bool)
     trial_stopped = Signal()
     opened = Signal(Path)
@@ -85,6 +91,8 @@ class BatchPanel(QFrame):
         self._progress = Progress({})
         self._other_prompt = ""
         self._can_undo_edit = False
+        self._is_doubting = False
+        self._doubt_obstacle = ""
         self._is_summed_up = False
         self._build_head()
         self.form = BatchForm()
@@ -167,6 +175,20 @@ class BatchPanel(QFrame):
         self._can_undo_edit = can_undo
         self._show_parts()
 
+    def show_doubt(self, doubt: Doubt) -> None:
+        """The most doubtful word of a caption."""
+        self.model.show_doubt(doubt)
+
+    def set_doubting(self, is_doubting: bool) -> None:
+        """Whether doubtful words are looked for just now."""
+        self._is_doubting = is_doubting
+        self._show_parts()
+
+    def set_doubt_obstacle(self, reason: str) -> None:
+        """Why the loaded model tells nothing of its words, "" when it does."""
+        self._doubt_obstacle = reason
+        self._show_parts()
+
     def show_trial(self, pictures: Sequence[tuple[int, Path]]) -> None:
         """The pictures that are tried now, by their numbers in the run."""
         self.trial_page.show_pictures(pictures)
@@ -245,6 +267,7 @@ class BatchPanel(QFrame):
         self.state_box.addItem("All", None)
         for state in ItemState:
             self.state_box.addItem(STATE_WORDS[state].rstrip(" …"), state)
+        self.state_box.addItem("In doubt", _DOUBTFUL)
         self.find_edit = QLineEdit()
         self.find_edit.setObjectName("find_edit")
         self.find_edit.setAccessibleName("Find in names and captions")
@@ -255,6 +278,7 @@ class BatchPanel(QFrame):
         self.shown_label.hide()
         self.replace_button = _small_button("Replace…", "open_replace_button", "Ctrl+H")
         self.undo_edit_button = _small_button("Undo edit", "undo_edit_button", "Ctrl+Z")
+        self.doubt_button = _small_button("Find doubt", "doubt_button", "Ctrl+D")
         self._filter_soon = QTimer(self, interval=_FILTER_MS, singleShot=True)
 
     def _place(self) -> None:
@@ -274,7 +298,10 @@ class BatchPanel(QFrame):
         filters.setSpacing(8)
         filters.addWidget(self.state_box)
         filters.addWidget(self.find_edit, 1)
-        for part in (self.shown_label, self.undo_edit_button, self.replace_button):
+        for part in (
+            *(self.shown_label, self.doubt_button),
+            *(self.undo_edit_button, self.replace_button),
+        ):
             filters.addWidget(part)
         run_page = QWidget()
         run = QVBoxLayout(run_page)
@@ -327,6 +354,7 @@ class BatchPanel(QFrame):
         self._filter_soon.timeout.connect(self._on_filter_changed)
         self.replace_button.clicked.connect(self._on_replace_clicked)
         self.undo_edit_button.clicked.connect(self.edit_undone)
+        self.doubt_button.clicked.connect(self._on_doubt_clicked)
         self.replace_bar.changed.connect(self.model.show_replacement)
         self.replace_bar.asked.connect(self._on_replace_asked)
         self.replace_bar.closed.connect(self._on_replace_closed)
@@ -386,6 +414,7 @@ class BatchPanel(QFrame):
         can_edit = begun and phase not in (Phase.UNDOING, Phase.UNDONE) and bool(has_written)
         self.replace_button.setVisible(can_edit)
         self.undo_edit_button.setVisible(can_edit and self._can_undo_edit)
+        self._show_doubting(is_at_rest and bool(has_written))
         if not can_edit and self.replace_bar.isVisible():
             self.replace_bar.close_bar()
         # While something is replaced the captions need the room.
@@ -424,6 +453,12 @@ class BatchPanel(QFrame):
                 undone = counts.get(ItemState.UNDONE, 0)
                 parts = [f"Undone: {undone:,} {'is' if undone == 1 else 'are'} as before the run"]
         return "  ·  ".join(part for part in parts if part)
+
+    def _show_doubting(self, can_find: bool) -> None:
+        self.doubt_button.setVisible(can_find or self._is_doubting)
+        self.doubt_button.setText("Stop" if self._is_doubting else "Find doubt")
+        self.doubt_button.setEnabled(self._is_doubting or not self._doubt_obstacle)
+        self.doubt_button.setToolTip(self._doubt_obstacle or _FIND_DOUBT)
 
     # What is done to it
 
@@ -468,6 +503,13 @@ class BatchPanel(QFrame):
             self.find_edit.selectAll()
 
     @Slot()
+    def _on_doubt_clicked(self) -> None:
+        if self._is_doubting:
+            self.doubt_stopped.emit()
+        else:
+            self.doubt_asked.emit()
+
+    @Slot()
     def _on_replace_clicked(self) -> None:
         self.replace_bar.open_bar()
         self._show_parts()
@@ -499,7 +541,9 @@ class BatchPanel(QFrame):
     @Slot()
     def _on_filter_changed(self) -> None:
         state = self.state_box.currentData()
-        self.model.choose(ItemState(state) if state else None, self.find_edit.text())
+        only_doubtful = state == _DOUBTFUL
+        wanted = ItemState(state) if state and not only_doubtful else None
+        self.model.choose(wanted, self.find_edit.text(), only_doubtful=only_doubtful)
 
     @Slot(int)
     def _on_counted(self, count: int) -> None:

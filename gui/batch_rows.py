@@ -21,11 +21,12 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QWidget
 
+from core.batch_doubt import Doubt
 from core.batch_plan import Item, ItemState
 from core.wording import Replacement
 from gui.preview import PreviewMaker, thumbnail
 
-PICTURE, STATE, CAPTION = range(3)
+PICTURE, STATE, CAPTION, DOUBT = range(4)
 THUMBNAIL_SIDE = 44
 _KEPT = 400
 _FILTER_AGAIN_MS = 400
@@ -54,13 +55,15 @@ class BatchModel(QAbstractTableModel):
     `edited(int, str)`: a person has written another caption; whoever keeps it calls `change`.
     `caption_wanted(int)`: a skipped row is in sight, whose caption is beside the picture and not
     in its item. `counted(int)`: how many rows are left. 100,000 are looked through in slices, so
-    that the rows may change a little later than the filter. Thumbnails are asked for when they
+    that the rows may change a little later than the filter. `doubt_shown(bool)`: whether there
+    is a doubtful word to be shown. Thumbnails are asked for when they
     are first painted, the latest first, and forgotten when there are many.
     """
 
     edited = Signal(int, str)
     caption_wanted = Signal(int)
     counted = Signal(int)
+    doubt_shown = Signal(bool)
 
     def __init__(self, previews: PreviewMaker, parent: QWidget):
         super().__init__(parent)
@@ -69,6 +72,10 @@ class BatchModel(QAbstractTableModel):
         self._state: ItemState | None = None
         self._words = ""
         self._replacement: Replacement | None = None
+        self._doubts: dict[int, Doubt] = {}
+        self._only_doubtful = False
+        self._sorts_by_doubt = False
+        self._places: dict[int, int] = {}
         self._can_edit = False
         self._is_held = False
         self._found: list[int] = []
@@ -97,7 +104,10 @@ class BatchModel(QAbstractTableModel):
     def replace(self, items: list[Item]) -> None:
         self.beginResetModel()
         self.items, self._rows = list(items), range(0)
+        self._doubts.clear()
+        self._sorts_by_doubt = False
         self.endResetModel()
+        self.doubt_shown.emit(False)
         self._filter()
 
     def change(self, number: int, item: Item) -> None:
@@ -105,14 +115,41 @@ class BatchModel(QAbstractTableModel):
             return
         self.items[number] = item
         if (row := self.row(number)) is not None:
-            self.dataChanged.emit(self.index(row, PICTURE), self.index(row, CAPTION))
+            self.dataChanged.emit(self.index(row, PICTURE), self.index(row, DOUBT))
         if self._is_filtered and not self._again.isActive():
             # Not at once: the row that somebody reads would vanish under the eyes.
             self._again.start()
 
-    def choose(self, state: ItemState | None, words: str) -> None:
-        """Leave only the rows in this state whose name, caption or reason has the words."""
+    def choose(self, state: ItemState | None, words: str, *, only_doubtful: bool = False) -> None:
+        """Leave only the rows in this state whose name, caption or reason has the words, and of
+        them only those with a doubtful one."""
         self._state, self._words = state, words.casefold().strip()
+        self._only_doubtful = only_doubtful
+        self._filter()
+
+    def show_doubt(self, doubt: Doubt) -> None:
+        """The most doubtful word of a caption; it goes when the caption changes."""
+        if not self._doubts:
+            self.doubt_shown.emit(True)
+        self._doubts[doubt.number] = doubt
+        if (row := self.row(doubt.number)) is not None:
+            self.dataChanged.emit(self.index(row, DOUBT), self.index(row, DOUBT))
+        if self._is_filtered and not self._again.isActive():
+            self._again.start()
+
+    def doubt(self, number: int) -> Doubt | None:
+        """That of the caption as it is now, if it is known."""
+        doubt = self._doubts.get(number)
+        is_current = doubt is not None and doubt.caption == self.items[number].caption
+        return doubt if is_current else None
+
+    @property
+    def sorts_by_doubt(self) -> bool:
+        return self._sorts_by_doubt
+
+    def sort_by_doubt(self, sorts: bool) -> None:
+        """The most doubtful first, or all in the run's own order."""
+        self._sorts_by_doubt = sorts
         self._filter()
 
     def show_replacement(self, replacement: Replacement | None) -> None:
@@ -134,6 +171,8 @@ class BatchModel(QAbstractTableModel):
 
     def row(self, number: int) -> int | None:
         """Where that item stands now; None when the filter leaves it out."""
+        if self._sorts_by_doubt:
+            return self._places.get(number)
         row = bisect_left(self._rows, number)
         return row if row < len(self._rows) and self._rows[row] == number else None
 
@@ -144,13 +183,13 @@ class BatchModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own default)
-        return 0 if parent.isValid() else 3
+        return 0 if parent.isValid() else 4
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return ("Image", "State", "Caption")[section]
+            return ("Image", "State", "Caption", "In doubt")[section]
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -167,16 +206,16 @@ class BatchModel(QAbstractTableModel):
             case Qt.ItemDataRole.DisplayRole:
                 if index.column() == CAPTION and _is_unread(item):
                     self.caption_wanted.emit(self.number(index))
-                return self._text(item, index.column())
+                return self._text(index, item)
             case Qt.ItemDataRole.EditRole if index.column() == CAPTION:
                 return item.caption
             case Qt.ItemDataRole.DecorationRole if index.column() == PICTURE:
                 return self._thumbnail(item.path)
             case Qt.ItemDataRole.ToolTipRole:
-                texts = (str(item.path), "", item.caption or item.reason)
+                texts = (str(item.path), "", item.caption or item.reason, "")
                 return texts[index.column()] or None
             case Qt.ItemDataRole.AccessibleTextRole:
-                return self._text(item, index.column())
+                return self._text(index, item)
         return None
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
@@ -186,10 +225,13 @@ class BatchModel(QAbstractTableModel):
         self.edited.emit(self.number(index), caption)
         return True
 
-    def _text(self, item: Item, column: int) -> str:
-        match column:
+    def _text(self, index: Index, item: Item) -> str:
+        match index.column():
             case 0:
                 return item.path.name
+            case 3:
+                doubt = self.doubt(self.number(index))
+                return doubt.word if doubt else ""
             case 1:
                 is_edited = item.is_edited and item.state is ItemState.DONE
                 return "Edited" if is_edited else STATE_WORDS[item.state]
@@ -199,7 +241,13 @@ class BatchModel(QAbstractTableModel):
 
     @property
     def _is_filtered(self) -> bool:
-        return self._state is not None or bool(self._words) or self._replacement is not None
+        return (
+            self._state is not None
+            or bool(self._words)
+            or self._replacement is not None
+            or self._only_doubtful
+            or self._sorts_by_doubt
+        )
 
     @Slot()
     def _filter_again(self) -> None:
@@ -225,12 +273,29 @@ class BatchModel(QAbstractTableModel):
         while self._looked_through < len(items):
             begin = self._looked_through
             stretch = items[begin : begin + _STRETCH]
-            self._found += [n for n, item in enumerate(stretch, begin) if is_wanted(item)]
+            self._found += [
+                n
+                for n, item in enumerate(stretch, begin)
+                if is_wanted(item) and (not self._only_doubtful or self._is_doubtful(n))
+            ]
             self._looked_through += len(stretch)
             if time.perf_counter() > until:
                 self._rest.start()
                 return
-        self._show(self._found)
+        self._show(self._sorted(self._found) if self._sorts_by_doubt else self._found)
+
+    def _is_doubtful(self, number: int) -> bool:
+        doubt = self.doubt(number)
+        return doubt is not None and doubt.step > 0
+
+    def _sorted(self, found: list[int]) -> list[int]:
+        """The most doubtful first; those of which nothing is known last, in their order."""
+        doubts = {number: doubt for number in self._doubts if (doubt := self.doubt(number))}
+        known = [number for number in found if number in doubts]
+        known.sort(key=lambda number: -doubts[number].doubt)
+        rows = [*known, *(number for number in found if number not in doubts)]
+        self._places = {number: row for row, number in enumerate(rows)}
+        return rows
 
     def _wish(self) -> Callable[[Item], bool]:
         state, words, replacement = self._state, self._words, self._replacement

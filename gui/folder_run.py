@@ -15,6 +15,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from core.batch import Batch, KeptRun, find_runs
+from core.batch_doubt import Doubt, Examiner, find_doubt
 from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
 from core.batch_run import Answerer, Control
 from core.batch_trial import Tried, drawn, try_first
@@ -43,6 +44,7 @@ class FolderRun(QObject):
     is an edit to take back.
     Trials: `trial_begun(list[tuple[int, Path]])`: with these pictures, `tried(Tried)`,
     `trying_changed(bool)`.
+    `doubt_found(Doubt)`: the most doubtful word of a caption, `doubting_changed(bool)`.
     """
 
     items_replaced = Signal(list)
@@ -58,10 +60,13 @@ class FolderRun(QObject):
     trial_begun = Signal(list)
     tried = Signal(object)
     trying_changed = Signal(bool)
+    doubt_found = Signal(object)
+    doubting_changed = Signal(bool)
 
     _heard = Signal(int, object)
     _said = Signal(int, str)
     _trial_heard = Signal(object)
+    _doubt_heard = Signal(object)
 
     def __init__(self, model: ModelThread, journals: Path, parent: QObject | None = None):
         super().__init__(parent)
@@ -80,6 +85,9 @@ class FolderRun(QObject):
         self._trial_numbers: list[int] = []
         self._trial_ended = asyncio.Event()
         self._trial_ended.set()
+        self._doubting: threading.Event | None = None
+        self._doubting_ended = asyncio.Event()
+        self._doubting_ended.set()
         self._trials_told: dict[int, Tried] = {}
         self._captions_read: set[int] = set()
         self._pace = Pace()
@@ -96,6 +104,7 @@ class FolderRun(QObject):
         self._heard.connect(self._on_heard)
         self._said.connect(self._on_said)
         self._trial_heard.connect(self._on_trial_heard)
+        self._doubt_heard.connect(self._on_doubt_heard)
 
     @property
     def phase(self) -> Phase:
@@ -302,6 +311,42 @@ class FolderRun(QObject):
         if self._trial:
             self._trial.set()
 
+    # Doubt
+
+    async def find_doubt(self) -> None:
+        """Find the most doubtful word of each caption; what is wrong is a notice."""
+        if self._batch is None or self.is_running or self._doubting:
+            return
+        options = self._batch.options
+        captions = [
+            (number, item.path, item.caption)
+            for number, item in enumerate(self._items)
+            if item.state is ItemState.DONE and item.caption
+        ]
+        self._doubting = stop = threading.Event()
+        self._doubting_ended.clear()
+        self.doubting_changed.emit(True)
+
+        def work(engine: Examiner) -> None:
+            find_doubt(engine, captions, options, self._doubt_heard.emit, stop)
+
+        try:
+            await self._model.lend(work, stop.set)
+        except Cancelled:
+            log.info("Doubt is left, as the program closes")
+        except AppError as error:
+            self.noticed.emit(str(error))
+        finally:
+            self._doubting = None
+            self._doubting_ended.set()
+            self.doubting_changed.emit(False)
+
+    @Slot()
+    def stop_doubt(self) -> None:
+        """Look for no further doubtful words."""
+        if self._doubting:
+            self._doubting.set()
+
     async def undo(self, *, keeps_edits: bool = True) -> None:
         """Give every file back what it held before the run."""
         if not self._batch or self.is_running:
@@ -327,7 +372,9 @@ class FolderRun(QObject):
         self._finding += 1
         self._control.stop_now()
         self.stop_trial()
+        self.stop_doubt()
         await self._trial_ended.wait()
+        await self._doubting_ended.wait()
         await self._ended.wait()
         await self._let_go()
 
@@ -336,6 +383,7 @@ class FolderRun(QObject):
     async def _run(self) -> None:
         assert self._batch is not None
         batch, self._control = self._batch, Control()
+        self.stop_doubt()
         state = self._model.state
         on_card = isinstance(state, Ready) and state.facts.device.startswith("cuda")
         slots = self._slots or (SLOTS_ON_A_CARD if on_card else 1)
@@ -390,6 +438,7 @@ class FolderRun(QObject):
         return Phase.OVER if is_over else Phase.PAUSED
 
     async def _let_go(self) -> None:
+        self.stop_doubt()
         batch, self._batch = self._batch, None
         if batch:
             try:
@@ -440,6 +489,12 @@ class FolderRun(QObject):
         self._trials_told[tried.number] = tried
         if not self._frame.isActive():
             self._frame.start()
+
+    @Slot(object)
+    def _on_doubt_heard(self, doubt: Doubt) -> None:
+        is_shown = doubt.number < len(self._items)
+        if is_shown and self._items[doubt.number].caption == doubt.caption:
+            self.doubt_found.emit(doubt)
 
     @Slot()
     def _on_frame(self) -> None:

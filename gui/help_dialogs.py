@@ -19,7 +19,10 @@ from PySide6.QtWidgets import (
 )
 
 _BEFORE = (("Enter", "Ask"), ("Shift+Enter", "Break the line"), ("Up, Down", "Earlier prompts"))
-_AFTER = (("0, 1, +, −, wheel", "Zoom, on the picture"),)
+_AFTER = (
+    ("Arrows, Esc", "From word to word, in an answer; leave"),
+    ("0, 1, +, −, wheel", "Zoom, on the picture"),
+)
 _FOLDER_RUN = (
     ("Ctrl+Return", "Start; go on"),
     ("Ctrl+T", "Try on a few images first"),
@@ -31,6 +34,7 @@ _FOLDER_RUN = (
     ("Ctrl+Shift+N", "New run"),
     ("Ctrl+F", "Find in names and captions"),
     ("Ctrl+H", "Replace in captions"),
+    ("Ctrl+D", "Find the most doubtful word of each"),
     ("Ctrl+Z", "Undo the last edit"),
     ("F2", "Edit the caption"),
     ("Enter, Shift+Enter", "Keep it, break its line"),

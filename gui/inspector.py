@@ -155,6 +155,9 @@ class Inspector(QDialog):
         for caption in (self.picture_caption, self.given_caption):
             caption.setWordWrap(True)
             caption.setMinimumWidth(1)
+            # One line or two: what is below stays where it is.
+            caption.setMinimumHeight(2 * caption.fontMetrics().lineSpacing())
+            caption.setAlignment(Qt.AlignmentFlag.AlignTop)
         figures = QGridLayout()
         figures.setHorizontalSpacing(24)
         figures.setVerticalSpacing(4)

@@ -134,6 +134,7 @@ class MainWindow(QMainWindow):
         self._suggestion = presets[0][1] if presets else ""
         self._folder = ""
         self._eye: Eye | None = None
+        self._can_unstrike = False
         self._may_leave_run = False
         self._picture_name = ""
         self._run_done: float | None = None
@@ -195,6 +196,7 @@ class MainWindow(QMainWindow):
     def show_evidence_obstacle(self, reason: str) -> None:
         """Why the loaded model tells nothing of its words, "" when it does."""
         self.evidence_view.set_obstacle(reason)
+        self.batch_panel.set_doubt_obstacle(reason)
         self._show_state()
 
     def show_underlines(self, is_shown: bool) -> None:
@@ -205,7 +207,8 @@ class MainWindow(QMainWindow):
     def show_struck(self, index: int, struck: tuple[Span, ...], can_undo: bool) -> None:
         """What is struck out of the answer at this index."""
         self.evidence_view.show_struck(index, struck)
-        self.unstrike_action.setEnabled(can_undo)
+        self._can_unstrike = can_undo
+        self._show_state()
 
     def show_trace(self, trace: Trace, picture: Picture) -> None:
         """What was asked for by `inspect_asked`."""
@@ -230,13 +233,13 @@ class MainWindow(QMainWindow):
 
     def clear_conversation(self) -> None:
         """A new conversation begins; the first preset is suggested again."""
-        self.unstrike_action.setEnabled(False)
+        self._can_unstrike = False
         self.transcript_view.clear()
         self.prompt_box.set_answering(False)
 
     def cut_conversation(self, count: int) -> None:
         """Keep the first `count` exchanges."""
-        self.unstrike_action.setEnabled(False)
+        self._can_unstrike = False
         self.transcript_view.cut(count)
 
     def show_transcript(self, transcript: Transcript) -> None:
@@ -480,7 +483,6 @@ class MainWindow(QMainWindow):
         self.unstrike_action = _action(
             menu, "&Undo striking out", self.unstrike_asked.emit, "Ctrl+Z"
         )
-        self.unstrike_action.setEnabled(False)
         self.inspect_action = _action(menu, "&Inspect last answer", view.inspect_last, "Ctrl+I")
         menu.addSeparator()
         self.copy_action = _action(menu, "&Copy last answer", view.copy_last, "Ctrl+Shift+C")
@@ -584,6 +586,7 @@ class MainWindow(QMainWindow):
         self.write_action.setEnabled(is_seen)
         self.stop_action.setEnabled(is_seen and (answering or self.evidence_view.has_chosen))
         obstacle = self.evidence_view.obstacle
+        self.unstrike_action.setEnabled(is_seen and self._can_unstrike)
         self.words_action.setEnabled(is_seen and said and not obstacle)
         self.words_action.setToolTip(obstacle or "Show what each word rests on")
         self.doubt_action.setEnabled(not obstacle)

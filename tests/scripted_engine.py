@@ -81,7 +81,8 @@ class ScriptedEngine:
                 yield from ("A ", "red ", "square.")
 
     def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
-        """The same of every word, but that "red" is doubtful; after "ponder" it takes for ever."""
+        """ "red" is doubtful, and "word1", "word2" and so on ever more; after "ponder" it takes for
+        ever."""
         self.examined.append(answer.text)
         if request.turns[-1].prompt == "ponder":
             stop.wait()
@@ -106,7 +107,8 @@ class ScriptedEngine:
 def _word(text: str, begin: int, end: int) -> Word:
     said = text[begin:end]
     is_content = said not in ("A", "a")
-    doubt = 0.6 if said == "red" else 0.1
+    number = said.removeprefix("word")
+    doubt = 0.1 + 0.25 * int(number) if number.isdigit() else 0.6 if said == "red" else 0.1
     return Word(
         begin=begin,
         end=end,
