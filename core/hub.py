@@ -108,10 +108,13 @@ def fetch(
     on_progress: OnProgress,
     stop: threading.Event,
     parent: Path | None = None,
+    *,
+    is_part: bool = False,
 ) -> Path:
     """Download a model, with the vision tower that it names, and give the folder to load.
 
-    It goes into the hub's cache, or into a folder of its own in `parent`. Blocks;
+    It goes into the hub's cache, or into a folder of its own in `parent`. `is_part` says that it
+    is a vision tower, which no question can be asked. Blocks;
     `on_progress` is called from this thread, several times a second. Raises HubError, and
     Cancelled once `stop` is set, within a second. What has come by then stays; the same call
     goes on from there.
@@ -127,7 +130,7 @@ def fetch(
     if not all(urlsplit(hub.endpoint)[:2]):
         raise HubError(f"HF_ENDPOINT is “{hub.endpoint}”, which is no address. Correct it.")
     download = _Download(hub, parent, on_progress, stop)
-    return _run(download.run(hub_id), download.tick, stop)
+    return _run(download.run(hub_id, is_part), download.tick, stop)
 
 
 def wanted_files(files: Iterable[HubFile]) -> list[HubFile]:
@@ -227,12 +230,13 @@ class _Download:
         left = (self._total - self._done) / rate if rate > 0 else None
         self._on_progress(Progress(self._stage, self._done, self._total, rate, left))
 
-    async def run(self, hub_id: str) -> Path:
+    async def run(self, hub_id: str, is_part: bool) -> Path:
         from huggingface_hub import get_async_session
 
         try:
             async with get_async_session() as self._client:
-                folder = await self._fetch(hub_id, self._place(self._parent, hub_id))
+                place = self._place(self._parent, hub_id)
+                folder = await self._fetch(hub_id, place, is_part=is_part)
         except OSError as error:
             raise _explained(error, hub_id) from error
         self._stage = "Ready"
@@ -244,28 +248,28 @@ class _Download:
             return CachePlace(self._hub.cache, hub_id)
         return FolderPlace(parent / hub_id.rpartition("/")[2], hub_id)
 
-    async def _fetch(self, hub_id: str, place: Place, *, is_tower: bool = False) -> Path:
+    async def _fetch(self, hub_id: str, place: Place, *, is_part: bool = False) -> Path:
         """The model, and before its weights the tower that its settings name."""
         record = await self._list(hub_id)
         with place.lock():
             place.begin(record)
             try:
-                await self._fetch_files(place, record, is_tower)
+                await self._fetch_files(place, record, is_part)
             finally:
                 if not place.bytes_here(record):
                     place.forget()
         return place.folder(record.revision)
 
-    async def _fetch_files(self, place: Place, record: Record, is_tower: bool) -> None:
+    async def _fetch_files(self, place: Place, record: Record, is_part: bool) -> None:
         self._total += record.size
         self._done += place.bytes_here(record)
-        settings = [file for file in record.files if _is_settings(file)]
-        weights = [file for file in record.files if not _is_settings(file)]
+        settings = [file for file in record.files if is_settings(file)]
+        weights = [file for file in record.files if not is_settings(file)]
         await self._get_all(place, record, settings)
-        config = _require_runnable(record.hub_id, place.folder(record.revision), is_tower)
+        config = _require_runnable(record.hub_id, place.folder(record.revision), is_part)
         if tower := _tower_of(config):
             inside = place.root if self._parent else None
-            await self._fetch(tower, self._place(inside, tower), is_tower=True)
+            await self._fetch(tower, self._place(inside, tower), is_part=True)
         self._require_space(place)
         await self._get_all(place, record, weights)
         place.finish(record)
@@ -294,7 +298,7 @@ class _Download:
                 "proxy."
             ) from error
         names = {file.name for file in record.files}
-        if "config.json" not in names or not any(not _is_settings(file) for file in record.files):
+        if "config.json" not in names or not any(not is_settings(file) for file in record.files):
             raise HubError(
                 f"“{hub_id}” holds no model that Onlooker can read (config.json with weights in "
                 "safetensors or .bin). Choose another one."
@@ -485,20 +489,20 @@ def _record_of(hub_id: str, listing: dict[str, Any]) -> Record:
             continue  # In a folder of its own, or with a name that no file of a model has.
         files.append(file)
     revision = listing["sha"]
-    if not isinstance(revision, str) or not _is_revision(revision):
+    if not isinstance(revision, str) or not is_revision(revision):
         raise ValueError(revision)
     return Record(hub_id, revision, tuple(wanted_files(files)))
 
 
-def _is_revision(text: str) -> bool:
+def is_revision(text: str) -> bool:
     return len(text) == 40 and all(character in "0123456789abcdef" for character in text)
 
 
-def _is_settings(file: HubFile) -> bool:
+def is_settings(file: HubFile) -> bool:
     return file.name in _SETTINGS or file.name.endswith(".index.json")
 
 
-def _require_runnable(hub_id: str, folder: Path, is_tower: bool) -> Mapping[str, Any]:
+def _require_runnable(hub_id: str, folder: Path, is_part: bool) -> Mapping[str, Any]:
     """The settings of a model; HubError for one that no loader here will take, before gigabytes
     of weights come for nothing."""
     try:
@@ -507,7 +511,7 @@ def _require_runnable(hub_id: str, folder: Path, is_tower: bool) -> Mapping[str,
         require_possible(folder, config)
     except CheckpointError as error:
         raise HubError(str(error).replace(folder.name, hub_id)) from error
-    if not is_tower and not sees_and_speaks(config):
+    if not (is_part or sees_and_speaks(config)):
         raise HubError(
             f"“{hub_id}” is no model that looks at pictures: its settings name no vision model. "
             "Choose another one."

@@ -15,7 +15,14 @@ from typing import Any
 from core.catalogue import offer_of, offers
 from core.errors import AppError, Cancelled, CheckpointError, HubError
 from core.fit import PRECISIONS, cards, free_memory, memory_need
-from core.hub import Progress, checksum_of, sees_and_speaks, wanted_files
+from core.hub import (
+    Progress,
+    checksum_of,
+    is_revision,
+    is_settings,
+    sees_and_speaks,
+    wanted_files,
+)
 from core.hub_place import (
     RECORD,
     CachePlace,
@@ -28,7 +35,7 @@ from core.hub_place import (
 )
 from core.transcript import BUILT_IN
 
-_MOST_FOLDERS = 300
+_MOST_FOLDERS = 5000
 _COPY_BYTES = 2**22
 
 
@@ -45,6 +52,8 @@ class LocalModel:
     `size` are bytes on the disk, `total` those that it will have; `problem` is a sentence that
     says why it cannot be loaded, "" if it can. `is_ours` says that Onlooker downloaded it into
     its folder, and may move and remove it; what lies in the cache is everybody's and may too.
+    `lacks` is the hub id of what it cannot be loaded without and is not here: its vision tower,
+    the base of a LoRA, or itself where parts of it are missing.
     """
 
     model: str
@@ -57,6 +66,7 @@ class LocalModel:
     licence: str = ""
     problem: str = ""
     is_ours: bool = False
+    lacks: str = ""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     tower: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
@@ -84,7 +94,7 @@ def find_models(folders: Iterable[Path], cache: Path) -> list[LocalModel]:
             resolved = place.resolve()
             if resolved not in seen and resolved != built_in_model().resolve():
                 seen.add(resolved)
-                found += _in_folder(place)
+                found += _in_folder(place, cache)
     return found
 
 
@@ -348,7 +358,7 @@ def _built_in() -> LocalModel:
 def _in_cache(cache: Path) -> Iterator[LocalModel]:
     for root in _folders_in(cache):
         hub_id = root.name.removeprefix("models--").replace("--", "/", 1)
-        if not root.name.startswith("models--"):
+        if not root.name.startswith("models--") or not is_hub_id(hub_id):
             continue
         record = Record.read(root)
         if record is not None:
@@ -358,15 +368,16 @@ def _in_cache(cache: Path) -> Iterator[LocalModel]:
         else:
             revision = _text(root / "refs" / "main")
             folder = root / "snapshots" / revision
-            if not revision or not (folder / "config.json").is_file():
+            # Of many a model other programs have only fetched the settings.
+            if not is_revision(revision) or not _holds_weights(folder):
                 continue
             size = total = _size_of(folder)
         yield from _model(
-            hub_id, hub_id.rpartition("/")[2], folder, Where.CACHE, size, total, hub_id
+            hub_id, hub_id.rpartition("/")[2], folder, Where.CACHE, size, total, hub_id, cache
         )
 
 
-def _in_folder(folder: Path) -> Iterator[LocalModel]:
+def _in_folder(folder: Path, cache: Path) -> Iterator[LocalModel]:
     record = Record.read(folder)
     size = total = _size_of(folder)
     if record is not None:
@@ -379,6 +390,7 @@ def _in_folder(folder: Path) -> Iterator[LocalModel]:
         size,
         total,
         record.hub_id if record else "",
+        cache,
         is_ours=record is not None,
     )
 
@@ -391,6 +403,7 @@ def _model(
     size: int,
     total: int,
     hub_id: str,
+    cache: Path,
     *,
     is_ours: bool = False,
 ) -> Iterator[LocalModel]:
@@ -400,6 +413,7 @@ def _model(
     if config and not sees_and_speaks(config):
         return
     problem = "" if is_begun else _problem(folder, name)
+    lacks = _lacking(folder, config, hub_id, cache) if problem else ""
     offer = offer_of(hub_id)
     yield LocalModel(
         model,
@@ -412,6 +426,7 @@ def _model(
         offer.licence if offer else "",
         problem,
         is_ours,
+        lacks,
         config or (offer.config if offer else {}),
         _tower(folder, config),
     )
@@ -420,12 +435,54 @@ def _model(
 def _problem(folder: Path, name: str) -> str:
     from core.model_folder import read_checkpoint
 
+    if not _holds_weights(folder):
+        return f"“{name}” has no weights in safetensors or .bin. Download it again."
+    if missing := _missing_parts(folder):
+        parts = "part of its weights is" if missing == 1 else "parts of its weights are"
+        return f"“{name}” is not whole: {missing} {parts} missing. Download it again."
     try:
         read_checkpoint(folder)
     except AppError as error:
         # In the cache a folder's name is that of a revision.
         return str(error).replace(folder.name, name)
     return ""
+
+
+def _holds_weights(folder: Path) -> bool:
+    return any(
+        not is_settings(file) or file.name.endswith(".index.json")
+        for file in wanted_files(HubFile(name, 0, "0" * 40) for name in _file_names(folder))
+    )
+
+
+def _missing_parts(folder: Path) -> int:
+    """How many files an index names that are not there."""
+    for stem in ("model.safetensors", "pytorch_model.bin"):
+        index = _read(folder / f"{stem}.index.json")
+        named = index.get("weight_map")
+        if isinstance(named, dict):
+            parts = {part for part in named.values() if isinstance(part, str)}
+            return sum(not (folder / Path(part).name).is_file() for part in parts)
+    return 0
+
+
+def _lacking(folder: Path, config: Mapping[str, Any], hub_id: str, cache: Path) -> str:
+    """The hub id of what is missing, where it can be had."""
+    base = _read(folder / "adapter_config.json").get("base_model_name_or_path")
+    tower = None if "vision_config" in config else config.get("mm_vision_tower")
+    for named in (base, tower):
+        if isinstance(named, str) and is_hub_id(named) and not _is_here(named, folder, cache):
+            return named
+    is_whole = _holds_weights(folder) and not _missing_parts(folder)
+    return "" if is_whole else hub_id
+
+
+def _is_here(hub_id: str, folder: Path, cache: Path) -> bool:
+    name = hub_id.rpartition("/")[2]
+    root = CachePlace(cache, hub_id).root
+    in_cache = root / "snapshots" / (_text(root / "refs" / "main") or "none")
+    places = (folder / hub_id, folder / name, folder.parent / name, in_cache)
+    return any(_holds_weights(place) for place in places)
 
 
 def _tower(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -469,11 +526,16 @@ def _size_of(folder: Path) -> int:
 
 
 def _config(folder: Path) -> dict[str, Any]:
+    return _read(folder / "config.json")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The settings in a JSON file, {} where there are none."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return config if isinstance(config, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _text(path: Path) -> str:

@@ -114,6 +114,7 @@ class ModelDetails(QFrame):
         self.progress_bar.setObjectName("model_progress_bar")
         self.progress_bar.setRange(0, _STEPS)
         self.progress_bar.setTextVisible(False)
+        self.progress_bar.setAccessibleName("How far it is")
         self.pace_label = _words("explanation")
         self.error_frame = QFrame()
         self.error_frame.setProperty("class", "error_line")
@@ -290,6 +291,9 @@ class ModelDetails(QFrame):
             lacks = 0 if free is None else need - free
             verdict = "" if free is None else "fits" if lacks <= 0 else f"{gigabytes(lacks)} short"
             self.fit_labels[number].setText(verdict)
+            self.precisions.button(number).setAccessibleName(
+                f"{spelled(precision)}: {gigabytes(need)} of memory, {verdict}"
+            )
             self.fit_labels[number].setProperty("class", "misfit" if lacks > 0 else "fact")
             _restyle(self.fit_labels[number])
         self.precisions.button(PRECISIONS.index(self._precision(entry))).setChecked(True)
@@ -302,7 +306,7 @@ class ModelDetails(QFrame):
     def _show_progress(self, entry: Entry) -> None:
         job, local = self._job, entry.local
         progress: Progress | None = None
-        stage = ""
+        share, stage = 0.0, ""
         if job and job.is_under_way:
             progress = job.progress
             stage = (progress.stage if progress else "") or WORDS.get(job.doing, "Waiting")
@@ -310,28 +314,30 @@ class ModelDetails(QFrame):
                 stage = "Waits until the other download is done"
         elif local and not local.is_whole:
             progress = Progress("", local.size, local.total)
-            stage = "Paused" if not job else "Stopped"
+            stage = "Stopped" if job else "Paused"
         elif isinstance(self._state, Loading) and entry.key == self._loaded:
-            progress = Progress("", round(self._state.fraction * _STEPS), _STEPS)
-            stage = self._state.stage
+            share, stage = self._state.fraction, self._state.stage
+        if progress and progress.total:
+            share = progress.done / progress.total
         self.stage_label.setText(stage)
         self.stage_label.setVisible(bool(stage))
-        has_bar = progress is not None and progress.total > 0
-        self.progress_bar.setVisible(has_bar)
-        is_bytes = has_bar and not (isinstance(self._state, Loading) and not job and not stage)
-        self.pace_label.setVisible(is_bytes and stage != getattr(self._state, "stage", None))
-        if progress and has_bar:
-            self.progress_bar.setValue(round(_STEPS * progress.done / progress.total))
-            self.pace_label.setText(_paced(progress))
+        self.progress_bar.setVisible(bool(stage) and bool(share or not progress))
+        self.progress_bar.setValue(round(_STEPS * share))
+        self.pace_label.setText(_paced(progress) if progress and progress.total else "")
+        self.pace_label.setVisible(bool(self.pace_label.text()))
 
     def _show_trouble(self, entry: Entry) -> None:
         error, help_ = "", ""
-        if self._job and self._job.error:
+        if self._job and self._job.is_under_way:
+            pass
+        elif self._job and self._job.error:
             error = str(self._job.error)
             need = self._job.error.need if isinstance(self._job.error, HubError) else ""
             help_ = _HELP.get(need, "")
         elif entry.local and entry.local.problem:
             error = entry.local.problem
+            if (lacks := self._part(entry)) and not self._options.is_offline:
+                help_ = f"Get {lacks.rpartition('/')[2]}"
         elif isinstance(self._state, Failed) and entry.key == self._loaded:
             failure = self._state.error
             error = str(failure) if isinstance(failure, AppError) else ""
@@ -363,7 +369,7 @@ class ModelDetails(QFrame):
         primary, second, is_possible = "Load", "", True
         if job and job.is_under_way:
             if job.doing in (Doing.GETTING, Doing.WAITING):
-                primary, second = "Pause", "Cancel"
+                primary, second = "Pause", "" if self._part(entry) else "Cancel"
             else:
                 primary = "Stop"
                 is_possible = job.doing is not Doing.REMOVING
@@ -387,6 +393,11 @@ class ModelDetails(QFrame):
         self.primary_button.setEnabled(is_possible)
         self.second_button.setText(second)
         self.second_button.setVisible(bool(second))
+
+    @staticmethod
+    def _part(entry: Entry) -> str:
+        """The hub id of what is missing of a model that is here otherwise."""
+        return entry.local.lacks if entry.local and entry.local.problem else ""
 
     def _is_as_loaded(self, entry: Entry) -> bool:
         """Whether another precision than the loaded one was chosen meanwhile."""
@@ -422,7 +433,7 @@ class ModelDetails(QFrame):
             case "Get" | "Try again" | "Go on":
                 self.get_asked.emit(entry.hub_id)
             case "Pause":
-                self.paused.emit(entry.hub_id)
+                self.paused.emit(self._part(entry) or entry.hub_id)
             case "Stop":
                 self.paused.emit(entry.key)
             case "Unload" | "Cancel loading":
@@ -449,6 +460,8 @@ class ModelDetails(QFrame):
                 self.downloads_asked.emit()
             case "online":
                 self.online_asked.emit()
+            case _ if self._part(entry):
+                self.get_asked.emit(self._part(entry))
             case _:
                 failure = self._state.error if isinstance(self._state, Failed) else None
                 if isinstance(failure, OutOfMemory) and failure.precision:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -141,13 +141,16 @@ class ModelShelf(QObject):
     async def get(self, hub_id: str) -> None:
         """Download a model, or go on with it."""
         into = self._downloads()
+        is_part = any(entry.local and entry.local.lacks == hub_id for entry in self._all())
         if begun := self._begun(hub_id):
             into = None if begun.where is Where.CACHE else begun.folder.parent
+        elif is_part:
+            into = None  # Where every model finds it.
 
         def work(on_progress: Callable[[Progress], None], stop: threading.Event) -> None:
             token = "" if self._settings.works_offline else self._token.read()
             hub = Hub.here(token, is_offline=self._settings.works_offline)
-            fetch(hub, hub_id, on_progress, stop, into)
+            fetch(hub, hub_id, on_progress, stop, into, is_part=is_part)
 
         done = await self._do(hub_id, Doing.GETTING, self._network, work)
         if done and done.is_discarded:
@@ -330,8 +333,11 @@ class ModelShelf(QObject):
 
     def _begun(self, hub_id: str) -> LocalModel | None:
         """The download that is not finished."""
-        models = (entry.local for entry in self._entries.values() if entry.hub_id == hub_id)
+        models = (entry.local for entry in self._all() if entry.hub_id == hub_id)
         return next((model for model in models if model and not model.is_whole), None)
+
+    def _all(self) -> Iterable[Entry]:
+        return self._entries.values()
 
     def _downloads(self) -> Path | None:
         chosen = self._settings.download_folder

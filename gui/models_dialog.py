@@ -27,7 +27,7 @@ from core.model_list import Entry, Room, Where
 from core.transcript import ModelState
 from gui.model_details import ModelDetails
 from gui.model_shelf import Job, Options
-from gui.models_list import ModelsDelegate, ModelsListModel, gigabytes, job_of
+from gui.models_list import ModelsDelegate, ModelsListModel, gigabytes, is_about, job_of
 from gui.notice_bar import NoticeBar
 from gui.theme import Theme
 from gui.token_dialog import TokenDialog
@@ -99,15 +99,15 @@ class ModelsDialog(QDialog):
         else:
             self._jobs[key] = job
         self.model.show_job(key, job)
-        if (entry := self._chosen()) and key in (entry.key, entry.hub_id):
+        if (entry := self._chosen()) and is_about(key, entry):
             self._show_chosen()
 
     def show_model_state(self, state: ModelState, loaded: str) -> None:
         """`loaded` is the key of the model that is loaded or being loaded, "" for none."""
         self.details.show_model_state(state, loaded)
         key = self.chosen_key
-        self.model.show_loaded(self.details.ready_key)
-        self._choose(key)
+        if self.model.show_loaded(self.details.ready_key):
+            self._choose(key)
 
     def show_options(self, options: Options) -> None:
         self._options = options

@@ -75,14 +75,17 @@ class ModelsListModel(QAbstractListModel):
         else:
             self._jobs[key] = job
         for number, row in enumerate(self._rows):
-            if row.entry and key in (row.entry.key, row.entry.hub_id):
+            if row.entry and is_about(key, row.entry):
                 self._rows[number] = self._row(row.entry)
                 self.dataChanged.emit(self.index(number), self.index(number))
 
-    def show_loaded(self, key: str) -> None:
-        if key != self._loaded:
-            self._loaded = key
-            self._fill()
+    def show_loaded(self, key: str) -> bool:
+        """False when nothing is other than it was: loading tells sixty times a second."""
+        if key == self._loaded:
+            return False
+        self._loaded = key
+        self._fill()
+        return True
 
     def look_for(self, words: str) -> None:
         self._words = words.strip()
@@ -145,10 +148,17 @@ class ModelsListModel(QAbstractListModel):
         return Row(entry=entry, job=job_of(entry, self._jobs), is_loaded=entry.key == self._loaded)
 
 
+def is_about(key: str, entry: Entry) -> bool:
+    """Whether a job of this key concerns the model."""
+    return key in (entry.key, entry.hub_id, entry.local.lacks if entry.local else "")
+
+
 def job_of(entry: Entry, jobs: Mapping[str, Job]) -> Job | None:
     """What is done to a model; its download is known by its hub id."""
     if entry.key in jobs:
         return jobs[entry.key]
+    if entry.local and entry.local.lacks in jobs:
+        return jobs[entry.local.lacks]
     is_here = entry.local is not None and entry.local.is_whole
     return None if is_here else jobs.get(entry.hub_id)
 

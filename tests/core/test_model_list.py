@@ -120,9 +120,48 @@ def test_models_of_other_programs_are_shown_only_if_they_see_and_speak(tmp_path,
     snapshot = tmp_path / "models--x--y" / "snapshots" / REVISION
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text(json.dumps(config))
+    (snapshot / "model.safetensors").write_bytes(b"")
     (tmp_path / "models--x--y" / "refs").mkdir()
     (tmp_path / "models--x--y" / "refs" / "main").write_text(REVISION)
     assert len(find_models([], tmp_path)) == 1 + is_shown
+
+
+def test_model_of_which_another_program_fetched_the_settings_alone_is_not_here(hub):
+    model = got(hub)
+    for path in model.folder.glob("*.safetensors*"):
+        path.unlink()
+    assert len(find_models([], hub.cache)) == 1
+
+
+def test_model_with_a_part_missing_says_so_and_can_be_completed(hub):
+    model = got(hub)
+    if len(list(model.folder.glob("*.safetensors"))) == 1:
+        pytest.skip("the tiny model is one file")
+    weights = some_weights(model.folder)
+    weights.resolve().unlink()
+    weights.unlink()
+    model = the_other(find_models([], hub.cache))
+    assert "1 part of its weights is missing" in model.problem
+    assert model.lacks == ID
+    assert not got(hub).problem
+
+
+def test_folder_without_weights_says_so(tmp_path, tiny_transformers_layout):
+    config = (tiny_transformers_layout / "config.json").read_bytes()
+    (tmp_path / "config.json").write_bytes(config)
+    assert "has no weights" in the_other(find_models([tmp_path], tmp_path)).problem
+
+
+def test_base_of_an_adapter_is_what_it_lacks(tmp_path):
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"mm_vision_tower": "someone/clip"}')
+    named = {"base_model_name_or_path": "someone/base"}
+    (folder / "adapter_config.json").write_text(json.dumps(named))
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    model = the_other(find_models([folder], tmp_path / "cache"))
+    assert model.problem
+    assert model.lacks == "someone/base"
 
 
 @pytest.mark.parametrize("junk", [b"", b"[]", b"{", b'{"hub_id": "../x", "files": []}', b"\xff"])

@@ -1,6 +1,8 @@
 """The model dialog in the whole program, over a hub on loopback and real files."""
 
 import asyncio
+import json
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -273,6 +275,32 @@ def test_gated_model_asks_for_a_token_which_is_kept_in_the_keyring(live, server,
         await until(lambda: "hf_right" in ring.kept.values())
         press(dialog, "Try again")
         await until(lambda: says(dialog, "Load in"))
+
+    live(story)
+
+
+def test_vision_tower_that_is_missing_is_got_with_one_click(
+    live, server, tiny_original_layout, tmp_path
+):
+    whole = "someone/tiny-original"
+    server.add(whole, tiny_original_layout)
+    config = json.loads(server.repositories[whole]["config.json"])
+    config["mm_vision_tower"] = "someone/tiny-clip"
+    server.repositories[whole]["config.json"] = json.dumps(config).encode()
+    server.add("someone/tiny-clip", tiny_original_layout / "clip")
+
+    async def story(program, dialog):
+        type_id(dialog, whole)
+        press(dialog, "Get")
+        await until(lambda: says(dialog, "Load in"))
+        shutil.rmtree(tmp_path / "cache" / "models--someone--tiny-clip")
+        await program.shelf.refresh()
+        assert "“someone/tiny-clip” is not on this computer" in dialog.details.error_label.text()
+        assert not dialog.details.primary_button.isEnabled()
+        assert dialog.details.help_button.text() == "Get tiny-clip"
+        QTest.mouseClick(dialog.details.help_button, Qt.MouseButton.LeftButton)
+        await until(lambda: says(dialog, "Load in"))
+        assert not dialog.details.error_frame.isVisible()
 
     live(story)
 
