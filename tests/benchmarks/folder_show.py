@@ -53,7 +53,7 @@ class Show:
             )
         status, told = self._run(["--resume", "--slots", "8"])
         _require(status == 1, f"the run ended with {status}: {told}")
-        self._tell(told.strip().splitlines()[0])
+        self._tell(next(line for line in told.splitlines() if "captioned" in line))
         self._check_all()
         (journal,) = (self._home / "ours" / "runs").glob("*.jsonl")
         said = Counter(r["picture"] for r in records(journal) if r["kind"] == "item")
