@@ -24,6 +24,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from core.banned_words import BannedWords, vocabulary_bytes
 from core.chat_model import render
 from core.device import is_out_of_memory, out_of_memory
 from core.errors import AppError, EngineError, PromptError
@@ -54,6 +55,7 @@ class ChatEngine:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self._words = _Words(tokenizer)
+        self._vocabulary: list[bytes] | None = None
         self._marks = [text for text in tokenizer.all_special_tokens if len(text) > 1]
         # What generation needs is passed with each answer; a checkpoint's own settings, with
         # their temperatures and lengths, do not count.
@@ -255,6 +257,8 @@ class ChatEngine:
                     sampling.repetition_penalty, prompt_ignore_length=length
                 )
             )
+        if banned := self._banned(sampling.banned_words, length):
+            processors.append(banned)
         settings = GenerationConfig(
             max_new_tokens=max_new_tokens,
             num_beams=sampling.beams,
@@ -271,6 +275,15 @@ class ChatEngine:
             streamer=streamer,
         )
         return output[:, length:].tolist()
+
+    def _banned(self, words: tuple[str, ...], prompt_length: int) -> BannedWords | None:
+        if not words:
+            return None
+        if self._vocabulary is None:
+            tokenizer = self._processor.tokenizer
+            pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+            self._vocabulary = vocabulary_bytes(pieces)
+        return BannedWords(words, self._vocabulary, prompt_length)
 
     def _together(
         self, requests: list[Request], stop: threading.Event
@@ -327,7 +340,7 @@ class ChatEngine:
         traceback.clear_frames(failure.__traceback__)
         self._release_memory()
         if is_out_of_memory(failure):
-            return out_of_memory(self._model.device)
+            return out_of_memory(self._model.device, failure)
         return EngineError(
             f"The model failed while answering ({type(failure).__name__}). Ask again; if "
             "it fails again, load the model anew."

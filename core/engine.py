@@ -14,7 +14,6 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -413,6 +412,8 @@ class Engine:
     # ---- the stages of an answer
 
     def _prepare(self, request: Request) -> Inputs:
+        if request.others:
+            raise PromptError("This model looks at one picture at a time. Choose one.")
         pixels = request.picture.pixels
         vision = self._model.config.vision_config
         if self._values is None or self._values[0] is not pixels:
@@ -518,7 +519,7 @@ class Engine:
             self._loop.release()
         self._release_memory()
         if is_out_of_memory(failure):
-            return out_of_memory(self._model.device)
+            return out_of_memory(self._model.device, failure)
         return EngineError(
             f"The model failed while answering ({type(failure).__name__}). Ask again; if "
             "it fails again, load the model anew."

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import threading
 from dataclasses import replace
@@ -196,6 +197,15 @@ def test_beams_and_repetition_penalty_are_passed_on(engine, picture):
     long = ask(engine, picture, "aaaa", max_new_tokens=40)
     fresh = ask(engine, picture, "aaaa", max_new_tokens=40, repetition_penalty=2.0)
     assert len(set(fresh.output_ids)) > len(set(long.output_ids))
+
+
+def test_banned_words_are_not_said(engine, picture):
+    said = ask(engine, picture, max_new_tokens=20).text
+    letter = next(letter for letter in said if letter.isascii() and letter.isalpha())
+    rid = ask(engine, picture, max_new_tokens=20, banned_words=(letter,)).text
+    alone = rf"(?<!\w){letter}(?!\w)"
+    assert re.search(alone, rid, re.IGNORECASE) is None
+    assert rid != said
 
 
 def test_end_of_sequence_ends_the_answer(copied, opened, picture):
