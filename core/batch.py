@@ -447,9 +447,11 @@ class Batch:
 
     def _item_record(self, work: Work, hear: Hear) -> Record | None:
         """What is to be written; None when it cannot, or somebody has written by hand there."""
-        if not self.is_waiting(work.number):
-            return None
         answers = [work.answers[place] for place in range(len(work.prompts))]
+        if not self.is_waiting(work.number):
+            unused = {"kind": "unused", "picture": str(work.path), "answers": answers}
+            self._journal.append(unused, is_durable=False)
+            return None
         caption = "\n".join(answer["caption"] for answer in answers)
         first, existing = answers[0]["caption"], self.options.existing
         try:

@@ -10,6 +10,7 @@ from PIL import Image
 from core.batch import Batch
 from core.batch_plan import EDITED, BatchOptions, ItemState
 from core.batch_run import Control
+from core.journal import records
 from core.sidecar import Existing
 from tests.folder_run import FolderEngine
 
@@ -141,6 +142,8 @@ def test_edit_during_the_answer_wins_over_the_answer(begin, folder, slots):
     batch.run(engine, Control(), slots=slots)
     assert texts(folder) == {"1.txt": said(1), "2.txt": "by hand", "3.txt": said(3)}
     assert batch.items[1].is_edited
+    unused = [r["answers"][0]["text"] for r in records(batch.journal_path) if r["kind"] == "unused"]
+    assert unused == [said(2)]
 
 
 def test_edit_in_the_window_is_known_as_one_in_the_next_run(begin, folder):
