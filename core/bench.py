@@ -84,14 +84,11 @@ def measure(
     """The figures by name, as JSON. Blocks; raises Cancelled once `stop` is set, and as
     `open_engine` and `Engine.answer` do."""
     started = time.perf_counter()
-    if plan.random_weights is not None:
-        engine = _random_engine(plan, SIZES[plan.random_weights])
-    else:
-        engine = open_engine(plan.choice, lambda *_: None, stop)
+    engine = _engine(plan, stop)
     load_seconds = time.perf_counter() - started
     try:
         run = _Run(plan, engine, on_progress, stop)
-        return {
+        report = {
             "machine": _machine(engine.facts),
             "model": {**asdict(engine.facts), "has_random_weights": bool(plan.random_weights)},
             "load_seconds": load_seconds,
@@ -99,6 +96,31 @@ def measure(
         }
     finally:
         engine.close()
+    report["other_precisions"] = {}
+    if engine.facts.device.startswith("cuda") and plan.choice.dtype == "auto":
+        for precision in ("8-bit", "4-bit"):
+            choice = replace(plan.choice, dtype=precision)
+            report["other_precisions"][precision] = _alone(
+                replace(plan, choice=choice, slots=(1,)), on_progress, stop
+            )
+    return report
+
+
+def _alone(
+    plan: Plan, on_progress: Callable[[float, str], None], stop: threading.Event
+) -> dict[str, Any]:
+    """The figures of our own loop in one more precision."""
+    engine = _engine(plan, stop)
+    try:
+        return _Run(plan, engine, on_progress, stop).own_figures()
+    finally:
+        engine.close()
+
+
+def _engine(plan: Plan, stop: threading.Event) -> Engine:
+    if plan.random_weights is not None:
+        return _random_engine(plan, SIZES[plan.random_weights])
+    return open_engine(plan.choice, lambda *_: None, stop)
 
 
 def table(report: dict[str, Any]) -> str:
@@ -132,8 +154,16 @@ def table(report: dict[str, Any]) -> str:
         other = theirs["captions_per_second"].get(slots)
         row(f"captions per second, {slots} at once", rate, other, 2, False)
     row("first answer's time by the last's", ours["first_answer_ratio"], None, 2, False)
-    if report["peak_memory_bytes"]:
-        row("peak memory in GB", report["peak_memory_bytes"] / 1e9, None, 2, False)
+    row("peak memory in GB", ours["peak_memory_bytes"] / 1e9, None, 2, False)
+    for precision, figures in report["other_precisions"].items():
+        lines.append("")
+        row(f"{precision}: tokens per second", figures["tokens_per_second"], None, 1, False)
+        for key, name in (
+            ("seconds_to_first_token", "ms to first token, new picture"),
+            ("follow_up_seconds_to_first_token", "ms to first token, follow-up"),
+        ):
+            row(f"  {name}", 1e3 * figures[key], None, 1, False)
+        row("  peak memory in GB", figures["peak_memory_bytes"] / 1e9, None, 2, False)
     return "\n".join(lines)
 
 
@@ -159,13 +189,7 @@ class _Run:
     def figures(self) -> dict[str, Any]:
         self._step(0.0, "Measuring the memory")
         limits = _limits(torch.device(self._engine.facts.device), self._dtype)
-        if torch.cuda.is_initialized():
-            torch.cuda.reset_peak_memory_stats()
-        self._step(0.1, "Asking")
-        ours = self._figures(self._engine, self._plan.answers)
-        peak = _peak_memory(self._engine.facts.device)
-        self._step(0.4, "Captioning many pictures")
-        ours["captions_per_second"] = {str(n): self._captions(self._engine, n) for n in self._slots}
+        ours = self.own_figures()
         self._step(0.7, "Asking generate()")
         plain = self._engine.by_generate()
         theirs = self._figures(plain, min(2, self._plan.answers))
@@ -174,7 +198,18 @@ class _Run:
         seconds_of_reading = self._engine.bytes_per_token / limits["gemv_bytes_per_second"]
         ours["share_of_gemv"] = ours["tokens_per_second"] * seconds_of_reading
         self._step(1.0, "")
-        return {"limits": limits, "loop": ours, "generate": theirs, "peak_memory_bytes": peak}
+        return {"limits": limits, "loop": ours, "generate": theirs}
+
+    def own_figures(self) -> dict[str, Any]:
+        """Those of the engine as it is, without `generate()` beside it."""
+        if torch.cuda.is_initialized():
+            torch.cuda.reset_peak_memory_stats()
+        self._step(0.1, "Asking")
+        ours = self._figures(self._engine, self._plan.answers)
+        ours["peak_memory_bytes"] = _peak_memory(self._engine.facts.device)
+        self._step(0.4, "Captioning many pictures")
+        ours["captions_per_second"] = {str(n): self._captions(self._engine, n) for n in self._slots}
+        return ours
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -324,14 +359,12 @@ def _best_seconds(act: Callable[[], Any], device: torch.device, times: int = 3) 
     return min(once() for _ in range(times))
 
 
-def _peak_memory(device: str) -> int | None:
+def _peak_memory(device: str) -> int:
     """Bytes: on a card what torch has taken at most, else what the process has."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
-    try:
-        import psutil  # Comes with accelerate.
-    except ImportError:
-        return None
+    import psutil  # Comes with accelerate.
+
     return psutil.Process().memory_info().rss
 
 

@@ -257,7 +257,13 @@ class _Slot:
 
     def _shows(self, pixel_values: np.ndarray) -> bool:
         mine = self._pixel_values
-        return mine is pixel_values or (mine is not None and np.array_equal(mine, pixel_values))
+        if mine is None or mine is pixel_values:
+            return mine is not None
+        # Other pictures differ at once in some of their values.
+        sample = slice(None, None, 997)
+        return np.array_equal(mine.flat[sample], pixel_values.flat[sample]) and np.array_equal(
+            mine, pixel_values
+        )
 
     def forget(self, begin: int) -> None:
         """Forgets what stands from `begin` on, before something else is written there."""

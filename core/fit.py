@@ -17,11 +17,13 @@ PRECISIONS = ("16-bit", "8-bit", "4-bit")
 """From the one that takes the most to the one that takes the least; float32 is beside them."""
 
 _SAME_AS_16_BIT = ("float16", "bfloat16", "auto")
-LENGTH_STEP = 512
+LENGTH_STEP = 192
 """The cache of keys and values grows in steps of so many positions."""
 
 _USUAL_ANSWER = 512
 _USUAL_PROMPT = 64
+# A prompt is multiplied by matrices unpacked, so much of one at a time.
+_UNPACKED = 45 << 20
 # What is neither weights nor grows with the sizes. On a card the kernels that CUDA loads, the
 # workspaces of cuBLAS for two streams, and the pools of two graphs; on a processor the libraries.
 _OVERHEAD = {"cuda": 500_000_000, "cpu": 300_000_000}
@@ -308,8 +310,7 @@ def _activations(model: _Shape, precision: str, slots: int, length: int, itemsiz
     """Bytes that come and go: a prompt's pass through one layer, and the logits of all slots."""
     prompt = length * (8 * model.hidden + 4 * model.inner) * itemsize
     logits = 3 * slots * model.vocabulary * 4
-    # A prompt is multiplied with matrices unpacked, the largest one at a time.
-    unpacked = 2 * model.inner * model.hidden * 2 if precision in ("8-bit", "4-bit") else 0
+    unpacked = _UNPACKED if precision in ("8-bit", "4-bit") else 0
     return prompt + logits + unpacked
 
 

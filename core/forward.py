@@ -23,6 +23,7 @@ from torch.nn.attention.bias import causal_lower_right
 from transformers import LlavaForConditionalGeneration
 from transformers.activations import ACT2FN
 
+from core.fit import LENGTH_STEP
 from core.kernels import Kernels, Shape, kernels
 from core.operations import TorchOperations
 from core.precision import Quantised, QuantisedLinear, joined, neighbours
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 
 # Rotary embeddings that depend on nothing but the position.
 _ROPE_TYPES = {"default", "linear", "llama3"}
-# A graph belongs to one cache, so the cache grows in few steps.
-LENGTH_STEP = 256
 # Captured prefills have a multiple of so many rows, as many as one more question about a picture
 # seldom has; and no more than so many in all, so many kinds at a time.
 _PREFILL_STEP = 64

@@ -28,11 +28,12 @@ _THREADS = 128
 _LEAST_CAPABILITY = (7, 0)
 _LEAST_FOR_BFLOAT16 = (8, 0)
 # For each product by the bits of its matrix: the rows that a warp multiplies at once, and how many
-# loads of 16 bytes of each are under way. The fastest on an H200 of those tried.
+# loads of 16 bytes of each are under way. The fastest of
+# those tried for a whole step on an H200 (python -m tests.benchmarks.step_tuning).
 _WARP_WORK = {
-    16: {"normalised": (2, 4), "added": (2, 4), "gated": (2, 4), "head": (4, 1)},
-    8: {"normalised": (2, 2), "added": (2, 4), "gated": (2, 2), "head": (4, 1)},
-    4: {"normalised": (4, 2), "added": (4, 2), "gated": (4, 2), "head": (4, 1)},
+    16: {"normalised": (4, 2), "added": (1, 2), "gated": (4, 1), "head": (4, 1)},
+    8: {"normalised": (2, 2), "added": (1, 4), "gated": (2, 2), "head": (4, 1)},
+    4: {"normalised": (4, 2), "added": (2, 8), "gated": (4, 2), "head": (4, 1)},
 }
 # The positions of a cache that one block looks at: many blocks keep a card busy with one slot.
 _FEW_SLOTS = 4

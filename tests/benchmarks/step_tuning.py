@@ -1,0 +1,76 @@
+"""Finds how much a warp should do in each product of a step: -m tests.benchmarks.step_tuning.
+
+On a graphics card, with random weights in LLaVA-1.5-7b's sizes. A product alone tells little,
+since kernels overlap: what counts is the whole step. Prints milliseconds a token for each try.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+
+import torch
+
+from core import bench, kernels
+from core.forward import ForwardPass
+from core.transcript import ModelChoice
+
+WORK = [(1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (2, 8), (4, 1), (4, 2), (4, 4)]
+DTYPES = {16: "float16", 8: "8-bit", 4: "4-bit"}
+STEPS = 10
+
+
+def milliseconds(forward: ForwardPass) -> float:
+    """Of a step, with some 700 positions filled; the kernels are made anew before."""
+    assert forward._kernels is not None
+    forward._kernels = kernels.kernels(forward._kernels.shape, forward.device)
+    assert forward._kernels is not None
+    forward._operations = forward._kernels
+    length = forward.length
+    forward.release()
+    forward.reserve(1, length)
+    forward.prefill(0, 0, [5] * 690, None)
+    forward.step().ids()
+    times = []
+    for _ in range(3):
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        begin.record()
+        for _ in range(STEPS):
+            forward.step()
+        end.record()
+        torch.cuda.synchronize()
+        times.append(begin.elapsed_time(end) / STEPS)
+    return min(times)
+
+
+def tune(bits: int) -> dict[str, tuple[int, int]]:
+    plan = bench.Plan(ModelChoice("built-in", "cuda", DTYPES[bits]), "llava-1.5-7b")
+    engine = bench._random_engine(plan, bench.SIZES["llava-1.5-7b"])
+    assert engine._loop is not None
+    forward = engine._loop.forward
+    best = dict(kernels._WARP_WORK[bits])
+
+    def tried(work: dict[str, tuple[int, int]]) -> float:
+        kernels._WARP_WORK[bits] = work
+        kernels._compile.cache_clear()
+        return milliseconds(forward)
+
+    for name in ("added", "gated", "normalised"):
+        found = {
+            work: tried({**best, name: work}) for work in WORK if name != "gated" or work[0] > 1
+        }
+        best[name] = min(found, key=found.__getitem__)
+        told = ", ".join(f"{work}: {time:.3f}" for work, time in found.items())
+        sys.stdout.write(f"{bits} bits, {name}: {told}\n")
+    kernels._WARP_WORK[bits] = best
+    engine.close()
+    gc.collect()
+    torch.cuda.empty_cache()
+    return best
+
+
+if __name__ == "__main__":
+    if not torch.cuda.is_available():
+        sys.exit("This needs a CUDA graphics card.")
+    sys.stdout.write(json.dumps({bits: tune(bits) for bits in DTYPES}) + "\n")

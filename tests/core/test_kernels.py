@@ -1,0 +1,199 @@
+"""Our CUDA kernels beside the same in float64; also `python -m tests.core.test_kernels`."""
+
+import sys
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from core.kernels import Kernels, Shape, kernels
+from core.operations import TorchOperations
+from core.precision import Quantised, quantise
+
+if __name__ != "__main__":
+    import pytest
+
+    pytestmark = pytest.mark.skipif(
+        not torch.cuda.is_available(), reason="no CUDA graphics card is here"
+    )
+
+HIDDEN, INNER, EPS = 4096, 11008, 1e-5
+TOLERANCES = {torch.float16: 2e-3, torch.bfloat16: 1.5e-2}
+"""How far a result may be away, relative to what is right: the rounding of what goes in and out."""
+HEADS = ((128, 1, 32), (128, 2, 4), (128, 4, 8), (64, 1, 8), (64, 8, 2))
+"""Dimensions, query heads to a key head, key heads."""
+
+
+def made(dtype: torch.dtype, bits: int = 16, head_dim: int = 128, group: int = 1) -> Kernels:
+    found = kernels(Shape(dtype, bits, HIDDEN, INNER, head_dim, group), torch.device("cuda"))
+    assert found is not None
+    return found
+
+
+def drawn(dtype: torch.dtype, *shape: int) -> torch.Tensor:
+    return torch.randn(shape, device="cuda").to(dtype)
+
+
+def matrix(
+    dtype: torch.dtype, bits: int, rows: int, columns: int
+) -> tuple[torch.Tensor | Quantised, torch.Tensor]:
+    """As a kernel takes it, and what it stands for in float64."""
+    weight = drawn(dtype, rows, columns) / columns**0.5
+    if bits == 16:
+        return weight, weight.double()
+    quantised = quantise(weight, bits)
+    return quantised, quantised.dequantised(torch.float32).double()
+
+
+def normalised(row: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    row = row.double()
+    return row * torch.rsqrt(row.square().mean(-1, keepdim=True) + EPS) * gain.double()
+
+
+def near(mine: torch.Tensor, right: torch.Tensor, tolerance: float) -> None:
+    error = float((mine.double() - right.double()).norm() / right.double().norm())
+    assert error < tolerance, f"{error:.1e} away"
+
+
+def each_precision(check: Callable[[torch.dtype, int], None]) -> None:
+    for dtype in TOLERANCES:
+        for bits in (16, 8, 4):
+            check(dtype, bits)
+
+
+def test_products_of_one_row_are_right_in_every_precision():
+    def check(dtype: torch.dtype, bits: int) -> None:
+        mine, tolerance = made(dtype, bits), TOLERANCES[dtype]
+        hidden, inner = drawn(dtype, 1, HIDDEN), drawn(dtype, 1, INNER)
+        gain = 1 + drawn(dtype, HIDDEN) / 10
+        ready = normalised(hidden, gain)
+        weight, right = matrix(dtype, bits, 3 * HIDDEN, HIDDEN)
+        near(mine.multiply_normalised(weight, hidden, gain, EPS), ready @ right.T, tolerance)
+        weight, right = matrix(dtype, bits, 2 * INNER, HIDDEN)
+        gate, value = (ready @ right.T).chunk(2, -1)
+        near(
+            mine.multiply_gated(weight, hidden, gain, EPS),
+            functional.silu(gate) * value,
+            tolerance,
+        )
+        for rows in (32000, 32067):
+            weight, right = matrix(dtype, 16 if bits == 16 else 8, rows, HIDDEN)
+            logits = mine.multiply_head(weight, hidden, gain, EPS)
+            assert logits.dtype == torch.float32
+            near(logits, ready @ right.T, tolerance)
+        weight, right = matrix(dtype, bits, HIDDEN, INNER)
+        before = hidden.double()
+        mine.multiply_added(weight, inner, hidden)
+        near(hidden, before + inner.double() @ right.T, tolerance)
+
+    each_precision(check)
+
+
+def test_large_values_do_not_overflow_in_four_bits():
+    mine = made(torch.float16, 4)
+    weight, right = matrix(torch.float16, 4, HIDDEN, INNER)
+    inner = drawn(torch.float16, 1, INNER)
+    inner[0, ::100] = 3000
+    hidden = torch.zeros(1, HIDDEN, device="cuda", dtype=torch.float16)
+    mine.multiply_added(weight, inner, hidden)
+    near(hidden, inner.double() @ right.T, TOLERANCES[torch.float16])
+
+
+def test_a_quantised_matrix_is_spelled_out():
+    for dtype in TOLERANCES:
+        for bits in (8, 4):
+            weight, right = matrix(dtype, bits, 1000, INNER)
+            assert isinstance(weight, Quantised)
+            out = torch.full((1000, INNER), torch.nan, device="cuda", dtype=dtype)
+            made(dtype, bits).dequantise(weight, out)
+            near(out, right, TOLERANCES[dtype])
+
+
+def test_small_operations_on_many_rows_are_right():
+    for dtype, tolerance in TOLERANCES.items():
+        mine = made(dtype)
+        hidden, delta = drawn(dtype, 625, HIDDEN), drawn(dtype, 625, HIDDEN)
+        gain = 1 + drawn(dtype, HIDDEN) / 10
+        total = hidden.double() + delta.double()
+        near(
+            mine.normalised(hidden, delta, gain, EPS),
+            normalised(total, gain),
+            2 * tolerance,
+        )
+        near(hidden, total, tolerance)
+        gates = drawn(dtype, 625, 2 * INNER)
+        gate, value = gates.double().chunk(2, -1)
+        right = functional.silu(gate) * value
+        near(mine.gated(gates), right, tolerance)
+
+
+def tables(length: int, head_dim: int) -> tuple[torch.Tensor, torch.Tensor]:
+    angles = 6 * torch.rand(length, head_dim // 2, device="cuda")
+    sine = torch.cat([-angles.sin(), angles.sin()], -1)
+    return torch.cat([angles.cos(), angles.cos()], -1), sine
+
+
+def test_a_step_attends_to_what_is_filled_and_keeps_its_keys():
+    for dtype, tolerance in TOLERANCES.items():
+        for head_dim, group, key_heads in HEADS:
+            mine = made(dtype, head_dim=head_dim, group=group)
+            plain = TorchOperations(torch.float64, head_dim, group)
+            for slots, length in ((1, 1024), (3, 768), (6, 1280), (64, 512)):
+                cosine, sine = tables(length, head_dim)
+                cache = drawn(dtype, slots, 2 * key_heads, length, head_dim)
+                right_cache = cache.double()
+                positions = torch.randint(0, length, (slots,), device="cuda")
+                edges = torch.tensor([length - 1, 0, 63][:slots], device="cuda")
+                positions[: len(edges)] = edges
+                states = drawn(dtype, slots, key_heads * (group + 2) * head_dim)
+                right = plain.attend(
+                    states.double(),
+                    right_cache,
+                    cosine.double(),
+                    sine.double(),
+                    plain.place(positions, length, length),
+                )
+                for _ in range(2):  # The second finds what the first left between.
+                    found = mine.attend(states, cache, cosine, sine, positions)
+                near(found, right, 2 * tolerance)
+                near(cache, right_cache, tolerance)
+
+
+def test_a_slot_at_rest_keeps_what_it_holds():
+    mine = made(torch.float16)
+    cosine, sine = tables(512, 128)
+    cache = drawn(torch.float16, 2, 64, 512, 128)
+    before = cache.clone()
+    positions = torch.tensor([-1, 100], device="cuda")
+    mine.attend(drawn(torch.float16, 2, 96 * 128), cache, cosine, sine, positions)
+    assert torch.equal(cache[0], before[0])
+    assert not torch.equal(cache[1], before[1])
+
+
+def test_a_prefill_turns_and_keeps_in_the_slot_that_is_said():
+    for dtype, tolerance in TOLERANCES.items():
+        for head_dim, group, key_heads in HEADS:
+            mine = made(dtype, head_dim=head_dim, group=group)
+            plain = TorchOperations(torch.float64, head_dim, group)
+            cosine, sine = tables(1024, head_dim)
+            cache = drawn(dtype, 2, 2 * key_heads, 1024, head_dim)
+            right_cache = cache.double()
+            states = drawn(dtype, 600, key_heads * (group + 2) * head_dim)
+            right = states.double()
+            plain.turn_and_keep(right, right_cache[1], cosine.double(), sine.double(), 35)
+            again = states.clone()
+            mine.turn_and_keep_at(again, cache, cosine, sine, torch.tensor([35, 1], device="cuda"))
+            near(again, right, tolerance)
+            near(cache, right_cache, tolerance)
+            mine.turn_and_keep(states, cache[1], cosine, sine, 35)
+            assert torch.equal(states, again)
+
+
+if __name__ == "__main__":
+    if not torch.cuda.is_available():
+        sys.exit("No CUDA graphics card is here; nothing was run.")
+    torch.manual_seed(0)
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            test()
+            sys.stderr.write(f"{name}: ok\n")
