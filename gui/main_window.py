@@ -134,6 +134,7 @@ class MainWindow(QMainWindow):
         self._suggestion = presets[0][1] if presets else ""
         self._folder = ""
         self._eye: Eye | None = None
+        self._trace_obstacle = ""
         self._can_unstrike = False
         self._may_leave_run = False
         self._picture_name = ""
@@ -180,6 +181,8 @@ class MainWindow(QMainWindow):
         self.unload_action.setEnabled(isinstance(state, Ready))
         match state:
             case Ready(facts):
+                self._trace_obstacle = facts.cannot.get("trace", "")
+                self._show_state()
                 self.transcript_view.show_only_drawings(facts.knows_only_drawings)
                 if facts.notes:
                     self.show_notice(" ".join(facts.notes))
@@ -593,11 +596,10 @@ class MainWindow(QMainWindow):
         self.doubt_action.setToolTip(obstacle or "Underline words that may not be so")
         self.again_action.setEnabled(is_seen and said and not answering)
         self.new_action.setEnabled(is_seen and said)
-        for action in (
-            *(self.copy_action, self.copy_all_action, self.save_action),
-            self.inspect_action,
-        ):
+        for action in (self.copy_action, self.copy_all_action, self.save_action):
             action.setEnabled(is_seen and said)
+        self.inspect_action.setEnabled(is_seen and said and not self._trace_obstacle)
+        self.inspect_action.setToolTip(self._trace_obstacle or "See what went through the model")
         for action in self.zoom_actions:
             action.setEnabled(has_picture)
         for action in (self.eye_action, self.lost_action):

@@ -1,0 +1,82 @@
+"""Tiny models of other architectures, in the real window and in the terminal."""
+
+import json
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from core import terminal
+from core.transcript import Ready
+from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
+from tests.test_journeys import drop, home, live, pictures, press  # noqa: F401 (fixtures)
+from tests.tiny_chat import FAMILIES
+
+
+@pytest.fixture(params=["qwen2_5_vl", "llava_next"])
+def model(request, chat_folders) -> str:
+    return str(chat_folders[request.param])
+
+
+def ask(program, text):
+    QTest.keyClicks(program.window.prompt_box.prompt_edit, text)
+    press(program, Qt.Key.Key_Return)
+
+
+def test_person_asks_another_architecture_stops_it_and_sees_what_it_cannot(
+    live,
+    pictures,  # noqa: F811
+):
+    async def story(program):
+        assert isinstance(program.model.state, Ready)
+        drop(program, pictures[0])
+        await until(lambda: program.window.drop_zone.has_picture)
+        ask(program, "What is this?")
+        await until(lambda: program.session.transcript.exchanges)
+        await until(lambda: not program.session.is_answering)
+        answer = program.session.transcript.exchanges[0].answer
+        assert answer.tokens > 10
+        window = program.window
+        assert not window.words_action.isEnabled()
+        assert "LLaVA-1.5 alone" in window.words_action.toolTip()
+        assert not window.inspect_action.isEnabled()
+        assert "that of LLaVA-1.5" in window.inspect_action.toolTip()
+        program._settings.max_new_tokens = 1500
+        ask(program, "Tell me more.")
+        await until(lambda: window.transcript_view.is_answering)
+        press(program, Qt.Key.Key_Escape)
+        await until(lambda: not program.session.is_answering)
+        assert len(program.session.transcript.exchanges) == 2
+
+    live(story)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_terminal_captions_with_each_architecture(chat_folders, pictures, capsys, family):  # noqa: F811
+    options = ["--model", str(chat_folders[family]), "--device", "cpu", "--dtype", "float32"]
+    options += ["--format", "json", "--max-new-tokens", "8"]
+    assert terminal.main(["caption", *map(str, pictures), *options]) == 0
+    out, err = capsys.readouterr()
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [record["new_tokens"] for record in records] == [8, 8]
+    assert records[0]["model"] == family
+    assert err == ""
+
+
+def test_terminal_says_why_there_is_no_trace(chat_folders, pictures, capsys, tmp_path):  # noqa: F811
+    options = ["--model", str(chat_folders["gemma3"]), "--device", "cpu", "--max-new-tokens", "4"]
+    trace = tmp_path / "trace.json"
+    status = terminal.main(["caption", str(pictures[0]), *options, "--trace", str(trace)])
+    assert status == 1
+    assert "trace is that of LLaVA-1.5" in capsys.readouterr().err
+    assert not trace.exists()
+
+
+def test_folder_is_captioned_in_groups(chat_folders, pictures, capsys):  # noqa: F811
+    options = ["--model", str(chat_folders["smolvlm"]), "--device", "cpu", "--dtype", "float32"]
+    folder = pictures[0].parent
+    status = terminal.main(
+        ["caption", str(folder), *options, "--max-new-tokens", "6", "--write", "txt"]
+    )
+    assert status == 0
+    assert len(list(folder.glob("*.txt"))) == 2
