@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -392,6 +393,33 @@ def test_without_a_keyring_the_token_lasts_as_long_as_the_program(ring):
 # The terminal
 
 
+def environment_of(server: HubServer, tmp_path: Path) -> dict[str, str]:
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": server.endpoint,
+        "HF_HOME": str(tmp_path / "hub"),
+        "ONLOOKER_HOME": str(tmp_path / "home"),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+    }
+    environment.pop("HF_HUB_CACHE", None)
+    return environment
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_interrupt_in_the_terminal_keeps_what_has_come_and_says_how_to_go_on(server, tmp_path):
+    server.faults.holds = [1000]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "core.terminal", "models", "get", ID],
+        cwd=ROOT, env=environment_of(server, tmp_path), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.is_held.wait(20)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert told.endswith(f"Go on with: onlooker models get {ID}\n")
+    assert list((tmp_path / "hub").rglob("*.incomplete"))
+
+
 def test_terminal_gets_lists_checks_and_removes_the_same_model(server, tmp_path):
     script = f"""
         import json, sys
@@ -406,16 +434,9 @@ def test_terminal_gets_lists_checks_and_removes_the_same_model(server, tmp_path)
         say("check", {ID!r})
         say("get", "someone/other")
     """
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": server.endpoint,
-        "HF_HOME": str(tmp_path / "hub"),
-        "ONLOOKER_HOME": str(tmp_path / "home"),
-        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
-    }
-    environment.pop("HF_HUB_CACHE", None)
     run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, env=environment,
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=ROOT, env=environment_of(server, tmp_path),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
     )  # fmt: skip
     told = re.split(r"--- (\d)\n", run.stdout)[:-1]
