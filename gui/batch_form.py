@@ -77,10 +77,15 @@ class BatchForm(QScrollArea):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.prompt_edit)
-        column.addLayout(_row(_quiet("Write"), *self.write_boxes.values()))
-        column.addLayout(_row(_quiet("Captions there"), self.existing_box, self.recursive_box))
+        names = _quiet("Write"), _quiet("Captions there")
+        column.addLayout(_row(names[0], *self.write_boxes.values()))
+        column.addLayout(_row(names[1], self.existing_box, self.recursive_box))
         column.addWidget(self.rare)
         self.rare.hide()
+        # In one line with the names below, which are in a grid.
+        widths = [label.sizeHint().width() for label in (*names, *self._labels.values())]
+        for label in (*names, *self._labels.values()):
+            label.setMinimumWidth(max(widths))
         self.setWidget(self._page)
         self.recursive_box.toggled.connect(self.recursion_changed)
         self.write_boxes["txt"].toggled.connect(self._show_example)

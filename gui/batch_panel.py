@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMessageBox,
+    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QStackedWidget,
@@ -34,6 +35,7 @@ from gui.batch_replace import ReplaceBar
 from gui.batch_rows import STATE_WORDS, BatchModel
 from gui.batch_summary import Summary, SummaryBox
 from gui.batch_trial import TrialPage
+from gui.drop_zone import DragOverlay
 from gui.elided_label import ElidedLabel
 from gui.notice_bar import NoticeBar
 from gui.preview import PreviewMaker
@@ -104,9 +106,13 @@ class BatchPanel(QFrame):
         self.summary_box = SummaryBox()
         self.trial_page = TrialPage(theme, previews)
         self.notice_bar = NoticeBar(theme)
+        self.drag_overlay = DragOverlay(theme, self)
         self._place()
         self._connect()
         self._show_phase()
+        for edit in (*self.findChildren(QLineEdit), *self.findChildren(QPlainTextEdit)):
+            # A folder that is dropped is to be captioned, not to be written as words.
+            edit.setAcceptDrops(False)
 
     # What it is told
 
@@ -210,6 +216,10 @@ class BatchPanel(QFrame):
             self.form.prompt_edit.setFocus()
         else:
             self.list.setFocus()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.drag_overlay.setGeometry(self.rect())
 
     # Parts
 
@@ -411,7 +421,7 @@ class BatchPanel(QFrame):
         is_told = begun and not self._is_summed_up
         self.progress_label.setVisible(is_told)
         self.progress_bar.setVisible(begun and phase not in (Phase.OVER, Phase.UNDONE))
-        can_edit = begun and phase not in (Phase.UNDOING, Phase.UNDONE) and bool(has_written)
+        can_edit = begun and phase not in (Phase.UNDOING, Phase.UNDONE)
         self.replace_button.setVisible(can_edit)
         self.undo_edit_button.setVisible(can_edit and self._can_undo_edit)
         self._show_doubting(is_at_rest and bool(has_written))

@@ -83,7 +83,7 @@ class DropZone(QFrame):
         self._build_caption()
         self.picture_strip = PictureStrip(theme, self.previews)
         self._place()
-        self.drag_overlay = _DragOverlay(theme, self)
+        self.drag_overlay = DragOverlay(theme, self)
         self._dress()
         self.picture_strip.picture_chosen.connect(self.picture_chosen)
         self.picture_view.scale_changed.connect(self._on_scale_changed)
@@ -284,7 +284,7 @@ class DropZone(QFrame):
                 self.image_data_dropped.emit(data, name)
 
 
-class _DragOverlay(QWidget):
+class DragOverlay(QWidget):
     """While something is dragged over: where to let go, and what will happen."""
 
     def __init__(self, theme: Theme, parent: QWidget):

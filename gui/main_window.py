@@ -352,14 +352,18 @@ class MainWindow(QMainWindow):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Pictures may be let go anywhere on the window."""
         self.drop_zone.dragEnterEvent(event)
+        if event.isAccepted():
+            self.batch_panel.drag_overlay.invite(self.drop_zone.drag_overlay.text, True)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
         self.drop_zone.dragMoveEvent(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         self.drop_zone.dragLeaveEvent(event)
+        self.batch_panel.drag_overlay.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
+        self.batch_panel.drag_overlay.hide()
         self.drop_zone.dropEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:

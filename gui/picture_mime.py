@@ -54,9 +54,9 @@ def invitation(mime: QMimeData) -> str:
     """What letting go will do, in words."""
     paths = local_paths(mime)
     if len(paths) > 1:
-        return f"Let go to open {len(paths)} files"
+        return f"Let go to caption {len(paths)} files"
     if paths and paths[0].is_dir():
-        return "Let go to open the folder"
+        return "Let go to caption the folder"
     return "Let go to open the picture"
 
 

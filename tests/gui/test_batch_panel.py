@@ -6,10 +6,10 @@ import time
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit, QMessageBox, QPushButton
+from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
 
 from core.batch import find_runs
 from core.batch_plan import Item, ItemState, Phase
@@ -132,6 +132,30 @@ def test_folder_that_is_opened_by_dialog_is_looked_at_and_its_run_offered(live, 
         click(program.window.notice_bar.action_button)
         await until(lambda: len(panel.model.items) == 4)
         assert panel.isVisible()
+
+    live(story)
+
+
+def test_folder_is_dropped_on_the_run_and_on_its_fields(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        (folder / "more").mkdir()
+        Image.new("RGB", (4, 4)).save(folder / "more" / "5.png")
+        mime = QMimeData()
+        mime.setUrls([QUrl.fromLocalFile(str(folder / "more"))])
+        # As Qt does it: what takes no drop hands it to what it lies in.
+        for field in (panel.form.prompt_edit, panel.find_edit, panel.list):
+            assert not field.acceptDrops()
+        copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+        none = Qt.KeyboardModifier.NoModifier
+        QApplication.sendEvent(
+            program.window, QDragEnterEvent(QPoint(9, 9), copy, mime, left, none)
+        )
+        assert panel.drag_overlay.isVisible()
+        assert panel.drag_overlay.text == "Let go to caption the folder"
+        QApplication.sendEvent(program.window, QDropEvent(QPointF(9, 9), copy, mime, left, none))
+        assert not panel.drag_overlay.isVisible()
+        await until(lambda: [name for name, *_ in shown(panel)] == ["5.png"])
 
     live(story)
 
