@@ -200,6 +200,12 @@ def _settings(folder: Path, config: Mapping[str, Any]) -> PreTrainedConfig:
     try:
         with _quiet():
             settings = CONFIG_MAPPING[kind].from_dict(_cleaned(config))
+    except ModuleNotFoundError as error:
+        # The packaged program leaves out most of the families that transformers knows.
+        raise CheckpointError(
+            f"“{folder.name}” holds {_named(config)}, which this package of Onlooker does not "
+            "bring. Choose another model, or run Onlooker from its source."
+        ) from error
     except Exception as error:
         # Each of the many classes has checks and failures of its own.
         raise CheckpointError(

@@ -91,6 +91,19 @@ def test_sampling_from_the_original_layout_needs_none_either(tmp_path, tiny_orig
     assert json.loads(said)["new_tokens"] > 0
 
 
+def test_model_of_a_family_that_the_package_leaves_out_is_refused_with_the_reason(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    config = {"model_type": "florence2", "architectures": ["Florence2ForConditionalGeneration"]}
+    (model / "config.json").write_text(json.dumps(config))
+    picture = tmp_path / "a.png"
+    draw_picture(picture)
+    program = ["-c", WITHOUT_WHAT_IS_LEFT_OUT, PACKAGING]
+    done = run([*program, "caption", picture, "--model", model], tmp_path / "home")
+    assert done.returncode == 1
+    assert "Florence2ForConditionalGeneration, which this package of Onlooker does not" in done.stderr
+
+
 def draw_picture(path: Path) -> None:
     from PIL import Image
 
