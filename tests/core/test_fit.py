@@ -56,9 +56,9 @@ def test_fewer_bits_take_less():
 def test_cache_grows_with_the_slots_and_in_steps_of_the_length():
     one = memory_need(LLAVA_7B, "16-bit", length=513).cache
     # 32 layers of keys and values, 4096 wide, two bytes each.
-    assert one == 1024 * 32 * 2 * 4096 * 2
-    assert memory_need(LLAVA_7B, "16-bit", length=1024).cache == one
-    assert memory_need(LLAVA_7B, "4-bit", length=1024, slots=64).cache == 64 * one
+    assert one == 576 * 32 * 2 * 4096 * 2
+    assert memory_need(LLAVA_7B, "16-bit", length=576).cache == one
+    assert memory_need(LLAVA_7B, "4-bit", length=576, slots=64).cache == 64 * one
 
 
 def test_shared_keys_make_the_cache_smaller():
