@@ -157,12 +157,14 @@ class Examiner:
         if not words:
             return ()
         started = time.perf_counter()
-        maps = self.gazes(said, words)
+        maps = self.gazes(said, words)[DEFAULT_WAY]
         seconds = time.perf_counter() - started
         return tuple(_word_map(values, size, seconds) for values in maps)
 
     @torch.inference_mode()
-    def gazes(self, said: Said, words: Sequence[Word], way: Way = DEFAULT_WAY) -> np.ndarray:
+    def gazes(
+        self, said: Said, words: Sequence[Word], ways: Sequence[Way] = (DEFAULT_WAY,)
+    ) -> dict[Way, np.ndarray]:
         """float32 (words, rows, columns) of the image's patches, 1 where a word rests most.
 
         No more attention is ever made than the answer's rows of one layer, and no more kept than
@@ -172,13 +174,7 @@ class Examiner:
         states = self._forward.beside(said.positions[:-1], self._features(said), gaze.heed)
         gaze.heed_last(states[said.image])
         side = round(said.inputs.image_tokens**0.5)
-        found = gaze.maps(way).view(-1, 1, side, side)
-        if side >= _LEAST_TO_SMOOTH:
-            padded = functional.pad(found, (1, 1, 1, 1), mode="replicate")
-            found = functional.avg_pool2d(padded, 3, 1)
-        values = found[:, 0].cpu().numpy()
-        values -= values.min((1, 2), keepdims=True)
-        return values / np.maximum(values.max((1, 2), keepdims=True), 1e-12)
+        return {way: _smoothed(gaze.maps(way).view(-1, 1, side, side)) for way in ways}
 
     # ---- is it there?
 
@@ -263,6 +259,16 @@ def _standard(values: Tensor) -> Tensor:
     """Each row in its own standard deviations from its mean."""
     spread = values.std(1, keepdim=True).clamp(min=1e-12)
     return (values - values.mean(1, keepdim=True)) / spread
+
+
+def _smoothed(found: Tensor) -> np.ndarray:
+    """float32 (words, 1, rows, columns) → (words, rows, columns), from 0 to 1 each."""
+    if found.shape[-1] >= _LEAST_TO_SMOOTH:
+        padded = functional.pad(found, (1, 1, 1, 1), mode="replicate")
+        found = functional.avg_pool2d(padded, 3, 1)
+    values = found[:, 0].cpu().numpy()
+    values = values - values.min((1, 2), keepdims=True)
+    return values / np.maximum(values.max((1, 2), keepdims=True), 1e-12)
 
 
 def _word_map(values: np.ndarray, size: tuple[int, int], seconds: float) -> WordMap:

@@ -164,8 +164,8 @@ class Exam:
     def _point(self, said: Said, to_find: Sequence[tuple[Claim, Word]]) -> None:
         words = [word for _, word in to_find]
         with self.engine._examining() as examiner:
-            maps = {way: examiner.gazes(said, words, way) for way in WAYS}
-        maps |= raw_averages(self.engine, said, words)
+            ours = examiner.gazes(said, words, WAYS)
+        maps = {**ours, **raw_averages(self.engine, said, words)}
         for way, found in maps.items():
             for (claim, _), values in zip(to_find, found, strict=True):
                 row, column = divmod(int(values.argmax()), values.shape[1])
