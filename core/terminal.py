@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import batch_terminal, models_terminal
 from core.errors import AppError, Cancelled, CheckpointError
-from core.picture import find_pictures, open_picture
+from core.picture import Picture, find_pictures, open_picture
 from core.trace import as_json
 from core.transcript import BUILT_IN, DTYPES, Answer, ModelChoice, Request, Sampling, Turn
 
@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=_seed, metavar="N", help="makes a sampled caption come again")
     add(
         "--ban", action="append", default=[], metavar="WORD", help="never say this; may be repeated"
+    )
+    add(
+        "--together",
+        action="store_true",
+        help="ask once about all pictures, where the model looks at several",
     )
     add("--format", default="text", choices=["text", "json"], help="json: one object a line")
     add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
@@ -292,21 +297,27 @@ class _Captions:
         return engine
 
     def _caption(self, pictures: list[Path], engine: Engine) -> None:
-        for path in pictures:
+        groups = [pictures] if self._options.together else [[path] for path in pictures]
+        for paths in groups:
             if self._stop.is_set():
                 break
             try:
-                picture = open_picture(path)
-                request = Request(picture, (Turn(self._options.prompts[0]),), self.sampling)
-                for note in picture.notes:
-                    _say(f"{path}: {note}")
-                self._answer(path, request, engine, is_one_of_many=len(pictures) > 1)
+                picture, *others = [self._open(path) for path in paths]
+                turns = (Turn(self._options.prompts[0]),)
+                request = Request(picture, turns, self.sampling, others=tuple(others))
+                self._answer(paths[0], request, engine, is_one_of_many=len(groups) > 1)
             except Cancelled:
                 break
             except AppError as error:
-                self._fail(str(path), error)
+                self._fail(", ".join(map(str, paths)), error)
         self._write("trace", self._options.trace, self._traces)
         self._write("evidence", self._options.evidence, self._evidence)
+
+    def _open(self, path: Path) -> Picture:
+        picture = open_picture(path)
+        for note in picture.notes:
+            _say(f"{path}: {note}")
+        return picture
 
     def _answer(
         self, path: Path, request: Request, engine: Engine, *, is_one_of_many: bool

@@ -277,6 +277,7 @@ class Program(QObject):
         window.edited.connect(self._on_edited)
         window.inspect_asked.connect(self._on_inspect_asked)
         window.unstrike_asked.connect(session.undo_strike)
+        window.together_chosen.connect(self._on_together_chosen)
         window.underlines_chosen.connect(self._on_underlines_chosen)
         session.answer_struck.connect(window.show_struck)
         session.answer_finished.connect(self._on_answer_finished)
@@ -351,6 +352,10 @@ class Program(QObject):
         transcript = self.session.transcript
         if self._settings.underlines_doubt and answer.text and transcript:
             self._on_evidence_wanted(len(transcript.exchanges) - 1, False)
+
+    @Slot(bool)
+    def _on_together_chosen(self, is_chosen: bool) -> None:
+        self.session.asks_about_all = is_chosen
 
     @Slot(bool)
     def _on_underlines_chosen(self, is_shown: bool) -> None:

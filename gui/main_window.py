@@ -73,6 +73,7 @@ class MainWindow(QMainWindow):
       `new_conversation_asked()`
       `unstrike_asked()`             take back the last striking out
       `underlines_chosen(bool)`      applied already; to be remembered
+      `together_chosen(bool)`        questions are about all pictures at hand
       what is wanted of an answer's words, `evidence_view` says
       `inspect_asked(int)`           look into the answer at this index: `inspector` waits for it
       `transcript_path_chosen(Path)` where the transcript is to be saved as text
@@ -101,6 +102,7 @@ class MainWindow(QMainWindow):
     inspect_asked = Signal(int)
     unstrike_asked = Signal()
     underlines_chosen = Signal(bool)
+    together_chosen = Signal(bool)
     new_conversation_asked = Signal()
     transcript_path_chosen = Signal(Path)
     recent_opened = Signal()
@@ -135,6 +137,7 @@ class MainWindow(QMainWindow):
         self._folder = ""
         self._eye: Eye | None = None
         self._trace_obstacle = ""
+        self._most_pictures = 1
         self._can_unstrike = False
         self._may_leave_run = False
         self._picture_name = ""
@@ -182,6 +185,7 @@ class MainWindow(QMainWindow):
         match state:
             case Ready(facts):
                 self._trace_obstacle = facts.cannot.get("trace", "")
+                self._most_pictures = facts.most_pictures
                 self._show_state()
                 self.transcript_view.show_only_drawings(facts.knows_only_drawings)
                 if facts.notes:
@@ -491,6 +495,8 @@ class MainWindow(QMainWindow):
             menu, "&Undo striking out", self.unstrike_asked.emit, "Ctrl+Z"
         )
         self.inspect_action = _action(menu, "&Inspect last answer", view.inspect_last, "Ctrl+I")
+        self.together_action = _action(menu, "Ask a&bout all images", self._on_together_toggled)
+        self.together_action.setCheckable(True)
         menu.addSeparator()
         self.copy_action = _action(menu, "&Copy last answer", view.copy_last, "Ctrl+Shift+C")
         self.copy_all_action = _action(menu, "Copy &all", view.copy_all, "Ctrl+Shift+A")
@@ -602,6 +608,12 @@ class MainWindow(QMainWindow):
         self.new_action.setEnabled(is_seen and said)
         for action in (self.copy_action, self.copy_all_action, self.save_action):
             action.setEnabled(is_seen and said)
+        self.together_action.setEnabled(self._most_pictures > 1)
+        self.together_action.setToolTip(
+            f"A question is about up to {self._most_pictures} of the images at hand"
+            if self._most_pictures > 1
+            else "This model looks at one image at a time"
+        )
         self.inspect_action.setEnabled(is_seen and said and not self._trace_obstacle)
         self.inspect_action.setToolTip(self._trace_obstacle or "See what went through the model")
         for action in self.zoom_actions:
@@ -665,6 +677,9 @@ class MainWindow(QMainWindow):
 
     def _on_recent_chosen(self, id_: int, checked: bool = False) -> None:
         self.recent_chosen.emit(id_)
+
+    def _on_together_toggled(self) -> None:
+        self.together_chosen.emit(self.together_action.isChecked())
 
     def _on_underlines_toggled(self) -> None:
         self.transcript_view.set_shows_doubt(self.doubt_action.isChecked())

@@ -95,6 +95,7 @@ class Session(QObject):
         self._settings = settings
         self._settings_folder = settings_folder
         self._settings_lock = asyncio.Lock()
+        self.asks_about_all = False
         self._at_hand: list[Path] = []
         self._current = -1
         self._newest_opening: _Opening | None = None
@@ -396,6 +397,17 @@ class Session(QObject):
         self.conversation_cut.emit(index)
         return self._conversation
 
+    async def _others(self) -> tuple[Picture, ...]:
+        """The other pictures at hand, as many as the model takes, when all are asked about."""
+        state = self._model.state
+        if not self.asks_about_all or not isinstance(state, Ready):
+            return ()
+        paths = [path for number, path in enumerate(self._at_hand) if number != self._current]
+        most = state.facts.most_pictures
+        if most > 1 and len(paths) >= most:
+            self.noticed.emit(f"The model looks at {most} images at a time; the rest is left out.")
+        return tuple([await asyncio.to_thread(open_picture, path) for path in paths[: most - 1]])
+
     async def _answer(self, conversation: _Conversation, prompt: str, sampling: Sampling) -> None:
         transcript = conversation.transcript
         request = Request(transcript.picture, transcript.asking(prompt), sampling)
@@ -404,6 +416,7 @@ class Session(QObject):
         self._under_way.add(conversation)
         self.answer_begun.emit(prompt)
         try:
+            request = replace(request, others=await self._others())
             answer = await self._model.answer(request, self._hear(conversation))
         except asyncio.CancelledError:
             self._end_answer(conversation, conversation.half_answer())

@@ -1,5 +1,7 @@
 """Tiny models of other architectures, in the real window and in the terminal."""
 
+# ruff: noqa: F811 (fixtures)
+
 import json
 
 import pytest
@@ -25,7 +27,7 @@ def ask(program, text):
 
 def test_person_asks_another_architecture_stops_it_and_sees_what_it_cannot(
     live,
-    pictures,  # noqa: F811
+    pictures,
 ):
     async def story(program):
         assert isinstance(program.model.state, Ready)
@@ -51,8 +53,34 @@ def test_person_asks_another_architecture_stops_it_and_sees_what_it_cannot(
     live(story)
 
 
+def test_question_is_about_all_images_at_hand_where_the_model_takes_several(
+    live,
+    pictures,
+    request,
+):
+    async def story(program):
+        window = program.window
+        window.paths_opened.emit([pictures[0].parent])
+        await until(lambda: program.session.picture)
+        assert window.drop_zone.picture_strip.count == 2
+        action = window.together_action
+        ask(program, "What is this?")
+        await until(lambda: program.session.transcript.exchanges)
+        alone = program.session.transcript.exchanges[0].answer.input_tokens
+        program.session.new_conversation()
+        takes_several = "qwen" in request.node.name
+        assert action.isEnabled() == takes_several
+        action.trigger()
+        ask(program, "What is this?")
+        await until(lambda: program.session.transcript.exchanges)
+        both = program.session.transcript.exchanges[0].answer.input_tokens
+        assert (both > alone + 4) == takes_several
+
+    live(story)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_terminal_captions_with_each_architecture(chat_folders, pictures, capsys, family):  # noqa: F811
+def test_terminal_captions_with_each_architecture(chat_folders, pictures, capsys, family):
     options = ["--model", str(chat_folders[family]), "--device", "cpu", "--dtype", "float32"]
     options += ["--format", "json", "--max-new-tokens", "8"]
     assert terminal.main(["caption", *map(str, pictures), *options]) == 0
@@ -63,7 +91,7 @@ def test_terminal_captions_with_each_architecture(chat_folders, pictures, capsys
     assert err == ""
 
 
-def test_terminal_says_why_there_is_no_trace(chat_folders, pictures, capsys, tmp_path):  # noqa: F811
+def test_terminal_says_why_there_is_no_trace(chat_folders, pictures, capsys, tmp_path):
     options = ["--model", str(chat_folders["gemma3"]), "--device", "cpu", "--max-new-tokens", "4"]
     trace = tmp_path / "trace.json"
     status = terminal.main(["caption", str(pictures[0]), *options, "--trace", str(trace)])
@@ -72,7 +100,7 @@ def test_terminal_says_why_there_is_no_trace(chat_folders, pictures, capsys, tmp
     assert not trace.exists()
 
 
-def test_folder_is_captioned_in_groups(chat_folders, pictures, capsys):  # noqa: F811
+def test_folder_is_captioned_in_groups(chat_folders, pictures, capsys):
     options = ["--model", str(chat_folders["smolvlm"]), "--device", "cpu", "--dtype", "float32"]
     folder = pictures[0].parent
     status = terminal.main(
@@ -80,3 +108,20 @@ def test_folder_is_captioned_in_groups(chat_folders, pictures, capsys):  # noqa:
     )
     assert status == 0
     assert len(list(folder.glob("*.txt"))) == 2
+
+
+def test_terminal_asks_once_about_all_pictures(chat_folders, pictures, capsys):
+    options = ["--device", "cpu", "--dtype", "float32", "--format", "json", "--together"]
+    options += ["--max-new-tokens", "8", "--model"]
+    paths = [str(path) for path in pictures]
+
+    def tokens(*arguments):
+        assert terminal.main(["caption", *arguments]) == 0
+        (record,) = map(json.loads, capsys.readouterr().out.splitlines())
+        return record["input_tokens"]
+
+    model = str(chat_folders["qwen2_5_vl"])
+    assert tokens(*paths, *options, model) > tokens(paths[0], *options, model) + 4
+    status = terminal.main(["caption", *paths, *options, str(chat_folders["llava_next"])])
+    assert status == 1
+    assert "looks at 1 picture at a time, not at 2" in capsys.readouterr().err
