@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -160,7 +160,8 @@ class Run:
                 under_way[id(request)] = work, place, request
                 yield request
 
-        requests = self._requests(waiting, ahead=max(4, min(slots, 2 * OPENERS)))
+        ahead = max(4, min(slots, 2 * OPENERS))
+        requests = self._requests(waiting, ahead, keeps_order=False)
         answers = self._engine.answer_all(asked(), self._stop, slots=slots)
         try:
             with closing(requests), closing(answers):
@@ -219,9 +220,17 @@ class Run:
             ) from error
 
     def _requests(
-        self, waiting: deque[int], ahead: int, only: set[int] | None = None
+        self,
+        waiting: deque[int],
+        ahead: int,
+        only: set[int] | None = None,
+        *,
+        keeps_order: bool = True,
     ) -> Generator[tuple[Work, int, Request]]:
-        """Questions about the pictures that wait, opened `ahead` of being asked about."""
+        """Questions about the pictures that wait, opened `ahead` of being asked about.
+
+        Without `keeps_order` a picture that takes long to open holds up none that is open.
+        """
         opening: deque[tuple[int, Future[_Opened]]] = deque()
         openers = ThreadPoolExecutor(OPENERS, "opener")
         try:
@@ -232,7 +241,9 @@ class Run:
                         opening.append((number, openers.submit(self._open, number)))
                 if not opening:
                     return
-                number, opened = opening.popleft()
+                place = 0 if keeps_order else _first_done([future for _, future in opening])
+                number, opened = opening[place]
+                del opening[place]
                 yield from self._questions(number, opened.result())
         finally:
             openers.shutdown(wait=False, cancel_futures=True)
@@ -278,3 +289,9 @@ class Run:
             yield work, place, self._batch.options.request(picture, prompt)
             if work.is_failed:
                 return
+
+
+def _first_done(opening: Sequence[Future[_Opened]]) -> int:
+    """The place of the first that is done; waits until one is."""
+    wait(opening, return_when=FIRST_COMPLETED)
+    return next(place for place, future in enumerate(opening) if future.done())
