@@ -134,7 +134,7 @@ class ErrorPage(QWidget):
         self.text_label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self.open_button = QPushButton("Open another picture…")
         self.open_button.setObjectName("open_another_button")
-        self.back_button = QPushButton("Back to the picture")
+        self.back_button = QPushButton("&Back to the picture")
         self.back_button.setObjectName("back_button")
         self.back_button.setToolTip("Show the picture that was here before")
         column = QVBoxLayout(self)
