@@ -357,7 +357,9 @@ class ModelDetails(QFrame):
         if entry.key == BUILT_IN:
             return "It knows drawn pictures. For photographs, get one of the models from the hub."
         if entry.needs and self._room and self._room.best(entry.needs) is None:
-            return "Too large for the memory that is free. Close other programs, or take another."
+            has_card = self._room.device.startswith("cuda")
+            spread = ", let it spread (Settings, Model)" if has_card else ""
+            return f"Too large for the free memory. Close other programs{spread}, or take another."
         if entry.local is None and entry.is_gated:
             return "Given only to those who accepted its licence: it needs an access token."
         if entry.local is None and not entry.size:

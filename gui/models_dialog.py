@@ -253,8 +253,10 @@ class ModelsDialog(QDialog):
         self.list.addAction(remove)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape first clears what is looked for, then closes."""
-        if event.key() == Qt.Key.Key_Escape and self.search_edit.text():
+        """Escape first clears what is looked for, then closes; Down goes from there to the list."""
+        if event.key() == Qt.Key.Key_Down and self.search_edit.hasFocus():
+            self.list.setFocus()
+        elif event.key() == Qt.Key.Key_Escape and self.search_edit.text():
             self.search_edit.clear()
         else:
             super().keyPressEvent(event)

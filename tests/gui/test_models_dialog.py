@@ -493,7 +493,7 @@ def test_precision_that_fits_is_one_click_away(dialog, qtbot, tmp_path):
 def test_model_that_fits_in_no_precision_says_so(dialog, tmp_path):
     dialog.show_shelf(here(tmp_path, "llava-hf/llava-1.5-13b-hf"), CARD)
     dialog.choose("llava-hf/llava-1.5-13b-hf")
-    assert "Too large for the memory that is free" in dialog.details.hint_label.text()
+    assert "Too large for the free memory" in dialog.details.hint_label.text()
     assert "too large" in dialog.model.data(
         dialog.list.currentIndex(), Qt.ItemDataRole.AccessibleTextRole
     )
@@ -542,6 +542,8 @@ def test_words_that_are_looked_for_leave_what_has_them(dialog, tmp_path):
     QTest.keyClick(dialog, KEY.Key_F, Qt.KeyboardModifier.ControlModifier)
     QTest.keyClicks(dialog.search_edit, "qwen3 4b")
     assert rows(dialog) == ["To be had from the hub", "Qwen3-VL 4B"]
+    QTest.keyClick(dialog.search_edit, KEY.Key_Down)
+    assert dialog.list.hasFocus()
     QTest.keyClick(dialog.search_edit, KEY.Key_Escape)
     assert len(rows(dialog)) > 10
     QTest.keyClick(dialog.search_edit, KEY.Key_Escape)
