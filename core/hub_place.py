@@ -266,18 +266,29 @@ def remove_downloaded(root: Path) -> None:
             continue
         for file in record.files:
             (folder / file.name).unlink(missing_ok=True)
-        for path in (*folder.glob(f"*{HALF}"), folder / _LOCK, folder / RECORD):
+        for path in (*folder.glob(f"*{HALF}"), folder / RECORD):
             path.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows keeps a lock that is held.
+            (folder / _LOCK).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
 
 
 def free_bytes(folder: Path) -> int:
     """Free space of the file system that `folder` is on, or will be."""
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def are_on_one_disk(folder: Path, other: Path) -> bool:
+    return _existing(folder).stat().st_dev == _existing(other).stat().st_dev
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
     place = folder.absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
-    return shutil.disk_usage(place).free
+    return place
 
 
 def _size(path: Path) -> int:

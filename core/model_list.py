@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import threading
@@ -29,6 +30,7 @@ from core.hub_place import (
     FolderPlace,
     HubFile,
     Record,
+    are_on_one_disk,
     free_bytes,
     is_hub_id,
     remove_downloaded,
@@ -261,7 +263,8 @@ def move_model(
 ) -> Path:
     """Bring a downloaded model into a folder of its own in `parent`, and give that folder.
 
-    What was is removed once all is there. Blocks; raises HubError, and Cancelled with `stop`.
+    What was is removed once all is there; on one disk no byte is copied. Blocks; raises HubError,
+    and Cancelled with `stop`.
     """
     target = parent / model.name
     if target.resolve() == model.folder.resolve():
@@ -272,7 +275,7 @@ def move_model(
             f"Where “{model.name}” came from is not known. Move its folder yourself, then add it."
         )
     total = sum(record.size for _, record, _ in files)
-    if free_bytes(parent) < total:
+    if not are_on_one_disk(model.folder, parent) and free_bytes(parent) < total:
         raise HubError(
             f"“{model.name}” needs {total / 1e9:.1f} GB in {parent}, where "
             f"{free_bytes(parent) / 1e9:.1f} GB are free. Choose another folder.",
@@ -587,6 +590,17 @@ def _file_names(folder: Path) -> list[str]:
 
 
 def _copy(source: Path, target: Path, told: _Counter) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        # A second name for the same bytes; the first one goes when all files have theirs.
+        os.link(source.resolve(), target)
+    except OSError:
+        _copy_bytes(source, target, told)
+    else:
+        told.add(target.stat().st_size)
+
+
+def _copy_bytes(source: Path, target: Path, told: _Counter) -> None:
     with source.open("rb") as read, target.open("wb") as written:
         while block := read.read(_COPY_BYTES):
             written.write(block)

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from pathlib import Path
@@ -277,6 +278,15 @@ def test_model_moves_from_the_cache_into_a_folder_and_back_out_of_it(hub, tmp_pa
     again = move_model(moved, hub.cache, tmp_path / "other", quiet, threading.Event())
     assert not folder.exists()
     assert is_in_order(the_other(find_models([again], hub.cache)))
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second disk")
+def test_model_moves_onto_another_disk(hub, tmp_path):
+    model = got(hub)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as disk:
+        move_model(model, hub.cache, Path(disk), quiet, threading.Event())
+        assert is_in_order(the_other(find_models([Path(disk)], hub.cache)))
+    assert len(find_models([], hub.cache)) == 1
 
 
 def test_move_that_is_stopped_leaves_the_model_where_it_was(hub, tmp_path):
