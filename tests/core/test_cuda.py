@@ -35,6 +35,7 @@ from core.engine import Engine
 from core.errors import OutOfMemory
 from core.fit import memory_need
 from core.picture import Picture
+from core.precision import QuantisedLinear
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 from tests.core.loading_peak import measure
 from tests.tiny_chat import FAMILIES, write_chat_model
@@ -98,6 +99,41 @@ def test_card_gives_the_processors_logits_in_both_layouts(tmp_path):
             assert engine.facts.dtype == dtype
             torch.testing.assert_close(logits(engine), wanted, atol=tolerance, rtol=tolerance)
             engine.close()
+
+
+def test_every_weight_reaches_the_card_as_it_stands_in_the_files(tmp_path):
+    """More of them than are read ahead at once, so that the memory they pass through is reused."""
+    sizes = replace(TINY, hidden=1024, mlp=4096, layers=6, heads=8)
+    folder = write_original_layout(tmp_path / "model", random_weights(sizes), sizes)
+    wanted = load(folder, "cpu", "float32")._model.state_dict()
+    for dtype in ("float16", "float32"):
+        engine = load(folder, "cuda", dtype)
+        given = engine._model.state_dict()
+        assert given.keys() == wanted.keys()
+        for name, tensor in given.items():
+            assert torch.equal(tensor.cpu().float(), wanted[name]), name
+        engine.close()
+
+
+def test_card_makes_the_processors_eight_and_four_bits(tmp_path):
+    sizes = replace(TINY, hidden=256, mlp=688, heads=4)
+    folder = write_original_layout(tmp_path / "model", random_weights(sizes), sizes)
+    for dtype in ("8-bit", "4-bit"):
+        wanted = dict(load(folder, "cpu", dtype)._model.named_modules())
+        engine = load(folder, "cuda", dtype)
+        assert engine.facts.dtype == dtype
+        compared = 0
+        for name, module in engine._model.named_modules():
+            if isinstance(module, QuantisedLinear):
+                mine = module.quantised.dequantised(torch.float32).cpu()
+                processors = wanted[name].quantised.dequantised(torch.float32)
+                # Two candidates for a scale may be equally good.
+                assert (mine - processors).norm() < 0.02 * processors.norm(), name
+                compared += 1
+        assert compared == 7 * sizes.layers + 1
+        answer, _ = ask(engine, Sampling(max_new_tokens=8))
+        assert answer.tokens > 0
+        engine.close()
 
 
 def test_card_takes_float16_and_names_itself(tmp_path):
