@@ -30,6 +30,7 @@ from core.fit import Card
 from core.settings import Settings
 
 _CONTROL_SIZE = (168, 30)
+_LIST_MARGIN = 24
 _DEVICES = (
     ("auto", "Automatic"),
     ("cpu", "Processor (CPU)"),
@@ -150,7 +151,9 @@ class SettingsDialog(QDialog):
 
     def _build_model(self) -> None:
         page = self._page("Model")
-        devices = [*_DEVICES, *((f"cuda:{card.index}", _named(card)) for card in self._cards)]
+        is_one = len(self._cards) == 1
+        devices = list(_DEVICES)
+        devices += [(f"cuda:{card.index}", _named(card, is_one)) for card in self._cards]
         if self._settings.device not in dict(devices):
             devices.append((self._settings.device, self._settings.device))
         self._choice(
@@ -182,7 +185,7 @@ class SettingsDialog(QDialog):
             "rest_minutes",
             "Let go of it when idle",
             "After so many minutes without a question its memory is given back; the next question"
-            " loads it again. 0 keeps it.",
+            " loads it again. 0 is never.",
             suffix=" min",
         )
         rest.setSpecialValueText("Never")
@@ -293,6 +296,8 @@ class SettingsDialog(QDialog):
         control = _Choice()
         for value, shown in choices:
             control.addItem(shown, value)
+        # The list may be wider than the box, for the names of cards.
+        control.view().setMinimumWidth(control.view().sizeHintForColumn(0) + _LIST_MARGIN)
         self._row(page, name, title, words, control)
 
     def _seed(self, page: QVBoxLayout) -> None:
@@ -379,8 +384,11 @@ class _Choice(QComboBox):
             event.ignore()
 
 
-def _named(card: Card) -> str:
-    return f"{card.name}, {card.memory / 1e9:.0f} GB"
+def _named(card: Card, is_one: bool) -> str:
+    """Without what all have in common; with its number where there are several."""
+    name = card.name.removeprefix("NVIDIA ").removeprefix("GeForce ")
+    number = "" if is_one else f"{card.index}: "
+    return f"{number}{name}, {card.memory / 1e9:.0f} GB"
 
 
 def _bounds(name: str) -> tuple[float, float]:

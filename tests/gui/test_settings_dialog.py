@@ -154,17 +154,20 @@ def test_every_choice_is_explained_and_named(opened):
 
 
 def test_each_graphics_card_can_be_chosen_by_its_name(qtbot):
-    cards = (Card(0, "RTX 4090", 24 * 10**9, 0), Card(1, "RTX 3060", 12 * 10**9, 0))
+    cards = (
+        Card(0, "NVIDIA GeForce RTX 4090", 24 * 10**9, 0),
+        Card(1, "NVIDIA GeForce RTX 3060", 12 * 10**9, 0),
+    )
     dialog = SettingsDialog(Settings(), cards=cards)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
     qtbot.addWidget(dialog)
     dialog.open()
     box = dialog.control("device")
     assert [box.itemText(number) for number in (-2 + box.count(), -1 + box.count())] == [
-        "RTX 4090, 24 GB",
-        "RTX 3060, 12 GB",
+        "0: RTX 4090, 24 GB",
+        "1: RTX 3060, 12 GB",
     ]
-    box.setCurrentIndex(box.findText("RTX 3060, 12 GB"))
+    box.setCurrentIndex(box.findText("1: RTX 3060, 12 GB"))
     assert saved(dialog, qtbot).device == "cuda:1"
 
 
