@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -314,8 +314,15 @@ def _machine(facts: EngineFacts) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "onlooker": version("onlooker"),
+        "onlooker": _own_version(),
     }
+
+
+def _own_version() -> str:
+    try:
+        return version("onlooker")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _limits(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
