@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 from core.fit import Card
 from core.settings import Settings
 
-_CONTROL_SIZE = (168, 30)
+_CONTROL_SIZE = (184, 30)
 _LIST_MARGIN = 24
 _DEVICES = (
     ("auto", "Automatic"),
