@@ -25,6 +25,7 @@ from core.picture import find_pictures
 from core.transcript import Ready
 from core.wording import Replacement
 from gui.batch_summary import Summary, summary_of
+from gui.inbox import Inbox
 from gui.model_thread import ModelThread
 
 TICK_MS = 250
@@ -47,7 +48,8 @@ class FolderRun(QObject):
     `doubt_found(Doubt)`: the most doubtful word of a caption, `doubting_changed(bool)`.
     """
 
-    items_replaced = Signal(list)
+    # A list would be converted, one item after another.
+    items_replaced = Signal(object)
     item_changed = Signal(int, object)
     piece_said = Signal(int, str)
     phase_changed = Signal(object)
@@ -63,8 +65,6 @@ class FolderRun(QObject):
     doubt_found = Signal(object)
     doubting_changed = Signal(bool)
 
-    _heard = Signal(int, object)
-    _said = Signal(int, str)
     _trial_heard = Signal(object)
     _doubt_heard = Signal(object)
 
@@ -100,9 +100,8 @@ class FolderRun(QObject):
         self._tick.timeout.connect(self._on_tick)
         self._frame = QTimer(self, interval=FRAME_MS, singleShot=True)
         self._frame.timeout.connect(self._on_frame)
-        # Emitted in the model's and the writer's thread; heard in this one.
-        self._heard.connect(self._on_heard)
-        self._said.connect(self._on_said)
+        self._inbox = Inbox(self._on_told, self)
+        # Emitted in the model's thread; heard in this one.
         self._trial_heard.connect(self._on_trial_heard)
         self._doubt_heard.connect(self._on_doubt_heard)
 
@@ -174,7 +173,7 @@ class FolderRun(QObject):
         self.roots_changed.emit(self._roots)
         self.options_replaced.emit(self._batch.options)
         self._replace_items(self._batch.items)
-        self._tell_of_edits()
+        await self._tell_of_edits()
         self._set_phase(self._rest())
 
     async def last(self) -> KeptRun | None:
@@ -211,7 +210,7 @@ class FolderRun(QObject):
 
     async def retry_failed(self) -> None:
         if self._batch and not self.is_running:
-            await asyncio.to_thread(self._batch.retry_failed, self._heard.emit)
+            await asyncio.to_thread(self._batch.retry_failed, self._inbox.put)
             await self._run()
 
     async def edit(self, number: int, caption: str) -> None:
@@ -219,12 +218,12 @@ class FolderRun(QObject):
         if self._batch is None:
             return
         try:
-            await asyncio.to_thread(self._batch.edit, number, caption, self._heard.emit)
+            await asyncio.to_thread(self._batch.edit, number, caption, self._inbox.put)
         except AppError as error:
             self.noticed.emit(str(error))
             # The row shows again what is in the file.
             self.item_changed.emit(number, self._items[number])
-        self._tell_of_edits()
+        await self._tell_of_edits()
 
     async def replace_in(self, replacement: Replacement, numbers: Sequence[int]) -> None:
         """Replace in the captions of these pictures, as one edit by hand."""
@@ -235,7 +234,7 @@ class FolderRun(QObject):
         def work() -> int:
             changed = ((number, replacement.of(items[number].caption)) for number in numbers)
             captions = {n: replaced.after.strip() for n, replaced in changed if replaced}
-            return batch.edit_all(captions, self._heard.emit)
+            return batch.edit_all(captions, self._inbox.put)
 
         try:
             count = await asyncio.to_thread(work)
@@ -244,20 +243,20 @@ class FolderRun(QObject):
         else:
             captions = "1 caption" if count == 1 else f"{count:,} captions"
             self._tell_notes(f"Replaced in {captions}, and saved. Undo edit takes it back.")
-        self._tell_of_edits()
+        await self._tell_of_edits()
 
     async def undo_edit(self) -> None:
         """Take back the last edit by hand; a replacement in many captions is one."""
         if self._batch is None or not self._batch.can_undo_edit:
             return
         try:
-            count = await asyncio.to_thread(self._batch.undo_edit, self._heard.emit)
+            count = await asyncio.to_thread(self._batch.undo_edit, self._inbox.put)
         except AppError as error:
             self.noticed.emit(str(error))
         else:
             captions = "1 caption is" if count == 1 else f"{count:,} captions are"
             self._tell_notes(f"{captions} as before the edit.")
-        self._tell_of_edits()
+        await self._tell_of_edits()
 
     async def read_caption(self, number: int) -> None:
         """Show what is beside a picture that the run has skipped."""
@@ -354,18 +353,18 @@ class FolderRun(QObject):
         self._set_phase(Phase.UNDOING)
         self._ended.clear()
         try:
-            undo = partial(self._batch.undo, self._heard.emit, keeps_edits=keeps_edits)
+            undo = partial(self._batch.undo, self._inbox.put, keeps_edits=keeps_edits)
             left = await asyncio.to_thread(undo)
         except AppError as error:
+            left = []
             self.noticed.emit(str(error))
-            self._set_phase(self._rest())
-            return
         finally:
+            await self._inbox.emptied()
             self._ended.set()
         if left:
             files = "1 file was" if len(left) == 1 else f"{len(left):,} files were"
             self.noticed.emit(f"{files} changed by hand since, and left so.")
-        self._set_phase(Phase.UNDONE)
+        self._set_phase(self._rest())
 
     async def close(self) -> None:
         """Stop inside the captions under way and let go of the journal; it can be reopened."""
@@ -394,7 +393,7 @@ class FolderRun(QObject):
         self._tick.start()
 
         def work(engine: Answerer) -> None:
-            batch.run(engine, self._control, self._heard.emit, self._said.emit, slots=slots)
+            batch.run(engine, self._control, self._inbox.put, self._inbox.put, slots=slots)
 
         try:
             await self._model.lend(work, self._control.stop_now)
@@ -405,9 +404,9 @@ class FolderRun(QObject):
         finally:
             self._tick.stop()
             summary = await asyncio.to_thread(self._summary, batch, time.monotonic() - self._began)
+            await self._tell_of_edits()
             self._ended.set()
             self._set_phase(self._rest())
-            self._tell_of_edits()
             if self._phase is Phase.OVER or (self._phase is Phase.PAUSED and self._is_stopped):
                 self.summed_up.emit(summary)
             self._tell_notes()
@@ -423,7 +422,10 @@ class FolderRun(QObject):
             self.noticed.emit(said)
         notes.clear()
 
-    def _tell_of_edits(self) -> None:
+    async def _tell_of_edits(self) -> None:
+        await self._inbox.emptied()
+        if not self.is_running:
+            self.progressed.emit(Progress(dict(self._counts)))
         self.edits_changed.emit(self._batch is not None and self._batch.can_undo_edit)
 
     def _rest(self) -> Phase:
@@ -463,7 +465,14 @@ class FolderRun(QObject):
         waiting = self._counts[ItemState.WAITING] + self._counts[ItemState.WORKING]
         return len(self._items) - waiting
 
-    @Slot(int, object)
+    def _on_told(self, number: int, what: object) -> None:
+        """How a picture stands now, or a piece of its caption."""
+        match what:
+            case Item():
+                self._on_heard(number, what)
+            case str():
+                self._on_said(number, what)
+
     def _on_heard(self, number: int, item: Item) -> None:
         if number >= len(self._items) or self._items[number].path != item.path:
             return  # Of a run that is no longer shown.
@@ -472,13 +481,10 @@ class FolderRun(QObject):
         self._counts[before.state] -= 1
         self._counts[item.state] += 1
         self.item_changed.emit(number, item)
-        if not self.is_running:
-            self.progressed.emit(Progress(dict(self._counts)))
 
-    @Slot(int, str)
     def _on_said(self, number: int, piece: str) -> None:
-        item = self._items[number]
-        if item.state is ItemState.WORKING:
+        item = self._items[number] if number < len(self._items) else None
+        if item and item.state is ItemState.WORKING:
             self._items[number] = replace(item, caption=item.caption + piece)
             self.piece_said.emit(number, piece)
             self.item_changed.emit(number, self._items[number])

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
@@ -19,6 +19,7 @@ from core.wording import Replacement
 from gui.app import Program
 from gui.batch_list import BatchList, CaptionEdit
 from gui.batch_rows import CAPTION, PICTURE, BatchModel
+from gui.inbox import Inbox
 from gui.model_thread import ModelThread
 from gui.preview import PreviewMaker
 from gui.theme import Theme
@@ -718,3 +719,21 @@ def test_pictures_in_sight_get_their_thumbnails_before_those_scrolled_past(
         model._thumbnail(path)
     qtbot.waitUntil(lambda: len(made) == 4)
     assert made.index("4.png") < made.index("3.png")
+
+
+def test_window_is_looked_after_while_very_many_rows_are_told_of(run, qapp):
+    taken, beats = [], []
+    # Each takes as long as a row does.
+    inbox = Inbox(lambda number, thing: taken.append(number + 0 * sum(range(200))))
+    timer = QTimer(interval=0)
+    timer.timeout.connect(lambda: beats.append(len(taken)))
+
+    async def story():
+        timer.start()
+        await asyncio.to_thread(lambda: [inbox.put(n, "told") for n in range(100_000)])
+        await inbox.emptied()
+        timer.stop()
+
+    run(story())
+    assert taken == list(range(100_000))
+    assert len(set(beats)) > 5
