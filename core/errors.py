@@ -32,7 +32,14 @@ class PromptError(AppError):
 
 
 class CheckpointError(AppError):
-    """A model folder that cannot be loaded."""
+    """A model folder that cannot be loaded.
+
+    `lacks` is the hub id of what would have to be here for it, "" where that is not the trouble.
+    """
+
+    def __init__(self, message: str, lacks: str = ""):
+        super().__init__(message)
+        self.lacks = lacks
 
 
 class HubError(AppError):

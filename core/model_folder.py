@@ -7,6 +7,7 @@ and the original one (`LlavaLlamaForCausalLM`, its vision tower in a folder of i
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,8 +44,14 @@ def find_folder(model: str) -> Path:
         return cached
     raise CheckpointError(
         f"There is no model “{model}”, neither as a folder nor in the Hugging Face cache. Choose "
-        "the folder that holds the model."
+        "the folder that holds the model.",
+        _hub_id(model),
     )
+
+
+def _hub_id(named: str) -> str:
+    """`named` where it can be a name at the hub, else ""."""
+    return named if re.fullmatch(r"[\w.-]+/[\w.-]+", named) else ""
 
 
 def _cached(hub_id: str) -> Path | None:
@@ -245,7 +252,8 @@ def _find_base(folder: Path, named: Any) -> Path:
         return cached
     raise CheckpointError(
         f"“{folder.name}” is a LoRA for the model “{named}”, which is not on this computer. "
-        f"Download that model, or put its folder beside it under the name {Path(named).name}."
+        f"Download that model, or put its folder beside it under the name {Path(named).name}.",
+        _hub_id(named),
     )
 
 
@@ -262,7 +270,8 @@ def _find_tower(folder: Path, named: Any) -> Path:
         return cached
     raise CheckpointError(
         f"The vision tower “{named}” is not on this computer. Download it, or put its folder, "
-        f"with config.json and weights, into “{folder.name}” under the name {name}."
+        f"with config.json and weights, into “{folder.name}” under the name {name}.",
+        _hub_id(named),
     )
 
 

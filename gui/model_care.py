@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
-from core.errors import OutOfMemory
+from core.errors import CheckpointError, OutOfMemory
 from core.transcript import Failed, ModelChoice, ModelState, Ready
 from gui.main_window import MainWindow
 from gui.model_thread import ModelThread
 
 _MS_PER_MINUTE = 60_000
+_SHOW_MODELS = "Show models to get"
 
 
 class ModelCare(QObject):
@@ -56,10 +57,14 @@ class ModelCare(QObject):
                 words = f"Load it in {precision.replace('-', ' ')}s"
                 self._offered = {words: replace(self._model.choice, dtype=precision)}
                 self._window.show_notice(str(error), words)
+            case Failed(CheckpointError(lacks=str() as hub_id) as error) if hub_id:
+                self._window.show_notice(str(error), _SHOW_MODELS)
 
     @Slot(str)
     def _on_action_chosen(self, words: str) -> None:
-        if choice := self._offered.pop(words, None):
+        if words == _SHOW_MODELS:
+            self._window.models_asked.emit()
+        elif choice := self._offered.pop(words, None):
             self._begin(self._load(choice))
 
     @Slot()

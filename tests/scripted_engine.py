@@ -7,8 +7,8 @@
     "crash"                     says "Half an ", then fails as nobody foresaw
 
 So does the choice of a model: "slow" loads until it is cancelled or `release` is set, "broken"
-cannot be loaded, "large" fits in 8 bits alone, "buggy" fails as nobody foresaw, anything else
-loads at once.
+cannot be loaded, "large" fits in 8 bits alone, "towerless" lacks a part, "buggy" fails as nobody
+foresaw, anything else loads at once.
 """
 
 import re
@@ -141,6 +141,8 @@ class ScriptedCheckpoint:
             raise CheckpointError("broken is not a LLaVA. Choose another folder.")
         if choice.model == "large" and choice.dtype != "8-bit":
             raise OutOfMemory("It needs 15.3 GB, and 9.1 GB are free. Take 8 bits.", "8-bit")
+        if choice.model == "towerless":
+            raise CheckpointError("Its vision tower is not here. Get it.", "openai/clip")
         if choice.model == "buggy":
             raise ZeroDivisionError("nobody foresaw this")
         if choice.model == "slow":

@@ -80,3 +80,18 @@ def test_model_that_was_unloaded_by_hand_stays_so(live, picture_file, checkpoint
 
     live(story)
     assert len(checkpoint.engines) == 1
+
+
+def test_model_that_lacks_a_part_leads_to_where_it_is_to_be_had(live):
+    async def story(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        program.window.model_folder_chosen.emit(Path("towerless"))
+        await until(lambda: isinstance(program.model.state, Failed))
+        bar = program.window.notice_bar
+        asked = []
+        program.window.models_asked.connect(lambda: asked.append(True))
+        assert bar.action_button.text() == "Show models to get"
+        QTest.mouseClick(bar.action_button, Qt.MouseButton.LeftButton)
+        assert asked == [True]
+
+    live(story)
