@@ -292,7 +292,7 @@ class _Download:
         text = await self._patiently(lambda: self._read(hub_id, address))
         try:
             record = _record_of(hub_id, json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise HubError(
                 f"{self._hub.endpoint} does not answer as a hub does. Check HF_ENDPOINT and the "
                 "proxy."
@@ -438,9 +438,17 @@ class _Download:
         async with self._client.stream(
             "GET", address, headers=headers, timeout=STALL_SECONDS
         ) as response:
-            if response.status_code in (408, 429) or response.status_code >= 500:
-                raise _Busy(response.status_code, _seconds(response.headers.get("retry-after")))
-            if response.status_code >= 400:
+            status = response.status_code
+            is_hub = (
+                response.url.host == urlsplit(self._hub.endpoint).hostname
+                or "x-error-code" in response.headers
+            )
+            if status == 416:
+                raise _Damaged("The half file is longer than the whole one.")
+            if status in (408, 429) or status >= 500 or (status >= 400 and not is_hub):
+                # Of a content network: an address that has grown old, for instance.
+                raise _Busy(status, _seconds(response.headers.get("retry-after")))
+            if status >= 400:
                 raise self._refusal(hub_id, response)
             yield response
 

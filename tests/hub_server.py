@@ -36,6 +36,8 @@ class Faults:
 
     busy: list[tuple[int, str | None]] = field(default_factory=list)
     """Of any request: the status, and Retry-After."""
+    content_busy: list[int] = field(default_factory=list)
+    """Of a large file, where it is redirected to: the status."""
     cuts: list[int] = field(default_factory=list)
     """Of a large file: the connection ends after so many bytes."""
     holds: list[int] = field(default_factory=list)
@@ -191,6 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_content(self, hub_id: str, name: str) -> None:
         content, faults = self.server.repositories[hub_id][name], self.server.faults
+        if faults.content_busy:
+            self._say(faults.content_busy.pop(0), b"")
+            return
         if name in faults.damages:
             content = bytes([content[0] ^ 1]) + content[1:]
         begin, status, headers = 0, 200, {}

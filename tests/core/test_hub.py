@@ -226,6 +226,20 @@ def test_hub_that_stays_busy_is_told_in_a_sentence(server, hub, busy, sentence):
         get(hub)
 
 
+def test_content_address_that_has_grown_old_is_asked_for_again(server, hub):
+    server.faults.content_busy = [403, 404]
+    assert (get(hub) / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_half_file_that_the_server_cannot_go_on_with_is_begun_anew(server, hub):
+    stop_half_way(server, hub)
+    server.faults.content_busy = [416]
+    with pytest.raises(HubError, match="it is downloaded anew"):
+        get(hub)
+    assert (get(hub) / "model.safetensors").read_bytes() == WEIGHTS
+    assert server.sent("model.safetensors")[-1] == ""
+
+
 def test_stop_takes_effect_while_the_hub_asks_to_wait(server, hub):
     server.faults.busy = [(429, "30")]
     stop = threading.Event()
@@ -409,7 +423,9 @@ def test_names_that_lead_out_of_the_folder_are_not_followed(server, hub, name, c
     assert {path.name for path in folder.iterdir()} == {"config.json", "model.safetensors"}
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"siblings": 5}', b'{"sha": "../x"}'])
+@pytest.mark.parametrize(
+    "answer", [b"<html>", b"[]", b'{"siblings": 5}', b'{"sha": "../x"}', b"[" * 100_000]
+)
 def test_server_that_is_no_hub_is_told(server, hub, answer):
     server.faults.listing = answer
     with pytest.raises(HubError, match="does not answer as a hub does"):
