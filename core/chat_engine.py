@@ -26,7 +26,7 @@ from transformers import (
 
 from core.banned_words import BannedWords, vocabulary_bytes
 from core.chat_model import render
-from core.device import is_out_of_memory, out_of_memory
+from core.device import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import AppError, EngineError, PromptError
 from core.generation import Pieces, Run, Stop, choosing, seed_of, seeded
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
@@ -340,7 +340,8 @@ class ChatEngine:
         traceback.clear_frames(failure.__traceback__)
         self._release_memory()
         if is_out_of_memory(failure):
-            return out_of_memory(self._model.device, failure)
+            lower = lower_precision(self.facts.dtype)
+            return out_of_memory(self._model.device, failure, lower)
         return EngineError(
             f"The model failed while answering ({type(failure).__name__}). Ask again; if "
             "it fails again, load the model anew."

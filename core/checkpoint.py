@@ -18,6 +18,7 @@ from core.device import (
     device_name,
     device_note,
     is_out_of_memory,
+    lower_precision,
     out_of_memory,
     require_fit,
     weight_bits,
@@ -161,7 +162,7 @@ def _open_chat_engine(
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise out_of_memory(device, error) from error
+        raise out_of_memory(device, error, lower_precision(precision)) from error
     on_progress(0.98, "Making the model ready")
     tensors = (*model.parameters(), *model.buffers())
     facts = _facts(

@@ -61,6 +61,11 @@ def weight_bits(name: str) -> int | None:
     return {"8-bit": 8, "4-bit": 4}.get(name)
 
 
+def lower_precision(precision: str) -> str | None:
+    """The next of `core.fit.PRECISIONS` below one of them or a dtype; None below the last."""
+    return {"8-bit": "4-bit", "4-bit": None}.get(precision, "8-bit")
+
+
 def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtype:
     """What a model of so many parameters computes in, for one of `DTYPES`.
 

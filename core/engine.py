@@ -30,7 +30,7 @@ from transformers import (
 
 from core.banned_words import BannedWords, vocabulary_bytes
 from core.decoding import DecodeLoop, Job, decode_loop
-from core.device import is_out_of_memory, out_of_memory
+from core.device import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import AppError, EngineError, PromptError
 from core.evidence import Examiner, Said
 from core.generation import Pieces, Run, Stop, choosing, seed_of, seeded
@@ -519,7 +519,8 @@ class Engine:
             self._loop.release()
         self._release_memory()
         if is_out_of_memory(failure):
-            return out_of_memory(self._model.device, failure)
+            lower = lower_precision(self.facts.dtype)
+            return out_of_memory(self._model.device, failure, lower)
         return EngineError(
             f"The model failed while answering ({type(failure).__name__}). Ask again; if "
             "it fails again, load the model anew."

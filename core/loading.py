@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.device import is_out_of_memory, out_of_memory
+from core.device import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import Cancelled
 from core.precision import (
     Quantised,
@@ -89,7 +89,8 @@ def load_weights(
         traceback.clear_frames(error.__traceback__)
         _release(device)
         if is_out_of_memory(error):
-            raise out_of_memory(device, error, _LOWER.get(bits)) from error
+            lower = lower_precision(f"{bits}-bit")
+            raise out_of_memory(device, error, lower) from error
         raise
     _release(device)
     furnish(model, room)
