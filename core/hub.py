@@ -266,7 +266,11 @@ class _Download:
         settings = [file for file in record.files if is_settings(file)]
         weights = [file for file in record.files if not is_settings(file)]
         await self._get_all(place, record, settings)
-        config = _require_runnable(record.hub_id, place.folder(record.revision), is_part)
+        try:
+            config = _require_runnable(record.hub_id, place.folder(record.revision), is_part)
+        except HubError:
+            place.forget()
+            raise
         if tower := _tower_of(config):
             inside = place.root if self._parent else None
             await self._fetch(tower, self._place(inside, tower), is_part=True)

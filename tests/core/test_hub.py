@@ -404,6 +404,7 @@ def test_model_that_cannot_be_run_is_refused_before_its_weights_come(server, hub
     with pytest.raises(HubError, match=sentence):
         get(hub)
     assert not server.sent("model.safetensors")
+    assert not list(hub.cache.glob("models--*"))
 
 
 def test_repository_without_weights_is_refused(server, hub):
