@@ -34,6 +34,9 @@ from core.words import (
 
 MOST_CANDIDATES = 5
 
+# On 254 names of the built-in model's scenes the maximum lies on the thing for 99.6 % by attention
+# and by both, for 37 % by the lens alone, and for 28 % by the plain average of all attention; the
+# lens stays for larger models, whose image positions it can read.
 Way = Literal["attention", "lens", "both"]
 DEFAULT_WAY: Way = "both"
 
