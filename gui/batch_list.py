@@ -61,7 +61,7 @@ _STATE_WIDTH = 84
 _DOUBT_WIDTH = 100
 # Of the whole; a long name is shortened in its middle.
 _NAME_SHARE = 0.28
-_NAME_WIDTHS = (172, 280)
+_NAME_WIDTHS = (200, 280)
 # A replacement that would be out of sight is brought into it, with this much before it.
 _LEAD = 24
 _THIN_SPACE = "\u2009"
@@ -324,10 +324,11 @@ class _PictureCell(_Cell):
         )
         paint_thumbnail(painter, frame, index.data(Qt.ItemDataRole.DecorationRole), self._theme)
         text = rect.adjusted(12 + THUMBNAIL_SIDE + 10, 0, -_GAP, 0)
-        # Two lines, as whole words never fill the first; ends tell more than middles.
-        name = painter.fontMetrics().elidedText(
-            index.data(), Qt.TextElideMode.ElideMiddle, round(1.8 * text.width())
-        )
+        # Ends tell more than middles. A second line is for what would lose much.
+        metrics, name = painter.fontMetrics(), index.data()
+        is_long = metrics.horizontalAdvance(name) > 1.3 * text.width()
+        room = round(1.8 * text.width()) if is_long else text.width()
+        name = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room)
         paint_lines(painter, text, name, self._theme.colour("text"))
 
 

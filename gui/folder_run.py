@@ -175,6 +175,8 @@ class FolderRun(QObject):
         self._replace_items(self._batch.items)
         await self._tell_of_edits()
         self._set_phase(self._rest())
+        if self._phase is Phase.OVER:
+            self.summed_up.emit(await asyncio.to_thread(self._summary, self._batch, 0.0))
 
     async def last(self) -> KeptRun | None:
         """The newest run."""

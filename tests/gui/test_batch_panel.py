@@ -245,6 +245,39 @@ def test_undo_asks_and_brings_the_folder_back(live, folder):
     live(story)
 
 
+def test_hand_edits_are_undone_too_when_wanted(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        panel.edited.emit(0, "By my own hand")
+        await until(lambda: panel.undo_edit_button.isVisible())
+        click(panel.undo_button)
+        dialog = panel.findChild(QMessageBox)
+        dialog.edits_box.setChecked(True)
+        (undo,) = [b for b in dialog.findChildren(QPushButton) if b.text() == "Undo"]
+        click(undo)
+        await until(lambda: phase(program) is Phase.UNDONE)
+        assert texts(folder) == {}
+
+    live(story)
+
+
+def test_run_of_yesterday_is_summed_up_and_undone(live, folder):
+    async def yesterday(program, panel):
+        await over(program, panel, folder)
+
+    async def today(program, panel):
+        program.window.last_run_action.trigger()
+        await until(lambda: panel.summary_box.isVisible())
+        assert panel.summary_box.headline_label.text() == "Finished: 4 captioned"
+        panel.undo_asked.emit(True)
+        await until(lambda: phase(program) is Phase.UNDONE)
+
+    live(yesterday)
+    assert len(texts(folder)) == 4
+    live(today)
+    assert texts(folder) == {}
+
+
 def test_closing_asks_and_the_closed_run_is_offered_and_goes_on(live, folder):
     async def closing(program, panel):
         await begun(program, panel, folder, "hold")
