@@ -1,6 +1,6 @@
 """The work of a folder run: pictures opened ahead, asked about in slots, written behind.
 
-`core.batch` decides what becomes of each picture; here is when, and in which thread.
+`core.batch_desk` decides what becomes of each picture; here is when, and in which thread.
 """
 
 from __future__ import annotations
@@ -11,25 +11,19 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from core.batch_plan import Item, ItemState
+from core.batch_desk import Desk, Work
+from core.batch_plan import ItemState
 from core.errors import AppError, EngineError, OutOfMemory
-from core.journal import Record
 from core.model_view import Eye, given_pixels
 from core.picture import Picture, open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 
-if TYPE_CHECKING:
-    from core.batch import Batch
-
 _FAILURES_IN_A_ROW = 5
 OPENERS = min(12, max(2, (os.cpu_count() or 2) - 1))
 _UNWRITTEN = 64
-
-Hear = Callable[[int, Item], None]
 
 
 class Answerer(Protocol):
@@ -69,22 +63,6 @@ class Control:
         return self._soon.is_set() or self.now.is_set()
 
 
-@dataclass(eq=False)
-class Work:
-    """One picture with its questions; `answers` by the place of their prompt."""
-
-    number: int
-    path: Path
-    targets: list[Path]
-    prompts: list[str]
-    answers: dict[int, Record] = field(default_factory=dict)
-    is_failed: bool = False
-
-    @property
-    def is_answered(self) -> bool:
-        return len(self.answers) == len(self.prompts)
-
-
 @dataclass(frozen=True, eq=False)
 class _Opened:
     """What an opener has made of a picture: what to ask about it, or why nothing is."""
@@ -101,15 +79,14 @@ class Run:
 
     def __init__(
         self,
-        batch: Batch,
+        desk: Desk,
         engine: Answerer,
         control: Control,
-        hear: Hear,
         on_piece: Callable[[int, str], None],
         writer: ThreadPoolExecutor,
     ):
-        self._batch, self._engine, self._control = batch, engine, control
-        self._hear, self._on_piece, self._writer = hear, on_piece, writer
+        self._desk, self._engine, self._control = desk, engine, control
+        self._on_piece, self._writer = on_piece, writer
         self._answered: deque[Work] = deque()
         self._writes: deque[Future[None]] = deque()
         self._failures = 0
@@ -126,7 +103,7 @@ class Run:
                     self._together(waiting, slots)
                 except OutOfMemory:
                     slots //= 2
-                    self._batch.note(
+                    self._desk.note(
                         f"The memory was used up, so that now {slots} "
                         f"{'picture is' if slots == 1 else 'pictures are'} looked at at once."
                     )
@@ -145,7 +122,7 @@ class Run:
                         request, lambda piece, n=work.number: self._on_piece(n, piece), self._stop
                     )
                 except AppError as error:
-                    self._fail(work.number, str(error))
+                    self._desk.fail(work.number, str(error))
                     work.is_failed = True
                     self._count_failure(error)
                 else:
@@ -171,7 +148,7 @@ class Run:
         finally:
             again = sorted({work.number for work, _, _ in under_way.values()}, reverse=True)
             for number in again:
-                self._batch.set_state(number, ItemState.WAITING, self._hear)
+                self._desk.set_state(number, ItemState.WAITING)
                 waiting.appendleft(number)
 
     @property
@@ -181,11 +158,11 @@ class Run:
     def _take(self, work: Work, place: int, answer: Answer) -> None:
         self._failures = 0
         if answer.ending is Ending.STOPPED:
-            self._batch.keep_half(work, place, answer, self._hear)
+            self._desk.keep_half(work, place, answer)
             return
-        self._batch.take_answer(work, place, answer)
+        self._desk.take_answer(work, place, answer)
         if len(work.prompts) > 1:
-            self._later(self._batch.keep_answer, work, place)
+            self._later(self._desk.keep_answer, work, place)
         if work.is_answered:
             self._write(work)
 
@@ -199,17 +176,13 @@ class Run:
         while self._answered:
             works.append(self._answered.popleft())
         if works:
-            self._batch.write(works, self._hear)
+            self._desk.write(works)
 
     def _later(self, write: Callable[..., None], *arguments: object) -> None:
         """In the writing thread, whose failures come up here."""
         self._writes.append(self._writer.submit(write, *arguments))
         while self._writes and (self._writes[0].done() or len(self._writes) > _UNWRITTEN):
             self._writes.popleft().result()
-
-    def _fail(self, number: int, reason: str) -> None:
-        if self._batch.is_waiting(number):
-            self._batch.fail(number, reason, self._hear)
 
     def _count_failure(self, error: AppError) -> None:
         """A dead card fails every picture; a night of that would help nobody."""
@@ -237,7 +210,7 @@ class Run:
             while not self._control.is_ending:
                 while len(opening) < ahead and waiting and (only is None or waiting[0] in only):
                     number = waiting.popleft()
-                    if self._batch.is_waiting(number):
+                    if self._desk.is_waiting(number):
                         opening.append((number, openers.submit(self._open, number)))
                 if not opening:
                     return
@@ -252,7 +225,7 @@ class Run:
     def _open(self, number: int) -> _Opened:
         """In an opener's thread, and without a trace: the run may have ended meanwhile."""
         try:
-            work = self._batch.work_on(number)
+            work = self._desk.work_on(number)
             if isinstance(work, str):
                 return _Opened(skipped=work)
             if work.is_answered:
@@ -267,16 +240,16 @@ class Run:
             return _Opened(failed=str(error))
 
     def _questions(self, number: int, opened: _Opened) -> Iterator[tuple[Work, int, Request]]:
-        if not self._batch.is_waiting(number):
+        if not self._desk.is_waiting(number):
             return
         if opened.failed:
-            self._fail(number, opened.failed)
+            self._desk.fail(number, opened.failed)
         elif opened.skipped:
-            self._batch.set_state(number, ItemState.SKIPPED, self._hear, opened.skipped)
+            self._desk.set_state(number, ItemState.SKIPPED, opened.skipped)
         elif opened.work and not opened.picture:
             self._write(opened.work)
         elif opened.work and opened.picture:
-            self._batch.set_state(number, ItemState.WORKING, self._hear)
+            self._desk.set_state(number, ItemState.WORKING)
             yield from self._asked(opened.work, opened.picture)
 
     def _asked(self, work: Work, picture: Picture) -> Iterator[tuple[Work, int, Request]]:
@@ -284,9 +257,9 @@ class Run:
             if place in work.answers:
                 continue
             if self._stop.is_set():
-                self._batch.set_state(work.number, ItemState.WAITING, self._hear)
+                self._desk.set_state(work.number, ItemState.WAITING)
                 return
-            yield work, place, self._batch.options.request(picture, prompt)
+            yield work, place, self._desk.options.request(picture, prompt)
             if work.is_failed:
                 return
 
