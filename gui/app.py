@@ -367,8 +367,12 @@ class Program(QObject):
 
     @Slot(int, bool)
     def _on_evidence_wanted(self, index: int, is_asked: bool) -> None:
-        if is_asked or not self.window.evidence_view.obstacle:
+        view = self.window.evidence_view
+        # By itself it wakes no model that rests.
+        if is_asked or (isinstance(self.model.state, Ready) and not view.obstacle):
             self._begin(self._find_evidence(index))
+        else:
+            view.refuse_evidence(index)
 
     async def _find_evidence(self, index: int) -> None:
         view = self.window.evidence_view
@@ -453,7 +457,7 @@ class Program(QObject):
             self._garbage.go_on()
         if isinstance(state, Ready):
             self._begin(self.session.learn_of_model())
-        else:
+        elif not self.model.is_resting:
             self.window.show_eye(None, NO_MODEL)
 
     @Slot(object)

@@ -200,8 +200,10 @@ class ModelThread(QObject):
         """Run `work`, which takes moments, with the engine in its thread, and give what it gives.
 
         It gives way: whatever else is wanted of the model meanwhile sets the event, upon which
-        the work is to raise `Cancelled`, as one does that still waited.
+        the work is to raise `Cancelled`, as one does that still waited. A model that rests is
+        woken.
         """
+        self._wake()
         await self._no_load_under_way()
         inquiry = _Inquiry(work, asyncio.get_running_loop().create_future())
         self._inquiries.append(inquiry)
@@ -234,6 +236,11 @@ class ModelThread(QObject):
         if isinstance(self._state, Ready):
             self.unload()
             self._is_resting = True
+
+    @property
+    def is_resting(self) -> bool:
+        """It is freed until something is wanted of it."""
+        return self._is_resting
 
     def _wake(self) -> None:
         if self._is_resting and not self._is_closing:

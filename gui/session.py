@@ -24,6 +24,7 @@ from core.transcript import (
     Answer,
     Ending,
     Exchange,
+    Loading,
     ModelChoice,
     ModelState,
     Ready,
@@ -348,11 +349,13 @@ class Session(QObject):
     def _refuse_unless_free(self, said_by: str, part: str) -> None:
         """`part` is one of those that `EngineFacts.cannot` knows of."""
         state = self._model.state
-        if not isinstance(state, Ready):
+        if isinstance(state, Loading):
+            raise EngineError("The model is still loading. Look again once it is there.")
+        if not isinstance(state, Ready) and not self._model.is_resting:
             raise EngineError("No model is loaded. Load the one that said this, then look again.")
-        if reason := state.facts.cannot.get(part):
+        if isinstance(state, Ready) and (reason := state.facts.cannot.get(part)):
             raise EngineError(reason)
-        if said_by and said_by != state.facts.model:
+        if said_by and said_by != self._ready_model:
             name = "the built-in model" if said_by == BUILT_IN else f"“{said_by}”"
             raise EngineError(f"Another model said this. Load {name}, then look again.")
         if self._model.is_lent:
@@ -485,8 +488,14 @@ class Session(QObject):
 
     async def learn_of_model(self) -> None:
         """Ask the loaded model what of its work can be shown."""
-        with suppress(AppError):
-            self.insight_changed.emit(await self._model.inquire(_insight))
+        while isinstance(self._model.state, Ready) and not self._is_closed:
+            try:
+                self.insight_changed.emit(await self._model.inquire(_insight))
+            except Cancelled:
+                continue  # A question came between; this waits until it is answered.
+            except AppError as error:
+                log.info("The model tells nothing of itself: %s", error)
+            return
 
     async def keep_settings(self) -> None:
         """Write the settings. Not in the window's thread: the disk may take its time."""

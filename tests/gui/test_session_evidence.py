@@ -8,7 +8,7 @@ from PIL import Image
 from core.errors import Cancelled, EngineError
 from core.settings import Settings
 from core.store import Store
-from core.transcript import ModelChoice
+from core.transcript import ModelChoice, Ready
 from gui.session import Session
 from tests.gui.conftest import until
 
@@ -72,6 +72,41 @@ def test_evidence_is_that_of_the_model_that_spoke(run, session, ready):
         run(session.evidence(0))
     with pytest.raises(EngineError, match="Load the built-in model"):
         run(session.trace(0))
+
+
+def test_what_can_be_shown_is_learned_even_when_a_question_comes_between(run, session):
+    async def story():
+        learned = []
+        session.insight_changed.connect(learned.append)
+        learning = asyncio.ensure_future(session.learn_of_model())
+        await asyncio.sleep(0)
+        await session.ask("What is it?")
+        await learning
+        assert [insight.evidence_obstacle for insight in learned] == [""]
+
+    run(story())
+
+
+def test_a_model_that_rests_is_woken_for_its_own_answer(run, session, ready, checkpoint):
+    async def story():
+        await session.ask("What is it?")
+        ready.rest()
+        await until(lambda: not isinstance(ready.state, Ready))
+        assert (await session.evidence(0)).words
+        assert len(checkpoint.engines) == 2
+
+    run(story())
+
+
+def test_without_a_model_there_is_no_evidence(run, session, ready):
+    async def story():
+        await session.ask("What is it?")
+        ready.unload()
+        await until(lambda: not isinstance(ready.state, Ready))
+        with pytest.raises(EngineError, match="Load the one that said this"):
+            await session.evidence(0)
+
+    run(story())
 
 
 def test_evidence_of_an_answer_that_is_not_there_says_what_to_do(run, session):
