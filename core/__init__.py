@@ -6,6 +6,7 @@ exact input ids and pixel values of LLaVA-1.5 (`prompt`). A `model_folder` is un
 `weights` go to the `device`, and `checkpoint` opens the `engine`, which says its `Answer` piece
 by piece: in the `decoding` loop over the `forward` pass, or by transformers' own `generate()`.
 What each of its `words` rests on is looked for afterwards, as `evidence` and as `doubt`.
+A `trace` tells what went through for an answer, and `model_view` what was given of its picture.
 Models come from the `hub`, and the `model_list` says which are here and what they need.
 `store` keeps the `Transcript`, `settings` the choices, and `terminal` is the client without a
 window, which also runs the `bench`. A `batch` captions a whole folder from its `journal` and puts

@@ -492,7 +492,7 @@ class Session(QObject):
             try:
                 self.insight_changed.emit(await self._model.inquire(_insight))
             except Cancelled:
-                continue  # A question came between; this waits until it is answered.
+                await asyncio.sleep(0)  # A question came between; this waits behind it.
             except AppError as error:
                 log.info("The model tells nothing of itself: %s", error)
             return
