@@ -271,7 +271,8 @@ def _processor(folder: Path, settings: PreTrainedConfig) -> Any:
         raise CheckpointError(
             f"transformers has no processor for {settings.model_type}. Choose another model."
         )
-    stills, here = _for_stills(kind), {"local_files_only": True, "trust_remote_code": False}
+    stills: Any = _for_stills(kind)
+    here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         if settings.model_type in _HIDDEN:
             parts = [_image_processor(folder, settings.model_type)]

@@ -3,6 +3,7 @@ import re
 import shutil
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -34,8 +35,9 @@ def chat_engines(chat_folders, opened):
         one.close()
 
 
-def ask(engine, picture, prompt="What is this?", on_piece=lambda piece: None, **how):
-    sampling = Sampling(**({"max_new_tokens": 10} | how))
+def ask(engine, picture, prompt="What is this?", on_piece=lambda piece: None, **how: Any):
+    options: dict[str, Any] = {"max_new_tokens": 10} | how
+    sampling = Sampling(**options)
     request = Request(picture, (Turn(prompt),), sampling)
     return engine.answer(request, on_piece, threading.Event())
 
