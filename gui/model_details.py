@@ -299,7 +299,10 @@ class ModelDetails(QFrame):
         self.precisions.button(PRECISIONS.index(self._precision(entry))).setChecked(True)
 
     def _precision(self, entry: Entry) -> str:
-        """What the person chose for this model, else the finest that fits."""
+        """What the person chose for this model, else what it is loaded in or the finest that
+        fits."""
+        if entry.key == self.ready_key and entry.key not in self._chosen:
+            return self._loaded_precision()
         best = self._room.best(entry.needs) if self._room and entry.needs else PRECISIONS[0]
         return self._chosen.get(entry.key) or best or PRECISIONS[-1]
 
@@ -403,10 +406,11 @@ class ModelDetails(QFrame):
 
     def _is_as_loaded(self, entry: Entry) -> bool:
         """Whether another precision than the loaded one was chosen meanwhile."""
-        if not isinstance(self._state, Ready) or entry.key not in self._chosen:
-            return True
-        loaded = self._state.facts.dtype
-        return self._chosen[entry.key] == (loaded if loaded in PRECISIONS else PRECISIONS[0])
+        return self._precision(entry) == self._loaded_precision()
+
+    def _loaded_precision(self) -> str:
+        loaded = self._state.facts.dtype if isinstance(self._state, Ready) else ""
+        return loaded if loaded in PRECISIONS else PRECISIONS[0]
 
     def _show_more(self, entry: Entry) -> None:
         local = entry.local

@@ -511,6 +511,18 @@ def test_model_that_ran_out_of_memory_offers_fewer_bits(dialog, qtbot, tmp_path)
     assert asked.args == [key, "8-bit"]
 
 
+def test_loaded_model_shows_its_precision_and_loads_in_another(dialog, qtbot, tmp_path):
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_model_state(Ready(replace(FACTS, dtype="4-bit")), BUILT_IN)
+    dialog.choose(BUILT_IN)
+    assert dialog.details.precisions.checkedId() == 2
+    assert says(dialog, "Unload")
+    QTest.mouseClick(dialog.details.precisions.button(1), Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(dialog.load_asked) as asked:
+        press(dialog, "Load in 8 bits")
+    assert asked.args == [BUILT_IN, "8-bit"]
+
+
 def test_loading_is_shown_and_can_be_cancelled(dialog, qtbot, tmp_path):
     dialog.show_shelf(entries_of(tmp_path), CARD)
     dialog.show_model_state(Loading(0.4, "Loading the weights"), BUILT_IN)
