@@ -129,6 +129,7 @@ def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict
     for number in range(options.rounds):
         alone.append(_alone(engine, requests, options.slots))
         run.append(_run(engine, folder, sampling, options, number))
+        _say(json.dumps([alone[-1], run[-1]]))
     best = max(run, key=lambda figures: figures["captions_per_second"])
     best_alone = max(alone, key=lambda figures: figures["captions_per_second"])
     return {
