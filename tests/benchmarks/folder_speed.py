@@ -115,8 +115,8 @@ def _engine(options: argparse.Namespace) -> Engine:
 
 def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     paths = sorted(folder.iterdir())
-    # As many as fill the slots some times over.
-    few = paths[: max(4 * options.slots, min(len(paths), 64))]
+    # As many as fill the slots so often that their last round, with slots empty, counts little.
+    few = paths[: max(8 * options.slots, 64)]
     started = time.perf_counter()
     with ThreadPoolExecutor(OPENERS) as openers:
         pictures = list(openers.map(lambda path: _seen(engine, path), few))
