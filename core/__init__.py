@@ -5,6 +5,9 @@ before and how words are to be chosen, is a `Request` (`transcript`). The reques
 exact input ids and pixel values of LLaVA-1.5 (`prompt`). A `model_folder` is understood, its
 `weights` go to the `device`, and `checkpoint` opens the `engine`, which says its `Answer` piece
 by piece: in the `decoding` loop over the `forward` pass, or by transformers' own `generate()`.
+Models of other architectures are a `chat_model` and its `chat_engine`, a LoRA is an `adapter`, and
+what is too large for one device is `spread`; `fit` tells the memory before it is taken, and
+`model_safety` what a folder must not do.
 What each of its `words` rests on is looked for afterwards, as `evidence` and as `doubt`.
 A `trace` tells what went through for an answer, and `model_view` what was given of its picture.
 Models come from the `hub`, and the `model_list` says which are here and what they need.

@@ -484,6 +484,8 @@ class MainWindow(QMainWindow):
         self.write_action = _action(
             menu, "&Write a question", self.prompt_box.focus_prompt, "Ctrl+L"
         )
+        self.together_action = _action(menu, "Ask a&bout all images", self._on_together_toggled)
+        self.together_action.setCheckable(True)
         self.again_action = _action(
             menu, "Answer &once more, in other words", self.regenerate_asked.emit, "Ctrl+R"
         )
@@ -495,8 +497,6 @@ class MainWindow(QMainWindow):
             menu, "&Undo striking out", self.unstrike_asked.emit, "Ctrl+Z"
         )
         self.inspect_action = _action(menu, "&Inspect last answer", view.inspect_last, "Ctrl+I")
-        self.together_action = _action(menu, "Ask a&bout all images", self._on_together_toggled)
-        self.together_action.setCheckable(True)
         menu.addSeparator()
         self.copy_action = _action(menu, "&Copy last answer", view.copy_last, "Ctrl+Shift+C")
         self.copy_all_action = _action(menu, "Copy &all", view.copy_all, "Ctrl+Shift+A")
@@ -679,7 +679,10 @@ class MainWindow(QMainWindow):
         self.recent_chosen.emit(id_)
 
     def _on_together_toggled(self) -> None:
-        self.together_chosen.emit(self.together_action.isChecked())
+        is_chosen = self.together_action.isChecked()
+        about = f"up to {self._most_pictures} of the images at hand" if is_chosen else "one image"
+        self.show_notice(f"Questions are now about {about}.")
+        self.together_chosen.emit(is_chosen)
 
     def _on_underlines_toggled(self) -> None:
         self.transcript_view.set_shows_doubt(self.doubt_action.isChecked())
