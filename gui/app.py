@@ -464,6 +464,7 @@ class Program(QObject):
     def _on_insight_changed(self, insight: Insight) -> None:
         self.window.show_eye(insight.eye, OTHER_WAY)
         self.window.show_evidence_obstacle(insight.evidence_obstacle)
+        self.window.show_trace_obstacle(insight.trace_obstacle)
 
     @Slot(str)
     def _on_theme_chosen(self, mode: str) -> None:

@@ -33,6 +33,7 @@ _ENDINGS = {
     Ending.LENGTH: "length reached",
     Ending.STOPPED: "stopped",
 }
+_INSPECT = "See what went through the model (Ctrl+I)"
 _COPIED_MS = 1500
 
 
@@ -110,6 +111,11 @@ class ExchangeView(QFrame):
         self.evidence = evidence
         self.answer_text.words.show(words)
         return True
+
+    def set_trace_obstacle(self, reason: str) -> None:
+        """Why what went through the model cannot be seen, "" when it can."""
+        self.inspect_button.setEnabled(not reason)
+        self.inspect_button.setToolTip(reason or _INSPECT)
 
     def show_struck(self, struck: Sequence[Span]) -> None:
         """These parts of the answer are struck out; they can still be read."""
@@ -199,9 +205,7 @@ class ExchangeView(QFrame):
         self.again_button = self._action(
             "again", "Answer once more, in other words (Ctrl+R)", self.regenerate_asked.emit
         )
-        self.inspect_button = self._action(
-            "inspect", "See what went through the model (Ctrl+I)", self.inspect_asked.emit
-        )
+        self.inspect_button = self._action("inspect", _INSPECT, self.inspect_asked.emit)
         foot = QHBoxLayout()
         foot.setContentsMargins(0, 0, 0, 0)
         foot.setSpacing(0)

@@ -139,6 +139,7 @@ class MainWindow(QMainWindow):
         self._trace_obstacle = ""
         self._most_pictures = 1
         self._can_unstrike = False
+        self._trace_obstacle = ""
         self._may_leave_run = False
         self._picture_name = ""
         self._run_done: float | None = None
@@ -204,6 +205,12 @@ class MainWindow(QMainWindow):
         """Why the loaded model tells nothing of its words, "" when it does."""
         self.evidence_view.set_obstacle(reason)
         self.batch_panel.set_doubt_obstacle(reason)
+        self._show_state()
+
+    def show_trace_obstacle(self, reason: str) -> None:
+        """Why the loaded model leaves no trace of its answers, "" when it does."""
+        self._trace_obstacle = reason
+        self.transcript_view.set_trace_obstacle(reason)
         self._show_state()
 
     def show_underlines(self, is_shown: bool) -> None:
@@ -602,6 +609,9 @@ class MainWindow(QMainWindow):
         self.unstrike_action.setEnabled(is_seen and self._can_unstrike)
         self.words_action.setEnabled(is_seen and said and not obstacle)
         self.words_action.setToolTip(obstacle or "Show what each word rests on")
+        if self._trace_obstacle:
+            self.inspect_action.setEnabled(False)
+        self.inspect_action.setToolTip(self._trace_obstacle or "Show what went through the model")
         self.doubt_action.setEnabled(not obstacle)
         self.doubt_action.setToolTip(obstacle or "Underline words that may not be so")
         self.again_action.setEnabled(is_seen and said and not answering)

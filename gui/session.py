@@ -535,16 +535,17 @@ class Session(QObject):
 @dataclass(frozen=True)
 class Insight:
     """What can be seen of a model's work: `eye`, how it takes pictures in, and why there is no
-    evidence for its words, "" when there is."""
+    evidence for its words and no trace of its answers, "" when there is."""
 
     eye: Eye | None
     evidence_obstacle: str
+    trace_obstacle: str
 
 
 def _insight(engine: Engine, stop: threading.Event) -> Insight:
     cannot = engine.facts.cannot
-    eye = None if "trace" in cannot else engine.eye
-    return Insight(eye, cannot.get("evidence") or engine.evidence_obstacle or "")
+    why_no_evidence = cannot.get("evidence") or engine.evidence_obstacle or ""
+    return Insight(engine.eye, why_no_evidence, cannot.get("trace", ""))
 
 
 @dataclass(eq=False)

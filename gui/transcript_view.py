@@ -51,6 +51,7 @@ class TranscriptView(QFrame):
         self._exchanges: list[ExchangeView] = []
         self._earlier: list[Exchange] = []
         self._shows_doubt = True
+        self._trace_obstacle = ""
         self._build()
         self.scroll_area.end_left.connect(self.end_button.setVisible)
         self.end_button.clicked.connect(self.scroll_area.go_to_end)
@@ -84,6 +85,12 @@ class TranscriptView(QFrame):
     def last_answered(self) -> ExchangeView | None:
         views = (view for view in reversed(self._exchanges) if view.answer and not view.is_open)
         return next(views, None)
+
+    def set_trace_obstacle(self, reason: str) -> None:
+        """Why no answer can be looked into, "" when they can."""
+        self._trace_obstacle = reason
+        for view in self._exchanges:
+            view.set_trace_obstacle(reason)
 
     def set_shows_doubt(self, shows_doubt: bool) -> None:
         """Whether doubtful words are underlined."""
@@ -233,6 +240,7 @@ class TranscriptView(QFrame):
         view.regenerate_asked.connect(self.regenerate_asked)
         view.edited.connect(self._on_edited)
         view.inspect_asked.connect(self._on_inspect_asked)
+        view.set_trace_obstacle(self._trace_obstacle)
         view.answer_entered.connect(partial(self.answer_entered.emit, view))
         text = view.answer_text
         text.words.shows_doubt = self._shows_doubt

@@ -361,6 +361,18 @@ def test_without_evidence_the_actions_are_grey_and_say_why(window, answered):
     assert window.words_action.isEnabled()
 
 
+def test_without_a_trace_there_is_nothing_to_inspect_and_it_says_why(window, answered):
+    window.show_trace_obstacle("This model leaves no trace.")
+    answered()
+    button = window.transcript_view.exchange_views[0].inspect_button
+    for thing in (window.inspect_action, button):
+        assert not thing.isEnabled()
+        assert thing.toolTip() == "This model leaves no trace."
+    window.show_trace_obstacle("")
+    assert window.inspect_action.isEnabled()
+    assert button.isEnabled()
+
+
 def test_the_popup_stays_inside_the_smallest_window(window, answered, qtbot):
     window.resize(640, 480)
     text = answered(TEXT + " word" * 80)
