@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QMouseEvent
+from PySide6.QtGui import QColor, QContextMenuEvent, QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
 from core.picture import Picture
 from core.transcript import Answer, Ending
@@ -315,6 +315,22 @@ def test_a_content_words_menu_offers_to_look_again_and_to_strike_it_out(window, 
     assert [a.text().replace("&", "") for a in offered if a.text()] == [
         *("Show where", "Copy the answer"),
     ]
+
+
+def test_the_menu_opens_by_the_right_button_and_by_the_menu_key(window, answered):
+    text, reason = answered(), QContextMenuEvent.Reason
+    asked = []
+    text.word_menu_asked.connect(lambda index, at: asked.append(text.words.words[index].text))
+    at = text.words.rect(index_of(text, "ball")).center().toPoint()
+    event = QContextMenuEvent(reason.Mouse, at, text.viewport().mapToGlobal(at))
+    QApplication.sendEvent(text.viewport(), event)
+    window.findChild(QMenu, "word_menu").close()
+    click(text, "cube")
+    QApplication.sendEvent(text, QContextMenuEvent(reason.Keyboard, QPoint(), QPoint()))
+    menus = [menu for menu in window.findChildren(QMenu, "word_menu") if menu.isVisible()]
+    assert asked == ["ball", "cube"]
+    assert len(menus) == 1
+    menus[0].close()
 
 
 def test_striking_out_is_asked_for_shown_and_left_out_of_what_is_copied(window, answered, qtbot):
