@@ -228,6 +228,8 @@ def in_a_terminal(one: Stranger) -> str:
     one.require("red circle" in said["caption"], f"it said {said['caption']!r}")
     one.run("caption", picture.parent, "--write", "txt", "--max-new-tokens", "8")
     one.require(picture.with_suffix(".txt").is_file(), "no caption beside the picture")
+    models = one.run("models", "list", HF_HUB_OFFLINE="1").stdout
+    one.require("built-in" in models, f"it listed no models:\n{models}")
     return f"{version}, {said['new_tokens']} tokens at {said['tokens_per_second']:.0f} a second"
 
 
