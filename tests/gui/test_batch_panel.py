@@ -479,11 +479,16 @@ def test_esc_in_the_replacement_closes_it_and_stops_no_run(live, folder):
 
 
 def test_title_tells_how_far_the_run_is(live, folder):
+    (folder / "1.txt").write_text("mine")
+
     async def story(program, panel):
-        await begun(program, panel, folder, "say 20 words at 100")
-        await until(lambda: program.window.windowTitle().startswith("25 % — "))
-        await until(lambda: phase(program) is Phase.OVER)
-        assert program.window.windowTitle() == "Onlooker"
+        await begun(program, panel, folder, "hold")
+        await until(lambda: program.window.windowTitle() == "25 % — Onlooker")
+        click(panel.stop_button)
+        await until(lambda: phase(program) is Phase.PAUSED)
+        assert program.window.windowTitle() == "25 % — Onlooker"
+        click(panel.new_button)
+        await until(lambda: program.window.windowTitle() == "Onlooker")
 
     live(story)
 
