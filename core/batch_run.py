@@ -14,6 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from PIL import Image
+
 from core.batch_desk import Desk, Work
 from core.batch_plan import ItemState
 from core.errors import AppError, EngineError, OutOfMemory
@@ -206,6 +208,9 @@ class Run:
         """
         opening: deque[tuple[int, Future[_Opened]]] = deque()
         openers = ThreadPoolExecutor(OPENERS, "opener")
+        # Memory that is used again need not be got from the system, which would let one thread
+        # at a time have it: three blocks of 16 MB are a picture of 12 megapixels.
+        Image.core.set_blocks_max(3 * OPENERS)
         try:
             while not self._control.is_ending:
                 while len(opening) < ahead and waiting and (only is None or waiting[0] in only):
@@ -220,6 +225,7 @@ class Run:
                 yield from self._questions(number, opened.result())
         finally:
             openers.shutdown(wait=False, cancel_futures=True)
+            Image.core.set_blocks_max(0)
             waiting.extendleft(number for number, _ in reversed(opening))
 
     def _open(self, number: int) -> _Opened:
@@ -234,7 +240,8 @@ class Run:
             if eye := self._engine.eye:
                 # Made here, it takes no time of the model's; and of a hundred large pictures
                 # that wait no more is kept.
-                picture = replace(picture, pixels=given_pixels(picture.pixels, eye))
+                given = given_pixels(picture.pixels, eye, is_one_of_many=True)
+                picture = replace(picture, pixels=given)
             return _Opened(work, picture)
         except AppError as error:
             return _Opened(failed=str(error))

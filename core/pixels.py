@@ -70,9 +70,11 @@ def on_white(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bo
             colour = _in_srgb(colour, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             is_good = False
-    colour = colour.convert("RGB")
+    if colour.mode != "RGB":
+        colour = colour.convert("RGB")
     if alpha is None:
-        return colour, is_good
+        # Of what a file's own object holds, not a copy: that would take as long as decoding.
+        return Image.Image()._new(colour.im), is_good
     white = Image.new("RGB", colour.size, "white")
     white.paste(colour, mask=alpha)
     return white, is_good

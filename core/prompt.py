@@ -306,15 +306,23 @@ def _joined(pieces: Iterable[str]) -> str:
 
 # ---- pixels -----------------------------------------------------------------------------------
 
+_STRIP_HEIGHT = 512
+_THREADS = min(4, os.cpu_count() or 1)
+
 
 def pixel_values(
     pixels: Image.Image,
     image_size: int = 336,
     mean: Sequence[float] = CLIP_MEAN,
     std: Sequence[float] = CLIP_STD,
+    *,
+    threads: int = _THREADS,
 ) -> np.ndarray:
-    """An RGB picture as float32 (1, 3, image_size, image_size), bit for bit as the original's."""
-    square = np.asarray(padded_square(pixels, image_size))
+    """An RGB picture as float32 (1, 3, image_size, image_size), bit for bit as the original's.
+
+    One of many at once is best made in no other thread than the caller's.
+    """
+    square = np.asarray(padded_square(pixels, image_size, threads))
     tables = _normalised_bytes(tuple(mean), tuple(std))
     planes = [table[square[..., channel]] for channel, table in enumerate(tables)]
     return np.stack(planes)[None]
@@ -330,11 +338,7 @@ def _normalised_bytes(mean: tuple[float, ...], std: tuple[float, ...]) -> np.nda
     return (scaled - np.array(mean, np.float32)[:, None]) / np.array(std, np.float32)[:, None]
 
 
-_STRIP_HEIGHT = 512
-_THREADS = min(4, os.cpu_count() or 1)
-
-
-def padded_square(pixels: Image.Image, size: int) -> Image.Image:
+def padded_square(pixels: Image.Image, size: int, threads: int = _THREADS) -> Image.Image:
     """The picture in the middle of a square of `PAD_COLOUR`, resized to `size`, bicubic.
 
     PIL resizes across and then down. Doing the two by themselves, the first in strips, gives the
@@ -358,13 +362,14 @@ def padded_square(pixels: Image.Image, size: int) -> Image.Image:
         strip = narrow.crop((first, 0, min(first + strip_width, size), side))
         return strip.resize((strip.width, size), Image.Resampling.BICUBIC), (first, 0)
 
-    strip_height = min(_STRIP_HEIGHT, -(-height // _THREADS))
-    strip_width = -(-size // _THREADS)
-    square = Image.new("RGB", (size, size))
     # PIL lets go of the interpreter while it resizes.
-    for strip, place in _threads().map(across, range(0, height, strip_height)):
+    each = _threads().map if threads > 1 else map
+    strip_height = min(_STRIP_HEIGHT, -(-height // threads))
+    strip_width = -(-size // threads)
+    square = Image.new("RGB", (size, size))
+    for strip, place in each(across, range(0, height, strip_height)):
         narrow.paste(strip, place)
-    for strip, place in _threads().map(down, range(0, size, strip_width)):
+    for strip, place in each(down, range(0, size, strip_width)):
         square.paste(strip, place)
     return square
 
