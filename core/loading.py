@@ -50,8 +50,6 @@ _READERS = min(8, os.cpu_count() or 1)
 _BYTES_AT_ONCE = {"cuda": 16 << 20, "cpu": 4 << 20}
 _COPIES_AT_ONCE = {"cuda": 2, "cpu": 0}
 
-_LOWER = {None: "8-bit", 8: "4-bit"}
-
 Room = dict[str, Tensor | Quantised]
 """The memory for each tensor of a model, by its name."""
 
