@@ -110,6 +110,9 @@ def _alone(
     plan: Plan, on_progress: Callable[[float, str], None], stop: threading.Event
 ) -> dict[str, Any]:
     """The figures of our own loop in one more precision."""
+    # What cuBLAS took for generate() would be counted too.
+    if torch.cuda.is_initialized():
+        torch._C._cuda_clearCublasWorkspaces()
     engine = _engine(plan, stop)
     try:
         return _Run(plan, engine, on_progress, stop).own_figures()

@@ -28,6 +28,9 @@ from core.transcript import Ending, Sampling
 
 GREEDY = Sampling()
 
+# Of the answers that ended together, so many are handed on between two launches.
+_ENDED_AT_ONCE = 8
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -90,6 +93,7 @@ class DecodeLoop:
         self._resize(slots)
         waiting = iter(jobs)
         under_way: deque[_Pass] = deque()
+        ended: deque[Decoded] = deque()
         try:
             while True:
                 launched = self._launch(waiting, under_way)
@@ -100,10 +104,13 @@ class DecodeLoop:
                     under_way.append(launched)
                 elif not under_way:
                     return
-                # What came of a pass is heard while the next one computes.
-                ahead = 1 if launched is not None and self._runs_ahead() else 0
-                while len(under_way) > ahead:
-                    yield from self._heard(under_way.popleft())
+                # What came of a pass is heard while the next ones compute.
+                while len(under_way) > self._ahead(launched):
+                    ended += self._heard(under_way.popleft())
+                # Nor does the device wait while the caller thinks about all that ended at once.
+                few = _ENDED_AT_ONCE if launched is not None and self._forward.runs_ahead else None
+                for _ in range(min(len(ended), few or len(ended))):
+                    yield ended.popleft()
         finally:
             for number, slot in enumerate(self._slots):
                 if slot.answer is not None:
@@ -170,10 +177,16 @@ class DecodeLoop:
             return None
         return _Pass(self._forward.step(), rows, is_step=True)
 
-    def _runs_ahead(self) -> bool:
-        """Whether the likeliest token is the next, so that the device need not wait for us."""
+    def _ahead(self, launched: _Pass | None) -> int:
+        """How many passes may be under way unheard: none, where what is heard decides the next.
+
+        Between prefills is much to do that the device need not wait for.
+        """
         answers = [slot.answer for slot in self._slots if slot.answer is not None]
-        return self._forward.runs_ahead and all(answer.sampler.is_greedy for answer in answers)
+        is_free = self._forward.runs_ahead and all(answer.sampler.is_greedy for answer in answers)
+        if launched is None or not is_free:
+            return 0
+        return 1 if launched.is_step or len(self._slots) == 1 else 2
 
     @torch.inference_mode()
     def _begin(self, job: Job) -> _Pass | Decoded:

@@ -251,19 +251,24 @@ class ForwardPass:
         return Chosen(logits, self._told.of(self._state[0, slot : slot + 1]))
 
     def _through_layers(
-        self, hidden: Tensor, attend: Callable[[_Layer, Tensor, Tensor], Tensor]
+        self,
+        hidden: Tensor,
+        attend: Callable[[_Layer, Tensor, Tensor], Tensor],
+        row: Tensor | None = None,
     ) -> Tensor:
         """(rows, hidden) → the same, ready for the head.
 
         `attend` keeps what is to be kept of a layer's states (rows, heads × head_dim), and gives
         (rows, query heads × head_dim), or only the last rows; it also gets what went into the
-        layer.
+        layer. Where only one `row`, int64 (1,), is asked for, it alone comes out.
         """
         operations, delta = self._operations, None
         for layer in self._layers:
             states = operations.normalised(hidden, delta, layer.attention_norm, self._eps)
             attention = attend(layer, layer.query_key_value(states), hidden)
             hidden = hidden[-len(attention) :]
+            if row is not None and layer is self._layers[-1]:
+                attention, hidden = attention.index_select(0, row), hidden.index_select(0, row)
             delta = layer.output(attention)
             states = operations.normalised(hidden, delta, layer.mlp_norm, self._eps)
             delta = layer.down(operations.gated(layer.gate_up(states)))
@@ -316,8 +321,8 @@ class ForwardPass:
             kernels.turn_and_keep_at(states, layer.cache, self._cosine, self._sine, place)
             return self._attention(states, layer.cache[0], mask)
 
-        states = self._through_layers(functional.embedding(ids, self._embedding), attend)
-        return self._stand(states, place, count)
+        hidden = functional.embedding(ids, self._embedding)
+        return self._stand(self._through_layers(hidden, attend, count - 1), place, count)
 
     def takes_whole(self, count: int) -> bool:
         """Whether a prompt of `count` positions is best prefilled from its beginning."""
@@ -353,11 +358,11 @@ class ForwardPass:
             )
             return attention[0].transpose(0, 1).reshape(len(ids), -1)
 
-        return self._stand(self._through_layers(hidden, attend), place, count)
+        return self._stand(self._through_layers(hidden, attend, count - 1), place, count)
 
     def _stand(self, states: Tensor, place: Tensor, count: Tensor) -> Tensor:
-        """The slot at `place` goes on behind its `count` rows; their last one's logits."""
-        logits = self._logits(states.index_select(0, count - 1))
+        """The slot at `place` goes on behind its `count` rows; the logits of its last, `states`."""
+        logits = self._logits(states)
         begin, slot = place[:1], place[1:]
         self._state[0].index_copy_(0, slot, logits.argmax(-1))
         self._state[1].index_copy_(0, slot, begin + count)
