@@ -276,9 +276,10 @@ class _Run:
         requests = [
             self._request(new_tokens=_CAPTION_TOKENS) for _ in range(count or max(8, 2 * slots))
         ]
-        # The first step with so many slots captures its graph.
-        warm_up = [replace(request, sampling=Sampling(max_new_tokens=2)) for request in requests]
-        for _ in engine.answer_all(warm_up[:slots], self._stop, slots=slots):
+        # The first step with so many slots captures its graph. Of other pictures, since those that
+        # a slot has seen cost it next to nothing.
+        warm_up = [self._request(new_tokens=2) for _ in range(slots)]
+        for _ in engine.answer_all(warm_up, self._stop, slots=slots):
             pass
         started = time.perf_counter()
         for _ in engine.answer_all(requests, self._stop, slots=slots):

@@ -23,7 +23,7 @@ LENGTH_STEP = 192
 _USUAL_ANSWER = 512
 _USUAL_PROMPT = 64
 # A prompt is multiplied by matrices unpacked, so much of one at a time.
-_UNPACKED = 45 << 20
+_UNPACKED = 24 << 20
 # What is neither weights nor grows with the sizes. On a card the kernels that CUDA loads, the
 # workspaces of cuBLAS for two streams, and the pools of two graphs; on a processor the libraries.
 _OVERHEAD = {"cuda": 500_000_000, "cpu": 300_000_000}

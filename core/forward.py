@@ -625,7 +625,7 @@ class Speller:
     """Multiplies by quantised weights: many rows want them spelled out, a part at a time."""
 
     # The part's bytes. All matrices are spelled out into the same memory.
-    _BYTES = 45 << 20
+    _BYTES = 24 << 20
 
     def __init__(self, kernels: Kernels | None):
         self._kernels = kernels

@@ -205,7 +205,7 @@ def test_memory_used_up_is_told_and_the_next_answer_works(tmp_path):
 
 
 def test_folder_run_with_more_slots_than_the_card_holds_takes_fewer(tmp_path):
-    """512 slots of 8 MB; 2 GB are there."""
+    """1,024 slots of 3 MB; 2 GB are there."""
     sizes = replace(TINY, hidden=1024, mlp=2048, heads=8, layers=4, context=4096)
     engine = load(write_original_layout(tmp_path / "model", random_weights(sizes), sizes))
     (tmp_path / "pictures").mkdir()
@@ -218,12 +218,12 @@ def test_folder_run_with_more_slots_than_the_card_holds_takes_fewer(tmp_path):
     used = torch.cuda.memory_reserved(card)
     torch.cuda.set_per_process_memory_fraction(min(1.0, (used + 2e9) / total), card)
     try:
-        assert batch.run(engine, Control(), slots=512).done == 6
+        assert batch.run(engine, Control(), slots=1024).done == 6
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, card)
     batch.close()
     sys.stderr.write(f"{batch.notes}\n")
-    assert "256 pictures are looked at at once" in batch.notes[0]
+    assert "512 pictures are looked at at once" in batch.notes[0]
     assert len(list((tmp_path / "pictures").glob("*.txt"))) == 6
     engine.close()
 
