@@ -234,9 +234,10 @@ def _ending_on_interrupt(control: Control) -> Iterator[None]:
     has_ended = threading.Event()
 
     def on_first(*_: Any) -> None:
-        _say("\nEnding after the captions under way; Ctrl+C again ends at once.")
         control.stop_after_this()
+        # Before it is said, so that a quick second one is not taken for the first.
         signal.signal(signal.SIGINT, on_second)
+        _say("\nEnding after the captions under way; Ctrl+C again ends at once.")
 
     def on_second(*_: Any) -> None:
         control.stop_now()
