@@ -39,6 +39,7 @@ class ModelCare(QObject):
         model.state_changed.connect(self._on_state_changed)
         model.worked.connect(self.count_anew)
         window.notice_action_chosen.connect(self._on_action_chosen)
+        window.destroyed.connect(self.idle.stop)  # There is nobody left to tell.
 
     @Slot()
     def count_anew(self) -> None:

@@ -493,6 +493,7 @@ class Session(QObject):
                 self.insight_changed.emit(await self._model.inquire(_insight))
             except Cancelled:
                 await asyncio.sleep(0)  # A question came between; this waits behind it.
+                continue
             except AppError as error:
                 log.info("The model tells nothing of itself: %s", error)
             return
