@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -16,8 +17,9 @@ VOCABULARY = vocabulary_bytes(PIECES)
 
 def allowed(words, *said):
     """What may be said after these pieces."""
-    ids = torch.tensor([[PIECES.index(piece) for piece in said]], dtype=torch.long)
-    scores = BannedWords(words, VOCABULARY)(ids, torch.zeros(1, len(PIECES)))
+    ids: Any = torch.tensor([[PIECES.index(piece) for piece in said]], dtype=torch.long)
+    scores: Any = torch.zeros(1, len(PIECES))
+    scores = BannedWords(words, VOCABULARY)(ids, scores)
     return {piece for piece, score in zip(PIECES, scores[0].tolist(), strict=True) if score == 0}
 
 
@@ -44,8 +46,8 @@ def test_word_of_bytes_and_without_blanks_around_is_banned():
 
 
 def test_what_stands_in_the_prompt_is_not_what_was_said():
-    ids = torch.tensor([[PIECES.index("▁c")]])
-    scores = torch.zeros(1, len(PIECES))
+    ids: Any = torch.tensor([[PIECES.index("▁c")]])
+    scores: Any = torch.zeros(1, len(PIECES))
     after = BannedWords(["cat"], VOCABULARY, prompt_length=1)(ids, scores)
     assert after[0, PIECES.index("at")] == 0
     assert not scores.any()

@@ -1,4 +1,5 @@
 import threading
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -61,7 +62,7 @@ def test_it_ends_when_it_is_stopped(captions):
 
 
 def test_an_engine_that_tells_nothing_of_its_words_says_why(captions):
-    engine = ScriptedEngine(ModelChoice())
+    engine: Any = ScriptedEngine(ModelChoice())
     engine.evidence_obstacle = "It tells nothing."
     with pytest.raises(EngineError, match="It tells nothing"):
         found(captions, engine)

@@ -137,7 +137,7 @@ def test_edit_during_the_answer_wins_over_the_answer(begin, folder, slots):
     batch = begin(ran=False, existing=Existing.REPLACE)
     engine = FolderEngine()
     engine.on_answer = lambda request: (
-        batch.edit(1, "by hand") if request.picture.path.name == "2.png" else None
+        batch.edit(1, "by hand") if request.picture.name == "2.png" else None
     )
     batch.run(engine, Control(), slots=slots)
     assert texts(folder) == {"1.txt": said(1), "2.txt": "by hand", "3.txt": said(3)}

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -38,7 +40,7 @@ def test_what_glows_is_the_detail_that_resizing_lost():
     draw = ImageDraw.Draw(pixels)
     draw.rectangle((0, 0, 280, 280), fill="black")  # Large: it is kept.
     draw.line((420, 0, 420, 280), fill="black")  # One pixel of ten: it is lost.
-    lost = lost_detail(pixels, given_pixels(pixels, EYE)).convert("L")
+    lost: Any = lost_detail(pixels, given_pixels(pixels, EYE)).convert("L")
     assert lost.size == pixels.size
     assert min(lost.getpixel((420, y)) for y in range(20, 260)) > 150
     assert max(lost.getpixel((x, 140)) for x in range(20, 250)) < 80
@@ -48,7 +50,7 @@ def test_a_picture_as_large_as_the_model_wants_it_loses_nothing():
     pixels = noise((56, 56))
     given = given_pixels(pixels, EYE)
     assert given.tobytes() == pixels.tobytes()
-    brightest = lost_detail(pixels, given).convert("L").getextrema()[1]
+    brightest: Any = lost_detail(pixels, given).convert("L").getextrema()[1]
     assert brightest < 80
 
 

@@ -2,7 +2,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialogButtonBox
+from PySide6.QtWidgets import QApplication, QComboBox, QDialogButtonBox
 
 from core.fit import Card
 from core.settings import Settings
@@ -163,6 +163,7 @@ def test_each_graphics_card_can_be_chosen_by_its_name(qtbot):
     qtbot.addWidget(dialog)
     dialog.open()
     box = dialog.control("device")
+    assert isinstance(box, QComboBox)
     assert [box.itemText(number) for number in (-2 + box.count(), -1 + box.count())] == [
         "0: RTX 4090, 24 GB",
         "1: RTX 3060, 12 GB",
