@@ -1,9 +1,10 @@
-"""The arithmetic of a LLaVA-1.5 in plain torch calls: vision, prefill, decode step.
+"""The arithmetic of a LLaVA-1.5 on a static KV cache: vision, prefill, decode step.
 
 transformers' modules launch some 1,500 small kernels a token and leave the card idle 93 % of the
-time. Here one pass has a third of the calls, works on a static KV cache, and on CUDA the decode
-step and the vision tower are captured once in a graph each and then replayed. transformers' model
-stays whole: its weights become views of the joined ones, so `generate()` still works.
+time. Here a step has five kernels a layer on a card, a third of the calls elsewhere, and on CUDA
+the step, the vision tower and the usual prefills are captured once and then replayed.
+transformers' model stays whole: its weights become views of the joined ones, so `generate()` still
+works.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention.bias import causal_lower_right
 from transformers import LlavaForConditionalGeneration
-from transformers.activations import ACT2FN
 
 from core.fit import LENGTH_STEP
+from core.graphs import Graph, Told, captured
 from core.kernels import Kernels, Shape, kernels
+from core.matrices import DecoderLayer, Matrix, Speller, layer_bits
 from core.operations import TorchOperations
-from core.precision import Quantised, QuantisedLinear, joined, neighbours
+from core.precision import QuantisedLinear
 from core.prompt import IMAGE_TOKEN_INDEX
+from core.vision import VisionTower
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +104,7 @@ class ForwardPass:
         group = self._heads // self._key_heads
         shape = Shape(
             dtype=self.dtype,
-            bits=_bits(model),
+            bits=layer_bits(model),
             hidden=config.hidden_size,
             inner=config.intermediate_size,
             head_dim=self._head_dim,
@@ -111,10 +113,10 @@ class ForwardPass:
         self._kernels = kernels(shape, self.device)
         self._operations = self._kernels or TorchOperations(self.dtype, self._head_dim, group)
         speller = Speller(self._kernels)
-        self._layers = [_Layer.joined(layer, speller) for layer in language.layers]
+        self._layers = [DecoderLayer.joined(layer, speller) for layer in language.layers]
         self._lm_head = model.lm_head
         self._head = Matrix.joined([self._lm_head], speller)
-        self._vision: Callable[[Tensor], Tensor] = _Vision(model)
+        self._vision: Callable[[Tensor], Tensor] = VisionTower(model)
         # The pixel values of the last picture, and what became of them.
         self._encoded: tuple[np.ndarray, Tensor] | None = None
         self._weight_bytes = self._head.nbytes + sum(layer.nbytes for layer in self._layers)
@@ -124,15 +126,15 @@ class ForwardPass:
         self.slots = self.length = 0
         # Where each slot stands; negative at rest. The device has the same in `_state`, ids first.
         self._positions: list[int] = []
-        self._replay: _Graph | None = None
+        self._replay: Graph | None = None
         self._prefills: dict[str, Callable[..., Tensor]] = {}
         # A graph wants the same shapes at each step; without graphs, less is read.
         self.runs_ahead = self._has_graphs = self.device.type == "cuda"
-        self._told = _Told(self.device)
+        self._told = Told(self.device)
         if self._has_graphs:
             size = model.config.vision_config.image_size
             self._pixels = torch.zeros(1, 3, size, size, device=self.device, dtype=self.dtype)
-            self._vision = _captured(self._vision, [self._pixels], self.device) or self._vision
+            self._vision = captured(self._vision, [self._pixels], self.device) or self._vision
 
     @property
     def path(self) -> str:
@@ -235,7 +237,7 @@ class ForwardPass:
             logits = self._whole_prefill(slot, ids, features)
         else:
 
-            def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
+            def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
                 cache = layer.cache[slot]
                 self._operations.turn_and_keep(states, cache, self._cosine, self._sine, begin)
                 if layer is self._layers[-1]:
@@ -253,7 +255,7 @@ class ForwardPass:
     def _through_layers(
         self,
         hidden: Tensor,
-        attend: Callable[[_Layer, Tensor, Tensor], Tensor],
+        attend: Callable[[DecoderLayer, Tensor, Tensor], Tensor],
         row: Tensor | None = None,
     ) -> Tensor:
         """(rows, hidden) → the same, ready for the head.
@@ -285,7 +287,7 @@ class ForwardPass:
             while len(self._prefills) >= _PREFILLS:
                 del self._prefills[next(iter(self._prefills))]
             state = self._state.clone()
-            replay = self._prefills[name] = _captured(function, inputs, self.device) or function
+            replay = self._prefills[name] = captured(function, inputs, self.device) or function
             self._state.copy_(state)
         return replay
 
@@ -317,7 +319,7 @@ class ForwardPass:
         mask = torch.zeros(is_hidden.shape, device=self.device, dtype=self.dtype)
         mask = mask.masked_fill_(is_hidden, float("-inf"))
 
-        def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
+        def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
             kernels.turn_and_keep_at(states, layer.cache, self._cosine, self._sine, place)
             return self._attention(states, layer.cache[0], mask)
 
@@ -348,7 +350,7 @@ class ForwardPass:
         shape = (len(ids), -1, self._head_dim)
         sizes = (self._heads, self._key_heads, self._key_heads)
 
-        def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
+        def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
             kernels.turn_and_keep_at(states, layer.cache, self._cosine, self._sine, place)
             query, key, value = (
                 part.transpose(0, 1)[None] for part in states.view(shape).split(sizes, 1)
@@ -394,7 +396,7 @@ class ForwardPass:
         cache = torch.zeros(shape, device=self.device, dtype=self.dtype)
         numbers = iter(range(len(self._layers)))
 
-        def attend(layer: _Layer, states: Tensor, before: Tensor) -> Tensor:
+        def attend(layer: DecoderLayer, states: Tensor, before: Tensor) -> Tensor:
             if begin:
                 cache[:, :begin] = layer.cache[slot, :, :begin]
             self._operations.turn_and_keep(states, cache, cosine, sine, begin)
@@ -483,7 +485,7 @@ class ForwardPass:
         """While a step is tried and captured nothing is kept of it."""
         state = self._state.clone()
         self._state[1] = -1
-        self._replay = _captured(partial(self._step, self._state, self.length), [], self.device)
+        self._replay = captured(partial(self._step, self._state, self.length), [], self.device)
         self._state.copy_(state)
 
     @torch.inference_mode()
@@ -510,7 +512,7 @@ class ForwardPass:
             operations: Any = self._operations
             place = operations.place(positions, span, self.length)
 
-            def attend(layer: _Layer, states: Tensor, _: Tensor) -> Tensor:
+            def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
                 return operations.attend(states, layer.cache, self._cosine, self._sine, place)
 
             logits = self._logits(self._through_layers(hidden, attend))
@@ -559,38 +561,6 @@ class Chosen:
         return self._told()
 
 
-class _Told:
-    """Brings ids from the device without waiting for what is launched after them."""
-
-    _AT_ONCE = 4
-
-    def __init__(self, device: torch.device):
-        self._is_cuda = device.type == "cuda"
-        self._next = 0
-        self._buffers: list[Tensor] = []
-
-    def of(self, ids: Tensor) -> Callable[[], list[int]]:
-        if not self._is_cuda:
-            known = ids.tolist()
-            return lambda: known
-        if not self._buffers or len(self._buffers[0]) < len(ids):
-            size = max(64, len(ids))
-            self._buffers = [
-                torch.empty(size, dtype=torch.int64, pin_memory=True) for _ in range(self._AT_ONCE)
-            ]
-        self._next = (self._next + 1) % self._AT_ONCE
-        buffer = self._buffers[self._next][: len(ids)]
-        buffer.copy_(ids, non_blocking=True)
-        event = torch.cuda.Event()
-        event.record()
-
-        def wait() -> list[int]:
-            event.synchronize()
-            return buffer.tolist()
-
-        return wait
-
-
 @contextmanager
 def _attention_kernels() -> Iterator[None]:
     """Within, cuDNN's attention is left out: it plans for each new length, up to a second long."""
@@ -616,225 +586,3 @@ def _threads(bytes_read: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-# ---- weights ----------------------------------------------------------------------------------
-
-
-class Speller:
-    """Multiplies by quantised weights: many rows want them spelled out, a part at a time."""
-
-    # The part's bytes. All matrices are spelled out into the same memory.
-    _BYTES = 24 << 20
-
-    def __init__(self, kernels: Kernels | None):
-        self._kernels = kernels
-        self._spelled: Tensor | None = None
-
-    def multiply(self, states: Tensor, weight: Quantised, bias: Tensor | None) -> Tensor:
-        """(rows, in) → (rows, out)."""
-        if self._kernels is None:
-            return QuantisedLinear(weight, bias)(states)
-        rows, columns = weight.shape
-        if self._spelled is None:
-            size = self._BYTES // states.itemsize
-            self._spelled = torch.empty(size, device=states.device, dtype=states.dtype)
-        parts = -(-rows * columns // len(self._spelled))
-        step = -(-rows // parts)
-        product = states.new_empty(len(states), rows)
-        for first in range(0, rows, step):
-            last = min(first + step, rows)
-            part = self._spelled[: (last - first) * columns].view(last - first, columns)
-            self._kernels.dequantise(weight.rows(first, last), part)
-            torch.mm(states, part.t(), out=product[:, first:last])
-        return product if bias is None else product + bias
-
-
-@dataclass(frozen=True, eq=False)
-class Matrix:
-    """A linear layer, or some that take the same input as one: (rows, in) → (rows, out)."""
-
-    weight: Tensor | Quantised
-    bias: Tensor | None
-    speller: Speller
-
-    @property
-    def bits(self) -> int:
-        weight = self.weight
-        return weight.bits if isinstance(weight, Quantised) else 8 * weight.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return self.weight.nbytes
-
-    def __call__(self, states: Tensor) -> Tensor:
-        if isinstance(self.weight, Quantised):
-            return self.speller.multiply(states, self.weight, self.bias)
-        return functional.linear(states, self.weight, self.bias)
-
-    def rows(self, numbers: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """Some rows as plain numbers, (numbers, in)."""
-        weight = self.weight
-        if isinstance(weight, Tensor):
-            return weight[list(numbers)]
-        shape = len(numbers), weight.shape[1]
-        values, scales = weight.values[list(numbers)], weight.scales[list(numbers)]
-        return Quantised(weight.bits, values, scales, shape).dequantised(dtype)
-
-    @staticmethod
-    @torch.no_grad()
-    def joined(modules: Sequence[Any], speller: Speller) -> Matrix:
-        """The modules as one matrix, of which their own weights are or become views."""
-        bias = None
-        if modules[0].bias is not None:
-            bias = _joined([module.bias for module in modules])
-        if isinstance(modules[0], QuantisedLinear):
-            return Matrix(joined([module.quantised for module in modules]), bias, speller)
-        return Matrix(_joined([module.weight for module in modules]), bias, speller)
-
-
-@dataclass(eq=False)
-class _Layer:
-    """One decoder layer's weights, and its keys and values (slots, 2 × kv heads, length, dim)."""
-
-    attention_norm: Tensor
-    query_key_value: Matrix
-    output: Matrix
-    mlp_norm: Tensor
-    gate_up: Matrix
-    down: Matrix
-    cache: Any = None
-
-    @property
-    def matrices(self) -> tuple[Matrix, ...]:
-        return self.query_key_value, self.output, self.gate_up, self.down
-
-    @property
-    def nbytes(self) -> int:
-        return sum(matrix.nbytes for matrix in self.matrices)
-
-    @staticmethod
-    def joined(layer: Any, speller: Speller) -> _Layer:
-        attention, mlp = layer.self_attn, layer.mlp
-        return _Layer(
-            layer.input_layernorm.weight,
-            Matrix.joined([attention.q_proj, attention.k_proj, attention.v_proj], speller),
-            Matrix.joined([attention.o_proj], speller),
-            layer.post_attention_layernorm.weight,
-            Matrix.joined([mlp.gate_proj, mlp.up_proj], speller),
-            Matrix.joined([mlp.down_proj], speller),
-        )
-
-
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    """The tensors one under the other as one, of which they are or become views."""
-    together = neighbours(parts)
-    if together is not None:
-        return together
-    together = torch.cat([part.data for part in parts])
-    for part, view in zip(parts, together.split([len(part) for part in parts]), strict=True):
-        part.data = view
-    if together.is_cuda:
-        # The holes that the parts leave fit no joined matrix: 66 % of the weights would stay
-        # reserved a second time.
-        torch.cuda.empty_cache()
-    return together
-
-
-def _bits(model: Any) -> int:
-    """Of the decoder layers' weights."""
-    projection = model.model.language_model.layers[0].mlp.down_proj
-    if isinstance(projection, QuantisedLinear):
-        return projection.bits
-    return 8 * projection.weight.itemsize
-
-
-class _Vision:
-    """CLIP's tower up to the layer that is read, and the projector."""
-
-    def __init__(self, model: Any):
-        config, tower = model.config.vision_config, model.model.vision_tower
-        # Newer transformers have flattened it.
-        tower = getattr(tower, "vision_model", tower)
-        self._embeddings, self._first_norm = tower.embeddings, tower.pre_layrnorm
-        layer = model.config.vision_feature_layer
-        layers = tower.encoder.layers
-        # hidden_states[0] is what goes into the first layer.
-        self._layers = layers[: layer if layer >= 0 else len(layers) + 1 + layer]
-        attention = [layer.self_attn for layer in self._layers]
-        self._joined = [
-            Matrix.joined([each.q_proj, each.k_proj, each.v_proj], Speller(None))
-            for each in attention
-        ]
-        self._heads, self._activation = config.num_attention_heads, ACT2FN[config.hidden_act]
-        self._first = 1 if model.config.vision_feature_select_strategy == "default" else 0
-        self._projector = model.model.multi_modal_projector
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        hidden = self._first_norm(self._embeddings(pixels))
-        for layer, matrix in zip(self._layers, self._joined, strict=True):
-            hidden = hidden + self._attention(layer, matrix, layer.layer_norm1(hidden))
-            states = self._activation(layer.mlp.fc1(layer.layer_norm2(hidden)))
-            hidden = hidden + layer.mlp.fc2(states)
-        return self._projector(hidden[0, self._first :])
-
-    def _attention(self, layer: Any, joined: Matrix, states: Tensor) -> Tensor:
-        count = states.shape[1]
-        states = joined(states).view(1, count, 3, self._heads, -1)
-        query, key, value = states.permute(2, 0, 3, 1, 4)
-        attention = functional.scaled_dot_product_attention(query, key, value)
-        return layer.self_attn.out_proj(attention.transpose(1, 2).reshape(1, count, -1))
-
-
-# ---- CUDA graphs ------------------------------------------------------------------------------
-
-
-class _Graph:
-    """`function` on tensors of one shape, captured once; each call copies in and replays.
-
-    The output is overwritten by the next call.
-    """
-
-    def __init__(
-        self, function: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device
-    ):
-        self._inputs = [tensor.clone() for tensor in inputs]
-        self._device = device
-        with torch.cuda.device(self._device):
-            # Always the same, since for each stream cuBLAS takes 32 MB that it never gives back.
-            stream = _side_stream(self._device)
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                # The first calls choose kernels and take workspaces, which a capture may not.
-                for _ in range(2):
-                    function(*self._inputs)
-            torch.cuda.current_stream().wait_stream(stream)
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
-                self._output = function(*self._inputs)
-
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        with torch.cuda.device(self._device):
-            for mine, given in zip(self._inputs, inputs, strict=True):
-                mine.copy_(given)
-            self._graph.replay()
-        return self._output
-
-
-@lru_cache(maxsize=16)
-def _side_stream(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)
-
-
-@torch.inference_mode()
-def _captured(
-    function: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device
-) -> _Graph | None:
-    """The graph of `function`, or None where the device refuses: then it is called as it is."""
-    try:
-        return _Graph(function, inputs, device)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        log.warning("No CUDA graph, so decoding is slower: %s", error)
-        return None

@@ -1,0 +1,142 @@
+"""A decoder layer's matrices: joined where they take the same input, in 16 bits or fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from core.kernels import Kernels
+from core.precision import Quantised, QuantisedLinear, joined, neighbours
+
+
+class Speller:
+    """Multiplies by quantised weights: many rows want them spelled out, a part at a time."""
+
+    # The part's bytes. All matrices are spelled out into the same memory.
+    _BYTES = 24 << 20
+
+    def __init__(self, kernels: Kernels | None):
+        self._kernels = kernels
+        self._spelled: Tensor | None = None
+
+    def multiply(self, states: Tensor, weight: Quantised, bias: Tensor | None) -> Tensor:
+        """(rows, in) → (rows, out)."""
+        if self._kernels is None:
+            return QuantisedLinear(weight, bias)(states)
+        rows, columns = weight.shape
+        if self._spelled is None:
+            size = self._BYTES // states.itemsize
+            self._spelled = torch.empty(size, device=states.device, dtype=states.dtype)
+        parts = -(-rows * columns // len(self._spelled))
+        step = -(-rows // parts)
+        product = states.new_empty(len(states), rows)
+        for first in range(0, rows, step):
+            last = min(first + step, rows)
+            part = self._spelled[: (last - first) * columns].view(last - first, columns)
+            self._kernels.dequantise(weight.rows(first, last), part)
+            torch.mm(states, part.t(), out=product[:, first:last])
+        return product if bias is None else product + bias
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A linear layer, or some that take the same input as one: (rows, in) → (rows, out)."""
+
+    weight: Tensor | Quantised
+    bias: Tensor | None
+    speller: Speller
+
+    @property
+    def bits(self) -> int:
+        weight = self.weight
+        return weight.bits if isinstance(weight, Quantised) else 8 * weight.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.weight.nbytes
+
+    def __call__(self, states: Tensor) -> Tensor:
+        if isinstance(self.weight, Quantised):
+            return self.speller.multiply(states, self.weight, self.bias)
+        return functional.linear(states, self.weight, self.bias)
+
+    def rows(self, numbers: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Some rows as plain numbers, (numbers, in)."""
+        weight = self.weight
+        if isinstance(weight, Tensor):
+            return weight[list(numbers)]
+        shape = len(numbers), weight.shape[1]
+        values, scales = weight.values[list(numbers)], weight.scales[list(numbers)]
+        return Quantised(weight.bits, values, scales, shape).dequantised(dtype)
+
+    @staticmethod
+    @torch.no_grad()
+    def joined(modules: Sequence[Any], speller: Speller) -> Matrix:
+        """The modules as one matrix, of which their own weights are or become views."""
+        bias = None
+        if modules[0].bias is not None:
+            bias = _joined([module.bias for module in modules])
+        if isinstance(modules[0], QuantisedLinear):
+            return Matrix(joined([module.quantised for module in modules]), bias, speller)
+        return Matrix(_joined([module.weight for module in modules]), bias, speller)
+
+
+@dataclass(eq=False)
+class DecoderLayer:
+    """One decoder layer's weights, and its keys and values (slots, 2 × kv heads, length, dim)."""
+
+    attention_norm: Tensor
+    query_key_value: Matrix
+    output: Matrix
+    mlp_norm: Tensor
+    gate_up: Matrix
+    down: Matrix
+    cache: Any = None
+
+    @property
+    def matrices(self) -> tuple[Matrix, ...]:
+        return self.query_key_value, self.output, self.gate_up, self.down
+
+    @property
+    def nbytes(self) -> int:
+        return sum(matrix.nbytes for matrix in self.matrices)
+
+    @staticmethod
+    def joined(layer: Any, speller: Speller) -> DecoderLayer:
+        attention, mlp = layer.self_attn, layer.mlp
+        return DecoderLayer(
+            layer.input_layernorm.weight,
+            Matrix.joined([attention.q_proj, attention.k_proj, attention.v_proj], speller),
+            Matrix.joined([attention.o_proj], speller),
+            layer.post_attention_layernorm.weight,
+            Matrix.joined([mlp.gate_proj, mlp.up_proj], speller),
+            Matrix.joined([mlp.down_proj], speller),
+        )
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """The tensors one under the other as one, of which they are or become views."""
+    together = neighbours(parts)
+    if together is not None:
+        return together
+    together = torch.cat([part.data for part in parts])
+    for part, view in zip(parts, together.split([len(part) for part in parts]), strict=True):
+        part.data = view
+    if together.is_cuda:
+        # The holes that the parts leave fit no joined matrix: 66 % of the weights would stay
+        # reserved a second time.
+        torch.cuda.empty_cache()
+    return together
+
+
+def layer_bits(model: Any) -> int:
+    """Of the decoder layers' weights."""
+    projection = model.model.language_model.layers[0].mlp.down_proj
+    if isinstance(projection, QuantisedLinear):
+        return projection.bits
+    return 8 * projection.weight.itemsize
