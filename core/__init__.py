@@ -4,7 +4,8 @@ A file becomes an upright RGB `Picture` (`picture`). What a person asks about it
 before and how words are to be chosen, is a `Request` (`transcript`). The request becomes the
 exact input ids and pixel values of LLaVA-1.5 (`prompt`). A `model_folder` is understood, its
 `weights` go to the `device`, and `checkpoint` opens the `engine`, which says its `Answer` piece
-by piece: in the `decoding` loop over the `forward` pass, or by transformers' own `generate()`.
+by piece: in the `decoding` loop over the `forward` pass, or by transformers' own `generate()`. The
+pass has `operations` of torch's everywhere, and on a card our own `kernels`, launched as `graphs`.
 Models of other architectures are a `chat_model` and its `chat_engine`, a LoRA is an `adapter`, and
 what is too large for one device is `spread`; `fit` tells the memory before it is taken, and
 `model_safety` what a folder must not do.

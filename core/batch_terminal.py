@@ -153,7 +153,8 @@ def _caption(batch: Batch, options: argparse.Namespace, open_engine: OpenEngine)
     if tally.waiting:
         engine = open_engine()
         try:
-            slots = options.slots or (8 if engine.facts.device.startswith("cuda") else 4)
+            on_card = engine.facts.device.startswith("cuda")
+            slots = options.slots or engine.facts.slots_that_fit or (8 if on_card else 4)
             tally = _Progress(batch).run(engine, slots)
         finally:
             engine.close()  # type: ignore[attr-defined]  # An Engine, of which a run knows less.

@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 
 # Positions that a first question about a picture and its answer seldom go beyond.
 _USUAL_LENGTH = 960
+# More pictures at once bring little more a second: a step's time is then that of their caches.
+_MOST_SLOTS = 64
 
 
 class Engine:
@@ -93,7 +95,10 @@ class Engine:
         self._loop = decode_loop(model, {tokenizer.eos_token_id})
         if self._loop is not None:
             try:
-                self._loop.warm_up(min(_USUAL_LENGTH, facts.context_length))
+                length = min(_USUAL_LENGTH, facts.context_length)
+                self._loop.warm_up(length)
+                slots = min(_MOST_SLOTS, self._loop.forward.slots_that_fit(length))
+                self.facts = replace(facts, slots_that_fit=slots)
             except RuntimeError as failure:
                 raise self._failed(failure) from failure
 

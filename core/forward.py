@@ -40,6 +40,8 @@ _ROPE_TYPES = {"default", "linear", "llama3"}
 _PREFILL_STEP = 64
 _LONGEST_WHOLE = 1024
 _PREFILLS = 4
+# Of the memory that is free, the rest is left for what is computed and for other programs.
+_FREE_FOR_SLOTS = 0.75
 # On a processor a step is bound by what it reads. Another thread pays from this much on; with
 # less, waiting for each other takes longer, and far longer when other programs want the cores.
 _BYTES_PER_THREAD = 32 << 20
@@ -144,6 +146,15 @@ class ForwardPass:
         return (
             f"{graphs}, {own}, {self._layers[0].down.bits}-bit layers, {self.dtype}, {self.device}"
         )
+
+    def slots_that_fit(self, length: int) -> int:
+        """How many slots of `length` positions a card's free memory holds beside what the rest of
+        the work takes; 0 on a processor."""
+        if self.device.type != "cuda":
+            return 0
+        free, _ = torch.cuda.mem_get_info(self.device)
+        free += torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return max(1, int(_FREE_FOR_SLOTS * free) // (length * self._position_bytes))
 
     @torch.inference_mode()
     def reserve(self, slots: int, length: int) -> None:

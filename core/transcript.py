@@ -169,7 +169,8 @@ class EngineFacts:
 
     `fingerprint` tells one model's weights from another's; "" where nobody has taken it. `cannot`
     says why the engine cannot do what it names: "evidence", "slots" (many pictures at once, each
-    leaving when it is done) or "trace". `most_pictures` are how many a question may be about.
+    leaving when it is done) or "trace". `most_pictures` are how many a question may be about,
+    `slots_that_fit` how many are looked at at once with ease on a card; 0 where that is not known.
     """
 
     model: str
@@ -183,6 +184,7 @@ class EngineFacts:
     fingerprint: str = ""
     cannot: Mapping[str, str] = field(default_factory=dict)
     most_pictures: int = 1
+    slots_that_fit: int = 0
 
 
 @dataclass(frozen=True)

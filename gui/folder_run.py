@@ -387,7 +387,8 @@ class FolderRun(QObject):
         self.stop_doubt()
         state = self._model.state
         on_card = isinstance(state, Ready) and state.facts.device.startswith("cuda")
-        slots = self._slots or (SLOTS_ON_A_CARD if on_card else 1)
+        fitting = state.facts.slots_that_fit if isinstance(state, Ready) else 0
+        slots = self._slots or fitting or (SLOTS_ON_A_CARD if on_card else 1)
         self._is_stopped, self._began = False, time.monotonic()
         self._ended.clear()
         self._set_phase(Phase.RUNNING)
