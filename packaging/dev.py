@@ -109,7 +109,7 @@ def build(arguments: list[str]) -> int:
 
 def step(title: str, *command: str) -> int:
     print(f"── {title}", flush=True)
-    settings = environment() | {"QT_QPA_PLATFORM": "offscreen", "HF_HUB_OFFLINE": "1"}
+    settings = environment() | {"QT_QPA_PLATFORM": "offscreen"}
     result = subprocess.call([PYTHON, *command], cwd=ROOT, env=settings)
     if result and title != "pytest":
         print(f"{title} failed", flush=True)
