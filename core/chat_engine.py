@@ -6,10 +6,8 @@ an event. What such a model cannot do its `facts.cannot` tells, with the reason.
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,9 +24,8 @@ from transformers import (
 
 from core.banned_words import BannedWords, vocabulary_bytes
 from core.chat_model import render
-from core.device import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import AppError, EngineError, PromptError
-from core.generation import Pieces, Run, Stop, choosing, seed_of, seeded
+from core.generation import Pieces, Run, Stop, choosing, failed, release_memory, seed_of, seeded
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
 
 CANNOT = {
@@ -153,7 +150,7 @@ class ChatEngine:
     def close(self) -> None:
         """Let go of the weights and their memory; the engine answers no more."""
         del self._model
-        self._release_memory()
+        release_memory()
 
     # ---- the stages of an answer
 
@@ -336,21 +333,7 @@ class ChatEngine:
 
     def _failed(self, failure: BaseException) -> AppError:
         """What to say of a failure of the model, whose memory is given back."""
-        # The frames of the failed run hold its tensors.
-        traceback.clear_frames(failure.__traceback__)
-        self._release_memory()
-        if is_out_of_memory(failure):
-            lower = lower_precision(self.facts.dtype)
-            return out_of_memory(self._model.device, failure, lower)
-        return EngineError(
-            f"The model failed while answering ({type(failure).__name__}). Ask again; if "
-            "it fails again, load the model anew."
-        )
-
-    def _release_memory(self) -> None:
-        gc.collect()
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        return failed(failure, self._model.device, self.facts.dtype)
 
 
 def _ignore(piece: str) -> None:

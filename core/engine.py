@@ -7,11 +7,9 @@ the answer after the token under way; what was said so far is then the answer.
 from __future__ import annotations
 
 import copy
-import gc
 import statistics
 import threading
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,10 +28,9 @@ from transformers import (
 
 from core.banned_words import BannedWords, vocabulary_bytes
 from core.decoding import DecodeLoop, Job, decode_loop
-from core.device import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import AppError, EngineError, PromptError
 from core.evidence import Examiner, Said
-from core.generation import Pieces, Run, Stop, choosing, seed_of, seeded
+from core.generation import Pieces, Run, Stop, choosing, failed, release_memory, seed_of, seeded
 from core.model_view import Eye
 from core.prompt import (
     CLIP_MEAN,
@@ -412,7 +409,7 @@ class Engine:
         """Let go of the weights and their memory; the engine answers no more."""
         self._seen = self._loop = self._examiner = None
         del self._model
-        self._release_memory()
+        release_memory()
 
     # ---- the stages of an answer
 
@@ -517,24 +514,10 @@ class Engine:
 
     def _failed(self, failure: BaseException) -> AppError:
         """What to say of a failure of the model, whose memory is given back."""
-        # The frames of the failed run hold its tensors.
-        traceback.clear_frames(failure.__traceback__)
         self._seen = None
         if self._loop is not None:
             self._loop.release()
-        self._release_memory()
-        if is_out_of_memory(failure):
-            lower = lower_precision(self.facts.dtype)
-            return out_of_memory(self._model.device, failure, lower)
-        return EngineError(
-            f"The model failed while answering ({type(failure).__name__}). Ask again; if "
-            "it fails again, load the model anew."
-        )
-
-    def _release_memory(self) -> None:
-        gc.collect()
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        return failed(failure, self._model.device, self.facts.dtype)
 
 
 def _ignore(piece: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -11,6 +13,8 @@ from typing import Any, Protocol
 import torch
 from transformers import StoppingCriteria, TextIteratorStreamer
 
+from core.device import is_out_of_memory, lower_precision, out_of_memory
+from core.errors import AppError, EngineError
 from core.transcript import Sampling
 
 
@@ -129,3 +133,26 @@ class Pieces(TextIteratorStreamer):
     def _say(self, text: str) -> None:
         self.text_queue.put(text[self._said :])
         self._said = max(self._said, len(text))
+
+
+def failed(failure: BaseException, device: torch.device, dtype: str) -> AppError:
+    """What to say of a failure of the model on `device`, whose memory is given back.
+
+    `dtype` is the one that the engine's facts tell.
+    """
+    # The frames of the failed run hold its tensors.
+    traceback.clear_frames(failure.__traceback__)
+    release_memory()
+    if is_out_of_memory(failure):
+        return out_of_memory(device, failure, lower_precision(dtype))
+    return EngineError(
+        f"The model failed while answering ({type(failure).__name__}). Ask again; if "
+        "it fails again, load the model anew."
+    )
+
+
+def release_memory() -> None:
+    """Gives back to the card what nobody holds any more."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
