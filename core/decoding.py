@@ -22,7 +22,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from core.forward import Chosen, ForwardPass, forward_pass
+from core.forward import Chosen, ForwardPass, Prompt, forward_pass
 from core.prompt import IMAGE_TOKEN_INDEX, Inputs
 from core.transcript import Ending, Sampling
 
@@ -158,16 +158,16 @@ class DecodeLoop:
     def _launch(
         self, waiting: Iterator[Job], under_way: Collection[_Pass]
     ) -> _Pass | Decoded | None:
-        """The next job into a free slot, else a step of all busy ones, else nothing."""
-        if any(slot.answer is None for slot in self._slots):
-            job = next(waiting, None)
-            if job is not None:
-                return self._begin(job)
+        """A step of all busy slots, with the next job into a free one; nothing when all is said."""
         rows = {
             number: slot.answer
             for number, slot in enumerate(self._slots)
             if slot.answer is not None
         }
+        if len(rows) < len(self._slots):
+            job = next(waiting, None)
+            if job is not None:
+                return self._begin(job, rows)
         # Launched already, not heard yet.
         tokens = {
             number: len(answer.ids) + sum(answer in each.rows.values() for each in under_way)
@@ -175,27 +175,27 @@ class DecodeLoop:
         }
         if all(answer.most <= tokens[number] for number, answer in rows.items()):
             return None
-        return _Pass(self._forward.step(), rows, is_step=True)
+        return _Pass(self._forward.step(), rows, has_prompt=False)
 
     def _ahead(self, launched: _Pass | None) -> int:
         """How many passes may be under way unheard: none, where what is heard decides the next.
 
-        Between prefills is much to do that the device need not wait for.
+        Between prompts is much to do that the device need not wait for.
         """
         answers = [slot.answer for slot in self._slots if slot.answer is not None]
         is_free = self._forward.runs_ahead and all(answer.sampler.is_greedy for answer in answers)
         if launched is None or not is_free:
             return 0
-        return 1 if launched.is_step or len(self._slots) == 1 else 2
+        return 2 if launched.has_prompt and len(self._slots) > 1 else 1
 
     @torch.inference_mode()
-    def _begin(self, job: Job) -> _Pass | Decoded:
-        """Prefills `job` into the free slot that already holds the most of it."""
+    def _begin(self, job: Job, rows: dict[int, _AnswerUnderWay]) -> _Pass | Decoded:
+        """Prefills `job` into the free slot that already holds the most of it, and steps `rows`."""
         if job.is_stopped():
             return Decoded(job, (), Ending.STOPPED)
         positions = job.inputs.positions
         pixel_values = job.inputs.pixel_values
-        free = [number for number, slot in enumerate(self._slots) if slot.answer is None]
+        free = [number for number in range(len(self._slots)) if number not in rows]
         number = max(free, key=lambda n: self._slots[n].common(positions, pixel_values))
         slot = self._slots[number]
         # The last position is always run again: its logits are not kept.
@@ -210,10 +210,10 @@ class DecodeLoop:
         features = None
         if IMAGE_TOKEN_INDEX in new:
             features = self._forward.image_features(pixel_values)[-new.count(IMAGE_TOKEN_INDEX) :]
-        chosen = self._forward.prefill(number, begin, new, features)
+        chosen = self._forward.step(Prompt(number, begin, new, features))
         slot.hold(new, pixel_values)
-        slot.answer = _AnswerUnderWay(job, _Sampler(job, chosen.logits.device), begin)
-        return _Pass(chosen, {number: slot.answer}, is_step=False)
+        slot.answer = _AnswerUnderWay(job, _Sampler(job, self._forward.device), begin)
+        return _Pass(chosen, {**rows, number: slot.answer}, has_prompt=True)
 
     @torch.inference_mode()
     def _heard(self, this: _Pass) -> list[Decoded]:
@@ -224,13 +224,12 @@ class DecodeLoop:
             slot = self._slots[number]
             if slot.answer is not answer:
                 continue  # It ended after this pass was launched.
-            row = number if this.is_step else 0
-            if this.is_step:
+            if answer.ids:  # Else it was prefilled.
                 slot.positions.append(answer.ids[-1])
-            token = likeliest[row]
-            if not answer.sampler.is_greedy:
-                logits = this.chosen.logits[row : row + 1]
-                token = answer.sampler.choose(answer.ids, logits)
+            if answer.sampler.is_greedy:
+                token = likeliest(number)
+            else:
+                token = answer.sampler.choose(answer.ids, this.chosen.logits_of(number))
                 self._forward.take(number, token)
             ending = answer.take(token, self._eos_token_ids)
             if ending is not None:
@@ -242,11 +241,11 @@ class DecodeLoop:
 
 @dataclass(frozen=True, eq=False)
 class _Pass:
-    """A prefill (one row) or a step (a row a slot) that was launched, and for whom, by slot."""
+    """A step that was launched, with a prompt or without, and for whom, by slot."""
 
     chosen: Chosen
     rows: dict[int, _AnswerUnderWay]
-    is_step: bool
+    has_prompt: bool
 
 
 class _Slot:
@@ -259,14 +258,13 @@ class _Slot:
 
     def common(self, positions: Sequence[int], pixel_values: np.ndarray) -> int:
         """How many of the first `positions` the slot holds; none from another picture on."""
-        count = 0
-        for mine, wanted in zip(self.positions, positions, strict=False):
-            if mine != wanted:
-                break
-            count += 1
-        if IMAGE_TOKEN_INDEX in self.positions[:count] and not self._shows(pixel_values):
-            return self.positions.index(IMAGE_TOKEN_INDEX)
-        return count
+        mine = self.positions
+        most = min(len(mine), len(positions))
+        if IMAGE_TOKEN_INDEX in mine and not self._shows(pixel_values):
+            most = min(most, mine.index(IMAGE_TOKEN_INDEX))
+        if mine[:most] == list(positions[:most]):
+            return most
+        return next(at for at in range(most) if mine[at] != positions[at])
 
     def _shows(self, pixel_values: np.ndarray) -> bool:
         mine = self._pixel_values

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -211,8 +212,8 @@ class ForwardPass:
         # The original's conversation has some fifty positions beside the image's.
         whole = [IMAGE_TOKEN_INDEX] * len(features) + [0] * 50
         if len(whole) + 24 < length:
-            self.prefill(0, 0, whole, features).ids()
-            self.prefill(0, len(whole), [0] * 24, None).ids()
+            self.prefill(Prompt(0, 0, whole, features)).ids()
+            self.prefill(Prompt(0, len(whole), [0] * 24, None)).ids()
             self.step().ids()
         self.rest(0)
 
@@ -236,52 +237,43 @@ class ForwardPass:
         return tensor.to(self.device, non_blocking=True)
 
     @torch.inference_mode()
-    def prefill(self, slot: int, begin: int, ids: Sequence[int], features: Tensor | None) -> Chosen:
-        """Writes `ids` from position `begin` on, and leaves `slot` behind them.
+    def prefill(self, prompt: Prompt) -> Chosen:
+        """Writes `prompt` into its slot and leaves that behind it; the others stay where they are.
 
-        The ids of -200, one beside the other, are the rows of `features`. The result has one row.
+        The result has one row, that slot's.
         """
-        end = begin + len(ids)
-        if features is None and self._takes_short(begin, len(ids)):
-            logits = self._short_prefill(begin, ids)
-        elif features is not None and begin == 0 and self.takes_whole(len(ids)):
-            logits = self._whole_prefill(slot, ids, features)
+        ids, features, slot = prompt.ids, prompt.features, prompt.slot
+        if features is None and self._takes_short(prompt.begin, len(ids)):
+            logits = self._short_prefill(prompt.begin, ids)
+        elif prompt.is_whole and self.takes_whole(len(ids)):
+            assert features is not None
+            given = self._given(prompt)
+            name = f"whole {len(given)}"
+            logits = self._captured_once(name, self._whole, [given, features])(given, features)
         else:
-
-            def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
-                cache = layer.cache[slot]
-                self._operations.turn_and_keep(states, cache, self._cosine, self._sine, begin)
-                if layer is self._layers[-1]:
-                    # Of the others, nothing more is asked than their keys and values.
-                    states = states[-1:]
-                return self._attention(states, cache[:, :end])
-
-            states = self._through_layers(self._embedded(ids, features), attend)
-            logits = self._logits(states)
-            self._state[0, slot : slot + 1] = logits.argmax(-1)
-            self._state[1, slot] = end
-        self._positions[slot] = end
-        return Chosen(logits, self._told.of(self._state[0, slot : slot + 1]))
+            logits = self._alone(self._rows_of(prompt))
+        self._positions[slot] = prompt.end
+        return Chosen(logits, self._told.of(self._state[0, slot : slot + 1]), slot)
 
     def _through_layers(
         self,
         hidden: Tensor,
         attend: Callable[[DecoderLayer, Tensor, Tensor], Tensor],
-        row: Tensor | None = None,
+        last: Tensor | None = None,
     ) -> Tensor:
         """(rows, hidden) → the same, ready for the head.
 
         `attend` keeps what is to be kept of a layer's states (rows, heads × head_dim), and gives
-        (rows, query heads × head_dim), or only the last rows; it also gets what went into the
-        layer. Where only one `row`, int64 (1,), is asked for, it alone comes out.
+        (rows, query heads × head_dim); it also gets what went into the layer. Of the last layer
+        only the rows `last`, int64, may be asked for: then `attend` gives, and there come out,
+        no others.
         """
         operations, delta = self._operations, None
         for layer in self._layers:
             states = operations.normalised(hidden, delta, layer.attention_norm, self._eps)
             attention = attend(layer, layer.query_key_value(states), hidden)
-            hidden = hidden[-len(attention) :]
-            if row is not None and layer is self._layers[-1]:
-                attention, hidden = attention.index_select(0, row), hidden.index_select(0, row)
+            if last is not None and layer is self._layers[-1]:
+                hidden = hidden.index_select(0, last)
             delta = layer.output(attention)
             states = operations.normalised(hidden, delta, layer.mlp_norm, self._eps)
             delta = layer.down(operations.gated(layer.gate_up(states)))
@@ -297,9 +289,8 @@ class ForwardPass:
         if replay is None:
             while len(self._prefills) >= _PREFILLS:
                 del self._prefills[next(iter(self._prefills))]
-            state = self._state.clone()
-            replay = self._prefills[name] = captured(function, inputs, self.device) or function
-            self._state.copy_(state)
+            with self._state_kept():
+                replay = self._prefills[name] = captured(function, inputs, self.device) or function
         return replay
 
     def _takes_short(self, begin: int, count: int) -> bool:
@@ -330,26 +321,40 @@ class ForwardPass:
         mask = torch.zeros(is_hidden.shape, device=self.device, dtype=self.dtype)
         mask = mask.masked_fill_(is_hidden, float("-inf"))
 
-        def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
+        def attend(layer: DecoderLayer, states: Tensor) -> Tensor:
             kernels.turn_and_keep_at(states, layer.cache, self._cosine, self._sine, place)
-            return self._attention(states, layer.cache[0], mask)
+            attention = self._attention(states, layer.cache[0], mask)
+            return self._asked_for(layer, attention, count)
 
         hidden = functional.embedding(ids, self._embedding)
-        return self._stand(self._through_layers(hidden, attend, count - 1), place, count)
+        return self._alone(_Rows(hidden, attend, place, count))
 
     def takes_whole(self, count: int) -> bool:
         """Whether a prompt of `count` positions is best prefilled from its beginning."""
-        return self._kernels is not None and _rounded(count) <= min(self.length, _LONGEST_WHOLE)
+        rows = self._whole_rows(count)
+        return self._kernels is not None and rows <= min(self.length, _LONGEST_WHOLE)
 
-    def _whole_prefill(self, slot: int, ids: Sequence[int], features: Tensor) -> Tensor:
-        """A prompt with its picture, in any slot."""
+    def _whole_rows(self, count: int) -> int:
+        """How many a captured prefill of `count` has, so that with a row for each slot, where
+        there are several, they are a multiple."""
+        beside = self.slots if self.slots > 1 else 0
+        return -(-(count + beside) // _PREFILL_STEP) * _PREFILL_STEP - beside
+
+    def _given(self, prompt: Prompt) -> Tensor:
+        """A prompt with its picture, in any slot, as `_whole` takes it."""
+        ids = prompt.ids
+        rest = [0] * (self._whole_rows(len(ids)) - len(ids))
         first = ids.index(IMAGE_TOKEN_INDEX)
-        rows = _rounded(len(ids))
-        given = [max(number, 0) for number in ids] + [0] * (rows - len(ids))
-        given = self._sent(torch.tensor([*given, first, 0, slot, len(ids)]))
-        return self._captured_once(f"whole {rows}", self._whole, [given, features])(given, features)
+        numbers = [max(number, 0) for number in ids]
+        return self._sent(torch.tensor([*numbers, *rest, first, 0, prompt.slot, len(ids)]))
 
     def _whole(self, given: Tensor, features: Tensor) -> Tensor:
+        return self._alone(self._whole_prompt(given, features))
+
+    def _whole_beside(self, given: Tensor, features: Tensor) -> Tensor:
+        return self._step(self._state, self.length, self._whole_prompt(given, features))
+
+    def _whole_prompt(self, given: Tensor, features: Tensor) -> _Rows:
         """`given` int64: ids, of which only so many count; where the image begins; 0, where they
         begin; the slot; how many count."""
         kernels = self._kernels
@@ -361,7 +366,7 @@ class ForwardPass:
         shape = (len(ids), -1, self._head_dim)
         sizes = (self._heads, self._key_heads, self._key_heads)
 
-        def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
+        def attend(layer: DecoderLayer, states: Tensor) -> Tensor:
             kernels.turn_and_keep_at(states, layer.cache, self._cosine, self._sine, place)
             query, key, value = (
                 part.transpose(0, 1)[None] for part in states.view(shape).split(sizes, 1)
@@ -369,16 +374,40 @@ class ForwardPass:
             attention = functional.scaled_dot_product_attention(
                 query, key, value, is_causal=True, enable_gqa=self._heads != self._key_heads
             )
-            return attention[0].transpose(0, 1).reshape(len(ids), -1)
+            attention = attention[0].transpose(0, 1).reshape(len(ids), -1)
+            return self._asked_for(layer, attention, count)
 
-        return self._stand(self._through_layers(hidden, attend, count - 1), place, count)
+        return _Rows(hidden, attend, place, count)
 
-    def _stand(self, states: Tensor, place: Tensor, count: Tensor) -> Tensor:
-        """The slot at `place` goes on behind its `count` rows; the logits of its last, `states`."""
+    def _rows_of(self, prompt: Prompt) -> _Rows:
+        """Any prompt, not for capture."""
+        slot, begin, end = prompt.slot, prompt.begin, prompt.end
+
+        def attend(layer: DecoderLayer, states: Tensor) -> Tensor:
+            cache = layer.cache[slot]
+            self._operations.turn_and_keep(states, cache, self._cosine, self._sine, begin)
+            if layer is self._layers[-1]:
+                states = states[-1:]
+            return self._attention(states, cache[:, :end])
+
+        given = self._sent(torch.tensor([begin, slot, len(prompt.ids)]))
+        hidden = self._embedded(prompt.ids, prompt.features)
+        return _Rows(hidden, attend, given[:2], given[2:])
+
+    def _asked_for(self, layer: DecoderLayer, rows: Tensor, count: Tensor) -> Tensor:
+        """Of the last layer, of a prompt of `count`, only the last; of the others, nothing more
+        is asked there than their keys and values."""
+        return rows.index_select(0, count - 1) if layer is self._layers[-1] else rows
+
+    def _alone(self, prompt: _Rows) -> Tensor:
+        """The prompt's slot goes on behind it; the logits (1, vocab) of its last row."""
+        states = self._through_layers(
+            prompt.hidden, lambda layer, states, _: prompt.attend(layer, states), prompt.count - 1
+        )
         logits = self._logits(states)
-        begin, slot = place[:1], place[1:]
+        begin, slot = prompt.place[:1], prompt.place[1:]
         self._state[0].index_copy_(0, slot, logits.argmax(-1))
-        self._state[1].index_copy_(0, slot, begin + count)
+        self._state[1].index_copy_(0, slot, begin + prompt.count)
         return logits
 
     # ---- what is looked at afterwards
@@ -471,16 +500,29 @@ class ForwardPass:
         return attention[0].transpose(0, 1).reshape(count, -1)
 
     @torch.inference_mode()
-    def step(self) -> Chosen:
-        """One token further in every slot that is not at rest.
+    def step(self, prompt: Prompt | None = None) -> Chosen:
+        """One token further in every slot that is not at rest, and `prompt` into its own.
 
-        Writes each slot's token at its position; the likeliest of what follows is then its token.
-        The result has a row for each of the first slots, up to the last that is not at rest. Its
-        logits are written over by the next step.
+        They take one way through the layers, so that a matrix is read once for both. Writes each
+        slot's token at its position; the likeliest of what follows is then its token. The result
+        has a row for each of the first slots, up to the last that is not at rest, or the
+        prompt's alone. Its logits are written over by the next step.
         """
-        count = 1 + max(slot for slot, position in enumerate(self._positions) if position >= 0)
-        if not self._has_graphs:
-            span = max(self._positions) + 1
+        busy = [slot for slot, position in enumerate(self._positions) if position >= 0]
+        whole = prompt is not None and prompt.is_whole and self.takes_whole(len(prompt.ids))
+        if prompt is not None and (self.slots == 1 or not (busy or whole)):
+            return self.prefill(prompt)
+        count = 1 + max(busy if prompt is None else [*busy, prompt.slot])
+        span = max(self._positions) + 1
+        if whole:
+            assert prompt is not None
+            given, features = self._given(prompt), prompt.features
+            assert features is not None
+            inputs, name = [given, features], f"whole {len(given)} beside"
+            logits = self._captured_once(name, self._whole_beside, inputs)(*inputs)
+        elif prompt is not None:
+            logits = self._step(self._state[:, :count], span, self._rows_of(prompt))
+        elif not self._has_graphs:
             with _threads(self._weight_bytes + count * span * self._position_bytes):
                 logits = self._step(self._state[:, :count], span)
         else:
@@ -489,14 +531,22 @@ class ForwardPass:
                 self._capture()
             logits = self._replay() if self._replay else self._step(self._state, self.length)
         self._positions = [at if at < 0 else at + 1 for at in self._positions]
+        if prompt is not None:
+            self._positions[prompt.slot] = prompt.end
         return Chosen(logits[:count], self._told.of(self._state[0, :count]))
 
     @torch.inference_mode()
     def _capture(self) -> None:
-        """While a step is tried and captured nothing is kept of it."""
+        with self._state_kept():
+            function = partial(self._step, self._state, self.length)
+            self._replay = captured(function, [], self.device)
+
+    @contextmanager
+    def _state_kept(self) -> Iterator[None]:
+        """While something is tried and captured, slots rest, and nothing is kept of it."""
         state = self._state.clone()
         self._state[1] = -1
-        self._replay = captured(partial(self._step, self._state, self.length), [], self.device)
+        yield
         self._state.copy_(state)
 
     @torch.inference_mode()
@@ -510,27 +560,50 @@ class ForwardPass:
         self._state[1, slot] = -1
         self._positions[slot] = -1
 
-    def _step(self, state: Tensor, span: int) -> Tensor:
+    def _step(self, state: Tensor, span: int, prompt: _Rows | None = None) -> Tensor:
         """Goes on from `state` (2, rows), ids and positions, and changes it; float32 logits.
 
-        `span` positions of the cache are read at most.
+        `span` positions of the cache are read at most. The row of the `prompt`'s slot, which is
+        at rest, is then that of the prompt's end.
         """
         ids, positions = state
         hidden = functional.embedding(ids, self._embedding)
         if self._kernels is not None and len(hidden) == 1 and self._is_plain:
             logits = self._fused_step(self._kernels, hidden, positions)
         else:
-            operations: Any = self._operations
-            place = operations.place(positions, span, self.length)
-
-            def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
-                return operations.attend(states, layer.cache, self._cosine, self._sine, place)
-
-            logits = self._logits(self._through_layers(hidden, attend))
-        is_busy = positions >= 0
+            logits = self._logits(self._step_states(hidden, positions, span, prompt))
+        is_busy, ends = positions >= 0, positions
+        if prompt is not None:
+            begin, slot = prompt.place
+            is_its = torch.arange(len(ids), device=self.device) == slot
+            is_busy, ends = is_busy | is_its, torch.where(is_its, begin + prompt.count - 1, ends)
         ids.copy_(torch.where(is_busy, logits.argmax(-1), ids))
-        positions += is_busy
+        positions.copy_(ends + is_busy)
         return logits
+
+    def _step_states(
+        self, hidden: Tensor, positions: Tensor, span: int, prompt: _Rows | None
+    ) -> Tensor:
+        """(rows, hidden) → the same, ready for the head; the prompt's end in its slot's row."""
+        operations: Any = self._operations
+        place, count = operations.place(positions, span, self.length), len(hidden)
+        last = None
+        if prompt is not None:
+            own = torch.arange(count, device=self.device)
+            last = torch.where(own == prompt.place[1], count + prompt.count - 1, own)
+            hidden = torch.cat([hidden, prompt.hidden])
+
+        def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
+            steps = states[:count]
+            attention = operations.attend(steps, layer.cache, self._cosine, self._sine, place)
+            if prompt is None:
+                return attention
+            told = prompt.attend(layer, states[count:])
+            if layer is self._layers[-1]:
+                return attention.index_copy(0, prompt.place[1:], told)
+            return torch.cat([attention, told])
+
+        return self._through_layers(hidden, attend, last)
 
     @cached_property
     def _is_plain(self) -> bool:
@@ -561,15 +634,54 @@ class ForwardPass:
         return (self._head(states) if self._head.bits < 16 else self._lm_head(states)).float()
 
 
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What goes into `slot` from position `begin` on: the ids of -200, one beside the other, are
+    the rows of `features`."""
+
+    slot: int
+    begin: int
+    ids: Sequence[int]
+    features: Tensor | None
+
+    @property
+    def end(self) -> int:
+        return self.begin + len(self.ids)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.begin == 0 and self.features is not None
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """A prompt on its way through the layers: `hidden` (rows, hidden), of which the first `count`,
+    int64 (1,), are its own; `place` int64 (2,) is its first position and its slot.
+
+    `attend` keeps its keys and values, and gives its attention; of the last layer, that of its
+    last row alone.
+    """
+
+    hidden: Tensor
+    attend: Callable[[DecoderLayer, Tensor], Tensor]
+    place: Tensor
+    count: Tensor
+
+
 class Chosen:
-    """What a pass came to. `logits` float32 (rows, vocab) are good until the next pass."""
+    """What a pass came to, for the slots from `first` on."""
 
-    def __init__(self, logits: Tensor, told: Callable[[], list[int]]):
-        self.logits, self._told = logits, told
+    def __init__(self, logits: Tensor, told: Callable[[], list[int]], first: int = 0):
+        self.logits, self._told, self._first = logits, told, first
 
-    def ids(self) -> list[int]:
-        """The likeliest id of each row. Waits for the pass; good until four more have begun."""
-        return self._told()
+    def logits_of(self, slot: int) -> Tensor:
+        """float32 (1, vocab), good until the next pass."""
+        return self.logits[slot - self._first : slot - self._first + 1]
+
+    def ids(self) -> Callable[[int], int]:
+        """The likeliest id of each slot. Waits for the pass; good until four more have begun."""
+        told = self._told()
+        return lambda slot: told[slot - self._first]
 
 
 @contextmanager
@@ -581,11 +693,6 @@ def _attention_kernels() -> Iterator[None]:
         yield
     finally:
         torch.backends.cuda.enable_cudnn_sdp(before)
-
-
-def _rounded(count: int) -> int:
-    """How many rows a captured prefill of `count` has."""
-    return -(-count // _PREFILL_STEP) * _PREFILL_STEP
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from core.bench import SIZES, _config, _fill_randomly
 from core.checkpoint import open_engine, rebuild_buffers
 from core.device import choose_device, choose_dtype, device_name, weight_bits
 from core.engine import Engine
-from core.forward import forward_pass
+from core.forward import Prompt, forward_pass
 from core.loading import furnish, make_room
 from core.picture import Picture
 from core.precision import Quantised, quantise
@@ -263,7 +263,7 @@ def _ours(model: Any, pixels: Tensor, ids: list[int]) -> Tensor:
     forward.reserve(1, len(ids) + 1)
     prompt, steps = ids[:-_STEPS], ids[-_STEPS:]
     features = forward.image_features(pixels.numpy())
-    told = [forward.prefill(0, 0, prompt, features).logits.clone()]
+    told = [forward.prefill(Prompt(0, 0, prompt, features)).logits.clone()]
     for token in steps:
         forward.take(0, token)
         told.append(forward.step().logits.clone())

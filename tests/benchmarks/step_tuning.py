@@ -13,7 +13,7 @@ import sys
 import torch
 
 from core import bench, kernels
-from core.forward import ForwardPass
+from core.forward import ForwardPass, Prompt
 from core.transcript import ModelChoice
 
 WORK = [(1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (2, 8), (4, 1), (4, 2), (4, 4)]
@@ -30,7 +30,7 @@ def milliseconds(forward: ForwardPass) -> float:
     length = forward.length
     forward.release()
     forward.reserve(1, length)
-    forward.prefill(0, 0, [5] * 690, None)
+    forward.prefill(Prompt(0, 0, [5] * 690, None))
     forward.step().ids()
     times = []
     for _ in range(3):
