@@ -12,7 +12,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -97,8 +97,8 @@ class Painter:
     def __init__(self, device: str = "cpu") -> None:
         self._renderer = Renderer(load_sheet(ROOT / ".atlas"), device)
 
-    def paint(self, scene: Scene) -> Image.Image:
-        return pictures_of([scene], self._renderer, SIDE)[0]
+    def paint(self, scenes: Sequence[Scene]) -> list[Image.Image]:
+        return pictures_of(scenes, self._renderer, SIDE)
 
 
 def captions(kind: str, seed: int, count: int) -> Iterator[Case]:
