@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -24,7 +24,7 @@ from torch.nn.attention.bias import causal_lower_right
 from transformers import LlavaForConditionalGeneration
 
 from core.fit import LENGTH_STEP
-from core.graphs import Graph, Told, captured
+from core.graphs import Beside, Graph, Told, captured, forked
 from core.kernels import Kernels, Shape, kernels
 from core.matrices import DecoderLayer, Matrix, Speller, layer_bits
 from core.operations import TorchOperations
@@ -119,7 +119,8 @@ class ForwardPass:
         self._layers = [DecoderLayer.joined(layer, speller) for layer in language.layers]
         self._lm_head = model.lm_head
         self._head = Matrix.joined([self._lm_head], speller)
-        self._vision: Callable[[Tensor], Tensor] = VisionTower(model)
+        self._tower = self._vision = VisionTower(model)
+        self._vision_beside: Beside | None = None
         # The pixel values of the last picture, and what became of them.
         self._encoded: tuple[np.ndarray, Tensor] | None = None
         self._weight_bytes = self._head.nbytes + sum(layer.nbytes for layer in self._layers)
@@ -137,7 +138,7 @@ class ForwardPass:
         if self._has_graphs:
             size = model.config.vision_config.image_size
             self._pixels = torch.zeros(1, 3, size, size, device=self.device, dtype=self.dtype)
-            self._vision = captured(self._vision, [self._pixels], self.device) or self._vision
+            self._vision = captured(self._tower, [self._pixels], self.device) or self._tower
 
     @property
     def path(self) -> str:
@@ -183,6 +184,9 @@ class ForwardPass:
             self._state = torch.tensor([[0] * slots, [-1] * slots], device=self.device)
         self.slots, self.length = slots, length
         self._cosine, self._sine = self._tables(length)
+        if self._has_graphs and slots > 1 and self._vision_beside is None:
+            graph = captured(self._tower, [self._pixels], self.device, lane=1)
+            self._vision_beside = Beside(graph, self.device) if graph is not None else None
 
     def _tables(self, length: int) -> tuple[Tensor, Tensor]:
         """Cosine and sine, (length, head_dim); the sign of rotate_half is in the sine."""
@@ -193,7 +197,7 @@ class ForwardPass:
 
     def release(self) -> None:
         """Gives the cache and the captured step back."""
-        self._replay = self._encoded = None
+        self._replay = self._encoded = self._vision_beside = None
         self._prefills = {}
         self.slots = self.length = 0
         self._positions = []
@@ -222,11 +226,17 @@ class ForwardPass:
         """float32 (1, 3, size, size) → (image tokens, hidden size), projected.
 
         The next call for other values writes over it. Those of the same array are not made again:
-        a picture is encoded once for all that is asked about it, in whatever slots.
+        a picture is encoded once for all that is asked about it, in whatever slots. With several,
+        it is encoded beside the step under way.
         """
         if self._encoded is None or self._encoded[0] is not pixel_values:
             self._encoded = None
-            features = self._vision(self._sent(torch.from_numpy(pixel_values)).to(self.dtype))
+
+            def bring() -> Tensor:
+                return self._sent(torch.from_numpy(pixel_values)).to(self.dtype)
+
+            beside = self._vision_beside
+            features = beside(bring) if beside is not None else self._vision(bring())
             self._encoded = pixel_values, features
         return self._encoded[1]
 
@@ -552,12 +562,13 @@ class ForwardPass:
     @torch.inference_mode()
     def take(self, slot: int, token: int) -> None:
         """Goes on from `token` in `slot` instead of from the likeliest."""
-        self._state[0, slot] = token
+        # Assigned, it would first be brought from here, and that waits for all under way.
+        self._state[0, slot].fill_(token)
 
     @torch.inference_mode()
     def rest(self, slot: int) -> None:
         """Stays where it is from now on. What `slot` holds before its position is kept."""
-        self._state[1, slot] = -1
+        self._state[1, slot].fill_(-1)
         self._positions[slot] = -1
 
     def _step(self, state: Tensor, span: int, prompt: _Rows | None = None) -> Tensor:
@@ -594,16 +605,22 @@ class ForwardPass:
             hidden = torch.cat([hidden, prompt.hidden])
 
         def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
+            if prompt is None:
+                return operations.attend(states, layer.cache, self._cosine, self._sine, place)
+            # The prompt's is computing, the others' is reading: neither waits for the other.
+            with self._forked() as join:
+                told = prompt.attend(layer, states[count:])
             steps = states[:count]
             attention = operations.attend(steps, layer.cache, self._cosine, self._sine, place)
-            if prompt is None:
-                return attention
-            told = prompt.attend(layer, states[count:])
+            join()
             if layer is self._layers[-1]:
                 return attention.index_copy(0, prompt.place[1:], told)
             return torch.cat([attention, told])
 
         return self._through_layers(hidden, attend, last)
+
+    def _forked(self) -> AbstractContextManager[Callable[[], None]]:
+        return forked(self.device) if self.device.type == "cuda" else nullcontext(lambda: None)
 
     @cached_property
     def _is_plain(self) -> bool:

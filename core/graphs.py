@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
@@ -19,13 +20,18 @@ class Graph:
     """
 
     def __init__(
-        self, function: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device
+        self,
+        function: Callable[..., Tensor],
+        inputs: Sequence[Tensor],
+        device: torch.device,
+        lane: int = 0,
     ):
+        """What is to run beside another graph wants another `lane`."""
         self._inputs = [tensor.clone() for tensor in inputs]
         self._device = device
         with torch.cuda.device(self._device):
-            # Always the same, since for each stream cuBLAS takes 32 MB that it never gives back.
-            stream = _side_stream(self._device)
+            # One for a lane, since for each stream cuBLAS takes 32 MB that it never gives back.
+            stream = _stream(self._device, f"capture {lane}")
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 # The first calls choose kernels and take workspaces, which a capture may not.
@@ -44,18 +50,52 @@ class Graph:
         return self._output
 
 
-@lru_cache(maxsize=16)
-def _side_stream(device: torch.device) -> torch.cuda.Stream:
+class Beside:
+    """A graph in a stream of its own: what was launched before goes on while it computes.
+
+    Each output is a tensor of its own.
+    """
+
+    def __init__(self, graph: Graph, device: torch.device):
+        self._graph, self._device = graph, device
+        self._stream = _stream(device, "beside")
+        self._was_read = torch.cuda.Event()
+
+    def __call__(self, bring: Callable[[], Tensor]) -> Tensor:
+        """Of what `bring` brings to the device."""
+        with torch.cuda.device(self._device):
+            with torch.cuda.stream(self._stream):
+                given = bring()
+                self._stream.wait_event(self._was_read)
+                output = self._graph(given)
+            torch.cuda.current_stream().wait_stream(self._stream)
+            output = output.clone()
+            self._was_read.record()
+        return output
+
+
+@contextmanager
+def forked(device: torch.device) -> Iterator[Callable[[], None]]:
+    """Within, launches go beside those of the stream around it, which waits for them when the
+    function that is given is called."""
+    around, stream = torch.cuda.current_stream(device), _stream(device, "fork")
+    stream.wait_stream(around)
+    with torch.cuda.stream(stream):
+        yield lambda: around.wait_stream(stream)
+
+
+@lru_cache(maxsize=64)
+def _stream(device: torch.device, use: str) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
 @torch.inference_mode()
 def captured(
-    function: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device
+    function: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device, lane: int = 0
 ) -> Graph | None:
     """The graph of `function`, or None where the device refuses: then it is called as it is."""
     try:
-        return Graph(function, inputs, device)
+        return Graph(function, inputs, device, lane)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:

@@ -423,14 +423,23 @@ extern "C" __global__ void gate(u16* gates, int rows, int inner) {
 #define HALF_DIM (HEAD_DIM / 2)
 #define CHUNKS (HEAD_DIM / 8)
 
-// Eight dimensions of a head from `at` on, turned to `position`.
+// `x` turned, whose partner is `partner`; `cosine` and `sine` are those of its eight dimensions.
+__device__ __forceinline__ void turn(const float* x, const float* partner, const float* cosine,
+                                     const float* sine, float* out) {
+    const float4 c[2] = {*(const float4*)cosine, *(const float4*)(cosine + 4)};
+    const float4 s[2] = {*(const float4*)sine, *(const float4*)(sine + 4)};
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+        out[k] = fmaf(partner[k], (&s[k / 4].x)[k % 4], x[k] * (&c[k / 4].x)[k % 4]);
+}
+
+// Eight dimensions of a head from `at` on, turned to the position of `cosine` and `sine`.
 __device__ __forceinline__ void turned(const u16* head, int at, const float* cosine,
                                        const float* sine, float* out) {
     float x[8], partner[8];
     unpack(*(const uint4*)(head + at), x);
     unpack(*(const uint4*)(head + (at + HALF_DIM) % HEAD_DIM), partner);
-#pragma unroll
-    for (int k = 0; k < 8; k++) out[k] = fmaf(partner[k], sine[at + k], x[k] * cosine[at + k]);
+    turn(x, partner, cosine + at, sine + at, out);
 }
 
 // Prefill: turns queries and keys in place, and copies keys and values into one slot of the cache
@@ -454,13 +463,15 @@ extern "C" __global__ void turn_and_keep(u16* states, u16* cache, const float* c
     u16* mine = states + ((size_t)row * heads + head) * HEAD_DIM;
     uint4 low = *(const uint4*)(mine + at), high = *(const uint4*)(mine + at + HALF_DIM);
     if (head < queries + key_heads) {
-        float x[8], y[8];
-        const float* c = cosine + (size_t)(first + row) * HEAD_DIM;
-        const float* s = sine + (size_t)(first + row) * HEAD_DIM;
-        turned(mine, at, c, s, x);
-        turned(mine, at + HALF_DIM, c, s, y);
-        low = pack(x);
-        high = pack(y);
+        float x[8], y[8], turned_low[8], turned_high[8];
+        const float* c = cosine + (size_t)(first + row) * HEAD_DIM + at;
+        const float* s = sine + (size_t)(first + row) * HEAD_DIM + at;
+        unpack(low, x);
+        unpack(high, y);
+        turn(x, y, c, s, turned_low);
+        turn(y, x, c + HALF_DIM, s + HALF_DIM, turned_high);
+        low = pack(turned_low);
+        high = pack(turned_high);
         *(uint4*)(mine + at) = low;
         *(uint4*)(mine + at + HALF_DIM) = high;
     }

@@ -1,6 +1,7 @@
 """Whether the evidence for words points where it should, and doubt falls on what is wrong.
 
     python tests/benchmarks/evidence.py [--n 500] [--seed 1] [--device cuda] [--dtype 4-bit]
+                                        [--processes 8]
 
 `n` captions of each kind of `evidence_cases`, on scenes with known boxes, by the built-in model.
 Prints a table and, with --json, writes it down. With --calibrate it prints the numbers of
@@ -17,7 +18,10 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,7 @@ from core.transcript import (
     BUILT_IN,
     Answer,
     Ending,
+    EngineFacts,
     ModelChoice,
     Request,
     Sampling,
@@ -71,21 +76,18 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto", help="auto, float32, float16, 8-bit, 4-bit …")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--calibrate", action="store_true")
+    parser.add_argument("--processes", default=1, type=int, help="each with one thread")
     options = parser.parse_args()
-    choice = ModelChoice(BUILT_IN, options.device, options.dtype)
-    engine = open_engine(choice, lambda *_: None, NEVER)
-    seed = options.seed + (CALIBRATION_SEED if options.calibrate else 0)
-    exam = Exam(engine, Painter(options.device), seed, options.n, options.calibrate)
     started = time.perf_counter()
-    exam.take()
+    exam = _taken(options)
     if options.calibrate:
         calibrate(exam)
         return
     figures = {
         "seed": options.seed,
         "n": options.n,
-        "device": engine.facts.device_name,
-        "dtype": engine.facts.dtype,
+        "device": exam.facts.device_name,
+        "dtype": exam.facts.dtype,
         "seconds": round(time.perf_counter() - started, 1),
         **exam.figures(),
     }
@@ -94,15 +96,39 @@ def main() -> None:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
 
+def _taken(options: argparse.Namespace) -> Exam:
+    count = options.processes
+    if count == 1:
+        return _part(options, 0)
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        first, *others = pool.map(partial(_part, options), range(count))
+    for other in others:
+        first.join(other)
+    return first
+
+
+def _part(options: argparse.Namespace, share: int) -> Exam:
+    """What falls to one of the processes."""
+    if options.processes > 1:
+        torch.set_num_threads(1)
+    choice = ModelChoice(BUILT_IN, options.device, options.dtype)
+    engine = open_engine(choice, lambda *_: None, NEVER)
+    seed = options.seed + (CALIBRATION_SEED if options.calibrate else 0)
+    exam = Exam(engine.facts, seed, options.n, options.calibrate, share, options.processes)
+    exam.take(engine, Painter(options.device))
+    return exam
+
+
 @dataclass(eq=False)
 class Exam:
-    """All captions of a seed, judged. `n` of each kind."""
+    """All captions of a seed, judged, or a share of them. `n` of each kind."""
 
-    engine: Engine
-    painter: Painter
+    facts: EngineFacts
     seed: int
     n: int
     is_calibrating: bool = False
+    share: int = 0
+    shares: int = 1
     # By kind of claim, whether right; the model's own captions by themselves.
     doubts: dict[tuple[str, str, bool], list[float]] = field(
         default_factory=lambda: defaultdict(list)
@@ -111,26 +137,43 @@ class Exam:
     margins: dict[bool, list[float]] = field(default_factory=lambda: defaultdict(list))
     # Rows of signs, and from which kind of caption; None where right.
     signs: list[tuple[np.ndarray, str | None]] = field(default_factory=list)
+    _engine: Engine = field(init=False, repr=False)
+    _painter: Painter = field(init=False, repr=False)
 
-    def take(self) -> None:
+    def join(self, other: Exam) -> None:
+        """Take in what another share came to."""
+        for mine, more in (
+            (self.doubts, other.doubts),
+            (self.hits, other.hits),
+            (self.margins, other.margins),
+        ):
+            for key, values in more.items():
+                mine[key] += values  # type: ignore[index]
+        self.signs += other.signs
+
+    def take(self, engine: Engine, painter: Painter) -> None:
+        self._engine, self._painter = engine, painter
         for number, (case, pixels) in enumerate(self._painted()):
             request = Request(Picture(None, pixels), (Turn(case.prompt),), Sampling())
             if case.kind == OWN:
-                answer = self.engine.answer(request, lambda _: None, NEVER)
+                answer = self._engine.answer(request, lambda _: None, NEVER)
                 case = Case(OWN, case.scene, case.prompt, answer.text)
             else:
                 answer = Answer(case.caption, Ending.COMPLETE, 0, 0.0)
-            evidence = self.engine.evidence(request, answer, NEVER)
+            evidence = self._engine.evidence(request, answer, NEVER)
             self._judge(case, request, answer, evidence)
             if number % 50 == 0:
-                print(f"\r{number} of {(len(KINDS) + 1) * self.n}", end="", file=sys.stderr)
+                of = (len(KINDS) + 1) * self.n // self.shares
+                print(f"\r{number} of {of}", end="", file=sys.stderr)
         print(file=sys.stderr)
+        del self._engine, self._painter
 
     def _painted(self) -> Iterator[tuple[Case, Image.Image]]:
         cases = list(self._cases())
-        for begin in range(0, len(cases), _PAINTED_AT_ONCE):
+        begins = range(0, len(cases), _PAINTED_AT_ONCE)
+        for begin in begins[self.share :: self.shares]:
             part = cases[begin : begin + _PAINTED_AT_ONCE]
-            yield from zip(part, self.painter.paint([case.scene for case in part]), strict=True)
+            yield from zip(part, self._painter.paint([case.scene for case in part]), strict=True)
 
     def _cases(self) -> Iterator[Case]:
         for kind in KINDS:
@@ -143,8 +186,8 @@ class Exam:
     def _judge(self, case: Case, request: Request, answer: Answer, evidence: Evidence) -> None:
         content = [word for word in evidence.words if word.is_content]
         signs: dict[Word, np.ndarray] = {}
-        with self.engine._examining() as examiner:
-            said = self.engine._said(request, answer)
+        with self._engine._examining() as examiner:
+            said = self._engine._said(request, answer)
             if self.is_calibrating:
                 log_p = examiner._pass(said, examiner._features(said)).log_p
                 signs = dict(zip(content, doubt.signs(evidence.words, log_p), strict=True))
@@ -162,18 +205,18 @@ class Exam:
                 continue
             if case.kind == "true":
                 to_find.append((claim, words[-1]))
-            few = len(self.margins[claim.is_right]) < self.n // 5
+            few = len(self.margins[claim.is_right]) < self.n // 5 // self.shares
             if few and case.kind in {"true", "absent"} and question_about(answer.text, words[-1]):
-                presence = self.engine.look_again(request, answer, words[-1])
+                presence = self._engine.look_again(request, answer, words[-1])
                 self.margins[claim.is_right].append(presence.margin)
         if to_find:
             self._point(said, to_find)
 
     def _point(self, said: Said, to_find: Sequence[tuple[Claim, Word]]) -> None:
         words = [word for _, word in to_find]
-        with self.engine._examining() as examiner:
+        with self._engine._examining() as examiner:
             ours = examiner.gazes(said, words, WAYS)
-        maps = {**ours, **raw_averages(self.engine, said, words)}
+        maps = {**ours, **raw_averages(self._engine, said, words)}
         for way, found in maps.items():
             for (claim, _), values in zip(to_find, found, strict=True):
                 row, column = divmod(int(values.argmax()), values.shape[1])
