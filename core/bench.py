@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from core.engine import Engine
 from core.errors import Cancelled
 from core.loading import furnish, make_room
 from core.model_folder import built_in_model
-from core.picture import Picture
+from core.picture import Picture, open_picture
 from core.precision import Quantised, quantise
 from core.prompt import Tokenizer
 from core.transcript import Answer, EngineFacts, ModelChoice, Request, Sampling, Turn
@@ -39,6 +40,8 @@ PROMPT = "Please describe this image in detail."
 # figures use it.
 _PROMPT_TOKENS = 625
 _CAPTION_TOKENS = 64
+# How often each slot is filled.
+_ROUNDS = 8
 # Of random weights.
 _DEVIATION = 0.02
 
@@ -182,7 +185,7 @@ class _Run:
     ):
         self._plan, self._engine, self._stop = plan, engine, stop
         self._progress = on_progress
-        self._pictures = _pictures()
+        self._pictures = _samples() if engine.facts.knows_only_drawings else _pictures()
         self._prompt = PROMPT
         on_cuda = engine.facts.device.startswith("cuda")
         self._slots = (
@@ -196,7 +199,7 @@ class _Run:
         self._step(0.7, "Asking generate()")
         plain = self._engine.by_generate()
         theirs = self._figures(plain, min(2, self._plan.answers))
-        one_by_one = {str(n): self._captions(plain, n, count=4) for n in self._slots if n == 1}
+        one_by_one = {str(n): self._captions(plain, n, most=4) for n in self._slots if n == 1}
         theirs["captions_per_second"] = one_by_one
         seconds_of_reading = self._engine.bytes_per_token / limits["gemv_bytes_per_second"]
         ours["share_of_gemv"] = ours["tokens_per_second"] * seconds_of_reading
@@ -271,11 +274,11 @@ class _Run:
             raise Cancelled("Measuring was cancelled.")
         return engine.answer(request, lambda _: None, self._stop)
 
-    def _captions(self, engine: Engine, slots: int, count: int | None = None) -> float:
-        """Captions a second of pictures asked for one after the other."""
-        requests = [
-            self._request(new_tokens=_CAPTION_TOKENS) for _ in range(count or max(8, 2 * slots))
-        ]
+    def _captions(self, engine: Engine, slots: int, most: int | None = None) -> float:
+        """Captions a second of pictures asked for one after the other: of so many that the last,
+        when slots are empty, count little."""
+        number = most or max(8, _ROUNDS * slots)
+        requests = [self._request(new_tokens=_CAPTION_TOKENS) for _ in range(number)]
         # The first step with so many slots captures its graph. Of other pictures, since those that
         # a slot has seen cost it next to nothing.
         warm_up = [self._request(new_tokens=2) for _ in range(slots)]
@@ -295,6 +298,15 @@ def _median(values: Iterator[float]) -> float:
 
 def _seconds_per_token(answer: Answer) -> float:
     return answer.seconds / max(1, answer.tokens)
+
+
+def _samples() -> Iterator[Picture]:
+    """The samples over and over, no two alike: what the built-in model has some 60 words for."""
+    paths = sorted((built_in_model().parent / "samples").glob("*.png"))
+    for number in count():
+        picture = open_picture(paths[number % len(paths)])
+        picture.pixels.putpixel((0, 0), (number % 256, number // 256 % 256, number // 65536))
+        yield picture
 
 
 def _pictures() -> Iterator[Picture]:

@@ -1,7 +1,7 @@
 """Whether the evidence for words points where it should, and doubt falls on what is wrong.
 
     python tests/benchmarks/evidence.py [--n 500] [--seed 1] [--device cuda] [--dtype 4-bit]
-                                        [--processes 8]
+                                        [--processes 8] [--paint-on cuda]
 
 `n` captions of each kind of `evidence_cases`, on scenes with known boxes, by the built-in model.
 Prints a table and, with --json, writes it down. With --calibrate it prints the numbers of
@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--n", default=500, type=int)
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--paint-on", help="a card, though the model is on the processor")
     parser.add_argument("--dtype", default="auto", help="auto, float32, float16, 8-bit, 4-bit …")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--calibrate", action="store_true")
@@ -115,7 +116,7 @@ def _part(options: argparse.Namespace, share: int) -> Exam:
     engine = open_engine(choice, lambda *_: None, NEVER)
     seed = options.seed + (CALIBRATION_SEED if options.calibrate else 0)
     exam = Exam(engine.facts, seed, options.n, options.calibrate, share, options.processes)
-    exam.take(engine, Painter(options.device))
+    exam.take(engine, Painter(options.paint_on or options.device))
     return exam
 
 

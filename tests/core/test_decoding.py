@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from core.decoding import DecodeLoop, Job, decode_loop
+from core.forward import Prompt, forward_pass
 from core.prompt import IMAGE_TOKEN_INDEX, Inputs
 from core.transcript import Ending, Sampling
 
@@ -276,6 +277,45 @@ def test_a_slot_asks_for_the_next_picture_only_when_it_is_free() -> None:
         ended += 1
 
     assert ended == 9
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=str)
+def test_prompt_and_steps_that_go_one_way_come_to_what_they_come_to_alone(
+    device: str, dtype: torch.dtype
+) -> None:
+    if (device, dtype) == ("cpu", torch.float16):
+        pytest.skip("processors do not compute in it")
+    # On a card, of a shape that our kernels take.
+    shape = {"hidden_size": 256, "intermediate_size": 128, "initializer_range": 0.08}
+    model = tiny_model(device, dtype, **shape)
+    asked = [inputs(n, length=9 + n) for n in range(3)]
+    told: list[list[torch.Tensor]] = []
+    for is_together in (True, False):
+        forward = forward_pass(model)
+        assert forward is not None
+        forward.reserve(3, 256)
+        prompts = [
+            Prompt(n, 0, each.positions, forward.image_features(each.pixel_values).clone())
+            for n, each in enumerate(asked)
+        ]
+        rows = [
+            forward.prefill(prompt).logits_of(n).clone() for n, prompt in enumerate(prompts[:2])
+        ]
+        if is_together:
+            chosen = forward.step(prompts[2])
+            rows += [chosen.logits_of(n).clone() for n in range(3)]
+        else:
+            rows += list(forward.step().logits.clone().split(1))
+            rows.append(forward.prefill(prompts[2]).logits.clone())
+        chosen = forward.step()
+        rows += [chosen.logits_of(n).clone() for n in range(3)]
+        told.append(rows)
+
+    assert [len(rows) for rows in told] == [8, 8]
+    for together, alone in zip(*told, strict=True):
+        error = float((together - alone).norm() / alone.norm())
+        assert error < (1e-5 if dtype == torch.float32 else 0.01)
 
 
 def test_a_picture_that_comes_again_goes_to_the_slot_that_still_holds_it() -> None:
