@@ -37,17 +37,32 @@ def shares(need: MemoryNeed, main: int, cards: Sequence[Card], host: int | None)
 
 def spread(model: Any, room: Shares, main: int) -> str:
     """Put `model`, whose weights are in host memory, where `room` is; says in words where it is."""
-    from accelerate import dispatch_model, infer_auto_device_map
+    from accelerate import dispatch_model
 
-    # The vision tower, the projector and the table of words come first, so they are on `main`.
+    places = placed(model, room)
+    dispatch_model(model, places, main_device=torch.device("cuda", main))
+    return told(places)
+
+
+def placed(model: Any, room: Shares) -> dict[str, Any]:
+    """Where each part of `model` goes: what a picture and words meet first into the first room."""
+    from accelerate import infer_auto_device_map
+
+    # accelerate fills cards by their numbers; the main one is to be the first.
+    cards = [card for card in room if card != "cpu"]
+    memory: dict[int | str, int | str] = {n: room[card] for n, card in enumerate(cards)}
+    memory["cpu"] = room["cpu"]
+    # The vision tower, the projector and the table of words are the first parts of a model.
     places = infer_auto_device_map(
         model,
-        max_memory=dict(room),
+        max_memory=memory,
         no_split_module_classes=list(model._no_split_modules or ()),
         dtype=model.dtype,
     )
-    dispatch_model(model, places, main_device=torch.device("cuda", main))
-    return told(places)
+    return {
+        name: cards[place] if isinstance(place, int) else str(place)
+        for name, place in places.items()
+    }
 
 
 def told(places: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 import pytest
+import torch
 
 from core.fit import Card, MemoryNeed
-from core.spread import shares, told
+from core.spread import placed, shares, told
 
 NEED = MemoryNeed(weights=14, cache=2, activations=1, overhead=1)
 
@@ -23,6 +24,21 @@ def test_card_where_words_go_in_comes_first():
 def test_full_card_takes_no_part():
     assert shares(NEED, 0, cards(10, 1), 30) == {0: 6, "cpu": 29}
     assert shares(NEED, 1, cards(10, 1), 30) is None
+
+
+def test_picture_and_words_go_into_the_main_card_whatever_its_number():
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
+    from transformers import LlavaForConditionalGeneration as Llava
+
+    text = LlamaConfig(hidden_size=64, intermediate_size=256, num_hidden_layers=8, vocab_size=500)
+    vision = CLIPVisionConfig(hidden_size=48, intermediate_size=64, num_hidden_layers=2)
+    with torch.device("meta"):
+        model = Llava(LlavaConfig(text_config=text, vision_config=vision))
+    size = sum(tensor.nbytes for tensor in model.parameters())
+    places = placed(model, {1: int(0.7 * size), 0: int(0.7 * size), "cpu": 2 * size})
+    assert places["model.vision_tower"] == places["model.language_model.embed_tokens"] == 1
+    assert places["lm_head"] == 0
+    assert set(places.values()) == {0, 1}
 
 
 @pytest.mark.parametrize("host", [None, 8, 14])
