@@ -125,8 +125,8 @@ class Told:
         self._next = (self._next + 1) % self._AT_ONCE
         buffer = self._buffers[self._next][: len(ids)]
         buffer.copy_(ids, non_blocking=True)
-        event = torch.cuda.Event()
-        event.record()
+        # Of the card that the ids are on, which need not be the current one.
+        event = torch.cuda.current_stream(ids.device).record_event()
 
         def wait() -> list[int]:
             event.synchronize()

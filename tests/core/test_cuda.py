@@ -1,4 +1,7 @@
-"""The pipeline on a graphics card; also `python tests/core/test_cuda.py`, without pytest."""
+"""The pipeline on a graphics card; also `python tests/core/test_cuda.py`, without pytest.
+
+Words after it choose among the tests: `python tests/core/test_cuda.py spread cards`.
+"""
 
 import gc
 import json
@@ -345,6 +348,82 @@ def test_model_spread_over_card_and_host_says_what_it_says_on_the_card(tmp_path)
     engine.close()
 
 
+def test_model_spread_over_two_cards_says_what_it_says_on_one(tmp_path):
+    if not has_two_cards():
+        return
+    sizes = replace(TINY, hidden=512, mlp=2048, layers=8, heads=8)
+    folder = write_original_layout(tmp_path / "model", random_weights(sizes), sizes)
+    whole = load(folder, dtype="float32")
+    wanted = ask(whole, Sampling(max_new_tokens=20))[0].output_ids
+    parameters = whole.facts.memory_bytes // 4
+    whole.close()
+    settings = json.loads((folder / "config.json").read_text())
+    tower = json.loads((folder / "clip" / "config.json").read_text())
+    need = memory_need(settings, "float32", tower=tower, parameters=parameters)
+    for main in (0, 1):
+        before = [torch.cuda.memory_allocated(card) for card in range(2)]
+        # Either holds some three quarters of the weights.
+        with free_memory_of(need.total - need.weights // 4):
+            choice = ModelChoice(str(folder), f"cuda:{main}", "float32", may_spread=True)
+            engine = open_engine(choice, lambda *_: None, threading.Event())
+        assert engine.facts.notes[-1] == "The model lies on 2 graphics cards."
+        lies = dict.fromkeys(range(2), 0)
+        for tensor in engine._model.parameters():
+            lies[tensor.device.index] += tensor.nbytes
+        sys.stderr.write(f"bytes by card: {lies}, words go in at cuda:{main}\n")
+        assert all(0 < size < 0.9 * need.weights for size in lies.values())
+        sampling = Sampling(max_new_tokens=20)
+        for _ in range(2):
+            answer, pieces = ask(engine, sampling)
+            assert answer.output_ids == wanted
+            assert "".join(pieces) == answer.text
+        assert ask(engine, Sampling(max_new_tokens=200), stop_after=1)[0].ending is Ending.STOPPED
+        engine.close()
+        for card in range(2):
+            assert torch.cuda.memory_allocated(card) < before[card] + 100e6
+
+
+def test_other_architecture_spread_over_two_cards_says_what_it_says_on_one(tmp_path):
+    if not has_two_cards():
+        return
+    for family in FAMILIES:
+        folder = write_chat_model(tmp_path / family, family)
+        whole = load(folder, dtype="float32")
+        wanted = ask(whole, Sampling(max_new_tokens=12))[0].output_ids
+        parameters = whole.facts.memory_bytes // 4
+        whole.close()
+        config = json.loads((folder / "config.json").read_text())
+        need = memory_need(config, "float32", parameters=parameters)
+        with free_memory_of(need.total - need.weights // 4):
+            choice = ModelChoice(str(folder), "cuda:0", "float32", may_spread=True)
+            engine = open_engine(choice, lambda *_: None, threading.Event())
+        sys.stderr.write(f"{family}: {engine.facts.notes[-1]}\n")
+        assert ask(engine, Sampling(max_new_tokens=12))[0].output_ids[:4] == wanted[:4], family
+        engine.close()
+
+
+def test_second_card_says_what_the_first_says(tmp_path):
+    """Captured work, kernels of our own and ids that come back, where another card is current."""
+    if not has_two_cards():
+        return
+    sizes = replace(TINY, hidden=256, mlp=688, heads=4)
+    folders = [
+        write_original_layout(tmp_path / "model", random_weights(sizes), sizes),
+        write_chat_model(tmp_path / "gemma3", "gemma3"),
+    ]
+    for folder in folders:
+        for dtype in ("16-bit", "8-bit", "4-bit"):
+            said = []
+            for card in range(2):
+                engine = load(folder, f"cuda:{card}", dtype)
+                assert {tensor.device.index for tensor in engine._model.parameters()} == {card}
+                said.append([ask(engine, Sampling(max_new_tokens=60))[0] for _ in range(2)])
+                engine.close()
+            ids = [answer.output_ids for answers in said for answer in answers]
+            assert all(each == ids[0] for each in ids), (folder.name, dtype, ids)
+        assert torch.cuda.current_device() == 0
+
+
 def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_path):
     for family in FAMILIES:
         folder = write_chat_model(tmp_path / family, family)
@@ -361,6 +440,16 @@ def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_
             assert ask(engine, Sampling(max_new_tokens=12))[0].output_ids
             assert {tensor.device.type for tensor in engine._model.parameters()} == {"cuda"}
             engine.close()
+
+
+def has_two_cards() -> bool:
+    """False where a test is left out because there are fewer; says so."""
+    if torch.cuda.device_count() > 1:
+        return True
+    if __name__ != "__main__":
+        pytest.skip("two CUDA graphics cards are needed")
+    sys.stderr.write("left out, as two CUDA graphics cards are needed\n")
+    return False
 
 
 @contextmanager
@@ -391,9 +480,9 @@ def _run_all() -> int:
     if not torch.cuda.is_available():
         sys.stderr.write("No CUDA graphics card is here; nothing was run.\n")
         return 0
-    failed = 0
+    failed, words = 0, sys.argv[1:]
     for name, test in list(globals().items()):
-        if name.startswith("test_"):
+        if name.startswith("test_") and (not words or any(word in name for word in words)):
             started = time.perf_counter()
             try:
                 with tempfile.TemporaryDirectory() as folder:
