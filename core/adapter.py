@@ -2,17 +2,23 @@
 
 Such a folder holds the two thin matrices of each changed one, and whole what was trained beside
 them, the projector above all (`non_lora_trainables.bin`).
+
+The plain kind, which every published LoRA of LLaVA is, is added here. What changes the meaning of
+the thin matrices is for peft to know, an extra of the program: the packages leave it out, since it
+imports models of transformers that they do not carry, and takes seconds to.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import CheckpointError
 from core.model_safety import read_settings
@@ -20,12 +26,18 @@ from core.weights import from_original, from_transformers, open_shard, reading
 
 TRAINED_WHOLE = "non_lora_trainables.bin"
 _FILES = ("adapter_model.safetensors", "adapter_model.bin")
-_PARTS = (".lora_A.weight", ".lora_B.weight")
-# Each changes what the thin matrices mean, and none was used for LLaVA.
+_DOWN, _UP, _MAGNITUDE = ".lora_A.weight", ".lora_B.weight", ".lora_magnitude_vector"
+_PARTS = (_DOWN, _UP, _MAGNITUDE)
+# What peft does with the thin matrices beyond adding their product.
+_FOR_PEFT = ("use_dora", "rank_pattern", "alpha_pattern")
+# Each brings other tensors than those, or layers of its own, and none was used for LLaVA.
 _OTHER_KINDS = (
-    *("use_dora", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "modules_to_save"),
-    *("layer_replication", "use_qalora", "trainable_token_indices"),
+    *("modules_to_save", "layer_replication", "use_qalora", "trainable_token_indices"),
+    *("lora_bias", "target_parameters", "alora_invocation_tokens", "megatron_config"),
 )
+# These begin by taking something out of the base's weights, which the folder does not hold.
+_CHANGES_BASE = re.compile("pissa|olora|corda|loftq|lora_ga", re.IGNORECASE)
+_LARGEST_RANK = 65_536
 
 
 def from_trained_whole(name: str) -> str | None:
@@ -40,10 +52,11 @@ def _without_wrapper(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Change:
-    """The two matrices of one of the model's: float (rank, in) and (out, rank)."""
+    """The two matrices of one of the model's: float (rank, in) and (out, rank); DoRA's (out)."""
 
-    down: torch.Tensor
-    up: torch.Tensor
+    down: Tensor
+    up: Tensor
+    magnitude: Tensor | None = None
 
 
 @torch.no_grad()
@@ -52,10 +65,12 @@ def merge(model: nn.Module, folder: Path) -> None:
 
     Raises CheckpointError for one that is of another kind, or for another model.
     """
-    scale = _scale(folder)
+    settings = _settings(folder)
+    changes = _changes(folder)
     own = {from_transformers(name): weight for name, weight in model.named_parameters()}
-    for name, change in _changes(folder).items():
-        weight = own.get(from_original(name))
+    weights: dict[str, Tensor] = {}
+    for name, change in changes.items():
+        weight = own.get(from_original(f"{name}.weight"))
         if weight is None or change.up.shape[1] != change.down.shape[0]:
             raise _damaged(folder)
         if (change.up.shape[0], change.down.shape[1]) != tuple(weight.shape):
@@ -63,30 +78,138 @@ def merge(model: nn.Module, folder: Path) -> None:
                 f"The LoRA in “{folder.name}” is for another size of model than its base has. "
                 "Put the base that adapter_config.json names beside it."
             )
+        weights[name] = weight
+    if kinds := [kind for kind in _FOR_PEFT if settings.get(kind)]:
+        _merge_with_peft(folder, kinds[0], settings, weights, changes)
+        return
+    scale = settings["lora_alpha"] / (
+        math.sqrt(settings["r"]) if settings.get("use_rslora") else settings["r"]
+    )
+    for name, weight in weights.items():
+        change = changes[name]
+        if change.magnitude is not None or len(change.down) != settings["r"]:
+            raise _damaged(folder)
         product = change.up.to(weight.device).float() @ change.down.to(weight.device).float()
         weight.copy_(weight.float() + scale * product)
 
 
-def _scale(folder: Path) -> float:
+def _settings(folder: Path) -> dict[str, Any]:
+    """Those of an adapter that can be merged here or by peft."""
     settings = read_settings(folder / "adapter_config.json")
-    rank, alpha = settings.get("r"), settings.get("lora_alpha")
     others = [name for name in _OTHER_KINDS if settings.get(name)]
     if settings.get("bias", "none") != "none":
         others.append("bias")
     if settings.get("peft_type", "LORA") != "LORA":
         others.append(str(settings["peft_type"]))
+    if _CHANGES_BASE.match(begin := str(settings.get("init_lora_weights"))):
+        others.append(begin)
     if others:
         raise CheckpointError(
             f"The adapter in “{folder.name}” uses {others[0]}, which Onlooker does not know. Merge "
             "it with its base model first."
         )
-    if not (isinstance(rank, int) and isinstance(alpha, int | float) and 1 <= rank <= 65_536):
+    if not (_is_rank(settings.get("r")) and _is_number(settings.get("lora_alpha"))):
         raise _damaged(folder)
-    return alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank)
+    # peft takes their keys for regular expressions, and a folder comes from anybody.
+    patterns = (
+        (settings.get("rank_pattern"), _is_rank),
+        (settings.get("alpha_pattern"), _is_number),
+    )
+    for pattern, is_right in patterns:
+        if not all(
+            re.fullmatch(r"\^?[\w.]+", key) and is_right(value)
+            for key, value in _pairs(folder, pattern)
+        ):
+            raise _damaged(folder)
+    return settings
+
+
+def _pairs(folder: Path, pattern: Any) -> Iterator[tuple[str, Any]]:
+    if pattern and not isinstance(pattern, Mapping):
+        raise _damaged(folder)
+    yield from (pattern or {}).items()
+
+
+def _is_rank(value: Any) -> bool:
+    return _is_number(value) and isinstance(value, int) and 1 <= value <= _LARGEST_RANK
+
+
+def _is_number(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def _merge_with_peft(
+    folder: Path,
+    kind: str,
+    settings: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    changes: Mapping[str, _Change],
+) -> None:
+    """The same by peft, one matrix after the other, so that little memory is taken beside them."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise CheckpointError(
+            f"The adapter in “{folder.name}” uses {kind}, for which Onlooker needs peft. Install "
+            "onlooker[lora], or merge the adapter with its base model first."
+        ) from error
+    config = LoraConfig(
+        r=settings["r"],
+        lora_alpha=settings["lora_alpha"],
+        use_rslora=bool(settings.get("use_rslora")),
+        use_dora=bool(settings.get("use_dora")),
+        rank_pattern=dict(settings.get("rank_pattern") or {}),
+        alpha_pattern=dict(settings.get("alpha_pattern") or {}),
+        target_modules=list(weights),
+        inference_mode=True,
+    )
+    tree = _Tree(weights)
+    inject_adapter_in_model(config, tree, low_cpu_mem_usage=True)
+    for name, weight in weights.items():
+        layer: Any = tree.get_submodule(name)
+        change = changes[name]
+        parts = {"lora_A": change.down, "lora_B": change.up}
+        if change.magnitude is not None:
+            parts["lora_magnitude_vector"] = change.magnitude
+        try:
+            wanted = {key for key in layer.state_dict() if "lora_" in key}
+            given = {
+                f"{part}.default.weight": tensor.to(weight.device).float()
+                for part, tensor in parts.items()
+            }
+            if wanted != set(given):
+                raise _damaged(folder)
+            layer.load_state_dict(given, strict=False, assign=True)
+            layer.merge()
+        except RuntimeError as error:
+            raise _damaged(folder) from error
+        # Some kinds leave a new tensor, and the model's lies in one with its neighbours.
+        weight.copy_(layer.get_base_layer().weight)
+        layer.delete_adapter("default")
+
+
+class _Tree(nn.Module):
+    """Linear layers of these weights under their names, and nothing else."""
+
+    def __init__(self, weights: Mapping[str, Tensor]):
+        super().__init__()
+        for name, weight in weights.items():
+            place: nn.Module = self
+            *parents, last = name.split(".")
+            for parent in parents:
+                if parent not in place._modules:
+                    place.add_module(parent, nn.Module())
+                place = place.get_submodule(parent)
+            with torch.device("meta"):
+                linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+            # The same memory, but a parameter of its own.
+            linear.weight = nn.Parameter(weight.data, requires_grad=False)
+            place.add_module(last, linear)
 
 
 def _changes(folder: Path) -> dict[str, _Change]:
-    """By the name of the matrix that changes, as the original layout calls it."""
+    """By the module whose matrix changes, as the original layout calls it."""
     path = next((folder / name for name in _FILES if (folder / name).is_file()), None)
     if path is None:
         raise CheckpointError(
@@ -96,18 +219,21 @@ def _changes(folder: Path) -> dict[str, _Change]:
     shard = open_shard(path)
     found: dict[str, dict[str, Any]] = {}
     for name in shard.names():
-        part = next((part for part in _PARTS if name.endswith(part)), None)
+        plain = name.removesuffix(".weight") if f"{_MAGNITUDE}." in name else name
+        part = next((part for part in _PARTS if plain.endswith(part)), None)
         if part is None:
             raise _damaged(folder)
         with reading(path):
             tensor = shard.tensor(name)
-        if tensor.dim() != 2 or not tensor.is_floating_point():
+        if tensor.dim() != (1 if part == _MAGNITUDE else 2) or not tensor.is_floating_point():
             raise _damaged(folder)
-        plain = _without_wrapper(name).removesuffix(part)
-        found.setdefault(f"{plain}.weight", {})[part] = tensor
-    if any(len(parts) != 2 for parts in found.values()):
+        found.setdefault(_without_wrapper(plain).removesuffix(part), {})[part] = tensor
+    if any(_DOWN not in parts or _UP not in parts for parts in found.values()):
         raise _damaged(folder)
-    return {name: _Change(parts[_PARTS[0]], parts[_PARTS[1]]) for name, parts in found.items()}
+    return {
+        name: _Change(parts[_DOWN], parts[_UP], parts.get(_MAGNITUDE))
+        for name, parts in found.items()
+    }
 
 
 def _damaged(folder: Path) -> CheckpointError:

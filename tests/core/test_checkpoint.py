@@ -412,9 +412,14 @@ def change_settings(path: Path, **changes):
     [
         ({"base_model_name_or_path": "someone/elsewhere"}, "LoRA for the model “someone/elsewhere"),
         ({"base_model_name_or_path": None}, "does not say which model"),
-        ({"use_dora": True}, "uses use_dora"),
+        ({"modules_to_save": ["lm_head"]}, "uses modules_to_save"),
+        ({"megatron_config": {"a": 1}}, "uses megatron_config"),
+        ({"init_lora_weights": "pissa_niter_4"}, "uses pissa_niter_4"),
         ({"peft_type": "IA3"}, "uses IA3"),
         ({"bias": "all"}, "uses bias"),
+        ({"rank_pattern": {"(.*)*x": 4}}, "damaged"),
+        ({"rank_pattern": {"q_proj": 10**12}}, "damaged"),
+        ({"alpha_pattern": ["q_proj"]}, "damaged"),
         ({"r": 0}, "damaged"),
         ({"lora_alpha": "eight"}, "damaged"),
     ],
@@ -424,6 +429,90 @@ def test_lora_that_cannot_be_used_is_refused(opened, lora, changes, cause):
     change_settings(folder / "adapter_config.json", **changes)
     with pytest.raises(CheckpointError, match=cause):
         opened(folder)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"use_rslora": True},
+        {"target_modules": ["q_proj", "v_proj"]},
+        {"rank_pattern": {"q_proj": 2}, "alpha_pattern": {"layers.1.mlp.up_proj": 40}},
+        {"use_dora": True},
+        {"use_dora": True, "use_rslora": True, "rank_pattern": {"down_proj": 7}},
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # In peft.
+def test_lora_becomes_what_peft_itself_makes_of_it(opened, lora, how, dtype):
+    peft = pytest.importorskip("peft")
+    folder, _ = lora()
+    base = folder.parent / "vicuna"
+    model = llama_of(base)
+    modules = [f"{kind}_proj" for kind in ("q", "k", "v", "o", "gate", "up", "down")]
+    config = peft.LoraConfig(
+        **{"r": 4, "lora_alpha": 6, "target_modules": modules, "init_lora_weights": False} | how
+    )
+    wrapped = peft.PeftModel(model, config)
+    generator = torch.Generator().manual_seed(5)
+    for name, parameter in wrapped.named_parameters():
+        if "magnitude" in name:
+            factors = 0.5 + torch.rand(parameter.shape, generator=generator)
+            parameter.data *= factors
+    for path in folder.glob("adapter*"):
+        path.unlink()
+    wrapped.save_pretrained(folder)
+    change_settings(folder / "adapter_config.json", base_model_name_or_path=str(base))
+    mine = opened(folder, dtype)._model
+    theirs = wrapped.merge_and_unload().state_dict()
+    compared = 0
+    for name, weight in mine.model.language_model.state_dict().items():
+        if "proj" in name:
+            wanted = theirs[f"model.{name}"].to(weight.dtype)
+            # The base is rounded before the sum there, and after it here.
+            tolerance = 1e-5 if dtype == "float32" else 2e-2
+            torch.testing.assert_close(weight, wanted, atol=tolerance, rtol=tolerance)
+            compared += 1
+    assert compared == 7 * TINY.layers
+
+
+def llama_of(base: Path):
+    """transformers' own language model with the weights that `base` has."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=TINY.vocabulary,
+        hidden_size=TINY.hidden,
+        intermediate_size=TINY.mlp,
+        num_hidden_layers=TINY.layers,
+        num_attention_heads=TINY.heads,
+    )
+    model = LlamaForCausalLM(config)
+    weights = {}
+    for path in base.glob("*.safetensors"):
+        weights |= load_file(path)
+    own = {name: weights[name].float() for name in model.state_dict()}
+    model.load_state_dict(own)
+    return model
+
+
+def test_lora_of_another_kind_than_the_plain_one_says_that_it_needs_peft(opened, lora, monkeypatch):
+    folder, _ = lora()
+    change_settings(folder / "adapter_config.json", use_dora=True)
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(CheckpointError, match=r"needs peft. Install onlooker\[lora\]"):
+        opened(folder)
+
+
+def test_lora_without_the_tensors_that_its_kind_has_is_an_error(opened, lora):
+    pytest.importorskip("peft")
+    folder, _ = lora()
+    for changes in ({"use_dora": True}, {"rank_pattern": {"q_proj": 3}}, {"r": 5}):
+        before = (folder / "adapter_config.json").read_text()
+        change_settings(folder / "adapter_config.json", **changes)
+        with pytest.raises(CheckpointError, match="damaged"):
+            opened(folder)
+        (folder / "adapter_config.json").write_text(before)
 
 
 def test_lora_of_another_size_or_cut_short_is_an_error(opened, lora):
