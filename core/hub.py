@@ -44,6 +44,11 @@ _RATE_SECONDS = 5.0
 _SPARE_BYTES = 200_000_000
 _LARGEST_LISTING = 50_000_000
 _READ_BYTES = 2**20
+# Files that are moved at once: a content network gives each connection only so much.
+_CONNECTIONS = 4
+# More than 50 GB at a time is not given by plain HTTP, as huggingface_hub's own download says; a
+# larger file is asked for in ranges, which it goes on with in the same way.
+_LONGEST_ANSWER = 40_000_000_000
 
 # What loaders read, and nothing else: no program code, no pictures, no weights in other formats.
 _SETTINGS = frozenset(
@@ -100,6 +105,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+_DOWNLOADING = "Downloading"
 
 
 def fetch(
@@ -219,6 +225,7 @@ class _Download:
         self._stop = stop
         self._pace = _Pace()
         self._stage = "Asking the hub"
+        self._files: dict[str, str] = {}
         self._total = 0
         self._done = 0
         self._moved = 0
@@ -228,7 +235,15 @@ class _Download:
         """Tell how far it is."""
         rate = self._pace.rate(self._moved)
         left = (self._total - self._done) / rate if rate > 0 else None
-        self._on_progress(Progress(self._stage, self._done, self._total, rate, left))
+        self._on_progress(Progress(self._told(), self._done, self._total, rate, left))
+
+    def _told(self) -> str:
+        """What is done now, of the files under way together."""
+        stages = list(self._files.values()) or [self._stage]
+        count = sum(stage.startswith(_DOWNLOADING) for stage in stages)
+        if count > 1:
+            return f"{_DOWNLOADING} {count} files"
+        return next((stage for stage in stages if stage.startswith(_DOWNLOADING)), stages[0])
 
     async def run(self, hub_id: str, is_part: bool) -> Path:
         from huggingface_hub import get_async_session
@@ -293,7 +308,7 @@ class _Download:
     async def _list(self, hub_id: str) -> Record:
         self._stage = "Asking the hub"
         address = f"{self._hub.endpoint}/api/models/{hub_id}/revision/main?blobs=true"
-        text = await self._patiently(lambda: self._read(hub_id, address))
+        text = await self._patiently("", lambda: self._read(hub_id, address), lambda: 0)
         try:
             record = _record_of(hub_id, json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -321,10 +336,23 @@ class _Download:
     # The files
 
     async def _get_all(self, place: Place, record: Record, files: list[HubFile]) -> None:
-        for file in files:
-            if not place.is_whole(record, file):
-                await self._get(place, record, file)
-            place.put(record, file)
+        """Several at once; the first failure ends the others, whose bytes are kept."""
+        gate, failure = asyncio.Semaphore(_CONNECTIONS), None
+
+        async def get(file: HubFile) -> None:
+            async with gate:
+                if not place.is_whole(record, file):
+                    await self._get(place, record, file)
+                place.put(record, file)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for file in files:
+                    group.create_task(get(file))
+        except ExceptionGroup as failures:
+            failure = failures.exceptions[0]
+        if failure:
+            raise failure
 
     async def _get(self, place: Place, record: Record, file: HubFile) -> None:
         path = place.half(file)
@@ -333,13 +361,19 @@ class _Download:
             f"{self._hub.endpoint}/{record.hub_id}/resolve/{record.revision}/{quote(file.name)}"
         )
         try:
-            await self._patiently(lambda: self._get_rest(record.hub_id, address, file, path))
+            await self._patiently(
+                file.name,
+                lambda: self._get_rest(record.hub_id, address, file, path),
+                lambda: path.stat().st_size if path.exists() else 0,
+            )
         except _Damaged as error:
             self._forget(path)
             raise HubError(
                 f"“{file.name}” arrived damaged: its checksum is not the one that the hub names. "
                 "Try again; it is downloaded anew."
             ) from error
+        finally:
+            self._files.pop(file.name, None)
 
     async def _get_rest(self, hub_id: str, address: str, file: HubFile, path: Path) -> None:
         """From where the half file ends, to its end; then compare the checksum."""
@@ -349,48 +383,56 @@ class _Download:
             self._forget(path)
             have = 0
         if have:
-            self._stage = "Reading what is here"
+            self._files[file.name] = "Reading what is here"
             await asyncio.to_thread(_feed, digest, path, self._stop)
-        self._stage = f"Downloading {file.name}"
-        if have < file.size or not file.size:
-            headers = {"Range": f"bytes={have}-"} if have else {}
+        self._files[file.name] = f"{_DOWNLOADING} {file.name}"
+        while have < file.size or not path.exists():
+            end = min(have + _LONGEST_ANSWER, file.size)
+            last = str(end - 1) if end < file.size else ""
+            headers = {"Range": f"bytes={have}-{last}"} if have or last else {}
             async with self._response(hub_id, address, **headers) as response:
-                if have and response.status_code != 206:
-                    # The whole file comes, not the rest that was asked for.
-                    self._forget(path)
-                    digest, have = _digest(file), 0
-                elif have and not response.headers.get("content-range", "").startswith(
-                    f"bytes {have}-"
-                ):
+                if response.status_code != 206:
+                    end = file.size
+                    if have:
+                        # The whole file comes, not the rest that was asked for.
+                        self._forget(path)
+                        digest, have = _digest(file), 0
+                elif not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
                     raise _Damaged(file.name)
                 with path.open("ab") as opened:
                     async for block in response.aiter_bytes():
                         have += len(block)
-                        if have > file.size:
+                        if have > end:
                             raise _Damaged(file.name)
                         opened.write(block)
                         digest.update(block)
                         self._done += len(block)
                         self._moved += len(block)
                     opened.flush()
-            if have < file.size:
+            if have < end:
                 raise _Busy(200, None)  # The server let go early.
         if digest.hexdigest() != file.checksum:
             raise _Damaged(file.name)
-        self._stage = f"Writing {file.name}"
+        self._files[file.name] = f"Writing {file.name}"
         await asyncio.to_thread(_to_disk, path)
 
     def _forget(self, path: Path) -> None:
-        self._done -= path.stat().st_size
-        path.unlink()
+        if path.exists():
+            self._done -= path.stat().st_size
+            path.unlink()
 
     # The network
 
-    async def _patiently(self, attempt: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Try until it succeeds; give up after several failures without a byte between them."""
+    async def _patiently(
+        self, name: str, attempt: Callable[[], Coroutine[Any, Any, Any]], here: Callable[[], int]
+    ) -> Any:
+        """Try until it succeeds; give up after several failures without a byte between them.
+
+        `here` gives how many bytes of the file of this `name` are here.
+        """
         waits = iter(self._hub.waits)
         while True:
-            before, stage = self._done, self._stage
+            before = here()
             try:
                 return await attempt()
             except _Busy as busy:
@@ -400,15 +442,16 @@ class _Download:
                 if not self._moved and len(self._hub.waits) - operator.length_hint(waits) >= 2:
                     # Nothing has ever come: there is no network, rather than a broken one.
                     waits = iter(())
-            if self._done > before:
+            if here() > before:
                 waits = iter(self._hub.waits)
             wait = next(waits, None)
             if wait is None or (asked or 0) > _LONGEST_WAIT:
                 raise self._unreachable(error, asked) from error
             seconds = wait if asked is None else asked
-            self._stage = f"Waiting {seconds:.0f} s for the hub" if seconds >= 1 else stage
+            if seconds >= 1:
+                self._files[name] = f"Waiting {seconds:.0f} s for the hub"
             await asyncio.sleep(seconds)
-            self._stage = stage
+            self._files.pop(name, None)
 
     def _unreachable(self, error: Exception, asked: float | None) -> HubError:
         host = urlsplit(self._hub.endpoint).hostname

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 REVISION = "5" * 40
@@ -86,6 +88,11 @@ class HubServer(ThreadingHTTPServer):
             for asked in self.asked
             if asked.method == "GET" and "/content/" in asked.path and asked.path.endswith(name)
         ]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """That an asker has gone is no failure."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @contextmanager
     def running(self) -> Iterator[HubServer]:
@@ -199,11 +206,13 @@ class _Handler(BaseHTTPRequestHandler):
         if name in faults.damages:
             content = bytes([content[0] ^ 1]) + content[1:]
         begin, status, headers = 0, 200, {}
-        wanted = self.headers.get("Range", "").removeprefix("bytes=").removesuffix("-")
-        if wanted and not faults.ignores_ranges:
-            begin, status = int(wanted), 206
-            headers["Content-Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
-        rest = content[begin:]
+        first, _, last = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
+        end = len(content)
+        if first and not faults.ignores_ranges:
+            begin, status = int(first), 206
+            end = min(end, int(last) + 1) if last else end
+            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{len(content)}"
+        rest = content[begin:end]
         if self.command == "GET" and (faults.cuts or faults.holds):
             is_cut = bool(faults.cuts)
             count = (faults.cuts or faults.holds).pop(0)

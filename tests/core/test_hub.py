@@ -180,6 +180,73 @@ def test_connection_that_gives_nothing_any_more_is_told_and_what_came_is_kept(se
     assert server.sent("model.safetensors")[-1] == "bytes=100000-"
 
 
+def in_parts(server: HubServer, count: int = 3) -> dict[str, bytes]:
+    """Weights in parts, as the hub has them."""
+    names = [f"model-{n:05}-of-{count:05}.safetensors" for n in range(1, count + 1)]
+    parts = {name: os.urandom(100_000 + number) for number, name in enumerate(names)}
+    index = {"weight_map": {f"layer.{number}": name for number, name in enumerate(names)}}
+    server.repositories[ID] = {
+        "config.json": SMALL,
+        "model.safetensors.index.json": json.dumps(index).encode(),
+        **parts,
+    }
+    return parts
+
+
+def test_parts_of_a_model_come_side_by_side(server, hub):
+    parts = in_parts(server)
+    server.faults.holds = [1000] * 3
+    told = Told()
+
+    def on_progress(progress: Progress) -> None:
+        told(progress)
+        if all(server.sent(name) for name in parts) and not server.faults.holds:
+            server.go_on.set()
+
+    folder = fetch(hub, ID, on_progress, threading.Event())
+    assert {name: (folder / name).read_bytes() for name in parts} == parts
+    assert told[-1].done == told[-1].total
+    assert "Downloading 3 files" in {progress.stage for progress in told}
+
+
+def test_no_more_than_four_come_at_once(server, hub):
+    parts = in_parts(server, 6)
+    server.faults.holds = [1000] * 4
+    stop, told = threading.Event(), Told()
+
+    def on_progress(progress: Progress) -> None:
+        told(progress)
+        if not server.faults.holds and progress.done > 4 * 1000:
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        fetch(hub, ID, on_progress, stop)
+    assert sum(bool(server.sent(name)) for name in parts) == 4
+    server.go_on.set()
+    assert (get(hub) / "model-00006-of-00006.safetensors").stat().st_size == 100_005
+
+
+def test_failure_of_one_part_ends_the_others_and_what_came_is_kept(server, hub):
+    parts = in_parts(server)
+    server.faults.missing = {"model-00002-of-00003.safetensors"}
+    server.faults.holds = [50_000] * 2
+    with pytest.raises(HubError, match="has changed at the hub"):
+        get(hub)
+    server.faults.missing, server.faults.holds = set(), []
+    server.go_on.set()
+    folder = get(hub)
+    assert {name: (folder / name).read_bytes() for name in parts} == parts
+
+
+def test_file_larger_than_the_hub_gives_at_once_comes_in_ranges(server, hub, monkeypatch):
+    monkeypatch.setattr("core.hub._LONGEST_ANSWER", 150_000)
+    server.faults.cuts = [150_000, 70_000]
+    folder = get(hub)
+    assert (folder / "model.safetensors").read_bytes() == WEIGHTS
+    asked = ["bytes=0-149999", "bytes=150000-299999", "bytes=220000-369999", "bytes=370000-"]
+    assert server.sent("model.safetensors") == asked
+
+
 def test_server_that_ignores_ranges_sends_all_of_it_again(server, hub):
     server.faults.cuts = [100_000]
     server.faults.ignores_ranges = True
