@@ -35,6 +35,8 @@ from gui.token_dialog import TokenDialog
 _SIZE = (860, 600)
 _SMALLEST = (560, 400)
 _GO_ONLINE = "Allow the network"
+_LOOKING = "Looking at what is here …"
+_NO_SUCH = "No model is called so. One at the hub has a name like owner/name."
 
 
 class ModelsDialog(QDialog):
@@ -89,9 +91,10 @@ class ModelsDialog(QDialog):
         self._choose(key)
 
     def show_jobs(self, jobs: Mapping[str, Job]) -> None:
+        key = self.chosen_key
         self._jobs = dict(jobs)
         self.model.show_jobs(jobs)
-        self._show_chosen()
+        self._choose(key)
 
     def show_job(self, key: str, job: Job | None) -> None:
         if job is None:
@@ -156,12 +159,9 @@ class ModelsDialog(QDialog):
         self.model = ModelsListModel(self.list)
         self.list.setModel(self.model)
         self.list.setItemDelegate(ModelsDelegate(theme, self.model, self.list))
-        self.nothing_label = QLabel(
-            "No model is called so. One at the hub has a name like owner/name."
-        )
+        self.nothing_label = QLabel(_LOOKING)
         self.nothing_label.setProperty("class", "explanation")
         self.nothing_label.setWordWrap(True)
-        self.nothing_label.hide()
         self.details = ModelDetails(theme)
         self.room_label = QLabel()
         self.room_label.setProperty("class", "explanation")
@@ -276,7 +276,8 @@ class ModelsDialog(QDialog):
         index = self.model.index_of(key)
         if not index.isValid():
             index = self.model.first()
-        self.nothing_label.setVisible(not index.isValid() and self.model.count > 0)
+        self.nothing_label.setText(_NO_SUCH if self.model.count else _LOOKING)
+        self.nothing_label.setVisible(not index.isValid())
         self.list.setCurrentIndex(index)
         self.list.scrollTo(index)
         self._show_chosen()

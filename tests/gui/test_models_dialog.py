@@ -21,6 +21,7 @@ from core.model_list import Entry, Room, find_models, shelf
 from core.settings import load, locations
 from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
 from gui.app import Program
+from gui.model_shelf import Doing, Job
 from gui.model_thread import ModelThread
 from gui.models_dialog import ModelsDialog
 from gui.theme import Theme
@@ -588,6 +589,23 @@ def test_choice_stays_when_the_list_is_filled_again(dialog, tmp_path):
     dialog.show_shelf(entries_of(tmp_path), CARD)
     assert dialog.chosen_key == "google/gemma-3-4b-it"
     assert "access token" in dialog.details.hint_label.text()
+
+
+def test_choice_stays_when_work_on_models_is_told(dialog, tmp_path):
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.choose("google/gemma-3-4b-it")
+    dialog.show_jobs({"google/gemma-3-4b-it": Job(Doing.GETTING)})
+    assert dialog.chosen_key == "google/gemma-3-4b-it"
+    assert says(dialog, "Pause")
+
+
+def test_until_it_knows_what_is_here_it_says_that_it_looks(dialog, tmp_path):
+    assert "Looking" in dialog.nothing_label.text()
+    assert dialog.nothing_label.isVisible()
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    assert not dialog.nothing_label.isVisible()
+    dialog.search_edit.setText("no such thing")
+    assert "No model is called so" in dialog.nothing_label.text()
 
 
 def test_five_hundred_models_are_shown_in_a_frame(dialog, tmp_path):
