@@ -29,6 +29,7 @@ from core.hub_place import (
     CachePlace,
     FolderPlace,
     HubFile,
+    Place,
     Record,
     are_on_one_disk,
     free_bytes,
@@ -78,7 +79,7 @@ class LocalModel:
 
     @property
     def can_move(self) -> bool:
-        return self.is_whole and (self.where is Where.CACHE or self.is_ours)
+        return self.where is Where.CACHE or self.is_ours
 
 
 def find_models(folders: Iterable[Path], cache: Path) -> list[LocalModel]:
@@ -263,18 +264,19 @@ def move_model(
 ) -> Path:
     """Bring a downloaded model into a folder of its own in `parent`, and give that folder.
 
-    What was is removed once all is there; on one disk no byte is copied. Blocks; raises HubError,
-    and Cancelled with `stop`.
+    Of a download that is not finished what has come is brought, and gone on with there. What was
+    is removed once all is there; on one disk no byte is copied. Blocks; raises HubError, and
+    Cancelled with `stop`.
     """
     target = parent / model.name
     if target.resolve() == model.folder.resolve():
         raise HubError(f"“{model.name}” is in this folder already. Choose another one.")
-    files = _record_of(model)
+    files = _record_of(model, cache)
     if files is None or not model.can_move:
         raise HubError(
             f"Where “{model.name}” came from is not known. Move its folder yourself, then add it."
         )
-    total = sum(record.size for _, record, _ in files)
+    total = sum(place.bytes_here(record) for place, record, _ in files)
     if not are_on_one_disk(model.folder, parent) and free_bytes(parent) < total:
         raise HubError(
             f"“{model.name}” needs {total / 1e9:.1f} GB in {parent}, where "
@@ -285,12 +287,12 @@ def move_model(
     try:
         for source, record, inside in files:
             place = FolderPlace(target / inside, record.hub_id)
-            with place.lock():
+            with source.lock(), place.lock():
                 place.begin(record)
                 for file in record.files:
-                    _copy(source / file.name, place.half(file), told)
-                    place.put(record, file)
-                place.finish(record)
+                    _bring(source, place, record, file, told)
+                if place.bytes_here(record) == record.size:
+                    place.finish(record)
     except (OSError, Cancelled) as error:
         remove_downloaded(target)
         if isinstance(error, Cancelled):
@@ -565,24 +567,40 @@ def _known_files(model: LocalModel) -> Iterator[tuple[Path, HubFile]]:
                 continue
 
 
-def _record_of(model: LocalModel) -> list[tuple[Path, Record, str]] | None:
-    """What to take along: from which folder, which files, into which folder inside; None where
+def _record_of(model: LocalModel, cache: Path) -> list[tuple[Place, Record, str]] | None:
+    """What to take along: from which place, which files, into which folder inside; None where
     their checksums are not known. A tower in the cache stays there, where loaders find it."""
     if model.where is Where.CACHE:
+        place = CachePlace(cache, model.hub_id)
+        if begun := Record.read(place.root):
+            return [(place, begun, "")]
         known = wanted_files(file for _, file in _known_files(model))
         there = wanted_files(HubFile(name, 0, "0" * 40) for name in _file_names(model.folder))
         if {file.name for file in known} != {file.name for file in there}:
             return None  # Where there are no links, as on some Windows, names tell nothing.
-        return [(model.folder, Record(model.hub_id, model.folder.name, tuple(known)), "")]
-    record = Record.read(model.folder)
-    if record is None:
-        return None
-    towers = [
-        (path.parent, tower, path.parent.name)
+        return [(place, Record(model.hub_id, model.folder.name, tuple(known)), "")]
+    records = [(model.folder, Record.read(model.folder), "")]
+    records += [
+        (path.parent, Record.read(path.parent), path.parent.name)
         for path in sorted(model.folder.glob(f"*/{RECORD}"))
-        if (tower := Record.read(path.parent))
     ]
-    return [(model.folder, record, ""), *towers]
+    if records[0][1] is None:
+        return None
+    return [
+        (FolderPlace(folder, record.hub_id), record, inside)
+        for folder, record, inside in records
+        if record
+    ]
+
+
+def _bring(source: Place, place: Place, record: Record, file: HubFile, told: _Counter) -> None:
+    """A file, or the half of it that has come."""
+    if source.is_whole(record, file):
+        source.put(record, file)  # In the cache it may be there without its name.
+        _copy(source.whole(record, file), place.half(file), told)
+        place.put(record, file)
+    elif source.half(file).exists():
+        _copy(source.half(file), place.half(file), told)
 
 
 def _file_names(folder: Path) -> list[str]:

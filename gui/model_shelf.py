@@ -139,22 +139,33 @@ class ModelShelf(QObject):
             self._tell_options(cache)
 
     async def get(self, hub_id: str) -> None:
-        """Download a model, or go on with it."""
+        """Download a model, or go on with it: where it began, or, if there was no space, where
+        downloads go now, and what has come goes along."""
         into = self._downloads()
         is_part = any(entry.local and entry.local.lacks == hub_id for entry in self._all())
+        moves = False
         if begun := self._begun(hub_id):
-            into = None if begun.where is Where.CACHE else begun.folder.parent
+            there = None if begun.where is Where.CACHE else begun.folder.parent
+            moves = into not in (None, there) and self._lacked_space(hub_id)
+            into = into if moves else there
         elif is_part:
             into = None  # Where every model finds it.
 
         def work(on_progress: Callable[[Progress], None], stop: threading.Event) -> None:
             token = "" if self._settings.works_offline else self._token.read()
             hub = Hub.here(token, is_offline=self._settings.works_offline)
+            if begun and into and moves:
+                move_model(begun, hub.cache, into, on_progress, stop)
             fetch(hub, hub_id, on_progress, stop, into, is_part=is_part)
 
         done = await self._do(hub_id, Doing.GETTING, self._network, work)
         if done and done.is_discarded:
             await self._discard(hub_id)
+
+    def _lacked_space(self, hub_id: str) -> bool:
+        work = self._works.get(hub_id)
+        error = work.job.error if work else None
+        return isinstance(error, HubError) and error.need == "space"
 
     def pause(self, key: str) -> None:
         """End the work on a model; a download goes on from there with `get`."""

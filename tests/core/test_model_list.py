@@ -280,6 +280,33 @@ def test_model_moves_from_the_cache_into_a_folder_and_back_out_of_it(hub, tmp_pa
     assert is_in_order(the_other(find_models([again], hub.cache)))
 
 
+def begun(server: HubServer, hub: Hub, parent: Path | None = None) -> LocalModel:
+    """A download that stopped in the middle of a file of weights."""
+    server.faults.holds = [1000] * 4
+    stop = threading.Event()
+    with pytest.raises(Cancelled):
+        fetch(hub, ID, lambda _: stop.set() if server.is_held.is_set() else None, stop, parent)
+    server.faults.holds = []
+    server.go_on.set()
+    return the_other(find_models([parent] if parent else [], hub.cache))
+
+
+@pytest.mark.parametrize("is_in_folder", [False, True])
+def test_begun_download_moves_and_goes_on_where_it_is_now(server, hub, tmp_path, is_in_folder):
+    model = begun(server, hub, tmp_path / "disk" if is_in_folder else None)
+    move_model(model, hub.cache, tmp_path / "other", quiet, threading.Event())
+    assert not list(hub.cache.glob("models--*"))
+    assert not list((tmp_path / "disk").glob("*"))
+    moved = the_other(find_models([tmp_path / "other"], hub.cache))
+    assert (moved.size, moved.total, moved.is_whole) == (model.size, model.total, False)
+    before = len(server.asked)
+    fetch(hub, ID, quiet, threading.Event(), tmp_path / "other")
+    asked = [one for one in server.asked[before:] if "/content/" in one.path]
+    assert any(one.headers.get("range", "").startswith("bytes=") for one in asked)
+    assert not [one for one in server.asked[before:] if one.path.endswith("config.json")]
+    assert is_in_order(the_other(find_models([tmp_path / "other"], hub.cache)))
+
+
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second disk")
 def test_model_moves_onto_another_disk(hub, tmp_path):
     model = got(hub)

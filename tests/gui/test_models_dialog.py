@@ -348,6 +348,32 @@ def test_models_go_into_the_folder_that_was_chosen(live, server, tmp_path, home)
     assert load(home).download_folder == str(folder)
 
 
+def test_download_that_finds_no_space_goes_on_in_the_folder_chosen_then(
+    live, server, tmp_path, home, monkeypatch
+):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    here = "core.hub.free_bytes"
+    monkeypatch.setattr(here, lambda place: 10**12 if place.is_relative_to(folder) else 1000)
+
+    async def story(program, dialog):
+        type_id(dialog)
+        press(dialog, "Get")
+        await until(dialog.details.help_button.isVisible)
+        assert "more on the disk" in dialog.details.error_label.text()
+        QTest.mouseClick(dialog.details.help_button, Qt.MouseButton.LeftButton)
+        choose_folder(dialog, folder)
+        await until(lambda: load(home).download_folder == str(folder))
+        await until(lambda: says(dialog, "Go on"))
+        press(dialog, "Go on")
+        await until(lambda: dialog.model.index_of(str(folder / "tiny-llava")).isValid())
+        dialog.choose(str(folder / "tiny-llava"))
+        await until(lambda: says(dialog, "Load in"))
+        assert not list((tmp_path / "cache").glob("models--*"))
+
+    live(story)
+
+
 def choose_folder(dialog, folder) -> None:
     (asking,) = (one for one in dialog.findChildren(QFileDialog) if one.isVisible())
     assert asking.fileMode() is QFileDialog.FileMode.Directory
