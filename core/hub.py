@@ -36,6 +36,7 @@ from core.hub_place import (
     is_hub_id,
 )
 from core.model_safety import read_settings, require_possible, require_safe_folder
+from core.pace import gigabytes
 
 TICK_SECONDS = 0.2
 STALL_SECONDS = 20.0
@@ -135,6 +136,11 @@ def fetch(
         )
     if not all(urlsplit(hub.endpoint)[:2]):
         raise HubError(f"HF_ENDPOINT is “{hub.endpoint}”, which is no address. Correct it.")
+    if not re.fullmatch(r"[!-~]*", hub.token):
+        # Sent as it is, the library would quote it in its complaint.
+        raise HubError(
+            "The access token holds blanks or letters that no token has. Enter it again.", "token"
+        )
     download = _Download(hub, parent, on_progress, stop)
     return _run(download.run(hub_id, is_part), download.tick, stop)
 
@@ -246,10 +252,8 @@ class _Download:
         return next((stage for stage in stages if stage.startswith(_DOWNLOADING)), stages[0])
 
     async def run(self, hub_id: str, is_part: bool) -> Path:
-        from huggingface_hub import get_async_session
-
         try:
-            async with get_async_session() as self._client:
+            async with _session() as self._client:
                 place = self._place(self._parent, hub_id)
                 folder = await self._fetch(hub_id, place, is_part=is_part)
         except OSError as error:
@@ -297,9 +301,9 @@ class _Download:
         needed, free = self._total - self._done, free_bytes(place.root)
         if needed and needed + _SPARE_BYTES > free:
             raise HubError(
-                f"This model needs {needed / 1e9:.1f} GB more on the disk, where "
-                f"{free / 1e9:.1f} GB are free. Free some space, or choose another folder for "
-                "downloads.",
+                f"This model needs {gigabytes(needed)} more on the disk, and "
+                f"{gigabytes(_SPARE_BYTES)} to spare; {gigabytes(free)} are free. Free some space, "
+                "or choose another folder for downloads.",
                 "space",
             )
 
@@ -620,6 +624,21 @@ def _explained(error: OSError, hub_id: str) -> HubError:
         f"“{hub_id}” cannot be written ({reason}). Allow writing there, or choose another folder "
         "for downloads."
     )
+
+
+def _session() -> Any:
+    """huggingface_hub's; HubError where the system names a proxy that is none."""
+    from huggingface_hub import get_async_session
+
+    try:
+        return get_async_session()
+    except Exception as error:
+        # ValueError for an unknown beginning, ImportError for SOCKS, and one of the library's own.
+        raise HubError(
+            "The proxy that this system names (HTTPS_PROXY, ALL_PROXY) cannot be used. Correct it; "
+            "it begins with http://.",
+            "network",
+        ) from error
 
 
 def _connection_failures() -> type[Exception]:

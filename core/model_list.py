@@ -36,6 +36,7 @@ from core.hub_place import (
     is_hub_id,
     remove_downloaded,
 )
+from core.pace import gigabytes
 from core.transcript import BUILT_IN
 
 _MOST_FOLDERS = 5000
@@ -279,8 +280,8 @@ def move_model(
     total = sum(place.bytes_here(record) for place, record, _ in files)
     if not are_on_one_disk(model.folder, parent) and free_bytes(parent) < total:
         raise HubError(
-            f"“{model.name}” needs {total / 1e9:.1f} GB in {parent}, where "
-            f"{free_bytes(parent) / 1e9:.1f} GB are free. Choose another folder.",
+            f"“{model.name}” needs {gigabytes(total)} in {parent}, where "
+            f"{gigabytes(free_bytes(parent))} are free. Choose another folder.",
             "space",
         )
     told = _Counter(f"Moving {model.name}", total, on_progress, stop)

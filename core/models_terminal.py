@@ -26,7 +26,7 @@ from core.model_list import (
     room_here,
 )
 from core.model_list import shelf as make_shelf
-from core.pace import spoken
+from core.pace import gigabytes, spoken
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -165,9 +165,7 @@ def _table(rows: list[dict[str, Any]], room: Room) -> Iterable[str]:
 
 
 def _gb(size: int | None) -> str:
-    if size is None:
-        return "?"
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+    return "?" if size is None else gigabytes(size)
 
 
 # ---- get, remove, check ------------------------------------------------------------------------

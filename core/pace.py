@@ -56,3 +56,11 @@ def spoken(seconds: float) -> str:
         return f"about {minutes if minutes < 10 else 5 * round(minutes / 5)} min"
     hours, rest = divmod(15 * round(seconds / 900), 60)
     return f"about {hours} h {rest} min" if rest and hours < 10 else f"about {hours} h"
+
+
+def gigabytes(size: int) -> str:
+    """A size in bytes as people read it."""
+    for unit, name, digits in ((1e9, "GB", 1), (1e6, "MB", 0)):
+        if size >= unit:
+            return f"{size / unit:.{digits}f} {name}"
+    return f"{size / 1e3:.0f} kB"

@@ -26,12 +26,12 @@ from core.errors import AppError, HubError, OutOfMemory
 from core.fit import PRECISIONS
 from core.hub import Progress
 from core.model_list import Entry, Room, Where
-from core.pace import spoken
+from core.pace import gigabytes, spoken
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
 from gui.elided_label import ElidedLabel
 from gui.line_break import breakable
 from gui.model_shelf import Doing, Job, Options
-from gui.models_list import WORDS, gigabytes, spelled
+from gui.models_list import WORDS, spelled
 from gui.theme import Theme
 
 _STEPS = 1000

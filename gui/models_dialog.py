@@ -24,10 +24,11 @@ from PySide6.QtWidgets import (
 )
 
 from core.model_list import Entry, Room, Where
+from core.pace import gigabytes
 from core.transcript import ModelState
 from gui.model_details import ModelDetails
 from gui.model_shelf import Job, Options
-from gui.models_list import ModelsDelegate, ModelsListModel, gigabytes, is_about, job_of
+from gui.models_list import ModelsDelegate, ModelsListModel, is_about, job_of
 from gui.notice_bar import NoticeBar
 from gui.theme import Theme
 from gui.token_dialog import TokenDialog

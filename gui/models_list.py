@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 
 from core.hub_place import hub_id_in
 from core.model_list import Entry, Room
+from core.pace import gigabytes
 from gui.model_shelf import Doing, Job
 from gui.theme import Theme
 
@@ -200,10 +201,6 @@ def fit(entry: Entry, room: Room | None) -> str:
 def spelled(precision: str) -> str:
     """16-bit becomes 16 bits."""
     return precision.replace("-bit", " bits")
-
-
-def gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 WORDS = {

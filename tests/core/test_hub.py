@@ -349,6 +349,15 @@ def test_gated_model_says_what_is_missing(server, hub, token, need, sentence):
     assert failure.value.need == need
 
 
+@pytest.mark.parametrize("token", ["hf_ü", "hf_a b", "hf_a\nX-Evil: 1", "hf_\u200b", "hf_\0"])
+def test_token_that_can_be_none_is_told_without_being_shown(server, hub, token):
+    with pytest.raises(HubError, match="letters that no token has") as failure:
+        get(Hub(hub.endpoint, hub.cache, token))
+    assert failure.value.need == "token"
+    assert token not in str(failure.value)
+    assert not server.asked
+
+
 def test_token_goes_to_the_hub_and_not_to_where_it_redirects(server, hub):
     server.gated = {ID}
     get(Hub(hub.endpoint, hub.cache, "hf_right"))
@@ -360,7 +369,7 @@ def test_token_goes_to_the_hub_and_not_to_where_it_redirects(server, hub):
 
 def test_too_little_space_is_told_before_any_weights_are_asked_for(server, hub):
     server.faults.sizes = {"model.safetensors": 2**42}
-    with pytest.raises(HubError, match=r"needs 4398\.0 GB more on the disk") as failure:
+    with pytest.raises(HubError, match=r"needs 4398\.0 GB more on the disk, and 200 MB") as failure:
         get(hub)
     assert failure.value.need == "space"
     assert not server.sent("model.safetensors")
@@ -534,6 +543,14 @@ def test_proxy_of_the_system_is_used(server, hub, monkeypatch):
     with pytest.raises(HubError, match="has changed"):
         get(Hub("http://hub.invalid", hub.cache, waits=()))
     assert server.asked[0].path.startswith("http://hub.invalid/api/models/")
+
+
+@pytest.mark.parametrize("proxy", ["nonsense://x", "socks5://127.0.0.1:1", "127.0.0.1:x"])
+def test_proxy_that_is_none_is_told(server, hub, monkeypatch, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(HubError, match="proxy that this system names") as failure:
+        get(hub)
+    assert failure.value.need == "network"
 
 
 def test_token_is_not_sent_where_others_can_read_it(server, hub, monkeypatch):
