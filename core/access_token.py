@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 
+from core.errors import Cancelled
+
+_PATIENCE_SECONDS = 0.1
 _SERVICE, _USER = "onlooker", "hub access token"
 
 log = logging.getLogger(__name__)
@@ -18,22 +22,30 @@ class AccessToken:
     def __init__(self) -> None:
         self._token = ""
 
-    def read(self) -> str:
-        """The token, or "" where there is none, or none that the system gives out."""
-        if not self._token:
-            import keyring
-            from keyring.errors import KeyringError
+    def read(self, stop: threading.Event | None = None) -> str:
+        """The token, or "" where there is none, or none that the system gives out.
 
-            try:
-                self._token = keyring.get_password(_SERVICE, _USER) or ""
-            except (KeyringError, OSError, RuntimeError) as error:
-                log.info("No keyring: %s", error)
+        Raises Cancelled once `stop` is set, though the person is still being asked.
+        """
+        if not self._token and stop is None:
+            self._token = _kept()
+        elif not self._token:
+            found: list[str] = []
+            reading = threading.Thread(
+                target=lambda: found.append(_kept()), name="keyring", daemon=True
+            )
+            reading.start()
+            while reading.is_alive():
+                reading.join(_PATIENCE_SECONDS)
+                if stop is not None and stop.is_set():
+                    raise Cancelled("The keyring is not waited for.")
+            self._token = self._token or "".join(found)
         return self._token
 
     def keep(self, token: str) -> str:
         """Use this token from now on; "" forgets it. Gives a sentence if it cannot be kept."""
         import keyring
-        from keyring.errors import KeyringError, PasswordDeleteError
+        from keyring.errors import PasswordDeleteError
 
         self._token = token = token.strip()
         try:
@@ -43,11 +55,22 @@ class AccessToken:
                 keyring.delete_password(_SERVICE, _USER)
         except PasswordDeleteError:
             return ""  # It has gone meanwhile.
-        except (KeyringError, OSError, RuntimeError) as error:
-            log.info("No keyring: %s", error)
+        except Exception as error:
+            log.info("No keyring: %s", type(error).__name__)
             if token:
                 return (
                     "This system has no keyring to keep the access token in. It is used until "
                     "Onlooker is closed; to keep it, install the system's keyring."
                 )
+        return ""
+
+
+def _kept() -> str:
+    import keyring
+
+    try:
+        return keyring.get_password(_SERVICE, _USER) or ""
+    except Exception as error:
+        # Each system's keyring has errors of its own, and lets those of its libraries through.
+        log.info("No keyring: %s", type(error).__name__)
         return ""

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -143,6 +143,30 @@ def fetch(
         )
     download = _Download(hub, parent, on_progress, stop)
     return _run(download.run(hub_id, is_part), download.tick, stop)
+
+
+def fetch_as(
+    read_token: Callable[[threading.Event], str],
+    hub: Hub,
+    hub_id: str,
+    on_progress: OnProgress,
+    stop: threading.Event,
+    parent: Path | None = None,
+    *,
+    is_part: bool = False,
+) -> Path:
+    """`fetch`, and once more with a token where the hub wants to know who asks.
+
+    The keyring, which a person may have to unlock, is asked only then.
+    """
+    try:
+        return fetch(hub, hub_id, on_progress, stop, parent, is_part=is_part)
+    except HubError as error:
+        token = read_token(stop) if error.need in ("token", "licence") else ""
+        if token in ("", hub.token):
+            raise
+    hub = replace(hub, token=token)
+    return fetch(hub, hub_id, on_progress, stop, parent, is_part=is_part)
 
 
 def wanted_files(files: Iterable[HubFile]) -> list[HubFile]:

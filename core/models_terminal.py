@@ -14,7 +14,7 @@ from typing import Any
 from core.access_token import AccessToken
 from core.errors import AppError, Cancelled
 from core.fit import PRECISIONS
-from core.hub import Hub, Progress, fetch
+from core.hub import Hub, Progress, fetch_as
 from core.model_list import (
     Entry,
     LocalModel,
@@ -174,11 +174,10 @@ def _gb(size: int | None) -> str:
 def _get(
     options: argparse.Namespace, shelf: _Shelf, stop: threading.Event, print_line: Print
 ) -> int:
-    token = AccessToken().read()
-    hub = Hub.here(token, is_offline=shelf.hub.is_offline)
     line = _Line()
+    into = options.into or shelf.downloads
     try:
-        folder = fetch(hub, options.model, line.show, stop, options.into or shelf.downloads)
+        folder = fetch_as(AccessToken().read, shelf.hub, options.model, line.show, stop, into)
     except Cancelled:
         line.end()
         _say(f"Stopped; what has come is kept. Go on with: onlooker models get {options.model}")

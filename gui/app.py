@@ -228,7 +228,7 @@ class Program(QObject):
         for widget in QApplication.topLevelWidgets():
             widget.hide()
         await self.folder_run.close()
-        await self.shelf.close()
+        is_shelf_ended = await self.shelf.close(PATIENCE_SECONDS)
         await self.session.close()
         deadline = self._loop.time() + PATIENCE_SECONDS
         is_model_ended = await self.model.close(PATIENCE_SECONDS)
@@ -238,7 +238,7 @@ class Program(QObject):
             _, pending = await asyncio.wait(self._tasks, timeout=left)
             is_all_done = not pending
         self._garbage.close()
-        return is_model_ended and is_all_done
+        return is_shelf_ended and is_model_ended and is_all_done
 
     def _begin(self, coroutine: Coroutine) -> None:
         """The one place where work starts that nobody awaits."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -18,7 +19,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from core.access_token import AccessToken
 from core.errors import AppError, Cancelled, HubError
-from core.hub import Hub, Progress, fetch
+from core.hub import Hub, Progress, fetch_as
 from core.model_list import (
     Entry,
     LocalModel,
@@ -152,11 +153,10 @@ class ModelShelf(QObject):
             into = None  # Where every model finds it.
 
         def work(on_progress: Callable[[Progress], None], stop: threading.Event) -> None:
-            token = "" if self._settings.works_offline else self._token.read()
-            hub = Hub.here(token, is_offline=self._settings.works_offline)
+            hub = Hub.here(is_offline=self._settings.works_offline)
             if begun and into and moves:
                 move_model(begun, hub.cache, into, on_progress, stop)
-            fetch(hub, hub_id, on_progress, stop, into, is_part=is_part)
+            fetch_as(self._token.read, hub, hub_id, on_progress, stop, into, is_part=is_part)
 
         done = await self._do(hub_id, Doing.GETTING, self._network, work)
         if done and done.is_discarded:
@@ -268,13 +268,29 @@ class ModelShelf(QObject):
         if note := await self._in(self._disk, partial(self._token.keep, token)):
             self.noticed.emit(note)
 
-    async def close(self) -> None:
-        """End all work; downloads are gone on with when they are asked for again."""
+    async def close(self, seconds: float) -> bool:
+        """End all work; downloads are gone on with when they are asked for again.
+
+        False when some is still under way after `seconds`: a disk or a keyring does not answer.
+        """
         self._is_closing = True
         for work in self._works.values():
             work.stop.set()
-        for executor in (self._network, self._disk):
-            await asyncio.to_thread(executor.shutdown, cancel_futures=True)
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def wait() -> None:
+            for executor in (self._network, self._disk):
+                executor.shutdown(cancel_futures=True)
+            with suppress(RuntimeError):  # The loop has gone.
+                loop.call_soon_threadsafe(ended.set)
+
+        # Not one of the loop's threads, which others need to end.
+        threading.Thread(target=wait, name="models' end", daemon=True).start()
+        try:
+            await asyncio.wait_for(ended.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
     # Work
 

@@ -20,7 +20,7 @@ from core.access_token import AccessToken
 from core.catalogue import offer_of, offers
 from core.errors import Cancelled, HubError
 from core.fit import PRECISIONS
-from core.hub import Hub, fetch
+from core.hub import Hub, fetch, fetch_as
 from core.hub_place import RECORD, CachePlace, HubFile, Record
 from core.model_list import (
     LocalModel,
@@ -425,6 +425,45 @@ def test_without_a_keyring_the_token_lasts_as_long_as_the_program(ring):
     assert token.read() == "hf_mine"
     assert AccessToken().read() == ""
     assert token.keep("") == ""
+
+
+@pytest.mark.parametrize("failure", [OSError, KeyError, type("LockedException", (Exception,), {})])
+def test_keyring_that_fails_in_its_own_way_is_like_none(ring, monkeypatch, failure):
+    def fails(*_):
+        raise failure("hf_mine")
+
+    for name in ("get_password", "set_password", "delete_password"):
+        monkeypatch.setattr(ring, name, fails)
+    token = AccessToken()
+    assert token.read() == ""
+    assert "no keyring" in token.keep("hf_mine")
+    assert token.read() == "hf_mine"
+    assert token.keep("") == ""
+
+
+def test_keyring_that_waits_for_the_person_is_not_waited_for_after_a_stop(ring, monkeypatch):
+    unlocked, stop = threading.Event(), threading.Event()
+    monkeypatch.setattr(ring, "get_password", lambda *_: stop.set() or unlocked.wait(20) or None)
+    with pytest.raises(Cancelled):
+        AccessToken().read(stop)
+    unlocked.set()
+
+
+def test_keyring_is_asked_only_where_the_hub_wants_to_know_who_asks(server, hub, ring):
+    asked = []
+
+    def read(stop: threading.Event) -> str:
+        asked.append(stop)
+        return "hf_right"
+
+    fetch_as(read, hub, ID, quiet, threading.Event())
+    assert not asked
+    server.repositories["someone/gated"] = server.repositories[ID]
+    server.gated = {"someone/gated"}
+    fetch_as(read, hub, "someone/gated", quiet, threading.Event())
+    assert len(asked) == 1
+    with pytest.raises(HubError, match="has no model"):
+        fetch_as(read, hub, "someone/nothing", quiet, threading.Event())
 
 
 # The terminal

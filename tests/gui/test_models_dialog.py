@@ -18,10 +18,10 @@ from core.catalogue import offers
 from core.errors import Cancelled, OutOfMemory
 from core.hub import Hub, fetch
 from core.model_list import Entry, Room, find_models, shelf
-from core.settings import load, locations
+from core.settings import Settings, load, locations
 from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
 from gui.app import Program
-from gui.model_shelf import Doing, Job
+from gui.model_shelf import Doing, Job, ModelShelf
 from gui.model_thread import ModelThread
 from gui.models_dialog import ModelsDialog
 from gui.theme import Theme
@@ -278,6 +278,38 @@ def test_gated_model_asks_for_a_token_which_is_kept_in_the_keyring(live, server,
         await until(lambda: says(dialog, "Load in"))
 
     live(story)
+
+
+def test_download_that_waits_for_a_locked_keyring_is_ended_at_once(live, server, ring, monkeypatch):
+    server.gated = {ID}
+    asked, unlocked = threading.Event(), threading.Event()
+    monkeypatch.setattr(ring, "get_password", lambda *_: asked.set() or unlocked.wait(30) or None)
+
+    async def story(program, dialog):
+        type_id(dialog)
+        press(dialog, "Get")
+        await until(asked.is_set)
+        press(dialog, "Pause")
+        await until(lambda: not program.shelf.jobs, seconds=2)
+
+    live(story)
+    unlocked.set()
+
+
+def test_program_does_not_wait_for_a_keyring_for_ever(run, loop, ring, home, monkeypatch):
+    asked, unlocked = threading.Event(), threading.Event()
+    monkeypatch.setattr(ring, "set_password", lambda *_: asked.set() or unlocked.wait(30))
+
+    async def story() -> None:
+        shelf = ModelShelf(Settings(), lambda: asyncio.sleep(0))
+        keeping = asyncio.create_task(shelf.keep_token("hf_mine"))
+        await until(asked.is_set)
+        assert not await shelf.close(0.05)
+        unlocked.set()
+        await keeping
+        assert await shelf.close(10)
+
+    run(story())
 
 
 def test_vision_tower_that_is_missing_is_got_with_one_click(
