@@ -42,10 +42,11 @@ def find_folder(model: str) -> Path:
         )
     if cached := _cached(model):
         return cached
+    hub_id = _hub_id(model)
+    action = "Download it, or choose another one." if hub_id else "Choose the folder that holds it."
     raise CheckpointError(
-        f"There is no model “{model}”, neither as a folder nor in the Hugging Face cache. Choose "
-        "the folder that holds the model.",
-        _hub_id(model),
+        f"There is no model “{model}”, neither as a folder nor in the Hugging Face cache. {action}",
+        hub_id,
     )
 
 

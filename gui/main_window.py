@@ -628,8 +628,10 @@ class MainWindow(QMainWindow):
         self.inspect_action.setToolTip(self._trace_obstacle or "See what went through the model")
         for action in self.zoom_actions:
             action.setEnabled(has_picture)
+        eye = self.drop_zone.model_eye.eye_button
         for action in (self.eye_action, self.lost_action):
-            action.setEnabled(has_picture and self.drop_zone.model_eye.eye_button.isEnabled())
+            action.setEnabled(has_picture and eye.isEnabled())
+            action.setToolTip("" if eye.isEnabled() else eye.toolTip())
         for action in self.strip_actions:
             action.setEnabled(is_seen and self.drop_zone.picture_strip.count > 1)
 

@@ -74,6 +74,7 @@ class ModelsDialog(QDialog):
         self._jobs: dict[str, Job] = {}
         self._options = Options(None, False)
         self._is_first = True
+        self._wanted = ""
         self._build(theme)
         self._build_options()
         self._connect()
@@ -90,6 +91,7 @@ class ModelsDialog(QDialog):
             self._is_first = False
             key = self._begin_with(entries)
         self._choose(key)
+        self._show_wanted()
 
     def show_jobs(self, jobs: Mapping[str, Job]) -> None:
         key = self.chosen_key
@@ -133,6 +135,12 @@ class ModelsDialog(QDialog):
     def chosen_key(self) -> str:
         entry = self._chosen()
         return entry.key if entry else ""
+
+    def want(self, hub_id: str) -> None:
+        """Show the model of this id, or the one that cannot be loaded without it."""
+        self._wanted = hub_id
+        if self.model.count:
+            self._show_wanted()
 
     def choose(self, key: str) -> None:
         """Show this model's details."""
@@ -272,6 +280,13 @@ class ModelsDialog(QDialog):
         if len([entry for entry in entries if entry.local]) > 1:
             return self.details.ready_key or entries[0].key
         return next((entry.key for entry in entries if not entry.local), entries[0].key)
+
+    def _show_wanted(self) -> None:
+        hub_id, self._wanted = self._wanted, ""
+        if entry := self.model.about(hub_id):
+            self.choose(entry.key)
+        elif hub_id:
+            self.search_edit.setText(hub_id)
 
     def _choose(self, key: str) -> None:
         index = self.model.index_of(key)

@@ -9,8 +9,9 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
+from core.errors import CheckpointError
 from core.hub import Hub
-from core.transcript import Loading, ModelChoice, ModelState, Ready
+from core.transcript import Failed, Loading, ModelChoice, ModelState, Ready
 from gui.main_window import MainWindow
 from gui.model_shelf import Doing, Job, ModelShelf
 from gui.models_dialog import ModelsDialog
@@ -51,6 +52,9 @@ class ModelsJoin(QObject):
         if self._dialog is None:
             self._dialog = self._make_dialog()
         dialog = self._dialog
+        match self._state:
+            case Failed(CheckpointError(lacks=str() as hub_id)) if hub_id:
+                dialog.want(hub_id)
         dialog.show()
         dialog.raise_()
         dialog.activateWindow()

@@ -101,6 +101,12 @@ class ModelsListModel(QAbstractListModel):
                 return self.index(number)
         return QModelIndex()
 
+    def about(self, hub_id: str) -> Entry | None:
+        """The model of this id, or else one that lacks it."""
+        found = [entry for entry in self._entries if hub_id and is_about(hub_id, entry)]
+        found.sort(key=lambda entry: entry.hub_id != hub_id)
+        return found[0] if found else None
+
     def first(self) -> QModelIndex:
         return next((self.index(n) for n, row in enumerate(self._rows) if row.entry), QModelIndex())
 

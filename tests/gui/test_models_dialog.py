@@ -666,6 +666,22 @@ def test_until_it_knows_what_is_here_it_says_that_it_looks(dialog, tmp_path):
     assert "No model is called so" in dialog.nothing_label.text()
 
 
+def test_model_that_is_wanted_is_shown_or_the_one_that_lacks_it(dialog, tmp_path):
+    dialog.want("someone/gone")
+    dialog.show_shelf(entries_of(tmp_path), CARD)
+    assert rows(dialog) == ["By its name at the hub", "gone"]
+    assert dialog.chosen_key == "someone/gone"
+    dialog.want("google/gemma-3-4b-it")
+    assert dialog.chosen_key == "google/gemma-3-4b-it"
+    assert len(rows(dialog)) > 10
+    built_in, *others = entries_of(tmp_path)
+    assert built_in.local
+    local = replace(built_in.local, problem="Its tower is missing.", lacks="openai/clip")
+    dialog.show_shelf([built_in, replace(built_in, key="/a", local=local), *others], CARD)
+    dialog.want("openai/clip")
+    assert dialog.chosen_key == "/a"
+
+
 def test_five_hundred_models_are_shown_in_a_frame(dialog, tmp_path):
     model = entries_of(tmp_path)[0]
     entries = [replace(model, key=f"/models/{n}", name=f"model {n}") for n in range(500)]
