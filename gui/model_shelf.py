@@ -63,12 +63,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Options:
-    """`downloads` is where models go, None for the hub's cache."""
+    """`downloads` is where models go, None for the hub's cache; `is_bound` says that HF_HUB_OFFLINE
+    keeps this program offline, whatever is chosen in it."""
 
     downloads: Path | None
     is_offline: bool
     cache: Path = Path()
     folders: tuple[Path, ...] = ()
+    is_bound: bool = False
 
 
 @dataclass(eq=False)
@@ -133,11 +135,11 @@ class ModelShelf(QObject):
         settings = self._settings
         folders = [*map(Path, settings.model_folders), *filter(None, [self._downloads()])]
         look = partial(_look, folders, settings.device, self._taken)
-        entries, room, cache = await self._in(self._disk, look)
+        entries, room, hub = await self._in(self._disk, look)
         if mine == self._listing:
             self._entries = {entry.key: entry for entry in entries}
             self.shelf_changed.emit(entries, room)
-            self._tell_options(cache)
+            self._tell_options(hub)
 
     async def get(self, hub_id: str) -> None:
         """Download a model, or go on with it: where it began, or, if there was no space, where
@@ -370,13 +372,15 @@ class ModelShelf(QObject):
         chosen = self._settings.download_folder
         return Path(chosen) if chosen else None
 
-    def _tell_options(self, cache: Path) -> None:
+    def _tell_options(self, hub: Hub) -> None:
         settings = self._settings
         folders = tuple(map(Path, settings.model_folders))
-        options = Options(self._downloads(), settings.works_offline, cache, folders)
-        self.options_changed.emit(options)
+        is_offline = settings.works_offline or hub.is_offline
+        self.options_changed.emit(
+            Options(self._downloads(), is_offline, hub.cache, folders, is_bound=hub.is_offline)
+        )
 
 
-def _look(folders: list[Path], device: str, taken: int) -> tuple[list[Entry], Room, Path]:
-    room, cache = room_here(device, taken), Hub.here().cache
-    return shelf(find_models(folders, cache), room.device), room, cache
+def _look(folders: list[Path], device: str, taken: int) -> tuple[list[Entry], Room, Hub]:
+    room, hub = room_here(device, taken), Hub.here()
+    return shelf(find_models(folders, hub.cache), room.device), room, hub

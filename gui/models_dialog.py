@@ -118,10 +118,15 @@ class ModelsDialog(QDialog):
     def show_options(self, options: Options) -> None:
         self._options = options
         self.offline_action.setChecked(options.is_offline)
+        self.offline_action.setEnabled(not options.is_bound)
         self.cache_action.setChecked(options.downloads is None)
         self.into_action.setChecked(options.downloads is not None)
         self.details.show_options(options)
-        if options.is_offline:
+        if options.is_bound:
+            self.notice_bar.show_notice(
+                "HF_HUB_OFFLINE is set, so nothing is downloaded. Start Onlooker without it."
+            )
+        elif options.is_offline:
             self.notice_bar.show_notice(
                 "Onlooker works offline: nothing is downloaded.", _GO_ONLINE
             )

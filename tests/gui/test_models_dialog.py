@@ -353,6 +353,23 @@ def test_nothing_is_asked_of_the_network_before_a_model_is_wanted_nor_while_offl
     live(story)
 
 
+def test_environment_that_forbids_the_network_is_told_and_cannot_be_overruled(
+    live, server, monkeypatch
+):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+    async def story(program, dialog):
+        await until(dialog.notice_bar.isVisible)
+        assert "HF_HUB_OFFLINE is set" in dialog.notice_bar.text_label.text()
+        assert not dialog.notice_bar.action_button.isVisible()
+        assert not dialog.offline_action.isEnabled()
+        type_id(dialog)
+        assert not dialog.details.primary_button.isEnabled()
+        assert not server.asked
+
+    live(story)
+
+
 def test_offline_nobody_asks_for_a_newer_version_either(live, server, home):
     async def story(program, dialog):
         dialog.offline_action.trigger()
