@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 from torch import Tensor, nn
 from transformers import (
     AutoTokenizer,
@@ -67,6 +66,8 @@ _SEES_SEVERAL = (
     "mistral3",
 )
 MOST_PICTURES = 8
+# Some 256,000 tokens are the most that a model reads.
+_LONGEST_PROMPT = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -347,8 +348,12 @@ def _for_stills(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
 def render(processor: Any, messages: list[dict[str, Any]]) -> str:
     """The conversation as the model's own chat template writes it, open for the answer."""
     try:
-        return processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    except (TemplateError, ValueError, TypeError, KeyError) as error:
+        text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        if len(text) > _LONGEST_PROMPT:
+            raise ValueError(f"it makes {len(text):,} letters of it")
+        return text
+    except Exception as error:
+        # A template is a small program of anybody's, and fails in whatever way it likes.
         raise CheckpointError(
             f"The model's chat template does not take this conversation ({_first_line(error)}). "
             "Begin a new conversation, or choose another model."

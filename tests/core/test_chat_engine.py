@@ -330,6 +330,27 @@ def test_config_that_would_fetch_kernels_or_change_the_model_is_not_obeyed(copie
     engine.close()
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ raise_exception('no way') }}",
+        "{% for %}",
+        "{{ 1 / 0 }}",
+        "{% for n in range(10 ** 9) %}{% endfor %}",
+        "{{ 'a' * 10 ** 7 }}",
+        "{{ a.b.c }}",
+        "{% for m in messages %}{{ m.role + m.content }}{% endfor %}",
+        "{{ messages.__class__.__mro__ }}",
+        "{{ cycler.__init__.__globals__.os.getcwd() }}",
+    ],
+)
+def test_chat_template_that_fails_is_told_however_it_fails(copied, opened, picture, template):
+    folder = copied("gemma3")
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(CheckpointError, match="chat template does not take this conversation"):
+        ask(opened(folder), picture)
+
+
 def test_model_without_a_chat_template_is_refused(copied, opened):
     folder = copied()
     (folder / "chat_template.jinja").unlink()
