@@ -75,6 +75,7 @@ class Record:
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"{RECORD}.part"
+        part.unlink(missing_ok=True)  # It might be a link to another file.
         part.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
         part.replace(folder / RECORD)
 
@@ -257,10 +258,17 @@ class FolderPlace(Place):
         return self.root / _LOCK
 
 
+def records_inside(root: Path) -> list[Path]:
+    """The folders in a model's that were downloaded with it: its vision tower. A link to one that
+    is elsewhere is not its own."""
+    folders = (path.parent for path in sorted(root.glob(f"*/{RECORD}")))
+    return [folder for folder in folders if not folder.is_symlink()]
+
+
 def remove_downloaded(root: Path) -> None:
     """Delete from a folder what its record says was downloaded, its vision tower too, and then
     the folder, if nothing else is in it."""
-    for folder in (*(path.parent for path in root.glob(f"*/{RECORD}")), root):
+    for folder in (*records_inside(root), root):
         record = Record.read(folder)
         if record is None:
             continue

@@ -34,6 +34,7 @@ from core.hub_place import (
     are_on_one_disk,
     free_bytes,
     is_hub_id,
+    records_inside,
     remove_downloaded,
 )
 from core.pace import gigabytes
@@ -582,8 +583,7 @@ def _record_of(model: LocalModel, cache: Path) -> list[tuple[Place, Record, str]
         return [(place, Record(model.hub_id, model.folder.name, tuple(known)), "")]
     records = [(model.folder, Record.read(model.folder), "")]
     records += [
-        (path.parent, Record.read(path.parent), path.parent.name)
-        for path in sorted(model.folder.glob(f"*/{RECORD}"))
+        (folder, Record.read(folder), folder.name) for folder in records_inside(model.folder)
     ]
     if records[0][1] is None:
         return None

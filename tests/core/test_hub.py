@@ -12,7 +12,7 @@ from huggingface_hub import hf_hub_download, scan_cache_dir, snapshot_download
 
 from core.errors import Cancelled, HubError
 from core.hub import Hub, Progress, fetch, wanted_files
-from core.hub_place import RECORD, HubFile
+from core.hub_place import RECORD, FolderPlace, HubFile, Record
 from tests.hub_server import REVISION, HubServer
 
 ID = "someone/model"
@@ -404,6 +404,44 @@ def test_download_into_a_folder_goes_on_after_a_stop(server, hub, tmp_path):
     folder = get(hub, parent=tmp_path)
     assert (folder / "model.safetensors").read_bytes() == WEIGHTS
     assert server.sent("model.safetensors")[-1] == "bytes=100000-"
+
+
+def test_links_in_a_begun_folder_of_somebody_else_are_not_written_through(server, hub, tmp_path):
+    stop_half_way(server, hub, tmp_path / "given")
+    folder = tmp_path / "given" / "model"
+    diary = tmp_path / "diary.txt"
+    diary.write_text("mine")
+    record = Record.read(folder)
+    assert record
+    place = FolderPlace(folder, ID)
+    (folder / "config.json").unlink()
+    for path in (place.half(record.files[0]), folder / "config.json", folder / f"{RECORD}.part"):
+        path.symlink_to(diary)
+    get(hub, parent=tmp_path / "given")
+    assert diary.read_text() == "mine"
+    assert (folder / "config.json").read_bytes() == SMALL
+
+
+def test_link_in_the_place_of_half_the_weights_is_refused(server, hub, tmp_path):
+    stop_half_way(server, hub, tmp_path / "given")
+    (half,) = (tmp_path / "given" / "model").glob("*.incomplete")
+    half.unlink()
+    half.symlink_to(tmp_path / "new")
+    with pytest.raises(HubError, match="is a link to a file elsewhere"):
+        get(hub, parent=tmp_path / "given")
+    assert not (tmp_path / "new").exists()
+
+
+def test_link_in_the_place_of_the_lock_is_not_emptied(server, hub, tmp_path):
+    stop_half_way(server, hub, tmp_path / "given")
+    diary = tmp_path / "diary.txt"
+    diary.write_text("mine")
+    lock = tmp_path / "given" / "model" / ".onlooker-lock"
+    lock.unlink(missing_ok=True)
+    lock.symlink_to(diary)
+    with pytest.raises(HubError, match="cannot be written"):
+        get(hub, parent=tmp_path / "given")
+    assert diary.read_text() == "mine"
 
 
 def test_folder_with_other_things_in_it_is_left_alone(server, hub, tmp_path):

@@ -351,6 +351,19 @@ def test_removed_model_leaves_the_other_things_of_its_folder(hub, tmp_path):
     assert [path.name for path in model.folder.iterdir()] == ["notes.txt"]
 
 
+def test_model_that_another_one_links_to_stays_when_that_is_removed_or_moved(hub, tmp_path):
+    fetch(hub, ID, quiet, threading.Event(), tmp_path / "disk")
+    other = fetch(hub, ID, quiet, threading.Event(), tmp_path / "elsewhere")
+    (tmp_path / "disk" / "tiny-llava" / "tower").symlink_to(other)
+    model = the_other(find_models([tmp_path / "disk"], hub.cache))
+    move_model(model, hub.cache, tmp_path / "moved", quiet, threading.Event())
+    assert is_in_order(the_other(find_models([other], hub.cache)))
+    moved = the_other(find_models([tmp_path / "moved"], hub.cache))
+    (moved.folder / "tower").symlink_to(other)
+    remove_model(moved, hub.cache)
+    assert is_in_order(the_other(find_models([other], hub.cache)))
+
+
 def test_folder_of_the_persons_own_is_never_removed_nor_moved(tmp_path, tiny_transformers_layout):
     model = the_other(find_models([tiny_transformers_layout], tmp_path))
     assert not model.can_move
