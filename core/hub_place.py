@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.errors import HubError
+from core.errors import CheckpointError, HubError
+from core.model_safety import read_settings
 
 RECORD = ".onlooker-download"
 """Says in a model's folder what was asked for; in the cache only until all of it is here."""
@@ -83,14 +84,14 @@ class Record:
     def read(cls, folder: Path) -> Record | None:
         """The one kept in `folder`; None where there is none, or none that can be read."""
         try:
-            kept = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            kept = read_settings(folder / RECORD)
             files = tuple(
                 HubFile(file["name"], file["size"], file["checksum"]) for file in kept["files"]
             )
             if not is_hub_id(kept["hub_id"]) or not _CHECKSUM.fullmatch(kept["revision"]):
                 return None
             return cls(kept["hub_id"], kept["revision"], files)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (CheckpointError, ValueError, KeyError, TypeError):
             return None
 
 

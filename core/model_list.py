@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -37,6 +36,7 @@ from core.hub_place import (
     records_inside,
     remove_downloaded,
 )
+from core.model_safety import read_settings
 from core.pace import gigabytes
 from core.transcript import BUILT_IN
 
@@ -539,10 +539,9 @@ def _config(folder: Path) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     """The settings in a JSON file, {} where there are none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_settings(path)
+    except CheckpointError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _text(path: Path) -> str:

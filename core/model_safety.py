@@ -41,6 +41,8 @@ _ASKS_FOR_CODE = {"auto_map", "custom_pipelines", "custom_generate"}
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings in a JSON file. Raises CheckpointError when it holds anything else."""
     try:
+        if not path.is_file():
+            raise OSError("no file, or one that never ends")
         if path.stat().st_size > _MOST_SETTINGS_BYTES:
             raise CheckpointError(
                 f"“{path.name}” is far too large for settings. Download it again."

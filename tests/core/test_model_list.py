@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,6 +99,26 @@ def test_begun_download_is_in_the_list_with_how_far_it_is(server, hub):
     assert check_model(model, quiet, threading.Event()) == [
         "“tiny-llava” is not all here. Go on with its download."
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+@pytest.mark.parametrize("name", ["config.json", ".onlooker-download", "adapter_config.json"])
+@pytest.mark.parametrize("kind", ["pipe", "zeros", "sparse"])
+def test_files_that_never_end_are_not_read_for_the_list(
+    tmp_path, tiny_transformers_layout, name, kind
+):
+    folder = shutil.copytree(tiny_transformers_layout, tmp_path / "models" / "given")
+    (folder / name).unlink(missing_ok=True)
+    match kind:
+        case "pipe":
+            os.mkfifo(folder / name)
+        case "zeros":
+            (folder / name).symlink_to("/dev/zero")
+        case "sparse":
+            (folder / name).touch()
+            os.truncate(folder / name, 2**36)
+    models = find_models([tmp_path / "models"], tmp_path / "cache")
+    assert len(models) <= 2
 
 
 def test_folders_that_were_named_are_looked_into_one_level_deep(tmp_path, tiny_transformers_layout):
