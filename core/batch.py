@@ -16,6 +16,7 @@ from pathlib import Path
 
 from core import batch_edits, batch_files
 from core.batch_desk import Desk
+from core.batch_doubt import Doubt
 from core.batch_history import KeptRun as KeptRun
 from core.batch_history import find_runs as find_runs
 from core.batch_history import made_by_runs
@@ -90,6 +91,27 @@ class Batch:
         """What the files beside a picture say, which for a skipped one its item does not tell.
         Raises StoreError."""
         return batch_files.existing_caption(self.items[number].path, self.options)
+
+    @property
+    def doubts(self) -> list[Doubt]:
+        """The most doubtful words that are known, of captions as they are now."""
+        found = []
+        for name, record in list(self._ledger.past.doubts.items()):
+            number = self._ledger.numbers.get(name)
+            if number is not None and self.items[number].caption == record["caption"]:
+                found.append(Doubt.from_record(number, record))
+        return found
+
+    def keep_doubt(self, doubt: Doubt) -> None:
+        """Keep what was found of a caption; may be called from the engine's thread. Raises
+        StoreError."""
+        ledger = self._ledger
+        with ledger.disk:
+            if not ledger.journal.is_closed:
+                record = doubt.record(str(self.items[doubt.number].path))
+                ledger.journal.append(record, is_durable=False)
+                ledger.past.add(record, self.options)
+                ledger.are_tables_old = bool(ledger.tables.paths)
 
     def close(self) -> None:
         """Bring the run's tables up to date and let go of the journal. Raises StoreError."""

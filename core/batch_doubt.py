@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from core.batch_plan import BatchOptions
 from core.errors import AppError, Cancelled, EngineError
+from core.journal import Record
 from core.picture import open_picture
-from core.transcript import Answer, Ending, Request
+from core.transcript import Answer, Ending, EngineFacts, Request
 
 if TYPE_CHECKING:
     from core.words import Evidence
@@ -22,7 +23,8 @@ class Doubt:
     """The most doubtful word of `caption`, that of a run's picture by its number.
 
     `doubt` orders words and is no percentage; `step` is 0 for not doubtful, 1, or 2 for very.
-    `word` is "" for a caption without words that could be doubted.
+    `word` is "" for a caption without words that could be doubted. `model` is the one that was
+    asked, by its fingerprint or else its name.
     """
 
     number: int
@@ -30,10 +32,24 @@ class Doubt:
     word: str = ""
     doubt: float = 0.0
     step: int = 0
+    model: str = ""
+
+    def record(self, picture: str) -> Record:
+        """As the run's journal keeps it."""
+        values = asdict(self)
+        del values["number"]
+        return {"kind": "doubt", "picture": picture, **values}
+
+    @staticmethod
+    def from_record(number: int, record: Record) -> Doubt:
+        known = (one.name for one in fields(Doubt) if one.name in record)
+        return Doubt(number, **{name: record[name] for name in known})
 
 
 class Examiner(Protocol):
     """Who is asked: an Engine."""
+
+    facts: EngineFacts
 
     @property
     def evidence_obstacle(self) -> str | None: ...
@@ -47,18 +63,24 @@ def find_doubt(
     options: BatchOptions,
     hear: Callable[[Doubt], None],
     stop: threading.Event,
+    known: Iterable[Doubt] = (),
 ) -> None:
     """Tell `hear` of each caption, given as (number, picture, caption), its most doubtful word.
 
-    The caption counts as said in answer to the run's first prompt. Blocks, and belongs to the
-    engine's thread. A picture that cannot be opened is left out. Once `stop` is set it returns.
-    Raises EngineError when the engine tells nothing of its words, or fails.
+    What is `known` of the same caption from the same model is not looked for again. The caption
+    counts as said in answer to the run's first prompt. Blocks, and belongs to the engine's thread.
+    A picture that cannot be opened is left out. Once `stop` is set it returns. Raises EngineError
+    when the engine tells nothing of its words, or fails.
     """
     if engine.evidence_obstacle:
         raise EngineError(engine.evidence_obstacle)
+    model = engine.facts.fingerprint or engine.facts.model
+    done = {(doubt.number, doubt.caption) for doubt in known if doubt.model == model}
     for number, path, caption in captions:
         if stop.is_set():
             return
+        if (number, caption) in done:
+            continue
         try:
             picture = open_picture(path)
             prompt = options.filled_prompts(path, number + 1, "")[0]
@@ -73,6 +95,6 @@ def find_doubt(
             continue
         word = evidence.most_doubtful
         if word is None or word.doubt is None:
-            hear(Doubt(number, caption))
+            hear(Doubt(number, caption, model=model))
         else:
-            hear(Doubt(number, caption, word.text, word.doubt, word.doubt_step))
+            hear(Doubt(number, caption, word.text, word.doubt, word.doubt_step, model))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
@@ -98,14 +98,16 @@ class Past:
     """One run as far as its journal tells it.
 
     `items` are by the picture's path as text, `answers` by that and the place of their prompt.
-    `unwritten` are the lines whose files may not have been written when the process ended, and
-    `edits` those of hand edits that were not taken back.
+    `unwritten` are the lines whose files may not have been written when the process ended,
+    `edits` those of hand edits that were not taken back, and `doubts` the last of each picture
+    that name a doubtful word.
     """
 
     items: dict[str, Item] = field(default_factory=dict)
     answers: dict[tuple[str, int], Record] = field(default_factory=dict)
     unwritten: dict[str, Record] = field(default_factory=dict)
     edits: list[Record] = field(default_factory=list)
+    doubts: dict[str, Record] = field(default_factory=dict)
     facts: EngineFacts | None = None
     is_undone: bool = False
 
@@ -119,6 +121,8 @@ class Past:
                 self.unwritten[name] = record
                 self.items[name] = item_after(record)
                 self.note_edit(record)
+            case "doubt":
+                self.doubts[name] = record
             case "written":
                 self.unwritten.pop(name, None)
             case "failed":
@@ -183,11 +187,7 @@ def undone(item: Item, left: Iterable[Path], options: BatchOptions) -> Item:
 
 def _last_event(path: Path) -> str:
     """The last thing that changed whether the run is over."""
-    with path.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - _TAIL_BYTES))
-        lines = file.read().splitlines()
-    for line in reversed(lines):
+    for line in _lines_from_the_end(path):
         try:
             kind = json.loads(line)["kind"]
         except (ValueError, KeyError, TypeError):
@@ -195,6 +195,19 @@ def _last_event(path: Path) -> str:
         if kind in ("end", "undo", "undone", "retry", "run", "item"):
             return kind
     return ""
+
+
+def _lines_from_the_end(path: Path) -> Iterator[bytes]:
+    """A whole journal is read only where nothing but edits and doubts stands at its end."""
+    with path.open("rb") as file:
+        left, torn = file.seek(0, os.SEEK_END), b""
+        while left:
+            begin = max(0, left - _TAIL_BYTES)
+            file.seek(begin)
+            torn, *lines = (file.read(left - begin) + torn).split(b"\n")
+            yield from reversed(lines)
+            left = begin
+        yield torn
 
 
 def _overlap(one: Iterable[Path], other: Iterable[Path]) -> bool:

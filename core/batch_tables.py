@@ -88,24 +88,31 @@ class Tables:
         """The rows of a picture, each time that something has changed them."""
         facts: Record = {}
         said: dict[str, list[export.Row]] = {}
+        now: dict[str, list[export.Row]] = {}
+        doubts: dict[str, Record] = {}
         for record in records(self._journal):
             picture = record.get("picture", "")
             match record["kind"]:
                 case "run":
                     facts = record["facts"]
+                    continue
                 case "item":
-                    said[picture] = rows_of(record, facts, self._options)
-                    yield picture, said[picture]
+                    now[picture] = said[picture] = rows_of(record, facts, self._options)
                 case "failed":
                     said.pop(picture, None)
-                    yield picture, []
+                    now[picture] = []
                 case "edit" if picture in said:
                     first = said[picture][0]
-                    yield picture, [{**first, "caption": record["caption"], "edited": True}]
+                    now[picture] = [{**first, "caption": record["caption"], "edited": True}]
                 case "unedit" if picture in said:
                     first, was = said[picture][0], record["was"]
                     edited = {**first, "caption": was["caption"], "edited": True}
-                    yield picture, [edited] if was["is_edited"] else said[picture]
+                    now[picture] = [edited] if was["is_edited"] else said[picture]
+                case "doubt" if picture in said:
+                    doubts[picture] = record
+                case _:
+                    continue
+            yield picture, _doubted(now[picture], doubts.get(picture))
 
 
 def rows_of(item: Record, facts: Record, options: BatchOptions) -> list[export.Row]:
@@ -123,6 +130,15 @@ def rows_of(item: Record, facts: Record, options: BatchOptions) -> list[export.R
         {**shared, "edited": False, **{key: answer[key] for key in _SAID}}
         for answer in item["answers"]
     ]
+
+
+def _doubted(rows: list[export.Row], doubt: Record | None) -> list[export.Row]:
+    """With the most doubtful word beside the caption that has it, if it is of these captions."""
+    if doubt is None or "\n".join(row["caption"] for row in rows) != doubt["caption"]:
+        return rows
+    told = {"doubtful_word": doubt["word"], "doubt": round(doubt["doubt"], 4)}
+    at = next((n for n, row in enumerate(rows) if doubt["word"] in row["caption"]), 0)
+    return [{**row, **told} if doubt["word"] and n == at else row for n, row in enumerate(rows)]
 
 
 def our_version() -> str:

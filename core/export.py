@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,12 @@ COLUMNS = (
     "tokens",
     "seconds",
     "version",
+    "doubtful_word",
+    "doubt",
 )
 KINDS = ("jsonl", "csv")
+# Files of version 0.1 have no more.
+_FIRST_COLUMNS = COLUMNS.index("version") + 1
 
 Row = dict[str, Any]
 
@@ -66,8 +70,9 @@ def holds_only(data: bytes, rows: Iterable[Row], kind: str) -> bool:
     """Whether every row of a file is among `rows`, the last one perhaps torn by a crash."""
     if kind == "csv":
         text = data.decode("utf-8-sig", "replace")
-        found = [tuple(cells) for cells in csv.reader(io.StringIO(text, newline=""))]
-        known: set[Any] = {COLUMNS, *(tuple(_cells(row)) for row in rows)}
+        found = [_shortened(cells) for cells in csv.reader(io.StringIO(text, newline=""))]
+        heads = (COLUMNS[:count] for count in range(_FIRST_COLUMNS, len(COLUMNS) + 1))
+        known: set[Any] = {*heads, *(_shortened(_cells(row)) for row in rows)}
     else:
         found = data.splitlines(keepends=True)
         known = set(map(_json_line, rows))
@@ -93,6 +98,12 @@ def _csv(rows: Iterable[list[str]]) -> bytes:
 
 def _cells(row: Row) -> list[str]:
     return [_cell(row.get(column)) for column in COLUMNS]
+
+
+def _shortened(cells: Sequence[str]) -> tuple[str, ...]:
+    """Without the empty ones at the end, which files of an older version may lack."""
+    count = next((n for n in range(len(cells), 0, -1) if cells[n - 1]), 0)
+    return tuple(cells[:count])
 
 
 def _cell(value: Any) -> str:

@@ -65,6 +65,10 @@ class Journal:
                 raise failure(self.path, error) from error
             self._size += len(data)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._file.closed
+
     def close(self) -> None:
         self._file.close()
 

@@ -61,7 +61,7 @@ class BatchJoin(QObject):
         panel.new_run_asked.connect(self._on_new_run_asked)
         panel.replace_asked.connect(self._on_replace_asked)
         panel.edit_undone.connect(self._on_edit_undone)
-        run.doubt_found.connect(panel.show_doubt)
+        run.doubts_found.connect(panel.show_doubts)
         run.doubting_changed.connect(panel.set_doubting)
         panel.doubt_asked.connect(self._on_doubt_asked)
         panel.doubt_stopped.connect(run.stop_doubt)

@@ -181,9 +181,9 @@ class BatchPanel(QFrame):
         self._can_undo_edit = can_undo
         self._show_parts()
 
-    def show_doubt(self, doubt: Doubt) -> None:
-        """The most doubtful word of a caption."""
-        self.model.show_doubt(doubt)
+    def show_doubts(self, doubts: list[Doubt]) -> None:
+        """The most doubtful words of captions."""
+        self.model.show_doubts(doubts)
 
     def set_doubting(self, is_doubting: bool) -> None:
         """Whether doubtful words are looked for just now."""

@@ -127,12 +127,14 @@ class BatchModel(QAbstractTableModel):
         self._only_doubtful = only_doubtful
         self._filter()
 
-    def show_doubt(self, doubt: Doubt) -> None:
-        """The most doubtful word of a caption; it goes when the caption changes."""
+    def show_doubts(self, doubts: Sequence[Doubt]) -> None:
+        """The most doubtful words of captions; each goes when its caption changes."""
         if not self._doubts:
             self.doubt_shown.emit(True)
-        self._doubts[doubt.number] = doubt
-        if (row := self.row(doubt.number)) is not None:
+        self._doubts.update((doubt.number, doubt) for doubt in doubts)
+        if len(doubts) > 1:
+            self._tell_changed(DOUBT)
+        elif (row := self.row(doubts[0].number)) is not None:
             self.dataChanged.emit(self.index(row, DOUBT), self.index(row, DOUBT))
         if self._is_filtered and not self._again.isActive():
             self._again.start()

@@ -45,7 +45,7 @@ class FolderRun(QObject):
     is an edit to take back.
     Trials: `trial_begun(list[tuple[int, Path]])`: with these pictures, `tried(Tried)`,
     `trying_changed(bool)`.
-    `doubt_found(Doubt)`: the most doubtful word of a caption, `doubting_changed(bool)`.
+    `doubts_found(list[Doubt])`: the most doubtful words of captions, `doubting_changed(bool)`.
     """
 
     # A list would be converted, one item after another.
@@ -62,7 +62,7 @@ class FolderRun(QObject):
     trial_begun = Signal(list)
     tried = Signal(object)
     trying_changed = Signal(bool)
-    doubt_found = Signal(object)
+    doubts_found = Signal(object)
     doubting_changed = Signal(bool)
 
     _trial_heard = Signal(object)
@@ -173,6 +173,8 @@ class FolderRun(QObject):
         self.roots_changed.emit(self._roots)
         self.options_replaced.emit(self._batch.options)
         self._replace_items(self._batch.items)
+        if doubts := await asyncio.to_thread(lambda batch: batch.doubts, self._batch):
+            self.doubts_found.emit(doubts)
         await self._tell_of_edits()
         self._set_phase(self._rest())
         if self._phase is Phase.OVER:
@@ -318,7 +320,7 @@ class FolderRun(QObject):
         """Find the most doubtful word of each caption; what is wrong is a notice."""
         if self._batch is None or self.is_running or self._doubting:
             return
-        options = self._batch.options
+        batch = self._batch
         captions = [
             (number, item.path, item.caption)
             for number, item in enumerate(self._items)
@@ -328,8 +330,12 @@ class FolderRun(QObject):
         self._doubting_ended.clear()
         self.doubting_changed.emit(True)
 
+        def hear(doubt: Doubt) -> None:
+            self._doubt_heard.emit(doubt)
+            batch.keep_doubt(doubt)
+
         def work(engine: Examiner) -> None:
-            find_doubt(engine, captions, options, self._doubt_heard.emit, stop)
+            find_doubt(engine, captions, batch.options, hear, stop, batch.doubts)
 
         try:
             await self._model.lend(work, stop.set)
@@ -503,7 +509,7 @@ class FolderRun(QObject):
     def _on_doubt_heard(self, doubt: Doubt) -> None:
         is_shown = doubt.number < len(self._items)
         if is_shown and self._items[doubt.number].caption == doubt.caption:
-            self.doubt_found.emit(doubt)
+            self.doubts_found.emit([doubt])
 
     @Slot()
     def _on_frame(self) -> None:

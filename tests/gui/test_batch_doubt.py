@@ -96,3 +96,21 @@ def test_a_model_that_tells_nothing_of_its_words_says_so(live, folder):  # noqa:
         assert panel.doubt_button.toolTip() == "This model tells nothing of its words."
 
     live(story)
+
+
+def test_it_is_there_again_when_the_run_is_opened_another_day(live, folder, checkpoint):  # noqa: F811
+    async def story(program, panel):
+        await doubted(program, panel, folder)
+        run = program.folder_run
+        kept = await run.last()
+        await run.choose([])
+        await until(lambda: words(panel) == [])
+        await run.reopen(kept)
+        await until(lambda: words(panel) == ["word0", "word1", "word2", "word3"])
+        assert not panel.list.isColumnHidden(DOUBT)
+        examined = len(checkpoint.engines[-1].examined)
+        click(panel.doubt_button)
+        await until(lambda: panel.doubt_button.text() == "Find doubt")
+        assert len(checkpoint.engines[-1].examined) == examined
+
+    live(story)
