@@ -28,6 +28,7 @@ from core.words import (
     Word,
     WordMap,
     is_function_word,
+    is_list_number,
     split_words,
     strongest_region,
 )
@@ -134,7 +135,7 @@ class Examiner:
                 candidates=self._candidates(said.ids, seen, first),
                 gain=float((seen.log_p[tokens] - unseen.log_p[tokens]).sum()),
                 doubt=None,
-                is_content=not is_function_word(text[begin:end]),
+                is_content=_has_content(text, begin, end),
             )
             measured.append(word)
         found = doubts(measured, seen.log_p)
@@ -286,6 +287,10 @@ def _word_map(values: np.ndarray, size: tuple[int, int], seconds: float) -> Word
         min(float(height), top + last_row * down),
     )
     return WordMap(values, square, box, seconds)
+
+
+def _has_content(text: str, begin: int, end: int) -> bool:
+    return not (is_function_word(text[begin:end]) or is_list_number(text, begin, end))
 
 
 # ---- tokens and text ----------------------------------------------------------------------------

@@ -7,8 +7,10 @@ measure of truth: it says what the model leaned on, and where it wavered.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -126,10 +128,8 @@ class WordMap:
 # ---- the words of a text ------------------------------------------------------------------------
 
 # Kana and Chinese characters stand without blanks between words: each is one.
-_WORD = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+"
-    r"(?:['’\-][^\W\u3040-\u30ff\u3400-\u9fff]+)*"
-)
+_ALONE = r"\u3040-\u30ff\u3400-\u9fff"
+_JOINERS = r"['’\-_]"
 # Words that name nothing that could be there or not. Numbers, colours and places do.
 _FUNCTION_WORDS = """
 a an the this that these those it its they them their there here he she his her him i we you
@@ -145,7 +145,23 @@ that's there's it's isn't aren't doesn't don't appears appear seems seem
 
 def split_words(text: str) -> Iterator[tuple[int, int]]:
     """Where each word of `text` begins and ends; what is joined by a hyphen is one."""
-    return (match.span() for match in _WORD.finditer(text))
+    return (match.span() for match in _word().finditer(text))
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    # To `re`, accents and vowel signs that follow their letter are no part of a word.
+    marks = "".join(c for c in map(chr, range(0x10000)) if unicodedata.category(c)[0] == "M")
+    letters = rf"(?:[^\W_{_ALONE}][{marks}\u200c\u200d]*)+"
+    return re.compile(rf"[{_ALONE}]|{letters}(?:{_JOINERS}{letters})*")
+
+
+def is_list_number(text: str, begin: int, end: int) -> bool:
+    """Whether the word from `begin` to `end` only counts the lines of a list: "2." or "2)"."""
+    line_before = text[text.rfind("\n", 0, begin) + 1 : begin]
+    behind = text[end : end + 2]
+    is_marked = behind[:1] in {".", ")"} and behind[1:].isspace()
+    return text[begin:end].isdigit() and not line_before.strip() and is_marked
 
 
 def is_function_word(word: str) -> bool:

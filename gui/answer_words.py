@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,16 +10,14 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextDocument
 from PySide6.QtWidgets import QTextEdit
 
+from core.words import split_words
 from gui.theme import Theme
 
 if TYPE_CHECKING:
     from core.transcript import Span
     from core.words import Word
-
-# How far the document's text may have run on before a word: the address behind a link.
-_REACH = 400
-_WORD = re.compile(r"\w+(?:['’\-]\w+)*")
-_EDGES = "*_`#>[]()!\\~\"'.,;:?-“”‘’ \n\t"
+# So many words of an address or of other marks may not be shown, one after another.
+_FARTHEST = 60
 
 
 class AnswerWords:
@@ -72,7 +69,7 @@ class AnswerWords:
         self._struck = tuple(struck)
         self._struck_places = []
         if struck:
-            spans = [match.span() for match in _WORD.finditer(text)]
+            spans = list(split_words(text))
             texts = [text[begin:end] for begin, end in spans]
             self._struck_places = [
                 (begin, end)
@@ -238,20 +235,42 @@ def _x(line: Any, position: int) -> float:
 def _places(document: QTextDocument, words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
     """Where the words stand in the document, which has their text without Markdown's marks.
 
-    A word that cannot be found there, in order and nearby, is left out.
+    A word that is not shown, as the numbers of a list and what an address has, is left out.
     """
     text = document.toPlainText()
     units = _utf16(text)
-    at = 0
-    for index, word in enumerate(words):
-        core = word.strip(_EDGES)
-        if not core:
-            continue
-        found = text.find(core, at, at + _REACH + len(core))
-        if found < 0:
-            continue
-        at = found + len(core)
-        yield index, units(found), units(at)
+    spans = list(split_words(text))
+    shown = [text[begin:end] for begin, end in spans]
+    spans.append((len(text), len(text)))
+    number, there, at = 0, 0, 0
+    while number < len(words):
+        left_out, ahead = _step(words, number, shown, there)
+        # Words that marks cut apart, or that stood apart by marks alone.
+        for cut in range(number, number + left_out):
+            found = text.find(words[cut], at, spans[there + ahead][0])
+            if found >= 0:
+                at = found + len(words[cut])
+                yield cut, units(found), units(at)
+        number, there = number + left_out, there + ahead
+        if number < len(words):
+            begin, at = spans[there]
+            yield number, units(begin), units(at)
+            number, there = number + 1, there + 1
+
+
+def _step(words: Sequence[str], number: int, shown: Sequence[str], there: int) -> tuple[int, int]:
+    """How many of either are to be passed by until both go on alike, for two words or to the end;
+    all that are left where they never do."""
+    left, right = len(words) - number, len(shown) - there
+    for passed in range(min(left + right, _FARTHEST)):
+        for ahead in range(max(0, passed - left + 1), min(passed, right - 1) + 1):
+            here, other = number + passed - ahead, there + ahead
+            if words[here : here + 2] == shown[other : other + 2]:
+                return passed - ahead, ahead
+            is_last = here + 1 == len(words) or other + 1 == len(shown)
+            if is_last and words[here] == shown[other]:
+                return passed - ahead, ahead
+    return left, right
 
 
 def _utf16(text: str):

@@ -14,6 +14,7 @@ from core.words import (
     Word,
     absent_questions,
     is_function_word,
+    is_list_number,
     question_about,
     split_words,
     strongest_region,
@@ -43,11 +44,19 @@ def found(text: str, name: str) -> Word:
         ("A T-shirt, the dog's bone.", ["A", "T-shirt", "the", "dog's", "bone"]),
         ("Über 20 “Ära”-Bilder", ["Über", "20", "Ära", "Bilder"]),
         ("猫が a", ["猫", "が", "a"]),
+        ("re\u0301sume\u0301 हिन्दी में", ["re\u0301sume\u0301", "हिन्दी", "में"]),
+        ("_one_ __two__ snake_case", ["one", "two", "snake_case"]),
         ("", []),
     ],
 )
 def test_text_is_split_into_the_words_that_people_see(text, words):
     assert [text[begin:end] for begin, end in split_words(text)] == words
+
+
+def test_number_of_a_list_is_no_word_to_doubt():
+    text = "Two things:\n1. A car\n 2) 3 dogs.\n10. Nothing at 5.\n4 cats"
+    numbers = [begin for begin, end in split_words(text) if is_list_number(text, begin, end)]
+    assert [text[at : at + 2] for at in numbers] == ["1.", "2)", "10"]
 
 
 def test_numbers_colours_and_places_have_content_and_articles_do_not():

@@ -131,6 +131,35 @@ def test_words_behind_markdown_and_beyond_the_basic_plane_are_found(answered):
     assert found >= {"Balloons", "big", "small", "ones", "The", "end"}
 
 
+def places(text) -> list[str]:
+    """What stands in the document where each word is said to be."""
+    document = text.document().toPlainText()
+    return [document[begin:end] for _, begin, end in text.words._places]
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("1. A red car\n2. There are 12 dogs\n3. No 1", "A red car There are 12 dogs No 1"),
+        (
+            "See [a cat](http://a.org/cat) or a caterpillar.",
+            "See a cat http a org cat or a caterpillar",
+        ),
+        ("- **One**half of `2*3` is _it_", "One half of 2 3 is it"),
+        ("A snake\\_case &amp; more, amply.", "A snake case more amply"),
+    ],
+)
+def test_marks_that_are_not_shown_shift_no_word(answered, answer, found):
+    assert places(answered(answer)) == found.split()
+
+
+def test_each_character_of_a_script_without_blanks_is_struck_by_itself(window, answered):
+    answered("一匹の猫と犬。")
+    window.evidence_view.show_struck(0, ((3, 4),))
+    words = window.transcript_view.exchange_views[0].answer_text.words
+    assert words._struck_places == [(3, 4)]
+
+
 def test_evidence_of_another_text_is_not_taken(window, answered):
     text = answered()
     window.begin_answer("Once more")
