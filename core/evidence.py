@@ -278,8 +278,15 @@ def _smoothed(found: Tensor) -> np.ndarray:
 def _word_map(values: np.ndarray, size: tuple[int, int], seconds: float) -> WordMap:
     width, height = size
     left, top, right, bottom = square = square_of(width, height)
-    across, down = (right - left) / values.shape[1], (bottom - top) / values.shape[0]
-    first_column, first_row, last_column, last_row = strongest_region(values)
+    rows, columns = values.shape
+    across, down = (right - left) / columns, (bottom - top) / rows
+    # The model may lean on the padding most; where on the picture is asked for.
+    begins, ends = left + across * np.arange(columns), left + across * np.arange(1, columns + 1)
+    is_across = (ends > 0) & (begins < width)
+    begins, ends = top + down * np.arange(rows), top + down * np.arange(1, rows + 1)
+    is_down = (ends > 0) & (begins < height)
+    on_picture = np.where(is_down[:, None] & is_across, values, -1.0)
+    first_column, first_row, last_column, last_row = strongest_region(on_picture)
     box = (
         max(0.0, left + first_column * across),
         max(0.0, top + first_row * down),

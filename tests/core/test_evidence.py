@@ -227,6 +227,20 @@ def test_token_that_says_part_of_a_character_has_the_whole_one():
     assert text[slice(*spans[-1])].strip() == text[spans[-1][0] :].strip()
 
 
+@pytest.mark.parametrize("size", [(1200, 50), (50, 1200), (1, 1), (3, 1)])
+def test_strongest_region_lies_on_the_picture_however_much_of_the_square_is_padding(engine, size):
+    picture = Picture(None, Image.effect_noise(size, 90).convert("RGB"))
+    request = Request(picture, (Turn("What is this?"),), Sampling())
+    answer = written("A red fork at the top left, beside two grey knives on the right.")
+
+    maps = engine.word_maps(request, answer, engine.evidence(request, answer, NEVER).words)
+
+    for found in maps:
+        left, top, right, bottom = found.strongest_box
+        assert 0 <= left < right <= size[0]
+        assert 0 <= top < bottom <= size[1]
+
+
 def test_model_of_other_sizes_has_maps_of_its_own_patches(opened, tiny_original_layout, picture):
     tiny = opened(tiny_original_layout)
     request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=12))
