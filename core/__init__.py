@@ -9,7 +9,8 @@ pass has `operations` of torch's everywhere, and on a card our own `kernels`, la
 Models of other architectures are a `chat_model` and its `chat_engine`, a LoRA is an `adapter`, and
 what is too large for one device is `spread`; `fit` tells the memory before it is taken, and
 `model_safety` what a folder must not do.
-What each of its `words` rests on is looked for afterwards, as `evidence` and as `doubt`.
+What each of its `words` rests on is looked for afterwards, as `evidence` and as `doubt`, and a
+`question` asks whether the thing is there.
 A `trace` tells what went through for an answer, and `model_view` what was given of its picture.
 Models come from the `hub`, and the `model_list` says which are here and what they need.
 `store` keeps the `Transcript`, `settings` the choices, and `terminal` is the client without a

@@ -43,15 +43,9 @@ from core.prompt import (
     pixel_values,
     prepare,
 )
+from core.question import absent_questions, question_about
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
-from core.words import (
-    Evidence,
-    Presence,
-    Word,
-    WordMap,
-    absent_questions,
-    question_about,
-)
+from core.words import Evidence, Presence, Word, WordMap
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
@@ -348,7 +342,7 @@ class Engine:
         are that surely are not.
 
         The questions stand alone: in the conversation it would stay with what it said. Raises
-        PromptError where `core.words.question_about` knows no question, and as `evidence`.
+        PromptError where `core.question.question_about` knows no question, and as `evidence`.
         """
         question = question_about(answer.text, word)
         if question is None:

@@ -140,6 +140,7 @@ is are was were be been being am has have had having do does did doing can could
 shall should will would not no yes also very more most some any each every both either neither
 other others another such same which who whose whom what where when how why
 that's there's it's isn't aren't doesn't don't appears appear seems seem
+cannot only just himself herself itself themselves
 """
 
 
@@ -170,84 +171,6 @@ def is_function_word(word: str) -> bool:
     The list is English. In other languages every word counts as one with content.
     """
     return word.lower().replace("’", "'") in _FUNCTION_WORDS.split()
-
-
-# ---- what to ask about a word -------------------------------------------------------------------
-
-# Words with content that name nothing one could look for.
-_NO_THINGS = """
-left right top bottom middle center centre corner side edge front foreground background upper lower
-image picture photo photograph scene drawing view text features shows depicts nothing anything
-one two three four five six seven eight nine ten eleven twelve several many few various plain
-"""
-_COLOURS = """
-white black grey gray red orange yellow green blue purple pink brown beige light dark
-"""
-# What pictures hardly ever show; that one is there after all does not change the median of five.
-ABSENT_THINGS = ("an accordion", "a lobster", "an anchor", "a telescope", "a cactus")
-
-
-def question_about(text: str, word: Word) -> str | None:
-    """What to ask to learn whether the thing that `word` of `text` names is there. English.
-
-    None where it names no thing: a place, a number, a word that only joins others.
-    """
-    spans = list(split_words(text))
-    if (word.begin, word.end) not in spans or not _may_name(word.text):
-        return None
-    at = spans.index((word.begin, word.end))
-    first, last = _name_round(text, spans, at)
-    name = text[spans[first][0] : spans[last][1]]
-    if first == 0 or text[spans[first][0] - 2 : spans[first][0]] in {". ", "! ", "? "}:
-        name = name[0].lower() + name[1:] if name[1:2].islower() else name
-    if all(part in _COLOURS.split() for part in name.lower().split()):
-        return f"Is there anything {name} in the image?"
-    before = text[slice(*spans[first - 1])].lower() if first else ""
-    if name.endswith("ing") and before in {"is", "are", "was", "were"}:
-        return None
-    head = name.split(" of ")[0]
-    is_plural = head.endswith("s") and not head.endswith(("ss", "us", "is"))
-    if is_plural and before not in {"a", "an", "another", "one"}:
-        return f"Are there any {name} in the image?"
-    return f"Is there {'an' if name[0].lower() in 'aeiou' else 'a'} {name} in the image?"
-
-
-def absent_questions(text: str) -> list[str]:
-    """The same about things that are surely not there, and that `text` does not speak of."""
-    said = text.lower()
-    absent = [thing for thing in ABSENT_THINGS if thing.split()[1] not in said]
-    return [f"Is there {thing} in the image?" for thing in absent or ABSENT_THINGS]
-
-
-def _name_round(text: str, spans: list[tuple[int, int]], at: int) -> tuple[int, int]:
-    """First and last of the words that name a thing together: "cup of green tea"."""
-
-    def is_joined(left: int, right: int) -> bool:
-        """Whether nothing but blanks and "of" lies between two words."""
-        between = text[spans[left][1] : spans[right][0]]
-        return between.strip() in {"", "of"} and "\n" not in between
-
-    def said(number: int) -> str:
-        return text[slice(*spans[number])]
-
-    first = last = at
-    while first > 0:
-        step = 2 if said(first - 1) == "of" and first > 1 else 1
-        if not (is_joined(first - step, first) and _may_name(said(first - step))):
-            break
-        first -= step
-    while last + 1 < len(spans):
-        step = 2 if said(last + 1) == "of" and last + 2 < len(spans) else 1
-        # "a man riding": what follows a thing and ends so tells what it does.
-        is_deed = said(last + step).endswith("ing")
-        if is_deed or not (is_joined(last, last + step) and _may_name(said(last + step))):
-            break
-        last += step
-    return first, last
-
-
-def _may_name(word: str) -> bool:
-    return not is_function_word(word) and word.lower() not in _NO_THINGS.split()
 
 
 # ---- maps ---------------------------------------------------------------------------------------

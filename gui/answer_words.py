@@ -148,15 +148,11 @@ class AnswerWords:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         for index, token in ((self.hovered, "raised"), (self.chosen, "accent_soft")):
-            if index >= 0:
-                painter.setBrush(self._theme.colour(token))
-                for rect in self._rects(index):
-                    painter.drawRoundedRect(rect.adjusted(-2, 0, 2, 2), 4, 4)
-        if self.chosen >= 0:
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(self._theme.colour("accent"), 1.5))
-            for rect in self._rects(self.chosen):
-                painter.drawRoundedRect(rect.adjusted(-2, 0, 2, 2), 4, 4)
+            painter.setBrush(self._theme.colour(token))
+            self._paint_frames(painter, index)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(self._theme.colour("accent"), 1.5))
+        self._paint_frames(painter, self.chosen)
 
     def paint_above(self, painter: QPainter, seen: QRectF) -> None:
         """What lies over the text."""
@@ -166,6 +162,15 @@ class AnswerWords:
                 self._paint_doubt(painter, index, step, seen)
         for begin, end in self._struck_places:
             self._paint_struck(painter, begin, end)
+
+    def _paint_frames(self, painter: QPainter, index: int) -> None:
+        # At the beginning and the end of a line there is no room beyond the letters.
+        right = self._edit.viewport().width() - 1.0
+        for rect in self._rects(index):
+            rect.adjust(-2, 0, 2, 2)
+            rect.setLeft(max(rect.left(), 1.0))
+            rect.setRight(min(rect.right(), right))
+            painter.drawRoundedRect(rect, 4, 4)
 
     def _paint_doubt(self, painter: QPainter, index: int, step: int, seen: QRectF) -> None:
         painter.setPen(doubt_pen(self._theme, step))

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.question import question_about
 from core.transcript import Answer, Ending, Span, without
 from gui.answer_text import AnswerText
 from gui.line_break import breakable
@@ -124,9 +125,6 @@ class ExchangeView(QFrame):
 
     def can_look_again(self, index: int) -> bool:
         """Whether the model can be asked for the thing that this word names."""
-        # numpy is there by now; the window's start did without.
-        from core.words import question_about
-
         return question_about(self.answer, self.answer_text.words.words[index]) is not None
 
     def copy(self) -> None:

@@ -37,6 +37,7 @@ from core.checkpoint import open_engine
 from core.engine import Engine
 from core.evidence import DEFAULT_WAY, Said, Way
 from core.picture import Picture
+from core.question import question_about
 from core.transcript import (
     BUILT_IN,
     Answer,
@@ -47,7 +48,7 @@ from core.transcript import (
     Sampling,
     Turn,
 )
-from core.words import Evidence, Word, question_about
+from core.words import Evidence, Word
 from tests.benchmarks.evidence_cases import (
     KINDS,
     PROMPTS,

@@ -12,17 +12,10 @@ from core.words import (
     Evidence,
     Presence,
     Word,
-    absent_questions,
     is_function_word,
     is_list_number,
-    question_about,
     split_words,
     strongest_region,
-)
-
-CAPTION = (
-    "The image features a man riding a skateboard and two red balloons, a cup of green tea on the "
-    "left side of a dining table. Dogs are sleeping by another pair of scissors."
 )
 
 
@@ -32,10 +25,6 @@ def word(text: str, begin: int = 0, token: int = 0, **facts) -> Word:
         not is_function_word(text),
     )  # fmt: skip
     return replace(plain, **facts)
-
-
-def found(text: str, name: str) -> Word:
-    return word(name, text.index(name))
 
 
 @pytest.mark.parametrize(
@@ -62,43 +51,6 @@ def test_number_of_a_list_is_no_word_to_doubt():
 def test_numbers_colours_and_places_have_content_and_articles_do_not():
     assert not any(map(is_function_word, ("two", "red", "left", "middle", "Dog")))
     assert all(map(is_function_word, ("The", "a", "isn’t", "another")))
-
-
-@pytest.mark.parametrize(
-    ("name", "question"),
-    [
-        ("man", "Is there a man in the image?"),
-        ("balloons", "Are there any red balloons in the image?"),
-        ("red", "Are there any red balloons in the image?"),
-        ("tea", "Is there a cup of green tea in the image?"),
-        ("dining", "Is there a dining table in the image?"),
-        ("Dogs", "Are there any dogs in the image?"),
-        ("scissors", "Is there a pair of scissors in the image?"),
-        ("two", None),
-        ("left", None),
-        ("image", None),
-        ("sleeping", None),
-        ("another", None),
-    ],
-)
-def test_question_about_a_word_asks_for_the_thing_that_it_names(name, question):
-    assert question_about(CAPTION, found(CAPTION, name)) == question
-
-
-def test_question_names_an_owl_with_its_article_and_a_lone_colour_as_anything():
-    assert question_about("An owl.", found("An owl.", "owl")) == "Is there an owl in the image?"
-    text = "The background is red."
-    assert question_about(text, found(text, "red")) == "Is there anything red in the image?"
-
-
-def test_word_that_is_no_longer_in_the_text_is_not_asked_about():
-    assert question_about("A cat.", found("A dog, a cat.", "cat")) is None
-
-
-def test_things_asked_about_as_absent_are_none_that_the_answer_names():
-    questions = absent_questions("A lobster on an anchor.")
-    assert len(questions) == 3
-    assert not any("lobster" in question or "anchor" in question for question in questions)
 
 
 def test_most_doubtful_word_is_one_with_content():
