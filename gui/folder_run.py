@@ -330,7 +330,10 @@ class FolderRun(QObject):
         self._doubting_ended.clear()
         self.doubting_changed.emit(True)
 
+        found: list[Doubt] = []
+
         def hear(doubt: Doubt) -> None:
+            found.append(doubt)
             self._doubt_heard.emit(doubt)
             batch.keep_doubt(doubt)
 
@@ -343,6 +346,9 @@ class FolderRun(QObject):
             log.info("Doubt is left, as the program closes")
         except AppError as error:
             self.noticed.emit(str(error))
+        else:
+            if not (found or stop.is_set()):
+                self.noticed.emit("The most doubtful word of every caption is known already.")
         finally:
             self._doubting = None
             self._doubting_ended.set()
