@@ -30,6 +30,7 @@ KEPT_SIDE = 16_384
 _BANDED_PIXELS = 64 * 2**20
 _DECODED_BYTES = 4 * 2**30
 _BAND_PIXELS = 4 * 2**20
+_READ_BYTES = 8 * 2**20
 _ORIENTATION = 0x0112
 
 
@@ -210,6 +211,8 @@ def _loaded(
     full = image.size
     if image.format in ("JPEG", "MPO"):
         image.draft(None, kept)
+    # In one go: after each block, threads that open others would wait for the interpreter.
+    image.decodermaxblock = _READ_BYTES
     if _decoding_bytes(image, full) > _DECODED_BYTES:
         raise PictureError(
             f"{title} needs more than {_DECODED_BYTES >> 30} GB of memory to be decoded; make it"

@@ -322,10 +322,13 @@ def pixel_values(
 
     One of many at once is best made in no other thread than the caller's.
     """
-    square = np.asarray(padded_square(pixels, image_size, threads))
+    square = padded_square(pixels, image_size, threads)
+    values = np.empty((1, 3, image_size, image_size), np.float32)
     tables = _normalised_bytes(tuple(mean), tuple(std))
-    planes = [table[square[..., channel]] for channel, table in enumerate(tables)]
-    return np.stack(planes)[None]
+    # Channel by channel, and nothing is to be checked: a fifth of the time.
+    for plane, table, channel in zip(values[0], tables, square.split(), strict=True):
+        table.take(np.asarray(channel), out=plane, mode="clip")
+    return values
 
 
 @lru_cache(maxsize=4)
@@ -346,17 +349,23 @@ def padded_square(pixels: Image.Image, size: int, threads: int = _THREADS) -> Im
     """
     if pixels.mode != "RGB":
         pixels = pixels.convert("RGB")
+    if pixels.size == (size, size):
+        return pixels
     width, height = pixels.size
     side = max(width, height)
     left, top = (side - width) // 2, (side - height) // 2
     narrow = Image.new("RGB", (size, side), PAD_COLOUR)
 
     def across(first: int) -> tuple[Image.Image, tuple[int, int]]:
-        last = min(first + strip_height, height)
-        strip = Image.new("RGB", (side, last - first), PAD_COLOUR)
-        strip.paste(pixels.crop((0, first, width, last)), (left, 0))
-        resized = strip.resize((size, last - first), Image.Resampling.BICUBIC)
-        return resized, (0, top + first)
+        strip = pixels
+        if left or strip_height < height:
+            # Of what is copied as little as possible: copying takes as long as resizing does.
+            last = min(first + strip_height, height)
+            strip = pixels.crop((-left, first, side - left, last))
+        if left:
+            strip.paste(PAD_COLOUR, (0, 0, left, strip.height))
+            strip.paste(PAD_COLOUR, (left + width, 0, side, strip.height))
+        return strip.resize((size, strip.height), Image.Resampling.BICUBIC), (0, top + first)
 
     def down(first: int) -> tuple[Image.Image, tuple[int, int]]:
         strip = narrow.crop((first, 0, min(first + strip_width, size), side))
@@ -364,7 +373,8 @@ def padded_square(pixels: Image.Image, size: int, threads: int = _THREADS) -> Im
 
     # PIL lets go of the interpreter while it resizes.
     each = _threads().map if threads > 1 else map
-    strip_height = min(_STRIP_HEIGHT, -(-height // threads))
+    is_whole = threads == 1 and not left
+    strip_height = height if is_whole else min(_STRIP_HEIGHT, -(-height // threads))
     strip_width = -(-size // threads)
     square = Image.new("RGB", (size, size))
     for strip, place in each(across, range(0, height, strip_height)):

@@ -1,6 +1,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from core.model_view import Eye, given_pixels, lost_detail, square_of
@@ -21,6 +22,19 @@ def test_given_pixels_normalise_to_the_very_values_of_the_model():
     scaled = (np.asarray(given) * (1 / 255)).astype(np.float32)
     again = (scaled - np.array(CLIP_MEAN, np.float32)) / np.array(CLIP_STD, np.float32)
     assert np.array_equal(again.transpose(2, 0, 1)[None], pixel_values(pixels, 56))
+
+
+@pytest.mark.parametrize("size", [(90, 70), (70, 90), (56, 56), (56, 20), (1, 1), (900, 1300)])
+def test_given_pixels_of_one_of_many_are_the_same(size):
+    pixels = noise(size)
+    given = given_pixels(pixels, EYE, is_one_of_many=True)
+    assert np.array_equal(given, given_pixels(pixels, EYE))
+    assert np.array_equal(pixel_values(given, 56), pixel_values(pixels, 56))
+
+
+def test_given_pixels_of_one_of_many_know_every_shade():
+    shades = Image.fromarray(np.arange(56 * 56 * 3).astype(np.uint8).reshape(56, 56, 3))
+    assert np.array_equal(given_pixels(shades, EYE, is_one_of_many=True), given_pixels(shades, EYE))
 
 
 def test_given_pixels_have_the_padding_where_the_square_leaves_the_picture():

@@ -253,6 +253,7 @@ def test_pixels_are_bit_equal_to_the_originals(size):
     assert values.dtype == np.float32
     assert values.shape == (1, 3, 336, 336)
     assert np.array_equal(values, reference_pixels(picture))
+    assert np.array_equal(pixel_values(picture, threads=1), values)
 
 
 def test_padding_is_the_original_colour():
