@@ -124,16 +124,16 @@ class Batch:
         engine: Answerer,
         control: Control,
         hear: Hear = ignore,
-        on_piece: Callable[[int, str], None] = ignore,
+        on_piece: Callable[[int, str], None] | None = None,
         *,
         slots: int = 1,
     ) -> Tally:
         """Caption what waits; returns when nothing does, or when `control` has ended it.
 
-        `hear(number, item)` is called from this thread and from the writing one. With one slot
-        `on_piece(number, piece)` tells the caption as it comes. Raises DiskFull when there is no
-        room for the journal or a caption, and EngineError when the model fails again and again;
-        nothing is lost then, and `run` goes on from there.
+        `hear(number, item)` is called from this thread and from the writing one, and
+        `on_piece(number, piece)` from this one with the caption as it comes. Raises DiskFull when
+        there is no room for the journal or a caption, and EngineError when the model fails again
+        and again; nothing is lost then, and `run` goes on from there.
         """
         if self.is_undone:
             return self.tally

@@ -19,7 +19,11 @@ from core.transcript import Answer, EngineFacts
 
 @dataclass(eq=False)
 class Work:
-    """One picture with its questions; `answers` by the place of their prompt."""
+    """One picture with its questions; `answers` by the place of their prompt.
+
+    `told` is the place of the answer that is told as it comes, `begun` are those that have come
+    in part.
+    """
 
     number: int
     path: Path
@@ -27,6 +31,8 @@ class Work:
     prompts: list[str]
     answers: dict[int, Record] = field(default_factory=dict)
     is_failed: bool = False
+    told: int | None = None
+    begun: set[int] = field(default_factory=set)
 
     @property
     def is_answered(self) -> bool:

@@ -24,8 +24,18 @@ from core.picture import Picture, open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 
 _FAILURES_IN_A_ROW = 5
-OPENERS = min(12, max(2, (os.cpu_count() or 2) - 1))
+# Of the cores that this process may use, which taskset and containers can make fewer.
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+OPENERS = min(12, max(2, (_CORES or 2) - 1))
 _UNWRITTEN = 64
+# Where the engine does not know how many fit.
+_SLOTS_ON_A_CARD, _SLOTS_ELSEWHERE = 8, 4
+
+
+def usual_slots(facts: EngineFacts) -> int:
+    """How many pictures are looked at at once where nobody says otherwise."""
+    on_card = facts.device.startswith("cuda")
+    return facts.slots_that_fit or (_SLOTS_ON_A_CARD if on_card else _SLOTS_ELSEWHERE)
 
 
 class Answerer(Protocol):
@@ -41,7 +51,12 @@ class Answerer(Protocol):
     ) -> Answer: ...
 
     def answer_all(
-        self, requests: Iterable[Request], stop: threading.Event, *, slots: int
+        self,
+        requests: Iterable[Request],
+        stop: threading.Event,
+        *,
+        slots: int,
+        on_piece: Callable[[Request, str], None] | None,
     ) -> Generator[tuple[Request, Answer]]: ...
 
 
@@ -84,7 +99,7 @@ class Run:
         desk: Desk,
         engine: Answerer,
         control: Control,
-        on_piece: Callable[[int, str], None],
+        on_piece: Callable[[int, str], None] | None,
         writer: ThreadPoolExecutor,
     ):
         self._desk, self._engine, self._control = desk, engine, control
@@ -119,10 +134,12 @@ class Run:
     def _alone(self, waiting: deque[int], only: set[int] | None) -> None:
         with closing(self._requests(waiting, ahead=3, only=only)) as requests:
             for work, place, request in requests:
+
+                def hear(piece: str, work: Work = work, place: int = place) -> None:
+                    self._tell(work, place, piece)
+
                 try:
-                    answer = self._engine.answer(
-                        request, lambda piece, n=work.number: self._on_piece(n, piece), self._stop
-                    )
+                    answer = self._engine.answer(request, hear, self._stop)
                 except AppError as error:
                     self._desk.fail(work.number, str(error))
                     work.is_failed = True
@@ -139,9 +156,15 @@ class Run:
                 under_way[id(request)] = work, place, request
                 yield request
 
+        def hear(request: Request, piece: str) -> None:
+            work, place, _ = under_way[id(request)]
+            self._tell(work, place, piece)
+
         ahead = max(4, min(slots, 2 * OPENERS))
         requests = self._requests(waiting, ahead, keeps_order=False)
-        answers = self._engine.answer_all(asked(), self._stop, slots=slots)
+        answers = self._engine.answer_all(
+            asked(), self._stop, slots=slots, on_piece=hear if self._on_piece else None
+        )
         try:
             with closing(requests), closing(answers):
                 for request, answer in answers:
@@ -157,12 +180,26 @@ class Run:
     def _stop(self) -> threading.Event:
         return self._control.now
 
+    def _tell(self, work: Work, place: int, piece: str) -> None:
+        """Of answers that come at once about a picture, one is told at a time, and whole."""
+        if self._on_piece is None:
+            return
+        if work.told is None and place not in work.begun:
+            work.told = place
+        work.begun.add(place)
+        if work.told == place:
+            self._on_piece(work.number, piece)
+
     def _take(self, work: Work, place: int, answer: Answer) -> None:
         self._failures = 0
         if answer.ending is Ending.STOPPED:
             self._desk.keep_half(work, place, answer)
             return
         self._desk.take_answer(work, place, answer)
+        if work.told == place and self._on_piece:
+            work.told = None
+            if not work.is_answered:
+                self._on_piece(work.number, "\n")
         if len(work.prompts) > 1:
             self._later(self._desk.keep_answer, work, place)
         if work.is_answered:

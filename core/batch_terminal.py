@@ -15,7 +15,7 @@ from typing import Any
 
 from core.batch import Batch, KeptRun, find_runs
 from core.batch_plan import KINDS, BatchOptions, Item, ItemState, Tally
-from core.batch_run import Answerer, Control
+from core.batch_run import Answerer, Control, usual_slots
 from core.errors import AppError, Cancelled
 from core.pace import Pace, spoken
 from core.sidecar import Existing
@@ -153,9 +153,7 @@ def _caption(batch: Batch, options: argparse.Namespace, open_engine: OpenEngine)
     if tally.waiting:
         engine = open_engine()
         try:
-            on_card = engine.facts.device.startswith("cuda")
-            slots = options.slots or engine.facts.slots_that_fit or (8 if on_card else 4)
-            tally = _Progress(batch).run(engine, slots)
+            tally = _Progress(batch).run(engine, options.slots or usual_slots(engine.facts))
         finally:
             engine.close()  # type: ignore[attr-defined]  # An Engine, of which a run knows less.
     _tell(batch, tally)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -25,7 +25,18 @@ from transformers import (
 from core.banned_words import BannedWords, vocabulary_bytes
 from core.chat_model import render
 from core.errors import AppError, EngineError, PromptError
-from core.generation import Pieces, Run, Stop, choosing, failed, release_memory, seed_of, seeded
+from core.generation import (
+    Pieces,
+    Run,
+    Stop,
+    Voice,
+    Voices,
+    choosing,
+    failed,
+    release_memory,
+    seed_of,
+    seeded,
+)
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
 
 CANNOT = {
@@ -95,13 +106,19 @@ class ChatEngine:
         return answer
 
     def answer_all(
-        self, requests: Iterable[Request], stop: threading.Event, *, slots: int = 8
+        self,
+        requests: Iterable[Request],
+        stop: threading.Event,
+        *,
+        slots: int = 8,
+        on_piece: Callable[[Request, str], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """Answer many requests, `slots` at once, and yield them as they end.
 
         Greedy ones with the same sampling go through `generate()` together; the others one by
         one, as their random numbers are their own. Once `stop` is set those under way end and no
-        further one begins. Raises as `answer` does, and then leaves the others.
+        further one begins. Raises as `answer` does, and then leaves the others. `on_piece` gets
+        the text of each in this thread as it comes, a few times a second.
         """
         waiting = iter(requests)
         while not stop.is_set() and (group := list(islice(waiting, max(1, slots)))):
@@ -111,9 +128,10 @@ class ChatEngine:
                 if sampling.temperature > 0 or sampling.beams > 1 or len(together) == 1:
                     together = group[:1]
                     if not stop.is_set():
-                        yield group[0], self.answer(group[0], _ignore, stop)
+                        hear = partial(on_piece, group[0]) if on_piece else _ignore
+                        yield group[0], self.answer(group[0], hear, stop)
                 else:
-                    yield from self._together(together, stop)
+                    yield from self._together(together, stop, on_piece)
                 group = [one for one in group if all(one is not other for other in together)]
 
     def trace(self, request: Request, answer: Answer) -> dict[str, Any]:
@@ -242,7 +260,7 @@ class ChatEngine:
         sampling: Sampling,
         max_new_tokens: int,
         is_over: Callable[[], bool],
-        streamer: Pieces | None = None,
+        streamer: Pieces | _Rows | None = None,
     ) -> list[list[int]]:
         """The new ids of each row, up to the ends that all share."""
         length = inputs["input_ids"].shape[1]
@@ -283,24 +301,31 @@ class ChatEngine:
         return BannedWords(words, self._vocabulary, prompt_length)
 
     def _together(
-        self, requests: list[Request], stop: threading.Event
+        self,
+        requests: list[Request],
+        stop: threading.Event,
+        on_piece: Callable[[Request, str], None] | None,
     ) -> Generator[tuple[Request, Answer]]:
         started = time.perf_counter()
         asked = [self._prepared(request) for request in requests]
         most = min(one.max_new_tokens for one in asked)
         firsts: list[float] = []
+        voices = Voices(self._words, on_piece) if on_piece else None
+        rows_heard = _Rows([voices.of(r) for r in requests], self._end_ids) if voices else None
 
         def is_over() -> bool:
             firsts.append(time.perf_counter() - started)
-            return stop.is_set()
+            return stop.is_set() or (voices is not None and voices.failure is not None)
 
         try:
             inputs = self._inputs([one.prompt for one in asked], [_pixels(r) for r in requests])
-            rows = self._generate(inputs, requests[0].sampling, most, is_over)
+            rows = self._generate(inputs, requests[0].sampling, most, is_over, rows_heard)
         except AppError:
             raise
         except Exception as failure:
             raise self._failed(failure) from failure
+        if voices and voices.failure is not None:
+            raise voices.failure
         for request, one, ids in zip(requests, asked, rows, strict=True):
             yield request, self._told(one, ids, None, started, firsts[0] if firsts else None)
 
@@ -353,6 +378,31 @@ class _Asked:
     length: int
     max_new_tokens: int
     left_out: int
+
+
+class _Rows:
+    """What `generate()` says in several rows at once, heard row by row up to their ends."""
+
+    def __init__(self, voices: Sequence[Voice], end_ids: Collection[int]):
+        self._voices: list[Voice | None] = list(voices)
+        self._end_ids = end_ids
+
+    def put(self, value: torch.Tensor) -> None:
+        if value.dim() > 1:  # The prompts.
+            return
+        for row, token in enumerate(value.tolist()):
+            voice = self._voices[row]
+            if voice is None:
+                continue
+            if token in self._end_ids:
+                voice.end()
+                self._voices[row] = None
+            else:
+                voice.hear(token)
+
+    def end(self) -> None:
+        for voice in filter(None, self._voices):
+            voice.end()
 
 
 class _Words:

@@ -30,7 +30,18 @@ from core.banned_words import BannedWords, vocabulary_bytes
 from core.decoding import DecodeLoop, Job, decode_loop
 from core.errors import AppError, EngineError, PromptError
 from core.evidence import Examiner, Said
-from core.generation import Pieces, Run, Stop, choosing, failed, release_memory, seed_of, seeded
+from core.generation import (
+    Pieces,
+    Run,
+    Stop,
+    Voice,
+    Voices,
+    choosing,
+    failed,
+    release_memory,
+    seed_of,
+    seeded,
+)
 from core.model_view import Eye
 from core.prompt import (
     CLIP_MEAN,
@@ -170,38 +181,56 @@ class Engine:
         return self._told(inputs, decoded.ids, decoded.ending, this.seed, this.started, this.first)
 
     def answer_all(
-        self, requests: Iterable[Request], stop: threading.Event, *, slots: int = 8
+        self,
+        requests: Iterable[Request],
+        stop: threading.Event,
+        *,
+        slots: int = 8,
+        on_piece: Callable[[Request, str], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """Answer many requests, `slots` at once, each the same as alone; yields them as they end.
 
         The next request is asked for when a slot is free, so that no more pictures are open than
         are looked at. Once `stop` is set those under way end and no further one begins. Raises
-        as `answer` does, and then leaves the others.
+        as `answer` does, and then leaves the others. `on_piece` gets the text of each in this
+        thread as it comes, a few times a second.
         """
+
+        def alone(request: Request) -> tuple[Request, Answer]:
+            hear = partial(on_piece, request) if on_piece else _ignore
+            return request, self.answer(request, hear, stop)
+
         loop = self._loop
         if loop is None:
-            yield from ((request, self.answer(request, _ignore, stop)) for request in requests)
+            yield from map(alone, requests)
             return
+        voices = Voices(self._tokenizer, on_piece) if on_piece else None
         under_way: dict[Job, _UnderWay] = {}
         left: list[Request] = []
 
+        def is_over() -> bool:
+            return stop.is_set() or (voices is not None and voices.failure is not None)
+
         def jobs() -> Iterator[Job]:
             for request in requests:
-                if stop.is_set():
+                if is_over():
                     return
                 if not loop.takes(request.sampling):
                     left.append(request)
                     continue
                 this = _UnderWay(request, seed_of(request.sampling), time.perf_counter())
                 sampling = replace(request.sampling, seed=this.seed)
-                banned = self._banned(sampling)
-                job = Job(self._prepare(request), sampling, this.on_token, stop.is_set, banned)
+                banned, inputs = self._banned(sampling), self._prepare(request)
+                this.voice = voices.of(request) if voices else None
+                job = Job(inputs, sampling, this.on_token, is_over, banned)
                 under_way[job] = this
                 yield job
 
         try:
             for decoded in loop.decode(jobs(), slots):
                 this, inputs = under_way.pop(decoded.job), decoded.job.inputs
+                if this.voice:
+                    this.voice.end()
                 yield (
                     this.request,
                     self._told(
@@ -210,7 +239,9 @@ class Engine:
                 )
         except RuntimeError as failure:
             raise self._failed(failure) from failure
-        yield from ((request, self.answer(request, _ignore, stop)) for request in left)
+        if voices and voices.failure is not None:
+            raise voices.failure
+        yield from map(alone, left)
 
     def _told(
         self,
@@ -526,10 +557,13 @@ class _UnderWay:
     seed: int | None
     started: float
     first: float | None = None
+    voice: Voice | None = None
 
-    def on_token(self, _: int) -> None:
+    def on_token(self, token: int) -> None:
         if self.first is None:
             self.first = time.perf_counter() - self.started
+        if self.voice is not None:
+            self.voice.hear(token)
 
 
 class _Heard:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import secrets
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,11 @@ from transformers import StoppingCriteria, TextIteratorStreamer
 
 from core.device import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import AppError, EngineError
-from core.transcript import Sampling
+from core.transcript import Request, Sampling
+
+# How often an answer among many is told on, and how long the loop has in between.
+_SAID_SECONDS = 0.1
+_BETWEEN_SECONDS = 0.006
 
 
 class Words(Protocol):
@@ -133,6 +138,62 @@ class Pieces(TextIteratorStreamer):
     def _say(self, text: str) -> None:
         self.text_queue.put(text[self._said :])
         self._said = max(self._said, len(text))
+
+
+class Voices:
+    """The pieces of many answers that come at once. Use it in one thread.
+
+    Each is said some times a second, all together not much oftener than 1 / `_BETWEEN_SECONDS`:
+    to spell out every token of 64 answers would hold up the card that they come from.
+    """
+
+    def __init__(self, words: Words, on_piece: Callable[[Request, str], None]):
+        self.words, self.on_piece = words, on_piece
+        self.failure: Exception | None = None
+        """What `on_piece` has raised; from then on nothing is said."""
+        self.speaking = 0
+
+    def of(self, request: Request) -> Voice:
+        """That of an answer that begins."""
+        self.speaking += 1
+        return Voice(self, request)
+
+
+class Voice:
+    """One answer of several; the pieces put together are its text."""
+
+    def __init__(self, voices: Voices, request: Request):
+        self._voices, self._request = voices, request
+        self._pieces = Pieces(voices.words)
+        self._unsaid: list[int] = []
+        self._next = 0.0
+
+    def hear(self, token: int) -> None:
+        """Take up one more id of the answer."""
+        self._unsaid.append(token)
+        now = time.perf_counter()
+        if now >= self._next:
+            self._next = now + max(_SAID_SECONDS, _BETWEEN_SECONDS * self._voices.speaking)
+            self._pieces.put(torch.tensor(self._unsaid))
+            self._unsaid.clear()
+            self._say()
+
+    def end(self) -> None:
+        """Say what is left."""
+        self._voices.speaking -= 1
+        self._pieces.token_cache += self._unsaid
+        self._pieces.end()
+        self._say()
+
+    def _say(self) -> None:
+        piece = self._pieces.text_queue.get_nowait()
+        if not piece or self._voices.failure is not None:
+            return
+        try:
+            self._voices.on_piece(self._request, piece)
+        except Exception as failure:
+            # The listener's, and not the model's.
+            self._voices.failure = failure
 
 
 def failed(failure: BaseException, device: torch.device, dtype: str) -> AppError:

@@ -17,12 +17,11 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from core.batch import Batch, KeptRun, find_runs
 from core.batch_doubt import Doubt, Examiner, find_doubt
 from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
-from core.batch_run import Answerer, Control
+from core.batch_run import Answerer, Control, usual_slots
 from core.batch_trial import Tried, drawn, try_first
 from core.errors import AppError, Cancelled
 from core.pace import Pace
 from core.picture import find_pictures
-from core.transcript import Ready
 from core.wording import Replacement
 from gui.batch_summary import Summary, summary_of
 from gui.inbox import Inbox
@@ -30,7 +29,6 @@ from gui.model_thread import ModelThread
 
 TICK_MS = 250
 FRAME_MS = 33
-SLOTS_ON_A_CARD = 8
 
 log = logging.getLogger(__name__)
 
@@ -397,10 +395,6 @@ class FolderRun(QObject):
         assert self._batch is not None
         batch, self._control = self._batch, Control()
         self.stop_doubt()
-        state = self._model.state
-        on_card = isinstance(state, Ready) and state.facts.device.startswith("cuda")
-        fitting = state.facts.slots_that_fit if isinstance(state, Ready) else 0
-        slots = self._slots or fitting or (SLOTS_ON_A_CARD if on_card else 1)
         self._is_stopped, self._began = False, time.monotonic()
         self._ended.clear()
         self._set_phase(Phase.RUNNING)
@@ -408,6 +402,7 @@ class FolderRun(QObject):
         self._tick.start()
 
         def work(engine: Answerer) -> None:
+            slots = self._slots or usual_slots(engine.facts)
             batch.run(engine, self._control, self._inbox.put, self._inbox.put, slots=slots)
 
         try:

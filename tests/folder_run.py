@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from pathlib import Path
 
 from core.batch import Batch, find_runs
@@ -57,7 +58,12 @@ class FolderEngine:
         return Answer("".join(said), Ending.COMPLETE, 3, self.seconds)
 
     def answer_all(
-        self, requests: Iterable[Request], stop: threading.Event, *, slots: int
+        self,
+        requests: Iterable[Request],
+        stop: threading.Event,
+        *,
+        slots: int,
+        on_piece: Callable[[Request, str], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """The last that came in is answered first."""
         source = iter(requests)
@@ -70,7 +76,8 @@ class FolderEngine:
             if len(held) >= self.most:
                 raise OutOfMemory("The memory of this computer is used up.")
             request = held.pop()
-            yield request, self.answer(request, lambda piece: None, stop)
+            hear = partial(on_piece, request) if on_piece else lambda _: None
+            yield request, self.answer(request, hear, stop)
 
 
 def _name(picture: Picture) -> str:

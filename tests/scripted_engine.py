@@ -14,7 +14,8 @@ foresaw, anything else loads at once.
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 
 import numpy as np
 
@@ -58,6 +59,21 @@ class ScriptedEngine:
             tokens=len(said),
             seconds=time.perf_counter() - started,
         )
+
+    def answer_all(
+        self,
+        requests: Iterable[Request],
+        stop: threading.Event,
+        *,
+        slots: int,
+        on_piece: Callable[[Request, str], None] | None = None,
+    ) -> Generator[tuple[Request, Answer]]:
+        """One after the other, however many slots there are."""
+        for request in requests:
+            if stop.is_set():
+                return
+            hear = partial(on_piece, request) if on_piece else lambda _: None
+            yield request, self.answer(request, hear, stop)
 
     def _pieces(self, script: str, stop: threading.Event):
         match script.split():

@@ -323,6 +323,25 @@ def test_picture_is_encoded_once_for_all_its_prompts(begin, engine, folder, monk
     assert len(encoded) == 3
 
 
+@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("prompts", [("What?",), ("What?", "Where?", "Who?")], ids=len)
+def test_captions_are_told_as_they_come(begin, engine, slots, prompts):
+    told = {}
+
+    def on_piece(number, piece):
+        told[number] = told.get(number, "") + piece
+
+    batch = begin(prompts=prompts, sampling=Sampling(max_new_tokens=40))
+    batch.run(engine, Control(), on_piece=on_piece, slots=slots)
+    lines = {number: set(text.splitlines()) for number, text in told.items()}
+    assert len(lines) == batch.tally.done == 3
+    for number, item in enumerate(batch.items):
+        # With several slots an answer that has begun beside another is told when it is written.
+        assert lines[number] <= set(item.caption.splitlines())
+        if slots == 1 or len(prompts) == 1:
+            assert told[number] == item.caption
+
+
 @pytest.mark.parametrize(
     ("said", "caption"),
     [

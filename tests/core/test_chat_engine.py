@@ -95,6 +95,25 @@ def test_pictures_asked_about_together_get_the_answers_they_get_alone(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_pieces_of_answers_given_together_make_up_their_texts(chat_engines, picture, family):
+    requests = [
+        Request(one, (Turn(prompt),), Sampling(max_new_tokens=12))
+        for one, prompt in ((picture, "a"), (TALL, "What is this, then?"), (picture, "Why?"))
+    ]
+    pieces = {request: [] for request in requests}
+
+    def on_piece(request, piece):
+        pieces[request].append(piece)
+
+    answers = chat_engines(family).answer_all(
+        requests, threading.Event(), slots=3, on_piece=on_piece
+    )
+    texts = {request: answer.text for request, answer in answers}
+    assert {r: "".join(said) for r, said in pieces.items()} == texts
+    assert all(texts.values())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_logits_are_those_of_plain_transformers(chat_engines, chat_folders, family):
     from transformers import AutoModelForImageTextToText
 

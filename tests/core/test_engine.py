@@ -283,6 +283,44 @@ def test_many_answers_at_once_are_those_given_one_by_one(engine, sampling):
         assert 0 < together.seconds_to_first_token < together.seconds
 
 
+def test_pieces_of_many_answers_make_up_their_texts(engine):
+    requests = [
+        Request(drawn(n), (Turn("What is this?"),), Sampling(max_new_tokens=30, beams=1 + n // 4))
+        for n in range(5)
+    ]
+    pieces: dict[Request, list[str]] = {request: [] for request in requests}
+
+    def on_piece(request, piece):
+        pieces[request].append(piece)
+
+    answers = dict(engine.answer_all(requests, threading.Event(), slots=3, on_piece=on_piece))
+    assert {r: "".join(said) for r, said in pieces.items()} == {
+        r: answer.text for r, answer in answers.items()
+    }
+
+
+def test_pieces_of_many_answers_come_before_their_ends(engine):
+    requests = [Request(drawn(n), (Turn("What?"),), Sampling(max_new_tokens=300)) for n in range(3)]
+    stop, heard = threading.Event(), set()
+
+    def on_piece(request, _):
+        heard.add(request)
+        if len(heard) == len(requests):
+            stop.set()
+
+    answers = engine.answer_all(requests, stop, slots=3, on_piece=on_piece)
+    assert [answer.ending for _, answer in answers] == [Ending.STOPPED] * 3
+
+
+def test_failure_of_who_hears_many_answers_is_not_the_models(engine):
+    def fail(*_):
+        raise RuntimeError("the window is gone")
+
+    requests = [Request(drawn(n), (Turn("What?"),)) for n in range(3)]
+    with pytest.raises(RuntimeError, match="the window is gone"):
+        list(engine.answer_all(requests, threading.Event(), slots=3, on_piece=fail))
+
+
 def test_stop_ends_many_answers_and_begins_no_further_one(engine):
     stop = threading.Event()
     requests = [
