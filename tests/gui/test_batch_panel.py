@@ -71,9 +71,11 @@ async def chosen(program, panel, *paths):
     await until(lambda: panel.start_button.isVisible() and panel.start_button.isEnabled())
 
 
-async def begun(program, panel, folder, prompt="say 2 words"):
+async def begun(program, panel, folder, prompt="say 2 words", slots=1):
+    """With several slots the pictures come in the order in which they are open."""
     await chosen(program, panel, folder)
     panel.form.prompt_edit.setPlainText(prompt)
+    panel.form.slots_box.setValue(slots)
     click(panel.start_button)
 
 
@@ -82,7 +84,6 @@ def phase(program):
 
 
 def is_said(panel, words):
-    """Of pictures that are looked at at once, the first that is open is asked about first."""
     return any(words in caption for _, _, caption in shown(panel))
 
 
@@ -166,11 +167,12 @@ def test_folder_is_dropped_on_the_run_and_on_its_fields(live, folder):
     live(story)
 
 
-def test_caption_is_seen_as_it_comes_and_stopped_inside(live, folder):
+@pytest.mark.parametrize("slots", [1, 0])
+def test_caption_is_seen_as_it_comes_and_stopped_inside(live, folder, slots):
     async def story(program, panel):
-        await begun(program, panel, folder, "hold")
+        await begun(program, panel, folder, "hold", slots=slots)
         await until(lambda: is_said(panel, "Half an"))
-        assert ["Looking …"] == [state for _, state, caption in shown(panel) if caption]
+        assert [state for _, state, caption in shown(panel) if caption] == ["Looking …"]
         click(panel.stop_button)
         await until(lambda: phase(program) is Phase.PAUSED)
         assert [state for _, state, _ in shown(panel)] == ["Waiting"] * 4
