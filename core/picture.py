@@ -157,15 +157,15 @@ def _is_hidden(entry: os.DirEntry[str]) -> bool:
 _NUMBER = re.compile(r"\d+")
 
 
-def _natural_order(entry: os.DirEntry[str]) -> tuple[str, str]:
-    """As one text, since a list of texts and numbers takes three times as long to compare."""
-    return _NUMBER.sub(_sortable, entry.name.casefold()), entry.name
+def _natural_order(entry: os.DirEntry[str]) -> str:
+    """As one text: tuples take twice as long to sort, in which no other thread of ours runs."""
+    return f"{_NUMBER.sub(_sortable, entry.name.casefold())}\0{entry.name}"
 
 
 def _sortable(number: re.Match[str]) -> str:
-    """By its length and then its digits; before everything that is no number."""
+    """By its length and then its digits; before everything but the end of a name."""
     digits = str(int(number[0]))
-    return f"\0{chr(len(digits))}{digits}"
+    return f"\1{chr(len(digits))}{digits}"
 
 
 def _shown(name: str) -> str:

@@ -43,6 +43,10 @@ class Heartbeat(QObject):
         self._timer.timeout.connect(self._on_timeout)
         self._timer.start()
 
+    def longest_ms(self) -> float:
+        """The longest gap so far."""
+        return 1000 * max(after - before for (before, _), (after, _) in pairwise(self._beats))
+
     def report(self, name: str) -> None:
         """Stop, and print the longest gaps: when each began and how much of it was own work.
 
