@@ -23,6 +23,7 @@ from core.batch_history import made_by_runs
 from core.batch_ledger import Hear, Ledger, ignore
 from core.batch_plan import BatchOptions, Item, ItemState, Tally
 from core.batch_run import Answerer, Control, Run
+from core.batch_tables import our_version
 from core.sidecar import Existing
 
 
@@ -142,7 +143,8 @@ class Batch:
             made = made_by_runs(self.journal_path.parent, self.roots)
         desk = Desk(ledger, engine.facts, made, hear)
         with ledger.disk:
-            ledger.journal.append({"kind": "run", "facts": asdict(engine.facts)})
+            begun = {"kind": "run", "version": our_version(), "facts": asdict(engine.facts)}
+            ledger.journal.append(begun)
             desk.finish_writing()
             ledger.tables.renew()
         try:

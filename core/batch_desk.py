@@ -27,7 +27,6 @@ class Work:
 
     number: int
     path: Path
-    targets: list[Path]
     prompts: list[str]
     answers: dict[int, Record] = field(default_factory=dict)
     is_failed: bool = False
@@ -63,18 +62,21 @@ class Desk:
         Called from many threads. Raises StoreError.
         """
         path = self._ledger.items[number].path
-        targets = batch_files.to_write(path, self.options, self._model, self._made)
+        targets = self._targets(path)
         if isinstance(targets, str):
             return targets
         before = ""
         if any("{caption}" in prompt for prompt in self.options.prompts):
             before = batch_files.existing_caption(path, self.options)
         prompts = self.options.filled_prompts(path, number + 1, before)
-        work = Work(number, path, targets, prompts)
+        work = Work(number, path, prompts)
         for place in range(len(prompts)):
             if kept := self._past.answers.get((str(path), place)):
                 work.answers[place] = kept
         return work
+
+    def path(self, number: int) -> Path:
+        return self._ledger.items[number].path
 
     def is_waiting(self, number: int) -> bool:
         """Whether the picture still is to get a caption, and got none by hand meanwhile."""
@@ -127,17 +129,26 @@ class Desk:
         for record in list(self._past.unwritten.values()):
             self._finish_item(record)
 
+    def _targets(self, path: Path) -> list[Path] | str:
+        """The files that are to get the picture's caption, or why none is. Raises StoreError."""
+        return batch_files.to_write(path, self.options, self._model, self._made)
+
     def _item_record(self, work: Work) -> Record | None:
-        """What is to be written; None when it cannot, or somebody has written by hand there."""
+        """What is to be written; None when it cannot, or somebody has written there meanwhile."""
         answers = [work.answers[place] for place in range(len(work.prompts))]
+        unused = {"kind": "unused", "picture": str(work.path), "answers": answers}
         if not self._ledger.is_waiting(work.number):
-            unused = {"kind": "unused", "picture": str(work.path), "answers": answers}
             self._journal.append(unused, is_durable=False)
             return None
         caption = "\n".join(answer["caption"] for answer in answers)
         first, existing = answers[0]["caption"], self.options.existing
         try:
-            changes = [batch_files.by_run(t, caption, first, existing) for t in work.targets]
+            targets = self._targets(work.path)
+            if isinstance(targets, str):
+                self._journal.append(unused, is_durable=False)
+                self.set_state(work.number, ItemState.SKIPPED, targets)
+                return None
+            changes = [batch_files.by_run(t, caption, first, existing) for t in targets]
         except StoreError as error:
             self._fail(work.number, str(error))
             return None

@@ -124,8 +124,15 @@ def _taken_back(ledger: Ledger, keeps_edits: bool) -> list[Path]:
         edited = (item for item in ledger.items if item.is_edited and str(item.path) in written)
         kept = {target for item in edited for target in ledger.options.targets(item.path)}
     left = []
+    trouble: StoreError | None = None
     for path, made in changes.items():
         sidecar.remove_part(path)
-        if path in kept or not batch_files.take_back(made):
-            left.append(path)
+        try:
+            if path in kept or not batch_files.take_back(made):
+                left.append(path)
+        except StoreError as error:
+            # The others are given back nevertheless, and this one when it is tried again.
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
     return left

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.batch_plan import HAS_CAPTION, BatchOptions, Item, ItemState
 from core.picture import find_pictures
-from core.sidecar import Existing
+from core.sidecar import Existing, decoded
+
+# A mark of UTF-8 and a line's end: what smaller files hold has to be read.
+_BLANK_BYTES = 5
 
 
 def found_pictures(roots: Sequence[Path], options: BatchOptions) -> list[Path]:
@@ -101,7 +105,11 @@ def _names_in(folder: str) -> frozenset[str]:
 
 
 def _has_size(path: str) -> bool:
+    """Whether it is a file with more in it than blanks."""
     try:
-        return os.stat(path).st_size > 0  # noqa: PTH116
+        status = os.stat(path)  # noqa: PTH116
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _BLANK_BYTES:
+            return stat.S_ISREG(status.st_mode)
+        return bool(decoded(Path(path).read_bytes()))
     except OSError:
         return False

@@ -126,7 +126,9 @@ class Past:
             case "written":
                 self.unwritten.pop(name, None)
             case "failed":
-                self.unwritten.pop(name, None)
+                if said := self.unwritten.pop(name, {}).get("answers"):
+                    # It could not be written; tried again, it need not be asked again.
+                    self.answers.update({(name, place): one for place, one in enumerate(said)})
                 self.items[name] = Item(Path(name), ItemState.FAILED, reason=record["reason"])
             case "retry":
                 failed = [n for n, item in self.items.items() if item.state is ItemState.FAILED]

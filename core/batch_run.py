@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import deque
@@ -12,16 +13,19 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from PIL import Image
 
 from core.batch_desk import Desk, Work
 from core.batch_plan import ItemState
-from core.errors import AppError, EngineError, OutOfMemory
+from core.errors import AppError, EngineError, OutOfMemory, StoreError
 from core.model_view import Eye, given_pixels
 from core.picture import Picture, open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
+
+log = logging.getLogger(__name__)
 
 _FAILURES_IN_A_ROW = 5
 # Of the cores that this process may use, which taskset and containers can make fewer.
@@ -124,7 +128,11 @@ class Run:
                         f"The memory was used up, so that now {slots} "
                         f"{'picture is' if slots == 1 else 'pictures are'} looked at at once."
                     )
-                except AppError:
+                except StoreError:
+                    raise
+                except Exception as error:
+                    if not isinstance(error, AppError):
+                        log.exception("The model failed in a way that nobody foresaw")
                     # One of those under way is to blame; asked one by one it shows itself.
                     one_by_one = set(list(waiting)[: 2 * slots])
         finally:
@@ -140,7 +148,8 @@ class Run:
 
                 try:
                     answer = self._engine.answer(request, hear, self._stop)
-                except AppError as error:
+                except Exception as failure:
+                    error = _told_of(failure, work.path)
                     self._desk.fail(work.number, str(error))
                     work.is_failed = True
                     self._count_failure(error)
@@ -282,6 +291,14 @@ class Run:
             return _Opened(work, picture)
         except AppError as error:
             return _Opened(failed=str(error))
+        except Exception as error:
+            # One picture of thousands that breaks its reader is to end no run over night.
+            path = self._desk.path(number)
+            log.exception("%s cannot be opened", path)
+            return _Opened(
+                failed=f"“{path.name}” cannot be opened ({type(error).__name__}). Save it as JPEG "
+                "or PNG once more, then try again."
+            )
 
     def _questions(self, number: int, opened: _Opened) -> Iterator[tuple[Work, int, Request]]:
         if not self._desk.is_waiting(number):
@@ -306,6 +323,17 @@ class Run:
             yield work, place, self._desk.options.request(picture, prompt)
             if work.is_failed:
                 return
+
+
+def _told_of(failure: Exception, path: Path) -> AppError:
+    """The reason that a row shows."""
+    if isinstance(failure, AppError):
+        return failure
+    log.error("The model failed over %s", path, exc_info=failure)
+    return EngineError(
+        f"The model failed over “{path.name}” ({type(failure).__name__}). Try again; if it fails "
+        "again, leave this picture out."
+    )
 
 
 def _first_done(opening: Sequence[Future[_Opened]]) -> int:

@@ -34,9 +34,11 @@ class Tables:
         self._note = note
 
     def renew(self) -> None:
-        """Write all of them from the journal. Raises DiskFull."""
+        """Write all of them from the journal; what somebody else has written there is kept
+        beside them. Raises DiskFull."""
         for kind, path in self.paths.items():
             try:
+                self._set_aside(path, kind)
                 export.write(path, self._rows(), kind)
             except DiskFull:
                 raise
@@ -46,7 +48,8 @@ class Tables:
     def add(self, items: list[Record], facts: EngineFacts | None) -> None:
         """Add the rows of the journal's lines. Raises DiskFull."""
         known = {} if facts is None else asdict(facts)
-        rows = [row for item in items for row in rows_of(item, known, self._options)]
+        by = our_version()
+        rows = [row for item in items for row in rows_of(item, known, self._options, by)]
         if not rows:
             return
         for kind, path in self.paths.items():
@@ -71,6 +74,20 @@ class Tables:
                 left.append(path)
         return left
 
+    def _set_aside(self, path: Path, kind: str) -> None:
+        """Give another name to a file that holds more than rows of ours. Raises StoreError."""
+        data = sidecar.read_bytes(path)
+        if not data or export.holds_only(data, self._all_rows(), kind):
+            return
+        aside = export.free_path(path.parent, kind)
+        try:
+            path.rename(aside)
+        except OSError as error:
+            raise sidecar.failure(path, error) from error
+        self._note(
+            f"“{path.name}” held what this run has not written; that is kept as “{aside.name}”."
+        )
+
     def _rows(self) -> Iterator[export.Row]:
         """A row for each caption in the journal, as it was last written."""
         rows: dict[str, list[export.Row]] = {}
@@ -87,6 +104,7 @@ class Tables:
     def _versions(self) -> Iterator[tuple[str, list[export.Row]]]:
         """The rows of a picture, each time that something has changed them."""
         facts: Record = {}
+        by = ""
         said: dict[str, list[export.Row]] = {}
         now: dict[str, list[export.Row]] = {}
         doubts: dict[str, Record] = {}
@@ -95,9 +113,13 @@ class Tables:
             match record["kind"]:
                 case "run":
                     facts = record["facts"]
+                    by = record.get("version", by)
+                    continue
+                case "begin":
+                    by = record["version"]
                     continue
                 case "item":
-                    now[picture] = said[picture] = rows_of(record, facts, self._options)
+                    now[picture] = said[picture] = rows_of(record, facts, self._options, by)
                 case "failed":
                     said.pop(picture, None)
                     now[picture] = []
@@ -115,8 +137,8 @@ class Tables:
             yield picture, _doubted(now[picture], doubts.get(picture))
 
 
-def rows_of(item: Record, facts: Record, options: BatchOptions) -> list[export.Row]:
-    """The rows of one picture, one for each prompt."""
+def rows_of(item: Record, facts: Record, options: BatchOptions, by: str) -> list[export.Row]:
+    """The rows of one picture, one for each prompt, as this version of the program made them."""
     sampling = asdict(options.sampling)
     del sampling["seed"]
     shared = {
@@ -124,7 +146,7 @@ def rows_of(item: Record, facts: Record, options: BatchOptions) -> list[export.R
         "model": facts.get("model", ""),
         "model_fingerprint": facts.get("fingerprint", ""),
         "sampling": sampling,
-        "version": our_version(),
+        "version": by,
     }
     return [
         {**shared, "edited": False, **{key: answer[key] for key in _SAID}}

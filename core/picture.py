@@ -130,7 +130,7 @@ def _pictures_in(folder: Path, recursive: bool, trusts_suffix: bool) -> Iterator
     beside = trusted | {name.rpartition(".")[0] for name in trusted}
     for entry in seen:
         path = folder / entry.name
-        if entry.is_dir():
+        if _leads_on(entry):
             if recursive and not entry.is_symlink():
                 folders.append(path)
         elif entry.name in trusted or (
@@ -139,6 +139,13 @@ def _pictures_in(folder: Path, recursive: bool, trusts_suffix: bool) -> Iterator
             yield path
     for path in folders:
         yield from _pictures_in(path, recursive, trusts_suffix)
+
+
+def _leads_on(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A link that leads to itself.
+        return False
 
 
 def _has_suffix(name: str) -> bool:

@@ -52,7 +52,11 @@ def xmp_path(picture: Path) -> Path:
     """darktable and digiKam name it after the whole file, Adobe after the stem; one that is
     there is taken."""
     by_name = picture.with_name(f"{picture.name}.xmp")
-    return by_name if by_name.exists() else picture.with_name(f"{picture.stem}.xmp")
+    try:
+        is_there = by_name.exists()
+    except OSError:  # With the suffix the name may be too long.
+        is_there = False
+    return by_name if is_there else picture.with_name(f"{picture.stem}.xmp")
 
 
 def read_bytes(path: Path) -> bytes | None:

@@ -79,9 +79,8 @@ def measured_in(folder: Path) -> None:
     application = QApplication([])
     with ThreadPoolExecutor(2) as executor, qasync.QEventLoop(application) as loop:
         loop.set_default_executor(executor)
-        program = Program(
-            application, loop, locations(), time.perf_counter(), ModelThread(ScriptedCheckpoint())
-        )
+        model = ModelThread(ScriptedCheckpoint())  # type: ignore[arg-type]
+        program = Program(application, loop, locations(), time.perf_counter(), model)
         figures = loop.run_until_complete(_life(program, folder))
         print(json.dumps(figures), flush=True)
         os._exit(0)
