@@ -89,13 +89,17 @@ def sign_for_windows(programs: Iterable[Path]) -> None:
         return
     server = os.environ.get("TIMESTAMP_SERVER")
     stamp = f"-TimestampServer '{server}'" if server else ""
+    # Started below a newer PowerShell, Windows' own would look for its commands in that one's
+    # folders and refuse what it finds there.
+    environment = {key: value for key, value in os.environ.items() if key != "PSMODULEPATH"}
     for program in programs:
         script = (
             f"$c = Get-Item 'Cert:\\CurrentUser\\My\\{thumbprint}';"
             f"$s = Set-AuthenticodeSignature '{program}' $c -HashAlgorithm SHA256 {stamp};"
             "if ($s.Status -ne 'Valid') { Write-Error $s.StatusMessage; exit 1 }"
         )
-        subprocess.run(["powershell", "-NoProfile", "-Command", script], check=True)
+        command = ["powershell", "-NoProfile", "-Command", script]
+        subprocess.run(command, env=environment, check=True)
 
 
 # ── What is in it ───────────────────────────────────────────────────────────────────────────
@@ -237,12 +241,13 @@ def linux_archives() -> Iterator[Path]:
 
 def windows_archives() -> Iterator[Path]:
     yield Path(shutil.make_archive(str(DIST / stem()), "zip", DIST, "onlooker"))
-    compiler = shutil.which("iscc") or shutil.which("ISCC")
+    usual = Path(os.environ.get("PROGRAMFILES(X86)", ""), "Inno Setup 6", "ISCC.exe")
+    compiler = shutil.which("iscc") or (usual if usual.is_file() else None)
     if compiler:
         script = ROOT / "packaging" / "windows" / "onlooker.iss"
         defines = [f"/DVersion={project().version}", f"/DStem={stem()}"]
         large = [] if is_for_processor() else ["/DLarge"]
-        subprocess.run([compiler, *defines, *large, str(script)], check=True)
+        subprocess.run([compiler, *defines, *large, script], check=True)
         setup = DIST / f"{stem()}-setup.exe"
         sign_for_windows([setup])
         yield from (setup, *DIST.glob(f"{stem()}-setup-*.bin"))

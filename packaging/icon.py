@@ -19,7 +19,8 @@ def write_icon(folder: Path) -> str | None:
         case "win32":
             path, kind, sides = folder / "onlooker.ico", "ICO", SIDES[:-1]
         case "darwin":
-            path, kind, sides = folder / "onlooker.icns", "ICNS", SIDES
+            # The largest stands on a fine screen for 512 points.
+            path, kind, sides = folder / "onlooker.icns", "ICNS", (*SIDES, 1024)
         case _:
             return None
     pictures = [draw(side) for side in sides]

@@ -15,6 +15,7 @@ from importlib.metadata import PathDistribution, distribution
 from pathlib import Path
 
 import pytest
+from PIL import IcnsImagePlugin, IcoImagePlugin
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGING = ROOT / "packaging"
@@ -368,6 +369,37 @@ def test_icon_is_drawn_in_every_size(packaging, qapp):
         assert opacity.getpixel((side // 2, side // 2)) == 255
 
 
+@pytest.mark.parametrize(
+    ("system", "sides"),
+    [
+        ("win32", {16, 24, 32, 48, 64, 128, 256}),
+        ("darwin", {32, 64, 128, 256, 512, 1024}),
+    ],
+)
+def test_icon_of_an_executable_is_drawn_for_every_size_it_has(
+    packaging, qapp, tmp_path, monkeypatch, system, sides
+):
+    import icon
+
+    icon.draw(16)  # What it draws with is imported by the name of the real system.
+    monkeypatch.setattr(sys, "platform", system)
+    path = icon.write_icon(tmp_path)
+    monkeypatch.undo()
+    assert path is not None
+    content = io.BytesIO(Path(path).read_bytes())
+    if system == "win32":
+        file = IcoImagePlugin.IcoFile(content)
+        sizes = list(file.sizes())
+    else:
+        file = IcnsImagePlugin.IcnsFile(content)
+        sizes = file.itersizes()
+    pictures = [file.getimage(size).convert("RGBA") for size in sizes]
+    assert {picture.width for picture in pictures} == sides
+    for picture in pictures:
+        drawn = icon.draw(picture.width)
+        assert picture.tobytes() == drawn.tobytes(), f"{picture.width} was not drawn for itself"
+
+
 def test_windows_is_told_the_version_of_the_project(packaging, tmp_path):
     import bundle
     import icon
@@ -433,6 +465,78 @@ def test_entitlements_are_a_property_list_of_switches():
     content = plistlib.loads((PACKAGING / "macos" / "entitlements.plist").read_bytes())
     assert content
     assert all(value is True for value in content.values())
+
+
+# In the place of Apple's tools: each says how it was called, and a file tells itself what it is.
+APPLE_TOOL = """#!/bin/sh
+case $0 in
+*/file) shift; cat "$1" ;;
+*) echo "$(basename "$0") $*" >> "$CALLS" ;;
+esac
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the recipe is for macOS's shell")
+def test_disk_image_is_signed_from_the_inside_out_and_then_shown_to_apple(tmp_path):
+    app = tmp_path / "Onlooker.app"
+    library = app / "Contents/Frameworks/torch/lib/libtorch.dylib"
+    module = app / "Contents/Frameworks/PySide6/QtCore.abi3.so"
+    framework = app / "Contents/Frameworks/PySide6/Qt/lib/QtCore.framework/Versions/A/QtCore"
+    script = app / "Contents/Resources/tool.sh"
+    for path in (app / "Contents/MacOS/onlooker", library, module, framework, script):
+        path.parent.mkdir(parents=True)
+        path.write_text("a shell script" if path == script else "Mach-O 64-bit arm64")
+        path.chmod(0o755)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("codesign", "file", "hdiutil", "xcrun"):
+        (tools / name).write_text(APPLE_TOOL)
+        (tools / name).chmod(0o755)
+    calls, image = tmp_path / "calls", tmp_path / "onlooker.dmg"
+    subprocess.run(
+        ["bash", PACKAGING / "macos" / "make_dmg.sh", app, image],
+        env=os.environ
+        | {"PATH": f"{tools}:{os.environ['PATH']}", "CALLS": str(calls)}
+        | {"SIGNING_IDENTITY": "Us", "NOTARY_PROFILE": "us", "NOTARY_KEYCHAIN": "/a.keychain"},
+        check=True,
+    )
+    said = calls.read_text().splitlines()
+    sign = "codesign --force --options runtime --timestamp --sign Us"
+    # Never the app's own program for itself: codesign would take the whole app for meant.
+    assert sorted(said[:3]) == sorted(f"{sign} {path}" for path in (library, module, framework))
+    entitlements = PACKAGING / "macos" / "entitlements.plist"
+    assert said[3] == f"{sign} --entitlements {entitlements} {app}"
+    assert said[4] == f"codesign --verify --deep --strict {app}"
+    assert said[5].startswith("hdiutil create")
+    assert said[5].endswith(str(image))
+    assert said[6:] == [
+        f"codesign --sign Us --timestamp {image}",
+        f"xcrun notarytool submit {image} --keychain-profile us --keychain /a.keychain --wait",
+        f"xcrun stapler staple {image}",
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="stands in for Windows' PowerShell with a script")
+def test_windows_signs_also_when_a_newer_powershell_started_the_build(
+    packaging, tmp_path, monkeypatch
+):
+    """Its PSModulePath would make Windows' own PowerShell load commands that it cannot run."""
+    import build
+
+    tool, said = tmp_path / "powershell", tmp_path / "said"
+    tool.write_text(f'#!/bin/sh\necho "$PSMODULEPATH|$*" >> "{said}"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PSMODULEPATH", "that of PowerShell 7")
+    build.sign_for_windows([Path("onlooker.exe")])
+    assert not said.exists(), "there was no certificate"
+    monkeypatch.setenv("SIGNING_THUMBPRINT", "A1B2")
+    build.sign_for_windows([Path("onlooker.exe"), Path("setup.exe")])
+    first, second = said.read_text().splitlines()
+    assert first.startswith("|-NoProfile -Command")
+    assert "'onlooker.exe'" in first
+    assert "A1B2" in first
+    assert "'setup.exe'" in second
 
 
 def test_installer_takes_version_and_files_from_the_build():

@@ -6,6 +6,7 @@
 # SIGNING_IDENTITY: name of a Developer ID certificate in the keychain; without it the app is
 # signed ad hoc, and its first start has to be allowed by hand.
 # NOTARY_PROFILE: a profile that `notarytool store-credentials` made; without it Apple is not asked.
+# NOTARY_KEYCHAIN: the keychain that has the profile, where that is not the login keychain.
 set -euo pipefail
 
 app=$1
@@ -17,10 +18,12 @@ if [ "$identity" != "-" ]; then
     hardened=(--options runtime --timestamp)
 fi
 
-# From the inside out: each library, each program, then the app around them.
-find "$app/Contents" -type f \( -name '*.dylib' -o -name '*.so' -o -perm -u+x \) -print0 |
+# From the inside out: each library, then the app around them. The app's own program is signed with
+# the app: asked for that file alone, codesign takes the whole app for meant, unsigned parts and all.
+find "$app/Contents/Frameworks" "$app/Contents/Resources" -type f \
+    \( -name '*.dylib' -o -name '*.so' -o -perm -u+x \) -print0 |
     while IFS= read -r -d '' file; do
-        if file -b "$file" | grep -q 'Mach-O'; then
+        if [[ $(file -b "$file") == *Mach-O* ]]; then
             codesign --force ${hardened[@]+"${hardened[@]}"} --sign "$identity" "$file"
         fi
     done
@@ -39,6 +42,11 @@ if [ "$identity" != "-" ]; then
     codesign --sign "$identity" --timestamp "$image"
 fi
 if [ -n "${NOTARY_PROFILE:-}" ]; then
-    xcrun notarytool submit "$image" --keychain-profile "$NOTARY_PROFILE" --wait
+    keychain=()
+    if [ -n "${NOTARY_KEYCHAIN:-}" ]; then
+        keychain=(--keychain "$NOTARY_KEYCHAIN")
+    fi
+    xcrun notarytool submit "$image" --keychain-profile "$NOTARY_PROFILE" \
+        ${keychain[@]+"${keychain[@]}"} --wait
     xcrun stapler staple "$image"
 fi

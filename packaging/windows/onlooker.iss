@@ -5,7 +5,7 @@
 ; Installs for this user alone and asks for no administrator, unless the user wants it for all.
 
 #ifndef Version
-  #error Version is missing: call this through "dev.py build".
+  #error Version is missing: call this through "dev.py build"
 #endif
 #ifndef Stem
   #define Stem "onlooker-setup"
