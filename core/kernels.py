@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import sys
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -65,6 +66,17 @@ def kernels(shape: Shape, device: torch.device) -> Kernels | None:
             reason = str(error)
     log.info("No kernels of our own: %s.", reason)
     return None
+
+
+def try_compiler() -> float | None:
+    """Compile the kernels for one kind of card and give the seconds that took; None where PyTorch
+    has no CUDA. Wants no card, so that a package can be tried where there is none. Raises OSError
+    where the compiler is missing, RuntimeError where it fails."""
+    if torch.version.cuda is None:
+        return None
+    started = time.perf_counter()
+    _compile(Shape(torch.float16, 4, 4096, 11008, 128, 1), "sm_80")
+    return time.perf_counter() - started
 
 
 def _obstacle(shape: Shape, device: torch.device) -> str | None:

@@ -1,9 +1,9 @@
 """`onlooker --self-test`: the program tries itself, from the window to the files it leaves.
 
 It opens its window, is shown a copy of a sample, asks the built-in model, writes the caption
-beside the picture and the transcript to a file, and ends, all in the way of a person. One line
-tells what came out and how long it took from the start of the process; the exit status is 0 when
-all was as it must be.
+beside the picture and the transcript to a file, and ends, all in the way of a person. A program
+with CUDA then compiles its kernels, which wants no card. One line tells what came out and how long
+it took from the start of the process; the exit status is 0 when all was as it must be.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class _Findings:
     ready: float = 0.0
     first_word: float = 0.0
     answered: float = 0.0
+    kernels: float | None = None
     text: str = ""
     fault: str = "The window closed before the answer."
 
@@ -58,7 +59,9 @@ def main(started: float) -> int:
             await _visit(program, picture, findings)
 
         status = run([], started, visit)
-        fault = findings.fault or _fault_of_files(picture, findings.text)
+        fault = (
+            findings.fault or _fault_of_files(picture, findings.text) or _fault_of_kernels(findings)
+        )
     _say(findings, fault, status)
     return 1 if fault or status else 0
 
@@ -157,6 +160,18 @@ def _fault_of_files(picture: Path, text: str) -> str:
     return ""
 
 
+def _fault_of_kernels(findings: _Findings) -> str:
+    """Whether CUDA's compiler is in this package, whole and where it is looked for."""
+    # Only now, as it brings torch, which the window did not wait for.
+    from core.kernels import try_compiler
+
+    try:
+        findings.kernels = try_compiler()
+    except (OSError, RuntimeError) as error:
+        return f"The kernels for graphics cards cannot be compiled: {error}."
+    return ""
+
+
 def _transcript_path(picture: Path) -> Path:
     return picture.with_name("conversation.txt")
 
@@ -174,6 +189,8 @@ def _say(findings: _Findings, fault: str, status: int) -> None:
         f"window {findings.window:.2f} s, model {findings.ready:.2f} s, "
         f"first word {findings.first_word:.2f} s, answer {findings.answered:.2f} s"
     )
+    if findings.kernels is not None:
+        times += f", kernels {findings.kernels:.2f} s"
     word = f"FAILED: {fault or f'exit status {status}'}" if fault or status else "well"
     stream.write(f"self-test {word}; {times}; {findings.text!r}\n")
     stream.flush()
