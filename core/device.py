@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,7 @@ def choose_device(name: str) -> torch.device:
     if kind != "cuda" or not (number or "0").isdecimal():
         raise CheckpointError(f"“{name}” is no device. Choose auto, cpu, cuda or cuda:0.")
     if not is_cuda_available():
-        raise CheckpointError(
-            card_trouble()
-            or "No CUDA graphics card can be used here. Choose the processor, or install the "
-            "card's driver and the CUDA build of PyTorch."
-        )
+        raise CheckpointError(card_trouble() or _no_card())
     if int(number or 0) >= torch.cuda.device_count():
         raise CheckpointError(
             f"There is no graphics card {name}; they are numbered from 0 to "
@@ -48,6 +45,16 @@ def choose_device(name: str) -> torch.device:
     if trouble := card_trouble(int(number or 0)):
         raise CheckpointError(trouble)
     return torch.device("cuda", int(number or 0))
+
+
+def _no_card() -> str:
+    if torch.version.cuda is not None:
+        reason, remedy = "there is none, or no driver", "install the card's driver"
+    elif getattr(sys, "frozen", False):
+        reason, remedy = "this Onlooker is for the processor alone", "get the one with CUDA"
+    else:
+        reason, remedy = "this PyTorch is for the processor alone", "install its CUDA build"
+    return f"No CUDA graphics card can be used: {reason}. Choose the processor, or {remedy}."
 
 
 def device_note(name: str) -> str | None:

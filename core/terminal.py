@@ -289,6 +289,8 @@ class _Captions:
         options = self._options
         choice = ModelChoice(options.model, options.device, options.dtype)
         engine = open_engine(choice, _show_progress, self._stop)
+        for note in engine.facts.notes:
+            _say(note)
         if engine.facts.knows_only_drawings:
             _say(
                 "The built-in model knows drawn pictures, not photographs. "

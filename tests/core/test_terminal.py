@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from core import terminal
@@ -163,6 +164,25 @@ def test_picture_that_fails_is_named_and_the_run_goes_on(caption, pictures, tmp_
     assert len(lines) == 3
     for line, name in zip(lines, ("empty.jpg", "nowhere.png", "notes.txt"), strict=True):
         assert name in line
+
+
+def test_card_whose_driver_is_too_old_is_told_of_and_the_processor_answers(
+    pictures, tiny_original_layout, capsys, monkeypatch
+):
+    def refuse():
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 11040).")
+
+    # As a build with CUDA has it.
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", refuse)
+    arguments = ["--model", str(tiny_original_layout), "--max-new-tokens", "3"]
+    assert terminal.main(["caption", str(pictures / "teal 2.png"), *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert out.strip()
+    assert err.count("The graphics card's driver is too old for the CUDA 13.0") == 1
+    assert terminal.main(["caption", str(pictures), *arguments, "--device", "cuda"]) == 1
+    assert "driver is too old" in capsys.readouterr().err
 
 
 def test_folder_without_pictures_is_an_error(caption, tmp_path):
