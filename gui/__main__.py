@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -69,8 +71,40 @@ def _test_itself() -> int:
 
 
 def _has_display() -> bool:
-    wanted = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    return sys.platform != "linux" or any(os.environ.get(name) for name in wanted)
+    """Whether Qt will find a screen. Where it does not, it aborts the process with words of its
+    own: over ssh whose display has gone, say, or as another user than the screen's."""
+    if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM"):
+        return True
+    return _reaches_wayland() or _reaches_x()
+
+
+def _reaches_wayland() -> bool:
+    if os.environ.get("WAYLAND_SOCKET"):
+        return True
+    name = os.environ.get("WAYLAND_DISPLAY")
+    if not name:
+        return False
+    with socket.socket(socket.AF_UNIX) as screen:
+        try:
+            screen.connect(str(Path(os.environ.get("XDG_RUNTIME_DIR", ""), name)))
+        except OSError:
+            return False
+    return True
+
+
+def _reaches_x() -> bool:
+    if not os.environ.get("DISPLAY"):
+        return False
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        # Qt wants it too, and says what is missing.
+        return True
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    screen = ctypes.c_void_p(xcb.xcb_connect(None, None))
+    has_failed = xcb.xcb_connection_has_error(screen)
+    xcb.xcb_disconnect(screen)
+    return not has_failed
 
 
 def _caption_without_window(paths: list[Path]) -> int:

@@ -300,7 +300,8 @@ def test_signal_ends_the_program_cleanly(start, home, kind):
     assert not (home / "logs" / "crash.txt").exists()
 
 
-def test_without_a_display_it_says_so_and_describes_a_picture(picture_file, home):
+@pytest.mark.parametrize("gone", [{}, {"DISPLAY": ":987"}, {"WAYLAND_DISPLAY": "wayland-987"}])
+def test_without_a_display_it_says_so_and_describes_a_picture(picture_file, home, gone):
     environment = {
         key: value
         for key, value in os.environ.items()
@@ -311,7 +312,7 @@ def test_without_a_display_it_says_so_and_describes_a_picture(picture_file, home
     run = subprocess.run(
         [sys.executable, "-m", "gui", picture_file.parent / "nothing.png"],
         cwd=ROOT,
-        env=environment,
+        env=environment | gone,
         capture_output=True,
         text=True,
     )
