@@ -16,6 +16,7 @@ TIMEOUT_MS = 10_000
 LARGEST_BYTES = 1_000_000
 
 _HEADING = re.compile(r"^## \[?v?(\d+(?:\.\d+)+)\]?.*$", re.MULTILINE)
+_LINK = re.compile(r"^## \[(.*?)\]")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -118,11 +119,12 @@ def packaged_address() -> str:
 
 
 def newer_sections(changelog: str, than: str) -> str:
-    """The sections of the released versions after `than`, newest first as they stand."""
+    """The sections of the released versions after `than`, newest first as they stand, but for the
+    brackets around their numbers, which are a link's in the file."""
     headings = list(_HEADING.finditer(changelog))
     ends = [heading.start() for heading in headings[1:]] + [len(changelog)]
     return "\n".join(
-        changelog[heading.start() : end].strip()
+        _LINK.sub(r"## \1", changelog[heading.start() : end].strip())
         for heading, end in zip(headings, ends, strict=True)
         if _numbers(heading[1]) > _numbers(than)
     )

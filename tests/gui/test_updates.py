@@ -57,7 +57,7 @@ def test_newer_versions_are_told_with_their_changes(server, qtbot):
     updates = Updates(server.address)
     with qtbot.waitSignal(updates.answered) as answered:
         updates.check()
-    assert answered.args[0].startswith("## [99.1.0] - 2027-02-01\n- newest")
+    assert answered.args[0].startswith("## 99.1.0 - 2027-02-01\n- newest")
     assert "newer" in answered.args[0]
     assert "oldest" not in answered.args[0]
     assert "not yet" not in answered.args[0]
@@ -137,5 +137,5 @@ def test_dialog_says_that_there_is_nothing_newer(qtbot):
 
 
 def test_versions_are_compared_as_numbers():
-    assert newer_sections("## [0.10.0]\n- ten\n", "0.9.0") == "## [0.10.0]\n- ten"
+    assert newer_sections("## [0.10.0] - May\n- [x]\n", "0.9.0") == "## 0.10.0 - May\n- [x]"
     assert newer_sections("## [0.9.0]\n- nine\n", "0.10.0") == ""
