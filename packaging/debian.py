@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import shutil
@@ -19,6 +20,11 @@ MAINTAINER = "The Onlooker project <onlooker@localhost>"
 # library, which PyInstaller leaves to the system, or asks by name.
 DEPENDS = ("libegl1", "libgl1", "libxcb1", "fontconfig", "xkb-data")
 RECOMMENDS = ("libwayland-client0", "libwayland-cursor0", "libwayland-egl1", "xdg-desktop-portal")
+COMMON_LICENCES = """
+Debian has the Apache licence 2.0, the LGPL 3 and the GPL 3 in /usr/share/common-licenses, as
+/usr/share/common-licenses/Apache-2.0, /usr/share/common-licenses/LGPL-3 and
+/usr/share/common-licenses/GPL-3.
+"""
 
 
 def make_package(program: Path, folder: Path) -> Path:
@@ -57,8 +63,11 @@ def lay_out(root: Path, program: Path) -> None:
         path.parent.mkdir(parents=True)
         icon.draw(side).save(path)
     doc = share / "doc" / "onlooker"
-    _install(ROOT / "CHANGELOG.md", doc / "CHANGELOG.md")
     _install(RESOURCES / "licences" / "README.txt", doc / "copyright")
+    with (doc / "copyright").open("a", encoding="utf-8") as text:
+        text.write(COMMON_LICENCES)
+    _install_compressed(ROOT / "CHANGELOG.md", doc / "changelog.gz")
+    _install_compressed(LINUX / "onlooker.1", share / "man" / "man1" / "onlooker.1.gz")
 
 
 def write_control(root: Path, architecture: str) -> None:
@@ -101,6 +110,11 @@ def _install(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     target.chmod(0o644)
+
+
+def _install_compressed(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(gzip.compress(source.read_bytes(), mtime=0))
 
 
 def _link(source: str, target: str) -> str:

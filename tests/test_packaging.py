@@ -1,5 +1,6 @@
 """What can be known of the package without building it. The build tries the built program."""
 
+import gzip
 import importlib.util
 import io
 import json
@@ -191,6 +192,10 @@ def test_what_is_left_out_has_a_reason_and_its_bytes(packaging):
         ("nvidia/cu13/lib/libnvrtc.alt.so.13", False),
         ("nvidia/cu13/lib/libcusolver.so.12", True),
         ("nvidia/cu13/lib/libcusolverMg.so.12", False),
+        ("nvidia/cudnn/lib/libcudnn_ops.so.9", True),
+        ("nvidia/cudnn/lib/libcudnn_adv.so.9", False),
+        ("nvidia/nvshmem/lib/libnvshmem_host.so.3", True),
+        ("nvidia/nvshmem/lib/nvshmem_transport_ibrc.so.3", False),
     ],
 )
 def test_files_of_libraries_go_in_or_stay_out(packaging, place, is_wanted):
@@ -428,6 +433,11 @@ def test_debian_package_puts_program_menu_entry_and_icons_in_their_places(
     assert inside["./opt/onlooker/onlooker"].mode == 0o755
     assert "./usr/share/applications/onlooker.desktop" in inside
     assert "./usr/share/icons/hicolor/256x256/apps/onlooker.png" in inside
+    assert inside["./usr/share/man/man1/onlooker.1.gz"].mode == 0o644
+    with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
+        changes = archive.extractfile("./usr/share/doc/onlooker/changelog.gz")
+        assert changes
+        assert gzip.decompress(changes.read()) == (ROOT / "CHANGELOG.md").read_bytes()
     assert {member.uname for member in inside.values()} == {"root"}
     fields = subprocess.run(["dpkg-deb", "--field", str(package)], capture_output=True, text=True)
     assert f"Version: {debian.project().version}" in fields.stdout
