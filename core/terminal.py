@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import json
 import math
 import os
@@ -35,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # want the cores too each token then takes up to forty times as long. So short a spin costs
     # nothing on idle cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    # Python's last look for rings of garbage goes through all of torch and transformers, and the
+    # terminal would wait for it more than a second after the last word.
+    atexit.register(gc.freeze)
     try:
         parser = _parser()
         options = parser.parse_args(argv)

@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 STARTED = time.perf_counter()
+# By a name of ours: PyInstaller takes what it reads in a call along, and this is the system's.
+XCB = "libxcb.so.1"
 VERBS = ("caption", "bench", "models")
 SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 
@@ -96,7 +98,7 @@ def _reaches_x() -> bool:
     if not os.environ.get("DISPLAY"):
         return False
     try:
-        xcb = ctypes.CDLL("libxcb.so.1")
+        xcb = ctypes.CDLL(XCB)
     except OSError:
         # Qt wants it too, and says what is missing.
         return True

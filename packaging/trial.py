@@ -59,6 +59,7 @@ def try_program(program: Path, models: Path | None = None) -> None:
     ]
     if sys.platform == "linux":
         stories += [
+            ("without a screen", without_a_screen),
             ("without a home", without_a_home),
             ("two copies", two_copies),
             ("after a crash", after_a_crash),
@@ -258,6 +259,14 @@ def heic(one: Stranger) -> str:
     done = one.run("caption", picture, "--max-new-tokens", "4")
     one.require(bool(done.stdout.strip()), "it said nothing")
     return "well"
+
+
+def without_a_screen(one: Stranger) -> str:
+    """As over ssh when the screen's X server has gone; Qt itself would abort."""
+    done = one.run(one.samples / "shapes.png", DISPLAY=":987")
+    one.require("There is no display" in done.stderr, f"it did not say so:\n{done.stderr}")
+    one.require("red circle" in done.stdout, f"it said {done.stdout!r}")
+    return "described the picture in the terminal"
 
 
 def without_a_home(one: Stranger) -> str:
