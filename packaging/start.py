@@ -12,6 +12,7 @@ import sys
 
 
 def main() -> int:
+    give_back_environment()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
@@ -23,6 +24,23 @@ def main() -> int:
     from gui.__main__ import main as program
 
     return program()
+
+
+def give_back_environment() -> None:
+    """Set what PyInstaller has set for this process back to what it was.
+
+    The loader has read the path to our libraries at the start, and Qt knows its plugins by where
+    it lies itself. A browser or file manager that is started from here would find ours before its
+    own, and fall.
+    """
+    if sys.platform != "linux":
+        return
+    before = os.environ.pop("LD_LIBRARY_PATH_ORIG", "")
+    os.environ.pop("LD_LIBRARY_PATH", None)
+    if before:
+        os.environ["LD_LIBRARY_PATH"] = before
+    for name in ("QT_PLUGIN_PATH", "QML2_IMPORT_PATH"):
+        os.environ.pop(name, None)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What can be known of the package without building it. The build tries the built program."""
 
+import ast
 import gzip
 import importlib.util
 import io
@@ -124,6 +125,29 @@ def test_frozen_start_gives_the_program_streams_when_it_has_none():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout == "0 True", done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is set")
+@pytest.mark.parametrize("before", [{}, {"LD_LIBRARY_PATH": "/opt/lib"}])
+def test_frozen_start_leaves_the_environment_of_others_as_it_was(before):
+    """What PyInstaller sets would send a browser that we start to our libraries and plugins."""
+    code = (
+        "import os, sys\n"
+        f"sys.path[:0] = [{str(PACKAGING)!r}]\n"
+        "import start\n"
+        "start.give_back_environment()\n"
+        "print({name: path for name, path in os.environ.items() if 'PATH' in name})"
+    )
+    ours = {"LD_LIBRARY_PATH": "/ours:/opt/lib", "QT_PLUGIN_PATH": "/ours"}
+    kept = {f"{name}_ORIG": path for name, path in before.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": "/bin"} | ours | kept,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ast.literal_eval(done.stdout) == {"PATH": "/bin"} | before
 
 
 def test_program_tries_itself_in_an_empty_home(tmp_path):
