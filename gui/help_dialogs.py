@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 
-from PySide6.QtCore import QMargins, Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QMargins, Qt, QUrl, Slot
+from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -17,6 +18,8 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+
+from gui.theme import RESOURCES
 
 _BEFORE = (("Enter", "Ask"), ("Shift+Enter", "Break the line"), ("Up, Down", "Earlier prompts"))
 _AFTER = (
@@ -127,14 +130,28 @@ class AboutDialog(QDialog):
             "Looks at pictures and tells, word by word, what it sees.\n"
             "Everything happens on this computer; no picture and no word leaves it."
         )
+        makers = QLabel(
+            f"Version {version('onlooker')}, under the Apache licence 2.0. It stands on the work "
+            "of others, Qt, PyTorch and transformers among them, each under its own licence.",
+            wordWrap=True,
+        )
+        makers.setProperty("class", "explanation")
         column = QVBoxLayout()
         column.setSpacing(12)
-        for part in (icon, title, words):
+        for part in (icon, title, words, makers):
             column.addWidget(part)
-        _add_close_button(self, column)
+        buttons = _add_close_button(self, column)
+        licences = buttons.addButton("Licences", QDialogButtonBox.ButtonRole.ActionRole)
+        licences.setObjectName("licences_button")
+        licences.clicked.connect(self._show_licences)
+
+    @Slot()
+    def _show_licences(self) -> None:
+        """The packaged program has those of everything inside, and a list of it."""
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(RESOURCES / "licences")))
 
 
-def _add_close_button(dialog: QDialog, content: QLayout) -> None:
+def _add_close_button(dialog: QDialog, content: QLayout) -> QDialogButtonBox:
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.reject)
     column = QVBoxLayout(dialog)
@@ -142,3 +159,4 @@ def _add_close_button(dialog: QDialog, content: QLayout) -> None:
     column.setSpacing(24)
     column.addLayout(content)
     column.addWidget(buttons)
+    return buttons

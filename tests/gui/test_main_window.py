@@ -1,9 +1,10 @@
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -376,6 +377,19 @@ def test_about_says_that_nothing_leaves_this_computer(window):
     window.about_action.trigger()
     dialog = dialog_of(window)
     assert "this computer" in " ".join(label.text() for label in dialog.findChildren(QLabel))
+    dialog.close()
+
+
+def test_about_tells_the_version_and_opens_the_licences(window, monkeypatch):
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    window.about_action.trigger()
+    dialog = dialog_of(window)
+    assert version("onlooker") in " ".join(label.text() for label in dialog.findChildren(QLabel))
+    button = dialog.findChild(QPushButton, "licences_button")
+    assert button
+    button.click()
+    assert (Path(opened[0].toLocalFile()) / "LGPL-3.0.txt").is_file()
     dialog.close()
 
 
