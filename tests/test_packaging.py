@@ -417,12 +417,11 @@ def test_icon_of_an_executable_is_drawn_for_every_size_it_has(
     assert path is not None
     content = io.BytesIO(Path(path).read_bytes())
     if system == "win32":
-        file = IcoImagePlugin.IcoFile(content)
-        sizes = list(file.sizes())
+        ico = IcoImagePlugin.IcoFile(content)
+        pictures = [ico.getimage(size).convert("RGBA") for size in ico.sizes()]
     else:
-        file = IcnsImagePlugin.IcnsFile(content)
-        sizes = file.itersizes()
-    pictures = [file.getimage(size).convert("RGBA") for size in sizes]
+        icns = IcnsImagePlugin.IcnsFile(content)
+        pictures = [icns.getimage(size).convert("RGBA") for size in icns.itersizes()]
     assert {picture.width for picture in pictures} == sides
     for picture in pictures:
         drawn = icon.draw(picture.width)
