@@ -190,7 +190,8 @@ class DecodeLoop:
 
     @torch.inference_mode()
     def _begin(self, job: Job, rows: dict[int, _AnswerUnderWay]) -> _Pass | Decoded:
-        """Prefills `job` into the free slot that already holds the most of it, and steps `rows`."""
+        """Prefills `job` into the free slot that already holds the most of it; `rows` step along
+        where that is quicker."""
         if job.is_stopped():
             return Decoded(job, (), Ending.STOPPED)
         positions = job.inputs.positions
@@ -213,7 +214,8 @@ class DecodeLoop:
         chosen = self._forward.step(Prompt(number, begin, new, features))
         slot.hold(new, pixel_values)
         slot.answer = _AnswerUnderWay(job, _Sampler(job, self._forward.device), begin)
-        return _Pass(chosen, {**rows, number: slot.answer}, has_prompt=True)
+        along = rows if self._forward.takes_along else {}
+        return _Pass(chosen, {**along, number: slot.answer}, has_prompt=True)
 
     @torch.inference_mode()
     def _heard(self, this: _Pass) -> list[Decoded]:

@@ -136,6 +136,8 @@ class ForwardPass:
         self._prefills: dict[str, Callable[..., Tensor]] = {}
         # A graph wants the same shapes at each step; without graphs, less is read.
         self.runs_ahead = self._has_graphs = self.device.type == "cuda"
+        # A processor gains nothing by it: it computes about as fast as it reads.
+        self.takes_along = self._has_graphs
         self._told = Told(self.device)
         if self._has_graphs:
             size = model.config.vision_config.image_size
@@ -398,13 +400,14 @@ class ForwardPass:
     def _rows_of(self, prompt: Prompt) -> _Rows:
         """Any prompt, not for capture."""
         slot, begin, end = prompt.slot, prompt.begin, prompt.end
+        mask = self._lower_right(len(prompt.ids), end)
 
         def attend(layer: DecoderLayer, states: Tensor) -> Tensor:
             cache = layer.cache[slot]
             self._operations.turn_and_keep(states, cache, self._cosine, self._sine, begin)
             if layer is self._layers[-1]:
-                states = states[-1:]
-            return self._attention(states, cache[:, :end])
+                return self._attention(states[-1:], cache[:, :end])
+            return self._attention(states, cache[:, :end], mask)
 
         given = self._sent(torch.tensor([begin, slot, len(prompt.ids)]))
         hidden = self._embedded(prompt.ids, prompt.features)
@@ -450,6 +453,7 @@ class ForwardPass:
         hidden = self._embedded(ids, features)
         shape = (2 * self._key_heads, end, self._head_dim)
         cache = torch.zeros(shape, device=self.device, dtype=self.dtype)
+        mask = self._lower_right(count, end)
         numbers = iter(range(len(self._layers)))
 
         def attend(layer: DecoderLayer, states: Tensor, before: Tensor) -> Tensor:
@@ -459,7 +463,7 @@ class ForwardPass:
             if heed is not None:
                 queries = states[:, : self._heads * self._head_dim].view(count, self._heads, -1)
                 heed(next(numbers), before, queries, cache[: self._key_heads])
-            return self._attention(states, cache)
+            return self._attention(states, cache, mask)
 
         return self._through_layers(hidden, attend)
 
@@ -489,29 +493,33 @@ class ForwardPass:
             hidden[first : first + len(features)] = features
         return hidden
 
+    def _lower_right(self, count: int, end: int) -> Any:
+        """What `_attention` takes for the last `count` of `end` positions, each of which looks at
+        itself and those before it; None where it knows by itself."""
+        if count in (1, end):
+            return None
+        if self._heads == self._key_heads and self.device.type == "cuda":
+            return causal_lower_right(count, end)
+        mask = torch.full((count, end), float("-inf"), device=self.device, dtype=self.dtype)
+        return mask.triu_(end - count + 1)
+
     def _attention(self, states: Tensor, cache: Tensor, mask: Any = None) -> Tensor:
         """`states` (rows, heads × head_dim) → (rows, query heads × head_dim).
 
-        The rows are the last that `cache` (2 × key heads, positions, head_dim) holds, and each
-        looks at itself and those before it; or as `mask` (rows, positions) says.
+        The rows look at what `cache` (2 × key heads, positions, head_dim) holds as `mask` (rows,
+        positions) says; without one, a single row at all of it, and as many as there are
+        positions each at itself and those before it.
         """
         count, end = len(states), cache.shape[1]
         queries = states[:, : self._heads * self._head_dim].view(count, self._heads, -1)
-        has_groups = self._heads != self._key_heads
-        is_causal = mask is None and count == end
-        if mask is None and 1 < count < end:
-            mask = causal_lower_right(count, end)
-            if has_groups:
-                mask = torch.ones(count, end, device=self.device, dtype=torch.bool)
-                mask = mask.tril(end - count)
         with _attention_kernels():
             attention = functional.scaled_dot_product_attention(
                 queries.transpose(0, 1)[None],
                 cache[None, : self._key_heads],
                 cache[None, self._key_heads :],
                 attn_mask=mask,
-                is_causal=is_causal,
-                enable_gqa=has_groups,
+                is_causal=mask is None and count == end,
+                enable_gqa=self._heads != self._key_heads,
             )
         return attention[0].transpose(0, 1).reshape(count, -1)
 
@@ -519,14 +527,16 @@ class ForwardPass:
     def step(self, prompt: Prompt | None = None) -> Chosen:
         """One token further in every slot that is not at rest, and `prompt` into its own.
 
-        They take one way through the layers, so that a matrix is read once for both. Writes each
-        slot's token at its position; the likeliest of what follows is then its token. The result
-        has a row for each of the first slots, up to the last that is not at rest, or the
-        prompt's alone. Its logits are written over by the next step.
+        They take one way through the layers, so that a matrix is read once for both; unless
+        `takes_along` is false: then the others stay where they are. Writes each slot's token at
+        its position; the likeliest of what follows is then its token. The result has a row for
+        each of the first slots, up to the last that is not at rest, or the prompt's alone. Its
+        logits are written over by the next step.
         """
         busy = [slot for slot, position in enumerate(self._positions) if position >= 0]
         whole = prompt is not None and prompt.is_whole and self.takes_whole(len(prompt.ids))
-        if prompt is not None and (self.slots == 1 or not (busy or whole)):
+        is_joined = self.takes_along and self.slots > 1 and (busy or whole)
+        if prompt is not None and not is_joined:
             return self.prefill(prompt)
         count = 1 + max(busy if prompt is None else [*busy, prompt.slot])
         span = max(self._positions) + 1
@@ -654,7 +664,9 @@ class ForwardPass:
 
     def _logits(self, states: Tensor) -> Tensor:
         """float32 (rows, vocab) of what is ready for the head."""
-        return (self._head(states) if self._head.bits < 16 else self._lm_head(states)).float()
+        # One row by the module itself, so that what hooks into it is heard.
+        is_plain = self._head.bits >= 16 and len(states) == 1
+        return (self._lm_head if is_plain else self._head)(states).float()
 
 
 @dataclass(frozen=True, eq=False)

@@ -151,15 +151,19 @@ def said(loop: DecodeLoop, asked: Inputs, sampling: Sampling | None = None) -> t
     return decoded.ids
 
 
+@pytest.mark.parametrize("takes_along", [False, True], ids=["apart", "along"])
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_greedy_ids_are_those_of_generate_in_one_slot_and_in_many(shape: str, device: str) -> None:
+def test_greedy_ids_are_those_of_generate_in_one_slot_and_in_many(
+    shape: str, device: str, takes_along: bool
+) -> None:
     model = tiny_model(device, **SHAPES[shape])
     asked = [inputs(n, length=6 + 3 * n, new=10 + 5 * (n % 3)) for n in range(7)]
     eos = [generated(model, asked[2])[4]]
     expected = [generated(model, each, eos=eos) for each in asked]
 
     loop = loop_for(model, eos)
+    loop.forward.takes_along = takes_along
 
     assert [said(loop, each) for each in asked] == expected
     for slots in (2, 3, 8):
@@ -294,6 +298,7 @@ def test_prompt_and_steps_that_go_one_way_come_to_what_they_come_to_alone(
     for is_together in (True, False):
         forward = forward_pass(model)
         assert forward is not None
+        forward.takes_along = is_together
         forward.reserve(3, 256)
         prompts = [
             Prompt(n, 0, each.positions, forward.image_features(each.pixel_values).clone())
@@ -307,7 +312,7 @@ def test_prompt_and_steps_that_go_one_way_come_to_what_they_come_to_alone(
             rows += [chosen.logits_of(n).clone() for n in range(3)]
         else:
             rows += list(forward.step().logits.clone().split(1))
-            rows.append(forward.prefill(prompts[2]).logits.clone())
+            rows.append(forward.step(prompts[2]).logits.clone())
         chosen = forward.step()
         rows += [chosen.logits_of(n).clone() for n in range(3)]
         told.append(rows)
