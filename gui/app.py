@@ -69,6 +69,10 @@ def run(paths: list[Path], started: float, visit: Visit | None = None) -> int:
     """
     places = writable_locations()
     application = _Application(sys.argv[:1])
+    if getattr(sys, "frozen", False):
+        # Qt has read by now what PyInstaller set. It needs that: a comma in the path of the program
+        # breaks its other way to the plugins. A Qt program started from here must not have it.
+        os.environ.pop("QT_PLUGIN_PATH", None)
     instance = SingleInstance(places.folder)
     if not instance.takes_part(paths):
         return 0

@@ -29,9 +29,9 @@ def main() -> int:
 def give_back_environment() -> None:
     """Set what PyInstaller has set for this process back to what it was.
 
-    The loader has read the path to our libraries at the start, and Qt knows its plugins by where
-    it lies itself. A browser or file manager that is started from here would find ours before its
-    own, and fall.
+    The loader has read the path to our libraries at the start, and there is no QML. A browser or
+    file manager that is started from here would find ours before its own, and fall. The path to
+    Qt's plugins goes in `gui.app`, once Qt has read it.
     """
     if sys.platform != "linux":
         return
@@ -39,8 +39,7 @@ def give_back_environment() -> None:
     os.environ.pop("LD_LIBRARY_PATH", None)
     if before:
         os.environ["LD_LIBRARY_PATH"] = before
-    for name in ("QT_PLUGIN_PATH", "QML2_IMPORT_PATH"):
-        os.environ.pop(name, None)
+    os.environ.pop("QML2_IMPORT_PATH", None)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def test_frozen_start_leaves_the_environment_of_others_as_it_was(before):
         "start.give_back_environment()\n"
         "print({name: path for name, path in os.environ.items() if 'PATH' in name})"
     )
-    ours = {"LD_LIBRARY_PATH": "/ours:/opt/lib", "QT_PLUGIN_PATH": "/ours"}
+    ours = {"LD_LIBRARY_PATH": "/ours:/opt/lib", "QML2_IMPORT_PATH": "/ours"}
     kept = {f"{name}_ORIG": path for name, path in before.items()}
     done = subprocess.run(
         [sys.executable, "-c", code],
