@@ -15,7 +15,7 @@ from tests.test_journeys import drop, home, live, pictures, press  # noqa: F401 
 from tests.tiny_chat import FAMILIES
 
 
-@pytest.fixture(params=["qwen2_5_vl", "llava_next"])
+@pytest.fixture(params=FAMILIES)
 def model(request, chat_folders) -> str:
     return str(chat_folders[request.param])
 
@@ -68,7 +68,7 @@ def test_question_is_about_all_images_at_hand_where_the_model_takes_several(
         await until(lambda: program.session.transcript.exchanges)
         alone = program.session.transcript.exchanges[0].answer.input_tokens
         program.session.new_conversation()
-        takes_several = "qwen" in request.node.name
+        takes_several = "llava_next" not in request.node.name
         assert action.isEnabled() == takes_several
         action.trigger()
         if takes_several:
@@ -76,7 +76,8 @@ def test_question_is_about_all_images_at_hand_where_the_model_takes_several(
         ask(program, "What is this?")
         await until(lambda: program.session.transcript.exchanges)
         both = program.session.transcript.exchanges[0].answer.input_tokens
-        assert (both > alone + 4) == takes_several
+        # LLaVA-OneVision cuts one image into tiles, several not.
+        assert (both != alone) == takes_several
 
     live(story)
 

@@ -158,6 +158,37 @@ def _qwen2_5_vl(ids: dict[str, int], special: dict[str, str]) -> Any:
     )
 
 
+def _qwen3_vl(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import Qwen3VLConfig
+
+    return Qwen3VLConfig(
+        text_config={
+            **_LLAMA,
+            "head_dim": 8,
+            "rope_parameters": {
+                "rope_type": "default",
+                "mrope_section": [1, 1, 2],
+                "mrope_interleaved": True,
+                "rope_theta": 1e4,
+            },
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_heads": 2,
+            "out_hidden_size": HIDDEN,
+            "patch_size": 14,
+            "num_position_embeddings": 16,
+            "deepstack_visual_indexes": [0],
+        },
+        image_token_id=ids[special["image_token"]],
+        video_token_id=ids[special["video_token"]],
+        vision_start_token_id=ids[special["vision_start_token"]],
+        vision_end_token_id=ids[special["vision_end_token"]],
+    )
+
+
 def _smolvlm(ids: dict[str, int], special: dict[str, str]) -> Any:
     from transformers import LlamaConfig, SmolVLMConfig
 
@@ -282,6 +313,26 @@ FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
         _qwen2_5_vl,
         {
             "processor_class": "Qwen2_5_VLProcessor",
+            "image_processor": {
+                "image_processor_type": "Qwen2VLImageProcessor",
+                "size": {"shortest_edge": 4 * 28 * 28, "longest_edge": 16 * 28 * 28},
+                "patch_size": 14,
+                "temporal_patch_size": 2,
+                "merge_size": 2,
+            },
+        },
+        _CHATML.replace("{image}", "<|vision_start|><|image_pad|><|vision_end|>"),
+    ),
+    "qwen3_vl": (
+        {
+            "image_token": "<|image_pad|>",
+            "video_token": "<|video_pad|>",
+            "vision_start_token": "<|vision_start|>",
+            "vision_end_token": "<|vision_end|>",
+        },
+        _qwen3_vl,
+        {
+            "processor_class": "Qwen3VLProcessor",
             "image_processor": {
                 "image_processor_type": "Qwen2VLImageProcessor",
                 "size": {"shortest_edge": 4 * 28 * 28, "longest_edge": 16 * 28 * 28},
