@@ -20,9 +20,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from core.errors import Cancelled, CheckpointError, HubError
@@ -35,7 +35,12 @@ from core.hub_place import (
     free_bytes,
     is_hub_id,
 )
-from core.model_safety import read_settings, require_possible, require_safe_folder
+from core.model_safety import (
+    read_settings,
+    require_no_code,
+    require_possible,
+    require_safe_folder,
+)
 from core.pace import gigabytes
 
 TICK_SECONDS = 0.2
@@ -105,6 +110,21 @@ class Progress:
     seconds_left: float | None = None
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the hub tells of a model before it is downloaded. `size` are bytes, its vision tower's
+    too; `config` its settings, {} where they are kept from strangers; `parameters` None where the
+    hub does not count them."""
+
+    hub_id: str
+    size: int
+    licence: str
+    is_gated: bool
+    parameters: int | None
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+Answered = TypeVar("Answered")
 OnProgress = Callable[[Progress], None]
 _DOWNLOADING = "Downloading"
 
@@ -126,6 +146,22 @@ def fetch(
     Cancelled once `stop` is set, within a second. What has come by then stays; the same call
     goes on from there.
     """
+    _require_askable(hub, hub_id)
+    download = _Download(hub, parent, on_progress, stop)
+    return _run(download.run(hub_id, is_part), download.tick, stop)
+
+
+def look_up(hub: Hub, hub_id: str, stop: threading.Event) -> Found:
+    """Ask the hub what a model is, and download nothing but its settings, which are not kept.
+
+    Blocks, and raises, as `fetch` does.
+    """
+    _require_askable(hub, hub_id)
+    download = _Download(hub, None, lambda progress: None, stop)
+    return _run(download.look_up(hub_id), download.tick, stop)
+
+
+def _require_askable(hub: Hub, hub_id: str) -> None:
     if not is_hub_id(hub_id):
         raise HubError(f"“{hub_id}” is no name at the hub. Write it as owner/name.")
     if hub.is_offline:
@@ -141,32 +177,25 @@ def fetch(
         raise HubError(
             "The access token holds blanks or letters that no token has. Enter it again.", "token"
         )
-    download = _Download(hub, parent, on_progress, stop)
-    return _run(download.run(hub_id, is_part), download.tick, stop)
 
 
-def fetch_as(
+def known(
     read_token: Callable[[threading.Event], str],
     hub: Hub,
-    hub_id: str,
-    on_progress: OnProgress,
     stop: threading.Event,
-    parent: Path | None = None,
-    *,
-    is_part: bool = False,
-) -> Path:
-    """`fetch`, and once more with a token where the hub wants to know who asks.
+    ask: Callable[[Hub], Answered],
+) -> Answered:
+    """What `ask` gives; it is called once more with a token where the hub wants to know who asks.
 
     The keyring, which a person may have to unlock, is asked only then.
     """
     try:
-        return fetch(hub, hub_id, on_progress, stop, parent, is_part=is_part)
+        return ask(hub)
     except HubError as error:
         token = read_token(stop) if error.need in ("token", "licence") else ""
         if token in ("", hub.token):
             raise
-    hub = replace(hub, token=token)
-    return fetch(hub, hub_id, on_progress, stop, parent, is_part=is_part)
+    return ask(replace(hub, token=token))
 
 
 def wanted_files(files: Iterable[HubFile]) -> list[HubFile]:
@@ -286,6 +315,40 @@ class _Download:
         self.tick()
         return folder
 
+    async def look_up(self, hub_id: str) -> Found:
+        async with _session() as self._client:
+            record, listing = await self._list(hub_id)
+            size, config = record.size, {}
+            try:
+                config = await self._settings_of(record)
+            except HubError as error:
+                # Its name and size are told to everybody, of a gated model too.
+                if error.need not in ("token", "licence"):
+                    raise
+            if tower := _tower_of(config):
+                size += (await self._list(tower))[0].size
+        return Found(
+            hub_id,
+            size,
+            record.licence,
+            listing.get("gated") not in (None, False),
+            _parameters_of(listing),
+            config,
+        )
+
+    async def _settings_of(self, record: Record) -> Mapping[str, Any]:
+        address = f"{self._hub.endpoint}/{record.hub_id}/resolve/{record.revision}/config.json"
+        text = await self._patiently("", lambda: self._read(record.hub_id, address), lambda: 0)
+        try:
+            config = json.loads(text)
+        except (ValueError, RecursionError):
+            config = None
+        if not isinstance(config, dict):
+            raise HubError(f"“{record.hub_id}” has no config.json to read. Choose another model.")
+        # Errors name the folder, which is the last part of the id.
+        _require_loadable(record.hub_id, Path(record.hub_id), config, is_part=False)
+        return config
+
     def _place(self, parent: Path | None, hub_id: str) -> Place:
         if parent is None:
             return CachePlace(self._hub.cache, hub_id)
@@ -293,7 +356,7 @@ class _Download:
 
     async def _fetch(self, hub_id: str, place: Place, *, is_part: bool = False) -> Path:
         """The model, and before its weights the tower that its settings name."""
-        record = await self._list(hub_id)
+        record, _ = await self._list(hub_id)
         with place.lock():
             place.begin(record)
             try:
@@ -333,12 +396,14 @@ class _Download:
 
     # What is there
 
-    async def _list(self, hub_id: str) -> Record:
+    async def _list(self, hub_id: str) -> tuple[Record, Mapping[str, Any]]:
+        """What is wanted of the model, and all that the hub says of it."""
         self._stage = "Asking the hub"
         address = f"{self._hub.endpoint}/api/models/{hub_id}/revision/main?blobs=true"
         text = await self._patiently("", lambda: self._read(hub_id, address), lambda: 0)
         try:
-            record = _record_of(hub_id, json.loads(text))
+            listing = json.loads(text)
+            record = _record_of(hub_id, listing)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise HubError(
                 f"{self._hub.endpoint} does not answer as a hub does. Check HF_ENDPOINT and the "
@@ -350,7 +415,7 @@ class _Download:
                 f"“{hub_id}” holds no model that Onlooker can read (config.json with weights in "
                 "safetensors or .bin). Choose another one."
             )
-        return record
+        return record, listing
 
     async def _read(self, hub_id: str, address: str) -> bytes:
         async with self._response(hub_id, address) as response:
@@ -576,7 +641,40 @@ def _record_of(hub_id: str, listing: dict[str, Any]) -> Record:
     revision = listing["sha"]
     if not isinstance(revision, str) or not is_revision(revision):
         raise ValueError(revision)
-    return Record(hub_id, revision, tuple(wanted_files(files)))
+    return Record(hub_id, revision, tuple(wanted_files(files)), _licence_of(listing))
+
+
+# As people write them, where the hub's short names do not say it.
+_LICENCES = {
+    "apache-2.0": "Apache 2.0",
+    "gemma": "Gemma",
+    "llama2": "Llama 2",
+    "llama3": "Llama 3",
+    "llama3.1": "Llama 3.1",
+    "llama3.2": "Llama 3.2",
+    "mit": "MIT",
+}
+_LONGEST_LICENCE = 60
+
+
+def _licence_of(listing: Mapping[str, Any]) -> str:
+    """As its page names it; "" where it does not."""
+    card = listing.get("cardData")
+    card = card if isinstance(card, Mapping) else {}
+    named = card.get("license")
+    named = named[0] if isinstance(named, list) and named else named
+    if named == "other":
+        named = card.get("license_name") or named
+    if not isinstance(named, str):
+        return ""
+    return _LICENCES.get(named, " ".join(named.split())[:_LONGEST_LICENCE])
+
+
+def _parameters_of(listing: Mapping[str, Any]) -> int | None:
+    counted = listing.get("safetensors")
+    total = counted.get("total") if isinstance(counted, Mapping) else None
+    is_count = isinstance(total, int) and not isinstance(total, bool) and 0 < total < 10**13
+    return total if is_count else None
 
 
 def is_revision(text: str) -> bool:
@@ -593,6 +691,17 @@ def _require_runnable(hub_id: str, folder: Path, is_part: bool) -> Mapping[str, 
     try:
         require_safe_folder(folder)
         config = read_settings(folder / "config.json")
+    except CheckpointError as error:
+        raise HubError(str(error).replace(folder.name, hub_id)) from error
+    _require_loadable(hub_id, folder, config, is_part=is_part)
+    return config
+
+
+def _require_loadable(
+    hub_id: str, folder: Path, config: Mapping[str, Any], *, is_part: bool
+) -> None:
+    try:
+        require_no_code(folder, config)
         require_possible(folder, config)
     except CheckpointError as error:
         raise HubError(str(error).replace(folder.name, hub_id)) from error
@@ -601,7 +710,6 @@ def _require_runnable(hub_id: str, folder: Path, is_part: bool) -> Mapping[str, 
             f"“{hub_id}” is no model that looks at pictures: its settings name no vision model. "
             "Choose another one."
         )
-    return config
 
 
 def _tower_of(config: Mapping[str, Any]) -> str | None:
@@ -697,7 +805,9 @@ class _Executor(ThreadPoolExecutor):
         super().shutdown(wait=False, cancel_futures=True)
 
 
-def _run(work: Coroutine[Any, Any, Path], tick: Callable[[], None], stop: threading.Event) -> Path:
+def _run(
+    work: Coroutine[Any, Any, Answered], tick: Callable[[], None], stop: threading.Event
+) -> Answered:
     """Run `work` in a loop of its own; tell how far it is, and end it soon after `stop` is set."""
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(_Executor(2, thread_name_prefix="hub"))
@@ -705,8 +815,8 @@ def _run(work: Coroutine[Any, Any, Path], tick: Callable[[], None], stop: thread
 
 
 async def _watched(
-    work: Coroutine[Any, Any, Path], tick: Callable[[], None], stop: threading.Event
-) -> Path:
+    work: Coroutine[Any, Any, Answered], tick: Callable[[], None], stop: threading.Event
+) -> Answered:
     task = asyncio.create_task(work)
     while not task.done():
         tick()

@@ -22,6 +22,9 @@ from core.model_safety import read_settings
 RECORD = ".onlooker-download"
 """Says in a model's folder what was asked for; in the cache only until all of it is here."""
 
+LICENCE = ".onlooker-licence"
+"""In the cache: the licence as the hub named it, once all is here."""
+
 HALF = ".incomplete"
 _LOCK = ".onlooker-lock"
 
@@ -63,11 +66,12 @@ class HubFile:
 
 @dataclass(frozen=True)
 class Record:
-    """What was asked for: a hub id at a revision, and its files."""
+    """What was asked for: a hub id at a revision, and its files; its licence, "" if unknown."""
 
     hub_id: str
     revision: str
     files: tuple[HubFile, ...]
+    licence: str = ""
 
     @property
     def size(self) -> int:
@@ -90,7 +94,7 @@ class Record:
             )
             if not is_hub_id(kept["hub_id"]) or not _CHECKSUM.fullmatch(kept["revision"]):
                 return None
-            return cls(kept["hub_id"], kept["revision"], files)
+            return cls(kept["hub_id"], kept["revision"], files, str(kept.get("licence", "")))
         except (CheckpointError, ValueError, KeyError, TypeError):
             return None
 
@@ -191,6 +195,8 @@ class CachePlace(Place):
         reference = self.root / "refs" / "main"
         reference.parent.mkdir(parents=True, exist_ok=True)
         reference.write_text(record.revision, encoding="utf-8")
+        if record.licence:
+            (self.root / LICENCE).write_text(record.licence, encoding="utf-8")
         (self.root / RECORD).unlink(missing_ok=True)
 
     def forget(self) -> None:

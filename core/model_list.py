@@ -16,6 +16,7 @@ from core.catalogue import offer_of, offers
 from core.errors import AppError, Cancelled, CheckpointError, HubError
 from core.fit import PRECISIONS, cards, free_memory, memory_need
 from core.hub import (
+    Found,
     Progress,
     checksum_of,
     is_revision,
@@ -24,6 +25,7 @@ from core.hub import (
     wanted_files,
 )
 from core.hub_place import (
+    LICENCE,
     RECORD,
     CachePlace,
     FolderPlace,
@@ -118,8 +120,11 @@ class Entry:
     needs: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
-def shelf(models: Iterable[LocalModel], device: str) -> list[Entry]:
-    """The models that are here, then the offers that are not. `device` is cpu or cuda:N."""
+def shelf(models: Iterable[LocalModel], device: str, found: Iterable[Found] = ()) -> list[Entry]:
+    """The models that are here, then the offers that are not, then what was `found` at the hub.
+
+    `device` is cpu or cuda:N.
+    """
     models = list(models)
     here = {model.hub_id for model in models}
     entries = [_entry_of_local(model, device) for model in models]
@@ -137,7 +142,21 @@ def shelf(models: Iterable[LocalModel], device: str) -> list[Entry]:
                     needs=needs,
                 )
             )
+    listed = {entry.hub_id for entry in entries}
+    entries += [_entry_of_found(one, device) for one in found if one.hub_id not in listed]
     return entries
+
+
+def _entry_of_found(found: Found, device: str) -> Entry:
+    return Entry(
+        found.hub_id,
+        found.hub_id.rpartition("/")[2],
+        found.size,
+        found.hub_id,
+        found.licence,
+        found.is_gated,
+        needs=memory_needs(found.config, device, parameters=found.parameters),
+    )
 
 
 def _entry_of_local(model: LocalModel, device: str) -> Entry:
@@ -380,7 +399,15 @@ def _in_cache(cache: Path) -> Iterator[LocalModel]:
                 continue
             size = total = _size_of(folder)
         yield from _model(
-            hub_id, hub_id.rpartition("/")[2], folder, Where.CACHE, size, total, hub_id, cache
+            hub_id,
+            hub_id.rpartition("/")[2],
+            folder,
+            Where.CACHE,
+            size,
+            total,
+            hub_id,
+            cache,
+            licence=record.licence if record else _text(root / LICENCE),
         )
 
 
@@ -398,6 +425,7 @@ def _in_folder(folder: Path, cache: Path) -> Iterator[LocalModel]:
         total,
         record.hub_id if record else "",
         cache,
+        licence=record.licence if record else "",
         is_ours=record is not None,
     )
 
@@ -412,6 +440,7 @@ def _model(
     hub_id: str,
     cache: Path,
     *,
+    licence: str,
     is_ours: bool = False,
 ) -> Iterator[LocalModel]:
     """One, or none for what is no model that sees and speaks."""
@@ -430,7 +459,7 @@ def _model(
         size,
         total,
         hub_id,
-        offer.licence if offer else "",
+        offer.licence if offer else licence,
         problem,
         is_ours,
         lacks,
@@ -579,7 +608,8 @@ def _record_of(model: LocalModel, cache: Path) -> list[tuple[Place, Record, str]
         there = wanted_files(HubFile(name, 0, "0" * 40) for name in _file_names(model.folder))
         if {file.name for file in known} != {file.name for file in there}:
             return None  # Where there are no links, as on some Windows, names tell nothing.
-        return [(place, Record(model.hub_id, model.folder.name, tuple(known)), "")]
+        record = Record(model.hub_id, model.folder.name, tuple(known), model.licence)
+        return [(place, record, "")]
     records = [(model.folder, Record.read(model.folder), "")]
     records += [
         (folder, Record.read(folder), folder.name) for folder in records_inside(model.folder)

@@ -14,7 +14,7 @@ from typing import Any
 from core.access_token import AccessToken
 from core.errors import AppError, Cancelled
 from core.fit import PRECISIONS
-from core.hub import Hub, Progress, fetch_as
+from core.hub import Hub, Progress, fetch, known, look_up
 from core.model_list import (
     Entry,
     LocalModel,
@@ -37,6 +37,9 @@ def add_arguments(models: argparse.ArgumentParser) -> None:
     """What `onlooker models` takes."""
     acts = models.add_subparsers(dest="act", metavar="list|get|remove|check")
     listing = acts.add_parser("list", help="what is on this computer, and what can be had")
+    listing.add_argument(
+        "model", metavar="OWNER/NAME", nargs="*", help="ask the hub about these too"
+    )
     listing.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     listing.add_argument("--device", default="auto", help="where it is to fit: auto, cpu, cuda:N")
     get = acts.add_parser(
@@ -52,7 +55,7 @@ def add_arguments(models: argparse.ArgumentParser) -> None:
     remove.add_argument("--yes", action="store_true", help="without asking")
     check = acts.add_parser("check", help="read models again and compare their checksums")
     check.add_argument("model", metavar="NAME", nargs="*", help="all where none is named")
-    models.set_defaults(act="list", json=False, device="auto")
+    models.set_defaults(act="list", model=[], json=False, device="auto")
 
 
 def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -> int:
@@ -66,7 +69,7 @@ def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -
                 return _remove(options, shelf, print_line)
             case "check":
                 return _check(options, shelf, stop, print_line)
-        return _list(options, shelf, print_line)
+        return _list(options, shelf, stop, print_line)
     except Cancelled:
         return INTERRUPTED
     except AppError as error:
@@ -113,9 +116,16 @@ class _Shelf:
 # ---- list --------------------------------------------------------------------------------------
 
 
-def _list(options: argparse.Namespace, shelf: _Shelf, print_line: Print) -> int:
+def _list(
+    options: argparse.Namespace, shelf: _Shelf, stop: threading.Event, print_line: Print
+) -> int:
+    read_token = AccessToken().read
+    found = [
+        known(read_token, shelf.hub, stop, lambda hub, name=name: look_up(hub, name, stop))
+        for name in options.model
+    ]
     room = room_here(options.device)
-    rows = [_row(entry, room) for entry in make_shelf(shelf.models(), room.device)]
+    rows = [_row(entry, room) for entry in make_shelf(shelf.models(), room.device, found)]
     if options.json:
         content = {"device": room.device, "free": room.free, "models": rows}
         print_line(json.dumps(content, ensure_ascii=_is_ascii(), indent=1))
@@ -177,7 +187,12 @@ def _get(
     line = _Line()
     into = options.into or shelf.downloads
     try:
-        folder = fetch_as(AccessToken().read, shelf.hub, options.model, line.show, stop, into)
+        folder = known(
+            AccessToken().read,
+            shelf.hub,
+            stop,
+            lambda hub: fetch(hub, options.model, line.show, stop, into),
+        )
     except Cancelled:
         line.end()
         _say(f"Stopped; what has come is kept. Go on with: onlooker models get {options.model}")

@@ -51,6 +51,7 @@ class ModelDetails(QFrame):
     what would help against a failure.
     """
 
+    look_up_asked = Signal(str)
     get_asked = Signal(str)
     paused = Signal(str)
     cancelled = Signal(str)
@@ -366,7 +367,7 @@ class ModelDetails(QFrame):
         if entry.local is None and entry.is_gated:
             return "Given only to those who accepted its licence: it needs an access token."
         if entry.local is None and not entry.size:
-            return "How large it is and whether it can be run is known once the hub is asked."
+            return "How large it is, its licence and whether it fits, the hub tells: look it up."
         return ""
 
     def _show_buttons(self, entry: Entry) -> None:
@@ -380,6 +381,7 @@ class ModelDetails(QFrame):
                 is_possible = job.doing is not Doing.REMOVING
         elif local is None:
             primary = "Try again" if job else "Get"
+            second = "" if entry.size else "Look up"
             is_possible = not self._options.is_offline
         elif not local.is_whole:
             primary, second = "Go on", "Discard"
@@ -398,6 +400,7 @@ class ModelDetails(QFrame):
         self.primary_button.setEnabled(is_possible)
         self.second_button.setText(second)
         self.second_button.setVisible(bool(second))
+        self.second_button.setEnabled(is_possible or second != "Look up")
 
     @staticmethod
     def _part(entry: Entry) -> str:
@@ -449,7 +452,9 @@ class ModelDetails(QFrame):
 
     @Slot()
     def _on_second(self) -> None:
-        if self._entry:
+        if self._entry and self._second == "Look up":
+            self.look_up_asked.emit(self._entry.hub_id)
+        elif self._entry:
             self.cancelled.emit(self._entry.hub_id)
 
     @Slot()

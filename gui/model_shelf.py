@@ -19,7 +19,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from core.access_token import AccessToken
 from core.errors import AppError, Cancelled, HubError
-from core.hub import Hub, Progress, fetch_as
+from core.hub import Found, Hub, Progress, fetch, known, look_up
 from core.model_list import (
     Entry,
     LocalModel,
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 class Doing(StrEnum):
     WAITING = "waiting"
+    ASKING = "asking"
     GETTING = "getting"
     MOVING = "moving"
     CHECKING = "checking"
@@ -113,11 +114,13 @@ class ModelShelf(QObject):
         self._token = AccessToken()
         self._works: dict[str, _Work] = {}
         self._entries: dict[str, Entry] = {}
+        self._found: dict[str, Found] = {}
         self._taken = 0
         self._listing = 0
         self._is_closing = False
         # A download must not keep a list or a picture waiting.
         self._network = ThreadPoolExecutor(1, thread_name_prefix="download")
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="hub")
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="models")
         # Emitted in those threads; heard in this one.
         self._told.connect(self._on_told)
@@ -134,12 +137,26 @@ class ModelShelf(QObject):
         mine = self._listing
         settings = self._settings
         folders = [*map(Path, settings.model_folders), *filter(None, [self._downloads()])]
-        look = partial(_look, folders, settings.device, self._taken)
+        found = tuple(self._found.values())
+        look = partial(_look, folders, settings.device, self._taken, found)
         entries, room, hub = await self._in(self._disk, look)
         if mine == self._listing:
             self._entries = {entry.key: entry for entry in entries}
             self.shelf_changed.emit(entries, room)
             self._tell_options(hub)
+
+    async def look_up(self, hub_id: str) -> None:
+        """Ask the hub how large a model is, its licence, and what it needs."""
+        found: list[Found] = []
+
+        def work(on_progress: Callable[[Progress], None], stop: threading.Event) -> None:
+            hub = Hub.here(is_offline=self._settings.works_offline)
+            found.append(known(self._token.read, hub, stop, lambda hub: look_up(hub, hub_id, stop)))
+
+        await self._do(hub_id, Doing.ASKING, self._asking, work)
+        if found:
+            self._found[hub_id] = found[0]
+            await self.refresh()
 
     async def get(self, hub_id: str) -> None:
         """Download a model, or go on with it: where it began, or, if there was no space, where
@@ -158,7 +175,12 @@ class ModelShelf(QObject):
             hub = Hub.here(is_offline=self._settings.works_offline)
             if begun and into and moves:
                 move_model(begun, hub.cache, into, on_progress, stop)
-            fetch_as(self._token.read, hub, hub_id, on_progress, stop, into, is_part=is_part)
+            known(
+                self._token.read,
+                hub,
+                stop,
+                lambda hub: fetch(hub, hub_id, on_progress, stop, into, is_part=is_part),
+            )
 
         done = await self._do(hub_id, Doing.GETTING, self._network, work)
         if done and done.is_discarded:
@@ -260,7 +282,7 @@ class ModelShelf(QObject):
         self._settings.works_offline = is_offline
         if is_offline:
             for key, work in list(self._works.items()):
-                if work.job.doing in (Doing.WAITING, Doing.GETTING):
+                if work.job.doing in (Doing.WAITING, Doing.ASKING, Doing.GETTING):
                     self.pause(key)
         await self._keep_settings()
         await self.refresh()
@@ -281,7 +303,7 @@ class ModelShelf(QObject):
         ended, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def wait() -> None:
-            for executor in (self._network, self._disk):
+            for executor in (self._network, self._asking, self._disk):
                 executor.shutdown(cancel_futures=True)
             with suppress(RuntimeError):  # The loop has gone.
                 loop.call_soon_threadsafe(ended.set)
@@ -381,6 +403,8 @@ class ModelShelf(QObject):
         )
 
 
-def _look(folders: list[Path], device: str, taken: int) -> tuple[list[Entry], Room, Hub]:
+def _look(
+    folders: list[Path], device: str, taken: int, found: tuple[Found, ...]
+) -> tuple[list[Entry], Room, Hub]:
     room, hub = room_here(device, taken), Hub.here()
-    return shelf(find_models(folders, hub.cache), room.device), room, hub
+    return shelf(find_models(folders, hub.cache), room.device, found), room, hub

@@ -47,6 +47,7 @@ class ModelsDialog(QDialog):
     a model by the key of its entry, or of a download by its hub id.
     """
 
+    look_up_asked = Signal(str)
     get_asked = Signal(str)
     paused = Signal(str)
     cancelled = Signal(str)
@@ -245,6 +246,7 @@ class ModelsDialog(QDialog):
         self.list.selectionModel().currentChanged.connect(self._on_current_changed)
         self.list.activated.connect(self._on_activated)
         self.notice_bar.action_chosen.connect(self._on_notice_action)
+        details.look_up_asked.connect(self.look_up_asked)
         details.get_asked.connect(self.get_asked)
         details.paused.connect(self.paused)
         details.cancelled.connect(self.cancelled)

@@ -78,6 +78,7 @@ class ModelsJoin(QObject):
         shelf.shelf_changed.connect(dialog.show_shelf)
         shelf.job_changed.connect(dialog.show_job)
         shelf.options_changed.connect(dialog.show_options)
+        dialog.look_up_asked.connect(self._on_look_up_asked)
         dialog.get_asked.connect(self._on_get_asked)
         dialog.paused.connect(shelf.pause)
         dialog.cancelled.connect(self._on_cancelled)
@@ -136,6 +137,10 @@ class ModelsJoin(QObject):
             self._window.loading_cancelled.emit()
         else:
             self._window.model_unloaded.emit()
+
+    @Slot(str)
+    def _on_look_up_asked(self, hub_id: str) -> None:
+        self._begin(self._shelf.look_up(hub_id))
 
     @Slot(str)
     def _on_get_asked(self, hub_id: str) -> None:

@@ -210,6 +210,7 @@ def spelled(precision: str) -> str:
 
 
 WORDS = {
+    Doing.ASKING: "Asking the hub",
     Doing.GETTING: "Downloading",
     Doing.MOVING: "Moving",
     Doing.CHECKING: "Checking",

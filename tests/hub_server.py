@@ -64,6 +64,8 @@ class HubServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.gated: set[str] = set()
+        self.cards: dict[str, dict[str, Any]] = {}
+        """By id: what the listing says beside the files."""
         self.token = "hf_right"
         self.members = {"hf_right"}
         """Tokens of those who accepted the licence."""
@@ -176,6 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
                 told["lfs"] = {"sha256": checksum(name, content), "size": size}
             siblings.append(told)
         listing = {"id": hub_id, "sha": REVISION, "siblings": siblings}
+        listing |= {"gated": "auto" if hub_id in self.server.gated else False}
+        listing |= self.server.cards.get(hub_id, {})
         told = self.server.faults.listing or json.dumps(listing).encode()
         self._say(200, told, **{"Content-Type": "application/json"})
 

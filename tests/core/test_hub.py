@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import hf_hub_download, scan_cache_dir, snapshot_download
 
 from core.errors import Cancelled, HubError
-from core.hub import Hub, Progress, fetch, wanted_files
+from core.hub import Hub, Progress, fetch, look_up, wanted_files
 from core.hub_place import RECORD, FolderPlace, HubFile, Record
 from tests.hub_server import REVISION, HubServer
 
@@ -559,6 +559,67 @@ def test_what_is_no_hub_id_is_refused(server, hub, hub_id):
     with pytest.raises(HubError, match="is no name at the hub"):
         get(hub, hub_id)
     assert not server.asked
+
+
+def test_hub_tells_what_a_model_is_before_it_is_downloaded(server, hub):
+    server.cards[ID] = {
+        "cardData": {"license": "apache-2.0"},
+        "safetensors": {"parameters": {"BF16": 200_000}, "total": 200_000},
+    }
+    found = look_up(hub, ID, threading.Event())
+    assert (found.size, found.licence, found.is_gated) == (
+        len(SMALL) + len(WEIGHTS),
+        "Apache 2.0",
+        False,
+    )
+    assert found.parameters == 200_000
+    assert found.config == json.loads(SMALL)
+    assert not server.sent("model.safetensors")
+    assert not hub.cache.exists()
+
+
+def test_hub_tells_of_a_gated_model_as_much_as_strangers_may_know(server, hub):
+    server.gated = {ID}
+    found = look_up(hub, ID, threading.Event())
+    assert found.is_gated
+    assert found.size == len(SMALL) + len(WEIGHTS)
+    assert found.config == {}
+    member = Hub(hub.endpoint, hub.cache, "hf_right")
+    assert look_up(member, ID, threading.Event()).config == json.loads(SMALL)
+
+
+def test_tower_counts_to_the_size_of_the_model_that_is_looked_up(server, hub):
+    config = {"architectures": ["LlavaLlamaForCausalLM"], "mm_vision_tower": "someone/tower"}
+    text = server.repositories[ID]["config.json"] = json.dumps(config).encode()
+    server.repositories["someone/tower"] = {"config.json": b"{}", "pytorch_model.bin": b"tower"}
+    assert look_up(hub, ID, threading.Event()).size == len(text) + len(WEIGHTS) + 7
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ({}, ""),
+        ({"cardData": None}, ""),
+        ({"cardData": {"license": ["mit", "gpl"]}}, "MIT"),
+        ({"cardData": {"license": "other", "license_name": "qwen-research"}}, "qwen-research"),
+        ({"cardData": {"license": 5}, "safetensors": {"total": "many"}}, ""),
+        ({"cardData": {"license": "a\nb " * 500}, "safetensors": [1]}, ("a b " * 15).strip()),
+    ],
+)
+def test_what_the_hub_says_beside_the_files_is_not_trusted(server, hub, card, licence):
+    server.cards[ID] = card
+    found = look_up(hub, ID, threading.Event())
+    assert found.licence.strip() == licence
+    assert found.parameters is None
+
+
+def test_model_that_cannot_be_run_is_refused_when_it_is_looked_up(server, hub):
+    server.repositories[ID]["config.json"] = b'{"auto_map": {"AutoModel": "modeling_model.M"}}'
+    with pytest.raises(HubError, match=f"“{ID}” brings program code of its own"):
+        look_up(hub, ID, threading.Event())
+    server.repositories[ID]["config.json"] = b"[" * 100_000
+    with pytest.raises(HubError, match=r"no config\.json to read"):
+        look_up(hub, ID, threading.Event())
 
 
 def test_unreachable_hub_is_told_with_the_reason(server, hub):

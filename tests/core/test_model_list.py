@@ -21,7 +21,7 @@ from core.access_token import AccessToken
 from core.catalogue import offer_of, offers
 from core.errors import Cancelled, HubError
 from core.fit import PRECISIONS
-from core.hub import Hub, fetch, fetch_as
+from core.hub import Hub, fetch, known
 from core.hub_place import RECORD, CachePlace, HubFile, Record
 from core.model_list import (
     LocalModel,
@@ -86,6 +86,16 @@ def test_downloaded_model_is_in_the_list_with_its_id_and_size(hub, tiny_transfor
     assert (model.model, model.name, model.where) == (ID, "tiny-llava", Where.CACHE)
     assert model.size == model.total == size
     assert not model.problem
+
+
+@pytest.mark.parametrize("is_in_folder", [False, True])
+def test_licence_that_the_hub_names_stays_with_the_model(server, hub, tmp_path, is_in_folder):
+    server.cards[ID] = {"cardData": {"license": "apache-2.0"}}
+    model = got(hub, parent=tmp_path / "disk" if is_in_folder else None)
+    assert model.licence == "Apache 2.0"
+    assert not scan_cache_dir(hub.cache).warnings if hub.cache.exists() else True
+    move_model(model, hub.cache, tmp_path / "moved", quiet, threading.Event())
+    assert the_other(find_models([tmp_path / "moved"], hub.cache)).licence == "Apache 2.0"
 
 
 def test_begun_download_is_in_the_list_with_how_far_it_is(server, hub):
@@ -490,14 +500,18 @@ def test_keyring_is_asked_only_where_the_hub_wants_to_know_who_asks(server, hub,
         asked.append(stop)
         return "hf_right"
 
-    fetch_as(read, hub, ID, quiet, threading.Event())
+    def get(hub_id: str) -> Path:
+        stop = threading.Event()
+        return known(read, hub, stop, lambda hub: fetch(hub, hub_id, quiet, stop))
+
+    get(ID)
     assert not asked
     server.repositories["someone/gated"] = server.repositories[ID]
     server.gated = {"someone/gated"}
-    fetch_as(read, hub, "someone/gated", quiet, threading.Event())
+    get("someone/gated")
     assert len(asked) == 1
     with pytest.raises(HubError, match="has no model"):
-        fetch_as(read, hub, "someone/nothing", quiet, threading.Event())
+        get("someone/nothing")
 
 
 # The terminal

@@ -280,6 +280,38 @@ def test_gated_model_asks_for_a_token_which_is_kept_in_the_keyring(live, server,
     live(story)
 
 
+def test_model_is_looked_up_before_it_is_got(live, server):
+    server.cards[ID] = {"cardData": {"license": "mit"}}
+
+    async def story(program, dialog):
+        type_id(dialog)
+        assert "look it up" in dialog.details.hint_label.text()
+        press(dialog, "Look up")
+        await until(lambda: dialog.details.memory_box.isVisible())
+        assert "To be had from the hub" in rows(dialog)
+        _, licence = dialog.details._facts["Licence"]
+        assert licence.text() == "MIT"
+        assert not dialog.details.second_button.isVisible()
+        assert not server.sent("model-00001-of-00003.safetensors")
+        press(dialog, "Get")
+        await until(lambda: says(dialog, "Load in"))
+        assert licence.text() == "MIT"
+
+    live(story)
+
+
+def test_look_up_that_fails_says_why(live, server):
+    async def story(program, dialog):
+        type_id(dialog, "someone/nothing")
+        press(dialog, "Look up")
+        await until(dialog.details.error_frame.isVisible)
+        assert "has no model “someone/nothing”" in dialog.details.error_label.text()
+        press(dialog, "Look up")
+        await until(lambda: not program.shelf.jobs or not says(dialog, "Stop"))
+
+    live(story)
+
+
 def test_download_that_waits_for_a_locked_keyring_is_ended_at_once(live, server, ring, monkeypatch):
     server.gated = {ID}
     asked, unlocked = threading.Event(), threading.Event()
