@@ -692,7 +692,7 @@ def _require_runnable(hub_id: str, folder: Path, is_part: bool) -> Mapping[str, 
         require_safe_folder(folder)
         config = read_settings(folder / "config.json")
     except CheckpointError as error:
-        raise HubError(str(error).replace(folder.name, hub_id)) from error
+        raise HubError(str(error).replace(f"“{folder.name}”", f"“{hub_id}”")) from error
     _require_loadable(hub_id, folder, config, is_part=is_part)
     return config
 
@@ -704,7 +704,7 @@ def _require_loadable(
         require_no_code(folder, config)
         require_possible(folder, config)
     except CheckpointError as error:
-        raise HubError(str(error).replace(folder.name, hub_id)) from error
+        raise HubError(str(error).replace(f"“{folder.name}”", f"“{hub_id}”")) from error
     if not (is_part or sees_and_speaks(config)):
         raise HubError(
             f"“{hub_id}” is no model that looks at pictures: its settings name no vision model. "

@@ -16,6 +16,7 @@ from core.hub_place import RECORD, FolderPlace, HubFile, Record
 from tests.hub_server import REVISION, HubServer
 
 ID = "someone/model"
+STOP = threading.Event()
 SMALL = b'{"model_type": "llava", "vision_config": {}}'
 WEIGHTS = os.urandom(400_000)
 ROOT = Path(__file__).parents[2]
@@ -620,6 +621,16 @@ def test_model_that_cannot_be_run_is_refused_when_it_is_looked_up(server, hub):
     server.repositories[ID]["config.json"] = b"[" * 100_000
     with pytest.raises(HubError, match=r"no config\.json to read"):
         look_up(hub, ID, threading.Event())
+
+
+def test_model_called_like_a_word_of_a_sentence_is_told_right(server, hub):
+    server.repositories["someone/code"] = {
+        **server.repositories[ID],
+        "config.json": b'{"auto_map": {}}',
+    }
+    for ask in (lambda: get(hub, "someone/code"), lambda: look_up(hub, "someone/code", STOP)):
+        with pytest.raises(HubError, match="“someone/code” brings program code of its own"):
+            ask()
 
 
 def test_unreachable_hub_is_told_with_the_reason(server, hub):
