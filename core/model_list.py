@@ -15,15 +15,8 @@ from typing import Any
 from core.catalogue import offer_of, offers
 from core.errors import AppError, Cancelled, CheckpointError, HubError
 from core.fit import PRECISIONS, cards, free_memory, memory_need
-from core.hub import (
-    Found,
-    Progress,
-    checksum_of,
-    is_revision,
-    is_settings,
-    sees_and_speaks,
-    wanted_files,
-)
+from core.hub import Found, Progress, checksum_of
+from core.hub_listing import is_revision, is_settings, sees_and_speaks, wanted_files
 from core.hub_place import (
     LICENCE,
     RECORD,

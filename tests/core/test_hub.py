@@ -11,7 +11,8 @@ import pytest
 from huggingface_hub import hf_hub_download, scan_cache_dir, snapshot_download
 
 from core.errors import Cancelled, HubError
-from core.hub import Hub, Progress, fetch, look_up, wanted_files
+from core.hub import Hub, Progress, fetch, look_up
+from core.hub_listing import wanted_files
 from core.hub_place import RECORD, FolderPlace, HubFile, Record
 from tests.hub_server import REVISION, HubServer
 

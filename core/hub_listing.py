@@ -1,0 +1,165 @@
+"""What the hub says of a model: which of its files are read here, and whether it can be run.
+
+All of it comes from a server, and is believed only within bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from core.errors import CheckpointError, HubError
+from core.hub_place import HubFile, Record, is_hub_id
+from core.model_safety import (
+    read_settings,
+    require_no_code,
+    require_possible,
+    require_safe_folder,
+)
+
+# What loaders read, and nothing else: no program code, no pictures, no weights in other formats.
+_SETTINGS = frozenset(
+    (
+        *("config.json", "generation_config.json", "adapter_config.json"),
+        *("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"),
+        *("chat_template.json", "chat_template.jinja"),
+        *("tokenizer.json", "tokenizer_config.json", "tokenizer.model"),
+        *("special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt"),
+    )
+)
+
+
+# They see, but do not speak: the towers of other models.
+_TOWERS = ("clip", "siglip", "siglip2", "clip_vision_model", "siglip_vision_model")
+
+
+def wanted_files(files: Iterable[HubFile]) -> list[HubFile]:
+    """Of a model's files those that are read here, the small ones first.
+
+    safetensors before .bin; the parts of one set of weights, not of several.
+    """
+    by_name = {file.name: file for file in files}
+    wanted = [file for name, file in by_name.items() if name in _SETTINGS]
+    if "adapter_config.json" in by_name:
+        adapters = ("adapter_model.safetensors", "adapter_model.bin")
+        names = [name for name in adapters if name in by_name][:1]
+        names += [name for name in ("non_lora_trainables.bin",) if name in by_name]
+        return _small_first(wanted + [by_name[name] for name in names])
+    for stem, suffix in (("model", ".safetensors"), ("pytorch_model", ".bin")):
+        index = f"{stem}{suffix}.index.json"
+        parts = [
+            file
+            for name, file in by_name.items()
+            if name.startswith(f"{stem}-") and name.endswith(suffix) and "-of-" in name
+        ]
+        if index in by_name and parts:
+            return _small_first([*wanted, by_name[index], *parts])
+        if whole := by_name.get(stem + suffix):
+            return _small_first([*wanted, whole])
+    return _small_first(wanted)
+
+
+def _small_first(files: list[HubFile]) -> list[HubFile]:
+    return sorted(files, key=lambda file: (file.name != "config.json", file.size, file.name))
+
+
+def sees_and_speaks(config: Mapping[str, Any]) -> bool:
+    """Whether these settings are of a model that pictures can be asked about."""
+    return ("vision_config" in config or "mm_vision_tower" in config) and config.get(
+        "model_type"
+    ) not in _TOWERS
+
+
+def record_of(hub_id: str, listing: dict[str, Any]) -> Record:
+    files = []
+    for entry in listing["siblings"]:
+        large = entry.get("lfs") or {}
+        try:
+            file = HubFile(
+                entry["rfilename"],
+                large.get("size", entry.get("size")),
+                large.get("sha256") or entry.get("blobId"),
+            )
+        except (ValueError, TypeError):
+            continue  # In a folder of its own, or with a name that no file of a model has.
+        files.append(file)
+    revision = listing["sha"]
+    if not isinstance(revision, str) or not is_revision(revision):
+        raise ValueError(revision)
+    return Record(hub_id, revision, tuple(wanted_files(files)), _licence_of(listing))
+
+
+# As people write them, where the hub's short names do not say it.
+_LICENCES = {
+    "apache-2.0": "Apache 2.0",
+    "gemma": "Gemma",
+    "llama2": "Llama 2",
+    "llama3": "Llama 3",
+    "llama3.1": "Llama 3.1",
+    "llama3.2": "Llama 3.2",
+    "mit": "MIT",
+}
+_LONGEST_LICENCE = 60
+
+
+def _licence_of(listing: Mapping[str, Any]) -> str:
+    """As its page names it; "" where it does not."""
+    card = listing.get("cardData")
+    card = card if isinstance(card, Mapping) else {}
+    named = card.get("license")
+    named = named[0] if isinstance(named, list) and named else named
+    if named == "other":
+        named = card.get("license_name") or named
+    if not isinstance(named, str):
+        return ""
+    return _LICENCES.get(named, " ".join(named.split())[:_LONGEST_LICENCE])
+
+
+def parameters_of(listing: Mapping[str, Any]) -> int | None:
+    counted = listing.get("safetensors")
+    total = counted.get("total") if isinstance(counted, Mapping) else None
+    is_count = isinstance(total, int) and not isinstance(total, bool) and 0 < total < 10**13
+    return total if is_count else None
+
+
+def is_revision(text: str) -> bool:
+    return len(text) == 40 and all(character in "0123456789abcdef" for character in text)
+
+
+def is_settings(file: HubFile) -> bool:
+    return file.name in _SETTINGS or file.name.endswith(".index.json")
+
+
+def require_runnable(hub_id: str, folder: Path, is_part: bool) -> Mapping[str, Any]:
+    """The settings of a model; HubError for one that no loader here will take, before gigabytes
+    of weights come for nothing."""
+    try:
+        require_safe_folder(folder)
+        config = read_settings(folder / "config.json")
+    except CheckpointError as error:
+        raise HubError(str(error).replace(f"“{folder.name}”", f"“{hub_id}”")) from error
+    require_loadable(hub_id, folder, config, is_part=is_part)
+    return config
+
+
+def require_loadable(
+    hub_id: str, folder: Path, config: Mapping[str, Any], *, is_part: bool
+) -> None:
+    try:
+        require_no_code(folder, config)
+        require_possible(folder, config)
+    except CheckpointError as error:
+        raise HubError(str(error).replace(f"“{folder.name}”", f"“{hub_id}”")) from error
+    if not (is_part or sees_and_speaks(config)):
+        raise HubError(
+            f"“{hub_id}” is no model that looks at pictures: its settings name no vision model. "
+            "Choose another one."
+        )
+
+
+def tower_of(config: Mapping[str, Any]) -> str | None:
+    """The hub id of the vision tower that a model of the original layout needs beside it."""
+    named = config.get("mm_vision_tower")
+    is_wanted = isinstance(named, str) and is_hub_id(named) and "vision_config" not in config
+    return named if is_wanted else None
