@@ -12,7 +12,8 @@ what is too large for one device is `spread`; `fit` tells the memory before it i
 What each of its `words` rests on is looked for afterwards, as `evidence` and as `doubt`, and a
 `question` asks whether the thing is there.
 A `trace` tells what went through for an answer, and `model_view` what was given of its picture.
-Models come from the `hub`, and the `model_list` says which are here and what they need.
+Models come from the `hub`; the `model_list` says which are here and what they need, and
+`model_files` moves, checks and removes them.
 `store` keeps the `Transcript`, `settings` the choices, and `terminal` is the client without a
 window, which also runs the `bench`. A `batch` captions a whole folder from its `journal` and puts
 each caption into a `sidecar`. `errors` holds the sentences for when it does not work out.

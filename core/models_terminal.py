@@ -15,14 +15,13 @@ from core.access_token import AccessToken
 from core.errors import AppError, Cancelled
 from core.fit import PRECISIONS
 from core.hub import Hub, Progress, fetch, known, look_up
+from core.model_files import check_model, remove_model
 from core.model_list import (
     Entry,
     LocalModel,
     Room,
     Where,
-    check_model,
     find_models,
-    remove_model,
     room_here,
 )
 from core.model_list import shelf as make_shelf

@@ -20,15 +20,13 @@ from PySide6.QtCore import QObject, Signal, Slot
 from core.access_token import AccessToken
 from core.errors import AppError, Cancelled, HubError
 from core.hub import Found, Hub, Progress, fetch, known, look_up
+from core.model_files import check_model, move_model, remove_model
 from core.model_list import (
     Entry,
     LocalModel,
     Room,
     Where,
-    check_model,
     find_models,
-    move_model,
-    remove_model,
     room_here,
     shelf,
 )

@@ -23,15 +23,13 @@ from core.errors import Cancelled, HubError
 from core.fit import PRECISIONS
 from core.hub import Hub, fetch, known
 from core.hub_place import RECORD, CachePlace, HubFile, Record
+from core.model_files import check_model, move_model, remove_model
 from core.model_list import (
     LocalModel,
     Room,
     Where,
-    check_model,
     find_models,
     memory_needs,
-    move_model,
-    remove_model,
     room_here,
 )
 from tests.hub_server import REVISION, HubServer

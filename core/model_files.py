@@ -1,0 +1,258 @@
+"""Models that are on this computer are moved, checked and removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from core.errors import Cancelled, HubError
+from core.hub import Progress, checksum_of
+from core.hub_listing import wanted_files
+from core.hub_place import (
+    RECORD,
+    CachePlace,
+    FolderPlace,
+    HubFile,
+    Place,
+    Record,
+    are_on_one_disk,
+    free_bytes,
+    is_hub_id,
+    records_inside,
+    remove_downloaded,
+)
+from core.model_list import LocalModel, Where, file_names
+from core.pace import gigabytes
+
+_COPY_BYTES = 2**22
+
+
+def remove_model(model: LocalModel, cache: Path) -> None:
+    """Delete a model's files, or what has come of them. A folder of the person's own is never
+    touched: HubError."""
+    try:
+        if model.where is Where.CACHE:
+            if not model.is_whole:
+                _remove_begun_tower(model, cache)
+            _remove_from_cache(CachePlace(cache, model.hub_id), cache)
+        elif model.is_ours:
+            remove_downloaded(model.folder)
+        else:
+            raise HubError(
+                f"“{model.name}” was not downloaded by Onlooker. Remove its folder yourself."
+            )
+    except OSError as error:
+        raise HubError(
+            f"“{model.name}” cannot be removed ({error.strerror or error}). Unload it, and close "
+            "other programs that use it."
+        ) from error
+
+
+def _remove_begun_tower(model: LocalModel, cache: Path) -> None:
+    """It came for this model alone, and no list shows it."""
+    named = model.config.get("mm_vision_tower")
+    if isinstance(named, str) and is_hub_id(named):
+        place = CachePlace(cache, named)
+        if (place.root / RECORD).is_file():
+            _remove_from_cache(place, cache)
+
+
+def _remove_from_cache(place: CachePlace, cache: Path) -> None:
+    from huggingface_hub import scan_cache_dir
+
+    with place.lock():
+        for repository in scan_cache_dir(cache).repos:
+            if repository.repo_path == place.root:
+                # The library knows which blobs other models share with this one.
+                revisions = [revision.commit_hash for revision in repository.revisions]
+                scan_cache_dir(cache).delete_revisions(*revisions).execute()
+        if place.root.exists():
+            shutil.rmtree(place.root)
+
+
+def move_model(
+    model: LocalModel,
+    cache: Path,
+    parent: Path,
+    on_progress: Callable[[Progress], None],
+    stop: threading.Event,
+) -> Path:
+    """Bring a downloaded model into a folder of its own in `parent`, and give that folder.
+
+    Of a download that is not finished what has come is brought, and gone on with there. What was
+    is removed once all is there; on one disk no byte is copied. Blocks; raises HubError, and
+    Cancelled with `stop`.
+    """
+    target = parent / model.name
+    if target.resolve() == model.folder.resolve():
+        raise HubError(f"“{model.name}” is in this folder already. Choose another one.")
+    files = _record_of(model, cache)
+    if files is None or not model.can_move:
+        raise HubError(
+            f"Where “{model.name}” came from is not known. Move its folder yourself, then add it."
+        )
+    total = sum(place.bytes_here(record) for place, record, _ in files)
+    if not are_on_one_disk(model.folder, parent) and free_bytes(parent) < total:
+        raise HubError(
+            f"“{model.name}” needs {gigabytes(total)} in {parent}, where "
+            f"{gigabytes(free_bytes(parent))} are free. Choose another folder.",
+            "space",
+        )
+    told = _Counter(f"Moving {model.name}", total, on_progress, stop)
+    try:
+        for source, record, inside in files:
+            place = FolderPlace(target / inside, record.hub_id)
+            with source.lock(), place.lock():
+                place.begin(record)
+                for file in record.files:
+                    _bring(source, place, record, file, told)
+                if place.bytes_here(record) == record.size:
+                    place.finish(record)
+    except (OSError, Cancelled) as error:
+        remove_downloaded(target)
+        if isinstance(error, Cancelled):
+            raise
+        raise HubError(
+            f"“{model.name}” cannot be written to {parent} ({error.strerror or error}). Choose "
+            "another folder."
+        ) from error
+    remove_model(model, cache)
+    return target
+
+
+def check_model(
+    model: LocalModel, on_progress: Callable[[Progress], None], stop: threading.Event
+) -> list[str]:
+    """Read all of a model again; gives what is wrong in sentences, [] if nothing is.
+
+    Checksums are compared where they are known: in the hub's cache and in what Onlooker
+    downloaded. Elsewhere the weights' files are looked at for their length.
+    """
+    if not model.is_whole:
+        return [f"“{model.name}” is not all here. Go on with its download."]
+    problems = [model.problem] if model.problem else []
+    known = list(_known_files(model))
+    told = _Counter(
+        f"Checking {model.name}", sum(file.size for _, file in known), on_progress, stop
+    )
+    for path, file in known:
+        try:
+            is_right = checksum_of(file, path, stop, told.add) == file.checksum
+        except OSError as error:
+            problems.append(f"“{file.name}” cannot be read ({error.strerror}). Download it again.")
+            continue
+        if not is_right:
+            problems.append(f"“{file.name}” is damaged. Remove the model and download it again.")
+    checked = {path.name for path, _ in known}
+    problems += [
+        f"“{path.name}” is cut off or damaged. Copy it again from where it came."
+        for path in sorted(model.folder.glob("*.safetensors"))
+        if path.name not in checked and not _is_sound(path)
+    ]
+    return problems
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def _known_files(model: LocalModel) -> Iterator[tuple[Path, HubFile]]:
+    """The files whose checksums are known, with the paths where they lie."""
+    record = Record.read(model.folder) if model.is_ours else None
+    if record is not None:
+        yield from ((model.folder / file.name, file) for file in record.files)
+    elif model.where is Where.CACHE:
+        for path in sorted(model.folder.glob("*")):
+            # The cache names a blob by its checksum; the blob may be a link itself.
+            try:
+                yield path, HubFile(path.name, path.stat().st_size, path.readlink().name)
+            except (OSError, ValueError):
+                continue
+
+
+def _record_of(model: LocalModel, cache: Path) -> list[tuple[Place, Record, str]] | None:
+    """What to take along: from which place, which files, into which folder inside; None where
+    their checksums are not known. A tower in the cache stays there, where loaders find it."""
+    if model.where is Where.CACHE:
+        place = CachePlace(cache, model.hub_id)
+        if begun := Record.read(place.root):
+            return [(place, begun, "")]
+        known = wanted_files(file for _, file in _known_files(model))
+        there = wanted_files(HubFile(name, 0, "0" * 40) for name in file_names(model.folder))
+        if {file.name for file in known} != {file.name for file in there}:
+            return None  # Where there are no links, as on some Windows, names tell nothing.
+        record = Record(model.hub_id, model.folder.name, tuple(known), model.licence)
+        return [(place, record, "")]
+    records = [(model.folder, Record.read(model.folder), "")]
+    records += [
+        (folder, Record.read(folder), folder.name) for folder in records_inside(model.folder)
+    ]
+    if records[0][1] is None:
+        return None
+    return [
+        (FolderPlace(folder, record.hub_id), record, inside)
+        for folder, record, inside in records
+        if record
+    ]
+
+
+def _bring(source: Place, place: Place, record: Record, file: HubFile, told: _Counter) -> None:
+    """A file, or the half of it that has come."""
+    if source.is_whole(record, file):
+        source.put(record, file)  # In the cache it may be there without its name.
+        _copy(source.whole(record, file), place.half(file), told)
+        place.put(record, file)
+    elif source.half(file).exists():
+        _copy(source.half(file), place.half(file), told)
+
+
+def _copy(source: Path, target: Path, told: _Counter) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        # A second name for the same bytes; the first one goes when all files have theirs.
+        os.link(source.resolve(), target)
+    except OSError:
+        _copy_bytes(source, target, told)
+    else:
+        told.add(target.stat().st_size)
+
+
+def _copy_bytes(source: Path, target: Path, told: _Counter) -> None:
+    with source.open("rb") as read, target.open("wb") as written:
+        while block := read.read(_COPY_BYTES):
+            written.write(block)
+            told.add(len(block))
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether the file is as long as its header says."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy"):
+            return True
+    except (SafetensorError, OSError):
+        return False
+
+
+class _Counter:
+    """Counts bytes and tells of them; ends when it is told to."""
+
+    def __init__(
+        self,
+        stage: str,
+        total: int,
+        on_progress: Callable[[Progress], None],
+        stop: threading.Event,
+    ):
+        self._stage, self._total = stage, total
+        self._on_progress, self._stop = on_progress, stop
+        self._done = 0
+
+    def add(self, count: int) -> None:
+        if self._stop.is_set():
+            raise Cancelled(f"{self._stage} was ended.")
+        self._done += count
+        self._on_progress(Progress(self._stage, self._done, self._total))
