@@ -39,8 +39,7 @@ def add_arguments(caption: argparse.ArgumentParser) -> None:
     add("--write", type=_kinds, metavar="KIND,…", help=f"some of {', '.join(KINDS)}")
     add(
         "--existing",
-        type=Existing,
-        choices=list(Existing),
+        type=_existing,
         default=Existing.SKIP,
         metavar="|".join(Existing),
         help="what becomes of captions that are there (default: %(default)s); stale: replace "
@@ -89,6 +88,12 @@ def _kinds(text: str) -> tuple[str, ...]:
     if not kinds or set(kinds) - set(KINDS):
         raise argparse.ArgumentTypeError(f"must be some of {', '.join(KINDS)}")
     return kinds
+
+
+def _existing(text: str) -> Existing:
+    if text not in list(Existing):
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(Existing)}")
+    return Existing(text)
 
 
 def _count(text: str) -> int:
@@ -198,7 +203,8 @@ class _Progress:
             # Comes with transformers.
             from tqdm import tqdm
 
-            layout = "{percentage:3.0f}% {bar} {n}/{total} {postfix}"
+            # Not as the postfix, which tqdm puts a comma before.
+            layout = "{percentage:3.0f}% {bar} {n}/{total}  {desc}"
             done = tally.total - tally.waiting
             self._bar = tqdm(total=tally.total, initial=done, bar_format=layout, leave=False)
         try:
@@ -218,7 +224,7 @@ class _Progress:
             self._last = now
             if self._bar is not None:
                 words = f"{self._pace.rate:.1f}/s, {spoken(left)} left" if left else ""
-                self._bar.set_postfix_str(words, refresh=False)
+                self._bar.set_description_str(words, refresh=False)
                 self._bar.update()
 
 
