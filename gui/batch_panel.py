@@ -151,6 +151,8 @@ class BatchPanel(QFrame):
 
     def show_roots(self, roots: Sequence[Path]) -> None:
         self._roots = list(roots)
+        # What was told of another folder.
+        self.notice_bar.hide()
         self._show_title()
 
     def show_items(self, items: list[Item]) -> None:

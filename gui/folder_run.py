@@ -132,7 +132,7 @@ class FolderRun(QObject):
             self._replace_items(found)
             self._set_phase(Phase.CHOOSING)
             if not found:
-                self.noticed.emit("There are no pictures here. Choose another folder.")
+                self.noticed.emit("There are no images here. Choose another folder.")
 
     async def start(self, options: BatchOptions, slots: int = 0) -> None:
         """Begin the run that was chosen. Raises nothing: what is wrong is a notice.

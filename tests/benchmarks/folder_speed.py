@@ -61,7 +61,8 @@ def main() -> int:
         report: dict[str, Any] = {
             "device": engine.facts.device_name,
             "model": engine.facts.model,
-            "cores": os.cpu_count(),
+            "cores": len(os.sched_getaffinity(0)),
+            "openers": OPENERS,
             "slots": options.slots,
             "new_tokens": options.new_tokens,
             "seconds_to_make": round(made - started, 1),
@@ -141,7 +142,18 @@ def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict
             for a, r in zip(alone, run, strict=True)
         ],
         "opened_per_second_without_a_model": round(opened_rate, 1),
+        "limit": _limit(opened_rate, best_alone["captions_per_second"]),
     }
+
+
+def _limit(opened: float, answered: float) -> str:
+    """What a run could not be faster than, in words."""
+    if opened < answered:
+        return (
+            f"the opening of pictures: {opened:.1f} a second by {OPENERS} threads without a model, "
+            f"less than the {answered:.1f} that the slots alone answer"
+        )
+    return f"the slots: pictures open {opened / answered:.1f} times as fast as they are answered"
 
 
 def _seen(engine: Engine, path: Path) -> Picture:
@@ -188,6 +200,8 @@ def _timed(work: Callable[[], int], engine: Engine) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "captions_per_second": round(count / seconds, 3),
         "cores_used": round((time.process_time() - before) / seconds, 2),
+        # On a machine that has other work too, this tells more than the captions a second.
+        "processor_ms_per_caption": round(1000 * (time.process_time() - before) / count, 1),
     }
     if samples:
         figures["gpu_busy_percent"] = round(statistics.mean(samples), 1)

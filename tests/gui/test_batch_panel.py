@@ -485,6 +485,20 @@ def test_esc_in_the_replacement_closes_it_and_stops_no_run(live, folder):
 # Told
 
 
+def test_notice_of_an_empty_folder_goes_when_another_is_chosen(live, folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    async def story(program, panel):
+        program.window.folder_run_chosen.emit([tmp_path / "empty"])
+        await until(lambda: panel.notice_bar.isVisible())
+        assert "no images here" in panel.notice_bar.text_label.text()
+        program.window.folder_run_chosen.emit([folder])
+        await until(lambda: len(shown(panel)) == 4)
+        assert not panel.notice_bar.isVisible()
+
+    live(story)
+
+
 def test_title_tells_how_far_the_run_is(live, folder):
     (folder / "1.txt").write_text("mine")
 
