@@ -161,6 +161,24 @@ def test_undo_gives_back_all_that_it_can_and_goes_on_later(begin, reopened, fold
     assert states(again) == ["undone"] * 3
 
 
+@pytest.mark.parametrize("slots", [1, 3])
+def test_folder_that_vanishes_fails_its_rows_and_what_was_said_is_written_when_it_is_back(
+    begin, reopened, folder, slots
+):
+    away = folder.with_name("away")
+    engine = FolderEngine()
+    engine.on_answer = lambda request: folder.exists() and folder.rename(away)
+    batch = ran(begin(writes=("txt", "xmp", "jsonl")), engine, slots)
+    assert set(states(batch)) == {"failed"}
+    away.rename(folder)
+    again = reopened(batch)
+    assert again.retry_failed() == 3
+    engine.on_answer = lambda request: None
+    assert ran(again, engine, slots).tally.done == 3
+    assert len(engine.asked) == 3
+    assert len(again.exports["jsonl"].read_text().splitlines()) == 3
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links")
 def test_links_in_a_circle_are_passed_over(begin, folder):
     (folder / "circle").symlink_to(folder / "circle")
