@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.folder_speed
     python -m tests.benchmarks.folder_speed --random-weights llava-1.5-7b --slots 64 --pictures 2000
+    taskset -c 0,1 python -m tests.benchmarks.folder_speed --device cpu --rounds 3
 
 The run reads its pictures from the disk, ahead, and writes text files and a journal. On a card it
 tells how much of the time that was busy, and how many pictures a second the processor could open
@@ -84,6 +85,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add = parser.add_argument
     add("--model", default=BUILT_IN)
+    add("--device", default="auto")
     add("--random-weights", choices=["llava-1.5-7b", "built-in"])
     add("--pictures", type=int, default=64)
     add("--slots", type=int, default=8)
@@ -95,6 +97,7 @@ def _options() -> argparse.Namespace:
         help="some of small (0.3 to 3 megapixels), mixed (to 12), or megapixels as a number",
     )
     add("--rounds", type=int, default=1, help="each of both, by turns; the best counts")
+    add("--told", action="store_true", help="captions are heard as they come, as in the window")
     add("--most-seconds", type=float, default=600.0, help="of each run")
     add("--folder", type=Path, help="where to make the pictures")
     add("--json", type=Path)
@@ -105,7 +108,7 @@ def _engine(options: argparse.Namespace) -> Engine:
     from core.bench import SIZES, Plan, _random_engine
     from core.checkpoint import open_engine
 
-    choice = ModelChoice(options.model)
+    choice = ModelChoice(options.model, device=options.device)
     if options.random_weights:
         return _random_engine(Plan(choice, options.random_weights), SIZES[options.random_weights])
     return open_engine(choice, lambda fraction, stage: None, threading.Event())
@@ -174,10 +177,15 @@ def _run(
 ) -> dict[str, Any]:
     chosen = BatchOptions((PROMPT,), sampling=sampling, name=f"{{stem}}-{number}")
     control = Control()
+    said: list[str] = []
+
+    def hear(_: int, piece: str) -> None:
+        said.append(piece)
 
     def caption() -> int:
         batch = Batch.begin([folder], chosen, folder.parent / "runs")
-        done = batch.run(engine, control, slots=options.slots).done
+        on_piece = hear if options.told else None
+        done = batch.run(engine, control, on_piece=on_piece, slots=options.slots).done
         batch.close()
         return done
 
