@@ -16,7 +16,7 @@ from core.batch_history import Past
 from core.batch_plan import BatchOptions, Item, ItemState
 from core.batch_tables import Tables, our_version
 from core.errors import StoreError
-from core.journal import SUFFIX, Journal, Record, records
+from core.journal import SUFFIX, Journal, Record, WriteLock, records
 
 Hear = Callable[[int, Item], None]
 
@@ -46,7 +46,7 @@ class Ledger:
         paths = {kind: Path(path) for kind, path in exports.items()}
         self.tables = Tables(paths, options, journal.path, self.note)
         self.are_tables_old = False
-        self.disk = threading.RLock()
+        self.disk = WriteLock(journal.path.parent)
         self._rows = threading.RLock()
 
     @classmethod

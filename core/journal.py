@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from core.errors import StoreError
 from core.sidecar import failure, reason, sync_folder
@@ -73,6 +73,36 @@ class Journal:
         self._file.close()
 
 
+class WriteLock:
+    """Held by one thread of one process, of all whose journals lie in the folder; whoever holds
+    it may take it again. Two runs over the same pictures else undid each other's writing."""
+
+    def __init__(self, folder: Path):
+        self._path = folder / ".writing"
+        self._threads = threading.RLock()
+        self._depth = 0
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        self._depth += 1
+        if self._depth > 1:
+            return
+        try:
+            self._file = self._path.open("ab")
+            _lock(self._file.fileno(), waits=True)
+        except OSError:
+            # Some network file systems know no locks; then there is none but that of threads.
+            return
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._file is not None:
+            self._file.close()
+            self._file = None
+        self._threads.release()
+
+
 def records(path: Path) -> Iterator[Record]:
     """The lines of a journal, without a torn one at the end. Raises StoreError."""
     try:
@@ -108,13 +138,14 @@ def _whole_lines(path: Path) -> int:
 if os.name == "nt":
     import msvcrt
 
-    def _lock(descriptor: int) -> None:
-        # Far behind the end: Windows refuses to read what is locked.
+    def _lock(descriptor: int, *, waits: bool = False) -> None:
+        # Far behind the end: Windows refuses to read what is locked. It waits for ten seconds.
         os.lseek(descriptor, 2**40, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        how = msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK  # type: ignore[attr-defined]
+        msvcrt.locking(descriptor, how, 1)  # type: ignore[attr-defined]
 
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(descriptor: int, *, waits: bool = False) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))

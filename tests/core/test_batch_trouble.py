@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -108,6 +109,19 @@ def test_two_runs_at_once_over_a_folder_caption_each_picture_once(begin, folder)
     other.undo()
     batch.undo()
     assert list(folder.glob("*.txt")) == []
+
+
+@pytest.mark.parametrize("existing", [Existing.SKIP, Existing.APPEND])
+def test_two_runs_that_write_at_the_same_time_lose_nothing(begin, folder, existing):
+    for number in range(4, 60):
+        Image.new("RGB", (8, 6), "red").save(folder / f"{number}.png")
+    batches = [begin(existing=existing, writes=("txt", "xmp")) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(ran, batches))
+    assert [batch.tally.failed for batch in batches] == [0, 0]
+    lines = {len(path.read_text().splitlines()) for path in folder.glob("*.txt")}
+    assert lines == ({1} if existing is Existing.SKIP else {2})
+    assert sum(batch.tally.done for batch in batches) == (59 if existing is Existing.SKIP else 118)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
