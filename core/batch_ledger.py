@@ -57,7 +57,7 @@ class Ledger:
         found = found_pictures(roots, options)
         folder = export_folder(roots)
         exports = {
-            kind: str(export.free_path(folder, kind))
+            kind: str(export.taken_path(folder, kind))
             for kind in export.KINDS
             if kind in options.writes
         }

@@ -41,6 +41,19 @@ def free_path(folder: Path, kind: str) -> Path:
     return next(path for name in names if not (path := folder / name).exists())
 
 
+def taken_path(folder: Path, kind: str) -> Path:
+    """The same, and it is there from now on, empty, so that nobody else takes it."""
+    while True:
+        path = free_path(folder, kind)
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            continue
+        except OSError:
+            return path  # Who writes to it tells what is wrong there.
+        return path
+
+
 def encoded(rows: Iterable[Row], kind: str) -> bytes:
     """The whole file."""
     if kind == "csv":
