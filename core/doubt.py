@@ -53,7 +53,8 @@ def signs(words: Sequence[Word], log_p: np.ndarray) -> np.ndarray:
     for word in words:
         surprise = -float(log_p[word.first_token : word.end_token].sum())
         if not word.is_content:
-            joining += surprise
+            # That a list goes on tells nothing of what comes next in it.
+            joining += 0.0 if word.text.isdigit() else surprise
             continue
         text = word.text.lower()
         surprises.append(np.log(max(0.0, surprise + joining) + _FLOOR))

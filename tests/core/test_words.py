@@ -108,6 +108,14 @@ def test_surprise_at_a_joining_word_falls_on_what_it_joins():
     assert is_over(0.5, sure)
 
 
+def test_surprise_at_the_number_of_a_list_falls_on_nothing():
+    words, log_p = said("2 cat", -5.0, -0.001)
+    words = [replace(words[0], is_content=False), words[1]]
+    number, cat = doubts(words, log_p)
+    assert number is None
+    assert is_over(0.1, cat)
+
+
 def test_thing_named_again_is_as_doubtful_as_it_was():
     first, _, again = doubts(*said("balloons a balloon", -5.0, 0.0, 0.0))
     assert again == first
