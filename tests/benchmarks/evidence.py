@@ -327,7 +327,7 @@ def calibrate(exam: Exam) -> None:
         found += np.linalg.solve(curve, slope)
     right = signs[is_wrong == 0] @ found[:-1]
     print("WEIGHTS =", tuple(round(float(value), 2) for value in found[:-1]))
-    print("BEGINS =", round(float(np.quantile(right, 0.98)), 2))
+    print("BEGINS =", round(float(np.quantile(right, 0.96)), 2))
     print({str(kind): count for kind, count in counts.items()})
 
 

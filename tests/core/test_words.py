@@ -122,11 +122,30 @@ def test_thing_named_again_is_as_doubtful_as_it_was():
 
 
 def test_words_that_surprise_as_much_as_all_others_are_in_less_doubt():
-    text = "dog cat owl fox hen cow pig ram bat eel"
-    alone = doubts(*said(text, *[-0.0001] * 9, -2.0))[9]
-    among = doubts(*said(text, *[-2.0] * 10))[9]
-    assert is_over(alone, among)
-    assert is_over(0.1, among)
+    names = "dog cat owl fox hen cow pig ram bat eel"
+    text = " ".join([names, names.replace(" ", "let "), names.replace(" ", "ling ")])
+    alone = doubts(*said(text, *[-0.0001] * 29, -2.0))[29]
+    among = doubts(*said(text, *[-2.0] * 30))[29]
+    assert is_over(alone, 0.5)
+    assert is_over(0.2, among)
+
+
+def test_word_that_surprises_much_is_in_doubt_even_where_most_words_surprise_a_little():
+    """As in the captions of a large model, which knows many ways to say the same."""
+    names = "cat dog horse bird left bench tree house cloud grass road fence man hat two right"
+    text = f"{names} {names.replace(' ', 'let ')}"
+    usual = [-0.25] * 32
+
+    def doubt(place: int, log_p: float) -> float | None:
+        values = [*usual[:place], log_p, *usual[place + 1 :]]
+        return doubts(*said(text, *values))[place]
+
+    assert is_over(doubt(3, -4.0), 0.5)
+    assert is_over(doubt(14, -2.0), 0.5)
+    assert is_over(doubt(4, -1.5), 0.5)
+    for place in range(32):
+        assert is_over(0.5, doubt(place, -0.25))
+    assert is_over(0.5, doubt(3, -1.0))
 
 
 def test_no_words_have_no_doubts():
