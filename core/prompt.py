@@ -189,13 +189,14 @@ class Tokenizer:
         ]
 
     def decode(self, ids: Any, skip_special_tokens: bool = True, **_: Any) -> str:
-        """The text of a list or 1-d tensor of ids.
+        """The text of a list or 1-d tensor of ids, or of one.
 
         Special tokens are always left out. The text of the first ids is the beginning of the
         text of all, but for a character at the end whose bytes have not all come: those are
         U+FFFD each.
         """
-        numbers = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        # transformers' streamers decode one by itself since 5.24.
+        numbers = [ids] if isinstance(ids, int) else [int(number) for number in ids]
         special = set(self._vocabulary.ids.values())
         return self._vocabulary.decode(
             [number for number in numbers if number not in special and 0 <= number < self.size]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
@@ -67,13 +68,29 @@ def system_packages(sources: Iterable[Path]) -> list[SystemPackage]:
     if not asked or not shutil.which("dpkg-query"):
         return []
     answer = subprocess.run(
-        ["dpkg-query", "--search", *asked], capture_output=True, text=True, check=False
+        ["dpkg-query", "--search", *asked],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"LC_ALL": "C"},
     ).stdout
-    names = sorted({line.split(":")[0] for line in answer.splitlines() if ": " in line})
     return [
         SystemPackage(name, _debian_version(name), Path("/usr/share/doc") / name / "copyright")
-        for name in names
+        for name in owning_packages(answer)
     ]
+
+
+def owning_packages(answer: str) -> list[str]:
+    """The names in what `dpkg-query --search` says, which also tells who has put a file aside."""
+    owners = [line.rpartition(": ")[0] for line in answer.splitlines()]
+    return sorted(
+        {
+            owner.split(":")[0]
+            for line in owners
+            if line and not line.startswith(("diversion by ", "local diversion "))
+            for owner in line.split(", ")
+        }
+    )
 
 
 def _debian_version(name: str) -> str:

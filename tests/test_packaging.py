@@ -438,6 +438,21 @@ def test_windows_is_told_the_version_of_the_project(packaging, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs dpkg-deb")
+def test_owners_of_libraries_are_told_from_those_who_put_them_aside(packaging):
+    import inventory
+
+    # As Ubuntu 24.04 answers.
+    answer = """\
+diversion by libreadline8t64 from: /lib/x86_64-linux-gnu/libreadline.so.8
+diversion by libreadline8t64 to: /lib/x86_64-linux-gnu/libreadline.so.8.usr-is-merged
+local diversion from: /usr/lib/libz.so.1
+libreadline8t64:amd64: /usr/lib/x86_64-linux-gnu/libreadline.so.8
+libc6:amd64, libc6:i386: /usr/lib/os-release
+tzdata: /usr/share/zoneinfo
+"""
+    assert inventory.owning_packages(answer) == ["libc6", "libreadline8t64", "tzdata"]
+
+
 def test_debian_package_puts_program_menu_entry_and_icons_in_their_places(
     packaging, qapp, tmp_path
 ):
