@@ -122,6 +122,7 @@ def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict
     # As many as fill the slots so often that their last round, with slots empty, counts little.
     few = paths[: max(8 * options.slots, 64)]
     started = time.perf_counter()
+    Image.core.set_blocks_max(3 * OPENERS)
     with ThreadPoolExecutor(OPENERS) as openers:
         pictures = list(openers.map(lambda path: _seen(engine, path), few))
     opened_rate = len(few) / (time.perf_counter() - started)
@@ -160,9 +161,10 @@ def _limit(opened: float, answered: float) -> str:
 
 
 def _seen(engine: Engine, path: Path) -> Picture:
+    """As a run opens it."""
     picture = open_picture(path)
     assert engine.eye is not None
-    return replace(picture, pixels=given_pixels(picture.pixels, engine.eye))
+    return replace(picture, pixels=given_pixels(picture.pixels, engine.eye, is_one_of_many=True))
 
 
 def _alone(engine: Engine, requests: Sequence[Request], slots: int) -> dict[str, Any]:
