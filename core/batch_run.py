@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -253,7 +254,7 @@ class Run:
         Without `keeps_order` a picture that takes long to open holds up none that is open.
         """
         opening: deque[tuple[int, Future[_Opened]]] = deque()
-        openers = ThreadPoolExecutor(OPENERS, "opener")
+        openers = ThreadPoolExecutor(OPENERS, "opener", initializer=self._stand_back)
         # Memory that is used again need not be got from the system, which would let one thread
         # at a time have it: three blocks of 16 MB are a picture of 12 megapixels.
         Image.core.set_blocks_max(3 * OPENERS)
@@ -273,6 +274,15 @@ class Run:
             openers.shutdown(wait=False, cancel_futures=True)
             Image.core.set_blocks_max(0)
             waiting.extendleft(number for number, _ in reversed(opening))
+
+    def _stand_back(self) -> None:
+        """On a processor, which the model wants too, this thread takes what that leaves.
+
+        Else each of the model's threads would wait whenever one has to.
+        """
+        if not self._engine.facts.device.startswith("cuda") and sys.platform == "linux":
+            with suppress(OSError):  # Some containers forbid it.
+                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
     def _open(self, number: int) -> _Opened:
         """In an opener's thread, and without a trace: the run may have ended meanwhile."""
