@@ -119,8 +119,7 @@ class ForwardPass:
         self._operations = self._kernels or TorchOperations(self.dtype, self._head_dim, group)
         speller = Speller(self._kernels)
         self._layers = [DecoderLayer.joined(layer, speller) for layer in language.layers]
-        self._lm_head = model.lm_head
-        self._head = Matrix.joined([self._lm_head], speller)
+        self._head = Matrix.joined([model.lm_head], speller)
         self._tower = self._vision = VisionTower(model)
         self._vision_beside: Beside | None = None
         # The pixel values of the last picture, and what became of them.
@@ -664,9 +663,7 @@ class ForwardPass:
 
     def _logits(self, states: Tensor) -> Tensor:
         """float32 (rows, vocab) of what is ready for the head."""
-        # One row by the module itself, so that what hooks into it is heard.
-        is_plain = self._head.bits >= 16 and len(states) == 1
-        return (self._lm_head if is_plain else self._head)(states).float()
+        return self._head(states).float()
 
 
 @dataclass(frozen=True, eq=False)
