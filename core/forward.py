@@ -119,7 +119,8 @@ class ForwardPass:
         self._operations = self._kernels or TorchOperations(self.dtype, self._head_dim, group)
         speller = Speller(self._kernels)
         self._layers = [DecoderLayer.joined(layer, speller) for layer in language.layers]
-        self._head = Matrix.joined([model.lm_head], speller)
+        self._lm_head = model.lm_head
+        self._head = Matrix.joined([self._lm_head], speller)
         self._tower = self._vision = VisionTower(model)
         self._vision_beside: Beside | None = None
         # The pixel values of the last picture, and what became of them.
@@ -663,7 +664,8 @@ class ForwardPass:
 
     def _logits(self, states: Tensor) -> Tensor:
         """float32 (rows, vocab) of what is ready for the head."""
-        return self._head(states).float()
+        head = self._head if self._head.bits < 16 or self._head.is_wide else self._lm_head
+        return head(states).float()
 
 
 @dataclass(frozen=True, eq=False)
