@@ -5,26 +5,35 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from gui.exchange_view import ExchangeView
+from gui.theme import Theme
 
 SLICE_SECONDS = 0.012
 _NEAR_END = 8
 _BOTTOM = 12
+# What is awake beyond the part in sight, of its height.
+_NEXT, _FAR = 0.25, 0.5
+# Widgets are deleted all at once when the loop comes round: so many exchanges take 3 ms.
+_ASLEEP_AT_ONCE = 8
 
 
 class ExchangeColumn(QScrollArea):
     """What moves is only what must; another width is taken in slices, the part in sight first.
+
+    Exchanges in sight are awake, and those next to it, so that Tab finds them; those farther away
+    fall asleep, as far as they can.
 
     `end_left(bool)`: whether the reader is away from the end.
     """
 
     end_left = Signal(bool)
 
-    def __init__(self) -> None:
+    def __init__(self, theme: Theme) -> None:
         super().__init__()
+        self._theme = theme
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
@@ -40,6 +49,7 @@ class ExchangeColumn(QScrollArea):
         self._fits = False
         self._rest = QTimer(self, singleShot=True, interval=0)
         self._rest.timeout.connect(self._settle)
+        theme.changed.connect(self._settle)
         bar = self.verticalScrollBar()
         bar.valueChanged.connect(self._on_scrolled)
         # Always there, so that the text's width stays; seen only when there is more.
@@ -53,9 +63,13 @@ class ExchangeColumn(QScrollArea):
         index = len(self._views) if at is None else at
         self._views.insert(index, view)
         view.height_changed.connect(self._on_height_changed)
+        view.woken.connect(self._on_woken)
         view.show()
         self._fit(view)
         self._place(index)
+        # What is laid out while nothing is seen of it has its right height only later.
+        if self.column.isVisible() and not self._is_near(view, _FAR):
+            view.sleep()
 
     def keep(self, count: int) -> None:
         """Remove all but the first `count`."""
@@ -80,6 +94,10 @@ class ExchangeColumn(QScrollArea):
         else:
             self._place(len(self._views))
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._rest.start()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         bar = self.verticalScrollBar()
         match event.key():
@@ -99,22 +117,61 @@ class ExchangeColumn(QScrollArea):
         self._fits = True
         view.resize(width, view.fit(width))
         self._fits = False
+        if self._theme.is_dressing and view not in self._stale:
+            self._stale.append(view)
 
     @Slot()
     def _settle(self) -> None:
         """Fit what has another width, the part in sight first, for one slice of time."""
+        if self._theme.is_dressing or not self.column.isVisible():
+            return
         until = time.perf_counter() + SLICE_SECONDS
         seen = self.viewport().rect().translated(0, self.verticalScrollBar().value())
         self._stale.sort(key=lambda view: view.geometry().intersects(seen))
         first = None
         while self._stale and time.perf_counter() < until:
             view = self._stale.pop()
+            was_awake = view.is_awake
             self._fit(view)
+            if not was_awake:
+                view.sleep()
             first = view
         if first is not None:
             self._place(0)
-        if self._stale:
+        if self._stale or self._care(until):
             self._rest.start()
+
+    def _is_near(self, view: ExchangeView, views: float) -> bool:
+        """In sight, or not farther from it than so many times its height."""
+        top, height = self.verticalScrollBar().value(), self.viewport().height()
+        margin = round(views * height)
+        place = view.geometry()
+        return place.top() < top + height + margin and place.bottom() >= top - margin
+
+    def _wake_seen(self) -> None:
+        """At once, or there would be nothing to be seen; of very many a part."""
+        until = time.perf_counter() + 2 * SLICE_SECONDS
+        for view in self._views:
+            if not view.is_awake and self._is_near(view, 0.0):
+                self._fit(view)
+                if time.perf_counter() > until:
+                    break
+        self._rest.start()
+
+    def _care(self, until: float) -> bool:
+        """Wake what is near and put to sleep what is far, for one slice of time; True while there
+        is more to be done."""
+        asleep = 0
+        for view in self._views:
+            if view.is_awake:
+                if not self._is_near(view, _FAR):
+                    view.sleep()
+                    asleep += not view.is_awake
+            elif self._is_near(view, _NEXT):
+                self._fit(view)
+            if asleep == _ASLEEP_AT_ONCE or time.perf_counter() > until:
+                return True
+        return False
 
     def _place(self, start: int) -> None:
         """Put the exchanges from `start` on under each other; what is being read stays put."""
@@ -132,6 +189,7 @@ class ExchangeColumn(QScrollArea):
         elif self._read is not None and self._read in self._views:
             bar.setValue(self._read.y() + self._read_offset)
         self._places = False
+        self._wake_seen()
 
     def _follow(self, follows: bool) -> None:
         if follows != self._follows:
@@ -145,6 +203,7 @@ class ExchangeColumn(QScrollArea):
     @Slot()
     def _on_scrolled(self) -> None:
         if not self._places:
+            self._wake_seen()
             bar = self.verticalScrollBar()
             self._follow(bar.value() >= bar.maximum() - _NEAR_END)
             # The topmost exchange in sight, and how far it is scrolled.
@@ -164,3 +223,15 @@ class ExchangeColumn(QScrollArea):
             # All of them at once, when the type changes: in slices.
             self._stale.append(view)
             self._rest.start()
+
+    @Slot()
+    def _on_woken(self) -> None:
+        """Tab comes to its widgets from the exchange before, whenever they were made."""
+        view = self.sender()
+        if not isinstance(view, ExchangeView) or view not in self._views:
+            return
+        earlier = reversed(self._views[: self._views.index(view)])
+        before = next((each.body.focus_order[-1] for each in earlier if each.is_awake), self)
+        for widget in view.body.focus_order:
+            QWidget.setTabOrder(before, widget)
+            before = widget

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPlainTextEdit,
-    QPushButton,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QPoint, QTimer, Signal, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFrame, QWidget
 
 from core.question import question_about
 from core.transcript import Answer, Ending, Span, without
 from gui.answer_text import AnswerText
-from gui.line_break import breakable
+from gui.exchange_body import ExchangeBody
 from gui.theme import Theme
 
 if TYPE_CHECKING:
@@ -34,34 +24,74 @@ _ENDINGS = {
     Ending.LENGTH: "length reached",
     Ending.STOPPED: "stopped",
 }
-_INSPECT = "See what went through the model (Ctrl+I)"
 _COPIED_MS = 1500
 
 
 class ExchangeView(QFrame):
-    """A question and its answer, with what can be done to them."""
+    """A question and its answer, with what can be done to them.
+
+    It knows all that is shown; the widgets that show it, its `body`, come when they are asked for
+    and go with `sleep`: Qt dresses every widget there is when the colours change, and a long
+    conversation would have thousands. Asleep it keeps its place and its height.
+    """
 
     regenerate_asked = Signal()
     edited = Signal(str)
     inspect_asked = Signal()
     answer_entered = Signal()
+    word_hovered = Signal(int)
+    word_chosen = Signal(int)
+    word_menu_asked = Signal(int, QPoint)
     height_changed = Signal()
+    woken = Signal()
 
     def __init__(self, theme: Theme, prompt: str, parent: QWidget):
         super().__init__(parent)
-        self.setProperty("class", "exchange")
         self.prompt = prompt
         self.answer = ""
         self.evidence: Evidence | None = None
         self.struck: tuple[Span, ...] = ()
         self.is_open = False
         self._theme = theme
+        self._foot = ""
+        self._error = ""
+        self._trace_obstacle = ""
+        self._shows_doubt = True
         self._is_last = False
         self._is_idle = True
         self._width = 0
-        self._question_edit: _QuestionEdit | None = None
-        self.error_line: _ErrorLine | None = None
-        self._build()
+        self._body: ExchangeBody | None = None
+        self._copied = QTimer(self, singleShot=True, interval=_COPIED_MS)
+        self._copied.timeout.connect(self._on_copied_over)
+
+    @property
+    def body(self) -> ExchangeBody:
+        """Its widgets, made anew if need be."""
+        if self._body is None:
+            self._wake()
+            if self._width:
+                self.fit(self._width)
+        assert self._body is not None
+        return self._body
+
+    @property
+    def answer_text(self) -> AnswerText:
+        return self.body.answer_text
+
+    @property
+    def is_awake(self) -> bool:
+        return self._body is not None
+
+    def sleep(self) -> None:
+        """Do without widgets, unless there is more in them than can be shown again."""
+        body = self._body
+        if body is None or self.is_open or self._copied.isActive() or body.is_in_use:
+            return
+        self._body = None
+        body.hide()
+        body.deleteLater()
+        # A reader of the screen finds it all the same.
+        self.setAccessibleName("\n".join(filter(None, (self.prompt, self.text, self._error))))
 
     def begin(self, waiting_text: str) -> None:
         self.is_open = True
@@ -71,32 +101,31 @@ class ExchangeView(QFrame):
     def wait(self, text: str) -> None:
         """Say what is waited for, while nothing is said."""
         if not self.answer:
-            self.foot_label.setText(text)
+            self._say_below(text)
 
     def append(self, piece: str) -> None:
         if not self.answer:
             self.answer_text.show()
-            self.foot_label.setText(_ANSWERING)
+            self._say_below(_ANSWERING)
         self.answer += piece
         self.answer_text.append_piece(piece)
 
     def finish(self, answer: Answer) -> None:
         self.is_open = False
         self.answer = answer.text
-        self.answer_text.setVisible(bool(answer.text))
-        self.answer_text.show_complete(answer.text)
-        self.foot_label.setText(foot_line(answer))
-        self._show_actions()
+        self._say_below(foot_line(answer))
+        if self._body:
+            self._show_answer(self._body)
+            self._show_actions()
         self.height_changed.emit()
 
     def fail(self, text: str) -> None:
         self.is_open = False
-        self.foot_label.setText("")
-        self.error_line = _ErrorLine(text)
-        self.error_line.try_button.clicked.connect(self.regenerate_asked)
-        self._column.insertWidget(self._column.count() - 1, self.error_line)
-        self.error_line.show()
-        self._show_actions()
+        self._error = text
+        self._say_below("")
+        if self._body:
+            self._show_error(self._body)
+            self._show_actions()
         self.height_changed.emit()
 
     @property
@@ -110,29 +139,43 @@ class ExchangeView(QFrame):
         if any(self.answer[word.begin : word.end] != word.text for word in words):
             return False
         self.evidence = evidence
-        self.answer_text.words.show(words)
+        if self._body:
+            self._body.answer_text.words.show(words)
         return True
+
+    def set_shows_doubt(self, shows_doubt: bool) -> None:
+        """Whether doubtful words are underlined."""
+        self._shows_doubt = shows_doubt
+        if self._body:
+            self._body.answer_text.words.shows_doubt = shows_doubt
+            self._body.answer_text.viewport().update()
 
     def set_trace_obstacle(self, reason: str) -> None:
         """Why what went through the model cannot be seen, "" when it can."""
-        self.inspect_button.setEnabled(not reason)
-        self.inspect_button.setToolTip(reason or _INSPECT)
+        self._trace_obstacle = reason
+        if self._body:
+            button = self._body.inspect_button
+            button.setEnabled(not reason)
+            button.setToolTip(reason or button.accessibleName())
 
     def show_struck(self, struck: Sequence[Span]) -> None:
         """These parts of the answer are struck out; they can still be read."""
         self.struck = tuple(struck)
-        self.answer_text.words.strike(self.answer, self.struck)
+        if self._body:
+            self._body.answer_text.words.strike(self.answer, self.struck)
 
     def can_look_again(self, index: int) -> bool:
         """Whether the model can be asked for the thing that this word names."""
         return question_about(self.answer, self.answer_text.words.words[index]) is not None
 
+    @Slot()
     def copy(self) -> None:
         """The answer as the model said it, less what was struck out."""
         QGuiApplication.clipboard().setText(self.text)
-        self._theme.set_icon(self.copy_button, "check", "accent")
-        self.copy_button.setToolTip("Copied")
-        self._copied.start()
+        if self._body:
+            self._theme.set_icon(self._body.copy_button, "check", "accent")
+            self._body.copy_button.setToolTip("Copied")
+            self._copied.start()
 
     def set_last(self, is_last: bool) -> None:
         self._is_last = is_last
@@ -141,107 +184,90 @@ class ExchangeView(QFrame):
     def set_idle(self, is_idle: bool) -> None:
         """While an answer is written nothing can be asked again; an edit can be prepared."""
         self._is_idle = is_idle
-        if self._question_edit is not None:
-            self._question_edit.ask_button.setEnabled(is_idle)
+        if self._body and self._body.question_edit is not None:
+            self._body.question_edit.ask_button.setEnabled(is_idle)
         if self._is_last:
             self._show_actions()
 
     def fit(self, width: int) -> int:
         """Take this width; the height it then needs."""
         self._width = width
-        margins = self._column.contentsMargins()
-        self.answer_text.fit(width - margins.left() - margins.right())
-        self._column.invalidate()
-        return self._column.totalHeightForWidth(width)
+        body = self._body or self._wake()
+        height = body.fit(width)
+        # Not when this is resized: before it is first seen, Qt would tell it too late.
+        body.resize(width, height)
+        body.show()
+        return height
 
     @Slot()
     def take_text_size(self) -> None:
-        self.question_label.setFont(self._theme.asking_font)
-        self.answer_text.setFont(self._theme.reading_font)
+        if self._body:
+            self._body.take_text_size()
         self.height_changed.emit()
 
+    @Slot()
     def edit(self) -> None:
         """Write the question anew, in its place."""
-        if self._question_edit is not None:
+        if self.body.question_edit is not None:
             return
-        editor = _QuestionEdit(self.prompt)
+        editor = self.body.begin_edit(self.prompt)
         editor.ask_button.setEnabled(self._is_idle)
         editor.done.connect(self._on_edit_done)
-        self._question_edit = editor
-        self.question_line.hide()
-        self._column.insertWidget(0, editor)
-        editor.show()
         self.height_changed.emit()
         editor.begin()
 
-    # Parts
+    # Inside
 
-    def _build(self) -> None:
-        self.question_label = QLabel(breakable(self.prompt))
-        self.question_label.setProperty("class", "question")
-        self.question_label.setFont(self._theme.asking_font)
-        self.question_label.setTextFormat(Qt.TextFormat.PlainText)
-        self.question_label.setWordWrap(True)
-        self.question_label.setIndent(0)
-        self.question_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.edit_button = self._action("edit", "Edit this question and ask again", self.edit)
-        self.question_line = QWidget()
-        line = QHBoxLayout(self.question_line)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.setSpacing(4)
-        line.addWidget(self.question_label, 1)
-        line.addWidget(self.edit_button, 0, Qt.AlignmentFlag.AlignTop)
-        self.answer_text = AnswerText(self._theme)
-        self.answer_text.height_changed.connect(self.height_changed)
-        self.answer_text.entered.connect(self._on_answer_entered)
-        self.answer_text.hide()
-        self.foot_label = QLabel()
-        self.foot_label.setProperty("class", "foot")
-        self.foot_label.setWordWrap(True)
-        self.foot_label.setIndent(0)
-        self.copy_button = self._action("copy", "Copy this answer", self.copy)
-        self.again_button = self._action(
-            "again", "Answer once more, in other words (Ctrl+R)", self.regenerate_asked.emit
-        )
-        self.inspect_button = self._action("inspect", _INSPECT, self.inspect_asked.emit)
-        foot = QHBoxLayout()
-        foot.setContentsMargins(0, 0, 0, 0)
-        foot.setSpacing(0)
-        foot.addWidget(self.foot_label, 1)
-        foot.addWidget(self.inspect_button, 0, Qt.AlignmentFlag.AlignTop)
-        foot.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
-        foot.addWidget(self.again_button, 0, Qt.AlignmentFlag.AlignTop)
-        self._column = column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 8, 4)
-        column.setSpacing(4)
-        column.addWidget(self.question_line)
-        column.addSpacing(4)
-        column.addWidget(self.answer_text)
-        column.addLayout(foot)
-        self._copied = QTimer(self, singleShot=True, interval=_COPIED_MS)
-        self._copied.timeout.connect(self._on_copied_over)
+    def _wake(self) -> ExchangeBody:
+        """Make the widgets, and show in them what is known."""
+        self._body = body = ExchangeBody(self._theme, self.prompt, self)
+        body.foot_label.setText(self._foot)
+        body.edit_button.clicked.connect(self.edit)
+        body.copy_button.clicked.connect(self.copy)
+        body.again_button.clicked.connect(self.regenerate_asked)
+        body.inspect_button.clicked.connect(self.inspect_asked)
+        self.set_trace_obstacle(self._trace_obstacle)
+        text = body.answer_text
+        text.words.shows_doubt = self._shows_doubt
+        if self.answer:
+            self._show_answer(body)
+            if self.evidence is not None:
+                text.words.show(self.evidence.words)
+            text.words.strike(self.answer, self.struck)
+        if self._error:
+            self._show_error(body)
         self._show_actions()
+        text.height_changed.connect(self.height_changed)
+        text.entered.connect(self._on_answer_entered)
+        text.word_hovered.connect(self.word_hovered)
+        text.word_chosen.connect(self.word_chosen)
+        text.word_menu_asked.connect(self.word_menu_asked)
+        self.setAccessibleName("")
+        self.woken.emit()
+        return body
 
-    def _action(self, icon: str, name: str, act: Callable[[], None]) -> QToolButton:
-        button = QToolButton()
-        button.setProperty("class", "action")
-        button.setToolTip(name)
-        button.setAccessibleName(name)
-        button.clicked.connect(act)
-        policy = button.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        button.setSizePolicy(policy)
-        self._theme.set_icon(button, icon, "text_quiet")
-        return button
+    def _say_below(self, text: str) -> None:
+        self._foot = text
+        if self._body:
+            self._body.foot_label.setText(text)
+
+    def _show_answer(self, body: ExchangeBody) -> None:
+        body.answer_text.setVisible(bool(self.answer))
+        body.answer_text.show_complete(self.answer)
+
+    def _show_error(self, body: ExchangeBody) -> None:
+        body.show_error(self._error).clicked.connect(self.regenerate_asked)
 
     def _show_actions(self) -> None:
+        if (body := self._body) is None:
+            return
         done = not self.is_open
         again = done and self._is_last and self._is_idle
-        self.copy_button.setVisible(done and bool(self.answer))
-        self.inspect_button.setVisible(done and bool(self.answer))
-        self.again_button.setVisible(again and self.error_line is None)
-        if self.error_line is not None:
-            self.error_line.try_button.setVisible(again)
+        body.copy_button.setVisible(done and bool(self.answer))
+        body.inspect_button.setVisible(done and bool(self.answer))
+        body.again_button.setVisible(again and body.error_line is None)
+        if body.error_line is not None:
+            body.error_line.try_button.setVisible(again)
 
     @Slot()
     def _on_answer_entered(self) -> None:
@@ -250,18 +276,14 @@ class ExchangeView(QFrame):
 
     @Slot()
     def _on_copied_over(self) -> None:
-        self._theme.set_icon(self.copy_button, "copy", "text_quiet")
-        self.copy_button.setToolTip("Copy this answer")
+        if self._body:
+            self._theme.set_icon(self._body.copy_button, "copy", "text_quiet")
+            self._body.copy_button.setToolTip(self._body.copy_button.accessibleName())
 
     @Slot(str)
     def _on_edit_done(self, text: str) -> None:
         """ "" when the edit was given up."""
-        editor, self._question_edit = self._question_edit, None
-        if editor is not None:
-            self._column.removeWidget(editor)
-            editor.hide()
-            editor.deleteLater()
-        self.question_line.show()
+        self.body.end_edit()
         self.height_changed.emit()
         if text:
             self.edited.emit(text)
@@ -281,81 +303,3 @@ def foot_line(answer: Answer) -> str:
         pairs = "question" if answer.left_out == 1 else "questions"
         facts.append(f"without {answer.left_out} earlier {pairs}")
     return " · ".join(facts)
-
-
-class _ErrorLine(QFrame):
-    """Why there is no answer, and the way to try again."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.setProperty("class", "error_line")
-        self.label = QLabel(breakable(text))
-        self.label.setProperty("class", "error")
-        self.label.setTextFormat(Qt.TextFormat.PlainText)
-        self.label.setWordWrap(True)
-        self.label.setIndent(0)
-        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.try_button = QPushButton("Try again")
-        self.try_button.setProperty("class", "small")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(12, 8, 8, 8)
-        row.setSpacing(8)
-        row.addWidget(self.label, 1)
-        row.addWidget(self.try_button, 0, Qt.AlignmentFlag.AlignTop)
-
-
-class _QuestionEdit(QFrame):
-    """The question, to be written anew; Enter asks, Esc gives up."""
-
-    done = Signal(str)
-
-    def __init__(self, prompt: str):
-        super().__init__()
-        self.setProperty("class", "question_edit")
-        self.edit = QPlainTextEdit(prompt)
-        self.edit.setAccessibleName("The question, to edit")
-        self.edit.setFrameShape(QFrame.Shape.NoFrame)
-        self.edit.setTabChangesFocus(True)
-        self.edit.installEventFilter(self)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setProperty("class", "small")
-        self.ask_button = QPushButton("Ask again")
-        self.ask_button.setProperty("class", "small")
-        self.cancel_button.clicked.connect(partial(self.done.emit, ""))
-        self.ask_button.clicked.connect(self._on_asked)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addStretch(1)
-        row.addWidget(self.cancel_button)
-        row.addWidget(self.ask_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(8, 8, 8, 8)
-        column.setSpacing(8)
-        column.addWidget(self.edit)
-        column.addLayout(row)
-        lines = min(5, max(2, prompt.count("\n") + 1 + len(prompt) // 40))
-        self.edit.setFixedHeight(lines * self.edit.fontMetrics().lineSpacing() + 16)
-
-    def begin(self) -> None:
-        self.edit.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.edit.selectAll()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.edit and isinstance(event, QKeyEvent):
-            pressed = event.type() == QEvent.Type.KeyPress
-            shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
-            if event.key() == Qt.Key.Key_Escape:
-                event.accept()  # also the ShortcutOverride: Esc ends the edit and nothing else
-                if pressed:
-                    self.done.emit("")
-                return True
-            if pressed and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not shift:
-                self._on_asked()
-                return True
-        return super().eventFilter(watched, event)
-
-    @Slot()
-    def _on_asked(self) -> None:
-        text = self.edit.toPlainText().strip()
-        if text and self.ask_button.isEnabled():
-            self.done.emit(text)

@@ -7,16 +7,17 @@ them as `$accent`; icons are one-colour SVGs, tinted with one of them.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from string import Template
 
 import shiboken6
-from PySide6.QtCore import QByteArray, QObject, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QByteArray, QObject, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QFontInfo, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QAbstractButton, QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 RESOURCES = Path(__file__).parents[1] / "resources"
 
@@ -105,7 +106,10 @@ DARK = Palette(
 
 
 class Theme(QObject):
-    """Dresses the application, and again whenever the system or the user changes the mode."""
+    """Dresses the application, and again whenever the system or the user changes the mode.
+
+    `changed()`: all wear the new look. With a window open that is a few turns of the loop later.
+    """
 
     changed = Signal()
     text_size_changed = Signal()
@@ -116,6 +120,11 @@ class Theme(QObject):
         self._mode = mode
         self._text_percent = text_percent
         self._icons: list[tuple[weakref.ref[QAbstractButton], str, str]] = []
+        self._still: list[QWidget] = []
+        self._has_other_size = False
+        self._steps: list[Callable[[], None]] = []
+        self._rest = QTimer(self, singleShot=True, interval=0)
+        self._rest.timeout.connect(self._on_rest)
         app.setStyle("Fusion")
         font = QFont(app.font())
         # A system font of 9 points is 12 pixels at 96 dpi: too small to read paragraphs in.
@@ -137,6 +146,11 @@ class Theme(QObject):
         if self._mode == "system":
             return self._app.styleHints().colorScheme() == Qt.ColorScheme.Dark
         return self._mode == "dark"
+
+    @property
+    def is_dressing(self) -> bool:
+        """Widgets wear nothing at this moment: what is measured now will not be so."""
+        return bool(self._still)
 
     @property
     def palette(self) -> Palette:
@@ -166,8 +180,8 @@ class Theme(QObject):
         """How large questions and answers are, of their usual size."""
         if percent != self._text_percent:
             self._text_percent = percent
+            self._has_other_size = True
             self._dress()
-            self.text_size_changed.emit()
 
     def colour(self, token: str) -> QColor:
         return QColor(getattr(self.palette, token))
@@ -209,11 +223,32 @@ class Theme(QObject):
             hints.setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
 
     def _dress(self) -> None:
+        """In three steps, between which the loop comes round; nothing is painted half dressed."""
+        if not self._still:
+            self._still = [w for w in self._app.topLevelWidgets() if w.isVisible()]
+            for window in self._still:
+                window.setUpdatesEnabled(False)
         self._app.setPalette(_qt_palette(self.palette))
         # Taken off first: Qt dresses every widget anew once for each of those it lies in when one
         # sheet follows another (four times as long with 200 exchanges), once when it is the first.
         self._app.setStyleSheet("")
+        if self._still:
+            self._steps = [self._put_on, self._finish]
+            self._rest.start()
+        else:
+            self._put_on()
+            self._finish()
+
+    @Slot()
+    def _on_rest(self) -> None:
+        self._steps.pop(0)()
+        if self._steps:
+            self._rest.start()
+
+    def _put_on(self) -> None:
         self._app.setStyleSheet(stylesheet(self.palette, self.body_pixels, self._text_percent))
+
+    def _finish(self) -> None:
         living = []
         for entry in self._icons:
             button = entry[0]()
@@ -221,7 +256,14 @@ class Theme(QObject):
                 button.setIcon(self.icon(entry[1], entry[2]))
                 living.append(entry)
         self._icons = living
+        still, self._still = self._still, []
         self.changed.emit()
+        if self._has_other_size:
+            self._has_other_size = False
+            self.text_size_changed.emit()
+        for window in still:
+            if shiboken6.isValid(window):
+                window.setUpdatesEnabled(True)
 
 
 def stylesheet(palette: Palette, body_pixels: int = _SMALLEST_BODY, text_percent: int = 100) -> str:

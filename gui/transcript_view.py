@@ -30,7 +30,8 @@ class TranscriptView(QFrame):
     `model_requested()`: the way to the real model. `changed()`: an answer began or ended, or the
     conversation is another. Of an exchange view: `word_hovered`, `word_chosen`, `word_menu_asked`
     as its answer's text says them, and `answer_entered`: the pointer came to words not known yet.
-    Conversations of any length are laid out in slices, the part in sight first.
+    Conversations of any length are laid out in slices, the part in sight first; what is far from
+    sight is asleep.
     """
 
     regenerate_asked = Signal()
@@ -96,8 +97,7 @@ class TranscriptView(QFrame):
         """Whether doubtful words are underlined."""
         self._shows_doubt = shows_doubt
         for view in self._exchanges:
-            view.answer_text.words.shows_doubt = shows_doubt
-            view.answer_text.viewport().update()
+            view.set_shows_doubt(shows_doubt)
 
     def show_word(self, view: ExchangeView, index: int) -> None:
         """Scroll a word into sight."""
@@ -118,6 +118,7 @@ class TranscriptView(QFrame):
         """A question was asked; its answer is to come."""
         if self._exchanges:
             self._exchanges[-1].set_last(False)
+        self._make_room(True)
         view = self._make_view(prompt)
         self._exchanges.append(view)
         view.begin(self._waiting_text)
@@ -157,6 +158,7 @@ class TranscriptView(QFrame):
         """Show a conversation from its end; the earlier part follows in slices."""
         self._keep(0)
         self._earlier = list(transcript.exchanges)
+        self._make_room(bool(self._earlier))
         self._add_earlier()
         if self._exchanges:
             self._exchanges[-1].set_last(True)
@@ -205,7 +207,7 @@ class TranscriptView(QFrame):
             | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         )
         self.drawings_label.hide()
-        self.scroll_area = ExchangeColumn()
+        self.scroll_area = ExchangeColumn(self._theme)
         self.scroll_area.setObjectName("transcript_scroll")
         self.empty_label = QLabel("What the model sees will appear here, word by word.")
         self.empty_label.setObjectName("transcript_empty")
@@ -242,11 +244,10 @@ class TranscriptView(QFrame):
         view.inspect_asked.connect(self._on_inspect_asked)
         view.set_trace_obstacle(self._trace_obstacle)
         view.answer_entered.connect(partial(self.answer_entered.emit, view))
-        text = view.answer_text
-        text.words.shows_doubt = self._shows_doubt
-        text.word_hovered.connect(partial(self.word_hovered.emit, view))
-        text.word_chosen.connect(partial(self.word_chosen.emit, view))
-        text.word_menu_asked.connect(partial(self.word_menu_asked.emit, view))
+        view.set_shows_doubt(self._shows_doubt)
+        view.word_hovered.connect(partial(self.word_hovered.emit, view))
+        view.word_chosen.connect(partial(self.word_chosen.emit, view))
+        view.word_menu_asked.connect(partial(self.word_menu_asked.emit, view))
         self._theme.text_size_changed.connect(view.take_text_size)
         return view
 
@@ -289,9 +290,13 @@ class TranscriptView(QFrame):
         self.changed.emit()
 
     def _show_emptiness(self) -> None:
-        self.scroll_area.setVisible(bool(self._exchanges))
-        self.empty_label.setVisible(not self._exchanges)
+        self._make_room(bool(self._exchanges))
         self.changed.emit()
+
+    def _make_room(self, has_exchanges: bool) -> None:
+        """Before the first exchange comes: only in sight are heights right at once."""
+        self.empty_label.setVisible(not has_exchanges)
+        self.scroll_area.setVisible(has_exchanges)
 
     @Slot()
     def _on_link_activated(self) -> None:

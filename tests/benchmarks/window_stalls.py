@@ -47,6 +47,10 @@ class Heartbeat(QObject):
         """The longest gap so far."""
         return 1000 * max(after - before for (before, _), (after, _) in pairwise(self._beats))
 
+    def longest_work_ms(self) -> float:
+        """The most that this thread worked between two beats, whatever else held it up."""
+        return 1000 * max(after - before for (_, before), (_, after) in pairwise(self._beats))
+
     def report(self, name: str) -> None:
         """Stop, and print the longest gaps: when each began and how much of it was own work.
 

@@ -409,7 +409,7 @@ def test_without_evidence_the_actions_are_grey_and_say_why(window, answered):
 def test_without_a_trace_there_is_nothing_to_inspect_and_it_says_why(window, answered):
     window.show_trace_obstacle("This model leaves no trace.")
     answered()
-    button = window.transcript_view.exchange_views[0].inspect_button
+    button = window.transcript_view.exchange_views[0].body.inspect_button
     for thing in (window.inspect_action, button):
         assert not thing.isEnabled()
         assert thing.toolTip() == "This model leaves no trace."

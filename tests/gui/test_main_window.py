@@ -143,7 +143,7 @@ def test_esc_in_an_edit_gives_the_edit_up_and_stops_nothing(with_picture):
     window.finish(answer())
     window.begin_answer("Two?")
     stopped = heard(window.stopped)
-    edit_button = window.transcript_view.exchange_views[0].edit_button
+    edit_button = window.transcript_view.exchange_views[0].body.edit_button
     QTest.mouseClick(edit_button, Qt.MouseButton.LeftButton)
     press(KEY.Key_Escape)
     assert stopped == []
@@ -153,7 +153,7 @@ def test_a_failed_answer_is_told_in_its_place(with_picture):
     with_picture.begin_answer("What?")
     with_picture.fail("The device has no memory left.")
     exchange = with_picture.transcript_view.exchange_views[0]
-    assert exchange.error_line.label.text() == "The device has no memory left."
+    assert exchange.body.error_line.label.text() == "The device has no memory left."
     assert not with_picture.prompt_box.is_answering
 
 
@@ -206,10 +206,10 @@ def test_a_question_waits_for_the_model_and_says_so(with_picture):
     with_picture.show_model_state(Loading(0.5, "Reading"))
     with_picture.begin_answer("What?")
     exchange = with_picture.transcript_view.exchange_views[0]
-    assert "waits" in exchange.foot_label.text()
+    assert "waits" in exchange.body.foot_label.text()
     assert "waits" in with_picture.prompt_box.hint_label.text()
     with_picture.show_model_state(Ready(FACTS))
-    assert exchange.foot_label.text() == "Looking at the picture…"
+    assert exchange.body.foot_label.text() == "Looking at the picture…"
 
 
 def test_a_model_that_fails_to_load_says_why_and_offers_the_built_in_one(window):

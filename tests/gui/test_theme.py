@@ -3,7 +3,7 @@ import re
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton
 
 from gui.theme import DARK, LIGHT, RESOURCES, Palette, Theme, contrast, stylesheet
 
@@ -66,6 +66,34 @@ def test_choosing_dark_changes_every_widget_and_its_icons(theme, qapp, qtbot):
     assert theme.is_dark
     assert button.icon().pixmap(24, 24).toImage() != light
     assert qapp.palette().color(QPalette.ColorRole.Window).name() == DARK.window
+
+
+def test_no_window_is_painted_half_dressed(theme, qapp, qtbot):
+    button = _Painted()
+    qtbot.addWidget(button)
+    button.show()
+    qtbot.waitUntil(lambda: bool(button.sheets))
+    button.sheets.clear()
+    with qtbot.waitSignal(theme.changed):
+        theme.choose("dark")
+        theme.choose("light")
+        theme.choose("dark")
+        button.update()
+    qtbot.waitUntil(lambda: bool(button.sheets))
+    assert set(button.sheets) == {stylesheet(DARK, theme.body_pixels)}
+    assert not theme.is_dressing
+
+
+class _Painted(QPushButton):
+    """Notes what it wore whenever it was painted."""
+
+    def __init__(self):
+        super().__init__()
+        self.sheets = []
+
+    def paintEvent(self, event):
+        self.sheets.append(QApplication.instance().styleSheet())
+        super().paintEvent(event)
 
 
 def test_following_the_system_takes_its_change_at_once(theme, qapp, qtbot):

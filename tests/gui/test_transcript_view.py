@@ -80,7 +80,7 @@ def wheel(view, steps):
 def test_pieces_appear_as_they_come(view):
     view.begin_answer("What is it?")
     exchange = view.exchange_views[0]
-    assert exchange.question_label.text() == "What is it?"
+    assert exchange.body.question_label.text() == "What is it?"
     for piece, so_far in (("A ", "A "), ("red ", "A red "), ("square.", "A red square.")):
         view.append(piece)
         assert shown(exchange) == so_far
@@ -130,10 +130,10 @@ def test_nothing_is_fetched_and_no_link_leads_out(view, said, seen):
 
 def test_copying_gives_the_answer_as_the_model_said_it(view):
     exchange = say(view, text="**A** red_square_ with 2 * 3 stars\n- and [this](x)")
-    QTest.mouseClick(exchange.copy_button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(exchange.body.copy_button, Qt.MouseButton.LeftButton)
     copied = QGuiApplication.clipboard().text()
     assert copied == "**A** red_square_ with 2 * 3 stars\n- and [this](x)"
-    assert exchange.copy_button.toolTip() == "Copied"
+    assert exchange.body.copy_button.toolTip() == "Copied"
 
 
 def test_copying_a_selection_gives_plain_text(view):
@@ -155,7 +155,7 @@ def test_copying_all_gives_the_conversation(view):
 
 def test_the_foot_tells_what_the_answer_took(view):
     exchange = say(view)
-    assert exchange.foot_label.text() == (
+    assert exchange.body.foot_label.text() == (
         "42 tokens · 0.21 s to the first · 164 tokens/s · complete"
     )
 
@@ -180,15 +180,15 @@ def test_an_answer_stopped_before_its_first_word_has_a_foot_and_no_text(view):
     view.begin_answer("Quick!")
     view.finish(Answer("", Ending.STOPPED, 0, 0.1))
     exchange = view.exchange_views[0]
-    assert exchange.foot_label.text() == "0 tokens · stopped"
+    assert exchange.body.foot_label.text() == "0 tokens · stopped"
     assert not exchange.answer_text.isVisible()
-    assert not exchange.copy_button.isVisible()
+    assert not exchange.body.copy_button.isVisible()
 
 
 def test_until_the_first_word_it_says_what_is_waited_for(view):
     view.set_loading(True)
     view.begin_answer("What is it?")
-    foot = view.exchange_views[0].foot_label
+    foot = view.exchange_views[0].body.foot_label
     assert "your question waits" in foot.text()
     view.set_loading(False)
     assert foot.text() == "Looking at the picture…"
@@ -202,48 +202,48 @@ def test_an_error_is_shown_in_place_and_what_was_said_stays(view, qtbot):
     view.fail("The graphics card has no memory left. Close other programs and try again.")
     exchange = view.exchange_views[0]
     assert shown(exchange) == "A red"
-    assert "no memory left" in exchange.error_line.label.text()
+    assert "no memory left" in exchange.body.error_line.label.text()
     with qtbot.waitSignal(view.regenerate_asked):
-        QTest.mouseClick(exchange.error_line.try_button, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(exchange.body.error_line.try_button, Qt.MouseButton.LeftButton)
 
 
 def test_only_the_last_answer_can_be_had_once_more(view, qtbot):
     first, last = say(view), say(view)
-    assert not first.again_button.isVisible()
+    assert not first.body.again_button.isVisible()
     with qtbot.waitSignal(view.regenerate_asked):
-        QTest.mouseClick(last.again_button, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(last.body.again_button, Qt.MouseButton.LeftButton)
     view.begin_answer("And now?")
-    assert not last.again_button.isVisible()
+    assert not last.body.again_button.isVisible()
 
 
 def test_a_question_is_edited_in_its_place(view, qtbot):
     say(view, "What is it?")
     say(view, "And now?")
     exchange = view.exchange_views[0]
-    QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(exchange.body.edit_button, Qt.MouseButton.LeftButton)
     edit = focused()
     assert edit.toPlainText() == "What is it?"
     QTest.keyClicks(edit, "What is round?")
     with qtbot.waitSignal(view.edited) as signal:
         QTest.keyClick(edit, Qt.Key.Key_Return)
     assert signal.args == [0, "What is round?"]
-    assert exchange.question_label.isVisible()
+    assert exchange.body.question_label.isVisible()
 
 
 def test_giving_up_an_edit_changes_nothing(view, qtbot):
     exchange = say(view, "What is it?")
-    QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(exchange.body.edit_button, Qt.MouseButton.LeftButton)
     QTest.keyClicks(focused(), "Something else")
     with qtbot.assertNotEmitted(view.edited):
         QTest.keyClick(focused(), Qt.Key.Key_Escape)
-    assert exchange.question_label.isVisible()
-    assert exchange.question_label.text() == "What is it?"
+    assert exchange.body.question_label.isVisible()
+    assert exchange.body.question_label.text() == "What is it?"
 
 
 def test_an_edit_is_not_sent_and_not_lost_while_an_answer_is_written(view, qtbot):
     exchange = say(view, "What is it?")
     view.begin_answer("And now?")
-    QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(exchange.body.edit_button, Qt.MouseButton.LeftButton)
     edit = focused()
     QTest.keyClicks(edit, "What is round?")
     with qtbot.assertNotEmitted(view.edited):
@@ -258,7 +258,7 @@ def test_cutting_keeps_the_first_exchanges(view):
         say(view, f"Question {n}?")
     view.cut(1)
     assert [exchange.prompt for exchange in view.exchange_views] == ["Question 0?"]
-    assert view.exchange_views[0].again_button.isVisible()
+    assert view.exchange_views[0].body.again_button.isVisible()
 
 
 def test_cleared_it_says_what_will_be_here(view):
@@ -323,13 +323,13 @@ def test_a_kept_conversation_is_shown_from_its_end(view, qtbot):
 
 def test_a_question_without_an_answer_is_shown_as_such(view):
     view.show_transcript(Transcript(PICTURE, (Exchange("Lost?"),)))
-    assert "not answered" in view.exchange_views[0].error_line.label.text()
+    assert "not answered" in view.exchange_views[0].body.error_line.label.text()
 
 
 def test_the_index_of_an_edit_counts_what_is_not_laid_out_yet(view, qtbot):
     view.show_transcript(conversation(60))
     exchange = view.exchange_views[-1]
-    QTest.mouseClick(exchange.edit_button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(exchange.body.edit_button, Qt.MouseButton.LeftButton)
     with qtbot.waitSignal(view.edited) as signal:
         QTest.keyClick(focused(), Qt.Key.Key_Return)
     assert signal.args == [59, "Question 59?"]
@@ -360,19 +360,19 @@ def test_what_is_read_stays_in_sight_when_the_width_changes(view, qtbot):
 def test_words_without_an_end_are_broken_and_not_cut_off(view):
     exchange = say(view, "x" * 400, "y" * 2000)
     inside = view.scroll_area.viewport().width()
-    assert exchange.question_label.minimumSizeHint().width() < inside
-    assert exchange.question_label.height() > 60
+    assert exchange.body.question_label.minimumSizeHint().width() < inside
+    assert exchange.body.question_label.height() > 60
     assert exchange.answer_text.document().idealWidth() <= inside
     exchange.edit()
     assert exchange.prompt == "x" * 400
 
 
-def test_larger_text_is_laid_out_anew(view, theme):
+def test_larger_text_is_laid_out_anew(view, theme, qtbot):
     exchange = say(view, text=SENTENCE * 5)
     before = exchange.answer_text.height()
     theme.choose_text_percent(150)
-    assert exchange.answer_text.height() > before
-    assert QFontInfo(exchange.question_label.font()).pixelSize() == 21
+    qtbot.waitUntil(lambda: exchange.answer_text.height() > before)
+    assert QFontInfo(exchange.body.question_label.font()).pixelSize() == 21
 
 
 def test_the_built_in_models_limits_are_told_with_the_way_to_the_real_one(view, qtbot):
@@ -435,3 +435,89 @@ def test_a_long_conversation_streams_without_a_stall(view, qtbot):
     qtbot.waitUntil(lambda: not model.left, timeout=20_000)
     assert heart.longest < 0.05
     assert len(view.exchange_views[-1].answer) > 3000
+
+
+def order_of_focus(view):
+    """The exchanges whose edit buttons and then answers Tab comes to, in order."""
+    parts = {}
+    for exchange in view.exchange_views:
+        if exchange.is_awake:
+            parts[exchange.body.edit_button] = parts[exchange.answer_text] = exchange
+    found, widget = [], view.scroll_area
+    while (widget := widget.nextInFocusChain()) is not view.scroll_area:
+        if widget in parts:
+            found.append(parts[widget])
+    return found
+
+
+def test_of_a_long_conversation_only_what_is_near_has_widgets(view, qtbot):
+    view.show_transcript(conversation(40))
+    qtbot.waitUntil(lambda: len(view.exchange_views) == 40)
+    for place in (0, 10_000, bar_of(view).maximum()):
+        bar_of(view).setValue(place)
+        heights = [exchange.height() for exchange in view.exchange_views]
+        top, bottom = place, place + view.scroll_area.viewport().height()
+        seen = [
+            exchange
+            for exchange in view.exchange_views
+            if exchange.y() < bottom and exchange.geometry().bottom() >= top
+        ]
+        qtbot.waitUntil(lambda seen=seen: all(exchange.is_awake for exchange in seen))
+        qtbot.waitUntil(lambda: sum(e.is_awake for e in view.exchange_views) < 8)
+        assert [exchange.height() for exchange in view.exchange_views] == heights
+        awake = [exchange for exchange in view.exchange_views if exchange.is_awake]
+        assert order_of_focus(view) == [each for each in awake for _ in range(2)]
+
+
+def test_what_is_said_of_an_answer_is_shown_again_after_a_look_elsewhere(view, qtbot):
+    view.show_transcript(conversation(40))
+    qtbot.waitUntil(lambda: len(view.exchange_views) == 40)
+    bar_of(view).setValue(0)
+    first = view.exchange_views[0]
+    first.show_struck([(0, 2)])
+    foot = first.body.foot_label.text()
+    view.scroll_area.go_to_end()
+    qtbot.waitUntil(lambda: not first.is_awake)
+    assert first.accessibleName().startswith("Question 0?")
+    view.set_trace_obstacle("It is too large.")
+    bar_of(view).setValue(0)
+    qtbot.waitUntil(lambda: first.is_awake)
+    assert first.body.foot_label.text() == foot
+    assert first.answer_text.words.draws
+    assert first.body.inspect_button.toolTip() == "It is too large."
+    assert first.height() == first.fit(first.width())
+
+
+@pytest.mark.parametrize("how", ["edit", "selection", "focus"])
+def test_what_a_person_has_begun_outlives_a_look_elsewhere(view, qtbot, how):
+    view.show_transcript(conversation(40))
+    qtbot.waitUntil(lambda: len(view.exchange_views) == 40)
+    bar_of(view).setValue(0)
+    first = view.exchange_views[0]
+    match how:
+        case "edit":
+            first.edit()
+            focused().setPlainText("Half a thought")
+        case "selection":
+            first.answer_text.selectAll()
+        case "focus":
+            first.body.copy_button.setFocus()
+    body = first.body
+    view.scroll_area.go_to_end()
+    qtbot.waitUntil(lambda: not view.scroll_area._rest.isActive())
+    assert first.body is body
+
+
+def test_other_colours_leave_every_exchange_as_high_as_it_was(view, theme, qtbot):
+    view.show_transcript(conversation(12))
+    qtbot.waitUntil(lambda: len(view.exchange_views) == 12)
+    qtbot.waitUntil(lambda: not view.scroll_area._rest.isActive())
+    heights = [exchange.height() for exchange in view.exchange_views]
+    with qtbot.waitSignal(theme.changed):
+        theme.choose("dark")
+        # Whoever resizes the window now, measures widgets that wear nothing.
+        view.resize(400, 500)
+    view.resize(420, 500)
+    qtbot.waitUntil(lambda: not view.scroll_area._rest.isActive())
+    assert [exchange.height() for exchange in view.exchange_views] == heights
+    assert heights == [exchange.fit(exchange.width()) for exchange in view.exchange_views]

@@ -1,0 +1,213 @@
+"""The widgets of one exchange, there while it is in sight or near."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.answer_text import AnswerText
+from gui.line_break import breakable
+from gui.theme import Theme
+
+
+class ExchangeBody(QWidget):
+    """Shows a question, its answer and the buttons; `ExchangeView` tells it what."""
+
+    def __init__(self, theme: Theme, prompt: str, parent: QWidget):
+        super().__init__(parent)
+        self._theme = theme
+        self.error_line: ErrorLine | None = None
+        self.question_edit: QuestionEdit | None = None
+        self._build(prompt)
+
+    @property
+    def is_in_use(self) -> bool:
+        """It has what would be lost with it: the focus, a selection, an edit, a marked word."""
+        focused = QApplication.focusWidget()
+        return (
+            self.question_edit is not None
+            or (focused is not None and self.isAncestorOf(focused))
+            or self.question_label.hasSelectedText()
+            or self.answer_text.textCursor().hasSelection()
+            or self.answer_text.words.chosen >= 0
+        )
+
+    @property
+    def focus_order(self) -> tuple[QWidget, ...]:
+        """What Tab comes to, one after another."""
+        buttons = (self.inspect_button, self.copy_button, self.again_button)
+        return self.edit_button, self.answer_text, *buttons
+
+    def fit(self, width: int) -> int:
+        """Lay out to this width; the height it then needs."""
+        margins = self.column.contentsMargins()
+        self.answer_text.fit(width - margins.left() - margins.right())
+        self.column.invalidate()
+        return self.column.totalHeightForWidth(width)
+
+    def take_text_size(self) -> None:
+        self.question_label.setFont(self._theme.asking_font)
+        self.answer_text.setFont(self._theme.reading_font)
+
+    def show_error(self, text: str) -> QPushButton:
+        """Why there is no answer; the button tries again."""
+        self.error_line = ErrorLine(text)
+        self.column.insertWidget(self.column.count() - 1, self.error_line)
+        self.error_line.show()
+        return self.error_line.try_button
+
+    def begin_edit(self, prompt: str) -> QuestionEdit:
+        self.question_edit = editor = QuestionEdit(prompt)
+        self.question_line.hide()
+        self.column.insertWidget(0, editor)
+        editor.show()
+        return editor
+
+    def end_edit(self) -> None:
+        editor, self.question_edit = self.question_edit, None
+        if editor is not None:
+            self.column.removeWidget(editor)
+            editor.hide()
+            editor.deleteLater()
+        self.question_line.show()
+
+    def _build(self, prompt: str) -> None:
+        self.question_label = QLabel(breakable(prompt))
+        self.question_label.setProperty("class", "question")
+        self.question_label.setFont(self._theme.asking_font)
+        self.question_label.setTextFormat(Qt.TextFormat.PlainText)
+        self.question_label.setWordWrap(True)
+        self.question_label.setIndent(0)
+        self.question_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.edit_button = self._action("edit", "Edit this question and ask again")
+        self.question_line = QWidget()
+        line = QHBoxLayout(self.question_line)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(4)
+        line.addWidget(self.question_label, 1)
+        line.addWidget(self.edit_button, 0, Qt.AlignmentFlag.AlignTop)
+        self.answer_text = AnswerText(self._theme)
+        self.answer_text.hide()
+        self.foot_label = QLabel()
+        self.foot_label.setProperty("class", "foot")
+        self.foot_label.setWordWrap(True)
+        self.foot_label.setIndent(0)
+        self.copy_button = self._action("copy", "Copy this answer")
+        self.again_button = self._action("again", "Answer once more, in other words (Ctrl+R)")
+        self.inspect_button = self._action("inspect", "See what went through the model (Ctrl+I)")
+        foot = QHBoxLayout()
+        foot.setContentsMargins(0, 0, 0, 0)
+        foot.setSpacing(0)
+        foot.addWidget(self.foot_label, 1)
+        foot.addWidget(self.inspect_button, 0, Qt.AlignmentFlag.AlignTop)
+        foot.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
+        foot.addWidget(self.again_button, 0, Qt.AlignmentFlag.AlignTop)
+        self.column = column = QVBoxLayout(self)
+        column.setContentsMargins(16, 12, 8, 4)
+        column.setSpacing(4)
+        column.addWidget(self.question_line)
+        column.addSpacing(4)
+        column.addWidget(self.answer_text)
+        column.addLayout(foot)
+
+    def _action(self, icon: str, name: str) -> QToolButton:
+        button = QToolButton()
+        button.setProperty("class", "action")
+        button.setToolTip(name)
+        button.setAccessibleName(name)
+        policy = button.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        button.setSizePolicy(policy)
+        self._theme.set_icon(button, icon, "text_quiet")
+        return button
+
+
+class ErrorLine(QFrame):
+    """Why there is no answer, and the way to try again."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.setProperty("class", "error_line")
+        self.label = QLabel(breakable(text))
+        self.label.setProperty("class", "error")
+        self.label.setTextFormat(Qt.TextFormat.PlainText)
+        self.label.setWordWrap(True)
+        self.label.setIndent(0)
+        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.try_button = QPushButton("Try again")
+        self.try_button.setProperty("class", "small")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 8, 8, 8)
+        row.setSpacing(8)
+        row.addWidget(self.label, 1)
+        row.addWidget(self.try_button, 0, Qt.AlignmentFlag.AlignTop)
+
+
+class QuestionEdit(QFrame):
+    """The question, to be written anew; Enter asks, Esc gives up."""
+
+    done = Signal(str)
+
+    def __init__(self, prompt: str):
+        super().__init__()
+        self.setProperty("class", "question_edit")
+        self.edit = QPlainTextEdit(prompt)
+        self.edit.setAccessibleName("The question, to edit")
+        self.edit.setFrameShape(QFrame.Shape.NoFrame)
+        self.edit.setTabChangesFocus(True)
+        self.edit.installEventFilter(self)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setProperty("class", "small")
+        self.ask_button = QPushButton("Ask again")
+        self.ask_button.setProperty("class", "small")
+        self.cancel_button.clicked.connect(partial(self.done.emit, ""))
+        self.ask_button.clicked.connect(self._on_asked)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addStretch(1)
+        row.addWidget(self.cancel_button)
+        row.addWidget(self.ask_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.setSpacing(8)
+        column.addWidget(self.edit)
+        column.addLayout(row)
+        lines = min(5, max(2, prompt.count("\n") + 1 + len(prompt) // 40))
+        self.edit.setFixedHeight(lines * self.edit.fontMetrics().lineSpacing() + 16)
+
+    def begin(self) -> None:
+        self.edit.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.edit.selectAll()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self.edit and isinstance(event, QKeyEvent):
+            pressed = event.type() == QEvent.Type.KeyPress
+            shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+            if event.key() == Qt.Key.Key_Escape:
+                event.accept()  # also the ShortcutOverride: Esc ends the edit and nothing else
+                if pressed:
+                    self.done.emit("")
+                return True
+            if pressed and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not shift:
+                self._on_asked()
+                return True
+        return super().eventFilter(watched, event)
+
+    @Slot()
+    def _on_asked(self) -> None:
+        text = self.edit.toPlainText().strip()
+        if text and self.ask_button.isEnabled():
+            self.done.emit(text)

@@ -1,0 +1,112 @@
+"""Measures how long the window stands still over a long conversation.
+
+    python -m tests.benchmarks.conversation_stalls [EXCHANGES] [TIMES]
+
+In the whole window without a screen: a kept conversation is opened, read from its end to its
+beginning, seen in the dark and in the light, made wider, and put away; of each the longest gap of
+the event loop, and the most that the window's thread itself worked without a pause. Nothing is
+asserted: times belong to the machine.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import qasync
+from PySide6.QtWidgets import QApplication
+
+from core.settings import locations
+from core.transcript import Answer, Ending, Exchange, Ready, Transcript
+from gui.app import Program
+from gui.model_thread import ModelThread
+from gui.theme import Theme
+from tests.benchmarks.window_stalls import Heartbeat, picture
+from tests.gui.conftest import until
+from tests.scripted_engine import ScriptedCheckpoint
+
+STEPS = 40
+REST_SECONDS = 0.5
+
+
+async def measured(program: Program, count: int, times: int) -> None:
+    path = picture(locations().folder)
+    living = asyncio.create_task(program.life([path]))
+    await until(lambda: program.session.picture and isinstance(program.model.state, Ready))
+    told = program.session.transcript
+    assert told is not None
+    window, theme = program.window, application().findChild(Theme)
+    assert theme is not None
+    kept = Transcript(told.picture, tuple(map(_exchange, range(count))))
+    found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+
+    async def note(name: str) -> None:
+        await asyncio.sleep(REST_SECONDS)
+        found[name].append((heart.longest_ms(), heart.longest_work_ms()))
+
+    widgets = 0
+    for _ in range(times):
+        heart = Heartbeat()
+        window.show_transcript(kept)
+        await note("opened")
+        await asyncio.sleep(count / 100)
+        widgets = len(application().allWidgets())
+        heart = Heartbeat()
+        bar = window.transcript_view.scroll_area.verticalScrollBar()
+        for step in range(STEPS, -1, -1):
+            bar.setValue(bar.maximum() * step // STEPS)
+            await asyncio.sleep(0.02)
+        await note("read")
+        for mode in ("dark", "light"):
+            heart = Heartbeat()
+            theme.choose(mode)
+            await note(mode)
+        heart = Heartbeat()
+        window.resize(window.width() + 60, window.height())
+        await note("wider")
+        window.resize(window.width() - 60, window.height())
+        await asyncio.sleep(REST_SECONDS)
+        heart = Heartbeat()
+        window.clear_conversation()
+        await note("put away")
+    print(f"{count} exchanges, {widgets} widgets")
+    for name, each in found.items():
+        gaps, works = zip(*each, strict=True)
+        told = f"{median(gaps):.0f} ms, at most {max(gaps):.0f} ms"
+        print(f"{name}: {told}; own work {median(works):.0f} ms, at most {max(works):.0f} ms")
+    program.quit()
+    await living
+
+
+def application() -> QApplication:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    return app
+
+
+def _exchange(number: int) -> Exchange:
+    text = "A lighthouse stands on a rock. " * (3 + number % 9)
+    answer = Answer(text.strip(), Ending.COMPLETE, tokens=30, seconds=1.4)
+    return Exchange(f"What is to be seen in part {number}?", answer)
+
+
+def main(count: int = 200, times: int = 5) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ONLOOKER_HOME"] = folder
+        application = QApplication(sys.argv[:1])
+        executor = ThreadPoolExecutor(2)
+        with qasync.QEventLoop(application) as loop:
+            loop.set_default_executor(executor)
+            model = ModelThread(ScriptedCheckpoint())  # type: ignore[arg-type]
+            program = Program(application, loop, locations(), time.perf_counter(), model)
+            loop.run_until_complete(measured(program, count, times))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
