@@ -92,7 +92,9 @@ class _Painted(QPushButton):
         self.sheets = []
 
     def paintEvent(self, event):
-        self.sheets.append(QApplication.instance().styleSheet())
+        program = QApplication.instance()
+        assert isinstance(program, QApplication)
+        self.sheets.append(program.styleSheet())
         super().paintEvent(event)
 
 
