@@ -22,7 +22,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from core.forward import Chosen, ForwardPass, Prompt, forward_pass
+from core.forward import ForwardPass, forward_pass
+from core.passes import Chosen, Prompt
 from core.prompt import IMAGE_TOKEN_INDEX, Inputs
 from core.transcript import Ending, Sampling
 

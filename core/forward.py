@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -28,6 +27,7 @@ from core.graphs import Beside, Graph, Told, captured, forked
 from core.kernels import Kernels, Shape, kernels
 from core.matrices import DecoderLayer, Matrix, Speller, layer_bits
 from core.operations import TorchOperations
+from core.passes import Chosen, Prompt, Rows
 from core.precision import QuantisedLinear
 from core.prompt import IMAGE_TOKEN_INDEX
 from core.vision import VisionTower
@@ -344,7 +344,7 @@ class ForwardPass:
             return self._asked_for(layer, attention, count)
 
         hidden = functional.embedding(ids, self._embedding)
-        return self._alone(_Rows(hidden, attend, place, count))
+        return self._alone(Rows(hidden, attend, place, count))
 
     def takes_whole(self, count: int) -> bool:
         """Whether a prompt of `count` positions is best prefilled from its beginning."""
@@ -372,7 +372,7 @@ class ForwardPass:
     def _whole_beside(self, given: Tensor, features: Tensor) -> Tensor:
         return self._step(self._state, self.length, self._whole_prompt(given, features))
 
-    def _whole_prompt(self, given: Tensor, features: Tensor) -> _Rows:
+    def _whole_prompt(self, given: Tensor, features: Tensor) -> Rows:
         """`given` int64: ids, of which only so many count; where the image begins; 0, where they
         begin; the slot; how many count."""
         kernels = self._kernels
@@ -395,9 +395,9 @@ class ForwardPass:
             attention = attention[0].transpose(0, 1).reshape(len(ids), -1)
             return self._asked_for(layer, attention, count)
 
-        return _Rows(hidden, attend, place, count)
+        return Rows(hidden, attend, place, count)
 
-    def _rows_of(self, prompt: Prompt) -> _Rows:
+    def _rows_of(self, prompt: Prompt) -> Rows:
         """Any prompt, not for capture."""
         slot, begin, end = prompt.slot, prompt.begin, prompt.end
         mask = self._lower_right(len(prompt.ids), end)
@@ -411,14 +411,14 @@ class ForwardPass:
 
         given = self._sent(torch.tensor([begin, slot, len(prompt.ids)]))
         hidden = self._embedded(prompt.ids, prompt.features)
-        return _Rows(hidden, attend, given[:2], given[2:])
+        return Rows(hidden, attend, given[:2], given[2:])
 
     def _asked_for(self, layer: DecoderLayer, rows: Tensor, count: Tensor) -> Tensor:
         """Of the last layer, of a prompt of `count`, only the last; of the others, nothing more
         is asked there than their keys and values."""
         return rows.index_select(0, count - 1) if layer is self._layers[-1] else rows
 
-    def _alone(self, prompt: _Rows) -> Tensor:
+    def _alone(self, prompt: Rows) -> Tensor:
         """The prompt's slot goes on behind it; the logits (1, vocab) of its last row."""
         states = self._through_layers(
             prompt.hidden, lambda layer, states, _: prompt.attend(layer, states), prompt.count - 1
@@ -587,7 +587,7 @@ class ForwardPass:
         self._state[1, slot].fill_(-1)
         self._positions[slot] = -1
 
-    def _step(self, state: Tensor, span: int, prompt: _Rows | None = None) -> Tensor:
+    def _step(self, state: Tensor, span: int, prompt: Rows | None = None) -> Tensor:
         """Goes on from `state` (2, rows), ids and positions, and changes it; float32 logits.
 
         `span` positions of the cache are read at most. The row of the `prompt`'s slot, which is
@@ -609,7 +609,7 @@ class ForwardPass:
         return logits
 
     def _step_states(
-        self, hidden: Tensor, positions: Tensor, span: int, prompt: _Rows | None
+        self, hidden: Tensor, positions: Tensor, span: int, prompt: Rows | None
     ) -> Tensor:
         """(rows, hidden) → the same, ready for the head; the prompt's end in its slot's row."""
         operations: Any = self._operations
@@ -666,56 +666,6 @@ class ForwardPass:
         """float32 (rows, vocab) of what is ready for the head."""
         head = self._head if self._head.bits < 16 or self._head.is_wide else self._lm_head
         return head(states).float()
-
-
-@dataclass(frozen=True, eq=False)
-class Prompt:
-    """What goes into `slot` from position `begin` on: the ids of -200, one beside the other, are
-    the rows of `features`."""
-
-    slot: int
-    begin: int
-    ids: Sequence[int]
-    features: Tensor | None
-
-    @property
-    def end(self) -> int:
-        return self.begin + len(self.ids)
-
-    @property
-    def is_whole(self) -> bool:
-        return self.begin == 0 and self.features is not None
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """A prompt on its way through the layers: `hidden` (rows, hidden), of which the first `count`,
-    int64 (1,), are its own; `place` int64 (2,) is its first position and its slot.
-
-    `attend` keeps its keys and values, and gives its attention; of the last layer, that of its
-    last row alone.
-    """
-
-    hidden: Tensor
-    attend: Callable[[DecoderLayer, Tensor], Tensor]
-    place: Tensor
-    count: Tensor
-
-
-class Chosen:
-    """What a pass came to, for the slots from `first` on."""
-
-    def __init__(self, logits: Tensor, told: Callable[[], list[int]], first: int = 0):
-        self.logits, self._told, self._first = logits, told, first
-
-    def logits_of(self, slot: int) -> Tensor:
-        """float32 (1, vocab), good until the next pass."""
-        return self.logits[slot - self._first : slot - self._first + 1]
-
-    def ids(self) -> Callable[[int], int]:
-        """The likeliest id of each slot. Waits for the pass; good until four more have begun."""
-        told = self._told()
-        return lambda slot: told[slot - self._first]
 
 
 @contextmanager

@@ -30,8 +30,9 @@ from core.bench import SIZES, _config, _fill_randomly
 from core.checkpoint import open_engine, rebuild_buffers
 from core.device import choose_device, choose_dtype, device_name, weight_bits
 from core.engine import Engine
-from core.forward import Prompt, forward_pass
+from core.forward import forward_pass
 from core.loading import furnish, make_room
+from core.passes import Prompt
 from core.picture import Picture
 from core.precision import Quantised, quantise
 from core.prompt import IMAGE_TOKEN_INDEX

@@ -13,7 +13,8 @@ import sys
 import torch
 
 from core import bench, kernels
-from core.forward import ForwardPass, Prompt
+from core.forward import ForwardPass
+from core.passes import Prompt
 from core.transcript import ModelChoice
 
 WORK = [(1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (2, 8), (4, 1), (4, 2), (4, 4)]

@@ -19,7 +19,8 @@ from transformers import (
 )
 
 from core.decoding import DecodeLoop, Job, decode_loop
-from core.forward import Prompt, forward_pass
+from core.forward import forward_pass
+from core.passes import Prompt
 from core.prompt import IMAGE_TOKEN_INDEX, Inputs
 from core.transcript import Ending, Sampling
 
