@@ -156,12 +156,24 @@ class AnswerWords:
 
     def paint_above(self, painter: QPainter, seen: QRectF) -> None:
         """What lies over the text."""
-        for index, _, _ in self._places:
-            step = self._words[index].doubt_step if self.shows_doubt else 0
+        for index in self.around(seen) if self.shows_doubt else ():
+            step = self._words[index].doubt_step
             if step and not self.is_struck(index):
                 self._paint_doubt(painter, index, step, seen)
         for begin, end in self._struck_places:
             self._paint_struck(painter, begin, end)
+
+    def around(self, seen: QRectF) -> list[int]:
+        """The words in a part of the viewport, and some more: to measure each of a long answer's
+        would take longer than a paint may."""
+        layout = self._edit.document().documentLayout()
+        slack, fuzzy = 2 * self._edit.fontMetrics().height(), Qt.HitTestAccuracy.FuzzyHit
+        first = layout.hitTest(QPointF(0, seen.top() - slack), fuzzy)
+        right = QPointF(self._edit.viewport().width(), seen.bottom() + slack)
+        last = layout.hitTest(right, fuzzy)
+        begin = max(0, bisect_right(self._starts, first) - 1)
+        end = len(self._starts) if last < 0 else bisect_right(self._starts, last)
+        return [index for index, _, _ in self._places[begin:end]]
 
     def _paint_frames(self, painter: QPainter, index: int) -> None:
         # At the beginning and the end of a line there is no room beyond the letters.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
@@ -463,3 +463,16 @@ def test_pointing_far_from_any_word_points_at_none(answered):
     text = answered()
     assert text.words.at(QPointF(text.width() - 1, text.height() - 1)) == -1
     assert QPoint(0, 0) != text.word_rect(0).center()
+
+
+def test_of_a_long_answer_the_words_in_sight_are_drawn_and_few_others(answered):
+    text = answered(" ".join(f"red ball number{n}" for n in range(700)))
+    words = text.words
+    rects = [words.rect(index) for index in range(len(words.words))]
+    height = rects[-1].bottom()
+    assert height > 3000
+    for top in (0.0, height / 3, height - 200.0):
+        seen = QRectF(0, top, text.viewport().width(), 200)
+        around = set(words.around(seen))
+        assert {n for n, rect in enumerate(rects) if rect.intersects(seen)} <= around
+        assert len(around) < len(rects) / 3
