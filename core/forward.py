@@ -613,7 +613,8 @@ class ForwardPass:
     ) -> Tensor:
         """(rows, hidden) → the same, ready for the head; the prompt's end in its slot's row."""
         operations: Any = self._operations
-        place, count = operations.place(positions, span, self.length), len(hidden)
+        place = operations.place(positions, span, self._cosine, self._sine)
+        count = len(hidden)
         last = None
         if prompt is not None:
             own = torch.arange(count, device=self.device)
@@ -622,12 +623,12 @@ class ForwardPass:
 
         def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
             if prompt is None:
-                return operations.attend(states, layer.cache, self._cosine, self._sine, place)
+                return operations.attend(states, layer.cache, place)
             # The prompt's is computing, the others' is reading: neither waits for the other.
             with self._forked() as join:
                 told = prompt.attend(layer, states[count:])
             steps = states[:count]
-            attention = operations.attend(steps, layer.cache, self._cosine, self._sine, place)
+            attention = operations.attend(steps, layer.cache, place)
             join()
             if layer is self._layers[-1]:
                 return attention.index_copy(0, prompt.place[1:], told)
@@ -651,12 +652,12 @@ class ForwardPass:
 
     def _fused_step(self, kernels: Kernels, hidden: Tensor, positions: Tensor) -> Tensor:
         """The same for one row in five kernels a layer."""
-        eps = self._eps
+        eps, place = self._eps, kernels.place(positions, 0, self._cosine, self._sine)
         for layer in self._layers:
             states = kernels.multiply_normalised(
                 layer.query_key_value.weight, hidden, layer.attention_norm, eps
             )
-            states = kernels.attend(states, layer.cache, self._cosine, self._sine, positions)
+            states = kernels.attend(states, layer.cache, place)
             kernels.multiply_added(layer.output.weight, states, hidden)
             states = kernels.multiply_gated(layer.gate_up.weight, hidden, layer.mlp_norm, eps)
             kernels.multiply_added(layer.down.weight, states, hidden)

@@ -230,26 +230,24 @@ class Kernels:
         self._launch("turn_and_keep", (blocks, 1, 1), 256, states, cache, cosine, sine, key_heads,
                      length, first, place, rows)  # fmt: skip
 
-    def place(self, positions: Tensor, span: int, length: int) -> Tensor:
-        """What `attend` wants to know of a step: it reads `positions` by itself."""
-        return positions
+    def place(self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor) -> _Place:
+        """What `attend` wants to know of a step of rows at `positions`, int64 (slots,)."""
+        return _Place(positions, cosine, sine)
 
-    def attend(
-        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, place: Tensor
-    ) -> Tensor:
+    def attend(self, states: Tensor, cache: Tensor, place: _Place) -> Tensor:
         """One decode step's attention: (slots, heads × head_dim) → (slots, query heads × head_dim).
 
-        Turns queries and keys to their positions `place`, int64 (slots,), keeps keys and values in
-        `cache` (slots, 2 × key heads, length, head_dim), and reads no further than a slot is
-        filled. A slot at a negative position is passed over, and its row is undefined.
+        Turns queries and keys to their positions, keeps keys and values in `cache` (slots,
+        2 × key heads, length, head_dim), and reads no further than a slot is filled. A slot at a
+        negative position is passed over, and its row is undefined.
         """
         slots, key_heads, length = len(states), cache.shape[1] // 2, cache.shape[2]
         head_dim = self.shape.head_dim
         scratch = self._scratch_for(slots, length, key_heads, cache.device)
         out = states.new_empty(slots, key_heads * self.shape.group * head_dim)
         self._launch("attend", (-(-length // scratch.part), key_heads, slots), _THREADS, states,
-                     cache, cosine, sine, place, out, scratch.partial, scratch.ended, length,
-                     scratch.part, head_dim**-0.5)  # fmt: skip
+                     cache, place.cosine, place.sine, place.positions, out, scratch.partial,
+                     scratch.ended, length, scratch.part, head_dim**-0.5)  # fmt: skip
         return out
 
     def _scratch_for(
@@ -300,6 +298,15 @@ class Kernels:
             code = driver.launch(ctypes.byref(config), self._functions[name], pointers, None)
         if code:
             driver.check(code)
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where a step's rows stand, int64 (slots,), and the tables of all positions."""
+
+    positions: Tensor
+    cosine: Tensor
+    sine: Tensor
 
 
 @dataclass(frozen=True, eq=False)

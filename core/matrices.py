@@ -14,10 +14,11 @@ from torch.nn import functional
 from core.kernels import Kernels
 from core.precision import Quantised, QuantisedLinear, joined, neighbours
 
-# Few rows by a matrix as wide as a head: in float32 on two cores of an EPYC, 8 rows of 256 to 4,064
-# take 0.80 ms as linear() does it and 0.27 ms from the other side; one row, from memory, 0.5 ms and
-# in parts 0.2 ms.
-_FEW_ROWS, _MANY_COLUMNS, _PARTS = 16, 2048, 4
+# Few rows in float32 by a matrix, on two cores of an EPYC: linear() reads 5 to 9 GB/s of it; from
+# the other side it is 1.1 to 4 times as quick (256 to 4,096 wide), by one thread up to 4 rows. One
+# row by a matrix as wide as a head, from memory, takes 0.5 ms, and in parts 0.2 ms.
+_FEW_ROWS, _FEW_ROWS_OF_ONE_THREAD = 16, 4
+_MANY_COLUMNS, _PARTS = 2048, 4
 
 
 class Speller:
@@ -70,21 +71,32 @@ class Matrix:
         weight = self.weight
         if isinstance(weight, Quantised):
             return self.speller.multiply(states, weight, self.bias)
-        if self.is_wide and states.dim() == 2 and len(states) <= _FEW_ROWS:
-            if len(states) > 1:
-                return torch.mm(weight, states.t()).t()
-            parts = weight.view(_PARTS, -1, weight.shape[1])
-            return torch.bmm(parts, states.t().expand(_PARTS, -1, 1)).view(1, -1)
+        rows = states.shape[0]
+        if self.is_turnable and states.dim() == 2 and rows <= _few_rows():
+            if rows > 1:
+                return torch.mm(weight, states.t()).t().contiguous()
+            if self.is_wide:
+                parts = weight.view(_PARTS, -1, weight.shape[1])
+                return torch.bmm(parts, states.t().expand(_PARTS, -1, 1)).view(1, -1)
         return functional.linear(states, weight, self.bias)
 
     @cached_property
-    def is_wide(self) -> bool:
-        """Whether few rows are multiplied in a way of their own."""
+    def is_turnable(self) -> bool:
+        """Whether few rows are multiplied from the other side."""
         weight = self.weight
         return (
             isinstance(weight, Tensor)
             and (weight.device.type, weight.dtype) == ("cpu", torch.float32)
             and self.bias is None
+        )
+
+    @cached_property
+    def is_wide(self) -> bool:
+        """Whether one row is multiplied in parts."""
+        weight = self.weight
+        return (
+            self.is_turnable
+            and isinstance(weight, Tensor)
             and len(weight) >= _MANY_COLUMNS
             and len(weight) % _PARTS == 0
             and weight.is_contiguous()
@@ -142,6 +154,10 @@ class DecoderLayer:
             Matrix.joined([mlp.gate_proj, mlp.up_proj], speller),
             Matrix.joined([mlp.down_proj], speller),
         )
+
+
+def _few_rows() -> int:
+    return _FEW_ROWS if torch.get_num_threads() > 1 else _FEW_ROWS_OF_ONE_THREAD
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

@@ -15,12 +15,15 @@ from torch.nn import functional
 @dataclass(frozen=True, eq=False)
 class _Place:
     """Where a step's rows stand: `positions` (rows,), the `span` that is read, and what of it is
-    masked for which row, (rows, 1, 1, span); None masks nothing."""
+    masked for which row, (rows, 1, 1, span); None masks nothing, and one row is at its end. The
+    tables are those of the rows, (rows, head_dim)."""
 
     positions: Tensor
     rows: Tensor
     span: int
     mask: Tensor | None
+    cosine: Tensor
+    sine: Tensor
 
 
 class TorchOperations:
@@ -37,9 +40,10 @@ class TorchOperations:
         return functional.rms_norm(hidden, gain.shape, gain, eps)
 
     def gated(self, gates: Tensor) -> Tensor:
-        """(rows, 2 × inner) → (rows, inner): silu(gate) × value."""
+        """(rows, 2 × inner) → (rows, inner): silu(gate) × value, in place."""
         gate, value = gates.chunk(2, -1)
-        return functional.silu(gate) * value
+        # Fresh memory would take as long as the arithmetic.
+        return functional.silu(gate, inplace=True).mul_(value)
 
     def turn_and_keep(
         self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
@@ -51,11 +55,12 @@ class TorchOperations:
         heads = self._turned(states, cosine[begin:end], sine[begin:end], key_heads)
         cache[:, begin:end] = heads[:, key_heads * self._group :].transpose(0, 1)
 
-    def place(self, positions: Tensor, span: int, length: int) -> _Place:
-        """`span` positions of the cache's `length` are read, those behind a row's own masked.
+    def place(self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor) -> _Place:
+        """`span` positions of the cache are read, those behind a row's own masked.
 
         A row at a negative position has nothing to say, and writes at the last one.
         """
+        length = cosine.shape[0]
         positions = positions.remainder(length)
         rows = torch.arange(len(positions), device=positions.device)
         mask = None
@@ -63,21 +68,21 @@ class TorchOperations:
             is_behind = torch.arange(span, device=positions.device) > positions[:, None]
             mask = torch.zeros(is_behind.shape, device=positions.device, dtype=self.table_dtype)
             mask = mask.masked_fill_(is_behind, float("-inf"))[:, None, None]
-        return _Place(positions, rows, span, mask)
+        return _Place(positions, rows, span, mask, cosine[positions], sine[positions])
 
-    def attend(
-        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, place: _Place
-    ) -> Tensor:
+    def attend(self, states: Tensor, cache: Tensor, place: _Place) -> Tensor:
         """One decode step's attention: (rows, heads × head_dim) → (rows, query heads × head_dim).
 
         Turns queries and keys to their positions, and keeps keys and values in `cache` (slots,
         2 × key heads, length, head_dim).
         """
-        count, key_heads = len(states), cache.shape[1] // 2
-        positions = place.positions
-        heads = self._turned(states, cosine[positions], sine[positions], key_heads)
+        count, key_heads = states.shape[0], cache.shape[1] // 2
+        heads = self._turned(states, place.cosine, place.sine, key_heads)
         queries = key_heads * self._group
-        cache[place.rows, :, positions] = heads[:, queries:]
+        if place.mask is None:
+            cache[0, :, place.span - 1] = heads[0, queries:]
+        else:
+            cache[place.rows, :, place.positions] = heads[:, queries:]
         # Query heads that share a key stand as queries beside each other: no key is repeated.
         attention = functional.scaled_dot_product_attention(
             heads[:, :queries].reshape(count, key_heads, -1, self._head_dim),
@@ -89,7 +94,7 @@ class TorchOperations:
 
     def _turned(self, states: Tensor, cosine: Tensor, sine: Tensor, key_heads: int) -> Tensor:
         """`states` as heads, (rows, heads, head_dim), queries and keys turned in place."""
-        heads = states.view(len(states), -1, self._head_dim)
+        heads = states.view(states.shape[0], -1, self._head_dim)
         turned = heads[:, : key_heads * (self._group + 1)]
         partner = turned.roll(self._head_dim // 2, -1)
         torch.addcmul(turned * cosine[:, None], partner, sine[:, None], out=turned)

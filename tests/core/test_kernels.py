@@ -146,15 +146,11 @@ def test_a_step_attends_to_what_is_filled_and_keeps_its_keys():
                 edges = torch.tensor([length - 1, 0, 63][:slots], device="cuda")
                 positions[: len(edges)] = edges
                 states = drawn(dtype, slots, key_heads * (group + 2) * head_dim)
-                right = plain.attend(
-                    states.double(),
-                    right_cache,
-                    cosine.double(),
-                    sine.double(),
-                    plain.place(positions, length, length),
-                )
+                place = plain.place(positions, length, cosine.double(), sine.double())
+                right = plain.attend(states.double(), right_cache, place)
+                place = mine.place(positions, length, cosine, sine)
                 for _ in range(2):  # The second finds what the first left between.
-                    found = mine.attend(states, cache, cosine, sine, positions)
+                    found = mine.attend(states, cache, place)
                 near(found, right, 2 * tolerance)
                 near(cache, right_cache, tolerance)
 
@@ -165,7 +161,8 @@ def test_a_slot_at_rest_keeps_what_it_holds():
     cache = drawn(torch.float16, 2, 64, 512, 128)
     before = cache.clone()
     positions = torch.tensor([-1, 100], device="cuda")
-    mine.attend(drawn(torch.float16, 2, 96 * 128), cache, cosine, sine, positions)
+    place = mine.place(positions, 512, cosine, sine)
+    mine.attend(drawn(torch.float16, 2, 96 * 128), cache, place)
     assert torch.equal(cache[0], before[0])
     assert not torch.equal(cache[1], before[1])
 
