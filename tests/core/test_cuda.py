@@ -419,7 +419,7 @@ def test_second_card_says_what_the_first_says(tmp_path):
                 assert {tensor.device.index for tensor in engine._model.parameters()} == {card}
                 said.append([ask(engine, Sampling(max_new_tokens=60))[0] for _ in range(2)])
                 engine.close()
-            # The second time the picture is kept: fewer rows, and other roundings in half precision.
+            # The second time the picture is kept: fewer rows, other roundings in half precision.
             first, second = ([answer.output_ids for answer in answers] for answers in said)
             assert first == second, (folder.name, dtype, first, second)
         assert torch.cuda.current_device() == 0
