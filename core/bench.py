@@ -106,7 +106,7 @@ def measure(
         for precision in ("8-bit", "4-bit"):
             choice = replace(plan.choice, dtype=precision)
             report["other_precisions"][precision] = _alone(
-                replace(plan, choice=choice, slots=(1,)), on_progress, stop
+                replace(plan, choice=choice, slots=(1, 8)), on_progress, stop
             )
     return report
 
@@ -171,6 +171,8 @@ def table(report: dict[str, Any]) -> str:
             ("follow_up_seconds_to_first_token", "ms to first token, follow-up"),
         ):
             row(f"  {name}", 1e3 * figures[key], None, 1, False)
+        for slots, rate in figures["captions_per_second"].items():
+            row(f"  captions per second, {slots} at once", rate, None, 2, False)
         row("  peak memory in GB", figures["peak_memory_bytes"] / 1e9, None, 2, False)
     return "\n".join(lines)
 

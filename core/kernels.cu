@@ -1,7 +1,7 @@
 // The small operations of a Llama decoder, and the product of a matrix with few rows, for cards
 // from compute capability 7.0 on. Compiled by NVRTC when a model is loaded, for that model's sizes:
 //   BFLOAT16 (0 or 1), HEAD_DIM (64 or 128), GROUP (query heads per key head), WEIGHT_BITS, and for
-//   each product ROWS_… and FETCHES_…, measured (core/kernels.py)
+//   each product of one row ROWS_… and FETCHES_…, measured (core/kernels.py)
 // Needs no headers. Every kernel waits for those before it in the same stream (`await_inputs`), so
 // it may be launched before they have ended (programmatic dependent launch).
 
@@ -324,6 +324,217 @@ MULTIPLY(multiply_normalised, WEIGHT_BITS, true, PLAIN, ROWS_NORMALISED, FETCHES
 MULTIPLY(multiply_added, WEIGHT_BITS, false, ADDED, ROWS_ADDED, FETCHES_ADDED)
 MULTIPLY(multiply_gated, WEIGHT_BITS, true, GATED, ROWS_GATED, FETCHES_GATED)
 MULTIPLY(multiply_head, (WEIGHT_BITS < 16 ? 8 : 16), true, FLOAT32, ROWS_HEAD, FETCHES_HEAD)
+
+// ---- a quantised matrix times few rows --------------------------------------------------------
+// By the tensor cores' m16n8k16: sixteen rows of the matrix times eight of x. Which sixteen columns
+// belong together is free as long as both sides agree, so each lane takes neighbouring ones.
+
+#if WEIGHT_BITS < 16 && __CUDA_ARCH__ >= 800
+
+__device__ __forceinline__ u32 one_and_add(u32 two, u32 added) {
+    u32 y;
+#if BFLOAT16
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(y) : "r"(two), "r"(0x3f803f80u), "r"(added));
+#else
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(y) : "r"(two), "r"(0x3c003c00u), "r"(added));
+#endif
+    return y;
+}
+
+// What a lane reads at once of one row of the matrix: its sixteen of 64 columns, whole numbers that
+// are exact in either 16-bit format.
+template <int BITS>
+struct Sixteen;
+
+template <>
+struct Sixteen<8> {
+    uint4 v;
+
+    __device__ __forceinline__ void read(const u8* place) { v = read_once(place); }
+
+    // Of the four columns from 4 × `step` on, the first two and the others.
+    __device__ __forceinline__ void pairs(int step, u32& low, u32& high) const {
+        const u32 shifted = (step == 0 ? v.x : step == 1 ? v.y : step == 2 ? v.z : v.w) ^ 0x80808080u;
+#if BFLOAT16
+        float four[4];
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            four[j] = __uint_as_float(__byte_perm(shifted, 0x4B000000u, 0x7440 + j)) - 8388736.0f;
+        low = pack(four[0], four[1]);
+        high = pack(four[2], four[3]);
+#else
+        // As the mantissa of 1024 they are 1152 too much.
+        low = one_and_add(__byte_perm(shifted, 0x64646464u, 0x4140), 0xe480e480u);
+        high = one_and_add(__byte_perm(shifted, 0x64646464u, 0x4342), 0xe480e480u);
+#endif
+    }
+};
+
+template <>
+struct Sixteen<4> {
+    uint2 v;
+
+    __device__ __forceinline__ void read(const u8* place) {
+        asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];"
+                     : "=r"(v.x), "=r"(v.y)
+                     : "l"(place));
+    }
+
+    __device__ __forceinline__ void pairs(int step, u32& low, u32& high) const {
+        const u32 word = (step < 2 ? v.x : v.y) >> (step % 2 * 8);
+        // As the mantissa of 128 and 1024, whose last place is 1.
+#if BFLOAT16
+        low = one_and_add((word & 0x000f000fu) | 0x43004300u, 0xc308c308u);
+        high = one_and_add(((word >> 4) & 0x000f000fu) | 0x43004300u, 0xc308c308u);
+#else
+        low = one_and_add((word & 0x000f000fu) | 0x64006400u, 0xe408e408u);
+        high = one_and_add(((word >> 4) & 0x000f000fu) | 0x64006400u, 0xe408e408u);
+#endif
+    }
+};
+
+__device__ __forceinline__ void multiply_tiles(float* sums, const u32* a, u32 low, u32 high) {
+#if BFLOAT16
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+#else
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+#endif
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(low), "r"(high));
+}
+
+#define FEW_WARPS 8
+#define FEW_TILES 2  // Of sixteen rows of the matrix.
+
+// out (count, rows) = x (count, columns) times the matrix, where rows of x lie `stride` apart. A
+// block has 8 × TILES of these and 32 of the matrix, its warps take turns at 64 columns. Blocks that
+// read the same of the matrix come one after the other, and the second finds it in the cache.
+template <int BITS, int TILES>
+__device__ __forceinline__ void multiply_few(const u8* weight, const void* scales, const u16* x,
+                                             int stride, u16* out, int count, int rows,
+                                             int columns) {
+    const int FETCHES = BITS == 4 ? 2 : 1;
+    const int SUMS = FEW_TILES * TILES * 4;
+    __shared__ float others[FEW_WARPS / 2][SUMS * WARP];
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    const int group = lane / 4, quarter = lane % 4;
+    const int first = blockIdx.y * FEW_TILES * 16;
+    const int chunks = columns / 64;
+    x += (size_t)blockIdx.x * 8 * TILES * stride;
+    out += (size_t)blockIdx.x * 8 * TILES * rows;
+    count -= blockIdx.x * 8 * TILES;
+    int row[FEW_TILES][2];
+#pragma unroll
+    for (int m = 0; m < FEW_TILES; m++)
+#pragma unroll
+        for (int h = 0; h < 2; h++) row[m][h] = min(first + m * 16 + h * 8 + group, rows - 1);
+    Sixteen<BITS> w[FETCHES][FEW_TILES][2];
+    u16 scale[FETCHES][FEW_TILES][2];
+#define FETCH(f, chunk)                                                                    \
+    if ((chunk) < chunks)                                                                  \
+        _Pragma("unroll") for (int m = 0; m < FEW_TILES; m++)                              \
+            _Pragma("unroll") for (int h = 0; h < 2; h++) {                                \
+                const size_t place = (size_t)row[m][h] * chunks + (chunk);                 \
+                w[f][m][h].read(weight + place * (8 * BITS) + quarter * (2 * BITS));       \
+                if (BITS == 4) scale[f][m][h] = ((const u16*)scales)[place];               \
+            }
+#pragma unroll
+    for (int f = 0; f < FETCHES; f++) {
+        FETCH(f, warp + f * FEW_WARPS)
+    }
+    await_inputs();
+    float sums[SUMS] = {};
+    for (int base = warp; base < chunks; base += FETCHES * FEW_WARPS) {
+#pragma unroll
+        for (int f = 0; f < FETCHES; f++) {
+            const int chunk = base + f * FEW_WARPS;
+            if (chunk >= chunks) break;
+            const u16* here = x + group * stride + chunk * 64 + quarter * 16;
+            float by[FEW_TILES][2];
+            if (BITS == 4)
+#pragma unroll
+                for (int m = 0; m < FEW_TILES; m++)
+#pragma unroll
+                    for (int h = 0; h < 2; h++) by[m][h] = scale_to_float(scale[f][m][h]);
+            // Eight of a lane's sixteen columns, in two steps.
+#pragma unroll
+            for (int part = 0; part < 2; part++) {
+                u32 a[FEW_TILES][2][4];
+#pragma unroll
+                for (int m = 0; m < FEW_TILES; m++)
+#pragma unroll
+                    for (int step = 0; step < 2; step++)
+#pragma unroll
+                        for (int h = 0; h < 2; h++)
+                            w[f][m][h].pairs(2 * part + step, a[m][step][h], a[m][step][2 + h]);
+                if (part == 1) {
+                    FETCH(f, chunk + FETCHES * FEW_WARPS)
+                }
+#pragma unroll
+                for (int n = 0; n < TILES; n++) {
+                    uint4 b = make_uint4(0, 0, 0, 0);
+                    if (n * 8 + group < count)
+                        b = *(const uint4*)(here + n * 8 * stride + part * 8);
+#pragma unroll
+                    for (int m = 0; m < FEW_TILES; m++) {
+                        float* total = sums + (m * TILES + n) * 4;
+                        if (BITS == 8) {
+                            multiply_tiles(total, a[m][0], b.x, b.y);
+                            multiply_tiles(total, a[m][1], b.z, b.w);
+                        } else {
+                            float these[4] = {};
+                            multiply_tiles(these, a[m][0], b.x, b.y);
+                            multiply_tiles(these, a[m][1], b.z, b.w);
+#pragma unroll
+                            for (int i = 0; i < 4; i++)
+                                total[i] = fmaf(by[m][i / 2], these[i], total[i]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+#undef FETCH
+    // Always in the same order.
+#pragma unroll
+    for (int half = FEW_WARPS / 2; half > 0; half /= 2) {
+        if (warp >= half && warp < 2 * half) {
+#pragma unroll
+            for (int i = 0; i < SUMS; i++) others[warp - half][i * WARP + lane] = sums[i];
+        }
+        __syncthreads();
+        if (warp < half) {
+#pragma unroll
+            for (int i = 0; i < SUMS; i++) sums[i] += others[warp][i * WARP + lane];
+        }
+        __syncthreads();
+    }
+    if (warp != 0) return;
+#pragma unroll
+    for (int i = 0; i < SUMS; i++) {
+        const int output = first + i / (TILES * 4) * 16 + i / 2 % 2 * 8 + group;
+        const int number = i / 4 % TILES * 8 + quarter * 2 + i % 2;
+        if (output >= rows || number >= count) continue;
+        const float factor = BITS == 8 ? ((const float*)scales)[output] : 1;
+        out[(size_t)number * rows + output] = to_half(factor * sums[i]);
+    }
+}
+
+#define FEW(NAME, BITS, TILES)                                                                 \
+    extern "C" __global__ void __launch_bounds__(FEW_WARPS * WARP, 2)                          \
+        NAME(const u8* weight, const void* scales, const u16* x, int stride, u16* out,         \
+             int count, int rows, int columns) {                                               \
+        multiply_few<BITS, TILES>(weight, scales, x, stride, out, count, rows, columns);       \
+    }
+
+FEW(multiply_8, WEIGHT_BITS, 1)
+FEW(multiply_32, WEIGHT_BITS, 4)
+#if WEIGHT_BITS != 8
+FEW(multiply_head_8, 8, 1)
+FEW(multiply_head_32, 8, 4)
+#endif
+#endif
 
 #if WEIGHT_BITS < 16
 // The matrix in the model's precision again, eight columns per thread: 16 bytes, side by side.

@@ -28,6 +28,12 @@ _THREADS = 128
 # Below this the loads of 16 bytes past the first cache are missing.
 _LEAST_CAPABILITY = (7, 0)
 _LEAST_FOR_BFLOAT16 = (8, 0)
+# Tensor cores that multiply sixteen columns at once.
+_LEAST_FOR_FEW_ROWS = (8, 0)
+# The rows of x for whose multiples a product of few is compiled, the rows of the matrix that a
+# block has, and how many rows of x are few: those of 7B sizes in 4 bits take an H200 2.7 ms for 8,
+# 4.0 for 32 and spelled out 9.8.
+_FEW_ROWS, _BLOCK_ROWS, _MOST_FEW = (8, 32), 32, 64
 # For each product by the bits of its matrix: the rows that a warp multiplies at once, and how many
 # loads of 16 bytes of each are under way. The fastest of
 # those tried for a whole step on an H200 (python -m tests.benchmarks.step_tuning).
@@ -106,6 +112,8 @@ class Kernels:
     def __init__(self, shape: Shape, device: torch.device, binary: bytes):
         self.shape = shape
         self._device = torch.cuda.current_device() if device.index is None else device.index
+        capability = torch.cuda.get_device_capability(device)
+        self._has_few = shape.bits < 16 and capability >= _LEAST_FOR_FEW_ROWS
         with torch.cuda.device(self._device):
             torch.zeros(1, device="cuda")  # The driver's calls want what torch then makes current.
             self._load(binary)
@@ -113,7 +121,7 @@ class Kernels:
         self._config = _Config(
             attributes=ctypes.pointer(self._attribute),
             # Older cards know no such launch.
-            attribute_count=int(torch.cuda.get_device_capability(device) >= (9, 0)),
+            attribute_count=int(capability >= (9, 0)),
         )
         self.table_dtype = torch.float32
         self._scratch: tuple[tuple[int, int, int], _Scratch] | None = None
@@ -124,9 +132,14 @@ class Kernels:
         driver.check(driver.library.cuModuleLoadData(ctypes.byref(module), binary))
         self._driver, self._module = driver, module
         self._functions: dict[str, ctypes.c_void_p] = {}
-        for name in ("multiply_normalised", "multiply_added", "multiply_gated", "multiply_head",
-                     "add_and_normalise", "gate", "turn_and_keep", "attend",
-                     *(("dequantise",) if self.shape.bits < 16 else ())):  # fmt: skip
+        names = ["multiply_normalised", "multiply_added", "multiply_gated", "multiply_head",
+                 "add_and_normalise", "gate", "turn_and_keep", "attend"]  # fmt: skip
+        if self.shape.bits < 16:
+            names.append("dequantise")
+        if self._has_few:
+            kinds = ("multiply", "multiply_head") if self.shape.bits == 4 else ("multiply",)
+            names += [f"{kind}_{count}" for kind in kinds for count in _FEW_ROWS]
+        for name in names:
             function = ctypes.c_void_p()
             driver.check(
                 driver.library.cuModuleGetFunction(ctypes.byref(function), module, name.encode())
@@ -269,6 +282,26 @@ class Kernels:
                 ),
             )
         return self._scratch[1]
+
+    def multiplies_few(self, quantised: Quantised, count: int) -> bool:
+        """Whether `multiply_few` takes `count` rows by this matrix."""
+        return (
+            self._has_few
+            and count <= _MOST_FEW
+            and quantised.shape[1] % 64 == 0
+            and quantised.bits in (8, self.shape.bits)
+        )
+
+    def multiply_few(self, quantised: Quantised, states: Tensor) -> Tensor:
+        """(count, in) → (count, out), up to 64 rows, which may lie apart: no weight is rounded."""
+        count, (rows, columns) = len(states), quantised.shape
+        out = states.new_empty(count, rows)
+        kind = "multiply" if quantised.bits == self.shape.bits else "multiply_head"
+        step = next((step for step in _FEW_ROWS if count <= step), _FEW_ROWS[-1])
+        grid = -(-count // step), -(-rows // _BLOCK_ROWS), 1
+        self._launch(f"{kind}_{step}", grid, 256, quantised.values, quantised.scales, states,
+                     states.stride(0), out, count, rows, columns)  # fmt: skip
+        return out
 
     def dequantise(self, quantised: Quantised, out: Tensor) -> None:
         """The matrix spelled out into `out` (out, in)."""

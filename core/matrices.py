@@ -22,7 +22,7 @@ _MANY_COLUMNS, _PARTS = 2048, 4
 
 
 class Speller:
-    """Multiplies by quantised weights: many rows want them spelled out, a part at a time."""
+    """Multiplies by quantised weights. Many rows want them spelled out, a part at a time."""
 
     # The part's bytes. All matrices are spelled out into the same memory.
     _BYTES = 24 << 20
@@ -35,6 +35,9 @@ class Speller:
         """(rows, in) → (rows, out)."""
         if self._kernels is None:
             return QuantisedLinear(weight, bias)(states)
+        if self._kernels.multiplies_few(weight, len(states)):
+            product = self._kernels.multiply_few(weight, states)
+            return product if bias is None else product + bias
         rows, columns = weight.shape
         if self._spelled is None:
             size = self._BYTES // states.itemsize

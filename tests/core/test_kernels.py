@@ -99,6 +99,24 @@ def test_large_values_do_not_overflow_in_four_bits():
     near(hidden, inner.double() @ right.T, TOLERANCES[torch.float16])
 
 
+def test_products_of_few_rows_are_right_in_eight_and_four_bits():
+    for dtype, tolerance in TOLERANCES.items():
+        for bits in (8, 4):
+            mine = made(dtype, bits)
+            sizes = [(bits, 3 * HIDDEN, HIDDEN), (bits, HIDDEN, INNER), (8, 32067, HIDDEN)]
+            for kind, rows, columns in (*sizes, (bits, 40, 64), (bits, 33, 576)):
+                weight, right = matrix(dtype, kind, rows, columns)
+                assert isinstance(weight, Quantised)
+                for count in (1, 7, 8, 9, 20, 32, 33, 64):
+                    assert mine.multiplies_few(weight, count)
+                    # Gates lie so, with their values between.
+                    states = drawn(dtype, count, 2 * columns)[:, :columns]
+                    product = mine.multiply_few(weight, states)
+                    near(product, states.double() @ right.T, tolerance)
+                    assert torch.equal(product, mine.multiply_few(weight, states))
+                assert not mine.multiplies_few(weight, 65)
+
+
 def test_a_quantised_matrix_is_spelled_out():
     for dtype in TOLERANCES:
         for bits in (8, 4):
