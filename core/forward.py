@@ -43,6 +43,8 @@ _PREFILL_STEP, _PREFILL_STEP_BESIDE, _LONGEST_WHOLE = 64, 8, 1024
 _SHORT_PREFILLS = 32, 64
 # So many kinds are kept.
 _PREFILLS = 8
+# So many rows at a time are masked on a processor: 589 of 623 by 4 heads take 2.7 ms, at once 3.3.
+_MASKED_ROWS = 128
 # Of the memory that is free, the rest is left for what is computed and for other programs.
 _FREE_FOR_SLOTS = 0.75
 # On a processor a step is bound by what it reads. Another thread pays from this much on; with
@@ -508,20 +510,35 @@ class ForwardPass:
         """`states` (rows, heads × head_dim) → (rows, query heads × head_dim).
 
         The rows look at what `cache` (2 × key heads, positions, head_dim) holds as `mask` (rows,
-        positions) says; without one, a single row at all of it, and as many as there are
-        positions each at itself and those before it.
+        positions) says, on a processor that of `_lower_right`; without one, a single row at all
+        of it, and as many as there are positions each at itself and those before it.
         """
         count, end = len(states), cache.shape[1]
         queries = states[:, : self._heads * self._head_dim].view(count, self._heads, -1)
+        queries = queries.transpose(0, 1)[None]
+        keys, values = cache[None, : self._key_heads], cache[None, self._key_heads :]
+        attend = partial(
+            functional.scaled_dot_product_attention, enable_gqa=self._heads != self._key_heads
+        )
         with _attention_kernels():
-            attention = functional.scaled_dot_product_attention(
-                queries.transpose(0, 1)[None],
-                cache[None, : self._key_heads],
-                cache[None, self._key_heads :],
-                attn_mask=mask,
-                is_causal=mask is None and count == end,
-                enable_gqa=self._heads != self._key_heads,
-            )
+            if self.device.type == "cpu" and mask is not None:
+                # What is masked would be computed too.
+                parts = []
+                for first in range(0, count, _MASKED_ROWS):
+                    last = min(first + _MASKED_ROWS, count)
+                    seen = end - count + last
+                    parts.append(
+                        attend(
+                            queries[:, :, first:last],
+                            keys[:, :, :seen],
+                            values[:, :, :seen],
+                            attn_mask=mask[first:last, :seen],
+                        )
+                    )
+                attention = torch.cat(parts, 2)
+            else:
+                is_causal = mask is None and count == end
+                attention = attend(queries, keys, values, attn_mask=mask, is_causal=is_causal)
         return attention[0].transpose(0, 1).reshape(count, -1)
 
     @torch.inference_mode()
