@@ -388,6 +388,22 @@ def test_an_answer_never_speaks_of_an_earlier_picture() -> None:
     assert said(loop, first) == answer
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("shape", ["LLaVA-1.5's own", "shared keys"])
+@pytest.mark.parametrize("length", [100, 129, 300])
+def test_a_long_prompt_goes_on_behind_what_is_kept(shape: str, length: int, device: str) -> None:
+    model = tiny_model(device, **SHAPES[shape])
+    loop = loop_for(model)
+    first = inputs(1)
+    answer = said(loop, first)
+    question = np.random.default_rng(length).integers(3, VOCABULARY - 1, length).tolist()
+
+    (decoded,) = loop.decode([Job(followed(first, answer, question))])
+
+    assert decoded.reused == first.length + len(answer) - 1
+    assert decoded.ids == generated(model, decoded.job.inputs)
+
+
 def test_a_picture_changed_in_place_is_another_picture() -> None:
     model = tiny_model()
     loop = loop_for(model)
