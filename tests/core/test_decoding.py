@@ -388,20 +388,23 @@ def test_an_answer_never_speaks_of_an_earlier_picture() -> None:
     assert said(loop, first) == answer
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("shape", ["LLaVA-1.5's own", "shared keys"])
-@pytest.mark.parametrize("length", [100, 129, 300])
-def test_a_long_prompt_goes_on_behind_what_is_kept(shape: str, length: int, device: str) -> None:
-    model = tiny_model(device, **SHAPES[shape])
-    loop = loop_for(model)
-    first = inputs(1)
-    answer = said(loop, first)
-    question = np.random.default_rng(length).integers(3, VOCABULARY - 1, length).tolist()
+@pytest.mark.parametrize("begin", [0, 1, 40, 171, 172, 200])
+def test_a_prompt_in_two_parts_comes_to_the_same(shape: str, begin: int) -> None:
+    forward = forward_pass(tiny_model(**SHAPES[shape]))
+    assert forward is not None
+    forward.reserve(1, 320)
+    ids = np.random.default_rng(begin).integers(3, VOCABULARY - 1, 300).tolist()
+    # Each position looks at itself: one by one no part has a mask.
+    for position, number in enumerate(ids):
+        right = forward.prefill(Prompt(0, position, [number], None)).logits.clone()
+    forward.rest(0)
+    if begin:
+        forward.prefill(Prompt(0, 0, ids[:begin], None))
 
-    (decoded,) = loop.decode([Job(followed(first, answer, question))])
+    found = forward.prefill(Prompt(0, begin, ids[begin:], None)).logits
 
-    assert decoded.reused == first.length + len(answer) - 1
-    assert decoded.ids == generated(model, decoded.job.inputs)
+    torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-4)
 
 
 def test_a_picture_changed_in_place_is_another_picture() -> None:
