@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,8 +42,8 @@ class Doubt:
 
     @staticmethod
     def from_record(number: int, record: Record) -> Doubt:
-        known = (one.name for one in fields(Doubt) if one.name in record)
-        return Doubt(number, **{name: record[name] for name in known})
+        known = {name: record[name] for name in Doubt.__slots__ if name in record}
+        return Doubt(**known, number=number)
 
 
 class Examiner(Protocol):

@@ -47,6 +47,8 @@ class Tables:
 
     def add(self, items: list[Record], facts: EngineFacts | None) -> None:
         """Add the rows of the journal's lines. Raises DiskFull."""
+        if not self.paths:
+            return  # It takes milliseconds to find out the version.
         known = {} if facts is None else asdict(facts)
         by = our_version()
         rows = [row for item in items for row in rows_of(item, known, self._options, by)]

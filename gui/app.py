@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from core.words import Word
 
 LATEST_PAINT_SECONDS = 1.0
+# How long a thread computes while another waits for Python. In a paint the window's has to wait
+# dozens of times: at the usual 5 ms it stands still for 0.1 s and more beside a busy one.
+SWITCH_SECONDS = 0.0005
 TITLE_LENGTH = 48
 # Settings that nobody edits: the program writes them down as it goes.
 REMEMBERED = {
@@ -125,6 +128,7 @@ class Program(QObject):
         self._updates: Updates | None = None
         self._says_all_of_updates = False
         self._inspected = 0
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._garbage = GarbageCollector(self)
         self.notices = Notices(self)
         self._settings = load_settings(places.folder)

@@ -180,7 +180,7 @@ class BatchJoin(QObject):
     def _on_edited(self, number: int, caption: str) -> None:
         self._begin(self._run.edit(number, caption))
 
-    @Slot(object, list)
+    @Slot(object, object)
     def _on_replace_asked(self, replacement: Replacement, numbers: list[int]) -> None:
         self._begin(self._run.replace_in(replacement, numbers))
 

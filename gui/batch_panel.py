@@ -72,7 +72,8 @@ class BatchPanel(QFrame):
     new_run_asked = Signal()
     recursion_changed = Signal(bool)
     edited = Signal(int, str)
-    replace_asked = Signal(object, list)
+    # A list would be converted, one number after another.
+    replace_asked = Signal(object, object)
     edit_undone = Signal()
     caption_wanted = Signal(int)
     doubt_asked = Signal()

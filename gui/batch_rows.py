@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
+from heapq import merge
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +81,7 @@ class BatchModel(QAbstractTableModel):
         self._places: dict[int, int] = {}
         self._can_edit = False
         self._is_held = False
-        self._found: list[int] = []
-        self._looked_through = 0
+        self._work: Iterator[None] = iter(())
         self._ratio = parent.devicePixelRatioF()
         self._previews = previews
         self._thumbnails: dict[Path, QPixmap | None] = {}
@@ -88,7 +90,7 @@ class BatchModel(QAbstractTableModel):
         self._again = QTimer(self, interval=_FILTER_AGAIN_MS, singleShot=True)
         self._again.timeout.connect(self._filter_again)
         self._rest = QTimer(self, interval=0, singleShot=True)
-        self._rest.timeout.connect(self._look_on)
+        self._rest.timeout.connect(self._work_on)
         previews.made.connect(self._on_made)
 
     @property
@@ -131,7 +133,7 @@ class BatchModel(QAbstractTableModel):
         """The most doubtful words of captions; each goes when its caption changes."""
         if not self._doubts:
             self.doubt_shown.emit(True)
-        self._doubts.update((doubt.number, doubt) for doubt in doubts)
+        self._doubts |= {doubt.number: doubt for doubt in doubts}
         if len(doubts) > 1:
             self._tell_changed(DOUBT)
         elif (row := self.row(doubts[0].number)) is not None:
@@ -261,43 +263,56 @@ class BatchModel(QAbstractTableModel):
     def _filter(self) -> None:
         self._again.stop()
         self._rest.stop()
-        if not self._is_filtered:
+        self._work = self._filtering() if self._is_filtered else iter(())
+        if self._is_filtered:
+            self._work_on()
+        else:
             self._show(range(len(self.items)))
-            return
-        self._found, self._looked_through = [], 0
-        self._look_on()
 
     @Slot()
-    def _look_on(self) -> None:
-        """Look through the items for one slice of time."""
+    def _work_on(self) -> None:
+        """Filter for one slice of time."""
         until = time.perf_counter() + _SLICE_SECONDS
-        is_wanted, items = self._wish(), self.items
-        while self._looked_through < len(items):
-            begin = self._looked_through
-            stretch = items[begin : begin + _STRETCH]
-            self._found += [
-                n
-                for n, item in enumerate(stretch, begin)
-                if is_wanted(item) and (not self._only_doubtful or self._is_doubtful(n))
-            ]
-            self._looked_through += len(stretch)
+        for _ in self._work:
             if time.perf_counter() > until:
                 self._rest.start()
                 return
-        self._show(self._sorted(self._found) if self._sorts_by_doubt else self._found)
+
+    def _filtering(self) -> Iterator[None]:
+        """Look through the items and show what is found; rests after each step."""
+        is_wanted, items, found = self._wish(), self.items, []
+        for begin in range(0, len(items), _STRETCH):
+            found += [
+                n
+                for n, item in enumerate(items[begin : begin + _STRETCH], begin)
+                if is_wanted(item) and (not self._only_doubtful or self._is_doubtful(n))
+            ]
+            yield
+        if self._sorts_by_doubt:
+            found = yield from self._sorting(found)
+        self._show(found)
 
     def _is_doubtful(self, number: int) -> bool:
         doubt = self.doubt(number)
         return doubt is not None and doubt.step > 0
 
-    def _sorted(self, found: list[int]) -> list[int]:
+    def _sorting(self, found: list[int]) -> Generator[None, None, list[int]]:
         """The most doubtful first; those of which nothing is known last, in their order."""
-        doubts = {number: doubt for number in self._doubts if (doubt := self.doubt(number))}
-        known = [number for number in found if number in doubts]
-        known.sort(key=lambda number: -doubts[number].doubt)
-        rows = [*known, *(number for number in found if number not in doubts)]
-        self._places = {number: row for row, number in enumerate(rows)}
+        parts, rows, places = [], [], {}
+        for begin in range(0, len(found), _STRETCH):
+            parts.append(sorted(map(self._by_doubt, found[begin : begin + _STRETCH])))
+            yield
+        numbers = (number for _, number in merge(*parts))
+        while step := list(islice(numbers, _STRETCH)):
+            places.update(zip(step, count(len(rows))))
+            rows += step
+            yield
+        self._places = places
         return rows
+
+    def _by_doubt(self, number: int) -> tuple[float, int]:
+        doubt = self.doubt(number)
+        return (-doubt.doubt if doubt else math.inf), number
 
     def _wish(self) -> Callable[[Item], bool]:
         state, words, replacement = self._state, self._words, self._replacement

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from gui.model_thread import ModelThread
 
 TICK_MS = 250
 FRAME_MS = 33
+_FREED_AT_ONCE = 2000
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class FolderRun(QObject):
         found = await asyncio.to_thread(_items_in, self._roots, is_recursive)
         if mine == self._finding:
             await self._let_go()
-            self._replace_items(found)
+            self._replace_items(found, Counter({ItemState.WAITING: len(found)}))
             self._set_phase(Phase.CHOOSING)
             if not found:
                 self.noticed.emit("There are no images here. Choose another folder.")
@@ -145,12 +146,12 @@ class FolderRun(QObject):
         self._set_phase(Phase.FINDING)
         try:
             begin = partial(Batch.begin, self._roots, options, self._journals)
-            self._batch = await asyncio.to_thread(begin)
+            self._batch, counts, _ = await asyncio.to_thread(_opened, begin)
         except (AppError, ValueError) as error:
             self.noticed.emit(str(error))
             self._set_phase(Phase.CHOOSING)
             return
-        self._replace_items(self._batch.items)
+        self._replace_items(self._batch.items, counts)
         await self._run()
 
     async def reopen(self, kept: KeptRun) -> None:
@@ -162,21 +163,25 @@ class FolderRun(QObject):
         self._set_phase(Phase.FINDING)
         await self._let_go()
         try:
-            self._batch = await asyncio.to_thread(Batch.resume, kept.journal)
+            resume = partial(Batch.resume, kept.journal)
+            self._batch, counts, doubts = await asyncio.to_thread(_opened, resume)
         except AppError as error:
             self.noticed.emit(str(error))
             self._set_phase(Phase.CHOOSING)
             return
         self._roots = list(kept.roots)
         self.roots_changed.emit(self._roots)
-        self.options_replaced.emit(self._batch.options)
-        self._replace_items(self._batch.items)
-        if doubts := await asyncio.to_thread(lambda batch: batch.doubts, self._batch):
+        batch = self._batch
+        self.options_replaced.emit(batch.options)
+        self._replace_items(batch.items, counts)
+        if doubts:
+            await _painted()
             self.doubts_found.emit(doubts)
         await self._tell_of_edits()
         self._set_phase(self._rest())
         if self._phase is Phase.OVER:
-            self.summed_up.emit(await asyncio.to_thread(self._summary, self._batch, 0.0))
+            await _painted()
+            self.summed_up.emit(await asyncio.to_thread(self._summary, batch, 0.0))
 
     async def last(self) -> KeptRun | None:
         """The newest run."""
@@ -318,12 +323,7 @@ class FolderRun(QObject):
         """Find the most doubtful word of each caption; what is wrong is a notice."""
         if self._batch is None or self.is_running or self._doubting:
             return
-        batch = self._batch
-        captions = [
-            (number, item.path, item.caption)
-            for number, item in enumerate(self._items)
-            if item.state is ItemState.DONE and item.caption
-        ]
+        batch, items = self._batch, list(self._items)
         self._doubting = stop = threading.Event()
         self._doubting_ended.clear()
         self.doubting_changed.emit(True)
@@ -336,6 +336,11 @@ class FolderRun(QObject):
             batch.keep_doubt(doubt)
 
         def work(engine: Examiner) -> None:
+            captions = [
+                (number, item.path, item.caption)
+                for number, item in enumerate(items)
+                if item.state is ItemState.DONE and item.caption
+            ]
             find_doubt(engine, captions, batch.options, hear, stop, batch.doubts)
 
         try:
@@ -406,6 +411,7 @@ class FolderRun(QObject):
             batch.run(engine, self._control, self._inbox.put, self._inbox.put, slots=slots)
 
         try:
+            await _painted()
             await self._model.lend(work, self._control.stop_now)
         except Cancelled:
             log.info("The run is left, as the program closes")
@@ -444,10 +450,7 @@ class FolderRun(QObject):
             return Phase.CHOOSING
         if self._batch.is_undone:
             return Phase.UNDONE
-        is_over = all(
-            item.state not in (ItemState.WAITING, ItemState.WORKING) for item in self._batch.items
-        )
-        return Phase.OVER if is_over else Phase.PAUSED
+        return Phase.OVER if self._settled() == len(self._items) else Phase.PAUSED
 
     async def _let_go(self) -> None:
         self.stop_doubt()
@@ -457,14 +460,23 @@ class FolderRun(QObject):
                 await asyncio.to_thread(batch.close)
             except AppError as error:
                 self.noticed.emit(str(error))
+            del batch  # With all that it knew of its pictures, which takes a while too.
+            await _painted()
 
-    def _replace_items(self, items: Sequence[Item]) -> None:
-        self._items = list(items)
+    def _replace_items(self, items: Sequence[Item], counts: Counter[ItemState]) -> None:
+        before, self._items = self._items, list(items)
         self._trial_numbers = []
         self._captions_read.clear()
-        self._counts = Counter(item.state for item in self._items)
+        self._counts = counts
         self.items_replaced.emit(self._items)
         self.progressed.emit(Progress(dict(self._counts)))
+        self._let_go_of(before)
+
+    def _let_go_of(self, items: list[Item]) -> None:
+        """Free rows bit by bit: 100,000 at once would hold the window for 30 ms."""
+        del items[-_FREED_AT_ONCE:]
+        if items:
+            asyncio.get_running_loop().call_later(0.01, self._let_go_of, items)
 
     def _set_phase(self, phase: Phase) -> None:
         self._phase = phase
@@ -530,3 +542,14 @@ class FolderRun(QObject):
 
 def _items_in(roots: Sequence[Path], is_recursive: bool) -> list[Item]:
     return [Item(path) for path in find_pictures(roots, is_recursive, trusts_suffix=True)]
+
+
+def _opened(open_batch: Callable[[], Batch]) -> tuple[Batch, Counter[ItemState], list[Doubt]]:
+    """A run, and what there is to be shown of it: all that goes through 100,000 rows."""
+    batch = open_batch()
+    return batch, Counter(item.state for item in batch.items), batch.doubts
+
+
+async def _painted() -> None:
+    """Let the window be painted before the next step that takes a while."""
+    await asyncio.sleep(0)

@@ -43,10 +43,12 @@ class Inbox(QObject):
 
     @Slot()
     def _take_some(self) -> None:
-        # Before the first is taken: what is put from now on wakes it again.
-        self._is_woken = False
         until = time.perf_counter() + _SLICE_SECONDS
         while self._things and time.perf_counter() < until:
             self._take(*self._things.popleft())
+        # Not sooner: Qt would deliver one wake after another and come to nothing else. What is put
+        # from now on wakes it again, and what was put until now is seen here.
+        self._is_woken = False
         if self._things:
+            self._is_woken = True
             self._rest.start()

@@ -27,6 +27,7 @@ THUMBNAIL_SIDE = 48
 _GAP = 4
 _MARK = 2
 _KEPT = 400
+_BATCH = 2000
 
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -46,6 +47,9 @@ class PictureStrip(QListView):
         self.setFlow(QListView.Flow.LeftToRight)
         self.setWrapping(False)
         self.setUniformItemSizes(True)
+        # Of 100,000 pictures at once, it would hold the window for 0.15 s.
+        self.setLayoutMode(QListView.LayoutMode.Batched)
+        self.setBatchSize(_BATCH)
         self.setSelectionMode(QListView.SelectionMode.SingleSelection)
         self.setHorizontalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -53,6 +57,7 @@ class PictureStrip(QListView):
         self.setFixedHeight(THUMBNAIL_SIDE + 2 * (_GAP + _MARK))
         self.hide()
         self.clicked.connect(self._on_clicked)
+        self._pictures.thumbnail_made.connect(self.viewport().update)
         theme.changed.connect(self.viewport().update)
 
     @property
@@ -66,7 +71,7 @@ class PictureStrip(QListView):
 
     def show_pictures(self, paths: list[Path], current: int) -> None:
         """What is at hand, and which of them is open."""
-        if paths != self._pictures.paths:
+        if paths is not self._pictures.paths:
             self._pictures.replace(paths)
         self.setVisible(len(paths) > 1)
         index = self._pictures.index(current, 0)
@@ -111,7 +116,12 @@ class PictureStrip(QListView):
 
 
 class _Pictures(QAbstractListModel):
-    """Thumbnails are asked for when they are first painted and forgotten when there are many."""
+    """Thumbnails are asked for when they are first painted and forgotten when there are many.
+
+    `thumbnail_made()`: to be painted. The model's own signal would lay out all of the strip anew.
+    """
+
+    thumbnail_made = Signal()
 
     def __init__(self, previews: PreviewMaker, parent: QWidget):
         super().__init__(parent)
@@ -123,8 +133,7 @@ class _Pictures(QAbstractListModel):
 
     def replace(self, paths: list[Path]) -> None:
         self.beginResetModel()
-        self.paths = list(paths)
-        self._thumbnails = {p: t for p, t in self._thumbnails.items() if p in set(paths)}
+        self.paths = paths
         self.endResetModel()
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008 (Qt's own default)
@@ -153,8 +162,7 @@ class _Pictures(QAbstractListModel):
                 self._thumbnails[path] = QPixmap.fromImage(image)
                 while len(self._thumbnails) > _KEPT:
                     del self._thumbnails[next(iter(self._thumbnails))]
-                row = self.index(self.paths.index(path), 0)
-                self.dataChanged.emit(row, row, [Qt.ItemDataRole.DecorationRole])
+                self.thumbnail_made.emit()
 
 
 class _Thumbnail(QStyledItemDelegate):

@@ -68,7 +68,8 @@ class Session(QObject):
 
     picture_opened = Signal(object)
     picture_failed = Signal(object, str)
-    pictures_at_hand = Signal(list, int)
+    # A list would be converted, one path after another.
+    pictures_at_hand = Signal(object, int)
     conversation_cleared = Signal()
     conversation_cut = Signal(int)
     conversation_reopened = Signal(object)

@@ -1,8 +1,12 @@
 """Folder runs in the whole window: real widgets, real files, a scripted engine."""
 
 import asyncio
+import gc
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, pairwise
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -12,6 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
 
 from core.batch import find_runs
+from core.batch_doubt import Doubt
 from core.batch_plan import Item, ItemState, Phase
 from core.settings import locations
 from core.transcript import ModelChoice, Ready
@@ -19,7 +24,7 @@ from core.wording import Replacement
 from gui.app import Program
 from gui.batch_list import BatchList, CaptionEdit
 from gui.batch_rows import CAPTION, PICTURE, BatchModel
-from gui.inbox import Inbox
+from gui.inbox import _SLICE_SECONDS, Inbox
 from gui.model_thread import ModelThread
 from gui.preview import PreviewMaker
 from gui.theme import Theme
@@ -714,14 +719,14 @@ def test_hundred_thousand_captions_are_looked_through_in_slices(rows, qtbot, fol
     path = folder / "1.png"
     model.replace([Item(path, ItemState.DONE, CAPTIONED.format(n)) for n in range(100_000)])
     stretches = []
-    look_on = model._look_on
+    work_on = model._work_on
 
     def timed():
         began = time.thread_time()
-        look_on()
+        work_on()
         stretches.append(time.thread_time() - began)
 
-    model._look_on = timed
+    model._work_on = timed
     model._rest.timeout.disconnect()
     model._rest.timeout.connect(timed)
     with qtbot.waitSignal(model.counted, check_params_cb=lambda count: count == 1111):
@@ -731,6 +736,37 @@ def test_hundred_thousand_captions_are_looked_through_in_slices(rows, qtbot, fol
         model.show_replacement(Replacement("circle", "square"))
     assert model.rowCount() == 100_000
     assert max(stretches) < 0.05
+
+
+def test_thousands_of_rows_are_sorted_by_doubt_and_the_unknown_come_last(rows, qtbot, folder):
+    _, model = rows
+    path, most = folder / "1.png", 3_500
+    model.replace([Item(path, ItemState.DONE, f"cat {n}") for n in range(most)])
+    known = [n for n in range(most) if n % 5]
+    model.show_doubts([Doubt(n, f"cat {n}", "cat", n * 7 % 100 / 100, 1) for n in known])
+    with qtbot.waitSignal(model.counted, check_params_cb=lambda count: count == most):
+        model.sort_by_doubt(True)
+    expected = sorted(known, key=lambda n: (-(n * 7 % 100), n))
+    assert list(model.numbers) == [*expected, *range(0, most, 5)]
+    assert [model.row(number) for number in model.numbers] == list(range(most))
+
+
+def test_rows_of_a_folder_go_once_another_is_chosen(live, folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (folder / "1.png").rename(other / "9.png")
+
+    def names():
+        rows = (thing for thing in gc.get_objects() if type(thing) is Item)
+        return {row.path.name for row in rows if row.path.parent in (folder, other)}
+
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        assert names() == {"2.png", "3.png", "4.png"}
+        await chosen(program, panel, other)
+        await until(lambda: names() == {"9.png"})
+
+    live(story)
 
 
 def test_reader_stays_where_he_was_when_a_filter_is_applied_again(rows, qtbot, folder):
@@ -796,3 +832,29 @@ def test_window_is_looked_after_while_very_many_rows_are_told_of(run, qapp):
     run(story())
     assert taken == list(range(100_000))
     assert len(set(beats)) > 5
+
+
+def test_window_is_looked_after_although_more_is_told_of_all_the_time(run, qapp, monkeypatch):
+    """A slice of ten rows each, by this clock; other threads tell of more in every slice."""
+    taken, beats = [], []
+    clock = count()
+    monkeypatch.setattr(
+        "gui.inbox.time", SimpleNamespace(perf_counter=lambda: next(clock) * _SLICE_SECONDS / 10)
+    )
+
+    def take(number, thing):
+        taken.append(number)
+        with ThreadPoolExecutor(1) as teller:
+            teller.submit(inbox.put, number + 1, "told")
+
+    async def story():
+        inbox.put(0, "told")
+        timer.start()
+        await until(lambda: len(beats) > 20)
+        timer.stop()
+
+    inbox = Inbox(take)
+    timer = QTimer(interval=0)
+    timer.timeout.connect(lambda: beats.append(len(taken)))
+    run(story())
+    assert max(after - before for before, after in pairwise(beats)) <= 20

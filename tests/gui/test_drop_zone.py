@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPointF, Qt, QUrl
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -307,3 +307,36 @@ def test_the_picture_before_a_broken_one_can_be_returned_to(zone, qtbot):
     zone.show_empty()
     zone.show_error("“b.png” is empty.")
     assert not zone.error_page.back_button.isVisible()
+
+
+def test_very_many_pictures_are_laid_out_bit_by_bit_and_can_be_walked_to_the_end(
+    zone, files, qtbot
+):
+    many = [*files, *(files[0].with_name(f"missing{n}.png") for n in range(5000))]
+    zone.show_pictures_at_hand(many, 0)
+    strip = zone.picture_strip
+    last = strip.model().index(len(many) - 1, 0)
+    qtbot.waitUntil(lambda: strip.visualRect(last).isValid())
+    zone.show_pictures_at_hand(many, len(many) - 1)
+    assert strip.viewport().rect().intersects(strip.visualRect(last))
+
+
+class PaintCounter(QObject):
+    """Counts how often a widget is painted."""
+
+    def __init__(self, widget):
+        super().__init__(widget)
+        self.count = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched, event):
+        self.count += event.type() == QEvent.Type.Paint
+        return False
+
+
+def test_a_thumbnail_is_painted_once_it_is_made(zone, files, qtbot):
+    painted, counts = PaintCounter(zone.picture_strip.viewport()), []
+    zone.previews.made.connect(lambda key, image: counts.append(painted.count))
+    zone.show_pictures_at_hand(files, 0)
+    qtbot.waitUntil(lambda: len(counts) == len(files))
+    qtbot.waitUntil(lambda: painted.count > counts[-1])

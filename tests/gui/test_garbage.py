@@ -1,0 +1,56 @@
+"""Garbage collected in the window's thread, and what is left out of it."""
+
+import gc
+import weakref
+
+import pytest
+
+from gui.garbage import GarbageCollector
+
+
+class Thing:
+    """One that can be watched, and is garbage at once."""
+
+    def __init__(self):
+        self.itself = self
+
+
+@pytest.fixture
+def collector(qapp):
+    gc.collect()
+    collector = GarbageCollector()
+    yield collector
+    collector.close()
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def test_garbage_is_collected_after_a_while(collector, qtbot):
+    thing = weakref.ref(Thing())
+    several = [Thing() for _ in range(2000)]
+    qtbot.waitUntil(lambda: thing() is None)
+    assert len(several) == 2000
+
+
+def test_very_many_new_things_are_never_looked_through_and_later_garbage_is(collector, qtbot):
+    before = gc.get_freeze_count()
+    rows = [[number] for number in range(200_000)]
+    qtbot.waitUntil(lambda: gc.get_freeze_count() >= before + len(rows))
+    thing = weakref.ref(Thing())
+    several = [Thing() for _ in range(2000)]
+    qtbot.waitUntil(lambda: thing() is None)
+    assert len(several) == 2000
+    rows.clear()
+    assert gc.get_freeze_count() < before + 200_000
+
+
+def test_very_many_are_noticed_although_as_many_older_ones_have_gone(collector, qtbot):
+    older = [[number] for number in range(200_000)]
+    gc.freeze()
+    before = gc.get_freeze_count()
+    rows = [[number] for number in range(200_000)]
+    older.clear()
+    several = [Thing() for _ in range(2000)]
+    qtbot.waitUntil(lambda: gc.get_freeze_count() > before)
+    assert len(rows) + len(several) == 202_000
