@@ -39,11 +39,12 @@ _ROPE_TYPES = {"default", "linear", "llama3"}
 # Captured prefills with a picture have a multiple of so many rows; with a row for each slot beside
 # them of fewer, since each costs 20 µs on an H200; and no more than so many in all.
 _PREFILL_STEP, _PREFILL_STEP_BESIDE, _LONGEST_WHOLE = 64, 8, 1024
-# Those of one more question about it: quantised matrices take 32 rows in half the time of 64.
-_SHORT_PREFILLS = 32, 64
+# Those of one more question about it, by whether the matrices are quantised: these take 32 rows in
+# two thirds of the time of 64, others in the same.
+_SHORT_PREFILLS = {True: (32, 64), False: (64,)}
 # So many kinds are kept.
 _PREFILLS = 8
-# So many rows at a time are masked on a processor: 589 of 623 by 4 heads take 2.7 ms, at once 3.3.
+# So many rows at a time are masked on a processor.
 _MASKED_ROWS = 128
 # Of the memory that is free, the rest is left for what is computed and for other programs.
 _FREE_FOR_SLOTS = 0.75
@@ -119,6 +120,7 @@ class ForwardPass:
         )
         self._kernels = kernels(shape, self.device)
         self._operations = self._kernels or TorchOperations(self.dtype, self._head_dim, group)
+        self._short_prefills = _SHORT_PREFILLS[shape.bits < 16]
         speller = Speller(self._kernels)
         self._layers = [DecoderLayer.joined(layer, speller) for layer in language.layers]
         self._lm_head = model.lm_head
@@ -221,9 +223,9 @@ class ForwardPass:
         features = self.image_features(pixels)
         # The original's conversation has some fifty positions beside the image's.
         whole = [IMAGE_TOKEN_INDEX] * len(features) + [0] * 50
-        if len(whole) + _SHORT_PREFILLS[-1] <= length:
+        if len(whole) + self._short_prefills[-1] <= length:
             self.prefill(Prompt(0, 0, whole, features)).ids()
-            for rows in _SHORT_PREFILLS:
+            for rows in self._short_prefills:
                 self.prefill(Prompt(0, len(whole), [0] * rows, None)).ids()
             self.step().ids()
         self.rest(0)
@@ -317,13 +319,13 @@ class ForwardPass:
         return (
             self._kernels is not None
             and self.slots == 1
-            and count <= _SHORT_PREFILLS[-1]
-            and begin + _SHORT_PREFILLS[-1] <= self.length
+            and count <= self._short_prefills[-1]
+            and begin + self._short_prefills[-1] <= self.length
         )
 
     def _short_prefill(self, begin: int, ids: Sequence[int]) -> Tensor:
         """A few more positions in the only slot."""
-        rows = next(rows for rows in _SHORT_PREFILLS if len(ids) <= rows)
+        rows = next(rows for rows in self._short_prefills if len(ids) <= rows)
         given = self._sent(torch.tensor([*ids, *[0] * (rows - len(ids)), begin, 0, len(ids)]))
         return self._captured_once(f"short {rows}", self._short, [given])(given)
 

@@ -263,8 +263,7 @@ def test_large_shards_reach_the_card_without_a_copy_on_the_host(tmp_path):
         f"{largest / 1e9:.2f} GB; {answer.tokens_per_second:.0f} tokens/s, the first after "
         f"{answer.seconds_to_first_token:.2f} s\n"
     )
-    # Kernels and graphs are part of it, some 0.2 GB; one more shard would be 0.5.
-    assert peak < 1.5 * largest
+    assert peak < 1.3 * largest
     engine.close()
 
 
