@@ -31,8 +31,8 @@ _LEAST_FOR_BFLOAT16 = (8, 0)
 # Tensor cores that multiply sixteen columns at once.
 _LEAST_FOR_FEW_ROWS = (8, 0)
 # The rows of x for whose multiples a product of few is compiled, the rows of the matrix that a
-# block has, and how many rows of x are few: those of 7B sizes in 4 bits take an H200 2.7 ms for 8,
-# 4.0 for 32 and spelled out 9.8.
+# block has, and how many rows of x are few: by 7B sizes in 4 bits 8 take an H200 2.7 ms, 32 take
+# 4.0, and spelled out 9.8 (python -m tests.benchmarks.few_rows cuda).
 _FEW_ROWS, _BLOCK_ROWS, _MOST_FEW = (8, 32), 32, 64
 # For each product by the bits of its matrix: the rows that a warp multiplies at once, and how many
 # loads of 16 bytes of each are under way. The fastest of

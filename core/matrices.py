@@ -14,9 +14,9 @@ from torch.nn import functional
 from core.kernels import Kernels
 from core.precision import Quantised, QuantisedLinear, joined, neighbours
 
-# Few rows in float32 by a matrix, on two cores of an EPYC: linear() reads 5 to 9 GB/s of it; from
-# the other side it is 1.1 to 4 times as quick (256 to 4,096 wide), by one thread up to 4 rows. One
-# row by a matrix as wide as a head, from memory, takes 0.5 ms, and in parts 0.2 ms.
+# Few rows in float32 by a matrix of 256 to 4,096: from the other side 1.0 to 4 times as quick as
+# linear() on two cores of an EPYC, by one thread up to 4 rows. One row by a matrix as wide as a
+# head, from memory, takes 0.53 ms, and in parts 0.13 ms (python -m tests.benchmarks.few_rows).
 _FEW_ROWS, _FEW_ROWS_OF_ONE_THREAD = 16, 4
 _MANY_COLUMNS, _PARTS = 2048, 4
 
