@@ -11,25 +11,19 @@ asserted: times belong to the machine.
 import asyncio
 import os
 import sys
-import tempfile
-import time
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-import qasync
 from PySide6.QtWidgets import QApplication
 
 from core.settings import locations
 from core.transcript import Answer, Ending, Exchange, Ready, Transcript
 from gui.app import Program
-from gui.model_thread import ModelThread
 from gui.theme import Theme
-from tests.benchmarks.window_stalls import Heartbeat, picture
+from tests.benchmarks.window_stalls import Heartbeat, picture, scripted_program
 from tests.gui.conftest import until
-from tests.scripted_engine import ScriptedCheckpoint
 
 STEPS = 40
 REST_SECONDS = 0.5
@@ -97,15 +91,8 @@ def _exchange(number: int) -> Exchange:
 
 
 def main(count: int = 200, times: int = 5) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["ONLOOKER_HOME"] = folder
-        application = QApplication(sys.argv[:1])
-        executor = ThreadPoolExecutor(2)
-        with qasync.QEventLoop(application) as loop:
-            loop.set_default_executor(executor)
-            model = ModelThread(ScriptedCheckpoint())  # type: ignore[arg-type]
-            program = Program(application, loop, locations(), time.perf_counter(), model)
-            loop.run_until_complete(measured(program, count, times))
+    with scripted_program() as (program, _, loop):
+        loop.run_until_complete(measured(program, count, times))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -108,7 +110,10 @@ def picture(folder: Path) -> Path:
     return path
 
 
-def main() -> None:
+@contextmanager
+def scripted_program() -> Iterator[tuple[Program, QApplication, qasync.QEventLoop]]:
+    """The whole program in a folder of its own, with a model that is told what to say; and what
+    it runs in."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ONLOOKER_HOME"] = folder
         application = QApplication(sys.argv[:1])
@@ -117,11 +122,16 @@ def main() -> None:
             loop.set_default_executor(executor)
             model = ModelThread(ScriptedCheckpoint())  # type: ignore[arg-type]
             program = Program(application, loop, locations(), time.perf_counter(), model)
-            loop.run_until_complete(stream(program))
-            choice = sys.argv[1] if len(sys.argv) > 1 else BUILT_IN
-            save(Settings(model=choice), locations().folder)
-            program = Program(application, loop, locations(), time.perf_counter())
-            loop.run_until_complete(load(program))
+            yield program, application, loop
+
+
+def main() -> None:
+    with scripted_program() as (program, application, loop):
+        loop.run_until_complete(stream(program))
+        choice = sys.argv[1] if len(sys.argv) > 1 else BUILT_IN
+        save(Settings(model=choice), locations().folder)
+        program = Program(application, loop, locations(), time.perf_counter())
+        loop.run_until_complete(load(program))
 
 
 if __name__ == "__main__":
