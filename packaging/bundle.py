@@ -119,7 +119,7 @@ def own_modules() -> list[str]:
     return [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in ("core", "gui")
-        for path in sorted((ROOT / package).glob("*.py"))
+        for path in sorted((ROOT / package).rglob("*.py"))
         if path.stem != "__init__"
     ]
 

@@ -13,8 +13,8 @@ HEAVY = ("torch", "transformers")
 
 def modules(package: str) -> list[str]:
     return [
-        f"{package}.{path.stem}"
-        for path in sorted((ROOT / package).glob("*.py"))
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in sorted((ROOT / package).rglob("*.py"))
         if not path.stem.startswith("__")
     ]
 
