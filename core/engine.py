@@ -43,17 +43,8 @@ from core.generation import (
     seeded,
 )
 from core.model_view import Eye
-from core.prompt import (
-    CLIP_MEAN,
-    CLIP_STD,
-    IMAGE_TOKEN_INDEX,
-    PAD_COLOUR,
-    STOP_STRING,
-    Inputs,
-    Tokenizer,
-    pixel_values,
-    prepare,
-)
+from core.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
+from core.prompt import IMAGE_TOKEN_INDEX, STOP_STRING, Inputs, Tokenizer, prepare
 from core.question import absent_questions, question_about
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
 from core.words import Evidence, Presence, Word, WordMap

@@ -43,11 +43,11 @@ def given_pixels(pixels: Image.Image, eye: Eye, *, is_one_of_many: bool = False)
     `is_one_of_many` that are made at once: then the caller's thread does it alone, and what the
     values would only give back is not normalised first.
     """
-    # With sentencepiece and numpy they take a tenth of a second, which the window's start is
+    # numpy takes a tenth of a second to import, which the window's start is
     # not to pay.
     import numpy as np
 
-    from core.prompt import padded_square, pixel_values
+    from core.pixel_values import padded_square, pixel_values
 
     if is_one_of_many:
         return padded_square(pixels, eye.image_size, threads=1)

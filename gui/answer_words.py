@@ -11,6 +11,7 @@ from PySide6.QtGui import QPainter, QPen, QTextDocument
 from PySide6.QtWidgets import QTextEdit
 
 from core.words import split_words
+from gui.doubt_pen import doubt_pen
 from gui.theme import Theme
 
 if TYPE_CHECKING:
@@ -233,15 +234,6 @@ class AnswerWords:
             if last <= position:
                 return
             position = last
-
-
-def doubt_pen(theme: Theme, step: int) -> QPen:
-    """What a word is underlined with: dotted for doubtful, solid for very doubtful."""
-    pen = QPen(theme.colour("doubt"), 2.0 if step > 1 else 1.5)
-    if step == 1:
-        pen.setDashPattern([1.0, 2.0])
-    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-    return pen
 
 
 def _x(line: Any, position: int) -> float:

@@ -50,8 +50,8 @@ from PySide6.QtWidgets import (
 
 from core.batch_plan import Item, ItemState
 from core.wording import Replaced, Span
-from gui.answer_words import doubt_pen
 from gui.batch_rows import CAPTION, DOUBT, PICTURE, STATE, THUMBNAIL_SIDE, BatchModel, Index
+from gui.doubt_pen import doubt_pen
 from gui.theme import Theme
 
 _ROW_HEIGHT = 56

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from core.batch_doubt import Doubt
 from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
+from core.batch_summary import Summary
 from core.batch_trial import Tried
 from core.pace import spoken
 from core.transcript import Sampling
@@ -33,7 +34,7 @@ from gui.batch_form import BatchForm
 from gui.batch_list import BatchList
 from gui.batch_replace import ReplaceBar
 from gui.batch_rows import STATE_WORDS, BatchModel
-from gui.batch_summary import Summary, SummaryBox
+from gui.batch_summary import SummaryBox
 from gui.batch_trial import TrialPage
 from gui.drop_zone import DragOverlay
 from gui.elided_label import ElidedLabel

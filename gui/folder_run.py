@@ -18,12 +18,12 @@ from core.batch import Batch, KeptRun, find_runs
 from core.batch_doubt import Doubt, Examiner, find_doubt
 from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
 from core.batch_run import Answerer, Control, usual_slots
+from core.batch_summary import Summary, summary_of
 from core.batch_trial import Tried, drawn, try_first
 from core.errors import AppError, Cancelled
 from core.pace import Pace
 from core.picture import find_pictures
 from core.wording import Replacement
-from gui.batch_summary import Summary, summary_of
 from gui.inbox import Inbox
 from gui.model_thread import ModelThread
 

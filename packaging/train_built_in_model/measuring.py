@@ -35,7 +35,8 @@ from texts import Exchange
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
-from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids, pixel_values
+from core.pixel_values import pixel_values
+from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.transcript import Turn
 
 SIDE = 672

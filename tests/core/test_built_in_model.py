@@ -17,7 +17,8 @@ from core.checkpoint import open_engine
 from core.engine import Engine
 from core.model_folder import built_in_model
 from core.picture import open_picture
-from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids, pixel_values
+from core.pixel_values import pixel_values
+from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]

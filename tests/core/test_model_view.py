@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from core.model_view import Eye, given_pixels, lost_detail, square_of
-from core.prompt import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
+from core.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
 
 EYE = Eye(56, 14, CLIP_MEAN, CLIP_STD)
 

@@ -9,9 +9,9 @@ from PIL import Image
 from transformers import TextIteratorStreamer
 
 from core.errors import CheckpointError, PromptError
+from core.pixel_values import PAD_COLOUR, pixel_values
 from core.prompt import (
     IMAGE_TOKEN_INDEX,
-    PAD_COLOUR,
     STOP_STRING,
     SYSTEM,
     Mark,
@@ -20,7 +20,6 @@ from core.prompt import (
     conversation,
     conversation_prompt,
     input_ids,
-    pixel_values,
     prepare,
 )
 from core.transcript import Turn
