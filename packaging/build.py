@@ -166,7 +166,7 @@ def is_for_processor() -> bool:
 WRITE_MODELS = """
 import sys
 from pathlib import Path
-from tests.tiny_chat import FAMILIES, write_chat_model
+from tests.support.tiny_chat import FAMILIES, write_chat_model
 for family in FAMILIES:
     write_chat_model(Path(sys.argv[1]) / family, family)
 """

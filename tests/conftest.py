@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_chat import FAMILIES, write_chat_model
-from tests.tiny_llava import write_original_layout, write_transformers_layout
+from tests.support.tiny_chat import FAMILIES, write_chat_model
+from tests.support.tiny_llava import write_original_layout, write_transformers_layout
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # As the program does itself, before torch is imported.

@@ -11,8 +11,8 @@ from PySide6.QtTest import QTest
 from core import terminal
 from core.transcript import Ready
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
+from tests.support.tiny_chat import FAMILIES
 from tests.test_journeys import drop, home, live, pictures, press  # noqa: F401 (fixtures)
-from tests.tiny_chat import FAMILIES
 
 
 @pytest.fixture(params=FAMILIES)

@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     samples = verbs.add_parser("samples", help="draw the sample pictures and their truth")
     samples.add_argument("--atlas", type=Path, default=ATLAS)
     samples.add_argument("--output", type=Path, default=ROOT / "resources" / "samples")
-    samples.add_argument("--truth", type=Path, default=ROOT / "tests/core/samples_truth.json")
+    samples.add_argument("--truth", type=Path, default=ROOT / "tests/support/samples_truth.json")
     samples.set_defaults(verb=_samples)
     return parser
 

@@ -44,7 +44,7 @@ from gui.batch_rows import PICTURE
 from gui.model_thread import ModelThread
 from tests.benchmarks.window_stalls import Heartbeat
 from tests.gui.conftest import until
-from tests.scripted_engine import ScriptedCheckpoint
+from tests.support.scripted_engine import ScriptedCheckpoint
 
 MOST_SECONDS = 120.0
 # 40 captions a second, of eight words each.

@@ -26,8 +26,8 @@ from core.checkpoint import open_engine
 from core.model_folder import built_in_model
 from core.picture import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
-from tests.tiny_chat import write_chat_model
-from tests.tiny_llava import Sizes, write_original_layout
+from tests.support.tiny_chat import write_chat_model
+from tests.support.tiny_llava import Sizes, write_original_layout
 
 # 0.8 GB in float16, so that a copy left behind is seen.
 MIDDLING = Sizes(hidden=2048, mlp=5504, layers=8, heads=16, vision_hidden=256, vision_mlp=512)

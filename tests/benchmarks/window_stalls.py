@@ -29,7 +29,7 @@ from core.transcript import BUILT_IN, Absent, Loading
 from gui.app import Program
 from gui.model_thread import ModelThread
 from tests.gui.conftest import until
-from tests.scripted_engine import ScriptedCheckpoint
+from tests.support.scripted_engine import ScriptedCheckpoint
 
 BEAT_MS = 2
 WORDS = 2000

@@ -35,7 +35,7 @@ from core.pace import Pace, spoken
 from core.sidecar import DiskFull, Existing, sync_folder
 from core.transcript import Answer, Ending, Sampling
 from core.wording import filled, to_last_sentence, without_opening
-from tests.folder_run import FACTS, FolderEngine
+from tests.support.folder_run import FACTS, FolderEngine
 
 ROOT = Path(__file__).parents[2]
 PROMPT = "What is it?"
@@ -187,7 +187,7 @@ def test_memory_that_is_used_up_takes_fewer_slots_then_one_then_leaves_the_pictu
 def test_run_with_more_slots_than_memory_takes_fewer_and_says_so(tmp_path):
     for name in ("desk.png", "shapes.png"):
         shutil.copy(ROOT / "resources" / "samples" / name, tmp_path)
-    command = [sys.executable, "-m", "tests.core.folder_in_little_memory", str(tmp_path)]
+    command = [sys.executable, "-m", "tests.support.folder_in_little_memory", str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     told = json.loads(ran.stdout)
     assert told["done"] == 2
@@ -602,7 +602,7 @@ def test_run_killed_at_25_moments_captions_everything_once(tmp_path, mode):
         for name in names[::2]:
             before[name] = "by hand"
             (pictures / name).with_suffix(".txt").write_text("by hand")
-    command = [sys.executable, "-m", "tests.folder_run", str(pictures), str(journals), mode]
+    command = [sys.executable, "-m", "tests.support.folder_run", str(pictures), str(journals), mode]
     moments = random.Random(mode)
     kills = 0
     while kills < 25:

@@ -14,8 +14,8 @@ from core.batch_plan import BatchOptions
 from core.batch_run import Control
 from core.errors import EngineError
 from core.transcript import ModelChoice
-from tests.folder_run import FolderEngine
-from tests.scripted_engine import ScriptedEngine
+from tests.support.folder_run import FolderEngine
+from tests.support.scripted_engine import ScriptedEngine
 
 OPTIONS = BatchOptions(("What is {stem}?",), beginning="Here is")
 

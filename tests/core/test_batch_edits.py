@@ -12,7 +12,7 @@ from core.batch_plan import EDITED, BatchOptions, ItemState
 from core.batch_run import Control
 from core.journal import records
 from core.sidecar import Existing
-from tests.folder_run import FolderEngine
+from tests.support.folder_run import FolderEngine
 
 PROMPT = "What is it?"
 OPTIONS = BatchOptions((PROMPT,))

@@ -9,7 +9,7 @@ from core.batch_plan import BatchOptions
 from core.batch_trial import drawn, try_first
 from core.errors import EngineError
 from core.wording import Replacement, differing_words
-from tests.folder_run import FolderEngine
+from tests.support.folder_run import FolderEngine
 
 WHAT, WHERE = BatchOptions(("What?",)), BatchOptions(("Where is {stem}, number {index}?",))
 

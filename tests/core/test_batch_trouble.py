@@ -16,7 +16,7 @@ from core.batch_run import Control
 from core.errors import StoreError
 from core.sidecar import DiskFull, Existing
 from core.transcript import Sampling
-from tests.folder_run import FolderEngine
+from tests.support.folder_run import FolderEngine
 
 PROMPT = "What is it?"
 OPTIONS = BatchOptions((PROMPT,))

@@ -24,7 +24,7 @@ from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "resources" / "samples"
 RECIPE = ROOT / "packaging" / "train_built_in_model"
-TRUTH = json.loads((Path(__file__).parent / "samples_truth.json").read_text("utf-8"))
+TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text("utf-8"))
 PRESETS = {
     preset["name"]: preset["prompt"]
     for preset in json.loads((ROOT / "resources" / "prompts.json").read_text("utf-8"))

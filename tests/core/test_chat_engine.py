@@ -14,7 +14,7 @@ from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, Pr
 from core.fit import memory_need
 from core.picture import Picture
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
-from tests.tiny_chat import FAMILIES
+from tests.support.tiny_chat import FAMILIES
 
 SEVERAL = ("llava_onevision", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "gemma3")
 TALL = Picture(None, Image.effect_noise((60, 120), 90).convert("RGB"))

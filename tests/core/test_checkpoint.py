@@ -14,8 +14,8 @@ from core.device import choose_dtype
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.model_folder import read_checkpoint
 from core.transcript import ModelChoice, Request, Sampling, Turn
-from tests.core.loading_peak import measure
-from tests.tiny_llava import (
+from tests.support.loading_peak import measure
+from tests.support.tiny_llava import (
     TINY,
     random_weights,
     write_adapter,

@@ -40,9 +40,9 @@ from core.fit import memory_need
 from core.picture import Picture
 from core.precision import QuantisedLinear
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
-from tests.core.loading_peak import measure
-from tests.tiny_chat import FAMILIES, write_chat_model
-from tests.tiny_llava import (
+from tests.support.loading_peak import measure
+from tests.support.tiny_chat import FAMILIES, write_chat_model
+from tests.support.tiny_llava import (
     TINY,
     Sizes,
     random_weights,

@@ -11,7 +11,7 @@ from core.errors import EngineError, OutOfMemory, PromptError
 from core.picture import Picture
 from core.prompt import STOP_STRING
 from core.transcript import Ending, Request, Sampling, Turn
-from tests.tiny_llava import TINY
+from tests.support.tiny_llava import TINY
 
 SAMPLED = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=40, seed=11)
 

@@ -25,7 +25,7 @@ from core.transcript import Answer, Ending, ModelChoice, Request, Sampling, Turn
 from core.words import Evidence, Word
 
 ROOT = Path(__file__).parents[2]
-TRUTH = json.loads((Path(__file__).parent / "samples_truth.json").read_text("utf-8"))
+TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text("utf-8"))
 NEVER = threading.Event()
 
 

@@ -14,7 +14,7 @@ from core.errors import Cancelled, HubError
 from core.hub import Hub, Progress, fetch, look_up
 from core.hub_listing import wanted_files
 from core.hub_place import RECORD, FolderPlace, HubFile, Record
-from tests.hub_server import REVISION, HubServer
+from tests.support.hub_server import REVISION, HubServer
 
 ID = "someone/model"
 STOP = threading.Event()

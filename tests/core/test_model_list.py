@@ -32,7 +32,7 @@ from core.model_list import (
     memory_needs,
     room_here,
 )
-from tests.hub_server import REVISION, HubServer
+from tests.support.hub_server import REVISION, HubServer
 
 ID = "someone/tiny-llava"
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import CheckpointError
-from tests.tiny_llava import write_original_layout, write_transformers_layout
+from tests.support.tiny_llava import write_original_layout, write_transformers_layout
 
 ROOT = Path(__file__).parents[2]
 CASES, PROCESSES = 2_000, 2
@@ -170,7 +170,7 @@ def test_two_thousand_spoiled_models_end_in_a_sentence_each(
         shutil.copytree(tiny_original_layout, folder / "original")
         shutil.copytree(tiny_transformers_layout, folder / "transformers")
         shutil.copytree(chat_folders["idefics3"], folder / "chat")
-        command = ["-m", "tests.core.fuzz_models", folder, CASES // PROCESSES, seed]
+        command = ["-m", "tests.support.fuzz_models", folder, CASES // PROCESSES, seed]
         environment = os.environ | {
             "OMP_NUM_THREADS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -25,8 +25,8 @@ from core.precision import (
     reorder_for_processor,
 )
 from core.transcript import ModelChoice, Request, Sampling, Turn
-from tests.core.loading_peak import measure
-from tests.tiny_llava import (
+from tests.support.loading_peak import measure
+from tests.support.tiny_llava import (
     TINY,
     random_weights,
     write_original_layout,
@@ -35,7 +35,7 @@ from tests.tiny_llava import (
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "resources" / "samples"
-TRUTH = json.loads((Path(__file__).parent / "samples_truth.json").read_text("utf-8"))
+TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text("utf-8"))
 DESCRIBE = next(
     preset["prompt"]
     for preset in json.loads((ROOT / "resources" / "prompts.json").read_text("utf-8"))

@@ -23,7 +23,7 @@ from core.prompt import (
     prepare,
 )
 from core.transcript import Turn
-from tests.tiny_llava import write_fast_tokenizer, write_tokenizer
+from tests.support.tiny_llava import write_fast_tokenizer, write_tokenizer
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden"
 TEXT = (

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from core.journal import records
-from tests.tiny_llava import TINY, random_weights, write_original_layout
+from tests.support.tiny_llava import TINY, random_weights, write_original_layout
 
 if os.name == "nt":
     pytest.skip("a pseudo-terminal", allow_module_level=True)

@@ -14,7 +14,7 @@ from PySide6.QtCore import QThread
 from core.picture import Picture
 from core.transcript import ModelChoice, Request, Turn
 from gui.model_thread import ModelThread
-from tests.scripted_engine import ScriptedCheckpoint
+from tests.support.scripted_engine import ScriptedCheckpoint
 
 
 async def until(is_so, seconds: float = 10) -> None:

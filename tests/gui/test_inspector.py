@@ -13,7 +13,7 @@ from core.transcript import ModelChoice, Request, Sampling, Turn
 from gui.inspector import LOOKING, Inspector
 from gui.preview import PreviewMaker
 from gui.theme import Theme
-from tests.tiny_llava import TINY
+from tests.support.tiny_llava import TINY
 
 PROMPT = "What is <this>?"
 

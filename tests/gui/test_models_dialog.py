@@ -28,7 +28,7 @@ from gui.theme import Theme
 from gui.token_dialog import TokenDialog
 from tests.core.test_model_list import Ring
 from tests.gui.conftest import until
-from tests.hub_server import HubServer
+from tests.support.hub_server import HubServer
 
 ID = "someone/tiny-llava"
 KEY = Qt.Key

@@ -1,4 +1,4 @@
-"""Loads a folder by itself: `python -m tests.core.loading_peak FOLDER DEVICE DTYPE`.
+"""Loads a folder by itself: `python -m tests.support.loading_peak FOLDER DEVICE DTYPE`.
 
 Prints, in bytes, by how much the process grew at its peak and the size of the weights. Linux
 alone tells the peak; it is that of a process, so each measurement needs a new one.
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def measure(folder: Path, device: str, dtype: str) -> tuple[int, int]:
     """The peak and the size, measured in a process of its own."""
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.core.loading_peak", str(folder), device, dtype],
+        [sys.executable, "-m", "tests.support.loading_peak", str(folder), device, dtype],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
