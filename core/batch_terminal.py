@@ -17,7 +17,7 @@ from core.batch import Batch, KeptRun, find_runs
 from core.batch_plan import KINDS, BatchOptions, Item, ItemState, Tally
 from core.batch_run import Answerer, Control, usual_slots
 from core.errors import AppError, Cancelled
-from core.pace import Pace, spoken
+from core.eta import Pace, spoken
 from core.sidecar import Existing
 from core.transcript import Sampling
 

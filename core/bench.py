@@ -24,12 +24,12 @@ from PIL import Image
 from torch.nn import functional
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from core.checkpoint import open_engine, rebuild_buffers
 from core.device import choose_device, choose_dtype, device_name, require_memory, weight_bits
 from core.engine import Engine
 from core.errors import Cancelled
 from core.loading import furnish, make_room
 from core.model_folder import built_in_model
+from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture, open_picture
 from core.precision import Quantised, quantise
 from core.prompt import Tokenizer

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from core.errors import Cancelled, HubError
+from core.eta import gigabytes
 from core.hub_listing import (
     is_settings,
     parameters_of,
@@ -43,7 +44,6 @@ from core.hub_place import (
     free_bytes,
     is_hub_id,
 )
-from core.pace import gigabytes
 
 TICK_SECONDS = 0.2
 STALL_SECONDS = 20.0

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from core.errors import Cancelled, HubError
+from core.eta import gigabytes
 from core.hub import Progress, checksum_of
 from core.hub_listing import wanted_files
 from core.hub_place import (
@@ -25,7 +26,6 @@ from core.hub_place import (
     remove_downloaded,
 )
 from core.model_list import LocalModel, Where, file_names
-from core.pace import gigabytes
 
 _COPY_BYTES = 2**22
 

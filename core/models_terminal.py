@@ -13,6 +13,7 @@ from typing import Any
 
 from core.access_token import AccessToken
 from core.errors import AppError, Cancelled
+from core.eta import gigabytes, spoken
 from core.fit import PRECISIONS
 from core.hub import Hub, Progress, fetch, known, look_up
 from core.model_files import check_model, remove_model
@@ -25,7 +26,6 @@ from core.model_list import (
     room_here,
 )
 from core.model_list import shelf as make_shelf
-from core.pace import gigabytes, spoken
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 

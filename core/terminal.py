@@ -289,7 +289,7 @@ class _Captions:
 
     def open_engine(self) -> Engine:
         with _torch_wanted():
-            from core.checkpoint import open_engine
+            from core.open_engine import open_engine
 
         options = self._options
         choice = ModelChoice(options.model, options.device, options.dtype)

@@ -28,7 +28,7 @@ from core.batch_doubt import Doubt
 from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
 from core.batch_summary import Summary
 from core.batch_trial import Tried
-from core.pace import spoken
+from core.eta import spoken
 from core.transcript import Sampling
 from gui.batch_form import BatchForm
 from gui.batch_list import BatchList

@@ -23,10 +23,10 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import AppError, HubError, OutOfMemory
+from core.eta import gigabytes, spoken
 from core.fit import PRECISIONS
 from core.hub import Progress
 from core.model_list import Entry, Room, Where
-from core.pace import gigabytes, spoken
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
 from gui.elided_label import ElidedLabel
 from gui.line_break import breakable

@@ -51,7 +51,7 @@ def _open_engine(choice: ModelChoice, on_progress: OnProgress, stop: threading.E
     _open_torch_libraries()
     try:
         # Takes seconds, which only the model thread may spend.
-        from core.checkpoint import open_engine
+        from core.open_engine import open_engine
     except (ImportError, OSError) as error:
         raise CheckpointError(
             f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."

@@ -23,8 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.eta import gigabytes
 from core.model_list import Entry, Room, Where
-from core.pace import gigabytes
 from core.transcript import ModelState
 from gui.model_details import ModelDetails
 from gui.model_shelf import Job, Options

@@ -18,9 +18,9 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from core.eta import gigabytes
 from core.hub_place import hub_id_in
 from core.model_list import Entry, Room
-from core.pace import gigabytes
 from gui.model_shelf import Doing, Job
 from gui.theme import Theme
 

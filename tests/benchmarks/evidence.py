@@ -33,9 +33,9 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core import doubt
-from core.checkpoint import open_engine
 from core.engine import Engine
 from core.evidence import DEFAULT_WAY, Said, Way
+from core.open_engine import open_engine
 from core.picture import Picture
 from core.question import question_about
 from core.transcript import (

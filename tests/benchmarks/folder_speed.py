@@ -106,7 +106,7 @@ def _options() -> argparse.Namespace:
 
 def _engine(options: argparse.Namespace) -> Engine:
     from core.bench import SIZES, Plan, _random_engine
-    from core.checkpoint import open_engine
+    from core.open_engine import open_engine
 
     choice = ModelChoice(options.model, device=options.device)
     if options.random_weights:

@@ -27,11 +27,11 @@ from PIL import Image
 from torch import Tensor
 
 from core.bench import SIZES, _config, _fill_randomly
-from core.checkpoint import open_engine, rebuild_buffers
 from core.device import choose_device, choose_dtype, device_name, weight_bits
 from core.engine import Engine
 from core.forward import forward_pass
 from core.loading import furnish, make_room
+from core.open_engine import open_engine, rebuild_buffers
 from core.passes import Prompt
 from core.picture import Picture
 from core.precision import Quantised, quantise

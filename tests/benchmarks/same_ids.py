@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.checkpoint import open_engine
+from core.open_engine import open_engine
 from core.picture import Picture, open_picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from PIL import Image
 
-from core.checkpoint import open_engine
 from core.model_folder import built_in_model
+from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from tests.support.tiny_chat import write_chat_model

@@ -3,7 +3,7 @@ import threading
 import pytest
 from PIL import Image
 
-from core.checkpoint import open_engine
+from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import ModelChoice
 

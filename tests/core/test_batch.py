@@ -30,8 +30,8 @@ from core.batch_plan import (
 )
 from core.batch_run import Control
 from core.errors import EngineError, OutOfMemory, StoreError
+from core.eta import Pace, spoken
 from core.journal import Journal, records
-from core.pace import Pace, spoken
 from core.sidecar import DiskFull, Existing, sync_folder
 from core.transcript import Answer, Ending, Sampling
 from core.wording import filled, to_last_sentence, without_opening

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.checkpoint import open_engine
 from core.engine import Engine
 from core.model_folder import built_in_model
+from core.open_engine import open_engine
 from core.picture import open_picture
 from core.pixel_values import pixel_values
 from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids

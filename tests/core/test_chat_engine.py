@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from core.checkpoint import open_engine
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, PromptError
 from core.fit import memory_need
+from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 from tests.support.tiny_chat import FAMILIES

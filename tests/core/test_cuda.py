@@ -27,16 +27,16 @@ else:
 
 from PIL import Image
 
-from core import checkpoint as checkpoint_module
 from core import device as device_module
+from core import open_engine as checkpoint_module
 from core import terminal
 from core.batch import Batch
 from core.batch_plan import BatchOptions
 from core.batch_run import Control
-from core.checkpoint import open_engine
 from core.engine import Engine
 from core.errors import OutOfMemory
 from core.fit import memory_need
+from core.open_engine import open_engine
 from core.picture import Picture
 from core.precision import QuantisedLinear
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn

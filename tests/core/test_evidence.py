@@ -13,11 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from core.checkpoint import open_engine
 from core.engine import Engine
 from core.errors import Cancelled, EngineError, PromptError
 from core.evidence import token_spans
 from core.model_folder import built_in_model
+from core.open_engine import open_engine
 from core.picture import Picture, open_picture
 from core.pixel_values import PAD_COLOUR
 from core.prompt import Tokenizer

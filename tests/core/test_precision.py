@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from core.checkpoint import open_engine
 from core.errors import Cancelled, CheckpointError, OutOfMemory
+from core.open_engine import open_engine
 from core.picture import open_picture
 from core.precision import (
     Quantised,

@@ -7,7 +7,7 @@ from PySide6.QtGui import QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
-from core.checkpoint import open_engine
+from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from gui.inspector import LOOKING, Inspector

@@ -137,7 +137,7 @@ async def held(server, dialog) -> None:
 
 
 def test_model_is_got_loaded_and_remembered_by_the_keyboard_alone(live, home):
-    from core.checkpoint import open_engine
+    from core.open_engine import open_engine
 
     async def story(program, dialog):
         type_id(dialog)

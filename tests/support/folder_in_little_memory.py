@@ -13,7 +13,7 @@ from pathlib import Path
 from core.batch import Batch
 from core.batch_plan import BatchOptions
 from core.batch_run import Control
-from core.checkpoint import open_engine
+from core.open_engine import open_engine
 from core.transcript import ModelChoice, Sampling
 
 SLOTS = 512

@@ -41,8 +41,8 @@ DTYPES = ["F32", "F16", "BF16", "F64", "I64", "U8", "BOOL", "F8_E4M3", "F4", "X"
 
 
 def main(folder: Path, cases: int, seed: int) -> None:
-    from core.checkpoint import open_engine
     from core.errors import AppError
+    from core.open_engine import open_engine
     from core.transcript import ModelChoice
 
     models = [folder / name for name in ("original", "transformers", "chat")]

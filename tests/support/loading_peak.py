@@ -36,7 +36,7 @@ def _resident(kind: str) -> int:
 def _main(folder: str, device: str, dtype: str) -> None:
     import torch
 
-    from core.checkpoint import open_engine
+    from core.open_engine import open_engine
     from core.transcript import ModelChoice
 
     # What is imported on the way is no part of loading either.
