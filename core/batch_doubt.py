@@ -15,7 +15,7 @@ from core.picture import open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 
 if TYPE_CHECKING:
-    from core.words import Evidence
+    from core.words.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,9 @@ from core.generation import (
 from core.model_view import Eye
 from core.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
 from core.prompt import IMAGE_TOKEN_INDEX, STOP_STRING, Inputs, Tokenizer, prepare
-from core.question import absent_questions, question_about
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
-from core.words import Evidence, Presence, Word, WordMap
+from core.words.evidence import Evidence, Presence, Word, WordMap
+from core.words.question import absent_questions, question_about
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
@@ -364,7 +364,7 @@ class Engine:
         are that surely are not.
 
         The questions stand alone: in the conversation it would stay with what it said. Raises
-        PromptError where `core.question.question_about` knows no question, and as `evidence`.
+        PromptError where `core.words.question.question_about` knows no question, and as `evidence`.
         """
         question = question_about(answer.text, word)
         if question is None:

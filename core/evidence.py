@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.decoding import DecodeLoop
-from core.doubt import doubts
 from core.errors import Cancelled
 from core.forward import ForwardPass
 from core.model_view import square_of
 from core.prompt import Inputs, Tokenizer
-from core.words import (
+from core.words.doubt import doubts
+from core.words.evidence import (
     Candidate,
     Evidence,
     Word,

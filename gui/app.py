@@ -46,7 +46,7 @@ from gui.theme import RESOURCES, Theme
 from gui.updates import Updates, UpdatesDialog
 
 if TYPE_CHECKING:
-    from core.words import Word
+    from core.words.evidence import Word
 
 LATEST_PAINT_SECONDS = 1.0
 # How long a thread computes while another waits for Python. In a paint the window's has to wait

@@ -17,7 +17,7 @@ from gui.word_map import map_layer
 from gui.word_popup import WordPopup
 
 if TYPE_CHECKING:
-    from core.words import Evidence, Word, WordMap
+    from core.words.evidence import Evidence, Word, WordMap
 
 _HOVER_MS = 180
 # Held down, an arrow key passes words by whose maps nobody waits for.

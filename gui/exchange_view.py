@@ -9,14 +9,14 @@ from PySide6.QtCore import QPoint, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QWidget
 
-from core.question import question_about
 from core.transcript import Answer, Ending, Span, without
+from core.words.question import question_about
 from gui.answer_text import AnswerText
 from gui.exchange_body import ExchangeBody
 from gui.theme import Theme
 
 if TYPE_CHECKING:
-    from core.words import Evidence
+    from core.words.evidence import Evidence
 
 _ANSWERING = "Answering…"
 _ENDINGS = {

@@ -38,7 +38,7 @@ from gui.model_thread import ModelThread
 if TYPE_CHECKING:
     from core.model_view import Eye
     from core.trace import Trace
-    from core.words import Evidence, Word, WordMap
+    from core.words.evidence import Evidence, Word, WordMap
     from gui.model_thread import Engine
 
 ANOTHER_TEMPERATURE = 0.7

@@ -5,7 +5,7 @@
 
 `n` captions of each kind of `evidence_cases`, on scenes with known boxes, by the built-in model.
 Prints a table and, with --json, writes it down. With --calibrate it prints the numbers of
-`core/doubt.py` instead; the seeds to measure with are others. Needs `.atlas`, which
+`core/words/doubt.py` instead; the seeds to measure with are others. Needs `.atlas`, which
 `python packaging/train_built_in_model sprites` makes.
 """
 
@@ -32,12 +32,10 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from core import doubt
 from core.engine import Engine
 from core.evidence import DEFAULT_WAY, Said, Way
 from core.open_engine import open_engine
 from core.picture import Picture
-from core.question import question_about
 from core.transcript import (
     BUILT_IN,
     Answer,
@@ -48,7 +46,9 @@ from core.transcript import (
     Sampling,
     Turn,
 )
-from core.words import Evidence, Word
+from core.words import doubt
+from core.words.evidence import Evidence, Word
+from core.words.question import question_about
 from tests.benchmarks.evidence_cases import (
     KINDS,
     PROMPTS,

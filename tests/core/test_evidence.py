@@ -22,7 +22,7 @@ from core.picture import Picture, open_picture
 from core.pixel_values import PAD_COLOUR
 from core.prompt import Tokenizer
 from core.transcript import Answer, Ending, ModelChoice, Request, Sampling, Turn
-from core.words import Evidence, Word
+from core.words.evidence import Evidence, Word
 
 ROOT = Path(__file__).parents[2]
 TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text("utf-8"))

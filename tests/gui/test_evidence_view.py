@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
 from core.picture import Picture
 from core.transcript import Answer, Ending
-from core.words import Candidate, Evidence, Presence, Word, WordMap, split_words
+from core.words.evidence import Candidate, Evidence, Presence, Word, WordMap, split_words
 from gui.main_window import MainWindow
 from gui.theme import Theme
 from gui.word_popup import told_gain, told_presence, told_probability

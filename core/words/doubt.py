@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.words import Word
+from core.words.evidence import Word
 
 # One weight for each of `signs`, and where doubt begins: such that 4 % of what is right in the
 # built-in model's captions of crowded scenes and in captions with something wrong is in doubt, and

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.doubt import doubts
-from core.words import (
+from core.words.doubt import doubts
+from core.words.evidence import (
     Evidence,
     Presence,
     Word,

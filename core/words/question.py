@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.words import Word, is_function_word, split_words
+from core.words.evidence import Word, is_function_word, split_words
 
 # Words with content that name nothing one could look for.
 _NO_THINGS = """
