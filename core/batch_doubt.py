@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.batch_plan import BatchOptions
 from core.errors import AppError, Cancelled, EngineError
 from core.journal import Record
-from core.picture import open_picture
+from core.picture.opening import open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 
 if TYPE_CHECKING:

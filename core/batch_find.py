@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.batch_plan import HAS_CAPTION, BatchOptions, Item, ItemState
-from core.picture import find_pictures
+from core.picture.opening import find_pictures
 from core.sidecar import Existing, decoded
 
 # A mark of UTF-8 and a line's end: what smaller files hold has to be read.

@@ -11,7 +11,7 @@ from typing import Any
 
 from core import export, sidecar
 from core.journal import Record
-from core.picture import Picture
+from core.picture.opening import Picture
 from core.sidecar import Existing
 from core.transcript import Answer, Ending, Request, Sampling, Turn
 from core.wording import filled, to_last_sentence, without_opening

@@ -22,8 +22,8 @@ from PIL import Image
 from core.batch_desk import Desk, Work
 from core.batch_plan import ItemState
 from core.errors import AppError, EngineError, OutOfMemory, StoreError
-from core.model_view import Eye, given_pixels
-from core.picture import Picture, open_picture
+from core.picture.model_view import Eye, given_pixels
+from core.picture.opening import Picture, open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from core.batch_files import existing_caption
 from core.batch_plan import BatchOptions
 from core.batch_run import Answerer
 from core.errors import AppError
-from core.picture import open_picture
+from core.picture.opening import open_picture
 from core.transcript import Ending
 
 PICTURES = 5

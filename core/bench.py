@@ -30,7 +30,7 @@ from core.errors import Cancelled
 from core.loading import furnish, make_room
 from core.model_folder import built_in_model
 from core.open_engine import open_engine, rebuild_buffers
-from core.picture import Picture, open_picture
+from core.picture.opening import Picture, open_picture
 from core.precision import Quantised, quantise
 from core.prompt import Tokenizer
 from core.transcript import Answer, EngineFacts, ModelChoice, Request, Sampling, Turn

@@ -42,8 +42,8 @@ from core.generation import (
     seed_of,
     seeded,
 )
-from core.model_view import Eye
-from core.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
+from core.picture.model_view import Eye
+from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
 from core.prompt import IMAGE_TOKEN_INDEX, STOP_STRING, Inputs, Tokenizer, prepare
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
 from core.words.evidence import Evidence, Presence, Word, WordMap

@@ -19,7 +19,7 @@ from torch.nn import functional
 from core.decoding import DecodeLoop
 from core.errors import Cancelled
 from core.forward import ForwardPass
-from core.model_view import square_of
+from core.picture.model_view import square_of
 from core.prompt import Inputs, Tokenizer
 from core.words.doubt import doubts
 from core.words.evidence import (

@@ -16,7 +16,7 @@ from typing import Any
 
 from core.errors import CheckpointError
 from core.model_safety import read_settings, require_possible, require_safe_folder
-from core.pixel_values import CLIP_MEAN, CLIP_STD
+from core.picture.pixel_values import CLIP_MEAN, CLIP_STD
 from core.transcript import BUILT_IN
 
 

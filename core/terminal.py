@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import batch_terminal, models_terminal
 from core.errors import AppError, Cancelled, CheckpointError
-from core.picture import Picture, find_pictures, open_picture
+from core.picture.opening import Picture, find_pictures, open_picture
 from core.trace import as_json
 from core.transcript import BUILT_IN, DTYPES, Answer, ModelChoice, Request, Sampling, Turn
 

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.errors import AppError, Cancelled
 from core.fit import known_cards
-from core.picture import find_pictures
+from core.picture.opening import find_pictures
 from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary

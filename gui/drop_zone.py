@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.picture import Picture
+from core.picture.opening import Picture
 from gui.elided_label import ElidedLabel
 from gui.empty_page import EmptyPage, ErrorPage
 from gui.model_eye import ModelEye

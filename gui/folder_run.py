@@ -22,7 +22,7 @@ from core.batch_summary import Summary, summary_of
 from core.batch_trial import Tried, drawn, try_first
 from core.errors import AppError, Cancelled
 from core.eta import Pace
-from core.picture import find_pictures
+from core.picture.opening import find_pictures
 from core.wording import Replacement
 from gui.inbox import Inbox
 from gui.model_thread import ModelThread

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.picture import Picture
+from core.picture.opening import Picture
 from core.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
 from gui.elided_label import ElidedLabel
 from gui.line_break import breakable
@@ -31,7 +31,7 @@ from gui.theme import Theme
 from gui.token_flow import TokenFlow
 
 if TYPE_CHECKING:
-    from core.model_view import Eye
+    from core.picture.model_view import Eye
 
 LOOKING = "Looking at what went through the model…"
 _FIRST = QSize(720, 640)
@@ -390,6 +390,6 @@ def _fitted(pixels: Image.Image) -> QImage:
 
 
 def _given(pixels: Image.Image, eye: Eye) -> QImage:
-    from core.model_view import given_pixels
+    from core.picture.model_view import given_pixels
 
     return to_image(given_pixels(pixels, eye))

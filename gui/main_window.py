@@ -32,8 +32,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.model_view import Eye
-from core.picture import PICTURE_SUFFIXES, Picture
+from core.picture.model_view import Eye
+from core.picture.opening import PICTURE_SUFFIXES, Picture
 from core.trace import Trace
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Span, Transcript
 from gui.batch_panel import BatchPanel

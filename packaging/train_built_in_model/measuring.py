@@ -35,7 +35,7 @@ from texts import Exchange
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
-from core.pixel_values import pixel_values
+from core.picture.pixel_values import pixel_values
 from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.transcript import Turn
 

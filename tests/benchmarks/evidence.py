@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from core.engine import Engine
 from core.evidence import DEFAULT_WAY, Said, Way
 from core.open_engine import open_engine
-from core.picture import Picture
+from core.picture.opening import Picture
 from core.transcript import (
     BUILT_IN,
     Answer,

@@ -26,7 +26,7 @@ from PIL import Image
 from core.bench import SIZES, Plan, _random_engine
 from core.engine import Engine
 from core.fit import memory_need
-from core.picture import Picture
+from core.picture.opening import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 
 NEW_TOKENS = 64

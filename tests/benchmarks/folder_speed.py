@@ -35,8 +35,8 @@ from PIL import Image
 from core.batch import Batch
 from core.batch_plan import BatchOptions
 from core.batch_run import OPENERS, Control
-from core.model_view import given_pixels
-from core.picture import Picture, open_picture
+from core.picture.model_view import given_pixels
+from core.picture.opening import Picture, open_picture
 from core.transcript import BUILT_IN, ModelChoice, Request, Sampling, Turn
 
 if TYPE_CHECKING:

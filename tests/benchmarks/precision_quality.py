@@ -33,7 +33,7 @@ from core.forward import forward_pass
 from core.loading import furnish, make_room
 from core.open_engine import open_engine, rebuild_buffers
 from core.passes import Prompt
-from core.picture import Picture
+from core.picture.opening import Picture
 from core.precision import Quantised, quantise
 from core.prompt import IMAGE_TOKEN_INDEX
 from core.transcript import ModelChoice, Request, Sampling, Turn

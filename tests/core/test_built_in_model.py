@@ -16,8 +16,8 @@ import torch
 from core.engine import Engine
 from core.model_folder import built_in_model
 from core.open_engine import open_engine
-from core.picture import open_picture
-from core.pixel_values import pixel_values
+from core.picture.opening import open_picture
+from core.picture.pixel_values import pixel_values
 from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 

@@ -37,7 +37,7 @@ from core.engine import Engine
 from core.errors import OutOfMemory
 from core.fit import memory_need
 from core.open_engine import open_engine
-from core.picture import Picture
+from core.picture.opening import Picture
 from core.precision import QuantisedLinear
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 from tests.support.loading_peak import measure

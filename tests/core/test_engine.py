@@ -8,7 +8,7 @@ import torch
 from transformers import GenerationConfig, LlavaForConditionalGeneration
 
 from core.errors import EngineError, OutOfMemory, PromptError
-from core.picture import Picture
+from core.picture.opening import Picture
 from core.prompt import STOP_STRING
 from core.transcript import Ending, Request, Sampling, Turn
 from tests.support.tiny_llava import TINY

@@ -18,8 +18,8 @@ from core.errors import Cancelled, EngineError, PromptError
 from core.evidence import token_spans
 from core.model_folder import built_in_model
 from core.open_engine import open_engine
-from core.picture import Picture, open_picture
-from core.pixel_values import PAD_COLOUR
+from core.picture.opening import Picture, open_picture
+from core.picture.pixel_values import PAD_COLOUR
 from core.prompt import Tokenizer
 from core.transcript import Answer, Ending, ModelChoice, Request, Sampling, Turn
 from core.words.evidence import Evidence, Word

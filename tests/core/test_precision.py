@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.open_engine import open_engine
-from core.picture import open_picture
+from core.picture.opening import open_picture
 from core.precision import (
     Quantised,
     QuantisedLinear,

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import TextIteratorStreamer
 
 from core.errors import CheckpointError, PromptError
-from core.pixel_values import PAD_COLOUR, pixel_values
+from core.picture.pixel_values import PAD_COLOUR, pixel_values
 from core.prompt import (
     IMAGE_TOKEN_INDEX,
     STOP_STRING,

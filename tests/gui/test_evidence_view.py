@@ -6,7 +6,7 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QGuiApplication, QMouseEven
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
-from core.picture import Picture
+from core.picture.opening import Picture
 from core.transcript import Answer, Ending
 from core.words.evidence import Candidate, Evidence, Presence, Word, WordMap, split_words
 from gui.main_window import MainWindow

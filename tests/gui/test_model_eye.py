@@ -4,9 +4,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
-from core.model_view import Eye
-from core.picture import Picture
-from core.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR
+from core.picture.model_view import Eye
+from core.picture.opening import Picture
+from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR
 from gui.drop_zone import DropZone
 from gui.model_eye import NO_MODEL, OTHER_WAY
 from gui.theme import Theme

@@ -17,7 +17,7 @@ from core.batch import Batch, find_runs
 from core.batch_plan import BatchOptions
 from core.batch_run import Control
 from core.errors import AppError, OutOfMemory
-from core.picture import Picture
+from core.picture.opening import Picture
 from core.sidecar import Existing
 from core.transcript import Answer, Ending, EngineFacts, Request
 

@@ -47,7 +47,7 @@ def given_pixels(pixels: Image.Image, eye: Eye, *, is_one_of_many: bool = False)
     # not to pay.
     import numpy as np
 
-    from core.pixel_values import padded_square, pixel_values
+    from core.picture.pixel_values import padded_square, pixel_values
 
     if is_one_of_many:
         return padded_square(pixels, eye.image_size, threads=1)

@@ -5,7 +5,7 @@ viewer shows: turned by its EXIF orientation, in sRGB, on white where it is see-
 bits a channel. Everything here may be called from any thread.
 
 Memory is bounded by what is kept, not by what the file holds: JPEG is decoded at a fraction,
-and other giants a band at a time (`core/bands.py`).
+and other giants a band at a time (`core/picture/strips.py`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import BinaryIO
 from PIL import Image
 
 from core.errors import PictureError
-from core.picture_file import decoded
-from core.picture_format import HEAD_BYTES, PICTURE_FORMATS, format_of
+from core.picture.decode import decoded
+from core.picture.format import HEAD_BYTES, PICTURE_FORMATS, format_of
 
 # fmt: off
 PICTURE_SUFFIXES = (

@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 from PIL import Image, ImageChops, ImageFile
 
-from core.bands import bands_of
 from core.errors import PictureError
-from core.pixels import on_white, plain
+from core.picture.colour import on_white, plain
+from core.picture.strips import bands_of
 
 LARGEST_PIXELS = 30_000 * 30_000
 """What a file may hold. Above it, a few bytes can claim any amount of memory."""

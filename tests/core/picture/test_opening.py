@@ -18,9 +18,9 @@ import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from core.errors import PictureError
-from core.picture import PICTURE_SUFFIXES, find_pictures, is_picture, open_picture
+from core.picture.opening import PICTURE_SUFFIXES, find_pictures, is_picture, open_picture
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 # Left half, right half.
 RED, BLUE = (200, 30, 40), (20, 60, 210)
@@ -481,10 +481,10 @@ def test_giant_read_in_bands_is_the_picture_read_whole(monkeypatch, kind, mode, 
     image = image or smooth.convert(mode)
     monkeypatch.setattr("PIL.TiffImagePlugin.STRIP_SIZE", 937 * 3 * 32)
     data = data_of(image, kind, **options)
-    monkeypatch.setattr("core.picture_file.KEPT_PIXELS", 300 * 200)
+    monkeypatch.setattr("core.picture.decode.KEPT_PIXELS", 300 * 200)
     whole = np.asarray(open_picture(data).pixels).astype(int)
-    monkeypatch.setattr("core.picture_file._BANDED_PIXELS", 0)
-    monkeypatch.setattr("core.bands._BAND_BYTES", 937 * 4 * 50)
+    monkeypatch.setattr("core.picture.decode._BANDED_PIXELS", 0)
+    monkeypatch.setattr("core.picture.strips._BAND_BYTES", 937 * 4 * 50)
     banded = np.asarray(open_picture(data).pixels).astype(int)
     assert np.abs(whole - banded).max() <= 1
 
@@ -494,10 +494,10 @@ def test_giant_tiff_in_tiles_is_read_in_bands(monkeypatch, order):
     rng = np.random.default_rng(5)
     image = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).resize((600, 440))
     data = tiled_tiff(image, 64, order)
-    monkeypatch.setattr("core.picture_file.KEPT_PIXELS", 150 * 110)
+    monkeypatch.setattr("core.picture.decode.KEPT_PIXELS", 150 * 110)
     whole = np.asarray(open_picture(data).pixels).astype(int)
-    monkeypatch.setattr("core.picture_file._BANDED_PIXELS", 0)
-    monkeypatch.setattr("core.bands._BAND_BYTES", 1)
+    monkeypatch.setattr("core.picture.decode._BANDED_PIXELS", 0)
+    monkeypatch.setattr("core.picture.strips._BAND_BYTES", 1)
     banded = np.asarray(open_picture(data).pixels).astype(int)
     assert np.abs(whole - banded).max() <= 1
     assert np.abs(banded - np.asarray(image.resize((150, 110)))).mean() < 5
@@ -554,7 +554,7 @@ def peak_mebibytes(path):
     done = python(f"""
         import resource
         from pathlib import Path
-        from core.picture import open_picture
+        from core.picture.opening import open_picture
         from PIL import Image
         import io
         small = io.BytesIO(); Image.new("RGB", (9, 9)).save(small, "PNG")
@@ -661,7 +661,7 @@ def test_unreadable_file_says_so():
             import os
             from pathlib import Path
             from PIL import Image, ImageCms
-            from core.picture import find_pictures, open_picture
+            from core.picture.opening import find_pictures, open_picture
             if os.geteuid() == 0:
                 os.setuid(65534)
             print(find_pictures([Path({name!r})]))
