@@ -24,7 +24,7 @@ from PIL import Image
 from torch.nn import functional
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-from core.device import choose_device, choose_dtype, device_name, require_memory, weight_bits
+from core.device.choice import choose_device, choose_dtype, device_name, require_memory, weight_bits
 from core.engine import Engine
 from core.errors import Cancelled
 from core.loading import furnish, make_room

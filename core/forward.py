@@ -22,7 +22,7 @@ from torch.nn import functional
 from torch.nn.attention.bias import causal_lower_right
 from transformers import LlavaForConditionalGeneration
 
-from core.fit import LENGTH_STEP
+from core.device.memory import LENGTH_STEP
 from core.graphs import Beside, Graph, Told, captured, forked
 from core.kernels import Kernels, Shape, kernels
 from core.matrices import DecoderLayer, Matrix, Speller, layer_bits

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from transformers import StoppingCriteria, TextIteratorStreamer
 
-from core.device import is_out_of_memory, lower_precision, out_of_memory
+from core.device.choice import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import AppError, EngineError
 from core.transcript import Request, Sampling
 

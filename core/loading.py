@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.device import is_out_of_memory, lower_precision, out_of_memory
+from core.device.choice import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import Cancelled
 from core.precision import (
     Quantised,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from core.catalogue import offer_of, offers
+from core.device.memory import PRECISIONS, cards, free_memory, memory_need
 from core.errors import AppError, CheckpointError
-from core.fit import PRECISIONS, cards, free_memory, memory_need
 from core.hub import Found
 from core.hub_listing import is_revision, is_settings, sees_and_speaks, wanted_files
 from core.hub_place import (

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from core.access_token import AccessToken
+from core.device.memory import PRECISIONS
 from core.errors import AppError, Cancelled
 from core.eta import gigabytes, spoken
-from core.fit import PRECISIONS
 from core.hub import Hub, Progress, fetch, known, look_up
 from core.model_files import check_model, remove_model
 from core.model_list import (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from core.adapter import TRAINED_WHOLE, from_trained_whole, merge
-from core.device import (
+from core.device.choice import (
     choose_device,
     choose_dtype,
     device_name,
@@ -23,14 +23,14 @@ from core.device import (
     require_fit,
     weight_bits,
 )
+from core.device.memory import cards, free_memory, memory_need
+from core.device.offload import Shares, shares, spread
 from core.errors import Cancelled, CheckpointError, OutOfMemory
-from core.fit import cards, free_memory, memory_need
 from core.loading import load_weights
 from core.model_folder import Checkpoint, find_folder, read_checkpoint, read_config
 from core.model_folder import built_in_model as built_in_model
 from core.model_safety import read_settings, require_layers_in
 from core.prompt import Tokenizer
-from core.spread import Shares, shares, spread
 from core.transcript import BUILT_IN, EngineFacts, ModelChoice
 from core.weights import (
     Source,
@@ -187,7 +187,7 @@ def _open_chat_engine(
 
 
 def _precision(dtype: torch.dtype, bits: int | None) -> str:
-    """As `core.fit` calls it."""
+    """As `core.device.memory` calls it."""
     return f"{bits}-bit" if bits else "float32" if dtype.itemsize == 4 else "16-bit"
 
 

@@ -22,8 +22,8 @@ from PySide6.QtCore import QEvent, QObject, QSocketNotifier, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
+from core.device.memory import known_cards
 from core.errors import AppError, Cancelled
-from core.fit import known_cards
 from core.picture.opening import find_pictures
 from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings

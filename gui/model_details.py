@@ -22,9 +22,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.device.memory import PRECISIONS
 from core.errors import AppError, HubError, OutOfMemory
 from core.eta import gigabytes, spoken
-from core.fit import PRECISIONS
 from core.hub import Progress
 from core.model_list import Entry, Room, Where
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.fit import Card
+from core.device.memory import Card
 from core.settings import Settings
 
 _CONTROL_SIZE = (184, 30)

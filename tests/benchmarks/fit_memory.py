@@ -1,4 +1,4 @@
-"""What `core.fit` says a 7B takes on a graphics card, beside the most that it then took.
+"""What `core.device.memory` says a 7B takes on a graphics card, beside the most that it then took.
 
     python tests/benchmarks/fit_memory.py [--dtypes 16-bit,8-bit,4-bit] [--slots 1,64]
 
@@ -24,8 +24,8 @@ import torch
 from PIL import Image
 
 from core.bench import SIZES, Plan, _random_engine
+from core.device.memory import memory_need
 from core.engine import Engine
-from core.fit import memory_need
 from core.picture.opening import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 

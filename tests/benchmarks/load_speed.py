@@ -27,7 +27,7 @@ import torch
 from transformers import LlavaForConditionalGeneration
 
 from core.bench import SIZES, Sizes, _config
-from core.device import choose_device, device_name
+from core.device.choice import choose_device, device_name
 from core.model_folder import built_in_model
 from core.open_engine import open_engine
 from core.prompt import Tokenizer

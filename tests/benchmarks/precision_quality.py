@@ -27,7 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.bench import SIZES, _config, _fill_randomly
-from core.device import choose_device, choose_dtype, device_name, weight_bits
+from core.device.choice import choose_device, choose_dtype, device_name, weight_bits
 from core.engine import Engine
 from core.forward import forward_pass
 from core.loading import furnish, make_room

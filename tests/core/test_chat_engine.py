@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from core.device.memory import memory_need
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, PromptError
-from core.fit import memory_need
 from core.open_engine import open_engine
 from core.picture.opening import Picture
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
@@ -299,7 +299,7 @@ def test_too_little_memory_is_said_with_the_precision_that_fits(opened, chat_fol
     stored = load_file(chat_folders["gemma3"] / "model.safetensors").values()
     parameters = sum(tensor.numel() for tensor in stored)
     enough = memory_need(config, "16-bit", device="cpu", parameters=parameters).total
-    monkeypatch.setattr("core.device.free_memory", lambda device: enough)
+    monkeypatch.setattr("core.device.choice.free_memory", lambda device: enough)
     with pytest.raises(OutOfMemory, match=r"In float32 .* Load it in 16 bits") as raised:
         opened(chat_folders["gemma3"])
     assert raised.value.precision == "16-bit"

@@ -27,15 +27,15 @@ else:
 
 from PIL import Image
 
-from core import device as device_module
 from core import open_engine as checkpoint_module
 from core import terminal
 from core.batch import Batch
 from core.batch_plan import BatchOptions
 from core.batch_run import Control
+from core.device import choice as device_module
+from core.device.memory import memory_need
 from core.engine import Engine
 from core.errors import OutOfMemory
-from core.fit import memory_need
 from core.open_engine import open_engine
 from core.picture.opening import Picture
 from core.precision import QuantisedLinear

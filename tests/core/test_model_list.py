@@ -19,8 +19,8 @@ from keyring.backends import fail
 
 from core.access_token import AccessToken
 from core.catalogue import offer_of, offers
+from core.device.memory import PRECISIONS
 from core.errors import Cancelled, HubError
-from core.fit import PRECISIONS
 from core.hub import Hub, fetch, known
 from core.hub_place import RECORD, CachePlace, HubFile, Record
 from core.model_files import check_model, move_model, remove_model

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.device import choose_dtype
+from core.device.choice import choose_dtype
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.model_folder import read_checkpoint
 from core.open_engine import open_engine
@@ -215,7 +215,7 @@ def test_missing_graphics_card_is_an_error(tiny_original_layout):
 
 
 def test_too_little_memory_is_said_before_loading(opened, tiny_original_layout, monkeypatch):
-    monkeypatch.setattr("core.device.free_memory", lambda device: 100_000)
+    monkeypatch.setattr("core.device.choice.free_memory", lambda device: 100_000)
     stages = []
     with pytest.raises(OutOfMemory, match=r"needs 0\.3 GB .* 0\.0 GB are free\. Close"):
         opened(tiny_original_layout, on_progress=lambda fraction, stage: stages.append(stage))

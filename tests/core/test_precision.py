@@ -183,7 +183,7 @@ def said(engine, picture, sampling=GREEDY):
 @pytest.fixture
 def computes_in_float32(monkeypatch):
     """On every processor and for few rows too, so that two ways of computing round alike."""
-    monkeypatch.setattr("core.device._multiplies_bfloat16", lambda: False)
+    monkeypatch.setattr("core.device.choice._multiplies_bfloat16", lambda: False)
     monkeypatch.setattr("core.precision._FEW_ROWS", 0)
 
 

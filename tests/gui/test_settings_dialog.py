@@ -4,7 +4,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QDialogButtonBox
 
-from core.fit import Card
+from core.device.memory import Card
 from core.settings import Settings
 from gui.settings_dialog import SettingsDialog
 

@@ -110,7 +110,7 @@ def cards() -> tuple[Card, ...]:
     """The CUDA cards here. Imports torch, so the first call takes seconds."""
     import torch
 
-    from core.card import is_cuda_available
+    from core.device.card import is_cuda_available
 
     if not is_cuda_available():
         return ()

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from core.device.memory import PRECISIONS, MemoryNeed, memory_need, precision_that_fits
 from core.errors import CheckpointError
-from core.fit import PRECISIONS, MemoryNeed, memory_need, precision_that_fits
 from core.model_folder import built_in_model
 
 # The part of llava-hf/llava-1.5-7b-hf's config.json that sizes depend on: it leaves Llama's and
@@ -96,7 +96,7 @@ def test_settings_that_no_model_can_have_are_refused(name, value):
 
 def test_need_is_told_without_torch():
     code = (
-        "import sys; from core.fit import memory_need, free_memory; "
+        "import sys; from core.device.memory import memory_need, free_memory; "
         "memory_need({}, '16-bit'); free_memory('cpu'); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from core.fit import Card, MemoryNeed
+from core.device.memory import Card, MemoryNeed
 
 Shares = dict[int | str, int]
 """Bytes that weights may take, by the number of the card, and "cpu"."""

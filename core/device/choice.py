@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from core.card import card_trouble, is_cuda_available
+from core.device.card import card_trouble, is_cuda_available
+from core.device.memory import PRECISIONS, memory_need, precision_that_fits
 from core.errors import CheckpointError, OutOfMemory
-from core.fit import PRECISIONS, memory_need, precision_that_fits
 from core.transcript import DTYPES
 
 # Weights and, beside them, room for the cache of keys and values and for what is computed.
@@ -69,7 +69,7 @@ def weight_bits(name: str) -> int | None:
 
 
 def lower_precision(precision: str) -> str | None:
-    """The next of `core.fit.PRECISIONS` below one of them or a dtype; None below the last."""
+    """The next of `core.device.memory.PRECISIONS` below one of them or a dtype; None below the last."""
     return {"8-bit": "4-bit", "4-bit": None}.get(precision, "8-bit")
 
 
@@ -119,7 +119,7 @@ def require_fit(
 ) -> None:
     """Raises OutOfMemory when a model of these settings has no room on `device` with an answer.
 
-    The error names the precision that would have, of `core.fit.PRECISIONS`.
+    The error names the precision that would have, of `core.device.memory.PRECISIONS`.
     """
     free = free_memory(device)
     how: dict[str, Any] = {"device": device.type, "parameters": parameters}
@@ -169,7 +169,7 @@ def out_of_memory(
 ) -> OutOfMemory:
     """What to say when memory is used up; `failure` tells how much was wanted.
 
-    `lower` is the precision of `core.fit.PRECISIONS` to load the model in instead.
+    `lower` is the precision of `core.device.memory.PRECISIONS` to load the model in instead.
     """
     wanted = _WANTED.search(str(failure or ""))
     free = free_memory(device)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from core.card import card_trouble, driver_trouble, kernel_trouble
+from core.device.card import card_trouble, driver_trouble, kernel_trouble
 
 BUILD = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100a", "sm_120", "compute_120"]
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from core.fit import Card, MemoryNeed
-from core.spread import placed, shares, told
+from core.device.memory import Card, MemoryNeed
+from core.device.offload import placed, shares, told
 
 NEED = MemoryNeed(weights=14, cache=2, activations=1, overhead=1)
 
