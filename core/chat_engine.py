@@ -22,10 +22,10 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from core.banned_words import BannedWords, vocabulary_bytes
 from core.chat_model import render
 from core.errors import AppError, EngineError, PromptError
-from core.generation import (
+from core.generation.banned_words import BannedWords, vocabulary_bytes
+from core.generation.streaming import (
     Pieces,
     Run,
     Stop,

@@ -26,11 +26,11 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from core.banned_words import BannedWords, vocabulary_bytes
 from core.decoding import DecodeLoop, Job, decode_loop
 from core.errors import AppError, EngineError, PromptError
 from core.evidence import Examiner, Said
-from core.generation import (
+from core.generation.banned_words import BannedWords, vocabulary_bytes
+from core.generation.streaming import (
     Pieces,
     Run,
     Stop,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.banned_words import BannedWords, vocabulary_bytes
+from core.generation.banned_words import BannedWords, vocabulary_bytes
 from core.transcript import Request, Sampling, Turn
 
 PIECES = ["<unk>", "▁", "▁cat", "cat", "c", "▁c", "at", "alogue", "▁catalogue", "s", ".", "▁Cat",
