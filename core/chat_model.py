@@ -30,8 +30,8 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils import logging
 
 from core.errors import Cancelled, CheckpointError
+from core.llava.quantized import QuantisedLinear, quantise, reorder_for_processor
 from core.model_safety import read_settings, require_layers_in
-from core.precision import QuantisedLinear, quantise, reorder_for_processor
 from core.weights import open_shard, reading, weight_files
 
 # What a config.json could use to have transformers fetch kernels, read other files, or change

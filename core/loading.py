@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from core.device.choice import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import Cancelled
-from core.precision import (
+from core.llava.quantized import (
     Quantised,
     QuantisedLinear,
     bits_of,

@@ -26,11 +26,11 @@ from core.device.choice import (
 from core.device.memory import cards, free_memory, memory_need
 from core.device.offload import Shares, shares, spread
 from core.errors import Cancelled, CheckpointError, OutOfMemory
+from core.llava.prompt import Tokenizer
 from core.loading import load_weights
 from core.model_folder import Checkpoint, find_folder, read_checkpoint, read_config
 from core.model_folder import built_in_model as built_in_model
 from core.model_safety import read_settings, require_layers_in
-from core.prompt import Tokenizer
 from core.transcript import BUILT_IN, EngineFacts, ModelChoice
 from core.weights import (
     Source,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
 
     from core.chat_model import ChatModel
-    from core.engine import Engine
+    from core.llava.engine import Engine
 
 _END_BYTES = 2**16
 
@@ -70,7 +70,7 @@ def open_engine(
 
     # Seconds at the first time, so what is wrong with the folder has been said before.
     on_progress(0.02, "Starting transformers")
-    from core.engine import Engine
+    from core.llava.engine import Engine
 
     require_layers_in(folder, config, count_tensors(checkpoint.folder))
     if checkpoint.tower:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from core import batch_terminal, models_terminal
 from core.errors import AppError, Cancelled, CheckpointError
+from core.llava.trace import as_json
 from core.picture.opening import Picture, find_pictures, open_picture
-from core.trace import as_json
 from core.transcript import BUILT_IN, DTYPES, Answer, ModelChoice, Request, Sampling, Turn
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.llava.engine import Engine
 
 PROMPT = "Please describe this image in detail."
 

@@ -21,8 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.llava.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
 from core.picture.opening import Picture
-from core.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
 from gui.elided_label import ElidedLabel
 from gui.line_break import breakable
 from gui.patch_figure import PatchFigure

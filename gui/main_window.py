@@ -32,9 +32,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.llava.trace import Trace
 from core.picture.model_view import Eye
 from core.picture.opening import PICTURE_SUFFIXES, Picture
-from core.trace import Trace
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Span, Transcript
 from gui.batch_panel import BatchPanel
 from gui.drop_zone import DropZone

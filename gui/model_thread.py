@@ -35,7 +35,7 @@ from core.transcript import (
 )
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.llava.engine import Engine
 
 FRAME_MS = 16
 PATIENCE_SECONDS = 5.0

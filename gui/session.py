@@ -36,8 +36,8 @@ from core.transcript import (
 from gui.model_thread import ModelThread
 
 if TYPE_CHECKING:
+    from core.llava.trace import Trace
     from core.picture.model_view import Eye
-    from core.trace import Trace
     from core.words.evidence import Evidence, Word, WordMap
     from gui.model_thread import Engine
 

@@ -63,7 +63,7 @@ def test_window_module_knows_of_core_what_it_needs_to(name):
     assert not all_imports(path) & set(HEAVY)
     known = path.read_text(encoding="utf-8")
     if name != "gui.model_thread":
-        assert "core.engine" not in known
+        assert "core.llava.engine" not in known
         assert "core.open_engine" not in known
     allowed = ("app", "session", "folder_run", "self_test", "model_shelf", "model_care")
     if name.removeprefix("gui.") not in allowed:

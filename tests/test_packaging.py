@@ -173,7 +173,7 @@ def test_every_module_of_ours_is_named_to_pyinstaller(packaging):
     import bundle
 
     modules = bundle.own_modules()
-    assert {"core.engine", "core.terminal", "gui.app", "gui.self_test"} <= set(modules)
+    assert {"core.llava.engine", "core.terminal", "gui.app", "gui.self_test"} <= set(modules)
     assert all((ROOT / Path(*name.split("."))).with_suffix(".py").is_file() for name in modules)
 
 
@@ -210,7 +210,7 @@ def test_what_is_left_out_has_a_reason_and_its_bytes(packaging):
         ("resources/built_in_model/model.safetensors", True),
         ("onlooker-0.1.0.dist-info/METADATA", True),
         ("onlooker-0.1.0.dist-info/direct_url.json", False),
-        ("core/kernels.cu", True),
+        ("core/llava/kernels.cu", True),
         ("nvidia/cu13/lib/libnvrtc.so.13", True),
         ("nvidia/cu13/lib/libnvrtc-builtins.so.13.0", True),
         ("nvidia/cu13/lib/libnvrtc.alt.so.13", False),

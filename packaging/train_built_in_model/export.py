@@ -25,7 +25,7 @@ from transformers import (
     LlavaForConditionalGeneration,
 )
 
-from core.prompt import SYSTEM
+from core.llava.prompt import SYSTEM
 
 MOST_BYTES = 32_000_000
 SHARD = "13MB"
@@ -164,7 +164,7 @@ def write_companions(tokenizer: Path, folder: Path) -> None:
 
 
 def fast_tokenizer(model: Path) -> FastTokenizer:
-    """The same pieces for plain transformers; `core.prompt` itself reads tokenizer.model."""
+    """The same pieces for plain transformers; `core.llava.prompt` itself reads tokenizer.model."""
     pieces = SentencePieceProcessor(model_file=str(model))
     names = [pieces.id_to_piece(number) for number in range(pieces.get_piece_size())]
     vocabulary = {piece: number for number, piece in enumerate(names)}

@@ -1,7 +1,7 @@
 """Measures a model folder on fresh scenes, by the very ids and pixels that the app uses.
 
 Every scene is drawn from the given seed, painted at 672 pixels, half of them stored as JPEG,
-padded and scaled by `core.prompt`, and answered greedily by transformers' own `generate`.
+padded and scaled by `core.llava.prompt`, and answered greedily by transformers' own `generate`.
 Printed words are ones that training never shows.
 """
 
@@ -35,8 +35,8 @@ from texts import Exchange
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
+from core.llava.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.picture.pixel_values import pixel_values
-from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.transcript import Turn
 
 SIDE = 672

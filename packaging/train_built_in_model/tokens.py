@@ -1,4 +1,4 @@
-"""The tokenizer, and conversations as ids: the very ones that `core.prompt` makes in the app."""
+"""The tokenizer, and conversations as ids: the very ones that `core.llava.prompt` makes in the app."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scenes import draw_scene
 from sprites import sprite_facts
 from texts import Exchange
 
-from core.prompt import IMAGE_TOKEN_INDEX, SYSTEM, Tokenizer, conversation, input_ids
+from core.llava.prompt import IMAGE_TOKEN_INDEX, SYSTEM, Tokenizer, conversation, input_ids
 from core.transcript import Turn
 
 PIECES = 4064
@@ -63,7 +63,7 @@ def train_tokenizer(folder: Path, seed: int = 7, scenes: int = 6000) -> None:
 
 
 def tokenizer_settings() -> dict[str, object]:
-    """tokenizer_config.json; `legacy` decides what follows `</s>` (see core.prompt)."""
+    """tokenizer_config.json; `legacy` decides what follows `</s>` (see core.llava.prompt)."""
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "legacy": True,
@@ -111,7 +111,7 @@ class Encoded:
 
 
 class Encoder:
-    """Conversations as ids, quickly; `check` compares with `core.prompt.input_ids`."""
+    """Conversations as ids, quickly; `check` compares with `core.llava.prompt.input_ids`."""
 
     def __init__(self, folder: Path):
         self.tokenizer = Tokenizer.load(folder)

@@ -32,8 +32,8 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from core.engine import Engine
-from core.evidence import DEFAULT_WAY, Said, Way
+from core.llava.engine import Engine
+from core.llava.evidence import DEFAULT_WAY, Said, Way
 from core.open_engine import open_engine
 from core.picture.opening import Picture
 from core.transcript import (

@@ -40,7 +40,7 @@ from core.picture.opening import Picture, open_picture
 from core.transcript import BUILT_IN, ModelChoice, Request, Sampling, Turn
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.llava.engine import Engine
 
 PROMPT = "Please describe this image in detail."
 # For each, how many files differ in nothing but their contrast.

@@ -28,9 +28,9 @@ from transformers import LlavaForConditionalGeneration
 
 from core.bench import SIZES, Sizes, _config
 from core.device.choice import choose_device, device_name
+from core.llava.prompt import Tokenizer
 from core.model_folder import built_in_model
 from core.open_engine import open_engine
-from core.prompt import Tokenizer
 from core.transcript import ModelChoice
 
 SHARDS = 3
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     # What is imported on the way is no part of loading.
-    for module in ("core.engine", "transformers.models.llava.modeling_llava"):
+    for module in ("core.llava.engine", "transformers.models.llava.modeling_llava"):
         import_module(module)
     device = choose_device(options.device)
     torch.ones(1, device=device).half().float()

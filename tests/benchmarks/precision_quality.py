@@ -28,14 +28,14 @@ from torch import Tensor
 
 from core.bench import SIZES, _config, _fill_randomly
 from core.device.choice import choose_device, choose_dtype, device_name, weight_bits
-from core.engine import Engine
-from core.forward import forward_pass
+from core.llava.engine import Engine
+from core.llava.forward import forward_pass
+from core.llava.passes import Prompt
+from core.llava.prompt import IMAGE_TOKEN_INDEX
+from core.llava.quantized import Quantised, quantise
 from core.loading import furnish, make_room
 from core.open_engine import open_engine, rebuild_buffers
-from core.passes import Prompt
 from core.picture.opening import Picture
-from core.precision import Quantised, quantise
-from core.prompt import IMAGE_TOKEN_INDEX
 from core.transcript import ModelChoice, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]

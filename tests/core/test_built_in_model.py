@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from core.engine import Engine
+from core.llava.engine import Engine
+from core.llava.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.model_folder import built_in_model
 from core.open_engine import open_engine
 from core.picture.opening import open_picture
 from core.picture.pixel_values import pixel_values
-from core.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]

@@ -34,11 +34,11 @@ from core.batch_plan import BatchOptions
 from core.batch_run import Control
 from core.device import choice as device_module
 from core.device.memory import memory_need
-from core.engine import Engine
 from core.errors import OutOfMemory
+from core.llava.engine import Engine
+from core.llava.quantized import QuantisedLinear
 from core.open_engine import open_engine
 from core.picture.opening import Picture
-from core.precision import QuantisedLinear
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 from tests.support.loading_peak import measure
 from tests.support.tiny_chat import FAMILIES, write_chat_model

@@ -40,7 +40,7 @@ def _main(folder: str, device: str, dtype: str) -> None:
     from core.transcript import ModelChoice
 
     # What is imported on the way is no part of loading either.
-    for module in ("core.engine", "transformers.models.clip.modeling_clip"):
+    for module in ("core.llava.engine", "transformers.models.clip.modeling_clip"):
         import_module(module)
     import_module("transformers.models.llava.modeling_llava")
     if device != "cpu":  # Its context is no part of loading.

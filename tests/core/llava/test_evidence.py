@@ -13,18 +13,18 @@ import pytest
 import torch
 from PIL import Image
 
-from core.engine import Engine
 from core.errors import Cancelled, EngineError, PromptError
-from core.evidence import token_spans
+from core.llava.engine import Engine
+from core.llava.evidence import token_spans
+from core.llava.prompt import Tokenizer
 from core.model_folder import built_in_model
 from core.open_engine import open_engine
 from core.picture.opening import Picture, open_picture
 from core.picture.pixel_values import PAD_COLOUR
-from core.prompt import Tokenizer
 from core.transcript import Answer, Ending, ModelChoice, Request, Sampling, Turn
 from core.words.evidence import Evidence, Word
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text("utf-8"))
 NEVER = threading.Event()
 

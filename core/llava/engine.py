@@ -26,9 +26,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from core.decoding import DecodeLoop, Job, decode_loop
 from core.errors import AppError, EngineError, PromptError
-from core.evidence import Examiner, Said
 from core.generation.banned_words import BannedWords, vocabulary_bytes
 from core.generation.streaming import (
     Pieces,
@@ -42,9 +40,11 @@ from core.generation.streaming import (
     seed_of,
     seeded,
 )
+from core.llava.decoding import DecodeLoop, Job, decode_loop
+from core.llava.evidence import Examiner, Said
+from core.llava.prompt import IMAGE_TOKEN_INDEX, STOP_STRING, Inputs, Tokenizer, prepare
 from core.picture.model_view import Eye
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
-from core.prompt import IMAGE_TOKEN_INDEX, STOP_STRING, Inputs, Tokenizer, prepare
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
 from core.words.evidence import Evidence, Presence, Word, WordMap
 from core.words.question import absent_questions, question_about
@@ -258,7 +258,7 @@ class Engine:
         )
 
     def trace(self, request: Request, answer: Answer) -> dict[str, Any]:
-        """What went through the pipeline for `answer`, as JSON; `core.trace` writes it down.
+        """What went through the pipeline for `answer`, as JSON; `core.llava.trace` writes it down.
 
         The stages before the first token are run once more, for their times. `answer` may come
         from the store, without its ids; they are then those of its text.

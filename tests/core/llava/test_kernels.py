@@ -1,4 +1,4 @@
-"""Our CUDA kernels beside the same in float64; also `python -m tests.core.test_kernels`."""
+"""Our CUDA kernels beside the same in float64; also `python -m tests.core.llava.test_kernels`."""
 
 import sys
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from core.kernels import Kernels, Shape, kernels
-from core.operations import TorchOperations
-from core.precision import Quantised, quantise
+from core.llava.kernels import Kernels, Shape, kernels
+from core.llava.operations import TorchOperations
+from core.llava.quantized import Quantised, quantise
 
 if __name__ != "__main__":
     import pytest

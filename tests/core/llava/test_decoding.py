@@ -18,10 +18,10 @@ from transformers import (
     LlavaForConditionalGeneration,
 )
 
-from core.decoding import DecodeLoop, Job, decode_loop
-from core.forward import forward_pass
-from core.passes import Prompt
-from core.prompt import IMAGE_TOKEN_INDEX, Inputs
+from core.llava.decoding import DecodeLoop, Job, decode_loop
+from core.llava.forward import forward_pass
+from core.llava.passes import Prompt
+from core.llava.prompt import IMAGE_TOKEN_INDEX, Inputs
 from core.transcript import Ending, Sampling
 
 IMAGE_TOKENS = 9

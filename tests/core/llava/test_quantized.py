@@ -13,9 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from core.errors import Cancelled, CheckpointError, OutOfMemory
-from core.open_engine import open_engine
-from core.picture.opening import open_picture
-from core.precision import (
+from core.llava.quantized import (
     Quantised,
     QuantisedLinear,
     joined,
@@ -24,6 +22,8 @@ from core.precision import (
     quantise,
     reorder_for_processor,
 )
+from core.open_engine import open_engine
+from core.picture.opening import open_picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from tests.support.loading_peak import measure
 from tests.support.tiny_llava import (
@@ -33,7 +33,7 @@ from tests.support.tiny_llava import (
     write_transformers_layout,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SAMPLES = ROOT / "resources" / "samples"
 TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text("utf-8"))
 DESCRIBE = next(
@@ -149,7 +149,7 @@ def test_linear_of_a_large_matrix_is_the_same_in_parts(monkeypatch):
     linear = QuantisedLinear(quantise(random_matrix(100, 64), 4))
     states = random_matrix(200, 64)
     whole = linear(states)
-    monkeypatch.setattr("core.precision._PART_BYTES", 32 * 64 * 4)
+    monkeypatch.setattr("core.llava.quantized._PART_BYTES", 32 * 64 * 4)
     assert torch.allclose(linear(states), whole, atol=1e-6)
 
 
@@ -184,7 +184,7 @@ def said(engine, picture, sampling=GREEDY):
 def computes_in_float32(monkeypatch):
     """On every processor and for few rows too, so that two ways of computing round alike."""
     monkeypatch.setattr("core.device.choice._multiplies_bfloat16", lambda: False)
-    monkeypatch.setattr("core.precision._FEW_ROWS", 0)
+    monkeypatch.setattr("core.llava.quantized._FEW_ROWS", 0)
 
 
 @pytest.mark.usefixtures("computes_in_float32")

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.precision import Quantised
+from core.llava.quantized import Quantised
 
 log = logging.getLogger(__name__)
 

@@ -23,14 +23,14 @@ from torch.nn.attention.bias import causal_lower_right
 from transformers import LlavaForConditionalGeneration
 
 from core.device.memory import LENGTH_STEP
-from core.graphs import Beside, Graph, Told, captured, forked
-from core.kernels import Kernels, Shape, kernels
-from core.matrices import DecoderLayer, Matrix, Speller, layer_bits
-from core.operations import TorchOperations
-from core.passes import Chosen, Prompt, Rows
-from core.precision import QuantisedLinear
-from core.prompt import IMAGE_TOKEN_INDEX
-from core.vision import VisionTower
+from core.llava.cuda_graphs import Beside, Graph, Told, captured, forked
+from core.llava.kernels import Kernels, Shape, kernels
+from core.llava.linear import DecoderLayer, Matrix, Speller, layer_bits
+from core.llava.operations import TorchOperations
+from core.llava.passes import Chosen, Prompt, Rows
+from core.llava.prompt import IMAGE_TOKEN_INDEX
+from core.llava.quantized import QuantisedLinear
+from core.llava.vision import VisionTower
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,7 @@ from PIL import Image
 from transformers import TextIteratorStreamer
 
 from core.errors import CheckpointError, PromptError
-from core.picture.pixel_values import PAD_COLOUR, pixel_values
-from core.prompt import (
+from core.llava.prompt import (
     IMAGE_TOKEN_INDEX,
     STOP_STRING,
     SYSTEM,
@@ -22,10 +21,11 @@ from core.prompt import (
     input_ids,
     prepare,
 )
+from core.picture.pixel_values import PAD_COLOUR, pixel_values
 from core.transcript import Turn
 from tests.support.tiny_llava import write_fast_tokenizer, write_tokenizer
 
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden"
+GOLDEN = Path(__file__).parents[4] / "shared" / "golden"
 TEXT = (
     "The image features a man with a skateboard and a dog, either walking down the street "
     "together or crossing the street while holding hands with the dog on a leash. The man "

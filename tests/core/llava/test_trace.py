@@ -1,7 +1,7 @@
 import json
 import threading
 
-from core.trace import as_json, as_markdown, shown_bytes, shown_seconds
+from core.llava.trace import as_json, as_markdown, shown_bytes, shown_seconds
 from core.transcript import Request, Sampling, Turn
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.matrices import Matrix, Speller
+from core.llava.linear import Matrix, Speller
 
 
 @pytest.fixture(params=[1, 2])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from core.matrices import DecoderLayer
+from core.llava.linear import DecoderLayer
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,9 +22,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from core.forward import ForwardPass, forward_pass
-from core.passes import Chosen, Prompt
-from core.prompt import IMAGE_TOKEN_INDEX, Inputs
+from core.llava.forward import ForwardPass, forward_pass
+from core.llava.passes import Chosen, Prompt
+from core.llava.prompt import IMAGE_TOKEN_INDEX, Inputs
 from core.transcript import Ending, Sampling
 
 GREEDY = Sampling()

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.kernels import Kernels
-from core.precision import Quantised, QuantisedLinear, joined, neighbours
+from core.llava.kernels import Kernels
+from core.llava.quantized import Quantised, QuantisedLinear, joined, neighbours
 
 # Few rows in float32 by a matrix of 256 to 4,096: from the other side 1.0 to 4 times as quick as
 # linear() on two cores of an EPYC, by one thread up to 4 rows. One row by a matrix as wide as a

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.decoding import DecodeLoop
 from core.errors import Cancelled
-from core.forward import ForwardPass
+from core.llava.decoding import DecodeLoop
+from core.llava.forward import ForwardPass
+from core.llava.prompt import Inputs, Tokenizer
 from core.picture.model_view import square_of
-from core.prompt import Inputs, Tokenizer
 from core.words.doubt import doubts
 from core.words.evidence import (
     Candidate,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers.activations import ACT2FN, QuickGELUActivation
 
-from core.matrices import Matrix, Speller
+from core.llava.linear import Matrix, Speller
 
 
 class VisionTower:

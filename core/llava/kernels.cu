@@ -1,7 +1,7 @@
 // The small operations of a Llama decoder, and the product of a matrix with few rows, for cards
 // from compute capability 7.0 on. Compiled by NVRTC when a model is loaded, for that model's sizes:
 //   BFLOAT16 (0 or 1), HEAD_DIM (64 or 128), GROUP (query heads per key head), WEIGHT_BITS, and for
-//   each product of one row ROWS_… and FETCHES_…, measured (core/kernels.py)
+//   each product of one row ROWS_… and FETCHES_…, measured (core/llava/kernels.py)
 // Needs no headers. Every kernel waits for those before it in the same stream (`await_inputs`), so
 // it may be launched before they have ended (programmatic dependent launch).
 
