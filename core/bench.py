@@ -24,13 +24,13 @@ from PIL import Image
 from torch.nn import functional
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
+from core.checkpoint.folder import built_in_model
+from core.checkpoint.loading import furnish, make_room
 from core.device.choice import choose_device, choose_dtype, device_name, require_memory, weight_bits
 from core.errors import Cancelled
 from core.llava.engine import Engine
 from core.llava.prompt import Tokenizer
 from core.llava.quantized import Quantised, quantise
-from core.loading import furnish, make_room
-from core.model_folder import built_in_model
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture.opening import Picture, open_picture
 from core.transcript import Answer, EngineFacts, ModelChoice, Request, Sampling, Turn

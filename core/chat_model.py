@@ -29,10 +29,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils import logging
 
+from core.checkpoint.safety import read_settings, require_layers_in
+from core.checkpoint.weights import open_shard, reading, weight_files
 from core.errors import Cancelled, CheckpointError
 from core.llava.quantized import QuantisedLinear, quantise, reorder_for_processor
-from core.model_safety import read_settings, require_layers_in
-from core.weights import open_shard, reading, weight_files
 
 # What a config.json could use to have transformers fetch kernels, read other files, or change
 # the model in ways that were not asked for. None of it belongs to what a model is.

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.errors import CheckpointError, HubError
-from core.hub_place import HubFile, Record, is_hub_id
-from core.model_safety import (
+from core.checkpoint.safety import (
     read_settings,
     require_no_code,
     require_possible,
     require_safe_folder,
 )
+from core.errors import CheckpointError, HubError
+from core.hub_place import HubFile, Record, is_hub_id
 
 # What loaders read, and nothing else: no program code, no pictures, no weights in other formats.
 _SETTINGS = frozenset(

@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from core.checkpoint.safety import read_settings
 from core.errors import CheckpointError, HubError
-from core.model_safety import read_settings
 
 RECORD = ".onlooker-download"
 """Says in a model's folder what was asked for; in the cache only until all of it is here."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.catalogue import offer_of, offers
+from core.checkpoint.safety import read_settings
 from core.device.memory import PRECISIONS, cards, free_memory, memory_need
 from core.errors import AppError, CheckpointError
 from core.hub import Found
@@ -24,7 +25,6 @@ from core.hub_place import (
     Record,
     is_hub_id,
 )
-from core.model_safety import read_settings
 from core.transcript import BUILT_IN
 
 _MOST_FOLDERS = 5000
@@ -75,7 +75,7 @@ def find_models(folders: Iterable[Path], cache: Path) -> list[LocalModel]:
 
     Reads settings and sizes, no weights; asks no network. Takes as long as the disk does.
     """
-    from core.model_folder import built_in_model
+    from core.checkpoint.folder import built_in_model
 
     found = [_built_in()]
     found += sorted(_in_cache(cache), key=lambda model: model.name.lower())
@@ -220,11 +220,11 @@ def _may_have_card() -> bool:
 # ---- what is where -----------------------------------------------------------------------------
 
 
-# core.model_folder waits for its first use: the window imports this module before it is painted.
+# core.checkpoint.folder waits for its first use: the window imports this module before it is painted.
 
 
 def _built_in() -> LocalModel:
-    from core.model_folder import built_in_model
+    from core.checkpoint.folder import built_in_model
 
     folder = built_in_model()
     size = _size_of(folder)
@@ -328,7 +328,7 @@ def _model(
 
 
 def _problem(folder: Path, name: str) -> str:
-    from core.model_folder import read_checkpoint
+    from core.checkpoint.folder import read_checkpoint
 
     if not _holds_weights(folder):
         return f"“{name}” has no weights in safetensors or .bin. Download it again."

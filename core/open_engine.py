@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core.adapter import TRAINED_WHOLE, from_trained_whole, merge
+from core.checkpoint.folder import Checkpoint, find_folder, read_checkpoint, read_config
+from core.checkpoint.folder import built_in_model as built_in_model
+from core.checkpoint.loading import load_weights
+from core.checkpoint.lora import TRAINED_WHOLE, from_trained_whole, merge
+from core.checkpoint.safety import read_settings, require_layers_in
+from core.checkpoint.weights import (
+    Source,
+    count_tensors,
+    find_weights,
+    from_clip,
+    from_original,
+    from_original_with_tower,
+    from_transformers,
+)
 from core.device.choice import (
     choose_device,
     choose_dtype,
@@ -27,20 +40,7 @@ from core.device.memory import cards, free_memory, memory_need
 from core.device.offload import Shares, shares, spread
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.llava.prompt import Tokenizer
-from core.loading import load_weights
-from core.model_folder import Checkpoint, find_folder, read_checkpoint, read_config
-from core.model_folder import built_in_model as built_in_model
-from core.model_safety import read_settings, require_layers_in
 from core.transcript import BUILT_IN, EngineFacts, ModelChoice
-from core.weights import (
-    Source,
-    count_tensors,
-    find_weights,
-    from_clip,
-    from_original,
-    from_original_with_tower,
-    from_transformers,
-)
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration

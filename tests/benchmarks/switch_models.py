@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from PIL import Image
 
-from core.model_folder import built_in_model
+from core.checkpoint.folder import built_in_model
 from core.open_engine import open_engine
 from core.picture.opening import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from core.checkpoint.folder import read_checkpoint
 from core.device.choice import choose_dtype
 from core.errors import Cancelled, CheckpointError, OutOfMemory
-from core.model_folder import read_checkpoint
 from core.open_engine import open_engine
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from tests.support.loading_peak import measure

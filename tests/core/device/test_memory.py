@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
+from core.checkpoint.folder import built_in_model
 from core.device.memory import PRECISIONS, MemoryNeed, memory_need, precision_that_fits
 from core.errors import CheckpointError
-from core.model_folder import built_in_model
 
 # The part of llava-hf/llava-1.5-7b-hf's config.json that sizes depend on: it leaves Llama's and
 # the tower's to transformers.

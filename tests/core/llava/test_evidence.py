@@ -13,11 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
+from core.checkpoint.folder import built_in_model
 from core.errors import Cancelled, EngineError, PromptError
 from core.llava.engine import Engine
 from core.llava.evidence import token_spans
 from core.llava.prompt import Tokenizer
-from core.model_folder import built_in_model
 from core.open_engine import open_engine
 from core.picture.opening import Picture, open_picture
 from core.picture.pixel_values import PAD_COLOUR

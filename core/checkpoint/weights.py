@@ -17,9 +17,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from core.checkpoint.folder import WEIGHT_FILES
+from core.checkpoint.safety import read_settings
 from core.errors import CheckpointError
-from core.model_folder import WEIGHT_FILES
-from core.model_safety import read_settings
 
 # A published name becomes the model's own, or None when the tensor is not wanted.
 Rename = Callable[[str], str | None]

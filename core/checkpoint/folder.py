@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.checkpoint.safety import read_settings, require_possible, require_safe_folder
 from core.errors import CheckpointError
-from core.model_safety import read_settings, require_possible, require_safe_folder
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD
 from core.transcript import BUILT_IN
 
 
 def built_in_model() -> Path:
     """The folder of the model that comes with the program, frozen or not."""
-    root = getattr(sys, "_MEIPASS", None) or Path(__file__).parents[1]
+    root = getattr(sys, "_MEIPASS", None) or Path(__file__).parents[2]
     return Path(root) / "resources" / "built_in_model"
 
 

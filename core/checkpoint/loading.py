@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.checkpoint.weights import Place, open_shard, reading
 from core.device.choice import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import Cancelled
 from core.llava.quantized import (
@@ -33,7 +34,6 @@ from core.llava.quantized import (
     quantise,
     reorder_for_processor,
 )
-from core.weights import Place, open_shard, reading
 
 # What a safetensors file calls them.
 _DTYPES = {

@@ -11,7 +11,7 @@ import pytest
 from core.errors import CheckpointError
 from tests.support.tiny_llava import write_original_layout, write_transformers_layout
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CASES, PROCESSES = 2_000, 2
 
 

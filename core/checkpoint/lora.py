@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.checkpoint.safety import read_settings
+from core.checkpoint.weights import from_original, from_transformers, open_shard, reading
 from core.errors import CheckpointError
-from core.model_safety import read_settings
-from core.weights import from_original, from_transformers, open_shard, reading
 
 TRAINED_WHOLE = "non_lora_trainables.bin"
 _FILES = ("adapter_model.safetensors", "adapter_model.bin")
