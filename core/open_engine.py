@@ -45,7 +45,7 @@ from core.transcript import BUILT_IN, EngineFacts, ModelChoice
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
 
-    from core.chat_model import ChatModel
+    from core.chat.model import ChatModel
     from core.llava.engine import Engine
 
 _END_BYTES = 2**16
@@ -141,8 +141,8 @@ def _open_chat_engine(
 ) -> Any:
     """The same for another architecture, which transformers runs."""
     on_progress(0.02, "Starting transformers")
-    from core.chat_engine import CANNOT, ChatEngine
-    from core.chat_model import load_chat_model, read_chat_model
+    from core.chat.engine import CANNOT, ChatEngine
+    from core.chat.model import load_chat_model, read_chat_model
 
     on_progress(0.1, "Looking through the weights")
     read = read_chat_model(folder, config)

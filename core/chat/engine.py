@@ -22,7 +22,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from core.chat_model import render
+from core.chat.model import render
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWords, vocabulary_bytes
 from core.generation.streaming import (
