@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.access_token import AccessToken
 from core.device.memory import PRECISIONS
 from core.errors import AppError, Cancelled
 from core.eta import gigabytes, spoken
-from core.hub import Hub, Progress, fetch, known, look_up
-from core.model_files import check_model, remove_model
-from core.model_list import (
+from core.hub.access_token import AccessToken
+from core.hub.download import Hub, Progress, fetch, known, look_up
+from core.hub.files import check_model, remove_model
+from core.hub.library import (
     Entry,
     LocalModel,
     Room,
@@ -25,7 +25,7 @@ from core.model_list import (
     find_models,
     room_here,
 )
-from core.model_list import shelf as make_shelf
+from core.hub.library import shelf as make_shelf
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 

@@ -25,8 +25,8 @@ from PySide6.QtWidgets import (
 from core.device.memory import PRECISIONS
 from core.errors import AppError, HubError, OutOfMemory
 from core.eta import gigabytes, spoken
-from core.hub import Progress
-from core.model_list import Entry, Room, Where
+from core.hub.download import Progress
+from core.hub.library import Entry, Room, Where
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
 from gui.elided_label import ElidedLabel
 from gui.line_break import breakable

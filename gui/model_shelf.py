@@ -17,11 +17,11 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from core.access_token import AccessToken
 from core.errors import AppError, Cancelled, HubError
-from core.hub import Found, Hub, Progress, fetch, known, look_up
-from core.model_files import check_model, move_model, remove_model
-from core.model_list import (
+from core.hub.access_token import AccessToken
+from core.hub.download import Found, Hub, Progress, fetch, known, look_up
+from core.hub.files import check_model, move_model, remove_model
+from core.hub.library import (
     Entry,
     LocalModel,
     Room,

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.eta import gigabytes
-from core.model_list import Entry, Room, Where
+from core.hub.library import Entry, Room, Where
 from core.transcript import ModelState
 from gui.model_details import ModelDetails
 from gui.model_shelf import Job, Options

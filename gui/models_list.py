@@ -19,8 +19,8 @@ from PySide6.QtGui import QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from core.eta import gigabytes
-from core.hub_place import hub_id_in
-from core.model_list import Entry, Room
+from core.hub.library import Entry, Room
+from core.hub.place import hub_id_in
 from gui.model_shelf import Doing, Job
 from gui.theme import Theme
 

@@ -14,10 +14,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
-from core.catalogue import offers
 from core.errors import Cancelled, OutOfMemory
-from core.hub import Hub, fetch
-from core.model_list import Entry, Room, find_models, shelf
+from core.hub.catalogue import offers
+from core.hub.download import Hub, fetch
+from core.hub.library import Entry, Room, find_models, shelf
 from core.settings import Settings, load, locations
 from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
 from gui.app import Program
@@ -26,7 +26,7 @@ from gui.model_thread import ModelThread
 from gui.models_dialog import ModelsDialog
 from gui.theme import Theme
 from gui.token_dialog import TokenDialog
-from tests.core.test_model_list import Ring
+from tests.core.hub.test_library import Ring
 from tests.gui.conftest import until
 from tests.support.hub_server import HubServer
 
@@ -434,7 +434,7 @@ def test_download_that_finds_no_space_goes_on_in_the_folder_chosen_then(
 ):
     folder = tmp_path / "disk"
     folder.mkdir()
-    here = "core.hub.free_bytes"
+    here = "core.hub.download.free_bytes"
     monkeypatch.setattr(here, lambda place: 10**12 if place.is_relative_to(folder) else 1000)
 
     async def story(program, dialog):

@@ -10,13 +10,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from core.catalogue import offer_of, offers
 from core.checkpoint.safety import read_settings
 from core.device.memory import PRECISIONS, cards, free_memory, memory_need
 from core.errors import AppError, CheckpointError
-from core.hub import Found
-from core.hub_listing import is_revision, is_settings, sees_and_speaks, wanted_files
-from core.hub_place import (
+from core.hub.catalogue import offer_of, offers
+from core.hub.download import Found
+from core.hub.listing import is_revision, is_settings, sees_and_speaks, wanted_files
+from core.hub.place import (
     LICENCE,
     RECORD,
     CachePlace,

@@ -17,14 +17,13 @@ from huggingface_hub import scan_cache_dir
 from keyring.backend import KeyringBackend
 from keyring.backends import fail
 
-from core.access_token import AccessToken
-from core.catalogue import offer_of, offers
 from core.device.memory import PRECISIONS
 from core.errors import Cancelled, HubError
-from core.hub import Hub, fetch, known
-from core.hub_place import RECORD, CachePlace, HubFile, Record
-from core.model_files import check_model, move_model, remove_model
-from core.model_list import (
+from core.hub.access_token import AccessToken
+from core.hub.catalogue import offer_of, offers
+from core.hub.download import Hub, fetch, known
+from core.hub.files import check_model, move_model, remove_model
+from core.hub.library import (
     LocalModel,
     Room,
     Where,
@@ -32,10 +31,11 @@ from core.model_list import (
     memory_needs,
     room_here,
 )
+from core.hub.place import RECORD, CachePlace, HubFile, Record
 from tests.support.hub_server import REVISION, HubServer
 
 ID = "someone/tiny-llava"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def quiet(progress):

@@ -27,7 +27,7 @@ from urllib.parse import quote, urlsplit
 
 from core.errors import Cancelled, HubError
 from core.eta import gigabytes
-from core.hub_listing import (
+from core.hub.listing import (
     is_settings,
     parameters_of,
     record_of,
@@ -35,7 +35,7 @@ from core.hub_listing import (
     require_runnable,
     tower_of,
 )
-from core.hub_place import (
+from core.hub.place import (
     CachePlace,
     FolderPlace,
     HubFile,

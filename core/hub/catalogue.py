@@ -30,7 +30,7 @@ class Offer:
 @cache
 def offers() -> tuple[Offer, ...]:
     """In the order in which they are shown."""
-    root = getattr(sys, "_MEIPASS", None) or Path(__file__).parents[1]
+    root = getattr(sys, "_MEIPASS", None) or Path(__file__).parents[2]
     text = (Path(root) / "resources" / "models.json").read_text(encoding="utf-8")
     return tuple(Offer(**entry) for entry in json.loads(text))
 

@@ -11,16 +11,16 @@ import pytest
 from huggingface_hub import hf_hub_download, scan_cache_dir, snapshot_download
 
 from core.errors import Cancelled, HubError
-from core.hub import Hub, Progress, fetch, look_up
-from core.hub_listing import wanted_files
-from core.hub_place import RECORD, FolderPlace, HubFile, Record
+from core.hub.download import Hub, Progress, fetch, look_up
+from core.hub.listing import wanted_files
+from core.hub.place import RECORD, FolderPlace, HubFile, Record
 from tests.support.hub_server import REVISION, HubServer
 
 ID = "someone/model"
 STOP = threading.Event()
 SMALL = b'{"model_type": "llava", "vision_config": {}}'
 WEIGHTS = os.urandom(400_000)
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_download_that_was_killed_goes_on_from_its_last_byte(server, hub):
     script = f"""
         import threading
         from pathlib import Path
-        from core.hub import Hub, fetch
+        from core.hub.download import Hub, fetch
         fetch(Hub({server.endpoint!r}, Path({str(hub.cache)!r})), {ID!r}, print, threading.Event())
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT)
@@ -241,7 +241,7 @@ def test_failure_of_one_part_ends_the_others_and_what_came_is_kept(server, hub):
 
 
 def test_file_larger_than_the_hub_gives_at_once_comes_in_ranges(server, hub, monkeypatch):
-    monkeypatch.setattr("core.hub._LONGEST_ANSWER", 150_000)
+    monkeypatch.setattr("core.hub.download._LONGEST_ANSWER", 150_000)
     server.faults.cuts = [150_000, 70_000]
     folder = get(hub)
     assert (folder / "model.safetensors").read_bytes() == WEIGHTS
@@ -672,7 +672,7 @@ def test_token_is_not_sent_where_others_can_read_it(server, hub, monkeypatch):
 
 
 def test_environment_says_which_hub_and_where_its_cache_is(tmp_path):
-    script = "from core.hub import Hub; hub = Hub.here(); print(hub.endpoint, hub.cache, hub.token)"
+    script = "from core.hub.download import Hub; hub = Hub.here(); print(hub.endpoint, hub.cache, hub.token)"
     environment = {
         **os.environ,
         "HF_ENDPOINT": "https://mirror.example",

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from core.errors import Cancelled, HubError
 from core.eta import gigabytes
-from core.hub import Progress, checksum_of
-from core.hub_listing import wanted_files
-from core.hub_place import (
+from core.hub.download import Progress, checksum_of
+from core.hub.library import LocalModel, Where, file_names
+from core.hub.listing import wanted_files
+from core.hub.place import (
     RECORD,
     CachePlace,
     FolderPlace,
@@ -25,7 +26,6 @@ from core.hub_place import (
     records_inside,
     remove_downloaded,
 )
-from core.model_list import LocalModel, Where, file_names
 
 _COPY_BYTES = 2**22
 
