@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.batch import Batch, KeptRun, find_runs
-from core.batch_plan import KINDS, BatchOptions, Item, ItemState, Tally
-from core.batch_run import Answerer, Control, usual_slots
+from core.batch.batch import Batch, KeptRun, find_runs
+from core.batch.options import KINDS, BatchOptions, Item, ItemState, Tally
+from core.batch.run import Answerer, Control, usual_slots
+from core.batch.sidecar import Existing
 from core.errors import AppError, Cancelled
 from core.eta import Pace, spoken
-from core.sidecar import Existing
 from core.transcript import Sampling
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130

@@ -24,8 +24,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch_plan import BatchOptions
-from core.sidecar import Existing
+from core.batch.options import BatchOptions
+from core.batch.sidecar import Existing
 from core.transcript import Sampling
 from gui.elided_label import ElidedLabel
 

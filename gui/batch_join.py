@@ -9,10 +9,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
-from core.batch import KeptRun
-from core.batch_plan import BatchOptions, Phase
+from core.batch.batch import KeptRun
+from core.batch.options import BatchOptions, Phase
+from core.batch.wording import Replacement
 from core.transcript import Sampling
-from core.wording import Replacement
 from gui.file_manager import reveal
 from gui.folder_run import FolderRun
 from gui.main_window import MainWindow

@@ -48,8 +48,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch_plan import Item, ItemState
-from core.wording import Replaced, Span
+from core.batch.options import Item, ItemState
+from core.batch.wording import Replaced, Span
 from gui.batch_rows import CAPTION, DOUBT, PICTURE, STATE, THUMBNAIL_SIDE, BatchModel, Index
 from gui.doubt_pen import doubt_pen
 from gui.theme import Theme

@@ -24,10 +24,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch_doubt import Doubt
-from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
-from core.batch_summary import Summary
-from core.batch_trial import Tried
+from core.batch.doubt import Doubt
+from core.batch.options import BatchOptions, Item, ItemState, Phase, Progress
+from core.batch.summary import Summary
+from core.batch.trial import Tried
 from core.eta import spoken
 from core.transcript import Sampling
 from gui.batch_form import BatchForm

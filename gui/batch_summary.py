@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from core.batch_summary import Summary
+from core.batch.summary import Summary
 from gui.line_break import breakable
 
 _REASONS = 3

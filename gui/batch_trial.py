@@ -24,9 +24,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch_plan import BatchOptions
-from core.batch_trial import PICTURES, Tried
-from core.wording import Span, differing_words
+from core.batch.options import BatchOptions
+from core.batch.trial import PICTURES, Tried
+from core.batch.wording import Span, differing_words
 from gui.batch_list import paint_thumbnail
 from gui.elided_label import ElidedLabel
 from gui.preview import PreviewMaker, thumbnail

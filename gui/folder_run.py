@@ -14,16 +14,16 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from core.batch import Batch, KeptRun, find_runs
-from core.batch_doubt import Doubt, Examiner, find_doubt
-from core.batch_plan import BatchOptions, Item, ItemState, Phase, Progress
-from core.batch_run import Answerer, Control, usual_slots
-from core.batch_summary import Summary, summary_of
-from core.batch_trial import Tried, drawn, try_first
+from core.batch.batch import Batch, KeptRun, find_runs
+from core.batch.doubt import Doubt, Examiner, find_doubt
+from core.batch.options import BatchOptions, Item, ItemState, Phase, Progress
+from core.batch.run import Answerer, Control, usual_slots
+from core.batch.summary import Summary, summary_of
+from core.batch.trial import Tried, drawn, try_first
+from core.batch.wording import Replacement
 from core.errors import AppError, Cancelled
 from core.eta import Pace
 from core.picture.opening import find_pictures
-from core.wording import Replacement
 from gui.inbox import Inbox
 from gui.model_thread import ModelThread
 

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import psutil
 
+from core.batch.sidecar import decoded, encoded, read_bytes, text_path, write_atomically
 from core.errors import AppError
 from core.settings import locations, writable_locations
-from core.sidecar import decoded, encoded, read_bytes, text_path, write_atomically
 from core.transcript import Answer, Failed
 from gui.app import Program, run
 from gui.theme import RESOURCES

@@ -35,8 +35,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.batch import Batch, find_runs
-from core.batch_plan import BatchOptions, ItemState, Phase
+from core.batch.batch import Batch, find_runs
+from core.batch.options import BatchOptions, ItemState, Phase
 from core.settings import locations
 from core.transcript import Ready
 from gui.app import Program

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance
 
-from core import xmp
-from core.journal import records
+from core.batch import xmp
+from core.batch.journal import records
 
 ROOT = Path(__file__).parents[2]
 PROMPT = "What is in this picture?"

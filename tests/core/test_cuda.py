@@ -29,9 +29,9 @@ from PIL import Image
 
 from core import open_engine as checkpoint_module
 from core import terminal
-from core.batch import Batch
-from core.batch_plan import BatchOptions
-from core.batch_run import Control
+from core.batch.batch import Batch
+from core.batch.options import BatchOptions
+from core.batch.run import Control
 from core.device import choice as device_module
 from core.device.memory import memory_need
 from core.errors import OutOfMemory

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from core.journal import records
+from core.batch.journal import records
 from tests.support.tiny_llava import TINY, random_weights, write_original_layout
 
 if os.name == "nt":

@@ -3,7 +3,7 @@
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
-from core.batch_plan import Phase
+from core.batch.options import Phase
 from gui.batch_rows import DOUBT
 from tests.gui.conftest import until
 from tests.gui.test_batch_panel import begun, click, folder, live, phase, shown  # noqa: F401

@@ -15,12 +15,12 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
 
-from core.batch import find_runs
-from core.batch_doubt import Doubt
-from core.batch_plan import Item, ItemState, Phase
+from core.batch.batch import find_runs
+from core.batch.doubt import Doubt
+from core.batch.options import Item, ItemState, Phase
+from core.batch.wording import Replacement
 from core.settings import locations
 from core.transcript import ModelChoice, Ready
-from core.wording import Replacement
 from gui.app import Program
 from gui.batch_list import BatchList, CaptionEdit
 from gui.batch_rows import CAPTION, PICTURE, BatchModel

@@ -19,25 +19,25 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core import xmp
-from core.batch import Batch, find_runs
-from core.batch_plan import (
+from core.batch import xmp
+from core.batch.batch import Batch, find_runs
+from core.batch.journal import Journal, records
+from core.batch.options import (
     EDITED,
     HAS_CAPTION,
     BatchOptions,
     Item,
     ItemState,
 )
-from core.batch_run import Control
+from core.batch.run import Control
+from core.batch.sidecar import DiskFull, Existing, sync_folder
+from core.batch.wording import filled, to_last_sentence, without_opening
 from core.errors import EngineError, OutOfMemory, StoreError
 from core.eta import Pace, spoken
-from core.journal import Journal, records
-from core.sidecar import DiskFull, Existing, sync_folder
 from core.transcript import Answer, Ending, Sampling
-from core.wording import filled, to_last_sentence, without_opening
 from tests.support.folder_run import FACTS, FolderEngine
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROMPT = "What is it?"
 OPTIONS = BatchOptions((PROMPT,))
 

@@ -5,10 +5,10 @@ import threading
 import pytest
 from PIL import Image
 
-from core.batch_plan import BatchOptions
-from core.batch_trial import drawn, try_first
+from core.batch.options import BatchOptions
+from core.batch.trial import drawn, try_first
+from core.batch.wording import Replacement, differing_words
 from core.errors import EngineError
-from core.wording import Replacement, differing_words
 from tests.support.folder_run import FolderEngine
 
 WHAT, WHERE = BatchOptions(("What?",)), BatchOptions(("Where is {stem}, number {index}?",))

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from core.batch.sidecar import failure, reason, sync_folder
 from core.errors import StoreError
-from core.sidecar import failure, reason, sync_folder
 
 SUFFIX = ".jsonl"
 

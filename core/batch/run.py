@@ -1,6 +1,6 @@
 """The work of a folder run: pictures opened ahead, asked about in slots, written behind.
 
-`core.batch_desk` decides what becomes of each picture; here is when, and in which thread.
+`core.batch.recording` decides what becomes of each picture; here is when, and in which thread.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Protocol
 
 from PIL import Image
 
-from core.batch_desk import Desk, Work
-from core.batch_plan import ItemState
+from core.batch.options import ItemState
+from core.batch.recording import Desk, Work
 from core.errors import AppError, EngineError, OutOfMemory, StoreError
 from core.picture.model_view import Eye, given_pixels
 from core.picture.opening import Picture, open_picture

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.batch_plan import BatchOptions
+from core.batch.journal import Record
+from core.batch.options import BatchOptions
 from core.errors import AppError, Cancelled, EngineError
-from core.journal import Record
 from core.picture.opening import open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 

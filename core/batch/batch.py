@@ -14,17 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from core import batch_edits, batch_files
-from core.batch_desk import Desk
-from core.batch_doubt import Doubt
-from core.batch_history import KeptRun as KeptRun
-from core.batch_history import find_runs as find_runs
-from core.batch_history import made_by_runs
-from core.batch_ledger import Hear, Ledger, ignore
-from core.batch_plan import BatchOptions, Item, ItemState, Tally
-from core.batch_run import Answerer, Control, Run
-from core.batch_tables import our_version
-from core.sidecar import Existing
+from core.batch import edits as batch_edits
+from core.batch import files as batch_files
+from core.batch.doubt import Doubt
+from core.batch.history import KeptRun as KeptRun
+from core.batch.history import find_runs as find_runs
+from core.batch.history import made_by_runs
+from core.batch.ledger import Hear, Ledger, ignore
+from core.batch.options import BatchOptions, Item, ItemState, Tally
+from core.batch.recording import Desk
+from core.batch.run import Answerer, Control, Run
+from core.batch.sidecar import Existing
+from core.batch.tables import our_version
 
 
 class Batch:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 
-from core import sidecar
-from core.batch_files import Change
-from core.batch_plan import EDITED, BatchOptions, Item, ItemState
+from core.batch import sidecar
+from core.batch.files import Change
+from core.batch.journal import SUFFIX, Record, records
+from core.batch.options import EDITED, BatchOptions, Item, ItemState
 from core.errors import StoreError
-from core.journal import SUFFIX, Record, records
 from core.transcript import EngineFacts
 
 VERSION = 1

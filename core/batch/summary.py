@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.batch_plan import BatchOptions, Item, ItemState, Tally
+from core.batch.options import BatchOptions, Item, ItemState, Tally
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from core import export, sidecar
-from core.batch_plan import BatchOptions
+from core.batch import export, sidecar
+from core.batch.journal import Record, records
+from core.batch.options import BatchOptions
+from core.batch.sidecar import DiskFull
 from core.errors import StoreError
-from core.journal import Record, records
-from core.sidecar import DiskFull
 from core.transcript import EngineFacts
 
 _SAID = ("prompt", "caption", "seed", "ending", "tokens", "seconds")

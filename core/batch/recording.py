@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core import batch_files, sidecar
-from core.batch_files import Change
-from core.batch_history import item_after
-from core.batch_ledger import Hear, Ledger
-from core.batch_plan import Item, ItemState
+from core.batch import files as batch_files
+from core.batch import sidecar
+from core.batch.files import Change
+from core.batch.history import item_after
+from core.batch.journal import Record
+from core.batch.ledger import Hear, Ledger
+from core.batch.options import Item, ItemState
+from core.batch.sidecar import DiskFull
 from core.errors import StoreError
-from core.journal import Record
-from core.sidecar import DiskFull
 from core.transcript import Answer, EngineFacts
 
 

@@ -10,9 +10,8 @@ import subprocess
 import pytest
 from PIL import Image
 
-from core import export, xmp
-from core.errors import StoreError
-from core.sidecar import (
+from core.batch import export, xmp
+from core.batch.sidecar import (
     CAPTION_PATTERN,
     Existing,
     combined,
@@ -25,6 +24,7 @@ from core.sidecar import (
     write_atomically,
     xmp_path,
 )
+from core.errors import StoreError
 
 LIGHTROOM = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Adobe XMP Core 7.0">

@@ -9,12 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from core import export, sidecar
-from core.journal import Record
+from core.batch import export, sidecar
+from core.batch.journal import Record
+from core.batch.sidecar import Existing
+from core.batch.wording import filled, to_last_sentence, without_opening
 from core.picture.opening import Picture
-from core.sidecar import Existing
 from core.transcript import Answer, Ending, Request, Sampling, Turn
-from core.wording import filled, to_last_sentence, without_opening
 
 TEXT_KINDS = ("txt", "caption")
 KINDS = (*TEXT_KINDS, "xmp", *export.KINDS)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.sidecar import failure, write_atomically
+from core.batch.sidecar import failure, write_atomically
 
 COLUMNS = (
     "picture",

@@ -6,14 +6,15 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from core import batch_files, sidecar
-from core.batch_files import Change
-from core.batch_history import item_after, item_record, undone
-from core.batch_ledger import Hear, Ledger
-from core.batch_plan import Item, ItemState
+from core.batch import files as batch_files
+from core.batch import sidecar
+from core.batch.files import Change
+from core.batch.history import item_after, item_record, undone
+from core.batch.journal import Record, records
+from core.batch.ledger import Hear, Ledger
+from core.batch.options import Item, ItemState
+from core.batch.sidecar import DiskFull
 from core.errors import StoreError
-from core.journal import Record, records
-from core.sidecar import DiskFull
 
 
 def edit(ledger: Ledger, captions: Mapping[int, str], hear: Hear) -> int:

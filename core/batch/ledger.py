@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core import batch_history, export
-from core.batch_find import export_folder, found_pictures, planned, sharing_names
-from core.batch_history import Past
-from core.batch_plan import BatchOptions, Item, ItemState
-from core.batch_tables import Tables, our_version
+from core.batch import export
+from core.batch import history as batch_history
+from core.batch.find import export_folder, found_pictures, planned, sharing_names
+from core.batch.history import Past
+from core.batch.journal import SUFFIX, Journal, Record, WriteLock, records
+from core.batch.options import BatchOptions, Item, ItemState
+from core.batch.tables import Tables, our_version
 from core.errors import StoreError
-from core.journal import SUFFIX, Journal, Record, WriteLock, records
 
 Hear = Callable[[int, Item], None]
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core import batch_run
-from core.batch import Batch
-from core.batch_plan import HAS_CAPTION, BatchOptions, ItemState
-from core.batch_run import Control
+from core.batch import run as batch_run
+from core.batch.batch import Batch
+from core.batch.options import HAS_CAPTION, BatchOptions, ItemState
+from core.batch.run import Control
+from core.batch.sidecar import DiskFull, Existing
 from core.errors import StoreError
-from core.sidecar import DiskFull, Existing
 from core.transcript import Sampling
 from tests.support.folder_run import FolderEngine
 

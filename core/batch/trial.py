@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.batch_files import existing_caption
-from core.batch_plan import BatchOptions
-from core.batch_run import Answerer
+from core.batch.files import existing_caption
+from core.batch.options import BatchOptions
+from core.batch.run import Answerer
 from core.errors import AppError
 from core.picture.opening import open_picture
 from core.transcript import Ending
@@ -47,7 +47,7 @@ def try_first(
     """Caption a few pictures, given with their numbers in the run, in each of `ways`.
 
     Ways differ in their prompts, their sampling, or what else a run may choose; each caption is
-    what a run with these options would write. `core.wording.differing_words` tells two apart.
+    what a run with these options would write. `core.batch.wording.differing_words` tells two apart.
     Blocks, and belongs to the engine's thread, where `hear` is told of a picture anew with each
     piece. Each picture is encoded once. Once `stop` is set it ends inside the caption under way.
     A picture that fails is told with its reason, and the next one is tried.

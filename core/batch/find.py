@@ -11,9 +11,9 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from core.batch_plan import HAS_CAPTION, BatchOptions, Item, ItemState
+from core.batch.options import HAS_CAPTION, BatchOptions, Item, ItemState
+from core.batch.sidecar import Existing, decoded
 from core.picture.opening import find_pictures
-from core.sidecar import Existing, decoded
 
 # A mark of UTF-8 and a line's end: what smaller files hold has to be read.
 _BLANK_BYTES = 5

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import sidecar, xmp
-from core.batch_plan import EDITED, HAS_CAPTION, BatchOptions
-from core.journal import Record
-from core.sidecar import Existing
+from core.batch import sidecar, xmp
+from core.batch.journal import Record
+from core.batch.options import EDITED, HAS_CAPTION, BatchOptions
+from core.batch.sidecar import Existing
 
 
 @dataclass(frozen=True)

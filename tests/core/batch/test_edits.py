@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.batch import Batch
-from core.batch_plan import EDITED, BatchOptions, ItemState
-from core.batch_run import Control
-from core.journal import records
-from core.sidecar import Existing
+from core.batch.batch import Batch
+from core.batch.journal import records
+from core.batch.options import EDITED, BatchOptions, ItemState
+from core.batch.run import Control
+from core.batch.sidecar import Existing
 from tests.support.folder_run import FolderEngine
 
 PROMPT = "What is it?"
