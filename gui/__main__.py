@@ -127,7 +127,7 @@ def _say(line: str) -> None:
 
 
 def _caption(arguments: list[str]) -> int:
-    from core.terminal import main as terminal
+    from core.terminal.main import main as terminal
 
     return terminal(arguments)
 

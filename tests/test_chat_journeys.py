@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from core import terminal
+from core.terminal import main as terminal
 from core.transcript import Ready
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
 from tests.support.tiny_chat import FAMILIES

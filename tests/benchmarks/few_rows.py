@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from core import bench
 from core.llava.cuda_graphs import captured
 from core.llava.linear import Matrix, Speller
+from core.terminal import bench
 from core.transcript import ModelChoice
 
 ROWS = (1, 2, 4, 8, 16, 20, 32, 64)

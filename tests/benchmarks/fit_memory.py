@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from core.bench import SIZES, Plan, _random_engine
 from core.device.memory import memory_need
 from core.llava.engine import Engine
 from core.picture.opening import Picture
+from core.terminal.bench import SIZES, Plan, _random_engine
 from core.transcript import ModelChoice, Request, Sampling, Turn
 
 NEW_TOKENS = 64

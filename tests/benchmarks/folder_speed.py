@@ -48,7 +48,7 @@ _ALIKE = 32
 
 
 def main() -> int:
-    # As the program itself does, before torch: see `core.terminal.main`.
+    # As the program itself does, before torch: see `core.terminal.main.main`.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     options = _options()
     started = time.perf_counter()
@@ -105,8 +105,8 @@ def _options() -> argparse.Namespace:
 
 
 def _engine(options: argparse.Namespace) -> Engine:
-    from core.bench import SIZES, Plan, _random_engine
     from core.open_engine import open_engine
+    from core.terminal.bench import SIZES, Plan, _random_engine
 
     choice = ModelChoice(options.model, device=options.device)
     if options.random_weights:

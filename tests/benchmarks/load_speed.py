@@ -26,11 +26,11 @@ from typing import Any
 import torch
 from transformers import LlavaForConditionalGeneration
 
-from core.bench import SIZES, Sizes, _config
 from core.checkpoint.folder import built_in_model
 from core.device.choice import choose_device, device_name
 from core.llava.prompt import Tokenizer
 from core.open_engine import open_engine
+from core.terminal.bench import SIZES, Sizes, _config
 from core.transcript import ModelChoice
 
 SHARDS = 3

@@ -26,7 +26,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.bench import SIZES, _config, _fill_randomly
 from core.checkpoint.loading import furnish, make_room
 from core.device.choice import choose_device, choose_dtype, device_name, weight_bits
 from core.llava.engine import Engine
@@ -36,6 +35,7 @@ from core.llava.prompt import IMAGE_TOKEN_INDEX
 from core.llava.quantized import Quantised, quantise
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture.opening import Picture
+from core.terminal.bench import SIZES, _config, _fill_randomly
 from core.transcript import ModelChoice, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]

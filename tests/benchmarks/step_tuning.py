@@ -12,10 +12,10 @@ import sys
 
 import torch
 
-from core import bench
 from core.llava import kernels
 from core.llava.forward import ForwardPass
 from core.llava.passes import Prompt
+from core.terminal import bench
 from core.transcript import ModelChoice
 
 WORK = [(1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (2, 8), (4, 1), (4, 2), (4, 4)]

@@ -28,7 +28,6 @@ else:
 from PIL import Image
 
 from core import open_engine as checkpoint_module
-from core import terminal
 from core.batch.batch import Batch
 from core.batch.options import BatchOptions
 from core.batch.run import Control
@@ -39,6 +38,7 @@ from core.llava.engine import Engine
 from core.llava.quantized import QuantisedLinear
 from core.open_engine import open_engine
 from core.picture.opening import Picture
+from core.terminal import main as terminal
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 from tests.support.loading_peak import measure
 from tests.support.tiny_chat import FAMILIES, write_chat_model

@@ -546,7 +546,7 @@ def test_terminal_gets_lists_checks_and_removes_the_same_model(server, tmp_path)
     script = f"""
         import json, sys
         from pathlib import Path
-        from core.terminal import main
+        from core.terminal.main import main
         say = lambda *words: print("---", main(["models", *words]), flush=True)
         say("get", {ID!r})
         say("list", "--json")

@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import batch_terminal, models_terminal
 from core.errors import AppError, Cancelled, CheckpointError
 from core.llava.trace import as_json
 from core.picture.opening import Picture, find_pictures, open_picture
+from core.terminal import batch as batch_terminal
+from core.terminal import models as models_terminal
 from core.transcript import BUILT_IN, DTYPES, Answer, ModelChoice, Request, Sampling, Turn
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _bench(options: argparse.Namespace, stop: threading.Event) -> int:
     choice = ModelChoice(options.model, options.device, options.dtype)
     try:
         with _torch_wanted():
-            from core.bench import Plan, measure, table
+            from core.terminal.bench import Plan, measure, table
         plan = Plan(
             choice,
             options.random_weights,

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from core import terminal
+from core.terminal import main as terminal
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +269,7 @@ def test_terminal_needs_neither_qt_nor_what_the_window_needs(tiny_original_layou
         "import sys\n"
         "for name in ('PySide6', 'qasync', 'platformdirs', 'pydantic', 'gui'):\n"
         "    sys.modules[name] = None\n"
-        "from core.terminal import main\n"
+        "from core.terminal.main import main\n"
         "sys.exit(main())\n"
     )
     options = f"--model {tiny_original_layout} --device cpu --max-new-tokens 4"

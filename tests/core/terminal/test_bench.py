@@ -3,9 +3,9 @@ import threading
 
 import pytest
 
-from core.bench import SIZES, Plan, measure
 from core.errors import Cancelled
-from core.terminal import main
+from core.terminal.bench import SIZES, Plan, measure
+from core.terminal.main import main
 from core.transcript import ModelChoice
 
 SHORT = ["--max-new-tokens", "4", "--answers", "1", "--slots", "1,2", "--device", "cpu"]

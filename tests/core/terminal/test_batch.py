@@ -24,7 +24,7 @@ import pty
 import select
 import termios
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CTRL_C = b"\x03"
 
 
