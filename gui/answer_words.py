@@ -11,8 +11,8 @@ from PySide6.QtGui import QPainter, QPen, QTextDocument
 from PySide6.QtWidgets import QTextEdit
 
 from core.words.evidence import split_words
-from gui.doubt_pen import doubt_pen
-from gui.theme import Theme
+from gui.widgets.doubt_pen import doubt_pen
+from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from core.transcript import Span

@@ -42,8 +42,8 @@ from gui.notices import Notices, crash_file, open_log
 from gui.session import Insight, Session
 from gui.settings_dialog import SettingsDialog
 from gui.single_instance import SingleInstance
-from gui.theme import RESOURCES, Theme
 from gui.updates import Updates, UpdatesDialog
+from gui.widgets.theme import RESOURCES, Theme
 
 if TYPE_CHECKING:
     from core.words.evidence import Word

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing
 from core.transcript import Sampling
-from gui.elided_label import ElidedLabel
+from gui.widgets.elided_label import ElidedLabel
 
 _PROMPT_LINES = 2
 _LEAST_HEIGHT = 96

@@ -51,8 +51,8 @@ from PySide6.QtWidgets import (
 from core.batch.options import Item, ItemState
 from core.batch.wording import Replaced, Span
 from gui.batch_rows import CAPTION, DOUBT, PICTURE, STATE, THUMBNAIL_SIDE, BatchModel, Index
-from gui.doubt_pen import doubt_pen
-from gui.theme import Theme
+from gui.widgets.doubt_pen import doubt_pen
+from gui.widgets.theme import Theme
 
 _ROW_HEIGHT = 56
 _EDITOR_HEIGHT = 92

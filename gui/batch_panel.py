@@ -37,10 +37,10 @@ from gui.batch_rows import STATE_WORDS, BatchModel
 from gui.batch_summary import SummaryBox
 from gui.batch_trial import TrialPage
 from gui.drop_zone import DragOverlay
-from gui.elided_label import ElidedLabel
-from gui.notice_bar import NoticeBar
-from gui.preview import PreviewMaker
-from gui.theme import Theme
+from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.notice_bar import NoticeBar
+from gui.widgets.preview import PreviewMaker
+from gui.widgets.theme import Theme
 
 _FILTER_MS = 150
 _DOUBTFUL = "doubtful"

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.batch.wording import Replacement
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 _SHOWN_AFTER_MS = 150
 

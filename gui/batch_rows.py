@@ -27,7 +27,7 @@ from PySide6.QtWidgets import QWidget
 from core.batch.doubt import Doubt
 from core.batch.options import Item, ItemState
 from core.batch.wording import Replacement
-from gui.preview import PreviewMaker, thumbnail
+from gui.widgets.preview import PreviewMaker, thumbnail
 
 PICTURE, STATE, CAPTION, DOUBT = range(4)
 THUMBNAIL_SIDE = 44

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.batch.summary import Summary
-from gui.line_break import breakable
+from gui.widgets.line_break import breakable
 
 _REASONS = 3
 

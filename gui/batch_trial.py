@@ -28,9 +28,9 @@ from core.batch.options import BatchOptions
 from core.batch.trial import PICTURES, Tried
 from core.batch.wording import Span, differing_words
 from gui.batch_list import paint_thumbnail
-from gui.elided_label import ElidedLabel
-from gui.preview import PreviewMaker, thumbnail
-from gui.theme import Theme
+from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.preview import PreviewMaker, thumbnail
+from gui.widgets.theme import Theme
 
 _SIDE = 64
 _PROMPT_LINES = 2

@@ -30,7 +30,6 @@ from PySide6.QtWidgets import (
 )
 
 from core.picture.opening import Picture
-from gui.elided_label import ElidedLabel
 from gui.empty_page import EmptyPage, ErrorPage
 from gui.model_eye import ModelEye
 from gui.picture_mime import (
@@ -44,8 +43,9 @@ from gui.picture_mime import (
 )
 from gui.picture_strip import PictureStrip
 from gui.picture_view import PictureView
-from gui.preview import PreviewMaker
-from gui.theme import Theme
+from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.preview import PreviewMaker
+from gui.widgets.theme import Theme
 
 # Room for a picture's size; a long name gives way to it.
 _FACTS_WIDTH = 92

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.line_break import breakable
-from gui.preview import PreviewMaker, thumbnail
-from gui.theme import Theme
+from gui.widgets.line_break import breakable
+from gui.widgets.preview import PreviewMaker, thumbnail
+from gui.widgets.theme import Theme
 
 # Samples, in a small window and where there is room.
 SAMPLE_SIDE, LARGE_SAMPLE_SIDE = 56, 80

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from gui.exchange_view import ExchangeView
 from gui.picture_view import Layer, PictureView
-from gui.preview import PreviewMaker
-from gui.theme import Theme
 from gui.transcript_view import TranscriptView
+from gui.widgets.preview import PreviewMaker
+from gui.widgets.theme import Theme
 from gui.word_map import map_layer
 from gui.word_popup import WordPopup
 

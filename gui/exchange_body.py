@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from gui.answer_text import AnswerText
-from gui.line_break import breakable
-from gui.theme import Theme
+from gui.widgets.line_break import breakable
+from gui.widgets.theme import Theme
 
 
 class ExchangeBody(QWidget):

@@ -9,7 +9,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from gui.exchange_view import ExchangeView
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 SLICE_SECONDS = 0.012
 _NEAR_END = 8

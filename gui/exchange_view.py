@@ -13,7 +13,7 @@ from core.transcript import Answer, Ending, Span, without
 from core.words.question import question_about
 from gui.answer_text import AnswerText
 from gui.exchange_body import ExchangeBody
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from core.words.evidence import Evidence

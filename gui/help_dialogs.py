@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.theme import RESOURCES
+from gui.widgets.theme import RESOURCES
 
 _BEFORE = (("Enter", "Ask"), ("Shift+Enter", "Break the line"), ("Up, Down", "Earlier prompts"))
 _AFTER = (

@@ -23,12 +23,12 @@ from PySide6.QtWidgets import (
 
 from core.llava.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
 from core.picture.opening import Picture
-from gui.elided_label import ElidedLabel
-from gui.line_break import breakable
 from gui.patch_figure import PatchFigure
-from gui.preview import PreviewMaker, scaled, to_image
-from gui.theme import Theme
 from gui.token_flow import TokenFlow
+from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.line_break import breakable
+from gui.widgets.preview import PreviewMaker, scaled, to_image
+from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from core.picture.model_view import Eye

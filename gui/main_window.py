@@ -41,12 +41,12 @@ from gui.drop_zone import DropZone
 from gui.evidence_view import EvidenceView
 from gui.help_dialogs import AboutDialog, KeysDialog
 from gui.inspector import Inspector
-from gui.notice_bar import NoticeBar
 from gui.prompt_box import PromptBox
 from gui.status_line import StatusLine
 from gui.task_bar import TaskBar
-from gui.theme import Theme
 from gui.transcript_view import TranscriptView
+from gui.widgets.notice_bar import NoticeBar
+from gui.widgets.theme import Theme
 
 SMALLEST = (640, 480)
 _FIRST = (1180, 760)

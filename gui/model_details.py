@@ -28,11 +28,11 @@ from core.eta import gigabytes, spoken
 from core.hub.download import Progress
 from core.hub.library import Entry, Room, Where
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
-from gui.elided_label import ElidedLabel
-from gui.line_break import breakable
 from gui.model_shelf import Doing, Job, Options
 from gui.models_list import WORDS, spelled
-from gui.theme import Theme
+from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.line_break import breakable
+from gui.widgets.theme import Theme
 
 _STEPS = 1000
 # What helps against an error, by what the hub says is missing.

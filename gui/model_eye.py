@@ -11,8 +11,8 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from gui.picture_view import Layer, PictureView
-from gui.preview import PreviewMaker, to_image
-from gui.theme import Theme
+from gui.widgets.preview import PreviewMaker, to_image
+from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from core.picture.model_view import Eye

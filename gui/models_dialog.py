@@ -29,9 +29,9 @@ from core.transcript import ModelState
 from gui.model_details import ModelDetails
 from gui.model_shelf import Job, Options
 from gui.models_list import ModelsDelegate, ModelsListModel, is_about, job_of
-from gui.notice_bar import NoticeBar
-from gui.theme import Theme
 from gui.token_dialog import TokenDialog
+from gui.widgets.notice_bar import NoticeBar
+from gui.widgets.theme import Theme
 
 _SIZE = (860, 600)
 _SMALLEST = (560, 400)

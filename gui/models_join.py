@@ -15,7 +15,7 @@ from core.transcript import Failed, Loading, ModelChoice, ModelState, Ready
 from gui.main_window import MainWindow
 from gui.model_shelf import Doing, Job, ModelShelf
 from gui.models_dialog import ModelsDialog
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 _FEW_BITS = ("8-bit", "4-bit")
 

@@ -22,7 +22,7 @@ from core.eta import gigabytes
 from core.hub.library import Entry, Room
 from core.hub.place import hub_id_in
 from gui.model_shelf import Doing, Job
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 _HERE, _THERE, _NAMED = "On this computer", "To be had from the hub", "By its name at the hub"
 _MARGIN, _GAP, _BAR = 12, 3, 3

@@ -20,8 +20,8 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPainterPath, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from gui.preview import PreviewMaker, thumbnail
-from gui.theme import Theme
+from gui.widgets.preview import PreviewMaker, thumbnail
+from gui.widgets.theme import Theme
 
 THUMBNAIL_SIDE = 48
 _GAP = 4

@@ -23,7 +23,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui.preview import PreviewMaker, scaled, to_image
+from gui.widgets.preview import PreviewMaker, scaled, to_image
 
 LARGEST_ZOOM = 16.0
 # Fitted, a picture is enlarged so far and no further; a tiny one more, but with hard edges.

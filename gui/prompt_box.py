@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.elided_label import ElidedLabel
-from gui.theme import Theme
+from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.theme import Theme
 
 _MOST_LINES = 6
 _NO_PICTURE = "Open a picture, then ask about it"

@@ -27,7 +27,7 @@ from core.errors import AppError
 from core.settings import locations, writable_locations
 from core.transcript import Answer, Failed
 from gui.app import Program, run
-from gui.theme import RESOURCES
+from gui.widgets.theme import RESOURCES
 
 PATIENCE_SECONDS = 120
 PROMPT = "Please describe this image in detail."

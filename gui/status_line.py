@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from core.transcript import Absent, EngineFacts, Failed, Loading, ModelState, Ready
-from gui.elided_label import ElidedLabel
+from gui.widgets.elided_label import ElidedLabel
 
 _STEPS = 1000
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 from core.transcript import Answer, Exchange, Transcript
 from gui.exchange_column import SLICE_SECONDS, ExchangeColumn
 from gui.exchange_view import ExchangeView
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 LOOKING = "Looking at the picture…"
 WAITING = "The model is still loading; your question waits."

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from core.words.evidence import Candidate, Presence, Word

@@ -26,8 +26,8 @@ from gui.batch_list import BatchList, CaptionEdit
 from gui.batch_rows import CAPTION, PICTURE, BatchModel
 from gui.inbox import _SLICE_SECONDS, Inbox
 from gui.model_thread import ModelThread
-from gui.preview import PreviewMaker
-from gui.theme import Theme
+from gui.widgets.preview import PreviewMaker
+from gui.widgets.theme import Theme
 from tests.gui.conftest import until
 
 

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication, QToolButton
 
 from core.picture.opening import Picture
 from gui.drop_zone import DropZone
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from core.picture.opening import Picture
 from core.transcript import Answer, Ending
 from core.words.evidence import Candidate, Evidence, Presence, Word, WordMap, split_words
 from gui.main_window import MainWindow
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 from gui.word_popup import told_gain, told_presence, told_probability
 
 TEXT = "A red ball and a **blue cube** lie on the table."

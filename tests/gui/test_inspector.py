@@ -11,8 +11,8 @@ from core.open_engine import open_engine
 from core.picture.opening import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from gui.inspector import LOOKING, Inspector
-from gui.preview import PreviewMaker
-from gui.theme import Theme
+from gui.widgets.preview import PreviewMaker
+from gui.widgets.theme import Theme
 from tests.support.tiny_llava import TINY
 
 PROMPT = "What is <this>?"

@@ -29,7 +29,7 @@ from core.transcript import (
     Ready,
 )
 from gui.main_window import SMALLEST, MainWindow
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 PRESETS = (("Describe", "Please describe this image."), ("Tags", "List tags."))
 FACTS = EngineFacts("built-in", "cpu", "CPU", "float32", 65 * 2**20, 2048, True)

@@ -9,7 +9,7 @@ from core.picture.opening import Picture
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR
 from gui.drop_zone import DropZone
 from gui.model_eye import NO_MODEL, OTHER_WAY
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 EYE = Eye(56, 14, CLIP_MEAN, CLIP_STD)
 

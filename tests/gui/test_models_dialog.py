@@ -24,8 +24,8 @@ from gui.app import Program
 from gui.model_shelf import Doing, Job, ModelShelf
 from gui.model_thread import ModelThread
 from gui.models_dialog import ModelsDialog
-from gui.theme import Theme
 from gui.token_dialog import TokenDialog
+from gui.widgets.theme import Theme
 from tests.core.hub.test_library import Ring
 from tests.gui.conftest import until
 from tests.support.hub_server import HubServer

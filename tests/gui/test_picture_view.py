@@ -6,7 +6,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from gui.picture_view import PictureView
-from gui.preview import PreviewMaker
+from gui.widgets.preview import PreviewMaker
 
 
 @pytest.fixture

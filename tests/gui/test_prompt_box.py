@@ -5,7 +5,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from gui.prompt_box import PromptBox
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 KEY = Qt.Key
 

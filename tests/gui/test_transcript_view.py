@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QApplication, QPlainTextEdit
 from core.picture.opening import Picture
 from core.transcript import Answer, Ending, Exchange, Transcript
 from gui.exchange_view import foot_line
-from gui.theme import Theme
 from gui.transcript_view import TranscriptView
+from gui.widgets.theme import Theme
 
 PICTURE = Picture(None, Image.new("RGB", (4, 4)), (), (4, 4))
 SENTENCE = "A red circle lies to the left of a blue square on a yellow ground. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPen
 
-from gui.theme import Theme
+from gui.widgets.theme import Theme
 
 
 def doubt_pen(theme: Theme, step: int) -> QPen:

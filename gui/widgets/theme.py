@@ -19,7 +19,7 @@ from PySide6.QtGui import QColor, QFont, QFontInfo, QIcon, QPainter, QPalette, Q
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
-RESOURCES = Path(__file__).parents[1] / "resources"
+RESOURCES = Path(__file__).parents[2] / "resources"
 
 MODES = ("system", "light", "dark")
 

@@ -13,8 +13,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.line_break import breakable
-from gui.theme import Theme
+from gui.widgets.line_break import breakable
+from gui.widgets.theme import Theme
 
 _SHOWN_MS = 15_000
 
