@@ -34,11 +34,11 @@ from gui.folder_run import FolderRun
 from gui.garbage import GarbageCollector
 from gui.main_window import MainWindow
 from gui.model_care import ModelCare
-from gui.model_eye import NO_MODEL, OTHER_WAY
 from gui.model_shelf import ModelShelf
 from gui.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.models_join import ModelsJoin
 from gui.notices import Notices, crash_file, open_log
+from gui.picture.model_eye import NO_MODEL, OTHER_WAY
 from gui.session import Insight, Session
 from gui.settings_dialog import SettingsDialog
 from gui.single_instance import SingleInstance

@@ -36,7 +36,7 @@ from gui.batch_replace import ReplaceBar
 from gui.batch_rows import STATE_WORDS, BatchModel
 from gui.batch_summary import SummaryBox
 from gui.batch_trial import TrialPage
-from gui.drop_zone import DragOverlay
+from gui.picture.drop_zone import DragOverlay
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.preview import PreviewMaker

@@ -30,9 +30,9 @@ from PySide6.QtWidgets import (
 )
 
 from core.picture.opening import Picture
-from gui.empty_page import EmptyPage, ErrorPage
-from gui.model_eye import ModelEye
-from gui.picture_mime import (
+from gui.picture.empty_page import EmptyPage, ErrorPage
+from gui.picture.model_eye import ModelEye
+from gui.picture.picture_mime import (
     as_png,
     encoded_image,
     invitation,
@@ -41,8 +41,8 @@ from gui.picture_mime import (
     name_in,
     web_urls,
 )
-from gui.picture_strip import PictureStrip
-from gui.picture_view import PictureView
+from gui.picture.picture_strip import PictureStrip
+from gui.picture.picture_view import PictureView
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme

@@ -17,7 +17,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolButton
 
 from core.picture.opening import Picture
-from gui.drop_zone import DropZone
+from gui.picture.drop_zone import DropZone
 from gui.widgets.theme import Theme
 
 

@@ -7,8 +7,8 @@ from PySide6.QtTest import QTest
 from core.picture.model_view import Eye
 from core.picture.opening import Picture
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR
-from gui.drop_zone import DropZone
-from gui.model_eye import NO_MODEL, OTHER_WAY
+from gui.picture.drop_zone import DropZone
+from gui.picture.model_eye import NO_MODEL, OTHER_WAY
 from gui.widgets.theme import Theme
 
 EYE = Eye(56, 14, CLIP_MEAN, CLIP_STD)

@@ -8,7 +8,7 @@ from PIL import Image
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage
 
-from gui.picture_view import Layer
+from gui.picture.picture_view import Layer
 
 if TYPE_CHECKING:
     from core.words.evidence import WordMap

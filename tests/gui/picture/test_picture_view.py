@@ -5,7 +5,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from gui.picture_view import PictureView
+from gui.picture.picture_view import PictureView
 from gui.widgets.preview import PreviewMaker
 
 
