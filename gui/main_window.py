@@ -39,7 +39,7 @@ from core.transcript import Answer, Failed, Loading, ModelState, Ready, Span, Tr
 from gui.batch_panel import BatchPanel
 from gui.evidence_view import EvidenceView
 from gui.help_dialogs import AboutDialog, KeysDialog
-from gui.inspector import Inspector
+from gui.inspector.panel import Inspector
 from gui.picture.drop_zone import DropZone
 from gui.prompt_box import PromptBox
 from gui.status_line import StatusLine

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from core.open_engine import open_engine
 from core.picture.opening import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
-from gui.inspector import LOOKING, Inspector
+from gui.inspector.panel import LOOKING, Inspector
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 from tests.support.tiny_llava import TINY

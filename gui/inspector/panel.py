@@ -23,8 +23,8 @@ from PySide6.QtWidgets import (
 
 from core.llava.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
 from core.picture.opening import Picture
+from gui.inspector.token_flow import TokenFlow
 from gui.picture.patch_figure import PatchFigure
-from gui.token_flow import TokenFlow
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.line_break import breakable
 from gui.widgets.preview import PreviewMaker, scaled, to_image
