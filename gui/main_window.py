@@ -37,14 +37,14 @@ from core.picture.model_view import Eye
 from core.picture.opening import PICTURE_SUFFIXES, Picture
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Span, Transcript
 from gui.batch_panel import BatchPanel
-from gui.evidence_view import EvidenceView
+from gui.conversation.evidence_view import EvidenceView
+from gui.conversation.prompt_box import PromptBox
+from gui.conversation.transcript_view import TranscriptView
 from gui.help_dialogs import AboutDialog, KeysDialog
 from gui.inspector.panel import Inspector
 from gui.picture.drop_zone import DropZone
-from gui.prompt_box import PromptBox
 from gui.status_line import StatusLine
 from gui.task_bar import TaskBar
-from gui.transcript_view import TranscriptView
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.theme import Theme
 

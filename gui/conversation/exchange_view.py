@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QFrame, QWidget
 
 from core.transcript import Answer, Ending, Span, without
 from core.words.question import question_about
-from gui.answer_text import AnswerText
-from gui.exchange_body import ExchangeBody
+from gui.conversation.answer_text import AnswerText
+from gui.conversation.exchange_body import ExchangeBody
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
-from gui.exchange_view import ExchangeView
+from gui.conversation.exchange_view import ExchangeView
 from gui.widgets.theme import Theme
 
 SLICE_SECONDS = 0.012

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QMenu, QWidget
 
-from gui.exchange_view import ExchangeView
+from gui.conversation.exchange_view import ExchangeView
+from gui.conversation.transcript_view import TranscriptView
+from gui.conversation.word_popup import WordPopup
 from gui.picture.picture_view import Layer, PictureView
 from gui.picture.word_map import map_layer
-from gui.transcript_view import TranscriptView
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
-from gui.word_popup import WordPopup
 
 if TYPE_CHECKING:
     from core.words.evidence import Evidence, Word, WordMap

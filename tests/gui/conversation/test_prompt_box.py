@@ -4,7 +4,7 @@ from PySide6.QtGui import QGuiApplication, QImage, QPaintEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from gui.prompt_box import PromptBox
+from gui.conversation.prompt_box import PromptBox
 from gui.widgets.theme import Theme
 
 KEY = Qt.Key

@@ -10,8 +10,8 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from core.transcript import Answer, Exchange, Transcript
-from gui.exchange_column import SLICE_SECONDS, ExchangeColumn
-from gui.exchange_view import ExchangeView
+from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
+from gui.conversation.exchange_view import ExchangeView
 from gui.widgets.theme import Theme
 
 LOOKING = "Looking at the picture…"

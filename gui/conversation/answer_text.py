@@ -34,7 +34,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QFrame, QSizePolicy, QTextEdit, QWidget
 
-from gui.answer_words import AnswerWords
+from gui.conversation.answer_words import AnswerWords
 from gui.widgets.theme import Theme
 
 _LINE_HEIGHT = 140.0

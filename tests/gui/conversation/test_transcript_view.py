@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from core.picture.opening import Picture
 from core.transcript import Answer, Ending, Exchange, Transcript
-from gui.exchange_view import foot_line
-from gui.transcript_view import TranscriptView
+from gui.conversation.exchange_view import foot_line
+from gui.conversation.transcript_view import TranscriptView
 from gui.widgets.theme import Theme
 
 PICTURE = Picture(None, Image.new("RGB", (4, 4)), (), (4, 4))

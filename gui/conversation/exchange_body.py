@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.answer_text import AnswerText
+from gui.conversation.answer_text import AnswerText
 from gui.widgets.line_break import breakable
 from gui.widgets.theme import Theme
 
