@@ -36,7 +36,7 @@ from core.llava.trace import Trace
 from core.picture.model_view import Eye
 from core.picture.opening import PICTURE_SUFFIXES, Picture
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Span, Transcript
-from gui.batch_panel import BatchPanel
+from gui.batch.panel import BatchPanel
 from gui.conversation.evidence_view import EvidenceView
 from gui.conversation.prompt_box import PromptBox
 from gui.conversation.transcript_view import TranscriptView

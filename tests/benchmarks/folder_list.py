@@ -40,7 +40,7 @@ from core.batch.options import BatchOptions, ItemState, Phase
 from core.settings import locations
 from core.transcript import Ready
 from gui.app import Program
-from gui.batch_rows import PICTURE
+from gui.batch.rows import PICTURE
 from gui.model_thread import ModelThread
 from tests.benchmarks.window_stalls import Heartbeat
 from tests.gui.conftest import until

@@ -22,8 +22,8 @@ from core.batch.wording import Replacement
 from core.settings import locations
 from core.transcript import ModelChoice, Ready
 from gui.app import Program
-from gui.batch_list import BatchList, CaptionEdit
-from gui.batch_rows import CAPTION, PICTURE, BatchModel
+from gui.batch.caption_list import BatchList, CaptionEdit
+from gui.batch.rows import CAPTION, PICTURE, BatchModel
 from gui.inbox import _SLICE_SECONDS, Inbox
 from gui.model_thread import ModelThread
 from gui.widgets.preview import PreviewMaker

@@ -4,9 +4,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from core.batch.options import Phase
-from gui.batch_rows import DOUBT
+from gui.batch.rows import DOUBT
+from tests.gui.batch.test_panel import begun, click, folder, live, phase, shown  # noqa: F401
 from tests.gui.conftest import until
-from tests.gui.test_batch_panel import begun, click, folder, live, phase, shown  # noqa: F401
 
 
 async def doubted(program, panel, folder):  # noqa: F811

@@ -30,12 +30,12 @@ from core.batch.summary import Summary
 from core.batch.trial import Tried
 from core.eta import spoken
 from core.transcript import Sampling
-from gui.batch_form import BatchForm
-from gui.batch_list import BatchList
-from gui.batch_replace import ReplaceBar
-from gui.batch_rows import STATE_WORDS, BatchModel
-from gui.batch_summary import SummaryBox
-from gui.batch_trial import TrialPage
+from gui.batch.caption_list import BatchList
+from gui.batch.form import BatchForm
+from gui.batch.replace import ReplaceBar
+from gui.batch.rows import STATE_WORDS, BatchModel
+from gui.batch.summary import SummaryBox
+from gui.batch.trial import TrialPage
 from gui.picture.drop_zone import DragOverlay
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.notice_bar import NoticeBar

@@ -50,7 +50,7 @@ from PySide6.QtWidgets import (
 
 from core.batch.options import Item, ItemState
 from core.batch.wording import Replaced, Span
-from gui.batch_rows import CAPTION, DOUBT, PICTURE, STATE, THUMBNAIL_SIDE, BatchModel, Index
+from gui.batch.rows import CAPTION, DOUBT, PICTURE, STATE, THUMBNAIL_SIDE, BatchModel, Index
 from gui.widgets.doubt_pen import doubt_pen
 from gui.widgets.theme import Theme
 
