@@ -30,16 +30,16 @@ from core.settings import load as load_settings
 from core.store import Store, Summary
 from core.transcript import Answer, Loading, ModelChoice, ModelState, Ready
 from gui.batch_join import BatchJoin
-from gui.folder_run import FolderRun
 from gui.garbage import GarbageCollector
 from gui.main_window import MainWindow
 from gui.model_care import ModelCare
-from gui.model_shelf import ModelShelf
-from gui.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.models_join import ModelsJoin
 from gui.notices import Notices, crash_file, open_log
 from gui.picture.model_eye import NO_MODEL, OTHER_WAY
-from gui.session import Insight, Session
+from gui.session.folder_run import FolderRun
+from gui.session.model_library import ModelShelf
+from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
+from gui.session.session import Insight, Session
 from gui.settings_dialog import SettingsDialog
 from gui.single_instance import SingleInstance
 from gui.updates import Updates, UpdatesDialog

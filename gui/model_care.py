@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from core.errors import CheckpointError, OutOfMemory
 from core.transcript import Failed, ModelChoice, ModelState, Ready
 from gui.main_window import MainWindow
-from gui.model_thread import ModelThread
+from gui.session.model_thread import ModelThread
 
 _MS_PER_MINUTE = 60_000
 _SHOW_MODELS = "Show models to get"

@@ -28,8 +28,8 @@ from core.eta import gigabytes, spoken
 from core.hub.download import Progress
 from core.hub.library import Entry, Room, Where
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
-from gui.model_shelf import Doing, Job, Options
 from gui.models_list import WORDS, spelled
+from gui.session.model_library import Doing, Job, Options
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.line_break import breakable
 from gui.widgets.theme import Theme

@@ -27,8 +27,8 @@ from core.eta import gigabytes
 from core.hub.library import Entry, Room, Where
 from core.transcript import ModelState
 from gui.model_details import ModelDetails
-from gui.model_shelf import Job, Options
 from gui.models_list import ModelsDelegate, ModelsListModel, is_about, job_of
+from gui.session.model_library import Job, Options
 from gui.token_dialog import TokenDialog
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.theme import Theme

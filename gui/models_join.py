@@ -13,8 +13,8 @@ from core.errors import CheckpointError
 from core.hub.download import Hub
 from core.transcript import Failed, Loading, ModelChoice, ModelState, Ready
 from gui.main_window import MainWindow
-from gui.model_shelf import Doing, Job, ModelShelf
 from gui.models_dialog import ModelsDialog
+from gui.session.model_library import Doing, Job, ModelShelf
 from gui.widgets.theme import Theme
 
 _FEW_BITS = ("8-bit", "4-bit")

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 from core.eta import gigabytes
 from core.hub.library import Entry, Room
 from core.hub.place import hub_id_in
-from gui.model_shelf import Doing, Job
+from gui.session.model_library import Doing, Job
 from gui.widgets.theme import Theme
 
 _HERE, _THERE, _NAMED = "On this computer", "To be had from the hub", "By its name at the hub"

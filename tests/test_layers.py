@@ -62,14 +62,14 @@ def test_window_module_knows_of_core_what_it_needs_to(name):
     path = ROOT / f"{name.replace('.', '/')}.py"
     assert not all_imports(path) & set(HEAVY)
     known = path.read_text(encoding="utf-8")
-    if name != "gui.model_thread":
+    if name != "gui.session.model_thread":
         assert "core.llava.engine" not in known
         assert "core.open_engine" not in known
     allowed = ("app", "session", "folder_run", "self_test", "model_shelf", "model_care")
     if name.removeprefix("gui.") not in allowed:
         assert "core.settings" not in known or name == "gui.settings_dialog"
-        assert "gui.session" not in known
-        assert "gui.model_thread" not in known
+        assert "gui.session.session" not in known
+        assert "gui.session.model_thread" not in known
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["caption", "--help"]])

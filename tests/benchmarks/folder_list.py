@@ -41,7 +41,7 @@ from core.settings import locations
 from core.transcript import Ready
 from gui.app import Program
 from gui.batch.rows import PICTURE
-from gui.model_thread import ModelThread
+from gui.session.model_thread import ModelThread
 from tests.benchmarks.window_stalls import Heartbeat
 from tests.gui.conftest import until
 from tests.support.scripted_engine import ScriptedCheckpoint

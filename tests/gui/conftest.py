@@ -13,7 +13,7 @@ from PySide6.QtCore import QThread
 
 from core.picture.opening import Picture
 from core.transcript import ModelChoice, Request, Turn
-from gui.model_thread import ModelThread
+from gui.session.model_thread import ModelThread
 from tests.support.scripted_engine import ScriptedCheckpoint
 
 

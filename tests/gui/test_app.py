@@ -19,7 +19,7 @@ from core.settings import locations, writable_locations
 from core.store import Store
 from core.transcript import Loading, Ready
 from gui.app import Program
-from gui.model_thread import ModelThread
+from gui.session.model_thread import ModelThread
 from gui.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
 

@@ -21,9 +21,9 @@ from core.hub.library import Entry, Room, find_models, shelf
 from core.settings import Settings, load, locations
 from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
 from gui.app import Program
-from gui.model_shelf import Doing, Job, ModelShelf
-from gui.model_thread import ModelThread
 from gui.models_dialog import ModelsDialog
+from gui.session.model_library import Doing, Job, ModelShelf
+from gui.session.model_thread import ModelThread
 from gui.token_dialog import TokenDialog
 from gui.widgets.theme import Theme
 from tests.core.hub.test_library import Ring

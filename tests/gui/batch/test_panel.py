@@ -24,8 +24,8 @@ from core.transcript import ModelChoice, Ready
 from gui.app import Program
 from gui.batch.caption_list import BatchList, CaptionEdit
 from gui.batch.rows import CAPTION, PICTURE, BatchModel
-from gui.inbox import _SLICE_SECONDS, Inbox
-from gui.model_thread import ModelThread
+from gui.session.inbox import _SLICE_SECONDS, Inbox
+from gui.session.model_thread import ModelThread
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 from tests.gui.conftest import until
@@ -839,7 +839,8 @@ def test_window_is_looked_after_although_more_is_told_of_all_the_time(run, qapp,
     taken, beats = [], []
     clock = count()
     monkeypatch.setattr(
-        "gui.inbox.time", SimpleNamespace(perf_counter=lambda: next(clock) * _SLICE_SECONDS / 10)
+        "gui.session.inbox.time",
+        SimpleNamespace(perf_counter=lambda: next(clock) * _SLICE_SECONDS / 10),
     )
 
     def take(number, thing):

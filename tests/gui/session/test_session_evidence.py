@@ -9,7 +9,7 @@ from core.errors import Cancelled, EngineError
 from core.settings import Settings
 from core.store import Store
 from core.transcript import ModelChoice, Ready
-from gui.session import Session
+from gui.session.session import Session
 from tests.gui.conftest import until
 
 

@@ -8,7 +8,7 @@ from core.errors import AppError, EngineError, PictureError
 from core.settings import Settings, load
 from core.store import Store
 from core.transcript import Ending, Failed, ModelChoice, Ready
-from gui.session import Session
+from gui.session.session import Session
 from tests.gui.conftest import until
 
 

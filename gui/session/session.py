@@ -33,13 +33,13 @@ from core.transcript import (
     Span,
     Transcript,
 )
-from gui.model_thread import ModelThread
+from gui.session.model_thread import ModelThread
 
 if TYPE_CHECKING:
     from core.llava.trace import Trace
     from core.picture.model_view import Eye
     from core.words.evidence import Evidence, Word, WordMap
-    from gui.model_thread import Engine
+    from gui.session.model_thread import Engine
 
 ANOTHER_TEMPERATURE = 0.7
 LAST_WORDS_SECONDS = 1.0

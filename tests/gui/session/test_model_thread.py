@@ -7,7 +7,7 @@ from PySide6.QtCore import QThread
 
 from core.errors import Cancelled, CheckpointError, EngineError
 from core.transcript import Absent, Ending, Failed, Loading, ModelChoice, Ready
-from gui.model_thread import FRAME_MS
+from gui.session.model_thread import FRAME_MS
 from tests.gui.conftest import until
 
 

@@ -24,8 +24,8 @@ from core.batch.wording import Replacement
 from core.errors import AppError, Cancelled
 from core.eta import Pace
 from core.picture.opening import find_pictures
-from gui.inbox import Inbox
-from gui.model_thread import ModelThread
+from gui.session.inbox import Inbox
+from gui.session.model_thread import ModelThread
 
 TICK_MS = 250
 FRAME_MS = 33
