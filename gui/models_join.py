@@ -13,7 +13,7 @@ from core.errors import CheckpointError
 from core.hub.download import Hub
 from core.transcript import Failed, Loading, ModelChoice, ModelState, Ready
 from gui.main_window import MainWindow
-from gui.models_dialog import ModelsDialog
+from gui.models.dialog import ModelsDialog
 from gui.session.model_library import Doing, Job, ModelShelf
 from gui.widgets.theme import Theme
 

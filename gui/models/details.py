@@ -28,7 +28,7 @@ from core.eta import gigabytes, spoken
 from core.hub.download import Progress
 from core.hub.library import Entry, Room, Where
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
-from gui.models_list import WORDS, spelled
+from gui.models.model_list import WORDS, spelled
 from gui.session.model_library import Doing, Job, Options
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.line_break import breakable

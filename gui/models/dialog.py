@@ -26,10 +26,10 @@ from PySide6.QtWidgets import (
 from core.eta import gigabytes
 from core.hub.library import Entry, Room, Where
 from core.transcript import ModelState
-from gui.model_details import ModelDetails
-from gui.models_list import ModelsDelegate, ModelsListModel, is_about, job_of
+from gui.models.details import ModelDetails
+from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job_of
+from gui.models.token_dialog import TokenDialog
 from gui.session.model_library import Job, Options
-from gui.token_dialog import TokenDialog
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.theme import Theme
 

@@ -21,10 +21,10 @@ from core.hub.library import Entry, Room, find_models, shelf
 from core.settings import Settings, load, locations
 from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
 from gui.app import Program
-from gui.models_dialog import ModelsDialog
+from gui.models.dialog import ModelsDialog
+from gui.models.token_dialog import TokenDialog
 from gui.session.model_library import Doing, Job, ModelShelf
 from gui.session.model_thread import ModelThread
-from gui.token_dialog import TokenDialog
 from gui.widgets.theme import Theme
 from tests.core.hub.test_library import Ring
 from tests.gui.conftest import until
