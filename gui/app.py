@@ -31,7 +31,6 @@ from core.store import Store, Summary
 from core.transcript import Answer, Loading, ModelChoice, ModelState, Ready
 from gui.batch_join import BatchJoin
 from gui.garbage import GarbageCollector
-from gui.main_window import MainWindow
 from gui.model_care import ModelCare
 from gui.models_join import ModelsJoin
 from gui.notices import Notices, crash_file, open_log
@@ -40,10 +39,11 @@ from gui.session.folder_run import FolderRun
 from gui.session.model_library import ModelShelf
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.session import Insight, Session
-from gui.settings_dialog import SettingsDialog
 from gui.single_instance import SingleInstance
 from gui.updates import Updates, UpdatesDialog
 from gui.widgets.theme import RESOURCES, Theme
+from gui.window.main_window import MainWindow
+from gui.window.settings_dialog import SettingsDialog
 
 if TYPE_CHECKING:
     from core.words.evidence import Word

@@ -13,9 +13,9 @@ from core.batch.batch import KeptRun
 from core.batch.options import BatchOptions, Phase
 from core.batch.wording import Replacement
 from core.transcript import Sampling
-from gui.main_window import MainWindow
 from gui.session.folder_run import FolderRun
 from gui.widgets.file_manager import reveal
+from gui.window.main_window import MainWindow
 
 CAPTION_ALL = "Caption them all"
 GO_ON = "Go on"

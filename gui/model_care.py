@@ -9,8 +9,8 @@ from PySide6.QtCore import QObject, QTimer, Slot
 
 from core.errors import CheckpointError, OutOfMemory
 from core.transcript import Failed, ModelChoice, ModelState, Ready
-from gui.main_window import MainWindow
 from gui.session.model_thread import ModelThread
+from gui.window.main_window import MainWindow
 
 _MS_PER_MINUTE = 60_000
 _SHOW_MODELS = "Show models to get"

@@ -12,10 +12,10 @@ from PySide6.QtGui import QDesktopServices
 from core.errors import CheckpointError
 from core.hub.download import Hub
 from core.transcript import Failed, Loading, ModelChoice, ModelState, Ready
-from gui.main_window import MainWindow
 from gui.models.dialog import ModelsDialog
 from gui.session.model_library import Doing, Job, ModelShelf
 from gui.widgets.theme import Theme
+from gui.window.main_window import MainWindow
 
 _FEW_BITS = ("8-bit", "4-bit")
 

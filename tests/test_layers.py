@@ -67,7 +67,7 @@ def test_window_module_knows_of_core_what_it_needs_to(name):
         assert "core.open_engine" not in known
     allowed = ("app", "session", "folder_run", "self_test", "model_shelf", "model_care")
     if name.removeprefix("gui.") not in allowed:
-        assert "core.settings" not in known or name == "gui.settings_dialog"
+        assert "core.settings" not in known or name == "gui.window.settings_dialog"
         assert "gui.session.session" not in known
         assert "gui.session.model_thread" not in known
 

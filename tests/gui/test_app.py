@@ -20,7 +20,7 @@ from core.store import Store
 from core.transcript import Loading, Ready
 from gui.app import Program
 from gui.session.model_thread import ModelThread
-from gui.settings_dialog import SettingsDialog
+from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
 
 ROOT = Path(__file__).parents[2]

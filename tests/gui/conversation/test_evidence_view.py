@@ -10,8 +10,8 @@ from core.picture.opening import Picture
 from core.transcript import Answer, Ending
 from core.words.evidence import Candidate, Evidence, Presence, Word, WordMap, split_words
 from gui.conversation.word_popup import told_gain, told_presence, told_probability
-from gui.main_window import MainWindow
 from gui.widgets.theme import Theme
+from gui.window.main_window import MainWindow
 
 TEXT = "A red ball and a **blue cube** lie on the table."
 DOUBTS = {"red": 0.6, "cube": 0.95}

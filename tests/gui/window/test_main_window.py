@@ -28,8 +28,8 @@ from core.transcript import (
     Loading,
     Ready,
 )
-from gui.main_window import SMALLEST, MainWindow
 from gui.widgets.theme import Theme
+from gui.window.main_window import SMALLEST, MainWindow
 
 PRESETS = (("Describe", "Please describe this image."), ("Tags", "List tags."))
 FACTS = EngineFacts("built-in", "cpu", "CPU", "float32", 65 * 2**20, 2048, True)

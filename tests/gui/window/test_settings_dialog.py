@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QDialogButtonBox
 
 from core.device.memory import Card
 from core.settings import Settings
-from gui.settings_dialog import SettingsDialog
+from gui.window.settings_dialog import SettingsDialog
 
 BUTTON = QDialogButtonBox.StandardButton
 

@@ -9,7 +9,7 @@ import pytest
 TELL = """
 import subprocess
 from PySide6.QtWidgets import QApplication, QWidget
-from gui.task_bar import TaskBar
+from gui.window.task_bar import TaskBar
 
 application = QApplication(["onlooker", "-platform", "offscreen"])
 rule = "interface='com.canonical.Unity.LauncherEntry'"

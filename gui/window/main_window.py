@@ -40,13 +40,13 @@ from gui.batch.panel import BatchPanel
 from gui.conversation.evidence_view import EvidenceView
 from gui.conversation.prompt_box import PromptBox
 from gui.conversation.transcript_view import TranscriptView
-from gui.help_dialogs import AboutDialog, KeysDialog
 from gui.inspector.panel import Inspector
 from gui.picture.drop_zone import DropZone
-from gui.status_line import StatusLine
-from gui.task_bar import TaskBar
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.theme import Theme
+from gui.window.help_dialogs import AboutDialog, KeysDialog
+from gui.window.status_line import StatusLine
+from gui.window.task_bar import TaskBar
 
 SMALLEST = (640, 480)
 _FIRST = (1180, 760)
