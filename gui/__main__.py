@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _caption_without_window(paths)
 
     try:
-        from gui.app import run
+        from gui.app.program import run
     except ImportError as error:
         _say(f"The window cannot be opened: {error}. Install what is missing, or use")
         _say("“onlooker caption PICTURE”, which needs no window.")
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 def _test_itself() -> int:
     if not _has_display():
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    from gui.self_test import main as self_test
+    from gui.app.self_test import main as self_test
 
     return self_test(STARTED)
 

@@ -31,7 +31,7 @@ def give_back_environment() -> None:
 
     The loader has read the path to our libraries at the start, and there is no QML. A browser or
     file manager that is started from here would find ours before its own, and fall. The path to
-    Qt's plugins goes in `gui.app`, once Qt has read it.
+    Qt's plugins goes in `gui.app.program`, once Qt has read it.
     """
     if sys.platform != "linux":
         return

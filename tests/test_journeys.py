@@ -19,7 +19,7 @@ from PySide6.QtTest import QTest
 from core.settings import Settings, locations, save
 from core.store import Store
 from core.transcript import BUILT_IN, Ending, Ready
-from gui.app import Program
+from gui.app.program import Program
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).parents[1]
@@ -184,7 +184,7 @@ CLOSED_PROGRAM = """
 import sys, time
 from pathlib import Path
 from core.transcript import Loading
-from gui.app import run
+from gui.app.program import run
 from tests.gui.conftest import until
 
 async def close_while_loading(program):

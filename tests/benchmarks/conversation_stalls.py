@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.settings import locations
 from core.transcript import Answer, Ending, Exchange, Ready, Transcript
-from gui.app import Program
+from gui.app.program import Program
 from gui.widgets.theme import Theme
 from tests.benchmarks.window_stalls import Heartbeat, picture, scripted_program
 from tests.gui.conftest import until

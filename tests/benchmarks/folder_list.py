@@ -39,7 +39,7 @@ from core.batch.batch import Batch, find_runs
 from core.batch.options import BatchOptions, ItemState, Phase
 from core.settings import locations
 from core.transcript import Ready
-from gui.app import Program
+from gui.app.program import Program
 from gui.batch.rows import PICTURE
 from gui.session.model_thread import ModelThread
 from tests.benchmarks.window_stalls import Heartbeat

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.settings import Settings, locations, save
 from core.transcript import BUILT_IN, Absent, Loading
-from gui.app import Program
+from gui.app.program import Program
 from gui.session.model_thread import ModelThread
 from tests.gui.conftest import until
 from tests.support.scripted_engine import ScriptedCheckpoint

@@ -42,7 +42,7 @@ def _garbage_is_collected_in_this_thread():
 def loop(qapp):
     """The program's own event loop, with its small executor.
 
-    Garbage is collected in this thread alone, as `gui.garbage` does in the program.
+    Garbage is collected in this thread alone, as `gui.app.garbage` does in the program.
     """
     gc.disable()
     with ThreadPoolExecutor(2) as executor, qasync.QEventLoop(qapp) as loop:

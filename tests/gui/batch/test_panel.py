@@ -21,7 +21,7 @@ from core.batch.options import Item, ItemState, Phase
 from core.batch.wording import Replacement
 from core.settings import locations
 from core.transcript import ModelChoice, Ready
-from gui.app import Program
+from gui.app.program import Program
 from gui.batch.caption_list import BatchList, CaptionEdit
 from gui.batch.rows import CAPTION, PICTURE, BatchModel
 from gui.session.inbox import _SLICE_SECONDS, Inbox

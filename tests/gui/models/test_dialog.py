@@ -20,7 +20,7 @@ from core.hub.download import Hub, fetch
 from core.hub.library import Entry, Room, find_models, shelf
 from core.settings import Settings, load, locations
 from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
-from gui.app import Program
+from gui.app.program import Program
 from gui.models.dialog import ModelsDialog
 from gui.models.token_dialog import TokenDialog
 from gui.session.model_library import Doing, Job, ModelShelf

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from gui.garbage import GarbageCollector
+from gui.app.garbage import GarbageCollector
 
 
 class Thing:

@@ -18,12 +18,12 @@ from PySide6.QtWidgets import QDialogButtonBox
 from core.settings import locations, writable_locations
 from core.store import Store
 from core.transcript import Loading, Ready
-from gui.app import Program
+from gui.app.program import Program
 from gui.session.model_thread import ModelThread
 from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -374,7 +374,7 @@ def test_without_a_home_the_window_says_where_things_are_kept(live, tmp_path, mo
 def test_file_that_the_system_says_to_open_is_passed_on():
     code = (
         "from PySide6.QtGui import QFileOpenEvent\n"
-        "from gui.app import _Application\n"
+        "from gui.app.program import _Application\n"
         "application = _Application(['onlooker'])\n"
         "application.paths_opened.connect(print)\n"
         "application.sendEvent(application, QFileOpenEvent('/Bilder/Größe.png'))\n"

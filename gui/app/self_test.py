@@ -26,7 +26,7 @@ from core.batch.sidecar import decoded, encoded, read_bytes, text_path, write_at
 from core.errors import AppError
 from core.settings import locations, writable_locations
 from core.transcript import Answer, Failed
-from gui.app import Program, run
+from gui.app.program import Program, run
 from gui.widgets.theme import RESOURCES
 
 PATIENCE_SECONDS = 120
@@ -50,7 +50,7 @@ class _Findings:
 
 
 def main(started: float) -> int:
-    """Run the test and give the exit status. `started` is as for `gui.app.run`."""
+    """Run the test and give the exit status. `started` is as for `gui.app.program.run`."""
     with _own_home() as folder:
         picture = _sample(folder)
         findings = _Findings()

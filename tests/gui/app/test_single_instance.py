@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QLockFile
 
-from gui.single_instance import SingleInstance
+from gui.app.single_instance import SingleInstance
 
 SECOND_COPY = """
 import sys
 from pathlib import Path
 from PySide6.QtCore import QCoreApplication
-from gui.single_instance import SingleInstance
+from gui.app.single_instance import SingleInstance
 application = QCoreApplication(["onlooker"])
 copy = SingleInstance(Path(sys.argv[1]))
 print("opens a window" if copy.takes_part([Path(path) for path in sys.argv[2:]]) else "leaves")
@@ -70,7 +70,7 @@ def test_folder_that_cannot_be_written_does_not_keep_the_window_away(qapp, tmp_p
 
 
 def test_first_copy_that_does_not_answer_does_not_keep_the_window_away(qapp, tmp_path, monkeypatch):
-    monkeypatch.setattr("gui.single_instance.PATIENCE_MS", 200)
+    monkeypatch.setattr("gui.app.single_instance.PATIENCE_MS", 200)
     hung = QLockFile(str(tmp_path / "instance.lock"))
     assert hung.tryLock(0)
     assert SingleInstance(tmp_path).takes_part([])

@@ -29,18 +29,18 @@ from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
 from core.transcript import Answer, Loading, ModelChoice, ModelState, Ready
-from gui.batch_join import BatchJoin
-from gui.garbage import GarbageCollector
-from gui.model_care import ModelCare
-from gui.models_join import ModelsJoin
-from gui.notices import Notices, crash_file, open_log
+from gui.app.batch_wiring import BatchJoin
+from gui.app.faults import Notices, crash_file, open_log
+from gui.app.garbage import GarbageCollector
+from gui.app.idle_unload import ModelCare
+from gui.app.models_wiring import ModelsJoin
+from gui.app.single_instance import SingleInstance
+from gui.app.updates import Updates, UpdatesDialog
 from gui.picture.model_eye import NO_MODEL, OTHER_WAY
 from gui.session.folder_run import FolderRun
 from gui.session.model_library import ModelShelf
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.session import Insight, Session
-from gui.single_instance import SingleInstance
-from gui.updates import Updates, UpdatesDialog
 from gui.widgets.theme import RESOURCES, Theme
 from gui.window.main_window import MainWindow
 from gui.window.settings_dialog import SettingsDialog

@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from PySide6.QtWidgets import QLabel, QTextEdit
 
-from gui.updates import Updates, UpdatesDialog, newer_sections
+from gui.app.updates import Updates, UpdatesDialog, newer_sections
 
 CHANGELOG = """# Changelog
 

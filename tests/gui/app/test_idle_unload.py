@@ -4,8 +4,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from core.transcript import Absent, Failed, Loading, ModelChoice, Ready
+from tests.gui.app.test_program import (
+    drop,
+    home,
+    live,
+    picture_file,
+    transcript_text,
+    type_and_enter,
+)
 from tests.gui.conftest import until
-from tests.gui.test_app import drop, home, live, picture_file, transcript_text, type_and_enter
 
 __all__ = ["home", "live", "picture_file"]  # Fixtures.
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
 
-from gui.notices import FaultDialog, Notices, crash_file, open_log
+from gui.app.faults import FaultDialog, Notices, crash_file, open_log
 from tests.gui.conftest import until
 
 
@@ -90,7 +90,7 @@ def test_crash_of_the_process_is_found_at_the_next_start(tmp_path):
     script = (
         "import faulthandler, sys\n"
         "from pathlib import Path\n"
-        "from gui.notices import crash_file\n"
+        "from gui.app.faults import crash_file\n"
         "with crash_file(Path(sys.argv[1])):\n"
         "    faulthandler._sigsegv()\n"
     )
