@@ -54,8 +54,8 @@ class HubError(AppError):
 class OutOfMemory(AppError):
     """Too little memory on the device for the weights or for the answer.
 
-    `precision` is one of `core.device.memory.PRECISIONS` in which it would have been enough, None where
-    there is none or nobody knows.
+    `precision` is one of `core.device.memory.PRECISIONS` in which it would have been enough, None
+    where there is none or nobody knows.
     """
 
     def __init__(self, message: str, precision: str | None = None):

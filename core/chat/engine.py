@@ -1,7 +1,7 @@
 """A model of another architecture answers, through its own processor and `generate()`.
 
-The same door as `core.llava.engine`: it blocks, belongs to the thread that opened it, and is stopped by
-an event. What such a model cannot do its `facts.cannot` tells, with the reason.
+The same interface as `core.llava.engine`: it blocks, belongs to the thread that opened it, and is
+stopped by an event. What such a model cannot do its `facts.cannot` tells, with the reason.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def weight_bits(name: str) -> int | None:
 
 
 def lower_precision(precision: str) -> str | None:
-    """The next of `core.device.memory.PRECISIONS` below one of them or a dtype; None below the last."""
+    """Returns the next of `PRECISIONS` below a precision or dtype, None below the last."""
     return {"8-bit": "4-bit", "4-bit": None}.get(precision, "8-bit")
 
 

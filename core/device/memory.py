@@ -1,7 +1,7 @@
 """How much memory a model takes, told from its settings before any of it is taken.
 
-The figures are those of `core/llava/decoding.py`: all weights on one device, and a static cache of keys
-and values with a row for each slot. Models that answer by `generate()` take about the same.
+The figures are those of `core/llava/decoding.py`: all weights on one device, and a static cache
+of keys and values with a row for each slot. Models that answer by `generate()` take about the same.
 """
 
 from __future__ import annotations

@@ -220,7 +220,8 @@ def _may_have_card() -> bool:
 # ---- what is where -----------------------------------------------------------------------------
 
 
-# core.checkpoint.folder waits for its first use: the window imports this module before it is painted.
+# core.checkpoint.folder is imported on first use: the window imports this module before its first
+# paint.
 
 
 def _built_in() -> LocalModel:

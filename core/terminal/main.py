@@ -421,7 +421,3 @@ def _show_progress(fraction: float, stage: str) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

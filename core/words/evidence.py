@@ -1,4 +1,5 @@
-"""What each word of an answer rests on, as data: made by `core/llava/evidence.py`, shown by the window.
+"""What each word of an answer rests on, as data: made by `core.llava.evidence`, shown by the
+window.
 
 Everything here is frozen and free of torch and Qt, so that it may cross threads. None of it is a
 measure of truth: it says what the model leaned on, and where it wavered.

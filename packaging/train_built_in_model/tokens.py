@@ -1,4 +1,4 @@
-"""The tokenizer, and conversations as ids: the very ones that `core.llava.prompt` makes in the app."""
+"""The tokenizer, and conversations as ids: the very ones that `core.llava.prompt` makes."""
 
 from __future__ import annotations
 
