@@ -52,7 +52,7 @@ class ModelsDialog(QDialog):
     paused = Signal(str)
     cancelled = Signal(str)
     load_asked = Signal(str, str)
-    """The key, and the precision of `core.device.memory.PRECISIONS`, "" for the one that was chosen."""
+    """The key, and one of `core.device.memory.PRECISIONS`, "" for the one that was chosen."""
     unload_asked = Signal()
     check_asked = Signal(str)
     move_asked = Signal(str, Path)

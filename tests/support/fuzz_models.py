@@ -1,8 +1,9 @@
 """Opens models whose files were spoiled at random; run by its test in a process of its own.
 
 `python -m tests.support.fuzz_models FOLDER CASES SEED`, where FOLDER holds `original`,
-`transformers` and `chat`, tiny models each. Prints what came of the cases as JSON. Whatever is no AppError, takes
-longer than `CASE_SECONDS`, wants more memory than `MEMORY_BYTES`, or writes, ends it with a trace.
+`transformers` and `chat`, tiny models each. Prints what came of the cases as JSON. Whatever is no
+AppError, takes longer than `CASE_SECONDS`, wants more memory than `MEMORY_BYTES`, or writes, ends
+it with a trace.
 """
 
 from __future__ import annotations
