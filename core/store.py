@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from core.errors import StoreError
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import Answer, Ending, Exchange, Transcript
 
 THUMBNAIL_SIDE = 320

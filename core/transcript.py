@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from core.picture.opening import Picture
+from core.picture import Picture
 
 
 @dataclass(frozen=True)

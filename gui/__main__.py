@@ -110,7 +110,7 @@ def _reaches_x() -> bool:
 
 
 def _caption_without_window(paths: list[Path]) -> int:
-    from core.picture.opening import find_pictures
+    from core.picture import find_pictures
 
     samples = sorted(path for path in SAMPLES.glob("*") if path.suffix in (".png", ".jpg"))
     pictures = find_pictures(paths) if paths else samples[:1]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 from core.batch.journal import Record
 from core.batch.options import BatchOptions
 from core.errors import AppError, Cancelled, EngineError
-from core.picture.opening import open_picture
+from core.picture import open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 
 if TYPE_CHECKING:
-    from core.words.evidence import Evidence
+    from core.words import Evidence
 
 
 @dataclass(frozen=True, slots=True)

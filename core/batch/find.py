@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.batch.options import HAS_CAPTION, BatchOptions, Item, ItemState
 from core.batch.sidecar import Existing, decoded
-from core.picture.opening import find_pictures
+from core.picture import find_pictures
 
 # A mark of UTF-8 and a line's end: what smaller files hold has to be read.
 _BLANK_BYTES = 5

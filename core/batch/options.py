@@ -13,7 +13,7 @@ from core.batch import export, sidecar
 from core.batch.journal import Record
 from core.batch.sidecar import Existing
 from core.batch.wording import filled, to_last_sentence, without_opening
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import Answer, Ending, Request, Sampling, Turn
 
 TEXT_KINDS = ("txt", "caption")

@@ -22,8 +22,7 @@ from PIL import Image
 from core.batch.options import ItemState
 from core.batch.recording import Desk, Work
 from core.errors import AppError, EngineError, OutOfMemory, StoreError
-from core.picture.model_view import Eye, given_pixels
-from core.picture.opening import Picture, open_picture
+from core.picture import Eye, Picture, given_pixels, open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from core.batch.files import existing_caption
 from core.batch.options import BatchOptions
 from core.batch.run import Answerer
 from core.errors import AppError
-from core.picture.opening import open_picture
+from core.picture import open_picture
 from core.transcript import Ending
 
 PICTURES = 5

@@ -43,11 +43,10 @@ from core.generation.streaming import (
 from core.llava.decoding import DecodeLoop, Job, decode_loop
 from core.llava.evidence import Examiner, Said
 from core.llava.prompt import IMAGE_TOKEN_INDEX, STOP_STRING, Inputs, Tokenizer, prepare
-from core.picture.model_view import Eye
+from core.picture import Eye
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
-from core.words.evidence import Evidence, Presence, Word, WordMap
-from core.words.question import absent_questions, question_about
+from core.words import Evidence, Presence, Word, WordMap, absent_questions, question_about
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration

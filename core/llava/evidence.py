@@ -20,13 +20,13 @@ from core.errors import Cancelled
 from core.llava.decoding import DecodeLoop
 from core.llava.forward import ForwardPass
 from core.llava.prompt import Inputs, Tokenizer
-from core.picture.model_view import square_of
-from core.words.doubt import doubts
-from core.words.evidence import (
+from core.picture import square_of
+from core.words import (
     Candidate,
     Evidence,
     Word,
     WordMap,
+    doubts,
     is_function_word,
     is_list_number,
     split_words,

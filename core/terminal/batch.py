@@ -13,10 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.batch.batch import Batch, KeptRun, find_runs
-from core.batch.options import KINDS, BatchOptions, Item, ItemState, Tally
-from core.batch.run import Answerer, Control, usual_slots
-from core.batch.sidecar import Existing
+from core.batch import (
+    KINDS,
+    Answerer,
+    Batch,
+    BatchOptions,
+    Control,
+    Existing,
+    Item,
+    ItemState,
+    KeptRun,
+    Tally,
+    find_runs,
+    usual_slots,
+)
 from core.errors import AppError, Cancelled
 from core.eta import Pace, spoken
 from core.transcript import Sampling

@@ -32,7 +32,7 @@ from core.llava.engine import Engine
 from core.llava.prompt import Tokenizer
 from core.llava.quantized import Quantised, quantise
 from core.open_engine import open_engine, rebuild_buffers
-from core.picture.opening import Picture, open_picture
+from core.picture import Picture, open_picture
 from core.transcript import Answer, EngineFacts, ModelChoice, Request, Sampling, Turn
 
 PROMPT = "Please describe this image in detail."

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import AppError, Cancelled, CheckpointError
 from core.llava.trace import as_json
-from core.picture.opening import Picture, find_pictures, open_picture
+from core.picture import Picture, find_pictures, open_picture
 from core.terminal import batch as batch_terminal
 from core.terminal import models as models_terminal
 from core.transcript import BUILT_IN, DTYPES, Answer, ModelChoice, Request, Sampling, Turn

@@ -14,18 +14,23 @@ from typing import Any
 from core.device.memory import PRECISIONS
 from core.errors import AppError, Cancelled
 from core.eta import gigabytes, spoken
-from core.hub.access_token import AccessToken
-from core.hub.download import Hub, Progress, fetch, known, look_up
-from core.hub.files import check_model, remove_model
-from core.hub.library import (
+from core.hub import (
+    AccessToken,
     Entry,
+    Hub,
     LocalModel,
+    Progress,
     Room,
     Where,
+    check_model,
+    fetch,
     find_models,
+    known,
+    look_up,
+    remove_model,
     room_here,
 )
-from core.hub.library import shelf as make_shelf
+from core.hub import shelf as make_shelf
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
-from core.batch.batch import KeptRun
-from core.batch.options import BatchOptions, Phase
-from core.batch.wording import Replacement
+from core.batch import BatchOptions, KeptRun, Phase, Replacement
 from core.transcript import Sampling
 from gui.session.folder_run import FolderRun
 from gui.widgets.file_manager import reveal

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
 from core.errors import CheckpointError
-from core.hub.download import Hub
+from core.hub import Hub
 from core.transcript import Failed, Loading, ModelChoice, ModelState, Ready
 from gui.models.dialog import ModelsDialog
 from gui.session.model_library import Doing, Job, ModelShelf

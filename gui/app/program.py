@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.device.memory import known_cards
 from core.errors import AppError, Cancelled
-from core.picture.opening import find_pictures
+from core.picture import find_pictures
 from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
@@ -46,7 +46,7 @@ from gui.window.main_window import MainWindow
 from gui.window.settings_dialog import SettingsDialog
 
 if TYPE_CHECKING:
-    from core.words.evidence import Word
+    from core.words import Word
 
 LATEST_PAINT_SECONDS = 1.0
 # How long a thread computes while another waits for Python. In a paint the window's has to wait

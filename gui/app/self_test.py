@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from core.batch.sidecar import decoded, encoded, read_bytes, text_path, write_atomically
+from core.batch import decoded, encoded, read_bytes, text_path, write_atomically
 from core.errors import AppError
 from core.settings import locations, writable_locations
 from core.transcript import Answer, Failed

@@ -48,8 +48,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch.options import Item, ItemState
-from core.batch.wording import Replaced, Span
+from core.batch import Item, ItemState, Replaced, Span
 from gui.batch.rows import CAPTION, DOUBT, PICTURE, STATE, THUMBNAIL_SIDE, BatchModel, Index
 from gui.widgets.doubt_pen import doubt_pen
 from gui.widgets.theme import Theme

@@ -24,8 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch.options import BatchOptions
-from core.batch.sidecar import Existing
+from core.batch import BatchOptions, Existing
 from core.transcript import Sampling
 from gui.widgets.elided_label import ElidedLabel
 

@@ -24,10 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch.doubt import Doubt
-from core.batch.options import BatchOptions, Item, ItemState, Phase, Progress
-from core.batch.summary import Summary
-from core.batch.trial import Tried
+from core.batch import BatchOptions, Doubt, Item, ItemState, Phase, Progress, Summary, Tried
 from core.eta import spoken
 from core.transcript import Sampling
 from gui.batch.caption_list import BatchList

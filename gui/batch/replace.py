@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch.wording import Replacement
+from core.batch import Replacement
 from gui.widgets.theme import Theme
 
 _SHOWN_AFTER_MS = 150

@@ -24,9 +24,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage, QPixmap
 from PySide6.QtWidgets import QWidget
 
-from core.batch.doubt import Doubt
-from core.batch.options import Item, ItemState
-from core.batch.wording import Replacement
+from core.batch import Doubt, Item, ItemState, Replacement
 from gui.widgets.preview import PreviewMaker, thumbnail
 
 PICTURE, STATE, CAPTION, DOUBT = range(4)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from core.batch.summary import Summary
+from core.batch import Summary
 from gui.widgets.line_break import breakable
 
 _REASONS = 3

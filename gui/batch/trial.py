@@ -24,9 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch.options import BatchOptions
-from core.batch.trial import PICTURES, Tried
-from core.batch.wording import Span, differing_words
+from core.batch import PICTURES, BatchOptions, Span, Tried, differing_words
 from gui.batch.caption_list import paint_thumbnail
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.preview import PreviewMaker, thumbnail

@@ -1,0 +1,6 @@
+"""Questions and answers: the transcript, the prompt box, and what each word rests on.
+
+`transcript_view` is a column of exchanges (`exchange_column`, `exchange_view`, `exchange_body`);
+`answer_text` and `answer_words` draw one answer, `word_popup` and `evidence_view` what its words
+rest on. `prompt_box` is where a person asks.
+"""

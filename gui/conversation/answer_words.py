@@ -10,13 +10,13 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen, QTextDocument
 from PySide6.QtWidgets import QTextEdit
 
-from core.words.evidence import split_words
+from core.words import split_words
 from gui.widgets.doubt_pen import doubt_pen
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from core.transcript import Span
-    from core.words.evidence import Word
+    from core.words import Word
 # So many words of an address or of other marks may not be shown, one after another.
 _FARTHEST = 60
 

@@ -17,7 +17,7 @@ from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
-    from core.words.evidence import Evidence, Word, WordMap
+    from core.words import Evidence, Word, WordMap
 
 _HOVER_MS = 180
 # Held down, an arrow key passes words by whose maps nobody waits for.

@@ -10,13 +10,13 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QWidget
 
 from core.transcript import Answer, Ending, Span, without
-from core.words.question import question_about
+from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
-    from core.words.evidence import Evidence
+    from core.words import Evidence
 
 _ANSWERING = "Answering…"
 _ENDINGS = {

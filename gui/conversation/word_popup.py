@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
-    from core.words.evidence import Candidate, Presence, Word
+    from core.words import Candidate, Presence, Word
 
 _WIDTH = 288
 _GAP = 6

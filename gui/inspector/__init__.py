@@ -1,0 +1,1 @@
+"""The trace of an answer, stage by stage: `panel` is the dialog, `token_flow` its token ids."""

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.llava.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
-from core.picture.opening import Picture
+from core.picture import Picture
 from gui.inspector.token_flow import TokenFlow
 from gui.picture.patch_figure import PatchFigure
 from gui.widgets.elided_label import ElidedLabel
@@ -31,7 +31,7 @@ from gui.widgets.preview import PreviewMaker, scaled, to_image
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
-    from core.picture.model_view import Eye
+    from core.picture import Eye
 
 LOOKING = "Looking at what went through the model…"
 _FIRST = QSize(720, 640)
@@ -390,6 +390,6 @@ def _fitted(pixels: Image.Image) -> QImage:
 
 
 def _given(pixels: Image.Image, eye: Eye) -> QImage:
-    from core.picture.model_view import given_pixels
+    from core.picture import given_pixels
 
     return to_image(given_pixels(pixels, eye))

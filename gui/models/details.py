@@ -25,8 +25,7 @@ from PySide6.QtWidgets import (
 from core.device.memory import PRECISIONS
 from core.errors import AppError, HubError, OutOfMemory
 from core.eta import gigabytes, spoken
-from core.hub.download import Progress
-from core.hub.library import Entry, Room, Where
+from core.hub import Entry, Progress, Room, Where
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
 from gui.models.model_list import WORDS, spelled
 from gui.session.model_library import Doing, Job, Options

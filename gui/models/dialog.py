@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.eta import gigabytes
-from core.hub.library import Entry, Room, Where
+from core.hub import Entry, Room, Where
 from core.transcript import ModelState
 from gui.models.details import ModelDetails
 from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job_of

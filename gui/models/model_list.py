@@ -19,8 +19,7 @@ from PySide6.QtGui import QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from core.eta import gigabytes
-from core.hub.library import Entry, Room
-from core.hub.place import hub_id_in
+from core.hub import Entry, Room, hub_id_in
 from gui.session.model_library import Doing, Job
 from gui.widgets.theme import Theme
 

@@ -1,0 +1,4 @@
+"""The image: the drop zone, the view that zooms, the strip of open images, the model's view.
+
+`drop_zone` is what the window places; it shows `empty_page` or `picture_view`.
+"""

@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.picture.opening import Picture
+from core.picture import Picture
 from gui.picture.empty_page import EmptyPage, ErrorPage
 from gui.picture.model_eye import ModelEye
 from gui.picture.picture_mime import (

@@ -15,7 +15,7 @@ from gui.widgets.preview import PreviewMaker, to_image
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
-    from core.picture.model_view import Eye
+    from core.picture import Eye
 
 NO_MODEL = "Load a model to see what it is given"
 OTHER_WAY = "This model takes pictures in its own way, which cannot be shown"
@@ -138,7 +138,7 @@ class ModelEye(QWidget):
 
 def _layer(pixels: Image.Image, eye: Eye, *, shows_lost: bool) -> Layer:
     """Made in the thread of previews: reading a large picture takes a moment."""
-    from core.picture.model_view import given_pixels, lost_detail, square_of
+    from core.picture import given_pixels, lost_detail, square_of
 
     given = given_pixels(pixels, eye)
     if shows_lost:

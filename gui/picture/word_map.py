@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 from gui.picture.picture_view import Layer
 
 if TYPE_CHECKING:
-    from core.words.evidence import WordMap
+    from core.words import WordMap
 
 # Image pixels for each patch: enough for Qt to enlarge them without steps.
 _FINER = 12

@@ -14,16 +14,31 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from core.batch.batch import Batch, KeptRun, find_runs
-from core.batch.doubt import Doubt, Examiner, find_doubt
-from core.batch.options import BatchOptions, Item, ItemState, Phase, Progress
-from core.batch.run import Answerer, Control, usual_slots
-from core.batch.summary import Summary, summary_of
-from core.batch.trial import Tried, drawn, try_first
-from core.batch.wording import Replacement
+from core.batch import (
+    Answerer,
+    Batch,
+    BatchOptions,
+    Control,
+    Doubt,
+    Examiner,
+    Item,
+    ItemState,
+    KeptRun,
+    Phase,
+    Progress,
+    Replacement,
+    Summary,
+    Tried,
+    drawn,
+    find_doubt,
+    find_runs,
+    summary_of,
+    try_first,
+    usual_slots,
+)
 from core.errors import AppError, Cancelled
 from core.eta import Pace
-from core.picture.opening import find_pictures
+from core.picture import find_pictures
 from gui.session.inbox import Inbox
 from gui.session.model_thread import ModelThread
 

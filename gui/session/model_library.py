@@ -18,15 +18,22 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import AppError, Cancelled, HubError
-from core.hub.access_token import AccessToken
-from core.hub.download import Found, Hub, Progress, fetch, known, look_up
-from core.hub.files import check_model, move_model, remove_model
-from core.hub.library import (
+from core.hub import (
+    AccessToken,
     Entry,
+    Found,
+    Hub,
     LocalModel,
+    Progress,
     Room,
     Where,
+    check_model,
+    fetch,
     find_models,
+    known,
+    look_up,
+    move_model,
+    remove_model,
     room_here,
     shelf,
 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import AppError, Cancelled, EngineError, PictureError, StoreError
-from core.picture.opening import Picture, find_pictures, open_picture
+from core.picture import Picture, find_pictures, open_picture
 from core.settings import Settings
 from core.settings import save as save_settings
 from core.store import KeptConversation, Store, Summary
@@ -37,8 +37,8 @@ from gui.session.model_thread import ModelThread
 
 if TYPE_CHECKING:
     from core.llava.trace import Trace
-    from core.picture.model_view import Eye
-    from core.words.evidence import Evidence, Word, WordMap
+    from core.picture import Eye
+    from core.words import Evidence, Word, WordMap
     from gui.session.model_thread import Engine
 
 ANOTHER_TEMPERATURE = 0.7

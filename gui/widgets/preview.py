@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QSize, Signal
 from PySide6.QtGui import QImage
 
 from core.errors import AppError
-from core.picture.opening import open_picture
+from core.picture import open_picture
 
 log = logging.getLogger(__name__)
 

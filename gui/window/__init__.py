@@ -1,0 +1,1 @@
+"""The main window, its status line, the settings and the help."""

@@ -33,8 +33,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.llava.trace import Trace
-from core.picture.model_view import Eye
-from core.picture.opening import PICTURE_SUFFIXES, Picture
+from core.picture import PICTURE_SUFFIXES, Eye, Picture
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Span, Transcript
 from gui.batch.panel import BatchPanel
 from gui.conversation.evidence_view import EvidenceView

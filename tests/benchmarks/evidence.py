@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from core.llava.engine import Engine
 from core.llava.evidence import DEFAULT_WAY, Said, Way
 from core.open_engine import open_engine
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import (
     BUILT_IN,
     Answer,
@@ -46,9 +46,7 @@ from core.transcript import (
     Sampling,
     Turn,
 )
-from core.words import doubt
-from core.words.evidence import Evidence, Word
-from core.words.question import question_about
+from core.words import Evidence, Word, doubt, question_about
 from tests.benchmarks.evidence_cases import (
     KINDS,
     PROMPTS,

@@ -24,10 +24,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.terminal.bench import SIZES, Plan, _random_engine
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
-from core.words.evidence import Word
+from core.words import Word
 
 NEVER = threading.Event()
 

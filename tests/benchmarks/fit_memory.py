@@ -25,7 +25,7 @@ from PIL import Image
 
 from core.device.memory import memory_need
 from core.llava.engine import Engine
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.terminal.bench import SIZES, Plan, _random_engine
 from core.transcript import ModelChoice, Request, Sampling, Turn
 

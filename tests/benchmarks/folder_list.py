@@ -35,8 +35,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.batch.batch import Batch, find_runs
-from core.batch.options import BatchOptions, ItemState, Phase
+from core.batch import Batch, BatchOptions, ItemState, Phase, find_runs
 from core.settings import locations
 from core.transcript import Ready
 from gui.app.program import Program

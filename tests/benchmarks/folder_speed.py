@@ -32,11 +32,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from core.batch.batch import Batch
-from core.batch.options import BatchOptions
-from core.batch.run import OPENERS, Control
-from core.picture.model_view import given_pixels
-from core.picture.opening import Picture, open_picture
+from core.batch import Batch, BatchOptions, Control
+from core.batch.run import OPENERS
+from core.picture import Picture, given_pixels, open_picture
 from core.transcript import BUILT_IN, ModelChoice, Request, Sampling, Turn
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from core.llava.passes import Prompt
 from core.llava.prompt import IMAGE_TOKEN_INDEX
 from core.llava.quantized import Quantised, quantise
 from core.open_engine import open_engine, rebuild_buffers
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.terminal.bench import SIZES, _config, _fill_randomly
 from core.transcript import ModelChoice, Request, Sampling, Turn
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from core.open_engine import open_engine
-from core.picture.opening import Picture, open_picture
+from core.picture import Picture, open_picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 
 SAMPLES = Path(__file__).parents[2] / "resources" / "samples"

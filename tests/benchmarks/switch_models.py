@@ -24,7 +24,7 @@ from PIL import Image
 
 from core.checkpoint.folder import built_in_model
 from core.open_engine import open_engine
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from tests.support.tiny_chat import write_chat_model
 from tests.support.tiny_llava import Sizes, write_original_layout

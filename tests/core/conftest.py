@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from core.open_engine import open_engine
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import ModelChoice
 
 

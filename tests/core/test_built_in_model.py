@@ -17,7 +17,7 @@ from core.checkpoint.folder import built_in_model
 from core.llava.engine import Engine
 from core.llava.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.open_engine import open_engine
-from core.picture.opening import open_picture
+from core.picture import open_picture
 from core.picture.pixel_values import pixel_values
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 

@@ -28,16 +28,14 @@ else:
 from PIL import Image
 
 from core import open_engine as checkpoint_module
-from core.batch.batch import Batch
-from core.batch.options import BatchOptions
-from core.batch.run import Control
+from core.batch import Batch, BatchOptions, Control
 from core.device import choice as device_module
 from core.device.memory import memory_need
 from core.errors import OutOfMemory
 from core.llava.engine import Engine
 from core.llava.quantized import QuantisedLinear
 from core.open_engine import open_engine
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.terminal import main as terminal
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 from tests.support.loading_peak import measure

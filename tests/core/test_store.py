@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from core.errors import StoreError
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.store import THUMBNAIL_SIDE, Store
 from core.transcript import Answer, Ending, Exchange, Transcript
 

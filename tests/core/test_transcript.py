@@ -1,6 +1,6 @@
 import pytest
 
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import Answer, Ending, Exchange, Transcript, Turn, without
 
 

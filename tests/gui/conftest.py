@@ -11,7 +11,7 @@ import qasync
 from PIL import Image
 from PySide6.QtCore import QThread
 
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import ModelChoice, Request, Turn
 from gui.session.model_thread import ModelThread
 from tests.support.scripted_engine import ScriptedCheckpoint

@@ -10,9 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from core.batch.batch import Batch
-from core.batch.options import BatchOptions
-from core.batch.run import Control
+from core.batch import Batch, BatchOptions, Control
 from core.open_engine import open_engine
 from core.transcript import ModelChoice, Sampling
 

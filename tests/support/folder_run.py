@@ -13,12 +13,9 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 
-from core.batch.batch import Batch, find_runs
-from core.batch.options import BatchOptions
-from core.batch.run import Control
-from core.batch.sidecar import Existing
+from core.batch import Batch, BatchOptions, Control, Existing, find_runs
 from core.errors import AppError, OutOfMemory
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 
 FACTS = EngineFacts("script", "cpu", "Script", "float32", 0, 4096, fingerprint="f1")

@@ -21,7 +21,7 @@ import numpy as np
 
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory
 from core.transcript import Answer, Ending, EngineFacts, ModelChoice, Request
-from core.words.evidence import Candidate, Evidence, Presence, Word, WordMap
+from core.words import Candidate, Evidence, Presence, Word, WordMap
 
 
 class ScriptedEngine:

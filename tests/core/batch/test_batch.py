@@ -19,18 +19,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.batch import xmp
-from core.batch.batch import Batch, find_runs
+from core.batch import Batch, BatchOptions, Control, Existing, Item, ItemState, find_runs, xmp
 from core.batch.journal import Journal, records
-from core.batch.options import (
-    EDITED,
-    HAS_CAPTION,
-    BatchOptions,
-    Item,
-    ItemState,
-)
-from core.batch.run import Control
-from core.batch.sidecar import DiskFull, Existing, sync_folder
+from core.batch.options import EDITED, HAS_CAPTION
+from core.batch.sidecar import DiskFull, sync_folder
 from core.batch.wording import filled, to_last_sentence, without_opening
 from core.errors import EngineError, OutOfMemory, StoreError
 from core.eta import Pace, spoken

@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from core.batch.batch import Batch, find_runs
-from core.batch.doubt import Doubt, find_doubt
-from core.batch.options import BatchOptions
-from core.batch.run import Control
+from core.batch import Batch, BatchOptions, Control, Doubt, find_doubt, find_runs
 from core.errors import EngineError
 from core.transcript import ModelChoice
 from tests.support.folder_run import FolderEngine

@@ -7,11 +7,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.batch.batch import Batch
+from core.batch import Batch, BatchOptions, Control, Existing, ItemState
 from core.batch.journal import records
-from core.batch.options import EDITED, BatchOptions, ItemState
-from core.batch.run import Control
-from core.batch.sidecar import Existing
+from core.batch.options import EDITED
 from tests.support.folder_run import FolderEngine
 
 PROMPT = "What is it?"

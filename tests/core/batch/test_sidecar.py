@@ -10,20 +10,17 @@ import subprocess
 import pytest
 from PIL import Image
 
-from core.batch import export, xmp
-from core.batch.sidecar import (
-    CAPTION_PATTERN,
+from core.batch import (
     Existing,
-    combined,
     decoded,
     encoded,
-    fingerprint,
+    export,
     read_bytes,
-    restore,
     text_path,
     write_atomically,
-    xmp_path,
+    xmp,
 )
+from core.batch.sidecar import CAPTION_PATTERN, combined, fingerprint, restore, xmp_path
 from core.errors import StoreError
 
 LIGHTROOM = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>

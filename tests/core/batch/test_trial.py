@@ -5,9 +5,7 @@ import threading
 import pytest
 from PIL import Image
 
-from core.batch.options import BatchOptions
-from core.batch.trial import drawn, try_first
-from core.batch.wording import Replacement, differing_words
+from core.batch import BatchOptions, Replacement, differing_words, drawn, try_first
 from core.errors import EngineError
 from tests.support.folder_run import FolderEngine
 

@@ -9,11 +9,10 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from core.batch import Batch, BatchOptions, Control, Existing, ItemState
 from core.batch import run as batch_run
-from core.batch.batch import Batch
-from core.batch.options import HAS_CAPTION, BatchOptions, ItemState
-from core.batch.run import Control
-from core.batch.sidecar import DiskFull, Existing
+from core.batch.options import HAS_CAPTION
+from core.batch.sidecar import DiskFull
 from core.errors import StoreError
 from core.transcript import Sampling
 from tests.support.folder_run import FolderEngine

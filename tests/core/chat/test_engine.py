@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from core.device.memory import memory_need
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, PromptError
 from core.open_engine import open_engine
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
 from tests.support.tiny_chat import FAMILIES
 

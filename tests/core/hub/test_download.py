@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import hf_hub_download, scan_cache_dir, snapshot_download
 
 from core.errors import Cancelled, HubError
-from core.hub.download import Hub, Progress, fetch, look_up
+from core.hub import Hub, Progress, fetch, look_up
 from core.hub.listing import wanted_files
 from core.hub.place import RECORD, FolderPlace, HubFile, Record
 from tests.support.hub_server import REVISION, HubServer
@@ -149,7 +149,7 @@ def test_download_that_was_killed_goes_on_from_its_last_byte(server, hub):
     script = f"""
         import threading
         from pathlib import Path
-        from core.hub.download import Hub, fetch
+        from core.hub import (Hub, fetch)
         fetch(Hub({server.endpoint!r}, Path({str(hub.cache)!r})), {ID!r}, print, threading.Event())
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT)

@@ -19,18 +19,22 @@ from keyring.backends import fail
 
 from core.device.memory import PRECISIONS
 from core.errors import Cancelled, HubError
-from core.hub.access_token import AccessToken
-from core.hub.catalogue import offer_of, offers
-from core.hub.download import Hub, fetch, known
-from core.hub.files import check_model, move_model, remove_model
-from core.hub.library import (
+from core.hub import (
+    AccessToken,
+    Hub,
     LocalModel,
     Room,
     Where,
+    check_model,
+    fetch,
     find_models,
-    memory_needs,
+    known,
+    move_model,
+    remove_model,
     room_here,
 )
+from core.hub.catalogue import offer_of, offers
+from core.hub.library import memory_needs
 from core.hub.place import RECORD, CachePlace, HubFile, Record
 from tests.support.hub_server import REVISION, HubServer
 

@@ -9,7 +9,7 @@ from transformers import GenerationConfig, LlavaForConditionalGeneration
 
 from core.errors import EngineError, OutOfMemory, PromptError
 from core.llava.prompt import STOP_STRING
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import Ending, Request, Sampling, Turn
 from tests.support.tiny_llava import TINY
 

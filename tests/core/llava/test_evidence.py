@@ -19,10 +19,10 @@ from core.llava.engine import Engine
 from core.llava.evidence import token_spans
 from core.llava.prompt import Tokenizer
 from core.open_engine import open_engine
-from core.picture.opening import Picture, open_picture
+from core.picture import Picture, open_picture
 from core.picture.pixel_values import PAD_COLOUR
 from core.transcript import Answer, Ending, ModelChoice, Request, Sampling, Turn
-from core.words.evidence import Evidence, Word
+from core.words import Evidence, Word
 
 ROOT = Path(__file__).parents[3]
 TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text("utf-8"))

@@ -23,7 +23,7 @@ from core.llava.quantized import (
     reorder_for_processor,
 )
 from core.open_engine import open_engine
-from core.picture.opening import open_picture
+from core.picture import open_picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from tests.support.loading_peak import measure
 from tests.support.tiny_llava import (

@@ -18,7 +18,8 @@ import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from core.errors import PictureError
-from core.picture.opening import PICTURE_SUFFIXES, find_pictures, is_picture, open_picture
+from core.picture import PICTURE_SUFFIXES, find_pictures, open_picture
+from core.picture.opening import is_picture
 
 ROOT = Path(__file__).parents[3]
 
@@ -554,7 +555,7 @@ def peak_mebibytes(path):
     done = python(f"""
         import resource
         from pathlib import Path
-        from core.picture.opening import open_picture
+        from core.picture import (open_picture)
         from PIL import Image
         import io
         small = io.BytesIO(); Image.new("RGB", (9, 9)).save(small, "PNG")
@@ -661,7 +662,7 @@ def test_unreadable_file_says_so():
             import os
             from pathlib import Path
             from PIL import Image, ImageCms
-            from core.picture.opening import find_pictures, open_picture
+            from core.picture import (find_pictures, open_picture)
             if os.geteuid() == 0:
                 os.setuid(65534)
             print(find_pictures([Path({name!r})]))

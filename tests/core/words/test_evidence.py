@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.words.doubt import doubts
-from core.words.evidence import (
+from core.words import (
     Evidence,
     Presence,
     Word,
+    doubts,
     is_function_word,
     is_list_number,
     split_words,

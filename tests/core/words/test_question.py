@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.words.evidence import Word, is_function_word
-from core.words.question import absent_questions, question_about
+from core.words import Word, absent_questions, is_function_word, question_about
 
 CAPTION = (
     "The image features a man riding a skateboard and two red balloons, a cup of green tea on the "

@@ -3,7 +3,7 @@
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
-from core.batch.options import Phase
+from core.batch import Phase
 from gui.batch.rows import DOUBT
 from tests.gui.batch.test_panel import begun, click, folder, live, phase, shown  # noqa: F401
 from tests.gui.conftest import until

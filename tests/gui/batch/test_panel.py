@@ -15,10 +15,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
 
-from core.batch.batch import find_runs
-from core.batch.doubt import Doubt
-from core.batch.options import Item, ItemState, Phase
-from core.batch.wording import Replacement
+from core.batch import Doubt, Item, ItemState, Phase, Replacement, find_runs
 from core.settings import locations
 from core.transcript import ModelChoice, Ready
 from gui.app.program import Program

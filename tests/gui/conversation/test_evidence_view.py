@@ -6,9 +6,9 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QGuiApplication, QMouseEven
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import Answer, Ending
-from core.words.evidence import Candidate, Evidence, Presence, Word, WordMap, split_words
+from core.words import Candidate, Evidence, Presence, Word, WordMap, split_words
 from gui.conversation.word_popup import told_gain, told_presence, told_probability
 from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow

@@ -7,7 +7,7 @@ from PySide6.QtGui import QFontInfo, QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import Answer, Ending, Exchange, Transcript
 from gui.conversation.exchange_view import foot_line
 from gui.conversation.transcript_view import TranscriptView

@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
 from core.open_engine import open_engine
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from gui.inspector.panel import LOOKING, Inspector
 from gui.widgets.preview import PreviewMaker

@@ -15,9 +15,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from core.errors import Cancelled, OutOfMemory
+from core.hub import Entry, Hub, Room, fetch, find_models, shelf
 from core.hub.catalogue import offers
-from core.hub.download import Hub, fetch
-from core.hub.library import Entry, Room, find_models, shelf
 from core.settings import Settings, load, locations
 from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
 from gui.app.program import Program

@@ -16,7 +16,7 @@ from PySide6.QtGui import (
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolButton
 
-from core.picture.opening import Picture
+from core.picture import Picture
 from gui.picture.drop_zone import DropZone
 from gui.widgets.theme import Theme
 

@@ -4,8 +4,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
-from core.picture.model_view import Eye
-from core.picture.opening import Picture
+from core.picture import Eye, Picture
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR
 from gui.picture.drop_zone import DropZone
 from gui.picture.model_eye import NO_MODEL, OTHER_WAY

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.errors import CheckpointError
-from core.picture.opening import Picture
+from core.picture import Picture
 from core.transcript import (
     Absent,
     Answer,
