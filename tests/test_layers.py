@@ -1,22 +1,84 @@
-"""Who may know whom, and what may be imported when."""
+"""Which package may import which, and what may be imported when."""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "transformers")
+HEAVY = {"torch", "transformers"}
+
+# Bottom to top. A package imports from levels below its own; packages of one level do not import
+# each other. Imports inside functions and under TYPE_CHECKING count.
+LAYERS = {
+    "core": (
+        {"errors", "words", "eta"},
+        {"picture"},
+        {"transcript"},
+        {"engine"},
+        {"settings", "store", "device"},
+        {"batch", "generation"},
+        {"llava"},
+        {"checkpoint"},
+        {"chat", "remote", "hub"},
+        {"open_engine"},
+        {"terminal"},
+    ),
+    "gui": (
+        {"widgets"},
+        {"picture"},
+        {"inspector"},
+        {"conversation"},
+        {"batch"},
+        {"session"},
+        {"models", "window"},
+        {"app"},
+        {"__main__"},
+    ),
+}
+LEVEL = {
+    (top, name): level
+    for top, levels in LAYERS.items()
+    for level, names in enumerate(levels)
+    for name in names
+}
+# They have a face: their `__init__` exports what others use.
+WITH_A_FACE = {"core.words", "core.picture", "core.batch", "core.hub"}
+NEVER_TORCH = ("core.words", "core.picture", "core.batch", "core.remote")
 
 
-def modules(package: str) -> list[str]:
+def modules(*packages: str) -> list[str]:
     return [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in sorted((ROOT / package).rglob("*.py"))
-        if not path.stem.startswith("__")
+        for package in packages
+        for path in sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
     ]
+
+
+def path_of(module: str) -> Path:
+    return ROOT / f"{module.replace('.', '/')}.py"
+
+
+def imports_of(module: str) -> Iterator[tuple[str, int]]:
+    """Each module that a module of ours imports, at its top or inside its functions."""
+    for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{module}:{node.lineno} is a relative import"
+            for alias in node.names:
+                below = f"{node.module}.{alias.name}"
+                is_module = path_of(below).is_file() or path_of(below).with_suffix("").is_dir()
+                yield below if is_module else node.module, node.lineno
+
+
+def part_of(module: str) -> tuple[str, str]:
+    """`core.llava.engine` belongs to the part ("core", "llava")."""
+    top, _, rest = module.partition(".")
+    return top, rest.partition(".")[0]
 
 
 def imported_by(*names: str) -> set[str]:
@@ -28,48 +90,98 @@ def imported_by(*names: str) -> set[str]:
     return set(run.stdout.split())
 
 
-def all_imports(path: Path) -> set[str]:
-    """The packages a file imports, at its top or inside its functions."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.partition(".")[0])
-    return found
+@pytest.mark.parametrize("module", modules("core", "gui"))
+def test_module_imports_only_what_stands_below_its_package(module):
+    mine = part_of(module.removesuffix(".__init__"))
+    if not mine[1]:
+        return  # `core` and `gui` themselves.
+    for imported, line in imports_of(module):
+        other = part_of(imported)
+        if other[0] not in LAYERS or other == mine:
+            continue
+        where = f"{module}:{line} imports {imported}"
+        if other[0] != mine[0]:
+            assert (mine[0], other[0]) == ("gui", "core"), where
+        else:
+            assert other[1], f"{where}, which is not one package"
+            assert LEVEL[other] < LEVEL[mine], where
 
 
-@pytest.mark.parametrize("name", modules("core"))
-def test_core_module_knows_neither_qt_nor_the_window(name):
-    imports = all_imports(ROOT / f"{name.replace('.', '/')}.py")
-    assert not imports & {"PySide6", "qasync", "gui", "shiboken6"}
+def test_every_package_stands_in_the_contract():
+    assert {part_of(m.removesuffix(".__init__")) for m in modules("core", "gui")} <= {
+        *LEVEL,
+        ("core", ""),
+        ("gui", ""),
+    }
+
+
+@pytest.mark.parametrize("module", modules("core", "gui"))
+def test_package_with_a_face_is_imported_by_its_face(module):
+    for imported, line in imports_of(module):
+        package = ".".join(part_of(imported))
+        if package in WITH_A_FACE and part_of(module) != part_of(imported):
+            where = f"{module}:{line} imports {imported}, not {package}"
+            assert imported in (package, "core.picture.pixel_values"), where
+
+
+@pytest.mark.parametrize("package", sorted(WITH_A_FACE))
+def test_face_exports_only_what_other_packages_use(package):
+    face = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text("utf-8"))
+    exported = {
+        alias.asname or alias.name
+        for node in face.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    used = set()
+    for module in modules("core", "gui"):
+        if part_of(module) != part_of(package):
+            for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module == package:
+                    used |= {alias.name for alias in node.names}
+    assert exported - used == set()
+
+
+@pytest.mark.parametrize("module", modules("core"))
+def test_core_imports_neither_qt_nor_the_window(module):
+    tops = {imported.partition(".")[0] for imported, _ in imports_of(module)}
+    assert not tops & {"PySide6", "qasync", "gui", "shiboken6"}
+
+
+@pytest.mark.parametrize("module", modules("gui"))
+def test_window_imports_no_torch(module):
+    tops = {imported.partition(".")[0] for imported, _ in imports_of(module)}
+    assert not tops & HEAVY
+
+
+@pytest.mark.parametrize("module", modules("gui"))
+def test_only_the_model_thread_opens_engines(module):
+    known = {imported for imported, _ in imports_of(module)}
+    if module != "gui.session.model_thread":
+        assert not known & {"core.llava.engine", "core.chat.engine", "core.open_engine"}
+
+
+@pytest.mark.parametrize("module", modules("gui.widgets", "gui.picture", "gui.conversation"))
+def test_widgets_know_no_settings(module):
+    assert "core.settings" not in {imported for imported, _ in imports_of(module)}
 
 
 def test_core_that_the_window_uses_imports_neither_torch_nor_qt():
-    names = ("errors", "picture", "transcript", "settings", "store", "terminal")
-    found = imported_by(*(f"core.{name}" for name in names))
+    names = ("errors", "picture", "words", "transcript", "settings", "store", "batch", "hub")
+    found = imported_by(*(f"core.{name}" for name in names), "core.terminal.main")
     assert not found & {*HEAVY, "PySide6"}
 
 
+@pytest.mark.parametrize("package", NEVER_TORCH)
+def test_importing_a_package_without_torch_imports_no_torch(package):
+    names = [name.removesuffix(".__init__") for name in modules(package)]
+    names = [name for name in names if not name.endswith("__main__")]
+    if names:
+        assert not imported_by(*names) & {*HEAVY, "PySide6"}
+
+
 def test_window_imports_no_torch_before_its_first_paint():
-    found = imported_by("gui.app.program")
-    assert not found & set(HEAVY)
-
-
-@pytest.mark.parametrize("name", modules("gui"))
-def test_window_module_knows_of_core_what_it_needs_to(name):
-    """Only the model's thread opens engines; widgets know neither session nor thread."""
-    path = ROOT / f"{name.replace('.', '/')}.py"
-    assert not all_imports(path) & set(HEAVY)
-    known = path.read_text(encoding="utf-8")
-    if name != "gui.session.model_thread":
-        assert "core.llava.engine" not in known
-        assert "core.open_engine" not in known
-    allowed = ("app", "session", "folder_run", "self_test", "model_shelf", "model_care")
-    if name.removeprefix("gui.") not in allowed:
-        assert "core.settings" not in known or name == "gui.window.settings_dialog"
-        assert "gui.session.session" not in known
-        assert "gui.session.model_thread" not in known
+    assert not imported_by("gui.app.program") & HEAVY
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["caption", "--help"]])
