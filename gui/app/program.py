@@ -36,7 +36,7 @@ from gui.app.idle_unload import ModelCare
 from gui.app.models_wiring import ModelsJoin
 from gui.app.single_instance import SingleInstance
 from gui.app.updates import Updates, UpdatesDialog
-from gui.picture.model_eye import NO_MODEL, OTHER_WAY
+from gui.picture.model_view_switch import NO_MODEL, OTHER_WAY
 from gui.session.folder_run import FolderRun
 from gui.session.model_library import ModelShelf
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread

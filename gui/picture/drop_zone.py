@@ -31,7 +31,7 @@ from PySide6.QtWidgets import (
 
 from core.picture import Picture
 from gui.picture.empty_page import EmptyPage, ErrorPage
-from gui.picture.model_eye import ModelEye
+from gui.picture.model_view_switch import ModelEye
 from gui.picture.picture_mime import (
     as_png,
     encoded_image,

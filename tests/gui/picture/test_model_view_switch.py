@@ -7,7 +7,7 @@ from PySide6.QtTest import QTest
 from core.picture import Eye, Picture
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR
 from gui.picture.drop_zone import DropZone
-from gui.picture.model_eye import NO_MODEL, OTHER_WAY
+from gui.picture.model_view_switch import NO_MODEL, OTHER_WAY
 from gui.widgets.theme import Theme
 
 EYE = Eye(56, 14, CLIP_MEAN, CLIP_STD)
