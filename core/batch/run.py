@@ -22,7 +22,7 @@ from PIL import Image
 from core.batch.options import ItemState
 from core.batch.recording import Desk, Work
 from core.errors import AppError, EngineError, OutOfMemory, StoreError
-from core.picture import Eye, Picture, given_pixels, open_picture
+from core.picture import ImagePreprocessing, Picture, given_pixels, open_picture
 from core.transcript import Answer, Ending, EngineFacts, Request
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Answerer(Protocol):
     facts: EngineFacts
 
     @property
-    def eye(self) -> Eye | None: ...
+    def eye(self) -> ImagePreprocessing | None: ...
 
     def answer(
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event

@@ -43,7 +43,7 @@ from core.generation.streaming import (
 from core.llava.decoding import DecodeLoop, Job, decode_loop
 from core.llava.evidence import Examiner, Said
 from core.llava.prompt import IMAGE_TOKEN_INDEX, STOP_STRING, Inputs, Tokenizer, prepare
-from core.picture import Eye
+from core.picture import ImagePreprocessing
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
 from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
 from core.words import Evidence, Presence, Word, WordMap, absent_questions, question_about
@@ -325,10 +325,12 @@ class Engine:
         return memory
 
     @property
-    def eye(self) -> Eye | None:
+    def eye(self) -> ImagePreprocessing | None:
         """How the model takes pictures in; None where it has a way of its own."""
         vision = self._model.config.vision_config
-        return Eye(vision.image_size, vision.patch_size, tuple(self._mean), tuple(self._std))
+        return ImagePreprocessing(
+            vision.image_size, vision.patch_size, tuple(self._mean), tuple(self._std)
+        )
 
     @property
     def evidence_obstacle(self) -> str | None:

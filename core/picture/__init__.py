@@ -7,12 +7,12 @@ LLaVA-1.5 does, and `model_view` turns that back into an image for people. Nothi
 torch. `pixel_values` imports numpy and is imported by name, so that the window starts without it.
 """
 
-from core.picture.model_view import Eye, given_pixels, lost_detail, square_of
+from core.picture.model_view import ImagePreprocessing, given_pixels, lost_detail, square_of
 from core.picture.opening import PICTURE_SUFFIXES, Picture, find_pictures, open_picture
 
 __all__ = [
     "PICTURE_SUFFIXES",
-    "Eye",
+    "ImagePreprocessing",
     "Picture",
     "find_pictures",
     "given_pixels",

@@ -15,7 +15,7 @@ _LOST_COLOUR = (255, 214, 140)
 
 
 @dataclass(frozen=True)
-class Eye:
+class ImagePreprocessing:
     """How a model takes pictures in: padded to a square, resized to `image_size` pixels a side,
     normalised by `mean` and `std`, and cut into patches of `patch_size` pixels a side."""
 
@@ -36,7 +36,9 @@ def square_of(width: int, height: int) -> Box:
     return -left, -top, side - left, side - top
 
 
-def given_pixels(pixels: Image.Image, eye: Eye, *, is_one_of_many: bool = False) -> Image.Image:
+def given_pixels(
+    pixels: Image.Image, eye: ImagePreprocessing, *, is_one_of_many: bool = False
+) -> Image.Image:
     """Exactly the pixels of the model's input, as RGB, `eye.image_size` a side, padding and all.
 
     They come from the normalised values themselves and not from a second way of making them.

@@ -31,7 +31,7 @@ from gui.widgets.preview import PreviewMaker, scaled, to_image
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
-    from core.picture import Eye
+    from core.picture import ImagePreprocessing
 
 LOOKING = "Looking at what went through the model…"
 _FIRST = QSize(720, 640)
@@ -71,7 +71,7 @@ class Inspector(QDialog):
         """There is no trace; why."""
         self._say(text)
 
-    def show_trace(self, trace: Trace, picture: Picture, eye: Eye | None) -> None:
+    def show_trace(self, trace: Trace, picture: Picture, eye: ImagePreprocessing | None) -> None:
         self._trace = trace
         self._show_figures(trace, picture.pixels, eye)
         self._show_facts(trace)
@@ -221,7 +221,9 @@ class Inspector(QDialog):
         for button in (self.markdown_button, self.json_button):
             button.setEnabled(False)
 
-    def _show_figures(self, trace: Trace, pixels: Image.Image, eye: Eye | None) -> None:
+    def _show_figures(
+        self, trace: Trace, pixels: Image.Image, eye: ImagePreprocessing | None
+    ) -> None:
         self._serial += 1
         self.picture_figure.show_image(QImage())
         self.given_figure.show_image(QImage())
@@ -389,7 +391,7 @@ def _fitted(pixels: Image.Image) -> QImage:
     return scaled(pixels, QSize(width, height))
 
 
-def _given(pixels: Image.Image, eye: Eye) -> QImage:
+def _given(pixels: Image.Image, eye: ImagePreprocessing) -> QImage:
     from core.picture import given_pixels
 
     return to_image(given_pixels(pixels, eye))

@@ -15,7 +15,7 @@ from gui.widgets.preview import PreviewMaker, to_image
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
-    from core.picture import Eye
+    from core.picture import ImagePreprocessing
 
 NO_MODEL = "Load a model to see what it is given"
 OTHER_WAY = "This model takes pictures in its own way, which cannot be shown"
@@ -34,7 +34,7 @@ class ModelEye(QWidget):
         super().__init__()
         self._view, self._previews = view, previews
         self._pixels: Image.Image | None = None
-        self._eye: Eye | None = None
+        self._eye: ImagePreprocessing | None = None
         self._serial = 0
         self.eye_button = QToolButton()
         self.eye_button.setObjectName("eye_button")
@@ -63,7 +63,7 @@ class ModelEye(QWidget):
     def is_on(self) -> bool:
         return self.eye_button.isChecked() and self.eye_button.isEnabled()
 
-    def set_eye(self, eye: Eye | None, reason: str = "") -> None:
+    def set_eye(self, eye: ImagePreprocessing | None, reason: str = "") -> None:
         """How the loaded model takes pictures in, or why that cannot be told."""
         changed = eye != self._eye
         self._eye = eye
@@ -136,7 +136,7 @@ class ModelEye(QWidget):
                 self._view.show_instead(made)
 
 
-def _layer(pixels: Image.Image, eye: Eye, *, shows_lost: bool) -> Layer:
+def _layer(pixels: Image.Image, eye: ImagePreprocessing, *, shows_lost: bool) -> Layer:
     """Made in the thread of previews: reading a large picture takes a moment."""
     from core.picture import given_pixels, lost_detail, square_of
 
@@ -149,7 +149,7 @@ def _layer(pixels: Image.Image, eye: Eye, *, shows_lost: bool) -> Layer:
     return Layer(image, QRectF(left, top, right - left, bottom - top), has_hard_edges=True)
 
 
-def _told(size: tuple[int, int], eye: Eye) -> str:
+def _told(size: tuple[int, int], eye: ImagePreprocessing) -> str:
     side = max(size)
     given = f"{eye.image_size} × {eye.image_size}"
     covers = side / eye.image_size

@@ -37,7 +37,7 @@ from gui.session.model_thread import ModelThread
 
 if TYPE_CHECKING:
     from core.llava.trace import Trace
-    from core.picture import Eye
+    from core.picture import ImagePreprocessing
     from core.words import Evidence, Word, WordMap
     from gui.session.model_thread import Engine
 
@@ -539,7 +539,7 @@ class Insight:
     """What can be seen of a model's work: `eye`, how it takes pictures in, and why there is no
     evidence for its words and no trace of its answers, "" when there is."""
 
-    eye: Eye | None
+    eye: ImagePreprocessing | None
     evidence_obstacle: str
     trace_obstacle: str
 

@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.llava.trace import Trace
-from core.picture import PICTURE_SUFFIXES, Eye, Picture
+from core.picture import PICTURE_SUFFIXES, ImagePreprocessing, Picture
 from core.transcript import Answer, Failed, Loading, ModelState, Ready, Span, Transcript
 from gui.batch.panel import BatchPanel
 from gui.conversation.evidence_view import EvidenceView
@@ -134,7 +134,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._suggestion = presets[0][1] if presets else ""
         self._folder = ""
-        self._eye: Eye | None = None
+        self._eye: ImagePreprocessing | None = None
         self._trace_obstacle = ""
         self._most_pictures = 1
         self._can_unstrike = False
@@ -194,7 +194,7 @@ class MainWindow(QMainWindow):
                 self.transcript_view.show_only_drawings(False)
                 self.show_notice(str(error), _USE_BUILT_IN)
 
-    def show_eye(self, eye: Eye | None, reason: str = "") -> None:
+    def show_eye(self, eye: ImagePreprocessing | None, reason: str = "") -> None:
         """How the loaded model takes pictures in, or why that cannot be told."""
         self._eye = eye
         self.drop_zone.model_eye.set_eye(eye, reason)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from core.picture import Eye, given_pixels, lost_detail, square_of
+from core.picture import ImagePreprocessing, given_pixels, lost_detail, square_of
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
 
-EYE = Eye(56, 14, CLIP_MEAN, CLIP_STD)
+EYE = ImagePreprocessing(56, 14, CLIP_MEAN, CLIP_STD)
 
 
 def noise(size: tuple[int, int]) -> Image.Image:

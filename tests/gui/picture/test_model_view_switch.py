@@ -4,13 +4,13 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
-from core.picture import Eye, Picture
+from core.picture import ImagePreprocessing, Picture
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR
 from gui.picture.drop_zone import DropZone
 from gui.picture.model_view_switch import NO_MODEL, OTHER_WAY
 from gui.widgets.theme import Theme
 
-EYE = Eye(56, 14, CLIP_MEAN, CLIP_STD)
+EYE = ImagePreprocessing(56, 14, CLIP_MEAN, CLIP_STD)
 
 
 def picture(colour: str, size: tuple[int, int] = (400, 200)) -> Picture:
