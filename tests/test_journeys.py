@@ -99,7 +99,7 @@ def test_picture_is_dropped_described_and_asked_about_further(live, pictures):
     async def story(program):
         window, view = program.window, program.window.transcript_view
         grown = []
-        program.session.piece_said.connect(grown.append)
+        program.session.piece_received.connect(grown.append)
         drop(program, pictures[0])
         await until(lambda: window.drop_zone.has_picture)
 
@@ -161,7 +161,7 @@ def test_a_word_is_looked_into_on_the_picture_and_struck_out(live, pictures):
 def test_escape_stops_an_answer_and_the_next_one_comes(live, pictures):
     async def story(program):
         said = []
-        program.session.piece_said.connect(said.append)
+        program.session.piece_received.connect(said.append)
         drop(program, pictures[0])
         await until(lambda: program.window.drop_zone.has_picture)
         press(program, Qt.Key.Key_Return)
@@ -193,7 +193,7 @@ async def close_while_loading(program):
 
 async def close_while_answering(program):
     said = []
-    program.session.piece_said.connect(said.append)
+    program.session.piece_received.connect(said.append)
     await until(lambda: program.session.picture, seconds=60)
     program.window.asked.emit("Please describe this image in detail.")
     await until(lambda: said, seconds=60)

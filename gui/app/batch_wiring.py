@@ -19,7 +19,7 @@ CAPTION_ALL = "Caption them all"
 GO_ON = "Go on"
 
 
-class BatchJoin(QObject):
+class BatchWiring(QObject):
     """`begin` starts a coroutine; `sampling` gives the one that is chosen now."""
 
     def __init__(

@@ -47,7 +47,7 @@ CRASH_FILE = "crash.txt"
 log = logging.getLogger(__name__)
 
 
-class Notices(QObject):
+class FaultReporter(QObject):
     """The one way by which an unforeseen error reaches the user and the log."""
 
     _reported = Signal(str)
@@ -68,7 +68,7 @@ class Notices(QObject):
         log.error("Unforeseen", exc_info=error)
         self._reported.emit("".join(traceback.format_exception(error)))
 
-    def tell_of_crash(self, details: str) -> None:
+    def report_crash(self, details: str) -> None:
         """Say once that the program ended by a crash the last time, and keep it in the log."""
         log.error("Onlooker ended unexpectedly the last time:\n%s", details)
         self._show("Onlooker ended unexpectedly the last time.", details)

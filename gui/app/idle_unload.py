@@ -16,7 +16,7 @@ _MS_PER_MINUTE = 60_000
 _SHOW_MODELS = "Show models to get"
 
 
-class ModelCare(QObject):
+class IdleUnload(QObject):
     """Lives beside the window, which shows its notices and tells when their buttons are pressed."""
 
     def __init__(
@@ -37,12 +37,12 @@ class ModelCare(QObject):
         self.idle = QTimer(self, singleShot=True)
         self.idle.timeout.connect(self._on_idle)
         model.state_changed.connect(self._on_state_changed)
-        model.worked.connect(self.count_anew)
+        model.worked.connect(self.restart_timer)
         window.notice_action_chosen.connect(self._on_action_chosen)
         window.destroyed.connect(self.idle.stop)  # There is nobody left to tell.
 
     @Slot()
-    def count_anew(self) -> None:
+    def restart_timer(self) -> None:
         """The time without work begins now; also when another time was chosen."""
         minutes = self._rest_minutes()
         if minutes and isinstance(self._model.state, Ready):
@@ -52,7 +52,7 @@ class ModelCare(QObject):
 
     @Slot(object)
     def _on_state_changed(self, state: ModelState) -> None:
-        self.count_anew()
+        self.restart_timer()
         match state:
             case Failed(OutOfMemory(precision=str() as precision) as error):
                 words = f"Load it in {precision.replace('-', ' ')}s"
@@ -71,7 +71,7 @@ class ModelCare(QObject):
     @Slot()
     def _on_idle(self) -> None:
         if self._model.is_busy or self._model.is_lent:
-            self.count_anew()
+            self.restart_timer()
             return
         minutes = self._rest_minutes()
         self._model.rest()

@@ -13,21 +13,21 @@ from core.errors import CheckpointError
 from core.hub import Hub
 from core.transcript import Failed, Loading, ModelChoice, ModelState, Ready
 from gui.models.dialog import ModelsDialog
-from gui.session.model_library import Doing, Job, ModelShelf
+from gui.session.model_library import Doing, Job, ModelLibrary
 from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow
 
 _FEW_BITS = ("8-bit", "4-bit")
 
 
-class ModelsJoin(QObject):
+class ModelsWiring(QObject):
     """`begin` starts a coroutine; `load` loads a choice; `choice` gives the one of the settings;
     `loaded` the one that the model's thread has, or has on its way."""
 
     def __init__(
         self,
         window: MainWindow,
-        shelf: ModelShelf,
+        shelf: ModelLibrary,
         theme: Theme,
         begin: Callable[[Coroutine], None],
         load: Callable[[ModelChoice], Coroutine],
@@ -75,7 +75,7 @@ class ModelsJoin(QObject):
         if self._state is not None:
             dialog.show_model_state(self._state, self._loaded().model)
         dialog.show_jobs(shelf.jobs)
-        shelf.shelf_changed.connect(dialog.show_shelf)
+        shelf.models_listed.connect(dialog.show_shelf)
         shelf.job_changed.connect(dialog.show_job)
         shelf.options_changed.connect(dialog.show_options)
         dialog.look_up_asked.connect(self._on_look_up_asked)

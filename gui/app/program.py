@@ -29,16 +29,16 @@ from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
 from core.transcript import Answer, Loading, ModelChoice, ModelState, Ready
-from gui.app.batch_wiring import BatchJoin
-from gui.app.faults import Notices, crash_file, open_log
+from gui.app.batch_wiring import BatchWiring
+from gui.app.faults import FaultReporter, crash_file, open_log
 from gui.app.garbage import GarbageCollector
-from gui.app.idle_unload import ModelCare
-from gui.app.models_wiring import ModelsJoin
+from gui.app.idle_unload import IdleUnload
+from gui.app.models_wiring import ModelsWiring
 from gui.app.single_instance import SingleInstance
 from gui.app.updates import Updates, UpdatesDialog
 from gui.picture.model_view_switch import NO_MODEL, OTHER_WAY
 from gui.session.folder_run import FolderRun
-from gui.session.model_library import ModelShelf
+from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.session import Insight, Session
 from gui.widgets.theme import RESOURCES, Theme
@@ -88,7 +88,7 @@ def run(paths: list[Path], started: float, visit: Visit | None = None) -> int:
         application.quit_asked.connect(program.quit)
         application.paths_opened.connect(program.come_forward)
         instance.paths_received.connect(program.come_forward)
-        with program.notices.catching(loop), _signals_calling(program.quit):
+        with program.faults.catching(loop), _signals_calling(program.quit):
             try:
                 is_clean = loop.run_until_complete(program.life(paths, crash, visit))
             except Exception:
@@ -130,23 +130,23 @@ class Program(QObject):
         self._inspected = 0
         sys.setswitchinterval(SWITCH_SECONDS)
         self._garbage = GarbageCollector(self)
-        self.notices = Notices(self)
+        self.faults = FaultReporter(self)
         self._settings = load_settings(places.folder)
         self._store = Store(places.transcripts)
         self.model = model or ModelThread(parent=self)
         self.session = Session(self.model, self._store, self._settings, places.folder, self)
         self._theme = Theme(application, self._settings.theme, self._settings.text_percent)
         self.window = MainWindow(self._theme, _presets())
-        self.notices.window = self.window
+        self.faults.window = self.window
         self._join_pictures()
         self._join_conversation()
         self._join_model()
         self._join_program()
         self.folder_run = FolderRun(self.model, places.runs, self)
-        self.shelf = ModelShelf(self._settings, self.session.keep_settings, self)
-        self.models_join = ModelsJoin(
+        self.model_library = ModelLibrary(self._settings, self.session.keep_settings, self)
+        self.models_wiring = ModelsWiring(
             self.window,
-            self.shelf,
+            self.model_library,
             self._theme,
             self._begin,
             self.session.load_model,
@@ -154,8 +154,8 @@ class Program(QObject):
             lambda: self.model.choice,
             self,
         )
-        self.session.model_changed.connect(self.models_join.show_model_state)
-        self.model_care = ModelCare(
+        self.session.model_changed.connect(self.models_wiring.show_model_state)
+        self.idle_unload = IdleUnload(
             self.window,
             self.model,
             self._begin,
@@ -163,7 +163,7 @@ class Program(QObject):
             lambda: self._settings.rest_minutes,
             self,
         )
-        self.batch_join = BatchJoin(
+        self.batch_wiring = BatchWiring(
             self.window,
             self.folder_run,
             self._begin,
@@ -184,11 +184,11 @@ class Program(QObject):
         if any(notes):
             log.warning(" ".join(filter(None, notes)))
             self.window.show_notice(" ".join(filter(None, notes)))
-        self._begin(self.batch_join.offer_unfinished())
+        self._begin(self.batch_wiring.offer_unfinished())
         if self._settings.checks_for_updates:
             self._look_for_updates(is_asked=False)
         if crash:
-            self.notices.tell_of_crash(crash)
+            self.faults.report_crash(crash)
         if visit:
             self._begin(visit(self))
         await self._quit_asked.wait()
@@ -236,17 +236,17 @@ class Program(QObject):
         for widget in QApplication.topLevelWidgets():
             widget.hide()
         await self.folder_run.close()
-        is_shelf_ended = await self.shelf.close(PATIENCE_SECONDS)
+        is_library_closed = await self.model_library.close(PATIENCE_SECONDS)
         await self.session.close()
         deadline = self._loop.time() + PATIENCE_SECONDS
-        is_model_ended = await self.model.close(PATIENCE_SECONDS)
+        is_model_closed = await self.model.close(PATIENCE_SECONDS)
         is_all_done = True
         if self._tasks:
             left = max(0.0, deadline - self._loop.time())
             _, pending = await asyncio.wait(self._tasks, timeout=left)
             is_all_done = not pending
         self._garbage.close()
-        return is_shelf_ended and is_model_ended and is_all_done
+        return is_library_closed and is_model_closed and is_all_done
 
     def _begin(self, coroutine: Coroutine) -> None:
         """The one place where work starts that nobody awaits."""
@@ -264,7 +264,7 @@ class Program(QObject):
             case AppError() as error:
                 self.window.show_notice(str(error))
             case error:
-                self.notices.report(error)
+                self.faults.report(error)
 
     # Who hears whom
 
@@ -298,7 +298,7 @@ class Program(QObject):
         session.conversation_cleared.connect(window.clear_conversation)
         session.conversation_cut.connect(window.cut_conversation)
         session.answer_begun.connect(window.begin_answer)
-        session.piece_said.connect(window.append)
+        session.piece_received.connect(window.append)
         session.answer_finished.connect(window.finish)
         session.answer_failed.connect(self._on_answer_failed)
         session.ask_refused.connect(window.give_prompt_back)
@@ -493,7 +493,7 @@ class Program(QObject):
             setattr(self._settings, name, getattr(chosen, name))
         self._theme.choose(self._settings.theme)
         self._theme.choose_text_percent(self._settings.text_percent)
-        self.model_care.count_anew()
+        self.idle_unload.restart_timer()
         if self._settings.model_choice != before:
             self._begin(self.session.load_model(self._settings.model_choice))
         self._begin(self.session.keep_settings())

@@ -128,14 +128,14 @@ async def _ask(program: Program, picture: Path, findings: _Findings) -> Answer:
         if isinstance(state, Failed):
             on_failed(state.error)
 
-    def on_piece_said(piece: str) -> None:
+    def on_piece_received(piece: str) -> None:
         findings.first_word = findings.first_word or _age()
 
     session = program.session
     session.model_changed.connect(on_model_changed)
     session.picture_failed.connect(on_failed)
     session.answer_failed.connect(on_failed)
-    session.piece_said.connect(on_piece_said)
+    session.piece_received.connect(on_piece_received)
     session.answer_finished.connect(answered.set_result)
     program.window.paths_opened.emit([picture])
     program.window.prompt_box.asked.emit(PROMPT)

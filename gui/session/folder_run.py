@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 class FolderRun(QObject):
     """One run at a time. Its coroutines belong to the window's loop.
 
-    `items_replaced(list[Item])`, `item_changed(int, Item)`, `piece_said(int, str)`,
+    `items_replaced(list[Item])`, `item_changed(int, Item)`, `piece_received(int, str)`,
     `phase_changed(Phase)`, `progressed(Progress)`, `options_replaced(BatchOptions)`,
     `roots_changed(list[Path])`, `noticed(str)`: a sentence to show.
     `summed_up(Summary)`: once a run is over or was stopped. `edits_changed(bool)`: whether there
@@ -65,7 +65,7 @@ class FolderRun(QObject):
     # A list would be converted, one item after another.
     items_replaced = Signal(object)
     item_changed = Signal(int, object)
-    piece_said = Signal(int, str)
+    piece_received = Signal(int, str)
     phase_changed = Signal(object)
     progressed = Signal(object)
     options_replaced = Signal(object)
@@ -523,7 +523,7 @@ class FolderRun(QObject):
         item = self._items[number] if number < len(self._items) else None
         if item and item.state is ItemState.WORKING:
             self._items[number] = replace(item, caption=item.caption + piece)
-            self.piece_said.emit(number, piece)
+            self.piece_received.emit(number, piece)
             self.item_changed.emit(number, self._items[number])
 
     @Slot(object)

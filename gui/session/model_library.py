@@ -87,19 +87,19 @@ class _Work:
     is_discarded: bool = False
 
 
-class ModelShelf(QObject):
+class ModelLibrary(QObject):
     """One download at a time, the others wait; it goes on while no dialog is open.
 
     A download's job is known by the hub id, any other by the key of the model's entry.
 
-    `shelf_changed(list[Entry], Room)`; `job_changed(str key, Job | None)`: None when it is done
+    `models_listed(list[Entry], Room)`; `job_changed(str key, Job | None)`: None when it is done
     or paused; `options_changed(Options)`; `noticed(str)`: a sentence to show;
     `moved(str, str)`: a model's key, and the folder in which it lies now.
 
     An expected failure is a job's error or a notice; its coroutines raise none.
     """
 
-    shelf_changed = Signal(list, object)
+    models_listed = Signal(list, object)
     job_changed = Signal(str, object)
     options_changed = Signal(object)
     noticed = Signal(str)
@@ -147,7 +147,7 @@ class ModelShelf(QObject):
         entries, room, hub = await self._in(self._disk, look)
         if mine == self._listing:
             self._entries = {entry.key: entry for entry in entries}
-            self.shelf_changed.emit(entries, room)
+            self.models_listed.emit(entries, room)
             self._tell_options(hub)
 
     async def look_up(self, hub_id: str) -> None:

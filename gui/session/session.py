@@ -55,7 +55,7 @@ class Session(QObject):
     `pictures_at_hand(list[Path], int current)`: [] and -1 for a picture without a file.
     `conversation_cleared()`, `conversation_cut(int)`: how many exchanges are left.
     `conversation_reopened(Transcript)`: an earlier one, to go on with.
-    `answer_begun(str prompt)`, `piece_said(str)`, `answer_finished(Answer)`,
+    `answer_begun(str prompt)`, `piece_received(str)`, `answer_finished(Answer)`,
     `answer_failed(AppError)`. `answer_struck(int, tuple, bool)`: what is now struck out of the
     answer at an index, as spans, and whether that can be undone. `ask_refused(str prompt)`: not
     asked, a notice says why.
@@ -74,7 +74,7 @@ class Session(QObject):
     conversation_cut = Signal(int)
     conversation_reopened = Signal(object)
     answer_begun = Signal(str)
-    piece_said = Signal(str)
+    piece_received = Signal(str)
     answer_finished = Signal(object)
     answer_failed = Signal(object)
     answer_struck = Signal(int, object, bool)
@@ -445,7 +445,7 @@ class Session(QObject):
                 conversation.model = self._ready_model
             conversation.said.append(piece)
             if conversation is self._conversation:
-                self.piece_said.emit(piece)
+                self.piece_received.emit(piece)
 
         return on_piece
 

@@ -9,15 +9,15 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton
 
-from gui.app.faults import FaultDialog, Notices, crash_file, open_log
+from gui.app.faults import FaultDialog, FaultReporter, crash_file, open_log
 from tests.gui.conftest import until
 
 
 @pytest.fixture
-def notices(loop):
-    notices = Notices()
-    with notices.catching(loop):
-        yield notices
+def reporter(loop):
+    reporter = FaultReporter()
+    with reporter.catching(loop):
+        yield reporter
     for dialog in dialogs():
         dialog.reject()
 
@@ -36,7 +36,7 @@ def fail():
     raise ZeroDivisionError("nobody foresaw this")
 
 
-def test_error_in_the_windows_thread_is_shown_with_its_details(run, notices):
+def test_error_in_the_windows_thread_is_shown_with_its_details(run, reporter):
     QTimer.singleShot(0, fail)
     run(until(dialogs))
     assert "nobody foresaw this" in details()
@@ -44,7 +44,7 @@ def test_error_in_the_windows_thread_is_shown_with_its_details(run, notices):
     assert not dialogs()[0].isModal()
 
 
-def test_error_in_another_thread_is_shown(run, notices):
+def test_error_in_another_thread_is_shown(run, reporter):
     thread = threading.Thread(target=fail)
     thread.start()
     run(until(dialogs))
@@ -52,7 +52,7 @@ def test_error_in_another_thread_is_shown(run, notices):
     assert "nobody foresaw this" in details()
 
 
-def test_error_that_only_the_loop_saw_is_shown(run, notices):
+def test_error_that_only_the_loop_saw_is_shown(run, reporter):
     async def story():
         asyncio.get_running_loop().call_soon(fail)
         await until(dialogs)
@@ -61,16 +61,16 @@ def test_error_that_only_the_loop_saw_is_shown(run, notices):
     assert "nobody foresaw this" in details()
 
 
-def test_second_error_joins_the_dialog_of_the_first(run, notices):
-    notices.report(ValueError("the first"))
-    notices.report(ValueError("the second"))
+def test_second_error_joins_the_dialog_of_the_first(run, reporter):
+    reporter.report(ValueError("the first"))
+    reporter.report(ValueError("the second"))
     run(until(dialogs))
     run(until(lambda: "the second" in details()))
     assert "the first" in details()
 
 
-def test_details_are_copied_with_the_versions(run, notices):
-    notices.report(ValueError("the first"))
+def test_details_are_copied_with_the_versions(run, reporter):
+    reporter.report(ValueError("the first"))
     run(until(dialogs))
     dialogs()[0].findChildren(QPushButton, "copy_button")[0].click()
     copied = QGuiApplication.clipboard().text()
@@ -79,8 +79,8 @@ def test_details_are_copied_with_the_versions(run, notices):
     assert dialogs()
 
 
-def test_errors_go_into_the_log(run, notices, caplog):
-    notices.report(ValueError("the first"))
+def test_errors_go_into_the_log(run, reporter, caplog):
+    reporter.report(ValueError("the first"))
     run(until(dialogs))
     assert "the first" in caplog.text
     assert caplog.records[0].levelno == logging.ERROR

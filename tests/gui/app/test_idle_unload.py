@@ -44,7 +44,7 @@ def test_idle_model_is_let_go_of_and_comes_back_with_the_next_question(
         type_and_enter(program, "say 3 words")
         await until(lambda: "word2" in transcript_text(program))
         await until(lambda: not program.session.is_answering)
-        idle = program.model_care.idle
+        idle = program.idle_unload.idle
         assert 250_000 < idle.remainingTime() < 320_000  # Qt counts coarsely.
         idle.start(0)
         await until(lambda: isinstance(program.model.state, Absent))
@@ -65,7 +65,7 @@ def test_model_at_work_does_not_count_as_idle(live, picture_file, checkpoint):
         await until(lambda: program.window.drop_zone.has_picture)
         type_and_enter(program, "hold")
         await until(lambda: "Half an" in transcript_text(program))
-        idle = program.model_care.idle
+        idle = program.idle_unload.idle
         idle.start(0)
         await until(lambda: idle.remainingTime() > 50_000)
         assert isinstance(program.model.state, Ready)

@@ -53,7 +53,7 @@ def live(run, loop, qapp, home, checkpoint):
         async def life():
             living = asyncio.create_task(program.life(list(paths)))
             try:
-                with program.notices.catching(loop):
+                with program.faults.catching(loop):
                     await until(program.window.isVisible)
                     await story(program)
             finally:
@@ -191,7 +191,7 @@ def test_fault_is_shown_and_the_program_lives(live, picture_file):
         drop(program, picture_file)
         await until(lambda: program.window.drop_zone.has_picture)
         type_and_enter(program, "crash")
-        await until(lambda: program.notices.is_showing)
+        await until(lambda: program.faults.is_showing)
         type_and_enter(program, "say 3 words")
         await until(lambda: "word2" in transcript_text(program))
 

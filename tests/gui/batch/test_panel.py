@@ -49,7 +49,7 @@ def live(run, loop, qapp, tmp_path, monkeypatch, checkpoint):
         async def life():
             living = asyncio.create_task(program.life([]))
             try:
-                with program.notices.catching(loop):
+                with program.faults.catching(loop):
                     await until(lambda: isinstance(program.model.state, Ready))
                     await story(program, program.window.batch_panel)
             finally:

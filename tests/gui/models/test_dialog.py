@@ -22,7 +22,7 @@ from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
 from gui.app.program import Program
 from gui.models.dialog import ModelsDialog
 from gui.models.token_dialog import TokenDialog
-from gui.session.model_library import Doing, Job, ModelShelf
+from gui.session.model_library import Doing, Job, ModelLibrary
 from gui.session.model_thread import ModelThread
 from gui.widgets.theme import Theme
 from tests.core.hub.test_library import Ring
@@ -306,7 +306,7 @@ def test_look_up_that_fails_says_why(live, server):
         await until(dialog.details.error_frame.isVisible)
         assert "has no model “someone/nothing”" in dialog.details.error_label.text()
         press(dialog, "Look up")
-        await until(lambda: not program.shelf.jobs or not says(dialog, "Stop"))
+        await until(lambda: not program.model_library.jobs or not says(dialog, "Stop"))
 
     live(story)
 
@@ -321,7 +321,7 @@ def test_download_that_waits_for_a_locked_keyring_is_ended_at_once(live, server,
         press(dialog, "Get")
         await until(asked.is_set)
         press(dialog, "Pause")
-        await until(lambda: not program.shelf.jobs, seconds=2)
+        await until(lambda: not program.model_library.jobs, seconds=2)
 
     live(story)
     unlocked.set()
@@ -332,7 +332,7 @@ def test_program_does_not_wait_for_a_keyring_for_ever(run, loop, ring, home, mon
     monkeypatch.setattr(ring, "set_password", lambda *_: asked.set() or unlocked.wait(30))
 
     async def story() -> None:
-        shelf = ModelShelf(Settings(), lambda: asyncio.sleep(0))
+        shelf = ModelLibrary(Settings(), lambda: asyncio.sleep(0))
         keeping = asyncio.create_task(shelf.keep_token("hf_mine"))
         await until(asked.is_set)
         assert not await shelf.close(0.05)
@@ -358,7 +358,7 @@ def test_vision_tower_that_is_missing_is_got_with_one_click(
         press(dialog, "Get")
         await until(lambda: says(dialog, "Load in"))
         shutil.rmtree(tmp_path / "cache" / "models--someone--tiny-clip")
-        await program.shelf.refresh()
+        await program.model_library.refresh()
         assert "“someone/tiny-clip” is not on this computer" in dialog.details.error_label.text()
         assert not dialog.details.primary_button.isEnabled()
         assert dialog.details.help_button.text() == "Get tiny-clip"

@@ -23,7 +23,7 @@ class Heard:
         "conversation_cut",
         "conversation_reopened",
         "answer_begun",
-        "piece_said",
+        "piece_received",
         "answer_finished",
         "answer_failed",
         "ask_refused",
@@ -154,7 +154,7 @@ def test_newer_picture_supersedes_one_that_is_still_opening(run, session, heard,
 def test_answer_streams_and_joins_the_transcript(run, opened, heard, store):
     run(opened.ask("say 3 words"))
     assert heard("answer_begun") == ["say 3 words"]
-    assert "".join(heard("piece_said")).strip() == "word0 word1 word2"
+    assert "".join(heard("piece_received")).strip() == "word0 word1 word2"
     assert heard("answer_finished")[0].ending is Ending.COMPLETE
     assert texts(opened.transcript) == [("say 3 words", "word0 word1 word2")]
     assert opened.transcript.exchanges[0].model == "built-in"
@@ -188,7 +188,7 @@ def test_question_asked_while_a_picture_opens_is_about_that_picture(run, opened,
 def test_question_during_an_answer_is_refused_and_the_answer_goes_on(run, opened, heard):
     async def story():
         answering = asyncio.create_task(opened.ask("hold"))
-        await until(lambda: heard("piece_said"))
+        await until(lambda: heard("piece_received"))
         await opened.ask("another")
         assert opened.is_answering
         opened.stop()
@@ -214,7 +214,7 @@ def test_question_asked_while_the_model_loads_waits_for_it(run, opened, heard, c
 def test_stopped_answer_is_kept(run, opened, heard, store):
     async def story():
         asking = asyncio.create_task(opened.ask("hold"))
-        await until(lambda: heard("piece_said"))
+        await until(lambda: heard("piece_received"))
         opened.stop()
         await asking
 
@@ -226,7 +226,7 @@ def test_stopped_answer_is_kept(run, opened, heard, store):
 def test_answer_bears_the_name_of_the_model_that_gave_it(run, opened, heard):
     async def story():
         asking = asyncio.create_task(opened.ask("hold"))
-        await until(lambda: heard("piece_said"))
+        await until(lambda: heard("piece_received"))
         loading = asyncio.create_task(opened.load_model(ModelChoice("other")))
         await until(lambda: heard("model_changed"))
         opened.stop()
@@ -276,7 +276,7 @@ def test_new_picture_ends_the_answer_keeps_its_half_and_begins_anew(
 ):
     async def story():
         asking = asyncio.create_task(opened.ask("hold"))
-        await until(lambda: heard("piece_said"))
+        await until(lambda: heard("piece_received"))
         heard.events.clear()
         await opened.open_paths([files / "2.png"])
         await opened.ask("say 1 words")
@@ -392,7 +392,7 @@ def test_closing_during_an_answer_keeps_its_half(run, ready, tmp_path, settings,
     async def story():
         await session.open_paths([files / "1.png"])
         asking = asyncio.create_task(session.ask("hold"))
-        await until(lambda: heard("piece_said"))
+        await until(lambda: heard("piece_received"))
         await session.close()
         await asking
 
