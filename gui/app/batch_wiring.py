@@ -13,10 +13,11 @@ from core.batch import BatchOptions, KeptRun, Phase, Replacement
 from core.transcript import Sampling
 from gui.session.folder_run import FolderRun
 from gui.widgets.file_manager import reveal
+from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.window.main_window import MainWindow
 
-CAPTION_ALL = "Caption them all"
-GO_ON = "Go on"
+CAPTION_ALL = NoticeAction(NoticeActionKind.CAPTION_ALL, "Caption them all")
+RESUME_RUN = NoticeAction(NoticeActionKind.RESUME_RUN, "Go on")
 
 
 class BatchWiring(QObject):
@@ -95,7 +96,7 @@ class BatchWiring(QObject):
         self._kept = await self._run.unfinished()
         if self._kept and not self._window.notice_bar.isVisible():
             name = self._kept.roots[0].name if self._kept.roots else ""
-            self._window.show_notice(f"The folder run over “{name}” is not finished.", GO_ON)
+            self._window.show_notice(f"The folder run over “{name}” is not finished.", RESUME_RUN)
 
     @Slot(list)
     def _on_paths_dropped(self, paths: list[Path]) -> None:
@@ -112,11 +113,11 @@ class BatchWiring(QObject):
             self._offered = paths
             self._window.show_notice("All of these can be captioned in one run.", CAPTION_ALL)
 
-    @Slot(str)
-    def _on_notice_action_chosen(self, action_text: str) -> None:
-        if action_text == CAPTION_ALL and self._offered:
+    @Slot(object)
+    def _on_notice_action_chosen(self, kind: NoticeActionKind) -> None:
+        if kind is NoticeActionKind.CAPTION_ALL and self._offered:
             self.choose(self._offered)
-        elif action_text == GO_ON and self._kept:
+        elif kind is NoticeActionKind.RESUME_RUN and self._kept:
             self._begin(self._go_on_with(self._kept))
 
     async def _go_on_with(self, kept: KeptRun) -> None:

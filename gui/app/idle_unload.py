@@ -10,10 +10,11 @@ from PySide6.QtCore import QObject, QTimer, Slot
 from core.errors import CheckpointError, OutOfMemory
 from core.transcript import Failed, ModelChoice, ModelState, Ready
 from gui.session.model_thread import ModelThread
+from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.window.main_window import MainWindow
 
 _MS_PER_MINUTE = 60_000
-_SHOW_MODELS = "Show models to get"
+_SHOW_MODELS = NoticeAction(NoticeActionKind.SHOW_MODELS, "Show models to get")
 
 
 class IdleUnload(QObject):
@@ -33,7 +34,7 @@ class IdleUnload(QObject):
         self._window, self._model = window, model
         self._begin, self._load = begin, load
         self._rest_minutes = rest_minutes
-        self._offered: dict[str, ModelChoice] = {}
+        self._offered: ModelChoice | None = None
         self.idle = QTimer(self, singleShot=True)
         self.idle.timeout.connect(self._on_idle)
         model.state_changed.connect(self._on_state_changed)
@@ -56,16 +57,18 @@ class IdleUnload(QObject):
         match state:
             case Failed(OutOfMemory(precision=str() as precision) as error):
                 words = f"Load it in {precision.replace('-', ' ')}s"
-                self._offered = {words: replace(self._model.choice, dtype=precision)}
-                self._window.show_notice(str(error), words)
+                self._offered = replace(self._model.choice, dtype=precision)
+                action = NoticeAction(NoticeActionKind.LOAD_IN_LOWER_PRECISION, words)
+                self._window.show_notice(str(error), action)
             case Failed(CheckpointError(lacks=str() as hub_id) as error) if hub_id:
                 self._window.show_notice(str(error), _SHOW_MODELS)
 
-    @Slot(str)
-    def _on_action_chosen(self, words: str) -> None:
-        if words == _SHOW_MODELS:
+    @Slot(object)
+    def _on_action_chosen(self, kind: NoticeActionKind) -> None:
+        if kind is NoticeActionKind.SHOW_MODELS:
             self._window.models_asked.emit()
-        elif choice := self._offered.pop(words, None):
+        elif kind is NoticeActionKind.LOAD_IN_LOWER_PRECISION and self._offered:
+            choice, self._offered = self._offered, None
             self._begin(self._load(choice))
 
     @Slot()

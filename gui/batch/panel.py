@@ -35,7 +35,7 @@ from gui.batch.summary import SummaryBox
 from gui.batch.trial import TrialPage
 from gui.picture.drop_zone import DragOverlay
 from gui.widgets.elided_label import ElidedLabel
-from gui.widgets.notice_bar import NoticeBar
+from gui.widgets.notice_bar import NoticeAction, NoticeBar
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 
@@ -206,8 +206,9 @@ class BatchPanel(QFrame):
     def set_trying(self, is_trying: bool) -> None:
         self.trial_page.set_trying(is_trying)
 
-    def show_notice(self, text: str, action_text: str | None = None) -> None:
-        self.notice_bar.show_notice(text, action_text)
+    def show_notice(self, text: str, action: NoticeAction | None = None) -> None:
+        """Shows a note or an expected error above the run."""
+        self.notice_bar.show_notice(text, action)
 
     def focus_first(self) -> None:
         """Put the cursor where one goes on."""

@@ -30,12 +30,12 @@ from gui.models.details import ModelDetails
 from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job_of
 from gui.models.token_dialog import TokenDialog
 from gui.session.model_library import Job, Options
-from gui.widgets.notice_bar import NoticeBar
+from gui.widgets.notice_bar import NoticeAction, NoticeActionKind, NoticeBar
 from gui.widgets.theme import Theme
 
 _SIZE = (860, 600)
 _SMALLEST = (560, 400)
-_GO_ONLINE = "Allow the network"
+_GO_ONLINE = NoticeAction(NoticeActionKind.ALLOW_NETWORK, "Allow the network")
 _LOOKING = "Looking at what is here …"
 _NO_SUCH = "No model is called so. One at the hub has a name like owner/name."
 
@@ -131,7 +131,7 @@ class ModelsDialog(QDialog):
             self.notice_bar.show_notice(
                 "Onlooker works offline: nothing is downloaded.", _GO_ONLINE
             )
-        elif self.notice_bar.action_button.text() == _GO_ONLINE:
+        elif self.notice_bar.action_kind is NoticeActionKind.ALLOW_NETWORK:
             self.notice_bar.hide()
 
     def show_notice(self, text: str) -> None:
@@ -342,9 +342,9 @@ class ModelsDialog(QDialog):
         dialog.token_given.connect(self.token_given)
         dialog.open()
 
-    @Slot(str)
-    def _on_notice_action(self, text: str) -> None:
-        if text == _GO_ONLINE:
+    @Slot(object)
+    def _on_notice_action(self, kind: NoticeActionKind) -> None:
+        if kind is NoticeActionKind.ALLOW_NETWORK:
             self.offline_chosen.emit(False)
 
     @Slot()

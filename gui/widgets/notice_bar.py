@@ -1,6 +1,9 @@
-"""A line above the prompt for notes and expected errors. It waits for nobody and blocks nothing."""
+"""A bar above the prompt for notes and expected errors. It is not modal and takes no focus."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
@@ -19,17 +22,37 @@ from gui.widgets.theme import Theme
 _SHOWN_MS = 15_000
 
 
-class NoticeBar(QFrame):
-    """Shows one notice, the latest; one without an action goes by itself after a while.
+class NoticeActionKind(Enum):
+    """Everything that the button of a notice can do."""
 
-    `action_chosen(str)`: the notice's action, by the words it was shown with.
+    USE_BUILT_IN_MODEL = auto()
+    LOAD_IN_LOWER_PRECISION = auto()
+    SHOW_MODELS = auto()
+    ALLOW_NETWORK = auto()
+    RESUME_RUN = auto()
+    CAPTION_ALL = auto()
+
+
+@dataclass(frozen=True)
+class NoticeAction:
+    """The button of a notice: `kind` says what it does, `text` is only shown and never compared."""
+
+    kind: NoticeActionKind
+    text: str
+
+
+class NoticeBar(QFrame):
+    """Shows the latest notice. A notice without an action disappears after 15 seconds.
+
+    `action_chosen(NoticeActionKind)`: the notice's button was clicked.
     """
 
-    action_chosen = Signal(str)
+    action_chosen = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("notice_bar")
+        self._action: NoticeAction | None = None
         self.text_label = QLabel()
         self.text_label.setObjectName("notice_text")
         self.text_label.setTextFormat(Qt.TextFormat.PlainText)
@@ -52,22 +75,30 @@ class NoticeBar(QFrame):
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(row)
         column.addWidget(self.action_button, 0, Qt.AlignmentFlag.AlignLeft)
-        self._over = QTimer(self, singleShot=True, interval=_SHOWN_MS)
-        self._over.timeout.connect(self.hide)
+        self._timeout = QTimer(self, singleShot=True, interval=_SHOWN_MS)
+        self._timeout.timeout.connect(self.hide)
         self.close_button.clicked.connect(self.hide)
         self.action_button.clicked.connect(self._on_action_clicked)
         self.hide()
 
-    def show_notice(self, text: str, action_text: str | None = None) -> None:
+    @property
+    def action_kind(self) -> NoticeActionKind | None:
+        """What the button of the latest notice does; None if that notice has no button."""
+        return self._action.kind if self._action else None
+
+    def show_notice(self, text: str, action: NoticeAction | None = None) -> None:
+        """Replaces the notice shown so far; `action` adds a button and keeps the notice open."""
+        self._action = action
         self.text_label.setText(breakable(text))
-        self.action_button.setText(action_text or "")
-        self.action_button.setVisible(bool(action_text))
+        self.action_button.setText(action.text if action else "")
+        self.action_button.setVisible(action is not None)
         self.show()
-        self._over.stop()
-        if not action_text:
-            self._over.start()
+        self._timeout.stop()
+        if action is None:
+            self._timeout.start()
 
     @Slot()
     def _on_action_clicked(self) -> None:
         self.hide()
-        self.action_chosen.emit(self.action_button.text())
+        if self._action:
+            self.action_chosen.emit(self._action.kind)

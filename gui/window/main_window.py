@@ -41,7 +41,7 @@ from gui.conversation.prompt_box import PromptBox
 from gui.conversation.transcript_view import TranscriptView
 from gui.inspector.panel import Inspector
 from gui.picture.drop_zone import DropZone
-from gui.widgets.notice_bar import NoticeBar
+from gui.widgets.notice_bar import NoticeAction, NoticeActionKind, NoticeBar
 from gui.widgets.theme import Theme
 from gui.window.help_dialogs import AboutDialog, KeysDialog
 from gui.window.status_line import StatusLine
@@ -49,7 +49,7 @@ from gui.window.task_bar import TaskBar
 
 SMALLEST = (640, 480)
 _FIRST = (1180, 760)
-_USE_BUILT_IN = "Use the built-in model"
+_USE_BUILT_IN = NoticeAction(NoticeActionKind.USE_BUILT_IN_MODEL, "Use the built-in model")
 _MODES = (("system", "Like the &system"), ("light", "&Light"), ("dark", "&Dark"))
 
 
@@ -85,7 +85,7 @@ class MainWindow(QMainWindow):
     Program:
       `theme_chosen(str)`            applied already; to be remembered
       `settings_asked()`  `log_folder_asked()`  `updates_asked()`
-      `notice_action_chosen(str)`    the action of a notice, by its words
+      `notice_action_chosen(NoticeActionKind)`  the button of a notice was clicked
       `closed()`                     the window is hidden; take the program down
     """
 
@@ -115,7 +115,7 @@ class MainWindow(QMainWindow):
     settings_asked = Signal()
     log_folder_asked = Signal()
     updates_asked = Signal()
-    notice_action_chosen = Signal(str)
+    notice_action_chosen = Signal(object)
     closed = Signal()
 
     def __init__(
@@ -267,11 +267,11 @@ class MainWindow(QMainWindow):
         if not self.prompt_box.text:
             self.prompt_box.set_text(prompt)
 
-    def show_notice(self, text: str, action_text: str | None = None) -> None:
+    def show_notice(self, text: str, action: NoticeAction | None = None) -> None:
         """A note or an expected error, without a dialog."""
-        self.notice_bar.show_notice(text, action_text)
+        self.notice_bar.show_notice(text, action)
         if self.pages.currentWidget() is self.batch_panel:
-            self.batch_panel.show_notice(text, action_text)
+            self.batch_panel.show_notice(text, action)
 
     def show_batch_panel(self) -> None:
         """The folder run takes the place of the picture and its conversation."""
@@ -680,11 +680,11 @@ class MainWindow(QMainWindow):
     def _on_transcript_path_selected(self, name: str) -> None:
         self.transcript_path_chosen.emit(Path(name))
 
-    @Slot(str)
-    def _on_notice_action_chosen(self, action_text: str) -> None:
-        if action_text == _USE_BUILT_IN:
+    @Slot(object)
+    def _on_notice_action_chosen(self, kind: NoticeActionKind) -> None:
+        if kind is NoticeActionKind.USE_BUILT_IN_MODEL:
             self.built_in_model_chosen.emit()
-        self.notice_action_chosen.emit(action_text)
+        self.notice_action_chosen.emit(kind)
 
     def _on_recent_chosen(self, id_: int, checked: bool = False) -> None:
         self.recent_chosen.emit(id_)

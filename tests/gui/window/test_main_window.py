@@ -28,6 +28,7 @@ from core.transcript import (
     Loading,
     Ready,
 )
+from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.widgets.theme import Theme
 from gui.window.main_window import SMALLEST, MainWindow
 
@@ -36,6 +37,7 @@ FACTS = EngineFacts("built-in", "cpu", "CPU", "float32", 65 * 2**20, 2048, True)
 CTRL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 KEY = Qt.Key
+USE_ANOTHER = NoticeAction(NoticeActionKind.USE_BUILT_IN_MODEL, "Use another")
 
 
 @pytest.fixture
@@ -469,7 +471,7 @@ def test_nothing_is_cut_off_at_the_smallest_size(window, files, qtbot):
     window.show_picture(picture("a very long name indeed, longer than there is room.png"))
     window.begin_answer("What?")
     window.finish(answer())
-    window.show_notice("The model could not be loaded: shard 2 is missing.", "Use another")
+    window.show_notice("The model could not be loaded: shard 2 is missing.", USE_ANOTHER)
     qtbot.wait(1)
     assert cut_off(window) == []
     window.show_picture_error(f"“{'long_name_' * 8}.jpg” is cut short. Copy it again." * 2)
