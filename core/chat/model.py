@@ -32,7 +32,7 @@ from transformers.utils import logging
 from core.checkpoint.safety import read_settings, require_layers_in
 from core.checkpoint.weights import open_shard, reading, weight_files
 from core.errors import Cancelled, CheckpointError
-from core.llava.quantized import QuantisedLinear, quantise, reorder_for_processor
+from core.llava.quantized import QuantizedLinear, quantize, reorder_for_processor
 
 # What a config.json could use to have transformers fetch kernels, read other files, or change
 # the model in ways that were not asked for. None of it belongs to what a model is.
@@ -169,7 +169,7 @@ def load_chat_model(
             f"{' …' if len(missing) > 3 else ''}. Download the model again."
         )
     if bits:
-        _quantise_layers(model, bits, device, stop)
+        _quantize_layers(model, bits, device, stop)
         model.to(device)
     return model.eval().requires_grad_(False)
 
@@ -455,14 +455,14 @@ class _Lazy:
         return list(self._tensor.shape)
 
 
-def _quantise_layers(model: Any, bits: int, device: torch.device, stop: threading.Event) -> None:
+def _quantize_layers(model: Any, bits: int, device: torch.device, stop: threading.Event) -> None:
     """The matrices of the language model's layers go to `device` in `bits`, one by one."""
     for parent, name, linear in list(_linears(model)):
         if stop.is_set():
             raise Cancelled("Loading was cancelled.")
-        weight = quantise(linear.weight.data.to(device), bits)
+        weight = quantize(linear.weight.data.to(device), bits)
         bias = None if linear.bias is None else linear.bias.data.to(device)
-        setattr(parent, name, QuantisedLinear(weight, bias))
+        setattr(parent, name, QuantizedLinear(weight, bias))
     reorder_for_processor(model)
 
 

@@ -28,10 +28,10 @@ from core.checkpoint.weights import Place, open_shard, reading
 from core.device.choice import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import Cancelled
 from core.llava.quantized import (
-    Quantised,
-    QuantisedLinear,
+    QuantizedLinear,
+    QuantizedMatrix,
     bits_of,
-    quantise,
+    quantize,
     reorder_for_processor,
 )
 
@@ -50,7 +50,7 @@ _READERS = min(8, os.cpu_count() or 1)
 _BYTES_AT_ONCE = {"cuda": 16 << 20, "cpu": 4 << 20}
 _COPIES_AT_ONCE = {"cuda": 2, "cpu": 0}
 
-Room = dict[str, Tensor | Quantised]
+Room = dict[str, Tensor | QuantizedMatrix]
 """The memory for each tensor of a model, by its name."""
 
 
@@ -65,7 +65,7 @@ def load_weights(
 ) -> None:
     """Fill `model`, which stands on meta, on `device` in `dtype`.
 
-    With `bits` 8 or 4 the language model's matrices become `QuantisedLinear`s. Raises Cancelled
+    With `bits` 8 or 4 the language model's matrices become `QuantizedLinear`s. Raises Cancelled
     between two reads once `stop` is set, and OutOfMemory; what was loaded is let go of then.
     """
     room: Room = {}
@@ -127,7 +127,7 @@ def make_room(model: nn.Module, device: torch.device, dtype: torch.dtype, bits: 
         sizes = [shapes[name][0] for name in names]
         shape = (sum(sizes), *shapes[names[0]][1:])
         if names[0] in few_bits:
-            whole = Quantised.empty((shape[0], shape[1]), few_bits[names[0]], device)
+            whole = QuantizedMatrix.empty((shape[0], shape[1]), few_bits[names[0]], device)
         else:
             whole = torch.empty(shape, dtype=dtype, device=device)
         room |= zip(names, whole.split(sizes), strict=True)
@@ -158,7 +158,7 @@ def furnish(model: nn.Module, room: Room) -> None:
             continue
         module = name.rpartition(".")[0]
         linear: Any = model.get_submodule(module)
-        model.set_submodule(module, QuantisedLinear(place, linear.bias))
+        model.set_submodule(module, QuantizedLinear(place, linear.bias))
         tensors |= {f"{module}.values": place.values, f"{module}.scales": place.scales}
     model.load_state_dict(tensors, assign=True)
     reorder_for_processor(model)
@@ -180,10 +180,10 @@ def _arrivals(room: Room, places: dict[str, Place], device: torch.device) -> Ite
             yield from _unpickled(path, places, room)
 
 
-def _settle(rows: Tensor, target: Tensor | Quantised) -> None:
+def _settle(rows: Tensor, target: Tensor | QuantizedMatrix) -> None:
     """Puts `rows` of the host where they belong, in its precision."""
-    if isinstance(target, Quantised):
-        quantise(rows.to(target.values.device, non_blocking=True), target.bits, out=target)
+    if isinstance(target, QuantizedMatrix):
+        quantize(rows.to(target.values.device, non_blocking=True), target.bits, out=target)
     elif rows.dtype == target.dtype:
         target.copy_(rows, non_blocking=True)
     else:
@@ -210,7 +210,7 @@ class _Piece:
     path: Path
     begin: int
     dtype: torch.dtype
-    target: Tensor | Quantised
+    target: Tensor | QuantizedMatrix
 
     @property
     def nbytes(self) -> int:

@@ -24,14 +24,14 @@ class Graph:
         function: Callable[..., Tensor],
         inputs: Sequence[Tensor],
         device: torch.device,
-        lane: int = 0,
+        stream_key: int = 0,
     ):
-        """What is to run beside another graph wants another `lane`."""
+        """Graphs that run at the same time need different `stream_key`s."""
         self._inputs = [tensor.clone() for tensor in inputs]
         self._device = device
         with torch.cuda.device(self._device):
-            # One for a lane, since for each stream cuBLAS takes 32 MB that it never gives back.
-            stream = _stream(self._device, f"capture {lane}")
+            # One stream per key: cuBLAS takes 32 MB for each stream and never frees it.
+            stream = _stream(self._device, f"capture {stream_key}")
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 # The first calls choose kernels and take workspaces, which a capture may not.
@@ -50,7 +50,7 @@ class Graph:
         return self._output
 
 
-class Beside:
+class SideStream:
     """A graph in a stream of its own: what was launched before goes on while it computes.
 
     Each output is a tensor of its own.
@@ -75,7 +75,7 @@ class Beside:
 
 
 @contextmanager
-def forked(device: torch.device) -> Iterator[Callable[[], None]]:
+def forked_stream(device: torch.device) -> Iterator[Callable[[], None]]:
     """Within, launches go beside those of the stream around it, which waits for them when the
     function that is given is called."""
     around, stream = torch.cuda.current_stream(device), _stream(device, "fork")
@@ -90,12 +90,15 @@ def _stream(device: torch.device, use: str) -> torch.cuda.Stream:
 
 
 @torch.inference_mode()
-def captured(
-    function: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device, lane: int = 0
+def try_capture(
+    function: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+    device: torch.device,
+    stream_key: int = 0,
 ) -> Graph | None:
     """The graph of `function`, or None where the device refuses: then it is called as it is."""
     try:
-        return Graph(function, inputs, device, lane)
+        return Graph(function, inputs, device, stream_key)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
@@ -103,7 +106,7 @@ def captured(
         return None
 
 
-class Told:
+class HostCopy:
     """Brings ids from the device without waiting for what is launched after them."""
 
     _AT_ONCE = 4

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from core.llava.forward import ForwardPass, forward_pass
-from core.llava.passes import Chosen, Prompt
+from core.llava.passes import Prompt, StepOutput
 from core.llava.prompt import IMAGE_TOKEN_INDEX, Inputs
 from core.transcript import Ending, Sampling
 
@@ -81,7 +81,7 @@ class DecodeLoop:
         self._slots: list[_Slot] = []
 
     @staticmethod
-    def takes(sampling: Sampling) -> bool:
+    def supports(sampling: Sampling) -> bool:
         """Whether this way of choosing words is the loop's; beams stay with `generate()`."""
         return sampling.beams == 1
 
@@ -116,7 +116,7 @@ class DecodeLoop:
             for number, slot in enumerate(self._slots):
                 if slot.answer is not None:
                     slot.answer = None
-                    self._forward.rest(number)
+                    self._forward.set_idle(number)
 
     @property
     def forward(self) -> ForwardPass:
@@ -137,7 +137,7 @@ class DecodeLoop:
         if IMAGE_TOKEN_INDEX in new:
             features = self._forward.image_features(inputs.pixel_values)
             features = features[-new.count(IMAGE_TOKEN_INDEX) :]
-        states = self._forward.beside(new, features, slot=number, begin=begin)
+        states = self._forward.hidden_states(new, features, slot=number, begin=begin)
         return self._forward.logits(states[-1:])[0]
 
     def release(self) -> None:
@@ -205,7 +205,9 @@ class DecodeLoop:
         # Two positions more: a step may be launched for nothing, and resting slots write behind.
         length = len(positions) + job.inputs.max_new_tokens + 2
         self._forward.reserve(len(self._slots), length)
-        if IMAGE_TOKEN_INDEX in positions[begin:] and self._forward.takes_whole(len(positions)):
+        if IMAGE_TOKEN_INDEX in positions[begin:] and self._forward.prefers_full_prefill(
+            len(positions)
+        ):
             begin = 0
         slot.forget(begin)
         new = positions[begin:]
@@ -215,7 +217,7 @@ class DecodeLoop:
         chosen = self._forward.step(Prompt(number, begin, new, features))
         slot.hold(new, pixel_values)
         slot.answer = _AnswerUnderWay(job, _Sampler(job, self._forward.device), begin)
-        along = rows if self._forward.takes_along else {}
+        along = rows if self._forward.mixes_prefill_and_decode else {}
         return _Pass(chosen, {**along, number: slot.answer}, has_prompt=True)
 
     @torch.inference_mode()
@@ -233,11 +235,11 @@ class DecodeLoop:
                 token = likeliest(number)
             else:
                 token = answer.sampler.choose(answer.ids, this.chosen.logits_of(number))
-                self._forward.take(number, token)
+                self._forward.set_token(number, token)
             ending = answer.take(token, self._eos_token_ids)
             if ending is not None:
                 slot.answer = None
-                self._forward.rest(number)
+                self._forward.set_idle(number)
                 decoded.append(Decoded(answer.job, tuple(answer.ids), ending, answer.reused))
         return decoded
 
@@ -246,7 +248,7 @@ class DecodeLoop:
 class _Pass:
     """A step that was launched, with a prompt or without, and for whom, by slot."""
 
-    chosen: Chosen
+    chosen: StepOutput
     rows: dict[int, _AnswerUnderWay]
     has_prompt: bool
 

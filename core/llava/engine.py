@@ -108,7 +108,7 @@ class Engine:
         if stop.is_set():
             return Answer("", Ending.STOPPED, 0, 0.0, seed=seed)
         inputs = self._prepare(request)
-        if self._loop is not None and self._loop.takes(sampling):
+        if self._loop is not None and self._loop.supports(sampling):
             this = _UnderWay(request, seed, started)
             heard = _Heard(Pieces(self._tokenizer), on_piece)
             return self._decode(self._loop, inputs, this, heard, stop)
@@ -205,7 +205,7 @@ class Engine:
             for request in requests:
                 if is_over():
                     return
-                if not loop.takes(request.sampling):
+                if not loop.supports(request.sampling):
                     left.append(request)
                     continue
                 this = _UnderWay(request, seed_of(request.sampling), time.perf_counter())

@@ -103,7 +103,7 @@ class Examiner:
         """What each token of the answer was given, as it was about to be said."""
         count = len(said.ids)
         # The last token is followed by nothing that was said.
-        states = self._forward.beside(said.positions[:-1], features)[-count:]
+        states = self._forward.hidden_states(said.positions[:-1], features)[-count:]
         log_p, likeliest, found = [], [], []
         for first in range(0, count, _ROWS_AT_ONCE):
             rows = states[first : first + _ROWS_AT_ONCE]
@@ -175,7 +175,7 @@ class Examiner:
         one number a patch and word.
         """
         gaze = _Gaze(self._forward, said, words)
-        states = self._forward.beside(said.positions[:-1], self._features(said), gaze.heed)
+        states = self._forward.hidden_states(said.positions[:-1], self._features(said), gaze.heed)
         gaze.heed_last(states[said.image])
         side = round(said.inputs.image_tokens**0.5)
         return {way: _smoothed(gaze.maps(way).view(-1, 1, side, side)) for way in ways}
@@ -232,9 +232,9 @@ class _Gaze:
     def heed(self, layer: int, hidden: Tensor, queries: Tensor, keys: Tensor) -> None:
         """`hidden` (positions, hidden size) goes into `layer`; `queries` (positions, heads, dim)
         and `keys` (key heads, positions, dim) are turned to their places."""
-        middle = self._forward.layers // 2
+        middle = self._forward.layer_count // 2
         if layer > middle:
-            self.heed_last(self._forward.ready(hidden[self._image].clone()))
+            self.heed_last(self._forward.final_norm(hidden[self._image].clone()))
         if layer < middle:
             return
         rows = queries[self._first :].transpose(0, 1)

@@ -23,13 +23,13 @@ from torch.nn.attention.bias import causal_lower_right
 from transformers import LlavaForConditionalGeneration
 
 from core.device.memory import LENGTH_STEP
-from core.llava.cuda_graphs import Beside, Graph, Told, captured, forked
+from core.llava.cuda_graphs import Graph, HostCopy, SideStream, forked_stream, try_capture
 from core.llava.kernels import Kernels, Shape, kernels
-from core.llava.linear import DecoderLayer, Matrix, Speller, layer_bits
+from core.llava.linear import DecoderLayer, Dequantizer, Matrix, layer_bits
 from core.llava.operations import TorchOperations
-from core.llava.passes import Chosen, Prompt, Rows
+from core.llava.passes import PrefillRows, Prompt, StepOutput
 from core.llava.prompt import IMAGE_TOKEN_INDEX
-from core.llava.quantized import QuantisedLinear
+from core.llava.quantized import QuantizedLinear
 from core.llava.vision import VisionTower
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def _obstacle(model: Any) -> str | None:
         return "the vision tower is not read at one layer of a CLIP"
     if language.rotary_emb.rope_type not in _ROPE_TYPES:
         return f"its rotary embeddings are {language.rotary_emb.rope_type}"
-    own = (nn.Linear, QuantisedLinear)
+    own = (nn.Linear, QuantizedLinear)
     if any(type(module) not in own for module in (*linear, model.lm_head)) or any(
         type(parameter.data) is not Tensor for parameter in parameters
     ):
@@ -121,12 +121,12 @@ class ForwardPass:
         self._kernels = kernels(shape, self.device)
         self._operations = self._kernels or TorchOperations(self.dtype, self._head_dim, group)
         self._short_prefills = _SHORT_PREFILLS[shape.bits < 16]
-        speller = Speller(self._kernels)
-        self._layers = [DecoderLayer.joined(layer, speller) for layer in language.layers]
+        dequantizer = Dequantizer(self._kernels)
+        self._layers = [DecoderLayer.joined(layer, dequantizer) for layer in language.layers]
         self._lm_head = model.lm_head
-        self._head = Matrix.joined([self._lm_head], speller)
+        self._head = Matrix.joined([self._lm_head], dequantizer)
         self._tower = self._vision = VisionTower(model)
-        self._vision_beside: Beside | None = None
+        self._vision_beside: SideStream | None = None
         # The pixel values of the last picture, and what became of them.
         self._encoded: tuple[np.ndarray, Tensor] | None = None
         self._weight_bytes = self._head.nbytes + sum(layer.nbytes for layer in self._layers)
@@ -141,12 +141,12 @@ class ForwardPass:
         # A graph wants the same shapes at each step; without graphs, less is read.
         self.runs_ahead = self._has_graphs = self.device.type == "cuda"
         # A processor gains nothing by it: it computes about as fast as it reads.
-        self.takes_along = self._has_graphs
-        self._told = Told(self.device)
+        self.mixes_prefill_and_decode = self._has_graphs
+        self._told = HostCopy(self.device)
         if self._has_graphs:
             size = model.config.vision_config.image_size
             self._pixels = torch.zeros(1, 3, size, size, device=self.device, dtype=self.dtype)
-            self._vision = captured(self._tower, [self._pixels], self.device) or self._tower
+            self._vision = try_capture(self._tower, [self._pixels], self.device) or self._tower
 
     @property
     def path(self) -> str:
@@ -193,8 +193,8 @@ class ForwardPass:
         self.slots, self.length = slots, length
         self._cosine, self._sine = self._tables(length)
         if self._has_graphs and slots > 1 and self._vision_beside is None:
-            graph = captured(self._tower, [self._pixels], self.device, lane=1)
-            self._vision_beside = Beside(graph, self.device) if graph is not None else None
+            graph = try_capture(self._tower, [self._pixels], self.device, stream_key=1)
+            self._vision_beside = SideStream(graph, self.device) if graph is not None else None
 
     def _tables(self, length: int) -> tuple[Tensor, Tensor]:
         """Cosine and sine, (length, head_dim); the sign of rotate_half is in the sine."""
@@ -228,7 +228,7 @@ class ForwardPass:
             for rows in self._short_prefills:
                 self.prefill(Prompt(0, len(whole), [0] * rows, None)).ids()
             self.step().ids()
-        self.rest(0)
+        self.set_idle(0)
 
     @torch.inference_mode()
     def image_features(self, pixel_values: np.ndarray) -> Tensor:
@@ -256,7 +256,7 @@ class ForwardPass:
         return tensor.to(self.device, non_blocking=True)
 
     @torch.inference_mode()
-    def prefill(self, prompt: Prompt) -> Chosen:
+    def prefill(self, prompt: Prompt) -> StepOutput:
         """Writes `prompt` into its slot and leaves that behind it; the others stay where they are.
 
         The result has one row, that slot's.
@@ -264,7 +264,7 @@ class ForwardPass:
         ids, features, slot = prompt.ids, prompt.features, prompt.slot
         if features is None and self._takes_short(prompt.begin, len(ids)):
             logits = self._short_prefill(prompt.begin, ids)
-        elif prompt.is_whole and self.takes_whole(len(ids)):
+        elif prompt.is_whole and self.prefers_full_prefill(len(ids)):
             assert features is not None
             given = self._given(prompt)
             name = f"whole {len(given)}"
@@ -272,7 +272,7 @@ class ForwardPass:
         else:
             logits = self._alone(self._rows_of(prompt))
         self._positions[slot] = prompt.end
-        return Chosen(logits, self._told.of(self._state[0, slot : slot + 1]), slot)
+        return StepOutput(logits, self._told.of(self._state[0, slot : slot + 1]), slot)
 
     def _through_layers(
         self,
@@ -289,14 +289,14 @@ class ForwardPass:
         """
         operations, delta = self._operations, None
         for layer in self._layers:
-            states = operations.normalised(hidden, delta, layer.attention_norm, self._eps)
+            states = operations.add_rms_norm(hidden, delta, layer.attention_norm, self._eps)
             attention = attend(layer, layer.query_key_value(states), hidden)
             if last is not None and layer is self._layers[-1]:
                 hidden = hidden.index_select(0, last)
             delta = layer.output(attention)
-            states = operations.normalised(hidden, delta, layer.mlp_norm, self._eps)
-            delta = layer.down(operations.gated(layer.gate_up(states)))
-        return operations.normalised(hidden, delta, self._norm, self._eps)
+            states = operations.add_rms_norm(hidden, delta, layer.mlp_norm, self._eps)
+            delta = layer.down(operations.silu_and_mul(layer.gate_up(states)))
+        return operations.add_rms_norm(hidden, delta, self._norm, self._eps)
 
     # ---- usual prefills as graphs: their launches would take longer than they do
 
@@ -312,7 +312,9 @@ class ForwardPass:
             while len(self._prefills) >= _PREFILLS:
                 del self._prefills[next(iter(self._prefills))]
             with self._state_kept():
-                replay = self._prefills[name] = captured(function, inputs, self.device) or function
+                replay = self._prefills[name] = (
+                    try_capture(function, inputs, self.device) or function
+                )
         return replay
 
     def _takes_short(self, begin: int, count: int) -> bool:
@@ -344,14 +346,14 @@ class ForwardPass:
         mask = mask.masked_fill_(is_hidden, float("-inf"))
 
         def attend(layer: DecoderLayer, states: Tensor) -> Tensor:
-            kernels.turn_and_keep_at(states, layer.cache, self._cosine, self._sine, place)
+            kernels.rope_and_cache_at(states, layer.cache, self._cosine, self._sine, place)
             attention = self._attention(states, layer.cache[0], mask)
             return self._asked_for(layer, attention, count)
 
         hidden = functional.embedding(ids, self._embedding)
-        return self._alone(Rows(hidden, attend, place, count))
+        return self._alone(PrefillRows(hidden, attend, place, count))
 
-    def takes_whole(self, count: int) -> bool:
+    def prefers_full_prefill(self, count: int) -> bool:
         """Whether a prompt of `count` positions is best prefilled from its beginning."""
         rows = self._whole_rows(count)
         return self._kernels is not None and rows <= min(self.length, _LONGEST_WHOLE)
@@ -377,7 +379,7 @@ class ForwardPass:
     def _whole_beside(self, given: Tensor, features: Tensor) -> Tensor:
         return self._step(self._state, self.length, self._whole_prompt(given, features))
 
-    def _whole_prompt(self, given: Tensor, features: Tensor) -> Rows:
+    def _whole_prompt(self, given: Tensor, features: Tensor) -> PrefillRows:
         """`given` int64: ids, of which only so many count; where the image begins; 0, where they
         begin; the slot; how many count."""
         kernels = self._kernels
@@ -390,7 +392,7 @@ class ForwardPass:
         sizes = (self._heads, self._key_heads, self._key_heads)
 
         def attend(layer: DecoderLayer, states: Tensor) -> Tensor:
-            kernels.turn_and_keep_at(states, layer.cache, self._cosine, self._sine, place)
+            kernels.rope_and_cache_at(states, layer.cache, self._cosine, self._sine, place)
             query, key, value = (
                 part.transpose(0, 1)[None] for part in states.view(shape).split(sizes, 1)
             )
@@ -400,30 +402,30 @@ class ForwardPass:
             attention = attention[0].transpose(0, 1).reshape(len(ids), -1)
             return self._asked_for(layer, attention, count)
 
-        return Rows(hidden, attend, place, count)
+        return PrefillRows(hidden, attend, place, count)
 
-    def _rows_of(self, prompt: Prompt) -> Rows:
+    def _rows_of(self, prompt: Prompt) -> PrefillRows:
         """Any prompt, not for capture."""
         slot, begin, end = prompt.slot, prompt.begin, prompt.end
         mask = self._lower_right(len(prompt.ids), end)
 
         def attend(layer: DecoderLayer, states: Tensor) -> Tensor:
             cache = layer.cache[slot]
-            self._operations.turn_and_keep(states, cache, self._cosine, self._sine, begin)
+            self._operations.rope_and_cache(states, cache, self._cosine, self._sine, begin)
             if layer is self._layers[-1]:
                 return self._attention(states[-1:], cache[:, :end])
             return self._attention(states, cache[:, :end], mask)
 
         given = self._sent(torch.tensor([begin, slot, len(prompt.ids)]))
         hidden = self._embedded(prompt.ids, prompt.features)
-        return Rows(hidden, attend, given[:2], given[2:])
+        return PrefillRows(hidden, attend, given[:2], given[2:])
 
     def _asked_for(self, layer: DecoderLayer, rows: Tensor, count: Tensor) -> Tensor:
         """Of the last layer, of a prompt of `count`, only the last; of the others, nothing more
         is asked there than their keys and values."""
         return rows.index_select(0, count - 1) if layer is self._layers[-1] else rows
 
-    def _alone(self, prompt: Rows) -> Tensor:
+    def _alone(self, prompt: PrefillRows) -> Tensor:
         """The prompt's slot goes on behind it; the logits (1, vocab) of its last row."""
         states = self._through_layers(
             prompt.hidden, lambda layer, states, _: prompt.attend(layer, states), prompt.count - 1
@@ -437,18 +439,18 @@ class ForwardPass:
     # ---- what is looked at afterwards
 
     @torch.inference_mode()
-    def beside(
+    def hidden_states(
         self,
         ids: Sequence[int],
         features: Tensor | None,
-        heed: Callable[[int, Tensor, Tensor, Tensor], None] | None = None,
+        on_layer: Callable[[int, Tensor, Tensor, Tensor], None] | None = None,
         *,
         slot: int = 0,
         begin: int = 0,
     ) -> Tensor:
         """As `prefill`, but the cache stays as it is: (rows, hidden), ready for the head.
 
-        Looks at what `slot` holds before `begin`. `heed` hears for each layer its number, what
+        Looks at what `slot` holds before `begin`. `on_layer` hears for each layer its number, what
         goes into it (rows, hidden), the rows' queries (rows, heads, head_dim) and all keys (key
         heads, positions, head_dim), both turned; they are written over by what follows.
         """
@@ -464,23 +466,23 @@ class ForwardPass:
         def attend(layer: DecoderLayer, states: Tensor, before: Tensor) -> Tensor:
             if begin:
                 cache[:, :begin] = layer.cache[slot, :, :begin]
-            self._operations.turn_and_keep(states, cache, cosine, sine, begin)
-            if heed is not None:
+            self._operations.rope_and_cache(states, cache, cosine, sine, begin)
+            if on_layer is not None:
                 queries = states[:, : self._heads * self._head_dim].view(count, self._heads, -1)
-                heed(next(numbers), before, queries, cache[: self._key_heads])
+                on_layer(next(numbers), before, queries, cache[: self._key_heads])
             return self._attention(states, cache, mask)
 
         return self._through_layers(hidden, attend)
 
     @property
-    def layers(self) -> int:
+    def layer_count(self) -> int:
         """How many there are."""
         return len(self._layers)
 
     @torch.inference_mode()
-    def ready(self, hidden: Tensor) -> Tensor:
-        """What goes into any layer, as `beside` gives what comes out of the last."""
-        return self._operations.normalised(hidden, None, self._norm, self._eps)
+    def final_norm(self, hidden: Tensor) -> Tensor:
+        """What goes into any layer, as `hidden_states` gives what comes out of the last."""
+        return self._operations.add_rms_norm(hidden, None, self._norm, self._eps)
 
     @torch.inference_mode()
     def logits(self, states: Tensor, ids: Sequence[int] | None = None) -> Tensor:
@@ -544,18 +546,20 @@ class ForwardPass:
         return attention[0].transpose(0, 1).reshape(count, -1)
 
     @torch.inference_mode()
-    def step(self, prompt: Prompt | None = None) -> Chosen:
+    def step(self, prompt: Prompt | None = None) -> StepOutput:
         """One token further in every slot that is not at rest, and `prompt` into its own.
 
         They take one way through the layers, so that a matrix is read once for both; unless
-        `takes_along` is false: then the others stay where they are. Writes each slot's token at
-        its position; the likeliest of what follows is then its token. The result has a row for
-        each of the first slots, up to the last that is not at rest, or the prompt's alone. Its
-        logits are written over by the next step.
+        `mixes_prefill_and_decode` is false: then the others stay where they are. Writes each
+        slot's token at its position; the likeliest of what follows is then its token. The result
+        has a row for each of the first slots, up to the last that is not at rest, or the prompt's
+        alone. Its logits are written over by the next step.
         """
         busy = [slot for slot, position in enumerate(self._positions) if position >= 0]
-        whole = prompt is not None and prompt.is_whole and self.takes_whole(len(prompt.ids))
-        is_joined = self.takes_along and self.slots > 1 and (busy or whole)
+        whole = (
+            prompt is not None and prompt.is_whole and self.prefers_full_prefill(len(prompt.ids))
+        )
+        is_joined = self.mixes_prefill_and_decode and self.slots > 1 and (busy or whole)
         if prompt is not None and not is_joined:
             return self.prefill(prompt)
         count = 1 + max(busy if prompt is None else [*busy, prompt.slot])
@@ -579,13 +583,13 @@ class ForwardPass:
         self._positions = [at if at < 0 else at + 1 for at in self._positions]
         if prompt is not None:
             self._positions[prompt.slot] = prompt.end
-        return Chosen(logits[:count], self._told.of(self._state[0, :count]))
+        return StepOutput(logits[:count], self._told.of(self._state[0, :count]))
 
     @torch.inference_mode()
     def _capture(self) -> None:
         with self._state_kept():
             function = partial(self._step, self._state, self.length)
-            self._replay = captured(function, [], self.device)
+            self._replay = try_capture(function, [], self.device)
 
     @contextmanager
     def _state_kept(self) -> Iterator[None]:
@@ -596,18 +600,18 @@ class ForwardPass:
         self._state.copy_(state)
 
     @torch.inference_mode()
-    def take(self, slot: int, token: int) -> None:
+    def set_token(self, slot: int, token: int) -> None:
         """Goes on from `token` in `slot` instead of from the likeliest."""
         # Assigned, it would first be brought from here, and that waits for all under way.
         self._state[0, slot].fill_(token)
 
     @torch.inference_mode()
-    def rest(self, slot: int) -> None:
+    def set_idle(self, slot: int) -> None:
         """Stays where it is from now on. What `slot` holds before its position is kept."""
         self._state[1, slot].fill_(-1)
         self._positions[slot] = -1
 
-    def _step(self, state: Tensor, span: int, prompt: Rows | None = None) -> Tensor:
+    def _step(self, state: Tensor, span: int, prompt: PrefillRows | None = None) -> Tensor:
         """Goes on from `state` (2, rows), ids and positions, and changes it; float32 logits.
 
         `span` positions of the cache are read at most. The row of the `prompt`'s slot, which is
@@ -629,11 +633,11 @@ class ForwardPass:
         return logits
 
     def _step_states(
-        self, hidden: Tensor, positions: Tensor, span: int, prompt: Rows | None
+        self, hidden: Tensor, positions: Tensor, span: int, prompt: PrefillRows | None
     ) -> Tensor:
         """(rows, hidden) → the same, ready for the head; the prompt's end in its slot's row."""
         operations: Any = self._operations
-        place = operations.place(positions, span, self._cosine, self._sine)
+        place = operations.step_positions(positions, span, self._cosine, self._sine)
         count = len(hidden)
         last = None
         if prompt is not None:
@@ -643,12 +647,12 @@ class ForwardPass:
 
         def attend(layer: DecoderLayer, states: Tensor, _: Tensor) -> Tensor:
             if prompt is None:
-                return operations.attend(states, layer.cache, place)
+                return operations.decode_attention(states, layer.cache, place)
             # The prompt's is computing, the others' is reading: neither waits for the other.
             with self._forked() as join:
                 told = prompt.attend(layer, states[count:])
             steps = states[:count]
-            attention = operations.attend(steps, layer.cache, place)
+            attention = operations.decode_attention(steps, layer.cache, place)
             join()
             if layer is self._layers[-1]:
                 return attention.index_copy(0, prompt.place[1:], told)
@@ -657,7 +661,9 @@ class ForwardPass:
         return self._through_layers(hidden, attend, last)
 
     def _forked(self) -> AbstractContextManager[Callable[[], None]]:
-        return forked(self.device) if self.device.type == "cuda" else nullcontext(lambda: None)
+        return (
+            forked_stream(self.device) if self.device.type == "cuda" else nullcontext(lambda: None)
+        )
 
     @cached_property
     def _is_plain(self) -> bool:
@@ -672,16 +678,16 @@ class ForwardPass:
 
     def _fused_step(self, kernels: Kernels, hidden: Tensor, positions: Tensor) -> Tensor:
         """The same for one row in five kernels a layer."""
-        eps, place = self._eps, kernels.place(positions, 0, self._cosine, self._sine)
+        eps, place = self._eps, kernels.step_positions(positions, 0, self._cosine, self._sine)
         for layer in self._layers:
-            states = kernels.multiply_normalised(
+            states = kernels.norm_gemv(
                 layer.query_key_value.weight, hidden, layer.attention_norm, eps
             )
-            states = kernels.attend(states, layer.cache, place)
-            kernels.multiply_added(layer.output.weight, states, hidden)
-            states = kernels.multiply_gated(layer.gate_up.weight, hidden, layer.mlp_norm, eps)
-            kernels.multiply_added(layer.down.weight, states, hidden)
-        return kernels.multiply_head(self._head.weight, hidden, self._norm, eps)
+            states = kernels.decode_attention(states, layer.cache, place)
+            kernels.gemv_add(layer.output.weight, states, hidden)
+            states = kernels.norm_gemv_gated(layer.gate_up.weight, hidden, layer.mlp_norm, eps)
+            kernels.gemv_add(layer.down.weight, states, hidden)
+        return kernels.norm_gemv_logits(self._head.weight, hidden, self._norm, eps)
 
     def _logits(self, states: Tensor) -> Tensor:
         """float32 (rows, vocab) of what is ready for the head."""

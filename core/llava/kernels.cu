@@ -320,10 +320,11 @@ __device__ __forceinline__ void multiply(const u8* weight, const void* scales, c
                                                           out, rows, columns);                  \
     }
 
-MULTIPLY(multiply_normalised, WEIGHT_BITS, true, PLAIN, ROWS_NORMALISED, FETCHES_NORMALISED)
-MULTIPLY(multiply_added, WEIGHT_BITS, false, ADDED, ROWS_ADDED, FETCHES_ADDED)
-MULTIPLY(multiply_gated, WEIGHT_BITS, true, GATED, ROWS_GATED, FETCHES_GATED)
-MULTIPLY(multiply_head, (WEIGHT_BITS < 16 ? 8 : 16), true, FLOAT32, ROWS_HEAD, FETCHES_HEAD)
+MULTIPLY(norm_gemv, WEIGHT_BITS, true, PLAIN, ROWS_NORM_GEMV, FETCHES_NORM_GEMV)
+MULTIPLY(gemv_add, WEIGHT_BITS, false, ADDED, ROWS_GEMV_ADD, FETCHES_GEMV_ADD)
+MULTIPLY(norm_gemv_gated, WEIGHT_BITS, true, GATED, ROWS_NORM_GEMV_GATED, FETCHES_NORM_GEMV_GATED)
+MULTIPLY(norm_gemv_logits, (WEIGHT_BITS < 16 ? 8 : 16), true, FLOAT32, ROWS_NORM_GEMV_LOGITS,
+         FETCHES_NORM_GEMV_LOGITS)
 
 // ---- a quantised matrix times few rows --------------------------------------------------------
 // By the tensor cores' m16n8k16: sixteen rows of the matrix times eight of x. Which sixteen columns
@@ -404,36 +405,36 @@ __device__ __forceinline__ void multiply_tiles(float* sums, const u32* a, u32 lo
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(low), "r"(high));
 }
 
-#define FEW_WARPS 8
-#define FEW_TILES 2  // Of sixteen rows of the matrix.
+#define SKINNY_WARPS 8
+#define SKINNY_TILES 2  // Of sixteen rows of the matrix.
 
 // out (count, rows) = x (count, columns) times the matrix, where rows of x lie `stride` apart. A
 // block has 8 × TILES of these and 32 of the matrix, its warps take turns at 64 columns. Blocks that
 // read the same of the matrix come one after the other, and the second finds it in the cache.
 template <int BITS, int TILES>
-__device__ __forceinline__ void multiply_few(const u8* weight, const void* scales, const u16* x,
+__device__ __forceinline__ void skinny_matmul(const u8* weight, const void* scales, const u16* x,
                                              int stride, u16* out, int count, int rows,
                                              int columns) {
     const int FETCHES = BITS == 4 ? 2 : 1;
-    const int SUMS = FEW_TILES * TILES * 4;
-    __shared__ float others[FEW_WARPS / 2][SUMS * WARP];
+    const int SUMS = SKINNY_TILES * TILES * 4;
+    __shared__ float others[SKINNY_WARPS / 2][SUMS * WARP];
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     const int group = lane / 4, quarter = lane % 4;
-    const int first = blockIdx.y * FEW_TILES * 16;
+    const int first = blockIdx.y * SKINNY_TILES * 16;
     const int chunks = columns / 64;
     x += (size_t)blockIdx.x * 8 * TILES * stride;
     out += (size_t)blockIdx.x * 8 * TILES * rows;
     count -= blockIdx.x * 8 * TILES;
-    int row[FEW_TILES][2];
+    int row[SKINNY_TILES][2];
 #pragma unroll
-    for (int m = 0; m < FEW_TILES; m++)
+    for (int m = 0; m < SKINNY_TILES; m++)
 #pragma unroll
         for (int h = 0; h < 2; h++) row[m][h] = min(first + m * 16 + h * 8 + group, rows - 1);
-    Sixteen<BITS> w[FETCHES][FEW_TILES][2];
-    u16 scale[FETCHES][FEW_TILES][2];
+    Sixteen<BITS> w[FETCHES][SKINNY_TILES][2];
+    u16 scale[FETCHES][SKINNY_TILES][2];
 #define FETCH(f, chunk)                                                                    \
     if ((chunk) < chunks)                                                                  \
-        _Pragma("unroll") for (int m = 0; m < FEW_TILES; m++)                              \
+        _Pragma("unroll") for (int m = 0; m < SKINNY_TILES; m++)                              \
             _Pragma("unroll") for (int h = 0; h < 2; h++) {                                \
                 const size_t place = (size_t)row[m][h] * chunks + (chunk);                 \
                 w[f][m][h].read(weight + place * (8 * BITS) + quarter * (2 * BITS));       \
@@ -441,35 +442,35 @@ __device__ __forceinline__ void multiply_few(const u8* weight, const void* scale
             }
 #pragma unroll
     for (int f = 0; f < FETCHES; f++) {
-        FETCH(f, warp + f * FEW_WARPS)
+        FETCH(f, warp + f * SKINNY_WARPS)
     }
     await_inputs();
     float sums[SUMS] = {};
-    for (int base = warp; base < chunks; base += FETCHES * FEW_WARPS) {
+    for (int base = warp; base < chunks; base += FETCHES * SKINNY_WARPS) {
 #pragma unroll
         for (int f = 0; f < FETCHES; f++) {
-            const int chunk = base + f * FEW_WARPS;
+            const int chunk = base + f * SKINNY_WARPS;
             if (chunk >= chunks) break;
             const u16* here = x + group * stride + chunk * 64 + quarter * 16;
-            float by[FEW_TILES][2];
+            float by[SKINNY_TILES][2];
             if (BITS == 4)
 #pragma unroll
-                for (int m = 0; m < FEW_TILES; m++)
+                for (int m = 0; m < SKINNY_TILES; m++)
 #pragma unroll
                     for (int h = 0; h < 2; h++) by[m][h] = scale_to_float(scale[f][m][h]);
             // Eight of a lane's sixteen columns, in two steps.
 #pragma unroll
             for (int part = 0; part < 2; part++) {
-                u32 a[FEW_TILES][2][4];
+                u32 a[SKINNY_TILES][2][4];
 #pragma unroll
-                for (int m = 0; m < FEW_TILES; m++)
+                for (int m = 0; m < SKINNY_TILES; m++)
 #pragma unroll
                     for (int step = 0; step < 2; step++)
 #pragma unroll
                         for (int h = 0; h < 2; h++)
                             w[f][m][h].pairs(2 * part + step, a[m][step][h], a[m][step][2 + h]);
                 if (part == 1) {
-                    FETCH(f, chunk + FETCHES * FEW_WARPS)
+                    FETCH(f, chunk + FETCHES * SKINNY_WARPS)
                 }
 #pragma unroll
                 for (int n = 0; n < TILES; n++) {
@@ -477,7 +478,7 @@ __device__ __forceinline__ void multiply_few(const u8* weight, const void* scale
                     if (n * 8 + group < count)
                         b = *(const uint4*)(here + n * 8 * stride + part * 8);
 #pragma unroll
-                    for (int m = 0; m < FEW_TILES; m++) {
+                    for (int m = 0; m < SKINNY_TILES; m++) {
                         float* total = sums + (m * TILES + n) * 4;
                         if (BITS == 8) {
                             multiply_tiles(total, a[m][0], b.x, b.y);
@@ -498,7 +499,7 @@ __device__ __forceinline__ void multiply_few(const u8* weight, const void* scale
 #undef FETCH
     // Always in the same order.
 #pragma unroll
-    for (int half = FEW_WARPS / 2; half > 0; half /= 2) {
+    for (int half = SKINNY_WARPS / 2; half > 0; half /= 2) {
         if (warp >= half && warp < 2 * half) {
 #pragma unroll
             for (int i = 0; i < SUMS; i++) others[warp - half][i * WARP + lane] = sums[i];
@@ -521,24 +522,24 @@ __device__ __forceinline__ void multiply_few(const u8* weight, const void* scale
     }
 }
 
-#define FEW(NAME, BITS, TILES)                                                                 \
-    extern "C" __global__ void __launch_bounds__(FEW_WARPS * WARP, 2)                          \
+#define SKINNY(NAME, BITS, TILES)                                                                 \
+    extern "C" __global__ void __launch_bounds__(SKINNY_WARPS * WARP, 2)                          \
         NAME(const u8* weight, const void* scales, const u16* x, int stride, u16* out,         \
              int count, int rows, int columns) {                                               \
-        multiply_few<BITS, TILES>(weight, scales, x, stride, out, count, rows, columns);       \
+        skinny_matmul<BITS, TILES>(weight, scales, x, stride, out, count, rows, columns);       \
     }
 
-FEW(multiply_8, WEIGHT_BITS, 1)
-FEW(multiply_32, WEIGHT_BITS, 4)
+SKINNY(skinny_8, WEIGHT_BITS, 1)
+SKINNY(skinny_32, WEIGHT_BITS, 4)
 #if WEIGHT_BITS != 8
-FEW(multiply_head_8, 8, 1)
-FEW(multiply_head_32, 8, 4)
+SKINNY(skinny_head_8, 8, 1)
+SKINNY(skinny_head_32, 8, 4)
 #endif
 #endif
 
 #if WEIGHT_BITS < 16
 // The matrix in the model's precision again, eight columns per thread: 16 bytes, side by side.
-extern "C" __global__ void dequantise(const u32* values, const void* scales, u16* out, int rows,
+extern "C" __global__ void dequantize(const u32* values, const void* scales, u16* out, int rows,
                                       int columns) {
     await_inputs();
     const size_t at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * 8;
@@ -568,7 +569,7 @@ extern "C" __global__ void dequantise(const u32* values, const void* scales, u16
 
 // hidden += delta (where there is one); out = hidden / rms(hidden) * gain. A block per row.
 extern "C" __global__ void __launch_bounds__(256)
-    add_and_normalise(u16* hidden, const u16* delta, const u16* gain, float eps, u16* out,
+    add_rms_norm(u16* hidden, const u16* delta, const u16* gain, float eps, u16* out,
                       int columns) {
     const int MOST = 4;  // Times 8 columns times 256 threads.
     __shared__ float parts[8];
@@ -613,7 +614,7 @@ extern "C" __global__ void __launch_bounds__(256)
 }
 
 // gate = silu(gate) * value, in place, for rows of gates, each with its values behind it.
-extern "C" __global__ void gate(u16* gates, int rows, int inner) {
+extern "C" __global__ void silu_and_mul(u16* gates, int rows, int inner) {
     await_inputs();
     const size_t at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * 8;
     if (at >= (size_t)rows * inner) return;
@@ -655,7 +656,7 @@ __device__ __forceinline__ void turned(const u16* head, int at, const float* cos
 
 // Prefill: turns queries and keys in place, and copies keys and values into one slot of the cache
 // from position `first` on. Where `place` is given it says the position and the slot.
-extern "C" __global__ void turn_and_keep(u16* states, u16* cache, const float* cosine,
+extern "C" __global__ void rope_and_cache(u16* states, u16* cache, const float* cosine,
                                          const float* sine, int key_heads, int length, int first,
                                          const long long* place, int count) {
     await_inputs();
@@ -700,7 +701,7 @@ extern "C" __global__ void turn_and_keep(u16* states, u16* cache, const float* c
 // whose position is negative has nothing to say. Grid: (parts of `part` positions, key heads, slots);
 // the last part of a head to end joins them all, in their order.
 extern "C" __global__ void __launch_bounds__(128)
-    attend(const u16* states, u16* cache, const float* cosine, const float* sine,
+    decode_attention(const u16* states, u16* cache, const float* cosine, const float* sine,
            const long long* positions, u16* out, float* partial, int* ended, int length, int part,
            float scale) {
     __shared__ float merged[GROUP][GROUPS_OF_LANES][HEAD_DIM];

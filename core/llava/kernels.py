@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.llava.quantized import Quantised
+from core.llava.quantized import QuantizedMatrix
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,11 @@ _FEW_ROWS, _BLOCK_ROWS, _MOST_FEW = (8, 32), 32, 64
 # For each product by the bits of its matrix: the rows that a warp multiplies at once, and how many
 # loads of 16 bytes of each are under way. The fastest of
 # those tried for a whole step on an H200 (python -m tests.benchmarks.step_tuning).
-_WARP_WORK = {
-    16: {"normalised": (4, 2), "added": (1, 2), "gated": (4, 1), "head": (4, 1)},
-    8: {"normalised": (2, 2), "added": (1, 4), "gated": (2, 2), "head": (4, 1)},
-    4: {"normalised": (4, 2), "added": (2, 8), "gated": (4, 2), "head": (4, 1)},
+_GEMVS = ("norm_gemv", "gemv_add", "norm_gemv_gated", "norm_gemv_logits")
+_WARP_WORK: dict[int, dict[str, tuple[int, int]]] = {
+    16: dict(zip(_GEMVS, [(4, 2), (1, 2), (4, 1), (4, 1)], strict=True)),
+    8: dict(zip(_GEMVS, [(2, 2), (1, 4), (2, 2), (4, 1)], strict=True)),
+    4: dict(zip(_GEMVS, [(4, 2), (2, 8), (4, 2), (4, 1)], strict=True)),
 }
 # The positions of a cache that one block looks at: many blocks keep a card busy with one slot.
 _FEW_SLOTS = 4
@@ -113,7 +114,7 @@ class Kernels:
         self.shape = shape
         self._device = torch.cuda.current_device() if device.index is None else device.index
         capability = torch.cuda.get_device_capability(device)
-        self._has_few = shape.bits < 16 and capability >= _LEAST_FOR_FEW_ROWS
+        self._has_skinny = shape.bits < 16 and capability >= _LEAST_FOR_FEW_ROWS
         with torch.cuda.device(self._device):
             torch.zeros(1, device="cuda")  # The driver's calls want what torch then makes current.
             self._load(binary)
@@ -132,12 +133,11 @@ class Kernels:
         driver.check(driver.library.cuModuleLoadData(ctypes.byref(module), binary))
         self._driver, self._module = driver, module
         self._functions: dict[str, ctypes.c_void_p] = {}
-        names = ["multiply_normalised", "multiply_added", "multiply_gated", "multiply_head",
-                 "add_and_normalise", "gate", "turn_and_keep", "attend"]  # fmt: skip
+        names = [*_GEMVS, "add_rms_norm", "silu_and_mul", "rope_and_cache", "decode_attention"]
         if self.shape.bits < 16:
-            names.append("dequantise")
-        if self._has_few:
-            kinds = ("multiply", "multiply_head") if self.shape.bits == 4 else ("multiply",)
+            names.append("dequantize")
+        if self._has_skinny:
+            kinds = ("skinny", "skinny_head") if self.shape.bits == 4 else ("skinny",)
             names += [f"{kind}_{count}" for kind in kinds for count in _FEW_ROWS]
         for name in names:
             function = ctypes.c_void_p()
@@ -148,41 +148,41 @@ class Kernels:
 
     # ---- one row: a matrix times a vector, with what stands before and behind it
 
-    def multiply_normalised(
-        self, matrix: Tensor | Quantised, row: Tensor, gain: Tensor, eps: float
+    def norm_gemv(
+        self, matrix: Tensor | QuantizedMatrix, row: Tensor, gain: Tensor, eps: float
     ) -> Tensor:
         """(1, in) → (1, out): the matrix times the normalised row."""
         out = row.new_empty(1, matrix.shape[0])
-        self._multiply("multiply_normalised", matrix, row, gain, eps, None, out)
+        self._multiply("norm_gemv", matrix, row, gain, eps, None, out)
         return out
 
-    def multiply_added(self, matrix: Tensor | Quantised, row: Tensor, hidden: Tensor) -> None:
+    def gemv_add(self, matrix: Tensor | QuantizedMatrix, row: Tensor, hidden: Tensor) -> None:
         """Adds the matrix times `row` to `hidden` (1, out), in place."""
-        self._multiply("multiply_added", matrix, row, None, 0.0, hidden, hidden)
+        self._multiply("gemv_add", matrix, row, None, 0.0, hidden, hidden)
 
-    def multiply_gated(
-        self, matrix: Tensor | Quantised, row: Tensor, gain: Tensor, eps: float
+    def norm_gemv_gated(
+        self, matrix: Tensor | QuantizedMatrix, row: Tensor, gain: Tensor, eps: float
     ) -> Tensor:
         """(1, in) → (1, out / 2): of the normalised row, silu(gates) × values."""
         out = row.new_empty(1, matrix.shape[0] // 2)
-        self._multiply("multiply_gated", matrix, row, gain, eps, None, out)
+        self._multiply("norm_gemv_gated", matrix, row, gain, eps, None, out)
         return out
 
-    def multiply_head(
-        self, matrix: Tensor | Quantised, row: Tensor, gain: Tensor, eps: float
+    def norm_gemv_logits(
+        self, matrix: Tensor | QuantizedMatrix, row: Tensor, gain: Tensor, eps: float
     ) -> Tensor:
         """(1, in) → float32 (1, out): the logits of the normalised row.
 
         With layers of fewer bits the head is in 8.
         """
         out = row.new_empty(1, matrix.shape[0], dtype=torch.float32)
-        self._multiply("multiply_head", matrix, row, gain, eps, None, out)
+        self._multiply("norm_gemv_logits", matrix, row, gain, eps, None, out)
         return out
 
     def _multiply(
         self,
         name: str,
-        matrix: Tensor | Quantised,
+        matrix: Tensor | QuantizedMatrix,
         row: Tensor,
         gain: Tensor | None,
         eps: float,
@@ -191,44 +191,48 @@ class Kernels:
     ) -> None:
         rows, columns = matrix.shape
         values, scales = (
-            (matrix.values, matrix.scales) if isinstance(matrix, Quantised) else (matrix, None)
+            (matrix.values, matrix.scales)
+            if isinstance(matrix, QuantizedMatrix)
+            else (matrix, None)
         )
-        warps = -(-rows // _WARP_WORK[self.shape.bits][name.removeprefix("multiply_")][0])
+        warps = -(-rows // _WARP_WORK[self.shape.bits][name][0])
         blocks = -(-warps // (_THREADS // _WARP))
         self._launch(name, (blocks, 1, 1), _THREADS, values, scales, row, gain, eps, added, out,
                      rows, columns)  # fmt: skip
 
     # ---- many rows
 
-    def normalised(self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float) -> Tensor:
+    def add_rms_norm(
+        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
+    ) -> Tensor:
         """Adds `delta` to `hidden` (rows, hidden) in place, and returns the sum normalised."""
         out = torch.empty_like(hidden)
         rows, columns = hidden.shape
-        self._launch("add_and_normalise", (rows, 1, 1), 256, hidden, delta, gain, eps, out, columns)
+        self._launch("add_rms_norm", (rows, 1, 1), 256, hidden, delta, gain, eps, out, columns)
         return out
 
-    def gated(self, gates: Tensor) -> Tensor:
+    def silu_and_mul(self, gates: Tensor) -> Tensor:
         """(rows, 2 × inner) → (rows, inner): silu(gate) × value, in the gates' place."""
         rows, inner = gates.shape[0], gates.shape[1] // 2
         blocks = -(-rows * inner // (8 * 256))
-        self._launch("gate", (blocks, 1, 1), 256, gates, rows, inner)
+        self._launch("silu_and_mul", (blocks, 1, 1), 256, gates, rows, inner)
         return gates[:, :inner]
 
-    def turn_and_keep(
+    def rope_and_cache(
         self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
     ) -> None:
         """Turns queries and keys of `states` (rows, heads × head_dim) in place to the positions
         from `begin` on, and copies keys and values to `cache` (2 × key heads, length, head_dim)."""
-        self._turn_and_keep(states, cache, cosine, sine, begin, None)
+        self._rope_and_cache(states, cache, cosine, sine, begin, None)
 
-    def turn_and_keep_at(
+    def rope_and_cache_at(
         self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, place: Tensor
     ) -> None:
         """The same for `place` int64 (2,), the first position and the slot, in `cache` (slots, 2 ×
         key heads, length, head_dim)."""
-        self._turn_and_keep(states, cache, cosine, sine, 0, place)
+        self._rope_and_cache(states, cache, cosine, sine, 0, place)
 
-    def _turn_and_keep(
+    def _rope_and_cache(
         self,
         states: Tensor,
         cache: Tensor,
@@ -240,14 +244,14 @@ class Kernels:
         rows, width = states.shape
         key_heads, length = cache.shape[-3] // 2, cache.shape[-2]
         blocks = -(-rows * width // (16 * 256))
-        self._launch("turn_and_keep", (blocks, 1, 1), 256, states, cache, cosine, sine, key_heads,
+        self._launch("rope_and_cache", (blocks, 1, 1), 256, states, cache, cosine, sine, key_heads,
                      length, first, place, rows)  # fmt: skip
 
-    def place(self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor) -> _Place:
+    def step_positions(self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor) -> _Place:
         """What `attend` wants to know of a step of rows at `positions`, int64 (slots,)."""
         return _Place(positions, cosine, sine)
 
-    def attend(self, states: Tensor, cache: Tensor, place: _Place) -> Tensor:
+    def decode_attention(self, states: Tensor, cache: Tensor, place: _Place) -> Tensor:
         """One decode step's attention: (slots, heads × head_dim) → (slots, query heads × head_dim).
 
         Turns queries and keys to their positions, keeps keys and values in `cache` (slots,
@@ -258,9 +262,10 @@ class Kernels:
         head_dim = self.shape.head_dim
         scratch = self._scratch_for(slots, length, key_heads, cache.device)
         out = states.new_empty(slots, key_heads * self.shape.group * head_dim)
-        self._launch("attend", (-(-length // scratch.part), key_heads, slots), _THREADS, states,
-                     cache, place.cosine, place.sine, place.positions, out, scratch.partial,
-                     scratch.ended, length, scratch.part, head_dim**-0.5)  # fmt: skip
+        grid = -(-length // scratch.part), key_heads, slots
+        self._launch("decode_attention", grid, _THREADS, states, cache, place.cosine, place.sine,
+                     place.positions, out, scratch.partial, scratch.ended, length,
+                     scratch.part, head_dim**-0.5)  # fmt: skip
         return out
 
     def _scratch_for(
@@ -283,34 +288,34 @@ class Kernels:
             )
         return self._scratch[1]
 
-    def multiplies_few(self, quantised: Quantised, count: int) -> bool:
-        """Whether `multiply_few` takes `count` rows by this matrix."""
+    def supports_skinny(self, quantized: QuantizedMatrix, count: int) -> bool:
+        """Whether `skinny_matmul` takes `count` rows by this matrix."""
         return (
-            self._has_few
+            self._has_skinny
             and count <= _MOST_FEW
-            and quantised.shape[1] % 64 == 0
-            and quantised.bits in (8, self.shape.bits)
+            and quantized.shape[1] % 64 == 0
+            and quantized.bits in (8, self.shape.bits)
         )
 
-    def multiply_few(self, quantised: Quantised, states: Tensor) -> Tensor:
+    def skinny_matmul(self, quantized: QuantizedMatrix, states: Tensor) -> Tensor:
         """(count, in) → (count, out), up to 64 rows, which may lie apart: no weight is rounded."""
-        count, (rows, columns) = len(states), quantised.shape
+        count, (rows, columns) = len(states), quantized.shape
         out = states.new_empty(count, rows)
-        kind = "multiply" if quantised.bits == self.shape.bits else "multiply_head"
+        kind = "skinny" if quantized.bits == self.shape.bits else "skinny_head"
         step = next((step for step in _FEW_ROWS if count <= step), _FEW_ROWS[-1])
         grid = -(-count // step), -(-rows // _BLOCK_ROWS), 1
-        self._launch(f"{kind}_{step}", grid, 256, quantised.values, quantised.scales, states,
+        self._launch(f"{kind}_{step}", grid, 256, quantized.values, quantized.scales, states,
                      states.stride(0), out, count, rows, columns)  # fmt: skip
         return out
 
-    def dequantise(self, quantised: Quantised, out: Tensor) -> None:
+    def dequantize(self, quantized: QuantizedMatrix, out: Tensor) -> None:
         """The matrix spelled out into `out` (out, in)."""
-        rows, columns = quantised.shape
-        if quantised.bits != self.shape.bits:
-            quantised.dequantised(out.dtype, out)
+        rows, columns = quantized.shape
+        if quantized.bits != self.shape.bits:
+            quantized.dequantized(out.dtype, out)
             return
         blocks = -(-rows * columns // (8 * 256))
-        self._launch("dequantise", (blocks, 1, 1), 256, quantised.values, quantised.scales, out,
+        self._launch("dequantize", (blocks, 1, 1), 256, quantized.values, quantized.scales, out,
                      rows, columns)  # fmt: skip
 
     def _launch(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.llava.kernels import Kernels
-from core.llava.quantized import Quantised, QuantisedLinear, joined, neighbours
+from core.llava.quantized import QuantizedLinear, QuantizedMatrix, joined, neighbours
 
 # Few rows in float32 by a matrix of 256 to 4,096: from the other side 1.0 to 4 times as quick as
 # linear() on two cores of an EPYC, by one thread up to 4 rows. One row by a matrix as wide as a
@@ -21,8 +21,8 @@ _FEW_ROWS, _FEW_ROWS_OF_ONE_THREAD = 16, 4
 _MANY_COLUMNS, _PARTS = 2048, 4
 
 
-class Speller:
-    """Multiplies by quantised weights. Many rows want them spelled out, a part at a time."""
+class Dequantizer:
+    """Multiplies by quantized weights. Many rows want them spelled out, a part at a time."""
 
     # The part's bytes. All matrices are spelled out into the same memory.
     _BYTES = 24 << 20
@@ -31,12 +31,12 @@ class Speller:
         self._kernels = kernels
         self._spelled: Tensor | None = None
 
-    def multiply(self, states: Tensor, weight: Quantised, bias: Tensor | None) -> Tensor:
+    def multiply(self, states: Tensor, weight: QuantizedMatrix, bias: Tensor | None) -> Tensor:
         """(rows, in) → (rows, out)."""
         if self._kernels is None:
-            return QuantisedLinear(weight, bias)(states)
-        if self._kernels.multiplies_few(weight, len(states)):
-            product = self._kernels.multiply_few(weight, states)
+            return QuantizedLinear(weight, bias)(states)
+        if self._kernels.supports_skinny(weight, len(states)):
+            product = self._kernels.skinny_matmul(weight, states)
             return product if bias is None else product + bias
         rows, columns = weight.shape
         if self._spelled is None:
@@ -48,7 +48,7 @@ class Speller:
         for first in range(0, rows, step):
             last = min(first + step, rows)
             part = self._spelled[: (last - first) * columns].view(last - first, columns)
-            self._kernels.dequantise(weight.rows(first, last), part)
+            self._kernels.dequantize(weight.rows(first, last), part)
             torch.mm(states, part.t(), out=product[:, first:last])
         return product if bias is None else product + bias
 
@@ -57,14 +57,14 @@ class Speller:
 class Matrix:
     """A linear layer, or some that take the same input as one: (rows, in) → (rows, out)."""
 
-    weight: Tensor | Quantised
+    weight: Tensor | QuantizedMatrix
     bias: Tensor | None
-    speller: Speller
+    dequantizer: Dequantizer
 
     @property
     def bits(self) -> int:
         weight = self.weight
-        return weight.bits if isinstance(weight, Quantised) else 8 * weight.itemsize
+        return weight.bits if isinstance(weight, QuantizedMatrix) else 8 * weight.itemsize
 
     @property
     def nbytes(self) -> int:
@@ -72,8 +72,8 @@ class Matrix:
 
     def __call__(self, states: Tensor) -> Tensor:
         weight = self.weight
-        if isinstance(weight, Quantised):
-            return self.speller.multiply(states, weight, self.bias)
+        if isinstance(weight, QuantizedMatrix):
+            return self.dequantizer.multiply(states, weight, self.bias)
         rows = states.shape[0]
         if self.is_turnable and states.dim() == 2 and rows <= _few_rows():
             if rows > 1:
@@ -112,18 +112,18 @@ class Matrix:
             return weight[list(numbers)]
         shape = len(numbers), weight.shape[1]
         values, scales = weight.values[list(numbers)], weight.scales[list(numbers)]
-        return Quantised(weight.bits, values, scales, shape).dequantised(dtype)
+        return QuantizedMatrix(weight.bits, values, scales, shape).dequantized(dtype)
 
     @staticmethod
     @torch.no_grad()
-    def joined(modules: Sequence[Any], speller: Speller) -> Matrix:
+    def joined(modules: Sequence[Any], dequantizer: Dequantizer) -> Matrix:
         """The modules as one matrix, of which their own weights are or become views."""
         bias = None
         if modules[0].bias is not None:
             bias = _joined([module.bias for module in modules])
-        if isinstance(modules[0], QuantisedLinear):
-            return Matrix(joined([module.quantised for module in modules]), bias, speller)
-        return Matrix(_joined([module.weight for module in modules]), bias, speller)
+        if isinstance(modules[0], QuantizedLinear):
+            return Matrix(joined([module.quantized for module in modules]), bias, dequantizer)
+        return Matrix(_joined([module.weight for module in modules]), bias, dequantizer)
 
 
 @dataclass(eq=False)
@@ -147,15 +147,15 @@ class DecoderLayer:
         return sum(matrix.nbytes for matrix in self.matrices)
 
     @staticmethod
-    def joined(layer: Any, speller: Speller) -> DecoderLayer:
+    def joined(layer: Any, dequantizer: Dequantizer) -> DecoderLayer:
         attention, mlp = layer.self_attn, layer.mlp
         return DecoderLayer(
             layer.input_layernorm.weight,
-            Matrix.joined([attention.q_proj, attention.k_proj, attention.v_proj], speller),
-            Matrix.joined([attention.o_proj], speller),
+            Matrix.joined([attention.q_proj, attention.k_proj, attention.v_proj], dequantizer),
+            Matrix.joined([attention.o_proj], dequantizer),
             layer.post_attention_layernorm.weight,
-            Matrix.joined([mlp.gate_proj, mlp.up_proj], speller),
-            Matrix.joined([mlp.down_proj], speller),
+            Matrix.joined([mlp.gate_proj, mlp.up_proj], dequantizer),
+            Matrix.joined([mlp.down_proj], dequantizer),
         )
 
 
@@ -181,6 +181,6 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 def layer_bits(model: Any) -> int:
     """Of the decoder layers' weights."""
     projection = model.model.language_model.layers[0].mlp.down_proj
-    if isinstance(projection, QuantisedLinear):
+    if isinstance(projection, QuantizedLinear):
         return projection.bits
     return 8 * projection.weight.itemsize

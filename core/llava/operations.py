@@ -33,19 +33,21 @@ class TorchOperations:
         self.table_dtype = dtype
         self._head_dim, self._group = head_dim, group
 
-    def normalised(self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float) -> Tensor:
+    def add_rms_norm(
+        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
+    ) -> Tensor:
         """Adds `delta` to `hidden` (rows, hidden) in place, and returns the sum normalised."""
         if delta is not None:
             hidden += delta
         return functional.rms_norm(hidden, gain.shape, gain, eps)
 
-    def gated(self, gates: Tensor) -> Tensor:
+    def silu_and_mul(self, gates: Tensor) -> Tensor:
         """(rows, 2 × inner) → (rows, inner): silu(gate) × value, in place."""
         gate, value = gates.chunk(2, -1)
         # Fresh memory would take as long as the arithmetic.
         return functional.silu(gate, inplace=True).mul_(value)
 
-    def turn_and_keep(
+    def rope_and_cache(
         self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
     ) -> None:
         """Turns queries and keys of `states` (rows, heads × head_dim) in place to the positions
@@ -55,7 +57,7 @@ class TorchOperations:
         heads = self._turned(states, cosine[begin:end], sine[begin:end], key_heads)
         cache[:, begin:end] = heads[:, key_heads * self._group :].transpose(0, 1)
 
-    def place(self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor) -> _Place:
+    def step_positions(self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor) -> _Place:
         """`span` positions of the cache are read, those behind a row's own masked.
 
         A row at a negative position has nothing to say, and writes at the last one.
@@ -70,7 +72,7 @@ class TorchOperations:
             mask = mask.masked_fill_(is_behind, float("-inf"))[:, None, None]
         return _Place(positions, rows, span, mask, cosine[positions], sine[positions])
 
-    def attend(self, states: Tensor, cache: Tensor, place: _Place) -> Tensor:
+    def decode_attention(self, states: Tensor, cache: Tensor, place: _Place) -> Tensor:
         """One decode step's attention: (rows, heads × head_dim) → (rows, query heads × head_dim).
 
         Turns queries and keys to their positions, and keeps keys and values in `cache` (slots,

@@ -30,7 +30,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class PrefillRows:
     """A prompt on its way through the layers: `hidden` (rows, hidden), of which the first `count`,
     int64 (1,), are its own; `place` int64 (2,) is its first position and its slot.
 
@@ -44,7 +44,7 @@ class Rows:
     count: Tensor
 
 
-class Chosen:
+class StepOutput:
     """What a pass came to, for the slots from `first` on."""
 
     def __init__(self, logits: Tensor, told: Callable[[], list[int]], first: int = 0):

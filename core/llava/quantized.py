@@ -40,7 +40,7 @@ _FEW_ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Quantised:
+class QuantizedMatrix:
     """A matrix of `shape` (out, in) in 8 or 4 bits.
 
     In 8 bits `values` are int8 (out, in), `scales` float32 (out,): a weight is value × scale.
@@ -59,39 +59,39 @@ class Quantised:
     is_reordered: bool = False
 
     @staticmethod
-    def empty(shape: tuple[int, int], bits: int, device: torch.device | str) -> Quantised:
+    def empty(shape: tuple[int, int], bits: int, device: torch.device | str) -> QuantizedMatrix:
         """Memory for a matrix, with nothing in it yet."""
         rows, columns = shape
         if bits == 8:
             values = torch.empty(rows, columns, dtype=torch.int8, device=device)
-            return Quantised(8, values, torch.empty(rows, device=device), shape)
+            return QuantizedMatrix(8, values, torch.empty(rows, device=device), shape)
         if bits != 4:
             raise ValueError(f"no weights are made of {bits} bits")
         groups = -(-columns // GROUP)
         words = groups * GROUP // _COLUMNS_PER_WORD
         values = torch.empty(rows, words, dtype=torch.int32, device=device)
         scales = torch.empty(rows, groups, dtype=torch.float16, device=device)
-        return Quantised(4, values, scales, shape)
+        return QuantizedMatrix(4, values, scales, shape)
 
     @property
     def nbytes(self) -> int:
         return self.values.nbytes + self.scales.nbytes
 
-    def rows(self, first: int, last: int) -> Quantised:
+    def rows(self, first: int, last: int) -> QuantizedMatrix:
         """The rows from `first` to before `last`, in the same memory."""
         values, scales = self.values[first:last], self.scales[first:last]
         return replace(self, values=values, scales=scales, shape=(last - first, self.shape[1]))
 
-    def split(self, sizes: Sequence[int]) -> list[Quantised]:
+    def split(self, sizes: Sequence[int]) -> list[QuantizedMatrix]:
         """So many rows each, one after the other, in the same memory."""
         ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
         return [self.rows(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
-    def parts(self, bytes_each: int) -> Iterator[Quantised]:
+    def parts(self, bytes_each: int) -> Iterator[QuantizedMatrix]:
         """Some rows at a time, that take 50 MB at so many bytes a weight."""
         return self._parts(_PART_BYTES // bytes_each)
 
-    def _parts(self, numbers: int) -> Iterator[Quantised]:
+    def _parts(self, numbers: int) -> Iterator[QuantizedMatrix]:
         rows, columns = self.shape
         step = max(_ROWS, numbers // columns // _ROWS * _ROWS)
         return (self.rows(first, min(first + step, rows)) for first in range(0, rows, step))
@@ -104,7 +104,7 @@ class Quantised:
         """
         return [_for_processor(part) for part in self.parts(torch.int32.itemsize)]
 
-    def dequantised(self, dtype: torch.dtype, out: Tensor | None = None) -> Tensor:
+    def dequantized(self, dtype: torch.dtype, out: Tensor | None = None) -> Tensor:
         """The matrix spelled out, (out, in), in `dtype` or into `out`."""
         if out is None:
             out = torch.empty(self.shape, dtype=dtype, device=self.values.device)
@@ -118,12 +118,12 @@ class Quantised:
                 rows.copy_(weights.view(len(rows), -1)[:, : self.shape[1]])
         return out
 
-    def blocks(self) -> Iterator[Quantised]:
+    def blocks(self) -> Iterator[QuantizedMatrix]:
         """Some rows at a time, of which a few copies in float32 are no burden."""
         return self._parts(_BLOCK.get(self.values.device.type, _BLOCK["cuda"]))
 
 
-def _numbers(block: Quantised) -> Tensor:
+def _numbers(block: QuantizedMatrix) -> Tensor:
     """Of 4 bits, from -8 to 7: int32 or float32 (rows, groups, 64)."""
     rows, groups = block.scales.shape
     if block.is_reordered:
@@ -139,7 +139,7 @@ def _numbers(block: Quantised) -> Tensor:
 
 
 @torch.no_grad()
-def quantise(weight: Tensor, bits: int, out: Quantised | None = None) -> Quantised:
+def quantize(weight: Tensor, bits: int, out: QuantizedMatrix | None = None) -> QuantizedMatrix:
     """`weight` (out, in) of any floating dtype in `bits` 8 or 4, where it lies, or into `out`.
 
     Takes a few times 16 MB beside it. In 8 bits a row's scale is its largest magnitude / 127; in
@@ -147,22 +147,22 @@ def quantise(weight: Tensor, bits: int, out: Quantised | None = None) -> Quantis
     """
     rows, columns = weight.shape
     if out is None:
-        out = Quantised.empty((rows, columns), bits, weight.device)
-    quantise_block = _quantise_8 if bits == 8 else _quantise_4
+        out = QuantizedMatrix.empty((rows, columns), bits, weight.device)
+    quantize_block = _quantize_8 if bits == 8 else _quantize_4
     first = 0
     for block in out.blocks():
-        quantise_block(weight[first : (first := first + block.shape[0])].float(), block)
+        quantize_block(weight[first : (first := first + block.shape[0])].float(), block)
     return out
 
 
-def _quantise_8(block: Tensor, out: Quantised) -> None:
+def _quantize_8(block: Tensor, out: QuantizedMatrix) -> None:
     scales = block.abs().amax(1) / 127
     out.scales.copy_(scales)
     inverse = torch.where(scales > 0, 1 / scales, 0)
     out.values.copy_(torch.mul(block, inverse[:, None]).round_())
 
 
-def _quantise_4(block: Tensor, out: Quantised) -> None:
+def _quantize_4(block: Tensor, out: QuantizedMatrix) -> None:
     rows, columns = block.shape
     groups = out.scales.shape[1]
     block = functional.pad(block, (0, groups * GROUP - columns)).view(rows, groups, GROUP)
@@ -215,7 +215,7 @@ def _places(device: torch.device) -> Tensor:
 # ---- multiplying -------------------------------------------------------------------------------
 
 
-def multiply(states: Tensor, matrix: Quantised, bias: Tensor | None = None) -> Tensor:
+def multiply(states: Tensor, matrix: QuantizedMatrix, bias: Tensor | None = None) -> Tensor:
     """`states` (…, in) times the matrix: (…, out), in the dtype of `states`.
 
     Works wherever torch does: the matrix is spelled out for each call, a part of a large one at a
@@ -228,12 +228,12 @@ def multiply(states: Tensor, matrix: Quantised, bias: Tensor | None = None) -> T
         product = product.to(states.dtype).view(*states.shape[:-1], rows)
     else:
         parts = matrix.parts(states.dtype.itemsize)
-        products = [functional.linear(states, part.dequantised(states.dtype)) for part in parts]
+        products = [functional.linear(states, part.dequantized(states.dtype)) for part in parts]
         product = products[0] if len(products) == 1 else torch.cat(products, -1)
     return product if bias is None else product + bias
 
 
-def _multiply_few(states: Tensor, matrix: Quantised) -> Tensor:
+def _multiply_few(states: Tensor, matrix: QuantizedMatrix) -> Tensor:
     """bfloat16 (rows, in) → float32 (rows, out). In another dtype the kernels are slow."""
     if matrix.bits == 8:
         # Rounded to bfloat16, the scales would turn whole rows of the matrix a little.
@@ -250,7 +250,7 @@ def _multiply_few(states: Tensor, matrix: Quantised) -> Tensor:
 # ---- a processor's own order of 4 bits ---------------------------------------------------------
 
 
-def _for_processor(part: Quantised) -> tuple[Tensor, Tensor]:
+def _for_processor(part: QuantizedMatrix) -> tuple[Tensor, Tensor]:
     rows, groups = part.scales.shape
     values = part.values if part.is_reordered else _reordered(part.values)
     scales = torch.zeros(groups, rows, 2, dtype=torch.bfloat16)
@@ -273,7 +273,7 @@ def reorder_for_processor(model: nn.Module) -> None:
     first answer, and 4 bits take the room of 8. Small models, whose parts are not multiples of 64
     rows, are left as they are.
     """
-    linears = [m for m in model.modules() if isinstance(m, QuantisedLinear) and m.bits == 4]
+    linears = [m for m in model.modules() if isinstance(m, QuantizedLinear) and m.bits == 4]
     if all(m.values.device.type == "cpu" and m.out_features % _ROWS == 0 for m in linears):
         for linear in linears:
             linear.reorder()
@@ -301,45 +301,45 @@ def _order(columns: int) -> Tensor:
 # ---- in a model --------------------------------------------------------------------------------
 
 
-class QuantisedLinear(nn.Module):
+class QuantizedLinear(nn.Module):
     """Stands where an `nn.Linear` stood, with its weight in 8 or 4 bits.
 
-    Runs anywhere. What is fast on a card reads `quantised` itself.
+    Runs anywhere. What is fast on a card reads `quantized` itself.
     """
 
     bias: Tensor | None
 
-    def __init__(self, quantised: Quantised, bias: Tensor | None = None):
+    def __init__(self, quantized: QuantizedMatrix, bias: Tensor | None = None):
         super().__init__()
-        self._quantised = quantised
-        self.out_features, self.in_features = quantised.shape
-        self.register_buffer("values", quantised.values)
-        self.register_buffer("scales", quantised.scales)
+        self._quantized = quantized
+        self.out_features, self.in_features = quantized.shape
+        self.register_buffer("values", quantized.values)
+        self.register_buffer("scales", quantized.scales)
         self.register_parameter(
             "bias", None if bias is None else nn.Parameter(bias, requires_grad=False)
         )
 
     @property
     def bits(self) -> int:
-        return self._quantised.bits
+        return self._quantized.bits
 
     @property
-    def quantised(self) -> Quantised:
+    def quantized(self) -> QuantizedMatrix:
         values = self.get_buffer("values")
-        if values is not self._quantised.values:  # Loaded, or moved to another device.
+        if values is not self._quantized.values:  # Loaded, or moved to another device.
             scales = self.get_buffer("scales")
-            self._quantised = replace(self._quantised, values=values, scales=scales)
-        return self._quantised
+            self._quantized = replace(self._quantized, values=values, scales=scales)
+        return self._quantized
 
     def reorder(self) -> None:
         """See `reorder_for_processor`."""
-        for part in self.quantised.blocks():
+        for part in self.quantized.blocks():
             part.values.copy_(_reordered(part.values))
-        self._quantised = replace(self.quantised, is_reordered=True)
+        self._quantized = replace(self.quantized, is_reordered=True)
 
     def forward(self, states: Tensor) -> Tensor:
         """(…, in) → (…, out), in the dtype of `states`."""
-        return multiply(states, self.quantised, self.bias)
+        return multiply(states, self.quantized, self.bias)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bits={self.bits}"
@@ -375,7 +375,7 @@ def neighbours(parts: Sequence[Tensor]) -> Tensor | None:
     return first.as_strided((total, *first.shape[1:]), first.stride())
 
 
-def joined(parts: Sequence[Quantised]) -> Quantised:
+def joined(parts: Sequence[QuantizedMatrix]) -> QuantizedMatrix:
     """The matrices one under the other as one, in the same memory where they are neighbours."""
     values = [part.values for part in parts]
     scales = [part.scales for part in parts]

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers.activations import ACT2FN, QuickGELUActivation
 
-from core.llava.linear import Matrix, Speller
+from core.llava.linear import Dequantizer, Matrix
 
 
 class VisionTower:
@@ -25,7 +25,7 @@ class VisionTower:
         self._layers = layers[: layer if layer >= 0 else len(layers) + 1 + layer]
         attention = [layer.self_attn for layer in self._layers]
         self._joined = [
-            Matrix.joined([each.q_proj, each.k_proj, each.v_proj], Speller(None))
+            Matrix.joined([each.q_proj, each.k_proj, each.v_proj], Dequantizer(None))
             for each in attention
         ]
         self._heads, self._activation = config.num_attention_heads, ACT2FN[config.hidden_act]

@@ -30,7 +30,7 @@ from core.device.choice import choose_device, choose_dtype, device_name, require
 from core.errors import Cancelled
 from core.llava.engine import Engine
 from core.llava.prompt import Tokenizer
-from core.llava.quantized import Quantised, quantise
+from core.llava.quantized import QuantizedMatrix, quantize
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture, open_picture
 from core.transcript import Answer, EngineFacts, ModelChoice, Request, Sampling, Turn
@@ -462,11 +462,11 @@ def _words(tokenizer: Tokenizer) -> set[int]:
     }
 
 
-def _fill_randomly(name: str, place: torch.Tensor | Quantised, dtype: torch.dtype) -> None:
+def _fill_randomly(name: str, place: torch.Tensor | QuantizedMatrix, dtype: torch.dtype) -> None:
     """As transformers begins a Llama: one matrix at a time is whole in 16 bits."""
-    if isinstance(place, Quantised):
+    if isinstance(place, QuantizedMatrix):
         weight = torch.empty(place.shape, dtype=dtype, device=place.values.device)
-        quantise(weight.normal_(0, _DEVIATION), place.bits, out=place)
+        quantize(weight.normal_(0, _DEVIATION), place.bits, out=place)
     elif place.dim() > 1:
         place.normal_(0, _DEVIATION)
     else:

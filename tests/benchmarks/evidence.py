@@ -296,7 +296,7 @@ def raw_averages(engine: Engine, said: Said, words: Sequence[Word]) -> dict[str,
     side = round(said.inputs.image_tokens**0.5)
     found = {name: torch.zeros(len(words), side * side) for name in rows}
 
-    def heed(_: int, __: Tensor, queries: Tensor, keys: Tensor) -> None:
+    def on_layer(_: int, __: Tensor, queries: Tensor, keys: Tensor) -> None:
         for name, at in rows.items():
             chosen = queries[at.to(queries.device)].transpose(0, 1)
             scores = (chosen @ keys.transpose(1, 2)).float() / queries.shape[-1] ** 0.5
@@ -305,7 +305,7 @@ def raw_averages(engine: Engine, said: Said, words: Sequence[Word]) -> dict[str,
             found[name] += scores.softmax(-1)[:, :, said.image].mean(0)
 
     features = forward.image_features(said.inputs.pixel_values)
-    forward.beside(said.positions[:-1], features, heed)
+    forward.hidden_states(said.positions[:-1], features, on_layer)
     return {name: values.view(-1, side, side).numpy() for name, values in found.items()}
 
 

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from core.llava.cuda_graphs import captured
-from core.llava.linear import Matrix, Speller
+from core.llava.cuda_graphs import try_capture
+from core.llava.linear import Dequantizer, Matrix
 from core.terminal import bench
 from core.transcript import ModelChoice
 
@@ -45,7 +45,7 @@ def on_processor() -> None:
     for columns, size in SHAPES:
         number = max(2, _MEMORY // (4 * columns * size))
         modules = [nn.Linear(columns, size, bias=False) for _ in range(number)]
-        matrices = [Matrix.joined([module], Speller(None)) for module in modules]
+        matrices = [Matrix.joined([module], Dequantizer(None)) for module in modules]
         for rows in ROWS:
             states = torch.randn(rows, columns)
 
@@ -87,10 +87,10 @@ def on_card(precision: str) -> None:
 
         told = []
         for has_few in (True, False):
-            kernels._has_few = has_few
-            graph = captured(all_of_them, [], forward.device)
+            kernels._has_skinny = has_few
+            graph = try_capture(all_of_them, [], forward.device)
             told.append(milliseconds(graph or all_of_them, torch.cuda.synchronize))
-        kernels._has_few = True
+        kernels._has_skinny = True
         sys.stdout.write(f"{rows:3}: {told[0]:8.2f} {told[1]:8.2f}\n")
     engine.close()
 

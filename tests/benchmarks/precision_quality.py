@@ -32,7 +32,7 @@ from core.llava.engine import Engine
 from core.llava.forward import forward_pass
 from core.llava.passes import Prompt
 from core.llava.prompt import IMAGE_TOKEN_INDEX
-from core.llava.quantized import Quantised, quantise
+from core.llava.quantized import QuantizedMatrix, quantize
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture
 from core.terminal.bench import SIZES, _config, _fill_randomly
@@ -234,8 +234,8 @@ def _model(
     for name, place in room.items():
         if source is None:
             _fill_randomly(name, place, dtype)
-        elif isinstance(place, Quantised):
-            quantise(source[name], place.bits, out=place)
+        elif isinstance(place, QuantizedMatrix):
+            quantize(source[name], place.bits, out=place)
         else:
             place.copy_(source[name])
     furnish(model, room)
@@ -266,7 +266,7 @@ def _ours(model: Any, pixels: Tensor, ids: list[int]) -> Tensor:
     features = forward.image_features(pixels.numpy())
     told = [forward.prefill(Prompt(0, 0, prompt, features)).logits.clone()]
     for token in steps:
-        forward.take(0, token)
+        forward.set_token(0, token)
         told.append(forward.step().logits.clone())
     return torch.cat(told).float()
 

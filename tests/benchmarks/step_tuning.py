@@ -58,9 +58,11 @@ def tune(bits: int) -> dict[str, tuple[int, int]]:
         kernels._compile.cache_clear()
         return milliseconds(forward)
 
-    for name in ("added", "gated", "normalised"):
+    for name in ("gemv_add", "norm_gemv_gated", "norm_gemv"):
         found = {
-            work: tried({**best, name: work}) for work in WORK if name != "gated" or work[0] > 1
+            work: tried({**best, name: work})
+            for work in WORK
+            if name != "norm_gemv_gated" or work[0] > 1
         }
         best[name] = min(found, key=found.__getitem__)
         told = ", ".join(f"{work}: {time:.3f}" for work, time in found.items())

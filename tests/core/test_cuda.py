@@ -33,7 +33,7 @@ from core.device import choice as device_module
 from core.device.memory import memory_need
 from core.errors import OutOfMemory
 from core.llava.engine import Engine
-from core.llava.quantized import QuantisedLinear
+from core.llava.quantized import QuantizedLinear
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.terminal import main as terminal
@@ -125,9 +125,9 @@ def test_card_makes_the_processors_eight_and_four_bits(tmp_path):
         assert engine.facts.dtype == dtype
         compared = 0
         for name, module in engine._model.named_modules():
-            if isinstance(module, QuantisedLinear):
-                mine = module.quantised.dequantised(torch.float32).cpu()
-                processors = wanted[name].quantised.dequantised(torch.float32)
+            if isinstance(module, QuantizedLinear):
+                mine = module.quantized.dequantized(torch.float32).cpu()
+                processors = wanted[name].quantized.dequantized(torch.float32)
                 # Two candidates for a scale may be equally good.
                 assert (mine - processors).norm() < 0.02 * processors.norm(), name
                 compared += 1

@@ -164,7 +164,7 @@ def test_greedy_ids_are_those_of_generate_in_one_slot_and_in_many(
     expected = [generated(model, each, eos=eos) for each in asked]
 
     loop = loop_for(model, eos)
-    loop.forward.takes_along = takes_along
+    loop.forward.mixes_prefill_and_decode = takes_along
 
     assert [said(loop, each) for each in asked] == expected
     for slots in (2, 3, 8):
@@ -299,7 +299,7 @@ def test_prompt_and_steps_that_go_one_way_come_to_what_they_come_to_alone(
     for is_together in (True, False):
         forward = forward_pass(model)
         assert forward is not None
-        forward.takes_along = is_together
+        forward.mixes_prefill_and_decode = is_together
         forward.reserve(3, 256)
         prompts = [
             Prompt(n, 0, each.positions, forward.image_features(each.pixel_values).clone())
@@ -398,7 +398,7 @@ def test_a_prompt_in_two_parts_comes_to_the_same(shape: str, begin: int) -> None
     # Each position looks at itself: one by one no part has a mask.
     for position, number in enumerate(ids):
         right = forward.prefill(Prompt(0, position, [number], None)).logits.clone()
-    forward.rest(0)
+    forward.set_idle(0)
     if begin:
         forward.prefill(Prompt(0, 0, ids[:begin], None))
 
@@ -495,5 +495,5 @@ def test_the_log_says_when_the_loop_decodes(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_beams_are_not_the_loops() -> None:
-    assert not DecodeLoop.takes(Sampling(beams=3))
-    assert DecodeLoop.takes(Sampling(temperature=0.5))
+    assert not DecodeLoop.supports(Sampling(beams=3))
+    assert DecodeLoop.supports(Sampling(temperature=0.5))

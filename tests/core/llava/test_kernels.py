@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from core.llava.kernels import Kernels, Shape, kernels
 from core.llava.operations import TorchOperations
-from core.llava.quantized import Quantised, quantise
+from core.llava.quantized import QuantizedMatrix, quantize
 
 if __name__ != "__main__":
     import pytest
@@ -36,13 +36,13 @@ def drawn(dtype: torch.dtype, *shape: int) -> torch.Tensor:
 
 def matrix(
     dtype: torch.dtype, bits: int, rows: int, columns: int
-) -> tuple[torch.Tensor | Quantised, torch.Tensor]:
+) -> tuple[torch.Tensor | QuantizedMatrix, torch.Tensor]:
     """As a kernel takes it, and what it stands for in float64."""
     weight = drawn(dtype, rows, columns) / columns**0.5
     if bits == 16:
         return weight, weight.double()
-    quantised = quantise(weight, bits)
-    return quantised, quantised.dequantised(torch.float32).double()
+    quantized = quantize(weight, bits)
+    return quantized, quantized.dequantized(torch.float32).double()
 
 
 def normalised(row: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
@@ -68,22 +68,22 @@ def test_products_of_one_row_are_right_in_every_precision():
         gain = 1 + drawn(dtype, HIDDEN) / 10
         ready = normalised(hidden, gain)
         weight, right = matrix(dtype, bits, 3 * HIDDEN, HIDDEN)
-        near(mine.multiply_normalised(weight, hidden, gain, EPS), ready @ right.T, tolerance)
+        near(mine.norm_gemv(weight, hidden, gain, EPS), ready @ right.T, tolerance)
         weight, right = matrix(dtype, bits, 2 * INNER, HIDDEN)
         gate, value = (ready @ right.T).chunk(2, -1)
         near(
-            mine.multiply_gated(weight, hidden, gain, EPS),
+            mine.norm_gemv_gated(weight, hidden, gain, EPS),
             functional.silu(gate) * value,
             tolerance,
         )
         for rows in (32000, 32067):
             weight, right = matrix(dtype, 16 if bits == 16 else 8, rows, HIDDEN)
-            logits = mine.multiply_head(weight, hidden, gain, EPS)
+            logits = mine.norm_gemv_logits(weight, hidden, gain, EPS)
             assert logits.dtype == torch.float32
             near(logits, ready @ right.T, tolerance)
         weight, right = matrix(dtype, bits, HIDDEN, INNER)
         before = hidden.double()
-        mine.multiply_added(weight, inner, hidden)
+        mine.gemv_add(weight, inner, hidden)
         near(hidden, before + inner.double() @ right.T, tolerance)
 
     each_precision(check)
@@ -95,7 +95,7 @@ def test_large_values_do_not_overflow_in_four_bits():
     inner = drawn(torch.float16, 1, INNER)
     inner[0, ::100] = 3000
     hidden = torch.zeros(1, HIDDEN, device="cuda", dtype=torch.float16)
-    mine.multiply_added(weight, inner, hidden)
+    mine.gemv_add(weight, inner, hidden)
     near(hidden, inner.double() @ right.T, TOLERANCES[torch.float16])
 
 
@@ -106,24 +106,24 @@ def test_products_of_few_rows_are_right_in_eight_and_four_bits():
             sizes = [(bits, 3 * HIDDEN, HIDDEN), (bits, HIDDEN, INNER), (8, 32067, HIDDEN)]
             for kind, rows, columns in (*sizes, (bits, 40, 64), (bits, 33, 576)):
                 weight, right = matrix(dtype, kind, rows, columns)
-                assert isinstance(weight, Quantised)
+                assert isinstance(weight, QuantizedMatrix)
                 for count in (1, 7, 8, 9, 20, 32, 33, 64):
-                    assert mine.multiplies_few(weight, count)
+                    assert mine.supports_skinny(weight, count)
                     # Gates lie so, with their values between.
                     states = drawn(dtype, count, 2 * columns)[:, :columns]
-                    product = mine.multiply_few(weight, states)
+                    product = mine.skinny_matmul(weight, states)
                     near(product, states.double() @ right.T, tolerance)
-                    assert torch.equal(product, mine.multiply_few(weight, states))
-                assert not mine.multiplies_few(weight, 65)
+                    assert torch.equal(product, mine.skinny_matmul(weight, states))
+                assert not mine.supports_skinny(weight, 65)
 
 
-def test_a_quantised_matrix_is_spelled_out():
+def test_quantized_matrix_is_dequantized():
     for dtype in TOLERANCES:
         for bits in (8, 4):
             weight, right = matrix(dtype, bits, 1000, INNER)
-            assert isinstance(weight, Quantised)
+            assert isinstance(weight, QuantizedMatrix)
             out = torch.full((1000, INNER), torch.nan, device="cuda", dtype=dtype)
-            made(dtype, bits).dequantise(weight, out)
+            made(dtype, bits).dequantize(weight, out)
             near(out, right, TOLERANCES[dtype])
 
 
@@ -134,7 +134,7 @@ def test_small_operations_on_many_rows_are_right():
         gain = 1 + drawn(dtype, HIDDEN) / 10
         total = hidden.double() + delta.double()
         near(
-            mine.normalised(hidden, delta, gain, EPS),
+            mine.add_rms_norm(hidden, delta, gain, EPS),
             normalised(total, gain),
             2 * tolerance,
         )
@@ -142,7 +142,7 @@ def test_small_operations_on_many_rows_are_right():
         gates = drawn(dtype, 625, 2 * INNER)
         gate, value = gates.double().chunk(2, -1)
         right = functional.silu(gate) * value
-        near(mine.gated(gates), right, tolerance)
+        near(mine.silu_and_mul(gates), right, tolerance)
 
 
 def tables(length: int, head_dim: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -164,11 +164,11 @@ def test_a_step_attends_to_what_is_filled_and_keeps_its_keys():
                 edges = torch.tensor([length - 1, 0, 63][:slots], device="cuda")
                 positions[: len(edges)] = edges
                 states = drawn(dtype, slots, key_heads * (group + 2) * head_dim)
-                place = plain.place(positions, length, cosine.double(), sine.double())
-                right = plain.attend(states.double(), right_cache, place)
-                place = mine.place(positions, length, cosine, sine)
+                place = plain.step_positions(positions, length, cosine.double(), sine.double())
+                right = plain.decode_attention(states.double(), right_cache, place)
+                place = mine.step_positions(positions, length, cosine, sine)
                 for _ in range(2):  # The second finds what the first left between.
-                    found = mine.attend(states, cache, place)
+                    found = mine.decode_attention(states, cache, place)
                 near(found, right, 2 * tolerance)
                 near(cache, right_cache, tolerance)
 
@@ -179,8 +179,8 @@ def test_a_slot_at_rest_keeps_what_it_holds():
     cache = drawn(torch.float16, 2, 64, 512, 128)
     before = cache.clone()
     positions = torch.tensor([-1, 100], device="cuda")
-    place = mine.place(positions, 512, cosine, sine)
-    mine.attend(drawn(torch.float16, 2, 96 * 128), cache, place)
+    place = mine.step_positions(positions, 512, cosine, sine)
+    mine.decode_attention(drawn(torch.float16, 2, 96 * 128), cache, place)
     assert torch.equal(cache[0], before[0])
     assert not torch.equal(cache[1], before[1])
 
@@ -195,12 +195,12 @@ def test_a_prefill_turns_and_keeps_in_the_slot_that_is_said():
             right_cache = cache.double()
             states = drawn(dtype, 600, key_heads * (group + 2) * head_dim)
             right = states.double()
-            plain.turn_and_keep(right, right_cache[1], cosine.double(), sine.double(), 35)
+            plain.rope_and_cache(right, right_cache[1], cosine.double(), sine.double(), 35)
             again = states.clone()
-            mine.turn_and_keep_at(again, cache, cosine, sine, torch.tensor([35, 1], device="cuda"))
+            mine.rope_and_cache_at(again, cache, cosine, sine, torch.tensor([35, 1], device="cuda"))
             near(again, right, tolerance)
             near(cache, right_cache, tolerance)
-            mine.turn_and_keep(states, cache[1], cosine, sine, 35)
+            mine.rope_and_cache(states, cache[1], cosine, sine, 35)
             assert torch.equal(states, again)
 
 

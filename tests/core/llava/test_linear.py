@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.llava.linear import Matrix, Speller
+from core.llava.linear import Dequantizer, Matrix
 
 
 @pytest.fixture(params=[1, 2])
@@ -22,7 +22,7 @@ def threads(request):
 def test_product_is_the_same_for_any_number_of_rows(sizes, bias, dtype):
     torch.manual_seed(0)
     modules = [nn.Linear(48, size, bias, dtype=dtype) for size in sizes]
-    together = Matrix.joined(modules, Speller(None))
+    together = Matrix.joined(modules, Dequantizer(None))
     for rows in (1, 2, 3, 4, 5, 8, 16, 17, 40):
         states = torch.randn(rows, 48, dtype=dtype)
         right = torch.cat(
