@@ -2,7 +2,8 @@
 
 Packages from the bottom up, each importing only what stands before it:
 
-`errors`, `words`, `eta`    messages for people; the words of an answer; remaining time
+`errors`, `words`           messages for people; the words of an answer
+`eta`, `formatting`         remaining time; durations and sizes as text
 `picture`                   a file becomes an upright RGB `Picture`
 `transcript`                `Request`, `Answer`, `Transcript`: what is asked and answered, as data
 `engine`                    the `Engine` protocol

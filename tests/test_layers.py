@@ -15,7 +15,7 @@ HEAVY = {"torch", "transformers"}
 # each other. Imports inside functions and under TYPE_CHECKING count.
 LAYERS = {
     "core": (
-        {"errors", "words", "eta"},
+        {"errors", "words", "eta", "formatting"},
         {"picture"},
         {"transcript"},
         {"engine"},

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from core.errors import Cancelled, HubError
-from core.eta import gigabytes
+from core.formatting import format_bytes
 from core.hub.listing import (
     is_settings,
     parameters_of,
@@ -338,9 +338,9 @@ class _Download:
         needed, free = self._total - self._done, free_bytes(place.root)
         if needed and needed + _SPARE_BYTES > free:
             raise HubError(
-                f"This model needs {gigabytes(needed)} more on the disk, and "
-                f"{gigabytes(_SPARE_BYTES)} to spare; {gigabytes(free)} are free. Free some space, "
-                "or choose another folder for downloads.",
+                f"This model needs {format_bytes(needed)} more on the disk, and "
+                f"{format_bytes(_SPARE_BYTES)} to spare; {format_bytes(free)} are free. Free "
+                "some space, or choose another folder for downloads.",
                 "space",
             )
 

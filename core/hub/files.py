@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from core.errors import Cancelled, HubError
-from core.eta import gigabytes
+from core.formatting import format_bytes
 from core.hub.download import Progress, checksum_of
 from core.hub.library import LocalModel, Where, file_names
 from core.hub.listing import wanted_files
@@ -97,8 +97,8 @@ def move_model(
     total = sum(place.bytes_here(record) for place, record, _ in files)
     if not are_on_one_disk(model.folder, parent) and free_bytes(parent) < total:
         raise HubError(
-            f"“{model.name}” needs {gigabytes(total)} in {parent}, where "
-            f"{gigabytes(free_bytes(parent))} are free. Choose another folder.",
+            f"“{model.name}” needs {format_bytes(total)} in {parent}, where "
+            f"{format_bytes(free_bytes(parent))} are free. Choose another folder.",
             "space",
         )
     told = _Counter(f"Moving {model.name}", total, on_progress, stop)

@@ -28,7 +28,8 @@ from core.batch import (
     usual_slots,
 )
 from core.errors import AppError, Cancelled
-from core.eta import Pace, spoken
+from core.eta import Pace
+from core.formatting import format_duration
 from core.transcript import Sampling
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -233,7 +234,7 @@ class _Progress:
             left = self._pace.advance(now - self._last, 1, self._waiting)
             self._last = now
             if self._bar is not None:
-                words = f"{self._pace.rate:.1f}/s, {spoken(left)} left" if left else ""
+                words = f"{self._pace.rate:.1f}/s, {format_duration(left)} left" if left else ""
                 self._bar.set_description_str(words, refresh=False)
                 self._bar.update()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.device.memory import PRECISIONS
 from core.errors import AppError, Cancelled
-from core.eta import gigabytes, spoken
+from core.formatting import format_bytes, format_duration
 from core.hub import (
     AccessToken,
     Entry,
@@ -179,7 +179,7 @@ def _table(rows: list[dict[str, Any]], room: Room) -> Iterable[str]:
 
 
 def _gb(size: int | None) -> str:
-    return "?" if size is None else gigabytes(size)
+    return "?" if size is None else format_bytes(size)
 
 
 # ---- get, remove, check ------------------------------------------------------------------------
@@ -268,7 +268,7 @@ class _Line:
         if progress.rate:
             parts.append(f"{progress.rate / 1e6:.1f} MB/s")
         if progress.seconds_left is not None:
-            parts.append(f"{spoken(progress.seconds_left)} left")
+            parts.append(f"{format_duration(progress.seconds_left)} left")
         line = "  ".join(parts)
         if line != self._shown:
             self._shown = line

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.batch import BatchOptions, Doubt, Item, ItemState, Phase, Progress, Summary, Tried
-from core.eta import spoken
+from core.formatting import format_duration
 from core.transcript import Sampling
 from gui.batch.caption_list import BatchList
 from gui.batch.form import BatchForm
@@ -452,7 +452,7 @@ class BatchPanel(QFrame):
                 if progress.rate:
                     parts.append(_rate(progress.rate))
                 if progress.seconds_left is not None and left:
-                    parts.append(f"{spoken(progress.seconds_left)} left")
+                    parts.append(f"{format_duration(progress.seconds_left)} left")
             case Phase.ENDING:
                 parts.append("ending after the captions under way")
             case Phase.PAUSED:

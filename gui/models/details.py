@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from core.device.memory import PRECISIONS
 from core.errors import AppError, HubError, OutOfMemory
-from core.eta import gigabytes, spoken
+from core.formatting import format_bytes, format_duration
 from core.hub import Entry, Progress, Room, Where
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
 from gui.models.model_list import WORDS, spelled
@@ -269,13 +269,13 @@ class ModelDetails(QFrame):
         into = self._options.downloads or self._options.cache
         is_loose = entry.local is None
         facts = {
-            "On the disk": gigabytes(entry.size) if entry.size else "",
+            "On the disk": format_bytes(entry.size) if entry.size else "",
             "Licence": entry.licence,
             "Where": "" if entry.local is None else _place(entry.local.folder, entry.local.where),
             "Goes to": _spoken(into) if is_loose and into != Path() else "",
         }
         if is_loose and entry.size:
-            facts["On the disk"] = f"about {gigabytes(entry.size)}"
+            facts["On the disk"] = f"about {format_bytes(entry.size)}"
         for name, (title, value) in self._facts.items():
             value.setText(facts[name])
             title.setVisible(bool(facts[name]))
@@ -287,12 +287,14 @@ class ModelDetails(QFrame):
         free = self._room.free if self._room else None
         for number, precision in enumerate(PRECISIONS):
             need = entry.needs.get(precision, 0)
-            self.need_labels[number].setText(gigabytes(need))
+            self.need_labels[number].setText(format_bytes(need))
             lacks = 0 if free is None else need - free
-            verdict = "" if free is None else "fits" if lacks <= 0 else f"{gigabytes(lacks)} short"
+            verdict = (
+                "" if free is None else "fits" if lacks <= 0 else f"{format_bytes(lacks)} short"
+            )
             self.fit_labels[number].setText(verdict)
             self.precisions.button(number).setAccessibleName(
-                f"{spelled(precision)}: {gigabytes(need)} of memory, {verdict}"
+                f"{spelled(precision)}: {format_bytes(need)} of memory, {verdict}"
             )
             self.fit_labels[number].setProperty("class", "misfit" if lacks > 0 else "fact")
             _restyle(self.fit_labels[number])
@@ -538,11 +540,11 @@ def _spoken(folder: Path) -> str:
 
 
 def _paced(progress: Progress) -> str:
-    parts = [f"{gigabytes(progress.done)} of {gigabytes(progress.total)}"]
+    parts = [f"{format_bytes(progress.done)} of {format_bytes(progress.total)}"]
     if progress.rate:
         parts.append(f"{progress.rate / 1e6:.1f} MB/s")
     if progress.seconds_left is not None and progress.done < progress.total:
-        parts.append(f"{spoken(progress.seconds_left)} left")
+        parts.append(f"{format_duration(progress.seconds_left)} left")
     return "  ·  ".join(parts)
 
 

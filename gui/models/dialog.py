@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.eta import gigabytes
+from core.formatting import format_bytes
 from core.hub import Entry, Room, Where
 from core.transcript import ModelState
 from gui.models.details import ModelDetails
@@ -85,7 +85,7 @@ class ModelsDialog(QDialog):
     def show_shelf(self, entries: Sequence[Entry], room: Room) -> None:
         key = self.chosen_key
         self.model.show_entries(entries, room)
-        free = "" if room.free is None else f"  ·  {gigabytes(room.free)} of memory free"
+        free = "" if room.free is None else f"  ·  {format_bytes(room.free)} of memory free"
         name = room.name if room.device.startswith("cuda") else "This computer"
         self.room_label.setText(f"{name}{free}")
         if self._is_first and entries:
@@ -405,7 +405,7 @@ class ModelsDialog(QDialog):
         box.setText(f"Remove “{entry.name}” from this computer?")
         shared = entry.local.where is Where.CACHE
         others = " Other programs that use the hub's cache lose it too." if shared else ""
-        box.setInformativeText(f"{gigabytes(entry.local.size)} are freed.{others}")
+        box.setInformativeText(f"{format_bytes(entry.local.size)} are freed.{others}")
         remove = box.addButton("Remove", QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)

@@ -18,7 +18,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from core.eta import gigabytes
+from core.formatting import format_bytes
 from core.hub import Entry, Room, hub_id_in
 from gui.session.model_library import Doing, Job
 from gui.widgets.theme import Theme
@@ -187,12 +187,12 @@ def below(row: Row, room: Room | None) -> str:
         share = entry.local.size / entry.local.total
         return f"Paused at {share:.0%}"
     if row.is_loaded:
-        return f"Loaded  ·  {gigabytes(entry.size)}"
+        return f"Loaded  ·  {format_bytes(entry.size)}"
     if entry.local and entry.local.problem:
         return "Cannot be run"
     if not entry.size:
         return "Its size is not known yet"
-    return f"{gigabytes(entry.size)}  ·  {fit(entry, room)}".removesuffix("  ·  ")
+    return f"{format_bytes(entry.size)}  ·  {fit(entry, room)}".removesuffix("  ·  ")
 
 
 def fit(entry: Entry, room: Room | None) -> str:

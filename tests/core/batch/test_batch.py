@@ -25,7 +25,8 @@ from core.batch.options import EDITED, HAS_CAPTION
 from core.batch.sidecar import DiskFull, sync_folder
 from core.batch.wording import filled, to_last_sentence, without_opening
 from core.errors import EngineError, OutOfMemory, StoreError
-from core.eta import Pace, spoken
+from core.eta import Pace
+from core.formatting import format_duration
 from core.transcript import Answer, Ending, Sampling
 from tests.support.folder_run import FACTS, FolderEngine
 
@@ -566,7 +567,7 @@ def test_time_left_settles_and_does_not_jump():
 
 
 def test_time_left_is_told_in_few_figures():
-    assert [spoken(s) for s in (10, 200, 1500, 5400, 50_000)] == [
+    assert [format_duration(s) for s in (10, 200, 1500, 5400, 50_000)] == [
         "less than a minute",
         "about 3 min",
         "about 25 min",

@@ -1,0 +1,22 @@
+"""Durations and sizes as text for people."""
+
+from __future__ import annotations
+
+
+def format_duration(seconds: float) -> str:
+    """Returns "about 5 min" for 290 seconds: no more precise than an estimate can be."""
+    if seconds < 45:
+        return "less than a minute"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"about {minutes if minutes < 10 else 5 * round(minutes / 5)} min"
+    hours, rest = divmod(15 * round(seconds / 900), 60)
+    return f"about {hours} h {rest} min" if rest and hours < 10 else f"about {hours} h"
+
+
+def format_bytes(size: int) -> str:
+    """Returns "4.1 GB" for 4,083,000,000 bytes; units are decimal, from kB to GB."""
+    for unit, name, digits in ((1e9, "GB", 1), (1e6, "MB", 0)):
+        if size >= unit:
+            return f"{size / unit:.{digits}f} {name}"
+    return f"{size / 1e3:.0f} kB"
