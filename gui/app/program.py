@@ -466,11 +466,11 @@ class Program(QObject):
         if isinstance(state, Ready):
             self._begin(self.session.learn_of_model())
         elif not self.model.is_resting:
-            self.window.show_eye(None, NO_MODEL)
+            self.window.show_preprocessing(None, NO_MODEL)
 
     @Slot(object)
     def _on_insight_changed(self, insight: Insight) -> None:
-        self.window.show_eye(insight.eye, OTHER_WAY)
+        self.window.show_preprocessing(insight.eye, OTHER_WAY)
         self.window.show_evidence_obstacle(insight.evidence_obstacle)
         self.window.show_trace_obstacle(insight.trace_obstacle)
 

@@ -31,7 +31,7 @@ from PySide6.QtWidgets import (
 
 from core.picture import Picture
 from gui.picture.empty_page import EmptyPage, ErrorPage
-from gui.picture.model_view_switch import ModelEye
+from gui.picture.model_view_switch import ModelViewSwitch
 from gui.picture.picture_mime import (
     as_png,
     encoded_image,
@@ -110,7 +110,7 @@ class DropZone(QFrame):
         facts = (f"{width} × {height}", *picture.notes)
         self._facts = "  ·  ".join(fact.rstrip(".") for fact in facts)
         self.facts_label.setText(self._facts)
-        self.model_eye.show_picture(picture.pixels)
+        self.model_view_switch.show_picture(picture.pixels)
         self._turn_to(self.picture_view)
 
     def show_error(self, text: str) -> None:
@@ -133,7 +133,7 @@ class DropZone(QFrame):
 
     def _clear_picture(self) -> None:
         self.picture_view.clear()
-        self.model_eye.show_picture(None)
+        self.model_view_switch.show_picture(None)
 
     def show_pictures_at_hand(self, paths: list[Path], current: int) -> None:
         self.picture_strip.show_pictures(paths, current)
@@ -216,19 +216,19 @@ class DropZone(QFrame):
         self.scale_button.setToolTip("Show the whole picture (0)")
         self.scale_button.setAccessibleName("Zoom; press to show the whole picture")
         self.scale_button.clicked.connect(self.picture_view.fit)
-        self.model_eye = ModelEye(self._theme, self.picture_view, self.previews)
-        self.model_eye.setObjectName("model_eye")
-        self.model_eye.told.connect(self._on_model_eye_told)
+        self.model_view_switch = ModelViewSwitch(self._theme, self.picture_view, self.previews)
+        self.model_view_switch.setObjectName("model_view_switch")
+        self.model_view_switch.facts_changed.connect(self._on_facts_changed)
         self.caption = QWidget()
         self.caption.setObjectName("caption")
         row = QHBoxLayout(self.caption)
         row.setContentsMargins(16, 4, 12, 8)
         row.setSpacing(12)
         row.addWidget(self.name_label)
-        row.addWidget(self.model_eye)
+        row.addWidget(self.model_view_switch)
         row.addWidget(self.facts_label)
         row.addStretch(1)
-        row.addWidget(self.model_eye.eye_button)
+        row.addWidget(self.model_view_switch.show_button)
         row.addWidget(self.scale_button)
         self.caption.hide()
 
@@ -263,7 +263,7 @@ class DropZone(QFrame):
         self.scale_button.setText(f"Fit  {percent}" if view.is_fitted else percent)
 
     @Slot(str)
-    def _on_model_eye_told(self, text: str) -> None:
+    def _on_facts_changed(self, text: str) -> None:
         self.facts_label.setText(text or self._facts)
         # The window's title says the name too.
         self.name_label.setVisible(not text)

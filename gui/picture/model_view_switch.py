@@ -1,4 +1,4 @@
-"""The switch that shows a picture as the model was given it, or what was lost on the way there."""
+"""The switch that shows a picture as the model was given it, or the detail that resizing lost."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ NO_MODEL = "Load a model to see what it is given"
 OTHER_WAY = "This model takes pictures in its own way, which cannot be shown"
 
 
-class ModelEye(QWidget):
-    """Stands in the line under the picture; stays on from one picture to the next.
+class ModelViewSwitch(QWidget):
+    """Two buttons in the line under the picture; the choice survives a change of picture.
 
-    `eye_button` turns it on; this widget then offers which of the two is shown.
-    `told(str)`: what to say of the picture while it is shown so, "" for the usual.
+    `show_button`, which the owner places, turns the model's view on. Then this widget is visible
+    and offers what to show: the pixels that the model was given, or what resizing lost.
+    `facts_changed(str)`: what the line under the picture should say, "" for its usual text.
     """
 
-    told = Signal(str)
+    facts_changed = Signal(str)
 
     def __init__(self, theme: Theme, view: PictureView, previews: PreviewMaker):
         super().__init__()
         self._view, self._previews = view, previews
         self._pixels: Image.Image | None = None
-        self._eye: ImagePreprocessing | None = None
+        self._preprocessing: ImagePreprocessing | None = None
         self._serial = 0
-        self.eye_button = QToolButton()
-        self.eye_button.setObjectName("eye_button")
-        self.eye_button.setCheckable(True)
-        self.eye_button.setAccessibleName("Model's-eye view")
-        theme.set_icon(self.eye_button, "eye", "text_quiet")
+        self.show_button = QToolButton()
+        self.show_button.setObjectName("show_model_view_button")
+        self.show_button.setCheckable(True)
+        self.show_button.setAccessibleName("Model's-eye view")
+        theme.set_icon(self.show_button, "eye", "text_quiet")
         self.given_button = self._choice("Given", "The very pixels that the model was given")
         self.lost_button = self._choice("Lost", "What resizing lost: all that glows (Ctrl+Shift+E)")
         self.given_button.setChecked(True)
@@ -53,44 +54,46 @@ class ModelEye(QWidget):
         for button in (self.given_button, self.lost_button):
             row.addWidget(button)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.eye_button.toggled.connect(self._on_toggled)
+        self.show_button.toggled.connect(self._on_toggled)
         group.buttonToggled.connect(self._on_choice)
         previews.made.connect(self._on_made)
-        self.set_eye(None, NO_MODEL)
+        self.set_preprocessing(None, NO_MODEL)
         self._show_choices()
 
     @property
     def is_on(self) -> bool:
-        return self.eye_button.isChecked() and self.eye_button.isEnabled()
+        """Whether the model's view is chosen and available."""
+        return self.show_button.isChecked() and self.show_button.isEnabled()
 
-    def set_eye(self, eye: ImagePreprocessing | None, reason: str = "") -> None:
-        """How the loaded model takes pictures in, or why that cannot be told."""
-        changed = eye != self._eye
-        self._eye = eye
-        self.eye_button.setEnabled(eye is not None)
-        words = "Show what the model is given (Ctrl+E)" if eye else reason
-        self.eye_button.setToolTip(words)
+    def set_preprocessing(self, preprocessing: ImagePreprocessing | None, reason: str = "") -> None:
+        """Takes the loaded model's preprocessing, or None and the reason why there is none."""
+        changed = preprocessing != self._preprocessing
+        self._preprocessing = preprocessing
+        self.show_button.setEnabled(preprocessing is not None)
+        words = "Show what the model is given (Ctrl+E)" if preprocessing else reason
+        self.show_button.setToolTip(words)
         if changed:
             self._show()
 
     def show_picture(self, pixels: Image.Image | None) -> None:
-        """Another picture is shown, or none."""
+        """Takes the RGB pixels of the picture that is shown now, or None without a picture."""
         self._pixels = pixels
         self._show()
 
     @Slot()
     def toggle(self) -> None:
-        if self.eye_button.isEnabled():
-            self.eye_button.toggle()
+        """Turns the model's view on or off, if it is available."""
+        if self.show_button.isEnabled():
+            self.show_button.toggle()
 
     @Slot()
     def toggle_lost(self) -> None:
-        """Between what was given and what was lost; shows the latter from the usual view."""
-        if not self.eye_button.isEnabled():
+        """Switches between given pixels and lost detail; from the usual view, shows lost detail."""
+        if not self.show_button.isEnabled():
             return
-        if not self.eye_button.isChecked():
+        if not self.show_button.isChecked():
             self.lost_button.setChecked(True)
-            self.eye_button.setChecked(True)
+            self.show_button.setChecked(True)
         else:
             other = self.given_button if self.lost_button.isChecked() else self.lost_button
             other.setChecked(True)
@@ -108,13 +111,15 @@ class ModelEye(QWidget):
         on = self.is_on and self._pixels is not None
         self._view.fit_square(on)
         self._show_choices()
-        if not on or self._pixels is None or self._eye is None:
+        if not on or self._pixels is None or self._preprocessing is None:
             self._view.show_instead(None)
-            self.told.emit("")
+            self.facts_changed.emit("")
             return
-        self.told.emit(_told(self._pixels.size, self._eye))
+        self.facts_changed.emit(_facts(self._pixels.size, self._preprocessing))
         key = ("model view", self._serial, self.lost_button.isChecked())
-        make = partial(_layer, self._pixels, self._eye, shows_lost=self.lost_button.isChecked())
+        make = partial(
+            _layer, self._pixels, self._preprocessing, shows_lost=self.lost_button.isChecked()
+        )
         self._previews.ask(key, make)
 
     def _show_choices(self) -> None:
@@ -136,11 +141,11 @@ class ModelEye(QWidget):
                 self._view.show_instead(made)
 
 
-def _layer(pixels: Image.Image, eye: ImagePreprocessing, *, shows_lost: bool) -> Layer:
-    """Made in the thread of previews: reading a large picture takes a moment."""
+def _layer(pixels: Image.Image, preprocessing: ImagePreprocessing, *, shows_lost: bool) -> Layer:
+    """Runs in the preview thread, as resizing a large picture takes a moment."""
     from core.picture import given_pixels, lost_detail, square_of
 
-    given = given_pixels(pixels, eye)
+    given = given_pixels(pixels, preprocessing)
     if shows_lost:
         width, height = pixels.size
         return Layer(to_image(lost_detail(pixels, given)), QRectF(0, 0, width, height))
@@ -149,10 +154,10 @@ def _layer(pixels: Image.Image, eye: ImagePreprocessing, *, shows_lost: bool) ->
     return Layer(image, QRectF(left, top, right - left, bottom - top), has_hard_edges=True)
 
 
-def _told(size: tuple[int, int], eye: ImagePreprocessing) -> str:
+def _facts(size: tuple[int, int], preprocessing: ImagePreprocessing) -> str:
     side = max(size)
-    given = f"{eye.image_size} × {eye.image_size}"
-    covers = side / eye.image_size
+    given = f"{preprocessing.image_size} × {preprocessing.image_size}"
+    covers = side / preprocessing.image_size
     if covers <= 1:
         return f"{given}, enlarged {1 / covers:.1f} times: nothing is lost"
     return f"{given}, a pixel for {covers:.1f} × {covers:.1f} of the picture's"

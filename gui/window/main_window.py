@@ -134,7 +134,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._suggestion = presets[0][1] if presets else ""
         self._folder = ""
-        self._eye: ImagePreprocessing | None = None
+        self._preprocessing: ImagePreprocessing | None = None
         self._trace_obstacle = ""
         self._most_pictures = 1
         self._can_unstrike = False
@@ -194,10 +194,12 @@ class MainWindow(QMainWindow):
                 self.transcript_view.show_only_drawings(False)
                 self.show_notice(str(error), _USE_BUILT_IN)
 
-    def show_eye(self, eye: ImagePreprocessing | None, reason: str = "") -> None:
-        """How the loaded model takes pictures in, or why that cannot be told."""
-        self._eye = eye
-        self.drop_zone.model_eye.set_eye(eye, reason)
+    def show_preprocessing(
+        self, preprocessing: ImagePreprocessing | None, reason: str = ""
+    ) -> None:
+        """Shows how the loaded model preprocesses pictures, or why that is unknown."""
+        self._preprocessing = preprocessing
+        self.drop_zone.model_view_switch.set_preprocessing(preprocessing, reason)
         self._show_state()
 
     def show_evidence_obstacle(self, reason: str) -> None:
@@ -225,7 +227,7 @@ class MainWindow(QMainWindow):
 
     def show_trace(self, trace: Trace, picture: Picture) -> None:
         """What was asked for by `inspect_asked`."""
-        self.inspector.show_trace(trace, picture, self._eye)
+        self.inspector.show_trace(trace, picture, self._preprocessing)
 
     def begin_answer(self, prompt: str) -> None:
         self.transcript_view.begin_answer(prompt)
@@ -517,9 +519,9 @@ class MainWindow(QMainWindow):
             _action(menu, "Zoom &out", picture.zoom_out, "Ctrl+-"),
         ]
         menu.addSeparator()
-        eye = self.drop_zone.model_eye
-        self.eye_action = _action(menu, "&Model's-eye view", eye.toggle, "Ctrl+E")
-        self.lost_action = _action(menu, "What &resizing lost", eye.toggle_lost, "Ctrl+Shift+E")
+        switch = self.drop_zone.model_view_switch
+        self.model_view_action = _action(menu, "&Model's-eye view", switch.toggle, "Ctrl+E")
+        self.lost_action = _action(menu, "What &resizing lost", switch.toggle_lost, "Ctrl+Shift+E")
         menu.addSeparator()
         self.strip_actions = [
             _action(menu, "&Previous picture", strip.choose_previous, "PgUp"),
@@ -627,10 +629,10 @@ class MainWindow(QMainWindow):
         self.inspect_action.setToolTip(self._trace_obstacle or "See what went through the model")
         for action in self.zoom_actions:
             action.setEnabled(has_picture)
-        eye = self.drop_zone.model_eye.eye_button
-        for action in (self.eye_action, self.lost_action):
-            action.setEnabled(has_picture and eye.isEnabled())
-            action.setToolTip("" if eye.isEnabled() else eye.toolTip())
+        show_button = self.drop_zone.model_view_switch.show_button
+        for action in (self.model_view_action, self.lost_action):
+            action.setEnabled(has_picture and show_button.isEnabled())
+            action.setToolTip("" if show_button.isEnabled() else show_button.toolTip())
         for action in self.strip_actions:
             action.setEnabled(is_seen and self.drop_zone.picture_strip.count > 1)
 

@@ -23,7 +23,7 @@ def zone(qapp, qtbot):
     qtbot.addWidget(zone)
     zone.resize(600, 600)
     zone.show()
-    zone.model_eye.set_eye(EYE)
+    zone.model_view_switch.set_preprocessing(EYE)
     yield zone
     zone.previews.close()
 
@@ -44,50 +44,50 @@ def colour_at(zone: DropZone, across: float, down: float) -> QColor:
     return image.pixelColor(place)
 
 
-def test_the_eye_shows_the_square_that_the_model_was_given(zone, show, qtbot):
+def test_the_switch_shows_the_square_that_the_model_was_given(zone, show, qtbot):
     show(picture("red"))
     canvas = colour_at(zone, 0.5, 0.03)
-    QTest.mouseClick(zone.model_eye.eye_button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(zone.model_view_switch.show_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == QColor(*PAD_COLOUR))
     assert canvas != QColor(*PAD_COLOUR)
     assert colour_at(zone, 0.5, 0.5) == QColor("red")
     assert "56 × 56" in zone.facts_label.text()
-    QTest.mouseClick(zone.model_eye.eye_button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(zone.model_view_switch.show_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == canvas)
     assert zone.facts_label.text() == "400 × 200"
 
 
 def test_what_was_lost_is_one_press_from_what_was_given(zone, show, qtbot):
     show(picture("white"))
-    zone.model_eye.toggle_lost()
-    assert zone.model_eye.is_on
+    zone.model_view_switch.toggle_lost()
+    assert zone.model_view_switch.is_on
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.5).lightness() < 80)
-    zone.model_eye.toggle_lost()
+    zone.model_view_switch.toggle_lost()
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.5) == QColor("white"))
-    assert zone.model_eye.is_on
+    assert zone.model_view_switch.is_on
 
 
-def test_the_eye_stays_on_for_the_next_picture(zone, show, qtbot):
+def test_the_switch_stays_on_for_the_next_picture(zone, show, qtbot):
     show(picture("red"))
-    zone.model_eye.toggle()
+    zone.model_view_switch.toggle()
     show(picture("blue"))
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == QColor(*PAD_COLOUR))
     assert colour_at(zone, 0.5, 0.5) == QColor("blue")
 
 
 @pytest.mark.parametrize("reason", [NO_MODEL, OTHER_WAY])
-def test_without_an_eye_the_switch_is_grey_and_says_why(zone, show, qtbot, reason):
+def test_without_preprocessing_the_switch_is_grey_and_says_why(zone, show, qtbot, reason):
     show(picture("red"))
-    zone.model_eye.toggle()
-    zone.model_eye.set_eye(None, reason)
-    assert not zone.model_eye.eye_button.isEnabled()
-    assert zone.model_eye.eye_button.toolTip() == reason
+    zone.model_view_switch.toggle()
+    zone.model_view_switch.set_preprocessing(None, reason)
+    assert not zone.model_view_switch.show_button.isEnabled()
+    assert zone.model_view_switch.show_button.toolTip() == reason
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) != QColor(*PAD_COLOUR))
 
 
 def test_zoomed_in_the_padding_can_be_moved_into_sight(zone, show, qtbot):
     show(picture("red"))
-    zone.model_eye.toggle()
+    zone.model_view_switch.toggle()
     view = zone.picture_view
     for _ in range(3):
         view.zoom_in()
@@ -100,5 +100,5 @@ def test_zoomed_in_the_padding_can_be_moved_into_sight(zone, show, qtbot):
 
 def test_a_small_picture_is_said_to_lose_nothing(zone, show):
     show(picture("red", (28, 28)))
-    zone.model_eye.toggle()
+    zone.model_view_switch.toggle()
     assert zone.facts_label.text() == "56 × 56, enlarged 2.0 times: nothing is lost"
