@@ -1,0 +1,118 @@
+"""Journals that version 0.1 wrote: today's program shows the same rows and takes the same back.
+
+`tests/data/journals` holds one folder for each run. They were written by real runs of version 0.1
+with the built-in model, and are never generated anew: a test that fails here means that journals
+on people's disks are no longer read as they were. In them `@FOLDER@` stands for the folder of the
+images; `files` are the caption files and tables as the run left them, and `expected.json` is what
+version 0.1 made of it all.
+"""
+
+import json
+import re
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core.batch import Batch, Control, find_runs
+from tests.support.folder_run import FACTS, FolderEngine
+
+SAMPLES = Path(__file__).parents[2] / "data" / "journals"
+FOLDER = "@FOLDER@"
+
+
+def placed(text, folder, *, is_json=True):
+    """The text with the paths that it has on this computer."""
+
+    def path(found):
+        path = str(folder / found[1].lstrip("/"))
+        return json.dumps(path)[1:-1] if is_json else path
+
+    return re.sub(rf'{FOLDER}([^",\\\r\n]*)', path, text)
+
+
+def opened(name, tmp_path):
+    """The run of a sample, as a start of the program finds it."""
+    sample, folder = SAMPLES / name, tmp_path / "images"
+    expected = json.loads((sample / "expected.json").read_text("utf-8"))
+    folder.mkdir()
+    for image in expected["images"]:
+        Image.new("RGB", (8, 6), "red").save(folder / image)
+    for file in (sample / "files").glob("*"):
+        text = file.read_bytes().decode("utf-8")
+        text = placed(text, folder, is_json=file.suffix == ".jsonl")
+        (folder / file.name).write_bytes(text.encode())
+    journal = tmp_path / "journals" / "20260101-000000-000000-0000.jsonl"
+    journal.parent.mkdir()
+    lines = (sample / "journal.jsonl").read_text("utf-8")
+    journal.write_text(placed(lines, folder), "utf-8", newline="\n")
+    (kept,) = find_runs(journal.parent)
+    return Batch.resume(kept.journal), kept, folder
+
+
+def seen(batch, kept, folder):
+    """What a person sees of a run, as JSON has it."""
+    seen = {
+        "items": [
+            [item.path.name, item.state.value, item.caption, item.reason, item.is_edited]
+            for item in batch.items
+        ],
+        "beside": [batch.caption_beside(number) for number in range(len(batch.items))],
+        "doubts": [asdict(doubt) for doubt in batch.doubts],
+        "tally": asdict(batch.tally),
+        "notes": list(batch.notes),
+        "options": asdict(batch.options),
+        "exports": {kind: path.name for kind, path in batch.exports.items()},
+        "began": kept.began.isoformat(),
+        "is_over": kept.is_over,
+        "is_undone": [kept.is_undone, batch.is_undone],
+        "can_undo_edit": batch.can_undo_edit,
+    }
+    return json.loads(json.dumps(seen).replace(json.dumps(str(folder))[1:-1], FOLDER))
+
+
+def files(folder):
+    """The captions and tables; rows that are added now name the version of then."""
+
+    def text(path):
+        text = path.read_bytes().decode("utf-8").replace("\\\\", "/").replace("\\", "/")
+        return text.replace(folder.as_posix(), FOLDER).replace(version("onlooker"), "0.1.0")
+
+    return {path.name: text(path) for path in sorted(folder.iterdir()) if path.suffix != ".png"}
+
+
+def becomes(batch, folder):
+    """What is on the disk after each step that somebody may take with the run."""
+    engine = FolderEngine(facts=FACTS)
+    edits = []
+    while batch.can_undo_edit:
+        edits.append([batch.undo_edit(), files(folder)])
+    batch.retry_failed()
+    batch.run(engine, Control())
+    batch.edit(0, "by hand")
+    ran = files(folder)
+    left = [path.name for path in batch.undo()]
+    kept = files(folder)
+    left_at_last = [path.name for path in batch.undo(keeps_edits=False)]
+    return {
+        "edits": edits,
+        "asked": [list(one) for one in engine.asked],
+        "ran": ran,
+        "left": left,
+        "undone": kept,
+        "left_at_last": left_at_last,
+        "undone_at_last": files(folder),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.iterdir()))
+def test_run_of_version_0_1_is_what_it_was(name, tmp_path):
+    batch, kept, folder = opened(name, tmp_path)
+    expected = json.loads((SAMPLES / name / "expected.json").read_text("utf-8"))
+    try:
+        assert seen(batch, kept, folder) == expected["seen"]
+        assert becomes(batch, folder) == expected["becomes"]
+    finally:
+        batch.close()
