@@ -4,6 +4,8 @@ Packages from the bottom up, each importing only what stands before it:
 
 `errors`, `words`           messages for people; the words of an answer
 `eta`, `formatting`         remaining time; durations and sizes as text
+`version`, `resources`      the program's version; the files that come with it
+`files`                     files that are replaced in one step
 `picture`                   a file becomes an upright RGB `Picture`
 `transcript`                `Request`, `Answer`, `Transcript`: what is asked and answered, as data
 `engine`                    the `Engine` protocol

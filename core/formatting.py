@@ -1,4 +1,4 @@
-"""Durations and sizes as text for people."""
+"""Durations, sizes and rates as text for people."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def format_bytes(size: int) -> str:
         if size >= unit:
             return f"{size / unit:.{digits}f} {name}"
     return f"{size / 1e3:.0f} kB"
+
+
+def format_rate(bytes_per_second: float) -> str:
+    """Returns "12.5 MB/s" for 12,500,000 bytes per second."""
+    return f"{bytes_per_second / 1e6:.1f} MB/s"

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from core.errors import StoreError
+from core.files import replace_file
 from core.transcript import BUILT_IN, ModelChoice, Sampling
 
 REMEMBERED_PROMPTS = 200
@@ -253,17 +254,8 @@ def save(settings: Settings, folder: Path) -> None:
     path = folder / _FILE_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # In the same folder, since a file is replaced in one step only within one file system.
-        handle, name = tempfile.mkstemp(prefix=_FILE_NAME, suffix=".part", dir=folder)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        # Nobody else is to read what was asked.
+        replace_file(path, text.encode(), mode=0o600)
     except OSError as error:
         raise StoreError(
             f"The settings cannot be kept in {folder} ({error.strerror or error}); allow writing"

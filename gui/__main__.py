@@ -9,14 +9,15 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
+
+from core.resources import SAMPLES
+from core.version import program_version
 
 STARTED = time.perf_counter()
 # By a name of ours: PyInstaller takes what it reads in a call along, and this is the system's.
 XCB = "libxcb.so.1"
 VERBS = ("caption", "bench", "models")
-SAMPLES = Path(__file__).parents[1] / "resources" / "samples"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--self-test", action="store_true", help="try the whole program, say how it went, and end"
     )
-    parser.add_argument("--version", action="version", version=f"Onlooker {version('onlooker')}")
+    parser.add_argument("--version", action="version", version=f"Onlooker {program_version()}")
     return parser
 
 

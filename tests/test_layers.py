@@ -15,8 +15,8 @@ HEAVY = {"torch", "transformers"}
 # each other. Imports inside functions and under TYPE_CHECKING count.
 LAYERS = {
     "core": (
-        {"errors", "words", "eta", "formatting"},
-        {"picture"},
+        {"errors", "words", "eta", "formatting", "version", "resources"},
+        {"files", "picture"},
         {"transcript"},
         {"engine"},
         {"settings", "store", "device"},

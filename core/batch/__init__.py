@@ -12,7 +12,7 @@ from core.batch.batch import Batch, KeptRun, find_runs
 from core.batch.doubt import Doubt, Examiner, find_doubt
 from core.batch.options import KINDS, BatchOptions, Item, ItemState, Phase, Progress, Tally
 from core.batch.run import Answerer, Control, usual_slots
-from core.batch.sidecar import Existing, decoded, encoded, read_bytes, text_path, write_atomically
+from core.batch.sidecar import Existing, decoded, encoded, text_path
 from core.batch.summary import Summary, summary_of
 from core.batch.trial import PICTURES, Tried, drawn, try_first
 from core.batch.wording import Replaced, Replacement, Span, differing_words
@@ -44,10 +44,8 @@ __all__ = [
     "encoded",
     "find_doubt",
     "find_runs",
-    "read_bytes",
     "summary_of",
     "text_path",
     "try_first",
     "usual_slots",
-    "write_atomically",
 ]

@@ -25,7 +25,7 @@ from core.batch.options import BatchOptions, Item, ItemState, Tally
 from core.batch.recording import Desk
 from core.batch.run import Answerer, Control, Run
 from core.batch.sidecar import Existing
-from core.batch.tables import our_version
+from core.version import program_version
 
 
 class Batch:
@@ -144,7 +144,7 @@ class Batch:
             made = made_by_runs(self.journal_path.parent, self.roots)
         desk = Desk(ledger, engine.facts, made, hear)
         with ledger.disk:
-            begun = {"kind": "run", "version": our_version(), "facts": asdict(engine.facts)}
+            begun = {"kind": "run", "version": program_version(), "facts": asdict(engine.facts)}
             ledger.journal.append(begun)
             desk.finish_writing()
             ledger.tables.renew()

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from core.batch import files as batch_files
-from core.batch import sidecar
 from core.batch.files import Change
 from core.batch.history import item_after, item_record, undone
 from core.batch.journal import Record, records
 from core.batch.ledger import Hear, Ledger
 from core.batch.options import Item, ItemState
-from core.batch.sidecar import DiskFull
 from core.errors import StoreError
+from core.files import DiskFull, remove_partial
 
 
 def edit(ledger: Ledger, captions: Mapping[int, str], hear: Hear) -> int:
@@ -127,7 +126,7 @@ def _taken_back(ledger: Ledger, keeps_edits: bool) -> list[Path]:
     left = []
     trouble: StoreError | None = None
     for path, made in changes.items():
-        sidecar.remove_part(path)
+        remove_partial(path)
         try:
             if path in kept or not batch_files.take_back(made):
                 left.append(path)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.batch.sidecar import failure, write_atomically
+from core.files import write_atomically, write_error
 
 COLUMNS = (
     "picture",
@@ -76,7 +76,7 @@ def append(path: Path, rows: Iterable[Row], kind: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise failure(path, error) from error
+        raise write_error(path, error) from error
 
 
 def holds_only(data: bytes, rows: Iterable[Row], kind: str) -> bool:

@@ -11,6 +11,7 @@ from core.batch import sidecar, xmp
 from core.batch.journal import Record
 from core.batch.options import EDITED, HAS_CAPTION, BatchOptions
 from core.batch.sidecar import Existing
+from core.files import read_bytes, restore
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,14 @@ class Change:
 
     def make(self) -> None:
         """After this the file is on the disk. Raises StoreError, and DiskFull."""
-        sidecar.restore(self.path, self.after)
+        restore(self.path, self.after)
 
     def back(self) -> Change:
         """What takes it back."""
         return Change(self.path, self.after, self.before)
 
     def _holds(self, data: bytes | None) -> bool:
-        return sidecar.fingerprint(sidecar.read_bytes(self.path)) == sidecar.fingerprint(data)
+        return sidecar.fingerprint(read_bytes(self.path)) == sidecar.fingerprint(data)
 
     def record(self) -> Record:
         return {
@@ -57,7 +58,7 @@ class Change:
 
 def by_run(target: Path, caption: str, alt_text: str, existing: Existing) -> Change:
     """The change to `target` that a run makes. Raises StoreError."""
-    before = sidecar.read_bytes(target)
+    before = read_bytes(target)
     if target.suffix == ".xmp":
         description = sidecar.combined(xmp.description_of(before), caption, existing)
         alt_text = sidecar.combined(xmp.alt_text_of(before), alt_text, existing)
@@ -69,7 +70,7 @@ def by_run(target: Path, caption: str, alt_text: str, existing: Existing) -> Cha
 
 def by_hand(target: Path, caption: str) -> Change:
     """The change to `target` by which it holds a person's words. Raises StoreError."""
-    before = sidecar.read_bytes(target)
+    before = read_bytes(target)
     if target.suffix == ".xmp":
         return Change(target, before, xmp.described(before, description=caption, alt_text=caption))
     return Change(target, before, sidecar.encoded(caption))
@@ -82,18 +83,18 @@ def take_back(changes: Sequence[Change]) -> bool:
     was. Raises StoreError.
     """
     path = changes[0].path
-    now = wanted = sidecar.read_bytes(path)
+    now = wanted = read_bytes(path)
     for change in reversed(changes):
         if wanted == change.after:
             wanted = change.before
     if wanted != now:
-        sidecar.restore(path, wanted)
+        restore(path, wanted)
     return wanted == changes[0].before
 
 
 def caption_in(target: Path) -> str:
     """What the file says; "" when there is none. Raises StoreError."""
-    data = sidecar.read_bytes(target)
+    data = read_bytes(target)
     return xmp.description_of(data) if target.suffix == ".xmp" else sidecar.decoded(data)
 
 
@@ -121,7 +122,7 @@ def to_write(
     is_named = picture.name in named or str(picture) in named
     chosen, why = [], "Has no caption yet." if existing is Existing.STALE else HAS_CAPTION
     for target in targets:
-        data = sidecar.read_bytes(target)
+        data = read_bytes(target)
         written, recipe = made.get(str(target), ("", ""))
         is_ours = written == sidecar.fingerprint(data)
         if data is not None and written and not is_ours and not is_named:

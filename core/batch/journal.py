@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from core.batch.sidecar import failure, reason, sync_folder
 from core.errors import StoreError
+from core.files import reason, sync_folder, write_error
 
 SUFFIX = ".jsonl"
 
@@ -40,7 +40,7 @@ class Journal:
             is_new = not path.exists()
             self._file = path.open("a+b", buffering=0)
         except OSError as error:
-            raise failure(path, error) from error
+            raise write_error(path, error) from error
         try:
             _lock(self._file.fileno())
         except OSError as error:
@@ -66,7 +66,7 @@ class Journal:
             except OSError as error:
                 # Half a line would spoil the one after it.
                 self._file.truncate(self._size)
-                raise failure(self.path, error) from error
+                raise write_error(self.path, error) from error
             self._size += len(data)
 
     @property

@@ -16,8 +16,9 @@ from core.batch.find import export_folder, found_pictures, planned, sharing_name
 from core.batch.history import Past
 from core.batch.journal import SUFFIX, Journal, Record, WriteLock, records
 from core.batch.options import BatchOptions, Item, ItemState
-from core.batch.tables import Tables, our_version
+from core.batch.tables import Tables
 from core.errors import StoreError
+from core.version import program_version
 
 Hear = Callable[[int, Item], None]
 
@@ -69,7 +70,7 @@ class Ledger:
             {
                 "kind": "begin",
                 "journal": batch_history.VERSION,
-                "version": our_version(),
+                "version": program_version(),
                 "when": now.isoformat(timespec="seconds"),
                 "roots": [str(root) for root in roots],
                 "options": asdict(options),

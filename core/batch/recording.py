@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.batch import files as batch_files
-from core.batch import sidecar
 from core.batch.files import Change
 from core.batch.history import item_after
 from core.batch.journal import Record
 from core.batch.ledger import Hear, Ledger
 from core.batch.options import Item, ItemState
-from core.batch.sidecar import DiskFull
 from core.errors import StoreError
+from core.files import DiskFull, remove_partial
 from core.transcript import Answer, EngineFacts
 
 
@@ -172,7 +171,7 @@ class Desk:
                 if change.is_to_make:
                     change.make()
                 else:
-                    sidecar.remove_part(change.path)
+                    remove_partial(change.path)
                     if not change.is_made:
                         item = replace(item, is_edited=True)
         except DiskFull:

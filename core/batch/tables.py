@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from core.batch import export, sidecar
+from core.batch import export
 from core.batch.journal import Record, records
 from core.batch.options import BatchOptions
-from core.batch.sidecar import DiskFull
 from core.errors import StoreError
+from core.files import DiskFull, read_bytes, restore, write_error
 from core.transcript import EngineFacts
+from core.version import program_version
 
 _SAID = ("prompt", "caption", "seed", "ending", "tokens", "seconds")
 
@@ -48,9 +48,9 @@ class Tables:
     def add(self, items: list[Record], facts: EngineFacts | None) -> None:
         """Add the rows of the journal's lines. Raises DiskFull."""
         if not self.paths:
-            return  # It takes milliseconds to find out the version.
+            return
         known = {} if facts is None else asdict(facts)
-        by = our_version()
+        by = program_version()
         rows = [row for item in items for row in rows_of(item, known, self._options, by)]
         if not rows:
             return
@@ -67,25 +67,25 @@ class Tables:
         StoreError."""
         left = []
         for kind, path in self.paths.items():
-            data = sidecar.read_bytes(path)
+            data = read_bytes(path)
             if data is None:
                 continue
             if export.holds_only(data, self._all_rows(), kind):
-                sidecar.restore(path, None)
+                restore(path, None)
             else:
                 left.append(path)
         return left
 
     def _set_aside(self, path: Path, kind: str) -> None:
         """Give another name to a file that holds more than rows of ours. Raises StoreError."""
-        data = sidecar.read_bytes(path)
+        data = read_bytes(path)
         if not data or export.holds_only(data, self._all_rows(), kind):
             return
         aside = export.free_path(path.parent, kind)
         try:
             path.rename(aside)
         except OSError as error:
-            raise sidecar.failure(path, error) from error
+            raise write_error(path, error) from error
         self._note(
             f"“{path.name}” held what this run has not written; that is kept as “{aside.name}”."
         )
@@ -163,11 +163,3 @@ def _doubted(rows: list[export.Row], doubt: Record | None) -> list[export.Row]:
     told = {"doubtful_word": doubt["word"], "doubt": round(doubt["doubt"], 4)}
     at = next((n for n, row in enumerate(rows) if doubt["word"] in row["caption"]), 0)
     return [{**row, **told} if doubt["word"] and n == at else row for n, row in enumerate(rows)]
-
-
-def our_version() -> str:
-    """The program's version; "" where it is not installed."""
-    try:
-        return version("onlooker")
-    except PackageNotFoundError:
-        return ""

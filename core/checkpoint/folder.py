@@ -8,7 +8,6 @@ and the original one (`LlavaLlamaForCausalLM`, its vision tower in a folder of i
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +16,13 @@ from typing import Any
 from core.checkpoint.safety import read_settings, require_possible, require_safe_folder
 from core.errors import CheckpointError
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD
+from core.resources import RESOURCES
 from core.transcript import BUILT_IN
 
 
 def built_in_model() -> Path:
     """The folder of the model that comes with the program, frozen or not."""
-    root = getattr(sys, "_MEIPASS", None) or Path(__file__).parents[2]
-    return Path(root) / "resources" / "built_in_model"
+    return RESOURCES / "built_in_model"
 
 
 def find_folder(model: str) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
+
+from core.resources import RESOURCES
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class Offer:
 @cache
 def offers() -> tuple[Offer, ...]:
     """In the order in which they are shown."""
-    root = getattr(sys, "_MEIPASS", None) or Path(__file__).parents[2]
-    text = (Path(root) / "resources" / "models.json").read_text(encoding="utf-8")
+    text = (RESOURCES / "models.json").read_text(encoding="utf-8")
     return tuple(Offer(**entry) for entry in json.loads(text))
 
 

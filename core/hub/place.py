@@ -18,6 +18,7 @@ from pathlib import Path
 
 from core.checkpoint.safety import read_settings
 from core.errors import CheckpointError, HubError
+from core.files import replace_file
 
 RECORD = ".onlooker-download"
 """Says in a model's folder what was asked for; in the cache only until all of it is here."""
@@ -79,10 +80,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{RECORD}.part"
-        part.unlink(missing_ok=True)  # It might be a link to another file.
-        part.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        part.replace(folder / RECORD)
+        replace_file(folder / RECORD, json.dumps(asdict(self), indent=1).encode())
 
     @classmethod
     def read(cls, folder: Path) -> Record | None:

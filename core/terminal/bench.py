@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from typing import Any
 
@@ -34,6 +33,7 @@ from core.llava.quantized import QuantizedMatrix, quantize
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture, open_picture
 from core.transcript import Answer, EngineFacts, ModelChoice, Request, Sampling, Turn
+from core.version import program_version
 
 PROMPT = "Please describe this image in detail."
 # What the same question takes with LLaVA-1.5-7b's tokenizer and a longer prompt, as published
@@ -355,15 +355,8 @@ def _machine(facts: EngineFacts) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "onlooker": _own_version(),
+        "onlooker": program_version() or "not installed",
     }
-
-
-def _own_version() -> str:
-    try:
-        return version("onlooker")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _limits(device: torch.device, dtype: torch.dtype) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.device.memory import PRECISIONS
 from core.errors import AppError, Cancelled
-from core.formatting import format_bytes, format_duration
+from core.formatting import format_bytes, format_duration, format_rate
 from core.hub import (
     AccessToken,
     Entry,
@@ -266,7 +266,7 @@ class _Line:
             share = progress.done / progress.total
             parts.append(f"{_gb(progress.done)} of {_gb(progress.total)}, {share:.0%}")
         if progress.rate:
-            parts.append(f"{progress.rate / 1e6:.1f} MB/s")
+            parts.append(format_rate(progress.rate))
         if progress.seconds_left is not None:
             parts.append(f"{format_duration(progress.seconds_left)} left")
         line = "  ".join(parts)

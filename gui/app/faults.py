@@ -15,7 +15,6 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +39,8 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+
+from core.version import program_version
 
 LOG_BYTES = 1_000_000
 CRASH_FILE = "crash.txt"
@@ -211,7 +212,7 @@ def crash_file(folder: Path) -> Iterator[str]:
 
 def _about() -> str:
     return (
-        f"Onlooker {version('onlooker')}, Python {platform.python_version()}, Qt {qVersion()}, "
+        f"Onlooker {program_version()}, Python {platform.python_version()}, Qt {qVersion()}, "
         f"{platform.platform()}"
     )
 

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 from core.device.memory import known_cards
 from core.errors import AppError, Cancelled
 from core.picture import find_pictures
+from core.resources import RESOURCES, SAMPLES
 from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
@@ -41,7 +42,7 @@ from gui.session.folder_run import FolderRun
 from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.session import Insight, Session
-from gui.widgets.theme import RESOURCES, Theme
+from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow
 from gui.window.settings_dialog import SettingsDialog
 
@@ -607,8 +608,7 @@ def _title(kept: Summary) -> str:
 
 
 def _samples() -> list[Path]:
-    folder = RESOURCES / "samples"
-    return find_pictures([folder]) if folder.is_dir() else []
+    return find_pictures([SAMPLES]) if SAMPLES.is_dir() else []
 
 
 def _presets() -> list[tuple[str, str]]:

@@ -22,16 +22,17 @@ from pathlib import Path
 
 import psutil
 
-from core.batch import decoded, encoded, read_bytes, text_path, write_atomically
+from core.batch import decoded, encoded, text_path
 from core.errors import AppError
+from core.files import read_bytes, write_atomically
+from core.resources import SAMPLES
 from core.settings import locations, writable_locations
 from core.transcript import Answer, Failed
 from gui.app.program import Program, run
-from gui.widgets.theme import RESOURCES
 
 PATIENCE_SECONDS = 120
 PROMPT = "Please describe this image in detail."
-SAMPLE = RESOURCES / "samples" / "shapes.png"
+SAMPLE = SAMPLES / "shapes.png"
 # Of five shapes on a yellow ground; a part of them is enough to know that the model sees.
 SEEN = ("red circle", "blue square", "yellow")
 

@@ -6,11 +6,13 @@ What is asked for is the change log of the newest version, a text in the form of
 from __future__ import annotations
 
 import re
-from importlib.metadata import metadata, version
+from importlib.metadata import metadata
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal, Slot
 from PySide6.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextEdit, QVBoxLayout, QWidget
+
+from core.version import program_version
 
 TIMEOUT_MS = 10_000
 LARGEST_BYTES = 1_000_000
@@ -76,7 +78,7 @@ class Updates(QObject):
         if not _HEADING.search(text):
             self.failed.emit("The address for updates holds no change log. Look where you got it.")
             return
-        self.answered.emit(newer_sections(text, version("onlooker")))
+        self.answered.emit(newer_sections(text, program_version()))
 
 
 class UpdatesDialog(QDialog):
@@ -87,7 +89,7 @@ class UpdatesDialog(QDialog):
         self.setObjectName("updates_dialog")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Updates")
-        here = f"This is Onlooker {version('onlooker')}"
+        here = f"This is Onlooker {program_version()}"
         sentence = QLabel(
             f"{here}. There is a newer one; get it where you got this one."
             if changes

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from core.device.memory import PRECISIONS
 from core.errors import AppError, HubError, OutOfMemory
-from core.formatting import format_bytes, format_duration
+from core.formatting import format_bytes, format_duration, format_rate
 from core.hub import Entry, Progress, Room, Where
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
 from gui.models.model_list import WORDS, spelled
@@ -542,7 +542,7 @@ def _spoken(folder: Path) -> str:
 def _paced(progress: Progress) -> str:
     parts = [f"{format_bytes(progress.done)} of {format_bytes(progress.total)}"]
     if progress.rate:
-        parts.append(f"{progress.rate / 1e6:.1f} MB/s")
+        parts.append(format_rate(progress.rate))
     if progress.seconds_left is not None and progress.done < progress.total:
         parts.append(f"{format_duration(progress.seconds_left)} left")
     return "  ·  ".join(parts)

@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from pathlib import Path
 from string import Template
 
 import shiboken6
@@ -19,7 +18,7 @@ from PySide6.QtGui import QColor, QFont, QFontInfo, QIcon, QPainter, QPalette, Q
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
-RESOURCES = Path(__file__).parents[2] / "resources"
+from core.resources import RESOURCES
 
 MODES = ("system", "light", "dark")
 

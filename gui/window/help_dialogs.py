@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 
 from PySide6.QtCore import QMargins, Qt, QUrl, Slot
 from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
@@ -19,7 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.widgets.theme import RESOURCES
+from core.resources import RESOURCES
+from core.version import program_version
 
 _BEFORE = (("Enter", "Ask"), ("Shift+Enter", "Break the line"), ("Up, Down", "Earlier prompts"))
 _AFTER = (
@@ -131,7 +131,7 @@ class AboutDialog(QDialog):
             "Everything happens on this computer; no picture and no word leaves it."
         )
         makers = QLabel(
-            f"Version {version('onlooker')}, under the Apache licence 2.0. It stands on the work "
+            f"Version {program_version()}, under the Apache licence 2.0. It stands on the work "
             "of others, Qt, PyTorch and transformers among them, each under its own licence.",
             wordWrap=True,
         )

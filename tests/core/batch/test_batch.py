@@ -22,10 +22,10 @@ from PIL import Image
 from core.batch import Batch, BatchOptions, Control, Existing, Item, ItemState, find_runs, xmp
 from core.batch.journal import Journal, records
 from core.batch.options import EDITED, HAS_CAPTION
-from core.batch.sidecar import DiskFull, sync_folder
 from core.batch.wording import filled, to_last_sentence, without_opening
 from core.errors import EngineError, OutOfMemory, StoreError
 from core.eta import Pace
+from core.files import DiskFull, sync_folder
 from core.formatting import format_duration
 from core.transcript import Answer, Ending, Sampling
 from tests.support.folder_run import FACTS, FolderEngine

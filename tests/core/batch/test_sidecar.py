@@ -15,13 +15,12 @@ from core.batch import (
     decoded,
     encoded,
     export,
-    read_bytes,
     text_path,
-    write_atomically,
     xmp,
 )
-from core.batch.sidecar import CAPTION_PATTERN, combined, fingerprint, restore, xmp_path
+from core.batch.sidecar import CAPTION_PATTERN, combined, fingerprint, xmp_path
 from core.errors import StoreError
+from core.files import read_bytes, restore, write_atomically
 
 LIGHTROOM = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Adobe XMP Core 7.0">

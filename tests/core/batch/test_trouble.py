@@ -12,8 +12,8 @@ from PIL import Image
 from core.batch import Batch, BatchOptions, Control, Existing, ItemState
 from core.batch import run as batch_run
 from core.batch.options import HAS_CAPTION
-from core.batch.sidecar import DiskFull
 from core.errors import StoreError
+from core.files import DiskFull
 from core.transcript import Sampling
 from tests.support.folder_run import FolderEngine
 

@@ -5,7 +5,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QApplication, QPushButton
 
-from gui.widgets.theme import DARK, LIGHT, RESOURCES, Palette, Theme, contrast, stylesheet
+from core.resources import RESOURCES
+from gui.widgets.theme import DARK, LIGHT, Palette, Theme, contrast, stylesheet
 
 # Which text stands on which ground, as the docstrings of Palette and style.qss have it.
 TEXT_ON = {
