@@ -1,11 +1,11 @@
-"""Measures how long the window stands still over a long conversation.
+"""Measures how long the window freezes over a long conversation.
 
     python -m tests.benchmarks.conversation_stalls [EXCHANGES] [TIMES]
 
-In the whole window without a screen: a kept conversation is opened, read from its end to its
-beginning, seen in the dark and in the light, made wider, and put away; of each the longest gap of
-the event loop, and the most that the window's thread itself worked without a pause. Nothing is
-asserted: times belong to the machine.
+In the whole window, offscreen: a stored conversation is opened, scrolled from its end to its
+beginning, shown in the dark and the light theme, made wider, and closed. Prints for each the
+longest gap of the event loop, and the longest time that the GUI thread itself worked without a
+pause. Asserts nothing: times depend on the machine.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ async def measured(program: Program, count: int, times: int) -> None:
     path = picture(locations().folder)
     living = asyncio.create_task(program.life([path]))
     await until(lambda: program.session.picture and isinstance(program.model.state, Ready))
-    told = program.session.transcript
-    assert told is not None
+    opened = program.session.transcript
+    assert opened is not None
     window, theme = program.window, application().findChild(Theme)
     assert theme is not None
-    kept = Transcript(told.picture, tuple(map(_exchange, range(count))))
+    kept = Transcript(opened.picture, tuple(map(_exchange, range(count))))
     found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
 
     async def note(name: str) -> None:
@@ -72,8 +72,8 @@ async def measured(program: Program, count: int, times: int) -> None:
     print(f"{count} exchanges, {widgets} widgets")
     for name, each in found.items():
         gaps, works = zip(*each, strict=True)
-        told = f"{median(gaps):.0f} ms, at most {max(gaps):.0f} ms"
-        print(f"{name}: {told}; own work {median(works):.0f} ms, at most {max(works):.0f} ms")
+        gap = f"{median(gaps):.0f} ms, at most {max(gaps):.0f} ms"
+        print(f"{name}: {gap}; own work {median(works):.0f} ms, at most {max(works):.0f} ms")
     program.quit()
     await living
 

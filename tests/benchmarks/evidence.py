@@ -1,12 +1,12 @@
-"""Whether the evidence for words points where it should, and doubt falls on what is wrong.
+"""Measures whether word maps point at the thing named, and whether doubt falls on what is wrong.
 
     python tests/benchmarks/evidence.py [--n 500] [--seed 1] [--device cuda] [--dtype 4-bit]
                                         [--processes 8] [--paint-on cuda]
 
-`n` captions of each kind of `evidence_cases`, on scenes with known boxes, by the built-in model.
-Prints a table and, with --json, writes it down. With --calibrate it prints the numbers of
-`core/words/doubt.py` instead; the seeds to measure with are others. Needs `.atlas`, which
-`python packaging/train_built_in_model sprites` makes.
+Examines `n` captions of each kind of `evidence_cases`, on scenes with known boxes, with the
+built-in model. Prints the figures as JSON and, with --json, also writes them to a file. With
+--calibrate it prints the constants of `core/words/doubt.py` instead, from other seeds than those it
+measures with. Needs `.atlas`, which `python packaging/train_built_in_model sprites` makes.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ from tests.benchmarks.evidence_cases import (
     crowded_scene,
 )
 
-OWN = "own mistakes"
+OWN = "model errors"
 WAYS: tuple[Way, ...] = ("attention", "lens", "both")
 RAW = "raw average, the word's own row"
 RAW_LEADING = "raw average, the row that leads to it"
 CALIBRATION_SEED = 1000
 NEVER = threading.Event()
-# For a card's sake; other numbers give other noise in the pictures.
+# Limits GPU memory; another number gives other noise in the images.
 _PAINTED_AT_ONCE = 16
 
 
@@ -108,7 +108,7 @@ def _taken(options: argparse.Namespace) -> Exam:
 
 
 def _part(options: argparse.Namespace, share: int) -> Exam:
-    """What falls to one of the processes."""
+    """The captions that one of the processes examines."""
     if options.processes > 1:
         torch.set_num_threads(1)
     choice = ModelChoice(BUILT_IN, options.device, options.dtype)
@@ -121,7 +121,7 @@ def _part(options: argparse.Namespace, share: int) -> Exam:
 
 @dataclass(eq=False)
 class Exam:
-    """All captions of a seed, judged, or a share of them. `n` of each kind."""
+    """The examined captions of a seed, `n` of each kind, or one process's share of them."""
 
     facts: EngineFacts
     seed: int
@@ -129,7 +129,7 @@ class Exam:
     is_calibrating: bool = False
     share: int = 0
     shares: int = 1
-    # By kind of claim, whether right; the model's own captions by themselves.
+    # By kind of caption, kind of claim, and whether the claim is right.
     doubts: dict[tuple[str, str, bool], list[float]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -141,7 +141,7 @@ class Exam:
     _painter: Painter = field(init=False, repr=False)
 
     def join(self, other: Exam) -> None:
-        """Take in what another share came to."""
+        """Add the figures of another share."""
         for mine, more in (
             (self.doubts, other.doubts),
             (self.hits, other.hits),
@@ -259,9 +259,10 @@ class Exam:
         return [value for key, values in self.doubts.items() if wanted(*key) for value in values]
 
     def _auc(self, kind: str, claim: str | None) -> dict[str, Any]:
-        """Of what is wrong in this kind of caption, against claims of this sort that are right.
+        """AUC of wrong claims in this kind of caption against right claims of the same sort.
 
-        Right ones are those of all captions but the model's own, which are by themselves.
+        Right claims come from all captions except the model's own, which are compared only with
+        themselves.
         """
         wrong = self._of(
             lambda k, c, r: k == kind and not r and (kind != OWN or claim in {None, c})
@@ -275,7 +276,7 @@ def _share(values: Sequence[float], least: float = 0.5) -> float:
 
 
 def area(higher: Sequence[float], lower: Sequence[float]) -> float | None:
-    """Under the ROC curve: how often one of `higher` is above one of `lower`; ties are a half."""
+    """The area under the ROC curve: how often a `higher` exceeds a `lower`; ties count half."""
     if not (higher and lower):
         return None
     _, ranks, counts = np.unique([*higher, *lower], return_inverse=True, return_counts=True)
@@ -285,7 +286,7 @@ def area(higher: Sequence[float], lower: Sequence[float]) -> float | None:
 
 
 def raw_averages(engine: Engine, said: Said, words: Sequence[Word]) -> dict[str, np.ndarray]:
-    """The attention to the image averaged over all layers and heads, as others draw it."""
+    """The attention to the image averaged over all layers and heads, the usual method."""
     assert engine._loop is not None
     forward = engine._loop.forward
     begin = said.inputs.length
@@ -310,7 +311,7 @@ def raw_averages(engine: Engine, said: Said, words: Sequence[Word]) -> dict[str,
 
 
 def calibrate(exam: Exam) -> None:
-    """A logistic regression in which each kind of caption weighs the same."""
+    """Fit and print a logistic regression in which each kind of caption has the same weight."""
     signs = np.array([row for row, _ in exam.signs])
     kinds = [kind for _, kind in exam.signs]
     counts = {kind: kinds.count(kind) for kind in set(kinds)}

@@ -1,8 +1,8 @@
-"""Captions whose every claim is known to be right or wrong, for `evidence.py` to measure with.
+"""Captions of which every claim is known to be right or wrong, for `evidence.py`.
 
-Scenes are those that the built-in model was trained on, from other seeds; captions are true ones,
-true ones with one claim made wrong, or the model's own of scenes with more things than it ever saw.
-Needs what the recipe needs: fonts, or the sheet of sprites that it made.
+Scenes are drawn as for the training of the built-in model, from other seeds. Captions are true,
+true with one claim made wrong, or the model's own for scenes with more things than it was trained
+on. Needs what the training needs: fonts, or the sheet of sprites that it has rendered.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Claim:
-    """A stretch of a caption that says one thing: a name, a colour, a count or a place.
+    """A span of a caption that states one thing: a name, a colour, a count or a place.
 
-    `boxes` are those of what a right name means, in the padded square of 336 pixels.
+    `boxes` are the boxes of the things that a right name refers to, in pixels of the padded square
+    of 336 × 336.
     """
 
     begin: int
@@ -57,7 +58,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Case:
-    """A caption of a scene. `kind` is true, or what was made wrong in it."""
+    """A caption of a scene. `kind` is "true", or names what was made wrong in it."""
 
     kind: str
     scene: Scene
@@ -73,7 +74,7 @@ class Case:
 
 
 def crowded_scene(seed: int) -> Scene:
-    """Seven to ten things, where training showed six at most; a third beside its look-alike."""
+    """A scene of seven to ten things, a third with a look-alike; training had at most six."""
     rng = random.Random(seed)
     while True:
         aspect = rng.choices([a[:2] for a in scenes.ASPECTS], [a[2] for a in scenes.ASPECTS])[0]
@@ -92,7 +93,7 @@ def crowded_scene(seed: int) -> Scene:
 
 
 class Painter:
-    """Scenes as pictures of 672 pixels."""
+    """Renders scenes as images of 672 × 672 pixels."""
 
     def __init__(self, device: str = "cpu") -> None:
         self._renderer = Renderer(load_sheet(ROOT / ".atlas"), device)
@@ -102,7 +103,7 @@ class Painter:
 
 
 def captions(kind: str, seed: int, count: int) -> Iterator[Case]:
-    """`count` cases of a kind: true, absent, colour, count or place. The same for the same seed."""
+    """Yield `count` cases of one of `KINDS`; the same seed gives the same cases."""
     rng = random.Random(f"{seed} {kind}")
     at = MEASURING_SEEDS + (seed * 100 + KINDS.index(kind)) * 10_000_000
     while count:
@@ -122,13 +123,13 @@ def _caption(kind: str, rng: random.Random, scene: Scene) -> Case | None:
     is_short = kind != "place" and rng.random() < 0.5
     prompt = PROMPTS[1 if is_short else 0]["prompt"]
 
-    def said_of(told: Scene) -> str:
-        return answers.caption(told) if is_short else answers.description(told, "image")
+    def text_of(described: Scene) -> str:
+        return answers.caption(described) if is_short else answers.description(described, "image")
 
-    told = _CHANGES[kind](rng, scene)
-    if told is None:
+    described = _CHANGES[kind](rng, scene)
+    if described is None:
         return None
-    caption = _miscounted(rng, scene, said_of(scene)) if kind == "count" else said_of(told)
+    caption = _miscounted(rng, scene, text_of(scene)) if kind == "count" else text_of(described)
     return Case(kind, scene, prompt, caption) if caption else None
 
 
@@ -137,7 +138,7 @@ def _as_it_is(rng: random.Random, scene: Scene) -> Scene:
 
 
 def _with_absent(rng: random.Random, scene: Scene) -> Scene | None:
-    """Every thing of one name under the name of something that is not there."""
+    """Give all things of one name the name of something that is not in the scene."""
     chosen = rng.choice(scene.things).name
     name = texts._absent_name(rng, scene)
     if name is None:
@@ -154,7 +155,7 @@ def _renamed(scene: Scene, chosen: str, name: str, plural: str) -> Scene:
 
 
 def _with_wrong_colour(rng: random.Random, scene: Scene) -> Scene | None:
-    """A shape, or else the background, in a colour that nothing of its kind has."""
+    """Give a shape, or else the background, a colour that nothing of its kind has."""
     shapes = [thing for thing in scene.things if thing.kind == "shape"]
     if shapes and rng.random() < 0.7:
         noun = rng.choice(shapes).noun
@@ -172,16 +173,17 @@ def _miscounted(rng: random.Random, scene: Scene, caption: str) -> str | None:
     group = rng.choice(answers.groups(scene.things))
     right = len(group)
     numbers = [n for n in (right - 2, right - 1, right + 1, right + 2) if 2 <= n <= 8]
-    told = answers.counted(rng.choice(numbers), group[0].name, group[0].plural)
-    said = answers.counted(right, group[0].name, group[0].plural)
-    if not re.search(re.escape(said), caption, re.IGNORECASE):
+    wrong_phrase = answers.counted(rng.choice(numbers), group[0].name, group[0].plural)
+    right_phrase = answers.counted(right, group[0].name, group[0].plural)
+    if not re.search(re.escape(right_phrase), caption, re.IGNORECASE):
         return None
-    changed = re.sub(re.escape(said), told, caption, count=1, flags=re.IGNORECASE)
+    pattern = re.escape(right_phrase)
+    changed = re.sub(pattern, wrong_phrase, caption, count=1, flags=re.IGNORECASE)
     return changed[0].upper() + changed[1:]
 
 
 def _with_wrong_place(rng: random.Random, scene: Scene) -> Scene:
-    """One thing told to be in another ninth of the picture; the order of telling stays."""
+    """Move one thing to another ninth of the image, without changing the order of description."""
     index = rng.randrange(len(scene.things))
     thing = scene.things[index]
     left, top, right, bottom = scene.content
@@ -241,10 +243,9 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
 
 def claims_in(caption: str, scene: Scene) -> Iterator[Claim]:
-    """What `caption` claims of `scene`, in order. A claim about a wrong name is left out."""
+    """The claims that `caption` makes about `scene`. Claims about a wrong name are left out."""
     named, ground, word = _patterns()
     numbers = Counter(thing.name for thing in scene.things)
-    told: Counter[str] = Counter()
     for match in named.finditer(caption):
         name = _singulars()[match["name"].lower()]
         meant = [thing for thing in scene.things if thing.name == name]
@@ -254,7 +255,6 @@ def claims_in(caption: str, scene: Scene) -> Iterator[Claim]:
             is_right = numbers[name] == answers.NUMBERS.index(number)
             yield Claim(*match.span("number"), "count", is_right)
         if meant and match["place"]:
-            told[name] += 1
             places = {answers.place(scene, thing) for thing in meant}
             yield Claim(*match.span("place"), "place", match["place"] in places)
     for match in ground.finditer(caption):
@@ -275,7 +275,7 @@ def claims_in(caption: str, scene: Scene) -> Iterator[Claim]:
 def _name_claims(
     match: re.Match[str], name: str, meant: list[Thing], scene: Scene
 ) -> Iterator[Claim]:
-    """The name as one claim; of a shape that is there in another colour, the colour alone."""
+    """The name as one claim; for a shape that exists in another colour, only the colour."""
     begin, end = match.span("name")
     colour, _, noun = name.partition(" ")
     shapes = [thing for thing in scene.things if thing.kind == "shape"]

@@ -1,10 +1,10 @@
-"""What the evidence for words costs at the sizes of LLaVA-1.5-7b, with random weights.
+"""Measures what the evidence for words costs at LLaVA-1.5-7b's sizes, with random weights.
 
     python tests/benchmarks/evidence_cost.py [--dtype 4-bit] [--tokens 150] > cost.json
 
-Medians over some answers after one to warm up, in milliseconds: confidence, gain and doubt of all
-words; one map; all maps at once; one question whether a thing is there, on the kept cache. And
-what the passes take in memory beside the answer's own.
+Prints medians in milliseconds, after one call to warm up: confidence, gain and doubt of all words;
+one map; all maps at once; one question whether a thing is in the image, on the kept KV cache. Also
+the memory that these passes need in addition to that of the answer.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
     answer = engine.answer(request, lambda _: None, NEVER)
     evidence = engine.evidence(request, answer, NEVER)
     words = evidence.words
-    # Random weights say no words that could be asked about.
+    # Random weights generate no words that could be asked about.
     asked = replace(answer, text="A dog.", output_ids=(), ending=Ending.COMPLETE)
     dog = Word(2, 5, "dog", 1, 2, 1.0, (), 0.0, 0.0, True)
 
@@ -66,7 +66,7 @@ def main() -> None:
         return round(1e3 * statistics.median(took), 1)
 
     before = _allocated(peak=False)
-    _forget_peak()
+    _reset_peak()
     figures = {
         "model": engine.facts.model,
         "device": engine.facts.device_name,
@@ -89,7 +89,7 @@ def _allocated(*, peak: bool) -> int:
     return torch.cuda.max_memory_allocated() if peak else torch.cuda.memory_allocated()
 
 
-def _forget_peak() -> None:
+def _reset_peak() -> None:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
 

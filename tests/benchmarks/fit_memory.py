@@ -1,11 +1,11 @@
-"""What `core.device.memory` says a 7B takes on a graphics card, beside the most that it then took.
+"""Compares the memory that `core.device.memory` predicts for a 7B model with what it then needs.
 
     python tests/benchmarks/fit_memory.py [--dtypes 16-bit,8-bit,4-bit] [--slots 1,64]
 
-Needs a card with 60 GB for 64 slots in 16 bits; takes about a minute on an H200. The weights are
-random. Prints one JSON object: for each setting the bytes that were told, and those that were
-taken: by tensors (`allocated`), by PyTorch (`reserved`) and on the whole card (`taken`). `error`
-is what was told by what was taken, less one; within 0.1 is the aim.
+Needs a CUDA card with 60 GB for 64 slots in 16 bits; takes about a minute on an H200. The weights
+are random. Prints one JSON object: for each setting the bytes predicted, and the peak bytes used by
+tensors (`allocated`), by PyTorch (`reserved`) and on the whole card (`taken`). `error` is predicted
+/ taken - 1; the aim is to be within 0.1.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from core.terminal.bench import SIZES, Plan, _random_engine
 from core.transcript import ModelChoice, Request, Sampling, Turn
 
 NEW_TOKENS = 64
-# As a question of the real tokenizer and a prompt of some words.
+# About as many tokens as the real tokenizer makes of a longer question.
 PROMPT = "Please describe this image in detail." + " please" * 40
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--slots", default="1,64")
     options = parser.parse_args()
     started = time.perf_counter()
-    # The context of CUDA itself is there before anybody asks what is free.
+    # Creates the CUDA context, which exists before the program asks how much memory is free.
     torch.ones(1, device="cuda")
     rows = []
     for dtype in options.dtypes.split(","):
@@ -64,7 +64,7 @@ def measured(dtype: str, slots: int) -> dict[str, Any]:
     engine = _random_engine(
         Plan(ModelChoice(device="cuda", dtype=dtype), "llava-1.5-7b"), SIZES["llava-1.5-7b"]
     )
-    least_free = Least()
+    least_free = LeastFree()
     with least_free:
         tokens = answer_many(engine, slots)
     engine.close()
@@ -74,9 +74,9 @@ def measured(dtype: str, slots: int) -> dict[str, Any]:
         "dtype": dtype,
         "slots": slots,
         "positions": tokens + 1,
-        "told": need.total,
-        "told_weights": need.weights,
-        "told_cache": need.cache,
+        "predicted": need.total,
+        "predicted_weights": need.weights,
+        "predicted_cache": need.cache,
         "allocated": torch.cuda.max_memory_allocated(),
         "reserved": torch.cuda.max_memory_reserved(),
         "taken": taken,
@@ -100,7 +100,7 @@ def config() -> dict[str, Any]:
 
 
 def answer_many(engine: Engine, slots: int) -> int:
-    """How many positions the longest of the answers had, with its prompt."""
+    """Answer `slots` prompts at once; returns the most positions that a prompt with answer had."""
     random = np.random.default_rng(0)
     sampling = Sampling(max_new_tokens=NEW_TOKENS)
     requests = [
@@ -115,8 +115,8 @@ def answer_many(engine: Engine, slots: int) -> int:
     return max(answer.input_tokens + NEW_TOKENS for _, answer in answers)
 
 
-class Least(threading.Thread):
-    """Within, looks some hundred times a second how much of the card is free; keeps the least."""
+class LeastFree(threading.Thread):
+    """While entered, samples the card's free memory 200 times a second and keeps the least."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

@@ -1,13 +1,13 @@
-"""How soon the list of 100,000 pictures can be scrolled, and how long the window ever stands still.
+"""Measures how soon a list of 100,000 images can be scrolled, and how long the window freezes.
 
-    python -m tests.benchmarks.folder_list [PICTURES] [TIMES]
+    python -m tests.benchmarks.folder_list [IMAGES] [TIMES]
 
-In the whole window without a screen, each time in a process of its own. A folder is dropped and
-chosen, its run begun; captions come at 40 a second while the list is scrolled, rows are selected
-and the list is filtered; then the run is stopped. A run in which every picture has a caption and a
-doubtful word is opened in its place, searched, sorted, replaced in and undone; all is closed. For
-each of these the longest gap between two beats of the window's loop is printed, of several times
-the median and the worst. Nothing is asserted: times belong to the machine.
+In the whole window, offscreen, each time in a process of its own. A folder is dropped and chosen,
+and its run begins; captions arrive at 40 a second while the list is scrolled, rows are selected and
+the list is filtered; then the run is stopped. Next, a run in which every image has a caption and a
+doubtful word is opened, searched, sorted, replaced in and undone; then everything is closed. Prints
+for each of these the longest gap of the event loop: the median of several times, and the worst.
+Asserts nothing: times depend on the machine.
 """
 
 from __future__ import annotations
@@ -58,18 +58,18 @@ def main(count: int = 100_000, times: int = 5) -> None:
         _make(folder, count)
         figures = []
         for number in range(times):
-            place = Path(home, f"ours-{number}")
+            program_home = Path(home, f"ours-{number}")
             figures.append(
                 json.loads(
                     subprocess.run(
                         [sys.executable, "-m", "tests.benchmarks.folder_list", "in", str(folder)],
-                        env=os.environ | {"ONLOOKER_HOME": str(place)},
+                        env=os.environ | {"ONLOOKER_HOME": str(program_home)},
                         stdout=subprocess.PIPE,
                         check=True,
                     ).stdout.splitlines()[-1]
                 )
             )
-            # Else the next time would find captions beside the pictures.
+            # Otherwise the next time would find captions beside the images.
             for path in folder.glob("*.txt"):
                 path.unlink()
             print(json.dumps(figures[-1]), flush=True)
@@ -79,12 +79,12 @@ def main(count: int = 100_000, times: int = 5) -> None:
 
 
 def _make(folder: Path, count: int) -> None:
-    """Names of one picture: what is in it is not looked at yet."""
+    """Make `count` hard links to a few images; the list does not read their contents."""
     folder.mkdir()
     first = folder / "0.png"
     Image.new("RGB", (64, 48), "teal").save(first)
     for number in range(1, count):
-        # A file has at most 65,000 names on some systems.
+        # Some file systems allow at most 65,000 hard links to a file.
         if number % 30_000 == 0:
             first = folder / f"{number}.png"
             Image.new("RGB", (64, 48), "teal").save(first)
@@ -100,14 +100,14 @@ def measured_in(folder: Path) -> None:
         loop.set_default_executor(executor)
         model = ModelThread(ScriptedCheckpoint())  # type: ignore[arg-type]
         program = Program(application, loop, locations(), time.perf_counter(), model)
-        story = _Story(program, folder)
-        loop.run_until_complete(story.tell())
-        print(json.dumps(story.figures), flush=True)
+        session = _ListSession(program, folder)
+        loop.run_until_complete(session.play())
+        print(json.dumps(session.figures), flush=True)
         os._exit(0)
 
 
 def _keep_captioned_run(folder: Path) -> None:
-    """A journal by which every picture has its caption already, and a doubtful word."""
+    """Write the journal of a run in which every image has a caption and a doubtful word."""
     batch = Batch.begin([folder], BatchOptions((PROMPT,)), locations().runs)
     names = [str(item.path) for item in batch.items]
     path = batch.journal_path
@@ -124,15 +124,15 @@ def _keep_captioned_run(folder: Path) -> None:
         file.write(json.dumps({"kind": "end", "done": len(names), "failed": 0}) + "\n")
 
 
-class _Story:
-    """What somebody does with the list, and how long each of it took or held the window."""
+class _ListSession:
+    """What a person does with the list, and how long each step took or froze the window."""
 
     def __init__(self, program: Program, folder: Path):
         self._program, self._folder = program, folder
         self._run, self._panel = program.folder_run, program.window.batch_panel
         self.figures: dict[str, float] = {}
 
-    async def tell(self) -> None:
+    async def play(self) -> None:
         program, run = self._program, self._run
         asyncio.create_task(program.life([]))  # noqa: RUF006 (The process ends with it.)
         await until(lambda: isinstance(program.model.state, Ready), MOST_SECONDS)
@@ -143,7 +143,7 @@ class _Story:
         with self._timed("drop"):
             program.window.drop_zone.paths_dropped.emit([self._folder])
             await until(lambda: program.session.picture and self._panel.model.items, MOST_SECONDS)
-            await self._rest()
+            await self._settle()
         with self._timed("choose"):
             await run.choose([self._folder])
             await self._painted_at_the_end()
@@ -157,7 +157,7 @@ class _Story:
         with self._felt("stop"):
             run.stop_now()
             await beginning
-            await self._rest()
+            await self._settle()
         with self._timed("reopen"):
             await run.reopen(captioned)
             await self._painted_at_the_end()
@@ -165,17 +165,17 @@ class _Story:
         await self._replace()
         with self._timed("undo"):
             await run.undo()
-            await self._rest()
+            await self._settle()
         with self._felt("choose_again"):
             await run.choose([self._folder])
-            await self._rest()
+            await self._settle()
         (newest, *_) = find_runs(locations().runs)
         with self._felt("reopen_stopped"):
             await run.reopen(newest)
-            await self._rest()
+            await self._settle()
         with self._felt("close"):
             await run.close()
-            await self._rest()
+            await self._settle()
         self.figures["mib_at_most"] = _peak_mib()
 
     async def _read(self, name: str) -> None:
@@ -192,46 +192,46 @@ class _Story:
         with self._felt(f"filter_{name}"):
             for state in (ItemState.DONE, ItemState.WAITING, ItemState.FAILED, None):
                 panel.state_box.setCurrentIndex(panel.state_box.findData(state))
-                await self._rest()
+                await self._settle()
         with self._felt(f"search_{name}"):
             for words in ("1", "12", "square", "nowhere", ""):
                 panel.find_edit.setText(words)
-                await self._rest()
+                await self._settle()
 
     async def _replace(self) -> None:
         panel, bar = self._panel, self._panel.replace_bar
         with self._felt("doubt"):
             for sorts in (True, False):
                 panel.model.sort_by_doubt(sorts)
-                await self._rest()
+                await self._settle()
             panel.state_box.setCurrentText("In doubt")
-            await self._rest()
+            await self._settle()
             panel.state_box.setCurrentIndex(0)
-            await self._rest()
+            await self._settle()
         with self._felt("preview"):
             panel.replace_button.click()
             for words in ("s", "square", "99 blue", "99 blue circles"):
                 bar.find_edit.setText(words)
                 bar.by_edit.setText("round " + words)
-                await self._rest()
+                await self._settle()
             panel.list.verticalScrollBar().setValue(1_000)
-            await self._rest()
+            await self._settle()
         with self._felt("replace"):
             bar.replace_button.click()
-            await self._rest()
+            await self._settle()
             await until(lambda: panel.undo_edit_button.isVisible(), MOST_SECONDS)
         with self._felt("undo_edit"):
             panel.undo_edit_button.click()
             await until(lambda: not panel.undo_edit_button.isVisible(), MOST_SECONDS)
-            await self._rest()
+            await self._settle()
 
     async def _step(self, act: Callable[[int], object]) -> None:
         for step in range(STEPS):
             act(step)
             await asyncio.sleep(STEP_SECONDS)
 
-    async def _rest(self) -> None:
-        """What follows an act counts too: slices of work, paint, collected garbage."""
+    async def _settle(self) -> None:
+        """Wait, since what follows a step counts too: slices of work, painting, garbage."""
         await asyncio.sleep(1.2)
 
     async def _painted_at_the_end(self) -> None:
@@ -241,7 +241,7 @@ class _Story:
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
-        """How long it took, too."""
+        """Record the longest gap, and how long the step took."""
         started = time.perf_counter()
         with self._felt(name):
             yield
@@ -249,6 +249,7 @@ class _Story:
 
     @contextmanager
     def _felt(self, name: str) -> Iterator[None]:
+        """Record the longest gap of the event loop."""
         beat = Heartbeat()
         yield
         self.figures[f"{name}_gap_ms"] = round(beat.longest_ms(), 1)

@@ -1,9 +1,9 @@
-"""A folder run of 1,000 pictures that is paused, killed, gone on with and undone, with its tally.
+"""Checks a folder run of 1,000 images that is paused, killed, resumed and undone.
 
-    python -m tests.benchmarks.folder_show [PICTURES]
+    python -m tests.benchmarks.folder_show [IMAGES]
 
-On the processor with the built-in model, by the program's own terminal, in processes that end as
-they do in life: by Ctrl+C and by kill -9. Whatever is not as it should be ends it with a message.
+On the CPU with the built-in model, through the command line, in processes that are ended by Ctrl+C
+and by kill -9. Prints what has happened when; ends with a message at the first thing that is wrong.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ def main(count: str = "1000") -> int:
 
 
 class Show:
+    """One run, its folder of images, and what must hold after each step."""
+
     def __init__(self, home: Path, count: int):
         self._home, self._folder, self._count = home, home / "pictures", count
         self._begun = time.perf_counter()
         _make(self._folder, count)
         self._before = _tree(self._folder)
-        self._tell(f"{count} pictures are made, {BROKEN} of them broken")
+        self._report(f"{count} pictures are made, {BROKEN} of them broken")
 
     def play(self) -> None:
         new = ["--write", "txt,xmp,jsonl", "--prompt", PROMPT, "--max-new-tokens", "16"]
@@ -51,35 +53,35 @@ class Show:
             self._until(
                 self._count * share, ["--resume", "--slots", slots], signal.SIGKILL, "killed"
             )
-        status, told = self._run(["--resume", "--slots", "8"])
-        _require(status == 1, f"the run ended with {status}: {told}")
-        self._tell(next(line for line in told.splitlines() if "captioned" in line))
+        status, errors = self._run(["--resume", "--slots", "8"])
+        _require(status == 1, f"the run ended with {status}: {errors}")
+        self._report(next(line for line in errors.splitlines() if "captioned" in line))
         self._check_all()
         (journal,) = (self._home / "ours" / "runs").glob("*.jsonl")
-        said = Counter(r["picture"] for r in records(journal) if r["kind"] == "item")
-        _require(set(said.values()) == {1}, "a caption was written twice")
-        status, told = self._run(["--undo"])
-        _require(status == 0, told)
-        self._tell(told.strip())
+        captions = Counter(r["picture"] for r in records(journal) if r["kind"] == "item")
+        _require(set(captions.values()) == {1}, "a caption was written twice")
+        status, errors = self._run(["--undo"])
+        _require(status == 0, errors)
+        self._report(errors.strip())
         _require(_tree(self._folder) == self._before, "undo has left something")
-        self._tell("every file is as it was before")
+        self._report("every file is as it was before")
 
     def _until(self, count: float, arguments: list[str], how: int, word: str) -> None:
-        """Run, until so many captions are there, then end it so."""
+        """Run until there are `count` captions, then send the signal `how` and check the files."""
         process = self._start(arguments)
         while process.poll() is None and self._captions() < count:
             time.sleep(0.05)
         process.send_signal(how)
-        _, told = process.communicate()
+        _, errors = process.communicate()
         wanted = 130 if how == signal.SIGINT else -how
-        _require(process.returncode == wanted, f"{process.returncode}, not {wanted}: {told!r}")
+        _require(process.returncode == wanted, f"{process.returncode}, not {wanted}: {errors!r}")
         self._check()
-        self._tell(f"{word} at {self._captions()}; what is there is whole")
+        self._report(f"{word} at {self._captions()}; what is there is whole")
 
     def _run(self, arguments: list[str]) -> tuple[int, str]:
         process = self._start(arguments)
-        _, told = process.communicate()
-        return process.returncode, told.decode()
+        _, errors = process.communicate()
+        return process.returncode, errors.decode()
 
     def _start(self, arguments: list[str]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "core.terminal", "caption", str(self._folder)]
@@ -94,7 +96,7 @@ class Show:
         return sum(1 for entry in os.scandir(self._folder) if entry.name.endswith(".txt"))
 
     def _check(self) -> None:
-        """Every file that is there is whole."""
+        """Require that every sidecar file is complete."""
         for path in self._folder.glob("*.txt"):
             _require(path.read_text(encoding="utf-8").strip() != "", f"{path} is empty")
         for path in self._folder.glob("*.xmp"):
@@ -115,13 +117,13 @@ class Show:
         now = {path: path.read_bytes() for path in pictures}
         _require(now == pictures, "a picture was touched")
 
-    def _tell(self, line: str) -> None:
+    def _report(self, line: str) -> None:
         sys.stdout.write(f"{time.perf_counter() - self._begun:6.0f} s  {line}\n")
         sys.stdout.flush()
 
 
 def _make(folder: Path, count: int) -> None:
-    """The samples, turned about, cut and in other light, so that no two are alike."""
+    """Write variants of the samples, mirrored, cropped and brightened, so that no two are equal."""
     folder.mkdir()
     dice = random.Random(0)
     samples = [Image.open(p).convert("RGB") for p in sorted(ROOT.glob("resources/samples/*.png"))]

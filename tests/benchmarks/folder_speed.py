@@ -1,12 +1,12 @@
-"""Captions a second of a folder run, against the slots alone on the same, opened pictures.
+"""Measures captions a second of a folder run, against the slots alone on the same, opened images.
 
     python -m tests.benchmarks.folder_speed
     python -m tests.benchmarks.folder_speed --random-weights llava-1.5-7b --slots 64 --pictures 2000
     taskset -c 0,1 python -m tests.benchmarks.folder_speed --device cpu --rounds 3
 
-The run reads its pictures from the disk, ahead, and writes text files and a journal. On a card it
-tells how much of the time that was busy, and how many pictures a second the processor could open
-if there were no model, which is the limit where it is less than the slots can take.
+The run reads its images ahead from the disk and writes text files and a journal. Also prints how
+many images a second the CPU could open without a model, which is the limit if the slots could
+answer more, and on a GPU how much of the time it was busy.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
     from core.llava.engine import Engine
 
 PROMPT = "Please describe this image in detail."
-# For each, how many files differ in nothing but their contrast.
+# How many files are made of each painted image; they differ only in contrast.
 _ALIKE = 32
 
 
 def main() -> int:
-    # As the program itself does, before torch: see `core.terminal.main.main`.
+    # As the program itself does before torch is imported: see `gui.__main__.main`.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     options = _options()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=options.folder) as home:
-        # Before torch is there, since the processes that paint are forks of this one.
+        # Before torch is imported, since the processes that paint are forks of this one.
         folders = [
             (name, _make(Path(home) / name, options.pictures, name)) for name in options.sizes
         ]
@@ -94,8 +94,12 @@ def _options() -> argparse.Namespace:
         default=["small"],
         help="some of small (0.3 to 3 megapixels), mixed (to 12), or megapixels as a number",
     )
-    add("--rounds", type=int, default=1, help="each of both, by turns; the best counts")
-    add("--told", action="store_true", help="captions are heard as they come, as in the window")
+    add("--rounds", type=int, default=1, help="of each of the two, alternating; the best counts")
+    add(
+        "--streamed",
+        action="store_true",
+        help="receive captions piece by piece, as the window does",
+    )
     add("--most-seconds", type=float, default=600.0, help="of each run")
     add("--folder", type=Path, help="where to make the pictures")
     add("--json", type=Path)
@@ -117,17 +121,17 @@ def _engine(options: argparse.Namespace) -> Engine:
 
 def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     paths = sorted(folder.iterdir())
-    # As many as fill the slots so often that their last round, with slots empty, counts little.
-    few = paths[: max(8 * options.slots, 64)]
+    # Fills the slots so often that the last round, with empty slots, counts little.
+    measured = paths[: max(8 * options.slots, 64)]
     started = time.perf_counter()
     Image.core.set_blocks_max(3 * OPENERS)
     with ThreadPoolExecutor(OPENERS) as openers:
-        pictures = list(openers.map(lambda path: _seen(engine, path), few))
-    opened_rate = len(few) / (time.perf_counter() - started)
+        pictures = list(openers.map(lambda path: _seen(engine, path), measured))
+    opened_rate = len(measured) / (time.perf_counter() - started)
     sampling = Sampling(max_new_tokens=options.new_tokens)
     requests = [Request(picture, (Turn(PROMPT),), sampling) for picture in pictures]
-    # The first with so many slots captures its graph. Of the last pictures: what a slot still
-    # holds when its turn comes costs next to nothing.
+    # The first call with this number of slots captures a CUDA graph. It takes the last images,
+    # since an image that a slot still holds when its turn comes would cost almost nothing.
     for _ in engine.answer_all(requests[-options.slots :], threading.Event(), slots=options.slots):
         pass
     alone, run = [], []
@@ -151,7 +155,7 @@ def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict
 
 
 def _limit(opened: float, answered: float) -> str:
-    """What a run could not be faster than, in words."""
+    """A sentence that names what limits the speed of a run."""
     if opened < answered:
         return (
             f"the opening of pictures: {opened:.1f} a second by {OPENERS} threads without a model, "
@@ -161,7 +165,7 @@ def _limit(opened: float, answered: float) -> str:
 
 
 def _seen(engine: Engine, path: Path) -> Picture:
-    """As a run opens it."""
+    """Open an image as a run does."""
     picture = open_picture(path)
     assert engine.eye is not None
     return replace(picture, pixels=given_pixels(picture.pixels, engine.eye, is_one_of_many=True))
@@ -179,14 +183,14 @@ def _run(
 ) -> dict[str, Any]:
     chosen = BatchOptions((PROMPT,), sampling=sampling, name=f"{{stem}}-{number}")
     control = Control()
-    said: list[str] = []
+    pieces: list[str] = []
 
-    def hear(_: int, piece: str) -> None:
-        said.append(piece)
+    def receive(_: int, piece: str) -> None:
+        pieces.append(piece)
 
     def caption() -> int:
         batch = Batch.begin([folder], chosen, folder.parent / "runs")
-        on_piece = hear if options.told else None
+        on_piece = receive if options.streamed else None
         done = batch.run(engine, control, on_piece=on_piece, slots=options.slots).done
         batch.close()
         return done
@@ -200,7 +204,7 @@ def _run(
 
 
 def _timed(work: Callable[[], int], engine: Engine) -> dict[str, Any]:
-    """Figures of `work`, which gives how many captions it has made."""
+    """Run `work`, which returns how many captions it has made, and return its figures."""
     before, started = time.process_time(), time.perf_counter()
     with _busy(engine.facts.device) as samples:
         count = work()
@@ -210,7 +214,7 @@ def _timed(work: Callable[[], int], engine: Engine) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "captions_per_second": round(count / seconds, 3),
         "cores_used": round((time.process_time() - before) / seconds, 2),
-        # On a machine that has other work too, this tells more than the captions a second.
+        # On a machine with other work, this means more than the captions a second.
         "processor_ms_per_caption": round(1000 * (time.process_time() - before) / count, 1),
     }
     if samples:
@@ -220,7 +224,7 @@ def _timed(work: Callable[[], int], engine: Engine) -> dict[str, Any]:
 
 @contextmanager
 def _busy(device: str) -> Iterator[list[float]]:
-    """In per cent, ten times a second while inside; nothing without a card or its tool."""
+    """Sample the GPU's utilisation in per cent, ten times a second; empty without nvidia-smi."""
     samples: list[float] = []
     tool = shutil.which("nvidia-smi")
     if not device.startswith("cuda") or tool is None:
@@ -251,10 +255,10 @@ def _collect(process: subprocess.Popen[str], samples: list[float]) -> None:
 
 
 def _make(folder: Path, count: int, sizes: str) -> Path:
-    """JPEG files, all different, with so much detail that they weigh as photographs do.
+    """Write JPEG files, all different, with enough detail to be as large as photographs.
 
-    A few are painted, by all cores; the others differ from those in their contrast alone, which
-    stands in a JPEG file's quantisation table.
+    One in `_ALIKE` is painted, on all cores; the others differ from it only in contrast, by another
+    value in the JPEG file's quantisation table.
     """
     folder.mkdir()
     dice = random.Random(0)
@@ -284,12 +288,12 @@ def _paint(job: tuple[Path, int, int, int, int]) -> None:
     path = folder / f"{number}-0.jpg"
     Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC).save(path, quality=90)
     data = bytearray(path.read_bytes())
-    # Behind the marker, the length and the table's number: the step of the mean brightness.
-    place = data.index(b"\xff\xdb") + 5
+    # After the marker, the length and the table's number: the step of the mean brightness.
+    offset = data.index(b"\xff\xdb") + 5
     for alike in range(1, _ALIKE):
         if number * _ALIKE + alike >= count:
             return
-        data[place] = 3 + alike
+        data[offset] = 3 + alike
         (folder / f"{number}-{alike}.jpg").write_bytes(data)
 
 

@@ -1,11 +1,11 @@
-"""How soon a checkpoint's weights are on the device, beside a plain read and copy of its files.
+"""Measures how soon weights are on the device, against a plain read and copy of the same files.
 
     python -m tests.benchmarks.load_speed FOLDER [--sizes built-in] [--device cpu] [--json]
 
-Writes random weights of LLaVA-1.5-7b's sizes into FOLDER where none are yet (13 GB, with the
-built-in model's vocabulary), so that they are in the page cache, and then measures in this run:
-one thread that reads the files into pinned memory and copies that to the card, several threads
-that do, and `open_engine` in each precision. Asserts nothing; the ratios count.
+Writes random weights in LLaVA-1.5-7b's sizes into FOLDER if there are none (13 GB, with the
+built-in model's vocabulary), so that they are in the page cache. Then measures one thread that
+reads the files into pinned memory and copies it to the GPU, several such threads, and `open_engine`
+in each precision. Asserts nothing; the ratios count.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    # What is imported on the way is no part of loading.
+    # Imports are not part of loading.
     for module in ("core.llava.engine", "transformers.models.llava.modeling_llava"):
         import_module(module)
     device = choose_device(options.device)
@@ -83,21 +83,20 @@ def main() -> None:
 def table(report: dict[str, Any]) -> str:
     size = report["bytes"]
 
-    def row(name: str, seconds: float, rest: str = "") -> str:
-        return f"{name:32}{seconds:8.2f} s{size / seconds / 1e9:8.1f} GB/s  {rest}\n"
+    def row(name: str, seconds: float, note: str = "") -> str:
+        return f"{name:32}{seconds:8.2f} s{size / seconds / 1e9:8.1f} GB/s  {note}\n"
 
     lines = [f"{report['device']}, torch {report['torch']}, {size / 1e9:.2f} GB of safetensors\n"]
     lines.append(row("plain, one thread", report["plain_seconds"]))
     for count, seconds in report["threaded_seconds"].items():
         lines.append(row(f"plain, {count} threads", seconds))
-    for dtype, told in report["engines"].items():
-        rest = (
-            f"{told['speed_by_plain']:.2f} × plain, {told['speed_by_threaded']:.2f} × threaded; "
-            f"ready in {told['ready_seconds']:.2f} s"
-        )
-        if told["peak_memory_bytes"]:
-            rest += f"; {told['peak_memory_bytes'] / 1e9:.2f} GB at the peak"
-        lines.append(row(f"open_engine, {dtype}", told["weights_seconds"], rest))
+    for dtype, figures in report["engines"].items():
+        speeds = figures["speed_by_plain"], figures["speed_by_threaded"]
+        note = f"{speeds[0]:.2f} × plain, {speeds[1]:.2f} × threaded; "
+        note += f"ready in {figures['ready_seconds']:.2f} s"
+        if figures["peak_memory_bytes"]:
+            note += f"; {figures['peak_memory_bytes'] / 1e9:.2f} GB at the peak"
+        lines.append(row(f"open_engine, {dtype}", figures["weights_seconds"], note))
     return "".join(lines)
 
 
@@ -105,7 +104,7 @@ def table(report: dict[str, Any]) -> str:
 
 
 def plain_seconds(files: list[Path], device: torch.device, threads: int) -> float:
-    """Reads the files into pinned memory, copies that to where it stays, by so many threads."""
+    """Seconds in which `threads` threads read the files through pinned memory onto the device."""
     on_card = device.type == "cuda"
     offsets = [0]
     for file in files:
@@ -128,12 +127,12 @@ def plain_seconds(files: list[Path], device: torch.device, threads: int) -> floa
         torch.cuda.synchronize(device)
     seconds = time.perf_counter() - started
     del target, jobs
-    _let_go()
+    _release_memory()
     return seconds
 
 
 def _read(parts: list[tuple[Path, int, int, int]], target: torch.Tensor) -> None:
-    """From file and place in it to place in `target`, so many bytes each."""
+    """Copy each part (file, offset in it, offset in `target`, bytes) to `target`."""
     on_card = target.is_cuda
     stream = torch.cuda.Stream(target.device) if on_card else None
     largest = max(size for *_, size in parts)
@@ -161,7 +160,8 @@ def engine_figures(folder: Path, device: str, dtype: str) -> dict[str, Any]:
     if on_card:
         torch.cuda.reset_peak_memory_stats()
     started = time.perf_counter()
-    # The first words of loading are said once some of it has been done.
+    # The stage "Loading the weights" is first reported when some of it is done, hence the one
+    # before.
     engine = open_engine(ModelChoice(str(folder), device, dtype), on_progress, threading.Event())
     ready = time.perf_counter()
     figures = {
@@ -173,11 +173,11 @@ def engine_figures(folder: Path, device: str, dtype: str) -> dict[str, Any]:
     }
     engine.close()
     del engine
-    _let_go()
+    _release_memory()
     return figures
 
 
-def _let_go() -> None:
+def _release_memory() -> None:
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
@@ -187,7 +187,7 @@ def _let_go() -> None:
 
 
 def write_checkpoint(folder: Path, sizes: Sizes) -> None:
-    """In transformers' layout, several files at once, of a block of random numbers repeated."""
+    """Write shards in transformers' layout concurrently, from one repeated random block."""
     folder.mkdir(parents=True, exist_ok=True)
     built_in = built_in_model()
     for file in built_in.iterdir():
@@ -211,14 +211,14 @@ def write_checkpoint(folder: Path, sizes: Sizes) -> None:
     with ThreadPoolExecutor(SHARDS) as pool:
         jobs = zip(paths, names, strict=True)
         list(pool.map(lambda job: _write_shard(job[0], job[1], shapes, random), jobs))
-    places = {name: path.name for path, here in zip(paths, names, strict=True) for name in here}
+    weight_map = {name: path.name for path, here in zip(paths, names, strict=True) for name in here}
     index = folder / "model.safetensors.index.json"
-    index.write_text(json.dumps({"metadata": {}, "weight_map": places}), "utf-8")
-    told = json.loads((built_in / "config.json").read_text("utf-8"))
-    told |= {"text_config": config.text_config.to_dict(), "image_token_index": vocabulary}
-    told["vision_config"] = config.vision_config.to_dict()
-    # Last, as it tells that the rest is there.
-    (folder / "config.json").write_text(json.dumps(told), "utf-8")
+    index.write_text(json.dumps({"metadata": {}, "weight_map": weight_map}), "utf-8")
+    settings = json.loads((built_in / "config.json").read_text("utf-8"))
+    settings |= {"text_config": config.text_config.to_dict(), "image_token_index": vocabulary}
+    settings["vision_config"] = config.vision_config.to_dict()
+    # Last, since its presence means that everything else is there.
+    (folder / "config.json").write_text(json.dumps(settings), "utf-8")
 
 
 def _write_shard(

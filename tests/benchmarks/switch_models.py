@@ -1,11 +1,11 @@
-"""Ten switches of model on a graphics card: what stays behind of the ones before.
+"""Measures how much GPU memory ten changes of model leave behind.
 
     python3 tests/benchmarks/switch_models.py [--switches 10] [--device cpu]
 
-Loads tiny and middling models of both kinds through `open_engine`, as the window's thread does,
-asks each something and closes it. Prints one JSON object and then the verdict in a line; the exit
-status is 1 when more than 50 MB stay behind. Under a minute. On a processor it goes the same way,
-where PyTorch counts no memory, so only that it runs is seen.
+Loads tiny and middling models of both kinds through `open_engine`, as the model thread does, asks
+each one question and closes it. Prints one JSON object and a line with the verdict; the exit status
+is 1 if more than 50 MB stay allocated. Takes under a minute. On a CPU, where PyTorch does not count
+memory, it only shows that everything runs.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from core.transcript import ModelChoice, Request, Sampling, Turn
 from tests.support.tiny_chat import write_chat_model
 from tests.support.tiny_llava import Sizes, write_original_layout
 
-# 0.8 GB in float16, so that a copy left behind is seen.
+# 0.8 GB in float16, so that a copy left behind is noticed.
 MIDDLING = Sizes(hidden=2048, mlp=5504, layers=8, heads=16, vision_hidden=256, vision_mlp=512)
 DTYPES = ("16-bit", "8-bit", "4-bit")
 MOST = 50_000_000
@@ -54,7 +54,7 @@ def main() -> int:
             write_chat_model(Path(folder) / "qwen2_5_vl", "qwen2_5_vl"),
         ]
         say(f"models written after {time.perf_counter() - began:.1f} s")
-        # What CUDA's libraries keep for good, once for each process, comes with the first answer.
+        # The first answer allocates what CUDA's libraries keep for the life of the process.
         switch(models[2], "16-bit", options.device)
         before = settled()
         rows = []
@@ -94,7 +94,7 @@ def main() -> int:
 
 
 def switch(model: Path, dtype: str, device: str) -> int:
-    """Bytes at most while it was loaded."""
+    """Load a model, ask it, close it; returns the peak of allocated bytes."""
     if torch.cuda.is_initialized():
         torch.cuda.reset_peak_memory_stats()
     engine = open_engine(ModelChoice(str(model), device, dtype), lambda *_: None, threading.Event())
@@ -106,6 +106,7 @@ def switch(model: Path, dtype: str, device: str) -> int:
 
 
 def settled() -> int:
+    """Bytes allocated once everything unreachable is released."""
     gc.collect()
     if not torch.cuda.is_initialized():
         return 0
@@ -114,7 +115,7 @@ def settled() -> int:
 
 
 def without_cublas() -> int:
-    """The same once cuBLAS has given back what it computes in; nothing may be captured now."""
+    """The same without cuBLAS's workspaces; no CUDA graph may be in use when this is called."""
     if torch.cuda.is_initialized():
         torch._C._cuda_clearCublasWorkspaces()
     return settled()

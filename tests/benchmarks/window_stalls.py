@@ -1,9 +1,9 @@
-"""Measures how long the window's event loop stands still: python -m tests.benchmarks.window_stalls
+"""Measures the longest gaps of the window's event loop: python -m tests.benchmarks.window_stalls
 
-Beats every few milliseconds inside the whole program and prints the longest gaps between two
-beats: while torch and a model load, and while an answer streams at 400 and 1,000 words a second.
-With a folder as argument that model is loaded, else a tiny one. Nothing is asserted: times
-belong to the machine.
+Starts a timer of a few milliseconds in the whole program and prints the longest gaps between two of
+its timeouts: while torch and a model load, and while an answer streams at 400 and 1,000 words a
+second. Loads the model of the folder given as argument, else the built-in one. Asserts nothing:
+times depend on the machine.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ WORDS = 2000
 
 
 class Heartbeat(QObject):
-    """Notes when the loop came round, and how long its thread had worked by then."""
+    """Records when the event loop ran, and the CPU time of its thread until then."""
 
     def __init__(self):
         super().__init__()
@@ -46,17 +46,17 @@ class Heartbeat(QObject):
         self._timer.start()
 
     def longest_ms(self) -> float:
-        """The longest gap so far."""
+        """The longest gap so far, in milliseconds."""
         return 1000 * max(after - before for (before, _), (after, _) in pairwise(self._beats))
 
     def longest_work_ms(self) -> float:
-        """The most that this thread worked between two beats, whatever else held it up."""
+        """The most CPU time of this thread between two beats, whatever else delayed it."""
         return 1000 * max(after - before for (_, before), (_, after) in pairwise(self._beats))
 
     def report(self, name: str) -> None:
         """Stop, and print the longest gaps: when each began and how much of it was own work.
 
-        The rest was spent waiting for a processor or for the interpreter's lock.
+        The remainder was spent waiting for a core or for the interpreter's lock.
         """
         self._timer.stop()
         began = self._beats[0][0]
@@ -80,7 +80,7 @@ async def streaming(program: Program, rate: int) -> None:
     program.window.asked.emit(f"say {WORDS} words at {rate}")
     await until(lambda: program.session.is_answering)
     await until(lambda: not program.session.is_answering, seconds=120)
-    await asyncio.sleep(0.5)  # What follows an answer counts too: Markdown, the disk.
+    await asyncio.sleep(0.5)  # What follows an answer counts too: Markdown, writing to disk.
     heartbeat.report(f"streaming {WORDS} words at {rate}/s")
 
 
@@ -112,8 +112,7 @@ def picture(folder: Path) -> Path:
 
 @contextmanager
 def scripted_program() -> Iterator[tuple[Program, QApplication, qasync.QEventLoop]]:
-    """The whole program in a folder of its own, with a model that is told what to say; and what
-    it runs in."""
+    """Yield the whole program with a scripted engine and a home of its own, and its Qt objects."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ONLOOKER_HOME"] = folder
         application = QApplication(sys.argv[:1])

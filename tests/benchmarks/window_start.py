@@ -1,7 +1,7 @@
 """Measures the time to the window's first paint: python -m tests.benchmarks.window_start
 
-Starts the program five times in a home of its own and prints the seconds from the start of the
-process to the paint, as the log and the process's own clock tell it. Nothing is asserted.
+Starts the program five times with an empty home folder and prints the seconds from the start of the
+process until its log says that the window is shown. Asserts nothing.
 """
 
 import os
@@ -15,7 +15,7 @@ TIMES = 5
 
 
 def seconds_to_window(home: Path) -> float:
-    """From before the interpreter starts; the log is looked at every 5 ms."""
+    """Measured from before the interpreter starts; reads the log every 5 ms."""
     log = home / "logs" / "onlooker.log"
     log.unlink(missing_ok=True)
     environment = {"QT_QPA_PLATFORM": "offscreen"} | os.environ | {"ONLOOKER_HOME": str(home)}
