@@ -1,4 +1,4 @@
-"""Builds the packaged program, tries it as a stranger would, and makes what people download.
+"""Builds the packaged program, checks it as a new user would meet it, and makes the downloads.
 
     python3 packaging/dev.py build [--only-program]
 
@@ -75,7 +75,7 @@ def build_program() -> None:
             check=False,
         )
     if done.returncode:
-        sys.exit(f"{Path(log.name).read_text('utf-8')}\nPyInstaller failed; its words are above.")
+        sys.exit(f"{Path(log.name).read_text('utf-8')}\nPyInstaller failed; its log is above.")
     if sys.platform == "linux":
         libraries.make_smaller(PROGRAM / "_internal", contents())
     if sys.platform == "win32":
@@ -83,14 +83,14 @@ def build_program() -> None:
 
 
 def sign_for_windows(programs: Iterable[Path]) -> None:
-    """With the certificate of this thumbprint in the user's store; without one, not at all."""
+    """Sign with the certificate that SIGNING_THUMBPRINT names in the user's store, if it is set."""
     thumbprint = os.environ.get("SIGNING_THUMBPRINT")
     if not thumbprint:
         return
     server = os.environ.get("TIMESTAMP_SERVER")
     stamp = f"-TimestampServer '{server}'" if server else ""
-    # Started below a newer PowerShell, Windows' own would look for its commands in that one's
-    # folders and refuse what it finds there.
+    # If a newer PowerShell started the build, Windows' own PowerShell would inherit this variable,
+    # look for its commands in the newer one's folders and refuse to load them.
     environment = {key: value for key, value in os.environ.items() if key != "PSMODULEPATH"}
     for program in programs:
         script = (
@@ -106,7 +106,7 @@ def sign_for_windows(programs: Iterable[Path]) -> None:
 
 
 def files_of(folder: Path) -> Iterator[Path]:
-    """Its files, without the links to them, in order."""
+    """All files below `folder`, sorted, without symbolic links."""
     yield from sorted(
         path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()
     )
@@ -117,20 +117,21 @@ def size_of(folder: Path) -> int:
 
 
 def report_size() -> None:
-    """The sum, and the ten largest parts as they lie in the folder."""
+    """Print the size of the program's folder and of its ten largest parts."""
     parts: Counter[str] = Counter()
     for path in files_of(PROGRAM):
-        place = path.relative_to(PROGRAM).parts
-        parts["/".join(place[:2])] += path.stat().st_size
+        names = path.relative_to(PROGRAM).parts
+        parts["/".join(names[:2])] += path.stat().st_size
     total = parts.total()
     print(f"   {total:,} bytes unpacked, {sum(1 for _ in files_of(PROGRAM))} files. The largest:")
     for name, size in parts.most_common(10):
         print(f"   {size:>14,}  {name}")
     if total > LARGEST_FOLDER_BYTES and is_for_processor():
-        print(f"   more than the {LARGEST_FOLDER_BYTES:,} bytes it should have")
+        print(f"   more than the limit of {LARGEST_FOLDER_BYTES:,} bytes")
 
 
 def report_exclusions(inside: Contents) -> None:
+    """Print for each entry of `excludes.toml` how many bytes it leaves out of this build."""
     print("   Left out, bytes of it in this installation:")
     standard, site = Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib"))
     sizes = {path.relative_to(site).as_posix(): path.stat().st_size for path in files_of(site)}
@@ -142,25 +143,26 @@ def report_exclusions(inside: Contents) -> None:
 
 
 def measure(exclusion: Exclusion, sizes: dict[str, int]) -> int:
-    """What lies under its names among the files of `sizes`, compiled copies left aside."""
+    """Bytes of the files of `sizes` (size by path) that the exclusion names, without bytecode."""
     return sum(
         size
-        for place, size in sizes.items()
-        if "__pycache__" not in place
+        for path, size in sizes.items()
+        if "__pycache__" not in path
         and (
-            is_below(place.removesuffix(".py").replace("/", "."), exclusion.modules)
-            or matches(place, exclusion.files)
+            is_below(path.removesuffix(".py").replace("/", "."), exclusion.modules)
+            or matches(path, exclusion.files)
         )
     )
 
 
 def is_for_processor() -> bool:
+    """Whether the installed PyTorch, and so the build, has no CUDA."""
     import torch
 
     return torch.version.cuda is None
 
 
-# ── Trying it ───────────────────────────────────────────────────────────────────────────────
+# ── Checking it ───────────────────────────────────────────────────────────────────────────────
 
 
 WRITE_MODELS = """
@@ -173,17 +175,17 @@ for family in FAMILIES:
 
 
 def try_built_program() -> None:
-    """Let `trial.py` have the program in a read-only folder, and a tiny model of each kind."""
+    """Run `trial.py` on a read-only copy of the program, with a tiny model of each family."""
     with tempfile.TemporaryDirectory(prefix="onlooker-") as name:
-        place, models = Path(name) / "Über dem Zaun, с пробелом", Path(name) / "models"
-        shutil.copytree(PROGRAM, place, symlinks=True)
-        make_read_only(place)
+        copy, models = Path(name) / "Über dem Zaun, с пробелом", Path(name) / "models"
+        shutil.copytree(PROGRAM, copy, symlinks=True)
+        make_read_only(copy)
         command = [sys.executable, "-c", WRITE_MODELS, models]
         subprocess.run(command, cwd=ROOT, env=os.environ | {"TQDM_DISABLE": "1"}, check=True)
         make_read_only(models)
         Path(name).chmod(0o755)
-        # On Windows the one with a console: the other has nowhere to write its line.
-        program = place / ("onlooker-console.exe" if sys.platform == "win32" else "onlooker")
+        # On Windows the executable with a console: the other one has nowhere to print to.
+        program = copy / ("onlooker-console.exe" if sys.platform == "win32" else "onlooker")
         try:
             trial.try_program(program, models)
         finally:
@@ -191,13 +193,14 @@ def try_built_program() -> None:
 
 
 def make_read_only(folder: Path) -> None:
+    """Let everybody read `folder` and nobody write to it."""
     for path in [*folder.rglob("*"), folder]:
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222 | 0o444 | (0o111 if path.is_dir() else 0))
 
 
 def make_writable(folder: Path) -> None:
-    """So that it can be removed; the folders are what counts, and on Windows the files too."""
+    """Undo `make_read_only`, so that the folder can be removed; Windows also minds the files."""
     for path in [folder, *folder.rglob("*")]:
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | 0o200)
@@ -207,7 +210,7 @@ def make_writable(folder: Path) -> None:
 
 
 def make_archives() -> list[Path]:
-    """What the tools of this system can make; the others are said."""
+    """Make the archives that this system's tools can make, and print which are left out."""
     recipes: dict[str, Callable[[], Iterator[Path]]] = {
         "linux": linux_archives,
         "win32": windows_archives,
@@ -219,6 +222,7 @@ def make_archives() -> list[Path]:
 
 
 def stem() -> str:
+    """The name that all downloads begin with: version, system, architecture, cpu or cuda."""
     kind = "cpu" if is_for_processor() else "cuda"
     machine = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
     architecture = os.uname().machine if hasattr(os, "uname") else "x86_64"
@@ -263,7 +267,7 @@ def macos_archives() -> Iterator[Path]:
 
 
 def write_checksums(archives: list[Path]) -> Path:
-    """SHA256SUMS as sha256sum writes and checks it."""
+    """Write SHA256SUMS, in the format that sha256sum writes and checks."""
     path = DIST / "SHA256SUMS"
     lines = []
     for archive in sorted(archives):
@@ -278,7 +282,7 @@ def report_archives(archives: list[Path]) -> None:
         size = archive.stat().st_size
         print(f"   {size:>14,}  {archive.name}")
         if size > LARGEST_ARCHIVE_BYTES and is_for_processor():
-            print(f"   more than the {LARGEST_ARCHIVE_BYTES:,} bytes it should have")
+            print(f"   more than the limit of {LARGEST_ARCHIVE_BYTES:,} bytes")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What goes into the packaged program: our code and resources, and of the libraries what is used.
+"""What goes into the packaged program: our code and resources, and the parts of libraries it uses.
 
-`excludes.toml` lists what stays out, each with its reason and the bytes it saves. The spec asks
-this module; so do the tests, which run the program with all of that missing.
+`excludes.toml` lists what stays out, each entry with its reason and the bytes it saves. The spec
+uses this module; so do the tests, which run the program with all of that missing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RESOURCES = ROOT / "resources"
 
 @dataclass(frozen=True)
 class Project:
-    """What pyproject.toml says of the program."""
+    """The program's entries in pyproject.toml."""
 
     name: str
     version: str
@@ -30,6 +30,7 @@ class Project:
 
 
 def project() -> Project:
+    """Read pyproject.toml; a missing home page is ""."""
     table = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     return Project(
         table["name"],
@@ -51,7 +52,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Contents:
-    """What goes in and what stays out. Module names stand for themselves and all below them."""
+    """What goes in and what stays out. A module name also stands for all modules below it."""
 
     exclusions: tuple[Exclusion, ...]
     kept_models: tuple[str, ...]
@@ -61,6 +62,7 @@ class Contents:
 
     @property
     def excluded_modules(self) -> list[str]:
+        """The modules that PyInstaller leaves out: those listed, and the unused model families."""
         named = {module for exclusion in self.exclusions for module in exclusion.modules}
         return sorted({*named, *self._unused_models()})
 
@@ -72,22 +74,23 @@ class Contents:
         ]
 
     def is_wanted(self, target: str) -> bool:
-        """Whether a file that PyInstaller's hooks found goes in; `target` is its place.
+        """Whether a file that PyInstaller's hooks found goes into the package at path `target`.
 
-        Hooks add a library's files by their own lights, also those of modules that stay out.
+        Hooks also add files of modules that stay out.
         """
-        place = target.replace("\\", "/")
+        path = target.replace("\\", "/")
         patterns = [pattern for exclusion in self.exclusions for pattern in exclusion.files]
-        if matches(place, patterns):
+        if matches(path, patterns):
             return False
-        if not place.endswith(".py"):
+        if not path.endswith(".py"):
             return True
-        if place.startswith(("torch/", "transformers/")) and not matches(place, self.kept_sources):
+        if path.startswith(("torch/", "transformers/")) and not matches(path, self.kept_sources):
             return False
-        return not is_below(place.removesuffix(".py").replace("/", "."), self.excluded_modules)
+        return not is_below(path.removesuffix(".py").replace("/", "."), self.excluded_modules)
 
 
 def contents() -> Contents:
+    """Read `excludes.toml`."""
     table = tomllib.loads((ROOT / "packaging" / "excludes.toml").read_text("utf-8"))
     return Contents(
         tuple(
@@ -107,15 +110,17 @@ def contents() -> Contents:
 
 
 def is_below(module: str, packages: Iterable[str]) -> bool:
+    """Whether `module` is one of `packages` or a module of one."""
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-def matches(place: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns)
+def matches(path: str, patterns: Iterable[str]) -> bool:
+    """Whether `path`, with forward slashes, matches one of the glob patterns."""
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def own_modules() -> list[str]:
-    """Every module of ours, also those that are imported only inside a function."""
+    """Every module of ours, including those that are imported only inside a function."""
     return [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in ("core", "gui")
@@ -125,7 +130,7 @@ def own_modules() -> list[str]:
 
 
 def hidden_modules(models: Iterable[str]) -> list[str]:
-    """What libraries import by a name that they make up while they run."""
+    """The modules that transformers imports by a computed name, for these model families."""
     folder = package_folder("transformers")
     return [
         ".".join(("transformers", *path.relative_to(folder).with_suffix("").parts))
@@ -136,7 +141,7 @@ def hidden_modules(models: Iterable[str]) -> list[str]:
 
 
 def resource_files() -> Iterator[tuple[Path, str]]:
-    """Each file of ours that is no code, with the folder it goes to in the package."""
+    """Each file of ours that is not Python, with the folder that it goes to in the package."""
     for path in sorted(RESOURCES.rglob("*")):
         # The screenshots are the README's.
         is_ours = path.is_file() and not path.name.startswith(".")
@@ -144,19 +149,19 @@ def resource_files() -> Iterator[tuple[Path, str]]:
             yield path, path.parent.relative_to(ROOT).as_posix()
     for package in ("core", "gui"):
         for path in sorted((ROOT / package).rglob("*")):
-            # Source of the kernels for graphics cards, which their driver's CUDA compiles.
-            if path.is_file() and path.suffix not in (".py", ".pyc"):
+            # CUDA sources, which NVRTC compiles on the user's computer; the READMEs stay out.
+            if path.is_file() and path.suffix not in (".py", ".pyc", ".md"):
                 yield path, path.parent.relative_to(ROOT).as_posix()
     for name in ("LICENSE", "CHANGELOG.md"):
         yield ROOT / name, "."
 
 
 def cuda_libraries() -> Iterator[tuple[Path, str]]:
-    """NVIDIA's libraries that came with PyTorch on Linux, each with the folder it goes to.
+    """NVIDIA's libraries that PyTorch for Linux depends on, each with the folder that it goes to.
 
-    PyTorch loads some of them by name, from the places where the wheels put them: NVRTC, which
-    compiles our kernels, among them. PyInstaller's hook knows only wheels named …-cu12 and the
-    like, and those of CUDA 13 are not. On Windows they lie in PyTorch's own folder.
+    PyTorch loads some of them by name from the folders where the wheels put them, among them NVRTC,
+    which compiles our kernels. PyInstaller's hook knows only wheels whose names end in -cu12 and
+    the like, and those of CUDA 13 do not. On Windows they are in PyTorch's own folder.
     """
     for wheel in distributions():
         if wheel.name.lower().startswith("nvidia-"):
@@ -166,7 +171,7 @@ def cuda_libraries() -> Iterator[tuple[Path, str]]:
 
 
 def package_folder(package: str) -> Path:
-    """Where a package lies, without importing it."""
+    """The folder of a package, found without importing it."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{package} is not installed", name=package)

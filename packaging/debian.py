@@ -1,4 +1,4 @@
-"""Makes a Debian package of the built program: menu entry, icons, kinds of files it opens."""
+"""Makes a Debian package of the built program: menu entry, icons, the file types it opens."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bundle import RESOURCES, ROOT, project
 LINUX = ROOT / "packaging" / "linux"
 MAINTAINER = "The Onlooker project <onlooker@localhost>"
 
-# What the program loads of the system: libraries that must be those of the user's screen and C
-# library, which PyInstaller leaves to the system, or asks by name.
+# System packages that the program needs: libraries that must match the user's display and C
+# library, which PyInstaller does not collect, or which are loaded by name.
 DEPENDS = ("libegl1", "libgl1", "libxcb1", "fontconfig", "xkb-data")
 RECOMMENDS = ("libwayland-client0", "libwayland-cursor0", "libwayland-egl1", "xdg-desktop-portal")
 COMMON_LICENCES = """
@@ -46,7 +46,7 @@ def make_package(program: Path, folder: Path) -> Path:
 
 
 def lay_out(root: Path, program: Path) -> None:
-    """The tree below / as it will be installed."""
+    """Write to `root` the tree as it will be installed below /."""
     target = root / "opt" / "onlooker"
     shutil.copytree(program, target, symlinks=True, copy_function=_link)
     binary = root / "usr" / "bin" / "onlooker"
@@ -71,6 +71,7 @@ def lay_out(root: Path, program: Path) -> None:
 
 
 def write_control(root: Path, architecture: str) -> None:
+    """Write the package's control file and checksums for the files that are in `root`."""
     files = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
     size = sum(path.stat().st_size for path in files)
     about = project()
@@ -101,7 +102,7 @@ def write_control(root: Path, architecture: str) -> None:
 
 
 def _c_library() -> str:
-    """Of the building system or later: the libraries taken along are of that system."""
+    """At least that of the building system, since the package contains libraries of it."""
     _, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "glibc 2.28").partition(" ")
     return f"libc6 (>= {version})"
 
@@ -118,6 +119,6 @@ def _install_compressed(source: Path, target: Path) -> None:
 
 
 def _link(source: str, target: str) -> str:
-    """A second name for the same bytes: half a gigabyte need not be copied."""
+    """Make a hard link, so that half a gigabyte is not copied."""
     Path(target).hardlink_to(source)
     return target

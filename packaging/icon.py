@@ -1,4 +1,4 @@
-"""The program's icon, and what Windows shows of its version, in the form each system wants."""
+"""The program's icon in the format of each system, and the version resource for Windows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SIDES = (16, 24, 32, 48, 64, 128, 256, 512)
 
 
 def write_icon(folder: Path) -> str | None:
-    """Write the icon of an executable; None where executables carry none."""
+    """Write the icon of the executable; None on systems whose executables have none."""
     match sys.platform:
         case "win32":
             path, kind, sides = folder / "onlooker.ico", "ICO", SIDES[:-1]
         case "darwin":
-            # The largest stands on a fine screen for 512 points.
+            # The largest is 512 points on a high-density screen.
             path, kind, sides = folder / "onlooker.icns", "ICNS", (*SIDES, 1024)
         case _:
             return None

@@ -1,7 +1,7 @@
-"""Whose work is inside the packaged program: a bill of materials, and the texts of all licences.
+"""Lists whose work is in the packaged program: a bill of materials, and the text of every licence.
 
 The bill is CycloneDX 1.6 in JSON. It names every wheel that a file of the package comes from,
-Python itself, and on Debian the system packages whose libraries were taken along.
+Python itself, and on Debian the system packages whose libraries the package contains.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bundle import ROOT, Project
 LICENCES = ROOT / "resources" / "licences"
 MODEL = ROOT / "resources" / "built_in_model"
 
-# Wheels that carry no text of their licence, and ours that stands in for it.
+# Wheels without the text of their licence, and the copies of ours that are used instead.
 _LICENCE_OF = {
     "pi_heif": ("LGPL-3.0.txt", "GPL-3.0.txt"),
     "pyside6_essentials": ("LGPL-3.0.txt", "GPL-3.0.txt"),
@@ -62,9 +62,9 @@ def _files(wheel: Distribution) -> Iterator[Path]:
 def system_packages(sources: Iterable[Path]) -> list[SystemPackage]:
     """The Debian packages that own any of the files; none on another system."""
     found = {path for path in sources if path.parts[:2] in (("/", "lib"), ("/", "usr"))}
-    places = {str(place) for path in found for place in (path, path.resolve())}
+    names = {str(name) for path in found for name in (path, path.resolve())}
     # Some packages list their files under /lib, which is a link to /usr/lib.
-    asked = sorted(places | {place.removeprefix("/usr") for place in places})
+    asked = sorted(names | {name.removeprefix("/usr") for name in names})
     if not asked or not shutil.which("dpkg-query"):
         return []
     answer = subprocess.run(
@@ -81,7 +81,7 @@ def system_packages(sources: Iterable[Path]) -> list[SystemPackage]:
 
 
 def owning_packages(answer: str) -> list[str]:
-    """The names in what `dpkg-query --search` says, which also tells who has put a file aside."""
+    """The package names in the output of `dpkg-query --search`, which also lists diversions."""
     owners = [line.rpartition(": ")[0] for line in answer.splitlines()]
     return sorted(
         {
@@ -106,9 +106,9 @@ def _debian_version(name: str) -> str:
 def write_licences(
     folder: Path, inside: Iterable[Distribution], packages: Iterable[SystemPackage]
 ) -> list[Path]:
-    """Copy the text of every licence to `folder`; give the files written.
+    """Copy the text of every licence to `folder`; returns the files written.
 
-    Raises FileNotFoundError for a wheel that has none, so that no package is built without.
+    Raises FileNotFoundError for a wheel without one, so that no package is built without it.
     """
     shutil.rmtree(folder, ignore_errors=True)
     for wheel in inside:
@@ -149,7 +149,7 @@ def _copy(source: Path, target: Path) -> None:
 def bill_of_materials(
     project: Project, inside: Iterable[Distribution], packages: Iterable[SystemPackage]
 ) -> dict:
-    """A CycloneDX 1.6 document; the same contents give the same document."""
+    """A CycloneDX 1.6 document; equal contents give an equal document."""
     root = f"{project.name}@{project.version}"
     components = [
         *(_wheel_component(wheel) for wheel in inside if wheel.name != project.name),
@@ -240,6 +240,7 @@ def write_bill(
     inside: Iterable[Distribution],
     packages: Iterable[SystemPackage],
 ) -> Path:
+    """Write `bill_of_materials` as JSON to `path` and return it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bill = bill_of_materials(project, inside, packages)
     path.write_text(json.dumps(bill, indent=2, ensure_ascii=False) + "\n", "utf-8")

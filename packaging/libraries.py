@@ -1,7 +1,7 @@
-"""Makes the libraries in the package smaller on Linux, without taking a function from them.
+"""Makes the libraries in the package smaller on Linux without removing any function.
 
-Three things go: symbol tables that only a debugger reads; room inside files that nothing is
-loaded from; and data of ICU that Qt does not ask for.
+Three things are removed: symbol tables that only a debugger reads, unused gaps inside files, and
+data of ICU that Qt does not use.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def make_smaller(folder: Path, inside: Contents) -> None:
         return
     libraries = [path for path in folder.rglob("*.so*") if path.is_file() and not path.is_symlink()]
     for path in libraries:
-        place = path.relative_to(folder).as_posix()
-        if place.startswith("nvidia/"):
-            # NVIDIA allows to pass its libraries on as they are.
+        name = path.relative_to(folder).as_posix()
+        if name.startswith("nvidia/"):
+            # NVIDIA's licence allows redistribution of unmodified libraries only.
             continue
         if path.name.startswith("libicudata.so."):
             drop_icu_data(path, inside.dropped_icu_data)
-        elif matches(place, inside.stripped_files):
+        elif matches(name, inside.stripped_files):
             subprocess.run(["strip", "--strip-unneeded", path], check=True)
         else:
             close_holes(path)
@@ -46,11 +46,11 @@ def make_smaller(folder: Path, inside: Contents) -> None:
 
 
 def close_holes(path: Path) -> None:
-    """Move the segments of a library together, where its maker's tools have left holes.
+    """Move the segments of an ELF library together where build tools have left holes between them.
 
-    auditwheel appends segments and leaves the old ones' places; strip does not dare to move
-    them. What is loaded, and to which addresses, stays the same. The table of sections goes: it
-    is for linkers and debuggers. A file that would hardly shrink stays as it is.
+    auditwheel appends segments and leaves the space of the old ones unused; strip does not move
+    segments. The loaded contents and their addresses stay the same. The section table, which only
+    linkers and debuggers read, is removed. A file that would hardly shrink is left as it is.
     """
     old = path.read_bytes()
     if old[:6] != b"\x7fELF\x02\x01":
@@ -68,8 +68,8 @@ def _packed(old: bytes) -> bytes:
     loads = sorted((header for header in headers if header[0] == _LOAD), key=itemgetter(2))
     for load in loads:
         start, length = load[2], load[5]
-        # The loader maps whole pages and asks that a segment keeps its place within one. Older
-        # linkers reckoned with pages of 2 MB, which no system has.
+        # The loader maps whole pages, so a segment must keep its offset within a page. Older
+        # linkers assumed pages of 2 MB, which no system has.
         load[7] = min(max(load[7], 1), _LARGEST_PAGE)
         new += bytes((start - len(new)) % load[7])
         moves.append((start, start + length, len(new) - start))
@@ -96,7 +96,7 @@ def _packed(old: bytes) -> bytes:
 
 
 def _program_headers(library: bytes) -> tuple[int, int, int]:
-    """Offset of the table, bytes of an entry, entries."""
+    """Offset of the program header table, size of an entry in bytes, number of entries."""
     (table,) = struct.unpack_from("<Q", library, 32)
     size, count = struct.unpack_from("<HH", library, 54)
     return table, size, count
@@ -106,7 +106,7 @@ def _program_headers(library: bytes) -> tuple[int, int, int]:
 
 
 def drop_icu_data(library: Path, patterns: Sequence[str]) -> None:
-    """Take the items of these names out of libicudata, which is nothing but a table of data."""
+    """Remove the items whose names match `patterns` from libicudata, which holds only data."""
     symbol = f"icudt{library.name.rpartition('.')[2]}_dat"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -125,14 +125,18 @@ def drop_icu_data(library: Path, patterns: Sequence[str]) -> None:
 
 
 def icu_data_without(data: bytes, patterns: Sequence[str]) -> bytes:
-    """ICU's common data file (ucmndata.h, udata.h: a header, a table of contents, items)."""
+    """Return ICU's common data file without the items whose names match `patterns`.
+
+    Its format (ucmndata.h, udata.h) is a header, a table of contents, and the items. Raises
+    ValueError for other data.
+    """
     (header,) = struct.unpack_from("<H", data)
     if data[2:4] != b"\xda\x27" or data[12:16] != b"CmnD":
         raise ValueError("this is not ICU's data")
     kept = [
         (name, item)
         for name, item in _icu_items(data[header:])
-        # The first part of a name is that of the whole file.
+        # The part of a name before the slash is the name of the whole file.
         if not matches(name.partition(b"/")[2].decode("ascii"), patterns)
     ]
     names = b"".join(name + b"\0" for name, _ in kept)
@@ -149,7 +153,7 @@ def icu_data_without(data: bytes, patterns: Sequence[str]) -> bytes:
 
 def _icu_items(body: bytes) -> Iterator[tuple[bytes, bytes]]:
     (count,) = struct.unpack_from("<I", body)
-    places = list(struct.iter_unpack("<II", body[4 : 4 + 8 * count]))
-    ends = [start for _, start in places[1:]] + [len(body)]
-    for (name, start), end in zip(places, ends, strict=True):
+    offsets = list(struct.iter_unpack("<II", body[4 : 4 + 8 * count]))
+    ends = [start for _, start in offsets[1:]] + [len(body)]
+    for (name, start), end in zip(offsets, ends, strict=True):
         yield body[name : body.index(b"\0", name)], body[start:end]

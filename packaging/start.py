@@ -1,7 +1,7 @@
-"""The frozen program's first line.
+"""The entry point of the frozen program.
 
-A program without a console has no standard streams on Windows, and on the other systems it may
-be started with them closed; libraries that print would die of it.
+On Windows a program without a console has no standard streams, and on other systems it may be
+started with them closed; libraries that print would then raise.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import sys
 
 
 def main() -> int:
+    """Prepare the process and run the program; returns its exit status."""
     give_back_environment()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
-    # A library that starts a worker starts this program again; it must not open a second window.
+    # A worker process of a library is this program again; it must not open a second window.
     multiprocessing.freeze_support()
-    # The hub's client is asked for nothing that the user did not ask for.
+    # The hub's client must send nothing that the user did not ask for.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
     from gui.__main__ import main as program
@@ -27,11 +28,11 @@ def main() -> int:
 
 
 def give_back_environment() -> None:
-    """Set what PyInstaller has set for this process back to what it was.
+    """Restore the environment variables that PyInstaller has set for this process.
 
-    The loader has read the path to our libraries at the start, and there is no QML. A browser or
-    file manager that is started from here would find ours before its own, and fall. The path to
-    Qt's plugins goes in `gui.app.program`, once Qt has read it.
+    The loader read the path to our libraries when the process started, and there is no QML. A
+    browser or file manager that this process starts would load our libraries instead of its own
+    and fail. `gui.app.program` removes the path to Qt's plugins once Qt has read it.
     """
     if sys.platform != "linux":
         return

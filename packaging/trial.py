@@ -1,11 +1,11 @@
-"""Tries the built program as strangers would use it, one short story after another.
+"""Checks the built program as somebody would use it who has just installed it.
 
     python3 packaging/trial.py PROGRAM [--models FOLDER]
 
-PROGRAM may lie in `dist/` or be installed. It gets an empty home and an environment without a
-way to the source or to any Python; as root it runs as nobody. Standard library only, so that it
-runs on a machine that has nothing but the package. Ends with 1 at the first story that goes
-otherwise than told.
+PROGRAM may be in `dist/` or installed. Each check starts it with an empty home folder and an
+environment that leads neither to the source nor to any Python; root runs it as the user nobody.
+Standard library only, so that it runs on a machine that has nothing but the package. Ends with
+status 1 at the first check that fails.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PATIENCE_SECONDS = 300
 POLL_SECONDS = 0.05
 NOBODY = 65534
 WINDOW_SECONDS, ANSWER_SECONDS = 1.5, 12.0
-# Where the XDG Base Directory Specification has settings, conversations and the log.
-PLACES = (
+# Where settings, conversations and the log belong by the XDG Base Directory Specification.
+EXPECTED_FILES = (
     ".config/onlooker/settings.json",
     ".local/share/onlooker/transcripts.sqlite",
     ".local/state/onlooker/log/onlooker.log",
@@ -41,15 +41,17 @@ PLACES = (
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", type=Path)
-    parser.add_argument("--models", type=Path, help="folders with models to be answered by each")
+    parser.add_argument(
+        "--models", type=Path, help="folder of model folders; each model answers once"
+    )
     options = parser.parse_args(arguments)
     try_program(options.program.absolute(), options.models)
     return 0
 
 
 def try_program(program: Path, models: Path | None = None) -> None:
-    """Run every story; exits with a sentence where one goes wrong."""
-    stories: list[tuple[str, Callable[[Stranger], str]]] = [
+    """Run every check; exits with a sentence at the first that fails."""
+    checks: list[tuple[str, Callable[[FreshInstall], str]]] = [
         ("self-test, offscreen", offscreen),
         ("self-test, on a screen", on_a_screen),
         ("started without standard streams", without_streams),
@@ -58,30 +60,34 @@ def try_program(program: Path, models: Path | None = None) -> None:
         ("HEIC", heic),
     ]
     if sys.platform == "linux":
-        stories += [
+        checks += [
             ("without a screen", without_a_screen),
             ("without a home", without_a_home),
             ("two copies", two_copies),
             ("after a crash", after_a_crash),
         ]
-    for title, story in stories:
-        tell(program, title, story)
+    for title, check in checks:
+        run_check(program, title, check)
     for folder in sorted(models.iterdir()) if models else ():
-        tell(program, f"a model of {folder.name}", lambda one, at=folder: answers(one, at))
+        run_check(program, f"a model of {folder.name}", lambda one, at=folder: answers(one, at))
 
 
-def tell(program: Path, title: str, story: Callable[[Stranger], str]) -> None:
+def run_check(program: Path, title: str, check: Callable[[FreshInstall], str]) -> None:
+    """Run one check in a home folder of its own and print what it found and how long it took."""
     started = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="home-") as home,
-        Stranger(program, Path(home), title) as stranger,
+        FreshInstall(program, Path(home), title) as one,
     ):
-        said = story(stranger)
-    print(f"   {title}: {said} ({time.monotonic() - started:.1f} s)", flush=True)
+        outcome = check(one)
+    print(f"   {title}: {outcome} ({time.monotonic() - started:.1f} s)", flush=True)
 
 
-class Stranger:
-    """Somebody with an empty home, who starts the program and looks at what comes of it."""
+class FreshInstall:
+    """The program with an empty home folder: starts it, waits for it, and reads its log.
+
+    As a context manager it kills at its end what is still running.
+    """
 
     def __init__(self, program: Path, home: Path, title: str):
         self.home = home
@@ -94,7 +100,7 @@ class Stranger:
             os.chown(home, NOBODY, NOBODY)
             self._as_user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
-    def __enter__(self) -> Stranger:
+    def __enter__(self) -> FreshInstall:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,7 +110,7 @@ class Stranger:
 
     @property
     def samples(self) -> Path:
-        """Pictures that the program brings; on macOS they lie beside the libraries."""
+        """The folder of sample images in the package; on macOS it is not among the libraries."""
         folders = [self._program.resolve().parent / "_internal"]
         folders.append(self._program.resolve().parents[1] / "Resources")
         return next(
@@ -112,7 +118,7 @@ class Stranger:
         )
 
     def run(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Start it, wait for its end, and require that it went well."""
+        """Run it to its end; fails the check unless its exit status is 0."""
         done = subprocess.run(
             [self._program, *arguments],
             cwd=self.home,
@@ -129,7 +135,7 @@ class Stranger:
         return done
 
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen:
-        """Start it with its streams closed, as a desktop without a console may."""
+        """Start it with its standard streams closed, as a desktop without a console may."""
         process = subprocess.Popen(
             [self._program, *arguments],
             cwd=self.home,
@@ -145,7 +151,7 @@ class Stranger:
         return process.wait(PATIENCE_SECONDS)
 
     def wait_for(self, words: str) -> str:
-        """The program's log once it has `words`."""
+        """Wait until the program's log contains `words`, and return the log."""
         give_up = time.monotonic() + PATIENCE_SECONDS
         while words not in (text := self.log()):
             if time.monotonic() > give_up:
@@ -175,7 +181,7 @@ def close_streams() -> None:
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """What a program started from a desktop has, without a path to any Python."""
+    """The environment of a program started from a desktop, without a path to any Python."""
     if sys.platform == "win32":
         kept = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS")
         own = ("USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP")
@@ -185,58 +191,59 @@ def bare_environment(home: Path) -> dict[str, str]:
     return {"HOME": str(home), "PATH": str(home), "LANG": "C.UTF-8", "TMPDIR": str(home)}
 
 
-# ── The stories ─────────────────────────────────────────────────────────────────────────────
+# ── The checks ──────────────────────────────────────────────────────────────────────────────
 
 
-def offscreen(one: Stranger) -> str:
+def offscreen(one: FreshInstall) -> str:
     done = one.run("--self-test", QT_QPA_PLATFORM="offscreen")
     if sys.platform == "linux":
-        for place in PLACES:
-            one.require((one.home / place).is_file(), f"there is no {place} in its home")
-    return words_of(done)
+        for name in EXPECTED_FILES:
+            one.require((one.home / name).is_file(), f"there is no {name} in its home")
+    return summary_of(done)
 
 
-def on_a_screen(one: Stranger) -> str:
+def on_a_screen(one: FreshInstall) -> str:
     if sys.platform != "linux":
-        return words_of(one.run("--self-test"))
+        return summary_of(one.run("--self-test"))
     if not shutil.which("Xvfb"):
         return "not tried, there is no Xvfb here"
     with virtual_screen() as display:
         done = one.run("--self-test", DISPLAY=display)
-    return words_of(done)
+    return summary_of(done)
 
 
-def words_of(done: subprocess.CompletedProcess[str]) -> str:
-    """The self-test's line without the answer, and whether it was slow."""
+def summary_of(done: subprocess.CompletedProcess[str]) -> str:
+    """The line that the self-test printed, without the answer, and whether it was slow."""
     line = done.stdout.strip().partition("; '")[0]
     seconds = {name: float(number) for name, number in re.findall(r"(\w+) ([\d.]+) s", line)}
     late = seconds.get("window", 0) > WINDOW_SECONDS or seconds.get("answer", 0) > ANSWER_SECONDS
     return f"{line}; THAT IS TOO SLOW" if late else line
 
 
-def without_streams(one: Stranger) -> str:
+def without_streams(one: FreshInstall) -> str:
     process = one.start("--self-test", QT_QPA_PLATFORM="offscreen")
     status = process.wait(PATIENCE_SECONDS)
     one.require(status == 0, f"it ended with {status}")
     return "well"
 
 
-def in_a_terminal(one: Stranger) -> str:
+def in_a_terminal(one: FreshInstall) -> str:
     picture = one.home / "Bild, снимок.png"
     shutil.copyfile(one.samples / "shapes.png", picture)
     version = one.run("--version").stdout.strip()
-    said = json.loads(one.run("caption", picture, "--format", "json").stdout)
-    one.require("red circle" in said["caption"], f"it said {said['caption']!r}")
+    answer = json.loads(one.run("caption", picture, "--format", "json").stdout)
+    one.require("red circle" in answer["caption"], f"it answered {answer['caption']!r}")
     one.run("caption", picture.parent, "--write", "txt", "--max-new-tokens", "8")
-    one.require(picture.with_suffix(".txt").is_file(), "no caption beside the picture")
+    one.require(picture.with_suffix(".txt").is_file(), "no caption next to the image")
     models = one.run("models", "list", HF_HUB_OFFLINE="1").stdout
     one.require("built-in" in models, f"it listed no models:\n{models}")
-    return f"{version}, {said['new_tokens']} tokens at {said['tokens_per_second']:.0f} a second"
+    speed = answer["tokens_per_second"]
+    return f"{version}, {answer['new_tokens']} tokens at {speed:.0f} a second"
 
 
-def bench(one: Stranger) -> str:
-    few = ("--answers", "1", "--max-new-tokens", "8", "--slots", "1", "--json")
-    report = json.loads(one.run("bench", *few).stdout)
+def bench(one: FreshInstall) -> str:
+    quick = ("--answers", "1", "--max-new-tokens", "8", "--slots", "1", "--json")
+    report = json.loads(one.run("bench", *quick).stdout)
     one.require(bool(report), "it measured nothing")
     return "well"
 
@@ -253,24 +260,24 @@ HEIC = (
 )
 
 
-def heic(one: Stranger) -> str:
+def heic(one: FreshInstall) -> str:
     picture = one.home / "phone.heic"
     picture.write_bytes(base64.b64decode(HEIC))
     done = one.run("caption", picture, "--max-new-tokens", "4")
-    one.require(bool(done.stdout.strip()), "it said nothing")
+    one.require(bool(done.stdout.strip()), "it answered nothing")
     return "well"
 
 
-def without_a_screen(one: Stranger) -> str:
-    """As over ssh when the screen's X server has gone; Qt itself would abort."""
+def without_a_screen(one: FreshInstall) -> str:
+    """As over ssh when the display's X server has gone; Qt itself would abort."""
     done = one.run(one.samples / "shapes.png", DISPLAY=":987")
     one.require("There is no display" in done.stderr, f"it did not say so:\n{done.stderr}")
-    one.require("red circle" in done.stdout, f"it said {done.stdout!r}")
+    one.require("red circle" in done.stdout, f"it answered {done.stdout!r}")
     return "described the picture in the terminal"
 
 
-def without_a_home(one: Stranger) -> str:
-    """As services have it. Everything goes to the temporary folder, and the window says so."""
+def without_a_home(one: FreshInstall) -> str:
+    """As for services. Everything goes to the temporary folder, and the window says so."""
     process = one.start(QT_QPA_PLATFORM="offscreen", HOME="/nonexistent")
     text = one.wait_for("Nothing can be kept in the home folder")
     one.wait_for("Window shown")
@@ -279,7 +286,7 @@ def without_a_home(one: Stranger) -> str:
     return next(line for line in text.splitlines() if "Nothing can" in line).partition(": ")[2]
 
 
-def two_copies(one: Stranger) -> str:
+def two_copies(one: FreshInstall) -> str:
     """The second hands its picture to the first and leaves."""
     first = one.start(QT_QPA_PLATFORM="offscreen")
     one.wait_for("Window shown")
@@ -290,8 +297,8 @@ def two_copies(one: Stranger) -> str:
     return "the second handed its picture over"
 
 
-def after_a_crash(one: Stranger) -> str:
-    """What a crash leaves is told at the next start; settings and conversations hold."""
+def after_a_crash(one: FreshInstall) -> str:
+    """The start after a crash reports it; settings and conversations survive."""
     one.run("--self-test", QT_QPA_PLATFORM="offscreen")
     settings = next(one.home.rglob("settings.json"))
     before = settings.read_bytes()
@@ -307,20 +314,20 @@ def after_a_crash(one: Stranger) -> str:
     status = one.end(after)
     one.require(status == 0, f"the start after it ended with {status}")
     json.loads(settings.read_bytes())
-    return "told at the next start"
+    return "reported at the next start"
 
 
-def answers(one: Stranger, model: Path) -> str:
-    few = ("--max-new-tokens", "4", "--format", "json")
+def answers(one: FreshInstall, model: Path) -> str:
+    short = ("--max-new-tokens", "4", "--format", "json")
     picture = one.samples / "shapes.png"
-    said = json.loads(one.run("caption", picture, "--model", model, *few).stdout)
-    one.require(said["new_tokens"] > 0, "it said nothing")
-    return f"{said['new_tokens']} tokens"
+    answer = json.loads(one.run("caption", picture, "--model", model, *short).stdout)
+    one.require(answer["new_tokens"] > 0, "it answered nothing")
+    return f"{answer['new_tokens']} tokens"
 
 
 @contextmanager
 def virtual_screen() -> Iterator[str]:
-    """An X server of our own with no window manager; gives its DISPLAY."""
+    """Run an X server without a window manager; yields its DISPLAY."""
     reading, writing = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],

@@ -169,6 +169,18 @@ def test_every_resource_goes_into_the_package(packaging):
     assert "./LICENSE" in inside
 
 
+def test_readmes_for_developers_stay_out_of_the_package(packaging):
+    import bundle
+
+    written = {
+        path.relative_to(ROOT) for top in ("core", "gui") for path in (ROOT / top).rglob("*.md")
+    }
+    assert Path("core/README.md") in written
+    inside = {path.relative_to(ROOT) for path, _ in bundle.resource_files()}
+    assert not written & inside
+    assert any(path.suffix == ".cu" for path in inside)
+
+
 def test_every_module_of_ours_is_named_to_pyinstaller(packaging):
     import bundle
 
