@@ -1,15 +1,18 @@
-"""The commands of a developer's day, on a machine that has nothing but Python.
+"""The commands of a developer, on a machine that has nothing but Python.
 
-    python3 packaging/dev.py run [PICTURE | FOLDER | caption …]   open the window, or caption
-    python3 packaging/dev.py test [PYTEST ARGUMENT …]             ruff, pyright and pytest
-    python3 packaging/dev.py build [--only-program]               the packaged program, in dist/
+    python3 packaging/dev.py run [PICTURE | FOLDER | caption …]  open the window, or caption
+    python3 packaging/dev.py test [PYTEST ARGUMENT …]            ruff, pyright, the default tier
+    python3 packaging/dev.py test --slow [PYTEST ARGUMENT …]     only the slow tier of tests
+    python3 packaging/dev.py test --coverage                     the same as test, with coverage
+    python3 packaging/dev.py build [--only-program]              the packaged program, in dist/
 
-Each does its own set-up in `.venv` beside the code; when nothing changed, that is one comparison
-of a fingerprint. Standard library only: this runs before anything is installed.
+Each sets `.venv` up by itself; when nothing has changed, that is one comparison of a fingerprint.
+Standard library only: this runs before anything is installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import hashlib
 import os
@@ -26,8 +29,8 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 
-# What Qt's libraries and its two platforms (offscreen and xcb) are linked with on Linux, and the
-# Debian package that has it.
+# The libraries that Qt and its platform plugins offscreen and xcb are linked with on Linux, and the
+# Debian package that has each.
 QT_LIBRARIES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -55,18 +58,21 @@ QT_LIBRARIES = {
     "libxcb-xkb.so.1": "libxcb-xkb1",
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
 }
-# What the build calls, and the Debian package that has it: PyInstaller reads libraries with
-# objdump, the program is tried on a screen of its own, and the menu entry is checked.
+# The tools that the build calls, and the Debian package that has each: PyInstaller reads libraries
+# with objdump, the program is started on an X server of its own, and the menu entry is validated.
 BUILD_TOOLS = {
     "objdump": "binutils",
     "Xvfb": "xvfb",
     "xz": "xz-utils",
     "desktop-file-validate": "desktop-file-utils",
 }
+# A worker that has imported torch, transformers and Qt takes a gigabyte or so.
+MOST_WORKERS = 8
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run the command that the first argument names; returns the exit status."""
     verbs = {"run": run, "test": test, "build": build}
     if not arguments or arguments[0] not in verbs:
         print(__doc__)
@@ -83,17 +89,44 @@ def run(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Lint, types, tests, in that order; all three run, the worst result counts."""
+    """Run lint, types and the default tier of tests; all run, and the worst status counts.
+
+    With `--slow` only the tests marked `slow` run, since lint and types belong to the default tier.
+    """
+    parser = argparse.ArgumentParser(
+        prog="dev.py test",
+        usage="%(prog)s [--slow] [--coverage] [PYTEST ARGUMENT …]",
+        description="Other arguments go to pytest; with -n 0 the tests run in one process.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--slow", action="store_true", help="only the tests marked slow")
+    parser.add_argument("--coverage", action="store_true", help="measure what is covered")
+    options, others = parser.parse_known_args(arguments)
     if not install_system_libraries():
         return 1
     install("test")
+    pytest = ["pytest", *distribution(), "-m", "slow" if options.slow else "not slow"]
+    if options.coverage:
+        pytest += ["--cov", "--cov-report=term:skip-covered"]
+    if options.slow:
+        return abs(step("pytest, slow tier", "-m", *pytest, *others))
     results = [
         step("ruff check", "-m", "ruff", "check", "."),
         step("ruff format", "-m", "ruff", "format", "--check", "."),
         step("pyright", "-m", "pyright"),
-        step("pytest", "-m", "pytest", *arguments),
+        step("pytest", "-m", *pytest, *others),
     ]
     return max(map(abs, results))
+
+
+def distribution() -> list[str]:
+    """Return the arguments of pytest-xdist: one worker for each core this process may use.
+
+    `worksteal` gives each worker a contiguous share of the tests, so that fixtures of a module or
+    session are rarely set up twice, and evens the shares out at the end.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ["-n", str(min(cores or 1, MOST_WORKERS)), "--dist", "worksteal"]
 
 
 def build(arguments: list[str]) -> int:
@@ -108,15 +141,18 @@ def build(arguments: list[str]) -> int:
 
 
 def step(title: str, *command: str) -> int:
+    """Run Python of `.venv` on one step of `test`; returns its exit status."""
     print(f"── {title}", flush=True)
-    settings = environment() | {"QT_QPA_PLATFORM": "offscreen"}
+    # With a worker on each core, threads of torch's own would only wait for one another.
+    settings = environment() | {"QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1"}
     result = subprocess.call([PYTHON, *command], cwd=ROOT, env=settings)
-    if result and title != "pytest":
+    if result and not title.startswith("pytest"):
         print(f"{title} failed", flush=True)
     return result
 
 
 def environment() -> dict[str, str]:
+    """The environment of the programs that this script starts."""
     # pyright's wrapper would otherwise ask the network whether there is a newer one.
     return os.environ | {"PYTHONUTF8": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
 
@@ -125,7 +161,7 @@ def environment() -> dict[str, str]:
 
 
 def install(extra: str = "") -> None:
-    """Bring `.venv` to what pyproject.toml says; nothing is done when it is there already."""
+    """Install into `.venv` what pyproject.toml lists; does nothing when it is installed already."""
     stamp = VENV / "onlooker-installed"
     known = stamp.read_text().split() if stamp.is_file() else []
     wanted = fingerprint()
@@ -144,7 +180,7 @@ def install(extra: str = "") -> None:
 
 
 def fingerprint() -> str:
-    """Changes when the configuration, this script or the place of the checkout does."""
+    """A digest of the configuration, this script and the path of the checkout."""
     digest = hashlib.sha256(str(ROOT).encode())
     digest.update((ROOT / "pyproject.toml").read_bytes())
     digest.update(Path(__file__).read_bytes())
@@ -152,7 +188,7 @@ def fingerprint() -> str:
 
 
 def suitable_python() -> str:
-    """A Python that the dependencies have wheels for: this one, or one found on the PATH."""
+    """A Python that the dependencies have wheels for: the running one, or one on the PATH."""
     if OLDEST <= sys.version_info[:2] <= NEWEST:
         return sys.executable
     for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
@@ -167,7 +203,7 @@ def suitable_python() -> str:
 
 
 def make_venv(python: str) -> None:
-    """Debian keeps `venv` in a package of its own; it is asked for when it is missing."""
+    """Make `.venv`; on Debian, first install the package that has the module `venv`."""
     print("Making .venv …", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     if subprocess.call([python, "-c", "import venv, ensurepip"], stderr=subprocess.DEVNULL):
@@ -180,6 +216,7 @@ def make_venv(python: str) -> None:
 
 
 def check(command: Sequence[str | Path], complaint: str) -> None:
+    """Run `command`; exits with `complaint` if it fails."""
     if subprocess.call(command):
         sys.exit(complaint)
 
@@ -188,7 +225,7 @@ def check(command: Sequence[str | Path], complaint: str) -> None:
 
 
 def install_system_libraries() -> bool:
-    """True when what Qt loads on Linux is there, or could be installed."""
+    """Return whether the libraries and fonts that Qt needs on Linux are there or were installed."""
     if sys.platform != "linux":
         return True
     packages = [package for name, package in QT_LIBRARIES.items() if not can_load(name)]
@@ -198,7 +235,7 @@ def install_system_libraries() -> bool:
 
 
 def install_build_tools() -> bool:
-    """`install_system_libraries`, and what the build calls."""
+    """As `install_system_libraries`, and also for the tools that the build calls."""
     if sys.platform != "linux":
         return True
     packages = [package for tool, package in BUILD_TOOLS.items() if not shutil.which(tool)]
@@ -206,9 +243,9 @@ def install_build_tools() -> bool:
 
 
 def install_python_library() -> bool:
-    """True when the Python of `.venv` has the shared library that the package carries.
+    """Return whether the Python of `.venv` has its shared library, which the package contains.
 
-    Debian keeps it in a package of its own; other Pythons are built with or without it.
+    Debian has it in a separate package; other Pythons are built with or without it.
     """
     if sys.platform != "linux":
         return True
@@ -225,6 +262,7 @@ def install_python_library() -> bool:
 
 
 def can_load(library: str) -> bool:
+    """Whether the system's loader finds the library."""
     try:
         ctypes.CDLL(library)
     except OSError:
@@ -233,11 +271,13 @@ def can_load(library: str) -> bool:
 
 
 def has_fonts() -> bool:
+    """Whether there is any font for Qt to draw text with."""
     folders = [Path(folder).expanduser() for folder in FONT_FOLDERS]
     return any(next(folder.rglob("*.[to]tf"), None) for folder in folders if folder.is_dir())
 
 
 def install_debian_packages(packages: list[str]) -> bool:
+    """Install them as root on Debian and its like; elsewhere print the command and return False."""
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if not (is_debian_like() and os.geteuid() == 0 and shutil.which("apt-get")):
         print("Some parts of the system that Onlooker needs are missing. This installs them:")
@@ -256,6 +296,7 @@ def install_debian_packages(packages: list[str]) -> bool:
 
 
 def is_debian_like() -> bool:
+    """Whether the system is Debian or derived from it, by /etc/os-release."""
     release = Path("/etc/os-release")
     if not release.is_file():
         return False
@@ -266,11 +307,12 @@ def is_debian_like() -> bool:
 
 
 def foreign_advice(packages: list[str]) -> str:
-    """Debian's names only: the package names of other distributions were never tried."""
+    """Name Debian's packages; those of other distributions have never been tried."""
     return "  your distribution's packages for what Debian calls " + " ".join(packages)
 
 
 def has_display() -> bool:
+    """Whether a window could be shown; always true where this is not Linux."""
     if sys.platform != "linux":
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,17 +62,25 @@ def path_of(module: str) -> Path:
     return ROOT / f"{module.replace('.', '/')}.py"
 
 
-def imports_of(module: str) -> Iterator[tuple[str, int]]:
-    """Each module that a module of ours imports, at its top or inside its functions."""
-    for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(path_of(module).read_text(encoding="utf-8"))
+
+
+@cache
+def imports_of(module: str) -> list[tuple[str, int]]:
+    """Each module that a module of ours imports, at its top or inside its functions, by line."""
+    found = []
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
+            found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{module}:{node.lineno} is a relative import"
             for alias in node.names:
                 below = f"{node.module}.{alias.name}"
                 is_module = path_of(below).is_file() or path_of(below).with_suffix("").is_dir()
-                yield below if is_module else node.module, node.lineno
+                found.append((below if is_module else node.module, node.lineno))
+    return found
 
 
 def part_of(module: str) -> tuple[str, str]:
@@ -126,7 +134,7 @@ def test_package_with_a_face_is_imported_by_its_face(module):
 
 @pytest.mark.parametrize("package", sorted(WITH_A_FACE))
 def test_face_exports_only_what_other_packages_use(package):
-    face = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text("utf-8"))
+    face = tree_of(f"{package}.__init__")
     exported = {
         alias.asname or alias.name
         for node in face.body
@@ -136,7 +144,7 @@ def test_face_exports_only_what_other_packages_use(package):
     used = set()
     for module in modules("core", "gui"):
         if part_of(module) != part_of(package):
-            for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+            for node in ast.walk(tree_of(module)):
                 if isinstance(node, ast.ImportFrom) and node.module == package:
                     used |= {alias.name for alias in node.names}
     assert exported - used == set()
