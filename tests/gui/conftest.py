@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import qasync
 from PIL import Image
-from PySide6.QtCore import QThread
+from PySide6.QtCore import QCoreApplication, QEvent, QThread
 
 from core.picture import Picture
 from core.transcript import ModelChoice, Request, Turn
@@ -36,6 +36,15 @@ def _garbage_is_collected_in_this_thread():
     gc.disable()
     yield
     gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _closed_widgets_are_deleted():
+    """pytest-qt closes the widgets of a test and schedules their deletion, which only an event loop
+    carries out. Those left over would be styled again with each new theme, at seconds a test.
+    """
+    yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 @pytest.fixture
