@@ -1,8 +1,8 @@
-"""The words of an answer: what each rests on, how doubtful it is, and what to ask about it.
+"""The words of an answer: what each is based on, how doubtful it is, and what to ask about it.
 
-`evidence` holds the data (`Word`, `Evidence`, `WordMap`) and splits text into words, `doubt` turns
-probabilities into degrees of doubt, `question` makes the question that asks whether a named thing
-is in the image. Nothing here imports torch; `core.llava.evidence` computes the figures.
+`evidence` holds the data (`Word`, `Evidence`, `WordMap`), `splitting` splits text into words,
+`doubt` turns probabilities into degrees of doubt, and `question` makes the question whether a named
+thing is in the image. Nothing here imports torch; `core.llava.evidence` computes the figures.
 """
 
 from core.words.doubt import doubts
@@ -12,12 +12,10 @@ from core.words.evidence import (
     Presence,
     Word,
     WordMap,
-    is_function_word,
-    is_list_number,
-    split_words,
     strongest_region,
 )
 from core.words.question import absent_questions, question_about
+from core.words.splitting import is_function_word, is_list_number, split_words
 
 __all__ = [
     "Candidate",

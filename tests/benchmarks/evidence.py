@@ -190,7 +190,7 @@ class Exam:
             said = self._engine._said(request, answer)
             if self.is_calibrating:
                 log_p = examiner._pass(said, examiner._features(said)).log_p
-                signs = dict(zip(content, doubt.signs(evidence.words, log_p), strict=True))
+                signs = dict(zip(content, doubt.features(evidence.words, log_p), strict=True))
         to_find: list[tuple[Claim, Word]] = []
         for claim in case.claims:
             words = [w for w in content if w.begin < claim.end and w.end > claim.begin]
@@ -326,7 +326,7 @@ def calibrate(exam: Exam) -> None:
         found += np.linalg.solve(curve, slope)
     right = signs[is_wrong == 0] @ found[:-1]
     print("WEIGHTS =", tuple(round(float(value), 2) for value in found[:-1]))
-    print("BEGINS =", round(float(np.quantile(right, 0.96)), 2))
+    print("THRESHOLD =", round(float(np.quantile(right, 0.96)), 2))
     print({str(kind): count for kind, count in counts.items()})
 
 

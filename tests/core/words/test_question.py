@@ -1,4 +1,4 @@
-"""What is asked about the words of captions, as the built-in model and LLaVA-1.5 write them."""
+"""Questions about words of captions as the built-in model and LLaVA-1.5 write them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_things_asked_about_as_absent_are_none_that_the_answer_names():
         ("striped", "Are there any striped socks in the image?"),
     ],
 )
-def test_deeds_are_no_things_and_end_a_name(name, question):
+def test_actions_are_no_things_and_end_a_name(name, question):
     assert question_about(STREET, found(STREET, name)) == question
 
 
