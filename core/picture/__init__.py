@@ -1,14 +1,18 @@
 """A file becomes an upright RGB `Picture`, and a `Picture` becomes what the model is given.
 
-Read `opening` first: it finds image files and opens them. `format` recognises a format by its
-first bytes, `decode` reads the pixels, `colour` converts any pixel mode to 8-bit sRGB, and
-`strips` reads very large files strip by strip. `pixel_values` pads, resizes and normalises as
-LLaVA-1.5 does, and `model_view` turns that back into an image for people. Nothing here imports
-torch. `pixel_values` imports numpy and is imported by name, so that the window starts without it.
+Read `opening` first: it opens one file, and `finding` finds those of a folder. `format` recognises
+a format by its first bytes. `decode` reads, reduces, converts and turns a picture with the help of
+`reading` (Pillow and damaged files), `strips` (very large files, with `png_strips` and
+`tiff_strips`), `reduction`, `colour` (any pixel mode to 8-bit sRGB) and `orientation`.
+`pixel_values` pads, resizes and normalises as LLaVA-1.5 does, and `model_view` turns that back into
+an image for people. Nothing here imports torch. `pixel_values` imports numpy and is imported by
+name, so that the window starts without it.
 """
 
+from core.picture.finding import find_pictures
+from core.picture.format import PICTURE_SUFFIXES
 from core.picture.model_view import ImagePreprocessing, given_pixels, lost_detail, square_of
-from core.picture.opening import PICTURE_SUFFIXES, Picture, find_pictures, open_picture
+from core.picture.opening import Picture, open_picture
 
 __all__ = [
     "PICTURE_SUFFIXES",

@@ -1,56 +1,66 @@
-"""Pixels of any mode become eight-bit RGB in sRGB, as an image viewer shows them."""
+"""Converts pixels of any mode to 8-bit RGB in sRGB, as an image viewer shows them."""
+
+# Pillow leaves the type of a created profile open.
+# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 
 import io
 import math
+from typing import Any, Literal, cast
 
 import numpy as np
 from PIL import Image, ImageCms
 
 
-def plain(band: Image.Image) -> Image.Image:
-    """In one of the modes L, LA, RGB, RGBA, CMYK and LAB."""
-    match band.mode:
-        case "I;16" | "I;16L" | "I;16B" | "I;16N" | "I" | "F":
-            return _eight_bits(band)
-        case "1" | "L" | "RGB" | "P" if "transparency" in band.info:
-            return band.convert("RGBA")
-        case "1":
-            return band.convert("L")
-        case "P":
-            return band.convert("RGBA" if band.palette and "A" in band.palette.mode else "RGB")
-        case "PA" | "RGBa":
-            return band.convert("RGBA")
-        case "La":
-            return band.convert("LA")
-        case "L" | "LA" | "RGB" | "RGBA" | "CMYK" | "LAB":
-            return band
-    return band.convert("RGB")
+def plain(image: Image.Image) -> Image.Image:
+    """Returns `image` in one of the modes L, LA, RGB, RGBA, CMYK and LAB.
 
-
-def _eight_bits(band: Image.Image) -> Image.Image:
-    """Grey of more than eight bits, scaled and never clipped.
-
-    The range is 16 bits, or 0 to 1 for floating point; when the values lie outside of that,
-    it is theirs, as scientific viewers have it.
+    Transparency, also that of one palette entry or colour, becomes an alpha channel. For modes "I"
+    and "F", `info["extremes"]` may hold the least and greatest value of a picture of which `image`
+    is only a strip.
     """
-    values = np.asarray(band)
-    if band.mode.startswith("I;16"):
+    match image.mode:
+        case "I;16" | "I;16L" | "I;16B" | "I;16N" | "I" | "F":
+            return _eight_bits(image)
+        case "1" | "L" | "RGB" | "P" if "transparency" in image.info:
+            return image.convert("RGBA")
+        case "1":
+            return image.convert("L")
+        case "P":
+            return image.convert("RGBA" if image.palette and "A" in image.palette.mode else "RGB")
+        case "PA" | "RGBa":
+            return image.convert("RGBA")
+        case "La":
+            return image.convert("LA")
+        case "L" | "LA" | "RGB" | "RGBA" | "CMYK" | "LAB":
+            return image
+        case _:
+            return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scales grey of more than eight bits, without clipping it.
+
+    The range is that of 16 bits, or 0 to 1 for floating point. If the values exceed it, it is from
+    the least to the greatest of them, as in scientific viewers.
+    """
+    values = np.asarray(image)
+    if image.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
     else:
         values = np.nan_to_num(values.astype(np.float64))
-        low, high = band.info.get("extremes", (0, 0))
-        top = 1.0 if band.mode == "F" else 65535.0
+        low, high = image.info.get("extremes", (0, 0))
+        top = 1.0 if image.mode == "F" else 65535.0
         if not (math.isfinite(low) and math.isfinite(high)):
             low, high = float(values.min()), float(values.max())
         if low >= 0 and high <= top:
             low, high = 0.0, top
     scaled = (values - low) * (255 / max(high - low, 1e-12))
     grey = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
-    clear = band.info.get("transparency")
-    if isinstance(clear, int):
-        grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    shade = image.info.get("transparency")
+    if isinstance(shade, int):
+        grey.putalpha(Image.fromarray(np.where(values == shade, 0, 255).astype(np.uint8)))
     return grey
 
 
@@ -58,13 +68,15 @@ _PROFILED_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
 
 def on_white(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bool]:
-    """RGB in sRGB, see-through parts white; and whether the profile could be read."""
+    """Returns `image` as RGB in sRGB on white, and whether `profile` could be read.
+
+    `image` has one of the modes that `plain` returns; `profile` is the file's ICC profile.
+    """
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colour = image.convert(image.mode.removesuffix("A")) if alpha else image
     is_good = True
     if colour.mode == "LAB":
-        lab = ImageCms.createProfile("LAB")
-        colour = _in_srgb(colour, ImageCms.ImageCmsProfile(lab))
+        colour = _in_srgb(colour, _standard_profile("LAB"))
     elif profile:
         try:
             colour = _in_srgb(colour, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
@@ -73,32 +85,48 @@ def on_white(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bo
     if colour.mode != "RGB":
         colour = colour.convert("RGB")
     if alpha is None:
-        # Of what a file's own object holds, not a copy: that would take as long as decoding.
-        return Image.Image()._new(colour.im), is_good
+        return plain_object(colour), is_good
     white = Image.new("RGB", colour.size, "white")
     white.paste(colour, mask=alpha)
     return white, is_good
 
 
+def plain_object(image: Image.Image) -> Image.Image:
+    """Returns an `Image.Image` with the same pixels that does not keep the file or its metadata.
+
+    It shares the memory of the pixels, since a copy would take as long as decoding did. Pillow
+    offers that only by a private method; should that be gone, the pixels are copied.
+    """
+    share = getattr(Image.Image(), "_new", None)
+    return share(image.im) if share else image.copy()
+
+
 def _in_srgb(colour: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    """By the profile, perceptually; unchanged when the profile is for other colours than these."""
-    space = profile.profile.xcolor_space  # pyright: ignore[reportAttributeAccessIssue]
-    mode = _PROFILED_MODES.get(space.strip(), "")
+    """Converts by the profile with perceptual intent.
+
+    Returns `colour` itself if the profile is for another colour space than that of the pixels.
+    """
+    opened = cast("Any", profile.profile)
+    mode = _PROFILED_MODES.get(opened.xcolor_space.strip(), "")
     if mode == "RGB" and colour.mode == "L":
         colour = colour.convert("RGB")
     if mode != colour.mode:
         return colour
-    srgb = ImageCms.createProfile("sRGB")
+    srgb = _standard_profile("sRGB")
     transform = ImageCms.buildTransform(profile, srgb, mode, "RGB", ImageCms.Intent.PERCEPTUAL)
     if mode == "RGB" and _changes_nothing(transform):
         return colour
     changed = ImageCms.applyTransform(colour, transform)
-    assert changed is not None  # Only in place it gives None.
+    assert changed is not None  # It is None only when it works in place.
     return changed
 
 
+def _standard_profile(name: Literal["LAB", "sRGB"]) -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(cast("Any", ImageCms.createProfile(name)))
+
+
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether the profile is sRGB itself, as most are; going through it would cost exactness."""
+    """Whether the profile is sRGB itself, as most are: converting would add rounding errors."""
     steps = np.arange(0, 256, 15, dtype=np.uint8)
     cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, len(steps), 3)
     changed = ImageCms.applyTransform(Image.fromarray(cube), transform)

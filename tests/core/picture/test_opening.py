@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from core.errors import PictureError
 from core.picture import PICTURE_SUFFIXES, find_pictures, open_picture
-from core.picture.opening import is_picture
+from core.picture.finding import is_picture
 
 ROOT = Path(__file__).parents[3]
 
@@ -482,10 +482,10 @@ def test_giant_read_in_bands_is_the_picture_read_whole(monkeypatch, kind, mode, 
     image = image or smooth.convert(mode)
     monkeypatch.setattr("PIL.TiffImagePlugin.STRIP_SIZE", 937 * 3 * 32)
     data = data_of(image, kind, **options)
-    monkeypatch.setattr("core.picture.decode.KEPT_PIXELS", 300 * 200)
+    monkeypatch.setattr("core.picture.reduction.KEPT_PIXELS", 300 * 200)
     whole = np.asarray(open_picture(data).pixels).astype(int)
-    monkeypatch.setattr("core.picture.decode._BANDED_PIXELS", 0)
-    monkeypatch.setattr("core.picture.strips._BAND_BYTES", 937 * 4 * 50)
+    monkeypatch.setattr("core.picture.decode._STRIPWISE_PIXELS", 0)
+    monkeypatch.setattr("core.picture.strips._STRIP_BYTES", 937 * 4 * 50)
     banded = np.asarray(open_picture(data).pixels).astype(int)
     assert np.abs(whole - banded).max() <= 1
 
@@ -495,10 +495,10 @@ def test_giant_tiff_in_tiles_is_read_in_bands(monkeypatch, order):
     rng = np.random.default_rng(5)
     image = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).resize((600, 440))
     data = tiled_tiff(image, 64, order)
-    monkeypatch.setattr("core.picture.decode.KEPT_PIXELS", 150 * 110)
+    monkeypatch.setattr("core.picture.reduction.KEPT_PIXELS", 150 * 110)
     whole = np.asarray(open_picture(data).pixels).astype(int)
-    monkeypatch.setattr("core.picture.decode._BANDED_PIXELS", 0)
-    monkeypatch.setattr("core.picture.strips._BAND_BYTES", 1)
+    monkeypatch.setattr("core.picture.decode._STRIPWISE_PIXELS", 0)
+    monkeypatch.setattr("core.picture.strips._STRIP_BYTES", 1)
     banded = np.asarray(open_picture(data).pixels).astype(int)
     assert np.abs(whole - banded).max() <= 1
     assert np.abs(banded - np.asarray(image.resize((150, 110)))).mean() < 5
