@@ -1,7 +1,7 @@
 """What is true of a scene, in words. Each answer follows from the picture and the question alone.
 
-Things are always told from left to right; the same things are told together, at the place of the
-leftmost. `noun` is what the question calls the picture: image, picture, drawing.
+Things are always listed from left to right; the same things are listed together, at the position of
+the leftmost. `noun` is what the question calls the picture: image, picture, drawing.
 """
 
 from __future__ import annotations
@@ -367,7 +367,7 @@ def is_there_text(scene: Scene, noun: str) -> str:
 
 
 def what_else(scene: Scene, known: Thing) -> str:
-    """What there is beside a thing already spoken of."""
+    """What there is besides a thing that was mentioned before."""
     others = [t for t in scene.things if t.name != known.name]
     parts = counted_things(others) + word_phrase(scene)
     if not parts:

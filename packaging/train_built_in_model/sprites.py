@@ -47,9 +47,9 @@ class SpriteFacts:
 
     `extents`: width and height with the longer one 1, per sprite. `main_colours`: the name of
     the colour that covers most of a glyph, or None. `stands_out`: the share of a glyph that can
-    be told from each colour. `look_alikes`: the most similar glyphs. Letters are per font and
-    letter of the alphabet, in units of the height of a capital: the advance, the extents, and
-    how far the middle lies under the middle of a capital.
+    be distinguished from each colour. `look_alikes`: the most similar glyphs. Letters are per
+    font and letter of the alphabet, in units of the height of a capital: the advance, the
+    extents, and how far the middle is below the middle of a capital.
     """
 
     extents: list[tuple[float, float]]

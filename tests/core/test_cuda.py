@@ -173,7 +173,7 @@ def test_stop_takes_effect_within_one_token(tmp_path):
     sampling = Sampling(temperature=1.0, max_new_tokens=400, seed=1)
     answer = engine.answer(Request(PICTURE, (Turn("What?"),), sampling), hear, stop)
     assert answer.ending is Ending.STOPPED
-    # The listener runs beside the generation, which may be a token or two ahead of it.
+    # Generation runs concurrently with the listener and may be a token or two ahead of it.
     assert answer.tokens < 40
     whole, _ = ask(engine, Sampling(max_new_tokens=20))
     assert whole.tokens == 20
@@ -411,14 +411,14 @@ def test_second_card_says_what_the_first_says(tmp_path):
     ]
     for folder in folders:
         for dtype in ("16-bit", "8-bit", "4-bit"):
-            said = []
+            answers = []
             for card in range(2):
                 engine = load(folder, f"cuda:{card}", dtype)
                 assert {tensor.device.index for tensor in engine._model.parameters()} == {card}
-                said.append([ask(engine, Sampling(max_new_tokens=60))[0] for _ in range(2)])
+                answers.append([ask(engine, Sampling(max_new_tokens=60))[0] for _ in range(2)])
                 engine.close()
             # The second time the picture is kept: fewer rows, other roundings in half precision.
-            first, second = ([answer.output_ids for answer in answers] for answers in said)
+            first, second = ([answer.output_ids for answer in both] for both in answers)
             assert first == second, (folder.name, dtype, first, second)
         assert torch.cuda.current_device() == 0
 
@@ -426,14 +426,14 @@ def test_second_card_says_what_the_first_says(tmp_path):
 def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_path):
     for family in FAMILIES:
         folder = write_chat_model(tmp_path / family, family)
-        said = []
+        output_ids = []
         for device in ("cpu", "cuda"):
             engine = load(folder, device, "float32")
             answer, pieces = ask(engine, Sampling(max_new_tokens=12))
             assert "".join(pieces) == answer.text
-            said.append(answer.output_ids)
+            output_ids.append(answer.output_ids)
             engine.close()
-        assert said[0][:4] == said[1][:4], family
+        assert output_ids[0][:4] == output_ids[1][:4], family
         for dtype in ("auto", "8-bit", "4-bit"):
             engine = load(folder, "cuda", dtype)
             assert ask(engine, Sampling(max_new_tokens=12))[0].output_ids
@@ -442,7 +442,7 @@ def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_
 
 
 def has_two_cards() -> bool:
-    """False where a test is left out because there are fewer; says so."""
+    """Whether there are two cards; skips the test, or says that it is left out, if not."""
     if torch.cuda.device_count() > 1:
         return True
     if __name__ != "__main__":
@@ -453,14 +453,14 @@ def has_two_cards() -> bool:
 
 @contextmanager
 def free_memory_of(size: int):
-    """Within, the card has no more free memory than this, as far as loading asks for it."""
-    told, found = device_module.free_memory, checkpoint_module.cards
+    """Makes loading believe that each card has this many bytes of free memory."""
+    free_memory, found = device_module.free_memory, checkpoint_module.cards
     device_module.free_memory = lambda device: size
     checkpoint_module.cards = lambda: tuple(replace(card, free=size) for card in found())
     try:
         yield
     finally:
-        device_module.free_memory, checkpoint_module.cards = told, found
+        device_module.free_memory, checkpoint_module.cards = free_memory, found
 
 
 def random_weights_quickly(sizes: Sizes):

@@ -79,11 +79,11 @@ def main(folder: Path, cases: int, seed: int) -> None:
             outcome = open_model(model)
         except Exception as error:
             outcome = "failed"
-            told = "".join(traceback.format_exception(error))
-            place = traceback.extract_tb(error.__traceback__)[-1]
+            trace = "".join(traceback.format_exception(error))
+            line = traceback.extract_tb(error.__traceback__)[-1]
             failures.setdefault(
-                f"{type(error).__name__} {place.filename}:{place.lineno}",
-                f"case {number} of seed {seed}, {path.relative_to(folder)}:\n{told}",
+                f"{type(error).__name__} {line.filename}:{line.lineno}",
+                f"case {number} of seed {seed}, {path.relative_to(folder)}:\n{trace}",
             )
         finally:
             path.write_bytes(before)
@@ -95,7 +95,7 @@ def main(folder: Path, cases: int, seed: int) -> None:
         sys.exit(1)
 
 
-# ---- ways to spoil a file: which one, and what it holds then ------------------------------------
+# ---- each damages one file: returns which one, and its new content ---------------------------
 
 Spoil = Callable[[Path, random.Random], tuple[Path, bytes]]
 
@@ -123,8 +123,8 @@ def _bytes(model: Path, chance: random.Random) -> tuple[Path, bytes]:
         case 0:
             content = content[: chance.randrange(len(content) + 1)]
         case 1:
-            place = chance.randrange(len(content) + 1)
-            content[place:place] = chance.randbytes(chance.choice([1, 8, 100]))
+            at = chance.randrange(len(content) + 1)
+            content[at:at] = chance.randbytes(chance.choice([1, 8, 100]))
         case 2:
             content = bytearray(b"[" * chance.choice([10, 5_000, 200_000]))
         case _:

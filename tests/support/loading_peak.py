@@ -1,7 +1,7 @@
 """Loads a folder by itself: `python -m tests.support.loading_peak FOLDER DEVICE DTYPE`.
 
-Prints, in bytes, by how much the process grew at its peak and the size of the weights. Linux
-alone tells the peak; it is that of a process, so each measurement needs a new one.
+Prints, in bytes, by how much the process grew at its peak, and the size of the weights. Only Linux
+reports the peak; it is that of a process, so each measurement needs a new process.
 """
 
 import os
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def measure(folder: Path, device: str, dtype: str) -> tuple[int, int]:
-    """The peak and the size, measured in a process of its own."""
+    """Returns the peak and the size of the weights in bytes, measured in a process of its own."""
     ran = subprocess.run(
         [sys.executable, "-m", "tests.support.loading_peak", str(folder), device, dtype],
         stdout=subprocess.PIPE,
@@ -39,11 +39,11 @@ def _main(folder: str, device: str, dtype: str) -> None:
     from core.open_engine import open_engine
     from core.transcript import ModelChoice
 
-    # What is imported on the way is no part of loading either.
+    # Imports and the device's context are not part of loading.
     for module in ("core.llava.engine", "transformers.models.clip.modeling_clip"):
         import_module(module)
     import_module("transformers.models.llava.modeling_llava")
-    if device != "cpu":  # Its context is no part of loading.
+    if device != "cpu":
         torch.ones(1, device=device).half().float()
     before = _resident("VmRSS")
     choice = ModelChoice(folder, device, dtype)

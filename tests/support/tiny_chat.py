@@ -78,7 +78,7 @@ def _write_tokenizer(folder: Path, special: list[str], named: dict[str, str]) ->
 
 
 VOCABULARY = 4 + 256 + 24
-"""Room for every family's special tokens beside the bytes."""
+"""Enough for the 256 bytes and the special tokens of every family."""
 
 _LLAMA: dict[str, Any] = {
     "vocab_size": VOCABULARY,

@@ -1,7 +1,7 @@
 """A real LLaVA-1.5 in toy sizes, written to disk as the real ones are, in both layouts.
 
-The names and shapes are spelled out here, and not taken from transformers or from our own
-loading, so that both are tested against what the published checkpoints hold.
+The names and shapes are written out here, not taken from transformers or from our own loading, so
+that both are tested against the content of the published checkpoints.
 """
 
 from __future__ import annotations
