@@ -14,6 +14,8 @@ Each message is one or two sentences: what happened, and one action that helps. 
 own exception stays as `__cause__`.
 """
 
+from enum import StrEnum
+
 
 class AppError(Exception):
     """An expected failure whose text is written for the user."""
@@ -42,11 +44,20 @@ class CheckpointError(AppError):
         self.lacks = lacks
 
 
-class HubError(AppError):
-    """A model that cannot be got. `need` is what would help, where a window can offer it:
-    "token", "licence", "space", "network", "online", or "" for nothing of these."""
+class HubNeed(StrEnum):
+    """What would let a failed download succeed, where a window can offer it."""
 
-    def __init__(self, message: str, need: str = ""):
+    TOKEN = "token"
+    LICENCE = "licence"
+    SPACE = "space"
+    NETWORK = "network"
+    ONLINE = "online"
+
+
+class HubError(AppError):
+    """A model that cannot be looked up or downloaded. `need` is what would help, if known."""
+
+    def __init__(self, message: str, need: HubNeed | None = None):
         super().__init__(message)
         self.need = need
 
@@ -54,8 +65,8 @@ class HubError(AppError):
 class OutOfMemory(AppError):
     """Too little memory on the device for the weights or for the answer.
 
-    `precision` is one of `core.device.memory.PRECISIONS` in which it would have been enough, None
-    where there is none or nobody knows.
+    `precision` is the value of a `core.transcript.Precision` in which the model would have fitted,
+    None if it fits in none or that is not known.
     """
 
     def __init__(self, message: str, precision: str | None = None):

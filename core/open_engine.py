@@ -33,14 +33,14 @@ from core.device.choice import (
     is_out_of_memory,
     lower_precision,
     out_of_memory,
+    precision_of,
     require_fit,
-    weight_bits,
 )
 from core.device.memory import cards, free_memory, memory_need
 from core.device.offload import Shares, shares, spread
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.llava.prompt import Tokenizer
-from core.transcript import BUILT_IN, EngineFacts, ModelChoice
+from core.transcript import BUILT_IN, EngineFacts, ModelChoice, Precision
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
@@ -82,7 +82,7 @@ def open_engine(
     on_progress(0.1, "Looking through the weights")
     places = find_weights(model, _sources(checkpoint))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    dtype, bits = choose_dtype(choice.dtype, device, parameters), weight_bits(choice.dtype)
+    dtype, bits = choose_dtype(choice.dtype, device, parameters), choice.dtype.weight_bits
     sizes = {"text_config": checkpoint.text, "vision_config": checkpoint.vision}
     if checkpoint.adapter and bits:
         raise CheckpointError(
@@ -112,7 +112,7 @@ def open_engine(
         choice,
         folder,
         device,
-        precision=f"{bits}-bit" if bits else str(dtype).removeprefix("torch."),
+        precision=precision_of(dtype, bits),
         memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
         context_length=checkpoint.text["max_position_embeddings"],
     )
@@ -169,7 +169,7 @@ def _open_chat_engine(
         choice,
         folder,
         device,
-        precision=precision if bits else str(dtype).removeprefix("torch."),
+        precision=precision_of(dtype, bits),
         memory_bytes=sum(tensor.nbytes for tensor in tensors),
         context_length=read.context_length,
     )
@@ -186,31 +186,33 @@ def _open_chat_engine(
     return engine
 
 
-def _precision(dtype: torch.dtype, bits: int | None) -> str:
-    """As `core.device.memory` calls it."""
-    return f"{bits}-bit" if bits else "float32" if dtype.itemsize == 4 else "16-bit"
+def _precision(dtype: torch.dtype, bits: int | None) -> Precision:
+    """The precision as the memory need depends on it: any dtype of 16 bits is the same."""
+    if bits:
+        return Precision(f"{bits}-bit")
+    return Precision.FLOAT32 if dtype.itemsize == 4 else Precision.BITS_16
 
 
 def _chat_precision(
-    name: str, device: torch.device, read: ChatModel
+    wanted: Precision, device: torch.device, read: ChatModel
 ) -> tuple[torch.dtype, int | None]:
     """The dtype to compute in, and in how many bits the layers' matrices lie, None for the dtype's.
 
     The newer models were trained in bfloat16, and some of them leave the range of float16.
     """
-    bits = weight_bits(name)
-    if bits or name in ("auto", "16-bit"):
+    bits = wanted.weight_bits
+    if bits or wanted in (Precision.AUTO, Precision.BITS_16):
         if device.type == "cuda":
             stored = getattr(read.model.config, "dtype", None)
             return torch.float16 if stored == torch.float16 else torch.bfloat16, bits
-        return choose_dtype("auto", device, read.parameters), bits
-    return choose_dtype(name, device, read.parameters), None
+        return choose_dtype(Precision.AUTO, device, read.parameters), bits
+    return choose_dtype(wanted, device, read.parameters), None
 
 
 def _room(
     choice: ModelChoice,
     sizes: Mapping[str, Any],
-    precision: str,
+    precision: Precision,
     device: torch.device,
     parameters: int,
 ) -> Shares | None:
@@ -222,7 +224,7 @@ def _room(
         require_fit(sizes, precision, device, parameters)
     except OutOfMemory:
         # What is quantised is bound to one device.
-        if not choice.may_spread or device.type != "cuda" or precision in ("8-bit", "4-bit"):
+        if not choice.may_spread or device.type != "cuda" or precision.weight_bits:
             raise
         need = memory_need(sizes, precision, device=device.type, parameters=parameters)
         room = shares(need, device.index or 0, cards(), free_memory("cpu"))
@@ -237,7 +239,7 @@ def _facts(
     folder: Path,
     device: torch.device,
     *,
-    precision: str,
+    precision: Precision,
     memory_bytes: int,
     context_length: int,
 ) -> EngineFacts:

@@ -23,7 +23,7 @@ from pydantic import (
 
 from core.errors import StoreError
 from core.files import replace_file
-from core.transcript import BUILT_IN, ModelChoice, Sampling
+from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
 REMEMBERED_PROMPTS = 200
 REMEMBERED_FOLDERS = 20
@@ -130,7 +130,7 @@ class Settings(BaseModel):
 
     model: str = Field(default=BUILT_IN, min_length=1)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
-    dtype: Literal["auto", "16-bit", "8-bit", "4-bit", "float16", "bfloat16", "float32"] = "auto"
+    dtype: Precision = Precision.AUTO
 
     may_spread: bool = False
     rest_minutes: int = Field(default=0, ge=0, le=1440)
@@ -182,8 +182,7 @@ class Settings(BaseModel):
     @model_choice.setter
     def model_choice(self, choice: ModelChoice) -> None:
         """Start with this model the next time; a folder joins the known ones."""
-        self.model, self.device = choice.model, choice.device
-        self.dtype = choice.dtype  # type: ignore[assignment]  # Checked by pydantic.
+        self.model, self.device, self.dtype = choice.model, choice.device, choice.dtype
         if Path(choice.model).is_absolute():
             self.model_folders = _last(self.model_folders, choice.model)
 

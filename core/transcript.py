@@ -144,7 +144,27 @@ class Transcript:
 
 
 BUILT_IN = "built-in"
-DTYPES = ("auto", "16-bit", "8-bit", "4-bit", "float16", "bfloat16", "float32")
+
+
+class Precision(StrEnum):
+    """In which precision a model is loaded. The values stand in files and on the command line.
+
+    `AUTO` and `BITS_16` leave the dtype to the device and the model; `BITS_8` and `BITS_4` quantize
+    the matrices of the language model's layers alone.
+    """
+
+    AUTO = "auto"
+    BITS_16 = "16-bit"
+    BITS_8 = "8-bit"
+    BITS_4 = "4-bit"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+    FLOAT32 = "float32"
+
+    @property
+    def weight_bits(self) -> int | None:
+        """Bits per weight of quantized matrices; None where they are not quantized."""
+        return {Precision.BITS_8: 8, Precision.BITS_4: 4}.get(self)
 
 
 @dataclass(frozen=True)
@@ -152,14 +172,13 @@ class ModelChoice:
     """Which model to load, and how.
 
     `model` is "built-in", a folder, or a hub id that lies in the hub cache. `device` is auto,
-    cpu, cuda or cuda:N. `dtype` is one of `DTYPES`; 8-bit and 4-bit are those of the language
-    model's matrices alone. A model that does not fit on one device may lie on all of them, and in
-    the computer's own memory, when it `may_spread`.
+    cpu, cuda or cuda:N. With `may_spread`, a model that does not fit into the memory of one device
+    is distributed over all GPUs and the computer's main memory.
     """
 
     model: str = BUILT_IN
     device: str = "auto"
-    dtype: str = "auto"
+    dtype: Precision = Precision.AUTO
     may_spread: bool = False
 
 
@@ -176,7 +195,7 @@ class EngineFacts:
     model: str
     device: str
     device_name: str
-    dtype: str
+    dtype: Precision
     memory_bytes: int
     context_length: int
     knows_only_drawings: bool = False

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from core.checkpoint.weights import Place, open_shard, reading
-from core.device.choice import is_out_of_memory, lower_precision, out_of_memory
+from core.device.choice import is_out_of_memory, lower_precision, out_of_memory, precision_of
 from core.errors import Cancelled
 from core.llava.quantized import (
     QuantizedLinear,
@@ -87,7 +87,7 @@ def load_weights(
         traceback.clear_frames(error.__traceback__)
         _release(device)
         if is_out_of_memory(error):
-            lower = lower_precision(f"{bits}-bit")
+            lower = lower_precision(precision_of(dtype, bits))
             raise out_of_memory(device, error, lower) from error
         raise
     _release(device)

@@ -15,12 +15,16 @@ import torch
 from core.device.card import card_trouble, is_cuda_available
 from core.device.memory import PRECISIONS, memory_need, precision_that_fits
 from core.errors import CheckpointError, OutOfMemory
-from core.transcript import DTYPES
+from core.transcript import Precision
 
 # Weights and, beside them, room for the cache of keys and values and for what is computed.
 _ROOM = 1.1
 
-_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+_DTYPES = {
+    Precision.FLOAT16: torch.float16,
+    Precision.BFLOAT16: torch.bfloat16,
+    Precision.FLOAT32: torch.float32,
+}
 
 
 def choose_device(name: str) -> torch.device:
@@ -63,18 +67,25 @@ def device_note(name: str) -> str | None:
     return f"{trouble} Until then the processor does the work." if trouble else None
 
 
-def weight_bits(name: str) -> int | None:
-    """8 or 4 where `name`, one of `DTYPES`, wants the matrices of layers in so few bits."""
-    return {"8-bit": 8, "4-bit": 4}.get(name)
+def precision_of(dtype: torch.dtype, weight_bits: int | None) -> Precision:
+    """Returns what `EngineFacts` names: the bits of quantized matrices, else the dtype."""
+    return Precision(f"{weight_bits}-bit" if weight_bits else str(dtype).removeprefix("torch."))
 
 
-def lower_precision(precision: str) -> str | None:
+def lower_precision(precision: Precision) -> Precision | None:
     """Returns the next of `PRECISIONS` below a precision or dtype, None below the last."""
-    return {"8-bit": "4-bit", "4-bit": None}.get(precision, "8-bit")
+    match precision:
+        case Precision.BITS_4:
+            return None
+        case Precision.BITS_8:
+            return Precision.BITS_4
+    return Precision.BITS_8
 
 
-def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtype:
-    """What a model of so many parameters computes in, for one of `DTYPES`.
+def choose_dtype(precision: Precision, device: torch.device, parameters: int) -> torch.dtype:
+    """Returns the dtype in which a model of `parameters` parameters computes on `device`.
+
+    Raises CheckpointError for a precision that the device does not compute in.
 
     By itself on CUDA it is float16, as LLaVA-1.5 was published. On a processor, bfloat16 where it
     multiplies matrices of bfloat16 itself (AMX), else float32, unless only bfloat16 fits. The
@@ -82,20 +93,20 @@ def choose_dtype(name: str, device: torch.device, parameters: int) -> torch.dtyp
     2048 × 2048 matrix on one core of a Xeon: 625 rows take 32 ms in float32, 5 ms in bfloat16
     with AMX and 54 to 151 ms without; one row takes 0.6 ms in float32, 0.3 to 0.6 ms in bfloat16.
     """
-    if name not in DTYPES:
-        raise CheckpointError(f"“{name}” is no precision. Choose {', '.join(DTYPES)}.")
-    if name == "16-bit":
+    if precision not in list(Precision):
+        raise CheckpointError(f"“{precision}” is no precision. Choose {', '.join(Precision)}.")
+    if precision == Precision.BITS_16:
         return torch.float16 if device.type == "cuda" else torch.bfloat16
-    if name in _DTYPES:
-        if name == "float16" and device.type == "cpu":
+    if precision in _DTYPES:
+        if precision == Precision.FLOAT16 and device.type == "cpu":
             raise CheckpointError(
                 "float16 is unusably slow on a processor. Choose bfloat16 or float32."
             )
-        return _DTYPES[name]
+        return _DTYPES[precision]
     if device.type == "cuda":
         return torch.float16
     free = free_memory(device)
-    fits = free is None or free >= parameters * (weight_bits(name) or 32) / 8 * _ROOM
+    fits = free is None or free >= parameters * (precision.weight_bits or 32) / 8 * _ROOM
     return torch.float32 if fits and not _multiplies_bfloat16() else torch.bfloat16
 
 
@@ -115,11 +126,11 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def require_fit(
-    settings: Mapping[str, Any], precision: str, device: torch.device, parameters: int
+    settings: Mapping[str, Any], precision: Precision, device: torch.device, parameters: int
 ) -> None:
     """Raises OutOfMemory when a model of these settings has no room on `device` with an answer.
 
-    The error names the precision that would have, of `core.device.memory.PRECISIONS`.
+    The error names the one of `core.device.memory.PRECISIONS` in which it would fit, if any.
     """
     free = free_memory(device)
     how: dict[str, Any] = {"device": device.type, "parameters": parameters}
@@ -165,7 +176,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def out_of_memory(
-    device: torch.device, failure: BaseException | None = None, lower: str | None = None
+    device: torch.device, failure: BaseException | None = None, lower: Precision | None = None
 ) -> OutOfMemory:
     """What to say when memory is used up; `failure` tells how much was wanted.
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import CheckpointError
+from core.transcript import Precision
 
-PRECISIONS = ("16-bit", "8-bit", "4-bit")
-"""From the one that takes the most to the one that takes the least; float32 is beside them."""
+PRECISIONS = (Precision.BITS_16, Precision.BITS_8, Precision.BITS_4)
+"""The precisions offered for a model, from the one that needs most memory to the least."""
 
-_SAME_AS_16_BIT = ("float16", "bfloat16", "auto")
 LENGTH_STEP = 192
 """The cache of keys and values grows in steps of so many positions."""
 
@@ -45,7 +45,7 @@ class MemoryNeed:
 
 def memory_need(
     config: Mapping[str, Any],
-    precision: str,
+    precision: Precision,
     *,
     slots: int = 1,
     length: int | None = None,
@@ -55,15 +55,14 @@ def memory_need(
 ) -> MemoryNeed:
     """What a model of these settings (`config.json`) takes at most while it answers.
 
-    `precision` is one of `PRECISIONS`, float32, float16, bfloat16 or auto; `length` how many
-    positions prompt and answer have together, None for what a question and an answer of 512
-    tokens take. `tower` is the vision tower's own config.json, where it has one. `parameters` is
-    how many the whole model has, where that is known better than the settings tell it. Raises
-    CheckpointError for settings that no model can have, and ValueError for another precision.
+    `length` is how many positions prompt and answer have together, None for what a question and an
+    answer of 512 tokens take. `tower` is the vision tower's own config.json, where it has one.
+    `parameters` is how many the whole model has, where that is known better than from the settings.
+    Raises CheckpointError for settings that no model can have.
     """
     model = _Shape.of(config, tower)
     length = _rounded(length or model.usual_length)
-    itemsize = 4 if precision == "float32" else 2
+    itemsize = 4 if precision is Precision.FLOAT32 else 2
     matrices, head, other = model.matrices, model.head, model.embedding + model.other
     if parameters is not None:
         # What the settings leave open belongs to what is never quantised.
@@ -83,9 +82,9 @@ def precision_that_fits(
     config: Mapping[str, Any],
     free: int,
     *,
-    precisions: Sequence[str] = PRECISIONS,
+    precisions: Sequence[Precision] = PRECISIONS,
     **how: Any,
-) -> str | None:
+) -> Precision | None:
     """The first of `precisions` whose need is within `free` bytes; None when none is.
 
     `how` is passed on to `memory_need`.
@@ -287,30 +286,32 @@ def _whole(name: str, value: Any, most: int | None) -> int:
 _GROUP = 64
 
 
-def _matrices(precision: str, count: int, rows: int) -> int:
+def _matrices(precision: Precision, count: int, rows: int) -> int:
     """Bytes of the layers' matrices."""
     match precision:
-        case "float32":
+        case Precision.FLOAT32:
             return 4 * count
-        case "8-bit":
+        case Precision.BITS_8:
             return count + 4 * rows
-        case "4-bit":
+        case Precision.BITS_4:
             return count // 2 + 2 * (count // _GROUP)
-        case _ if precision in ("16-bit", *_SAME_AS_16_BIT):
-            return 2 * count
-    raise ValueError(f"no precision: {precision}")
+    return 2 * count
 
 
-def _head(precision: str, count: int, vocabulary: int) -> int:
+def _head(precision: Precision, count: int, vocabulary: int) -> int:
     """Bytes of the head, which stays at 8 bits where the layers have 4."""
-    return _matrices("8-bit" if precision == "4-bit" else precision, count, vocabulary)
+    return _matrices(
+        Precision.BITS_8 if precision is Precision.BITS_4 else precision, count, vocabulary
+    )
 
 
-def _activations(model: _Shape, precision: str, slots: int, length: int, itemsize: int) -> int:
+def _activations(
+    model: _Shape, precision: Precision, slots: int, length: int, itemsize: int
+) -> int:
     """Bytes that come and go: a prompt's pass through one layer, and the logits of all slots."""
     prompt = length * (8 * model.hidden + 4 * model.inner) * itemsize
     logits = 3 * slots * model.vocabulary * 4
-    unpacked = _UNPACKED if precision in ("8-bit", "4-bit") else 0
+    unpacked = _UNPACKED if precision.weight_bits else 0
     return prompt + logits + unpacked
 
 

@@ -16,7 +16,7 @@ from transformers import StoppingCriteria, TextIteratorStreamer
 
 from core.device.choice import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import AppError, EngineError
-from core.transcript import Request, Sampling
+from core.transcript import Precision, Request, Sampling
 
 # How often an answer among many is told on, and how long the loop has in between.
 _SAID_SECONDS = 0.1
@@ -196,7 +196,7 @@ class Voice:
             self._voices.failure = failure
 
 
-def failed(failure: BaseException, device: torch.device, dtype: str) -> AppError:
+def failed(failure: BaseException, device: torch.device, dtype: Precision) -> AppError:
     """What to say of a failure of the model on `device`, whose memory is given back.
 
     `dtype` is the one that the engine's facts tell.

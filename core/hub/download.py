@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from core.errors import Cancelled, HubError
+from core.errors import Cancelled, HubError, HubNeed
 from core.formatting import format_bytes
 from core.hub.listing import (
     is_settings,
@@ -155,14 +155,15 @@ def _require_askable(hub: Hub, hub_id: str) -> None:
         raise HubError(
             "Onlooker is set to work offline, so nothing is downloaded. Allow the network first "
             "(Work offline, or HF_HUB_OFFLINE).",
-            "online",
+            HubNeed.ONLINE,
         )
     if not all(urlsplit(hub.endpoint)[:2]):
         raise HubError(f"HF_ENDPOINT is “{hub.endpoint}”, which is no address. Correct it.")
     if not re.fullmatch(r"[!-~]*", hub.token):
         # Sent as it is, the library would quote it in its complaint.
         raise HubError(
-            "The access token holds blanks or letters that no token has. Enter it again.", "token"
+            "The access token holds blanks or letters that no token has. Enter it again.",
+            HubNeed.TOKEN,
         )
 
 
@@ -179,7 +180,7 @@ def known(
     try:
         return ask(hub)
     except HubError as error:
-        token = read_token(stop) if error.need in ("token", "licence") else ""
+        token = read_token(stop) if error.need in (HubNeed.TOKEN, HubNeed.LICENCE) else ""
         if token in ("", hub.token):
             raise
     return ask(replace(hub, token=token))
@@ -273,7 +274,7 @@ class _Download:
                 config = await self._settings_of(record)
             except HubError as error:
                 # Its name and size are told to everybody, of a gated model too.
-                if error.need not in ("token", "licence"):
+                if error.need not in (HubNeed.TOKEN, HubNeed.LICENCE):
                     raise
             if tower := tower_of(config):
                 size += (await self._list(tower))[0].size
@@ -341,7 +342,7 @@ class _Download:
                 f"This model needs {format_bytes(needed)} more on the disk, and "
                 f"{format_bytes(_SPARE_BYTES)} to spare; {format_bytes(free)} are free. Free "
                 "some space, or choose another folder for downloads.",
-                "space",
+                HubNeed.SPACE,
             )
 
     # What is there
@@ -503,23 +504,24 @@ class _Download:
         if isinstance(error, _Busy) and error.status == 429:
             minutes = f"{max(1, round((asked or 60) / 60))} min"
             return HubError(
-                f"{host} has been asked too often from here. Try again in {minutes}.", "network"
+                f"{host} has been asked too often from here. Try again in {minutes}.",
+                HubNeed.NETWORK,
             )
         if isinstance(error, _Busy) and error.status != 200:
             return HubError(
-                f"{host} cannot answer now (HTTP {error.status}). Try again later.", "network"
+                f"{host} cannot answer now (HTTP {error.status}). Try again later.", HubNeed.NETWORK
             )
         if self._done:
             return HubError(
                 f"The connection to {host} was lost. Check the network, then go on; what has come "
                 "is kept.",
-                "network",
+                HubNeed.NETWORK,
             )
         reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).strip(" .") or type(error).__name__
         return HubError(
             f"{host} cannot be reached ({reason}). Check the network and the proxy, then try "
             "again.",
-            "network",
+            HubNeed.NETWORK,
         )
 
     @asynccontextmanager
@@ -552,20 +554,22 @@ class _Download:
                 return HubError(
                     f"“{hub_id}” is given only to those who accepted its licence. Accept it at "
                     f"{page}, then try again.",
-                    "licence",
+                    HubNeed.LICENCE,
                 )
             return HubError(
                 f"“{hub_id}” is given only to those who accepted its licence. Accept it at "
                 f"{page}, then enter your access token.",
-                "token",
+                HubNeed.TOKEN,
             )
         if status == 401 and self._hub.token and code != "RepoNotFound":
-            return HubError("The hub does not accept the access token. Enter another one.", "token")
+            return HubError(
+                "The hub does not accept the access token. Enter another one.", HubNeed.TOKEN
+            )
         if status == 401 or (status == 404 and code in (None, "RepoNotFound")):
             return HubError(
                 f"The hub has no model “{hub_id}”, or it is a private one. Check the name, or "
                 "enter an access token that may read it.",
-                "token",
+                HubNeed.TOKEN,
             )
         if status == 404:
             return HubError(f"“{hub_id}” has changed at the hub while it was read. Try again.")
@@ -604,7 +608,7 @@ def _explained(error: OSError, hub_id: str) -> HubError:
         return HubError(
             f"The disk is full, and “{hub_id}” is not here yet. Free some space, then go on; "
             "what has come is kept.",
-            "space",
+            HubNeed.SPACE,
         )
     reason = error.strerror or str(error)
     return HubError(
@@ -624,7 +628,7 @@ def _session() -> Any:
         raise HubError(
             "The proxy that this system names (HTTPS_PROXY, ALL_PROXY) cannot be used. Correct it; "
             "it begins with http://.",
-            "network",
+            HubNeed.NETWORK,
         ) from error
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from core.errors import Cancelled, HubError
+from core.errors import Cancelled, HubError, HubNeed
 from core.formatting import format_bytes
 from core.hub.download import Progress, checksum_of
 from core.hub.library import LocalModel, Where, file_names
@@ -99,7 +99,7 @@ def move_model(
         raise HubError(
             f"“{model.name}” needs {format_bytes(total)} in {parent}, where "
             f"{format_bytes(free_bytes(parent))} are free. Choose another folder.",
-            "space",
+            HubNeed.SPACE,
         )
     told = _Counter(f"Moving {model.name}", total, on_progress, stop)
     try:

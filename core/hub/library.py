@@ -25,7 +25,7 @@ from core.hub.place import (
     Record,
     is_hub_id,
 )
-from core.transcript import BUILT_IN
+from core.transcript import BUILT_IN, Precision
 
 _MOST_FOLDERS = 5000
 
@@ -101,7 +101,7 @@ class Entry:
     licence: str = ""
     is_gated: bool = False
     local: LocalModel | None = None
-    needs: Mapping[str, int] = field(default_factory=dict, compare=False)
+    needs: Mapping[Precision, int] = field(default_factory=dict, compare=False)
 
 
 def shelf(models: Iterable[LocalModel], device: str, found: Iterable[Found] = ()) -> list[Entry]:
@@ -163,7 +163,7 @@ def memory_needs(
     device: str,
     tower: Mapping[str, Any] | None = None,
     parameters: int | None = None,
-) -> dict[str, int]:
+) -> dict[Precision, int]:
     """Bytes of memory in each of 16, 8 and 4 bits; {} where the settings do not tell."""
     if not config:
         return {}
@@ -187,7 +187,7 @@ class Room:
     name: str
     free: int | None
 
-    def best(self, needs: Mapping[str, int]) -> str | None:
+    def best(self, needs: Mapping[Precision, int]) -> Precision | None:
         """The finest precision that fits; None if none does."""
         if self.free is None:
             return next(iter(needs), None)

@@ -25,14 +25,20 @@ from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForCon
 
 from core.checkpoint.folder import built_in_model
 from core.checkpoint.loading import furnish, make_room
-from core.device.choice import choose_device, choose_dtype, device_name, require_memory, weight_bits
+from core.device.choice import (
+    choose_device,
+    choose_dtype,
+    device_name,
+    precision_of,
+    require_memory,
+)
 from core.errors import Cancelled
 from core.llava.engine import Engine
 from core.llava.prompt import Tokenizer
 from core.llava.quantized import QuantizedMatrix, quantize
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture, open_picture
-from core.transcript import Answer, EngineFacts, ModelChoice, Request, Sampling, Turn
+from core.transcript import Answer, EngineFacts, ModelChoice, Precision, Request, Sampling, Turn
 from core.version import program_version
 
 PROMPT = "Please describe this image in detail."
@@ -102,8 +108,8 @@ def measure(
     finally:
         engine.close()
     report["other_precisions"] = {}
-    if engine.facts.device.startswith("cuda") and plan.choice.dtype == "auto":
-        for precision in ("8-bit", "4-bit"):
+    if engine.facts.device.startswith("cuda") and plan.choice.dtype is Precision.AUTO:
+        for precision in (Precision.BITS_8, Precision.BITS_4):
             choice = replace(plan.choice, dtype=precision)
             report["other_precisions"][precision] = _alone(
                 replace(plan, choice=choice, slots=(1, 8)), on_progress, stop
@@ -418,7 +424,7 @@ def _random_engine(plan: Plan, sizes: Sizes) -> Engine:
     with torch.device("meta"):
         model: Any = LlavaForConditionalGeneration(_config(sizes))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    device, bits = choose_device(plan.choice.device), weight_bits(plan.choice.dtype)
+    device, bits = choose_device(plan.choice.device), plan.choice.dtype.weight_bits
     dtype = choose_dtype(plan.choice.dtype, device, parameters)
     require_memory(parameters * (bits or 8 * dtype.itemsize) // 8, device)
     room = make_room(model, device, dtype, bits)
@@ -437,7 +443,7 @@ def _random_engine(plan: Plan, sizes: Sizes) -> Engine:
         model=f"Random weights in the sizes of {plan.random_weights}",
         device=str(device),
         device_name=device_name(device),
-        dtype=f"{bits}-bit" if bits else str(dtype).removeprefix("torch."),
+        dtype=precision_of(dtype, bits),
         memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
         context_length=4096,
     )

@@ -22,7 +22,7 @@ from core.llava.trace import as_json
 from core.picture import Picture, find_pictures, open_picture
 from core.terminal import batch as batch_terminal
 from core.terminal import models as models_terminal
-from core.transcript import BUILT_IN, DTYPES, Answer, ModelChoice, Request, Sampling, Turn
+from core.transcript import BUILT_IN, Answer, ModelChoice, Precision, Request, Sampling, Turn
 
 if TYPE_CHECKING:
     from core.llava.engine import Engine
@@ -148,7 +148,12 @@ def _add_model(add: Callable[..., Any]) -> None:
         help="the built-in model, a folder with LLaVA-1.5, or its name in the Hugging Face cache",
     )
     add("--device", default="auto", type=_device, metavar="auto|cpu|cuda[:N]")
-    add("--dtype", default="auto", choices=DTYPES, help="8-bit and 4-bit take less memory")
+    add(
+        "--dtype",
+        default="auto",
+        choices=[precision.value for precision in Precision],
+        help="8-bit and 4-bit take less memory",
+    )
 
 
 def _device(text: str) -> str:
@@ -210,7 +215,7 @@ def _stop_on_interrupt() -> Iterator[threading.Event]:
 
 
 def _bench(options: argparse.Namespace, stop: threading.Event) -> int:
-    choice = ModelChoice(options.model, options.device, options.dtype)
+    choice = ModelChoice(options.model, options.device, Precision(options.dtype))
     try:
         with _torch_wanted():
             from core.terminal.bench import Plan, measure, table
@@ -293,7 +298,7 @@ class _Captions:
             from core.open_engine import open_engine
 
         options = self._options
-        choice = ModelChoice(options.model, options.device, options.dtype)
+        choice = ModelChoice(options.model, options.device, Precision(options.dtype))
         engine = open_engine(choice, _show_progress, self._stop)
         for note in engine.facts.notes:
             _say(note)

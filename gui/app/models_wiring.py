@@ -11,13 +11,11 @@ from PySide6.QtGui import QDesktopServices
 
 from core.errors import CheckpointError
 from core.hub import Hub
-from core.transcript import Failed, Loading, ModelChoice, ModelState, Ready
+from core.transcript import Failed, Loading, ModelChoice, ModelState, Precision, Ready
 from gui.models.dialog import ModelsDialog
 from gui.session.model_library import Doing, Job, ModelLibrary
 from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow
-
-_FEW_BITS = ("8-bit", "4-bit")
 
 
 class ModelsWiring(QObject):
@@ -121,14 +119,14 @@ class ModelsWiring(QObject):
     def _on_noticed(self, text: str) -> None:
         (self._dialog or self._window).show_notice(text)
 
-    @Slot(str, str)
-    def _on_load_asked(self, key: str, precision: str) -> None:
+    @Slot(str, object)
+    def _on_load_asked(self, key: str, precision: Precision | None) -> None:
         before = self._choice()
         dtype = before.dtype
-        if precision in _FEW_BITS:
+        if precision and precision.weight_bits:
             dtype = precision
-        elif dtype in _FEW_BITS:
-            dtype = "auto"
+        elif dtype.weight_bits:
+            dtype = Precision.AUTO
         self._begin(self._load(replace(before, model=key, dtype=dtype)))
 
     @Slot()

@@ -23,10 +23,10 @@ from PySide6.QtWidgets import (
 )
 
 from core.device.memory import PRECISIONS
-from core.errors import AppError, HubError, OutOfMemory
+from core.errors import AppError, HubError, HubNeed, OutOfMemory
 from core.formatting import format_bytes, format_duration, format_rate
 from core.hub import Entry, Progress, Room, Where
-from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Ready
+from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Precision, Ready
 from gui.models.model_list import WORDS, spelled
 from gui.session.model_library import Doing, Job, Options
 from gui.widgets.elided_label import ElidedLabel
@@ -36,10 +36,10 @@ from gui.widgets.theme import Theme
 _STEPS = 1000
 # What helps against an error, by what the hub says is missing.
 _HELP = {
-    "token": "Enter access token…",
-    "licence": "Open its page",
-    "space": "Download into another folder…",
-    "online": "Allow the network",
+    HubNeed.TOKEN: "Enter access token…",
+    HubNeed.LICENCE: "Open its page",
+    HubNeed.SPACE: "Download into another folder…",
+    HubNeed.ONLINE: "Allow the network",
 }
 
 
@@ -54,7 +54,7 @@ class ModelDetails(QFrame):
     get_asked = Signal(str)
     paused = Signal(str)
     cancelled = Signal(str)
-    load_asked = Signal(str, str)
+    load_asked = Signal(str, object)
     unload_asked = Signal()
     check_asked = Signal(str)
     move_asked = Signal(str)
@@ -76,7 +76,7 @@ class ModelDetails(QFrame):
         self._state: ModelState = Absent()
         self._loaded = ""
         self._options = Options(None, False)
-        self._chosen: dict[str, str] = {}
+        self._chosen: dict[str, Precision] = {}
         self._primary = self._second = self._help = ""
         self._build()
         self._build_more()
@@ -300,7 +300,7 @@ class ModelDetails(QFrame):
             _restyle(self.fit_labels[number])
         self.precisions.button(PRECISIONS.index(self._precision(entry))).setChecked(True)
 
-    def _precision(self, entry: Entry) -> str:
+    def _precision(self, entry: Entry) -> Precision:
         """What the person chose for this model, else what it is loaded in or the finest that
         fits."""
         if entry.key == self.ready_key and entry.key not in self._chosen:
@@ -337,8 +337,8 @@ class ModelDetails(QFrame):
             pass
         elif self._job and self._job.error:
             error = str(self._job.error)
-            need = self._job.error.need if isinstance(self._job.error, HubError) else ""
-            help_ = _HELP.get(need, "")
+            need = self._job.error.need if isinstance(self._job.error, HubError) else None
+            help_ = _HELP.get(need, "") if need else ""
         elif entry.local and entry.local.problem:
             error = entry.local.problem
             if (lacks := self._part(entry)) and not self._options.is_offline:
@@ -348,7 +348,7 @@ class ModelDetails(QFrame):
             error = str(failure) if isinstance(failure, AppError) else ""
             lower = failure.precision if isinstance(failure, OutOfMemory) else None
             if lower and lower != self._precision(entry):
-                help_ = f"Load in {spelled(lower)}"
+                help_ = f"Load in {spelled(Precision(lower))}"
         self._help = help_
         self.error_label.setText(breakable(error))
         self.error_frame.setVisible(bool(error))
@@ -412,8 +412,8 @@ class ModelDetails(QFrame):
         """Whether another precision than the loaded one was chosen meanwhile."""
         return self._precision(entry) == self._loaded_precision()
 
-    def _loaded_precision(self) -> str:
-        loaded = self._state.facts.dtype if isinstance(self._state, Ready) else ""
+    def _loaded_precision(self) -> Precision:
+        loaded = self._state.facts.dtype if isinstance(self._state, Ready) else PRECISIONS[0]
         return loaded if loaded in PRECISIONS else PRECISIONS[0]
 
     def _show_more(self, entry: Entry) -> None:
@@ -449,7 +449,7 @@ class ModelDetails(QFrame):
             case "Unload" | "Cancel loading":
                 self.unload_asked.emit()
             case _:
-                self.load_asked.emit(entry.key, self._precision(entry) if entry.needs else "")
+                self.load_asked.emit(entry.key, self._precision(entry) if entry.needs else None)
 
     @Slot()
     def _on_second(self) -> None:
@@ -463,22 +463,22 @@ class ModelDetails(QFrame):
         entry, error = self._entry, self._job.error if self._job else None
         if entry is None:
             return
-        match error.need if isinstance(error, HubError) else "":
-            case "token":
+        match error.need if isinstance(error, HubError) else None:
+            case HubNeed.TOKEN:
                 self.token_asked.emit()
-            case "licence":
+            case HubNeed.LICENCE:
                 self.page_opened.emit(entry.hub_id)
-            case "space":
+            case HubNeed.SPACE:
                 self.downloads_asked.emit()
-            case "online":
+            case HubNeed.ONLINE:
                 self.online_asked.emit()
             case _ if self._part(entry):
                 self.get_asked.emit(self._part(entry))
             case _:
                 failure = self._state.error if isinstance(self._state, Failed) else None
                 if isinstance(failure, OutOfMemory) and failure.precision:
-                    self._chosen[entry.key] = failure.precision
-                    self.load_asked.emit(entry.key, failure.precision)
+                    self._chosen[entry.key] = Precision(failure.precision)
+                    self.load_asked.emit(entry.key, self._chosen[entry.key])
 
     @Slot(int)
     def _on_precision_chosen(self, number: int) -> None:

@@ -51,8 +51,8 @@ class ModelsDialog(QDialog):
     get_asked = Signal(str)
     paused = Signal(str)
     cancelled = Signal(str)
-    load_asked = Signal(str, str)
-    """The key, and one of `core.device.memory.PRECISIONS`, "" for the one that was chosen."""
+    load_asked = Signal(str, object)
+    """The key, and the `Precision` to load it in, None where there is no choice."""
     unload_asked = Signal()
     check_asked = Signal(str)
     move_asked = Signal(str, Path)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 
 from core.formatting import format_bytes
 from core.hub import Entry, Room, hub_id_in
+from core.transcript import Precision
 from gui.session.model_library import Doing, Job
 from gui.widgets.theme import Theme
 
@@ -203,7 +204,7 @@ def fit(entry: Entry, room: Room | None) -> str:
     return f"fits in {spelled(best)}" if best else "too large"
 
 
-def spelled(precision: str) -> str:
+def spelled(precision: Precision) -> str:
     """16-bit becomes 16 bits."""
     return precision.replace("-bit", " bits")
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from core.errors import AppError, Cancelled, HubError
+from core.errors import AppError, Cancelled, HubError, HubNeed
 from core.hub import (
     AccessToken,
     Entry,
@@ -194,7 +194,7 @@ class ModelLibrary(QObject):
     def _lacked_space(self, hub_id: str) -> bool:
         work = self._works.get(hub_id)
         error = work.job.error if work else None
-        return isinstance(error, HubError) and error.need == "space"
+        return isinstance(error, HubError) and error.need is HubNeed.SPACE
 
     def pause(self, key: str) -> None:
         """End the work on a model; a download goes on from there with `get`."""

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from core.device.memory import Card
 from core.settings import Settings
+from core.transcript import Precision
 
 _CONTROL_SIZE = (184, 30)
 _LIST_MARGIN = 24
@@ -36,14 +37,9 @@ _DEVICES = (
     ("cpu", "Processor (CPU)"),
     ("cuda", "Graphics card (CUDA)"),
 )
-_DTYPES = (
-    ("auto", "Automatic"),
-    ("16-bit", "16-bit"),
-    ("8-bit", "8-bit"),
-    ("4-bit", "4-bit"),
-    ("float16", "float16"),
-    ("bfloat16", "bfloat16"),
-    ("float32", "float32"),
+_DTYPES = tuple(
+    (precision, "Automatic" if precision is Precision.AUTO else precision.value)
+    for precision in Precision
 )
 _SPREAD = ((False, "Say so"), (True, "Spread it"))
 _UPDATES = ((False, "When I ask"), (True, "At each start"))

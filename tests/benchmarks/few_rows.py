@@ -19,7 +19,7 @@ from torch.nn import functional
 from core.llava.cuda_graphs import try_capture
 from core.llava.linear import Dequantizer, Matrix
 from core.terminal import bench
-from core.transcript import ModelChoice
+from core.transcript import ModelChoice, Precision
 
 ROWS = (1, 2, 4, 8, 16, 20, 32, 64)
 SHAPES = ((256, 768), (256, 256), (256, 1376), (688, 256), (256, 4064), (4096, 4096))
@@ -65,7 +65,7 @@ def on_processor() -> None:
 
 @torch.inference_mode()
 def on_card(precision: str) -> None:
-    plan = bench.Plan(ModelChoice("built-in", "cuda", precision), "llava-1.5-7b")
+    plan = bench.Plan(ModelChoice("built-in", "cuda", Precision(precision)), "llava-1.5-7b")
     engine = bench._random_engine(plan, bench.SIZES["llava-1.5-7b"])
     assert engine._loop is not None
     forward = engine._loop.forward

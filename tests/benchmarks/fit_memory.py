@@ -27,7 +27,7 @@ from core.device.memory import memory_need
 from core.llava.engine import Engine
 from core.picture import Picture
 from core.terminal.bench import SIZES, Plan, _random_engine
-from core.transcript import ModelChoice, Request, Sampling, Turn
+from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
 
 NEW_TOKENS = 64
 # About as many tokens as the real tokenizer makes of a longer question.
@@ -62,13 +62,14 @@ def measured(dtype: str, slots: int) -> dict[str, Any]:
     free_before = torch.cuda.mem_get_info()[0]
     torch.cuda.reset_peak_memory_stats()
     engine = _random_engine(
-        Plan(ModelChoice(device="cuda", dtype=dtype), "llava-1.5-7b"), SIZES["llava-1.5-7b"]
+        Plan(ModelChoice(device="cuda", dtype=Precision(dtype)), "llava-1.5-7b"),
+        SIZES["llava-1.5-7b"],
     )
     least_free = LeastFree()
     with least_free:
         tokens = answer_many(engine, slots)
     engine.close()
-    need = memory_need(config(), dtype, slots=slots, length=tokens + 1, device="cuda")
+    need = memory_need(config(), Precision(dtype), slots=slots, length=tokens + 1, device="cuda")
     taken = free_before - least_free.value
     return {
         "dtype": dtype,

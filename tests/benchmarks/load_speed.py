@@ -31,7 +31,7 @@ from core.device.choice import choose_device, device_name
 from core.llava.prompt import Tokenizer
 from core.open_engine import open_engine
 from core.terminal.bench import SIZES, Sizes, _config
-from core.transcript import ModelChoice
+from core.transcript import ModelChoice, Precision
 
 SHARDS = 3
 CHUNK = 64 << 20
@@ -162,7 +162,9 @@ def engine_figures(folder: Path, device: str, dtype: str) -> dict[str, Any]:
     started = time.perf_counter()
     # The stage "Loading the weights" is first reported when some of it is done, hence the one
     # before.
-    engine = open_engine(ModelChoice(str(folder), device, dtype), on_progress, threading.Event())
+    engine = open_engine(
+        ModelChoice(str(folder), device, Precision(dtype)), on_progress, threading.Event()
+    )
     ready = time.perf_counter()
     figures = {
         "ready_seconds": ready - started,

@@ -27,7 +27,8 @@ from PIL import Image
 from torch import Tensor
 
 from core.checkpoint.loading import furnish, make_room
-from core.device.choice import choose_device, choose_dtype, device_name, weight_bits
+from core.device.choice import choose_device, choose_dtype, device_name
+from core.device.memory import PRECISIONS
 from core.llava.engine import Engine
 from core.llava.forward import forward_pass
 from core.llava.passes import Prompt
@@ -36,7 +37,7 @@ from core.llava.quantized import QuantizedMatrix, quantize
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture
 from core.terminal.bench import SIZES, _config, _fill_randomly
-from core.transcript import ModelChoice, Request, Sampling, Turn
+from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "packaging" / "train_built_in_model"
@@ -89,7 +90,9 @@ def table_report(options: argparse.Namespace) -> dict[str, Any]:
     said: dict[str, list[str]] = {precision: [] for precision in precisions}
     engines = {
         precision: open_engine(
-            ModelChoice("built-in", str(device), precision), lambda *_: None, threading.Event()
+            ModelChoice("built-in", str(device), Precision(precision)),
+            lambda *_: None,
+            threading.Event(),
         )
         for precision in precisions
     }
@@ -183,7 +186,7 @@ def quality_table(report: dict[str, Any]) -> str:
 def logits_report(sizes: str, device: torch.device) -> dict[str, Any]:
     torch.manual_seed(0)
     torch.backends.cudnn.allow_tf32 = False
-    dtype = choose_dtype("16-bit", device, 0)
+    dtype = choose_dtype(Precision.BITS_16, device, 0)
     config: Any = _config(SIZES[sizes])
     whole = _model(config, device, dtype)
     source = whole.state_dict()
@@ -198,8 +201,8 @@ def logits_report(sizes: str, device: torch.device) -> dict[str, Any]:
     wanted = _theirs(reference, pixels, ids)
     del reference
     rows = []
-    for precision in ("16-bit", "8-bit", "4-bit"):
-        bits = weight_bits(precision)
+    for precision in PRECISIONS:
+        bits = precision.weight_bits
         model = _model(config, device, dtype, bits, source) if bits else whole
         rows.append(
             {"precision": precision}

@@ -17,7 +17,7 @@ from PIL import Image
 
 from core.open_engine import open_engine
 from core.picture import Picture, open_picture
-from core.transcript import ModelChoice, Request, Sampling, Turn
+from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
 
 SAMPLES = Path(__file__).parents[2] / "resources" / "samples"
 PROMPTS = ("Please describe this image in detail.", "Give a short caption for this image.")
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--new-tokens", type=int, default=64)
     options = parser.parse_args()
     stop = threading.Event()
-    choice = ModelChoice("built-in", options.device, "float32")
+    choice = ModelChoice("built-in", options.device, Precision.FLOAT32)
     engine = open_engine(choice, lambda *_: None, stop)
     plain = engine.by_generate()
     requests = [

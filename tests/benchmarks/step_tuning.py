@@ -16,10 +16,10 @@ from core.llava import kernels
 from core.llava.forward import ForwardPass
 from core.llava.passes import Prompt
 from core.terminal import bench
-from core.transcript import ModelChoice
+from core.transcript import ModelChoice, Precision
 
 WORK = [(1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (2, 8), (4, 1), (4, 2), (4, 4)]
-DTYPES = {16: "float16", 8: "8-bit", 4: "4-bit"}
+DTYPES = {16: Precision.FLOAT16, 8: Precision.BITS_8, 4: Precision.BITS_4}
 STEPS = 10
 
 

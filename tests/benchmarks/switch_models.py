@@ -25,7 +25,7 @@ from PIL import Image
 from core.checkpoint.folder import built_in_model
 from core.open_engine import open_engine
 from core.picture import Picture
-from core.transcript import ModelChoice, Request, Sampling, Turn
+from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.tiny_chat import write_chat_model
 from tests.support.tiny_llava import Sizes, write_original_layout
 
@@ -97,7 +97,9 @@ def switch(model: Path, dtype: str, device: str) -> int:
     """Load a model, ask it, close it; returns the peak of allocated bytes."""
     if torch.cuda.is_initialized():
         torch.cuda.reset_peak_memory_stats()
-    engine = open_engine(ModelChoice(str(model), device, dtype), lambda *_: None, threading.Event())
+    engine = open_engine(
+        ModelChoice(str(model), device, Precision(dtype)), lambda *_: None, threading.Event()
+    )
     picture = Picture(None, Image.radial_gradient("L").convert("RGB"))
     sampling = Sampling(max_new_tokens=16)
     engine.answer(Request(picture, (Turn("What?"),), sampling), lambda _: None, threading.Event())

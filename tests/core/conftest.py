@@ -5,7 +5,7 @@ from PIL import Image
 
 from core.open_engine import open_engine
 from core.picture import Picture
-from core.transcript import ModelChoice
+from core.transcript import ModelChoice, Precision
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +13,7 @@ def opened():
     """Load a folder as float32 on the processor."""
 
     def load(folder, dtype="float32", on_progress=lambda fraction, stage: None, stop=None):
-        choice = ModelChoice(str(folder), device="cpu", dtype=dtype)
+        choice = ModelChoice(str(folder), device="cpu", dtype=Precision(dtype))
         return open_engine(choice, on_progress, stop or threading.Event())
 
     return load

@@ -19,7 +19,7 @@ from core.llava.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_
 from core.open_engine import open_engine
 from core.picture import open_picture
 from core.picture.pixel_values import pixel_values
-from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
+from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "resources" / "samples"
@@ -34,7 +34,7 @@ PRESETS = {
 @pytest.fixture(scope="module")
 def engine():
     opened = open_engine(
-        ModelChoice("built-in", device="cpu", dtype="float32"),
+        ModelChoice("built-in", device="cpu", dtype=Precision.FLOAT32),
         lambda fraction, stage: None,
         threading.Event(),
     )

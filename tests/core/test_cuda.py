@@ -30,14 +30,14 @@ from PIL import Image
 from core import open_engine as checkpoint_module
 from core.batch import Batch, BatchOptions, Control
 from core.device import choice as device_module
-from core.device.memory import memory_need
+from core.device.memory import PRECISIONS, memory_need
 from core.errors import OutOfMemory
 from core.llava.engine import Engine
 from core.llava.quantized import QuantizedLinear
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.terminal import main as terminal
-from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
+from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.loading_peak import measure
 from tests.support.tiny_chat import FAMILIES, write_chat_model
 from tests.support.tiny_llava import (
@@ -66,7 +66,9 @@ PICTURE = Picture(None, Image.radial_gradient("L").resize((100, 70)).convert("RG
 
 
 def load(folder: Path, device: str = "cuda", dtype: str = "auto") -> Engine:
-    return open_engine(ModelChoice(str(folder), device, dtype), lambda *_: None, threading.Event())
+    return open_engine(
+        ModelChoice(str(folder), device, Precision(dtype)), lambda *_: None, threading.Event()
+    )
 
 
 def ask(engine: Engine, sampling: Sampling, stop_after: int = 0):
@@ -309,7 +311,7 @@ def test_model_that_does_not_fit_names_the_precision_that_does(tmp_path):
     folder = write_original_layout(tmp_path / "model", random_weights(sizes), sizes)
     settings = json.loads((folder / "config.json").read_text())
     tower = json.loads((folder / "clip" / "config.json").read_text())
-    needs = [memory_need(settings, name, tower=tower).total for name in ("16-bit", "8-bit")]
+    needs = [memory_need(settings, name, tower=tower).total for name in PRECISIONS[:2]]
     raised = None
     with free_memory_of(sum(needs) // 2):
         try:
@@ -334,9 +336,9 @@ def test_model_spread_over_card_and_host_says_what_it_says_on_the_card(tmp_path)
     whole.close()
     settings = json.loads((folder / "config.json").read_text())
     tower = json.loads((folder / "clip" / "config.json").read_text())
-    need = memory_need(settings, "float32", tower=tower, parameters=parameters)
+    need = memory_need(settings, Precision.FLOAT32, tower=tower, parameters=parameters)
     with free_memory_of(need.total - need.weights // 2):
-        choice = ModelChoice(str(folder), "cuda", "float32", may_spread=True)
+        choice = ModelChoice(str(folder), "cuda", Precision.FLOAT32, may_spread=True)
         engine = open_engine(choice, lambda *_: None, threading.Event())
     assert "in the computer's own memory" in engine.facts.notes[-1]
     on_card = sum(tensor.nbytes for tensor in engine._model.parameters() if tensor.is_cuda)
@@ -357,12 +359,12 @@ def test_model_spread_over_two_cards_says_what_it_says_on_one(tmp_path):
     whole.close()
     settings = json.loads((folder / "config.json").read_text())
     tower = json.loads((folder / "clip" / "config.json").read_text())
-    need = memory_need(settings, "float32", tower=tower, parameters=parameters)
+    need = memory_need(settings, Precision.FLOAT32, tower=tower, parameters=parameters)
     for main in (0, 1):
         before = [torch.cuda.memory_allocated(card) for card in range(2)]
         # Either holds some three quarters of the weights.
         with free_memory_of(need.total - need.weights // 4):
-            choice = ModelChoice(str(folder), f"cuda:{main}", "float32", may_spread=True)
+            choice = ModelChoice(str(folder), f"cuda:{main}", Precision.FLOAT32, may_spread=True)
             engine = open_engine(choice, lambda *_: None, threading.Event())
         assert engine.facts.notes[-1] == "The model lies on 2 graphics cards."
         lies = dict.fromkeys(range(2), 0)
@@ -391,9 +393,9 @@ def test_other_architecture_spread_over_two_cards_says_what_it_says_on_one(tmp_p
         parameters = whole.facts.memory_bytes // 4
         whole.close()
         config = json.loads((folder / "config.json").read_text())
-        need = memory_need(config, "float32", parameters=parameters)
+        need = memory_need(config, Precision.FLOAT32, parameters=parameters)
         with free_memory_of(need.total - need.weights // 4):
-            choice = ModelChoice(str(folder), "cuda:0", "float32", may_spread=True)
+            choice = ModelChoice(str(folder), "cuda:0", Precision.FLOAT32, may_spread=True)
             engine = open_engine(choice, lambda *_: None, threading.Event())
         sys.stderr.write(f"{family}: {engine.facts.notes[-1]}\n")
         assert ask(engine, Sampling(max_new_tokens=12))[0].output_ids[:4] == wanted[:4], family

@@ -13,7 +13,7 @@ from core.checkpoint.folder import read_checkpoint
 from core.device.choice import choose_dtype
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.open_engine import open_engine
-from core.transcript import ModelChoice, Request, Sampling, Turn
+from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.loading_peak import measure
 from tests.support.tiny_llava import (
     TINY,
@@ -184,10 +184,10 @@ def test_every_precision_loads_on_the_processor(opened, tiny_original_layout):
 
 
 def test_precision_follows_the_device():
-    assert choose_dtype("auto", torch.device("cuda", 0), 10) is torch.float16
-    on_processor = choose_dtype("auto", torch.device("cpu"), 10)
+    assert choose_dtype(Precision.AUTO, torch.device("cuda", 0), 10) is torch.float16
+    on_processor = choose_dtype(Precision.AUTO, torch.device("cpu"), 10)
     assert on_processor in (torch.float32, torch.bfloat16)
-    assert choose_dtype("auto", torch.device("cpu"), 10**13) is torch.bfloat16
+    assert choose_dtype(Precision.AUTO, torch.device("cpu"), 10**13) is torch.bfloat16
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from core.settings import (
     save,
     writable_locations,
 )
-from core.transcript import ModelChoice, Sampling
+from core.transcript import ModelChoice, Precision, Sampling
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +37,7 @@ def test_first_start_has_the_defaults_and_nothing_to_say(tmp_path):
 
 def test_every_setting_survives_the_file(tmp_path):
     settings = Settings(
-        model="/models/llava", device="cuda:1", dtype="float16", temperature=0.2, top_p=0.9,
+        model="/models/llava", device="cuda:1", dtype=Precision.FLOAT16, temperature=0.2, top_p=0.9,
         top_k=0, repetition_penalty=1.1, beams=2, max_new_tokens=64, seed=None, theme="dark",
         text_percent=150, window="AdnQywAD", last_folder="/Bilder/Größe", last_prompt="Warum?",
         prompt_history=["one", "two\nlines", "☃"], model_folders=["/models/llava"],
@@ -136,9 +136,9 @@ def test_prompts_are_remembered_once_newest_last_and_not_for_ever():
 def test_chosen_model_is_known_the_next_time(tmp_path):
     settings = Settings()
     folder = str(tmp_path / "llava")
-    settings.model_choice = ModelChoice(folder, "cuda", "float16")
-    settings.model_choice = ModelChoice("built-in", "cpu", "auto")
-    assert settings.model_choice == ModelChoice("built-in", "cpu", "auto")
+    settings.model_choice = ModelChoice(folder, "cuda", Precision.FLOAT16)
+    settings.model_choice = ModelChoice("built-in", "cpu", Precision.AUTO)
+    assert settings.model_choice == ModelChoice("built-in", "cpu", Precision.AUTO)
     assert settings.model_folders == [folder]
 
 

@@ -9,7 +9,7 @@ import pytest
 from core.hub import LocalModel, Where, find_models
 from core.settings import Settings, load
 from core.store import Store
-from core.transcript import Answer, Ending, Exchange
+from core.transcript import Answer, Ending, Exchange, Precision
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -24,7 +24,7 @@ def test_all_settings_of_an_earlier_version_are_kept(samples):
     settings = load(samples)
     assert settings.notes == ()
     assert settings == Settings(
-        model="/models/llava", device="cuda:1", dtype="8-bit", temperature=0.2, top_p=0.9,
+        model="/models/llava", device="cuda:1", dtype=Precision.BITS_8, temperature=0.2, top_p=0.9,
         top_k=0, repetition_penalty=1.1, beams=2, max_new_tokens=64, seed=None, theme="dark",
         text_percent=150, window="AdnQywAD", last_folder="/Bilder/Größe", last_prompt="Warum?",
         prompt_history=["one", "two\nlines", "☃"], model_folders=["/models/llava"],

@@ -16,9 +16,9 @@ from pathlib import Path
 from core.batch import Batch, BatchOptions, Control, Existing, find_runs
 from core.errors import AppError, OutOfMemory
 from core.picture import Picture
-from core.transcript import Answer, Ending, EngineFacts, Request
+from core.transcript import Answer, Ending, EngineFacts, Precision, Request
 
-FACTS = EngineFacts("script", "cpu", "Script", "float32", 0, 4096, fingerprint="f1")
+FACTS = EngineFacts("script", "cpu", "Script", Precision.FLOAT32, 0, 4096, fingerprint="f1")
 
 
 class FolderEngine:

@@ -44,12 +44,12 @@ DTYPES = ["F32", "F16", "BF16", "F64", "I64", "U8", "BOOL", "F8_E4M3", "F4", "X"
 def main(folder: Path, cases: int, seed: int) -> None:
     from core.errors import AppError
     from core.open_engine import open_engine
-    from core.transcript import ModelChoice
+    from core.transcript import ModelChoice, Precision
 
     models = [folder / name for name in ("original", "transformers", "chat")]
 
     def open_model(model: Path) -> str:
-        choice = ModelChoice(str(model), "cpu", "float32")
+        choice = ModelChoice(str(model), "cpu", Precision.FLOAT32)
         try:
             open_engine(choice, lambda *_: None, threading.Event()).close()
         except AppError as error:

@@ -37,7 +37,7 @@ def _main(folder: str, device: str, dtype: str) -> None:
     import torch
 
     from core.open_engine import open_engine
-    from core.transcript import ModelChoice
+    from core.transcript import ModelChoice, Precision
 
     # Imports and the device's context are not part of loading.
     for module in ("core.llava.engine", "transformers.models.clip.modeling_clip"):
@@ -46,7 +46,7 @@ def _main(folder: str, device: str, dtype: str) -> None:
     if device != "cpu":
         torch.ones(1, device=device).half().float()
     before = _resident("VmRSS")
-    choice = ModelChoice(folder, device, dtype)
+    choice = ModelChoice(folder, device, Precision(dtype))
     engine = open_engine(choice, lambda *_: None, threading.Event())
     sys.stdout.write(f"{_resident('VmHWM') - before} {engine.facts.memory_bytes}\n")
 

@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory
-from core.transcript import Answer, Ending, EngineFacts, ModelChoice, Request
+from core.transcript import Answer, Ending, EngineFacts, ModelChoice, Precision, Request
 from core.words import Candidate, Evidence, Presence, Word, WordMap
 
 
@@ -33,7 +33,7 @@ class ScriptedEngine:
             model=choice.model,
             device="cpu",
             device_name="Script",
-            dtype="float32",
+            dtype=Precision.FLOAT32,
             memory_bytes=0,
             context_length=4096,
         )

@@ -13,7 +13,7 @@ from core.device.memory import memory_need
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, PromptError
 from core.open_engine import open_engine
 from core.picture import Picture
-from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
+from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.tiny_chat import FAMILIES
 
 SEVERAL = ("llava_onevision", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "gemma3")
@@ -298,7 +298,7 @@ def test_too_little_memory_is_said_with_the_precision_that_fits(opened, chat_fol
     config = json.loads((chat_folders["gemma3"] / "config.json").read_text())
     stored = load_file(chat_folders["gemma3"] / "model.safetensors").values()
     parameters = sum(tensor.numel() for tensor in stored)
-    enough = memory_need(config, "16-bit", device="cpu", parameters=parameters).total
+    enough = memory_need(config, Precision.BITS_16, device="cpu", parameters=parameters).total
     monkeypatch.setattr("core.device.choice.free_memory", lambda device: enough)
     with pytest.raises(OutOfMemory, match=r"In float32 .* Load it in 16 bits") as raised:
         opened(chat_folders["gemma3"])

@@ -8,6 +8,7 @@ import pytest
 from core.checkpoint.folder import built_in_model
 from core.device.memory import PRECISIONS, MemoryNeed, memory_need, precision_that_fits
 from core.errors import CheckpointError
+from core.transcript import Precision
 
 # The part of llava-hf/llava-1.5-7b-hf's config.json that sizes depend on: it leaves Llama's and
 # the tower's to transformers.
@@ -33,51 +34,51 @@ GB = 1e9
 
 def test_sizes_of_the_published_models_are_found_from_their_settings():
     # 7.06 and 13.35 billion parameters, of two bytes each.
-    assert memory_need(LLAVA_7B, "16-bit").weights / GB == pytest.approx(14.13, rel=0.01)
-    assert memory_need(LLAVA_13B, "16-bit").weights / GB == pytest.approx(26.7, rel=0.01)
+    assert memory_need(LLAVA_7B, Precision.BITS_16).weights / GB == pytest.approx(14.13, rel=0.01)
+    assert memory_need(LLAVA_13B, Precision.BITS_16).weights / GB == pytest.approx(26.7, rel=0.01)
 
 
 def test_weights_of_the_built_in_model_are_told_to_the_percent(opened):
     folder = built_in_model()
     config = json.loads((folder / "config.json").read_text())
     engine = opened(folder)
-    told = memory_need(config, "float32", device="cpu").weights
+    told = memory_need(config, Precision.FLOAT32, device="cpu").weights
     assert told == pytest.approx(engine.facts.memory_bytes, rel=0.01)
     engine.close()
 
 
 def test_fewer_bits_take_less():
-    needs = [memory_need(LLAVA_7B, name).weights for name in ("float32", *PRECISIONS)]
+    needs = [memory_need(LLAVA_7B, name).weights for name in (Precision.FLOAT32, *PRECISIONS)]
     assert needs == sorted(needs, reverse=True)
     assert needs[0] == 2 * needs[1]
     assert 3.5 * GB < needs[3] < 5 * GB
 
 
 def test_cache_grows_with_the_slots_and_in_steps_of_the_length():
-    one = memory_need(LLAVA_7B, "16-bit", length=513).cache
+    one = memory_need(LLAVA_7B, Precision.BITS_16, length=513).cache
     # 32 layers of keys and values, 4096 wide, two bytes each.
     assert one == 576 * 32 * 2 * 4096 * 2
-    assert memory_need(LLAVA_7B, "16-bit", length=576).cache == one
-    assert memory_need(LLAVA_7B, "4-bit", length=576, slots=64).cache == 64 * one
+    assert memory_need(LLAVA_7B, Precision.BITS_16, length=576).cache == one
+    assert memory_need(LLAVA_7B, Precision.BITS_4, length=576, slots=64).cache == 64 * one
 
 
 def test_shared_keys_make_the_cache_smaller():
     text = {**LLAVA_7B["text_config"], "num_key_value_heads": 8}
-    shared = memory_need({**LLAVA_7B, "text_config": text}, "16-bit")
-    assert shared.cache * 4 == memory_need(LLAVA_7B, "16-bit").cache
+    shared = memory_need({**LLAVA_7B, "text_config": text}, Precision.BITS_16)
+    assert shared.cache * 4 == memory_need(LLAVA_7B, Precision.BITS_16).cache
 
 
 def test_known_number_of_parameters_goes_before_the_settings():
-    assert memory_need(LLAVA_7B, "16-bit", parameters=8 * 10**9).weights == 16 * 10**9
+    assert memory_need(LLAVA_7B, Precision.BITS_16, parameters=8 * 10**9).weights == 16 * 10**9
 
 
 def test_largest_precision_that_fits_is_named():
     need = {name: memory_need(LLAVA_7B, name).total for name in PRECISIONS}
-    assert precision_that_fits(LLAVA_7B, need["16-bit"]) == "16-bit"
-    assert precision_that_fits(LLAVA_7B, need["16-bit"] - 1) == "8-bit"
-    assert precision_that_fits(LLAVA_7B, need["8-bit"] - 1) == "4-bit"
-    assert precision_that_fits(LLAVA_7B, need["4-bit"] - 1) is None
-    assert precision_that_fits(LLAVA_7B, need["8-bit"], slots=64) is None
+    assert precision_that_fits(LLAVA_7B, need[Precision.BITS_16]) == "16-bit"
+    assert precision_that_fits(LLAVA_7B, need[Precision.BITS_16] - 1) == "8-bit"
+    assert precision_that_fits(LLAVA_7B, need[Precision.BITS_8] - 1) == "4-bit"
+    assert precision_that_fits(LLAVA_7B, need[Precision.BITS_4] - 1) is None
+    assert precision_that_fits(LLAVA_7B, need[Precision.BITS_8], slots=64) is None
 
 
 def test_parts_add_up():
@@ -91,12 +92,12 @@ def test_parts_add_up():
 def test_settings_that_no_model_can_have_are_refused(name, value):
     text = {**LLAVA_7B["text_config"], name: value}
     with pytest.raises(CheckpointError, match=name):
-        memory_need({**LLAVA_7B, "text_config": text}, "16-bit")
+        memory_need({**LLAVA_7B, "text_config": text}, Precision.BITS_16)
 
 
 def test_need_is_told_without_torch():
     code = (
-        "import sys; from core.device.memory import memory_need, free_memory; "
-        "memory_need({}, '16-bit'); free_memory('cpu'); assert 'torch' not in sys.modules"
+        "import sys; from core.device.memory import PRECISIONS, memory_need, free_memory; "
+        "memory_need({}, PRECISIONS[0]); free_memory('cpu'); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -36,6 +36,7 @@ from core.hub import (
 from core.hub.catalogue import offer_of, offers
 from core.hub.library import memory_needs
 from core.hub.place import RECORD, CachePlace, HubFile, Record
+from core.transcript import Precision
 from tests.support.hub_server import REVISION, HubServer
 
 ID = "someone/tiny-llava"
@@ -226,8 +227,8 @@ def test_every_offer_tells_its_need_in_each_precision():
     for offer in offers():
         needs = memory_needs(offer.config, "cuda", parameters=offer.parameters)
         assert list(needs) == list(PRECISIONS)
-        assert needs["16-bit"] > needs["8-bit"] > needs["4-bit"] > 0
-        assert offer.parameters * 2 < needs["16-bit"] < offer.parameters * 2 * 1.3 + 1e9
+        assert needs[Precision.BITS_16] > needs[Precision.BITS_8] > needs[Precision.BITS_4] > 0
+        assert offer.parameters * 2 < needs[Precision.BITS_16] < offer.parameters * 2 * 1.3 + 1e9
 
 
 def test_original_offers_name_their_tower():
@@ -237,7 +238,7 @@ def test_original_offers_name_their_tower():
 
 
 def test_finest_precision_that_fits_is_found():
-    needs = {"16-bit": 15, "8-bit": 9, "4-bit": 6}
+    needs: dict[Precision, int] = dict(zip(PRECISIONS, (15, 9, 6), strict=True))
     assert Room("cpu", "here", 10).best(needs) == "8-bit"
     assert Room("cpu", "here", 5).best(needs) is None
     assert Room("cpu", "here", None).best(needs) == "16-bit"

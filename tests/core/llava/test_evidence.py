@@ -21,7 +21,7 @@ from core.llava.prompt import Tokenizer
 from core.open_engine import open_engine
 from core.picture import Picture, open_picture
 from core.picture.pixel_values import PAD_COLOUR
-from core.transcript import Answer, Ending, ModelChoice, Request, Sampling, Turn
+from core.transcript import Answer, Ending, ModelChoice, Precision, Request, Sampling, Turn
 from core.words import Evidence, Word
 
 ROOT = Path(__file__).parents[3]
@@ -30,7 +30,9 @@ NEVER = threading.Event()
 
 
 def open_built_in(dtype: str) -> Engine:
-    return open_engine(ModelChoice("built-in", device="cpu", dtype=dtype), lambda *_: None, NEVER)
+    return open_engine(
+        ModelChoice("built-in", device="cpu", dtype=Precision(dtype)), lambda *_: None, NEVER
+    )
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from core.transcript import Absent, Failed, Loading, ModelChoice, Ready
+from core.transcript import Absent, Failed, Loading, ModelChoice, Precision, Ready
 from tests.gui.app.test_program import (
     drop,
     home,
@@ -27,7 +27,7 @@ def test_model_that_is_too_large_loads_in_fewer_bits_by_one_click(live, checkpoi
         assert bar.action_button.text() == "Load it in 8 bits"
         QTest.mouseClick(bar.action_button, Qt.MouseButton.LeftButton)
         await until(lambda: isinstance(program.model.state, Ready))
-        assert program.model.choice == ModelChoice("large", dtype="8-bit")
+        assert program.model.choice == ModelChoice("large", dtype=Precision.BITS_8)
 
     live(story)
     assert [engine.is_closed for engine in checkpoint.engines] == [True, True]

@@ -18,7 +18,7 @@ from core.errors import Cancelled, OutOfMemory
 from core.hub import Entry, Hub, Room, fetch, find_models, shelf
 from core.hub.catalogue import offers
 from core.settings import Settings, load, locations
-from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Ready
+from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Precision, Ready
 from gui.app.program import Program
 from gui.models.dialog import ModelsDialog
 from gui.models.token_dialog import TokenDialog
@@ -31,7 +31,7 @@ from tests.support.hub_server import HubServer
 
 ID = "someone/tiny-llava"
 KEY = Qt.Key
-FACTS = EngineFacts("Built-in model", "cpu", "A processor", "float32", 1000, 2048)
+FACTS = EngineFacts("Built-in model", "cpu", "A processor", Precision.FLOAT32, 1000, 2048)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from core.transcript import (
     EngineFacts,
     Failed,
     Loading,
+    Precision,
     Ready,
 )
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
@@ -33,7 +34,7 @@ from gui.widgets.theme import Theme
 from gui.window.main_window import SMALLEST, MainWindow
 
 PRESETS = (("Describe", "Please describe this image."), ("Tags", "List tags."))
-FACTS = EngineFacts("built-in", "cpu", "CPU", "float32", 65 * 2**20, 2048, True)
+FACTS = EngineFacts("built-in", "cpu", "CPU", Precision.FLOAT32, 65 * 2**20, 2048, True)
 CTRL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 KEY = Qt.Key
@@ -185,7 +186,7 @@ def test_the_status_line_tells_model_device_precision_and_memory(window):
 
 
 def test_a_folders_model_is_called_by_its_last_name(window):
-    facts = EngineFacts("/m/llava-1.5-7b-hf", "cuda:0", "RTX", "float16", 15 * 2**30, 4096)
+    facts = EngineFacts("/m/llava-1.5-7b-hf", "cuda:0", "RTX", Precision.FLOAT16, 15 * 2**30, 4096)
     window.show_model_state(Ready(facts))
     assert window.status_line.state_label.text().startswith("llava-1.5-7b-hf  ·  RTX  ·  float16")
     assert "15.0 GiB" in window.status_line.state_label.text()
