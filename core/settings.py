@@ -50,6 +50,11 @@ class Locations:
         """The journals of folder runs."""
         return self.transcripts.parent / "runs"
 
+    @property
+    def kernels(self) -> Path:
+        """Compiled CUDA kernels, a cache that may be removed at any time."""
+        return self.models.parent / "kernels"
+
 
 def locations() -> Locations:
     """The system's own places; all in one folder when ONLOOKER_HOME names it."""

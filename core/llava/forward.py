@@ -24,7 +24,8 @@ from transformers import LlavaForConditionalGeneration
 
 from core.device.memory import LENGTH_STEP
 from core.llava.cuda_graphs import Graph, HostCopy, SideStream, forked_stream, try_capture
-from core.llava.kernels import Kernels, Shape, kernels
+from core.llava.kernels.launch import Kernels, load_kernels
+from core.llava.kernels.shape import KernelShape
 from core.llava.linear import DecoderLayer, Dequantizer, Matrix, layer_bits
 from core.llava.operations import TorchOperations
 from core.llava.passes import PrefillRows, Prompt, StepOutput
@@ -110,7 +111,7 @@ class ForwardPass:
         self._norm = language.norm.weight
         self.device, self.dtype = self._embedding.device, self._embedding.dtype
         group = self._heads // self._key_heads
-        shape = Shape(
+        shape = KernelShape(
             dtype=self.dtype,
             bits=layer_bits(model),
             hidden=config.hidden_size,
@@ -118,7 +119,7 @@ class ForwardPass:
             head_dim=self._head_dim,
             group=group,
         )
-        self._kernels = kernels(shape, self.device)
+        self._kernels = load_kernels(shape, self.device)
         self._operations = self._kernels or TorchOperations(self.dtype, self._head_dim, group)
         self._short_prefills = _SHORT_PREFILLS[shape.bits < 16]
         dequantizer = Dequantizer(self._kernels)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.llava.kernels import Kernels
+from core.llava.kernels.launch import Kernels
 from core.llava.quantized import QuantizedLinear, QuantizedMatrix, joined, neighbours
 
 # Few rows in float32 by a matrix of 256 to 4,096: from the other side 1.0 to 4 times as quick as

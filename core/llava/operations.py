@@ -1,6 +1,6 @@
 """The small operations of a Llama decoder in torch's own calls, for every device and precision.
 
-`core.llava.kernels.Kernels` does the same on a card with one kernel each.
+`core.llava.kernels.launch.Kernels` does the same on a card with one kernel each.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ def _fault_of_files(picture: Path, text: str) -> str:
 def _fault_of_kernels(findings: _Findings) -> str:
     """Whether CUDA's compiler is in this package, whole and where it is looked for."""
     # Only now, as it brings torch, which the window did not wait for.
-    from core.llava.kernels import try_compiler
+    from core.llava.kernels.build import try_compiler
 
     try:
         findings.kernels = try_compiler()

@@ -9,11 +9,14 @@ from __future__ import annotations
 import gc
 import json
 import sys
+from dataclasses import asdict, replace
 
 import torch
 
-from core.llava import kernels
 from core.llava.forward import ForwardPass
+from core.llava.kernels.build import GEMV_TUNING, GemvTuning, build_kernels
+from core.llava.kernels.launch import Kernels
+from core.llava.kernels.nvrtc import Nvrtc
 from core.llava.passes import Prompt
 from core.terminal import bench
 from core.transcript import ModelChoice, Precision
@@ -23,12 +26,12 @@ DTYPES = {16: Precision.FLOAT16, 8: Precision.BITS_8, 4: Precision.BITS_4}
 STEPS = 10
 
 
-def milliseconds(forward: ForwardPass) -> float:
-    """Of a step, with some 700 positions filled; the kernels are made anew before."""
+def milliseconds(forward: ForwardPass, tuning: GemvTuning) -> float:
+    """Of a step, with some 700 positions filled, by kernels compiled with this `tuning`."""
     assert forward._kernels is not None
-    forward._kernels = kernels.kernels(forward._kernels.shape, forward.device)
-    assert forward._kernels is not None
-    forward._operations = forward._kernels
+    capability = torch.cuda.get_device_capability(forward.device)
+    build = build_kernels(forward._kernels.shape, capability, tuning, Nvrtc())
+    forward._kernels = forward._operations = Kernels(build, forward.device)
     length = forward.length
     forward.release()
     forward.reserve(1, length)
@@ -46,28 +49,21 @@ def milliseconds(forward: ForwardPass) -> float:
     return min(times)
 
 
-def tune(bits: int) -> dict[str, tuple[int, int]]:
+def tune(bits: int) -> GemvTuning:
     plan = bench.Plan(ModelChoice("built-in", "cuda", DTYPES[bits]), "llava-1.5-7b")
     engine = bench._random_engine(plan, bench.SIZES["llava-1.5-7b"])
     assert engine._loop is not None
     forward = engine._loop.forward
-    best = dict(kernels._WARP_WORK[bits])
-
-    def tried(work: dict[str, tuple[int, int]]) -> float:
-        kernels._WARP_WORK[bits] = work
-        kernels._compile.cache_clear()
-        return milliseconds(forward)
-
+    best = GEMV_TUNING[bits]
     for name in ("gemv_add", "norm_gemv_gated", "norm_gemv"):
         found = {
-            work: tried({**best, name: work})
+            work: milliseconds(forward, replace(best, **{name: work}))
             for work in WORK
             if name != "norm_gemv_gated" or work[0] > 1
         }
-        best[name] = min(found, key=found.__getitem__)
-        told = ", ".join(f"{work}: {time:.3f}" for work, time in found.items())
-        sys.stdout.write(f"{bits} bits, {name}: {told}\n")
-    kernels._WARP_WORK[bits] = best
+        best = replace(best, **{name: min(found, key=found.__getitem__)})
+        times = ", ".join(f"{work}: {time:.3f}" for work, time in found.items())
+        sys.stdout.write(f"{bits} bits, {name}: {times}\n")
     engine.close()
     gc.collect()
     torch.cuda.empty_cache()
@@ -77,4 +73,4 @@ def tune(bits: int) -> dict[str, tuple[int, int]]:
 if __name__ == "__main__":
     if not torch.cuda.is_available():
         sys.exit("This needs a CUDA graphics card.")
-    sys.stdout.write(json.dumps({bits: tune(bits) for bits in DTYPES}) + "\n")
+    sys.stdout.write(json.dumps({bits: asdict(tune(bits)) for bits in DTYPES}) + "\n")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from core.llava.kernels import Kernels, Shape, kernels
+from core.llava.kernels.launch import Kernels, load_kernels
+from core.llava.kernels.shape import KernelShape
 from core.llava.operations import TorchOperations
 from core.llava.quantized import QuantizedMatrix, quantize
 
@@ -25,7 +26,8 @@ HEADS = ((128, 1, 32), (128, 2, 4), (128, 4, 8), (64, 1, 8), (64, 8, 2))
 
 
 def made(dtype: torch.dtype, bits: int = 16, head_dim: int = 128, group: int = 1) -> Kernels:
-    found = kernels(Shape(dtype, bits, HIDDEN, INNER, head_dim, group), torch.device("cuda"))
+    shape = KernelShape(dtype, bits, HIDDEN, INNER, head_dim, group)
+    found = load_kernels(shape, torch.device("cuda"))
     assert found is not None
     return found
 

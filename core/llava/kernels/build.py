@@ -1,0 +1,172 @@
+"""The `.cu` sources of this folder become machine code for one model and one kind of GPU.
+
+Each source is compiled by itself, all at the same time in threads, and kept in the cache folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from core.llava.kernels.cubin_cache import CubinCache, cubin_key, default_cache
+from core.llava.kernels.driver import cuda_driver
+from core.llava.kernels.nvrtc import Compiler, Nvrtc
+from core.llava.kernels.shape import KernelShape, has_skinny
+
+log = logging.getLogger(__name__)
+
+_FOLDER = Path(__file__).parent
+SKINNY_STEPS = (8, 32)
+"""The skinny matmul is compiled for multiples of so many rows of activations."""
+
+
+@dataclass(frozen=True)
+class GemvTuning:
+    """The work of a warp in each matrix-vector kernel: how many rows of the matrix it multiplies at
+    once, and how many 16-byte loads of each row are in flight."""
+
+    norm_gemv: tuple[int, int]
+    gemv_add: tuple[int, int]
+    norm_gemv_gated: tuple[int, int]
+    norm_gemv_logits: tuple[int, int]
+
+
+# By the bits of the layers' weights: the fastest of those tried for a whole decode step on an H200
+# (python -m tests.benchmarks.step_tuning).
+GEMV_TUNING = {
+    16: GemvTuning((4, 2), (1, 2), (4, 1), (4, 1)),
+    8: GemvTuning((2, 2), (1, 4), (2, 2), (4, 1)),
+    4: GemvTuning((4, 2), (2, 8), (4, 2), (4, 1)),
+}
+
+
+@dataclass(frozen=True)
+class KernelBuild:
+    """Machine code by source file, for models of `shape`.
+
+    NVRTC compiled the sources in `compiled`; the others came from the cache.
+    """
+
+    shape: KernelShape
+    tuning: GemvTuning
+    cubins: Mapping[str, bytes]
+    compiled: frozenset[str]
+    seconds: float
+
+
+def kernel_names(shape: KernelShape, capability: tuple[int, int]) -> dict[str, tuple[str, ...]]:
+    """The sources that a model of `shape` needs, and the kernels in each."""
+    # Those that take longest to compile are first, so that no thread has one left at the end.
+    names: dict[str, tuple[str, ...]] = {
+        "gemv.cu": ("norm_gemv", "gemv_add", "norm_gemv_gated", "norm_gemv_logits")
+    }
+    if has_skinny(shape, capability):
+        # The output head has 8 bits also if the layers have 4.
+        kinds = ("skinny", "skinny_head") if shape.bits == 4 else ("skinny",)
+        names["skinny.cu"] = tuple(f"{kind}_{rows}" for kind in kinds for rows in SKINNY_STEPS)
+    names |= {
+        "attention.cu": ("decode_attention",),
+        "norms.cu": ("add_rms_norm",),
+        "activation.cu": ("silu_and_mul",),
+        "rotary.cu": ("rope_and_cache",),
+    }
+    if shape.bits < 16:
+        names["dequantize.cu"] = ("dequantize",)
+    return names
+
+
+def build_kernels(
+    shape: KernelShape,
+    capability: tuple[int, int],
+    tuning: GemvTuning,
+    compiler: Compiler,
+    *,
+    cache: CubinCache | None = None,
+    driver_version: int = 0,
+) -> KernelBuild:
+    """The kernels for models of `shape` on GPUs of this compute capability.
+
+    Reads from `cache` what it has, and compiles and keeps the rest. Raises as `compiler.compile`.
+    """
+    started = time.perf_counter()
+    headers = {path.name: path.read_bytes() for path in sorted(_FOLDER.glob("*.cuh"))}
+    options = _options(shape, capability, tuning)
+    described = [*options, compiler.version, str(driver_version)]
+    compiled: set[str] = set()
+
+    def cubin_of(name: str) -> bytes:
+        source = (_FOLDER / name).read_bytes()
+        parts = [source, *headers.values(), *(text.encode() for text in described)]
+        key = cubin_key(name, parts)
+        cubin = cache.read(key) if cache is not None else None
+        if cubin is None:
+            cubin = compiler.compile(name, source, headers, options)
+            compiled.add(name)
+            if cache is not None:
+                cache.write(key, cubin)
+        return cubin
+
+    names = list(kernel_names(shape, capability))
+    with ThreadPoolExecutor(min(len(names), os.cpu_count() or 1)) as threads:
+        cubins = dict(zip(names, threads.map(cubin_of, names), strict=True))
+    if compiled and cache is not None:
+        cache.remove_old()
+    return KernelBuild(shape, tuning, cubins, frozenset(compiled), time.perf_counter() - started)
+
+
+@lru_cache(maxsize=8)
+def installed_kernels(shape: KernelShape, capability: tuple[int, int]) -> KernelBuild:
+    """`build_kernels` with this computer's NVRTC, driver and cache folder; kept in memory.
+
+    Raises OSError where NVRTC or the driver is missing, RuntimeError where one of them fails.
+    """
+    build = build_kernels(
+        shape,
+        capability,
+        GEMV_TUNING[shape.bits],
+        Nvrtc(),
+        cache=default_cache(),
+        driver_version=cuda_driver().version,
+    )
+    log.info(
+        "CUDA kernels: %d sources compiled, %d read from the cache, in %.2f s.",
+        len(build.compiled),
+        len(build.cubins) - len(build.compiled),
+        build.seconds,
+    )
+    return build
+
+
+def try_compiler() -> float | None:
+    """Compiles the kernels of one model for one kind of GPU; returns the seconds that took.
+
+    Returns None where torch is built without CUDA. Needs no GPU and leaves the cache alone, so
+    that a package can be tested anywhere. Raises OSError where NVRTC is missing, RuntimeError where
+    it fails.
+    """
+    if torch.version.cuda is None:
+        return None
+    shape = KernelShape(torch.float16, 4, 4096, 11008, 128, 1)
+    return build_kernels(shape, (8, 0), GEMV_TUNING[shape.bits], Nvrtc()).seconds
+
+
+def _options(shape: KernelShape, capability: tuple[int, int], tuning: GemvTuning) -> list[str]:
+    options = [
+        f"--gpu-architecture=sm_{capability[0]}{capability[1]}",
+        "--std=c++17",
+        f"-DBFLOAT16={int(shape.dtype == torch.bfloat16)}",
+        f"-DHEAD_DIM={shape.head_dim}",
+        f"-DGROUP={shape.group}",
+        f"-DWEIGHT_BITS={shape.bits}",
+    ]
+    for name, (rows, fetches) in asdict(tuning).items():
+        options += [f"-DROWS_{name.upper()}={rows}", f"-DFETCHES_{name.upper()}={fetches}"]
+    return options

@@ -1,0 +1,247 @@
+// GEMV: a weight matrix times one row of activations, fused with the RMS norm before it and with
+// the residual add, the SiLU gate or the float32 conversion after it. Weights in 16, 8 or 4 bits.
+//
+// For each kernel NAME, ROWS_NAME and FETCHES_NAME are defined too (GEMV_TUNING in build.py).
+
+#include "common.cuh"
+
+__device__ __forceinline__ u32 pack_float16(float low, float high) {
+    u32 y;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+    return y;
+}
+
+__device__ __forceinline__ u32 multiply_float16(u32 a, u32 b) {
+    u32 y;
+    asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(y) : "r"(a), "r"(b));
+    return y;
+}
+
+__device__ __forceinline__ u32 multiply_add_float16(u32 a, u32 b, u32 c) {
+    u32 y;
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(y) : "r"(a), "r"(b), "r"(c));
+    return y;
+}
+
+// The activations that 16 bytes of weights are multiplied by: COUNT columns, 8 for 16-bit weights and
+// 16 for 8-bit weights.
+template <int BITS>
+struct Columns {
+    static const int COUNT = 128 / BITS;
+    float x[COUNT];
+
+    // Loads the columns. If `gain` is not null, multiplies by it and adds the squares to `squares`.
+    __device__ __forceinline__ void read(const u16* row, const u16* gain, float& squares) {
+#pragma unroll
+        for (int i = 0; i < COUNT; i += 8) {
+            unpack(*(const uint4*)(row + i), x + i);
+            if (gain) {
+                float g[8];
+                unpack(*(const uint4*)(gain + i), g);
+#pragma unroll
+                for (int k = 0; k < 8; k++) {
+                    squares = fmaf(x[i + k], x[i + k], squares);
+                    x[i + k] *= g[k];
+                }
+            }
+        }
+    }
+
+    __device__ __forceinline__ float times(uint4 w) const {
+        float sum = 0;
+        if (BITS == 16) {
+            float v[8];
+            unpack(w, v);
+#pragma unroll
+            for (int i = 0; i < 8; i++) sum = fmaf(v[i], x[i], sum);
+            return sum;
+        }
+        const u32 words[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            // A byte put into the mantissa of 2^23 becomes a float by one byte permutation and one
+            // subtraction.
+            const u32 shifted = words[i] ^ 0x80808080u;
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                const u32 bits = __byte_perm(shifted, 0x4B000000u, 0x7440 + j);
+                sum = fmaf(__uint_as_float(bits) - 8388736.0f, x[(4 * i + j) % COUNT], sum);
+            }
+        }
+        return sum;
+    }
+};
+
+// 4-bit weights: 32 columns as pairs of float16, since unpacking to float32 would take longer than
+// the loads. Activations are divided by 16, so that float16 sums of products with integers of
+// magnitude up to 8 stay in range.
+template <>
+struct Columns<4> {
+    static const int COUNT = 32;
+    u32 x[COUNT / 2];
+
+    __device__ __forceinline__ void read(const u16* row, const u16* gain, float&) {
+#pragma unroll
+        for (int i = 0; i < COUNT; i += 8) {
+            const uint4 eight = *(const uint4*)(row + i);
+            const uint4 gains = gain ? *(const uint4*)(gain + i) : make_uint4(0, 0, 0, 0);
+            const u32 two[4] = {eight.x, eight.y, eight.z, eight.w};
+            const u32 by[4] = {gains.x, gains.y, gains.z, gains.w};
+#pragma unroll
+            for (int k = 0; k < 4; k++) {
+#if BFLOAT16
+                float low, high, g = 1, h = 1;
+                unpack(two[k], low, high);
+                if (gain) unpack(by[k], g, h);
+                x[i / 2 + k] = pack_float16(low * g * 0.0625f, high * h * 0.0625f);
+#else
+                const u32 sixteenth = 0x2c002c00u;
+                x[i / 2 + k] = multiply_float16(two[k], sixteenth);
+                if (gain) x[i / 2 + k] = multiply_float16(x[i / 2 + k], by[k]);
+#endif
+            }
+        }
+    }
+
+    __device__ __forceinline__ float times(uint4 w) const {
+        const u32 words[4] = {w.x, w.y, w.z, w.w};
+        u32 sums[2] = {0, 0};
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+#pragma unroll
+            for (int j = 0; j < 4; j += 2) {
+                // Columns 2j and 2j + 1 are in bits 4j and 16 + 4j. Put into the mantissa of 1024
+                // they read as 1024 + n, and those four bits higher as 1024 + 16 n; one FMA turns
+                // either into n - 8.
+                const u32 word = words[i] >> (4 * j);
+                const u32 even = (word & 0x000f000fu) | 0x64006400u;
+                const u32 odd = (word & 0x00f000f0u) | 0x64006400u;
+                const u32 one = 0x3c003c00u;
+                sums[0] = multiply_add_float16(multiply_add_float16(even, one, 0xe408e408u),
+                                               x[4 * i + j], sums[0]);
+                sums[1] = multiply_add_float16(multiply_add_float16(odd, 0x2c002c00u, 0xd480d480u),
+                                               x[4 * i + j + 1], sums[1]);
+            }
+        }
+        float sum = 0;
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+            sum += scale_to_float((u16)(sums[i] & 0xffff)) + scale_to_float((u16)(sums[i] >> 16));
+        return 16 * sum;
+    }
+};
+
+// What is done with the product: stored, added to `added`, gated by SiLU, or stored as float32.
+enum Epilogue { STORE, ADD, GATE, STORE_FLOAT32 };
+
+#define WARPS 4
+
+// out = W x for one x, or W (x / rms(x) * gain) if NORMALIZED. `weight` is (rows, columns); `scales`
+// is float32 (rows,) in 8 bits and float16 (rows, columns / 64) in 4 bits. Each warp computes ROWS
+// rows with FETCHES 16-byte loads of each in flight. With GATE half of them are gate rows, and half
+// are the matching value rows in the lower half of the matrix.
+template <int BITS, bool NORMALIZED, Epilogue EPILOGUE, int ROWS, int FETCHES>
+__device__ __forceinline__ void gemv(const u8* weight, const void* scales, const u16* x,
+                                         const u16* gain, float eps, const u16* added, void* out,
+                                         int rows, int columns) {
+    __shared__ float squares_of[WARPS];
+    const int COUNT = Columns<BITS>::COUNT;
+    const int SPAN = WARP * COUNT;
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    const int STEP = EPILOGUE == GATE ? ROWS / 2 : ROWS;
+    const int first = (blockIdx.x * WARPS + warp) * STEP;
+    const int outputs = EPILOGUE == GATE ? rows / 2 : rows;
+    const size_t stride = (size_t)columns * BITS / 8;
+    int row[ROWS];
+    const u8* address[ROWS];
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        row[r] = min(first + r % STEP, outputs - 1) + (r / STEP) * outputs;
+        address[r] = weight + row[r] * stride;
+    }
+    uint4 w[FETCHES][ROWS];
+    int column = lane * COUNT;
+#define FETCH                                                                               \
+    _Pragma("unroll") for (int f = 0; f < FETCHES; f++) if (column + f * SPAN < columns)    \
+        _Pragma("unroll") for (int r = 0; r < ROWS; r++)                                    \
+            w[f][r] = read_once(address[r] + (size_t)(column + f * SPAN) * BITS / 8);
+    FETCH  // Weights do not depend on earlier kernels.
+    await_inputs();
+    float sums[ROWS] = {};
+    float squares = 0;
+    for (int span = 0; column < columns; span += FETCHES) {
+#pragma unroll
+        for (int f = 0; f < FETCHES; f++) {
+            const int at = column + f * SPAN;
+            if (at >= columns) break;
+            if (BITS == 4 && NORMALIZED && (span + f) % WARPS == warp) {
+                // The warps of a block share this sum, which takes as long as the products.
+                float v[8];
+#pragma unroll
+                for (int i = 0; i < COUNT; i += 8) {
+                    unpack(*(const uint4*)(x + at + i), v);
+#pragma unroll
+                    for (int k = 0; k < 8; k++) squares = fmaf(v[k], v[k], squares);
+                }
+            }
+            Columns<BITS> activations;
+            activations.read(x + at, NORMALIZED ? gain + at : (const u16*)0, squares);
+#pragma unroll
+            for (int r = 0; r < ROWS; r++) {
+                float scale = 1;
+                if (BITS == 4)
+                    scale = scale_to_float(
+                        ((const u16*)scales)[(size_t)row[r] * (columns / 64) + at / 64]);
+                sums[r] = fmaf(scale, activations.times(w[f][r]), sums[r]);
+            }
+        }
+        column += FETCHES * SPAN;
+        FETCH
+    }
+#undef FETCH
+    float factor = 1;
+    if (NORMALIZED) {
+        float total = sum_over_warp(squares);
+        if (BITS == 4) {
+            if (lane == 0) squares_of[warp] = total;
+            __syncthreads();
+            total = 0;
+#pragma unroll
+            for (int i = 0; i < WARPS; i++) total += squares_of[i];
+        }
+        factor = rsqrtf(total / columns + eps);
+    }
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        sums[r] = sum_over_warp(sums[r]) * factor;
+        if (BITS == 8) sums[r] *= ((const float*)scales)[row[r]];
+    }
+    if (lane != 0) return;
+#pragma unroll
+    for (int r = 0; r < STEP; r++) {
+        const int output = first + r;
+        if (output >= outputs) break;
+        if (EPILOGUE == STORE_FLOAT32) {
+            ((float*)out)[output] = sums[r];
+        } else {
+            float y = sums[r];
+            if (EPILOGUE == ADD) y += to_float(added[output]);
+            if (EPILOGUE == GATE) y = silu(y) * sums[(r + STEP) % ROWS];
+            ((u16*)out)[output] = to_half(y);
+        }
+    }
+}
+
+#define GEMV(NAME, BITS, NORMALIZED, EPILOGUE, ROWS, FETCHES)                                 \
+    extern "C" __global__ void __launch_bounds__(WARPS * WARP)                                  \
+        NAME(const u8* weight, const void* scales, const u16* x, const u16* gain, float eps,    \
+             const u16* added, void* out, int rows, int columns) {                              \
+        gemv<BITS, NORMALIZED, EPILOGUE, ROWS, FETCHES>(weight, scales, x, gain, eps, added,  \
+                                                          out, rows, columns);                  \
+    }
+
+GEMV(norm_gemv, WEIGHT_BITS, true, STORE, ROWS_NORM_GEMV, FETCHES_NORM_GEMV)
+GEMV(gemv_add, WEIGHT_BITS, false, ADD, ROWS_GEMV_ADD, FETCHES_GEMV_ADD)
+GEMV(norm_gemv_gated, WEIGHT_BITS, true, GATE, ROWS_NORM_GEMV_GATED, FETCHES_NORM_GEMV_GATED)
+GEMV(norm_gemv_logits, (WEIGHT_BITS < 16 ? 8 : 16), true, STORE_FLOAT32, ROWS_NORM_GEMV_LOGITS,
+         FETCHES_NORM_GEMV_LOGITS)

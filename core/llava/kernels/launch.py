@@ -1,0 +1,320 @@
+"""Launches the kernels of one model on torch tensors, in torch's current stream."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.llava.kernels.build import SKINNY_STEPS, KernelBuild, installed_kernels, kernel_names
+from core.llava.kernels.driver import DriverError, LaunchAttribute, LaunchConfig, cuda_driver
+from core.llava.kernels.nvrtc import CompileError
+from core.llava.kernels.shape import KernelShape, has_skinny, obstacle
+from core.llava.quantized import QuantizedMatrix
+
+log = logging.getLogger(__name__)
+
+_WARP = 32
+_THREADS = 128
+# In LLaVA-1.5-7b's sizes and 4 bits, the skinny matmuls of all matrices take 2.7 ms on an H200 for
+# 8 rows and 4.0 ms for 32; with dequantized matrices the products take 9.8 ms
+# (python -m tests.benchmarks.few_rows cuda).
+_MOST_SKINNY_ROWS = 64
+# Rows of the matrix per block of the skinny matmul.
+_SKINNY_BLOCK_ROWS = 32
+# Cached positions per block of the attention kernel: with few slots, more blocks keep the GPU busy.
+_FEW_SLOTS, _PART_OF_FEW_SLOTS, _PART_OF_MANY_SLOTS = 4, 64, 256
+
+
+def load_kernels(shape: KernelShape, device: torch.device) -> Kernels | None:
+    """The kernels for models of `shape` on `device`, or None; the log says why."""
+    reason = obstacle(shape, device)
+    if reason is None:
+        try:
+            capability = torch.cuda.get_device_capability(device)
+            return Kernels(installed_kernels(shape, capability), device)
+        except (OSError, CompileError, DriverError) as error:
+            reason = str(error)
+    log.info("No kernels of our own: %s.", reason)
+    return None
+
+
+class Kernels:
+    """Launches each kernel in torch's current stream.
+
+    Tensors are contiguous and in the model's dtype where nothing else is said; none of that is
+    checked. The sine tables have the sign of rotate_half built in; both tables are float32
+    (length, head_dim). Raises DriverError if the machine code is not for `device`.
+    """
+
+    def __init__(self, build: KernelBuild, device: torch.device):
+        self.shape = build.shape
+        self._tuning = build.tuning
+        self._device = torch.cuda.current_device() if device.index is None else device.index
+        capability = torch.cuda.get_device_capability(device)
+        self._has_skinny = has_skinny(self.shape, capability)
+        self._driver = cuda_driver()
+        self._functions: dict[str, ctypes.c_void_p] = {}
+        with torch.cuda.device(self._device):
+            torch.zeros(1, device="cuda")  # Makes torch's context current, which the driver needs.
+            for source, names in kernel_names(self.shape, capability).items():
+                self._functions |= self._driver.load(build.cubins[source], names)
+        self._attribute = LaunchAttribute.programmatic_launch()
+        self._config = LaunchConfig(
+            attributes=ctypes.pointer(self._attribute),
+            # Older GPUs do not support programmatic dependent launch.
+            attribute_count=int(capability >= (9, 0)),
+        )
+        self.table_dtype = torch.float32
+        self._scratch: tuple[tuple[int, int, int], _Scratch] | None = None
+
+    # ---- one row: matrix-vector products, fused with the operations before and after them
+
+    def norm_gemv(
+        self, matrix: Tensor | QuantizedMatrix, row: Tensor, gain: Tensor, eps: float
+    ) -> Tensor:
+        """(1, in) → (1, out): the matrix times the RMS-normalized row, scaled by `gain` (in,)."""
+        out = row.new_empty(1, matrix.shape[0])
+        self._gemv("norm_gemv", matrix, row, gain, eps, None, out)
+        return out
+
+    def gemv_add(self, matrix: Tensor | QuantizedMatrix, row: Tensor, hidden: Tensor) -> None:
+        """Adds the matrix times `row` to `hidden` (1, out), in place."""
+        self._gemv("gemv_add", matrix, row, None, 0.0, hidden, hidden)
+
+    def norm_gemv_gated(
+        self, matrix: Tensor | QuantizedMatrix, row: Tensor, gain: Tensor, eps: float
+    ) -> Tensor:
+        """(1, in) → (1, out / 2): silu(gates) × values of the normalized row.
+
+        The upper half of the matrix gives the gates, the lower half the values.
+        """
+        out = row.new_empty(1, matrix.shape[0] // 2)
+        self._gemv("norm_gemv_gated", matrix, row, gain, eps, None, out)
+        return out
+
+    def norm_gemv_logits(
+        self, matrix: Tensor | QuantizedMatrix, row: Tensor, gain: Tensor, eps: float
+    ) -> Tensor:
+        """(1, in) → float32 (1, out): the logits of the normalized row.
+
+        The matrix has 8 bits if the layers have 8 or 4, else 16.
+        """
+        out = row.new_empty(1, matrix.shape[0], dtype=torch.float32)
+        self._gemv("norm_gemv_logits", matrix, row, gain, eps, None, out)
+        return out
+
+    def _gemv(
+        self,
+        name: str,
+        matrix: Tensor | QuantizedMatrix,
+        row: Tensor,
+        gain: Tensor | None,
+        eps: float,
+        added: Tensor | None,
+        out: Tensor,
+    ) -> None:
+        rows, columns = matrix.shape
+        values, scales = (
+            (matrix.values, matrix.scales)
+            if isinstance(matrix, QuantizedMatrix)
+            else (matrix, None)
+        )
+        rows_per_warp, _ = getattr(self._tuning, name)
+        warps = -(-rows // rows_per_warp)
+        blocks = -(-warps // (_THREADS // _WARP))
+        self._launch(name, (blocks, 1, 1), _THREADS, values, scales, row, gain, eps, added, out,
+                     rows, columns)  # fmt: skip
+
+    # ---- many rows
+
+    def add_rms_norm(
+        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
+    ) -> Tensor:
+        """Adds `delta` to `hidden` in place; returns the RMS-normalized sum times `gain`.
+
+        `hidden`, `delta` and the result are (rows, hidden size), `gain` (hidden size,).
+        """
+        out = torch.empty_like(hidden)
+        rows, columns = hidden.shape
+        self._launch("add_rms_norm", (rows, 1, 1), 256, hidden, delta, gain, eps, out, columns)
+        return out
+
+    def silu_and_mul(self, gates: Tensor) -> Tensor:
+        """(rows, 2 × inner) → (rows, inner): silu(gate) × value, a view of `gates`.
+
+        Each row has its gates first, then its values; the result overwrites the gates.
+        """
+        rows, inner = gates.shape[0], gates.shape[1] // 2
+        blocks = -(-rows * inner // (8 * 256))
+        self._launch("silu_and_mul", (blocks, 1, 1), 256, gates, rows, inner)
+        return gates[:, :inner]
+
+    def rope_and_cache(
+        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
+    ) -> None:
+        """Rotates queries and keys of `states` in place; copies keys and values to `cache`.
+
+        `states` (rows, heads × head_dim) has the query, key and value heads of the positions from
+        `begin` on; `cache` is that of one slot, (2 × key heads, length, head_dim).
+        """
+        self._rope_and_cache(states, cache, cosine, sine, begin, None)
+
+    def rope_and_cache_at(
+        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin_and_slot: Tensor
+    ) -> None:
+        """`rope_and_cache` for a first position and a slot that the GPU knows.
+
+        `begin_and_slot` is int64 (2,); `cache` is (slots, 2 × key heads, length, head_dim). For
+        captured graphs, which are replayed for other positions and slots.
+        """
+        self._rope_and_cache(states, cache, cosine, sine, 0, begin_and_slot)
+
+    def _rope_and_cache(
+        self,
+        states: Tensor,
+        cache: Tensor,
+        cosine: Tensor,
+        sine: Tensor,
+        begin: int,
+        begin_and_slot: Tensor | None,
+    ) -> None:
+        rows, width = states.shape
+        key_heads, length = cache.shape[-3] // 2, cache.shape[-2]
+        blocks = -(-rows * width // (16 * 256))
+        self._launch("rope_and_cache", (blocks, 1, 1), 256, states, cache, cosine, sine, key_heads,
+                     length, begin, begin_and_slot, rows)  # fmt: skip
+
+    def step_positions(
+        self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor
+    ) -> _StepPositions:
+        """What `decode_attention` needs to know of a step at `positions`, int64 (slots,).
+
+        `span` is ignored: the kernel reads no further than each slot's position.
+        """
+        return _StepPositions(positions, cosine, sine)
+
+    def decode_attention(self, states: Tensor, cache: Tensor, at: _StepPositions) -> Tensor:
+        """One decode step: (slots, heads × head_dim) → (slots, query heads × head_dim).
+
+        Rotates queries and keys to each slot's position, writes keys and values to `cache` (slots,
+        2 × key heads, length, head_dim), and attends to all positions up to it. A slot with a
+        negative position is skipped: its cache stays, and its row of the result is undefined.
+        """
+        slots, key_heads, length = len(states), cache.shape[1] // 2, cache.shape[2]
+        head_dim = self.shape.head_dim
+        scratch = self._scratch_for(slots, length, key_heads, cache.device)
+        out = states.new_empty(slots, key_heads * self.shape.group * head_dim)
+        grid = -(-length // scratch.part), key_heads, slots
+        self._launch("decode_attention", grid, _THREADS, states, cache, at.cosine, at.sine,
+                     at.positions, out, scratch.partial, scratch.ended, length,
+                     scratch.part, head_dim**-0.5)  # fmt: skip
+        return out
+
+    def _scratch_for(
+        self, slots: int, length: int, key_heads: int, device: torch.device
+    ) -> _Scratch:
+        """The scratch memory of all layers, which run one after the other.
+
+        It is reallocated only if the cache is, and graphs captured with it are then dropped.
+        """
+        size = (slots, length, key_heads)
+        if self._scratch is None or self._scratch[0] != size:
+            part = _PART_OF_FEW_SLOTS if slots <= _FEW_SLOTS else _PART_OF_MANY_SLOTS
+            heads = slots * key_heads * self.shape.group
+            parts = -(-length // part)
+            self._scratch = (
+                size,
+                _Scratch(
+                    part,
+                    torch.empty(heads, parts, self.shape.head_dim + 2, device=device),
+                    torch.zeros(slots, key_heads, dtype=torch.int32, device=device),
+                ),
+            )
+        return self._scratch[1]
+
+    def supports_skinny(self, quantized: QuantizedMatrix, count: int) -> bool:
+        """Whether `skinny_matmul` multiplies `count` rows by this matrix."""
+        return (
+            self._has_skinny
+            and count <= _MOST_SKINNY_ROWS
+            and quantized.shape[1] % 64 == 0
+            and quantized.bits in (8, self.shape.bits)
+        )
+
+    def skinny_matmul(self, quantized: QuantizedMatrix, states: Tensor) -> Tensor:
+        """(count, in) → (count, out) for up to 64 rows, which need not be adjacent in memory.
+
+        Weights enter the product as exact integers and are scaled afterwards.
+        """
+        count, (rows, columns) = len(states), quantized.shape
+        out = states.new_empty(count, rows)
+        kind = "skinny" if quantized.bits == self.shape.bits else "skinny_head"
+        step = next((step for step in SKINNY_STEPS if count <= step), SKINNY_STEPS[-1])
+        grid = -(-count // step), -(-rows // _SKINNY_BLOCK_ROWS), 1
+        self._launch(f"{kind}_{step}", grid, 256, quantized.values, quantized.scales, states,
+                     states.stride(0), out, count, rows, columns)  # fmt: skip
+        return out
+
+    def dequantize(self, quantized: QuantizedMatrix, out: Tensor) -> None:
+        """Writes the matrix in the model's dtype to `out` (out, in)."""
+        rows, columns = quantized.shape
+        if quantized.bits != self.shape.bits:
+            quantized.dequantized(out.dtype, out)
+            return
+        blocks = -(-rows * columns // (8 * 256))
+        self._launch("dequantize", (blocks, 1, 1), 256, quantized.values, quantized.scales, out,
+                     rows, columns)  # fmt: skip
+
+    def _launch(
+        self,
+        name: str,
+        grid: tuple[int, int, int],
+        threads: int,
+        *arguments: Tensor | int | float | None,
+    ) -> None:
+        values = [_argument(argument) for argument in arguments]
+        pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        config = self._config
+        config.grid[:] = grid
+        config.block[0] = threads
+        config.stream = torch.cuda.current_stream(self._device).cuda_stream
+        driver = self._driver
+        with torch.cuda.device(self._device):
+            code = driver.launch(ctypes.byref(config), self._functions[name], pointers, None)
+        if code:
+            driver.check(code)
+
+
+@dataclass(frozen=True, eq=False)
+class _StepPositions:
+    """`positions` int64 (slots,) of a step; `cosine` and `sine` are the tables of all positions."""
+
+    positions: Tensor
+    cosine: Tensor
+    sine: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Scratch:
+    """Memory of the attention kernel, of which each block handles `part` positions.
+
+    `partial` is float32 (slots × query heads, parts, head_dim + 2): each part's result, its maximum
+    and its sum of weights. `ended` is int32 (slots, key heads): how many parts have finished; zero
+    between two calls.
+    """
+
+    part: int
+    partial: Tensor
+    ended: Tensor
+
+
+def _argument(value: Tensor | int | float | None) -> ctypes._SimpleCData:
+    if isinstance(value, Tensor):
+        return ctypes.c_void_p(value.data_ptr())
+    if value is None:
+        return ctypes.c_void_p(None)
+    return ctypes.c_int(value) if isinstance(value, int) else ctypes.c_float(value)

@@ -1,0 +1,33 @@
+// Rotary position embedding of eight dimensions of a head, shared by prefill and decode.
+//
+// A row of `states` contains the query heads, the key heads, then the value heads. The cache of one
+// slot contains the key heads, then the value heads, each (length, HEAD_DIM). `cosine` and `sine` are
+// float32 (length, HEAD_DIM); the sine has the sign of rotate_half built in.
+
+#pragma once
+
+#include "common.cuh"
+
+#define HALF_DIM (HEAD_DIM / 2)
+#define CHUNKS (HEAD_DIM / 8)
+
+// Rotates `x` into `out`. `partner` is half a head away; `cosine` and `sine` belong to the eight
+// dimensions of `x`.
+__device__ __forceinline__ void rotate(const float* x, const float* partner, const float* cosine,
+                                     const float* sine, float* out) {
+    const float4 c[2] = {*(const float4*)cosine, *(const float4*)(cosine + 4)};
+    const float4 s[2] = {*(const float4*)sine, *(const float4*)(sine + 4)};
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+        out[k] = fmaf(partner[k], (&s[k / 4].x)[k % 4], x[k] * (&c[k / 4].x)[k % 4]);
+}
+
+// Loads dimensions `at` to `at + 7` of a head and rotates them to the position whose table rows are
+// `cosine` and `sine`.
+__device__ __forceinline__ void load_rotated(const u16* head, int at, const float* cosine,
+                                       const float* sine, float* out) {
+    float x[8], partner[8];
+    unpack(*(const uint4*)(head + at), x);
+    unpack(*(const uint4*)(head + (at + HALF_DIM) % HEAD_DIM), partner);
+    rotate(x, partner, cosine + at, sine + at, out);
+}

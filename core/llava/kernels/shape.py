@@ -1,0 +1,56 @@
+"""What kernels are compiled for, and which models and GPUs they support."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+# Older GPUs have no 16-byte loads that bypass the L1 cache.
+_MINIMUM_CAPABILITY = (7, 0)
+_MINIMUM_FOR_BFLOAT16 = (8, 0)
+# The tensor cores' m16n8k16.
+_MINIMUM_FOR_SKINNY = (8, 0)
+_LONGEST_ROW = 8192
+
+
+@dataclass(frozen=True)
+class KernelShape:
+    """Sizes and dtypes that are constants of the compiled code.
+
+    `dtype` is that of activations; `bits` (16, 8 or 4) are those of the decoder layers' weights;
+    `hidden` and `inner` are the widths of the residual stream and of the MLP; `group` is the number
+    of query heads per key head.
+    """
+
+    dtype: torch.dtype
+    bits: int
+    hidden: int
+    inner: int
+    head_dim: int
+    group: int
+
+
+def obstacle(shape: KernelShape, device: torch.device) -> str | None:
+    """Why there are no kernels for models of `shape` on `device`; None if there are."""
+    if device.type != "cuda" or torch.version.cuda is None:
+        return f"{device.type} has none"
+    capability = torch.cuda.get_device_capability(device)
+    if shape.dtype not in (torch.float16, torch.bfloat16):
+        return f"they compute in 16 bits, and not in {shape.dtype}"
+    if capability < (
+        _MINIMUM_FOR_BFLOAT16 if shape.dtype == torch.bfloat16 else _MINIMUM_CAPABILITY
+    ):
+        return f"a card of compute capability {capability[0]}.{capability[1]} is too old"
+    if shape.head_dim not in (64, 128) or shape.group not in (1, 2, 4, 8):
+        return f"heads of {shape.head_dim}, {shape.group} to a key"
+    # Rows are read 16 bytes at a time, and groups of 4-bit weights are whole.
+    unit = {16: 8, 8: 16, 4: 64}[shape.bits]
+    if shape.hidden % unit or shape.inner % unit or shape.hidden > _LONGEST_ROW:
+        return f"rows of {shape.hidden} and {shape.inner}"
+    return None
+
+
+def has_skinny(shape: KernelShape, capability: tuple[int, int]) -> bool:
+    """Whether there is a skinny matmul for `shape` on GPUs of this compute capability."""
+    return shape.bits < 16 and capability >= _MINIMUM_FOR_SKINNY
