@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QTextEdit
 
 from core.words import split_words
 from gui.widgets.doubt_pen import doubt_pen
+from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def _places(document: QTextDocument, words: Sequence[str]) -> Iterator[tuple[int
     A word that is not shown, as the numbers of a list and what an address has, is left out.
     """
     text = document.toPlainText()
-    units = _utf16(text)
+    to_qt = TextIndex(text).to_qt
     spans = list(split_words(text))
     shown = [text[begin:end] for begin, end in spans]
     spans.append((len(text), len(text)))
@@ -259,11 +260,11 @@ def _places(document: QTextDocument, words: Sequence[str]) -> Iterator[tuple[int
             found = text.find(words[cut], at, spans[there + ahead][0])
             if found >= 0:
                 at = found + len(words[cut])
-                yield cut, units(found), units(at)
+                yield cut, to_qt(found), to_qt(at)
         number, there = number + left_out, there + ahead
         if number < len(words):
             begin, at = spans[there]
-            yield number, units(begin), units(at)
+            yield number, to_qt(begin), to_qt(at)
             number, there = number + 1, there + 1
 
 
@@ -280,13 +281,3 @@ def _step(words: Sequence[str], number: int, shown: Sequence[str], there: int) -
             if is_last and words[here] == shown[other]:
                 return passed - ahead, ahead
     return left, right
-
-
-def _utf16(text: str):
-    """Qt counts in UTF-16: characters beyond the first 65,536 are two."""
-    if text.isascii() or max(text) <= "\uffff":
-        return lambda offset: offset
-    counts = [0]
-    for character in text:
-        counts.append(counts[-1] + 1 + (character > "\uffff"))
-    return lambda offset: counts[offset]
