@@ -11,6 +11,7 @@ from PySide6.QtGui import QDesktopServices
 
 from core.batch import BatchOptions, KeptRun, Phase, Replacement
 from core.transcript import Sampling
+from gui.batch.run_controls import RunAction
 from gui.session.folder_run import FolderRun
 from gui.widgets.file_manager import reveal
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
@@ -50,26 +51,21 @@ class BatchWiring(QObject):
         run.noticed.connect(panel.show_notice)
         run.summed_up.connect(panel.show_summary)
         run.edits_changed.connect(panel.show_can_undo_edit)
-        run.trial_begun.connect(panel.show_trial)
-        run.tried.connect(panel.show_tried)
-        run.trying_changed.connect(panel.set_trying)
+        run.trial_begun.connect(panel.trial_page.show_pictures)
+        run.tried.connect(panel.trial_page.show_tried)
+        run.trying_changed.connect(panel.trial_page.set_trying)
         panel.started.connect(self._on_started)
-        panel.paused.connect(run.pause)
-        panel.stopped.connect(run.stop_now)
-        panel.ending_asked.connect(run.stop_after_this)
-        panel.new_run_asked.connect(self._on_new_run_asked)
+        panel.action_asked.connect(self._on_action_asked)
         panel.replace_asked.connect(self._on_replace_asked)
         panel.edit_undone.connect(self._on_edit_undone)
-        run.doubts_found.connect(panel.show_doubts)
+        run.doubts_found.connect(panel.model.show_doubts)
         run.doubting_changed.connect(panel.set_doubting)
         panel.doubt_asked.connect(self._on_doubt_asked)
         panel.doubt_stopped.connect(run.stop_doubt)
         panel.caption_wanted.connect(self._on_caption_wanted)
         panel.tried.connect(self._on_tried)
         panel.trial_stopped.connect(run.stop_trial)
-        panel.place_asked.connect(reveal)
-        panel.resumed.connect(self._on_resumed)
-        panel.retry_asked.connect(self._on_retry_asked)
+        panel.reveal_asked.connect(reveal)
         panel.undo_asked.connect(self._on_undo_asked)
         panel.edited.connect(self._on_edited)
         panel.recursion_changed.connect(self._on_recursion_changed)
@@ -158,18 +154,22 @@ class BatchWiring(QObject):
         sampling = replace(now, temperature=own.temperature, banned_words=own.banned_words)
         return replace(options, sampling=sampling)
 
-    @Slot()
-    def _on_new_run_asked(self) -> None:
-        is_recursive = self._window.batch_panel.form.recursive_box.isChecked()
-        self._begin(self._run.choose(self._roots, is_recursive))
-
-    @Slot()
-    def _on_resumed(self) -> None:
-        self._begin(self._run.go_on())
-
-    @Slot()
-    def _on_retry_asked(self) -> None:
-        self._begin(self._run.retry_failed())
+    @Slot(object)
+    def _on_action_asked(self, action: RunAction) -> None:
+        match action:
+            case RunAction.RESUME:
+                self._begin(self._run.go_on())
+            case RunAction.PAUSE:
+                self._run.pause()
+            case RunAction.STOP_NOW:
+                self._run.stop_now()
+            case RunAction.STOP_AFTER_THIS:
+                self._run.stop_after_this()
+            case RunAction.RETRY_FAILED:
+                self._begin(self._run.retry_failed())
+            case RunAction.NEW_RUN:
+                is_recursive = self._window.batch_panel.form.recursive_box.isChecked()
+                self._begin(self._run.choose(self._roots, is_recursive))
 
     @Slot(bool)
     def _on_undo_asked(self, keeps_edits: bool) -> None:

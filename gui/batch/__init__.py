@@ -1,5 +1,9 @@
-"""The widgets of a folder run: `panel` places the others.
+"""The widgets of a folder run. Read `panel` first: it places the others and connects them.
 
-`form` has the options, `caption_list` and `rows` the captions, `replace` finds and replaces,
-`trial` compares two ways of asking, `summary` says what became of a run.
+Before a run: `form` and `more_options` are what to ask and write; `trial`, with `trial_variant` and
+`trial_result`, compares two variants of it on a few pictures.
+The run: `run_controls` and `run_progress` start, end and show it; `undo_dialog` asks before it is
+undone; `summary` shows its outcome.
+The captions: `rows` is the table model, with `row_filter` and `thumbnails`; `caption_list` is its
+view, with the delegates in `cells`; `filter_bar` and `replace` are the lines above it.
 """

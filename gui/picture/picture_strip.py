@@ -17,9 +17,10 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPainterPath, QPixmap, QWheelEvent
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from gui.widgets.painting import paint_thumbnail
 from gui.widgets.preview import PreviewMaker, thumbnail
 from gui.widgets.theme import Theme
 
@@ -181,7 +182,6 @@ class _Thumbnail(QStyledItemDelegate):
         picture = frame.adjusted(_MARK, _MARK, -_MARK, -_MARK)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.setPen(Qt.PenStyle.NoPen)
         if state & QStyle.StateFlag.State_Selected:
             self._fill(painter, frame, 8, self._theme.colour("accent"))
@@ -189,14 +189,8 @@ class _Thumbnail(QStyledItemDelegate):
             picture.adjust(1, 1, -1, -1)
         elif state & QStyle.StateFlag.State_MouseOver:
             self._fill(painter, frame, 8, self._theme.colour("border_strong"))
-        shape = QPainterPath()
-        shape.addRoundedRect(picture, 5, 5)
-        painter.setClipPath(shape)
         pixmap = index.data(Qt.ItemDataRole.DecorationRole)
-        if isinstance(pixmap, QPixmap) and not pixmap.isNull():
-            painter.drawPixmap(picture, pixmap)
-        else:
-            painter.fillRect(picture, self._theme.colour("raised"))
+        paint_thumbnail(painter, picture, pixmap, self._theme)
         painter.restore()
 
     def _fill(self, painter: QPainter, rect: QRect, radius: int, colour: QColor) -> None:

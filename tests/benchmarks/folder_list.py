@@ -39,7 +39,8 @@ from core.batch import Batch, BatchOptions, ItemState, Phase, find_runs
 from core.settings import locations
 from core.transcript import Ready
 from gui.app.program import Program
-from gui.batch.rows import PICTURE
+from gui.batch.row_filter import SortKey
+from gui.batch.rows import Column
 from gui.session.model_thread import ModelThread
 from tests.benchmarks.window_stalls import Heartbeat
 from tests.gui.conftest import until
@@ -186,30 +187,34 @@ class _ListSession:
             await self._step(lambda step: bar.setValue(bar.maximum() * step // STEPS))
         with self._felt(f"select_{name}"):
             await self._step(
-                lambda step: rows.setCurrentIndex(panel.model.index(count * step // STEPS, PICTURE))
+                lambda step: rows.setCurrentIndex(
+                    panel.model.index(count * step // STEPS, Column.PICTURE)
+                )
             )
             await self._step(lambda _: QTest.keyClick(rows, Qt.Key.Key_PageUp))
         with self._felt(f"filter_{name}"):
             for state in (ItemState.DONE, ItemState.WAITING, ItemState.FAILED, None):
-                panel.state_box.setCurrentIndex(panel.state_box.findData(state))
+                panel.filter_bar.state_box.setCurrentIndex(
+                    panel.filter_bar.state_box.findData(state)
+                )
                 await self._settle()
         with self._felt(f"search_{name}"):
             for words in ("1", "12", "square", "nowhere", ""):
-                panel.find_edit.setText(words)
+                panel.filter_bar.find_edit.setText(words)
                 await self._settle()
 
     async def _replace(self) -> None:
         panel, bar = self._panel, self._panel.replace_bar
         with self._felt("doubt"):
-            for sorts in (True, False):
-                panel.model.sort_by_doubt(sorts)
+            for key in (SortKey.DOUBT, SortKey.RUN_ORDER):
+                panel.model.sort_by(key)
                 await self._settle()
-            panel.state_box.setCurrentText("In doubt")
+            panel.filter_bar.state_box.setCurrentText("In doubt")
             await self._settle()
-            panel.state_box.setCurrentIndex(0)
+            panel.filter_bar.state_box.setCurrentIndex(0)
             await self._settle()
         with self._felt("preview"):
-            panel.replace_button.click()
+            panel.filter_bar.replace_button.click()
             for words in ("s", "square", "99 blue", "99 blue circles"):
                 bar.find_edit.setText(words)
                 bar.by_edit.setText("round " + words)
@@ -219,10 +224,10 @@ class _ListSession:
         with self._felt("replace"):
             bar.replace_button.click()
             await self._settle()
-            await until(lambda: panel.undo_edit_button.isVisible(), MOST_SECONDS)
+            await until(lambda: panel.filter_bar.undo_edit_button.isVisible(), MOST_SECONDS)
         with self._felt("undo_edit"):
-            panel.undo_edit_button.click()
-            await until(lambda: not panel.undo_edit_button.isVisible(), MOST_SECONDS)
+            panel.filter_bar.undo_edit_button.click()
+            await until(lambda: not panel.filter_bar.undo_edit_button.isVisible(), MOST_SECONDS)
             await self._settle()
 
     async def _step(self, act: Callable[[int], object]) -> None:

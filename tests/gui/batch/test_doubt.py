@@ -4,7 +4,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from core.batch import Phase
-from gui.batch.rows import DOUBT
+from gui.batch.rows import Column
 from tests.gui.batch.test_panel import begun, click, folder, live, phase, shown  # noqa: F401
 from tests.gui.conftest import until
 
@@ -13,25 +13,25 @@ async def doubted(program, panel, folder):  # noqa: F811
     """A finished run whose n-th caption has n words, the last the most doubtful."""
     await begun(program, panel, folder, "say {stem} words")
     await until(lambda: phase(program) is Phase.OVER)
-    click(panel.doubt_button)
+    click(panel.filter_bar.doubt_button)
     await until(lambda: len(words(panel)) == 4)
-    await until(lambda: panel.doubt_button.text() == "Find doubt")
+    await until(lambda: panel.filter_bar.doubt_button.text() == "Find doubt")
 
 
 def words(panel):
     model = panel.model
-    column = [model.index(row, DOUBT).data() for row in range(model.rowCount())]
+    column = [model.index(row, Column.DOUBT).data() for row in range(model.rowCount())]
     return [word for word in column if word]
 
 
 def test_the_most_doubtful_word_of_each_caption_has_a_column_once_it_is_asked_for(live, folder):  # noqa: F811
     async def story(program, panel):
         await begun(program, panel, folder, "say {stem} words")
-        assert panel.list.isColumnHidden(DOUBT)
+        assert panel.list.isColumnHidden(Column.DOUBT)
         await until(lambda: phase(program) is Phase.OVER)
-        click(panel.doubt_button)
+        click(panel.filter_bar.doubt_button)
         await until(lambda: words(panel) == ["word0", "word1", "word2", "word3"])
-        assert not panel.list.isColumnHidden(DOUBT)
+        assert not panel.list.isColumnHidden(Column.DOUBT)
 
     live(story)
 
@@ -40,7 +40,7 @@ def test_a_click_on_its_head_sorts_by_doubt_and_another_brings_the_order_back(li
     async def story(program, panel):
         await doubted(program, panel, folder)
         header = panel.list.horizontalHeader()
-        place = QPoint(header.sectionViewportPosition(DOUBT) + 8, header.height() // 2)
+        place = QPoint(header.sectionViewportPosition(Column.DOUBT) + 8, header.height() // 2)
         QTest.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
         await until(lambda: words(panel) == ["word3", "word2", "word1", "word0"])
         assert [name for name, *_ in shown(panel)] == ["4.png", "3.png", "2.png", "1.png"]
@@ -54,9 +54,9 @@ def test_a_click_on_its_head_sorts_by_doubt_and_another_brings_the_order_back(li
 def test_only_captions_in_doubt_are_left_when_wanted(live, folder):  # noqa: F811
     async def story(program, panel):
         await doubted(program, panel, folder)
-        panel.state_box.setCurrentIndex(panel.state_box.findText("In doubt"))
+        panel.filter_bar.state_box.setCurrentIndex(panel.filter_bar.state_box.findText("In doubt"))
         await until(lambda: words(panel) == ["word2", "word3"])
-        panel.state_box.setCurrentIndex(0)
+        panel.filter_bar.state_box.setCurrentIndex(0)
         await until(lambda: len(words(panel)) == 4)
 
     live(story)
@@ -67,7 +67,7 @@ def test_a_caption_that_is_changed_is_not_in_doubt_for_what_it_said(live, folder
         await doubted(program, panel, folder)
         panel.edited.emit(3, "A red square.")
         await until(lambda: words(panel) == ["word0", "word1", "word2"])
-        click(panel.doubt_button)
+        click(panel.filter_bar.doubt_button)
         await until(lambda: words(panel) == ["word0", "word1", "word2", "red"])
 
     live(story)
@@ -77,11 +77,11 @@ def test_looking_for_doubt_is_stopped(live, folder, checkpoint):  # noqa: F811
     async def story(program, panel):
         await begun(program, panel, folder, "ponder")
         await until(lambda: phase(program) is Phase.OVER)
-        click(panel.doubt_button)
+        click(panel.filter_bar.doubt_button)
         await until(lambda: checkpoint.engines[-1].examined)
-        assert panel.doubt_button.text() == "Stop"
-        click(panel.doubt_button)
-        await until(lambda: panel.doubt_button.text() == "Find doubt")
+        assert panel.filter_bar.doubt_button.text() == "Stop"
+        click(panel.filter_bar.doubt_button)
+        await until(lambda: panel.filter_bar.doubt_button.text() == "Find doubt")
         assert words(panel) == []
 
     live(story)
@@ -92,8 +92,8 @@ def test_a_model_that_tells_nothing_of_its_words_says_so(live, folder):  # noqa:
         await begun(program, panel, folder)
         await until(lambda: phase(program) is Phase.OVER)
         program.window.show_evidence_obstacle("This model tells nothing of its words.")
-        assert not panel.doubt_button.isEnabled()
-        assert panel.doubt_button.toolTip() == "This model tells nothing of its words."
+        assert not panel.filter_bar.doubt_button.isEnabled()
+        assert panel.filter_bar.doubt_button.toolTip() == "This model tells nothing of its words."
 
     live(story)
 
@@ -107,9 +107,9 @@ def test_it_is_there_again_when_the_run_is_opened_another_day(live, folder, chec
         await until(lambda: words(panel) == [])
         await run.reopen(kept)
         await until(lambda: words(panel) == ["word0", "word1", "word2", "word3"])
-        assert not panel.list.isColumnHidden(DOUBT)
+        assert not panel.list.isColumnHidden(Column.DOUBT)
         examined = len(checkpoint.engines[-1].examined)
-        click(panel.doubt_button)
+        click(panel.filter_bar.doubt_button)
         notice = panel.notice_bar.text_label
         await until(lambda: "known already" in notice.text())
         assert len(checkpoint.engines[-1].examined) == examined

@@ -19,8 +19,11 @@ from core.batch import Doubt, Item, ItemState, Phase, Replacement, find_runs
 from core.settings import locations
 from core.transcript import ModelChoice, Ready
 from gui.app.program import Program
-from gui.batch.caption_list import BatchList, CaptionEdit
-from gui.batch.rows import CAPTION, PICTURE, BatchModel
+from gui.batch.caption_list import BatchList
+from gui.batch.cells import CaptionEdit
+from gui.batch.row_filter import SortKey, StateFilter
+from gui.batch.rows import BatchModel, Column
+from gui.batch.run_controls import RunAction
 from gui.session.inbox import _SLICE_SECONDS, Inbox
 from gui.session.model_thread import ModelThread
 from gui.widgets.preview import PreviewMaker
@@ -70,15 +73,20 @@ def click(button):
 
 async def chosen(program, panel, *paths):
     program.window.folder_run_chosen.emit(list(paths))
-    await until(lambda: panel.start_button.isVisible() and panel.start_button.isEnabled())
+    await until(
+        lambda: (
+            panel.controls.buttons[RunAction.START].isVisible()
+            and panel.controls.buttons[RunAction.START].isEnabled()
+        )
+    )
 
 
 async def begun(program, panel, folder, prompt="say 2 words", slots=1):
     """With several slots the pictures come in the order in which they are open."""
     await chosen(program, panel, folder)
     panel.form.prompt_edit.setPlainText(prompt)
-    panel.form.slots_box.setValue(slots)
-    click(panel.start_button)
+    panel.form.more.slots_box.setValue(slots)
+    click(panel.controls.buttons[RunAction.START])
 
 
 def phase(program):
@@ -112,8 +120,8 @@ def test_folder_is_captioned_row_by_row_and_the_end_says_what_was_written(live, 
         assert box.isVisible()
         assert box.headline_label.text().endswith(": 4 captioned")
         assert box.written_label.text() == "Written beside each image as a .txt file."
-        assert panel.undo_button.isVisible()
-        assert not panel.retry_button.isVisible()
+        assert panel.controls.buttons[RunAction.UNDO].isVisible()
+        assert not panel.controls.buttons[RunAction.RETRY_FAILED].isVisible()
 
     live(story)
 
@@ -153,7 +161,7 @@ def test_folder_is_dropped_on_the_run_and_on_its_fields(live, folder):
         mime = QMimeData()
         mime.setUrls([QUrl.fromLocalFile(str(folder / "more"))])
         # As Qt does it: what takes no drop hands it to what it lies in.
-        for field in (panel.form.prompt_edit, panel.find_edit, panel.list):
+        for field in (panel.form.prompt_edit, panel.filter_bar.find_edit, panel.list):
             assert not field.acceptDrops()
         copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
         none = Qt.KeyboardModifier.NoModifier
@@ -175,11 +183,11 @@ def test_caption_is_seen_as_it_comes_and_stopped_inside(live, folder, slots):
         await begun(program, panel, folder, "hold", slots=slots)
         await until(lambda: is_said(panel, "Half an"))
         assert [state for _, state, caption in shown(panel) if caption] == ["Looking …"]
-        click(panel.stop_button)
+        click(panel.controls.buttons[RunAction.STOP_NOW])
         await until(lambda: phase(program) is Phase.PAUSED)
         assert [state for _, state, _ in shown(panel)] == ["Waiting"] * 4
         assert texts(folder) == {}
-        assert panel.resume_button.isVisible()
+        assert panel.controls.buttons[RunAction.RESUME].isVisible()
 
     live(story)
 
@@ -188,10 +196,10 @@ def test_pause_finishes_the_caption_under_way_and_going_on_does_the_rest(live, f
     async def story(program, panel):
         await begun(program, panel, folder, "say 20 words at 100")
         await until(lambda: shown(panel)[0][1] == "Looking …")
-        click(panel.pause_button)
+        click(panel.controls.buttons[RunAction.PAUSE])
         await until(lambda: phase(program) is Phase.PAUSED)
         assert [state for _, state, _ in shown(panel)] == ["Done", *["Waiting"] * 3]
-        click(panel.resume_button)
+        click(panel.controls.buttons[RunAction.RESUME])
         await until(lambda: phase(program) is Phase.OVER)
         assert len(texts(folder)) == 4
 
@@ -206,11 +214,13 @@ def test_broken_picture_is_a_row_and_is_retried(live, folder):
         await until(lambda: phase(program) is Phase.OVER)
         assert shown(panel)[1][1] == "Failed"
         assert "not a picture" in shown(panel)[1][2]
-        panel.state_box.setCurrentIndex(panel.state_box.findData(ItemState.FAILED))
+        panel.filter_bar.state_box.setCurrentIndex(
+            panel.filter_bar.state_box.findData(ItemState.FAILED)
+        )
         assert [name for name, *_ in shown(panel)] == ["2.png"]
-        panel.state_box.setCurrentIndex(0)
+        panel.filter_bar.state_box.setCurrentIndex(0)
         Image.new("RGB", (4, 4)).save(folder / "2.png")
-        click(panel.retry_button)
+        click(panel.controls.buttons[RunAction.RETRY_FAILED])
         await until(lambda: phase(program) is Phase.OVER and len(texts(folder)) == 4)
 
     live(story)
@@ -220,7 +230,7 @@ def test_caption_is_edited_in_place_and_saved_at_once(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder)
         await until(lambda: phase(program) is Phase.OVER)
-        panel.list.setCurrentIndex(panel.model.index(1, PICTURE))
+        panel.list.setCurrentIndex(panel.model.index(1, Column.PICTURE))
         QTest.keyClick(panel.list, Qt.Key.Key_F2)
         editor = panel.list.findChild(CaptionEdit)
         editor.setPlainText("By my own hand")
@@ -239,17 +249,17 @@ def test_undo_asks_and_brings_the_folder_back(live, folder):
         panel.form.existing_box.setCurrentIndex(1)
         panel.form.write_boxes["csv"].setChecked(True)
         panel.form.prompt_edit.setPlainText("say 1 words")
-        click(panel.start_button)
+        click(panel.controls.buttons[RunAction.START])
         await until(lambda: phase(program) is Phase.OVER)
         assert (folder / "captions.csv").exists()
-        click(panel.undo_button)
+        click(panel.controls.buttons[RunAction.UNDO])
         dialog = panel.findChild(QMessageBox)
         (undo,) = [b for b in dialog.findChildren(QPushButton) if b.text() == "Undo"]
         click(undo)
         await until(lambda: phase(program) is Phase.UNDONE)
         assert texts(folder) == {"1.txt": "mine"}
         assert not (folder / "captions.csv").exists()
-        assert panel.progress_label.text() == "Undone: 4 are as before the run"
+        assert panel.progress.label.text() == "Undone: 4 are as before the run"
 
     live(story)
 
@@ -258,8 +268,8 @@ def test_hand_edits_are_undone_too_when_wanted(live, folder):
     async def story(program, panel):
         await over(program, panel, folder)
         panel.edited.emit(0, "By my own hand")
-        await until(lambda: panel.undo_edit_button.isVisible())
-        click(panel.undo_button)
+        await until(lambda: panel.filter_bar.undo_edit_button.isVisible())
+        click(panel.controls.buttons[RunAction.UNDO])
         dialog = panel.findChild(QMessageBox)
         dialog.edits_box.setChecked(True)
         (undo,) = [b for b in dialog.findChildren(QPushButton) if b.text() == "Undo"]
@@ -317,7 +327,7 @@ def test_question_during_a_run_is_refused_with_the_reason(live, folder):
         await until(lambda: is_said(panel, "Half an"))
         await program.session.ask("What?")
         assert "Pause it, then ask" in program.window.notice_bar.text_label.text()
-        panel.stopped.emit()
+        panel.action_asked.emit(RunAction.STOP_NOW)
         await until(lambda: phase(program) is Phase.PAUSED)
 
     live(story)
@@ -360,7 +370,7 @@ def test_row_is_opened_by_enter_and_the_panel_comes_back(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder)
         await until(lambda: phase(program) is Phase.OVER)
-        panel.list.setCurrentIndex(panel.model.index(2, PICTURE))
+        panel.list.setCurrentIndex(panel.model.index(2, Column.PICTURE))
         QTest.keyClick(panel.list, Qt.Key.Key_Return)
         await until(lambda: program.session.picture is not None)
         assert program.session.picture.name == "3.png"
@@ -378,8 +388,8 @@ def test_row_is_opened_by_enter_and_the_panel_comes_back(live, folder):
 def captions(panel):
     """What the trial's rows say, a list for each picture."""
     return [
-        [re.sub("<[^>]*>", "", label.text()) for label in row.captions]
-        for row in panel.trial_page._rows.values()
+        [re.sub("<[^>]*>", "", label.text()) for label in result.caption_labels]
+        for result in panel.trial_page.results.values()
     ]
 
 
@@ -387,20 +397,20 @@ def test_two_ways_are_tried_side_by_side_and_one_is_taken_for_the_run(live, fold
     async def story(program, panel):
         await chosen(program, panel, folder)
         panel.form.prompt_edit.setPlainText("say 2 words")
-        click(panel.try_button)
+        click(panel.controls.buttons[RunAction.TRY_FIRST])
         page = panel.trial_page
-        page.ways[1].prompt_edit.setPlainText("say 3 words")
-        page.ways[1].temperature_box.setValue(0.5)
+        page.variants[1].prompt_edit.setPlainText("say 3 words")
+        page.variants[1].temperature_box.setValue(0.5)
         click(page.try_button)
         await until(lambda: page.try_button.text() == "Try" and len(captions(panel)) == 4)
         assert captions(panel) == [["word0 word1", "word0 word1 word2"]] * 4
-        first = next(iter(page._rows.values()))
-        assert re.search(r"<span[^>]*>word2</span>", first.captions[1].text())
-        assert "<span" not in first.captions[0].text()
+        first = next(iter(page.results.values()))
+        assert re.search(r"<span[^>]*>word2</span>", first.caption_labels[1].text())
+        assert "<span" not in first.caption_labels[0].text()
         assert texts(folder) == {}
-        click(page.ways[1].use_button)
+        click(page.variants[1].use_button)
         assert panel.form.prompt_edit.toPlainText() == "say 3 words"
-        click(panel.start_button)
+        click(panel.controls.buttons[RunAction.START])
         await until(lambda: phase(program) is Phase.OVER)
         assert texts(folder)["1.txt"] == "word0 word1 word2\n"
         assert program.folder_run._batch.options.sampling.temperature == 0.5
@@ -412,14 +422,14 @@ def test_trial_is_seen_as_it_comes_and_stopped_inside_a_caption(live, folder):
     async def story(program, panel):
         await chosen(program, panel, folder)
         panel.form.prompt_edit.setPlainText("hold")
-        click(panel.try_button)
-        panel.trial_page.ways[1].prompt_edit.clear()
+        click(panel.controls.buttons[RunAction.TRY_FIRST])
+        panel.trial_page.variants[1].prompt_edit.clear()
         QTest.keyClick(panel.trial_page, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
         await until(lambda: captions(panel) and captions(panel)[0] == ["Half an "])
         click(panel.trial_page.back_button)
         await until(lambda: program.folder_run._trial is None)
-        assert panel.start_button.isVisible()
-        click(panel.start_button)
+        assert panel.controls.buttons[RunAction.START].isVisible()
+        click(panel.controls.buttons[RunAction.START])
         await until(lambda: is_said(panel, "Half an"))
 
     live(story)
@@ -444,12 +454,12 @@ def test_replacement_is_shown_first_then_saved_and_taken_back(live, folder):
         assert texts(folder)["1.txt"] == "word0 word1\n"
         QTest.keyClick(bar.by_edit, Qt.Key.Key_Return)
         await until(lambda: texts(folder)["4.txt"] == "word0 end\n")
-        await until(lambda: panel.undo_edit_button.isVisible())
+        await until(lambda: panel.filter_bar.undo_edit_button.isVisible())
         assert [row[1:] for row in shown(panel)] == [("Edited", "word0 end")] * 4
-        click(panel.undo_edit_button)
+        click(panel.filter_bar.undo_edit_button)
         await until(lambda: texts(folder)["4.txt"] == "word0 word1\n")
         await until(lambda: shown(panel)[3][1] == "Done")
-        await until(lambda: not panel.undo_edit_button.isVisible())
+        await until(lambda: not panel.filter_bar.undo_edit_button.isVisible())
 
     live(story)
 
@@ -457,8 +467,8 @@ def test_replacement_is_shown_first_then_saved_and_taken_back(live, folder):
 def test_replacement_is_only_done_where_it_is_shown(live, folder):
     async def story(program, panel):
         await over(program, panel, folder)
-        panel.find_edit.setText("2.png")
-        click(panel.replace_button)
+        panel.filter_bar.find_edit.setText("2.png")
+        click(panel.filter_bar.replace_button)
         panel.replace_bar.find_edit.setText("word0")
         await until(lambda: panel.replace_bar.replace_button.text() == "Replace in 1 caption")
         click(panel.replace_bar.replace_button)
@@ -507,10 +517,10 @@ def test_title_tells_how_far_the_run_is(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder, "hold")
         await until(lambda: program.window.windowTitle() == "25 % — Onlooker")
-        click(panel.stop_button)
+        click(panel.controls.buttons[RunAction.STOP_NOW])
         await until(lambda: phase(program) is Phase.PAUSED)
         assert program.window.windowTitle() == "25 % — Onlooker"
-        click(panel.new_button)
+        click(panel.controls.buttons[RunAction.NEW_RUN])
         await until(lambda: program.window.windowTitle() == "Onlooker")
 
     live(story)
@@ -523,15 +533,15 @@ def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder, "say 20 words at 100")
         await until(lambda: shown(panel)[2][1] == "Looking …")
-        click(panel.end_button)
+        click(panel.controls.buttons[RunAction.STOP_AFTER_THIS])
         await until(lambda: panel.summary_box.isVisible())
         box = panel.summary_box
         assert box.headline_label.text().startswith("Stopped")
         assert "1 captioned, 1 failed, 1 skipped, 1 still to do" in box.headline_label.text()
         assert "not a picture" in box.failed_label.text()
         assert box.skipped_label.text() == "Skipped: 1 × Has a caption already."
-        assert panel.retry_button.isVisible()
-        click(panel.resume_button)
+        assert panel.controls.buttons[RunAction.RETRY_FAILED].isVisible()
+        click(panel.controls.buttons[RunAction.RESUME])
         await until(lambda: not box.isVisible())
         await until(lambda: phase(program) is Phase.OVER and box.isVisible())
         assert box.headline_label.text().startswith("Finished")
@@ -542,11 +552,16 @@ def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder):
 def test_new_run_over_the_same_images_is_offered_at_the_end(live, folder):
     async def story(program, panel):
         await over(program, panel, folder)
-        click(panel.new_button)
-        await until(lambda: panel.start_button.isVisible() and panel.start_button.isEnabled())
+        click(panel.controls.buttons[RunAction.NEW_RUN])
+        await until(
+            lambda: (
+                panel.controls.buttons[RunAction.START].isVisible()
+                and panel.controls.buttons[RunAction.START].isEnabled()
+            )
+        )
         panel.form.existing_box.setCurrentIndex(1)
         panel.form.prompt_edit.setPlainText("say 1 words")
-        click(panel.start_button)
+        click(panel.controls.buttons[RunAction.START])
         await until(lambda: texts(folder) == {f"{n}.txt": "word0\n" for n in range(1, 5)})
 
     live(story)
@@ -558,7 +573,7 @@ def test_what_is_beside_a_skipped_picture_is_shown_and_can_be_edited(live, folde
     async def story(program, panel):
         await over(program, panel, folder)
         await until(lambda: shown(panel)[1][1:] == ("Skipped", "My own words."))
-        panel.list.setCurrentIndex(panel.model.index(1, PICTURE))
+        panel.list.setCurrentIndex(panel.model.index(1, Column.PICTURE))
         QTest.keyClick(panel.list, Qt.Key.Key_F2)
         editor = panel.list.findChild(CaptionEdit)
         assert editor.toPlainText() == "My own words."
@@ -571,17 +586,17 @@ def test_what_is_beside_a_skipped_picture_is_shown_and_can_be_edited(live, folde
 def test_what_is_seldom_wanted_is_folded_away_and_does_what_it_says(live, folder):
     async def story(program, panel):
         await chosen(program, panel, folder)
-        assert not panel.form.beginning_edit.isVisible()
-        click(panel.more_button)
+        assert not panel.form.more.beginning_edit.isVisible()
+        click(panel.controls.more_button)
         form = panel.form
-        assert form.beginning_edit.isVisible()
+        assert form.more.beginning_edit.isVisible()
         form.prompt_edit.setPlainText("say 1 words\nsay 2 words")
-        form.suffix_box.setCurrentIndex(1)
-        form.name_box.setCurrentText("{name}")
-        form.beginning_edit.setText("Look:")
-        form.banned_edit.setText("stock photo, watermark")
-        form.slots_box.setValue(1)
-        click(panel.start_button)
+        form.more.suffix_box.setCurrentIndex(1)
+        form.more.name_box.setCurrentText("{name}")
+        form.more.beginning_edit.setText("Look:")
+        form.more.banned_edit.setText("stock photo, watermark")
+        form.more.slots_box.setValue(1)
+        click(panel.controls.buttons[RunAction.START])
         await until(lambda: phase(program) is Phase.OVER)
         assert (folder / "1.png.caption").read_text() == "Look: word0\nLook: word0 word1\n"
         sampling = program.folder_run._batch.options.sampling
@@ -593,8 +608,8 @@ def test_what_is_seldom_wanted_is_folded_away_and_does_what_it_says(live, folder
 def test_name_that_is_none_is_refused_with_the_reason(live, folder):
     async def story(program, panel):
         await chosen(program, panel, folder)
-        panel.form.name_box.setCurrentText("captions/all")
-        click(panel.start_button)
+        panel.form.more.name_box.setCurrentText("captions/all")
+        click(panel.controls.buttons[RunAction.START])
         assert "is no name for captions" in panel.notice_bar.text_label.text()
         assert phase(program) is Phase.CHOOSING
 
@@ -604,7 +619,7 @@ def test_name_that_is_none_is_refused_with_the_reason(live, folder):
 def test_caption_that_is_being_written_is_kept_when_the_window_closes(live, folder):
     async def story(program, panel):
         await over(program, panel, folder)
-        panel.list.setCurrentIndex(panel.model.index(0, PICTURE))
+        panel.list.setCurrentIndex(panel.model.index(0, Column.PICTURE))
         QTest.keyClick(panel.list, Qt.Key.Key_F2)
         panel.list.findChild(CaptionEdit).setPlainText("Half a thought")
         program.window.close()
@@ -616,7 +631,7 @@ def test_caption_that_is_being_written_is_kept_when_the_window_closes(live, fold
 def test_tab_keeps_a_caption_and_goes_on_to_the_next(live, folder):
     async def story(program, panel):
         await over(program, panel, folder)
-        panel.list.setCurrentIndex(panel.model.index(0, PICTURE))
+        panel.list.setCurrentIndex(panel.model.index(0, Column.PICTURE))
         QTest.keyClick(panel.list, Qt.Key.Key_F2)
         editor = panel.list.findChild(CaptionEdit)
         editor.setPlainText("One")
@@ -670,22 +685,22 @@ def test_hundred_thousand_rows_are_ready_at_once_and_need_no_thumbnail(rows, qtb
     view, model = rows
     items = [Item(folder / f"{number}.png") for number in range(100_000)]
     started = time.perf_counter()
-    model.replace(items)
+    model.set_items(items)
     view.resize(600, 400)
     view.show()
     view.scrollToBottom()
     view.grab()
     assert time.perf_counter() - started < 2
     assert model.rowCount() == 100_000
-    assert len(model._thumbnails) < 40
+    assert len(model.thumbnails) < 40
 
 
 def test_rows_are_found_by_the_words_of_their_captions(rows, folder):
     _, model = rows
-    model.replace([Item(folder / "1.png", ItemState.DONE, "A Cat"), Item(folder / "2.png")])
-    model.choose(None, "cat")
-    assert [model.index(row, CAPTION).data() for row in range(model.rowCount())] == ["A Cat"]
-    model.choose(ItemState.WAITING, "")
+    model.set_items([Item(folder / "1.png", ItemState.DONE, "A Cat"), Item(folder / "2.png")])
+    model.set_filter(StateFilter.ALL, "cat")
+    assert [model.index(row, Column.CAPTION).data() for row in range(model.rowCount())] == ["A Cat"]
+    model.set_filter(StateFilter.WAITING, "")
     assert model.item(model.index(0, 0)).path.name == "2.png"
 
 
@@ -693,7 +708,7 @@ def test_thumbnails_are_made_off_the_windows_thread(rows, qtbot, folder, preview
     view, model = rows
     made = []
     previews.made.connect(lambda key, image: made.append(image))
-    model.replace([Item(folder / f"{number}.png") for number in range(1, 5)])
+    model.set_items([Item(folder / f"{number}.png") for number in range(1, 5)])
     view.resize(600, 400)
     view.show()
     qtbot.waitUntil(lambda: len(made) == 4)
@@ -702,10 +717,10 @@ def test_thumbnails_are_made_off_the_windows_thread(rows, qtbot, folder, preview
 
 def test_captions_are_edited_only_while_there_is_a_run(rows, folder):
     _, model = rows
-    model.replace([Item(folder / "1.png")])
-    assert not model.flags(model.index(0, CAPTION)) & Qt.ItemFlag.ItemIsEditable
-    model.let_edit(True)
-    assert model.flags(model.index(0, CAPTION)) & Qt.ItemFlag.ItemIsEditable
+    model.set_items([Item(folder / "1.png")])
+    assert not model.flags(model.index(0, Column.CAPTION)) & Qt.ItemFlag.ItemIsEditable
+    model.set_editable(True)
+    assert model.flags(model.index(0, Column.CAPTION)) & Qt.ItemFlag.ItemIsEditable
 
 
 CAPTIONED = "A red circle lies at the upper left. Below it is a yellow triangle, number {}."
@@ -714,22 +729,22 @@ CAPTIONED = "A red circle lies at the upper left. Below it is a yellow triangle,
 def test_hundred_thousand_captions_are_looked_through_in_slices(rows, qtbot, folder):
     _, model = rows
     path = folder / "1.png"
-    model.replace([Item(path, ItemState.DONE, CAPTIONED.format(n)) for n in range(100_000)])
+    model.set_items([Item(path, ItemState.DONE, CAPTIONED.format(n)) for n in range(100_000)])
     stretches = []
-    work_on = model._work_on
+    work_on = model._filter_slice
 
     def timed():
         began = time.thread_time()
         work_on()
         stretches.append(time.thread_time() - began)
 
-    model._work_on = timed
-    model._rest.timeout.disconnect()
-    model._rest.timeout.connect(timed)
+    model._filter_slice = timed
+    model._slice_timer.timeout.disconnect()
+    model._slice_timer.timeout.connect(timed)
     with qtbot.waitSignal(model.counted, check_params_cb=lambda count: count == 1111):
-        model.choose(None, "number 99")
+        model.set_filter(StateFilter.ALL, "number 99")
     with qtbot.waitSignal(model.counted, timeout=20_000, check_params_cb=lambda count: count > 0):
-        model.choose(None, "")
+        model.set_filter(StateFilter.ALL, "")
         model.show_replacement(Replacement("circle", "square"))
     assert model.rowCount() == 100_000
     assert max(stretches) < 0.05
@@ -738,11 +753,11 @@ def test_hundred_thousand_captions_are_looked_through_in_slices(rows, qtbot, fol
 def test_thousands_of_rows_are_sorted_by_doubt_and_the_unknown_come_last(rows, qtbot, folder):
     _, model = rows
     path, most = folder / "1.png", 3_500
-    model.replace([Item(path, ItemState.DONE, f"cat {n}") for n in range(most)])
+    model.set_items([Item(path, ItemState.DONE, f"cat {n}") for n in range(most)])
     known = [n for n in range(most) if n % 5]
     model.show_doubts([Doubt(n, f"cat {n}", "cat", n * 7 % 100 / 100, 1) for n in known])
     with qtbot.waitSignal(model.counted, check_params_cb=lambda count: count == most):
-        model.sort_by_doubt(True)
+        model.sort_by(SortKey.DOUBT)
     expected = sorted(known, key=lambda n: (-(n * 7 % 100), n))
     assert list(model.numbers) == [*expected, *range(0, most, 5)]
     assert [model.row(number) for number in model.numbers] == list(range(most))
@@ -770,12 +785,12 @@ def test_reader_stays_where_he_was_when_a_filter_is_applied_again(rows, qtbot, f
     view, model = rows
     path = folder / "1.png"
     items = [Item(path, ItemState.DONE, f"cat {n}") for n in range(200)]
-    model.replace(items)
+    model.set_items(items)
     view.resize(600, 400)
     view.show()
-    model.choose(None, "cat")
-    view.setCurrentIndex(model.index(100, PICTURE))
-    view.scrollTo(model.index(100, PICTURE))
+    model.set_filter(StateFilter.ALL, "cat")
+    view.setCurrentIndex(model.index(100, Column.PICTURE))
+    view.scrollTo(model.index(100, Column.PICTURE))
     place = view.verticalScrollBar().value()
     with qtbot.waitSignal(model.counted):
         model.change(150, Item(path, ItemState.DONE, "dog"))
@@ -787,12 +802,12 @@ def test_reader_stays_where_he_was_when_a_filter_is_applied_again(rows, qtbot, f
 def test_rows_stay_while_one_is_written_in(rows, qtbot, folder):
     view, model = rows
     path = folder / "1.png"
-    model.replace([Item(path, ItemState.DONE, "cat 0"), Item(path, ItemState.DONE, "cat 1")])
-    model.let_edit(True)
+    model.set_items([Item(path, ItemState.DONE, "cat 0"), Item(path, ItemState.DONE, "cat 1")])
+    model.set_editable(True)
     view.resize(600, 400)
     view.show()
-    model.choose(None, "cat")
-    view.edit(model.index(1, CAPTION))
+    model.set_filter(StateFilter.ALL, "cat")
+    view.edit(model.index(1, Column.CAPTION))
     model.change(0, Item(path, ItemState.DONE, "dog"))
     qtbot.wait(500)
     assert model.rowCount() == 2
@@ -808,7 +823,7 @@ def test_pictures_in_sight_get_their_thumbnails_before_those_scrolled_past(
     previews.made.connect(lambda key, image: made.append(key[1].name))
     paths = [folder / f"{number}.png" for number in (1, 2, 3, 4)]
     for path in paths:
-        model._thumbnail(path)
+        model.thumbnails.get(path)
     qtbot.waitUntil(lambda: len(made) == 4)
     assert made.index("4.png") < made.index("3.png")
 

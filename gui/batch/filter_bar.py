@@ -1,0 +1,109 @@
+"""The line above the captions: which rows to show, and what can be done with all of them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
+
+from core.batch import ItemState
+from gui.batch.row_filter import StateFilter
+from gui.batch.rows import STATE_WORDS
+from gui.widgets.buttons import key_button, key_text
+
+_FILTER_MS = 150
+_FIND_DOUBT = "Find the most doubtful word of each caption; the model looks at each image once more"
+
+
+class FilterBar(QWidget):
+    """Chooses rows by state and words; has the buttons for replacing, undoing and finding doubt.
+
+    `filter_changed(StateFilter, str)`: the state and the words that rows must have.
+    `replace_asked()`, `edit_undone()`, `doubt_asked()`, `doubt_stopped()`: a button was clicked.
+    """
+
+    filter_changed = Signal(object, str)
+    replace_asked = Signal()
+    edit_undone = Signal()
+    doubt_asked = Signal()
+    doubt_stopped = Signal()
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._is_doubting = False
+        self._doubt_obstacle = ""
+        self._build()
+        self._filter_timer = QTimer(self, interval=_FILTER_MS, singleShot=True)
+        self.state_box.currentIndexChanged.connect(self._on_filter_changed)
+        self.find_edit.textChanged.connect(self._filter_timer.start)
+        self._filter_timer.timeout.connect(self._on_filter_changed)
+        self.replace_button.clicked.connect(self.replace_asked)
+        self.undo_edit_button.clicked.connect(self.edit_undone)
+        self.doubt_button.clicked.connect(self._on_doubt_clicked)
+
+    def show_count(self, count: int, total: int) -> None:
+        """Says how many of the rows are left, unless that is all of them."""
+        self.shown_label.setText(f"{count:,} shown")
+        self.shown_label.setVisible(count != total)
+
+    def set_doubting(self, is_doubting: bool) -> None:
+        """Turns the button for doubtful words into one that stops the search, and back."""
+        self._is_doubting = is_doubting
+
+    def set_doubt_obstacle(self, reason: str) -> None:
+        """Sets why the loaded model cannot find doubtful words, "" if it can."""
+        self._doubt_obstacle = reason
+
+    def show_parts(self, *, can_edit: bool, can_undo_edit: bool, can_find_doubt: bool) -> None:
+        """Shows the buttons that make sense now."""
+        self.replace_button.setVisible(can_edit)
+        self.undo_edit_button.setVisible(can_edit and can_undo_edit)
+        self.doubt_button.setVisible(can_find_doubt or self._is_doubting)
+        self.doubt_button.setText("Stop" if self._is_doubting else "Find doubt")
+        self.doubt_button.setEnabled(self._is_doubting or not self._doubt_obstacle)
+        self.doubt_button.setToolTip(self._doubt_obstacle or _FIND_DOUBT)
+
+    def focus_words(self) -> None:
+        """Puts the cursor where words to find are typed."""
+        self.find_edit.setFocus()
+        self.find_edit.selectAll()
+
+    def _build(self) -> None:
+        self.state_box = QComboBox()
+        self.state_box.setObjectName("state_box")
+        self.state_box.setAccessibleName("Show rows in this state")
+        self.state_box.addItem("All", StateFilter.ALL)
+        for state in ItemState:
+            self.state_box.addItem(STATE_WORDS[state].rstrip(" …"), StateFilter(state.value))
+        self.state_box.addItem("In doubt", StateFilter.DOUBTFUL)
+        self.find_edit = QLineEdit()
+        self.find_edit.setObjectName("find_edit")
+        self.find_edit.setAccessibleName("Find in names and captions")
+        self.find_edit.setPlaceholderText(f"Find in names and captions  ({key_text('Ctrl+F')})")
+        self.find_edit.setClearButtonEnabled(True)
+        self.shown_label = QLabel()
+        self.shown_label.setProperty("class", "key")
+        self.shown_label.hide()
+        self.replace_button = key_button("Replace…", "open_replace_button", "Ctrl+H", is_small=True)
+        self.undo_edit_button = key_button("Undo edit", "undo_edit_button", "Ctrl+Z", is_small=True)
+        self.doubt_button = key_button("Find doubt", "doubt_button", "Ctrl+D", is_small=True)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.state_box)
+        row.addWidget(self.find_edit, 1)
+        row.addWidget(self.shown_label)
+        row.addWidget(self.doubt_button)
+        row.addWidget(self.undo_edit_button)
+        row.addWidget(self.replace_button)
+
+    @Slot()
+    def _on_filter_changed(self) -> None:
+        # Qt keeps a plain str of a StrEnum.
+        self.filter_changed.emit(StateFilter(self.state_box.currentData()), self.find_edit.text())
+
+    @Slot()
+    def _on_doubt_clicked(self) -> None:
+        if self._is_doubting:
+            self.doubt_stopped.emit()
+        else:
+            self.doubt_asked.emit()

@@ -1,0 +1,240 @@
+"""The options of a folder run that are seldom changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSizePolicy,
+    QSpinBox,
+    QWidget,
+)
+
+from core.batch import BatchOptions
+from gui.widgets.elided_label import ElidedLabel
+
+_MOST_SLOTS = 64
+_NUMBER_WIDTH = 104
+_EXAMPLE = Path("IMG_1.jpg")
+_SUFFIXES = ("txt", "caption")
+_NAMES = ("{stem}", "{name}")
+
+
+class MoreOptions(QWidget):
+    """Names of text files, wording of captions, sampling, how many images at once, hand edits."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("rare_options")
+        self._writes_text = True
+        self._build_names()
+        self._build_wording()
+        self._build_numbers()
+        self._labels: dict[QWidget, QLabel] = {}
+        self._place()
+        self.suffix_box.currentIndexChanged.connect(self._show_example)
+        self.name_box.currentTextChanged.connect(self._show_example)
+        self._show_example()
+
+    @property
+    def slots(self) -> int | None:
+        """How many images are captioned at once; None for the number that suits the device."""
+        return self.slots_box.value() or None
+
+    @property
+    def labels(self) -> tuple[QLabel, ...]:
+        """The labels in front of the fields."""
+        return tuple(self._labels.values())
+
+    @property
+    def wheel_fields(self) -> tuple[QWidget, ...]:
+        """The fields that a turn of the wheel would change."""
+        return self.suffix_box, self.name_box, self.temperature_box, self.slots_box
+
+    def applied_to(self, options: BatchOptions) -> BatchOptions:
+        """Returns `options` with what is chosen here; "txt" files get the suffix chosen here."""
+        suffix = self.suffix_box.currentData()
+        return replace(
+            options,
+            writes=tuple(suffix if kind == "txt" else kind for kind in options.writes),
+            name=self.name_box.currentText().strip(),
+            sampling=replace(
+                options.sampling,
+                temperature=self.temperature_box.value(),
+                banned_words=_names(self.banned_edit.text()),
+            ),
+            beginning=self.beginning_edit.text().strip(),
+            strips_openings=self.strip_box.isChecked(),
+            ends_at_sentence=self.sentence_box.isChecked(),
+            replaces_edited=_names(self.edited_edit.text()),
+        )
+
+    def show_options(self, options: BatchOptions) -> None:
+        """Shows the options of a run that is opened again, or of a variant that was tried."""
+        if options.text_kinds:
+            self.suffix_box.setCurrentIndex(self.suffix_box.findData(options.text_kinds[0]))
+        self.name_box.setCurrentText(options.name)
+        self.beginning_edit.setText(options.beginning)
+        self.strip_box.setChecked(options.strips_openings)
+        self.sentence_box.setChecked(options.ends_at_sentence)
+        self.banned_edit.setText(", ".join(options.sampling.banned_words))
+        self.edited_edit.setText(", ".join(options.replaces_edited))
+
+    def show_writes_text(self, writes_text: bool) -> None:
+        """Enables the names of text files if such files are written."""
+        self._writes_text = writes_text
+        self._show_example()
+
+    def show_replaces(self, replaces: bool) -> None:
+        """Offers to replace captions edited by hand, if captions are replaced at all."""
+        self.edited_edit.setVisible(replaces)
+        self._labels[self.edited_edit].setVisible(replaces)
+
+    def _build_names(self) -> None:
+        self.suffix_box = combo("suffix_box", "Ending of text files")
+        self.suffix_box.setMinimumContentsLength(8)
+        for suffix in _SUFFIXES:
+            self.suffix_box.addItem(f".{suffix}", suffix)
+        self.name_box = combo("name_box", "Names of text files")
+        self.name_box.setMinimumContentsLength(12)
+        self.name_box.setEditable(True)
+        self.name_box.addItems(_NAMES)
+        self.name_box.setToolTip(
+            "{stem}: the image's name without its ending; {name}: all of it. More may be written "
+            "around it."
+        )
+        self.example_label = ElidedLabel()
+        self.example_label.setProperty("class", "key")
+
+    def _build_wording(self) -> None:
+        self.beginning_edit = _edit("beginning_edit", "A photograph of")
+        self.banned_edit = _edit("banned_edit", "watermark, stock photo")
+        self.banned_edit.setToolTip("Words that no caption has, in small letters or in capitals")
+        self.strip_box = QCheckBox("Without “The image shows”")
+        self.strip_box.setObjectName("strip_box")
+        self.strip_box.setToolTip("Leave stock openings out")
+        self.sentence_box = QCheckBox("Whole sentences")
+        self.sentence_box.setObjectName("sentence_box")
+        self.sentence_box.setToolTip("End at the last whole sentence when the length runs out")
+        self.edited_edit = _edit("edited_edit", "IMG_1.jpg, IMG_2.jpg")
+        self.edited_edit.setToolTip(
+            "Captions edited by hand are kept; name the images whose may be replaced all the same"
+        )
+
+    def _build_numbers(self) -> None:
+        self.temperature_box = QDoubleSpinBox()
+        self.temperature_box.setObjectName("run_temperature_box")
+        self.temperature_box.setRange(0.0, 2.0)
+        self.temperature_box.setSingleStep(0.1)
+        self.temperature_box.setDecimals(2)
+        self.temperature_box.setToolTip("0: always the likeliest word; higher: more varied ones")
+        self.slots_box = QSpinBox()
+        self.slots_box.setObjectName("slots_box")
+        self.slots_box.setRange(0, _MOST_SLOTS)
+        self.slots_box.setSpecialValueText("As suits")
+        self.slots_box.setToolTip("How many images the model looks at at once")
+        for box in (self.temperature_box, self.slots_box):
+            # The stylesheet's padding does not reach the text of a spin box.
+            box.lineEdit().setTextMargins(6, 0, 0, 0)
+            box.setFixedWidth(_NUMBER_WIDTH)
+
+    def _place(self) -> None:
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(8)
+        grid.setColumnStretch(1, 1)
+        rows = (
+            ("Text files", (self.name_box, self.suffix_box, self.example_label)),
+            ("Begin with", (self.beginning_edit,)),
+            ("Never say", (self.banned_edit,)),
+            ("Wording", (self.strip_box, self.sentence_box)),
+            ("Temperature", (self.temperature_box, _named_field("At once", self.slots_box))),
+            ("Hand edits of", (self.edited_edit,)),
+        )
+        for number, (words, fields) in enumerate(rows):
+            buddy = fields[0]
+            label = self._labels[buddy] = key_label(words)
+            label.setBuddy(buddy)
+            if not buddy.accessibleName():
+                buddy.setAccessibleName(words)
+            grid.addWidget(label, number, 0)
+            if len(fields) == 1:
+                grid.addWidget(buddy, number, 1)
+            else:
+                grid.addLayout(field_row(*fields), number, 1)
+
+    @Slot()
+    def _show_example(self) -> None:
+        """Shows what the text file of an image would be called."""
+        for part in (self.name_box, self.suffix_box):
+            part.setEnabled(self._writes_text)
+        name = self.name_box.currentText().strip()
+        name = name.replace("{stem}", _EXAMPLE.stem).replace("{name}", _EXAMPLE.name)
+        words = f"→ {name}.{self.suffix_box.currentData()}"
+        self.example_label.setText(words if self._writes_text else "")
+
+
+def key_label(text: str) -> QLabel:
+    """Returns the quiet label in front of a field."""
+    label = QLabel(text)
+    label.setProperty("class", "key")
+    return label
+
+
+def combo(name: str, words: str) -> QComboBox:
+    """Returns a combo box with this object name and accessible name, as narrow as its content."""
+    box = QComboBox()
+    box.setObjectName(name)
+    box.setAccessibleName(words)
+    box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+    policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    box.setSizeAdjustPolicy(policy)
+    box.setMinimumContentsLength(7)
+    return box
+
+
+def field_row(*parts: QWidget) -> QHBoxLayout:
+    """Returns a row of fields, aligned to the left."""
+    row = QHBoxLayout()
+    row.setSpacing(12)
+    for part in parts:
+        row.addWidget(part)
+    # With stretch 0, fields that can grow take the space before this does.
+    row.addStretch(0)
+    return row
+
+
+def _edit(name: str, placeholder: str) -> QLineEdit:
+    edit = QLineEdit()
+    edit.setObjectName(name)
+    edit.setPlaceholderText(placeholder)
+    return edit
+
+
+def _named_field(words: str, field: QWidget) -> QWidget:
+    """A field with its label in front, as one part of a row."""
+    part = QWidget()
+    row = QHBoxLayout(part)
+    row.setContentsMargins(12, 0, 0, 0)
+    row.setSpacing(12)
+    label = key_label(words)
+    label.setBuddy(field)
+    field.setAccessibleName(words)
+    row.addWidget(label)
+    row.addWidget(field)
+    return part
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The comma-separated names in `text`."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

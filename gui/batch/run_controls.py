@@ -1,0 +1,135 @@
+"""The buttons that start, end and undo a folder run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QWidget
+
+from core.batch import ItemState, Phase
+from gui.widgets.buttons import key_button
+from gui.widgets.theme import Theme
+
+
+class RunAction(Enum):
+    """What can be done with a run, in the order of the buttons."""
+
+    START = auto()
+    TRY_FIRST = auto()
+    RESUME = auto()
+    PAUSE = auto()
+    STOP_NOW = auto()
+    STOP_AFTER_THIS = auto()
+    RETRY_FAILED = auto()
+    UNDO = auto()
+    NEW_RUN = auto()
+
+
+@dataclass(frozen=True)
+class _Look:
+    text: str
+    name: str
+    key: str
+    tip: str = ""
+
+
+_LOOKS = {
+    RunAction.START: _Look("Start", "batch_start_button", "Ctrl+Return"),
+    RunAction.TRY_FIRST: _Look(
+        "Try first…", "try_first_button", "Ctrl+T", "Compare two prompts on a few images"
+    ),
+    RunAction.RESUME: _Look("Go on", "resume_button", "Ctrl+Return"),
+    RunAction.PAUSE: _Look(
+        "Pause", "pause_button", "Ctrl+P", "Once the captions under way are written"
+    ),
+    RunAction.STOP_NOW: _Look(
+        "Stop now", "stop_run_button", "Esc", "Inside the captions under way"
+    ),
+    RunAction.STOP_AFTER_THIS: _Look("Stop after this one", "end_run_button", "Ctrl+Shift+P"),
+    RunAction.RETRY_FAILED: _Look("Retry failed", "retry_button", "Ctrl+Shift+R"),
+    RunAction.UNDO: _Look("Undo the run…", "undo_button", "Ctrl+Shift+Z"),
+    RunAction.NEW_RUN: _Look("New run", "new_run_button", "Ctrl+Shift+N", "Over the same images"),
+}
+
+
+def has_begun(phase: Phase) -> bool:
+    """Whether there is a run, rather than options for one."""
+    return phase not in (Phase.CHOOSING, Phase.FINDING)
+
+
+def is_at_rest(phase: Phase) -> bool:
+    """Whether a run has begun, nothing is under way, and the run can still go on or be undone."""
+    return phase in (Phase.PAUSED, Phase.OVER)
+
+
+def offered_actions(phase: Phase, counts: Mapping[ItemState, int]) -> set[RunAction]:
+    """Returns the actions whose buttons are visible in this phase."""
+    if not has_begun(phase):
+        return {RunAction.START, RunAction.TRY_FIRST}
+    offered = {
+        Phase.RUNNING: {RunAction.PAUSE, RunAction.STOP_NOW, RunAction.STOP_AFTER_THIS},
+        Phase.ENDING: {RunAction.STOP_NOW},
+        Phase.PAUSED: {RunAction.RESUME, RunAction.NEW_RUN},
+        Phase.OVER: {RunAction.NEW_RUN},
+        Phase.UNDONE: {RunAction.NEW_RUN},
+    }.get(phase, set())
+    if is_at_rest(phase) and counts.get(ItemState.FAILED):
+        offered = offered | {RunAction.RETRY_FAILED}
+    if is_at_rest(phase) and counts.get(ItemState.DONE):
+        offered = offered | {RunAction.UNDO}
+    return offered
+
+
+class RunControls(QWidget):
+    """A row of buttons, of which those that make sense now are visible.
+
+    `asked(RunAction)`: a button was clicked. `unfolded(bool)`: more options are to be shown.
+    """
+
+    asked = Signal(object)
+    unfolded = Signal(bool)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.buttons = {action: self._button(action) for action in RunAction}
+        for action in (RunAction.START, RunAction.RESUME):
+            self.buttons[action].setDefault(True)
+        self.more_button = QToolButton()
+        self.more_button.setObjectName("more_button")
+        self.more_button.setText("More options")
+        self.more_button.setCheckable(True)
+        self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        theme.set_icon(self.more_button, "down", "text_quiet")
+        self.more_button.toggled.connect(self.unfolded)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        for button in self.buttons.values():
+            row.addWidget(button)
+            # Otherwise the minimum width would have to hold all buttons at once.
+            button.hide()
+        row.addStretch(1)
+        row.addWidget(self.more_button)
+
+    def show_phase(self, phase: Phase, counts: Mapping[ItemState, int], can_start: bool) -> None:
+        """Shows the buttons of this phase; `counts` are the items in each state."""
+        offered = offered_actions(phase, counts)
+        for action, button in self.buttons.items():
+            button.setVisible(action in offered)
+        self.more_button.setVisible(not has_begun(phase))
+        for action in (RunAction.START, RunAction.TRY_FIRST):
+            self.buttons[action].setEnabled(can_start)
+        self.buttons[RunAction.RETRY_FAILED].setDefault(phase is Phase.OVER)
+
+    def _button(self, action: RunAction) -> QPushButton:
+        look = _LOOKS[action]
+        button = key_button(look.text, look.name, look.key, tip=look.tip)
+        button.clicked.connect(partial(self._on_clicked, action))
+        return button
+
+    def _on_clicked(self, action: RunAction, checked: bool = False) -> None:
+        self.asked.emit(action)

@@ -1,0 +1,85 @@
+"""How far a folder run is: a bar and a line of text."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
+
+from core.batch import ItemState, Phase, Progress
+from core.formatting import format_duration
+from gui.batch.run_controls import has_begun
+
+
+class RunProgress(QWidget):
+    """Shows the progress of a run that has begun."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.bar = QProgressBar()
+        self.bar.setObjectName("run_bar")
+        self.bar.setAccessibleName("Images done")
+        self.bar.setTextVisible(False)
+        self.label = QLabel()
+        self.label.setObjectName("progress_label")
+        self.label.setProperty("class", "key")
+        self.label.setTextFormat(Qt.TextFormat.PlainText)
+        self.label.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.bar)
+        column.addWidget(self.label)
+
+    def show_progress(self, phase: Phase, progress: Progress) -> None:
+        """Fills the bar and the line."""
+        total, left = sum(progress.counts.values()), items_left(progress)
+        self.bar.setRange(0, max(1, total))
+        self.bar.setValue(total - left)
+        self.label.setText(progress_text(phase, progress))
+
+    def show_parts(self, phase: Phase, *, has_summary: bool) -> None:
+        """Shows the bar while the run is not over, and the line unless there is a summary."""
+        shows_bar = has_begun(phase) and phase not in (Phase.OVER, Phase.UNDONE)
+        shows_text = has_begun(phase) and not has_summary
+        self.bar.setVisible(shows_bar)
+        self.label.setVisible(shows_text)
+        self.setVisible(shows_bar or shows_text)
+
+
+def items_left(progress: Progress) -> int:
+    """Returns how many items are not finished yet."""
+    counts = progress.counts
+    return counts.get(ItemState.WAITING, 0) + counts.get(ItemState.WORKING, 0)
+
+
+def progress_text(phase: Phase, progress: Progress) -> str:
+    """Returns the line under the bar."""
+    counts = progress.counts
+    total, left = sum(counts.values()), items_left(progress)
+    parts = [f"{total - left:,} of {total:,}"]
+    for state, word in ((ItemState.SKIPPED, "skipped"), (ItemState.FAILED, "failed")):
+        if count := counts.get(state):
+            parts.append(f"{count:,} {word}")
+    match phase:
+        case Phase.RUNNING:
+            if progress.rate:
+                parts.append(_rate(progress.rate))
+            if progress.seconds_left is not None and left:
+                parts.append(f"{format_duration(progress.seconds_left)} left")
+        case Phase.ENDING:
+            parts.append("ending after the captions under way")
+        case Phase.PAUSED:
+            parts.append("paused; it can be gone on with at any time")
+        case Phase.OVER:
+            parts[0] = f"Finished: {counts.get(ItemState.DONE, 0):,} captioned"
+        case Phase.UNDOING:
+            parts = ["Undoing …"]
+        case Phase.UNDONE:
+            undone = counts.get(ItemState.UNDONE, 0)
+            parts = [f"Undone: {undone:,} {'is' if undone == 1 else 'are'} as before the run"]
+    return "  ·  ".join(part for part in parts if part)
+
+
+def _rate(rate: float) -> str:
+    """Images per second, or per minute where that would be a fraction."""
+    return f"{rate:.1f} a second" if rate >= 1 else f"{rate * 60:.0f} a minute"

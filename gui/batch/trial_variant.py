@@ -1,0 +1,93 @@
+"""One of the two variants that a trial compares: its prompts and its temperature."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtWidgets import (
+    QDoubleSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+)
+
+from core.batch import BatchOptions
+
+_PROMPT_LINES = 2
+_NUMBER_WIDTH = 88
+
+
+class TrialVariant(QFrame):
+    """Edits the prompts, one a line, and the temperature of a variant called "A" or "B"."""
+
+    def __init__(self, letter: str):
+        super().__init__()
+        self.prompt_edit = _prompt_edit(letter)
+        self.temperature_box = _temperature_box(letter)
+        label = QLabel("Temperature")
+        label.setProperty("class", "key")
+        label.setBuddy(self.temperature_box)
+        self.use_button = QPushButton(f"Use {letter}")
+        self.use_button.setObjectName(f"use_{letter.lower()}_button")
+        self.use_button.setProperty("class", "small")
+        self.use_button.setToolTip("Take this for the run")
+        self.use_button.setAutoDefault(False)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(label)
+        row.addWidget(self.temperature_box)
+        row.addStretch(1)
+        row.addWidget(self.use_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.prompt_edit)
+        column.addLayout(row)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no prompt is written."""
+        return not self.prompt_edit.toPlainText().strip()
+
+    def show_options(self, options: BatchOptions) -> None:
+        """Shows the prompts and the temperature of `options`."""
+        self.prompt_edit.setPlainText("\n".join(options.prompts))
+        self.temperature_box.setValue(options.sampling.temperature)
+
+    def set_trying(self, is_trying: bool) -> None:
+        """Forbids changes while a trial is under way."""
+        self.prompt_edit.setReadOnly(is_trying)
+        self.temperature_box.setEnabled(not is_trying)
+
+    def applied_to(self, base: BatchOptions) -> BatchOptions:
+        """Returns `base` with the prompts and the temperature that are written here."""
+        lines = self.prompt_edit.toPlainText().splitlines()
+        prompts = tuple(line.strip() for line in lines if line.strip())
+        sampling = replace(base.sampling, temperature=self.temperature_box.value())
+        return replace(base, prompts=prompts, sampling=sampling)
+
+
+def _prompt_edit(letter: str) -> QPlainTextEdit:
+    edit = QPlainTextEdit()
+    edit.setObjectName(f"trial_prompt_{letter.lower()}")
+    edit.setProperty("class", "field")
+    edit.setAccessibleName(f"Prompt {letter}")
+    edit.setPlaceholderText("Another prompt; leave it empty to try only one")
+    edit.setTabChangesFocus(True)
+    edit.setFixedHeight(edit.fontMetrics().lineSpacing() * _PROMPT_LINES + 20)
+    return edit
+
+
+def _temperature_box(letter: str) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(0.0, 2.0)
+    box.setSingleStep(0.1)
+    box.setAccessibleName(f"Temperature {letter}")
+    # The stylesheet's padding does not reach the text of a spin box.
+    box.lineEdit().setTextMargins(6, 0, 0, 0)
+    box.setFixedWidth(_NUMBER_WIDTH)
+    box.setToolTip("0: always the likeliest word; higher: more varied ones")
+    return box
