@@ -35,7 +35,7 @@ from core.hub.listing import (
     require_runnable,
     tower_of,
 )
-from core.hub.place import (
+from core.hub.location import (
     CachePlace,
     FolderPlace,
     HubFile,

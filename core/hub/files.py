@@ -13,7 +13,7 @@ from core.formatting import format_bytes
 from core.hub.download import Progress, checksum_of
 from core.hub.library import LocalModel, Where, file_names
 from core.hub.listing import wanted_files
-from core.hub.place import (
+from core.hub.location import (
     RECORD,
     CachePlace,
     FolderPlace,

@@ -16,7 +16,7 @@ from core.errors import AppError, CheckpointError
 from core.hub.catalogue import offer_of, offers
 from core.hub.download import Found
 from core.hub.listing import is_revision, is_settings, sees_and_speaks, wanted_files
-from core.hub.place import (
+from core.hub.location import (
     LICENCE,
     RECORD,
     CachePlace,

@@ -16,7 +16,7 @@ from core.checkpoint.safety import (
     require_safe_folder,
 )
 from core.errors import CheckpointError, HubError
-from core.hub.place import HubFile, Record, is_hub_id
+from core.hub.location import HubFile, Record, is_hub_id
 
 # What loaders read, and nothing else: no program code, no pictures, no weights in other formats.
 _SETTINGS = frozenset(

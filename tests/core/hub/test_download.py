@@ -14,7 +14,7 @@ from core.errors import Cancelled, HubError
 from core.files import partial_path
 from core.hub import Hub, Progress, fetch, look_up
 from core.hub.listing import wanted_files
-from core.hub.place import RECORD, FolderPlace, HubFile, Record
+from core.hub.location import RECORD, FolderPlace, HubFile, Record
 from tests.support.hub_server import REVISION, HubServer
 
 ID = "someone/model"

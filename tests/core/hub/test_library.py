@@ -35,7 +35,7 @@ from core.hub import (
 )
 from core.hub.catalogue import offer_of, offers
 from core.hub.library import memory_needs
-from core.hub.place import RECORD, CachePlace, HubFile, Record
+from core.hub.location import RECORD, CachePlace, HubFile, Record
 from core.transcript import Precision
 from tests.support.hub_server import REVISION, HubServer
 
