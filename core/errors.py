@@ -36,12 +36,12 @@ class PromptError(AppError):
 class CheckpointError(AppError):
     """A model folder that cannot be loaded.
 
-    `lacks` is the hub id of what would have to be here for it, "" where that is not the trouble.
+    `missing_id` is the hub id of the missing part of the model, "" if nothing is missing.
     """
 
-    def __init__(self, message: str, lacks: str = ""):
+    def __init__(self, message: str, missing_id: str = ""):
         super().__init__(message)
-        self.lacks = lacks
+        self.missing_id = missing_id
 
 
 class HubNeed(StrEnum):

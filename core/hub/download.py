@@ -27,6 +27,7 @@ from urllib.parse import quote, urlsplit
 
 from core.errors import Cancelled, HubError, HubNeed
 from core.formatting import format_bytes
+from core.hub.jobs import Progress
 from core.hub.listing import (
     is_settings,
     parameters_of,
@@ -36,10 +37,10 @@ from core.hub.listing import (
     tower_of,
 )
 from core.hub.location import (
-    CachePlace,
-    FolderPlace,
+    CacheLocation,
+    FolderLocation,
     HubFile,
-    Place,
+    ModelLocation,
     Record,
     free_bytes,
     is_hub_id,
@@ -87,18 +88,7 @@ class Hub:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a download is. Bytes, and bytes a second; `seconds_left` None while unknown."""
-
-    stage: str
-    done: int
-    total: int
-    rate: float = 0.0
-    seconds_left: float | None = None
-
-
-@dataclass(frozen=True)
-class Found:
+class HubModel:
     """What the hub tells of a model before it is downloaded. `size` are bytes, its vision tower's
     too; `config` its settings, {} where they are kept from strangers; `parameters` None where the
     hub does not count them."""
@@ -138,7 +128,7 @@ def fetch(
     return _run(download.run(hub_id, is_part), download.tick, stop)
 
 
-def look_up(hub: Hub, hub_id: str, stop: threading.Event) -> Found:
+def look_up(hub: Hub, hub_id: str, stop: threading.Event) -> HubModel:
     """Ask the hub what a model is, and download nothing but its settings, which are not kept.
 
     Blocks, and raises, as `fetch` does.
@@ -167,7 +157,7 @@ def _require_askable(hub: Hub, hub_id: str) -> None:
         )
 
 
-def known(
+def with_access_token(
     read_token: Callable[[threading.Event], str],
     hub: Hub,
     stop: threading.Event,
@@ -266,7 +256,7 @@ class _Download:
         self.tick()
         return folder
 
-    async def look_up(self, hub_id: str) -> Found:
+    async def look_up(self, hub_id: str) -> HubModel:
         async with _session() as self._client:
             record, listing = await self._list(hub_id)
             size, config = record.size, {}
@@ -278,7 +268,7 @@ class _Download:
                     raise
             if tower := tower_of(config):
                 size += (await self._list(tower))[0].size
-        return Found(
+        return HubModel(
             hub_id,
             size,
             record.licence,
@@ -300,12 +290,12 @@ class _Download:
         require_loadable(record.hub_id, Path(record.hub_id), config, is_part=False)
         return config
 
-    def _place(self, parent: Path | None, hub_id: str) -> Place:
+    def _place(self, parent: Path | None, hub_id: str) -> ModelLocation:
         if parent is None:
-            return CachePlace(self._hub.cache, hub_id)
-        return FolderPlace(parent / hub_id.rpartition("/")[2], hub_id)
+            return CacheLocation(self._hub.cache, hub_id)
+        return FolderLocation(parent / hub_id.rpartition("/")[2], hub_id)
 
-    async def _fetch(self, hub_id: str, place: Place, *, is_part: bool = False) -> Path:
+    async def _fetch(self, hub_id: str, place: ModelLocation, *, is_part: bool = False) -> Path:
         """The model, and before its weights the tower that its settings name."""
         record, _ = await self._list(hub_id)
         with place.lock():
@@ -313,20 +303,20 @@ class _Download:
             try:
                 await self._fetch_files(place, record, is_part)
             finally:
-                if not place.bytes_here(record):
-                    place.forget()
+                if not place.downloaded_bytes(record):
+                    place.discard()
         return place.folder(record.revision)
 
-    async def _fetch_files(self, place: Place, record: Record, is_part: bool) -> None:
+    async def _fetch_files(self, place: ModelLocation, record: Record, is_part: bool) -> None:
         self._total += record.size
-        self._done += place.bytes_here(record)
+        self._done += place.downloaded_bytes(record)
         settings = [file for file in record.files if is_settings(file)]
         weights = [file for file in record.files if not is_settings(file)]
         await self._get_all(place, record, settings)
         try:
             config = require_runnable(record.hub_id, place.folder(record.revision), is_part)
         except HubError:
-            place.forget()
+            place.discard()
             raise
         if tower := tower_of(config):
             inside = place.root if self._parent else None
@@ -335,7 +325,7 @@ class _Download:
         await self._get_all(place, record, weights)
         place.finish(record)
 
-    def _require_space(self, place: Place) -> None:
+    def _require_space(self, place: ModelLocation) -> None:
         needed, free = self._total - self._done, free_bytes(place.root)
         if needed and needed + _SPARE_BYTES > free:
             raise HubError(
@@ -379,15 +369,15 @@ class _Download:
 
     # The files
 
-    async def _get_all(self, place: Place, record: Record, files: list[HubFile]) -> None:
+    async def _get_all(self, place: ModelLocation, record: Record, files: list[HubFile]) -> None:
         """Several at once; the first failure ends the others, whose bytes are kept."""
         gate, failure = asyncio.Semaphore(_CONNECTIONS), None
 
         async def get(file: HubFile) -> None:
             async with gate:
-                if not place.is_whole(record, file):
+                if not place.is_complete(record, file):
                     await self._get(place, record, file)
-                place.put(record, file)
+                place.commit(record, file)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -398,8 +388,8 @@ class _Download:
         if failure:
             raise failure
 
-    async def _get(self, place: Place, record: Record, file: HubFile) -> None:
-        path = place.half(file)
+    async def _get(self, place: ModelLocation, record: Record, file: HubFile) -> None:
+        path = place.partial_path(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         address = (
             f"{self._hub.endpoint}/{record.hub_id}/resolve/{record.revision}/{quote(file.name)}"

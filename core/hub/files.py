@@ -10,15 +10,16 @@ from pathlib import Path
 
 from core.errors import Cancelled, HubError, HubNeed
 from core.formatting import format_bytes
-from core.hub.download import Progress, checksum_of
+from core.hub.download import checksum_of
+from core.hub.jobs import Progress
 from core.hub.library import LocalModel, Where, file_names
 from core.hub.listing import wanted_files
 from core.hub.location import (
     RECORD,
-    CachePlace,
-    FolderPlace,
+    CacheLocation,
+    FolderLocation,
     HubFile,
-    Place,
+    ModelLocation,
     Record,
     are_on_one_disk,
     free_bytes,
@@ -35,9 +36,9 @@ def remove_model(model: LocalModel, cache: Path) -> None:
     touched: HubError."""
     try:
         if model.where is Where.CACHE:
-            if not model.is_whole:
+            if not model.is_complete:
                 _remove_begun_tower(model, cache)
-            _remove_from_cache(CachePlace(cache, model.hub_id), cache)
+            _remove_from_cache(CacheLocation(cache, model.hub_id), cache)
         elif model.is_ours:
             remove_downloaded(model.folder)
         else:
@@ -55,12 +56,12 @@ def _remove_begun_tower(model: LocalModel, cache: Path) -> None:
     """It came for this model alone, and no list shows it."""
     named = model.config.get("mm_vision_tower")
     if isinstance(named, str) and is_hub_id(named):
-        place = CachePlace(cache, named)
+        place = CacheLocation(cache, named)
         if (place.root / RECORD).is_file():
             _remove_from_cache(place, cache)
 
 
-def _remove_from_cache(place: CachePlace, cache: Path) -> None:
+def _remove_from_cache(place: CacheLocation, cache: Path) -> None:
     from huggingface_hub import scan_cache_dir
 
     with place.lock():
@@ -94,7 +95,7 @@ def move_model(
         raise HubError(
             f"Where “{model.name}” came from is not known. Move its folder yourself, then add it."
         )
-    total = sum(place.bytes_here(record) for place, record, _ in files)
+    total = sum(place.downloaded_bytes(record) for place, record, _ in files)
     if not are_on_one_disk(model.folder, parent) and free_bytes(parent) < total:
         raise HubError(
             f"“{model.name}” needs {format_bytes(total)} in {parent}, where "
@@ -104,12 +105,12 @@ def move_model(
     told = _Counter(f"Moving {model.name}", total, on_progress, stop)
     try:
         for source, record, inside in files:
-            place = FolderPlace(target / inside, record.hub_id)
+            place = FolderLocation(target / inside, record.hub_id)
             with source.lock(), place.lock():
                 place.begin(record)
                 for file in record.files:
                     _bring(source, place, record, file, told)
-                if place.bytes_here(record) == record.size:
+                if place.downloaded_bytes(record) == record.size:
                     place.finish(record)
     except (OSError, Cancelled) as error:
         remove_downloaded(target)
@@ -131,7 +132,7 @@ def check_model(
     Checksums are compared where they are known: in the hub's cache and in what Onlooker
     downloaded. Elsewhere the weights' files are looked at for their length.
     """
-    if not model.is_whole:
+    if not model.is_complete:
         return [f"“{model.name}” is not all here. Go on with its download."]
     problems = [model.problem] if model.problem else []
     known = list(_known_files(model))
@@ -172,11 +173,11 @@ def _known_files(model: LocalModel) -> Iterator[tuple[Path, HubFile]]:
                 continue
 
 
-def _record_of(model: LocalModel, cache: Path) -> list[tuple[Place, Record, str]] | None:
+def _record_of(model: LocalModel, cache: Path) -> list[tuple[ModelLocation, Record, str]] | None:
     """What to take along: from which place, which files, into which folder inside; None where
     their checksums are not known. A tower in the cache stays there, where loaders find it."""
     if model.where is Where.CACHE:
-        place = CachePlace(cache, model.hub_id)
+        place = CacheLocation(cache, model.hub_id)
         if begun := Record.read(place.root):
             return [(place, begun, "")]
         known = wanted_files(file for _, file in _known_files(model))
@@ -192,20 +193,22 @@ def _record_of(model: LocalModel, cache: Path) -> list[tuple[Place, Record, str]
     if records[0][1] is None:
         return None
     return [
-        (FolderPlace(folder, record.hub_id), record, inside)
+        (FolderLocation(folder, record.hub_id), record, inside)
         for folder, record, inside in records
         if record
     ]
 
 
-def _bring(source: Place, place: Place, record: Record, file: HubFile, told: _Counter) -> None:
+def _bring(
+    source: ModelLocation, place: ModelLocation, record: Record, file: HubFile, told: _Counter
+) -> None:
     """A file, or the half of it that has come."""
-    if source.is_whole(record, file):
-        source.put(record, file)  # In the cache it may be there without its name.
-        _copy(source.whole(record, file), place.half(file), told)
-        place.put(record, file)
-    elif source.half(file).exists():
-        _copy(source.half(file), place.half(file), told)
+    if source.is_complete(record, file):
+        source.commit(record, file)  # In the cache it may be there without its name.
+        _copy(source.path_of(record, file), place.partial_path(file), told)
+        place.commit(record, file)
+    elif source.partial_path(file).exists():
+        _copy(source.partial_path(file), place.partial_path(file), told)
 
 
 def _copy(source: Path, target: Path, told: _Counter) -> None:

@@ -14,13 +14,13 @@ from core.checkpoint.safety import read_settings
 from core.device.memory import PRECISIONS, cards, free_memory, memory_need
 from core.errors import AppError, CheckpointError
 from core.hub.catalogue import offer_of, offers
-from core.hub.download import Found
+from core.hub.download import HubModel
 from core.hub.listing import is_revision, is_settings, sees_and_speaks, wanted_files
 from core.hub.location import (
     LICENCE,
     RECORD,
-    CachePlace,
-    FolderPlace,
+    CacheLocation,
+    FolderLocation,
     HubFile,
     Record,
     is_hub_id,
@@ -41,10 +41,10 @@ class LocalModel:
     """A model that is here, or begun. `model` is what `ModelChoice` takes.
 
     `size` are bytes on the disk, `total` those that it will have; `problem` is a sentence that
-    says why it cannot be loaded, "" if it can. `is_ours` says that Onlooker downloaded it into
-    its folder, and may move and remove it; what lies in the cache is everybody's and may too.
-    `lacks` is the hub id of what it cannot be loaded without and is not here: its vision tower,
-    the base of a LoRA, or itself where parts of it are missing.
+    says why it cannot be loaded, "" if it can. `is_ours` means that Onlooker downloaded the model
+    into its folder, and may move and remove it; so it may with any model in the hub's cache.
+    `missing_id` is the hub id of the part that is missing: the vision tower, the base of a LoRA, or
+    the model itself if some of its files are not here.
     """
 
     model: str
@@ -57,12 +57,12 @@ class LocalModel:
     licence: str = ""
     problem: str = ""
     is_ours: bool = False
-    lacks: str = ""
+    missing_id: str = ""
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     tower: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         return self.size >= self.total
 
     @property
@@ -104,7 +104,9 @@ class Entry:
     needs: Mapping[Precision, int] = field(default_factory=dict, compare=False)
 
 
-def shelf(models: Iterable[LocalModel], device: str, found: Iterable[Found] = ()) -> list[Entry]:
+def list_entries(
+    models: Iterable[LocalModel], device: str, found: Iterable[HubModel] = ()
+) -> list[Entry]:
     """The models that are here, then the offers that are not, then what was `found` at the hub.
 
     `device` is cpu or cuda:N.
@@ -131,7 +133,7 @@ def shelf(models: Iterable[LocalModel], device: str, found: Iterable[Found] = ()
     return entries
 
 
-def _entry_of_found(found: Found, device: str) -> Entry:
+def _entry_of_found(found: HubModel, device: str) -> Entry:
     return Entry(
         found.hub_id,
         found.hub_id.rpartition("/")[2],
@@ -179,7 +181,7 @@ def memory_needs(
 
 
 @dataclass(frozen=True)
-class Room:
+class DeviceMemory:
     """Where a model would compute: cpu or cuda:N, what people call it, and the bytes free there,
     None where nobody tells."""
 
@@ -187,14 +189,14 @@ class Room:
     name: str
     free: int | None
 
-    def best(self, needs: Mapping[Precision, int]) -> Precision | None:
+    def best_precision(self, needs: Mapping[Precision, int]) -> Precision | None:
         """The finest precision that fits; None if none does."""
         if self.free is None:
             return next(iter(needs), None)
         return next((precision for precision, need in needs.items() if need <= self.free), None)
 
 
-def room_here(device: str = "auto", taken: int = 0) -> Room:
+def device_memory(device: str = "auto", taken: int = 0) -> DeviceMemory:
     """What is free on auto, cpu, cuda or cuda:N; `taken` bytes there are given back before.
 
     Takes seconds the first time where there is a card, as torch is asked.
@@ -203,9 +205,9 @@ def room_here(device: str = "auto", taken: int = 0) -> Room:
         index = int(device.partition(":")[2] or 0)
         for card in cards():
             if card.index == index:
-                return Room(f"cuda:{index}", card.name, card.free + taken)
+                return DeviceMemory(f"cuda:{index}", card.name, card.free + taken)
     free = free_memory("cpu")
-    return Room("cpu", "this computer", None if free is None else free + taken)
+    return DeviceMemory("cpu", "this computer", None if free is None else free + taken)
 
 
 def _may_have_card() -> bool:
@@ -248,9 +250,9 @@ def _in_cache(cache: Path) -> Iterator[LocalModel]:
             continue
         record = Record.read(root)
         if record is not None:
-            place = CachePlace(cache, record.hub_id)
+            place = CacheLocation(cache, record.hub_id)
             folder = place.folder(record.revision)
-            size, total = place.bytes_here(record), record.size
+            size, total = place.downloaded_bytes(record), record.size
         else:
             revision = _text(root / "refs" / "main")
             folder = root / "snapshots" / revision
@@ -275,7 +277,7 @@ def _in_folder(folder: Path, cache: Path) -> Iterator[LocalModel]:
     record = Record.read(folder)
     size = total = _size_of(folder)
     if record is not None:
-        size, total = FolderPlace(folder, record.hub_id).bytes_here(record), record.size
+        size, total = FolderLocation(folder, record.hub_id).downloaded_bytes(record), record.size
     yield from _model(
         str(folder),
         folder.name,
@@ -309,7 +311,7 @@ def _model(
     if config and not sees_and_speaks(config):
         return
     problem = "" if is_begun else _problem(folder, name)
-    lacks = _lacking(folder, config, hub_id, cache) if problem else ""
+    missing_id = _missing_id(folder, config, hub_id, cache) if problem else ""
     offer = offer_of(hub_id)
     yield LocalModel(
         model,
@@ -322,7 +324,7 @@ def _model(
         offer.licence if offer else licence,
         problem,
         is_ours,
-        lacks,
+        missing_id,
         config or (offer.config if offer else {}),
         _tower(folder, config),
     )
@@ -362,20 +364,20 @@ def _missing_parts(folder: Path) -> int:
     return 0
 
 
-def _lacking(folder: Path, config: Mapping[str, Any], hub_id: str, cache: Path) -> str:
+def _missing_id(folder: Path, config: Mapping[str, Any], hub_id: str, cache: Path) -> str:
     """The hub id of what is missing, where it can be had."""
     base = _read(folder / "adapter_config.json").get("base_model_name_or_path")
     tower = None if "vision_config" in config else config.get("mm_vision_tower")
     for named in (base, tower):
         if isinstance(named, str) and is_hub_id(named) and not _is_here(named, folder, cache):
             return named
-    is_whole = _holds_weights(folder) and not _missing_parts(folder)
-    return "" if is_whole else hub_id
+    is_complete = _holds_weights(folder) and not _missing_parts(folder)
+    return "" if is_complete else hub_id
 
 
 def _is_here(hub_id: str, folder: Path, cache: Path) -> bool:
     name = hub_id.rpartition("/")[2]
-    root = CachePlace(cache, hub_id).root
+    root = CacheLocation(cache, hub_id).root
     in_cache = root / "snapshots" / (_text(root / "refs" / "main") or "none")
     places = (folder / hub_id, folder / name, folder.parent / name, in_cache)
     return any(_holds_weights(place) for place in places)

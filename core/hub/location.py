@@ -26,7 +26,7 @@ RECORD = ".onlooker-download"
 LICENCE = ".onlooker-licence"
 """In the cache: the licence as the hub named it, once all is here."""
 
-HALF = ".incomplete"
+PARTIAL = ".incomplete"
 _LOCK = ".onlooker-lock"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
@@ -97,7 +97,7 @@ class Record:
             return None
 
 
-class Place(ABC):
+class ModelLocation(ABC):
     """The place of one model. `root` is all of it; `folder` is what a loader is given."""
 
     def __init__(self, root: Path, hub_id: str):
@@ -108,15 +108,15 @@ class Place(ABC):
     def folder(self, revision: str) -> Path: ...
 
     @abstractmethod
-    def whole(self, record: Record, file: HubFile) -> Path:
+    def path_of(self, record: Record, file: HubFile) -> Path:
         """Where the file is once it is here."""
 
     @abstractmethod
-    def half(self, file: HubFile) -> Path:
+    def partial_path(self, file: HubFile) -> Path:
         """Where it is until then."""
 
     @abstractmethod
-    def put(self, record: Record, file: HubFile) -> None:
+    def commit(self, record: Record, file: HubFile) -> None:
         """Make a half file, which has all its bytes now, the whole one; a whole one stays."""
 
     @abstractmethod
@@ -128,18 +128,20 @@ class Place(ABC):
         record.write(self.root)
 
     @abstractmethod
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Nothing has come: leave no trace of the wish."""
 
-    def is_whole(self, record: Record, file: HubFile) -> bool:
+    def is_complete(self, record: Record, file: HubFile) -> bool:
         try:
-            return self.whole(record, file).stat().st_size == file.size
+            return self.path_of(record, file).stat().st_size == file.size
         except OSError:
             return False
 
-    def bytes_here(self, record: Record) -> int:
+    def downloaded_bytes(self, record: Record) -> int:
         return sum(
-            file.size if self.is_whole(record, file) else min(file.size, _size(self.half(file)))
+            file.size
+            if self.is_complete(record, file)
+            else min(file.size, _size(self.partial_path(file)))
             for file in record.files
         )
 
@@ -163,7 +165,7 @@ class Place(ABC):
     def _lock_path(self) -> Path: ...
 
 
-class CachePlace(Place):
+class CacheLocation(ModelLocation):
     """In the hub's cache: blobs named by their checksums, and links to them in snapshots."""
 
     def __init__(self, cache: Path, hub_id: str):
@@ -172,21 +174,21 @@ class CachePlace(Place):
     def folder(self, revision: str) -> Path:
         return self.root / "snapshots" / revision
 
-    def whole(self, record: Record, file: HubFile) -> Path:
+    def path_of(self, record: Record, file: HubFile) -> Path:
         return self.folder(record.revision) / file.name
 
-    def half(self, file: HubFile) -> Path:
-        return self._blob(file).with_name(file.checksum + HALF)
+    def partial_path(self, file: HubFile) -> Path:
+        return self._blob(file).with_name(file.checksum + PARTIAL)
 
-    def is_whole(self, record: Record, file: HubFile) -> bool:
+    def is_complete(self, record: Record, file: HubFile) -> bool:
         # A file of another revision is a blob without a link.
-        return super().is_whole(record, file) or _size(self._blob(file)) == file.size > 0
+        return super().is_complete(record, file) or _size(self._blob(file)) == file.size > 0
 
-    def put(self, record: Record, file: HubFile) -> None:
-        if super().is_whole(record, file):
+    def commit(self, record: Record, file: HubFile) -> None:
+        if super().is_complete(record, file):
             return
-        if not self.is_whole(record, file):
-            self.half(file).replace(self._blob(file))
+        if not self.is_complete(record, file):
+            self.partial_path(file).replace(self._blob(file))
         self._link(record, file)
 
     def finish(self, record: Record) -> None:
@@ -197,7 +199,7 @@ class CachePlace(Place):
             (self.root / LICENCE).write_text(record.licence, encoding="utf-8")
         (self.root / RECORD).unlink(missing_ok=True)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         (self.root / RECORD).unlink(missing_ok=True)
         if not (self.root / "refs").exists():
             shutil.rmtree(self.root, ignore_errors=True)
@@ -206,7 +208,7 @@ class CachePlace(Place):
         return self.root / "blobs" / file.checksum
 
     def _link(self, record: Record, file: HubFile) -> None:
-        path = self.whole(record, file)
+        path = self.path_of(record, file)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         try:
@@ -219,7 +221,7 @@ class CachePlace(Place):
         return self.root.parent / ".locks" / self.root.name / "onlooker.lock"
 
 
-class FolderPlace(Place):
+class FolderLocation(ModelLocation):
     """In a folder by itself, with the files under their own names."""
 
     def __init__(self, root: Path, hub_id: str):
@@ -234,11 +236,11 @@ class FolderPlace(Place):
     def folder(self, revision: str) -> Path:
         return self.root
 
-    def whole(self, record: Record, file: HubFile) -> Path:
+    def path_of(self, record: Record, file: HubFile) -> Path:
         return self.root / file.name
 
-    def half(self, file: HubFile) -> Path:
-        return self.root / f"{file.name}.{file.checksum[:12]}{HALF}"
+    def partial_path(self, file: HubFile) -> Path:
+        return self.root / f"{file.name}.{file.checksum[:12]}{PARTIAL}"
 
     def begin(self, record: Record) -> None:
         if self._kept:
@@ -248,15 +250,15 @@ class FolderPlace(Place):
         super().begin(record)
         self._kept = record
 
-    def put(self, record: Record, file: HubFile) -> None:
-        if not self.is_whole(record, file):
-            self.half(file).replace(self.whole(record, file))
+    def commit(self, record: Record, file: HubFile) -> None:
+        if not self.is_complete(record, file):
+            self.partial_path(file).replace(self.path_of(record, file))
 
     def finish(self, record: Record) -> None:
-        for path in self.root.glob(f"*{HALF}"):
+        for path in self.root.glob(f"*{PARTIAL}"):
             path.unlink()
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         remove_downloaded(self.root)
 
     def _lock_path(self) -> Path:
@@ -279,7 +281,7 @@ def remove_downloaded(root: Path) -> None:
             continue
         for file in record.files:
             (folder / file.name).unlink(missing_ok=True)
-        for path in (*folder.glob(f"*{HALF}"), folder / RECORD):
+        for path in (*folder.glob(f"*{PARTIAL}"), folder / RECORD):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # Windows keeps a lock that is held.
             (folder / _LOCK).unlink(missing_ok=True)

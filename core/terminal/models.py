@@ -16,21 +16,21 @@ from core.errors import AppError, Cancelled
 from core.formatting import format_bytes, format_duration, format_rate
 from core.hub import (
     AccessToken,
+    DeviceMemory,
     Entry,
     Hub,
     LocalModel,
     Progress,
-    Room,
     Where,
     check_model,
+    device_memory,
     fetch,
     find_models,
-    known,
+    list_entries,
     look_up,
     remove_model,
-    room_here,
+    with_access_token,
 )
-from core.hub import shelf as make_shelf
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -64,16 +64,16 @@ def add_arguments(models: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -> int:
     """Do what is asked and give the exit status."""
-    shelf = _Shelf.of_settings()
+    library = _Library.of_settings()
     try:
         match options.act:
             case "get":
-                return _get(options, shelf, stop, print_line)
+                return _get(options, library, stop, print_line)
             case "remove":
-                return _remove(options, shelf, print_line)
+                return _remove(options, library, print_line)
             case "check":
-                return _check(options, shelf, stop, print_line)
-        return _list(options, shelf, stop, print_line)
+                return _check(options, library, stop, print_line)
+        return _list(options, library, stop, print_line)
     except Cancelled:
         return INTERRUPTED
     except AppError as error:
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -
 
 
 @dataclass(frozen=True)
-class _Shelf:
+class _Library:
     """Where models are looked for, and how the hub is asked: the same as in the window."""
 
     folders: tuple[str, ...]
@@ -90,7 +90,7 @@ class _Shelf:
     hub: Hub
 
     @classmethod
-    def of_settings(cls) -> _Shelf:
+    def of_settings(cls) -> _Library:
         from core.settings import load, locations
 
         settings = load(locations().folder)
@@ -121,47 +121,49 @@ class _Shelf:
 
 
 def _list(
-    options: argparse.Namespace, shelf: _Shelf, stop: threading.Event, print_line: Print
+    options: argparse.Namespace, library: _Library, stop: threading.Event, print_line: Print
 ) -> int:
     read_token = AccessToken().read
     found = [
-        known(read_token, shelf.hub, stop, lambda hub, name=name: look_up(hub, name, stop))
+        with_access_token(
+            read_token, library.hub, stop, lambda hub, name=name: look_up(hub, name, stop)
+        )
         for name in options.model
     ]
-    room = room_here(options.device)
-    rows = [_row(entry, room) for entry in make_shelf(shelf.models(), room.device, found)]
+    memory = device_memory(options.device)
+    rows = [_row(entry, memory) for entry in list_entries(library.models(), memory.device, found)]
     if options.json:
-        content = {"device": room.device, "free": room.free, "models": rows}
+        content = {"device": memory.device, "free": memory.free, "models": rows}
         print_line(json.dumps(content, ensure_ascii=_is_ascii(), indent=1))
     else:
-        for line in _table(rows, room):
+        for line in _table(rows, memory):
             print_line(line)
     return ALL_WELL
 
 
-def _row(entry: Entry, room: Room) -> dict[str, Any]:
+def _row(entry: Entry, memory: DeviceMemory) -> dict[str, Any]:
     row: dict[str, Any] = {
         "model": entry.key,
         "state": "to be had",
         "size": entry.size,
         "needs": dict(entry.needs),
-        "fits": room.best(entry.needs) if entry.needs else None,
+        "fits": memory.best_precision(entry.needs) if entry.needs else None,
         "licence": entry.licence,
         "needs_token": entry.is_gated,
     }
     if model := entry.local:
-        row["state"] = "here" if model.is_whole else "unfinished"
+        row["state"] = "here" if model.is_complete else "unfinished"
         row["where"], row["folder"] = model.where.value, str(model.folder)
-        if not model.is_whole:
+        if not model.is_complete:
             row["done"] = model.size
         if model.problem:
             row["problem"] = model.problem
     return row
 
 
-def _table(rows: list[dict[str, Any]], room: Room) -> Iterable[str]:
-    free = "unknown" if room.free is None else f"{_gb(room.free)} free"
-    yield f"Memory of {room.name}: {free}"
+def _table(rows: list[dict[str, Any]], memory: DeviceMemory) -> Iterable[str]:
+    free = "unknown" if memory.free is None else f"{_gb(memory.free)} free"
+    yield f"Memory of {memory.name}: {free}"
     width = max(len(row["model"]) for row in rows)
     head = "".join(f"{precision:>9}" for precision in PRECISIONS)
     yield f"{'MODEL':{width}}  {'DISK':>8} {head}  {'FITS IN':8} LICENCE, STATE"
@@ -186,14 +188,14 @@ def _gb(size: int | None) -> str:
 
 
 def _get(
-    options: argparse.Namespace, shelf: _Shelf, stop: threading.Event, print_line: Print
+    options: argparse.Namespace, library: _Library, stop: threading.Event, print_line: Print
 ) -> int:
     line = _Line()
-    into = options.into or shelf.downloads
+    into = options.into or library.downloads
     try:
-        folder = known(
+        folder = with_access_token(
             AccessToken().read,
-            shelf.hub,
+            library.hub,
             stop,
             lambda hub: fetch(hub, options.model, line.show, stop, into),
         )
@@ -209,8 +211,8 @@ def _get(
     return ALL_WELL
 
 
-def _remove(options: argparse.Namespace, shelf: _Shelf, print_line: Print) -> int:
-    model = shelf.named(options.model)
+def _remove(options: argparse.Namespace, library: _Library, print_line: Print) -> int:
+    model = library.named(options.model)
     if model is None:
         return _unknown(options.model)
     if model.where is Where.BUILT_IN:
@@ -223,15 +225,15 @@ def _remove(options: argparse.Namespace, shelf: _Shelf, print_line: Print) -> in
         _say(f"Remove {model.folder} ({_gb(model.size)})? [y/N] ", end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             return INTERRUPTED
-    remove_model(model, shelf.hub.cache)
+    remove_model(model, library.hub.cache)
     print_line(f"Removed {model.model}, {_gb(model.size)}")
     return ALL_WELL
 
 
 def _check(
-    options: argparse.Namespace, shelf: _Shelf, stop: threading.Event, print_line: Print
+    options: argparse.Namespace, library: _Library, stop: threading.Event, print_line: Print
 ) -> int:
-    found = [shelf.named(name) for name in options.model] if options.model else shelf.models()
+    found = [library.named(name) for name in options.model] if options.model else library.models()
     status = ALL_WELL
     for name, model in zip(options.model or [""] * len(found), found, strict=True):
         if model is None:

@@ -60,7 +60,7 @@ class IdleUnload(QObject):
                 self._offered = replace(self._model.choice, dtype=precision)
                 action = NoticeAction(NoticeActionKind.LOAD_IN_LOWER_PRECISION, words)
                 self._window.show_notice(str(error), action)
-            case Failed(CheckpointError(lacks=str() as hub_id) as error) if hub_id:
+            case Failed(CheckpointError(missing_id=str() as hub_id) as error) if hub_id:
                 self._window.show_notice(str(error), _SHOW_MODELS)
 
     @Slot(object)

@@ -10,10 +10,10 @@ from PySide6.QtCore import QObject, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
 from core.errors import CheckpointError
-from core.hub import Hub
+from core.hub import Hub, JobKind, JobState, ModelJob
 from core.transcript import Failed, Loading, ModelChoice, ModelState, Precision, Ready
 from gui.models.dialog import ModelsDialog
-from gui.session.model_library import Doing, Job, ModelLibrary
+from gui.session.model_library import ModelLibrary
 from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow
 
@@ -51,7 +51,7 @@ class ModelsWiring(QObject):
             self._dialog = self._make_dialog()
         dialog = self._dialog
         match self._state:
-            case Failed(CheckpointError(lacks=str() as hub_id)) if hub_id:
+            case Failed(CheckpointError(missing_id=str() as hub_id)) if hub_id:
                 dialog.want(hub_id)
         dialog.show()
         dialog.raise_()
@@ -73,7 +73,7 @@ class ModelsWiring(QObject):
         if self._state is not None:
             dialog.show_model_state(self._state, self._loaded().model)
         dialog.show_jobs(shelf.jobs)
-        shelf.models_listed.connect(dialog.show_shelf)
+        shelf.models_listed.connect(dialog.show_entries)
         shelf.job_changed.connect(dialog.show_job)
         shelf.options_changed.connect(dialog.show_options)
         dialog.look_up_asked.connect(self._on_look_up_asked)
@@ -101,11 +101,11 @@ class ModelsWiring(QObject):
         self._dialog = None
 
     @Slot(str, object)
-    def _on_job_changed(self, key: str, job: Job | None) -> None:
+    def _on_job_changed(self, key: str, job: ModelJob | None) -> None:
         """The status line tells of a download, whether the dialog is open or not."""
         jobs = self._shelf.jobs
         for hub_id, under_way in jobs.items():
-            if under_way.doing is Doing.GETTING:
+            if (under_way.kind, under_way.state) == (JobKind.DOWNLOAD, JobState.RUNNING):
                 progress = under_way.progress
                 share = progress.done / progress.total if progress and progress.total else 0.0
                 self._window.status_line.show_download(hub_id.rpartition("/")[2], share)

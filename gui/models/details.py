@@ -25,10 +25,18 @@ from PySide6.QtWidgets import (
 from core.device.memory import PRECISIONS
 from core.errors import AppError, HubError, HubNeed, OutOfMemory
 from core.formatting import format_bytes, format_duration, format_rate
-from core.hub import Entry, Progress, Room, Where
+from core.hub import (
+    DeviceMemory,
+    DownloadOptions,
+    Entry,
+    JobKind,
+    JobState,
+    ModelJob,
+    Progress,
+    Where,
+)
 from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Precision, Ready
 from gui.models.model_list import WORDS, spelled
-from gui.session.model_library import Doing, Job, Options
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.line_break import breakable
 from gui.widgets.theme import Theme
@@ -71,11 +79,11 @@ class ModelDetails(QFrame):
         self.setObjectName("model_details")
         self.setMinimumWidth(280)
         self._entry: Entry | None = None
-        self._job: Job | None = None
-        self._room: Room | None = None
+        self._job: ModelJob | None = None
+        self._memory: DeviceMemory | None = None
         self._state: ModelState = Absent()
         self._loaded = ""
-        self._options = Options(None, False)
+        self._options = DownloadOptions(None, False)
         self._chosen: dict[str, Precision] = {}
         self._primary = self._second = self._help = ""
         self._build()
@@ -90,15 +98,17 @@ class ModelDetails(QFrame):
         """The key of the model that can be asked now, "" for none."""
         return self._loaded if isinstance(self._state, Ready) else ""
 
-    def show_entry(self, entry: Entry | None, job: Job | None, room: Room | None) -> None:
-        self._entry, self._job, self._room = entry, job, room
+    def show_entry(
+        self, entry: Entry | None, job: ModelJob | None, memory: DeviceMemory | None
+    ) -> None:
+        self._entry, self._job, self._memory = entry, job, memory
         self._show()
 
     def show_model_state(self, state: ModelState, loaded: str) -> None:
         self._state, self._loaded = state, loaded
         self._show()
 
-    def show_options(self, options: Options) -> None:
+    def show_options(self, options: DownloadOptions) -> None:
         self._options = options
         self._show()
 
@@ -284,7 +294,7 @@ class ModelDetails(QFrame):
     def _show_memory(self, entry: Entry) -> None:
         cannot_run = entry.local is not None and bool(entry.local.problem)
         self.memory_box.setVisible(bool(entry.needs) and not cannot_run)
-        free = self._room.free if self._room else None
+        free = self._memory.free if self._memory else None
         for number, precision in enumerate(PRECISIONS):
             need = entry.needs.get(precision, 0)
             self.need_labels[number].setText(format_bytes(need))
@@ -305,7 +315,11 @@ class ModelDetails(QFrame):
         fits."""
         if entry.key == self.ready_key and entry.key not in self._chosen:
             return self._loaded_precision()
-        best = self._room.best(entry.needs) if self._room and entry.needs else PRECISIONS[0]
+        best = (
+            self._memory.best_precision(entry.needs)
+            if self._memory and entry.needs
+            else PRECISIONS[0]
+        )
         return self._chosen.get(entry.key) or best or PRECISIONS[-1]
 
     def _show_progress(self, entry: Entry) -> None:
@@ -314,10 +328,10 @@ class ModelDetails(QFrame):
         share, stage = 0.0, ""
         if job and job.is_under_way:
             progress = job.progress
-            stage = (progress.stage if progress else "") or WORDS.get(job.doing, "Waiting")
-            if job.doing is Doing.WAITING:
+            stage = (progress.stage if progress else "") or WORDS[job.kind]
+            if job.state is JobState.WAITING:
                 stage = "Waits until the other download is done"
-        elif local and not local.is_whole:
+        elif local and not local.is_complete:
             progress = Progress("", local.size, local.total)
             stage = "Stopped" if job else "Paused"
         elif isinstance(self._state, Loading) and entry.key == self._loaded:
@@ -361,8 +375,8 @@ class ModelDetails(QFrame):
     def _hint(self, entry: Entry) -> str:
         if entry.key == BUILT_IN:
             return "It knows drawn pictures. For photographs, get one of the models from the hub."
-        if entry.needs and self._room and self._room.best(entry.needs) is None:
-            has_card = self._room.device.startswith("cuda")
+        if entry.needs and self._memory and self._memory.best_precision(entry.needs) is None:
+            has_card = self._memory.device.startswith("cuda")
             spread = ", let it spread (Settings, Model)" if has_card else ""
             return f"Too large for the free memory. Close other programs{spread}, or take another."
         if entry.local is None and entry.is_gated:
@@ -375,16 +389,16 @@ class ModelDetails(QFrame):
         job, local = self._job, entry.local
         primary, second, is_possible = "Load", "", True
         if job and job.is_under_way:
-            if job.doing in (Doing.GETTING, Doing.WAITING):
+            if job.kind is JobKind.DOWNLOAD or job.state is JobState.WAITING:
                 primary, second = "Pause", "" if self._part(entry) else "Cancel"
             else:
                 primary = "Stop"
-                is_possible = job.doing is not Doing.REMOVING
+                is_possible = job.kind is not JobKind.REMOVE
         elif local is None:
             primary = "Try again" if job else "Get"
             second = "" if entry.size else "Look up"
             is_possible = not self._options.is_offline
-        elif not local.is_whole:
+        elif not local.is_complete:
             primary, second = "Go on", "Discard"
             is_possible = not self._options.is_offline
         elif entry.key == self._loaded and isinstance(self._state, Loading):
@@ -406,7 +420,7 @@ class ModelDetails(QFrame):
     @staticmethod
     def _part(entry: Entry) -> str:
         """The hub id of what is missing of a model that is here otherwise."""
-        return entry.local.lacks if entry.local and entry.local.problem else ""
+        return entry.local.missing_id if entry.local and entry.local.problem else ""
 
     def _is_as_loaded(self, entry: Entry) -> bool:
         """Whether another precision than the loaded one was chosen meanwhile."""
@@ -423,7 +437,7 @@ class ModelDetails(QFrame):
         reason = "It is loaded. Unload it first." if in_use else ""
         self.folder_action.setEnabled(local is not None)
         self.page_action.setEnabled(bool(entry.hub_id))
-        self.check_action.setEnabled(local is not None and local.is_whole and is_idle)
+        self.check_action.setEnabled(local is not None and local.is_complete and is_idle)
         self.move_action.setEnabled(bool(local and local.can_move and is_idle and not in_use))
         is_gone = local is not None and (local.where is Where.CACHE or local.is_ours)
         self.remove_action.setEnabled(is_gone and is_idle and not in_use)

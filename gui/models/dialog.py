@@ -24,12 +24,11 @@ from PySide6.QtWidgets import (
 )
 
 from core.formatting import format_bytes
-from core.hub import Entry, Room, Where
+from core.hub import DeviceMemory, DownloadOptions, Entry, ModelJob, Where
 from core.transcript import ModelState
 from gui.models.details import ModelDetails
 from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job_of
 from gui.models.token_dialog import TokenDialog
-from gui.session.model_library import Job, Options
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind, NoticeBar
 from gui.widgets.theme import Theme
 
@@ -72,8 +71,8 @@ class ModelsDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumSize(*_SMALLEST)
         self.resize(*_SIZE)
-        self._jobs: dict[str, Job] = {}
-        self._options = Options(None, False)
+        self._jobs: dict[str, ModelJob] = {}
+        self._options = DownloadOptions(None, False)
         self._is_first = True
         self._wanted = ""
         self._build(theme)
@@ -82,25 +81,25 @@ class ModelsDialog(QDialog):
 
     # What it is told
 
-    def show_shelf(self, entries: Sequence[Entry], room: Room) -> None:
+    def show_entries(self, entries: Sequence[Entry], memory: DeviceMemory) -> None:
         key = self.chosen_key
-        self.model.show_entries(entries, room)
-        free = "" if room.free is None else f"  ·  {format_bytes(room.free)} of memory free"
-        name = room.name if room.device.startswith("cuda") else "This computer"
-        self.room_label.setText(f"{name}{free}")
+        self.model.show_entries(entries, memory)
+        free = "" if memory.free is None else f"  ·  {format_bytes(memory.free)} of memory free"
+        name = memory.name if memory.device.startswith("cuda") else "This computer"
+        self.memory_label.setText(f"{name}{free}")
         if self._is_first and entries:
             self._is_first = False
             key = self._begin_with(entries)
         self._choose(key)
         self._show_wanted()
 
-    def show_jobs(self, jobs: Mapping[str, Job]) -> None:
+    def show_jobs(self, jobs: Mapping[str, ModelJob]) -> None:
         key = self.chosen_key
         self._jobs = dict(jobs)
         self.model.show_jobs(jobs)
         self._choose(key)
 
-    def show_job(self, key: str, job: Job | None) -> None:
+    def show_job(self, key: str, job: ModelJob | None) -> None:
         if job is None:
             self._jobs.pop(key, None)
         else:
@@ -116,7 +115,7 @@ class ModelsDialog(QDialog):
         if self.model.show_loaded(self.details.ready_key):
             self._choose(key)
 
-    def show_options(self, options: Options) -> None:
+    def show_options(self, options: DownloadOptions) -> None:
         self._options = options
         self.offline_action.setChecked(options.is_offline)
         self.offline_action.setEnabled(not options.is_bound)
@@ -178,8 +177,8 @@ class ModelsDialog(QDialog):
         self.nothing_label.setProperty("class", "explanation")
         self.nothing_label.setWordWrap(True)
         self.details = ModelDetails(theme)
-        self.room_label = QLabel()
-        self.room_label.setProperty("class", "explanation")
+        self.memory_label = QLabel()
+        self.memory_label.setProperty("class", "explanation")
         self.options_button = QPushButton("Options")
         self.options_button.setObjectName("options_button")
         close_button = QPushButton("Close")
@@ -206,7 +205,7 @@ class ModelsDialog(QDialog):
         foot = QHBoxLayout()
         foot.setContentsMargins(12, 0, 20, 0)
         foot.setSpacing(8)
-        foot.addWidget(self.room_label, 1)
+        foot.addWidget(self.memory_label, 1)
         foot.addWidget(self.options_button)
         foot.addWidget(close_button)
         above = QVBoxLayout()
@@ -309,7 +308,7 @@ class ModelsDialog(QDialog):
     def _show_chosen(self) -> None:
         entry = self._chosen()
         job = job_of(entry, self._jobs) if entry else None
-        self.details.show_entry(entry, job, self.model.room)
+        self.details.show_entry(entry, job, self.model.memory)
 
     @Slot(QModelIndex, QModelIndex)
     def _on_current_changed(self, now: QModelIndex, before: QModelIndex) -> None:

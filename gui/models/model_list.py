@@ -19,9 +19,8 @@ from PySide6.QtGui import QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from core.formatting import format_bytes
-from core.hub import Entry, Room, hub_id_in
+from core.hub import DeviceMemory, Entry, JobKind, JobState, ModelJob, hub_id_in
 from core.transcript import Precision
-from gui.session.model_library import Doing, Job
 from gui.widgets.theme import Theme
 
 _HERE, _THERE, _NAMED = "On this computer", "To be had from the hub", "By its name at the hub"
@@ -37,7 +36,7 @@ class Row:
 
     heading: str = ""
     entry: Entry | None = None
-    job: Job | None = None
+    job: ModelJob | None = None
     is_loaded: bool = False
 
 
@@ -47,8 +46,8 @@ class ModelsListModel(QAbstractListModel):
     def __init__(self, parent: QWidget):
         super().__init__(parent)
         self._entries: Sequence[Entry] = ()
-        self._room: Room | None = None
-        self._jobs: dict[str, Job] = {}
+        self._memory: DeviceMemory | None = None
+        self._jobs: dict[str, ModelJob] = {}
         self._loaded = ""
         self._words = ""
         self._rows: list[Row] = []
@@ -59,18 +58,18 @@ class ModelsListModel(QAbstractListModel):
         return len(self._entries)
 
     @property
-    def room(self) -> Room | None:
-        return self._room
+    def memory(self) -> DeviceMemory | None:
+        return self._memory
 
-    def show_entries(self, entries: Sequence[Entry], room: Room) -> None:
-        self._entries, self._room = entries, room
+    def show_entries(self, entries: Sequence[Entry], memory: DeviceMemory) -> None:
+        self._entries, self._memory = entries, memory
         self._fill()
 
-    def show_jobs(self, jobs: Mapping[str, Job]) -> None:
+    def show_jobs(self, jobs: Mapping[str, ModelJob]) -> None:
         self._jobs = dict(jobs)
         self._fill()
 
-    def show_job(self, key: str, job: Job | None) -> None:
+    def show_job(self, key: str, job: ModelJob | None) -> None:
         if job is None:
             self._jobs.pop(key, None)
         else:
@@ -118,7 +117,7 @@ class ModelsListModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return row.entry.name if row.entry else row.heading
         if role == Qt.ItemDataRole.AccessibleTextRole and row.entry:
-            return f"{row.entry.name}, {', '.join(filter(None, (below(row, self._room),)))}"
+            return f"{row.entry.name}, {', '.join(filter(None, (below(row, self._memory),)))}"
         if role == Qt.ItemDataRole.ToolTipRole and row.entry:
             return row.entry.hub_id or row.entry.name
         return None
@@ -157,34 +156,34 @@ class ModelsListModel(QAbstractListModel):
 
 def is_about(key: str, entry: Entry) -> bool:
     """Whether a job of this key concerns the model."""
-    return key in (entry.key, entry.hub_id, entry.local.lacks if entry.local else "")
+    return key in (entry.key, entry.hub_id, entry.local.missing_id if entry.local else "")
 
 
-def job_of(entry: Entry, jobs: Mapping[str, Job]) -> Job | None:
+def job_of(entry: Entry, jobs: Mapping[str, ModelJob]) -> ModelJob | None:
     """What is done to a model; its download is known by its hub id."""
     if entry.key in jobs:
         return jobs[entry.key]
-    if entry.local and entry.local.lacks in jobs:
-        return jobs[entry.local.lacks]
-    is_here = entry.local is not None and entry.local.is_whole
+    if entry.local and entry.local.missing_id in jobs:
+        return jobs[entry.local.missing_id]
+    is_here = entry.local is not None and entry.local.is_complete
     return None if is_here else jobs.get(entry.hub_id)
 
 
-def below(row: Row, room: Room | None) -> str:
+def below(row: Row, memory: DeviceMemory | None) -> str:
     """The second line of a row."""
     entry, job = row.entry, row.job
     if entry is None:
         return ""
-    if job and job.doing is Doing.FAILED:
+    if job and job.state is JobState.FAILED:
         return "Failed"
-    if job and job.doing is Doing.WAITING:
+    if job and job.state is JobState.WAITING:
         return "Waits for the other download"
     if job and job.progress and job.progress.total:
         share = job.progress.done / job.progress.total
-        return f"{WORDS[job.doing]}  ·  {share:.0%}"
+        return f"{WORDS[job.kind]}  ·  {share:.0%}"
     if job:
-        return f"{WORDS[job.doing]} …"
-    if entry.local and not entry.local.is_whole:
+        return f"{WORDS[job.kind]} …"
+    if entry.local and not entry.local.is_complete:
         share = entry.local.size / entry.local.total
         return f"Paused at {share:.0%}"
     if row.is_loaded:
@@ -193,14 +192,14 @@ def below(row: Row, room: Room | None) -> str:
         return "Cannot be run"
     if not entry.size:
         return "Its size is not known yet"
-    return f"{format_bytes(entry.size)}  ·  {fit(entry, room)}".removesuffix("  ·  ")
+    return f"{format_bytes(entry.size)}  ·  {fit(entry, memory)}".removesuffix("  ·  ")
 
 
-def fit(entry: Entry, room: Room | None) -> str:
+def fit(entry: Entry, memory: DeviceMemory | None) -> str:
     """Whether it fits, in three words at most; "" where nobody can tell."""
-    if not entry.needs or room is None or room.free is None:
+    if not entry.needs or memory is None or memory.free is None:
         return ""
-    best = room.best(entry.needs)
+    best = memory.best_precision(entry.needs)
     return f"fits in {spelled(best)}" if best else "too large"
 
 
@@ -210,11 +209,11 @@ def spelled(precision: Precision) -> str:
 
 
 WORDS = {
-    Doing.ASKING: "Asking the hub",
-    Doing.GETTING: "Downloading",
-    Doing.MOVING: "Moving",
-    Doing.CHECKING: "Checking",
-    Doing.REMOVING: "Removing",
+    JobKind.LOOK_UP: "Asking the hub",
+    JobKind.DOWNLOAD: "Downloading",
+    JobKind.MOVE: "Moving",
+    JobKind.CHECK: "Checking",
+    JobKind.REMOVE: "Removing",
 }
 
 
@@ -275,7 +274,7 @@ class ModelsDelegate(QStyledItemDelegate):
             first.left(), first.bottom() + _GAP, first.width(), QFontMetrics(small).height()
         )
         painter.setFont(small)
-        is_bad = (row.job and row.job.doing is Doing.FAILED) or (
+        is_bad = (row.job and row.job.state is JobState.FAILED) or (
             entry.local and entry.local.problem and not row.job
         )
         is_good = row.is_loaded or (row.job and row.job.is_under_way)
@@ -283,7 +282,7 @@ class ModelsDelegate(QStyledItemDelegate):
             self._theme.colour("danger" if is_bad else "accent" if is_good else "text_quiet")
         )
         text = QFontMetrics(small).elidedText(
-            below(row, self._model.room), Qt.TextElideMode.ElideRight, second.width()
+            below(row, self._model.memory), Qt.TextElideMode.ElideRight, second.width()
         )
         painter.drawText(second, _TEXT, text)
         if row.job and row.job.is_under_way and row.job.progress and row.job.progress.total:

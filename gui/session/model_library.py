@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,26 @@ from PySide6.QtCore import QObject, Signal, Slot
 from core.errors import AppError, Cancelled, HubError, HubNeed
 from core.hub import (
     AccessToken,
+    DeviceMemory,
+    DownloadOptions,
     Entry,
-    Found,
     Hub,
+    HubModel,
+    JobKind,
+    JobState,
     LocalModel,
+    ModelJob,
     Progress,
-    Room,
     Where,
     check_model,
+    device_memory,
     fetch,
     find_models,
-    known,
+    list_entries,
     look_up,
     move_model,
     remove_model,
-    room_here,
-    shelf,
+    with_access_token,
 )
 from core.settings import Settings
 
@@ -44,44 +47,9 @@ FRAME_SECONDS = 0.05
 log = logging.getLogger(__name__)
 
 
-class Doing(StrEnum):
-    WAITING = "waiting"
-    ASKING = "asking"
-    GETTING = "getting"
-    MOVING = "moving"
-    CHECKING = "checking"
-    REMOVING = "removing"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is done with a model, and how far it is; `error` is why it failed."""
-
-    doing: Doing
-    progress: Progress | None = None
-    error: AppError | None = None
-
-    @property
-    def is_under_way(self) -> bool:
-        return self.doing is not Doing.FAILED
-
-
-@dataclass(frozen=True)
-class Options:
-    """`downloads` is where models go, None for the hub's cache; `is_bound` says that HF_HUB_OFFLINE
-    keeps this program offline, whatever is chosen in it."""
-
-    downloads: Path | None
-    is_offline: bool
-    cache: Path = Path()
-    folders: tuple[Path, ...] = ()
-    is_bound: bool = False
-
-
 @dataclass(eq=False)
 class _Work:
-    job: Job
+    job: ModelJob
     stop: threading.Event = field(default_factory=threading.Event)
     told: float = 0.0
     is_discarded: bool = False
@@ -92,8 +60,8 @@ class ModelLibrary(QObject):
 
     A download's job is known by the hub id, any other by the key of the model's entry.
 
-    `models_listed(list[Entry], Room)`; `job_changed(str key, Job | None)`: None when it is done
-    or paused; `options_changed(Options)`; `noticed(str)`: a sentence to show;
+    `models_listed(list[Entry], DeviceMemory)`; `job_changed(str key, ModelJob | None)`: None when
+    it is done or paused; `options_changed(DownloadOptions)`; `noticed(str)`: a sentence to show;
     `moved(str, str)`: a model's key, and the folder in which it lies now.
 
     An expected failure is a job's error or a notice; its coroutines raise none.
@@ -119,7 +87,7 @@ class ModelLibrary(QObject):
         self._token = AccessToken()
         self._works: dict[str, _Work] = {}
         self._entries: dict[str, Entry] = {}
-        self._found: dict[str, Found] = {}
+        self._found: dict[str, HubModel] = {}
         self._taken = 0
         self._listing = 0
         self._is_closing = False
@@ -131,7 +99,7 @@ class ModelLibrary(QObject):
         self._told.connect(self._on_told)
 
     @property
-    def jobs(self) -> dict[str, Job]:
+    def jobs(self) -> dict[str, ModelJob]:
         return {key: work.job for key, work in self._works.items()}
 
     async def refresh(self, taken: int | None = None) -> None:
@@ -144,21 +112,25 @@ class ModelLibrary(QObject):
         folders = [*map(Path, settings.model_folders), *filter(None, [self._downloads()])]
         found = tuple(self._found.values())
         look = partial(_look, folders, settings.device, self._taken, found)
-        entries, room, hub = await self._in(self._disk, look)
+        entries, memory, hub = await self._in(self._disk, look)
         if mine == self._listing:
             self._entries = {entry.key: entry for entry in entries}
-            self.models_listed.emit(entries, room)
+            self.models_listed.emit(entries, memory)
             self._tell_options(hub)
 
     async def look_up(self, hub_id: str) -> None:
         """Ask the hub how large a model is, its licence, and what it needs."""
-        found: list[Found] = []
+        found: list[HubModel] = []
 
         def work(on_progress: Callable[[Progress], None], stop: threading.Event) -> None:
             hub = Hub.here(is_offline=self._settings.works_offline)
-            found.append(known(self._token.read, hub, stop, lambda hub: look_up(hub, hub_id, stop)))
+            found.append(
+                with_access_token(
+                    self._token.read, hub, stop, lambda hub: look_up(hub, hub_id, stop)
+                )
+            )
 
-        await self._do(hub_id, Doing.ASKING, self._asking, work)
+        await self._do(hub_id, JobKind.LOOK_UP, self._asking, work)
         if found:
             self._found[hub_id] = found[0]
             await self.refresh()
@@ -167,7 +139,7 @@ class ModelLibrary(QObject):
         """Download a model, or go on with it: where it began, or, if there was no space, where
         downloads go now, and what has come goes along."""
         into = self._downloads()
-        is_part = any(entry.local and entry.local.lacks == hub_id for entry in self._all())
+        is_part = any(entry.local and entry.local.missing_id == hub_id for entry in self._all())
         moves = False
         if begun := self._begun(hub_id):
             there = None if begun.where is Where.CACHE else begun.folder.parent
@@ -180,14 +152,14 @@ class ModelLibrary(QObject):
             hub = Hub.here(is_offline=self._settings.works_offline)
             if begun and into and moves:
                 move_model(begun, hub.cache, into, on_progress, stop)
-            known(
+            with_access_token(
                 self._token.read,
                 hub,
                 stop,
                 lambda hub: fetch(hub, hub_id, on_progress, stop, into, is_part=is_part),
             )
 
-        done = await self._do(hub_id, Doing.GETTING, self._network, work)
+        done = await self._do(hub_id, JobKind.DOWNLOAD, self._network, work)
         if done and done.is_discarded:
             await self._discard(hub_id)
 
@@ -200,7 +172,7 @@ class ModelLibrary(QObject):
         """End the work on a model; a download goes on from there with `get`."""
         if work := self._works.get(key):
             work.stop.set()
-            if work.job.doing is Doing.WAITING:
+            if work.job.state is JobState.WAITING:
                 # No thread has begun with it, and none will.
                 self._end(key, work)
 
@@ -225,7 +197,7 @@ class ModelLibrary(QObject):
         def work(on_progress: Callable[[Progress], None], stop: threading.Event) -> None:
             remove_model(model, Hub.here().cache)
 
-        await self._do(key, Doing.REMOVING, self._disk, work)
+        await self._do(key, JobKind.REMOVE, self._disk, work)
 
     async def move(self, key: str, parent: Path) -> None:
         """Bring a downloaded model into another folder, which is looked into from now on."""
@@ -236,7 +208,7 @@ class ModelLibrary(QObject):
         def work(on_progress: Callable[[Progress], None], stop: threading.Event) -> None:
             moved.append(move_model(model, Hub.here().cache, parent, on_progress, stop))
 
-        await self._do(key, Doing.MOVING, self._disk, work)
+        await self._do(key, JobKind.MOVE, self._disk, work)
         if moved:
             if self._settings.model == key:
                 self._settings.model = str(moved[0])
@@ -255,7 +227,7 @@ class ModelLibrary(QObject):
             if problems:
                 raise HubError(" ".join(problems))
 
-        await self._do(key, Doing.CHECKING, self._disk, work)
+        await self._do(key, JobKind.CHECK, self._disk, work)
         if problems == []:
             self.noticed.emit(f"“{model.name}” is in order.")
 
@@ -287,7 +259,7 @@ class ModelLibrary(QObject):
         self._settings.works_offline = is_offline
         if is_offline:
             for key, work in list(self._works.items()):
-                if work.job.doing in (Doing.WAITING, Doing.ASKING, Doing.GETTING):
+                if _uses_network(work.job):
                     self.pause(key)
         await self._keep_settings()
         await self.refresh()
@@ -326,7 +298,7 @@ class ModelLibrary(QObject):
     async def _do(
         self,
         key: str,
-        doing: Doing,
+        kind: JobKind,
         executor: ThreadPoolExecutor,
         run: Callable[[Callable[[Progress], None], threading.Event], None],
     ) -> _Work | None:
@@ -334,7 +306,7 @@ class ModelLibrary(QObject):
         before = self._works.get(key)
         if self._is_closing or (before and before.job.is_under_way):
             return None
-        work = _Work(Job(Doing.WAITING))
+        work = _Work(ModelJob(kind, JobState.WAITING))
         self._works[key] = work
         self.job_changed.emit(key, work.job)
 
@@ -342,7 +314,7 @@ class ModelLibrary(QObject):
             now = time.monotonic()
             if now - work.told >= FRAME_SECONDS or progress.done == progress.total:
                 work.told = now
-                self._told.emit(key, work, Job(doing, progress))
+                self._told.emit(key, work, ModelJob(kind, progress=progress))
 
         def in_thread() -> None:
             if work.stop.is_set():
@@ -356,7 +328,7 @@ class ModelLibrary(QObject):
         except Cancelled:
             pass
         except AppError as error:
-            log.warning("%s %s failed", doing, key, exc_info=error)
+            log.warning("%s %s failed", kind, key, exc_info=error)
             failure = error
         finally:
             self._end(key, work, failure)
@@ -367,7 +339,7 @@ class ModelLibrary(QObject):
         return await asyncio.get_running_loop().run_in_executor(executor, work)
 
     @Slot(str, object, object)
-    def _on_told(self, key: str, work: _Work, job: Job) -> None:
+    def _on_told(self, key: str, work: _Work, job: ModelJob) -> None:
         # What was told before the end may be heard after it.
         if self._works.get(key) is work and work.job.is_under_way:
             work.job = job
@@ -377,7 +349,7 @@ class ModelLibrary(QObject):
         if work is None or self._works.get(key) is not work:
             return
         if failure:
-            work.job = Job(Doing.FAILED, work.job.progress, failure)
+            work.job = replace(work.job, state=JobState.FAILED, error=failure)
             self.job_changed.emit(key, work.job)
         else:
             del self._works[key]
@@ -390,7 +362,7 @@ class ModelLibrary(QObject):
     def _begun(self, hub_id: str) -> LocalModel | None:
         """The download that is not finished."""
         models = (entry.local for entry in self._all() if entry.hub_id == hub_id)
-        return next((model for model in models if model and not model.is_whole), None)
+        return next((model for model in models if model and not model.is_complete), None)
 
     def _all(self) -> Iterable[Entry]:
         return self._entries.values()
@@ -404,12 +376,20 @@ class ModelLibrary(QObject):
         folders = tuple(map(Path, settings.model_folders))
         is_offline = settings.works_offline or hub.is_offline
         self.options_changed.emit(
-            Options(self._downloads(), is_offline, hub.cache, folders, is_bound=hub.is_offline)
+            DownloadOptions(
+                self._downloads(), is_offline, hub.cache, folders, is_bound=hub.is_offline
+            )
         )
 
 
 def _look(
-    folders: list[Path], device: str, taken: int, found: tuple[Found, ...]
-) -> tuple[list[Entry], Room, Hub]:
-    room, hub = room_here(device, taken), Hub.here()
-    return shelf(find_models(folders, hub.cache), room.device, found), room, hub
+    folders: list[Path], device: str, taken: int, found: tuple[HubModel, ...]
+) -> tuple[list[Entry], DeviceMemory, Hub]:
+    memory, hub = device_memory(device, taken), Hub.here()
+    return list_entries(find_models(folders, hub.cache), memory.device, found), memory, hub
+
+
+def _uses_network(job: ModelJob) -> bool:
+    """Whether it has to stop when the network may not be asked. A waiting job stops as well."""
+    is_waiting = job.state is JobState.WAITING
+    return is_waiting or (job.is_under_way and job.kind in (JobKind.LOOK_UP, JobKind.DOWNLOAD))

@@ -67,6 +67,10 @@ def test_models_that_an_earlier_version_downloaded_are_found(samples):
         found[f"someone/{name}"] for name in ("begun", "whole", "in-a-folder")
     )
     assert (begun.where, begun.size, begun.total) == (Where.CACHE, 1044, 2044)
-    assert (whole.where, whole.size, whole.is_whole) == (Where.CACHE, 2044, True)
-    assert (in_a_folder.where, in_a_folder.size, in_a_folder.is_whole) == (Where.FOLDER, 2044, True)
+    assert (whole.where, whole.size, whole.is_complete) == (Where.CACHE, 2044, True)
+    assert (in_a_folder.where, in_a_folder.size, in_a_folder.is_complete) == (
+        Where.FOLDER,
+        2044,
+        True,
+    )
     assert in_a_folder.is_ours

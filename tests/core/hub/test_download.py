@@ -14,7 +14,7 @@ from core.errors import Cancelled, HubError
 from core.files import partial_path
 from core.hub import Hub, Progress, fetch, look_up
 from core.hub.listing import wanted_files
-from core.hub.location import RECORD, FolderPlace, HubFile, Record
+from core.hub.location import RECORD, FolderLocation, HubFile, Record
 from tests.support.hub_server import REVISION, HubServer
 
 ID = "someone/model"
@@ -416,10 +416,10 @@ def test_links_in_a_begun_folder_of_somebody_else_are_not_written_through(server
     diary.write_text("mine")
     record = Record.read(folder)
     assert record
-    place = FolderPlace(folder, ID)
+    place = FolderLocation(folder, ID)
     (folder / "config.json").unlink()
     for path in (
-        place.half(record.files[0]),
+        place.partial_path(record.files[0]),
         folder / "config.json",
         partial_path(folder / RECORD),
     ):

@@ -21,21 +21,21 @@ from core.device.memory import PRECISIONS
 from core.errors import Cancelled, HubError
 from core.hub import (
     AccessToken,
+    DeviceMemory,
     Hub,
     LocalModel,
-    Room,
     Where,
     check_model,
+    device_memory,
     fetch,
     find_models,
-    known,
     move_model,
     remove_model,
-    room_here,
+    with_access_token,
 )
 from core.hub.catalogue import offer_of, offers
 from core.hub.library import memory_needs
-from core.hub.location import RECORD, CachePlace, HubFile, Record
+from core.hub.location import RECORD, CacheLocation, HubFile, Record
 from core.transcript import Precision
 from tests.support.hub_server import REVISION, HubServer
 
@@ -107,7 +107,7 @@ def test_begun_download_is_in_the_list_with_how_far_it_is(server, hub):
     with pytest.raises(Cancelled):
         fetch(hub, ID, lambda progress: stop.set() if server.is_held.is_set() else None, stop)
     model = the_other(find_models([], hub.cache))
-    assert not model.is_whole
+    assert not model.is_complete
     assert 1000 < model.size < model.total
     assert check_model(model, quiet, threading.Event()) == [
         "“tiny-llava” is not all here. Go on with its download."
@@ -178,7 +178,7 @@ def test_model_with_a_part_missing_says_so_and_can_be_completed(hub):
     weights.unlink()
     model = the_other(find_models([], hub.cache))
     assert "1 part of its weights is missing" in model.problem
-    assert model.lacks == ID
+    assert model.missing_id == ID
     assert not got(hub).problem
 
 
@@ -197,7 +197,7 @@ def test_base_of_an_adapter_is_what_it_lacks(tmp_path):
     (folder / "adapter_model.safetensors").write_bytes(b"")
     model = the_other(find_models([folder], tmp_path / "cache"))
     assert model.problem
-    assert model.lacks == "someone/base"
+    assert model.missing_id == "someone/base"
 
 
 @pytest.mark.parametrize("junk", [b"", b"[]", b"{", b'{"hub_id": "../x", "files": []}', b"\xff"])
@@ -239,13 +239,13 @@ def test_original_offers_name_their_tower():
 
 def test_finest_precision_that_fits_is_found():
     needs: dict[Precision, int] = dict(zip(PRECISIONS, (15, 9, 6), strict=True))
-    assert Room("cpu", "here", 10).best(needs) == "8-bit"
-    assert Room("cpu", "here", 5).best(needs) is None
-    assert Room("cpu", "here", None).best(needs) == "16-bit"
+    assert DeviceMemory("cpu", "here", 10).best_precision(needs) == "8-bit"
+    assert DeviceMemory("cpu", "here", 5).best_precision(needs) is None
+    assert DeviceMemory("cpu", "here", None).best_precision(needs) == "16-bit"
 
 
 def test_room_on_a_processor_counts_what_is_given_back():
-    before, after = room_here("cpu"), room_here("cpu", 2**40)
+    before, after = device_memory("cpu"), device_memory("cpu", 2**40)
     assert before.free
     assert after.free
     assert after.free - before.free > 2**39
@@ -332,7 +332,7 @@ def test_begun_download_moves_and_goes_on_where_it_is_now(server, hub, tmp_path,
     assert not list(hub.cache.glob("models--*"))
     assert not list((tmp_path / "disk").glob("*"))
     moved = the_other(find_models([tmp_path / "other"], hub.cache))
-    assert (moved.size, moved.total, moved.is_whole) == (model.size, model.total, False)
+    assert (moved.size, moved.total, moved.is_complete) == (model.size, model.total, False)
     before = len(server.asked)
     fetch(hub, ID, quiet, threading.Event(), tmp_path / "other")
     asked = [one for one in server.asked[before:] if "/content/" in one.path]
@@ -375,7 +375,7 @@ def test_move_into_the_same_folder_or_over_other_things_is_refused(hub, tmp_path
 def test_removed_model_is_gone_from_the_cache(hub):
     model = got(hub)
     remove_model(model, hub.cache)
-    assert not CachePlace(hub.cache, ID).root.exists()
+    assert not CacheLocation(hub.cache, ID).root.exists()
 
 
 def test_removed_model_leaves_the_other_things_of_its_folder(hub, tmp_path):
@@ -505,7 +505,7 @@ def test_keyring_is_asked_only_where_the_hub_wants_to_know_who_asks(server, hub,
 
     def get(hub_id: str) -> Path:
         stop = threading.Event()
-        return known(read, hub, stop, lambda hub: fetch(hub, hub_id, quiet, stop))
+        return with_access_token(read, hub, stop, lambda hub: fetch(hub, hub_id, quiet, stop))
 
     get(ID)
     assert not asked

@@ -15,14 +15,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from core.errors import Cancelled, OutOfMemory
-from core.hub import Entry, Hub, Room, fetch, find_models, shelf
+from core.hub import DeviceMemory, Entry, Hub, JobKind, ModelJob, fetch, find_models, list_entries
 from core.hub.catalogue import offers
 from core.settings import Settings, load, locations
 from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Precision, Ready
 from gui.app.program import Program
 from gui.models.dialog import ModelsDialog
 from gui.models.token_dialog import TokenDialog
-from gui.session.model_library import Doing, Job, ModelLibrary
+from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import ModelThread
 from gui.widgets.theme import Theme
 from tests.core.hub.test_library import Ring
@@ -566,10 +566,10 @@ def dialog(qapp, qtbot):
 
 
 def entries_of(tmp_path) -> list[Entry]:
-    return shelf(find_models([], tmp_path), "cuda:0")
+    return list_entries(find_models([], tmp_path), "cuda:0")
 
 
-CARD = Room("cuda:0", "A card", 8_000_000_000)
+CARD = DeviceMemory("cuda:0", "A card", 8_000_000_000)
 
 
 def here(tmp_path, hub_id) -> list[Entry]:
@@ -588,7 +588,7 @@ def here(tmp_path, hub_id) -> list[Entry]:
 
 
 def test_precision_that_fits_is_one_click_away(dialog, qtbot, tmp_path):
-    dialog.show_shelf(here(tmp_path, "llava-hf/llava-1.5-7b-hf"), CARD)
+    dialog.show_entries(here(tmp_path, "llava-hf/llava-1.5-7b-hf"), CARD)
     dialog.choose("llava-hf/llava-1.5-7b-hf")
     shown = [label.text() for label in dialog.details.fit_labels]
     assert [words.endswith("short") for words in shown] == [True, True, False]
@@ -598,7 +598,7 @@ def test_precision_that_fits_is_one_click_away(dialog, qtbot, tmp_path):
 
 
 def test_model_that_fits_in_no_precision_says_so(dialog, tmp_path):
-    dialog.show_shelf(here(tmp_path, "llava-hf/llava-1.5-13b-hf"), CARD)
+    dialog.show_entries(here(tmp_path, "llava-hf/llava-1.5-13b-hf"), CARD)
     dialog.choose("llava-hf/llava-1.5-13b-hf")
     assert "Too large for the free memory" in dialog.details.hint_label.text()
     assert "too large" in dialog.model.data(
@@ -608,7 +608,7 @@ def test_model_that_fits_in_no_precision_says_so(dialog, tmp_path):
 
 def test_model_that_ran_out_of_memory_offers_fewer_bits(dialog, qtbot, tmp_path):
     key = "llava-hf/llava-1.5-7b-hf"
-    dialog.show_shelf(here(tmp_path, key), replace(CARD, free=20_000_000_000))
+    dialog.show_entries(here(tmp_path, key), replace(CARD, free=20_000_000_000))
     dialog.show_model_state(Failed(OutOfMemory("The memory is used up.", "8-bit")), key)
     dialog.choose(key)
     assert "used up" in dialog.details.error_label.text()
@@ -619,7 +619,7 @@ def test_model_that_ran_out_of_memory_offers_fewer_bits(dialog, qtbot, tmp_path)
 
 
 def test_loaded_model_shows_its_precision_and_loads_in_another(dialog, qtbot, tmp_path):
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     dialog.show_model_state(Ready(replace(FACTS, dtype="4-bit")), BUILT_IN)
     dialog.choose(BUILT_IN)
     assert dialog.details.precisions.checkedId() == 2
@@ -631,7 +631,7 @@ def test_loaded_model_shows_its_precision_and_loads_in_another(dialog, qtbot, tm
 
 
 def test_loading_is_shown_and_can_be_cancelled(dialog, qtbot, tmp_path):
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     dialog.show_model_state(Loading(0.4, "Loading the weights"), BUILT_IN)
     dialog.choose(BUILT_IN)
     assert dialog.details.stage_label.text() == "Loading the weights"
@@ -641,13 +641,13 @@ def test_loading_is_shown_and_can_be_cancelled(dialog, qtbot, tmp_path):
 
 
 def test_with_nothing_but_the_built_in_model_the_first_offer_is_shown(dialog, tmp_path):
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     assert dialog.chosen_key == offers()[0].hub_id
     assert says(dialog, "Get")
 
 
 def test_arrow_keys_walk_over_the_headings(dialog, tmp_path):
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     dialog.choose(BUILT_IN)
     dialog.list.setFocus()
     QTest.keyClick(dialog.list, KEY.Key_Down)
@@ -657,7 +657,7 @@ def test_arrow_keys_walk_over_the_headings(dialog, tmp_path):
 
 
 def test_words_that_are_looked_for_leave_what_has_them(dialog, tmp_path):
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     QTest.keyClick(dialog, KEY.Key_F, Qt.KeyboardModifier.ControlModifier)
     QTest.keyClicks(dialog.search_edit, "qwen3 4b")
     assert rows(dialog) == ["To be had from the hub", "Qwen3-VL 4B"]
@@ -683,24 +683,24 @@ def test_words_that_are_looked_for_leave_what_has_them(dialog, tmp_path):
     ],
 )
 def test_any_name_at_the_hub_can_be_typed(dialog, tmp_path, typed, found):
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     dialog.search_edit.setText(typed)
     assert rows(dialog) == found
     assert dialog.nothing_label.isVisible() is not bool(found)
 
 
 def test_choice_stays_when_the_list_is_filled_again(dialog, tmp_path):
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     dialog.choose("google/gemma-3-4b-it")
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     assert dialog.chosen_key == "google/gemma-3-4b-it"
     assert "access token" in dialog.details.hint_label.text()
 
 
 def test_choice_stays_when_work_on_models_is_told(dialog, tmp_path):
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     dialog.choose("google/gemma-3-4b-it")
-    dialog.show_jobs({"google/gemma-3-4b-it": Job(Doing.GETTING)})
+    dialog.show_jobs({"google/gemma-3-4b-it": ModelJob(JobKind.DOWNLOAD)})
     assert dialog.chosen_key == "google/gemma-3-4b-it"
     assert says(dialog, "Pause")
 
@@ -708,7 +708,7 @@ def test_choice_stays_when_work_on_models_is_told(dialog, tmp_path):
 def test_until_it_knows_what_is_here_it_says_that_it_looks(dialog, tmp_path):
     assert "Looking" in dialog.nothing_label.text()
     assert dialog.nothing_label.isVisible()
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     assert not dialog.nothing_label.isVisible()
     dialog.search_edit.setText("no such thing")
     assert "No model is called so" in dialog.nothing_label.text()
@@ -716,7 +716,7 @@ def test_until_it_knows_what_is_here_it_says_that_it_looks(dialog, tmp_path):
 
 def test_model_that_is_wanted_is_shown_or_the_one_that_lacks_it(dialog, tmp_path):
     dialog.want("someone/gone")
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     assert rows(dialog) == ["By its name at the hub", "gone"]
     assert dialog.chosen_key == "someone/gone"
     dialog.want("google/gemma-3-4b-it")
@@ -724,8 +724,8 @@ def test_model_that_is_wanted_is_shown_or_the_one_that_lacks_it(dialog, tmp_path
     assert len(rows(dialog)) > 10
     built_in, *others = entries_of(tmp_path)
     assert built_in.local
-    local = replace(built_in.local, problem="Its tower is missing.", lacks="openai/clip")
-    dialog.show_shelf([built_in, replace(built_in, key="/a", local=local), *others], CARD)
+    local = replace(built_in.local, problem="Its tower is missing.", missing_id="openai/clip")
+    dialog.show_entries([built_in, replace(built_in, key="/a", local=local), *others], CARD)
     dialog.want("openai/clip")
     assert dialog.chosen_key == "/a"
 
@@ -734,7 +734,7 @@ def test_five_hundred_models_are_shown_in_a_frame(dialog, tmp_path):
     model = entries_of(tmp_path)[0]
     entries = [replace(model, key=f"/models/{n}", name=f"model {n}") for n in range(500)]
     began = time.perf_counter()
-    dialog.show_shelf(entries, CARD)
+    dialog.show_entries(entries, CARD)
     QApplication.sendPostedEvents()
     dialog.grab()
     assert time.perf_counter() - began < 2  # On a busy machine; 30 ms on an idle one.
@@ -744,7 +744,7 @@ def test_five_hundred_models_are_shown_in_a_frame(dialog, tmp_path):
 @pytest.mark.parametrize("size", [(860, 600), (560, 400)])
 def test_buttons_lie_inside_of_a_small_dialog(dialog, tmp_path, size):
     dialog.resize(*size)
-    dialog.show_shelf(entries_of(tmp_path), CARD)
+    dialog.show_entries(entries_of(tmp_path), CARD)
     QApplication.sendPostedEvents()
     for button in (
         *(dialog.details.primary_button, dialog.details.more_button),
