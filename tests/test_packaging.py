@@ -88,12 +88,14 @@ def test_caption_needs_no_module_that_the_package_leaves_out(tmp_path, tiny_tran
     assert json.loads((tmp_path / "trace").read_text(encoding="utf-8"))["input_ids"]
 
 
+@pytest.mark.slow
 def test_sampling_from_the_original_layout_needs_none_either(tmp_path, tiny_original_layout):
     options = ("--format", "json", "--temperature", "0.7", "--top-p", "0.9", "--seed", "1")
     said = caption_without_what_is_left_out(tmp_path, tiny_original_layout, *options)
     assert json.loads(said)["new_tokens"] > 0
 
 
+@pytest.mark.slow
 def test_model_of_a_family_that_the_package_leaves_out_is_refused_with_the_reason(tmp_path):
     model = tmp_path / "model"
     model.mkdir()
@@ -150,6 +152,7 @@ def test_frozen_start_leaves_the_environment_of_others_as_it_was(before):
     assert ast.literal_eval(done.stdout) == {"PATH": "/bin"} | before
 
 
+@pytest.mark.slow
 def test_program_tries_itself_in_an_empty_home(tmp_path):
     done = run(["-m", "gui", "--self-test"], tmp_path / "home")
     assert done.returncode == 0, done.stderr

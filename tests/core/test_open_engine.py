@@ -258,6 +258,7 @@ def test_memory_used_up_while_loading_is_said(opened, tiny_original_layout):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["safetensors", "bin"])
 def test_original_layout_is_loaded_without_a_second_copy(tmp_path, suffix):
     sizes = replace(TINY, hidden=1024, mlp=4096, layers=8, heads=8)

@@ -160,6 +160,7 @@ def test_lying_header_is_an_error(opened, original, length):
         opened(original)
 
 
+@pytest.mark.slow
 def test_two_thousand_spoiled_models_end_in_a_sentence_each(
     tmp_path, tiny_original_layout, tiny_transformers_layout, chat_folders
 ):

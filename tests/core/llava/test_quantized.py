@@ -285,6 +285,7 @@ def test_memory_used_up_while_loading_suggests_fewer_bits(opened, tiny_original_
         assert told.value.precision == lower
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_loading_in_four_bits_never_holds_the_model_in_sixteen(tmp_path):
     # Enough layers that it matters little whether the rest has 16 or 32 bits.

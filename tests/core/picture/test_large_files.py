@@ -158,7 +158,10 @@ def peak_mebibytes(path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is not there on Windows")
-@pytest.mark.parametrize(("kind", "limit"), [("png", 350), ("jpg", 350), ("bmp", 350)])
+@pytest.mark.parametrize(
+    ("kind", "limit"),
+    [pytest.param("png", 350, marks=pytest.mark.slow), ("jpg", 350), ("bmp", 350)],
+)
 def test_very_large_picture_is_opened_in_bounded_memory(tmp_path, kind, limit):
     side = LARGE_SIDE
     path = tmp_path / f"giant.{kind}"

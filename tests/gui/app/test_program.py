@@ -300,7 +300,14 @@ def test_signal_ends_the_program_cleanly(start, home, kind):
     assert not (home / "logs" / "crash.txt").exists()
 
 
-@pytest.mark.parametrize("gone", [{}, {"DISPLAY": ":987"}, {"WAYLAND_DISPLAY": "wayland-987"}])
+@pytest.mark.parametrize(
+    "gone",
+    [
+        {},
+        pytest.param({"DISPLAY": ":987"}, marks=pytest.mark.slow),
+        pytest.param({"WAYLAND_DISPLAY": "wayland-987"}, marks=pytest.mark.slow),
+    ],
+)
 def test_without_a_display_it_says_so_and_describes_a_picture(picture_file, home, gone):
     environment = {
         key: value
