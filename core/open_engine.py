@@ -38,22 +38,26 @@ from core.device.choice import (
 )
 from core.device.memory import cards, free_memory, memory_need
 from core.device.offload import Shares, shares, spread
+from core.engine import EngineFacts
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.llava.prompt import Tokenizer
-from core.transcript import BUILT_IN, EngineFacts, ModelChoice, Precision
+from core.transcript import BUILT_IN, ModelChoice, Precision
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
 
+    from core.chat.engine import ChatEngine
     from core.chat.model import ChatModel
-    from core.llava.engine import Engine
+    from core.llava.engine import LlavaEngine
+
+    LocalEngine = LlavaEngine | ChatEngine
 
 _END_BYTES = 2**16
 
 
 def open_engine(
     choice: ModelChoice, on_progress: Callable[[float, str], None], stop: threading.Event
-) -> Engine:
+) -> LocalEngine:
     """Load the chosen model; blocks, and calls `on_progress(fraction, stage)` from this thread.
 
     Raises CheckpointError, OutOfMemory, and Cancelled once `stop` is set.
@@ -70,7 +74,7 @@ def open_engine(
 
     # Seconds at the first time, so what is wrong with the folder has been said before.
     on_progress(0.02, "Starting transformers")
-    from core.llava.engine import Engine
+    from core.llava.engine import LlavaEngine
 
     require_layers_in(folder, config, count_tensors(checkpoint.folder))
     if checkpoint.tower:
@@ -119,7 +123,7 @@ def open_engine(
     if room:
         note = spread(model, room, device.index or 0)
         facts = replace(facts, notes=(*facts.notes, note))
-    engine = Engine(
+    engine = LlavaEngine(
         model,
         tokenizer,
         facts,
@@ -138,10 +142,10 @@ def _open_chat_engine(
     device: torch.device,
     on_progress: Callable[[float, str], None],
     stop: threading.Event,
-) -> Any:
+) -> ChatEngine:
     """The same for another architecture, which transformers runs."""
     on_progress(0.02, "Starting transformers")
-    from core.chat.engine import CANNOT, ChatEngine
+    from core.chat.engine import ChatEngine
     from core.chat.model import load_chat_model, read_chat_model
 
     on_progress(0.1, "Looking through the weights")
@@ -179,7 +183,7 @@ def _open_chat_engine(
     engine = ChatEngine(
         model,
         read.processor,
-        replace(facts, cannot=CANNOT, most_pictures=read.most_pictures),
+        replace(facts, most_pictures=read.most_pictures),
         end_ids=read.end_ids,
     )
     on_progress(1.0, "Ready")

@@ -5,8 +5,8 @@ Everything here is frozen and free of torch and Qt, so that it may cross threads
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from core.picture import Picture
@@ -180,53 +180,3 @@ class ModelChoice:
     device: str = "auto"
     dtype: Precision = Precision.AUTO
     may_spread: bool = False
-
-
-@dataclass(frozen=True)
-class EngineFacts:
-    """What is loaded, for the status line and for records. Memory in bytes.
-
-    `fingerprint` tells one model's weights from another's; "" where nobody has taken it. `cannot`
-    says why the engine cannot do what it names: "evidence", "slots" (many pictures at once, each
-    leaving when it is done) or "trace". `most_pictures` are how many a question may be about,
-    `slots_that_fit` how many are looked at at once with ease on a card; 0 where that is not known.
-    """
-
-    model: str
-    device: str
-    device_name: str
-    dtype: Precision
-    memory_bytes: int
-    context_length: int
-    knows_only_drawings: bool = False
-    notes: tuple[str, ...] = field(default=())
-    fingerprint: str = ""
-    cannot: Mapping[str, str] = field(default_factory=dict)
-    most_pictures: int = 1
-    slots_that_fit: int = 0
-
-
-@dataclass(frozen=True)
-class Absent:
-    """No model is loaded and none is on its way."""
-
-
-@dataclass(frozen=True)
-class Loading:
-    """`fraction` of 1 is done; `stage` says in words what is being done."""
-
-    fraction: float
-    stage: str
-
-
-@dataclass(frozen=True)
-class Ready:
-    facts: EngineFacts
-
-
-@dataclass(frozen=True)
-class Failed:
-    error: Exception
-
-
-ModelState = Absent | Loading | Ready | Failed

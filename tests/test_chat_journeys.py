@@ -8,8 +8,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from core.engine import Ready
 from core.terminal import main as terminal
-from core.transcript import Ready
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
 from tests.support.tiny_chat import FAMILIES
 from tests.test_journeys import drop, home, live, pictures, press  # noqa: F401 (fixtures)

@@ -16,9 +16,10 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
 
+from core.engine import Ready
 from core.settings import Settings, locations, save
 from core.store import Store
-from core.transcript import BUILT_IN, Ending, Ready
+from core.transcript import BUILT_IN, Ending
 from gui.app.program import Program
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
 
@@ -183,7 +184,7 @@ def test_escape_stops_an_answer_and_the_next_one_comes(live, pictures):
 CLOSED_PROGRAM = """
 import sys, time
 from pathlib import Path
-from core.transcript import Loading
+from core.engine import Loading
 from gui.app.program import run
 from tests.gui.conftest import until
 

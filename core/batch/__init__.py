@@ -9,9 +9,9 @@ up, `summary` says what became of a run. Nothing here imports torch.
 """
 
 from core.batch.batch import Batch, KeptRun, find_runs
-from core.batch.doubt import Doubt, Examiner, find_doubt
+from core.batch.doubt import Doubt, find_doubt
 from core.batch.options import KINDS, BatchOptions, Item, ItemState, Phase, Progress, Tally
-from core.batch.run import Answerer, Control, usual_slots
+from core.batch.run import Control, usual_slots
 from core.batch.sidecar import Existing, decoded, encoded, text_path
 from core.batch.summary import Summary, summary_of
 from core.batch.trial import PICTURES, Tried, drawn, try_first
@@ -20,12 +20,10 @@ from core.batch.wording import Replaced, Replacement, Span, differing_words
 __all__ = [
     "KINDS",
     "PICTURES",
-    "Answerer",
     "Batch",
     "BatchOptions",
     "Control",
     "Doubt",
-    "Examiner",
     "Existing",
     "Item",
     "ItemState",

@@ -11,7 +11,6 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 from core.batch import edits as batch_edits
@@ -23,8 +22,9 @@ from core.batch.history import made_by_runs
 from core.batch.ledger import Hear, Ledger, ignore
 from core.batch.options import BatchOptions, Item, ItemState, Tally
 from core.batch.recording import Desk
-from core.batch.run import Answerer, Control, Run
+from core.batch.run import Control, Run
 from core.batch.sidecar import Existing
+from core.engine import Engine
 from core.version import program_version
 
 
@@ -123,7 +123,7 @@ class Batch:
 
     def run(
         self,
-        engine: Answerer,
+        engine: Engine,
         control: Control,
         hear: Hear = ignore,
         on_piece: Callable[[int, str], None] | None = None,
@@ -144,7 +144,7 @@ class Batch:
             made = made_by_runs(self.journal_path.parent, self.roots)
         desk = Desk(ledger, engine.facts, made, hear)
         with ledger.disk:
-            begun = {"kind": "run", "version": program_version(), "facts": asdict(engine.facts)}
+            begun = {"kind": "run", "version": program_version(), "facts": engine.facts.record()}
             ledger.journal.append(begun)
             desk.finish_writing()
             ledger.tables.renew()

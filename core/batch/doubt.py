@@ -6,16 +6,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from core.batch.journal import Record
 from core.batch.options import BatchOptions
+from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, EngineError
 from core.picture import open_picture
-from core.transcript import Answer, Ending, EngineFacts, Request
-
-if TYPE_CHECKING:
-    from core.words import Evidence
+from core.transcript import Answer, Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +43,8 @@ class Doubt:
         return Doubt(**known, number=number)
 
 
-class Examiner(Protocol):
-    """Who is asked: an Engine."""
-
-    facts: EngineFacts
-
-    @property
-    def evidence_obstacle(self) -> str | None: ...
-
-    def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence: ...
-
-
 def find_doubt(
-    engine: Examiner,
+    engine: Engine,
     captions: Sequence[tuple[int, Path, str]],
     options: BatchOptions,
     hear: Callable[[Doubt], None],
@@ -72,8 +58,9 @@ def find_doubt(
     A picture that cannot be opened is left out. Once `stop` is set it returns. Raises EngineError
     when the engine tells nothing of its words, or fails.
     """
-    if engine.evidence_obstacle:
-        raise EngineError(engine.evidence_obstacle)
+    if reason := engine.facts.why_not(Capability.EVIDENCE):
+        raise EngineError(reason)
+    examiner = inspectable(engine, Capability.EVIDENCE)
     model = engine.facts.fingerprint or engine.facts.model
     done = {(doubt.number, doubt.caption) for doubt in known if doubt.model == model}
     for number, path, caption in captions:
@@ -86,7 +73,7 @@ def find_doubt(
             prompt = options.filled_prompts(path, number + 1, "")[0]
             # The caption has the beginning already.
             request = replace(options.request(picture, prompt), beginning="")
-            evidence = engine.evidence(request, Answer(caption, Ending.COMPLETE, 0, 0.0), stop)
+            evidence = examiner.evidence(request, Answer(caption, Ending.COMPLETE, 0, 0.0), stop)
         except Cancelled:
             return
         except EngineError:

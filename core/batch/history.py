@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from core.batch import sidecar
 from core.batch.files import Change
 from core.batch.journal import SUFFIX, Record, records
 from core.batch.options import EDITED, BatchOptions, Item, ItemState
+from core.engine import EngineFacts
 from core.errors import StoreError
-from core.transcript import EngineFacts
 
 VERSION = 1
 _TAIL_BYTES = 2**17
@@ -135,9 +135,7 @@ class Past:
                 for name in failed:
                     self.items[name] = Item(Path(name))
             case "run":
-                known = {one.name for one in fields(EngineFacts)}
-                facts = {key: value for key, value in record["facts"].items() if key in known}
-                self.facts = EngineFacts(**{**facts, "notes": ()})
+                self.facts = replace(EngineFacts.from_record(record["facts"]), notes=())
             case "undo":
                 self.is_undone = True
             case "undone":

@@ -12,9 +12,10 @@ from core.batch.history import item_after
 from core.batch.journal import Record
 from core.batch.ledger import Hear, Ledger
 from core.batch.options import Item, ItemState
+from core.engine import EngineFacts
 from core.errors import StoreError
 from core.files import DiskFull, remove_partial
-from core.transcript import Answer, EngineFacts
+from core.transcript import Answer
 
 
 @dataclass(eq=False)

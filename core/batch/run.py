@@ -10,20 +10,20 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from PIL import Image
 
 from core.batch.options import ItemState
 from core.batch.recording import Desk, Work
+from core.engine import Engine, EngineFacts
 from core.errors import AppError, EngineError, OutOfMemory, StoreError
-from core.picture import ImagePreprocessing, Picture, given_pixels, open_picture
-from core.transcript import Answer, Ending, EngineFacts, Request
+from core.picture import Picture, given_pixels, open_picture
+from core.transcript import Answer, Ending, Request
 
 log = logging.getLogger(__name__)
 
@@ -40,28 +40,6 @@ def usual_slots(facts: EngineFacts) -> int:
     """How many pictures are looked at at once where nobody says otherwise."""
     on_card = facts.device.startswith("cuda")
     return facts.slots_that_fit or (_SLOTS_ON_A_CARD if on_card else _SLOTS_ELSEWHERE)
-
-
-class Answerer(Protocol):
-    """What a run asks: an Engine."""
-
-    facts: EngineFacts
-
-    @property
-    def eye(self) -> ImagePreprocessing | None: ...
-
-    def answer(
-        self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
-    ) -> Answer: ...
-
-    def answer_all(
-        self,
-        requests: Iterable[Request],
-        stop: threading.Event,
-        *,
-        slots: int,
-        on_piece: Callable[[Request, str], None] | None,
-    ) -> Generator[tuple[Request, Answer]]: ...
 
 
 class Control:
@@ -101,7 +79,7 @@ class Run:
     def __init__(
         self,
         desk: Desk,
-        engine: Answerer,
+        engine: Engine,
         control: Control,
         on_piece: Callable[[int, str], None] | None,
         writer: ThreadPoolExecutor,
@@ -292,10 +270,10 @@ class Run:
             if work.is_answered:
                 return _Opened(work)
             picture = open_picture(work.path)
-            if eye := self._engine.eye:
+            if preprocessing := self._engine.facts.preprocessing:
                 # Made here, it takes no time of the model's; and of a hundred large pictures
                 # that wait no more is kept.
-                given = given_pixels(picture.pixels, eye, is_one_of_many=True)
+                given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)
                 picture = replace(picture, pixels=given)
             return _Opened(work, picture)
         except AppError as error:

@@ -9,9 +9,9 @@ from pathlib import Path
 from core.batch import export
 from core.batch.journal import Record, records
 from core.batch.options import BatchOptions
+from core.engine import EngineFacts
 from core.errors import StoreError
 from core.files import DiskFull, read_bytes, restore, write_error
-from core.transcript import EngineFacts
 from core.version import program_version
 
 _SAID = ("prompt", "caption", "seed", "ending", "tokens", "seconds")
@@ -49,7 +49,7 @@ class Tables:
         """Add the rows of the journal's lines. Raises DiskFull."""
         if not self.paths:
             return
-        known = {} if facts is None else asdict(facts)
+        known = {} if facts is None else facts.record()
         by = program_version()
         rows = [row for item in items for row in rows_of(item, known, self._options, by)]
         if not rows:

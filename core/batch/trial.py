@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.batch.files import existing_caption
 from core.batch.options import BatchOptions
-from core.batch.run import Answerer
+from core.engine import Engine
 from core.errors import AppError
 from core.picture import open_picture
 from core.transcript import Ending
@@ -38,7 +38,7 @@ def drawn(count: int, most: int = PICTURES) -> list[int]:
 
 
 def try_first(
-    engine: Answerer,
+    engine: Engine,
     pictures: Sequence[tuple[int, Path]],
     ways: Sequence[BatchOptions],
     hear: Callable[[Tried], None],
@@ -62,7 +62,7 @@ def try_first(
 
 
 def _tried(
-    engine: Answerer,
+    engine: Engine,
     tried: Tried,
     ways: Sequence[BatchOptions],
     hear: Callable[[Tried], None],

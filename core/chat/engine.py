@@ -1,7 +1,7 @@
 """A model of another architecture answers, through its own processor and `generate()`.
 
 The same interface as `core.llava.engine`: it blocks, belongs to the thread that opened it, and is
-stopped by an event. What such a model cannot do its `facts.cannot` tells, with the reason.
+stopped by an event. What such a model cannot do is in its `facts.missing`, with the reason.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from core.chat.model import render
+from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWords, vocabulary_bytes
 from core.generation.streaming import (
@@ -37,14 +38,19 @@ from core.generation.streaming import (
     seed_of,
     seeded,
 )
-from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
+from core.transcript import Answer, Ending, Request, Sampling, Turn
 
-CANNOT = {
-    "evidence": "What its words rest on can be asked of LLaVA-1.5 alone.",
-    "slots": "Pictures are looked at in groups, each as long as its longest answer.",
-    "trace": "The pipeline's trace is that of LLaVA-1.5.",
+_CHOOSE_LLAVA = "Choose LLaVA-1.5 for it."
+MISSING = {
+    Capability.EVIDENCE: Missing(
+        "What its words rest on can be asked of LLaVA-1.5 alone.", _CHOOSE_LLAVA
+    ),
+    Capability.SLOTS: Missing(
+        "Pictures are looked at in groups, each as long as its longest answer."
+    ),
+    Capability.TRACE: Missing("The pipeline's trace is that of LLaVA-1.5.", _CHOOSE_LLAVA),
 }
-"""By what it is about: why this kind of engine cannot do it."""
+"""What this kind of engine lacks."""
 
 _WORD_JOINER = "\N{WORD JOINER}"
 
@@ -53,7 +59,7 @@ class ChatEngine:
     """A model that transformers runs, on its device; `facts` tell which and where."""
 
     def __init__(self, model: Any, processor: Any, facts: EngineFacts, *, end_ids: Sequence[int]):
-        self.facts = facts
+        self.facts = replace(facts, missing=MISSING)
         self._model = model
         self._processor = processor
         self._end_ids = frozenset(end_ids)
@@ -133,23 +139,6 @@ class ChatEngine:
                 else:
                     yield from self._together(together, stop, on_piece)
                 group = [one for one in group if all(one is not other for other in together)]
-
-    def trace(self, request: Request, answer: Answer) -> dict[str, Any]:
-        """Raises EngineError: this kind of model has no trace."""
-        raise EngineError(f"{CANNOT['trace']} Choose LLaVA-1.5 for it.")
-
-    eye = None
-    """The processor takes pictures in, in a way of its own."""
-
-    @property
-    def evidence_obstacle(self) -> str | None:
-        return CANNOT["evidence"]
-
-    def evidence(self, *_: Any) -> Any:
-        """Raises EngineError: this kind of model tells nothing of what its words rest on."""
-        raise EngineError(f"{CANNOT['evidence']} Choose LLaVA-1.5 for it.")
-
-    word_map = look_again = evidence
 
     def by_generate(self) -> ChatEngine:
         """Itself: it knows no other way."""

@@ -26,6 +26,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWords, vocabulary_bytes
 from core.generation.streaming import (
@@ -45,7 +46,7 @@ from core.llava.evidence import Examiner, Said
 from core.llava.prompt import IMAGE_TOKEN_INDEX, STOP_STRING, Inputs, Tokenizer, prepare
 from core.picture import ImagePreprocessing
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
-from core.transcript import Answer, Ending, EngineFacts, Request, Sampling, Turn
+from core.transcript import Answer, Ending, Request, Sampling, Turn
 from core.words import Evidence, Presence, Word, WordMap, absent_questions, question_about
 
 if TYPE_CHECKING:
@@ -56,8 +57,13 @@ _USUAL_LENGTH = 960
 # More pictures at once bring little more a second: a step's time is then that of their caches.
 _MOST_SLOTS = 64
 
+_NO_EVIDENCE = Missing(
+    "What words rest on can be had only of LLaVA-1.5 that lies whole on one device.",
+    "Choose such a model for it.",
+)
 
-class Engine:
+
+class LlavaEngine:
     """A LLaVA-1.5 on its device; `facts` tell which and where."""
 
     def __init__(
@@ -70,7 +76,11 @@ class Engine:
         mean: Sequence[float] = CLIP_MEAN,
         std: Sequence[float] = CLIP_STD,
     ):
-        self.facts = facts
+        vision: Any = model.config.vision_config
+        preprocessing = ImagePreprocessing(
+            vision.image_size, vision.patch_size, tuple(mean), tuple(std)
+        )
+        self.facts = facts = replace(facts, preprocessing=preprocessing)
         # Its own types say that it cannot generate.
         self._model: Any = model
         self._tokenizer = tokenizer
@@ -85,7 +95,9 @@ class Engine:
         # their padding and lengths, do not count.
         model.generation_config = GenerationConfig()
         self._loop = decode_loop(model, {tokenizer.eos_token_id})
-        if self._loop is not None:
+        if self._loop is None:
+            self.facts = replace(facts, missing={Capability.EVIDENCE: _NO_EVIDENCE})
+        else:
             try:
                 length = min(_USUAL_LENGTH, facts.context_length)
                 self._loop.warm_up(length)
@@ -324,26 +336,11 @@ class Engine:
             memory["at most in use"] = torch.cuda.max_memory_allocated(self._model.device)
         return memory
 
-    @property
-    def eye(self) -> ImagePreprocessing | None:
-        """How the model takes pictures in; None where it has a way of its own."""
-        vision = self._model.config.vision_config
-        return ImagePreprocessing(
-            vision.image_size, vision.patch_size, tuple(self._mean), tuple(self._std)
-        )
-
-    @property
-    def evidence_obstacle(self) -> str | None:
-        """Why no evidence can be had for this model's words, for the user; None when it can."""
-        if self._loop is not None:
-            return None
-        return "What words rest on can be had only of LLaVA-1.5 that lies whole on one device."
-
     def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
         """What each word of `answer`, which this model gave to `request`, rests on.
 
         Changes nothing that later answers are made from. Raises Cancelled once `stop` is set,
-        EngineError where `evidence_obstacle` says so, and as `answer` does.
+        EngineError if the facts say that there is none, and as `answer` does.
         """
         with self._examining() as examiner:
             return examiner.evidence(self._said(request, answer), stop.is_set)
@@ -378,7 +375,7 @@ class Engine:
     @contextmanager
     def _examining(self) -> Iterator[Examiner]:
         if self._loop is None:
-            raise EngineError(f"{self.evidence_obstacle} Choose such a model for it.")
+            raise EngineError(f"{_NO_EVIDENCE.reason} {_NO_EVIDENCE.remedy}")
         if self._examiner is None:
             plain = Image.new("RGB", (1, 1), PAD_COLOUR)
             size = self._model.config.vision_config.image_size
@@ -410,10 +407,11 @@ class Engine:
         yes, no = (self._ids_behind(asked, inputs, word)[0] for word in ("Yes", "No"))
         return examiner.log_odds(inputs, yes, no)
 
-    def by_generate(self) -> Engine:
+    def by_generate(self) -> LlavaEngine:
         """The same model, answering by `generate()` alone: to compare what either way gives."""
         other = copy.copy(self)
         other._loop = None
+        other.facts = replace(self.facts, missing={Capability.EVIDENCE: _NO_EVIDENCE})
         return other
 
     @property

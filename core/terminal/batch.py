@@ -15,7 +15,6 @@ from typing import Any
 
 from core.batch import (
     KINDS,
-    Answerer,
     Batch,
     BatchOptions,
     Control,
@@ -27,6 +26,7 @@ from core.batch import (
     find_runs,
     usual_slots,
 )
+from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.eta import Pace
 from core.formatting import format_duration
@@ -36,7 +36,7 @@ ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 _PATIENCE_SECONDS = 2.0
 
-OpenEngine = Callable[[], Answerer]
+OpenEngine = Callable[[], Engine]
 
 
 def add_arguments(caption: argparse.ArgumentParser) -> None:
@@ -171,7 +171,7 @@ def _caption(batch: Batch, options: argparse.Namespace, open_engine: OpenEngine)
         try:
             tally = _Progress(batch).run(engine, options.slots or usual_slots(engine.facts))
         finally:
-            engine.close()  # type: ignore[attr-defined]  # An Engine, of which a run knows less.
+            engine.close()
     _tell(batch, tally)
     if tally.waiting:
         return INTERRUPTED
@@ -207,7 +207,7 @@ class _Progress:
         self._lock = threading.Lock()
         self._bar: Any = None
 
-    def run(self, engine: Answerer, slots: int) -> Tally:
+    def run(self, engine: Engine, slots: int) -> Tally:
         tally = self._batch.tally
         self._waiting = tally.waiting
         if sys.stderr.isatty():

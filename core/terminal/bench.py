@@ -1,6 +1,6 @@
 """How fast this machine answers, measured where the reader is, beside what it could do at best.
 
-Every figure is that of an `Engine`'s reader: from the question to the pieces as they come.
+Every figure is that of an engine's reader: from the question to the pieces as they come.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -32,14 +32,18 @@ from core.device.choice import (
     precision_of,
     require_memory,
 )
+from core.engine import EngineFacts
 from core.errors import Cancelled
-from core.llava.engine import Engine
+from core.llava.engine import LlavaEngine
 from core.llava.prompt import Tokenizer
 from core.llava.quantized import QuantizedMatrix, quantize
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture, open_picture
-from core.transcript import Answer, EngineFacts, ModelChoice, Precision, Request, Sampling, Turn
+from core.transcript import Answer, ModelChoice, Precision, Request, Sampling, Turn
 from core.version import program_version
+
+if TYPE_CHECKING:
+    from core.open_engine import LocalEngine
 
 PROMPT = "Please describe this image in detail."
 # What the same question takes with LLaVA-1.5-7b's tokenizer and a longer prompt, as published
@@ -101,7 +105,7 @@ def measure(
         run = _Run(plan, engine, on_progress, stop)
         report = {
             "machine": _machine(engine.facts),
-            "model": {**asdict(engine.facts), "has_random_weights": bool(plan.random_weights)},
+            "model": {**engine.facts.record(), "has_random_weights": bool(plan.random_weights)},
             "load_seconds": load_seconds,
             **run.figures(),
         }
@@ -131,7 +135,7 @@ def _alone(
         engine.close()
 
 
-def _engine(plan: Plan, stop: threading.Event) -> Engine:
+def _engine(plan: Plan, stop: threading.Event) -> LocalEngine:
     if plan.random_weights is not None:
         return _random_engine(plan, SIZES[plan.random_weights])
     return open_engine(plan.choice, lambda *_: None, stop)
@@ -189,7 +193,7 @@ class _Run:
     def __init__(
         self,
         plan: Plan,
-        engine: Engine,
+        engine: LocalEngine,
         on_progress: Callable[[float, str], None],
         stop: threading.Event,
     ):
@@ -248,7 +252,7 @@ class _Run:
             raise Cancelled("Measuring was cancelled.")
         self._progress(fraction, stage)
 
-    def _figures(self, engine: Engine, answers: int) -> dict[str, Any]:
+    def _figures(self, engine: LocalEngine, answers: int) -> dict[str, Any]:
         """New pictures, each with a follow-up; the medians."""
         first, *_ = firsts = [self._ask(engine)]
         self._lengthen_prompt(first.input_tokens)
@@ -276,12 +280,12 @@ class _Run:
         sampling = Sampling(max_new_tokens=new_tokens or self._plan.new_tokens)
         return Request(next(self._pictures), turns or (Turn(self._prompt),), sampling)
 
-    def _ask(self, engine: Engine) -> Answer:
+    def _ask(self, engine: LocalEngine) -> Answer:
         self._asked = self._request()
         self._answer = self._reader(engine, self._asked)
         return self._answer
 
-    def _follow_up(self, engine: Engine) -> Answer:
+    def _follow_up(self, engine: LocalEngine) -> Answer:
         """About the picture just asked about, some 20 tokens."""
         before = replace(self._asked.turns[0], answer=self._answer.text)
         question = Turn("Please tell me more about what is there on the left of it.")
@@ -290,12 +294,12 @@ class _Run:
             engine, replace(self._asked, turns=(before, question), sampling=sampling)
         )
 
-    def _reader(self, engine: Engine, request: Request) -> Answer:
+    def _reader(self, engine: LocalEngine, request: Request) -> Answer:
         if self._stop.is_set():
             raise Cancelled("Measuring was cancelled.")
         return engine.answer(request, lambda _: None, self._stop)
 
-    def _captions(self, engine: Engine, slots: int, most: int | None = None) -> float:
+    def _captions(self, engine: LocalEngine, slots: int, most: int | None = None) -> float:
         """Captions a second of pictures asked for one after the other: of so many that the last,
         when slots are empty, count little."""
         number = most or max(8, _FILLINGS * slots)
@@ -418,7 +422,7 @@ def _peak_memory(device: str) -> int:
 # ---- random weights ---------------------------------------------------------------------------
 
 
-def _random_engine(plan: Plan, sizes: Sizes) -> Engine:
+def _random_engine(plan: Plan, sizes: Sizes) -> LlavaEngine:
     """A LLaVA-1.5 of these sizes that talks nonsense, at the speed of a real one."""
     tokenizer = Tokenizer.load(built_in_model())
     with torch.device("meta"):
@@ -447,7 +451,7 @@ def _random_engine(plan: Plan, sizes: Sizes) -> Engine:
         memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
         context_length=4096,
     )
-    return Engine(model, tokenizer, facts)
+    return LlavaEngine(model, tokenizer, facts)
 
 
 def _words(tokenizer: Tokenizer) -> set[int]:

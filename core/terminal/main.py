@@ -15,17 +15,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
 from core.llava.trace import as_json
 from core.picture import Picture, find_pictures, open_picture
 from core.terminal import batch as batch_terminal
 from core.terminal import models as models_terminal
 from core.transcript import BUILT_IN, Answer, ModelChoice, Precision, Request, Sampling, Turn
-
-if TYPE_CHECKING:
-    from core.llava.engine import Engine
 
 PROMPT = "Please describe this image in detail."
 
@@ -346,16 +344,18 @@ class _Captions:
             finally:
                 _print("\n" if is_one_of_many else "")
         if self._options.trace:
-            self._traces.append(engine.trace(request, answer))
+            tracer = inspectable(engine, Capability.TRACE)
+            self._traces.append(tracer.trace(request, answer))
         if self._options.evidence:
             record = self._evidence_record(request, answer, engine)
             self._evidence.append({"picture": str(path), **record})
 
     def _evidence_record(self, request: Request, answer: Answer, engine: Engine) -> dict[str, Any]:
         """Of each word what it rests on; of those with content also where."""
-        evidence = engine.evidence(request, answer, self._stop)
+        examiner = inspectable(engine, Capability.EVIDENCE)
+        evidence = examiner.evidence(request, answer, self._stop)
         content = [word for word in evidence.words if word.is_content]
-        maps = dict(zip(content, engine.word_maps(request, answer, content), strict=True))
+        maps = dict(zip(content, examiner.word_maps(request, answer, content), strict=True))
         words = [
             {
                 "text": word.text,

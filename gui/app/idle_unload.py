@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
+from core.engine import Failed, ModelState, Ready
 from core.errors import CheckpointError, OutOfMemory
-from core.transcript import Failed, ModelChoice, ModelState, Ready
+from core.transcript import ModelChoice
 from gui.session.model_thread import ModelThread
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.window.main_window import MainWindow

@@ -9,9 +9,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 
+from core.engine import Failed, Loading, ModelState, Ready
 from core.errors import CheckpointError
 from core.hub import Hub, JobKind, JobState, ModelJob
-from core.transcript import Failed, Loading, ModelChoice, ModelState, Precision, Ready
+from core.transcript import ModelChoice, Precision
 from gui.models.dialog import ModelsDialog
 from gui.session.model_library import ModelLibrary
 from gui.widgets.theme import Theme

@@ -23,13 +23,14 @@ from PySide6.QtGui import QDesktopServices, QFileOpenEvent
 from PySide6.QtWidgets import QApplication
 
 from core.device.memory import known_cards
+from core.engine import Capability, Loading, ModelState, Ready
 from core.errors import AppError, Cancelled
 from core.picture import find_pictures
 from core.resources import RESOURCES, SAMPLES
 from core.settings import Locations, Settings, writable_locations
 from core.settings import load as load_settings
 from core.store import Store, Summary
-from core.transcript import Answer, Loading, ModelChoice, ModelState, Ready
+from core.transcript import Answer, ModelChoice
 from gui.app.batch_wiring import BatchWiring
 from gui.app.faults import FaultReporter, crash_file, open_log
 from gui.app.garbage import GarbageCollector
@@ -41,7 +42,7 @@ from gui.picture.model_view_switch import NO_MODEL, OTHER_WAY
 from gui.session.folder_run import FolderRun
 from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
-from gui.session.session import Insight, Session
+from gui.session.session import Session
 from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow
 from gui.window.settings_dialog import SettingsDialog
@@ -317,7 +318,6 @@ class Program(QObject):
         window.loading_cancelled.connect(session.cancel_loading)
         session.model_changed.connect(window.show_model_state)
         session.model_changed.connect(self._on_model_changed)
-        session.insight_changed.connect(self._on_insight_changed)
 
     def _join_program(self) -> None:
         window = self.window
@@ -465,15 +465,12 @@ class Program(QObject):
         else:
             self._garbage.go_on()
         if isinstance(state, Ready):
-            self._begin(self.session.learn_of_model())
+            facts = state.facts
+            self.window.show_preprocessing(facts.preprocessing, OTHER_WAY)
+            self.window.show_evidence_obstacle(facts.why_not(Capability.EVIDENCE) or "")
+            self.window.show_trace_obstacle(facts.why_not(Capability.TRACE) or "")
         elif not self.model.is_resting:
             self.window.show_preprocessing(None, NO_MODEL)
-
-    @Slot(object)
-    def _on_insight_changed(self, insight: Insight) -> None:
-        self.window.show_preprocessing(insight.eye, OTHER_WAY)
-        self.window.show_evidence_obstacle(insight.evidence_obstacle)
-        self.window.show_trace_obstacle(insight.trace_obstacle)
 
     @Slot(str)
     def _on_theme_chosen(self, mode: str) -> None:

@@ -23,11 +23,12 @@ from pathlib import Path
 import psutil
 
 from core.batch import decoded, encoded, text_path
+from core.engine import Failed
 from core.errors import AppError
 from core.files import read_bytes, write_atomically
 from core.resources import SAMPLES
 from core.settings import locations, writable_locations
-from core.transcript import Answer, Failed
+from core.transcript import Answer
 from gui.app.program import Program, run
 
 PATIENCE_SECONDS = 120

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.device.memory import PRECISIONS
+from core.engine import Absent, Failed, Loading, ModelState, Ready
 from core.errors import AppError, HubError, HubNeed, OutOfMemory
 from core.formatting import format_bytes, format_duration, format_rate
 from core.hub import (
@@ -35,7 +36,7 @@ from core.hub import (
     Progress,
     Where,
 )
-from core.transcript import BUILT_IN, Absent, Failed, Loading, ModelState, Precision, Ready
+from core.transcript import BUILT_IN, Precision
 from gui.models.model_list import WORDS, spelled
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.line_break import breakable

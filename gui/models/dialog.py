@@ -23,9 +23,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.engine import ModelState
 from core.formatting import format_bytes
 from core.hub import DeviceMemory, DownloadOptions, Entry, ModelJob, Where
-from core.transcript import ModelState
 from gui.models.details import ModelDetails
 from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job_of
 from gui.models.token_dialog import TokenDialog

@@ -15,12 +15,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from core.batch import (
-    Answerer,
     Batch,
     BatchOptions,
     Control,
     Doubt,
-    Examiner,
     Item,
     ItemState,
     KeptRun,
@@ -36,6 +34,7 @@ from core.batch import (
     try_first,
     usual_slots,
 )
+from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.eta import Pace
 from core.picture import find_pictures
@@ -311,7 +310,7 @@ class FolderRun(QObject):
         self.trial_begun.emit(pictures)
         self.trying_changed.emit(True)
 
-        def work(engine: Answerer) -> None:
+        def work(engine: Engine) -> None:
             try_first(engine, pictures, ways, self._trial_heard.emit, stop)
 
         try:
@@ -350,7 +349,7 @@ class FolderRun(QObject):
             self._doubt_heard.emit(doubt)
             batch.keep_doubt(doubt)
 
-        def work(engine: Examiner) -> None:
+        def work(engine: Engine) -> None:
             captions = [
                 (number, item.path, item.caption)
                 for number, item in enumerate(items)
@@ -421,7 +420,7 @@ class FolderRun(QObject):
         self._pace, self._ticked, self._finished = Pace(), time.monotonic(), self._settled()
         self._tick.start()
 
-        def work(engine: Answerer) -> None:
+        def work(engine: Engine) -> None:
             slots = self._slots or usual_slots(engine.facts)
             batch.run(engine, self._control, self._inbox.put, self._inbox.put, slots=slots)
 

@@ -20,22 +20,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
+from core.engine import Absent, EngineFacts, Failed, Loading, ModelState, Ready
 from core.errors import Cancelled, CheckpointError, EngineError
-from core.transcript import (
-    Absent,
-    Answer,
-    Ending,
-    EngineFacts,
-    Failed,
-    Loading,
-    ModelChoice,
-    ModelState,
-    Ready,
-    Request,
-)
+from core.transcript import Answer, Ending, ModelChoice, Request
 
 if TYPE_CHECKING:
-    from core.llava.engine import Engine
+    from core.engine import Engine
 
 FRAME_MS = 16
 PATIENCE_SECONDS = 5.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from core.engine import Capability, Loading, ModelState, Ready, inspectable
 from core.errors import AppError, Cancelled, EngineError, PictureError, StoreError
 from core.picture import Picture, find_pictures, open_picture
 from core.settings import Settings
@@ -24,10 +24,7 @@ from core.transcript import (
     Answer,
     Ending,
     Exchange,
-    Loading,
     ModelChoice,
-    ModelState,
-    Ready,
     Request,
     Sampling,
     Span,
@@ -37,9 +34,7 @@ from gui.session.model_thread import ModelThread
 
 if TYPE_CHECKING:
     from core.llava.trace import Trace
-    from core.picture import ImagePreprocessing
     from core.words import Evidence, Word, WordMap
-    from gui.session.model_thread import Engine
 
 ANOTHER_TEMPERATURE = 0.7
 LAST_WORDS_SECONDS = 1.0
@@ -59,8 +54,7 @@ class Session(QObject):
     `answer_failed(AppError)`. `answer_struck(int, tuple, bool)`: what is now struck out of the
     answer at an index, as spans, and whether that can be undone. `ask_refused(str prompt)`: not
     asked, a notice says why.
-    `model_changed(ModelState)`. `insight_changed(Insight)`: what can be seen of the loaded model's
-    work. `noticed(str)`: a sentence to show.
+    `model_changed(ModelState)`. `noticed(str)`: a sentence to show.
 
     An expected failure is a signal with a sentence to show. What nobody foresaw is raised by the
     coroutine, after the signal that puts the window right.
@@ -80,7 +74,6 @@ class Session(QObject):
     answer_struck = Signal(int, object, bool)
     ask_refused = Signal(str)
     model_changed = Signal(object)
-    insight_changed = Signal(object)
     noticed = Signal(str)
 
     def __init__(
@@ -270,9 +263,13 @@ class Session(QObject):
         conversation, answer = self._said(index)
         if index not in conversation.evidence:
             request = conversation.request(index, self._settings.sampling)
-            self._refuse_unless_free(conversation.transcript.exchanges[index].model, "evidence")
+            self._refuse_unless_free(
+                conversation.transcript.exchanges[index].model, Capability.EVIDENCE
+            )
             conversation.evidence[index] = await self._model.inquire(
-                lambda engine, stop: engine.evidence(request, answer, stop)
+                lambda engine, stop: inspectable(engine, Capability.EVIDENCE).evidence(
+                    request, answer, stop
+                )
             )
             self._refuse_if_left(conversation)
         return conversation.evidence[index]
@@ -281,9 +278,13 @@ class Session(QObject):
         """Where on the picture a word of answer `index` rests. Raises as `evidence`."""
         conversation, answer = self._said(index)
         request = conversation.request(index, self._settings.sampling)
-        self._refuse_unless_free(conversation.transcript.exchanges[index].model, "evidence")
+        self._refuse_unless_free(
+            conversation.transcript.exchanges[index].model, Capability.EVIDENCE
+        )
         word_map = await self._model.inquire(
-            lambda engine, stop: engine.word_map(request, answer, word)
+            lambda engine, stop: inspectable(engine, Capability.EVIDENCE).word_map(
+                request, answer, word
+            )
         )
         self._refuse_if_left(conversation)
         return word_map
@@ -293,9 +294,13 @@ class Session(QObject):
         `index` with what it said. Raises as `evidence`."""
         conversation, answer = self._said(index)
         request = conversation.request(index, self._settings.sampling)
-        self._refuse_unless_free(conversation.transcript.exchanges[index].model, "evidence")
+        self._refuse_unless_free(
+            conversation.transcript.exchanges[index].model, Capability.EVIDENCE
+        )
         presence = await self._model.inquire(
-            lambda engine, stop: engine.look_again(request, answer, word)
+            lambda engine, stop: inspectable(engine, Capability.EVIDENCE).look_again(
+                request, answer, word
+            )
         )
         self._refuse_if_left(conversation)
         evidence = await self.evidence(index)
@@ -336,8 +341,10 @@ class Session(QObject):
         """What went through the model for answer `index`. Raises AppError when it cannot be had."""
         conversation, answer = self._said(index)
         request = conversation.request(index, self._settings.sampling)
-        self._refuse_unless_free(conversation.transcript.exchanges[index].model, "trace")
-        return await self._model.inquire(lambda engine, stop: engine.trace(request, answer))
+        self._refuse_unless_free(conversation.transcript.exchanges[index].model, Capability.TRACE)
+        return await self._model.inquire(
+            lambda engine, stop: inspectable(engine, Capability.TRACE).trace(request, answer)
+        )
 
     def _said(self, index: int) -> tuple[_Conversation, Answer]:
         conversation = self._conversation
@@ -347,14 +354,13 @@ class Session(QObject):
             raise EngineError("There is no answer to look into. Ask a question first.")
         return conversation, answer
 
-    def _refuse_unless_free(self, said_by: str, part: str) -> None:
-        """`part` is one of those that `EngineFacts.cannot` knows of."""
+    def _refuse_unless_free(self, said_by: str, capability: Capability) -> None:
         state = self._model.state
         if isinstance(state, Loading):
             raise EngineError("The model is still loading. Look again once it is there.")
         if not isinstance(state, Ready) and not self._model.is_resting:
             raise EngineError("No model is loaded. Load the one that said this, then look again.")
-        if isinstance(state, Ready) and (reason := state.facts.cannot.get(part)):
+        if isinstance(state, Ready) and (reason := state.facts.why_not(capability)):
             raise EngineError(reason)
         if said_by and said_by != self._ready_model:
             name = "the built-in model" if said_by == BUILT_IN else f"“{said_by}”"
@@ -487,18 +493,6 @@ class Session(QObject):
             self._ready_model = state.facts.model
         self.model_changed.emit(state)
 
-    async def learn_of_model(self) -> None:
-        """Ask the loaded model what of its work can be shown."""
-        while isinstance(self._model.state, Ready) and not self._is_closed:
-            try:
-                self.insight_changed.emit(await self._model.inquire(_insight))
-            except Cancelled:
-                await asyncio.sleep(0)  # A question came between; this waits behind it.
-                continue
-            except AppError as error:
-                log.info("The model tells nothing of itself: %s", error)
-            return
-
     async def keep_settings(self) -> None:
         """Write the settings. Not in the window's thread: the disk may take its time."""
         async with self._settings_lock:
@@ -532,22 +526,6 @@ class Session(QObject):
                 save_settings(self._settings, self._settings_folder)
             except StoreError as error:
                 log.warning("The settings are not kept", exc_info=error)
-
-
-@dataclass(frozen=True)
-class Insight:
-    """What can be seen of a model's work: `eye`, how it takes pictures in, and why there is no
-    evidence for its words and no trace of its answers, "" when there is."""
-
-    eye: ImagePreprocessing | None
-    evidence_obstacle: str
-    trace_obstacle: str
-
-
-def _insight(engine: Engine, stop: threading.Event) -> Insight:
-    cannot = engine.facts.cannot
-    why_no_evidence = cannot.get("evidence") or engine.evidence_obstacle or ""
-    return Insight(engine.eye, why_no_evidence, cannot.get("trace", ""))
 
 
 @dataclass(eq=False)

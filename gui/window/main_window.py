@@ -32,9 +32,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.engine import Capability, Failed, Loading, ModelState, Ready
 from core.llava.trace import Trace
 from core.picture import PICTURE_SUFFIXES, ImagePreprocessing, Picture
-from core.transcript import Answer, Failed, Loading, ModelState, Ready, Span, Transcript
+from core.transcript import Answer, Span, Transcript
 from gui.batch.panel import BatchPanel
 from gui.conversation.evidence_view import EvidenceView
 from gui.conversation.prompt_box import PromptBox
@@ -184,7 +185,7 @@ class MainWindow(QMainWindow):
         self.unload_action.setEnabled(isinstance(state, Ready))
         match state:
             case Ready(facts):
-                self._trace_obstacle = facts.cannot.get("trace", "")
+                self._trace_obstacle = facts.why_not(Capability.TRACE) or ""
                 self._most_pictures = facts.most_pictures
                 self._show_state()
                 self.transcript_view.show_only_drawings(facts.knows_only_drawings)

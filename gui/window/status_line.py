@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
-from core.transcript import Absent, EngineFacts, Failed, Loading, ModelState, Ready
+from core.engine import Absent, EngineFacts, Failed, Loading, ModelState, Ready
 from gui.widgets.elided_label import ElidedLabel
 
 _STEPS = 1000

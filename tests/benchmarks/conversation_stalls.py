@@ -18,8 +18,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtWidgets import QApplication
 
+from core.engine import Ready
 from core.settings import locations
-from core.transcript import Answer, Ending, Exchange, Ready, Transcript
+from core.transcript import Answer, Ending, Exchange, Transcript
 from gui.app.program import Program
 from gui.widgets.theme import Theme
 from tests.benchmarks.window_stalls import Heartbeat, picture, scripted_program

@@ -32,20 +32,12 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from core.llava.engine import Engine
+from core.engine import EngineFacts
+from core.llava.engine import LlavaEngine
 from core.llava.evidence import DEFAULT_WAY, Said, Way
 from core.open_engine import open_engine
 from core.picture import Picture
-from core.transcript import (
-    BUILT_IN,
-    Answer,
-    Ending,
-    EngineFacts,
-    ModelChoice,
-    Request,
-    Sampling,
-    Turn,
-)
+from core.transcript import BUILT_IN, Answer, Ending, ModelChoice, Request, Sampling, Turn
 from core.words import Evidence, Word, doubt, question_about
 from tests.benchmarks.evidence_cases import (
     KINDS,
@@ -113,6 +105,7 @@ def _part(options: argparse.Namespace, share: int) -> Exam:
         torch.set_num_threads(1)
     choice = ModelChoice(BUILT_IN, options.device, options.dtype)
     engine = open_engine(choice, lambda *_: None, NEVER)
+    assert isinstance(engine, LlavaEngine)
     seed = options.seed + (CALIBRATION_SEED if options.calibrate else 0)
     exam = Exam(engine.facts, seed, options.n, options.calibrate, share, options.processes)
     exam.take(engine, Painter(options.paint_on or options.device))
@@ -137,7 +130,7 @@ class Exam:
     margins: dict[bool, list[float]] = field(default_factory=lambda: defaultdict(list))
     # Rows of signs, and from which kind of caption; None where right.
     signs: list[tuple[np.ndarray, str | None]] = field(default_factory=list)
-    _engine: Engine = field(init=False, repr=False)
+    _engine: LlavaEngine = field(init=False, repr=False)
     _painter: Painter = field(init=False, repr=False)
 
     def join(self, other: Exam) -> None:
@@ -151,7 +144,7 @@ class Exam:
                 mine[key] += values  # type: ignore[index]
         self.signs += other.signs
 
-    def take(self, engine: Engine, painter: Painter) -> None:
+    def take(self, engine: LlavaEngine, painter: Painter) -> None:
         self._engine, self._painter = engine, painter
         for number, (case, pixels) in enumerate(self._painted()):
             request = Request(Picture(None, pixels), (Turn(case.prompt),), Sampling())
@@ -285,7 +278,7 @@ def area(higher: Sequence[float], lower: Sequence[float]) -> float | None:
     return round(float((mean_ranks[: len(higher)].sum() - least) / (len(higher) * len(lower))), 4)
 
 
-def raw_averages(engine: Engine, said: Said, words: Sequence[Word]) -> dict[str, np.ndarray]:
+def raw_averages(engine: LlavaEngine, said: Said, words: Sequence[Word]) -> dict[str, np.ndarray]:
     """The attention to the image averaged over all layers and heads, the usual method."""
     assert engine._loop is not None
     forward = engine._loop.forward

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 
 from core.device.memory import memory_need
-from core.llava.engine import Engine
+from core.engine import Engine
 from core.picture import Picture
 from core.terminal.bench import SIZES, Plan, _random_engine
 from core.transcript import ModelChoice, Precision, Request, Sampling, Turn

@@ -36,8 +36,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core.batch import Batch, BatchOptions, ItemState, Phase, find_runs
+from core.engine import Ready
 from core.settings import locations
-from core.transcript import Ready
 from gui.app.program import Program
 from gui.batch.row_filter import SortKey
 from gui.batch.rows import Column
@@ -99,7 +99,7 @@ def measured_in(folder: Path) -> None:
     application = QApplication([])
     with ThreadPoolExecutor(2) as executor, qasync.QEventLoop(application) as loop:
         loop.set_default_executor(executor)
-        model = ModelThread(ScriptedCheckpoint())  # type: ignore[arg-type]
+        model = ModelThread(ScriptedCheckpoint())
         program = Program(application, loop, locations(), time.perf_counter(), model)
         session = _ListSession(program, folder)
         loop.run_until_complete(session.play())

@@ -38,7 +38,7 @@ from core.picture import Picture, given_pixels, open_picture
 from core.transcript import BUILT_IN, ModelChoice, Request, Sampling, Turn
 
 if TYPE_CHECKING:
-    from core.llava.engine import Engine
+    from core.engine import Engine
 
 PROMPT = "Please describe this image in detail."
 # How many files are made of each painted image; they differ only in contrast.
@@ -167,8 +167,10 @@ def _limit(opened: float, answered: float) -> str:
 def _seen(engine: Engine, path: Path) -> Picture:
     """Open an image as a run does."""
     picture = open_picture(path)
-    assert engine.eye is not None
-    return replace(picture, pixels=given_pixels(picture.pixels, engine.eye, is_one_of_many=True))
+    preprocessing = engine.facts.preprocessing
+    assert preprocessing is not None
+    given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)
+    return replace(picture, pixels=given)
 
 
 def _alone(engine: Engine, requests: Sequence[Request], slots: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from torch import Tensor
 from core.checkpoint.loading import furnish, make_room
 from core.device.choice import choose_device, choose_dtype, device_name
 from core.device.memory import PRECISIONS
-from core.llava.engine import Engine
+from core.engine import Engine
 from core.llava.forward import forward_pass
 from core.llava.passes import Prompt
 from core.llava.prompt import IMAGE_TOKEN_INDEX

@@ -24,8 +24,9 @@ from PIL import Image
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
+from core.engine import Absent, Loading
 from core.settings import Settings, locations, save
-from core.transcript import BUILT_IN, Absent, Loading
+from core.transcript import BUILT_IN
 from gui.app.program import Program
 from gui.session.model_thread import ModelThread
 from tests.gui.conftest import until
@@ -119,7 +120,7 @@ def scripted_program() -> Iterator[tuple[Program, QApplication, qasync.QEventLoo
         executor = ThreadPoolExecutor(2)
         with qasync.QEventLoop(application) as loop:
             loop.set_default_executor(executor)
-            model = ModelThread(ScriptedCheckpoint())  # type: ignore[arg-type]
+            model = ModelThread(ScriptedCheckpoint())
             program = Program(application, loop, locations(), time.perf_counter(), model)
             yield program, application, loop
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from core.checkpoint.folder import built_in_model
-from core.llava.engine import Engine
+from core.llava.engine import LlavaEngine
 from core.llava.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
 from core.open_engine import open_engine
 from core.picture import open_picture
@@ -53,7 +53,7 @@ def recipe(monkeypatch):
             del sys.modules[name]
 
 
-def ask(engine: Engine, sample: str, *prompts: str) -> str:
+def ask(engine: LlavaEngine, sample: str, *prompts: str) -> str:
     """The answer to the last prompt, asked after the others were answered."""
     picture = open_picture(SAMPLES / sample)
     turns: list[Turn] = []

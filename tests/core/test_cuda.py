@@ -29,10 +29,12 @@ from PIL import Image
 
 from core import open_engine as checkpoint_module
 from core.batch import Batch, BatchOptions, Control
+from core.chat.engine import ChatEngine
 from core.device import choice as device_module
 from core.device.memory import PRECISIONS, memory_need
+from core.engine import Engine
 from core.errors import OutOfMemory
-from core.llava.engine import Engine
+from core.llava.engine import LlavaEngine
 from core.llava.quantized import QuantizedLinear
 from core.open_engine import open_engine
 from core.picture import Picture
@@ -65,7 +67,7 @@ MIDDLING = Sizes(
 PICTURE = Picture(None, Image.radial_gradient("L").resize((100, 70)).convert("RGB"))
 
 
-def load(folder: Path, device: str = "cuda", dtype: str = "auto") -> Engine:
+def load(folder: Path, device: str = "cuda", dtype: str = "auto") -> LlavaEngine | ChatEngine:
     return open_engine(
         ModelChoice(str(folder), device, Precision(dtype)), lambda *_: None, threading.Event()
     )
@@ -84,7 +86,8 @@ def ask(engine: Engine, sampling: Sampling, stop_after: int = 0):
     return engine.answer(request, hear, stop), pieces
 
 
-def logits(engine: Engine) -> torch.Tensor:
+def logits(engine: LlavaEngine | ChatEngine) -> torch.Tensor:
+    assert isinstance(engine, LlavaEngine)
     inputs = engine._prepare(Request(PICTURE, (Turn("What is this?"),)))
     with torch.inference_mode():
         embeddings = engine._embed(inputs, engine._see(PICTURE.pixels, inputs).features)

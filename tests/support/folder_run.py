@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from core.batch import Batch, BatchOptions, Control, Existing, find_runs
+from core.engine import EngineFacts
 from core.errors import AppError, OutOfMemory
 from core.picture import Picture
-from core.transcript import Answer, Ending, EngineFacts, Precision, Request
+from core.transcript import Answer, Ending, Precision, Request
 
 FACTS = EngineFacts("script", "cpu", "Script", Precision.FLOAT32, 0, 4096, fingerprint="f1")
 
@@ -26,8 +27,6 @@ class FolderEngine:
 
     With `most` slots at once or more it is out of memory.
     """
-
-    eye = None
 
     def __init__(self, seconds: float = 0.0, facts: EngineFacts = FACTS, most: int = 10**6):
         self.facts = facts
@@ -75,6 +74,9 @@ class FolderEngine:
             request = held.pop()
             hear = partial(on_piece, request) if on_piece else lambda _: None
             yield request, self.answer(request, hear, stop)
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
 def _name(picture: Picture) -> str:

@@ -15,19 +15,18 @@ import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from core.engine import Capability, EngineFacts, Missing
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory
-from core.transcript import Answer, Ending, EngineFacts, ModelChoice, Precision, Request
+from core.transcript import Answer, Ending, ModelChoice, Precision, Request
 from core.words import Candidate, Evidence, Presence, Word, WordMap
 
 
 class ScriptedEngine:
-    eye = None
-    evidence_obstacle = None
-
     def __init__(self, choice: ModelChoice):
         self.facts = EngineFacts(
             model=choice.model,
@@ -144,6 +143,7 @@ class ScriptedCheckpoint:
 
     def __init__(self):
         self.engines: list[ScriptedEngine] = []
+        self.missing: dict[Capability, Missing] = {}
         self.release = threading.Event()
 
     def __call__(
@@ -165,5 +165,7 @@ class ScriptedCheckpoint:
             while not self.release.wait(0.005):
                 if stop.is_set():
                     raise Cancelled("Loading was cancelled.")
-        self.engines.append(ScriptedEngine(choice))
-        return self.engines[-1]
+        engine = ScriptedEngine(choice)
+        engine.facts = replace(engine.facts, missing=self.missing)
+        self.engines.append(engine)
+        return engine

@@ -3,12 +3,12 @@ import io
 import json
 import threading
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from core.batch import Batch, BatchOptions, Control, Doubt, find_doubt, find_runs
+from core.engine import Capability, Missing
 from core.errors import EngineError
 from core.transcript import ModelChoice
 from tests.support.folder_run import FolderEngine
@@ -84,8 +84,9 @@ def test_it_ends_when_it_is_stopped(captions):
 
 
 def test_an_engine_that_tells_nothing_of_its_words_says_why(captions):
-    engine: Any = ScriptedEngine(ModelChoice())
-    engine.evidence_obstacle = "It tells nothing."
+    engine = ScriptedEngine(ModelChoice())
+    missing = {Capability.EVIDENCE: Missing("It tells nothing.")}
+    engine.facts = replace(engine.facts, missing=missing)
     with pytest.raises(EngineError, match="It tells nothing"):
         found(captions, engine)
 

@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from core.device.memory import memory_need
+from core.engine import Capability, inspectable
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, PromptError
 from core.open_engine import open_engine
 from core.picture import Picture
@@ -156,15 +157,12 @@ def test_more_pictures_than_the_model_takes_are_refused(chat_engines, picture):
         chat_engines("llava_next").answer(request, lambda piece: None, threading.Event())
 
 
-def test_what_such_a_model_cannot_do_is_told_with_the_reason(engine, picture):
-    assert set(engine.facts.cannot) == {"evidence", "slots", "trace"}
-    answer = ask(engine, picture)
-    request = Request(picture, (Turn("What is this?"),))
-    with pytest.raises(EngineError, match=r"trace is that of LLaVA-1\.5"):
-        engine.trace(request, answer)
-    assert engine.evidence_obstacle == engine.facts.cannot["evidence"]
-    with pytest.raises(EngineError, match=r"LLaVA-1\.5 alone"):
-        engine.evidence(request, answer, threading.Event())
+def test_what_such_a_model_cannot_do_is_reported_with_the_reason(engine):
+    assert set(engine.facts.missing) == set(Capability)
+    with pytest.raises(EngineError, match=r"trace is that of LLaVA-1\.5\. Choose LLaVA-1\.5"):
+        inspectable(engine, Capability.TRACE)
+    with pytest.raises(EngineError, match=r"LLaVA-1\.5 alone\. Choose LLaVA-1\.5"):
+        inspectable(engine, Capability.EVIDENCE)
 
 
 def test_stop_ends_the_answer_after_the_token_under_way(engine, picture):

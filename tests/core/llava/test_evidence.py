@@ -14,8 +14,9 @@ import torch
 from PIL import Image
 
 from core.checkpoint.folder import built_in_model
+from core.engine import Capability, inspectable
 from core.errors import Cancelled, EngineError, PromptError
-from core.llava.engine import Engine
+from core.llava.engine import LlavaEngine
 from core.llava.evidence import token_spans
 from core.llava.prompt import Tokenizer
 from core.open_engine import open_engine
@@ -29,14 +30,15 @@ TRUTH = json.loads((ROOT / "tests" / "support" / "samples_truth.json").read_text
 NEVER = threading.Event()
 
 
-def open_built_in(dtype: str) -> Engine:
-    return open_engine(
-        ModelChoice("built-in", device="cpu", dtype=Precision(dtype)), lambda *_: None, NEVER
-    )
+def open_built_in(dtype: str) -> LlavaEngine:
+    choice = ModelChoice("built-in", device="cpu", dtype=Precision(dtype))
+    engine = open_engine(choice, lambda *_: None, NEVER)
+    assert isinstance(engine, LlavaEngine)
+    return engine
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def engine() -> Iterator[LlavaEngine]:
     opened = open_built_in("float32")
     yield opened
     opened.close()
@@ -47,7 +49,7 @@ def request_for(sample: str, prompt: str = "Write a short caption for this image
     return Request(picture, (Turn(prompt),), Sampling(max_new_tokens=120))
 
 
-def answered(engine: Engine, request: Request) -> Answer:
+def answered(engine: LlavaEngine, request: Request) -> Answer:
     return engine.answer(request, lambda _: None, NEVER)
 
 
@@ -60,7 +62,9 @@ def word_in(evidence: Evidence, text: str) -> Word:
     return next(word for word in evidence.words if word.text == text)
 
 
-def log_p_by_transformers(engine: Engine, request: Request, ids: tuple[int, ...]) -> np.ndarray:
+def log_p_by_transformers(
+    engine: LlavaEngine, request: Request, ids: tuple[int, ...]
+) -> np.ndarray:
     """Of each id when it was chosen, by transformers' own modules."""
     inputs = engine._prepare(request)
     with torch.inference_mode():
@@ -215,7 +219,8 @@ def test_answer_without_words_rests_on_nothing(engine):
 
 def test_model_that_cannot_be_looked_into_says_why(engine):
     other = engine.by_generate()
-    assert other.evidence_obstacle
+    with pytest.raises(EngineError, match="Choose"):
+        inspectable(other, Capability.EVIDENCE)
     with pytest.raises(EngineError, match="Choose"):
         other.evidence(request_for("fruit.png"), written("A banana."), NEVER)
 

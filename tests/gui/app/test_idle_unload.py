@@ -3,7 +3,8 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from core.transcript import Absent, Failed, Loading, ModelChoice, Precision, Ready
+from core.engine import Absent, Failed, Loading, Ready
+from core.transcript import ModelChoice, Precision
 from tests.gui.app.test_program import (
     drop,
     home,

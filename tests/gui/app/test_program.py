@@ -15,9 +15,9 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
+from core.engine import Loading, Ready
 from core.settings import locations, writable_locations
 from core.store import Store
-from core.transcript import Loading, Ready
 from gui.app.program import Program
 from gui.session.model_thread import ModelThread
 from gui.window.settings_dialog import SettingsDialog

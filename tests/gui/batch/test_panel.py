@@ -16,8 +16,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
 
 from core.batch import Doubt, Item, ItemState, Phase, Replacement, find_runs
+from core.engine import Ready
 from core.settings import locations
-from core.transcript import ModelChoice, Ready
+from core.transcript import ModelChoice
 from gui.app.program import Program
 from gui.batch.caption_list import BatchList
 from gui.batch.cells import CaptionEdit

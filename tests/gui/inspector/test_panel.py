@@ -47,7 +47,7 @@ def inspector(qapp, qtbot):
 @pytest.fixture
 def shown(inspector, engine, trace, red_square: Picture):
     inspector.show_waiting(PROMPT)
-    inspector.show_trace(trace, red_square, engine.eye)
+    inspector.show_trace(trace, red_square, engine.facts.preprocessing)
     return inspector
 
 

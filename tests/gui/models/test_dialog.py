@@ -14,11 +14,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 
+from core.engine import EngineFacts, Failed, Loading, Ready
 from core.errors import Cancelled, OutOfMemory
 from core.hub import DeviceMemory, Entry, Hub, JobKind, ModelJob, fetch, find_models, list_entries
 from core.hub.catalogue import offers
 from core.settings import Settings, load, locations
-from core.transcript import BUILT_IN, EngineFacts, Failed, Loading, Precision, Ready
+from core.transcript import BUILT_IN, Precision
 from gui.app.program import Program
 from gui.models.dialog import ModelsDialog
 from gui.models.token_dialog import TokenDialog

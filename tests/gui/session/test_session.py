@@ -4,10 +4,11 @@ import io
 import pytest
 from PIL import Image
 
+from core.engine import Failed, Ready
 from core.errors import AppError, EngineError, PictureError
 from core.settings import Settings, load
 from core.store import Store
-from core.transcript import Ending, Failed, ModelChoice, Ready
+from core.transcript import Ending, ModelChoice
 from gui.session.session import Session
 from tests.gui.conftest import until
 

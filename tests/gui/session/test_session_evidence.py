@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from PIL import Image
 
+from core.engine import Capability, Missing, Ready
 from core.errors import Cancelled, EngineError
 from core.settings import Settings
 from core.store import Store
-from core.transcript import ModelChoice, Ready
+from core.transcript import ModelChoice
 from gui.session.session import Session
 from tests.gui.conftest import until
 
@@ -74,15 +75,17 @@ def test_evidence_is_that_of_the_model_that_spoke(run, session, ready):
         run(session.trace(0))
 
 
-def test_what_can_be_shown_is_learned_even_when_a_question_comes_between(run, session):
+def test_model_without_evidence_says_why(run, session, ready, checkpoint):
+    reason = "Its words cannot be looked into."
+    checkpoint.missing = {name: Missing(reason) for name in (Capability.EVIDENCE, Capability.TRACE)}
+
     async def story():
-        learned = []
-        session.insight_changed.connect(learned.append)
-        learning = asyncio.ensure_future(session.learn_of_model())
-        await asyncio.sleep(0)
+        await ready.load(ready.choice)
         await session.ask("What is it?")
-        await learning
-        assert [insight.evidence_obstacle for insight in learned] == [""]
+        with pytest.raises(EngineError, match=reason):
+            await session.evidence(0)
+        with pytest.raises(EngineError, match=reason):
+            await session.trace(0)
 
     run(story())
 

@@ -17,18 +17,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.engine import Absent, EngineFacts, Failed, Loading, Ready
 from core.errors import CheckpointError
 from core.picture import Picture
-from core.transcript import (
-    Absent,
-    Answer,
-    Ending,
-    EngineFacts,
-    Failed,
-    Loading,
-    Precision,
-    Ready,
-)
+from core.transcript import Answer, Ending, Precision
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.widgets.theme import Theme
 from gui.window.main_window import SMALLEST, MainWindow

@@ -1,0 +1,224 @@
+"""The engine protocol: what every model, whatever runs it, can be asked for; and what a loaded
+model says about itself.
+
+An engine blocks, and belongs to the thread that opened it. Setting `stop` from any thread ends an
+answer after the current token; the text so far is then the answer. A failure is an exception.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+from core.errors import EngineError
+from core.picture import ImagePreprocessing
+from core.transcript import Answer, Precision, Request
+
+if TYPE_CHECKING:
+    # It imports numpy, which would make the window's start slower.
+    from core.words import Evidence, Presence, Word, WordMap
+
+
+class Capability(StrEnum):
+    """What only some engines can do. The values are stored in journals."""
+
+    EVIDENCE = "evidence"
+    """Say what the words of an answer rest on: `InspectableEngine`, all but `trace`."""
+    SLOTS = "slots"
+    """Answer many requests at once, each leaving its slot as soon as it is complete."""
+    TRACE = "trace"
+    """Show what went through the pipeline for an answer: `InspectableEngine.trace`."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why an engine lacks a capability, and what the user can do about it: a sentence each."""
+
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What is loaded, and what it can do.
+
+    `memory_bytes` is the size of the weights. `fingerprint` identifies the weights; "" if it was
+    not computed. `missing` has the capabilities that the engine lacks. `most_pictures` is how many
+    pictures one question may be about. `slots_that_fit` is how many requests fit on the GPU at
+    once; 0 if unknown. `preprocessing` is how the model takes pictures in; None if it is not
+    LLaVA's.
+    """
+
+    model: str
+    device: str
+    device_name: str
+    dtype: Precision
+    memory_bytes: int
+    context_length: int
+    knows_only_drawings: bool = False
+    notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+    missing: Mapping[Capability, Missing] = field(default_factory=dict)
+    most_pictures: int = 1
+    slots_that_fit: int = 0
+    preprocessing: ImagePreprocessing | None = None
+
+    def why_not(self, capability: Capability) -> str | None:
+        """Returns the reason why the engine lacks the capability; None if it has it."""
+        missing = self.missing.get(capability)
+        return missing.reason if missing else None
+
+    def record(self) -> dict[str, Any]:
+        """Returns the facts as they are stored in journals and reports, ready for JSON."""
+        return {
+            "model": self.model,
+            "device": self.device,
+            "device_name": self.device_name,
+            "dtype": self.dtype.value,
+            "memory_bytes": self.memory_bytes,
+            "context_length": self.context_length,
+            "knows_only_drawings": self.knows_only_drawings,
+            "notes": list(self.notes),
+            "fingerprint": self.fingerprint,
+            "cannot": {name.value: missing.reason for name, missing in self.missing.items()},
+            "most_pictures": self.most_pictures,
+            "slots_that_fit": self.slots_that_fit,
+        }
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> EngineFacts:
+        """Reads what `record` wrote, in this version or another: unknown keys are ignored."""
+        typed = {"dtype", "notes", "missing", "preprocessing"}
+        plain = {one.name for one in fields(EngineFacts)} - typed
+        cannot = record.get("cannot", {})
+        return EngineFacts(
+            **{name: value for name, value in record.items() if name in plain},
+            dtype=_stored_precision(record["dtype"]),
+            notes=tuple(record.get("notes", ())),
+            missing={name: Missing(cannot[name]) for name in Capability if name in cannot},
+        )
+
+
+def _stored_precision(value: str) -> Precision:
+    try:
+        return Precision(value)
+    except ValueError:  # A later version may know more of them.
+        return Precision.AUTO
+
+
+class Engine(Protocol):
+    """A loaded model that answers requests."""
+
+    @property
+    def facts(self) -> EngineFacts: ...
+
+    def answer(
+        self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
+    ) -> Answer:
+        """Answers the last turn; `on_piece` gets the text in this thread as it is generated.
+
+        The pieces joined are the answer's text. Once `stop` is set the text so far is returned,
+        with `Ending.STOPPED`. Raises PromptError, OutOfMemory, and EngineError if the model or
+        its device failed; the engine can still be asked again.
+        """
+        ...
+
+    def answer_all(
+        self,
+        requests: Iterable[Request],
+        stop: threading.Event,
+        *,
+        slots: int,
+        on_piece: Callable[[Request, str], None] | None = None,
+    ) -> Generator[tuple[Request, Answer]]:
+        """Answers many requests, `slots` at once, and yields each as it is complete.
+
+        `on_piece` gets the text of each in this thread as it is generated, a few times a second.
+        Once `stop` is set the current answers end and no further one begins. Raises as `answer`
+        does; the remaining requests are then not answered.
+        """
+        ...
+
+    def close(self) -> None:
+        """Releases the weights and their memory; the engine cannot be used any more."""
+        ...
+
+
+class InspectableEngine(Engine, Protocol):
+    """An engine that can say how an answer came about; see `inspectable`.
+
+    Nothing here changes what later answers are made from. All of it raises as `answer` does.
+    """
+
+    def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
+        """Returns what each word of `answer`, this model's to `request`, rests on.
+
+        Raises Cancelled once `stop` is set.
+        """
+        ...
+
+    def word_map(self, request: Request, answer: Answer, word: Word) -> WordMap:
+        """Returns where on the picture `word`, of the answer's evidence, rests."""
+        ...
+
+    def word_maps(
+        self, request: Request, answer: Answer, words: Sequence[Word]
+    ) -> tuple[WordMap, ...]:
+        """Returns the maps of several words, in hardly more time than that of one."""
+        ...
+
+    def look_again(self, request: Request, answer: Answer, word: Word) -> Presence:
+        """Asks the model whether the thing that `word` names is in the picture.
+
+        Raises PromptError if the word names no thing.
+        """
+        ...
+
+    def trace(self, request: Request, answer: Answer) -> dict[str, Any]:
+        """Returns what went through the pipeline for `answer`, stage by stage."""
+        ...
+
+
+def inspectable(
+    engine: Engine, capability: Literal[Capability.EVIDENCE, Capability.TRACE]
+) -> InspectableEngine:
+    """Returns the engine as one that has `capability`.
+
+    Raises EngineError, with the reason and the remedy, if its facts say that it does not.
+    """
+    if missing := engine.facts.missing.get(capability):
+        raise EngineError(f"{missing.reason} {missing.remedy}".rstrip())
+    return cast(InspectableEngine, engine)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """No model is loaded, and none is being loaded."""
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A model is being loaded: `fraction` of 1 is done; `stage` is the current step in words."""
+
+    fraction: float
+    stage: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model is loaded."""
+
+    facts: EngineFacts
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Loading failed, with this error; no model is loaded."""
+
+    error: Exception
+
+
+ModelState = Absent | Loading | Ready | Failed
