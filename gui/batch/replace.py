@@ -1,4 +1,4 @@
-"""Find and replace in the captions of a run; the list shows what would become of them."""
+"""Find and replace in the captions of a run; the list shows the outcome before it is done."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from core.batch import Replacement
+from gui.widgets.buttons import icon_button
 from gui.widgets.theme import Theme
 
 _SHOWN_AFTER_MS = 150
 
 
 class ReplaceBar(QFrame):
-    """What to find, and what to put in its place.
+    """What to find, and what to replace it with.
 
-    `changed(Replacement | None)`: to be shown in the captions. `asked(Replacement)`: to be done
-    in those that are shown. `closed()`.
+    `changed(Replacement | None)`: show this in the captions. `asked(Replacement)`: replace in the
+    captions that are shown. `closed()`: the bar was closed.
     """
 
     changed = Signal(object)
@@ -43,25 +43,24 @@ class ReplaceBar(QFrame):
         self.replace_button = QPushButton("Replace")
         self.replace_button.setObjectName("replace_all_button")
         self.replace_button.setAutoDefault(False)
-        self.close_button = QToolButton()
-        self.close_button.setProperty("class", "action")
-        self.close_button.setToolTip("Leave the captions as they are (Esc)")
-        self.close_button.setAccessibleName("Close find and replace")
-        theme.set_icon(self.close_button, "close", "text_quiet")
+        self.close_button = icon_button(
+            theme, "close", "Close find and replace", tip="Leave the captions as they are (Esc)"
+        )
         self._place()
-        self._soon = QTimer(self, interval=_SHOWN_AFTER_MS, singleShot=True)
-        self._soon.timeout.connect(self._tell)
+        self._changed_timer = QTimer(self, interval=_SHOWN_AFTER_MS, singleShot=True)
+        self._changed_timer.timeout.connect(self._emit_changed)
         for edit in (self.find_edit, self.by_edit):
-            edit.textChanged.connect(self._soon.start)
+            edit.textChanged.connect(self._changed_timer.start)
             edit.installEventFilter(self)
         for box in (self.case_box, self.words_box):
-            box.toggled.connect(self._tell)
+            box.toggled.connect(self._emit_changed)
         self.replace_button.clicked.connect(self._on_replace_clicked)
         self.close_button.clicked.connect(self.close_bar)
         self.hide()
 
     @property
     def replacement(self) -> Replacement | None:
+        """What is written in the fields; None if the bar is closed or nothing is to be found."""
         if not self.isVisible() or not self.find_edit.text():
             return None
         return Replacement(
@@ -72,31 +71,33 @@ class ReplaceBar(QFrame):
         )
 
     def open_bar(self) -> None:
+        """Shows the bar and puts the cursor into its first field."""
         self.show()
         self.find_edit.setFocus()
         self.find_edit.selectAll()
-        self._tell()
+        self._emit_changed()
 
     @Slot()
     def close_bar(self) -> None:
+        """Hides the bar and the outcome in the captions."""
         self.hide()
-        self._soon.stop()
+        self._changed_timer.stop()
         self.changed.emit(None)
         self.closed.emit()
 
     def show_count(self, count: int) -> None:
-        """In how many captions it would be done."""
-        is_shown = self.replacement is not None and not self._soon.isActive()
+        """Says in how many captions it would replace something."""
+        is_shown = self.replacement is not None and not self._changed_timer.isActive()
         self._count = count if is_shown else 0
         images = "1 caption" if self._count == 1 else f"{self._count:,} captions"
         self.replace_button.setText(f"Replace in {images}" if is_shown else "Replace")
         self.replace_button.setEnabled(self._count > 0)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Esc closes from either field; Enter in one does what the button does."""
+        """In either field, Esc closes the bar and Enter does what the button does."""
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
             if event.key() == Qt.Key.Key_Escape:
-                event.accept()  # And so it stops no run.
+                event.accept()  # Otherwise Esc would stop the run.
         elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
             match event.key():
                 case Qt.Key.Key_Escape:
@@ -126,16 +127,16 @@ class ReplaceBar(QFrame):
         column.addLayout(choices)
 
     @Slot()
-    def _tell(self) -> None:
-        self._soon.stop()
+    def _emit_changed(self) -> None:
+        self._changed_timer.stop()
         self.show_count(0)
         self.changed.emit(self.replacement)
 
     @Slot()
     def _on_replace_clicked(self) -> None:
-        # What is asked for is what is shown, not a letter more.
-        if self._soon.isActive():
-            self._tell()
+        # Never replaces what has not been shown yet.
+        if self._changed_timer.isActive():
+            self._emit_changed()
         elif self.replacement and self._count:
             self.asked.emit(self.replacement)
 

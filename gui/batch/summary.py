@@ -1,13 +1,13 @@
-"""What became of a folder run: what was written where, what failed and why."""
+"""The outcome of a folder run: what was written where, what failed and why."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.batch import Summary
+from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 
 _REASONS = 3
@@ -31,6 +31,7 @@ class SummaryBox(QFrame):
         self.hide()
 
     def show_summary(self, summary: Summary) -> None:
+        """Fills and shows the box."""
         tally = summary.tally
         self.headline_label.setText(_headline(summary))
         self.written_label.setText(_written(summary))
@@ -80,8 +81,8 @@ def _written(summary: Summary) -> str:
 def _reasons(word: str, reasons: Sequence[tuple[str, int]]) -> str:
     shown = [f"{count:,} × {reason}" for reason, count in reasons[:_REASONS]]
     if len(reasons) > _REASONS:
-        rest = sum(count for _, count in reasons[_REASONS:])
-        shown.append(f"{rest:,} for other reasons.")
+        others = sum(count for _, count in reasons[_REASONS:])
+        shown.append(f"{others:,} for other reasons.")
     return breakable(f"{word}: {'  '.join(shown)}") if shown else ""
 
 
@@ -92,13 +93,8 @@ def _lasted(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _label(class_name: str) -> QLabel:
-    label = QLabel()
-    label.setProperty("class", class_name)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    label.setIndent(0)
-    # Never lower than its lines, whatever else wants room.
+def _label(style: str) -> QLabel:
+    label = paragraph(style=style)
+    # Never lower than its lines, even where space is short.
     label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QMenu, QWidget
 from gui.conversation.exchange_view import ExchangeView
 from gui.conversation.transcript_view import TranscriptView
 from gui.conversation.word_popup import WordPopup
-from gui.picture.picture_view import Layer, PictureView
+from gui.picture.layer import Layer
+from gui.picture.picture_view import PictureView
 from gui.picture.word_map import map_layer
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme

@@ -117,13 +117,13 @@ class ExchangeColumn(QScrollArea):
         self._fits = True
         view.resize(width, view.fit(width))
         self._fits = False
-        if self._theme.is_dressing and view not in self._stale:
+        if self._theme.is_restyling and view not in self._stale:
             self._stale.append(view)
 
     @Slot()
     def _settle(self) -> None:
         """Fit what has another width, the part in sight first, for one slice of time."""
-        if self._theme.is_dressing or not self.column.isVisible():
+        if self._theme.is_restyling or not self.column.isVisible():
             return
         until = time.perf_counter() + SLICE_SECONDS
         seen = self.viewport().rect().translated(0, self.verticalScrollBar().value())

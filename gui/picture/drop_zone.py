@@ -47,19 +47,19 @@ from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 
-# Room for a picture's size; a long name gives way to it.
+# Enough for a picture's size; a long name is elided before this is.
 _FACTS_WIDTH = 92
 
 
 class DropZone(QFrame):
-    """The left of the window. It knows files and bytes; somebody else opens them.
+    """The left part of the window. It takes files and bytes; their owner opens them.
 
     `paths_dropped(list[Path])`: files or folders were dropped, pasted or chosen as a sample.
-    `image_data_dropped(bytes, str)`: an encoded image without a file, and a name or "".
-    `open_requested()`: the user wants the file dialog. `picture_chosen(int)`: another of the
-    pictures at hand. `refused(str)`: why what was dropped or pasted cannot be used.
-    `picture_shown(bool)`: whether there is now a picture to ask about. `returned(Picture)`: from
-    one that could not be opened, the one before is to be shown again.
+    `image_data_dropped(bytes, str)`: an encoded image without a file, and its name or "".
+    `open_requested()`: the file dialog is to be opened. `picture_chosen(int)`: another of the open
+    pictures was chosen, by its index. `refused(str)`: why something dropped or pasted cannot be
+    used. `picture_shown(bool)`: whether there is now a picture to ask about. `returned(Picture)`:
+    after one that could not be opened, the previous picture is to be shown again.
     """
 
     paths_dropped = Signal(list)
@@ -78,13 +78,13 @@ class DropZone(QFrame):
         self.previews = PreviewMaker(self)
         self._theme = theme
         self._facts = ""
-        self._before: Picture | None = None
+        self._previous: Picture | None = None
         self._build_stage()
         self._build_caption()
         self.picture_strip = PictureStrip(theme, self.previews)
         self._place()
         self.drag_overlay = DragOverlay(theme, self)
-        self._dress()
+        self._update_icons()
         self.picture_strip.picture_chosen.connect(self.picture_chosen)
         self.picture_view.scale_changed.connect(self._on_scale_changed)
         self.empty_page.open_button.clicked.connect(self.open_requested)
@@ -92,15 +92,16 @@ class DropZone(QFrame):
         self.error_page.open_button.clicked.connect(self.open_requested)
         self.error_page.back_button.clicked.connect(self._on_back_clicked)
         self.previews.made.connect(self._on_made)
-        theme.changed.connect(self._dress)
+        theme.changed.connect(self._update_icons)
 
     @property
     def has_picture(self) -> bool:
+        """Whether a picture is shown, rather than how to begin or an error."""
         return self.stage.currentWidget() is self.picture_view
 
     def show_picture(self, picture: Picture) -> None:
-        """Show it, fitted, with its name, size and notes."""
-        self._before = picture
+        """Shows a picture, fitted, with its name, size and notes."""
+        self._previous = picture
         self.picture_view.show_pixels(picture.pixels)
         self.picture_view.setAccessibleName(f"Picture: {picture.name}")
         width, height = picture.original_size
@@ -114,21 +115,21 @@ class DropZone(QFrame):
         self._turn_to(self.picture_view)
 
     def show_error(self, text: str) -> None:
-        """Show why a picture cannot be shown, where it would have been; the one before stays
-        at hand."""
+        """Says why a picture cannot be opened, and offers to return to the previous one."""
         self._clear_picture()
-        self.error_page.show_text(text, can_return=self._before is not None)
+        self.error_page.show_text(text, can_return=self._previous is not None)
         self._turn_to(self.error_page)
 
     def show_empty(self, samples: list[Path] | None = None) -> None:
-        """Show how to begin; `samples` are offered as thumbnails."""
-        self._before = None
+        """Shows how to begin. `samples`, if given, replace the pictures offered as thumbnails."""
+        self._previous = None
         self._clear_picture()
         if samples is not None:
             self.empty_page.show_samples(samples)
         self._turn_to(self.empty_page)
 
     def clear(self) -> None:
+        """Shows how to begin, with the samples offered before."""
         self.show_empty()
 
     def _clear_picture(self) -> None:
@@ -136,17 +137,18 @@ class DropZone(QFrame):
         self.model_view_switch.show_picture(None)
 
     def show_pictures_at_hand(self, paths: list[Path], current: int) -> None:
+        """Shows the open pictures as thumbnails; `current` is the index of the one in view."""
         self.picture_strip.show_pictures(paths, current)
 
     def paste(self) -> None:
-        """Take files or an image from the clipboard."""
+        """Takes files or an image from the clipboard; emits `refused` if it has neither."""
         if not self.take(QGuiApplication.clipboard().mimeData()):
             self.refused.emit(
                 "There is no picture on the clipboard. Copy a picture or its file, then paste."
             )
 
     def take(self, mime: QMimeData) -> bool:
-        """Use what was dropped or pasted. False when nothing in it could be a picture."""
+        """Takes what was dropped or pasted. Returns False if nothing in it can be a picture."""
         if paths := local_paths(mime):
             self.paths_dropped.emit(paths)
         elif data := encoded_image(mime):
@@ -177,7 +179,7 @@ class DropZone(QFrame):
     def dropEvent(self, event: QDropEvent) -> None:
         self.drag_overlay.hide()
         if self.take(event.mimeData()):
-            # Never as a move: the source would delete the original.
+            # Never a move: the source of the drag would delete the original.
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
 
@@ -251,9 +253,9 @@ class DropZone(QFrame):
         self.picture_shown.emit(self.has_picture)
 
     @Slot()
-    def _dress(self) -> None:
-        self.empty_page.dress()
-        self.error_page.dress()
+    def _update_icons(self) -> None:
+        self.empty_page.update_icon()
+        self.error_page.update_icon()
         self.drag_overlay.update()
 
     @Slot()
@@ -265,13 +267,13 @@ class DropZone(QFrame):
     @Slot(str)
     def _on_facts_changed(self, text: str) -> None:
         self.facts_label.setText(text or self._facts)
-        # The window's title says the name too.
+        # The window's title has the name too.
         self.name_label.setVisible(not text)
         self.facts_label.setMinimumWidth(1 if text else _FACTS_WIDTH)
 
     @Slot()
     def _on_back_clicked(self) -> None:
-        self.returned.emit(self._before)
+        self.returned.emit(self._previous)
 
     @Slot(Path)
     def _on_sample_chosen(self, path: Path) -> None:
@@ -285,7 +287,7 @@ class DropZone(QFrame):
 
 
 class DragOverlay(QWidget):
-    """While something is dragged over: where to let go, and what will happen."""
+    """Covers the window while something is dragged over it, and says what dropping it will do."""
 
     def __init__(self, theme: Theme, parent: QWidget):
         super().__init__(parent)
@@ -297,7 +299,7 @@ class DragOverlay(QWidget):
         self.hide()
 
     def invite(self, text: str, shows_through: bool) -> None:
-        """`shows_through`: a picture stays to be guessed at behind; a page of words does not."""
+        """Appears with `text`. With `shows_through`, what is below stays faintly visible."""
         self.text = text
         self.shows_through = shows_through
         self.show()

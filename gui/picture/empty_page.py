@@ -1,4 +1,4 @@
-"""What stands where a picture will be: how to begin, or why there is none."""
+"""The pages shown instead of a picture: how to begin, or why there is none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gui.widgets.line_break import breakable
 from gui.widgets.preview import PreviewMaker, thumbnail
 from gui.widgets.theme import Theme
 
-# Samples, in a small window and where there is room.
+# The side of a sample's thumbnail, in a small window and in a larger one.
 SAMPLE_SIDE, LARGE_SAMPLE_SIDE = 56, 80
 _SAMPLES_IN_ROW = 4
 _LOW = 340
@@ -30,7 +30,10 @@ _ROOMY = QSize(480, 560)
 
 
 class EmptyPage(QWidget):
-    """Teaches how to begin."""
+    """Says how to begin, and offers samples.
+
+    `sample_chosen(Path)`: a sample was clicked.
+    """
 
     sample_chosen = Signal(Path)
 
@@ -73,6 +76,7 @@ class EmptyPage(QWidget):
         previews.made.connect(self._on_made)
 
     def show_samples(self, paths: list[Path]) -> None:
+        """Replaces the samples; without any, none are offered."""
         for button in self._buttons.values():
             button.deleteLater()
         self._buttons = {path: self._sample_button(path) for path in paths}
@@ -82,7 +86,8 @@ class EmptyPage(QWidget):
         for part in (self.samples_label, self.samples):
             part.setVisible(bool(paths))
 
-    def dress(self) -> None:
+    def update_icon(self) -> None:
+        """Draws the icon in the colours of the present theme."""
         ratio = self.devicePixelRatioF()
         self.icon_label.setPixmap(self._theme.pixmap("picture", 48, ratio, "text_quiet"))
 
@@ -118,7 +123,7 @@ class EmptyPage(QWidget):
 
 
 class ErrorPage(QWidget):
-    """Says what is wrong with a picture, and offers another."""
+    """Says why a picture cannot be opened, and offers another or the previous one."""
 
     def __init__(self, theme: Theme):
         super().__init__()
@@ -154,17 +159,19 @@ class ErrorPage(QWidget):
         column.addStretch(4)
 
     def show_text(self, text: str, *, can_return: bool) -> None:
+        """Says why; `can_return` offers the previous picture."""
         self.back_button.setVisible(can_return)
         self.text_label.setText(breakable(text))
         self.text_label.setAccessibleName(text)
 
-    def dress(self) -> None:
+    def update_icon(self) -> None:
+        """Draws the icon in the colours of the present theme."""
         ratio = self.devicePixelRatioF()
         self.icon_label.setPixmap(self._theme.pixmap("warning", 40, ratio, "danger"))
 
 
 def _rounded(pixmap: QPixmap) -> QPixmap:
-    """The same with rounded corners."""
+    """Returns `pixmap` with rounded corners."""
     result = QPixmap(pixmap.size())
     result.setDevicePixelRatio(pixmap.devicePixelRatio())
     result.fill(Qt.GlobalColor.transparent)

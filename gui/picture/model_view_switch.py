@@ -10,7 +10,8 @@ from PySide6.QtCore import QRectF, Signal, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
-from gui.picture.picture_view import Layer, PictureView
+from gui.picture.layer import Layer
+from gui.picture.picture_view import PictureView
 from gui.widgets.preview import PreviewMaker, to_image
 from gui.widgets.theme import Theme
 

@@ -1,4 +1,4 @@
-"""A picture in a square frame, with the grid of the patches that the model cuts it into."""
+"""Shows an image with the grid of the patches that the model cuts it into."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _SMALLEST = 160
 
 
 class PatchFigure(QWidget):
-    """`patch_reached(int)`: the patch under the pointer, counted by rows from 0, -1 for none."""
+    """An image with a grid, in which one patch can be framed.
+
+    `patch_reached(int)`: the patch under the pointer, counted by rows from 0; -1 for none.
+    """
 
     patch_reached = Signal(int)
 
@@ -31,12 +34,12 @@ class PatchFigure(QWidget):
         theme.changed.connect(self.update)
 
     def show_image(self, image: QImage, rows: int = 0, columns: int = 0) -> None:
-        """An image in its own shape; with rows and columns the patches are drawn over it."""
+        """Shows an image in its own aspect ratio; with rows and columns, under a grid."""
         self._image, self._grid = image, (rows, columns)
         self.update()
 
     def mark(self, patch: int) -> None:
-        """Frame one patch, or none with -1."""
+        """Frames one patch; with -1, none."""
         if patch != self._patch:
             self._patch = patch
             self.update()
@@ -45,36 +48,36 @@ class PatchFigure(QWidget):
         return QSize(_SIDE, _SIDE)
 
     def image_rect(self) -> QRectF:
-        """Where the image lies."""
+        """Returns where the image lies in this widget; empty without an image."""
         if self._image.isNull():
             return QRectF()
-        room = QSize(min(self.width(), _SIDE), self.height())
-        size = self._image.size().scaled(room, Qt.AspectRatioMode.KeepAspectRatio)
+        available = QSize(min(self.width(), _SIDE), self.height())
+        size = self._image.size().scaled(available, Qt.AspectRatioMode.KeepAspectRatio)
         return QRectF(0, (self.height() - size.height()) / 2, size.width(), size.height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        place = self.image_rect()
-        if place.isEmpty():
+        area = self.image_rect()
+        if area.isEmpty():
             return
         rows, columns = self._grid
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(place, self._image)
+            painter.drawImage(area, self._image)
             if not rows or not columns:
                 return
             line = QColor(255, 255, 255, 80)
             painter.setPen(QPen(line, 0))
             for row in range(1, rows):
-                y = round(place.top() + place.height() * row / rows)
-                painter.drawLine(QPointF(place.left(), y), QPointF(place.right(), y))
+                y = round(area.top() + area.height() * row / rows)
+                painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
             for column in range(1, columns):
-                x = round(place.left() + place.width() * column / columns)
-                painter.drawLine(QPointF(x, place.top()), QPointF(x, place.bottom()))
+                x = round(area.left() + area.width() * column / columns)
+                painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
             if self._patch >= 0:
                 painter.setPen(QPen(QColor(20, 20, 20), 4))
-                painter.drawRect(self._patch_rect(place))
+                painter.drawRect(self._patch_rect(area))
                 painter.setPen(QPen(QColor(255, 214, 90), 2))
-                painter.drawRect(self._patch_rect(place))
+                painter.drawRect(self._patch_rect(area))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._reach(self._at(event.position()))
@@ -89,16 +92,16 @@ class PatchFigure(QWidget):
             self.patch_reached.emit(patch)
 
     def _at(self, point: QPointF) -> int:
-        place = self.image_rect()
+        area = self.image_rect()
         rows, columns = self._grid
-        if not rows or not place.contains(point):
+        if not rows or not area.contains(point):
             return -1
-        row = min(rows - 1, int((point.y() - place.top()) / place.height() * rows))
-        column = min(columns - 1, int((point.x() - place.left()) / place.width() * columns))
+        row = min(rows - 1, int((point.y() - area.top()) / area.height() * rows))
+        column = min(columns - 1, int((point.x() - area.left()) / area.width() * columns))
         return row * columns + column
 
-    def _patch_rect(self, place: QRectF) -> QRectF:
+    def _patch_rect(self, area: QRectF) -> QRectF:
         rows, columns = self._grid
         row, column = divmod(self._patch, columns)
-        width, height = place.width() / columns, place.height() / rows
-        return QRectF(place.left() + column * width, place.top() + row * height, width, height)
+        width, height = area.width() / columns, area.height() / rows
+        return QRectF(area.left() + column * width, area.top() + row * height, width, height)

@@ -1,4 +1,4 @@
-"""Which pictures are in a drag or on the clipboard: files, bytes, an image, or only a link."""
+"""Finds the pictures in a drag or on the clipboard: files, bytes, an image, or only a link."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from urllib.parse import unquote, urlsplit
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
 from PySide6.QtGui import QImage
 
-# In the order of how faithful they are; an encoded image is passed on as it is.
+# The most faithful first; an encoded image is passed on unchanged.
 _ENCODED = ("image/png", "image/webp", "image/jpeg", "image/gif", "image/tiff", "image/bmp")
 
 
 def is_welcome(mime: QMimeData) -> bool:
-    """Whether something is dragged that we can use, or can say why not."""
+    """Whether `mime` has something to open, or of which we can say why it cannot be opened."""
     return mime.hasUrls() or mime.hasImage() or any(mime.hasFormat(kind) for kind in _ENCODED)
 
 
 def local_paths(mime: QMimeData) -> list[Path]:
-    """Files and folders of this computer."""
+    """Returns the local files and folders."""
     return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
 
 
 def web_urls(mime: QMimeData) -> list[str]:
-    """Addresses that would have to be fetched, which we never do."""
+    """Returns the addresses that would have to be downloaded, which we never do."""
     urls = (url.toString() for url in mime.urls() if not url.isLocalFile())
     return [url for url in urls if not url.startswith("data:")]
 
 
 def encoded_image(mime: QMimeData) -> bytes:
-    """The image's own bytes, so that nothing is decoded or encoded here."""
+    """Returns the bytes of an encoded image, unchanged; b"" if there is none."""
     for kind in _ENCODED:
         if mime.hasFormat(kind) and (data := bytes(mime.data(kind).data())):
             return data
@@ -45,13 +45,13 @@ def encoded_image(mime: QMimeData) -> bytes:
 
 
 def name_in(mime: QMimeData) -> str:
-    """The last part of a web address, when it looks like a file's name."""
+    """Returns the last part of a web address if it looks like a file name, else ""."""
     names = (unquote(urlsplit(url).path).rsplit("/", 1)[-1] for url in web_urls(mime))
     return next((name for name in names if "." in name.strip(".")), "")
 
 
 def invitation(mime: QMimeData) -> str:
-    """What letting go will do, in words."""
+    """Returns a sentence that says what dropping will do."""
     paths = local_paths(mime)
     if len(paths) > 1:
         return f"Let go to caption {len(paths)} files"
@@ -61,10 +61,10 @@ def invitation(mime: QMimeData) -> str:
 
 
 def as_png(image: QImage) -> bytes:
-    """Quick to make, not small. May be called from any thread."""
+    """Encodes an image quickly rather than small. May be called from any thread."""
     data = QByteArray()
     buffer = QBuffer(data)
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    # The highest quality is the lightest compression, and so the quickest.
+    # For PNG, Qt's highest quality means the least compression, which is the fastest.
     image.save(buffer, "PNG", 100)  # type: ignore[call-overload]
     return bytes(data.data())

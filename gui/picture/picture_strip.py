@@ -1,4 +1,4 @@
-"""The slim strip of the pictures at hand: thumbnails, the current one marked."""
+"""The strip of open pictures: thumbnails, with the current one marked."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ _Index = QModelIndex | QPersistentModelIndex
 
 
 class PictureStrip(QListView):
-    """Shows `paths` as thumbnails made when they come into sight. Hidden while there is one."""
+    """Shows thumbnails, which are made when first painted. Hidden with fewer than two pictures.
+
+    `picture_chosen(int)`: another picture is to be opened, by its index.
+    """
 
     picture_chosen = Signal(int)
 
@@ -48,7 +51,7 @@ class PictureStrip(QListView):
         self.setFlow(QListView.Flow.LeftToRight)
         self.setWrapping(False)
         self.setUniformItemSizes(True)
-        # Of 100,000 pictures at once, it would hold the window for 0.15 s.
+        # Laying out 100,000 pictures at once would block the GUI thread for 0.15 s.
         self.setLayoutMode(QListView.LayoutMode.Batched)
         self.setBatchSize(_BATCH)
         self.setSelectionMode(QListView.SelectionMode.SingleSelection)
@@ -63,15 +66,16 @@ class PictureStrip(QListView):
 
     @property
     def count(self) -> int:
+        """The number of pictures."""
         return self._pictures.rowCount()
 
     @property
     def current(self) -> int:
-        """The one marked; -1 when there is none."""
+        """The index of the marked picture; -1 if there is none."""
         return self.currentIndex().row()
 
     def show_pictures(self, paths: list[Path], current: int) -> None:
-        """What is at hand, and which of them is open."""
+        """Shows the open pictures, and marks the one at index `current`."""
         if paths is not self._pictures.paths:
             self._pictures.replace(paths)
         self.setVisible(len(paths) > 1)
@@ -82,14 +86,16 @@ class PictureStrip(QListView):
             self.scrollTo(index)
 
     def choose(self, index: int) -> None:
-        """Ask for another picture; whoever opens it marks it."""
+        """Emits `picture_chosen` for another picture; it is marked once `show_pictures` follows."""
         if 0 <= index < self.count and index != self.current:
             self.picture_chosen.emit(index)
 
     def choose_next(self) -> None:
+        """Chooses the picture to the right."""
         self.choose(self.current + 1)
 
     def choose_previous(self) -> None:
+        """Chooses the picture to the left."""
         self.choose(self.current - 1)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -117,9 +123,9 @@ class PictureStrip(QListView):
 
 
 class _Pictures(QAbstractListModel):
-    """Thumbnails are asked for when they are first painted and forgotten when there are many.
+    """Requests thumbnails when they are first painted, and keeps the latest 400.
 
-    `thumbnail_made()`: to be painted. The model's own signal would lay out all of the strip anew.
+    `thumbnail_made()`: the strip is to be painted again. `dataChanged` would lay it all out again.
     """
 
     thumbnail_made = Signal()

@@ -1,15 +1,13 @@
-"""Shows a picture: fitted, zoomed by wheel or key, moved by dragging. It never blurs in vain."""
+"""Shows a picture: fitted, zoomed by wheel or key, moved by dragging."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 
 from PIL import Image
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
-    QColor,
     QEnterEvent,
     QHideEvent,
     QImage,
@@ -17,16 +15,16 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
     QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from gui.picture.layer import Layer
 from gui.widgets.preview import PreviewMaker, scaled, to_image
 
 LARGEST_ZOOM = 16.0
-# Fitted, a picture is enlarged so far and no further; a tiny one more, but with hard edges.
+# The largest scale of a fitted picture; a tiny one is enlarged further, but with hard edges.
 _LARGEST_FIT = 2.0
 _TINY_SIDE = 64
 _LARGEST_TINY_FIT = 8.0
@@ -35,25 +33,15 @@ _SETTLE_MS = 60
 _STEP = 1.25
 
 
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """An image over `box` of the picture's own pixels, of which parts may lie outside it.
-
-    `frame` is a part of the picture that is framed."""
-
-    image: QImage
-    box: QRectF
-    has_hard_edges: bool = False
-    frame: QRectF | None = None
-
-
 class PictureView(QWidget):
-    """The picture as the model is given it. Sizes are in logical pixels but where said.
+    """Shows the decoded pixels, from which the model's input is made too.
 
-    Fitted, it paints a copy made for exactly the screen's pixels; zoomed, the part that is
-    seen from a pyramid of halved copies. Both are made off the window's thread; until a new one
-    is there the one before is painted, so nothing flickers or jumps.
-    Another image can stand in for the picture, and one can lie over it; both move with it.
+    Sizes are in logical pixels unless it says otherwise. Fitted, it paints a copy of exactly the
+    screen's pixels; zoomed, the visible part of a pyramid of halved copies. Both are made in the
+    preview thread; until a new copy is ready the previous one is painted, so that nothing flickers
+    or jumps. One layer can be shown instead of the picture, and one over it; both move with it.
+
+    `scale_changed()`: `scale` or `is_fitted` changed. `shown()`: another picture is visible.
     """
 
     scale_changed = Signal()
@@ -74,75 +62,80 @@ class PictureView(QWidget):
         self._stand_in: Layer | None = None
         self._overlay: Layer | None = None
         self._fits_square = False
-        self._settle = QTimer(self, singleShot=True, interval=_SETTLE_MS)
-        self._settle.timeout.connect(self._ask_fitted)
+        self._resize_timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
+        self._resize_timer.timeout.connect(self._ask_fitted)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         previews.made.connect(self._on_made)
 
     @property
     def has_picture(self) -> bool:
+        """Whether a picture is shown."""
         return self._pixels is not None
 
     @property
     def is_fitted(self) -> bool:
+        """Whether the whole picture is shown, at whatever scale that takes."""
         return self._zoom is None
 
     @property
     def scale(self) -> float:
-        """Logical pixels of the screen for one of the picture's."""
+        """Logical pixels of the screen per pixel of the picture."""
         return self._fit_scale() if self._zoom is None else self._zoom
 
     def show_pixels(self, pixels: Image.Image) -> None:
-        """Show an RGB picture, fitted, as soon as its copy for the screen is made."""
+        """Shows an RGB picture, fitted, once its copy for the screen is made; `shown` follows."""
         self._serial += 1
         self._next = pixels
         self._ask_fitted()
 
     def fit_square(self, is_square: bool) -> None:
-        """Whether what is fitted is the square round the picture, as models are given it."""
+        """Fits the padded square that models are given, instead of the picture alone."""
         if is_square != self._fits_square:
             self._fits_square = is_square
-            self._keep_in_sight()
-            self._settle.start()
-            self._settle_view()
+            self._keep_in_view()
+            self._resize_timer.start()
+            self._update_view()
 
     def show_instead(self, layer: Layer | None) -> None:
-        """Show this in the picture's place; with None the picture itself."""
+        """Shows a layer instead of the picture; with None, the picture itself."""
         self._stand_in = layer
         self.update()
 
     def lay_over(self, layer: Layer | None) -> None:
-        """Lay this over the picture, where it can be seen through; None takes it away."""
+        """Shows a translucent layer over the picture; None removes it."""
         self._overlay = layer
         self.update()
 
     def clear(self) -> None:
+        """Shows nothing."""
         self._serial += 1
         self._pixels = self._next = None
         self._fitted = QImage()
         self._stand_in = self._overlay = None
-        self._forget_zoom()
+        self._reset_zoom()
         self.update()
 
     def fit(self) -> None:
-        """Show the whole picture."""
+        """Shows the whole picture."""
         if self._zoom is not None:
             self._zoom = None
-            self._settle_view()
+            self._update_view()
 
     def show_actual_size(self) -> None:
-        """One pixel of the picture on one of the screen."""
+        """Zooms to one pixel of the picture per device pixel."""
         self._zoom_to(1 / self.devicePixelRatioF(), QRectF(self.rect()).center())
 
     def zoom_in(self) -> None:
+        """Enlarges by a quarter around the centre."""
         self._zoom_to(self.scale * _STEP, QRectF(self.rect()).center())
 
     def zoom_out(self) -> None:
+        """Reduces by a fifth around the centre."""
         self._zoom_to(self.scale / _STEP, QRectF(self.rect()).center())
 
     def picture_rect(self) -> QRectF:
-        """Where the whole picture lies; parts of it may be outside."""
+        """Returns where the whole picture lies in this widget; parts of it may be outside."""
         if self._pixels is None:
             return QRectF()
         width, height = (side * self.scale for side in self._pixels.size)
@@ -165,7 +158,7 @@ class PictureView(QWidget):
             smooth = self.scale * self.devicePixelRatioF() < _HARD_EDGES_FROM
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
             if self._stand_in:
-                self._paint_layer(painter, target, self._stand_in)
+                self._stand_in.paint(painter, target, self._pixels.size)
             elif self._zoom is None or not self._levels:
                 painter.drawImage(target, self._fitted)
             else:
@@ -173,13 +166,13 @@ class PictureView(QWidget):
             if self._overlay:
                 if not self._stand_in:
                     painter.setClipRect(target)
-                self._paint_layer(painter, target, self._overlay)
+                self._overlay.paint(painter, target, self._pixels.size)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if self._zoom is not None:
             self._zoom_to(self._zoom, QRectF(self.rect()).center())
-        self._settle.start()
+        self._resize_timer.start()
         self.scale_changed.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -202,7 +195,7 @@ class PictureView(QWidget):
         moved = event.position() - self._drag
         self._drag = event.position()
         self._centre -= moved / self._zoom
-        self._keep_in_sight()
+        self._keep_in_view()
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -238,21 +231,21 @@ class PictureView(QWidget):
         self._drag = None
         super().hideEvent(event)
 
-    # Scale and place
+    # Scale and position
 
     def _fit_scale(self, pixels: Image.Image | None = None) -> float:
         pixels = pixels or self._pixels
         if pixels is None or self.width() < 1 or self.height() < 1:
             return 1.0
         width, height = self._extent(pixels)
-        room = min(self.width() / width, self.height() / height)
+        fitting = min(self.width() / width, self.height() / height)
         if max(pixels.size) < _TINY_SIDE:
-            whole = max(1, math.floor(min(room, _LARGEST_TINY_FIT)))
-            return min(room, whole)
-        return min(room, _LARGEST_FIT)
+            whole = max(1, math.floor(min(fitting, _LARGEST_TINY_FIT)))
+            return min(fitting, whole)
+        return min(fitting, _LARGEST_FIT)
 
     def _extent(self, pixels: Image.Image) -> tuple[int, int]:
-        """What is to be seen, in the picture's pixels: it, or the square round it."""
+        """The size of what is fitted, in the picture's pixels: itself or the square around it."""
         side = max(pixels.size)
         return (side, side) if self._fits_square else pixels.size
 
@@ -263,7 +256,7 @@ class PictureView(QWidget):
         return QSize(width, height)
 
     def _zoom_to(self, scale: float, around: QPointF) -> None:
-        """Zoom so that what lies at `around` stays there; back to fitted below that."""
+        """Zooms so that the point at `around` stays there; at the fitted scale and below, fits."""
         if self._pixels is None:
             return
         before = self.picture_rect()
@@ -274,11 +267,11 @@ class PictureView(QWidget):
             self._zoom = min(scale, max(LARGEST_ZOOM, self._fit_scale()))
             middle = QRectF(self.rect()).center()
             self._centre = point + (middle - around) / self._zoom
-            self._keep_in_sight()
+            self._keep_in_view()
             self._ask_levels()
-        self._settle_view()
+        self._update_view()
 
-    def _keep_in_sight(self) -> None:
+    def _keep_in_view(self) -> None:
         if self._pixels is None or self._zoom is None:
             return
         centre = []
@@ -289,13 +282,13 @@ class PictureView(QWidget):
             (self._centre.x(), self._centre.y()),
             strict=True,
         )
-        for side, extent, room, at in sides:
-            # How far the middle of the view may go from the picture's.
-            free = max(0.0, (extent - room / self._zoom) / 2)
+        for side, extent, visible, at in sides:
+            # How far the centre of the view may be from that of the picture.
+            free = max(0.0, (extent - visible / self._zoom) / 2)
             centre.append(min(max(at, side / 2 - free), side / 2 + free))
         self._centre = QPointF(*centre)
 
-    def _settle_view(self) -> None:
+    def _update_view(self) -> None:
         self._show_cursor()
         self.update()
         self.scale_changed.emit()
@@ -306,7 +299,7 @@ class PictureView(QWidget):
         else:
             self.setCursor(Qt.CursorShape.OpenHandCursor)
 
-    def _forget_zoom(self) -> None:
+    def _reset_zoom(self) -> None:
         self._zoom = None
         self._levels = []
         self._asked_levels = False
@@ -314,34 +307,8 @@ class PictureView(QWidget):
 
     # Copies for the screen
 
-    def _paint_layer(self, painter: QPainter, target: QRectF, layer: Layer) -> None:
-        assert self._pixels is not None
-        across, down = (
-            room / side
-            for room, side in zip((target.width(), target.height()), self._pixels.size, strict=True)
-        )
-
-        def on_screen(box: QRectF) -> QRectF:
-            return QRectF(
-                target.left() + box.left() * across,
-                target.top() + box.top() * down,
-                box.width() * across,
-                box.height() * down,
-            )
-
-        smooth = QPainter.RenderHint.SmoothPixmapTransform
-        painter.setRenderHint(smooth, not layer.has_hard_edges)
-        painter.drawImage(on_screen(layer.box), layer.image)
-        if layer.frame is not None:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            # Light on dark, to be seen on any picture.
-            for colour, width in ((QColor(0, 0, 0, 150), 4.0), (QColor(255, 255, 255, 230), 1.5)):
-                painter.setPen(QPen(colour, width))
-                painter.drawRoundedRect(on_screen(layer.frame), 4, 4)
-
     def _paint_part(self, painter: QPainter, target: QRectF) -> None:
-        """From the smallest copy that has a pixel for each of the screen's."""
+        """Paints from the smallest copy that has a pixel for each device pixel."""
         assert self._pixels is not None
         wanted = target.width() * self.devicePixelRatioF()
         level = next((i for i in reversed(self._levels) if i.width() >= wanted), self._levels[0])
@@ -393,12 +360,12 @@ class PictureView(QWidget):
         if self._next is not None:
             self._pixels, self._next = self._next, None
             self._stand_in = self._overlay = None
-            self._forget_zoom()
+            self._reset_zoom()
             self.shown.emit()
             self.scale_changed.emit()
         self.update()
         if size != self._fitted_size(pixels):
-            self._settle.start()
+            self._resize_timer.start()
 
 
 def _halved(pixels: Image.Image, times: int) -> QImage:

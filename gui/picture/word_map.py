@@ -1,4 +1,4 @@
-"""A word's map as an image to lay over the picture: bright where the word rests, dark elsewhere."""
+"""Turns a word's attribution map into a layer: the picture stays bright where the word rests on."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from PIL import Image
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage
 
-from gui.picture.picture_view import Layer
+from gui.picture.layer import Layer
 
 if TYPE_CHECKING:
     from core.words import WordMap
 
-# Image pixels for each patch: enough for Qt to enlarge them without steps.
+# Image pixels per patch: enough for Qt to enlarge the layer without visible steps.
 _FINER = 12
 _DARKEST = 190
 _VEIL = (12, 14, 16)
 
 
 def map_layer(word_map: WordMap) -> Layer:
-    """May be called in any thread. Takes a few milliseconds."""
+    """Returns the layer, translucent to nearly opaque. Takes a few ms; may run in any thread."""
     rows, columns = word_map.values.shape
     values = Image.fromarray(word_map.values.astype("float32", copy=False), "F")
     smooth = values.resize((columns * _FINER, rows * _FINER), Image.Resampling.BICUBIC)
@@ -38,7 +38,7 @@ def map_layer(word_map: WordMap) -> Layer:
 
 
 def _eased(share: float) -> float:
-    """Smooth from 0 to 1: what is weak is as dark as nothing, what is strong quite clear."""
+    """Smoothstep from 0 to 1: weak values become 0, strong ones 1."""
     low, high = 0.12, 0.75
     share = min(1.0, max(0.0, (share - low) / (high - low)))
     return share * share * (3 - 2 * share)

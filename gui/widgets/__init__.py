@@ -1,4 +1,5 @@
-"""Small widgets and the theme; they know nothing of the program.
+"""The theme, and small widgets and helpers that know nothing of the rest of the program.
 
-`theme` has the colours, fonts and icons, in light and dark.
+`theme` has the colours, fonts and icons, light and dark; `notice_bar` lists all that the button of
+a notice can do. `buttons`, `labels` and `painting` build and paint what several packages need.
 """

@@ -9,7 +9,7 @@ from gui.widgets.theme import Theme
 
 
 def doubt_pen(theme: Theme, step: int) -> QPen:
-    """What a word is underlined with: dotted for doubtful, solid for very doubtful."""
+    """Returns the pen that underlines a word: dotted for `step` 1, doubtful, solid for 2."""
     pen = QPen(theme.colour("doubt"), 2.0 if step > 1 else 1.5)
     if step == 1:
         pen.setDashPattern([1.0, 2.0])

@@ -1,4 +1,4 @@
-"""A line of text that shortens itself to the room it has, and shows all of it in its tool tip."""
+"""A label of one line that is elided to its width; the tool tip then has the whole text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 
 class ElidedLabel(QLabel):
-    """Elides at the end, or in the middle for names, whose ends tell more than their middles."""
+    """Elides at the end, or in the middle for file names, whose ends distinguish them."""
 
     def __init__(
         self,
@@ -23,22 +23,22 @@ class ElidedLabel(QLabel):
 
     def setText(self, text: str) -> None:
         super().setText(text)
-        self._tell_rest()
+        self._update_tool_tip()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(self.fontMetrics().averageCharWidth() * 4, super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._tell_rest()
+        self._update_tool_tip()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        room = self.contentsRect()
-        text = self.fontMetrics().elidedText(self.text(), self._mode, room.width())
+        inside = self.contentsRect()
+        text = self.fontMetrics().elidedText(self.text(), self._mode, inside.width())
         with QPainter(self) as painter:
             self.style().drawItemText(
                 painter,
-                room,
+                inside,
                 int(self.alignment()),
                 self.palette(),
                 self.isEnabled(),
@@ -46,6 +46,6 @@ class ElidedLabel(QLabel):
                 self.foregroundRole(),
             )
 
-    def _tell_rest(self) -> None:
+    def _update_tool_tip(self) -> None:
         wanted = self.fontMetrics().horizontalAdvance(self.text())
         self.setToolTip(self.text() if wanted > self.contentsRect().width() else "")

@@ -12,27 +12,30 @@ from PySide6.QtGui import QDesktopServices
 
 @Slot(Path)
 def reveal(path: Path) -> None:
-    """Open the folder of `path` with the file marked; without mark where nobody answers."""
+    """Opens the folder of `path` with the file selected, where the system can select it."""
     if sys.platform == "darwin":
         subprocess.Popen(["open", "-R", str(path)])
     elif sys.platform == "win32":
-        # Explorer takes a comma and quotes of its own; a list would be quoted otherwise.
+        # Explorer expects its own comma and quotes; subprocess would quote a list differently.
         subprocess.Popen(f'explorer /select,"{path}"')
     elif not _is_shown_by_file_manager(path):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
 
 def _is_shown_by_file_manager(path: Path) -> bool:
-    """Ask over D-Bus, in the way that GNOME's, KDE's and other file managers share."""
+    """Asks over D-Bus, by the interface that the file managers of GNOME, KDE and others share."""
     from PySide6.QtDBus import QDBusConnection, QDBusMessage
 
     bus = QDBusConnection.sessionBus()
     if not bus.isConnected():
         return False
     name = "org.freedesktop.FileManager1"
-    # One that can be started is as good as one that runs.
-    known = bus.interface()
-    running, startable = known.registeredServiceNames(), known.activatableServiceNames()
+    # A file manager that D-Bus can start will do as well.
+    bus_interface = bus.interface()
+    running, startable = (
+        bus_interface.registeredServiceNames(),
+        bus_interface.activatableServiceNames(),
+    )
     if name not in (*running.value(), *startable.value()):
         return False
     message = QDBusMessage.createMethodCall(

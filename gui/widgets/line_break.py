@@ -1,4 +1,4 @@
-"""Lets labels break what has no spaces, so that no name is wider than the window."""
+"""Lets labels break long words, so that no file name is wider than the window."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ _ZERO_WIDTH_SPACE = "\u200b"
 
 
 def breakable(text: str) -> str:
-    """A label breaks only at spaces; this lets it break long words, and names at their joints.
+    """Returns `text` with zero-width spaces in words of 25 characters and more.
 
-    Texts without long words come back as they are.
+    A QLabel breaks lines only at spaces. Names get them behind dots, slashes and the like. Texts
+    without long words are returned unchanged.
     """
     return re.sub(r"\S{25,}", _with_breaks, text)
 

@@ -9,13 +9,13 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from gui.widgets.buttons import icon_button
+from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.theme import Theme
 
@@ -53,19 +53,11 @@ class NoticeBar(QFrame):
         super().__init__(parent)
         self.setObjectName("notice_bar")
         self._action: NoticeAction | None = None
-        self.text_label = QLabel()
+        self.text_label = paragraph()
         self.text_label.setObjectName("notice_text")
-        self.text_label.setTextFormat(Qt.TextFormat.PlainText)
-        self.text_label.setWordWrap(True)
-        self.text_label.setIndent(0)
-        self.text_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.action_button = QPushButton()
         self.action_button.setProperty("class", "small")
-        self.close_button = QToolButton()
-        self.close_button.setProperty("class", "action")
-        self.close_button.setToolTip("Dismiss")
-        self.close_button.setAccessibleName("Dismiss this notice")
-        theme.set_icon(self.close_button, "close", "text_quiet")
+        self.close_button = icon_button(theme, "close", "Dismiss this notice", tip="Dismiss")
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 6, 4, 6)
         column.setSpacing(4)

@@ -1,4 +1,4 @@
-"""Makes the images that widgets show, in a thread of its own, so that no picture blocks them."""
+"""Makes the images that widgets show in a thread of its own, so that the window never waits."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from core.picture import open_picture
 
 log = logging.getLogger(__name__)
 
-# Rows turned into Qt's format at a time: the interpreter's lock is held no longer than that.
+# Pixels converted at a time: the GIL is held no longer than that takes.
 _BAND_PIXELS = 2**18
 
 
 class PreviewMaker(QObject):
-    """One job after another, in the order asked. `made` comes in the asker's thread.
+    """Runs jobs one after another, in the order asked, in one thread.
 
-    A job makes a QImage, or what it likes. One that fails gives a null QImage: the widget shows its
-    empty frame, and whoever opens the picture hears the reason.
+    `made(key, result)` is emitted there and arrives in the receiver's thread. Most jobs return a
+    QImage. The result of a job that fails is a null QImage: the widget keeps its empty frame, and
+    the reason is shown when the picture is opened.
     """
 
     made = Signal(object, object)
@@ -35,12 +36,12 @@ class PreviewMaker(QObject):
         self._is_closed = False
 
     def ask(self, key: Hashable, make: Callable[[], object]) -> None:
-        """Run `make` over there; `made(key, result)` follows."""
+        """Queues `make`; `made(key, result)` follows."""
         if not self._is_closed:
             self._thread.submit(self._make, key, make)
 
     def close(self) -> None:
-        """Drop what waits and end the thread once the job under way is done."""
+        """Drops the queue and waits until the job under way is done."""
         self._is_closed = True
         self._thread.shutdown(wait=True, cancel_futures=True)
 
@@ -59,7 +60,7 @@ class PreviewMaker(QObject):
 
 
 def scaled(pixels: Image.Image, size: QSize, smooth: bool = True) -> QImage:
-    """`pixels` at exactly `size` device pixels; with hard edges when not `smooth`."""
+    """Resizes `pixels` to exactly `size` device pixels; nearest neighbour if not `smooth`."""
     wanted = (max(1, size.width()), max(1, size.height()))
     if pixels.size == wanted:
         return to_image(pixels)
@@ -69,7 +70,7 @@ def scaled(pixels: Image.Image, size: QSize, smooth: bool = True) -> QImage:
 
 
 def to_image(pixels: Image.Image) -> QImage:
-    """The same pixels, in the format that Qt paints fastest."""
+    """Converts to RGB32, the format that Qt paints fastest."""
     width, height = pixels.size
     image = QImage(width, height, QImage.Format.Format_RGB32)
     target: memoryview = image.bits()  # type: ignore[assignment]  # Stubs say bytes.
@@ -84,7 +85,7 @@ def to_image(pixels: Image.Image) -> QImage:
 
 
 def thumbnail(path: Path, side: int) -> QImage:
-    """The picture in a square of at most `side` device pixels, its middle, filling it."""
+    """Returns the central square of the picture, `side` device pixels wide. Raises AppError."""
     pixels = open_picture(path).pixels
     width, height = pixels.size
     edge = min(width, height)

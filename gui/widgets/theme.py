@@ -1,7 +1,7 @@
 """How the window looks: colours, type, icons and the stylesheet, in light and in dark.
 
-The tokens of `Palette` are the only place where a colour stands. `resources/style.qss` names
-them as `$accent`; icons are one-colour SVGs, tinted with one of them.
+All colours are tokens of `Palette`. `resources/style.qss` refers to them as `$accent`; icons are
+one-colour SVGs, tinted with a token.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from core.resources import RESOURCES
 
 MODES = ("system", "light", "dark")
 
-# Icons are asked for at 16, 20 and 24 pixels, on screens of factor 1, 1.5, 2 and 3.
+# Qt asks for icons of 16, 20 and 24 pixels, on screens with a pixel ratio of 1, 1.5, 2 and 3.
 _ICON_SIDES = (16, 20, 24, 30, 32, 36, 40, 48, 60, 72, 96)
 _SMALLEST_BODY = 14
 
 
 @dataclass(frozen=True)
 class Palette:
-    """One look. Text tokens reach WCAG AA (4.5 to 1) on every ground named beside them."""
+    """The colours of one mode. Text tokens reach WCAG AA (4.5 to 1) on each background listed."""
 
     name: str
     window: str
-    """Behind everything."""
+    """The window's background."""
     surface: str
-    """Where one writes and reads."""
+    """The background of fields and text."""
     canvas: str
     """Around the picture."""
     raised: str
     """A control under the pointer, and a question."""
     border: str
-    """Hairlines that only part things."""
+    """Hairlines that only separate."""
     border_strong: str
     """Edges by which a control is recognised: 3 to 1."""
     text: str
@@ -105,9 +105,10 @@ DARK = Palette(
 
 
 class Theme(QObject):
-    """Dresses the application, and again whenever the system or the user changes the mode.
+    """Styles the application, and again whenever the system or the user changes the mode.
 
-    `changed()`: all wear the new look. With a window open that is a few turns of the loop later.
+    `changed()`: all widgets have the new style. With a visible window that takes a few turns of
+    the event loop. `text_size_changed()`: `reading_font` and `asking_font` have another size.
     """
 
     changed = Signal()
@@ -119,11 +120,11 @@ class Theme(QObject):
         self._mode = mode
         self._text_percent = text_percent
         self._icons: list[tuple[weakref.ref[QAbstractButton], str, str]] = []
-        self._still: list[QWidget] = []
+        self._frozen: list[QWidget] = []
         self._has_other_size = False
         self._steps: list[Callable[[], None]] = []
-        self._rest = QTimer(self, singleShot=True, interval=0)
-        self._rest.timeout.connect(self._on_rest)
+        self._step_timer = QTimer(self, singleShot=True, interval=0)
+        self._step_timer.timeout.connect(self._on_step_due)
         app.setStyle("Fusion")
         font = QFont(app.font())
         # A system font of 9 points is 12 pixels at 96 dpi: too small to read paragraphs in.
@@ -132,72 +133,75 @@ class Theme(QObject):
         app.setFont(font)
         app.setWindowIcon(QIcon(str(RESOURCES / "icons" / "onlooker.svg")))
         app.styleHints().colorSchemeChanged.connect(self._on_color_scheme_changed)
-        self._tell_system(mode)
-        self._dress()
+        self._set_system_scheme(mode)
+        self._restyle()
 
     @property
     def mode(self) -> str:
-        """What was chosen: one of `MODES`."""
+        """The chosen mode: one of `MODES`."""
         return self._mode
 
     @property
     def is_dark(self) -> bool:
+        """Whether the dark palette is in use."""
         if self._mode == "system":
             return self._app.styleHints().colorScheme() == Qt.ColorScheme.Dark
         return self._mode == "dark"
 
     @property
-    def is_dressing(self) -> bool:
-        """Widgets wear nothing at this moment: what is measured now will not be so."""
-        return bool(self._still)
+    def is_restyling(self) -> bool:
+        """Whether the stylesheet is being replaced: sizes measured now are not final."""
+        return bool(self._frozen)
 
     @property
     def palette(self) -> Palette:
+        """The palette in use."""
         return DARK if self.is_dark else LIGHT
 
     @property
     def reading_font(self) -> QFont:
-        """Of answers. A conversation's type is set here and not in the stylesheet: a change of
-        colours would lay all of it out anew, several times."""
+        """The font of answers. It is not in the stylesheet because a change of colours would then
+        lay out the whole conversation again, several times."""
         return self._font(self.body_pixels + 1)
 
     @property
     def asking_font(self) -> QFont:
-        """Of questions."""
+        """The font of questions."""
         return self._font(self.body_pixels)
 
     def choose(self, mode: str) -> None:
-        """Follow the system, or stay light or dark."""
+        """Sets the mode, one of `MODES`: follow the system, light or dark. Raises ValueError."""
         if mode not in MODES:
             raise ValueError(f"No such mode: {mode}")
         if mode != self._mode:
             self._mode = mode
-            self._tell_system(mode)
-            self._dress()
+            self._set_system_scheme(mode)
+            self._restyle()
 
     def choose_text_percent(self, percent: int) -> None:
-        """How large questions and answers are, of their usual size."""
+        """Sets the size of questions and answers, in percent of the usual size."""
         if percent != self._text_percent:
             self._text_percent = percent
             self._has_other_size = True
-            self._dress()
+            self._restyle()
 
     def colour(self, token: str) -> QColor:
+        """Returns the present colour of a token of `Palette`."""
         return QColor(getattr(self.palette, token))
 
     def icon(self, name: str, token: str = "text") -> QIcon:
-        """`resources/icons/<name>.svg` in the colour of `token`; faded when disabled."""
+        """Returns `resources/icons/<name>.svg` in the colour of `token`; faded when disabled."""
         palette = self.palette
         return _tinted_icon(name, getattr(palette, token), palette.border_strong)
 
     def pixmap(self, name: str, side: int, ratio: float, token: str = "text_quiet") -> QPixmap:
-        """An icon as a picture of `side` logical pixels for a screen of `ratio`."""
+        """Returns an icon of `side` logical pixels for a screen with this pixel ratio."""
         pixmap = _draw(_svg(name, getattr(self.palette, token)), round(side * ratio))
         pixmap.setDevicePixelRatio(ratio)
         return pixmap
 
     def set_icon(self, button: QAbstractButton, name: str, token: str = "text") -> None:
-        """Give `button` an icon that keeps the theme's colour when the theme changes."""
+        """Gives `button` an icon that is tinted again when the theme changes."""
         self._icons = [entry for entry in self._icons if entry[0]() not in (None, button)]
         self._icons.append((weakref.ref(button), name, token))
         button.setIcon(self.icon(name, token))
@@ -210,10 +214,10 @@ class Theme(QObject):
     @Slot()
     def _on_color_scheme_changed(self) -> None:
         if self._mode == "system":
-            self._dress()
+            self._restyle()
 
-    def _tell_system(self, mode: str) -> None:
-        """The window's frame and native dialogs follow too, where the system has both looks."""
+    def _set_system_scheme(self, mode: str) -> None:
+        """Lets window frames and native dialogs follow, where the system has both modes."""
         hints = self._app.styleHints()
         if mode == "system":
             hints.unsetColorScheme()
@@ -221,30 +225,30 @@ class Theme(QObject):
             dark = mode == "dark"
             hints.setColorScheme(Qt.ColorScheme.Dark if dark else Qt.ColorScheme.Light)
 
-    def _dress(self) -> None:
-        """In three steps, between which the loop comes round; nothing is painted half dressed."""
-        if not self._still:
-            self._still = [w for w in self._app.topLevelWidgets() if w.isVisible()]
-            for window in self._still:
+    def _restyle(self) -> None:
+        """Works in three steps, between which the event loop runs and nothing is painted."""
+        if not self._frozen:
+            self._frozen = [w for w in self._app.topLevelWidgets() if w.isVisible()]
+            for window in self._frozen:
                 window.setUpdatesEnabled(False)
         self._app.setPalette(_qt_palette(self.palette))
-        # Taken off first: Qt dresses every widget anew once for each of those it lies in when one
-        # sheet follows another (four times as long with 200 exchanges), once when it is the first.
+        # Removed first: when one sheet replaces another, Qt styles every widget again for each of
+        # its ancestors (four times as long with 200 exchanges); a first sheet, only once.
         self._app.setStyleSheet("")
-        if self._still:
-            self._steps = [self._put_on, self._finish]
-            self._rest.start()
+        if self._frozen:
+            self._steps = [self._set_stylesheet, self._finish]
+            self._step_timer.start()
         else:
-            self._put_on()
+            self._set_stylesheet()
             self._finish()
 
     @Slot()
-    def _on_rest(self) -> None:
+    def _on_step_due(self) -> None:
         self._steps.pop(0)()
         if self._steps:
-            self._rest.start()
+            self._step_timer.start()
 
-    def _put_on(self) -> None:
+    def _set_stylesheet(self) -> None:
         self._app.setStyleSheet(stylesheet(self.palette, self.body_pixels, self._text_percent))
 
     def _finish(self) -> None:
@@ -255,18 +259,18 @@ class Theme(QObject):
                 button.setIcon(self.icon(entry[1], entry[2]))
                 living.append(entry)
         self._icons = living
-        still, self._still = self._still, []
+        frozen, self._frozen = self._frozen, []
         self.changed.emit()
         if self._has_other_size:
             self._has_other_size = False
             self.text_size_changed.emit()
-        for window in still:
+        for window in frozen:
             if shiboken6.isValid(window):
                 window.setUpdatesEnabled(True)
 
 
 def stylesheet(palette: Palette, body_pixels: int = _SMALLEST_BODY, text_percent: int = 100) -> str:
-    """`resources/style.qss` with its tokens filled in."""
+    """Returns `resources/style.qss` with its tokens filled in."""
     template = Template((RESOURCES / "style.qss").read_text(encoding="utf-8"))
     sizes = {
         "small": f"{max(12, body_pixels - 1)}px",
@@ -279,7 +283,7 @@ def stylesheet(palette: Palette, body_pixels: int = _SMALLEST_BODY, text_percent
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio of WCAG 2, 1 to 21, of two colours."""
+    """Returns the contrast ratio of two colours as WCAG 2 defines it, 1 to 21."""
     lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -294,7 +298,7 @@ def _luminance(colour: str) -> float:
 
 
 def _qt_palette(palette: Palette) -> QPalette:
-    """For what the stylesheet does not name: dialogs, menus, spin boxes."""
+    """The colours of what the stylesheet does not name: dialogs, menus, spin boxes."""
     role = QPalette.ColorRole
     colours = {
         role.Window: palette.window,

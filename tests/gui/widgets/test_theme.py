@@ -82,7 +82,7 @@ def test_no_window_is_painted_half_dressed(theme, qapp, qtbot):
         button.update()
     qtbot.waitUntil(lambda: bool(button.sheets))
     assert set(button.sheets) == {stylesheet(DARK, theme.body_pixels)}
-    assert not theme.is_dressing
+    assert not theme.is_restyling
 
 
 class _Painted(QPushButton):
