@@ -34,6 +34,7 @@ LARGEST_ARCHIVE_BYTES = 220_000_000
 
 
 def main(arguments: list[str]) -> int:
+    """Build, check and pack; returns the exit status."""
     parser = argparse.ArgumentParser(prog="dev.py build", description=__doc__)
     parser.add_argument("--only-program", action="store_true", help="make no archives of it")
     options = parser.parse_args(arguments)
@@ -53,6 +54,7 @@ def main(arguments: list[str]) -> int:
 
 @contextmanager
 def timed(title: str) -> Iterator[None]:
+    """Print `title`, and at the end how many seconds the block took."""
     print(f"── {title}", flush=True)
     started = time.monotonic()
     yield
@@ -113,6 +115,7 @@ def files_of(folder: Path) -> Iterator[Path]:
 
 
 def size_of(folder: Path) -> int:
+    """Bytes of all files below `folder`."""
     return sum(path.stat().st_size for path in files_of(folder))
 
 
@@ -230,6 +233,7 @@ def stem() -> str:
 
 
 def linux_archives() -> Iterator[Path]:
+    """Make the `.tar.xz`, and the Debian package where there is dpkg-deb."""
     archive = DIST / f"{stem()}.tar.xz"
     archive.unlink(missing_ok=True)
     compress = "xz --threads=0 -3"
@@ -244,6 +248,7 @@ def linux_archives() -> Iterator[Path]:
 
 
 def windows_archives() -> Iterator[Path]:
+    """Make the `.zip`, and the installer where there is Inno Setup."""
     yield Path(shutil.make_archive(str(DIST / stem()), "zip", DIST, "onlooker"))
     usual = Path(os.environ.get("PROGRAMFILES(X86)", ""), "Inno Setup 6", "ISCC.exe")
     compiler = shutil.which("iscc") or (usual if usual.is_file() else None)
@@ -260,6 +265,7 @@ def windows_archives() -> Iterator[Path]:
 
 
 def macos_archives() -> Iterator[Path]:
+    """Make the `.dmg`."""
     image = DIST / f"{stem()}.dmg"
     recipe = ROOT / "packaging" / "macos" / "make_dmg.sh"
     subprocess.run(["bash", recipe, DIST / "Onlooker.app", image], check=True)
@@ -278,6 +284,7 @@ def write_checksums(archives: list[Path]) -> Path:
 
 
 def report_archives(archives: list[Path]) -> None:
+    """Print the size of each archive, and which is over the limit."""
     for archive in archives:
         size = archive.stat().st_size
         print(f"   {size:>14,}  {archive.name}")

@@ -39,6 +39,7 @@ EXPECTED_FILES = (
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Check the program that the command line names; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", type=Path)
     parser.add_argument(
@@ -147,6 +148,7 @@ class FreshInstall:
         return process
 
     def end(self, process: subprocess.Popen, with_signal: int = signal.SIGTERM) -> int:
+        """Send a started process the signal; returns its exit status."""
         process.send_signal(with_signal)
         return process.wait(PATIENCE_SECONDS)
 
@@ -160,22 +162,27 @@ class FreshInstall:
         return text
 
     def log(self) -> str:
+        """The text of the program's log, or "" while there is none."""
         logs = [path.read_text("utf-8") for path in self.home.rglob("onlooker.log")]
         return "".join(logs)
 
     def clear_log(self) -> None:
+        """Delete the log, so that `wait_for` sees only what comes next."""
         for path in self.home.rglob("onlooker.log"):
             path.unlink()
 
     def require(self, is_so: bool, complaint: str) -> None:
+        """Fail the check with `complaint` unless `is_so`."""
         if not is_so:
             self.fail(complaint)
 
     def fail(self, complaint: str) -> NoReturn:
+        """End everything: print which check failed and why, and exit with status 1."""
         sys.exit(f"The packaged program, {self._title}: {complaint}")
 
 
 def close_streams() -> None:
+    """Close the standard streams, in the child process."""
     for number in (0, 1, 2):
         os.close(number)
 
@@ -195,6 +202,7 @@ def bare_environment(home: Path) -> dict[str, str]:
 
 
 def offscreen(one: FreshInstall) -> str:
+    """The self-test passes offscreen and writes its files where they belong."""
     done = one.run("--self-test", QT_QPA_PLATFORM="offscreen")
     if sys.platform == "linux":
         for name in EXPECTED_FILES:
@@ -203,6 +211,7 @@ def offscreen(one: FreshInstall) -> str:
 
 
 def on_a_screen(one: FreshInstall) -> str:
+    """The self-test passes on a real display or, on Linux, in Xvfb."""
     if sys.platform != "linux":
         return summary_of(one.run("--self-test"))
     if not shutil.which("Xvfb"):
@@ -221,6 +230,7 @@ def summary_of(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def without_streams(one: FreshInstall) -> str:
+    """The self-test passes without standard streams."""
     process = one.start("--self-test", QT_QPA_PLATFORM="offscreen")
     status = process.wait(PATIENCE_SECONDS)
     one.require(status == 0, f"it ended with {status}")
@@ -228,6 +238,7 @@ def without_streams(one: FreshInstall) -> str:
 
 
 def in_a_terminal(one: FreshInstall) -> str:
+    """The command line captions an image and a folder, and lists models."""
     picture = one.home / "Bild, снимок.png"
     shutil.copyfile(one.samples / "shapes.png", picture)
     version = one.run("--version").stdout.strip()
@@ -242,6 +253,7 @@ def in_a_terminal(one: FreshInstall) -> str:
 
 
 def bench(one: FreshInstall) -> str:
+    """`bench` prints figures."""
     quick = ("--answers", "1", "--max-new-tokens", "8", "--slots", "1", "--json")
     report = json.loads(one.run("bench", *quick).stdout)
     one.require(bool(report), "it measured nothing")
@@ -261,6 +273,7 @@ HEIC = (
 
 
 def heic(one: FreshInstall) -> str:
+    """A HEIC image is captioned."""
     picture = one.home / "phone.heic"
     picture.write_bytes(base64.b64decode(HEIC))
     done = one.run("caption", picture, "--max-new-tokens", "4")
@@ -318,6 +331,7 @@ def after_a_crash(one: FreshInstall) -> str:
 
 
 def answers(one: FreshInstall, model: Path) -> str:
+    """The model in the folder `model` answers."""
     short = ("--max-new-tokens", "4", "--format", "json")
     picture = one.samples / "shapes.png"
     answer = json.loads(one.run("caption", picture, "--model", model, *short).stdout)

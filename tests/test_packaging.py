@@ -12,9 +12,9 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-import xml.etree.ElementTree as ElementTree
 from importlib.metadata import PathDistribution, distribution
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import IcnsImagePlugin, IcoImagePlugin

@@ -256,7 +256,7 @@ def counted_in(text: str, known: Counter[str]) -> Counter[str]:
     plurals = {g.plural: g.name for g in glyphs()}
     plurals |= {f"{c} {s}s": f"{c} {s}" for c in THING_COLOURS for s in SHAPES}
     singles = set(_all_names())
-    for part in re.split(r", | and (?!arrow|bolt|knife)", text.split(" on a ")[0]):
+    for part in re.split(r", | and (?!arrow|bolt|knife)", text.split(" on a ", maxsplit=1)[0]):
         words = part.split(" ", 1)
         if len(words) < 2:
             continue

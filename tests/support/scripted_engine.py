@@ -96,8 +96,7 @@ class ScriptedEngine:
                 yield from ("A ", "red ", "square.")
 
     def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
-        """ "red" is doubtful, and "word1", "word2" and so on ever more; after "ponder" it takes for
-        ever."""
+        """Doubts "red", and "word1", "word2" and so on ever more; after "ponder" it never ends."""
         self.examined.append(answer.text)
         if request.turns[-1].prompt == "ponder":
             stop.wait()

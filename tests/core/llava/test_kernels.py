@@ -120,13 +120,13 @@ def test_products_of_few_rows_are_right_in_eight_and_four_bits():
 
 
 def test_quantized_matrix_is_dequantized():
-    for dtype in TOLERANCES:
+    for dtype, tolerance in TOLERANCES.items():
         for bits in (8, 4):
             weight, right = matrix(dtype, bits, 1000, INNER)
             assert isinstance(weight, QuantizedMatrix)
             out = torch.full((1000, INNER), torch.nan, device="cuda", dtype=dtype)
             made(dtype, bits).dequantize(weight, out)
-            near(out, right, TOLERANCES[dtype])
+            near(out, right, tolerance)
 
 
 def test_small_operations_on_many_rows_are_right():
