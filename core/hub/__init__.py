@@ -8,8 +8,9 @@ it goes on. Nothing here imports torch before it is needed.
 """
 
 from core.hub.access_token import AccessToken
-from core.hub.download import Hub, HubModel, fetch, look_up, with_access_token
-from core.hub.files import check_model, move_model, remove_model
+from core.hub.client import Hub, HubModel, look_up, with_access_token
+from core.hub.download import fetch
+from core.hub.files import move_model, remove_model
 from core.hub.jobs import DownloadOptions, JobKind, JobState, ModelJob, Progress
 from core.hub.library import (
     DeviceMemory,
@@ -21,6 +22,7 @@ from core.hub.library import (
     list_entries,
 )
 from core.hub.location import hub_id_in
+from core.hub.verification import check_model
 
 __all__ = [
     "AccessToken",

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from core.errors import Cancelled, HubError, HubNeed
 from core.formatting import format_bytes
-from core.hub.download import checksum_of
-from core.hub.jobs import Progress
 from core.hub.library import LocalModel, Where, file_names
 from core.hub.listing import wanted_files
 from core.hub.location import (
@@ -27,6 +24,8 @@ from core.hub.location import (
     records_inside,
     remove_downloaded,
 )
+from core.hub.meter import ByteCounter, OnProgress
+from core.hub.verification import known_files
 
 _COPY_BYTES = 2**22
 
@@ -78,7 +77,7 @@ def move_model(
     model: LocalModel,
     cache: Path,
     parent: Path,
-    on_progress: Callable[[Progress], None],
+    on_progress: OnProgress,
     stop: threading.Event,
 ) -> Path:
     """Bring a downloaded model into a folder of its own in `parent`, and give that folder.
@@ -102,14 +101,14 @@ def move_model(
             f"{format_bytes(free_bytes(parent))} are free. Choose another folder.",
             HubNeed.SPACE,
         )
-    told = _Counter(f"Moving {model.name}", total, on_progress, stop)
+    counter = ByteCounter(f"Moving {model.name}", total, on_progress, stop)
     try:
         for source, record, inside in files:
             place = FolderLocation(target / inside, record.hub_id)
             with source.lock(), place.lock():
                 place.begin(record)
                 for file in record.files:
-                    _bring(source, place, record, file, told)
+                    _bring(source, place, record, file, counter)
                 if place.downloaded_bytes(record) == record.size:
                     place.finish(record)
     except (OSError, Cancelled) as error:
@@ -124,53 +123,7 @@ def move_model(
     return target
 
 
-def check_model(
-    model: LocalModel, on_progress: Callable[[Progress], None], stop: threading.Event
-) -> list[str]:
-    """Read all of a model again; gives what is wrong in sentences, [] if nothing is.
-
-    Checksums are compared where they are known: in the hub's cache and in what Onlooker
-    downloaded. Elsewhere the weights' files are looked at for their length.
-    """
-    if not model.is_complete:
-        return [f"“{model.name}” is not all here. Go on with its download."]
-    problems = [model.problem] if model.problem else []
-    known = list(_known_files(model))
-    told = _Counter(
-        f"Checking {model.name}", sum(file.size for _, file in known), on_progress, stop
-    )
-    for path, file in known:
-        try:
-            is_right = checksum_of(file, path, stop, told.add) == file.checksum
-        except OSError as error:
-            problems.append(f"“{file.name}” cannot be read ({error.strerror}). Download it again.")
-            continue
-        if not is_right:
-            problems.append(f"“{file.name}” is damaged. Remove the model and download it again.")
-    checked = {path.name for path, _ in known}
-    problems += [
-        f"“{path.name}” is cut off or damaged. Copy it again from where it came."
-        for path in sorted(model.folder.glob("*.safetensors"))
-        if path.name not in checked and not _is_sound(path)
-    ]
-    return problems
-
-
 # ---- files ---------------------------------------------------------------------------------------
-
-
-def _known_files(model: LocalModel) -> Iterator[tuple[Path, HubFile]]:
-    """The files whose checksums are known, with the paths where they lie."""
-    record = Record.read(model.folder) if model.is_ours else None
-    if record is not None:
-        yield from ((model.folder / file.name, file) for file in record.files)
-    elif model.where is Where.CACHE:
-        for path in sorted(model.folder.glob("*")):
-            # The cache names a blob by its checksum; the blob may be a link itself.
-            try:
-                yield path, HubFile(path.name, path.stat().st_size, path.readlink().name)
-            except (OSError, ValueError):
-                continue
 
 
 def _record_of(model: LocalModel, cache: Path) -> list[tuple[ModelLocation, Record, str]] | None:
@@ -180,7 +133,7 @@ def _record_of(model: LocalModel, cache: Path) -> list[tuple[ModelLocation, Reco
         place = CacheLocation(cache, model.hub_id)
         if begun := Record.read(place.root):
             return [(place, begun, "")]
-        known = wanted_files(file for _, file in _known_files(model))
+        known = wanted_files(file for _, file in known_files(model))
         there = wanted_files(HubFile(name, 0, "0" * 40) for name in file_names(model.folder))
         if {file.name for file in known} != {file.name for file in there}:
             return None  # Where there are no links, as on some Windows, names tell nothing.
@@ -200,62 +153,30 @@ def _record_of(model: LocalModel, cache: Path) -> list[tuple[ModelLocation, Reco
 
 
 def _bring(
-    source: ModelLocation, place: ModelLocation, record: Record, file: HubFile, told: _Counter
+    source: ModelLocation, place: ModelLocation, record: Record, file: HubFile, counter: ByteCounter
 ) -> None:
     """A file, or the half of it that has come."""
     if source.is_complete(record, file):
         source.commit(record, file)  # In the cache it may be there without its name.
-        _copy(source.path_of(record, file), place.partial_path(file), told)
+        _copy(source.path_of(record, file), place.partial_path(file), counter)
         place.commit(record, file)
     elif source.partial_path(file).exists():
-        _copy(source.partial_path(file), place.partial_path(file), told)
+        _copy(source.partial_path(file), place.partial_path(file), counter)
 
 
-def _copy(source: Path, target: Path, told: _Counter) -> None:
+def _copy(source: Path, target: Path, counter: ByteCounter) -> None:
     target.unlink(missing_ok=True)
     try:
         # A second name for the same bytes; the first one goes when all files have theirs.
         os.link(source.resolve(), target)
     except OSError:
-        _copy_bytes(source, target, told)
+        _copy_bytes(source, target, counter)
     else:
-        told.add(target.stat().st_size)
+        counter.add(target.stat().st_size)
 
 
-def _copy_bytes(source: Path, target: Path, told: _Counter) -> None:
+def _copy_bytes(source: Path, target: Path, counter: ByteCounter) -> None:
     with source.open("rb") as read, target.open("wb") as written:
         while block := read.read(_COPY_BYTES):
             written.write(block)
-            told.add(len(block))
-
-
-def _is_sound(path: Path) -> bool:
-    """Whether the file is as long as its header says."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy"):
-            return True
-    except (SafetensorError, OSError):
-        return False
-
-
-class _Counter:
-    """Counts bytes and tells of them; ends when it is told to."""
-
-    def __init__(
-        self,
-        stage: str,
-        total: int,
-        on_progress: Callable[[Progress], None],
-        stop: threading.Event,
-    ):
-        self._stage, self._total = stage, total
-        self._on_progress, self._stop = on_progress, stop
-        self._done = 0
-
-    def add(self, count: int) -> None:
-        if self._stop.is_set():
-            raise Cancelled(f"{self._stage} was ended.")
-        self._done += count
-        self._on_progress(Progress(self._stage, self._done, self._total))
+            counter.add(len(block))

@@ -14,7 +14,7 @@ from core.checkpoint.safety import read_settings
 from core.device.memory import PRECISIONS, cards, free_memory, memory_need
 from core.errors import AppError, CheckpointError
 from core.hub.catalogue import offer_of, offers
-from core.hub.download import HubModel
+from core.hub.client import HubModel
 from core.hub.listing import is_revision, is_settings, sees_and_speaks, wanted_files
 from core.hub.location import (
     LICENCE,

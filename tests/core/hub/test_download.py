@@ -677,10 +677,7 @@ def test_token_is_not_sent_where_others_can_read_it(server, hub, monkeypatch):
 
 
 def test_environment_says_which_hub_and_where_its_cache_is(tmp_path):
-    script = (
-        "from core.hub.download import Hub; hub = Hub.here();"
-        " print(hub.endpoint, hub.cache, hub.token)"
-    )
+    script = "from core.hub import Hub; hub = Hub.here(); print(hub.endpoint, hub.cache, hub.token)"
     environment = {
         **os.environ,
         "HF_ENDPOINT": "https://mirror.example",

@@ -1,0 +1,382 @@
+"""Asking the hub over HTTP: what a model is, its settings, and the bytes of its files.
+
+huggingface_hub gives the session (with the system's proxy and certificates), the endpoint, the
+cache and the errors. Nothing is asked before a person wants it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import operator
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from core.errors import HubError, HubNeed
+from core.hub.blocking import run_until_stopped
+from core.hub.listing import (
+    is_settings,
+    parameters_of,
+    record_of,
+    require_loadable,
+    tower_of,
+)
+from core.hub.location import Record, is_hub_id
+from core.hub.meter import DownloadMeter
+
+STALL_SECONDS = 20.0
+_LONGEST_WAIT = 60.0
+_LARGEST_LISTING = 50_000_000
+
+Answered = TypeVar("Answered")
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Which hub, as whom. `token` is "" for nobody; `waits` are the seconds between tries."""
+
+    endpoint: str
+    cache: Path
+    token: str = ""
+    is_offline: bool = False
+    waits: tuple[float, ...] = (1, 2, 4, 8, 8)
+
+    @classmethod
+    def here(cls, token: str = "", is_offline: bool = False) -> Hub:
+        """As HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE say."""
+        from huggingface_hub import constants, get_token
+
+        return cls(
+            endpoint=constants.ENDPOINT,
+            cache=Path(constants.HF_HUB_CACHE),
+            token=token or get_token() or "",
+            is_offline=is_offline or constants.is_offline_mode(),
+        )
+
+    def page(self, hub_id: str) -> str:
+        """Where people read about the model, and accept its licence."""
+        return f"{self.endpoint}/{hub_id}"
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """What the hub tells of a model before it is downloaded. `size` are bytes, its vision tower's
+    too; `config` its settings, {} where they are kept from strangers; `parameters` None where the
+    hub does not count them."""
+
+    hub_id: str
+    size: int
+    licence: str
+    is_gated: bool
+    parameters: int | None
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def look_up(hub: Hub, hub_id: str, stop: threading.Event) -> HubModel:
+    """Asks the hub what a model is, and downloads nothing but its settings, which are not kept.
+
+    Blocks. Raises HubError, and Cancelled within a second once `stop` is set.
+    """
+    require_askable(hub, hub_id)
+    return run_until_stopped(_look_up(hub, hub_id), stop, lambda: None)
+
+
+async def _look_up(hub: Hub, hub_id: str) -> HubModel:
+    async with HubClient(hub, DownloadMeter()) as client:
+        record, listing = await client.read_record(hub_id)
+        size, config = record.size, {}
+        try:
+            config = await client.read_config(record)
+        except HubError as error:
+            # The hub lists the files of gated models for everybody, but not their content.
+            if error.need not in (HubNeed.TOKEN, HubNeed.LICENCE):
+                raise
+        if tower := tower_of(config):
+            size += (await client.read_record(tower))[0].size
+    return HubModel(
+        hub_id,
+        size,
+        record.licence,
+        listing.get("gated") not in (None, False),
+        parameters_of(listing),
+        config,
+    )
+
+
+def require_askable(hub: Hub, hub_id: str) -> None:
+    """Raises HubError if the hub cannot be asked about `hub_id` with these settings at all."""
+    if not is_hub_id(hub_id):
+        raise HubError(f"“{hub_id}” is no name at the hub. Write it as owner/name.")
+    if hub.is_offline:
+        raise HubError(
+            "Onlooker is set to work offline, so nothing is downloaded. Allow the network first "
+            "(Work offline, or HF_HUB_OFFLINE).",
+            HubNeed.ONLINE,
+        )
+    if not all(urlsplit(hub.endpoint)[:2]):
+        raise HubError(f"HF_ENDPOINT is “{hub.endpoint}”, which is no address. Correct it.")
+    if not re.fullmatch(r"[!-~]*", hub.token):
+        # Sent as it is, the library would quote it in its complaint.
+        raise HubError(
+            "The access token holds blanks or letters that no token has. Enter it again.",
+            HubNeed.TOKEN,
+        )
+
+
+def with_access_token(
+    read_token: Callable[[threading.Event], str],
+    hub: Hub,
+    stop: threading.Event,
+    ask: Callable[[Hub], Answered],
+) -> Answered:
+    """Returns `ask(hub)`; calls it once more with the access token if the hub refuses without.
+
+    The keyring, which a person may have to unlock, is read only then.
+    """
+    try:
+        return ask(hub)
+    except HubError as error:
+        token = read_token(stop) if error.need in (HubNeed.TOKEN, HubNeed.LICENCE) else ""
+        if token in ("", hub.token):
+            raise
+    return ask(replace(hub, token=token))
+
+
+class Busy(Exception):
+    """The hub cannot answer now; `seconds` is how long it asks to wait, None if it does not say."""
+
+    def __init__(self, status: int, seconds: float | None):
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.seconds = seconds
+
+
+class Damaged(Exception):
+    """The bytes that came are not those of the file that the hub listed."""
+
+
+class HubClient:
+    """One session with the hub, for one look-up or download; used with `async with`.
+
+    Requests are repeated when the network fails. `meter` shows how long the client waits before the
+    next attempt, and tells it whether anything has arrived yet.
+    """
+
+    def __init__(self, hub: Hub, meter: DownloadMeter):
+        self._hub = hub
+        self._meter = meter
+        self._failures = _connection_failures()
+
+    async def __aenter__(self) -> HubClient:
+        self._session = _new_session()
+        self._http = await self._session.__aenter__()
+        return self
+
+    async def __aexit__(self, *failure: Any) -> None:
+        await self._session.__aexit__(*failure)
+
+    async def read_record(self, hub_id: str) -> tuple[Record, Mapping[str, Any]]:
+        """The files of the model that are needed, and the hub's whole answer about the model."""
+        self._meter.stage = "Asking the hub"
+        address = f"{self._hub.endpoint}/api/models/{hub_id}/revision/main?blobs=true"
+        text = await self.retrying("", lambda: self._read(hub_id, address), lambda: 0)
+        try:
+            listing = json.loads(text)
+            record = record_of(hub_id, listing)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise HubError(
+                f"{self._hub.endpoint} does not answer as a hub does. Check HF_ENDPOINT and the "
+                "proxy."
+            ) from error
+        names = {file.name for file in record.files}
+        if "config.json" not in names or not any(not is_settings(file) for file in record.files):
+            raise HubError(
+                f"“{hub_id}” holds no model that Onlooker can read (config.json with weights in "
+                "safetensors or .bin). Choose another one."
+            )
+        return record, listing
+
+    async def read_config(self, record: Record) -> Mapping[str, Any]:
+        """The model's config.json. Raises HubError if a model with it could not be loaded here."""
+        address = self.address_of(record, "config.json")
+        text = await self.retrying("", lambda: self._read(record.hub_id, address), lambda: 0)
+        try:
+            config = json.loads(text)
+        except (ValueError, RecursionError):
+            config = None
+        if not isinstance(config, dict):
+            raise HubError(f"“{record.hub_id}” has no config.json to read. Choose another model.")
+        # Errors name the folder, which is the last part of the id.
+        require_loadable(record.hub_id, Path(record.hub_id), config, is_part=False)
+        return config
+
+    def address_of(self, record: Record, name: str) -> str:
+        """The address of the content of a file."""
+        return f"{self._hub.endpoint}/{record.hub_id}/resolve/{record.revision}/{quote(name)}"
+
+    async def retrying(
+        self,
+        name: str,
+        attempt: Callable[[], Coroutine[Any, Any, Answered]],
+        bytes_here: Callable[[], int],
+    ) -> Answered:
+        """Repeats `attempt` until it succeeds; gives up after several failures without progress.
+
+        `bytes_here` returns how many bytes of the file called `name` are on the disk.
+        """
+        waits = iter(self._hub.waits)
+        while True:
+            before = bytes_here()
+            try:
+                return await attempt()
+            except Busy as busy:
+                error, asked = busy, busy.seconds
+            except self._failures as failure:
+                error, asked = failure, None
+                if (
+                    not self._meter.received
+                    and len(self._hub.waits) - operator.length_hint(waits) >= 2
+                ):
+                    # Nothing has ever come: there is no network, rather than a broken one.
+                    waits = iter(())
+            if bytes_here() > before:
+                waits = iter(self._hub.waits)
+            wait = next(waits, None)
+            if wait is None or (asked or 0) > _LONGEST_WAIT:
+                raise self._unreachable(error, asked) from error
+            seconds = wait if asked is None else asked
+            if seconds >= 1:
+                self._meter.files[name] = f"Waiting {seconds:.0f} s for the hub"
+            await asyncio.sleep(seconds)
+            self._meter.files.pop(name, None)
+
+    def _unreachable(self, error: Exception, asked: float | None) -> HubError:
+        host = urlsplit(self._hub.endpoint).hostname
+        if isinstance(error, Busy) and error.status == 429:
+            minutes = f"{max(1, round((asked or 60) / 60))} min"
+            return HubError(
+                f"{host} has been asked too often from here. Try again in {minutes}.",
+                HubNeed.NETWORK,
+            )
+        if isinstance(error, Busy) and error.status != 200:
+            return HubError(
+                f"{host} cannot answer now (HTTP {error.status}). Try again later.", HubNeed.NETWORK
+            )
+        if self._meter.done:
+            return HubError(
+                f"The connection to {host} was lost. Check the network, then go on; what has come "
+                "is kept.",
+                HubNeed.NETWORK,
+            )
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).strip(" .") or type(error).__name__
+        return HubError(
+            f"{host} cannot be reached ({reason}). Check the network and the proxy, then try "
+            "again.",
+            HubNeed.NETWORK,
+        )
+
+    @asynccontextmanager
+    async def response(self, hub_id: str, address: str, **headers: str) -> AsyncIterator[Any]:
+        """Streams the answer to a GET request.
+
+        Raises Busy and Damaged if it is worth another attempt, HubError if the hub refuses.
+        """
+        headers |= {"Accept-Encoding": "identity", "User-Agent": "onlooker"}
+        if self._hub.token and _is_safe(address):
+            headers["Authorization"] = f"Bearer {self._hub.token}"
+        async with self._http.stream(
+            "GET", address, headers=headers, timeout=STALL_SECONDS
+        ) as response:
+            status = response.status_code
+            is_hub = (
+                response.url.host == urlsplit(self._hub.endpoint).hostname
+                or "x-error-code" in response.headers
+            )
+            if status == 416:
+                raise Damaged("The half file is longer than the whole one.")
+            if status in (408, 429) or status >= 500 or (status >= 400 and not is_hub):
+                # Of a content network: an address that has grown old, for instance.
+                raise Busy(status, _seconds(response.headers.get("retry-after")))
+            if status >= 400:
+                raise self._refusal(hub_id, response)
+            yield response
+
+    def _refusal(self, hub_id: str, response: Any) -> HubError:
+        status, code = response.status_code, response.headers.get("x-error-code")
+        page = self._hub.page(hub_id)
+        if code == "GatedRepo" or status == 403:
+            if self._hub.token:
+                return HubError(
+                    f"“{hub_id}” is given only to those who accepted its licence. Accept it at "
+                    f"{page}, then try again.",
+                    HubNeed.LICENCE,
+                )
+            return HubError(
+                f"“{hub_id}” is given only to those who accepted its licence. Accept it at "
+                f"{page}, then enter your access token.",
+                HubNeed.TOKEN,
+            )
+        if status == 401 and self._hub.token and code != "RepoNotFound":
+            return HubError(
+                "The hub does not accept the access token. Enter another one.", HubNeed.TOKEN
+            )
+        if status == 401 or (status == 404 and code in (None, "RepoNotFound")):
+            return HubError(
+                f"The hub has no model “{hub_id}”, or it is a private one. Check the name, or "
+                "enter an access token that may read it.",
+                HubNeed.TOKEN,
+            )
+        if status == 404:
+            return HubError(f"“{hub_id}” has changed at the hub while it was read. Try again.")
+        return HubError(f"The hub refuses “{hub_id}” (HTTP {status}). Choose another one.")
+
+    async def _read(self, hub_id: str, address: str) -> bytes:
+        """The whole of a small answer."""
+        async with self.response(hub_id, address) as response:
+            read = bytearray()
+            async for block in response.aiter_bytes():
+                read += block
+                if len(read) > _LARGEST_LISTING:
+                    raise HubError(f"The hub's list of “{hub_id}” is too long. Choose another.")
+            return bytes(read)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Of a Retry-After header; a date in it is not read."""
+    text = (retry_after or "").strip()
+    return float(text) if text.isdecimal() and len(text) < 7 else None
+
+
+def _is_safe(address: str) -> bool:
+    """A token is not sent where others can read it."""
+    parts = urlsplit(address)
+    return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def _new_session() -> Any:
+    """huggingface_hub's; HubError where the system names a proxy that is none."""
+    from huggingface_hub import get_async_session
+
+    try:
+        return get_async_session()
+    except Exception as error:
+        # ValueError for an unknown beginning, ImportError for SOCKS, and one of the library's own.
+        raise HubError(
+            "The proxy that this system names (HTTPS_PROXY, ALL_PROXY) cannot be used. Correct it; "
+            "it begins with http://.",
+            HubNeed.NETWORK,
+        ) from error
+
+
+def _connection_failures() -> type[Exception]:
+    """What the session raises when the network fails: huggingface_hub 1.x comes with httpx, 2.x
+    with httpx2, and its own error is the first child of either."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return HfHubHTTPError.__bases__[0]

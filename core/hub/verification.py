@@ -1,0 +1,67 @@
+"""Checking a model that is here: are its files whole, and what the hub has."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.hub.checksum import checksum_of
+from core.hub.library import LocalModel, Where
+from core.hub.location import HubFile, Record
+from core.hub.meter import ByteCounter, OnProgress
+
+
+def check_model(model: LocalModel, on_progress: OnProgress, stop: threading.Event) -> list[str]:
+    """Reads all of a model again; returns what is wrong in sentences, [] if nothing is.
+
+    Checksums are compared where they are known: in the hub's cache and in what Onlooker
+    downloaded. Elsewhere the weights' files are looked at for their length.
+    """
+    if not model.is_complete:
+        return [f"“{model.name}” is not all here. Go on with its download."]
+    problems = [model.problem] if model.problem else []
+    known = list(known_files(model))
+    counter = ByteCounter(
+        f"Checking {model.name}", sum(file.size for _, file in known), on_progress, stop
+    )
+    for path, file in known:
+        try:
+            is_right = checksum_of(file, path, stop, counter.add) == file.checksum
+        except OSError as error:
+            problems.append(f"“{file.name}” cannot be read ({error.strerror}). Download it again.")
+            continue
+        if not is_right:
+            problems.append(f"“{file.name}” is damaged. Remove the model and download it again.")
+    checked = {path.name for path, _ in known}
+    problems += [
+        f"“{path.name}” is cut off or damaged. Copy it again from where it came."
+        for path in sorted(model.folder.glob("*.safetensors"))
+        if path.name not in checked and not _is_sound(path)
+    ]
+    return problems
+
+
+def known_files(model: LocalModel) -> Iterator[tuple[Path, HubFile]]:
+    """The files whose checksums are known, with the paths where they lie."""
+    record = Record.read(model.folder) if model.is_ours else None
+    if record is not None:
+        yield from ((model.folder / file.name, file) for file in record.files)
+    elif model.where is Where.CACHE:
+        for path in sorted(model.folder.glob("*")):
+            # The cache names a blob by its checksum; the blob may be a link itself.
+            try:
+                yield path, HubFile(path.name, path.stat().st_size, path.readlink().name)
+            except (OSError, ValueError):
+                continue
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether the file is as long as its header says."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy"):
+            return True
+    except (SafetensorError, OSError):
+        return False
