@@ -2,5 +2,5 @@
 
 `transcript_view` is a column of exchanges (`exchange_column`, `exchange_view`, `exchange_body`);
 `answer_text` and `answer_words` draw one answer, `word_popup` and `evidence_view` what its words
-rest on. `prompt_box` is where a person asks.
+rest on. `prompt_box`, with the field in `prompt_edit`, is where the user asks.
 """

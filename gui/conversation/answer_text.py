@@ -1,4 +1,4 @@
-"""An answer's text: pieces as they come, Markdown once it is complete, plain text when copied."""
+"""An answer's text: pieces as they arrive, Markdown once complete, plain text when copied."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _FEATURES = (
 
 
 class AnswerText(QTextEdit):
-    """As high as its text. Nothing in it is fetched, and no link leads out of it.
+    """As high as its text. It loads no resources, and its links are plain text.
 
-    Once `words` are known: `word_hovered(int)`, `word_chosen(int)` by a click or the arrow keys,
-    `word_menu_asked(int, QPoint)`, the index of a word and -1 for none; Esc chooses none.
-    `entered()`: the pointer came over the text.
+    Once `words` are known: `word_hovered(int)`; `word_chosen(int)` by a click or the arrow keys;
+    `word_menu_asked(int, QPoint)`. They carry the index of a word, or -1 for none; Esc chooses
+    none. `entered()`: the pointer came over the text. `height_changed()`: it needs another height.
     """
 
     height_changed = Signal()
@@ -83,11 +83,12 @@ class AnswerText(QTextEdit):
         self.document().documentLayout().documentSizeChanged.connect(self._on_size_changed)
 
     def append_piece(self, piece: str) -> None:
+        """Adds a piece of text at the end."""
         self._end.movePosition(QTextCursor.MoveOperation.End)
         self._end.insertText(piece)
 
     def show_complete(self, text: str) -> None:
-        """Set the whole text, as Markdown. A reader's selection does not survive this."""
+        """Shows the whole text as Markdown. A selection is lost."""
         self.words.clear()
         document = self.document()
         document.setMarkdown(_harmless(text), _FEATURES)
@@ -95,12 +96,12 @@ class AnswerText(QTextEdit):
         self._set_typography()
 
     def fit(self, width: int) -> None:
-        """Lay the text out to `width`, and become as high as it."""
+        """Lays the text out to `width` pixels, and becomes as high as it is."""
         self.document().setTextWidth(max(1, width))
         self._on_size_changed()
 
     def loadResource(self, kind: int, name: QUrl | str) -> Any:
-        """Never: an answer may name any address."""
+        """Loads nothing: an answer may name any address."""
         return None
 
     def createMimeDataFromSelection(self) -> QMimeData:
@@ -111,22 +112,23 @@ class AnswerText(QTextEdit):
     # The words
 
     def choose_word(self, index: int) -> None:
-        """Mark a word as the one that is looked into, or none with -1."""
+        """Marks a word as the chosen one; with -1, none."""
         if index != self.words.chosen:
             self.words.chosen = index
-            # The frame round the word takes the text cursor's place.
+            # The frame around the word replaces the text cursor.
             self.setCursorWidth(0 if index >= 0 else 1)
             self.viewport().update()
             self.word_chosen.emit(index)
 
     def hover_word(self, index: int) -> None:
+        """Marks a word as the one under the pointer; with -1, none."""
         if index != self.words.hovered:
             self.words.hovered = index
             self.viewport().update()
             self.word_hovered.emit(index)
 
     def word_rect(self, index: int) -> QRect:
-        """Where a word lies on the screen."""
+        """Returns where a word is, in screen coordinates."""
         rect = self.words.rect(index).toAlignedRect()
         return QRect(self.viewport().mapToGlobal(rect.topLeft()), rect.size())
 
@@ -184,9 +186,9 @@ class AnswerText(QTextEdit):
             return
         match event.key():
             case Qt.Key.Key_Left:
-                self.choose_word(words.beside(chosen, -1))
+                self.choose_word(words.neighbour(chosen, -1))
             case Qt.Key.Key_Right:
-                self.choose_word(words.beside(chosen, 1))
+                self.choose_word(words.neighbour(chosen, 1))
             case Qt.Key.Key_Up:
                 self.choose_word(words.across(chosen, -1))
             case Qt.Key.Key_Down:
@@ -211,7 +213,7 @@ class AnswerText(QTextEdit):
         self.word_menu_asked.emit(index, at)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """The conversation scrolls, not its parts."""
+        """Leaves the wheel to the conversation, which scrolls as a whole."""
         event.ignore()
 
     @Slot()
@@ -227,7 +229,7 @@ class AnswerText(QTextEdit):
         cursor.mergeBlockFormat(form)
 
     def _set_typography(self) -> None:
-        """The same measure for whatever Markdown makes of it."""
+        """Gives all that Markdown makes of the text the same line height and spacing."""
         document = self.document()
         cursor = QTextCursor(document)
         cursor.beginEditBlock()
@@ -252,7 +254,7 @@ class AnswerText(QTextEdit):
 
 
 def _is_tight(block: QTextBlock) -> bool:
-    """The last block, and a list's lines but for its last, have no gap below."""
+    """Whether a block has no gap below: the last one, and all items of a list but its last."""
     following = block.next()
     if not following.isValid():
         return True
@@ -260,12 +262,12 @@ def _is_tight(block: QTextBlock) -> bool:
 
 
 def _harmless(text: str) -> str:
-    """Images become links, which `_unlink` undoes; the model's line breaks stay."""
+    """Turns images into links, which `_unlink` undoes, and keeps the model's line breaks."""
     return text.replace("![", "\\![").replace("\n", "  \n")
 
 
 def _unlink(document: QTextDocument) -> None:
-    """Write a link's address behind its words, as text."""
+    """Writes the address of each link behind its words, as text."""
     links: list[tuple[int, int, str]] = []
     block = document.begin()
     while block.isValid():

@@ -1,4 +1,4 @@
-"""The words of a complete answer: where each lies, which is pointed at, and how doubt is drawn."""
+"""The words of a complete answer: where each is, which is pointed at, and how doubt is drawn."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from gui.widgets.theme import Theme
 if TYPE_CHECKING:
     from core.transcript import Span
     from core.words import Word
-# So many words of an address or of other marks may not be shown, one after another.
+# At most this many words in a row, of an address or of markup, are expected not to be shown.
 _FARTHEST = 60
 
 
 class AnswerWords:
     """Knows an answer's words in the document that Markdown made of its text.
 
-    It draws and measures; `AnswerText` hears the pointer and the keys. Words are known by their
-    index in what `show` was given; -1 is none.
+    It draws and measures; `AnswerText` handles the pointer and the keys. Words are known by their
+    index in what `show` was given; -1 is none. Positions in the document are Qt's.
     """
 
     def __init__(self, edit: QTextEdit, theme: Theme):
         self._edit, self._theme = edit, theme
         self._words: Sequence[Word] = ()
         self._struck: tuple[Span, ...] = ()
-        self._struck_places: list[tuple[int, int]] = []
-        # Of each word that was found: its index, and where it begins and ends in the document.
-        self._places: list[tuple[int, int, int]] = []
+        self._struck_positions: list[tuple[int, int]] = []
+        # The words that were found: index, begin and end in the document.
+        self._positions: list[tuple[int, int, int]] = []
         self._starts: list[int] = []
         self._spans: dict[int, tuple[int, int]] = {}
         self.hovered = -1
@@ -44,55 +44,59 @@ class AnswerWords:
 
     @property
     def words(self) -> Sequence[Word]:
+        """The words that `show` was given."""
         return self._words
 
     @property
     def is_known(self) -> bool:
-        return bool(self._places)
+        """Whether the words are known and found in the document."""
+        return bool(self._positions)
 
     @property
     def draws(self) -> bool:
-        """There is something to be seen of them."""
-        return bool(self._places or self._struck)
+        """Whether there is anything to draw."""
+        return bool(self._positions or self._struck)
 
     def show(self, words: Sequence[Word]) -> None:
-        """Of the text that the document was made of."""
+        """Finds the words, which are of the text that the document was made of."""
         self._words = words
         texts = [word.text for word in words]
-        self._places = list(_places(self._edit.document(), texts))
-        self._starts = [begin for _, begin, _ in self._places]
-        self._spans = {index: (begin, end) for index, begin, end in self._places}
+        self._positions = list(_positions_of(self._edit.document(), texts))
+        self._starts = [begin for _, begin, _ in self._positions]
+        self._spans = {index: (begin, end) for index, begin, end in self._positions}
         self.hovered = self.hovered if self.hovered in self._spans else -1
         self.chosen = self.chosen if self.chosen in self._spans else -1
         self._edit.viewport().update()
 
     def strike(self, text: str, struck: Sequence[Span]) -> None:
-        """These parts of the answer's `text` are struck out, whether its words are known or not."""
+        """Strikes out these parts of the answer's `text`, whether its words are known or not."""
         self._struck = tuple(struck)
-        self._struck_places = []
+        self._struck_positions = []
         if struck:
             spans = list(split_words(text))
             texts = [text[begin:end] for begin, end in spans]
-            self._struck_places = [
+            self._struck_positions = [
                 (begin, end)
-                for index, begin, end in _places(self._edit.document(), texts)
+                for index, begin, end in _positions_of(self._edit.document(), texts)
                 if any(b <= spans[index][0] and spans[index][1] <= e for b, e in self._struck)
             ]
         self._edit.viewport().update()
 
     def is_struck(self, index: int) -> bool:
+        """Whether a word is in a struck-out part."""
         word = self._words[index]
         return any(begin <= word.begin and word.end <= end for begin, end in self._struck)
 
     def clear(self) -> None:
-        self._struck, self._struck_places = (), []
+        """Forgets the words and what is struck out."""
+        self._struck, self._struck_positions = (), []
         self.show(())
 
     # Which word
 
     def at(self, point: QPointF) -> int:
-        """The word at a point of the viewport."""
-        if not self._places:
+        """Returns the word at a point of the viewport."""
+        if not self._positions:
             return -1
         layout = self._edit.document().documentLayout()
         position = layout.hitTest(point, Qt.HitTestAccuracy.ExactHit)
@@ -101,37 +105,37 @@ class AnswerWords:
         number = bisect_right(self._starts, position) - 1
         for near in (number, number - 1):
             if near >= 0:
-                index, begin, end = self._places[near]
+                index, begin, end = self._positions[near]
                 if begin <= position <= end and self._is_over(index, point):
                     return index
         return -1
 
     def first(self) -> int:
-        """Where going through the words begins: the first doubtful one, else the first."""
-        order = [index for index, _, _ in self._places]
+        """Returns the word to start with: the first doubtful one, else the first."""
+        order = [index for index, _, _ in self._positions]
         doubtful = (index for index in order if self._words[index].doubt_step)
         content = (index for index in order if self._words[index].is_content)
         return next(doubtful, next(content, order[0] if order else -1))
 
-    def beside(self, index: int, step: int) -> int:
-        """The next word or the one before; at the ends the same."""
-        order = [known for known, _, _ in self._places]
+    def neighbour(self, index: int, step: int) -> int:
+        """Returns the next word, `step` 1, or the previous one, -1; at the ends the same word."""
+        order = [known for known, _, _ in self._positions]
         if index not in order:
             return self.first()
         return order[min(max(order.index(index) + step, 0), len(order) - 1)]
 
     def end(self, step: int) -> int:
-        """The first word for -1, the last for 1."""
-        if not self._places:
+        """Returns the first word for `step` -1, the last for 1."""
+        if not self._positions:
             return -1
-        return self._places[0 if step < 0 else -1][0]
+        return self._positions[0 if step < 0 else -1][0]
 
     def across(self, index: int, step: int) -> int:
-        """The word a line above or below, nearest to this one."""
+        """Returns the nearest word one line below, `step` 1, or above, -1."""
         here = self.rect(index)
         if here.isNull():
             return self.first()
-        rects = {other: self.rect(other) for other, _, _ in self._places}
+        rects = {other: self.rect(other) for other, _, _ in self._positions}
         tops = sorted({rect.top() for rect in rects.values()})
         line = tops.index(here.top()) + step
         if not 0 <= line < len(tops):
@@ -140,13 +144,13 @@ class AnswerWords:
         return min(there, key=lambda other: abs(rects[other].center().x() - here.center().x()))
 
     def rect(self, index: int) -> QRectF:
-        """Where a word lies in the viewport; its first line, if it is broken."""
+        """Returns where a word is in the viewport; its first part if it is broken over lines."""
         return next(self._rects(index), QRectF())
 
     # Drawing
 
     def paint_below(self, painter: QPainter) -> None:
-        """What lies behind the text."""
+        """Paints what is behind the text: frames of the hovered and the chosen word."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         for index, token in ((self.hovered, "raised"), (self.chosen, "accent_soft")):
@@ -157,17 +161,19 @@ class AnswerWords:
         self._paint_frames(painter, self.chosen)
 
     def paint_above(self, painter: QPainter, seen: QRectF) -> None:
-        """What lies over the text."""
+        """Paints what is over the text in the part `seen`: lines under doubt, struck-out parts."""
         for index in self.around(seen) if self.shows_doubt else ():
             step = self._words[index].doubt_step
             if step and not self.is_struck(index):
                 self._paint_doubt(painter, index, step, seen)
-        for begin, end in self._struck_places:
+        for begin, end in self._struck_positions:
             self._paint_struck(painter, begin, end)
 
     def around(self, seen: QRectF) -> list[int]:
-        """The words in a part of the viewport, and some more: to measure each of a long answer's
-        would take longer than a paint may."""
+        """Returns the words in a part of the viewport, and some more.
+
+        Measuring all words of a long answer would take too long for a paint event.
+        """
         layout = self._edit.document().documentLayout()
         slack, fuzzy = 2 * self._edit.fontMetrics().height(), Qt.HitTestAccuracy.FuzzyHit
         first = layout.hitTest(QPointF(0, seen.top() - slack), fuzzy)
@@ -175,10 +181,10 @@ class AnswerWords:
         last = layout.hitTest(right, fuzzy)
         begin = max(0, bisect_right(self._starts, first) - 1)
         end = len(self._starts) if last < 0 else bisect_right(self._starts, last)
-        return [index for index, _, _ in self._places[begin:end]]
+        return [index for index, _, _ in self._positions[begin:end]]
 
     def _paint_frames(self, painter: QPainter, index: int) -> None:
-        # At the beginning and the end of a line there is no room beyond the letters.
+        # At the beginning and the end of a line there is no space beyond the letters.
         right = self._edit.viewport().width() - 1.0
         for rect in self._rects(index):
             rect.adjust(-2, 0, 2, 2)
@@ -206,7 +212,7 @@ class AnswerWords:
         return any(rect.adjusted(-2, -2, 2, 4).contains(point) for rect in self._rects(index))
 
     def _rects(self, index: int) -> Iterator[QRectF]:
-        """One a line that the word stands in."""
+        """A rectangle for each line that the word is on."""
         if index in self._spans:
             yield from self._lines(*self._spans[index])
 
@@ -222,7 +228,7 @@ class AnswerWords:
                 return
             last = min(stop, line.textStart() + line.textLength())
             left, right = _x(line, position), _x(line, last)
-            # The line is higher than its letters; they stand on its base.
+            # The line is higher than its letters, which stand on its baseline.
             y = top.top() + line.y()
             height = self._edit.fontMetrics().height()
             base = y + line.ascent()
@@ -242,10 +248,11 @@ def _x(line: Any, position: int) -> float:
     return at[0] if isinstance(at, tuple) else at
 
 
-def _places(document: QTextDocument, words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
-    """Where the words stand in the document, which has their text without Markdown's marks.
+def _positions_of(document: QTextDocument, words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Finds the words in the document, which has their text without Markdown's markup.
 
-    A word that is not shown, as the numbers of a list and what an address has, is left out.
+    Yields index, begin and end in the document. Words that are not shown, such as the numbers of a
+    list and parts of an address, are left out.
     """
     text = document.toPlainText()
     to_qt = TextIndex(text).to_qt
@@ -255,7 +262,7 @@ def _places(document: QTextDocument, words: Sequence[str]) -> Iterator[tuple[int
     number, there, at = 0, 0, 0
     while number < len(words):
         left_out, ahead = _step(words, number, shown, there)
-        # Words that marks cut apart, or that stood apart by marks alone.
+        # Words that contain markup, or that only markup separated.
         for cut in range(number, number + left_out):
             found = text.find(words[cut], at, spans[there + ahead][0])
             if found >= 0:
@@ -269,8 +276,11 @@ def _places(document: QTextDocument, words: Sequence[str]) -> Iterator[tuple[int
 
 
 def _step(words: Sequence[str], number: int, shown: Sequence[str], there: int) -> tuple[int, int]:
-    """How many of either are to be passed by until both go on alike, for two words or to the end;
-    all that are left where they never do."""
+    """Returns how many words of each sequence to skip until both agree again.
+
+    They agree if the next two words are equal, or the last one. If they never do, all that are
+    left are skipped.
+    """
     left, right = len(words) - number, len(shown) - there
     for passed in range(min(left + right, _FARTHEST)):
         for ahead in range(max(0, passed - left + 1), min(passed, right - 1) + 1):

@@ -1,4 +1,4 @@
-"""What the words of answers rest on, on the screen: pointing, choosing, the map, the menu."""
+"""Shows the evidence for words of answers: pointing, choosing, the map, the menu."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ if TYPE_CHECKING:
     from core.words import Evidence, Word, WordMap
 
 _HOVER_MS = 180
-# Held down, an arrow key passes words by whose maps nobody waits for.
+# While an arrow key is held down, no maps are made for the words that it passes.
 _MAP_MS = 60
-# From word to word one map follows the other without a flash; one that is late leaves a gap.
+# The previous word's map stays this long, so that the picture does not flash between words.
 _OLD_MAP_MS = 250
 
 
 class EvidenceView(QObject):
-    """Joins the words of the transcript with their popup and with the picture.
+    """Connects the words of the transcript with their popup and with the picture.
 
     Answers are known by their index in the conversation.
-      `evidence_wanted(int, bool)`   of an answer; whether a person asked for it outright
-      `map_wanted(int, Word)`  `look_again_asked(int, Word)`
-      `strike_changed(int, int, int, bool)`  answer, begin and end in its text: struck out, or back
-      `noticed(str)`                 why something that was asked for cannot be had
+      `evidence_wanted(int, bool)`    compute it for an answer; whether the user asked for it
+      `map_wanted(int, Word)`         compute the attribution map of a word
+      `look_again_asked(int, Word)`   ask the model whether the thing is there
+      `strike_changed(int, int, int, bool)`  answer, begin, end: strike this text out, or undo that
+      `noticed(str)`                  why something that was asked for is impossible
+      `changed()`                     another word is chosen, or evidence is known
     """
 
     evidence_wanted = Signal(int, bool)
@@ -81,15 +83,16 @@ class EvidenceView(QObject):
 
     @property
     def has_chosen(self) -> bool:
-        """A word is looked into; Esc leaves it."""
+        """Whether a word is chosen; Esc leaves it."""
         return self._chosen is not None
 
     def set_obstacle(self, reason: str) -> None:
-        """Why the loaded model gives no evidence, "" when it does."""
+        """Sets why the loaded model gives no evidence, "" if it does."""
         self.obstacle = reason
         self._asked.clear()
 
     def show_evidence(self, index: int, evidence: Evidence) -> None:
+        """Shows the evidence for an answer; chooses a word if the user asked for it."""
         view = self._transcript.view_at(index)
         if view is None or not view.show_evidence(evidence):
             return
@@ -101,7 +104,7 @@ class EvidenceView(QObject):
         self.changed.emit()
 
     def refuse_evidence(self, index: int, reason: str = "") -> None:
-        """There is none; without a reason it can be asked for again."""
+        """Notes that an answer has no evidence; without a reason it can be asked for again."""
         view = self._transcript.view_at(index)
         if view is None:
             return
@@ -112,7 +115,7 @@ class EvidenceView(QObject):
             self.noticed.emit(reason)
 
     def show_map(self, index: int, word: Word, word_map: WordMap) -> None:
-        """Over the picture, if the word is still the one that is looked into."""
+        """Shows the map over the picture, if the word is still the chosen one."""
         if self._chosen is None or self._transcript.view_at(index) is not self._chosen[0]:
             return
         if _span(self._word(*self._chosen)) == _span(word):
@@ -120,11 +123,12 @@ class EvidenceView(QObject):
             self._previews.ask(("map", self._map_serial), partial(map_layer, word_map))
 
     def end_looking(self) -> None:
-        """The model has answered, or cannot."""
+        """Shows the popup again once the model was asked about the thing, or could not be."""
         if self._chosen is not None:
             self._show_popup(*self._chosen, is_chosen=True)
 
     def show_struck(self, index: int, struck: tuple[tuple[int, int], ...]) -> None:
+        """Shows which parts of an answer's text are struck out, as (begin, end)."""
         view = self._transcript.view_at(index)
         if view is None:
             return
@@ -133,13 +137,13 @@ class EvidenceView(QObject):
             self._show_popup(*self._chosen, is_chosen=True)
 
     def enter_last(self) -> None:
-        """Begin to go through the words of the last answer, with the keys."""
+        """Chooses a word of the last answer, so that the arrow keys go through its words."""
         if view := self._transcript.last_answered:
             self._enter(view)
 
     @Slot()
     def leave(self) -> None:
-        """No word is looked into any more."""
+        """Leaves the chosen word."""
         if self._chosen is None:
             return
         view, _ = self._chosen
@@ -172,10 +176,10 @@ class EvidenceView(QObject):
 
     @Slot(object)
     def _on_answer_entered(self, view: ExchangeView) -> None:
-        """The pointer came to an answer whose words are not known yet."""
-        self._want(view, is_asked=False)
+        """Wants evidence when the pointer enters an answer that has none yet."""
+        self._want_evidence(view, is_asked=False)
 
-    def _want(self, view: ExchangeView, *, is_asked: bool) -> None:
+    def _want_evidence(self, view: ExchangeView, *, is_asked: bool) -> None:
         if view.evidence is not None or view.is_open or not view.answer:
             return
         if self.obstacle:
@@ -192,7 +196,7 @@ class EvidenceView(QObject):
 
     def _enter(self, view: ExchangeView) -> None:
         if not view.answer_text.words.is_known:
-            self._want(view, is_asked=True)
+            self._want_evidence(view, is_asked=True)
             return
         view.answer_text.setFocus(Qt.FocusReason.OtherFocusReason)
         view.answer_text.choose_word(view.answer_text.words.first())
@@ -201,7 +205,7 @@ class EvidenceView(QObject):
     def _on_word_chosen(self, view: ExchangeView, index: int) -> None:
         before = self._chosen
         if index < 0 and before and before[0] is not view:
-            return  # The word of another answer was chosen in its place.
+            return  # A word of another answer was chosen instead.
         self._chosen = (view, index) if index >= 0 else None
         self._map_serial += 1
         self._hover.stop()
@@ -240,7 +244,7 @@ class EvidenceView(QObject):
 
     @Slot()
     def _on_transcript_changed(self) -> None:
-        """An answer began, or the conversation is another."""
+        """Drops what belongs to removed exchanges; leaves the word when an answer begins."""
         present = set(self._transcript.exchange_views)
         self._asked = {view: asked for view, asked in self._asked.items() if view in present}
         if self._hovered and self._hovered[0] not in present:
@@ -256,10 +260,10 @@ class EvidenceView(QObject):
 
     @Slot()
     def _on_moved(self) -> None:
-        """The answers lie elsewhere now."""
+        """Moves the popup when the answers were scrolled or resized."""
         if self._chosen is not None:
             view, index = self._chosen
-            self.popup.place(view.answer_text.word_rect(index))
+            self.popup.show_at(view.answer_text.word_rect(index))
         else:
             self.popup.hide()
 
@@ -272,9 +276,9 @@ class EvidenceView(QObject):
             is_chosen=is_chosen,
             can_look=can_look,
         )
-        self.popup.place(view.answer_text.word_rect(index))
+        self.popup.show_at(view.answer_text.word_rect(index))
 
-    # What can be done
+    # Actions
 
     @Slot(object, int, QPoint)
     def _on_word_menu_asked(self, view: ExchangeView, index: int, at: QPoint) -> None:
@@ -283,7 +287,7 @@ class EvidenceView(QObject):
         menu.popup(at)
 
     def menu_of(self, view: ExchangeView, index: int) -> QMenu:
-        """What can be done with a word."""
+        """Returns the context menu of a word."""
         menu = QMenu(self.popup.parentWidget())
         menu.setObjectName("word_menu")
         words = view.answer_text.words

@@ -1,4 +1,4 @@
-"""The widgets of one exchange, there while it is in sight or near."""
+"""The widgets of one exchange, which exist while it is in view or near it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from PySide6.QtWidgets import (
 )
 
 from gui.conversation.answer_text import AnswerText
+from gui.widgets.buttons import icon_button
+from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.theme import Theme
 
 
 class ExchangeBody(QWidget):
-    """Shows a question, its answer and the buttons; `ExchangeView` tells it what."""
+    """Shows a question, its answer and the buttons; `ExchangeView` fills it."""
 
     def __init__(self, theme: Theme, prompt: str, parent: QWidget):
         super().__init__(parent)
@@ -35,7 +37,7 @@ class ExchangeBody(QWidget):
 
     @property
     def is_in_use(self) -> bool:
-        """It has what would be lost with it: the focus, a selection, an edit, a marked word."""
+        """Whether deleting it would lose something: focus, a selection, an edit, a chosen word."""
         focused = QApplication.focusWidget()
         return (
             self.question_edit is not None
@@ -47,29 +49,31 @@ class ExchangeBody(QWidget):
 
     @property
     def focus_order(self) -> tuple[QWidget, ...]:
-        """What Tab comes to, one after another."""
+        """The widgets that Tab goes through, in order."""
         buttons = (self.inspect_button, self.copy_button, self.again_button)
         return self.edit_button, self.answer_text, *buttons
 
     def fit(self, width: int) -> int:
-        """Lay out to this width; the height it then needs."""
+        """Lays out to this width; returns the height that it needs."""
         margins = self.column.contentsMargins()
         self.answer_text.fit(width - margins.left() - margins.right())
         self.column.invalidate()
         return self.column.totalHeightForWidth(width)
 
-    def take_text_size(self) -> None:
+    def apply_text_size(self) -> None:
+        """Takes the theme's fonts, after their size changed."""
         self.question_label.setFont(self._theme.asking_font)
         self.answer_text.setFont(self._theme.reading_font)
 
     def show_error(self, text: str) -> QPushButton:
-        """Why there is no answer; the button tries again."""
+        """Says why there is no answer; returns the button that tries again."""
         self.error_line = ErrorLine(text)
         self.column.insertWidget(self.column.count() - 1, self.error_line)
         self.error_line.show()
         return self.error_line.try_button
 
     def begin_edit(self, prompt: str) -> QuestionEdit:
+        """Replaces the question by a field to edit it, and returns the field."""
         self.question_edit = editor = QuestionEdit(prompt)
         self.question_line.hide()
         self.column.insertWidget(0, editor)
@@ -77,6 +81,7 @@ class ExchangeBody(QWidget):
         return editor
 
     def end_edit(self) -> None:
+        """Shows the question again."""
         editor, self.question_edit = self.question_edit, None
         if editor is not None:
             self.column.removeWidget(editor)
@@ -85,13 +90,8 @@ class ExchangeBody(QWidget):
         self.question_line.show()
 
     def _build(self, prompt: str) -> None:
-        self.question_label = QLabel(breakable(prompt))
-        self.question_label.setProperty("class", "question")
+        self.question_label = paragraph(breakable(prompt), "question")
         self.question_label.setFont(self._theme.asking_font)
-        self.question_label.setTextFormat(Qt.TextFormat.PlainText)
-        self.question_label.setWordWrap(True)
-        self.question_label.setIndent(0)
-        self.question_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.edit_button = self._action("edit", "Edit this question and ask again")
         self.question_line = QWidget()
         line = QHBoxLayout(self.question_line)
@@ -124,29 +124,20 @@ class ExchangeBody(QWidget):
         column.addLayout(foot)
 
     def _action(self, icon: str, name: str) -> QToolButton:
-        button = QToolButton()
-        button.setProperty("class", "action")
-        button.setToolTip(name)
-        button.setAccessibleName(name)
+        button = icon_button(self._theme, icon, name)
         policy = button.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         button.setSizePolicy(policy)
-        self._theme.set_icon(button, icon, "text_quiet")
         return button
 
 
 class ErrorLine(QFrame):
-    """Why there is no answer, and the way to try again."""
+    """Says why there is no answer, and has a button to try again."""
 
     def __init__(self, text: str):
         super().__init__()
         self.setProperty("class", "error_line")
-        self.label = QLabel(breakable(text))
-        self.label.setProperty("class", "error")
-        self.label.setTextFormat(Qt.TextFormat.PlainText)
-        self.label.setWordWrap(True)
-        self.label.setIndent(0)
-        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.label = paragraph(breakable(text), "error")
         self.try_button = QPushButton("Try again")
         self.try_button.setProperty("class", "small")
         row = QHBoxLayout(self)
@@ -157,7 +148,10 @@ class ErrorLine(QFrame):
 
 
 class QuestionEdit(QFrame):
-    """The question, to be written anew; Enter asks, Esc gives up."""
+    """Edits a question; Enter asks, Esc gives up.
+
+    `done(str)`: the edited question, or "" if the edit was given up.
+    """
 
     done = Signal(str)
 
@@ -189,6 +183,7 @@ class QuestionEdit(QFrame):
         self.edit.setFixedHeight(lines * self.edit.fontMetrics().lineSpacing() + 16)
 
     def begin(self) -> None:
+        """Selects the text and takes the focus."""
         self.edit.setFocus(Qt.FocusReason.OtherFocusReason)
         self.edit.selectAll()
 

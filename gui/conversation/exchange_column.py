@@ -1,4 +1,4 @@
-"""The exchanges under each other, scrolled. It follows the end until the reader scrolls up."""
+"""The exchanges below each other, scrolled. It follows the end until the reader scrolls up."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from gui.widgets.theme import Theme
 SLICE_SECONDS = 0.012
 _NEAR_END = 8
 _BOTTOM = 12
-# What is awake beyond the part in sight, of its height.
+# How far beyond the visible part exchanges are woken and left awake, in heights of that part.
 _NEXT, _FAR = 0.25, 0.5
-# Widgets are deleted all at once when the loop comes round: so many exchanges take 3 ms.
+# Widgets are deleted when the event loop runs, all at once: 8 exchanges take 3 ms.
 _ASLEEP_AT_ONCE = 8
 
 
 class ExchangeColumn(QScrollArea):
-    """What moves is only what must; another width is taken in slices, the part in sight first.
+    """Moves only exchanges that must move; a new width is applied in slices, visible ones first.
 
-    Exchanges in sight are awake, and those next to it, so that Tab finds them; those farther away
-    fall asleep, as far as they can.
+    Exchanges in view and next to it are awake, so that Tab finds them; others are put to sleep, if
+    they can be.
 
     `end_left(bool)`: whether the reader is away from the end.
     """
@@ -45,43 +45,46 @@ class ExchangeColumn(QScrollArea):
         self._follows = True
         self._read: ExchangeView | None = None
         self._read_offset = 0
-        self._places = False
-        self._fits = False
-        self._rest = QTimer(self, singleShot=True, interval=0)
-        self._rest.timeout.connect(self._settle)
+        self._is_placing = False
+        self._is_fitting = False
+        self._slice_timer = QTimer(self, singleShot=True, interval=0)
+        self._slice_timer.timeout.connect(self._settle)
         theme.changed.connect(self._settle)
         bar = self.verticalScrollBar()
         bar.valueChanged.connect(self._on_scrolled)
-        # Always there, so that the text's width stays; seen only when there is more.
+        # Always there, so that the text's width does not change; enabled only if it can scroll.
         bar.rangeChanged.connect(self._on_range_changed)
 
     @property
     def follows_end(self) -> bool:
+        """Whether the end stays in view as the last answer grows."""
         return self._follows
 
     def add(self, view: ExchangeView, at: int | None = None) -> None:
+        """Adds an exchange at index `at`, or at the end."""
         index = len(self._views) if at is None else at
         self._views.insert(index, view)
         view.height_changed.connect(self._on_height_changed)
         view.woken.connect(self._on_woken)
         view.show()
         self._fit(view)
-        self._place(index)
-        # What is laid out while nothing is seen of it has its right height only later.
+        self._stack(index)
+        # What is laid out while it is hidden has its final height only later.
         if self.column.isVisible() and not self._is_near(view, _FAR):
             view.sleep()
 
     def keep(self, count: int) -> None:
-        """Remove all but the first `count`."""
+        """Removes all but the first `count` exchanges."""
         for view in self._views[count:]:
             view.hide()
             view.deleteLater()
         del self._views[count:]
         self._stale = [view for view in self._stale if view in self._views]
-        self._place(count)
+        self._stack(count)
 
     @Slot()
     def go_to_end(self) -> None:
+        """Scrolls to the end, and follows it."""
         self._follow(True)
         bar = self.verticalScrollBar()
         bar.setValue(bar.maximum())
@@ -92,11 +95,11 @@ class ExchangeColumn(QScrollArea):
             self._stale = list(self._views)
             self._settle()
         else:
-            self._place(len(self._views))
+            self._stack(len(self._views))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._rest.start()
+        self._slice_timer.start()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         bar = self.verticalScrollBar()
@@ -114,15 +117,15 @@ class ExchangeColumn(QScrollArea):
 
     def _fit(self, view: ExchangeView) -> None:
         width = self.viewport().width()
-        self._fits = True
+        self._is_fitting = True
         view.resize(width, view.fit(width))
-        self._fits = False
+        self._is_fitting = False
         if self._theme.is_restyling and view not in self._stale:
             self._stale.append(view)
 
     @Slot()
     def _settle(self) -> None:
-        """Fit what has another width, the part in sight first, for one slice of time."""
+        """Fits exchanges to a new width, visible ones first, for one slice of time."""
         if self._theme.is_restyling or not self.column.isVisible():
             return
         until = time.perf_counter() + SLICE_SECONDS
@@ -137,30 +140,32 @@ class ExchangeColumn(QScrollArea):
                 view.sleep()
             first = view
         if first is not None:
-            self._place(0)
-        if self._stale or self._care(until):
-            self._rest.start()
+            self._stack(0)
+        if self._stale or self._wake_and_sleep(until):
+            self._slice_timer.start()
 
     def _is_near(self, view: ExchangeView, views: float) -> bool:
-        """In sight, or not farther from it than so many times its height."""
+        """Whether it is in view, or at most `views` heights of the viewport away."""
         top, height = self.verticalScrollBar().value(), self.viewport().height()
         margin = round(views * height)
-        place = view.geometry()
-        return place.top() < top + height + margin and place.bottom() >= top - margin
+        area = view.geometry()
+        return area.top() < top + height + margin and area.bottom() >= top - margin
 
     def _wake_seen(self) -> None:
-        """At once, or there would be nothing to be seen; of very many a part."""
+        """Wakes exchanges in view at once, or they would be blank; of very many, only some."""
         until = time.perf_counter() + 2 * SLICE_SECONDS
         for view in self._views:
             if not view.is_awake and self._is_near(view, 0.0):
                 self._fit(view)
                 if time.perf_counter() > until:
                     break
-        self._rest.start()
+        self._slice_timer.start()
 
-    def _care(self, until: float) -> bool:
-        """Wake what is near and put to sleep what is far, for one slice of time; True while there
-        is more to be done."""
+    def _wake_and_sleep(self, until: float) -> bool:
+        """Wakes exchanges that are near and puts others to sleep, until `until`.
+
+        Returns whether there is more to do.
+        """
         asleep = 0
         for view in self._views:
             if view.is_awake:
@@ -173,10 +178,10 @@ class ExchangeColumn(QScrollArea):
                 return True
         return False
 
-    def _place(self, start: int) -> None:
-        """Put the exchanges from `start` on under each other; what is being read stays put."""
+    def _stack(self, start: int) -> None:
+        """Stacks the exchanges from `start` on; what is being read does not move."""
         bar = self.verticalScrollBar()
-        self._places = True
+        self._is_placing = True
         y = self._views[start - 1].geometry().bottom() + 1 if start > 0 and self._views else 0
         for view in self._views[start:]:
             if view.y() != y:
@@ -188,7 +193,7 @@ class ExchangeColumn(QScrollArea):
             bar.setValue(bar.maximum())
         elif self._read is not None and self._read in self._views:
             bar.setValue(self._read.y() + self._read_offset)
-        self._places = False
+        self._is_placing = False
         self._wake_seen()
 
     def _follow(self, follows: bool) -> None:
@@ -202,11 +207,11 @@ class ExchangeColumn(QScrollArea):
 
     @Slot()
     def _on_scrolled(self) -> None:
-        if not self._places:
+        if not self._is_placing:
             self._wake_seen()
             bar = self.verticalScrollBar()
             self._follow(bar.value() >= bar.maximum() - _NEAR_END)
-            # The topmost exchange in sight, and how far it is scrolled.
+            # The topmost exchange in view, and how far it is scrolled.
             seen = (view for view in self._views if view.geometry().bottom() >= bar.value())
             self._read = next(seen, None)
             self._read_offset = bar.value() - self._read.y() if self._read else 0
@@ -214,19 +219,19 @@ class ExchangeColumn(QScrollArea):
     @Slot()
     def _on_height_changed(self) -> None:
         view = self.sender()
-        if not isinstance(view, ExchangeView) or view not in self._views or self._fits:
+        if not isinstance(view, ExchangeView) or view not in self._views or self._is_fitting:
             return
         if view is self._views[-1]:
             self._fit(view)
-            self._place(len(self._views) - 1)
+            self._stack(len(self._views) - 1)
         elif view not in self._stale:
-            # All of them at once, when the type changes: in slices.
+            # When the font changes, that is all of them: in slices.
             self._stale.append(view)
-            self._rest.start()
+            self._slice_timer.start()
 
     @Slot()
     def _on_woken(self) -> None:
-        """Tab comes to its widgets from the exchange before, whenever they were made."""
+        """Makes Tab come to its widgets from the exchange before, whenever they were made."""
         view = self.sender()
         if not isinstance(view, ExchangeView) or view not in self._views:
             return

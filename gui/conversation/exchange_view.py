@@ -28,11 +28,16 @@ _COPIED_MS = 1500
 
 
 class ExchangeView(QFrame):
-    """A question and its answer, with what can be done to them.
+    """Holds the data of an exchange, and the widgets that show it while they are needed.
 
-    It knows all that is shown; the widgets that show it, its `body`, come when they are asked for
-    and go with `sleep`: Qt dresses every widget there is when the colours change, and a long
-    conversation would have thousands. Asleep it keeps its place and its height.
+    The widgets, its `body`, are made on first use and deleted by `sleep`: Qt styles all existing
+    widgets again when the colours change, and a long conversation would have thousands. Asleep, it
+    keeps its position and its height.
+
+    `regenerate_asked()`: answer again. `edited(str)`: ask this instead. `inspect_asked()`: show
+    the trace. `answer_entered()`: the pointer entered an answer without evidence. `word_hovered`,
+    `word_chosen` and `word_menu_asked` are those of `AnswerText`. `height_changed()`: it needs to
+    be laid out again. `woken()`: its widgets were made.
     """
 
     regenerate_asked = Signal()
@@ -66,7 +71,7 @@ class ExchangeView(QFrame):
 
     @property
     def body(self) -> ExchangeBody:
-        """Its widgets, made anew if need be."""
+        """Its widgets; makes them if there are none."""
         if self._body is None:
             self._wake()
             if self._width:
@@ -76,53 +81,59 @@ class ExchangeView(QFrame):
 
     @property
     def answer_text(self) -> AnswerText:
+        """The widget of the answer's text."""
         return self.body.answer_text
 
     @property
     def is_awake(self) -> bool:
+        """Whether it has widgets now."""
         return self._body is not None
 
     def sleep(self) -> None:
-        """Do without widgets, unless there is more in them than can be shown again."""
+        """Deletes the widgets, unless they hold something that could not be shown again."""
         body = self._body
         if body is None or self.is_open or self._copied.isActive() or body.is_in_use:
             return
         self._body = None
         body.hide()
         body.deleteLater()
-        # A reader of the screen finds it all the same.
+        # Screen readers still find the text.
         self.setAccessibleName("\n".join(filter(None, (self.prompt, self.text, self._error))))
 
     def begin(self, waiting_text: str) -> None:
+        """Starts an answer, which waits for what `waiting_text` says."""
         self.is_open = True
         self.answer = ""
         self.wait(waiting_text)
 
     def wait(self, text: str) -> None:
-        """Say what is waited for, while nothing is said."""
+        """Says what the answer is waiting for, until its first piece arrives."""
         if not self.answer:
-            self._say_below(text)
+            self._set_foot(text)
 
     def append(self, piece: str) -> None:
+        """Adds a piece to the answer under way."""
         if not self.answer:
             self.answer_text.show()
-            self._say_below(_ANSWERING)
+            self._set_foot(_ANSWERING)
         self.answer += piece
         self.answer_text.append_piece(piece)
 
     def finish(self, answer: Answer) -> None:
+        """Shows the complete answer and what it took."""
         self.is_open = False
         self.answer = answer.text
-        self._say_below(foot_line(answer))
+        self._set_foot(foot_line(answer))
         if self._body:
             self._show_answer(self._body)
             self._show_actions()
         self.height_changed.emit()
 
     def fail(self, text: str) -> None:
+        """Says why there is no answer; what was generated so far stays."""
         self.is_open = False
         self._error = text
-        self._say_below("")
+        self._set_foot("")
         if self._body:
             self._show_error(self._body)
             self._show_actions()
@@ -130,11 +141,11 @@ class ExchangeView(QFrame):
 
     @property
     def text(self) -> str:
-        """The answer without what was struck out; `answer` is what the model said."""
+        """The answer without its struck-out parts; `answer` is what the model generated."""
         return without(self.answer, self.struck)
 
     def show_evidence(self, evidence: Evidence) -> bool:
-        """Let the words be pointed at. False when they are not this answer's."""
+        """Makes the words respond to the pointer. Returns False if they are not of this answer."""
         words = evidence.words
         if any(self.answer[word.begin : word.end] != word.text for word in words):
             return False
@@ -144,14 +155,14 @@ class ExchangeView(QFrame):
         return True
 
     def set_shows_doubt(self, shows_doubt: bool) -> None:
-        """Whether doubtful words are underlined."""
+        """Turns the lines under doubtful words on or off."""
         self._shows_doubt = shows_doubt
         if self._body:
             self._body.answer_text.words.shows_doubt = shows_doubt
             self._body.answer_text.viewport().update()
 
     def set_trace_obstacle(self, reason: str) -> None:
-        """Why what went through the model cannot be seen, "" when it can."""
+        """Sets why the trace of the answer cannot be shown, "" if it can."""
         self._trace_obstacle = reason
         if self._body:
             button = self._body.inspect_button
@@ -159,18 +170,18 @@ class ExchangeView(QFrame):
             button.setToolTip(reason or button.accessibleName())
 
     def show_struck(self, struck: Sequence[Span]) -> None:
-        """These parts of the answer are struck out; they can still be read."""
+        """Strikes these parts of the answer out, as (begin, end); they stay readable."""
         self.struck = tuple(struck)
         if self._body:
             self._body.answer_text.words.strike(self.answer, self.struck)
 
     def can_look_again(self, index: int) -> bool:
-        """Whether the model can be asked for the thing that this word names."""
+        """Whether the model can be asked if the thing that this word names is there."""
         return question_about(self.answer, self.answer_text.words.words[index]) is not None
 
     @Slot()
     def copy(self) -> None:
-        """The answer as the model said it, less what was struck out."""
+        """Copies the answer as generated, without its struck-out parts."""
         QGuiApplication.clipboard().setText(self.text)
         if self._body:
             self._theme.set_icon(self._body.copy_button, "check", "accent")
@@ -178,11 +189,12 @@ class ExchangeView(QFrame):
             self._copied.start()
 
     def set_last(self, is_last: bool) -> None:
+        """Marks it as the last exchange, whose answer can be regenerated."""
         self._is_last = is_last
         self._show_actions()
 
     def set_idle(self, is_idle: bool) -> None:
-        """While an answer is written nothing can be asked again; an edit can be prepared."""
+        """Allows asking again only while no answer is being generated; edits can be prepared."""
         self._is_idle = is_idle
         if self._body and self._body.question_edit is not None:
             self._body.question_edit.ask_button.setEnabled(is_idle)
@@ -190,24 +202,25 @@ class ExchangeView(QFrame):
             self._show_actions()
 
     def fit(self, width: int) -> int:
-        """Take this width; the height it then needs."""
+        """Lays out to this width; returns the height that it needs."""
         self._width = width
         body = self._body or self._wake()
         height = body.fit(width)
-        # Not when this is resized: before it is first seen, Qt would tell it too late.
+        # Not in a resize event: before the first show, Qt delivers that too late.
         body.resize(width, height)
         body.show()
         return height
 
     @Slot()
-    def take_text_size(self) -> None:
+    def apply_text_size(self) -> None:
+        """Takes the theme's fonts, after their size changed."""
         if self._body:
-            self._body.take_text_size()
+            self._body.apply_text_size()
         self.height_changed.emit()
 
     @Slot()
     def edit(self) -> None:
-        """Write the question anew, in its place."""
+        """Replaces the question by a field to edit it."""
         if self.body.question_edit is not None:
             return
         editor = self.body.begin_edit(self.prompt)
@@ -219,7 +232,7 @@ class ExchangeView(QFrame):
     # Inside
 
     def _wake(self) -> ExchangeBody:
-        """Make the widgets, and show in them what is known."""
+        """Makes the widgets and fills them."""
         self._body = body = ExchangeBody(self._theme, self.prompt, self)
         body.foot_label.setText(self._foot)
         body.edit_button.clicked.connect(self.edit)
@@ -246,7 +259,7 @@ class ExchangeView(QFrame):
         self.woken.emit()
         return body
 
-    def _say_below(self, text: str) -> None:
+    def _set_foot(self, text: str) -> None:
         self._foot = text
         if self._body:
             self._body.foot_label.setText(text)
@@ -290,7 +303,7 @@ class ExchangeView(QFrame):
 
 
 def foot_line(answer: Answer) -> str:
-    """What the answer took, in one line."""
+    """Returns a line that says how long the answer is and how long it took."""
     count = "1 token" if answer.tokens == 1 else f"{answer.tokens} tokens"
     facts = [count]
     if answer.tokens and answer.seconds_to_first_token:

@@ -1,30 +1,29 @@
-"""The prompt: written, taken from presets or from earlier ones, and sent; Ask and Stop."""
+"""The prompt box: the field, the presets, a hint, and the button that asks or stops."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
 
-from PySide6.QtCore import QMimeData, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent, QTextCursor
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QMenu,
-    QPlainTextEdit,
     QPushButton,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from gui.conversation.prompt_edit import PromptEdit
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
 
-_MOST_LINES = 6
 _NO_PICTURE = "Open a picture, then ask about it"
 _MORE = "Ask about the picture"
-# Hints, as they are said where there is room, and where there is little.
+# Hints, each in a long form and in a short one for a narrow box.
 _LOADING = ("The model is loading; a question will wait", "Model loading")
 _WAITING = ("The model is loading; your question waits", "Your question waits")
 _BUSY = ("The answer is still being written; Esc stops it", "Esc stops first")
@@ -39,7 +38,7 @@ class PromptBox(QFrame):
     """Enter sends, Shift+Enter breaks the line, Up and Down bring earlier prompts back.
 
     `asked(str)`: a prompt to answer. `stopped()`: end the answer under way.
-    `picture_pasted()`: a picture, not text, was pasted here.
+    `picture_pasted()`: a picture, not text, was pasted.
     """
 
     asked = Signal(str)
@@ -67,37 +66,40 @@ class PromptBox(QFrame):
 
     @property
     def text(self) -> str:
+        """What is written."""
         return self.prompt_edit.toPlainText()
 
     @property
     def is_answering(self) -> bool:
+        """Whether the button is Stop."""
         return self._is_answering
 
     def set_text(self, text: str) -> None:
-        """Replace what is written; it can be undone."""
+        """Replaces what is written; that can be undone."""
         self.prompt_edit.replace_text(text)
 
     def suggest(self, prompt: str) -> None:
-        """What an empty box asks on Enter; it says so. "" for nothing."""
+        """Sets the prompt that Enter sends from an empty box, as its placeholder; "" for none."""
         self._suggestion = prompt
         self._show_state()
 
     def set_has_picture(self, has_picture: bool) -> None:
+        """Allows asking only while there is a picture."""
         self._has_picture = has_picture
         self._show_state()
 
     def set_answering(self, is_answering: bool) -> None:
-        """Ask becomes Stop, and back."""
+        """Turns Ask into Stop, and back."""
         self._is_answering = is_answering
         self._show_state()
 
     def set_loading(self, is_loading: bool) -> None:
-        """Whether the model is on its way: asking is possible and waits."""
+        """Says that the model is loading: questions can be asked, and wait for it."""
         self._is_loading = is_loading
         self._show_state()
 
     def set_presets(self, presets: Sequence[tuple[str, str]]) -> None:
-        """Ready prompts, as (name, prompt)."""
+        """Offers ready prompts, as (name, prompt), in a menu."""
         self._menu.clear()
         for name, prompt in presets:
             action = self._menu.addAction(name)
@@ -106,14 +108,15 @@ class PromptBox(QFrame):
         self.presets_button.setVisible(bool(presets))
 
     def set_history(self, prompts: Sequence[str]) -> None:
-        """Earlier prompts, oldest first."""
+        """Takes the earlier prompts, oldest first."""
         self.prompt_edit.set_history(prompts)
 
     def focus_prompt(self) -> None:
+        """Moves the focus to the field."""
         self.prompt_edit.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _build(self) -> None:
-        self.prompt_edit = _PromptEdit()
+        self.prompt_edit = PromptEdit()
         self.prompt_edit.setObjectName("prompt_edit")
         self.prompt_edit.setAccessibleName("Your question about the picture")
         self.presets_button = QToolButton()
@@ -163,7 +166,7 @@ class PromptBox(QFrame):
         )
         self.ask_button.style().polish(self.ask_button)
         self.prompt_edit.setPlaceholderText(self._placeholder())
-        # Qt paints again only where a placeholder comes or goes, not where its words change.
+        # Qt repaints when a placeholder appears or disappears, but not when its text changes.
         self.prompt_edit.viewport().update()
         self._hint(self._standing_hint())
 
@@ -205,7 +208,7 @@ class PromptBox(QFrame):
 
     @Slot()
     def _on_sent(self) -> None:
-        """Enter. What cannot be asked now stays as it is, and the hint says why."""
+        """Asks. What cannot be asked now stays in the field, and the hint says why."""
         prompt = self.text.strip() or self._suggestion
         if self._is_answering:
             self._hint(_BUSY)
@@ -229,7 +232,7 @@ class PromptBox(QFrame):
 
     @Slot()
     def _on_preset_chosen(self, prompt: str, checked: bool = False) -> None:
-        """With a picture open a preset is asked at once; what was being written is kept."""
+        """Asks a preset at once if there is a picture; keeps what was being written."""
         self.focus_prompt()
         if self._has_picture and not self._is_answering and not self.text.strip():
             self._ask(prompt)
@@ -240,133 +243,3 @@ class PromptBox(QFrame):
     def _on_focus_changed(self, has_focus: bool) -> None:
         self.setProperty("focused", has_focus)
         self.style().polish(self)
-
-
-class _PromptEdit(QPlainTextEdit):
-    """Grows with its text; keeps earlier prompts, and what was written over each."""
-
-    sent = Signal()
-    escaped = Signal()
-    picture_pasted = Signal()
-    focus_changed = Signal(bool)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._history: list[str] = []
-        self._lines = [""]
-        self._line = 0
-        self.setTabChangesFocus(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.document().documentLayout().documentSizeChanged.connect(self._grow)
-        self._grow()
-
-    def set_history(self, prompts: Sequence[str]) -> None:
-        self._history = list(prompts)
-        self._start_line(self.toPlainText())
-
-    def remember(self, prompt: str) -> None:
-        """Add to the history, and begin an empty line."""
-        if self._history[-1:] != [prompt]:
-            self._history.append(prompt)
-        self.replace_text("")
-        self._start_line("")
-
-    def replace_text(self, text: str) -> None:
-        cursor = self.textCursor()
-        cursor.select(QTextCursor.SelectionType.Document)
-        cursor.insertText(text)
-        self.moveCursor(QTextCursor.MoveOperation.End)
-
-    def insert_or_replace(self, text: str) -> None:
-        """Put a preset in; it does not overwrite what the user is writing."""
-        if self.toPlainText().strip():
-            self.insertPlainText(text)
-        else:
-            self.replace_text(text)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        plain = event.modifiers() in (
-            Qt.KeyboardModifier.NoModifier,
-            Qt.KeyboardModifier.KeypadModifier,
-        )
-        match event.key():
-            case Qt.Key.Key_Return | Qt.Key.Key_Enter if not shift:
-                self.sent.emit()
-            case Qt.Key.Key_Escape:
-                self.escaped.emit()
-            case Qt.Key.Key_Up if plain and self._is_at_first_line():
-                self._go(-1)
-            case Qt.Key.Key_Down if plain and self._is_at_last_line():
-                self._go(1)
-            case Qt.Key.Key_PageUp | Qt.Key.Key_PageDown:
-                event.ignore()
-            case Qt.Key.Key_Return | Qt.Key.Key_Enter:
-                # Qt's own Shift+Enter makes a line separator that is no new paragraph.
-                self.insertPlainText("\n")
-                self.ensureCursorVisible()
-            case _:
-                super().keyPressEvent(event)
-
-    def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Pictures and files dragged over the prompt are the window's business."""
-        return source.hasText() and not _is_picture(source)
-
-    def insertFromMimeData(self, source: QMimeData) -> None:
-        if _is_picture(source):
-            self.picture_pasted.emit()
-        elif source.hasText():
-            self.insertPlainText(source.text())
-
-    def createMimeDataFromSelection(self) -> QMimeData:
-        mime = QMimeData()
-        mime.setText(self.textCursor().selection().toPlainText())
-        return mime
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.focus_changed.emit(True)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.focus_changed.emit(False)
-
-    def _start_line(self, draft: str) -> None:
-        self._lines = [*self._history, draft]
-        self._line = len(self._history)
-
-    def _go(self, step: int) -> None:
-        """To an earlier or later prompt; whatever was written here is still here on return."""
-        line = self._line + step
-        if 0 <= line < len(self._lines):
-            self._lines[self._line] = self.toPlainText()
-            self._line = line
-            self.replace_text(self._lines[line])
-
-    def _is_at_first_line(self) -> bool:
-        cursor = self.textCursor()
-        return not cursor.movePosition(QTextCursor.MoveOperation.Up)
-
-    def _is_at_last_line(self) -> bool:
-        cursor = self.textCursor()
-        return not cursor.movePosition(QTextCursor.MoveOperation.Down)
-
-    @Slot()
-    def _grow(self) -> None:
-        # A plain text document counts its height in lines.
-        lines = max(1, int(self.document().size().height()))
-        shown = min(lines, _MOST_LINES)
-        margins = 2 * int(self.document().documentMargin())
-        frame = self.contentsMargins().top() + self.contentsMargins().bottom()
-        self.setFixedHeight(shown * self.fontMetrics().lineSpacing() + margins + frame + 4)
-        always = Qt.ScrollBarPolicy.ScrollBarAsNeeded
-        never = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
-        self.setVerticalScrollBarPolicy(always if lines > _MOST_LINES else never)
-
-
-def _is_picture(mime: QMimeData) -> bool:
-    """Files, or an image that did not come with words of its own, as from a text editor."""
-    has_files = any(url.isLocalFile() for url in mime.urls())
-    return has_files or (mime.hasImage() and not mime.hasFormat("text/plain"))

@@ -23,15 +23,17 @@ _ONLY_DRAWINGS = (
 
 
 class TranscriptView(QFrame):
-    """One widget an exchange, under each other; each keeps its text as the model said it.
+    """Shows one `ExchangeView` for each exchange, below each other.
 
-    `regenerate_asked()`: answer the last question anew. `edited(int, str)`: ask the question at
-    this index in other words. `inspect_asked(int)`: look into the answer at this index.
-    `model_requested()`: the way to the real model. `changed()`: an answer began or ended, or the
-    conversation is another. Of an exchange view: `word_hovered`, `word_chosen`, `word_menu_asked`
-    as its answer's text says them, and `answer_entered`: the pointer came to words not known yet.
-    Conversations of any length are laid out in slices, the part in sight first; what is far from
-    sight is asleep.
+    Conversations of any length are laid out in slices of time, from the end; exchanges far from
+    view are asleep.
+
+    `regenerate_asked()`: answer the last question again. `edited(int, str)`: ask this instead of
+    the question at the index. `inspect_asked(int)`: show the trace of the answer at the index.
+    `model_requested()`: offer the real model. `changed()`: an answer began or ended, or the
+    conversation is another. `word_hovered`, `word_chosen` and `word_menu_asked` are those of an
+    answer's text, with its exchange view in front; `answer_entered(ExchangeView)`: the pointer
+    entered an answer without evidence.
     """
 
     regenerate_asked = Signal()
@@ -60,53 +62,56 @@ class TranscriptView(QFrame):
 
     @property
     def exchange_views(self) -> list[ExchangeView]:
-        """Those laid out so far, oldest first."""
+        """The exchanges laid out so far, oldest first."""
         return list(self._exchanges)
 
     @property
     def has_exchanges(self) -> bool:
+        """Whether the conversation has any exchange."""
         return bool(self._exchanges or self._earlier)
 
     @property
     def is_answering(self) -> bool:
+        """Whether an answer is under way."""
         return bool(self._exchanges) and self._exchanges[-1].is_open
 
     def index_of(self, view: QObject) -> int | None:
-        """Where an exchange stands in the conversation; None when it no longer does."""
+        """Returns the index of an exchange in the conversation; None if it is no longer in it."""
         if isinstance(view, ExchangeView) and view in self._exchanges:
             return len(self._earlier) + self._exchanges.index(view)
         return None
 
     def view_at(self, index: int) -> ExchangeView | None:
-        """The exchange at this index; None while it is not laid out."""
-        place = index - len(self._earlier)
-        return self._exchanges[place] if 0 <= place < len(self._exchanges) else None
+        """Returns the exchange at this index; None while it is not laid out."""
+        shown = index - len(self._earlier)
+        return self._exchanges[shown] if 0 <= shown < len(self._exchanges) else None
 
     @property
     def last_answered(self) -> ExchangeView | None:
+        """The last exchange with a complete answer; None if there is none."""
         views = (view for view in reversed(self._exchanges) if view.answer and not view.is_open)
         return next(views, None)
 
     def set_trace_obstacle(self, reason: str) -> None:
-        """Why no answer can be looked into, "" when they can."""
+        """Sets why traces of answers cannot be shown, "" if they can."""
         self._trace_obstacle = reason
         for view in self._exchanges:
             view.set_trace_obstacle(reason)
 
     def set_shows_doubt(self, shows_doubt: bool) -> None:
-        """Whether doubtful words are underlined."""
+        """Turns the lines under doubtful words on or off."""
         self._shows_doubt = shows_doubt
         for view in self._exchanges:
             view.set_shows_doubt(shows_doubt)
 
     def show_word(self, view: ExchangeView, index: int) -> None:
-        """Scroll a word into sight."""
+        """Scrolls a word into view."""
         rect = view.answer_text.words.rect(index).toAlignedRect()
         at = view.answer_text.viewport().mapTo(self.scroll_area.column, rect.center())
         self.scroll_area.ensureVisible(at.x(), at.y(), 0, 2 * rect.height())
 
     def prompt_at(self, index: int) -> str:
-        """The question at this index of the conversation."""
+        """Returns the question at this index of the conversation."""
         earlier = len(self._earlier)
         return (
             self._earlier[index].prompt
@@ -115,10 +120,10 @@ class TranscriptView(QFrame):
         )
 
     def begin_answer(self, prompt: str) -> None:
-        """A question was asked; its answer is to come."""
+        """Adds a question whose answer is to come."""
         if self._exchanges:
             self._exchanges[-1].set_last(False)
-        self._make_room(True)
+        self._show_column(True)
         view = self._make_view(prompt)
         self._exchanges.append(view)
         view.begin(self._waiting_text)
@@ -126,72 +131,75 @@ class TranscriptView(QFrame):
         self._set_idle(False)
         self.scroll_area.add(view)
         self.scroll_area.go_to_end()
-        self._show_emptiness()
+        self._update_placeholder()
 
     def append(self, piece: str) -> None:
-        """Add to the answer under way."""
+        """Adds a piece to the answer under way."""
         if self.is_answering:
             self._exchanges[-1].append(piece)
 
     def finish(self, answer: Answer) -> None:
-        """The answer under way is complete: its whole text and what it took."""
+        """Completes the answer under way: its whole text and what it took."""
         if self.is_answering:
             self._exchanges[-1].finish(answer)
             self._set_idle(True)
 
     def fail(self, text: str) -> None:
-        """There is no answer; `text` says why. What was said so far stays."""
+        """Ends the answer under way with an error; what was generated so far stays."""
         if self.is_answering:
             self._exchanges[-1].fail(text)
             self._set_idle(True)
 
     def clear(self) -> None:
+        """Removes all exchanges."""
         self._keep(0)
 
     def cut(self, count: int) -> None:
-        """Keep the first `count` exchanges: what follows was asked anew."""
+        """Keeps the first `count` exchanges: a question behind them was edited."""
         if len(self._earlier) + len(self._exchanges) > count:
             self._finish_laying_out()
             self._keep(count)
 
     def show_transcript(self, transcript: Transcript) -> None:
-        """Show a conversation from its end; the earlier part follows in slices."""
+        """Shows a conversation from its end; the earlier part follows in slices."""
         self._keep(0)
         self._earlier = list(transcript.exchanges)
-        self._make_room(bool(self._earlier))
+        self._show_column(bool(self._earlier))
         self._add_earlier()
         if self._exchanges:
             self._exchanges[-1].set_last(True)
             self._set_idle(True)
         self.scroll_area.go_to_end()
-        self._show_emptiness()
+        self._update_placeholder()
 
     def show_only_drawings(self, only_drawings: bool) -> None:
-        """Whether to say that the model that answers knows drawn pictures only."""
+        """Says, or stops saying, that the loaded model knows only drawn pictures."""
         self.drawings_label.setVisible(only_drawings)
 
     def set_loading(self, is_loading: bool) -> None:
-        """Whether a question waits for the model rather than for its first word."""
+        """Sets whether a question waits for the model to load, rather than for its first token."""
         self._waiting_text = WAITING if is_loading else LOOKING
         if self.is_answering:
             self._exchanges[-1].wait(self._waiting_text)
 
     def text(self) -> str:
-        """The whole conversation as plain text."""
+        """Returns the whole conversation as plain text."""
         earlier = [_as_text(e.prompt, e.text) for e in self._earlier]
         shown = [_as_text(view.prompt, view.text) for view in self._exchanges]
         return "\n\n".join(earlier + shown)
 
     def copy_all(self) -> None:
+        """Copies the whole conversation as plain text."""
         if text := self.text():
             QGuiApplication.clipboard().setText(text)
 
     def inspect_last(self) -> None:
-        """Look into the last answer there is."""
+        """Asks for the trace of the last complete answer."""
         if view := self.last_answered:
             view.inspect_asked.emit()
 
     def copy_last(self) -> None:
+        """Copies the last answer."""
         if self._exchanges:
             self._exchanges[-1].copy()
 
@@ -226,8 +234,8 @@ class TranscriptView(QFrame):
         column.addWidget(self.empty_label, 1)
         column.addWidget(self.scroll_area, 1)
         self.scroll_area.hide()
-        self._rest = QTimer(self, singleShot=True, interval=0)
-        self._rest.timeout.connect(self._add_earlier)
+        self._slice_timer = QTimer(self, singleShot=True, interval=0)
+        self._slice_timer.timeout.connect(self._add_earlier)
         self.scroll_area.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -248,12 +256,12 @@ class TranscriptView(QFrame):
         view.word_hovered.connect(partial(self.word_hovered.emit, view))
         view.word_chosen.connect(partial(self.word_chosen.emit, view))
         view.word_menu_asked.connect(partial(self.word_menu_asked.emit, view))
-        self._theme.text_size_changed.connect(view.take_text_size)
+        self._theme.text_size_changed.connect(view.apply_text_size)
         return view
 
     @Slot()
     def _add_earlier(self) -> None:
-        """Lay out exchanges not shown yet, the latest first, for one slice of time."""
+        """Lays out exchanges not shown yet, the latest first, for one slice of time."""
         until = time.perf_counter() + SLICE_SECONDS
         while self._earlier and time.perf_counter() < until:
             exchange = self._earlier.pop()
@@ -268,7 +276,7 @@ class TranscriptView(QFrame):
             self._exchanges.insert(0, view)
             self.scroll_area.add(view, at=0)
         if self._earlier:
-            self._rest.start()
+            self._slice_timer.start()
 
     def _finish_laying_out(self) -> None:
         while self._earlier:
@@ -276,25 +284,25 @@ class TranscriptView(QFrame):
 
     def _keep(self, count: int) -> None:
         self._earlier = []
-        self._rest.stop()
+        self._slice_timer.stop()
         self.scroll_area.keep(count)
         del self._exchanges[count:]
         if self._exchanges:
             self._exchanges[-1].set_last(True)
         self._set_idle(True)
-        self._show_emptiness()
+        self._update_placeholder()
 
     def _set_idle(self, is_idle: bool) -> None:
         for view in self._exchanges:
             view.set_idle(is_idle)
         self.changed.emit()
 
-    def _show_emptiness(self) -> None:
-        self._make_room(bool(self._exchanges))
+    def _update_placeholder(self) -> None:
+        self._show_column(bool(self._exchanges))
         self.changed.emit()
 
-    def _make_room(self, has_exchanges: bool) -> None:
-        """Before the first exchange comes: only in sight are heights right at once."""
+    def _show_column(self, has_exchanges: bool) -> None:
+        """Called before exchanges are added: heights are final only while the column is visible."""
         self.empty_label.setVisible(not has_exchanges)
         self.scroll_area.setVisible(has_exchanges)
 

@@ -1,4 +1,4 @@
-"""What one word of an answer rests on, beside the word: how sure the model was, and of what."""
+"""A popup next to a word of an answer: how sure the model was, and what it considered instead."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.widgets.labels import paragraph
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _WIDTH = 288
 _GAP = 6
 _MARGIN = 8
 _RUNNERS_UP = 4
-# What is less likely has not been in question.
+# A candidate that is less likely was not seriously considered.
 _NEAR = 0.005
 _DOUBTS = ("", "doubtful", "very doubtful")
 # Natural logarithms of how many times as likely.
@@ -36,7 +37,7 @@ _MANY_TIMES = math.log(1000)
 
 
 class WordPopup(QFrame):
-    """Floats in the window, beside the word; can be clicked only while the word is chosen."""
+    """Floats in the window next to the word; takes clicks only while the word is chosen."""
 
     def __init__(self, theme: Theme, parent: QWidget):
         super().__init__(parent)
@@ -54,30 +55,30 @@ class WordPopup(QFrame):
         is_chosen: bool = False,
         can_look: bool = False,
     ) -> None:
-        """Fill it; `place` puts it on the screen. Chosen, it offers what can be done."""
+        """Shows the evidence for `word`; `show_at` follows. For a chosen word it offers actions."""
         self.word = word
         self.word_label.setText(word.text)
         self.doubt_label.setText("struck out" if is_struck else _DOUBTS[word.doubt_step])
         self._show_candidates(word)
-        self.gain_label.setText(told_gain(word.gain))
+        self.gain_label.setText(gain_text(word.gain))
         self.presence_label.setVisible(word.presence is not None)
         if word.presence is not None:
-            self.presence_label.setText(told_presence(word.presence))
+            self.presence_label.setText(presence_text(word.presence))
         self.strike_button.setText("Put it back" if is_struck else "Strike it out")
         self.action_row.setVisible(is_chosen and word.is_content)
         self.look_button.setVisible(can_look and word.presence is None)
         self.look_button.setEnabled(True)
         self.look_button.setText("Look again")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not is_chosen)
-        self.setAccessibleName(f"{word.text}: {told_probability(word.probability)}")
+        self.setAccessibleName(f"{word.text}: {probability_text(word.probability)}")
 
     def show_looking(self) -> None:
-        """The model is asked whether the thing is there."""
+        """Says that the model is being asked whether the thing is there."""
         self.look_button.setEnabled(False)
         self.look_button.setText("Looking…")
 
-    def place(self, word_rect: QRect) -> None:
-        """Below the word, which is given on the screen, or above it where there is more room."""
+    def show_at(self, word_rect: QRect) -> None:
+        """Appears below the word, given in screen coordinates, or above it if that fits better."""
         parent, column = self._window, self._column
         inside = parent.rect().adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
         self.setFixedWidth(min(_WIDTH, inside.width()))
@@ -150,11 +151,11 @@ class WordPopup(QFrame):
                 (text, probability), (name, bar, share) = rows[number], widgets
                 name.setText(text)
                 bar.show_share(probability)
-                share.setText(told_probability(probability))
+                share.setText(probability_text(probability))
 
 
 class _Share(QWidget):
-    """A probability as a bar."""
+    """A bar as long as a probability."""
 
     def __init__(self, theme: Theme, is_said: bool):
         super().__init__()
@@ -163,6 +164,7 @@ class _Share(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def show_share(self, probability: float) -> None:
+        """Sets the probability."""
         self._probability = probability
         self.update()
 
@@ -179,7 +181,7 @@ class _Share(QWidget):
 
 
 def runners_up(word: Word) -> list[Candidate]:
-    """What else could well have been said: not the word itself, nor its own first token."""
+    """Returns the likely candidates, without the word itself and its own first token."""
     said = word.text.strip().casefold()
     others = [one for one in word.candidates if not _begins(said, one.text.strip().casefold())]
     return [one for one in others if one.probability >= _NEAR][:_RUNNERS_UP]
@@ -189,29 +191,32 @@ def _begins(said: str, part: str) -> bool:
     return bool(part) and said.startswith(part)
 
 
-def told_probability(probability: float) -> str:
+def probability_text(probability: float) -> str:
+    """Says a probability in percent."""
     if probability > 0.99:
         return "over 99 %"
     return "under 1 %" if probability < 0.01 else f"{probability:.0%}".replace("%", " %")
 
 
-def told_gain(gain: float) -> str:
-    """What the picture adds, in words; `gain` in nats."""
+def gain_text(gain: float) -> str:
+    """Says how much the picture adds to the word's likelihood; `gain` in nats."""
     if abs(gain) < _ADDS_LITTLE:
         return "The words before suggest it as much as the picture does."
     if gain < 0:
-        return f"The picture makes it {told_times(-gain)} less likely."
-    return f"The picture makes it {told_times(gain)} more likely."
+        return f"The picture makes it {_times_text(-gain)} less likely."
+    return f"The picture makes it {_times_text(gain)} more likely."
 
 
-def told_times(nats: float) -> str:
+def _times_text(nats: float) -> str:
+    """Says how many times as likely `nats` are."""
     if nats >= _MANY_TIMES:
         return "over 1,000 times"
     times = math.exp(nats)
     return f"{times:.0f} times" if times >= 9.5 else f"{times:.1f} times"
 
 
-def told_presence(presence: Presence) -> str:
+def presence_text(presence: Presence) -> str:
+    """Says what the model answers when asked whether the thing is there."""
     if presence.is_affirmed:
         said = "yes"
     elif presence.log_odds > 0:
@@ -222,12 +227,7 @@ def told_presence(presence: Presence) -> str:
 
 
 def _line() -> QLabel:
-    label = QLabel()
-    label.setProperty("class", "explanation")
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    label.setIndent(0)
-    return label
+    return paragraph(style="explanation", is_selectable=False)
 
 
 def _cell(is_said: bool) -> QLabel:

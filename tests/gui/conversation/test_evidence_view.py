@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QMenu
 from core.picture import Picture
 from core.transcript import Answer, Ending
 from core.words import Candidate, Evidence, Presence, Word, WordMap, split_words
-from gui.conversation.word_popup import told_gain, told_presence, told_probability
+from gui.conversation.word_popup import gain_text, presence_text, probability_text
 from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow
 
@@ -119,7 +119,7 @@ def test_words_behind_markdown_and_beyond_the_basic_plane_are_found(answered):
     source = "# 🎈🎈 Balloons\n\n- a **big** one\n- [small](http://x.y) ones\n\nThe end"
     text = answered(source)
     document = text.document()
-    for index, begin, end in text.words._places:
+    for index, begin, end in text.words._positions:
         cursor = text.textCursor()
         cursor.setPosition(begin)
         cursor.setPosition(end, cursor.MoveMode.KeepAnchor)
@@ -127,14 +127,14 @@ def test_words_behind_markdown_and_beyond_the_basic_plane_are_found(answered):
         middle = text.words.rect(index).center()
         assert text.words.at(middle) == index
     assert document.toPlainText().count("Balloons") == 1
-    found = {text.words.words[index].text for index, _, _ in text.words._places}
+    found = {text.words.words[index].text for index, _, _ in text.words._positions}
     assert found >= {"Balloons", "big", "small", "ones", "The", "end"}
 
 
 def places(text) -> list[str]:
     """What stands in the document where each word is said to be."""
     document = text.document().toPlainText()
-    return [document[begin:end] for _, begin, end in text.words._places]
+    return [document[begin:end] for _, begin, end in text.words._positions]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_each_character_of_a_script_without_blanks_is_struck_by_itself(window, a
     answered("一匹の猫と犬。")
     window.evidence_view.show_struck(0, ((3, 4),))
     words = window.transcript_view.exchange_views[0].answer_text.words
-    assert words._struck_places == [(3, 4)]
+    assert words._struck_positions == [(3, 4)]
 
 
 def test_evidence_of_another_text_is_not_taken(window, answered):
@@ -441,11 +441,11 @@ def test_the_popup_stays_inside_the_smallest_window(window, answered, qtbot):
     ],
 )
 def test_what_the_picture_adds_is_told_in_words(gain, said):
-    assert told_gain(gain) == said
+    assert gain_text(gain) == said
 
 
 def test_probabilities_are_never_certain():
-    assert [told_probability(p) for p in (0.9999, 0.62, 0.001)] == [
+    assert [probability_text(p) for p in (0.9999, 0.62, 0.001)] == [
         "over 99 %",
         "62 %",
         "under 1 %",
@@ -454,9 +454,9 @@ def test_probabilities_are_never_certain():
 
 def test_a_yes_that_absent_things_get_too_is_told_as_such():
     question = "Is there a cat in the image?"
-    assert told_presence(Presence(question, 3.0, -4.0)).endswith("it says yes.")
-    assert "no more than" in told_presence(Presence(question, 1.0, 2.0))
-    assert told_presence(Presence(question, -1.0, -4.0)).endswith("it says no.")
+    assert presence_text(Presence(question, 3.0, -4.0)).endswith("it says yes.")
+    assert "no more than" in presence_text(Presence(question, 1.0, 2.0))
+    assert presence_text(Presence(question, -1.0, -4.0)).endswith("it says no.")
 
 
 def test_pointing_far_from_any_word_points_at_none(answered):

@@ -504,20 +504,20 @@ def test_what_a_person_has_begun_outlives_a_look_elsewhere(view, qtbot, how):
             first.body.copy_button.setFocus()
     body = first.body
     view.scroll_area.go_to_end()
-    qtbot.waitUntil(lambda: not view.scroll_area._rest.isActive())
+    qtbot.waitUntil(lambda: not view.scroll_area._slice_timer.isActive())
     assert first.body is body
 
 
 def test_other_colours_leave_every_exchange_as_high_as_it_was(view, theme, qtbot):
     view.show_transcript(conversation(12))
     qtbot.waitUntil(lambda: len(view.exchange_views) == 12)
-    qtbot.waitUntil(lambda: not view.scroll_area._rest.isActive())
+    qtbot.waitUntil(lambda: not view.scroll_area._slice_timer.isActive())
     heights = [exchange.height() for exchange in view.exchange_views]
     with qtbot.waitSignal(theme.changed):
         theme.choose("dark")
         # Whoever resizes the window now, measures widgets that wear nothing.
         view.resize(400, 500)
     view.resize(420, 500)
-    qtbot.waitUntil(lambda: not view.scroll_area._rest.isActive())
+    qtbot.waitUntil(lambda: not view.scroll_area._slice_timer.isActive())
     assert [exchange.height() for exchange in view.exchange_views] == heights
     assert heights == [exchange.fit(exchange.width()) for exchange in view.exchange_views]

@@ -1,0 +1,147 @@
+"""The field where a prompt is written: it grows with its text and keeps earlier prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QMimeData, Qt, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
+from PySide6.QtWidgets import QFrame, QPlainTextEdit
+
+_MOST_LINES = 6
+
+
+class PromptEdit(QPlainTextEdit):
+    """Keeps earlier prompts, and what was written over each of them since the last one was sent.
+
+    `sent()`: Enter. `escaped()`: Esc. `picture_pasted()`: a picture, not text, was pasted.
+    `focus_changed(bool)`: whether it has the focus.
+    """
+
+    sent = Signal()
+    escaped = Signal()
+    picture_pasted = Signal()
+    focus_changed = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._history: list[str] = []
+        self._lines = [""]
+        self._line = 0
+        self.setTabChangesFocus(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.document().documentLayout().documentSizeChanged.connect(self._grow)
+        self._grow()
+
+    def set_history(self, prompts: Sequence[str]) -> None:
+        """Takes the earlier prompts, oldest first."""
+        self._history = list(prompts)
+        self._start_line(self.toPlainText())
+
+    def remember(self, prompt: str) -> None:
+        """Adds a prompt to the history, and empties the field."""
+        if self._history[-1:] != [prompt]:
+            self._history.append(prompt)
+        self.replace_text("")
+        self._start_line("")
+
+    def replace_text(self, text: str) -> None:
+        """Replaces the text; that can be undone."""
+        cursor = self.textCursor()
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+        self.moveCursor(QTextCursor.MoveOperation.End)
+
+    def insert_or_replace(self, text: str) -> None:
+        """Inserts a preset at the cursor; replaces the text only if that is blank."""
+        if self.toPlainText().strip():
+            self.insertPlainText(text)
+        else:
+            self.replace_text(text)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        plain = event.modifiers() in (
+            Qt.KeyboardModifier.NoModifier,
+            Qt.KeyboardModifier.KeypadModifier,
+        )
+        match event.key():
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter if not shift:
+                self.sent.emit()
+            case Qt.Key.Key_Escape:
+                self.escaped.emit()
+            case Qt.Key.Key_Up if plain and self._is_at_first_line():
+                self._go(-1)
+            case Qt.Key.Key_Down if plain and self._is_at_last_line():
+                self._go(1)
+            case Qt.Key.Key_PageUp | Qt.Key.Key_PageDown:
+                event.ignore()
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter:
+                # Qt's own Shift+Enter inserts a line separator, not a new paragraph.
+                self.insertPlainText("\n")
+                self.ensureCursorVisible()
+            case _:
+                super().keyPressEvent(event)
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Leaves pictures and files that are dragged over the prompt to the window."""
+        return source.hasText() and not _is_picture(source)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        if _is_picture(source):
+            self.picture_pasted.emit()
+        elif source.hasText():
+            self.insertPlainText(source.text())
+
+    def createMimeDataFromSelection(self) -> QMimeData:
+        mime = QMimeData()
+        mime.setText(self.textCursor().selection().toPlainText())
+        return mime
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.focus_changed.emit(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focus_changed.emit(False)
+
+    def _start_line(self, draft: str) -> None:
+        self._lines = [*self._history, draft]
+        self._line = len(self._history)
+
+    def _go(self, step: int) -> None:
+        """Goes to an earlier or later prompt; what was written here is there again on return."""
+        line = self._line + step
+        if 0 <= line < len(self._lines):
+            self._lines[self._line] = self.toPlainText()
+            self._line = line
+            self.replace_text(self._lines[line])
+
+    def _is_at_first_line(self) -> bool:
+        cursor = self.textCursor()
+        return not cursor.movePosition(QTextCursor.MoveOperation.Up)
+
+    def _is_at_last_line(self) -> bool:
+        cursor = self.textCursor()
+        return not cursor.movePosition(QTextCursor.MoveOperation.Down)
+
+    @Slot()
+    def _grow(self) -> None:
+        # A plain text document counts its height in lines.
+        lines = max(1, int(self.document().size().height()))
+        shown = min(lines, _MOST_LINES)
+        margins = 2 * int(self.document().documentMargin())
+        frame = self.contentsMargins().top() + self.contentsMargins().bottom()
+        self.setFixedHeight(shown * self.fontMetrics().lineSpacing() + margins + frame + 4)
+        always = Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        never = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        self.setVerticalScrollBarPolicy(always if lines > _MOST_LINES else never)
+
+
+def _is_picture(mime: QMimeData) -> bool:
+    """Whether it is files, or an image without text; a text editor may copy both."""
+    has_files = any(url.isLocalFile() for url in mime.urls())
+    return has_files or (mime.hasImage() and not mime.hasFormat("text/plain"))
