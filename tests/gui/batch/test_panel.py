@@ -24,7 +24,7 @@ from gui.batch.caption_list import BatchList
 from gui.batch.cells import CaptionEdit
 from gui.batch.row_filter import SortKey, StateFilter
 from gui.batch.rows import BatchModel, Column
-from gui.batch.run_controls import RunAction
+from gui.batch.run_controls import RunAction, offered_actions
 from gui.session.inbox import _SLICE_SECONDS, Inbox
 from gui.session.model_thread import ModelThread
 from gui.widgets.preview import PreviewMaker
@@ -829,7 +829,7 @@ def test_pictures_in_sight_get_their_thumbnails_before_those_scrolled_past(
     assert made.index("4.png") < made.index("3.png")
 
 
-def test_window_is_looked_after_while_very_many_rows_are_told_of(run, qapp):
+def test_window_stays_responsive_while_very_many_rows_change(run, qapp):
     taken, beats = [], []
     # Each takes as long as a row does.
     inbox = Inbox(lambda number, thing: taken.append(number + 0 * sum(range(200))))
@@ -838,7 +838,7 @@ def test_window_is_looked_after_while_very_many_rows_are_told_of(run, qapp):
 
     async def story():
         timer.start()
-        await asyncio.to_thread(lambda: [inbox.put(n, "told") for n in range(100_000)])
+        await asyncio.to_thread(lambda: [inbox.put(n, "changed") for n in range(100_000)])
         await inbox.emptied()
         timer.stop()
 
@@ -847,8 +847,8 @@ def test_window_is_looked_after_while_very_many_rows_are_told_of(run, qapp):
     assert len(set(beats)) > 5
 
 
-def test_window_is_looked_after_although_more_is_told_of_all_the_time(run, qapp, monkeypatch):
-    """A slice of ten rows each, by this clock; other threads tell of more in every slice."""
+def test_window_stays_responsive_although_rows_change_all_the_time(run, qapp, monkeypatch):
+    """A slice of ten rows each, by this clock; other threads add more in every slice."""
     taken, beats = [], []
     clock = count()
     monkeypatch.setattr(
@@ -858,11 +858,11 @@ def test_window_is_looked_after_although_more_is_told_of_all_the_time(run, qapp,
 
     def take(number, thing):
         taken.append(number)
-        with ThreadPoolExecutor(1) as teller:
-            teller.submit(inbox.put, number + 1, "told")
+        with ThreadPoolExecutor(1) as producer:
+            producer.submit(inbox.put, number + 1, "changed")
 
     async def story():
-        inbox.put(0, "told")
+        inbox.put(0, "changed")
         timer.start()
         await until(lambda: len(beats) > 20)
         timer.stop()
@@ -872,3 +872,15 @@ def test_window_is_looked_after_although_more_is_told_of_all_the_time(run, qapp,
     timer.timeout.connect(lambda: beats.append(len(taken)))
     run(story())
     assert max(after - before for before, after in pairwise(beats)) <= 20
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_run_that_is_under_way_can_be_ended_and_no_other_can(phase):
+    offered = offered_actions(phase, {ItemState.DONE: 3, ItemState.FAILED: 1})
+    assert (RunAction.STOP_NOW in offered) == (phase in (Phase.RUNNING, Phase.ENDING))
+    assert (RunAction.UNDO in offered) == (phase in (Phase.PAUSED, Phase.OVER))
+    assert not offered & {RunAction.UNDO, RunAction.RETRY_FAILED} or RunAction.NEW_RUN in offered
+
+
+def test_nothing_to_undo_or_retry_is_offered_where_there_is_nothing():
+    assert offered_actions(Phase.OVER, {ItemState.SKIPPED: 2}) == {RunAction.NEW_RUN}
