@@ -113,7 +113,8 @@ class Engine(Protocol):
     """A loaded model that answers requests."""
 
     @property
-    def facts(self) -> EngineFacts: ...
+    def facts(self) -> EngineFacts:
+        """What this engine is and can do."""
 
     def answer(
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event

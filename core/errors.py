@@ -22,6 +22,7 @@ class AppError(Exception):
 
     @property
     def message(self) -> str:
+        """The sentence for the user."""
         return str(self)
 
 

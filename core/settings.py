@@ -170,6 +170,7 @@ class Settings(BaseModel):
 
     @property
     def sampling(self) -> Sampling:
+        """The sampling settings as requests carry them."""
         return Sampling(
             temperature=self.temperature,
             top_p=self.top_p,
@@ -182,6 +183,7 @@ class Settings(BaseModel):
 
     @property
     def model_choice(self) -> ModelChoice:
+        """The model to start with."""
         return ModelChoice(self.model, self.device, self.dtype, self.may_spread)
 
     @model_choice.setter

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -348,7 +349,7 @@ def _row(exchange: Exchange) -> tuple:
     )
 
 
-def _exchange(prompt: str, model: str, text: str | None, ending: str, *rest) -> Exchange:
+def _exchange(prompt: str, model: str, text: str | None, ending: str, *rest: Any) -> Exchange:
     if text is None:
         return Exchange(prompt, None, model)
     tokens, seconds, seconds_to_first_token, input_tokens, left_out, seed, ids, struck = rest

@@ -136,6 +136,7 @@ class Transcript:
         return (*answered, Turn(prompt))
 
     def with_exchange(self, exchange: Exchange) -> Transcript:
+        """The conversation with one more exchange at its end."""
         return replace(self, exchanges=(*self.exchanges, exchange))
 
     def before(self, index: int) -> Transcript:

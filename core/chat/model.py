@@ -86,6 +86,7 @@ class ChatModel:
 
     @property
     def parameters(self) -> int:
+        """How many numbers the weights consist of."""
         return sum(tensor.count for tensor in self.stored.values())
 
 
@@ -374,9 +375,11 @@ class StoredTensor:
 
     @property
     def count(self) -> int:
+        """How many numbers the tensor has."""
         return torch.Size(self.shape).numel()
 
     def read(self) -> Tensor:
+        """Reads the tensor from its file. Raises CheckpointError if that is damaged."""
         with reading(self.path):
             return self.shard.tensor(self.name)
 

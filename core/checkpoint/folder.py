@@ -71,6 +71,7 @@ WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def has_weights(folder: Path) -> bool:
+    """Whether the folder has weights in any of the layouts that are read here."""
     return any(
         (folder / name).is_file() or (folder / f"{name}.index.json").is_file()
         for name in WEIGHT_FILES

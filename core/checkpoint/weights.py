@@ -139,12 +139,14 @@ class _PickledShard:
 
 
 def open_shard(path: Path) -> _Shard:
+    """Opens a file of weights, safetensors or pickled. Raises CheckpointError if it is damaged."""
     with reading(path):
         return _SafetensorsShard(path) if path.suffix == ".safetensors" else _PickledShard(path)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
+    """Turns what libraries raise for a damaged file into a CheckpointError that names it."""
     try:
         yield
     except (

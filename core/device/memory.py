@@ -40,6 +40,7 @@ class MemoryNeed:
 
     @property
     def total(self) -> int:
+        """All of it, in bytes."""
         return self.weights + self.cache + self.activations + self.overhead
 
 
@@ -273,7 +274,8 @@ def _vision(
 
 def _whole(name: str, value: Any, most: int | None) -> int:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or value != value or not 1 <= value <= (most or 10**12):
+    # NaN, which JSON may hold, is in no range.
+    if not is_number or not 1 <= value <= (most or 10**12):
         raise CheckpointError(
             f"config.json gives {name} as {value!r}, which cannot be. Download it again."
         )

@@ -35,4 +35,5 @@ def offers() -> tuple[Offer, ...]:
 
 
 def offer_of(hub_id: str) -> Offer | None:
+    """The entry with this name on the hub, or None."""
     return next((offer for offer in offers() if offer.hub_id == hub_id), None)

@@ -31,6 +31,8 @@ _MOST_FOLDERS = 5000
 
 
 class Where(StrEnum):
+    """Where a model on this computer is stored."""
+
     BUILT_IN = "built-in"
     CACHE = "cache"
     FOLDER = "folder"
@@ -63,10 +65,12 @@ class LocalModel:
 
     @property
     def is_complete(self) -> bool:
+        """Whether all of its bytes are here."""
         return self.size >= self.total
 
     @property
     def can_move(self) -> bool:
+        """Whether the program may move its files."""
         return self.where is Where.CACHE or self.is_ours
 
 

@@ -72,6 +72,10 @@ def sees_and_speaks(config: Mapping[str, Any]) -> bool:
 
 
 def record_of(hub_id: str, listing: dict[str, Any]) -> Record:
+    """What the hub's answer about a model says of its files, revision and licence.
+
+    Raises ValueError, KeyError or TypeError for an answer of another shape.
+    """
     files = []
     for entry in listing["siblings"]:
         large = entry.get("lfs") or {}
@@ -117,6 +121,7 @@ def _licence_of(listing: Mapping[str, Any]) -> str:
 
 
 def parameters_of(listing: Mapping[str, Any]) -> int | None:
+    """How many parameters the hub says that the model has; None if it does not say."""
     counted = listing.get("safetensors")
     total = counted.get("total") if isinstance(counted, Mapping) else None
     is_count = isinstance(total, int) and not isinstance(total, bool) and 0 < total < 10**13
@@ -124,10 +129,12 @@ def parameters_of(listing: Mapping[str, Any]) -> int | None:
 
 
 def is_revision(text: str) -> bool:
+    """Whether `text` is a commit as the hub names them: 40 hexadecimal digits."""
     return len(text) == 40 and all(character in "0123456789abcdef" for character in text)
 
 
 def is_settings(file: HubFile) -> bool:
+    """Whether the file holds settings rather than weights."""
     return file.name in _SETTINGS or file.name.endswith(".index.json")
 
 
@@ -146,6 +153,7 @@ def require_runnable(hub_id: str, folder: Path, is_part: bool) -> Mapping[str, A
 def require_loadable(
     hub_id: str, folder: Path, config: Mapping[str, Any], *, is_part: bool
 ) -> None:
+    """Raises HubError for settings that no loader here takes, or of a model without vision."""
     try:
         require_no_code(folder, config)
         require_possible(folder, config)

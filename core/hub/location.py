@@ -76,9 +76,11 @@ class Record:
 
     @property
     def size(self) -> int:
+        """Bytes of all files."""
         return sum(file.size for file in self.files)
 
     def write(self, folder: Path) -> None:
+        """Keeps the record in `folder`, replacing an older one in one step."""
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / RECORD, json.dumps(asdict(self), indent=1).encode())
 
@@ -105,7 +107,8 @@ class ModelLocation(ABC):
         self.hub_id = hub_id
 
     @abstractmethod
-    def folder(self, revision: str) -> Path: ...
+    def folder(self, revision: str) -> Path:
+        """The folder that the files of `revision` are read from."""
 
     @abstractmethod
     def path_of(self, record: Record, file: HubFile) -> Path:
@@ -132,12 +135,14 @@ class ModelLocation(ABC):
         """Nothing has come: leave no trace of the wish."""
 
     def is_complete(self, record: Record, file: HubFile) -> bool:
+        """Whether the file is here with all of its bytes."""
         try:
             return self.path_of(record, file).stat().st_size == file.size
         except OSError:
             return False
 
     def downloaded_bytes(self, record: Record) -> int:
+        """Bytes that are here, those of unfinished files included."""
         return sum(
             file.size
             if self.is_complete(record, file)
@@ -295,6 +300,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def are_on_one_disk(folder: Path, other: Path) -> bool:
+    """Whether files can be renamed from one to the other; either may not exist yet."""
     return _existing(folder).stat().st_dev == _existing(other).stat().st_dev
 
 

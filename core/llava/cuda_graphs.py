@@ -43,6 +43,10 @@ class Graph:
                 self._output = function(*self._inputs)
 
     def __call__(self, *inputs: Tensor) -> Tensor:
+        """Copies `inputs` to where the graph reads them, replays it, and returns its output.
+
+        The next call overwrites the output.
+        """
         with torch.cuda.device(self._device):
             for mine, given in zip(self._inputs, inputs, strict=True):
                 mine.copy_(given)
@@ -117,6 +121,7 @@ class HostCopy:
         self._buffers: list[Tensor] = []
 
     def of(self, ids: Tensor) -> Callable[[], list[int]]:
+        """Starts copying `ids`; the function returned waits for that and gives a list."""
         if not self._is_cuda:
             known = ids.tolist()
             return lambda: known

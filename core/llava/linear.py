@@ -63,14 +63,17 @@ class Matrix:
 
     @property
     def bits(self) -> int:
+        """Bits of each weight."""
         weight = self.weight
         return weight.bits if isinstance(weight, QuantizedMatrix) else 8 * weight.itemsize
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the weights and their scales."""
         return self.weight.nbytes
 
     def __call__(self, states: Tensor) -> Tensor:
+        """Returns `states` (…, columns) times the transposed matrix, plus the bias."""
         weight = self.weight
         if isinstance(weight, QuantizedMatrix):
             return self.dequantizer.multiply(states, weight, self.bias)
@@ -140,14 +143,17 @@ class DecoderLayer:
 
     @property
     def matrices(self) -> tuple[Matrix, ...]:
+        """The four joined matrices, in the order of the data."""
         return self.query_key_value, self.output, self.gate_up, self.down
 
     @property
     def nbytes(self) -> int:
+        """Bytes of all its matrices."""
         return sum(matrix.nbytes for matrix in self.matrices)
 
     @staticmethod
     def joined(layer: Any, dequantizer: Dequantizer) -> DecoderLayer:
+        """Joins the matrices of a layer of transformers, whose weights become views."""
         attention, mlp = layer.self_attn, layer.mlp
         return DecoderLayer(
             layer.input_layernorm.weight,

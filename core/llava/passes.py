@@ -22,10 +22,12 @@ class Prompt:
 
     @property
     def end(self) -> int:
+        """The position after its last id."""
         return self.begin + len(self.ids)
 
     @property
     def is_whole(self) -> bool:
+        """Whether it begins a conversation with an image."""
         return self.begin == 0 and self.features is not None
 
 

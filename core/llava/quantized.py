@@ -75,6 +75,7 @@ class QuantizedMatrix:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of values and scales."""
         return self.values.nbytes + self.scales.nbytes
 
     def rows(self, first: int, last: int) -> QuantizedMatrix:
@@ -321,10 +322,12 @@ class QuantizedLinear(nn.Module):
 
     @property
     def bits(self) -> int:
+        """Bits of each weight."""
         return self._quantized.bits
 
     @property
     def quantized(self) -> QuantizedMatrix:
+        """The matrix with the buffers that the module holds now."""
         values = self.get_buffer("values")
         if values is not self._quantized.values:  # Loaded, or moved to another device.
             scales = self.get_buffer("scales")
@@ -342,6 +345,7 @@ class QuantizedLinear(nn.Module):
         return multiply(states, self.quantized, self.bias)
 
     def extra_repr(self) -> str:
+        """What torch's `repr` of the module shows of it."""
         return f"in_features={self.in_features}, out_features={self.out_features}, bits={self.bits}"
 
 

@@ -33,6 +33,7 @@ class VisionTower:
         self._projector = model.model.multi_modal_projector
 
     def __call__(self, pixels: Tensor) -> Tensor:
+        """Returns the projected features (patches, hidden) of one image's `pixels` (1, 3, H, W)."""
         hidden = self._first_norm(self._embeddings(pixels))
         for layer, matrix in zip(self._layers, self._joined, strict=True):
             hidden += self._attention(layer, matrix, layer.layer_norm1(hidden))

@@ -26,6 +26,7 @@ class ImagePreprocessing:
 
     @property
     def patches_a_side(self) -> int:
+        """How many patches the vision tower sees along one side."""
         return self.image_size // self.patch_size
 
 

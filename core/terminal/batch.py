@@ -70,6 +70,7 @@ def add_arguments(caption: argparse.ArgumentParser) -> None:
 
 
 def is_wanted(options: argparse.Namespace) -> bool:
+    """Whether the options ask for a folder run rather than captions on standard output."""
     return bool(options.write or options.resume or options.retry_failed or options.undo)
 
 

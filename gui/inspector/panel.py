@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -300,7 +301,7 @@ class Inspector(QDialog):
     def _on_json_copied(self) -> None:
         self._copy(as_json)
 
-    def _copy(self, write) -> None:
+    def _copy(self, write: Callable[[Trace], str]) -> None:
         if self._trace is not None:
             QGuiApplication.clipboard().setText(write(self._trace))
             button = self.markdown_button if write is as_markdown else self.json_button

@@ -514,7 +514,7 @@ def _no_model(cause: Exception | None = None) -> EngineError:
     return error
 
 
-async def _settled(future: asyncio.Future, stop: threading.Event):
+async def _settled(future: asyncio.Future, stop: threading.Event) -> Any:
     try:
         return await future
     except asyncio.CancelledError:

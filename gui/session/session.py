@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -444,7 +444,7 @@ class Session(QObject):
                 if answer.left_out:
                     self.noticed.emit(_left_out(answer.left_out))
 
-    def _hear(self, conversation: _Conversation):
+    def _hear(self, conversation: _Conversation) -> Callable[[str], None]:
         def on_piece(piece: str) -> None:
             if not conversation.said:
                 # By the end of the answer the next model may be there already.

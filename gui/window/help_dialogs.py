@@ -118,6 +118,8 @@ def _native(keys: str) -> str:
 
 
 class AboutDialog(QDialog):
+    """The version, the licences, and that nothing leaves this computer."""
+
     def __init__(self, parent: QWidget):
         super().__init__(parent)
         self.setObjectName("about_dialog")

@@ -19,6 +19,7 @@ class Compiler(Protocol):
 
     @property
     def version(self) -> str:
+        """The version of NVRTC, major and minor."""
         """The compiler's version: another one may generate other code from the same source."""
         ...
 
@@ -43,6 +44,7 @@ class Nvrtc:
 
     @property
     def version(self) -> str:
+        """The version of NVRTC, major and minor."""
         return self._version
 
     def compile(
