@@ -15,16 +15,17 @@ from core.resources import SAMPLES
 from core.version import program_version
 
 STARTED = time.perf_counter()
-# By a name of ours: PyInstaller takes what it reads in a call along, and this is the system's.
+# A constant, since PyInstaller packages a library that a call names literally, and this one
+# belongs to the system.
 XCB = "libxcb.so.1"
 VERBS = ("caption", "bench", "models")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program and give its exit status. Qt is imported only for a window."""
-    # Before torch: its threads spin for milliseconds while they wait, and where other programs
-    # want the cores too each token then takes up to forty times as long. So short a spin costs
-    # nothing on idle cores.
+    """Run the program and return its exit status. Qt is imported only for a window."""
+    # Before torch is imported: by default its threads spin for milliseconds while they wait, and
+    # where other programs use the cores too, each token then takes up to forty times as long. So
+    # short a spin costs nothing on idle cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in VERBS:
@@ -74,8 +75,8 @@ def _test_itself() -> int:
 
 
 def _has_display() -> bool:
-    """Whether Qt will find a screen. Where it does not, it aborts the process with words of its
-    own: over ssh whose display has gone, say, or as another user than the screen's."""
+    """Return whether Qt will find a screen. If it finds none, it aborts the process with a message
+    of its own: over ssh without a display, say, or as a user to whom the screen does not belong."""
     if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM"):
         return True
     return _reaches_wayland() or _reaches_x()
@@ -101,7 +102,7 @@ def _reaches_x() -> bool:
     try:
         xcb = ctypes.CDLL(XCB)
     except OSError:
-        # Qt wants it too, and says what is missing.
+        # Qt needs it too, and says what is missing.
         return True
     xcb.xcb_connect.restype = ctypes.c_void_p
     screen = ctypes.c_void_p(xcb.xcb_connect(None, None))

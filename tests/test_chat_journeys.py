@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 
 from core.engine import Ready
 from core.terminal import main as terminal
+from gui.window.commands import Command
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
 from tests.support.tiny_chat import FAMILIES
 from tests.test_journeys import drop, home, live, pictures, press  # noqa: F401 (fixtures)
@@ -39,11 +40,11 @@ def test_person_asks_another_architecture_stops_it_and_sees_what_it_cannot(
         answer = program.session.transcript.exchanges[0].answer
         assert answer.tokens > 10
         window = program.window
-        assert not window.words_action.isEnabled()
-        assert "LLaVA-1.5 alone" in window.words_action.toolTip()
-        assert not window.inspect_action.isEnabled()
-        assert "that of LLaVA-1.5" in window.inspect_action.toolTip()
-        program._settings.max_new_tokens = 1500
+        assert not window.commands[Command.WORDS].isEnabled()
+        assert "LLaVA-1.5 alone" in window.commands[Command.WORDS].toolTip()
+        assert not window.commands[Command.INSPECT].isEnabled()
+        assert "that of LLaVA-1.5" in window.commands[Command.INSPECT].toolTip()
+        program.settings.max_new_tokens = 1500
         ask(program, "Tell me more.")
         await until(lambda: window.transcript_view.is_answering)
         press(program, Qt.Key.Key_Escape)
@@ -63,7 +64,7 @@ def test_question_is_about_all_images_at_hand_where_the_model_takes_several(
         window.paths_opened.emit([pictures[0].parent])
         await until(lambda: program.session.picture)
         assert window.drop_zone.picture_strip.count == 2
-        action = window.together_action
+        action = window.commands[Command.ASK_TOGETHER]
         ask(program, "What is this?")
         await until(lambda: program.session.transcript.exchanges)
         alone = program.session.transcript.exchanges[0].answer.input_tokens

@@ -21,6 +21,7 @@ from core.settings import Settings, locations, save
 from core.store import Store
 from core.transcript import BUILT_IN, Ending
 from gui.app.program import Program
+from gui.window.commands import Command
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).parents[1]
@@ -116,7 +117,7 @@ def test_picture_is_dropped_described_and_asked_about_further(live, pictures):
         second = await answered(program, 2)
         assert second.answer.input_tokens > first.answer.input_tokens
 
-        window.copy_all_action.trigger()
+        window.commands[Command.COPY_ALL].trigger()
         copied = QGuiApplication.clipboard().text()
         assert "What colour is it?" in copied
         assert first.answer.text.split()[0] in copied
@@ -151,7 +152,7 @@ def test_a_word_is_looked_into_on_the_picture_and_struck_out(live, pictures):
         QTest.keyClick(text, keys.Key_Escape)
         assert not window.evidence_view.popup.isVisible()
 
-        window.inspect_action.trigger()
+        window.commands[Command.INSPECT].trigger()
         await until(lambda: window.inspector.trace, seconds=30)
         assert window.inspector.trace["text"] == said
         window.inspector.close()

@@ -1,4 +1,4 @@
-"""Tells the user what nobody foresaw: one dialog with details to copy, and the log file.
+"""Reports unexpected errors: one dialog with details to copy, and the log file.
 
 Expected errors are shown by the widget where they belong. What reaches this module is a fault
 of the program, from whichever thread, loop or library it comes.
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 class FaultReporter(QObject):
-    """The one way by which an unforeseen error reaches the user and the log."""
+    """The one way by which an unexpected error reaches the user and the log."""
 
     _reported = Signal(str)
 
@@ -57,11 +57,12 @@ class FaultReporter(QObject):
         super().__init__(parent)
         self.window: QWidget | None = None
         self._dialog: FaultDialog | None = None
-        # Errors come from any thread; the dialog belongs to the window's.
+        # Errors come from any thread; the dialog belongs to the GUI thread.
         self._reported.connect(self._on_reported)
 
     @property
     def is_showing(self) -> bool:
+        """Whether the dialog is open."""
         return self._dialog is not None
 
     def report(self, error: BaseException) -> None:
@@ -70,13 +71,13 @@ class FaultReporter(QObject):
         self._reported.emit("".join(traceback.format_exception(error)))
 
     def report_crash(self, details: str) -> None:
-        """Say once that the program ended by a crash the last time, and keep it in the log."""
+        """Say once that the program crashed the last time, and write the details to the log."""
         log.error("Onlooker ended unexpectedly the last time:\n%s", details)
         self._show("Onlooker ended unexpectedly the last time.", details)
 
     @contextmanager
     def catching(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-        """Take what nobody caught: in this thread, in others, in the loop, in Qt's own log."""
+        """Report what is caught nowhere: in any thread or in the loop. Log Qt's messages."""
         hooks = sys.excepthook, threading.excepthook
         sys.excepthook = self._on_exception
         threading.excepthook = self._on_thread_exception
@@ -124,7 +125,7 @@ class FaultReporter(QObject):
 
 
 class FaultDialog(QDialog):
-    """What happened, in words, and the details for whoever can mend it. Not modal."""
+    """What happened, in words, and the details for whoever can fix it. Not modal."""
 
     def __init__(self, text: str, details: str, parent: QWidget | None = None):
         super().__init__(parent)
@@ -188,8 +189,8 @@ def open_log(folder: Path) -> None:
 def crash_file(folder: Path) -> Iterator[str]:
     """Let a crash of the process itself leave its stacks in `folder`.
 
-    Gives what the crash before left, or "". A clean end takes the file away: on Windows
-    faulthandler also writes of exceptions that Qt handles.
+    Yields what the crash before left, or "". A clean end removes the file: on Windows faulthandler
+    also reports exceptions that Qt handles.
     """
     path = folder / CRASH_FILE
     before = ""

@@ -11,16 +11,17 @@ import gc
 from PySide6.QtCore import QObject, QTimer, Slot
 
 EVERY_MS = 1000
-# To look through so many takes some 10 ms.
+# Traversing so many objects takes some 10 ms.
 _MANY = 50_000
 
 
 class GarbageCollector(QObject):
     """Takes the place of the automatic collection until `close`; same thresholds.
 
-    Where there is very much to look through, as when a folder of 100,000 pictures was opened,
-    nothing is collected, and what exists then is never looked at again: it would hold the window
-    for 50 ms and more, each time. Such rows are in no cycles and go when they are let go of.
+    Where there are very many objects, as when a folder of 100,000 pictures was opened, nothing is
+    collected, and the objects that exist then are never traversed again: that would block the
+    window for 50 ms and more, each time. Such rows are in no cycles, so that reference counting
+    frees them.
     """
 
     def __init__(self, parent: QObject | None = None):
@@ -35,15 +36,16 @@ class GarbageCollector(QObject):
         """Collect nothing while a library is imported: its objects are many, and all stay."""
         self._timer.stop()
 
-    def go_on(self) -> None:
-        """Collect again, but look at nothing that exists now.
+    def resume(self) -> None:
+        """Collect again, but never traverse the objects that exist now.
 
-        With torch and transformers imported one collection would hold the window for 0.3 s.
+        With torch and transformers imported one collection would block the window for 0.3 s.
         """
         gc.freeze()
         self._timer.start()
 
     def close(self) -> None:
+        """Give the collection back to Python."""
         self._timer.stop()
         gc.enable()
 
@@ -53,7 +55,7 @@ class GarbageCollector(QObject):
         due = [generation for generation, (count, most) in enumerate(counts) if count > most]
         if not due:
             return
-        # Counted, since `gc.get_count` takes off what was freed of older ones.
+        # Counted, since `gc.get_count` subtracts what was freed of older ones.
         if sum(len(gc.get_objects(generation)) for generation in range(max(due) + 1)) > _MANY:
             gc.freeze()
         else:

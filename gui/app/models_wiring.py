@@ -1,8 +1,7 @@
-"""Joins the model shelf with its dialog and the window: who hears whom, and who opens it."""
+"""Connects the model library with its dialog and the window, and opens the dialog."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,37 +11,41 @@ from PySide6.QtGui import QDesktopServices
 from core.engine import Failed, Loading, ModelState, Ready
 from core.errors import CheckpointError
 from core.hub import Hub, JobKind, JobState, ModelJob
-from core.transcript import ModelChoice, Precision
+from core.settings import Settings
+from core.transcript import Precision
+from gui.app.tasks import Begin
 from gui.models.dialog import ModelsDialog
+from gui.session.loaded_model import LoadedModel
 from gui.session.model_library import ModelLibrary
+from gui.session.model_thread import ModelThread
 from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow
 
 
 class ModelsWiring(QObject):
-    """`begin` starts a coroutine; `load` loads a choice; `choice` gives the one of the settings;
-    `loaded` the one that the model's thread has, or has on its way."""
+    """What is done in the dialog goes to the library, and what it reports is shown there."""
 
     def __init__(
         self,
         window: MainWindow,
-        shelf: ModelLibrary,
+        library: ModelLibrary,
+        model: ModelThread,
+        loaded: LoadedModel,
+        settings: Settings,
         theme: Theme,
-        begin: Callable[[Coroutine], None],
-        load: Callable[[ModelChoice], Coroutine],
-        choice: Callable[[], ModelChoice],
-        loaded: Callable[[], ModelChoice],
+        begin: Begin,
         parent: QObject | None = None,
     ):
         super().__init__(parent)
-        self._window, self._shelf, self._theme = window, shelf, theme
-        self._begin, self._load = begin, load
-        self._choice, self._loaded = choice, loaded
+        self._window, self._library, self._theme = window, library, theme
+        self._model, self._loaded = model, loaded
+        self._settings, self._begin = settings, begin
         self._state: ModelState | None = None
         self._dialog: ModelsDialog | None = None
-        shelf.job_changed.connect(self._on_job_changed)
-        shelf.moved.connect(self._on_moved)
-        shelf.noticed.connect(self._on_noticed)
+        library.jobs.changed.connect(self._on_job_changed)
+        library.moved.connect(self._on_moved)
+        library.noticed.connect(self._on_noticed)
+        model.state_changed.connect(self._on_state_changed)
         window.models_asked.connect(self.open)
 
     @Slot()
@@ -59,27 +62,27 @@ class ModelsWiring(QObject):
         dialog.activateWindow()
 
     @Slot(object)
-    def show_model_state(self, state: ModelState) -> None:
+    def _on_state_changed(self, state: ModelState) -> None:
         was_ready = isinstance(self._state, Ready)
         is_other = type(state) is not type(self._state)
         self._state = state
         if self._dialog is None:
             return
-        self._dialog.show_model_state(state, self._loaded().model)
+        self._dialog.show_model_state(state, self._model.choice.model)
         if is_other and (was_ready or isinstance(state, Ready)):
-            self._begin(self._shelf.refresh(_bytes_of(state)))
+            self._begin(self._library.refresh(_bytes_of(state)))
 
     def _make_dialog(self) -> ModelsDialog:
-        dialog, shelf = ModelsDialog(self._theme, self._window), self._shelf
+        dialog, library = ModelsDialog(self._theme, self._window), self._library
         if self._state is not None:
-            dialog.show_model_state(self._state, self._loaded().model)
-        dialog.show_jobs(shelf.jobs)
-        shelf.models_listed.connect(dialog.show_entries)
-        shelf.job_changed.connect(dialog.show_job)
-        shelf.options_changed.connect(dialog.show_options)
+            dialog.show_model_state(self._state, self._model.choice.model)
+        dialog.show_jobs(library.jobs.all)
+        library.models_listed.connect(dialog.show_entries)
+        library.jobs.changed.connect(dialog.show_job)
+        library.options_changed.connect(dialog.show_options)
         dialog.look_up_asked.connect(self._on_look_up_asked)
         dialog.get_asked.connect(self._on_get_asked)
-        dialog.paused.connect(shelf.pause)
+        dialog.paused.connect(library.jobs.stop)
         dialog.cancelled.connect(self._on_cancelled)
         dialog.load_asked.connect(self._on_load_asked)
         dialog.unload_asked.connect(self._on_unload_asked)
@@ -94,7 +97,7 @@ class ModelsWiring(QObject):
         dialog.folder_opened.connect(self._on_folder_opened)
         dialog.page_opened.connect(self._on_page_opened)
         dialog.destroyed.connect(self._on_dialog_destroyed)
-        self._begin(shelf.refresh(_bytes_of(self._state)))
+        self._begin(library.refresh(_bytes_of(self._state)))
         return dialog
 
     @Slot()
@@ -103,8 +106,8 @@ class ModelsWiring(QObject):
 
     @Slot(str, object)
     def _on_job_changed(self, key: str, job: ModelJob | None) -> None:
-        """The status line tells of a download, whether the dialog is open or not."""
-        jobs = self._shelf.jobs
+        """Show a download in the status line, whether the dialog is open or not."""
+        jobs = self._library.jobs.all
         for hub_id, under_way in jobs.items():
             if (under_way.kind, under_way.state) == (JobKind.DOWNLOAD, JobState.RUNNING):
                 progress = under_way.progress
@@ -120,15 +123,15 @@ class ModelsWiring(QObject):
     def _on_noticed(self, text: str) -> None:
         (self._dialog or self._window).show_notice(text)
 
-    @Slot(str, object)
-    def _on_load_asked(self, key: str, precision: Precision | None) -> None:
-        before = self._choice()
+    @Slot(str, str)
+    def _on_load_asked(self, key: str, precision: str) -> None:
+        before = self._settings.model_choice
         dtype = before.dtype
         if precision and precision.weight_bits:
             dtype = precision
         elif dtype.weight_bits:
             dtype = Precision.AUTO
-        self._begin(self._load(replace(before, model=key, dtype=dtype)))
+        self._begin(self._loaded.load(replace(before, model=key, dtype=dtype)))
 
     @Slot()
     def _on_unload_asked(self) -> None:
@@ -139,23 +142,23 @@ class ModelsWiring(QObject):
 
     @Slot(str)
     def _on_look_up_asked(self, hub_id: str) -> None:
-        self._begin(self._shelf.look_up(hub_id))
+        self._begin(self._library.look_up(hub_id))
 
     @Slot(str)
     def _on_get_asked(self, hub_id: str) -> None:
-        self._begin(self._shelf.get(hub_id))
+        self._begin(self._library.get(hub_id))
 
     @Slot(str)
     def _on_cancelled(self, hub_id: str) -> None:
-        self._begin(self._shelf.cancel(hub_id))
+        self._begin(self._library.cancel(hub_id))
 
     @Slot(str)
     def _on_check_asked(self, key: str) -> None:
-        self._begin(self._shelf.check(key))
+        self._begin(self._library.check(key))
 
     @Slot(str, Path)
     def _on_move_asked(self, key: str, parent: Path) -> None:
-        self._begin(self._shelf.move(key, parent))
+        self._begin(self._library.move(key, parent))
 
     @Slot(str, str)
     def _on_moved(self, before: str, folder: str) -> None:
@@ -164,27 +167,27 @@ class ModelsWiring(QObject):
 
     @Slot(str)
     def _on_remove_asked(self, key: str) -> None:
-        self._begin(self._shelf.remove(key))
+        self._begin(self._library.remove(key))
 
     @Slot(str)
     def _on_forget_asked(self, key: str) -> None:
-        self._begin(self._shelf.forget_folder(key))
+        self._begin(self._library.remove_folder(key))
 
     @Slot(Path)
     def _on_folder_added(self, folder: Path) -> None:
-        self._begin(self._shelf.add_folder(folder))
+        self._begin(self._library.add_folder(folder))
 
     @Slot(object)
     def _on_downloads_chosen(self, folder: Path | None) -> None:
-        self._begin(self._shelf.choose_downloads(folder))
+        self._begin(self._library.choose_downloads(folder))
 
     @Slot(bool)
     def _on_offline_chosen(self, is_offline: bool) -> None:
-        self._begin(self._shelf.work_offline(is_offline))
+        self._begin(self._library.work_offline(is_offline))
 
     @Slot(str)
     def _on_token_given(self, token: str) -> None:
-        self._begin(self._shelf.keep_token(token))
+        self._begin(self._library.keep_token(token))
 
     @Slot(Path)
     def _on_folder_opened(self, folder: Path) -> None:
@@ -196,5 +199,5 @@ class ModelsWiring(QObject):
 
 
 def _bytes_of(state: ModelState | None) -> int:
-    """What unloading would give back."""
+    """Return how much memory unloading would free."""
     return state.facts.memory_bytes if isinstance(state, Ready) else 0

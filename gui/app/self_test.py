@@ -1,9 +1,9 @@
 """`onlooker --self-test`: the program tries itself, from the window to the files it leaves.
 
-It opens its window, is shown a copy of a sample, asks the built-in model, writes the caption
-beside the picture and the transcript to a file, and ends, all in the way of a person. A program
-with CUDA then compiles its kernels, which wants no card. One line tells what came out and how long
-it took from the start of the process; the exit status is 0 when all was as it must be.
+It opens its window on a copy of a sample, asks the built-in model, writes the caption next to the
+picture and the transcript to a file, and ends, all as a person would. A program with CUDA then
+compiles its kernels, which needs no card. One line says what came out and how long it took from the
+start of the process; the exit status is 0 if everything is as it must be.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from gui.app.program import Program, run
 PATIENCE_SECONDS = 120
 PROMPT = "Please describe this image in detail."
 SAMPLE = SAMPLES / "shapes.png"
-# Of five shapes on a yellow ground; a part of them is enough to know that the model sees.
+# Some of the five shapes on a yellow ground: enough to know that the model sees.
 SEEN = ("red circle", "blue square", "yellow")
 
 
 @dataclass
 class _Findings:
-    """What the visit brings back; seconds are from the start of the process."""
+    """What the visit found out; seconds are from the start of the process."""
 
     window: float = 0.0
     ready: float = 0.0
@@ -52,7 +52,7 @@ class _Findings:
 
 
 def main(started: float) -> int:
-    """Run the test and give the exit status. `started` is as for `gui.app.program.run`."""
+    """Run the test and return the exit status. `started` is as for `gui.app.program.run`."""
     with _own_home() as folder:
         picture = _sample(folder)
         findings = _Findings()
@@ -70,7 +70,7 @@ def main(started: float) -> int:
 
 @contextmanager
 def _own_home() -> Iterator[Path]:
-    """A folder for the picture; and for our files too, unless this user's own place is empty."""
+    """A folder for the picture, and for our files too unless this user has none of ours yet."""
     with tempfile.TemporaryDirectory(prefix="onlooker-self-test-") as name:
         if not _is_home_empty():
             os.environ["ONLOOKER_HOME"] = str(Path(name) / "home")
@@ -86,7 +86,7 @@ def _is_home_empty() -> bool:
 
 
 def _sample(folder: Path) -> Path:
-    """A copy, as the original may lie where nothing can be written beside it."""
+    """Return a copy: nothing may be writable in the folder of the original."""
     target = folder / f"Prüfung {SAMPLE.name}"
     shutil.copyfile(SAMPLE, target)
     return target
@@ -125,7 +125,7 @@ async def _ask(program: Program, picture: Path, findings: _Findings) -> Answer:
         if not answered.done():
             answered.set_exception(error)
 
-    def on_model_changed(state: object) -> None:
+    def on_state_changed(state: object) -> None:
         findings.ready = _age()
         if isinstance(state, Failed):
             on_failed(state.error)
@@ -134,8 +134,8 @@ async def _ask(program: Program, picture: Path, findings: _Findings) -> Answer:
         findings.first_word = findings.first_word or _age()
 
     session = program.session
-    session.model_changed.connect(on_model_changed)
-    session.picture_failed.connect(on_failed)
+    program.model.state_changed.connect(on_state_changed)
+    program.pictures.failed.connect(on_failed)
     session.answer_failed.connect(on_failed)
     session.piece_received.connect(on_piece_received)
     session.answer_finished.connect(answered.set_result)
@@ -181,7 +181,7 @@ def _transcript_path(picture: Path) -> Path:
 def _age() -> float:
     """Seconds since the process began, which is before Python's first line."""
     if sys.platform == "linux":
-        # psutil adds the time of the computer's start, which Linux tells in whole seconds.
+        # psutil adds the time of the computer's start, which Linux reports in whole seconds.
         facts = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         began = int(facts[19]) / os.sysconf("SC_CLK_TCK")
         return time.clock_gettime(time.CLOCK_BOOTTIME) - began

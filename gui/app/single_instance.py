@@ -26,7 +26,10 @@ _LONGEST_SOCKET_PATH = 80
 
 
 class SingleInstance(QObject):
-    """`paths_received(list[Path])`: another copy was started on these; [] for none."""
+    """The lock and the socket of this copy.
+
+    `paths_received(list[Path])`: another copy was started on these; [] for none.
+    """
 
     paths_received = Signal(list)
 
@@ -35,7 +38,7 @@ class SingleInstance(QObject):
         super().__init__(parent)
         self._name = _socket_name(folder)
         self._lock = QLockFile(str(folder / "instance.lock"))
-        # Only the end of the process that holds it sets the lock free, not the passing of time.
+        # Only the end of the process that holds it frees the lock, not the passing of time.
         self._lock.setStaleLockTime(0)
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
@@ -57,7 +60,7 @@ class SingleInstance(QObject):
                 return True
             # The first copy has its lock: it will listen in a moment, or is about to leave.
             wait_ms = RETRY_MS
-        # What a crash left behind would be in the way.
+        # A socket that a crash left behind would prevent listening.
         QLocalServer.removeServer(self._name)
         self._server.listen(self._name)
         return True
@@ -101,7 +104,7 @@ class SingleInstance(QObject):
 
 
 def _socket_name(folder: Path) -> str:
-    """A path in our own folder where that can be, out of the reach of other users."""
+    """Return a path in our own folder, which other users cannot reach, where that is possible."""
     path = os.fsencode(folder / "instance.socket")
     if sys.platform != "win32" and len(path) <= _LONGEST_SOCKET_PATH:
         return os.fsdecode(path)

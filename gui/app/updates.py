@@ -1,6 +1,6 @@
-"""Asks, only when told to, whether there is a newer Onlooker; downloads nothing but the change log.
+"""Asks, only on request, whether there is a newer Onlooker; downloads nothing but the change log.
 
-What is asked for is the change log of the newest version, a text in the form of Keep a Changelog.
+That is the change log of the newest version, in the form of Keep a Changelog.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Updates(QObject):
     failed = Signal(str)
 
     def __init__(self, address: str = "", parent: QObject | None = None):
-        """`address` "" is the one that the package names, if it names one."""
+        """`address` "" means the one that the package names, if it names one."""
         super().__init__(parent)
         self._address = address or packaged_address()
         self._network = QNetworkAccessManager(self)
@@ -42,7 +42,7 @@ class Updates(QObject):
 
     @Slot()
     def check(self) -> None:
-        """Ask now. The only place of the program that talks to this address."""
+        """Ask now. Nothing else in the program connects to this address."""
         if self._reply:
             return
         url = QUrl(self._address)
@@ -121,8 +121,10 @@ def packaged_address() -> str:
 
 
 def newer_sections(changelog: str, than: str) -> str:
-    """The sections of the released versions after `than`, newest first as they stand, but for the
-    brackets around their numbers, which are a link's in the file."""
+    """Return the sections of the released versions after `than`, newest first as in the file.
+
+    The brackets around their numbers are left out: they belong to links of the file.
+    """
     headings = list(_HEADING.finditer(changelog))
     ends = [heading.start() for heading in headings[1:]] + [len(changelog)]
     return "\n".join(

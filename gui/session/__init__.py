@@ -1,6 +1,9 @@
 """What a person can do, without widgets; here intent, model, transcript and files meet.
 
-`session` is the conversation, `folder_run` a run over many images, `model_library` the models.
-`model_thread` is the QThread that owns the engine, `inbox` brings what other threads report
-into the GUI thread.
+`picture_list` opens pictures, `session` is the conversation about the one shown (`conversation` its
+data) and `answer_inspection` what its answers rest on. `folder_run` is a run over many images, with
+`run_items`, `caption_edits`, `folder_trial` and `doubt_search`. `loaded_model` loads a model and
+`model_library` manages all of them. `settings_file` writes the settings.
+`model_thread` is the QThread that owns the engine, `inbox` brings a run's events from other threads
+to the GUI thread.
 """

@@ -1,4 +1,4 @@
-"""What other threads tell, heard in the window's thread in slices of time."""
+"""Brings the events of a folder run from other threads to the GUI thread, in slices of time."""
 
 from __future__ import annotations
 
@@ -9,46 +9,54 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
+from core.batch import Item
+
 _SLICE_SECONDS = 0.012
+
+ItemEvent = Item | str
+"""The new state of an item, or a piece that was generated of its caption."""
 
 
 class Inbox(QObject):
-    """`put` may be called from any thread; `take` is called with the same in the thread that the
-    inbox lives in, in order. However much comes at once, the window is looked after in between:
-    a signal for each of 100,000 rows would hold it for seconds.
+    """A queue that any thread may write to and the thread it lives in empties.
+
+    `put` may be called from any thread. `handle` is called with the same arguments in the inbox's
+    own thread, in order, for at most 12 ms at a time, so that the window stays responsive however
+    many events arrive: a queued signal for each of 100,000 rows would block it for seconds.
     """
 
-    _woken = Signal()
+    _filled = Signal()
 
-    def __init__(self, take: Callable[[int, object], None], parent: QObject | None = None):
+    def __init__(self, handle: Callable[[int, ItemEvent], None], parent: QObject | None = None):
         super().__init__(parent)
-        self._take = take
-        self._things: deque[tuple[int, object]] = deque()
-        self._is_woken = False
-        self._rest = QTimer(self, interval=0, singleShot=True)
-        self._rest.timeout.connect(self._take_some)
-        self._woken.connect(self._take_some, Qt.ConnectionType.QueuedConnection)
+        self._handle = handle
+        self._events: deque[tuple[int, ItemEvent]] = deque()
+        self._is_scheduled = False
+        self._next_slice = QTimer(self, interval=0, singleShot=True)
+        self._next_slice.timeout.connect(self._handle_some)
+        self._filled.connect(self._handle_some, Qt.ConnectionType.QueuedConnection)
 
-    def put(self, number: int, thing: object) -> None:
-        self._things.append((number, thing))
-        if not self._is_woken:
-            self._is_woken = True
-            self._woken.emit()
+    def put(self, number: int, event: ItemEvent) -> None:
+        """Queue an event of the item at `number`. Thread-safe; does not wait."""
+        self._events.append((number, event))
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._filled.emit()
 
     async def emptied(self) -> None:
-        """Return once everything put so far is taken."""
-        while self._things:
-            self._take_some()
+        """Return once everything put so far is handled."""
+        while self._events:
+            self._handle_some()
             await asyncio.sleep(0)
 
     @Slot()
-    def _take_some(self) -> None:
+    def _handle_some(self) -> None:
         until = time.perf_counter() + _SLICE_SECONDS
-        while self._things and time.perf_counter() < until:
-            self._take(*self._things.popleft())
-        # Not sooner: Qt would deliver one wake after another and come to nothing else. What is put
-        # from now on wakes it again, and what was put until now is seen here.
-        self._is_woken = False
-        if self._things:
-            self._is_woken = True
-            self._rest.start()
+        while self._events and time.perf_counter() < until:
+            self._handle(*self._events.popleft())
+        # Only now: otherwise Qt would deliver one `_filled` after another and nothing else. A `put`
+        # from now on schedules the next slice; what was put before this line is seen below.
+        self._is_scheduled = False
+        if self._events:
+            self._is_scheduled = True
+            self._next_slice.start()

@@ -1,4 +1,4 @@
-"""Which keys there are, and what Onlooker is."""
+"""The dialogs of the Help menu: keyboard shortcuts, and what Onlooker is."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _ICON_SIDE = 64
 
 
 class KeysDialog(QDialog):
-    """The keys of `actions`, and those that no menu has."""
+    """Lists the keys of `actions` and those that no menu has. Open it with `open()`."""
 
     def __init__(self, actions: Iterable[QAction], parent: QWidget):
         super().__init__(parent)
@@ -94,31 +94,31 @@ class KeysDialog(QDialog):
 
 
 def _grid(rows: Sequence[tuple[str, str]], halves: int) -> QGridLayout:
-    """Keys and what they do, in so many columns of both."""
+    """Lays (keys, what they do) out in `halves` pairs of columns."""
     grid = QGridLayout()
     grid.setHorizontalSpacing(16)
     grid.setVerticalSpacing(6)
     grid.setColumnStretch(3 * halves, 1)
     half = (len(rows) + halves - 1) // halves
-    for place, (keys, words) in enumerate(rows):
+    for number, (keys, words) in enumerate(rows):
         key_label = QLabel(keys)
         key_label.setProperty("class", "key")
         key_label.setMinimumWidth(_KEY_WIDTH)
-        row, column = place % half, 3 * (place // half)
+        row, column = number % half, 3 * (number // half)
         grid.addWidget(key_label, row, column)
         grid.addWidget(QLabel(words), row, column + 1)
     return grid
 
 
 def _native(keys: str) -> str:
-    """As the system writes it; what is no key as it is."""
+    """Returns keys as the system writes them; anything else unchanged."""
     parts = [QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) or key
              for key in keys.split(", ")]  # fmt: skip
     return ", ".join(parts)
 
 
 class AboutDialog(QDialog):
-    """The version, the licences, and that nothing leaves this computer."""
+    """What Onlooker is, its version and its licences. Open it with `open()`."""
 
     def __init__(self, parent: QWidget):
         super().__init__(parent)
@@ -149,7 +149,7 @@ class AboutDialog(QDialog):
 
     @Slot()
     def _show_licences(self) -> None:
-        """The packaged program has those of everything inside, and a list of it."""
+        """In the packaged program the folder holds those of every library inside, and a list."""
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(RESOURCES / "licences")))
 
 

@@ -1,28 +1,21 @@
-"""Places the parts of the window, and gives every action a place in a menu and a key."""
+"""The main window: its parts, what they show, and what a person does with them, as signals."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import (
-    QAction,
     QActionGroup,
     QCloseEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDragMoveEvent,
     QDropEvent,
-    QKeySequence,
 )
 from PySide6.QtWidgets import (
-    QDialog,
-    QFileDialog,
     QMainWindow,
     QMenu,
     QMessageBox,
@@ -34,7 +27,7 @@ from PySide6.QtWidgets import (
 
 from core.engine import Capability, Failed, Loading, ModelState, Ready
 from core.llava.trace import Trace
-from core.picture import PICTURE_SUFFIXES, ImagePreprocessing, Picture
+from core.picture import ImagePreprocessing, Picture
 from core.transcript import Answer, Span, Transcript
 from gui.batch.panel import BatchPanel
 from gui.conversation.evidence_view import EvidenceView
@@ -44,9 +37,18 @@ from gui.inspector.panel import Inspector
 from gui.picture.drop_zone import DropZone
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind, NoticeBar
 from gui.widgets.theme import Theme
+from gui.window.commands import STEP, ZOOM, Command, Submenu, build_menus
+from gui.window.file_dialogs import (
+    folder_dialog,
+    open_without_waiting,
+    pictures_dialog,
+    transcript_dialog,
+)
 from gui.window.help_dialogs import AboutDialog, KeysDialog
+from gui.window.saved_geometry import restore_geometry, saved_geometry
 from gui.window.status_line import StatusLine
 from gui.window.task_bar import TaskBar
+from gui.window.title import window_title
 
 SMALLEST = (640, 480)
 _FIRST = (1180, 760)
@@ -55,16 +57,17 @@ _MODES = (("system", "Like the &system"), ("light", "&Light"), ("dark", "&Dark")
 
 
 class MainWindow(QMainWindow):
-    """The window. It knows core's data, shows what it is given and tells what was done to it.
+    """The window. It knows core's data, shows what it is given and emits what was done to it.
 
-    Its parts are `drop_zone`, `transcript_view`, `prompt_box`, `notice_bar` and `status_line`.
-    The methods that begin with `show_`, and `begin_answer`, `append`, `finish`, `fail`, keep the
-    parts in step; call them rather than the parts' own.
+    Its parts are `drop_zone`, `transcript_view`, `prompt_box`, `notice_bar`, `status_line` and
+    `batch_panel`; `commands` are the actions of its menus. The methods that begin with `show_`, and
+    `begin_answer`, `append`, `finish`, `fail`, keep the parts consistent; call them rather than the
+    parts' own.
 
     Pictures:
       `paths_opened(list[Path])`     files or folders, dropped, pasted, chosen or a sample
       `image_data_dropped(bytes, str)`  an encoded image without a file; a name or ""
-      `picture_chosen(int)`          another of the pictures at hand
+      `picture_chosen(int)`          another picture of the list, by its index
     Folder runs, in `batch_panel`:
       `folder_run_chosen(list[Path])`  folders or files to caption
       `last_run_asked()`             show the last one again
@@ -73,16 +76,16 @@ class MainWindow(QMainWindow):
       `new_conversation_asked()`
       `unstrike_asked()`             take back the last striking out
       `underlines_chosen(bool)`      applied already; to be remembered
-      `together_chosen(bool)`        questions are about all pictures at hand
-      what is wanted of an answer's words, `evidence_view` says
-      `inspect_asked(int)`           look into the answer at this index: `inspector` waits for it
+      `together_chosen(bool)`        questions are about all pictures of the list
+      what is asked about an answer's words is a signal of `evidence_view`
+      `inspect_asked(int)`           trace the answer at this index; `inspector` waits for it
       `transcript_path_chosen(Path)` where the transcript is to be saved as text
       `recent_opened()`              the submenu is about to show: answer with `show_recent`
       `recent_chosen(int)`           an earlier conversation, by its id
     Model:
       `built_in_model_chosen()`  `model_folder_chosen(Path)`  `model_unloaded()`
       `loading_cancelled()`
-      `models_asked()`               all models are to be shown, those to be had too
+      `models_asked()`               all models are to be shown, downloadable ones too
     Program:
       `theme_chosen(str)`            applied already; to be remembered
       `settings_asked()`  `log_folder_asked()`  `updates_asked()`
@@ -139,7 +142,6 @@ class MainWindow(QMainWindow):
         self._trace_obstacle = ""
         self._most_pictures = 1
         self._can_unstrike = False
-        self._trace_obstacle = ""
         self._may_leave_run = False
         self._picture_name = ""
         self._run_done: float | None = None
@@ -147,42 +149,46 @@ class MainWindow(QMainWindow):
         self._build()
         self.prompt_box.set_presets(presets)
         self.batch_panel.suggest(presets[1][1] if len(presets) > 1 else "")
-        self._build_file_menu()
-        self._build_conversation_menu()
-        self._build_view_menu()
-        self._build_model_menu()
-        self._build_help_menu()
+        self.commands, submenus = build_menus(self.menuBar(), self._runs())
+        self.recent_menu = submenus[Submenu.RECENT]
+        self.recent_menu.aboutToShow.connect(self.recent_opened)
+        self.show_recent([])
+        self._fill_colours(submenus[Submenu.COLOURS])
         self._connect()
         self._show_state()
         self.prompt_box.focus_prompt()
 
-    # What the window is told
+    # What the window shows
 
     def show_empty(self, samples: list[Path]) -> None:
         """The first thing seen: how to begin, with samples."""
         self.drop_zone.show_empty(samples)
 
     def show_picture(self, picture: Picture) -> None:
+        """Show a picture, name it in the title, and let the next key type a question."""
         self.drop_zone.show_picture(picture)
         self._picture_name = picture.name
         self._show_title()
         self.prompt_box.focus_prompt()
 
     def show_picture_error(self, text: str) -> None:
+        """Show, where the picture would be, why there is none."""
         self.drop_zone.show_error(text)
         self._picture_name = ""
         self._show_title()
 
-    def show_pictures_at_hand(self, paths: list[Path], current: int) -> None:
+    def show_picture_list(self, paths: list[Path], current: int) -> None:
+        """Show the pictures that were opened together in the strip; `current` is the one shown."""
         self.drop_zone.show_pictures_at_hand(paths, current)
         self._show_state()
 
     def show_model_state(self, state: ModelState) -> None:
+        """Show whether a model is there, loads or has failed, and what follows for questions."""
         self.status_line.show_model_state(state)
         loading = isinstance(state, Loading)
         self.prompt_box.set_loading(loading)
         self.transcript_view.set_loading(loading)
-        self.unload_action.setEnabled(isinstance(state, Ready))
+        self.commands[Command.UNLOAD].setEnabled(isinstance(state, Ready))
         match state:
             case Ready(facts):
                 self._trace_obstacle = facts.why_not(Capability.TRACE) or ""
@@ -198,52 +204,56 @@ class MainWindow(QMainWindow):
     def show_preprocessing(
         self, preprocessing: ImagePreprocessing | None, reason: str = ""
     ) -> None:
-        """Shows how the loaded model preprocesses pictures, or why that is unknown."""
+        """Offer the picture as the loaded model receives it; `reason` says why it is unknown."""
         self._preprocessing = preprocessing
         self.drop_zone.model_view_switch.set_preprocessing(preprocessing, reason)
         self._show_state()
 
     def show_evidence_obstacle(self, reason: str) -> None:
-        """Why the loaded model tells nothing of its words, "" when it does."""
+        """Why there is no evidence for the words of the loaded model, "" if there is."""
         self.evidence_view.set_obstacle(reason)
         self.batch_panel.set_doubt_obstacle(reason)
         self._show_state()
 
     def show_trace_obstacle(self, reason: str) -> None:
-        """Why the loaded model leaves no trace of its answers, "" when it does."""
+        """Why the answers of the loaded model cannot be traced, "" if they can."""
         self._trace_obstacle = reason
         self.transcript_view.set_trace_obstacle(reason)
         self._show_state()
 
     def show_underlines(self, is_shown: bool) -> None:
         """Whether doubtful words are underlined."""
-        self.doubt_action.setChecked(is_shown)
+        self.commands[Command.UNDERLINE_DOUBT].setChecked(is_shown)
         self.transcript_view.set_shows_doubt(is_shown)
 
     def show_struck(self, index: int, struck: tuple[Span, ...], can_undo: bool) -> None:
-        """What is struck out of the answer at this index."""
+        """Show what is struck out of the answer at this index, and offer to undo it."""
         self.evidence_view.show_struck(index, struck)
         self._can_unstrike = can_undo
         self._show_state()
 
     def show_trace(self, trace: Trace, picture: Picture) -> None:
-        """What was asked for by `inspect_asked`."""
+        """Show the trace that `inspect_asked` wanted."""
         self.inspector.show_trace(trace, picture, self._preprocessing)
 
     def begin_answer(self, prompt: str) -> None:
+        """Show a question whose answer is on its way."""
         self.transcript_view.begin_answer(prompt)
         self.prompt_box.set_answering(True)
         self.status_line.show_speed(0)
 
     def append(self, piece: str) -> None:
+        """Show the next piece of the answer."""
         self.transcript_view.append(piece)
 
     def finish(self, answer: Answer) -> None:
+        """Show the whole answer and its speed."""
         self.transcript_view.finish(answer)
         self.prompt_box.set_answering(False)
         self.status_line.show_speed(answer.tokens_per_second)
 
     def fail(self, text: str) -> None:
+        """Show, in the answer's place, why there is none."""
         self.transcript_view.fail(text)
         self.prompt_box.set_answering(False)
 
@@ -254,12 +264,12 @@ class MainWindow(QMainWindow):
         self.prompt_box.set_answering(False)
 
     def cut_conversation(self, count: int) -> None:
-        """Keep the first `count` exchanges."""
+        """Show only the first `count` exchanges."""
         self._can_unstrike = False
         self.transcript_view.cut(count)
 
     def show_transcript(self, transcript: Transcript) -> None:
-        """Go on with a conversation that was kept."""
+        """Show a kept conversation, to go on with."""
         self.show_conversation()
         self.transcript_view.show_transcript(transcript)
         self.prompt_box.suggest("")
@@ -307,79 +317,68 @@ class MainWindow(QMainWindow):
             self.recent_menu.addAction("None yet").setEnabled(False)
 
     def save_state(self) -> str:
-        """Size, place and division of the window, as an opaque text."""
-        parts = {"geometry": self.saveGeometry(), "splitter": self.splitter.saveState()}
-        return json.dumps({k: base64.b64encode(v.data()).decode() for k, v in parts.items()})
+        """Return size, position and division of the window as an opaque text."""
+        return saved_geometry(self, self.splitter)
 
     def restore_state(self, state: str) -> None:
-        """Undo `save_state`; what it cannot read it leaves as it is."""
-        try:
-            parts = {k: QByteArray(base64.b64decode(v)) for k, v in json.loads(state).items()}
-        except (ValueError, TypeError, AttributeError, binascii.Error):
-            return
-        self.restoreGeometry(parts.get("geometry", QByteArray()))
-        self.splitter.restoreState(parts.get("splitter", QByteArray()))
+        """Undo `save_state`; what cannot be read is left as it is."""
+        restore_geometry(self, self.splitter, state)
 
     # What the window does by itself
 
+    @Slot()
     def open_dialog(self) -> None:
         """Let the user choose picture files."""
-        # Some systems' dialogs tell capitals from small letters.
-        suffixes = (f"*{suffix} *{suffix.upper()}" for suffix in PICTURE_SUFFIXES)
-        filters = f"Pictures ({' '.join(suffixes)});;All files (*)"
-        dialog = QFileDialog(self, "Open pictures", self._folder, filters)
-        dialog.setOption(QFileDialog.Option.HideNameFilterDetails)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog = pictures_dialog(self, self._folder)
         dialog.filesSelected.connect(self._on_files_selected)
-        _open(dialog)
+        open_without_waiting(dialog)
 
     def open_folder_dialog(self) -> None:
         """Let the user choose a folder of pictures."""
-        dialog = QFileDialog(self, "Open a folder of pictures", self._folder)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog = folder_dialog(self, "Open a folder of pictures", self._folder)
         dialog.filesSelected.connect(self._on_files_selected)
-        _open(dialog)
+        open_without_waiting(dialog)
 
     def open_run_dialog(self) -> None:
         """Let the user choose a folder whose pictures are all captioned."""
-        dialog = QFileDialog(self, "Caption a folder of pictures", self._folder)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog = folder_dialog(self, "Caption a folder of pictures", self._folder)
         dialog.filesSelected.connect(self._on_run_selected)
-        _open(dialog)
+        open_without_waiting(dialog)
 
     def open_model_dialog(self) -> None:
         """Let the user choose the folder of a model."""
-        dialog = QFileDialog(self, "Open the folder of LLaVA-1.5")
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog = folder_dialog(self, "Open the folder of LLaVA-1.5")
         dialog.fileSelected.connect(self._on_model_folder_selected)
-        _open(dialog)
+        open_without_waiting(dialog)
 
     def save_dialog(self) -> None:
         """Let the user choose where the transcript is saved."""
-        dialog = QFileDialog(self, "Save the transcript", "", "Text (*.txt)")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("txt")
+        dialog = transcript_dialog(self)
         dialog.fileSelected.connect(self._on_transcript_path_selected)
-        _open(dialog)
+        open_without_waiting(dialog)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Pictures may be let go anywhere on the window."""
+        """Let pictures be dropped anywhere on the window."""
         self.drop_zone.dragEnterEvent(event)
         if event.isAccepted():
             self.batch_panel.drag_overlay.invite(self.drop_zone.drag_overlay.text, True)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        """Leave it to the drop zone."""
         self.drop_zone.dragMoveEvent(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Take the invitations away."""
         self.drop_zone.dragLeaveEvent(event)
         self.batch_panel.drag_overlay.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
+        """Leave it to the drop zone, whose signals say what was dropped."""
         self.batch_panel.drag_overlay.hide()
         self.drop_zone.dropEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        """Ask first while a folder run is under way; otherwise hide, and emit `closed`."""
         self.batch_panel.list.finish_editing()
         if self.batch_panel.is_running and not self._may_leave_run:
             event.ignore()
@@ -401,7 +400,7 @@ class MainWindow(QMainWindow):
         box.setDefaultButton(leave)
         box.addButton("Keep running", QMessageBox.ButtonRole.RejectRole)
         leave.clicked.connect(self.leave)
-        _open(box)
+        open_without_waiting(box)
 
     @Slot()
     def leave(self) -> None:
@@ -413,10 +412,41 @@ class MainWindow(QMainWindow):
 
     def _build(self) -> None:
         self.drop_zone = DropZone(self._theme)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setObjectName("splitter")
+        self.splitter.setHandleWidth(1)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self.drop_zone)
+        self.splitter.addWidget(self._build_conversation())
+        self.splitter.setStretchFactor(0, 3)
+        self.splitter.setStretchFactor(1, 2)
+        self.splitter.setSizes([700, 480])
+        self.batch_panel = BatchPanel(self._theme, self.drop_zone.previews)
+        self.pages = QStackedWidget()
+        self.pages.setObjectName("pages")
+        self.pages.addWidget(self.splitter)
+        self.pages.addWidget(self.batch_panel)
+        self.status_line = StatusLine()
+        centre = QWidget()
+        rows = QVBoxLayout(centre)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(self.pages, 1)
+        rows.addWidget(self.status_line)
+        self.setCentralWidget(centre)
+        self.evidence_view = EvidenceView(
+            self._theme,
+            self.transcript_view,
+            self.drop_zone.picture_view,
+            self.drop_zone.previews,
+            self,
+        )
+        self.inspector = Inspector(self._theme, self.drop_zone.previews, self)
+
+    def _build_conversation(self) -> QWidget:
         self.transcript_view = TranscriptView(self._theme)
         self.notice_bar = NoticeBar(self._theme)
         self.prompt_box = PromptBox(self._theme)
-        self.status_line = StatusLine()
         right = QWidget()
         right.setObjectName("conversation")
         right.setMinimumWidth(300)
@@ -430,140 +460,57 @@ class MainWindow(QMainWindow):
         below.addWidget(self.notice_bar)
         below.addWidget(self.prompt_box)
         column.addLayout(below)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.setObjectName("splitter")
-        self.splitter.setHandleWidth(1)
-        self.splitter.setChildrenCollapsible(False)
-        self.splitter.addWidget(self.drop_zone)
-        self.splitter.addWidget(right)
-        self.splitter.setStretchFactor(0, 3)
-        self.splitter.setStretchFactor(1, 2)
-        self.splitter.setSizes([700, 480])
-        centre = QWidget()
-        rows = QVBoxLayout(centre)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(0)
-        self.batch_panel = BatchPanel(self._theme, self.drop_zone.previews)
-        self.pages = QStackedWidget()
-        self.pages.setObjectName("pages")
-        self.pages.addWidget(self.splitter)
-        self.pages.addWidget(self.batch_panel)
-        rows.addWidget(self.pages, 1)
-        rows.addWidget(self.status_line)
-        self.setCentralWidget(centre)
-        self.evidence_view = EvidenceView(
-            self._theme,
-            self.transcript_view,
-            self.drop_zone.picture_view,
-            self.drop_zone.previews,
-            self,
-        )
-        self.inspector = Inspector(self._theme, self.drop_zone.previews, self)
+        return right
 
-    def _build_file_menu(self) -> None:
-        menu = self.menuBar().addMenu("&File")
-        self.open_action = _action(menu, "&Open pictures…", self.open_dialog, "Ctrl+O")
-        self.open_folder_action = _action(
-            menu, "Open &folder…", self.open_folder_dialog, "Ctrl+Shift+O"
-        )
-        self.run_action = _action(menu, "&Caption folder…", self.open_run_dialog, "Ctrl+B")
-        self.last_run_action = _action(
-            menu, "&Last folder run", self.last_run_asked.emit, "Ctrl+Shift+B"
-        )
-        menu.addSeparator()
-        self.paste_action = _action(menu, "&Paste picture", self.drop_zone.paste, "Ctrl+V")
-        menu.addSeparator()
-        self.save_action = _action(menu, "&Save transcript…", self.save_dialog, "Ctrl+S")
-        self.recent_menu = menu.addMenu("&Recent conversations")
-        self.recent_menu.aboutToShow.connect(self.recent_opened)
-        self.show_recent([])
-        menu.addSeparator()
-        self.settings_action = _action(menu, "S&ettings…", self.settings_asked.emit, "Ctrl+,")
-        self.settings_action.setMenuRole(QAction.MenuRole.PreferencesRole)
-        self.quit_action = _action(menu, "&Quit", self.close, "Ctrl+Q")
-        self.quit_action.setMenuRole(QAction.MenuRole.QuitRole)
+    def _runs(self) -> dict[Command, Callable[[], object]]:
+        """What each command of the menus does."""
+        zone, view = self.drop_zone, self.transcript_view
+        picture, strip, switch = zone.picture_view, zone.picture_strip, zone.model_view_switch
+        return {
+            Command.OPEN: self.open_dialog,
+            Command.OPEN_FOLDER: self.open_folder_dialog,
+            Command.CAPTION_FOLDER: self.open_run_dialog,
+            Command.LAST_RUN: self.last_run_asked.emit,
+            Command.PASTE: zone.paste,
+            Command.SAVE: self.save_dialog,
+            Command.SETTINGS: self.settings_asked.emit,
+            Command.QUIT: self.close,
+            Command.NEW: self.new_conversation_asked.emit,
+            Command.WRITE: self.prompt_box.focus_prompt,
+            Command.ASK_TOGETHER: self._on_together_toggled,
+            Command.REGENERATE: self.regenerate_asked.emit,
+            Command.STOP: self._on_escape,
+            Command.WORDS: self.evidence_view.enter_last,
+            Command.UNDO_STRIKE: self.unstrike_asked.emit,
+            Command.INSPECT: view.inspect_last,
+            Command.COPY: view.copy_last,
+            Command.COPY_ALL: view.copy_all,
+            Command.FIT: picture.fit,
+            Command.ACTUAL_SIZE: picture.show_actual_size,
+            Command.ZOOM_IN: picture.zoom_in,
+            Command.ZOOM_OUT: picture.zoom_out,
+            Command.MODEL_VIEW: switch.toggle,
+            Command.RESIZING_LOSS: switch.toggle_lost,
+            Command.PREVIOUS_PICTURE: strip.choose_previous,
+            Command.NEXT_PICTURE: strip.choose_next,
+            Command.UNDERLINE_DOUBT: self._on_underlines_toggled,
+            Command.MODELS: self.models_asked.emit,
+            Command.BUILT_IN_MODEL: self.built_in_model_chosen.emit,
+            Command.MODEL_FOLDER: self.open_model_dialog,
+            Command.UNLOAD: self.model_unloaded.emit,
+            Command.KEYS: self._show_keys,
+            Command.LOG_FOLDER: self.log_folder_asked.emit,
+            Command.UPDATES: self.updates_asked.emit,
+            Command.ABOUT: self._show_about,
+        }
 
-    def _build_conversation_menu(self) -> None:
-        menu = self.menuBar().addMenu("&Conversation")
-        menu.setToolTipsVisible(True)
-        view = self.transcript_view
-        self.new_action = _action(
-            menu, "&New conversation", self.new_conversation_asked.emit, "Ctrl+N"
-        )
-        self.write_action = _action(
-            menu, "&Write a question", self.prompt_box.focus_prompt, "Ctrl+L"
-        )
-        self.together_action = _action(menu, "Ask a&bout all images", self._on_together_toggled)
-        self.together_action.setCheckable(True)
-        self.again_action = _action(
-            menu, "Answer &once more, in other words", self.regenerate_asked.emit, "Ctrl+R"
-        )
-        self.stop_action = _action(menu, "&Stop answering", self._on_escape, "Esc")
-        menu.addSeparator()
-        evidence = self.evidence_view
-        self.words_action = _action(menu, "&Go through the words", evidence.enter_last, "F2")
-        self.unstrike_action = _action(
-            menu, "&Undo striking out", self.unstrike_asked.emit, "Ctrl+Z"
-        )
-        self.inspect_action = _action(menu, "&Inspect last answer", view.inspect_last, "Ctrl+I")
-        menu.addSeparator()
-        self.copy_action = _action(menu, "&Copy last answer", view.copy_last, "Ctrl+Shift+C")
-        self.copy_all_action = _action(menu, "Copy &all", view.copy_all, "Ctrl+Shift+A")
-
-    def _build_view_menu(self) -> None:
-        menu = self.menuBar().addMenu("&View")
-        picture, strip = self.drop_zone.picture_view, self.drop_zone.picture_strip
-        self.zoom_actions = [
-            _action(menu, "&Fit the picture", picture.fit, "Ctrl+0"),
-            _action(menu, "&Actual size", picture.show_actual_size, "Ctrl+1"),
-            _action(menu, "Zoom &in", picture.zoom_in, "Ctrl++", "Ctrl+="),
-            _action(menu, "Zoom &out", picture.zoom_out, "Ctrl+-"),
-        ]
-        menu.addSeparator()
-        switch = self.drop_zone.model_view_switch
-        self.model_view_action = _action(menu, "&Model's-eye view", switch.toggle, "Ctrl+E")
-        self.lost_action = _action(menu, "What &resizing lost", switch.toggle_lost, "Ctrl+Shift+E")
-        menu.addSeparator()
-        self.strip_actions = [
-            _action(menu, "&Previous picture", strip.choose_previous, "PgUp"),
-            _action(menu, "&Next picture", strip.choose_next, "PgDown"),
-        ]
-        menu.addSeparator()
-        self.doubt_action = _action(
-            menu, "Underline &doubtful words", self._on_underlines_toggled, "Ctrl+U"
-        )
-        self.doubt_action.setCheckable(True)
-        self.doubt_action.setChecked(True)
-        menu.setToolTipsVisible(True)
-        menu.addSeparator()
-        modes = menu.addMenu("&Colours")
+    def _fill_colours(self, menu: QMenu) -> None:
         group = QActionGroup(self)
-        self.theme_actions: dict[str, QAction] = {}
-        for mode, words in _MODES:
-            action = _action(modes, words, partial(self._on_mode_chosen, mode))
+        self.theme_actions = {mode: menu.addAction(text) for mode, text in _MODES}
+        for mode, action in self.theme_actions.items():
             action.setCheckable(True)
+            action.triggered.connect(partial(self._on_mode_chosen, mode))
             group.addAction(action)
-            self.theme_actions[mode] = action
-
-    def _build_model_menu(self) -> None:
-        menu = self.menuBar().addMenu("&Model")
-        self.models_action = _action(menu, "&Models…", self.models_asked.emit, "Ctrl+M")
-        menu.addSeparator()
-        self.built_in_action = _action(menu, "&Built-in model", self.built_in_model_chosen.emit)
-        self.model_folder_action = _action(
-            menu, "Open model &folder…", self.open_model_dialog, "Ctrl+Shift+M"
-        )
-        menu.addSeparator()
-        self.unload_action = _action(menu, "&Unload", self.model_unloaded.emit)
-
-    def _build_help_menu(self) -> None:
-        menu = self.menuBar().addMenu("&Help")
-        self.keys_action = _action(menu, "&Keyboard shortcuts", self._show_keys, "F1")
-        self.log_action = _action(menu, "Open &log folder", self.log_folder_asked.emit)
-        self.updates_action = _action(menu, "Check for &updates", self.updates_asked.emit)
-        menu.addSeparator()
-        self.about_action = _action(menu, "&About Onlooker", self._show_about)
-        self.about_action.setMenuRole(QAction.MenuRole.AboutRole)
 
     def _connect(self) -> None:
         self.drop_zone.paths_dropped.connect(self.paths_opened)
@@ -593,49 +540,57 @@ class MainWindow(QMainWindow):
         self._show_mode()
 
     def _show_title(self) -> None:
-        done = "" if self._run_done is None else f"{int(100 * self._run_done)} % — "
-        name = f"{self._picture_name} — " if self._picture_name else ""
-        self.setWindowTitle(f"{done}{name}Onlooker")
+        self.setWindowTitle(window_title(self._picture_name, self._run_done))
 
     @Slot()
     def _show_state(self) -> None:
-        """Offer what can be done now, where it can be seen."""
+        """Enable the commands that can be given now, and say why others cannot."""
         is_seen = self.pages.currentWidget() is self.splitter
-        answering = self.transcript_view.is_answering
-        said = self.transcript_view.has_exchanges
-        self.prompt_box.suggest("" if said else self._suggestion)
-        has_picture = is_seen and self.drop_zone.has_picture
-        self.write_action.setEnabled(is_seen)
-        self.stop_action.setEnabled(is_seen and (answering or self.evidence_view.has_chosen))
-        obstacle = self.evidence_view.obstacle
-        self.unstrike_action.setEnabled(is_seen and self._can_unstrike)
-        self.words_action.setEnabled(is_seen and said and not obstacle)
-        self.words_action.setToolTip(obstacle or "Show what each word rests on")
-        if self._trace_obstacle:
-            self.inspect_action.setEnabled(False)
-        self.inspect_action.setToolTip(self._trace_obstacle or "Show what went through the model")
-        self.doubt_action.setEnabled(not obstacle)
-        self.doubt_action.setToolTip(obstacle or "Underline words that may not be so")
-        self.again_action.setEnabled(is_seen and said and not answering)
-        self.new_action.setEnabled(is_seen and said)
-        for action in (self.copy_action, self.copy_all_action, self.save_action):
-            action.setEnabled(is_seen and said)
-        self.together_action.setEnabled(self._most_pictures > 1)
-        self.together_action.setToolTip(
+        has_exchanges = self.transcript_view.has_exchanges
+        self.prompt_box.suggest("" if has_exchanges else self._suggestion)
+        self._enable_for_conversation(is_seen, is_seen and has_exchanges)
+        self._enable_for_words(is_seen, is_seen and has_exchanges)
+        self._enable_for_picture(is_seen)
+
+    def _enable_for_conversation(self, is_seen: bool, has_answer: bool) -> None:
+        commands, is_answering = self.commands, self.transcript_view.is_answering
+        commands[Command.WRITE].setEnabled(is_seen)
+        can_stop = is_answering or self.evidence_view.has_chosen
+        commands[Command.STOP].setEnabled(is_seen and can_stop)
+        commands[Command.REGENERATE].setEnabled(has_answer and not is_answering)
+        for command in (Command.NEW, Command.COPY, Command.COPY_ALL, Command.SAVE):
+            commands[command].setEnabled(has_answer)
+        commands[Command.ASK_TOGETHER].setEnabled(self._most_pictures > 1)
+        commands[Command.ASK_TOGETHER].setToolTip(
             f"A question is about up to {self._most_pictures} of the images at hand"
             if self._most_pictures > 1
             else "This model looks at one image at a time"
         )
-        self.inspect_action.setEnabled(is_seen and said and not self._trace_obstacle)
-        self.inspect_action.setToolTip(self._trace_obstacle or "See what went through the model")
-        for action in self.zoom_actions:
-            action.setEnabled(has_picture)
-        show_button = self.drop_zone.model_view_switch.show_button
-        for action in (self.model_view_action, self.lost_action):
-            action.setEnabled(has_picture and show_button.isEnabled())
-            action.setToolTip("" if show_button.isEnabled() else show_button.toolTip())
-        for action in self.strip_actions:
-            action.setEnabled(is_seen and self.drop_zone.picture_strip.count > 1)
+
+    def _enable_for_words(self, is_seen: bool, has_answer: bool) -> None:
+        commands, obstacle = self.commands, self.evidence_view.obstacle
+        commands[Command.UNDO_STRIKE].setEnabled(is_seen and self._can_unstrike)
+        commands[Command.WORDS].setEnabled(has_answer and not obstacle)
+        commands[Command.WORDS].setToolTip(obstacle or "Show what each word rests on")
+        commands[Command.UNDERLINE_DOUBT].setEnabled(not obstacle)
+        commands[Command.UNDERLINE_DOUBT].setToolTip(
+            obstacle or "Underline words that may not be so"
+        )
+        commands[Command.INSPECT].setEnabled(has_answer and not self._trace_obstacle)
+        commands[Command.INSPECT].setToolTip(
+            self._trace_obstacle or "See what went through the model"
+        )
+
+    def _enable_for_picture(self, is_seen: bool) -> None:
+        commands, has_picture = self.commands, is_seen and self.drop_zone.has_picture
+        for command in ZOOM:
+            commands[command].setEnabled(has_picture)
+        button = self.drop_zone.model_view_switch.show_button
+        for command in (Command.MODEL_VIEW, Command.RESIZING_LOSS):
+            commands[command].setEnabled(has_picture and button.isEnabled())
+            commands[command].setToolTip("" if button.isEnabled() else button.toolTip())
+        for command in STEP:
+            commands[command].setEnabled(is_seen and self.drop_zone.picture_strip.count > 1)
 
     @Slot(bool)
     def _on_picture_shown(self, is_shown: bool) -> None:
@@ -693,16 +648,16 @@ class MainWindow(QMainWindow):
         self.recent_chosen.emit(id_)
 
     def _on_together_toggled(self) -> None:
-        is_chosen = self.together_action.isChecked()
+        is_chosen = self.commands[Command.ASK_TOGETHER].isChecked()
         about = f"up to {self._most_pictures} of the images at hand" if is_chosen else "one image"
         self.show_notice(f"Questions are now about {about}.")
         self.together_chosen.emit(is_chosen)
 
     def _on_underlines_toggled(self) -> None:
-        self.transcript_view.set_shows_doubt(self.doubt_action.isChecked())
-        self.underlines_chosen.emit(self.doubt_action.isChecked())
+        self.transcript_view.set_shows_doubt(self.commands[Command.UNDERLINE_DOUBT].isChecked())
+        self.underlines_chosen.emit(self.commands[Command.UNDERLINE_DOUBT].isChecked())
 
-    def _on_mode_chosen(self, mode: str) -> None:
+    def _on_mode_chosen(self, mode: str, checked: bool = False) -> None:
         self._theme.choose(mode)
         self.theme_chosen.emit(mode)
 
@@ -714,21 +669,7 @@ class MainWindow(QMainWindow):
         actions = [
             action for menu in self.menuBar().findChildren(QMenu) for action in menu.actions()
         ]
-        _open(KeysDialog(actions, self))
+        open_without_waiting(KeysDialog(actions, self))
 
     def _show_about(self) -> None:
-        _open(AboutDialog(self))
-
-
-def _action(menu: QMenu, text: str, act: Callable[[], object], *keys: str) -> QAction:
-    action = QAction(text, menu)
-    action.setShortcuts([QKeySequence(key) for key in keys])
-    action.triggered.connect(lambda checked=False: act())
-    menu.addAction(action)
-    return action
-
-
-def _open(dialog: QDialog) -> None:
-    """Without waiting for it: a nested loop would run beside the program's own."""
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.open()
+        open_without_waiting(AboutDialog(self))

@@ -1,5 +1,5 @@
-"""The window's last line: model, device, precision, memory, speed; how far loading is, and a
-download."""
+"""The status line: model, device, precision, memory, speed, and the progress of loading and
+downloading."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _STEPS = 1000
 
 
 class StatusLine(QFrame):
-    """`loading_cancelled()`: the user wants loading to end. `models_asked()`: to see all models."""
+    """The last line of the window.
+
+    `loading_cancelled()`: loading is to end. `models_asked()`: all models are to be shown.
+    """
 
     loading_cancelled = Signal()
     models_asked = Signal()
@@ -55,6 +58,7 @@ class StatusLine(QFrame):
         self.show_model_state(Absent())
 
     def show_model_state(self, state: ModelState) -> None:
+        """Show the loaded model, how far loading is, or that there is none."""
         loading = isinstance(state, Loading)
         self.progress_bar.setVisible(loading)
         self.cancel_button.setVisible(loading)
@@ -73,12 +77,12 @@ class StatusLine(QFrame):
             self.show_speed(0)
 
     def show_speed(self, tokens_per_second: float) -> None:
-        """Of the last answer, or of the one under way; 0 shows nothing."""
+        """Show the speed of the last answer or of the one under way; 0 shows nothing."""
         shown = f"{tokens_per_second:.0f} tokens/s" if tokens_per_second else ""
         self.speed_label.setText(shown)
 
     def show_download(self, name: str, share: float) -> None:
-        """How much of a model has come, of 1; "" when none is on its way."""
+        """Show how much of a model is downloaded, as a fraction; the name "" for no download."""
         self.download_button.setText(f"↓ {share:.0%}")
         self.download_button.setToolTip(f"Downloading {name}")
         self.download_button.setAccessibleName(f"Downloading {name}, {share:.0%}")
@@ -91,7 +95,7 @@ class StatusLine(QFrame):
 
 
 class _ModelLabel(ElidedLabel):
-    """A line that is a button too: `clicked()`, by mouse or key."""
+    """A label that is a button too: `clicked()`, by mouse or key."""
 
     clicked = Signal()
 
@@ -113,12 +117,12 @@ class _ModelLabel(ElidedLabel):
 
 
 def describe(facts: EngineFacts) -> str:
-    """Model, device, precision and memory in one line."""
+    """Return model, device, precision and memory in one line."""
     gib = facts.memory_bytes / 2**30
     memory = f"{gib:.1f} GiB" if gib >= 1 else f"{facts.memory_bytes / 2**20:.0f} MiB"
     return "  ·  ".join((model_name(facts.model), facts.device_name, facts.dtype, memory))
 
 
 def model_name(model: str) -> str:
-    """How a model is called on the screen: the last part of its folder or hub id."""
+    """Return what a model is called on screen: the last part of its folder or hub id."""
     return "Built-in model" if model == "built-in" else Path(model).name or model

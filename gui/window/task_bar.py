@@ -1,7 +1,7 @@
-"""How far a run is, on the program's entry in the task bar or dock, where the system has that.
+"""The progress of a run on the program's entry in the task bar or dock, where there is one.
 
-Linux: the signal of Unity's launcher, which GNOME's docks, KDE's task bar and others hear.
-Windows: ITaskbarList3. macOS has no bar on the dock's icon; there the badge tells the per cent.
+Linux: the signal of Unity's launcher, which GNOME's docks, KDE's task bar and others support.
+Windows: ITaskbarList3. macOS has no bar on the dock's icon; there the badge shows the per cent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class TaskBar:
-    """Shows a part of 1 beside the program's icon. What the system does not have is left out."""
+    """Shows a fraction next to the program's icon. Does nothing where the system cannot."""
 
     def __init__(self, window: QWidget):
         self._window = window
@@ -30,21 +30,21 @@ class TaskBar:
         self._list: Any = None
 
     def show_progress(self, fraction: float | None, *, is_paused: bool = False) -> None:
-        """`None` takes it away again."""
+        """Show a fraction; None takes it away again."""
         state = None if fraction is None else (round(fraction * _STEPS), is_paused)
         if state == self._shown:
             return
         self._shown = state
         match sys.platform:
             case "win32":
-                self._tell_windows(state)
+                self._show_on_windows(state)
             case "darwin":
                 percent = 0 if state is None else state[0] * 100 // _STEPS
                 QGuiApplication.setBadgeNumber(percent)  # type: ignore[call-arg]  # It is static.
             case _:
-                self._tell_launcher(state)
+                self._send_to_launcher(state)
 
-    def _tell_launcher(self, state: tuple[int, bool] | None) -> None:
+    def _send_to_launcher(self, state: tuple[int, bool] | None) -> None:
         # Only here: the frozen program for Windows needs no D-Bus.
         from PySide6.QtDBus import QDBusConnection, QDBusMessage
 
@@ -59,7 +59,7 @@ class TaskBar:
         message.setArguments([_ENTRY, properties])
         bus.send(message)
 
-    def _tell_windows(self, state: tuple[int, bool] | None) -> None:
+    def _show_on_windows(self, state: tuple[int, bool] | None) -> None:
         try:
             if self._list is None:
                 self._list = _WindowsList()
@@ -71,7 +71,7 @@ class TaskBar:
 class _WindowsList:
     """Windows' list of task bar buttons, reached without a library of its own.
 
-    The methods' places are those of the header `shobjidl_core.h`.
+    The methods' numbers are their indices in the vtable, from the header `shobjidl_core.h`.
     """
 
     _CLASS = uuid.UUID("56fdf344-fd6d-11d0-958a-006097c9a090")
@@ -100,10 +100,10 @@ class _WindowsList:
             done, whole = ctypes.c_ulonglong(state[0]), ctypes.c_ulonglong(_STEPS)
             self._call(self._SET_VALUE, handle, done, whole)
 
-    def _call(self, place: int, *arguments: Any) -> None:
+    def _call(self, method: int, *arguments: Any) -> None:
         table = ctypes.cast(self._pointer, ctypes.POINTER(ctypes.POINTER(ctypes.c_void_p)))
         kinds = [type(argument) for argument in arguments]
-        # Both are there on Windows alone. A result that tells of a failure raises OSError.
+        # Both exist on Windows only. A result that means failure raises OSError.
         result: Any = getattr(ctypes, "HRESULT")  # noqa: B009
         prototype: Any = getattr(ctypes, "WINFUNCTYPE")(result, ctypes.c_void_p, *kinds)  # noqa: B009
-        prototype(table.contents[place])(self._pointer, *arguments)
+        prototype(table.contents[method])(self._pointer, *arguments)

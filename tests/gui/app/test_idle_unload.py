@@ -5,6 +5,7 @@ from PySide6.QtTest import QTest
 
 from core.engine import Absent, Failed, Loading, Ready
 from core.transcript import ModelChoice, Precision
+from gui.window.commands import Command
 from tests.gui.app.test_program import (
     drop,
     home,
@@ -39,13 +40,13 @@ def test_idle_model_is_let_go_of_and_comes_back_with_the_next_question(
 ):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
-        program._settings.rest_minutes = 5
+        program.settings.rest_minutes = 5
         drop(program, picture_file)
         await until(lambda: program.window.drop_zone.has_picture)
         type_and_enter(program, "say 3 words")
         await until(lambda: "word2" in transcript_text(program))
         await until(lambda: not program.session.is_answering)
-        idle = program.idle_unload.idle
+        idle = program.idle_unload.timer
         assert 250_000 < idle.remainingTime() < 320_000  # Qt counts coarsely.
         idle.start(0)
         await until(lambda: isinstance(program.model.state, Absent))
@@ -61,12 +62,12 @@ def test_idle_model_is_let_go_of_and_comes_back_with_the_next_question(
 def test_model_at_work_does_not_count_as_idle(live, picture_file, checkpoint):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
-        program._settings.rest_minutes = 1
+        program.settings.rest_minutes = 1
         drop(program, picture_file)
         await until(lambda: program.window.drop_zone.has_picture)
         type_and_enter(program, "hold")
         await until(lambda: "Half an" in transcript_text(program))
-        idle = program.idle_unload.idle
+        idle = program.idle_unload.timer
         idle.start(0)
         await until(lambda: idle.remainingTime() > 50_000)
         assert isinstance(program.model.state, Ready)
@@ -78,7 +79,7 @@ def test_model_at_work_does_not_count_as_idle(live, picture_file, checkpoint):
 def test_model_that_was_unloaded_by_hand_stays_so(live, picture_file, checkpoint):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
-        program.window.unload_action.trigger()
+        program.window.commands[Command.UNLOAD].trigger()
         await until(lambda: isinstance(program.model.state, Absent))
         drop(program, picture_file)
         await until(lambda: program.window.drop_zone.has_picture)

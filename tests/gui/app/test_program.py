@@ -20,6 +20,7 @@ from core.settings import locations, writable_locations
 from core.store import Store
 from gui.app.program import Program
 from gui.session.model_thread import ModelThread
+from gui.window.commands import Command
 from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
 
@@ -214,7 +215,7 @@ def test_broken_model_is_told_and_the_built_in_one_is_a_click_away(live):
 def test_settings_that_are_saved_hold_for_the_next_answer(live, picture_file, checkpoint):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
-        program.window.settings_action.trigger()
+        program.window.commands[Command.SETTINGS].trigger()
         [dialog] = program.window.findChildren(SettingsDialog)
         dialog.control("max_new_tokens").setValue(7)
         dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
@@ -231,7 +232,7 @@ def test_settings_that_are_saved_hold_for_the_next_answer(live, picture_file, ch
 def test_other_precision_loads_the_model_anew(live, checkpoint):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
-        program.window.settings_action.trigger()
+        program.window.commands[Command.SETTINGS].trigger()
         [dialog] = program.window.findChildren(SettingsDialog)
         box = dialog.control("dtype")
         box.setCurrentIndex(box.findText("float32"))
@@ -283,7 +284,7 @@ def test_earlier_conversation_is_opened_from_the_menu(live, picture_file):
         action.trigger()
         await until(lambda: "word2" in transcript_text(program))
         assert program.window.drop_zone.has_picture
-        assert program.window.copy_all_action.isEnabled()
+        assert program.window.commands[Command.COPY_ALL].isEnabled()
 
     live(ask)
     live(look)
@@ -361,7 +362,7 @@ def test_pictures_of_a_second_copy_open_in_the_first(live, picture_file):
 
 def test_updates_that_cannot_be_asked_for_are_a_notice(live):
     async def story(program):
-        program.window.updates_action.trigger()
+        program.window.commands[Command.UPDATES].trigger()
         await until(lambda: "does not know where" in program.window.notice_bar.text_label.text())
 
     live(story)
@@ -381,8 +382,8 @@ def test_without_a_home_the_window_says_where_things_are_kept(live, tmp_path, mo
 def test_file_that_the_system_says_to_open_is_passed_on():
     code = (
         "from PySide6.QtGui import QFileOpenEvent\n"
-        "from gui.app.program import _Application\n"
-        "application = _Application(['onlooker'])\n"
+        "from gui.app.application import Application\n"
+        "application = Application(['onlooker'])\n"
         "application.paths_opened.connect(print)\n"
         "application.sendEvent(application, QFileOpenEvent('/Bilder/Größe.png'))\n"
     )

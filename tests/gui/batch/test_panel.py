@@ -29,6 +29,7 @@ from gui.session.inbox import _SLICE_SECONDS, Inbox
 from gui.session.model_thread import ModelThread
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
+from gui.window.commands import STEP, ZOOM, Command
 from tests.gui.conftest import until
 
 
@@ -286,7 +287,7 @@ def test_run_of_yesterday_is_summed_up_and_undone(live, folder):
         await over(program, panel, folder)
 
     async def today(program, panel):
-        program.window.last_run_action.trigger()
+        program.window.commands[Command.LAST_RUN].trigger()
         await until(lambda: panel.summary_box.isVisible())
         assert panel.summary_box.headline_label.text() == "Finished: 4 captioned"
         panel.undo_asked.emit(True)
@@ -323,7 +324,7 @@ def test_closing_asks_and_the_closed_run_is_offered_and_goes_on(live, folder):
 
 def test_question_during_a_run_is_refused_with_the_reason(live, folder):
     async def story(program, panel):
-        await program.session.open_paths([folder / "1.png"])
+        await program.pictures.open_paths([folder / "1.png"])
         await begun(program, panel, folder, "hold")
         await until(lambda: is_said(panel, "Half an"))
         await program.session.ask("What?")
@@ -338,7 +339,7 @@ def test_loading_another_model_ends_the_run_so_that_it_can_go_on(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder, "hold")
         await until(lambda: is_said(panel, "Half an"))
-        await program.session.load_model(ModelChoice("another"))
+        await program.loaded_model.load(ModelChoice("another"))
         await until(lambda: phase(program) is Phase.PAUSED)
         assert isinstance(program.model.state, Ready)
 
@@ -376,7 +377,7 @@ def test_row_is_opened_by_enter_and_the_panel_comes_back(live, folder):
         await until(lambda: program.session.picture is not None)
         assert program.session.picture.name == "3.png"
         assert not panel.isVisible()
-        program.window.last_run_action.trigger()
+        program.window.commands[Command.LAST_RUN].trigger()
         await until(panel.isVisible)
         assert len(shown(panel)) == 4
 
@@ -414,7 +415,7 @@ def test_two_ways_are_tried_side_by_side_and_one_is_taken_for_the_run(live, fold
         click(panel.controls.buttons[RunAction.START])
         await until(lambda: phase(program) is Phase.OVER)
         assert texts(folder)["1.txt"] == "word0 word1 word2\n"
-        assert program.folder_run._batch.options.sampling.temperature == 0.5
+        assert program.folder_run.options.sampling.temperature == 0.5
 
     live(story)
 
@@ -428,7 +429,7 @@ def test_trial_is_seen_as_it_comes_and_stopped_inside_a_caption(live, folder):
         QTest.keyClick(panel.trial_page, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
         await until(lambda: captions(panel) and captions(panel)[0] == ["Half an "])
         click(panel.trial_page.back_button)
-        await until(lambda: program.folder_run._trial is None)
+        await until(lambda: not program.folder_run.trial.is_running)
         assert panel.controls.buttons[RunAction.START].isVisible()
         click(panel.controls.buttons[RunAction.START])
         await until(lambda: is_said(panel, "Half an"))
@@ -600,7 +601,7 @@ def test_what_is_seldom_wanted_is_folded_away_and_does_what_it_says(live, folder
         click(panel.controls.buttons[RunAction.START])
         await until(lambda: phase(program) is Phase.OVER)
         assert (folder / "1.png.caption").read_text() == "Look: word0\nLook: word0 word1\n"
-        sampling = program.folder_run._batch.options.sampling
+        sampling = program.folder_run.options.sampling
         assert sampling.banned_words == ("stock photo", "watermark")
 
     live(story)
@@ -650,13 +651,13 @@ def test_tab_keeps_a_caption_and_goes_on_to_the_next(live, folder):
 
 def test_keys_of_the_conversation_do_nothing_behind_the_run(live, folder):
     async def story(program, panel):
-        await program.session.open_paths([folder])
-        assert program.window.strip_actions[1].isEnabled()
+        await program.pictures.open_paths([folder])
+        assert program.window.commands[Command.NEXT_PICTURE].isEnabled()
         await over(program, panel, folder)
-        for action in (*program.window.strip_actions, *program.window.zoom_actions):
-            assert not action.isEnabled()
+        for command in (*STEP, *ZOOM):
+            assert not program.window.commands[command].isEnabled()
         click(panel.close_button)
-        assert program.window.strip_actions[1].isEnabled()
+        assert program.window.commands[Command.NEXT_PICTURE].isEnabled()
 
     live(story)
 

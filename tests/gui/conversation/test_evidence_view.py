@@ -11,6 +11,7 @@ from core.transcript import Answer, Ending
 from core.words import Candidate, Evidence, Presence, Word, WordMap, split_words
 from gui.conversation.word_popup import gain_text, presence_text, probability_text
 from gui.widgets.theme import Theme
+from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 
 TEXT = "A red ball and a **blue cube** lie on the table."
@@ -241,10 +242,10 @@ def test_up_and_down_go_to_the_nearest_word_of_the_next_line(answered, window):
 
 def test_a_key_begins_at_the_first_doubtful_word(window, answered):
     text = answered()
-    window.words_action.trigger()
+    window.commands[Command.WORDS].trigger()
     assert text.words.words[text.words.chosen].text == "red"
-    assert window.stop_action.isEnabled()
-    window.stop_action.trigger()
+    assert window.commands[Command.STOP].isEnabled()
+    window.commands[Command.STOP].trigger()
     assert text.words.chosen == -1
 
 
@@ -252,7 +253,7 @@ def test_words_not_known_yet_are_asked_for_and_then_gone_through(window, qtbot):
     window.begin_answer("Describe it.")
     window.finish(Answer(TEXT, Ending.COMPLETE, 9, 1.0))
     with qtbot.waitSignal(window.evidence_view.evidence_wanted) as wanted:
-        window.words_action.trigger()
+        window.commands[Command.WORDS].trigger()
     assert wanted.args == [0, True]
     window.evidence_view.show_evidence(0, evidence_of(TEXT))
     assert window.evidence_view.has_chosen
@@ -328,7 +329,7 @@ def test_doubt_is_underlined_in_two_steps_and_can_be_switched_off(window, answer
     assert doubt not in under(text, "ball") | under(text, "the")
     chosen = []
     window.underlines_chosen.connect(chosen.append)
-    window.doubt_action.trigger()
+    window.commands[Command.UNDERLINE_DOUBT].trigger()
     assert doubt not in under(text, "cube")
     assert chosen == [False]
 
@@ -375,7 +376,7 @@ def test_striking_out_is_asked_for_shown_and_left_out_of_what_is_copied(window, 
     assert QGuiApplication.clipboard().text() == TEXT.replace("red ", "")
     assert window.transcript_view.exchange_views[0].answer == TEXT
     assert window.evidence_view.popup.strike_button.text() == "Put it back"
-    assert window.unstrike_action.isEnabled()
+    assert window.commands[Command.UNDO_STRIKE].isEnabled()
 
 
 def test_looking_again_is_asked_for_and_its_answer_shown(window, answered, qtbot):
@@ -399,22 +400,22 @@ def test_looking_again_is_asked_for_and_its_answer_shown(window, answered, qtbot
 def test_without_evidence_the_actions_are_grey_and_say_why(window, answered):
     answered()
     window.show_evidence_obstacle("This model tells nothing of its words.")
-    for action in (window.words_action, window.doubt_action):
+    for action in (window.commands[Command.WORDS], window.commands[Command.UNDERLINE_DOUBT]):
         assert not action.isEnabled()
         assert action.toolTip() == "This model tells nothing of its words."
     window.show_evidence_obstacle("")
-    assert window.words_action.isEnabled()
+    assert window.commands[Command.WORDS].isEnabled()
 
 
 def test_without_a_trace_there_is_nothing_to_inspect_and_it_says_why(window, answered):
     window.show_trace_obstacle("This model leaves no trace.")
     answered()
     button = window.transcript_view.exchange_views[0].body.inspect_button
-    for thing in (window.inspect_action, button):
+    for thing in (window.commands[Command.INSPECT], button):
         assert not thing.isEnabled()
         assert thing.toolTip() == "This model leaves no trace."
     window.show_trace_obstacle("")
-    assert window.inspect_action.isEnabled()
+    assert window.commands[Command.INSPECT].isEnabled()
     assert button.isEnabled()
 
 

@@ -26,6 +26,7 @@ from gui.models.token_dialog import TokenDialog
 from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import ModelThread
 from gui.widgets.theme import Theme
+from gui.window.commands import Command
 from tests.core.hub.test_library import Ring
 from tests.gui.conftest import until
 from tests.support.hub_server import HubServer
@@ -88,7 +89,7 @@ def live(run, loop, qapp, home, server, checkpoint):
 
 async def opened(program) -> ModelsDialog:
     """The dialog, once it knows what is here."""
-    program.window.models_action.trigger()
+    program.window.commands[Command.MODELS].trigger()
     await until(lambda: program.window.findChild(ModelsDialog) is not None)
     dialog = program.window.findChild(ModelsDialog)
     await until(lambda: dialog.chosen_key != "")
@@ -307,7 +308,7 @@ def test_look_up_that_fails_says_why(live, server):
         await until(dialog.details.error_frame.isVisible)
         assert "has no model “someone/nothing”" in dialog.details.error_label.text()
         press(dialog, "Look up")
-        await until(lambda: not program.model_library.jobs or not says(dialog, "Stop"))
+        await until(lambda: not program.model_library.jobs.all or not says(dialog, "Stop"))
 
     live(story)
 
@@ -322,7 +323,7 @@ def test_download_that_waits_for_a_locked_keyring_is_ended_at_once(live, server,
         press(dialog, "Get")
         await until(asked.is_set)
         press(dialog, "Pause")
-        await until(lambda: not program.model_library.jobs, seconds=2)
+        await until(lambda: not program.model_library.jobs.all, seconds=2)
 
     live(story)
     unlocked.set()
@@ -333,13 +334,13 @@ def test_program_does_not_wait_for_a_keyring_for_ever(run, loop, ring, home, mon
     monkeypatch.setattr(ring, "set_password", lambda *_: asked.set() or unlocked.wait(30))
 
     async def story() -> None:
-        shelf = ModelLibrary(Settings(), lambda: asyncio.sleep(0))
-        keeping = asyncio.create_task(shelf.keep_token("hf_mine"))
+        library = ModelLibrary(Settings(), lambda: asyncio.sleep(0))
+        keeping = asyncio.create_task(library.keep_token("hf_mine"))
         await until(asked.is_set)
-        assert not await shelf.close(0.05)
+        assert not await library.jobs.close(0.05)
         unlocked.set()
         await keeping
-        assert await shelf.close(10)
+        assert await library.jobs.close(10)
 
     run(story())
 
@@ -406,7 +407,7 @@ def test_offline_nobody_asks_for_a_newer_version_either(live, server, home):
     async def story(program, dialog):
         dialog.offline_action.trigger()
         await until(lambda: load(home).works_offline)
-        program.window.updates_action.trigger()
+        program.window.commands[Command.UPDATES].trigger()
         await until(program.window.notice_bar.isVisible)
         assert "work offline" in program.window.notice_bar.text_label.text()
 

@@ -6,20 +6,17 @@ from PIL import Image
 
 from core.engine import Failed, Ready
 from core.errors import AppError, EngineError, PictureError
-from core.settings import Settings, load
+from core.settings import load
 from core.store import Store
 from core.transcript import Ending, ModelChoice
 from gui.session.session import Session
 from tests.gui.conftest import until
 
 
-class Heard:
-    """What a session told its window, in order, as (signal, its arguments)."""
+class SignalLog:
+    """The signals of a session and its picture list, in order, as (name, its arguments)."""
 
     NAMES = (
-        "picture_opened",
-        "picture_failed",
-        "pictures_at_hand",
         "conversation_cleared",
         "conversation_cut",
         "conversation_reopened",
@@ -28,21 +25,24 @@ class Heard:
         "answer_finished",
         "answer_failed",
         "ask_refused",
-        "model_changed",
         "noticed",
     )
 
-    def __init__(self, session):
+    def __init__(self, session, pictures, model):
         self.events = []
         for name in self.NAMES:
             getattr(session, name).connect(self._listener(name))
+        pictures.opened.connect(self._listener("picture_opened"))
+        pictures.failed.connect(self._listener("picture_failed"))
+        pictures.list_changed.connect(self._listener("list_changed"))
+        model.state_changed.connect(self._listener("model_changed"))
 
     def _listener(self, name):
         return lambda *arguments: self.events.append((name, *arguments))
 
     def __call__(self, name):
         """The arguments of each `name` so far; the argument itself where there is one."""
-        found = [arguments for heard, *arguments in self.events if heard == name]
+        found = [arguments for emitted, *arguments in self.events if emitted == name]
         return [arguments[0] if len(arguments) == 1 else tuple(arguments) for arguments in found]
 
     @property
@@ -51,27 +51,8 @@ class Heard:
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "transcripts.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def settings(tmp_path):
-    return Settings()
-
-
-@pytest.fixture
-def session(run, ready, store, settings, tmp_path):
-    session = Session(ready, store, settings, tmp_path)
-    yield session
-    run(session.close())
-
-
-@pytest.fixture
-def heard(session):
-    return Heard(session)
+def emitted(session, pictures, ready):
+    return SignalLog(session, pictures, ready)
 
 
 @pytest.fixture
@@ -85,10 +66,10 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def opened(run, session, files, heard):
+def opened(run, session, files, emitted, pictures):
     """A session with a picture open."""
-    run(session.open_paths([files / "1.png"]))
-    heard.events.clear()
+    run(pictures.open_paths([files / "1.png"]))
+    emitted.events.clear()
     return session
 
 
@@ -96,67 +77,69 @@ def texts(transcript):
     return [(e.prompt, e.answer.text if e.answer else None) for e in transcript.exchanges]
 
 
-def test_picture_opens_and_begins_a_conversation(run, session, heard, files):
-    run(session.open_paths([files / "1.png"]))
-    assert heard("picture_opened")[0].pixels.size == (10, 10)
-    assert heard.order == ["pictures_at_hand", "conversation_cleared", "picture_opened"]
-    assert session.picture is heard("picture_opened")[0]
+def test_picture_opens_and_begins_a_conversation(run, session, emitted, files, pictures):
+    run(pictures.open_paths([files / "1.png"]))
+    assert emitted("picture_opened")[0].pixels.size == (10, 10)
+    assert emitted.order == ["list_changed", "conversation_cleared", "picture_opened"]
+    assert session.picture is emitted("picture_opened")[0]
 
 
-def test_folder_comes_to_hand_in_order_and_one_walks_through_it(run, session, heard, files):
-    run(session.open_paths([files]))
-    run(session.next_picture())
-    run(session.next_picture())
-    run(session.next_picture())
-    run(session.previous_picture())
+def test_folder_comes_to_hand_in_order_and_one_walks_through_it(
+    run, session, emitted, files, pictures
+):
+    run(pictures.open_paths([files]))
+    run(pictures.open_listed(1))
+    run(pictures.open_listed(2))
+    run(pictures.open_listed(3))
+    run(pictures.open_listed(1))
     paths = [files / "1.png", files / "2.png", files / "10.png"]
-    assert heard("pictures_at_hand") == [(paths, 0), (paths, 1), (paths, 2), (paths, 1)]
-    assert [picture.pixels.width for picture in heard("picture_opened")] == [10, 11, 12, 11]
+    assert emitted("list_changed") == [(paths, 0), (paths, 1), (paths, 2), (paths, 1)]
+    assert [picture.pixels.width for picture in emitted("picture_opened")] == [10, 11, 12, 11]
 
 
-def test_pasted_image_opens_and_is_alone(run, session, heard, files):
-    run(session.open_paths([files]))
+def test_pasted_image_opens_and_is_alone(run, session, emitted, files, pictures):
+    run(pictures.open_paths([files]))
     data = io.BytesIO()
     Image.new("RGB", (7, 5), "green").save(data, "PNG")
-    run(session.open_image_data(data.getvalue(), "from the browser"))
-    assert heard("picture_opened")[-1].name == "from the browser"
-    assert heard("pictures_at_hand")[-1] == ([], -1)
+    run(pictures.open_image_data(data.getvalue(), "from the browser"))
+    assert emitted("picture_opened")[-1].name == "from the browser"
+    assert emitted("list_changed")[-1] == ([], -1)
 
 
-def test_broken_file_says_so_and_the_picture_before_stays(run, opened, heard, tmp_path):
+def test_broken_file_says_so_and_the_picture_before_stays(run, opened, emitted, tmp_path, pictures):
     before = opened.picture
     broken = tmp_path / "broken.jpg"
     broken.write_text("not a picture")
-    run(opened.open_paths([broken]))
-    [(error, name)] = heard("picture_failed")
+    run(pictures.open_paths([broken]))
+    [(error, name)] = emitted("picture_failed")
     assert isinstance(error, PictureError)
     assert name == "broken.jpg"
     assert opened.picture is before
 
 
-def test_folder_without_pictures_says_so(run, session, heard, tmp_path):
+def test_folder_without_pictures_says_so(run, session, emitted, tmp_path, pictures):
     empty = tmp_path / "empty"
     empty.mkdir()
-    run(session.open_paths([empty]))
-    [(error, _name)] = heard("picture_failed")
+    run(pictures.open_paths([empty]))
+    [(error, _name)] = emitted("picture_failed")
     assert "no pictures in “empty”" in str(error)
 
 
-def test_newer_picture_supersedes_one_that_is_still_opening(run, session, heard, files):
+def test_newer_picture_supersedes_one_that_is_still_opening(run, session, emitted, files, pictures):
     async def story():
         await asyncio.gather(
-            session.open_paths([files / "1.png"]), session.open_paths([files / "2.png"])
+            pictures.open_paths([files / "1.png"]), pictures.open_paths([files / "2.png"])
         )
 
     run(story())
-    assert [picture.pixels.width for picture in heard("picture_opened")] == [11]
+    assert [picture.pixels.width for picture in emitted("picture_opened")] == [11]
 
 
-def test_answer_streams_and_joins_the_transcript(run, opened, heard, store):
+def test_answer_streams_and_joins_the_transcript(run, opened, emitted, store):
     run(opened.ask("say 3 words"))
-    assert heard("answer_begun") == ["say 3 words"]
-    assert "".join(heard("piece_received")).strip() == "word0 word1 word2"
-    assert heard("answer_finished")[0].ending is Ending.COMPLETE
+    assert emitted("answer_begun") == ["say 3 words"]
+    assert "".join(emitted("piece_received")).strip() == "word0 word1 word2"
+    assert emitted("answer_finished")[0].ending is Ending.COMPLETE
     assert texts(opened.transcript) == [("say 3 words", "word0 word1 word2")]
     assert opened.transcript.exchanges[0].model == "built-in"
 
@@ -171,40 +154,44 @@ def test_follow_up_is_asked_with_what_was_said_before(run, opened, checkpoint):
     ]
 
 
-def test_question_without_a_picture_says_what_to_do(run, session, heard):
+def test_question_without_a_picture_says_what_to_do(run, session, emitted):
     run(session.ask("What is it?"))
-    assert heard.order == ["ask_refused", "noticed"]
-    assert heard("ask_refused") == ["What is it?"]
-    assert "Open a picture" in heard("noticed")[0]
+    assert emitted.order == ["ask_refused", "noticed"]
+    assert emitted("ask_refused") == ["What is it?"]
+    assert "Open a picture" in emitted("noticed")[0]
 
 
-def test_question_asked_while_a_picture_opens_is_about_that_picture(run, opened, files, checkpoint):
+def test_question_asked_while_a_picture_opens_is_about_that_picture(
+    run, opened, files, checkpoint, pictures
+):
     async def story():
-        await asyncio.gather(opened.open_paths([files / "2.png"]), opened.ask("say 1 words"))
+        await asyncio.gather(pictures.open_paths([files / "2.png"]), opened.ask("say 1 words"))
 
     run(story())
     assert checkpoint.engines[0].requests[0].picture.pixels.width == 11
 
 
-def test_question_during_an_answer_is_refused_and_the_answer_goes_on(run, opened, heard):
+def test_question_during_an_answer_is_refused_and_the_answer_goes_on(run, opened, emitted):
     async def story():
         answering = asyncio.create_task(opened.ask("hold"))
-        await until(lambda: heard("piece_received"))
+        await until(lambda: emitted("piece_received"))
         await opened.ask("another")
         assert opened.is_answering
         opened.stop()
         await answering
 
     run(story())
-    assert heard("ask_refused") == ["another"]
+    assert emitted("ask_refused") == ["another"]
     assert texts(opened.transcript) == [("hold", "Half an")]
 
 
-def test_question_asked_while_the_model_loads_waits_for_it(run, opened, heard, checkpoint):
+def test_question_asked_while_the_model_loads_waits_for_it(
+    run, opened, emitted, checkpoint, loaded
+):
     async def story():
-        loading = asyncio.create_task(opened.load_model(ModelChoice("slow")))
+        loading = asyncio.create_task(loaded.load(ModelChoice("slow")))
         asking = asyncio.create_task(opened.ask("say 1 words"))
-        await until(lambda: heard("answer_begun"))
+        await until(lambda: emitted("answer_begun"))
         checkpoint.release.set()
         await asyncio.gather(loading, asking)
 
@@ -212,24 +199,24 @@ def test_question_asked_while_the_model_loads_waits_for_it(run, opened, heard, c
     assert texts(opened.transcript) == [("say 1 words", "word0")]
 
 
-def test_stopped_answer_is_kept(run, opened, heard, store):
+def test_stopped_answer_is_kept(run, opened, emitted, store):
     async def story():
         asking = asyncio.create_task(opened.ask("hold"))
-        await until(lambda: heard("piece_received"))
+        await until(lambda: emitted("piece_received"))
         opened.stop()
         await asking
 
     run(story())
-    assert heard("answer_finished")[0].ending is Ending.STOPPED
+    assert emitted("answer_finished")[0].ending is Ending.STOPPED
     assert kept(store) == [[("hold", "Half an")]]
 
 
-def test_answer_bears_the_name_of_the_model_that_gave_it(run, opened, heard):
+def test_answer_bears_the_name_of_the_model_that_gave_it(run, opened, emitted, loaded):
     async def story():
         asking = asyncio.create_task(opened.ask("hold"))
-        await until(lambda: heard("piece_received"))
-        loading = asyncio.create_task(opened.load_model(ModelChoice("other")))
-        await until(lambda: heard("model_changed"))
+        await until(lambda: emitted("piece_received"))
+        loading = asyncio.create_task(loaded.load(ModelChoice("other")))
+        await until(lambda: emitted("model_changed"))
         opened.stop()
         await asyncio.gather(asking, loading)
         await opened.ask("say 1 words")
@@ -239,10 +226,10 @@ def test_answer_bears_the_name_of_the_model_that_gave_it(run, opened, heard):
 
 
 def test_answer_stopped_before_its_first_word_is_not_part_of_the_next_question(
-    run, opened, checkpoint
+    run, opened, checkpoint, loaded
 ):
     async def story():
-        loading = asyncio.create_task(opened.load_model(ModelChoice("slow")))
+        loading = asyncio.create_task(loaded.load(ModelChoice("slow")))
         asking = asyncio.create_task(opened.ask("say 1 words"))
         await until(lambda: opened.is_answering)
         opened.stop()
@@ -257,51 +244,51 @@ def test_answer_stopped_before_its_first_word_is_not_part_of_the_next_question(
 
 
 def test_failed_answer_says_why_keeps_what_was_said_and_the_next_one_comes(
-    run, opened, heard, store
+    run, opened, emitted, store
 ):
     run(opened.ask("fail"))
     run(opened.ask("say 1 words"))
-    assert isinstance(heard("answer_failed")[0], EngineError)
+    assert isinstance(emitted("answer_failed")[0], EngineError)
     assert kept(store) == [[("fail", "Half an"), ("say 1 words", "word0")]]
 
 
-def test_unforeseen_failure_puts_the_window_right_and_reaches_the_last_hook(run, opened, heard):
+def test_unforeseen_failure_puts_the_window_right_and_reaches_the_last_hook(run, opened, emitted):
     with pytest.raises(ZeroDivisionError):
         run(opened.ask("crash"))
-    assert isinstance(heard("answer_failed")[0], AppError)
+    assert isinstance(emitted("answer_failed")[0], AppError)
     assert not opened.is_answering
 
 
 def test_new_picture_ends_the_answer_keeps_its_half_and_begins_anew(
-    run, opened, heard, files, store
+    run, opened, emitted, files, store, pictures
 ):
     async def story():
         asking = asyncio.create_task(opened.ask("hold"))
-        await until(lambda: heard("piece_received"))
-        heard.events.clear()
-        await opened.open_paths([files / "2.png"])
+        await until(lambda: emitted("piece_received"))
+        emitted.events.clear()
+        await pictures.open_paths([files / "2.png"])
         await opened.ask("say 1 words")
         await asking
 
     run(story())
-    assert heard.order[:4] == [
-        "pictures_at_hand",
+    assert emitted.order[:4] == [
+        "list_changed",
         "conversation_cleared",
         "picture_opened",
         "answer_begun",
     ]
-    assert len(heard("answer_finished")) == 1
+    assert len(emitted("answer_finished")) == 1
     assert texts(opened.transcript) == [("say 1 words", "word0")]
     assert [("hold", "Half an")] in kept(store)
 
 
 def test_regenerated_answer_replaces_the_last_one_which_stays_kept(
-    run, opened, heard, store, checkpoint
+    run, opened, emitted, store, checkpoint
 ):
     run(opened.ask("say 1 words"))
     run(opened.ask("say 2 words"))
     run(opened.regenerate())
-    assert heard("conversation_cut") == [1]
+    assert emitted("conversation_cut") == [1]
     assert [len(request.turns) for request in checkpoint.engines[0].requests] == [1, 2, 2]
     assert len(opened.transcript.exchanges) == 2
     assert len(kept(store)) == 2
@@ -328,21 +315,23 @@ def test_edited_question_is_asked_in_its_place(run, opened, store):
     assert max(map(len, kept(store))) == 3
 
 
-def test_new_conversation_keeps_the_picture(run, opened, heard):
+def test_new_conversation_keeps_the_picture(run, opened, emitted):
     picture = opened.picture
     run(opened.ask("say 1 words"))
     opened.new_conversation()
-    assert heard.order[-1] == "conversation_cleared"
+    assert emitted.order[-1] == "conversation_cleared"
     assert opened.transcript.exchanges == ()
     assert opened.picture is picture
 
 
-def test_earlier_conversation_goes_on_where_it_ended(run, opened, heard, files, store, checkpoint):
+def test_earlier_conversation_goes_on_where_it_ended(
+    run, opened, emitted, files, store, checkpoint, pictures
+):
     run(opened.ask("say 1 words"))
-    run(opened.open_paths([files / "2.png"]))
+    run(pictures.open_paths([files / "2.png"]))
     [earlier] = opened.recent_conversations()
     run(opened.reopen(earlier.id))
-    assert texts(heard("conversation_reopened")[0]) == [("say 1 words", "word0")]
+    assert texts(emitted("conversation_reopened")[0]) == [("say 1 words", "word0")]
     assert opened.picture.pixels.width == 10
     run(opened.ask("say 2 words"))
     assert [turn.prompt for turn in checkpoint.engines[0].requests[-1].turns] == [
@@ -361,13 +350,13 @@ def test_earlier_conversation_whose_picture_is_gone_shows_its_small_copy(run, op
     assert opened.picture.name == "1.png"
 
 
-def test_transcript_is_written_as_text(run, opened, heard, tmp_path):
+def test_transcript_is_written_as_text(run, opened, emitted, tmp_path):
     run(opened.ask("say 1 words"))
     run(opened.write_transcript(tmp_path / "said.txt"))
     text = (tmp_path / "said.txt").read_text(encoding="utf-8")
     assert text == "1.png\n\nsay 1 words\n\nword0\n"
     run(opened.write_transcript(tmp_path / "nowhere" / "said.txt"))
-    assert "cannot be written" in heard("noticed")[0]
+    assert "cannot be written" in emitted("noticed")[0]
 
 
 def test_prompts_are_remembered_and_survive_a_crash(run, opened, tmp_path):
@@ -377,23 +366,25 @@ def test_prompts_are_remembered_and_survive_a_crash(run, opened, tmp_path):
 
 
 def test_model_that_cannot_be_loaded_is_a_state_and_not_chosen_the_next_time(
-    run, session, heard, tmp_path
+    run, session, emitted, tmp_path, loaded
 ):
-    run(session.load_model(ModelChoice("other")))
-    assert isinstance(heard("model_changed")[-1], Ready)
-    run(session.load_model(ModelChoice("broken")))
-    assert isinstance(heard("model_changed")[-1], Failed)
+    run(loaded.load(ModelChoice("other")))
+    assert isinstance(emitted("model_changed")[-1], Ready)
+    run(loaded.load(ModelChoice("broken")))
+    assert isinstance(emitted("model_changed")[-1], Failed)
     assert load(tmp_path).model == "other"
 
 
-def test_closing_during_an_answer_keeps_its_half(run, ready, tmp_path, settings, files):
-    session = Session(ready, Store(tmp_path / "other.sqlite"), settings, tmp_path)
-    heard = Heard(session)
+def test_closing_during_an_answer_keeps_its_half(
+    run, ready, loaded, pictures, tmp_path, settings_file, files
+):
+    session = Session(ready, loaded, pictures, Store(tmp_path / "other.sqlite"), settings_file)
+    emitted = SignalLog(session, pictures, ready)
 
     async def story():
-        await session.open_paths([files / "1.png"])
+        await pictures.open_paths([files / "1.png"])
         asking = asyncio.create_task(session.ask("hold"))
-        await until(lambda: heard("piece_received"))
+        await until(lambda: emitted("piece_received"))
         await session.close()
         await asking
 

@@ -7,57 +7,47 @@ from PIL import Image
 
 from core.engine import Capability, Missing, Ready
 from core.errors import Cancelled, EngineError
-from core.settings import Settings
-from core.store import Store
 from core.transcript import ModelChoice
-from gui.session.session import Session
 from tests.gui.conftest import until
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "transcripts.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def session(run, ready, store, tmp_path):
+def session(run, session, pictures, tmp_path):
     """With a red square open."""
-    session = Session(ready, store, Settings(), tmp_path)
     path = tmp_path / "red.png"
     Image.new("RGB", (40, 30), "red").save(path)
-    run(session.open_paths([path]))
-    yield session
-    run(session.close())
+    run(pictures.open_paths([path]))
+    return session
 
 
-def test_evidence_is_found_once_and_kept(run, session, checkpoint):
+def test_evidence_is_found_once_and_kept(run, session, checkpoint, inspection):
     run(session.ask("What is it?"))
-    evidence = run(session.evidence(0))
+    evidence = run(inspection.evidence(0))
     assert [word.text for word in evidence.words] == ["A", "red", "square"]
-    assert run(session.evidence(0)) is evidence
+    assert run(inspection.evidence(0)) is evidence
     assert checkpoint.engines[-1].examined == ["A red square."]
 
 
-def test_the_next_question_ends_the_evidence_under_way(run, session, checkpoint):
+def test_the_next_question_ends_the_evidence_under_way(run, session, checkpoint, inspection):
     async def story():
         await session.ask("ponder")
-        finding = asyncio.ensure_future(session.evidence(0))
+        finding = asyncio.ensure_future(inspection.evidence(0))
         await until(lambda: checkpoint.engines[-1].examined)
         await session.ask("And now?")
         with pytest.raises(Cancelled):
             await finding
         assert session.transcript.exchanges[1].answer.text == "A red square."
-        assert (await session.evidence(1)).words
+        assert (await inspection.evidence(1)).words
 
     run(story())
 
 
-def test_evidence_for_a_conversation_that_was_left_goes_nowhere(run, session, checkpoint):
+def test_evidence_for_a_conversation_that_was_left_goes_nowhere(
+    run, session, checkpoint, inspection
+):
     async def story():
         await session.ask("What is it?")
-        finding = asyncio.ensure_future(session.evidence(0))
+        finding = asyncio.ensure_future(inspection.evidence(0))
         await asyncio.sleep(0)
         session.new_conversation()
         with pytest.raises(Cancelled):
@@ -66,16 +56,16 @@ def test_evidence_for_a_conversation_that_was_left_goes_nowhere(run, session, ch
     run(story())
 
 
-def test_evidence_is_that_of_the_model_that_spoke(run, session, ready):
+def test_evidence_is_that_of_the_model_that_spoke(run, session, ready, inspection):
     run(session.ask("What is it?"))
     run(ready.load(ModelChoice("another")))
     with pytest.raises(EngineError, match="Load the built-in model"):
-        run(session.evidence(0))
+        run(inspection.evidence(0))
     with pytest.raises(EngineError, match="Load the built-in model"):
-        run(session.trace(0))
+        run(inspection.trace(0))
 
 
-def test_model_without_evidence_says_why(run, session, ready, checkpoint):
+def test_model_without_evidence_says_why(run, session, ready, checkpoint, inspection):
     reason = "Its words cannot be looked into."
     checkpoint.missing = {name: Missing(reason) for name in (Capability.EVIDENCE, Capability.TRACE)}
 
@@ -83,58 +73,60 @@ def test_model_without_evidence_says_why(run, session, ready, checkpoint):
         await ready.load(ready.choice)
         await session.ask("What is it?")
         with pytest.raises(EngineError, match=reason):
-            await session.evidence(0)
+            await inspection.evidence(0)
         with pytest.raises(EngineError, match=reason):
-            await session.trace(0)
+            await inspection.trace(0)
 
     run(story())
 
 
-def test_a_model_that_rests_is_woken_for_its_own_answer(run, session, ready, checkpoint):
+def test_a_model_that_rests_is_woken_for_its_own_answer(
+    run, session, ready, checkpoint, inspection
+):
     async def story():
         await session.ask("What is it?")
         ready.rest()
         await until(lambda: not isinstance(ready.state, Ready))
-        assert (await session.evidence(0)).words
+        assert (await inspection.evidence(0)).words
         assert len(checkpoint.engines) == 2
 
     run(story())
 
 
-def test_without_a_model_there_is_no_evidence(run, session, ready):
+def test_without_a_model_there_is_no_evidence(run, session, ready, inspection):
     async def story():
         await session.ask("What is it?")
         ready.unload()
         await until(lambda: not isinstance(ready.state, Ready))
         with pytest.raises(EngineError, match="Load the one that said this"):
-            await session.evidence(0)
+            await inspection.evidence(0)
 
     run(story())
 
 
-def test_evidence_of_an_answer_that_is_not_there_says_what_to_do(run, session):
+def test_evidence_of_an_answer_that_is_not_there_says_what_to_do(run, session, inspection):
     with pytest.raises(EngineError, match="Ask a question first"):
-        run(session.evidence(0))
+        run(inspection.evidence(0))
 
 
-def test_a_map_covers_the_picture(run, session):
+def test_a_map_covers_the_picture(run, session, inspection):
     run(session.ask("What is it?"))
-    word = run(session.evidence(0)).words[1]
-    assert run(session.word_map(0, word)).square == (0, 0, 40, 30)
+    word = run(inspection.evidence(0)).words[1]
+    assert run(inspection.word_map(0, word)).square == (0, 0, 40, 30)
 
 
-def test_looking_again_is_kept_with_the_word(run, session):
+def test_looking_again_is_kept_with_the_word(run, session, inspection):
     run(session.ask("What is it?"))
-    word = run(session.evidence(0)).words[1]
-    evidence = run(session.look_again(0, word))
+    word = run(inspection.evidence(0)).words[1]
+    evidence = run(inspection.look_again(0, word))
     assert evidence.words[1].presence.question == "Is there a red in the image?"
     assert evidence.words[2].presence is None
-    assert run(session.evidence(0)) is evidence
+    assert run(inspection.evidence(0)) is evidence
 
 
 def test_striking_out_is_kept_told_to_the_model_and_undone(run, session, store, checkpoint):
-    told = []
-    session.answer_struck.connect(lambda *now: told.append(now))
+    struck = []
+    session.answer_struck.connect(lambda *now: struck.append(now))
     run(session.ask("What is it?"))
     session.strike(0, (2, 5), is_struck=True)
     assert session.transcript.exchanges[0].text == "A square."
@@ -147,7 +139,7 @@ def test_striking_out_is_kept_told_to_the_model_and_undone(run, session, store, 
     assert session.transcript.exchanges[0].text == "A red square."
     assert store.open(store.recent()[0].id).exchanges[0].struck == ()
     session.undo_strike()
-    assert told == [(0, ((2, 5),), True), (0, (), False)]
+    assert struck == [(0, ((2, 5),), True), (0, (), False)]
 
 
 def test_putting_back_can_be_undone_too(run, session):
@@ -159,8 +151,8 @@ def test_putting_back_can_be_undone_too(run, session):
     assert session.transcript.exchanges[0].struck == ((2, 5),)
 
 
-def test_an_answer_asked_again_forgets_the_evidence_of_the_old_one(run, session):
+def test_an_answer_asked_again_forgets_the_evidence_of_the_old_one(run, session, inspection):
     run(session.ask("What is it?"))
-    run(session.evidence(0))
+    run(inspection.evidence(0))
     run(session.ask_again(0, "say 2 words"))
-    assert [word.text for word in run(session.evidence(0)).words] == ["word0", "word1"]
+    assert [word.text for word in run(inspection.evidence(0)).words] == ["word0", "word1"]

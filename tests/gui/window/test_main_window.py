@@ -23,6 +23,7 @@ from core.picture import Picture
 from core.transcript import Answer, Ending, Precision
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.widgets.theme import Theme
+from gui.window.commands import Command
 from gui.window.main_window import SMALLEST, MainWindow
 
 PRESETS = (("Describe", "Please describe this image."), ("Tags", "List tags."))
@@ -305,7 +306,7 @@ def test_a_model_folder_is_asked_for_by_key(window, tmp_path):
 
 
 def test_the_strip_is_walked_with_page_up_and_page_down_while_writing(window, files):
-    window.show_pictures_at_hand(files, 1)
+    window.show_picture_list(files, 1)
     chosen = heard(window.picture_chosen)
     press(KEY.Key_PageDown)
     press(KEY.Key_PageUp)
@@ -349,15 +350,20 @@ def test_no_two_actions_share_a_key(window):
 
 
 def test_what_cannot_be_done_now_is_not_offered(window):
-    actions = (window.stop_action, window.again_action, window.copy_action, window.save_action)
+    actions = (
+        window.commands[Command.STOP],
+        window.commands[Command.REGENERATE],
+        window.commands[Command.COPY],
+        window.commands[Command.SAVE],
+    )
     assert not any(action.isEnabled() for action in actions)
     window.show_picture(picture())
     window.begin_answer("What?")
-    assert window.stop_action.isEnabled()
-    assert not window.again_action.isEnabled()
+    assert window.commands[Command.STOP].isEnabled()
+    assert not window.commands[Command.REGENERATE].isEnabled()
     window.finish(answer())
-    assert not window.stop_action.isEnabled()
-    assert window.again_action.isEnabled()
+    assert not window.commands[Command.STOP].isEnabled()
+    assert window.commands[Command.REGENERATE].isEnabled()
 
 
 def test_the_shortcuts_are_listed(window):
@@ -369,7 +375,7 @@ def test_the_shortcuts_are_listed(window):
 
 
 def test_about_says_that_nothing_leaves_this_computer(window):
-    window.about_action.trigger()
+    window.commands[Command.ABOUT].trigger()
     dialog = dialog_of(window)
     assert "this computer" in " ".join(label.text() for label in dialog.findChildren(QLabel))
     dialog.close()
@@ -378,7 +384,7 @@ def test_about_says_that_nothing_leaves_this_computer(window):
 def test_about_tells_the_version_and_opens_the_licences(window, monkeypatch):
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
-    window.about_action.trigger()
+    window.commands[Command.ABOUT].trigger()
     dialog = dialog_of(window)
     assert version("onlooker") in " ".join(label.text() for label in dialog.findChildren(QLabel))
     button = dialog.findChild(QPushButton, "licences_button")
@@ -460,7 +466,7 @@ def test_nothing_is_cut_off_at_the_smallest_size(window, files, qtbot):
     window.show_model_state(Ready(FACTS))
     qtbot.wait(1)
     assert cut_off(window) == []
-    window.show_pictures_at_hand(files, 0)
+    window.show_picture_list(files, 0)
     window.show_picture(picture("a very long name indeed, longer than there is room.png"))
     window.begin_answer("What?")
     window.finish(answer())

@@ -1,0 +1,91 @@
+"""Connects the loaded model with the window: what is loaded, and what helps where that fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Slot
+
+from core.engine import Capability, Failed, Loading, ModelState, Ready
+from core.errors import CheckpointError, OutOfMemory
+from core.settings import Settings
+from core.transcript import ModelChoice
+from gui.app.garbage import GarbageCollector
+from gui.app.tasks import Begin
+from gui.picture.model_view_switch import NO_MODEL, OTHER_WAY
+from gui.session.loaded_model import LoadedModel
+from gui.session.model_thread import ModelThread
+from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
+from gui.window.main_window import MainWindow
+
+_SHOW_MODELS = NoticeAction(NoticeActionKind.SHOW_MODELS, "Show models to get")
+
+
+class LoadingWiring(QObject):
+    """Loads what is chosen in the window, and shows there what became of it."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        model: ModelThread,
+        loaded: LoadedModel,
+        settings: Settings,
+        garbage: GarbageCollector,
+        begin: Begin,
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self._window, self._model, self._loaded = window, model, loaded
+        self._settings, self._garbage, self._begin = settings, garbage, begin
+        self._smaller: ModelChoice | None = None
+        window.built_in_model_chosen.connect(self._on_built_in_model_chosen)
+        window.model_folder_chosen.connect(self._on_model_folder_chosen)
+        window.model_unloaded.connect(model.unload)
+        window.loading_cancelled.connect(model.cancel_load)
+        window.notice_action_chosen.connect(self._on_notice_action_chosen)
+        model.state_changed.connect(window.show_model_state)
+        model.state_changed.connect(self._on_state_changed)
+
+    @Slot()
+    def _on_built_in_model_chosen(self) -> None:
+        self._begin(self._loaded.load(ModelChoice()))
+
+    @Slot(Path)
+    def _on_model_folder_chosen(self, folder: Path) -> None:
+        choice = replace(self._settings.model_choice, model=str(folder))
+        self._begin(self._loaded.load(choice))
+
+    @Slot(object)
+    def _on_state_changed(self, state: ModelState) -> None:
+        if isinstance(state, Loading):
+            self._garbage.pause()
+        else:
+            self._garbage.resume()
+        if isinstance(state, Ready):
+            facts = state.facts
+            self._window.show_preprocessing(facts.preprocessing, OTHER_WAY)
+            self._window.show_evidence_obstacle(facts.why_not(Capability.EVIDENCE) or "")
+            self._window.show_trace_obstacle(facts.why_not(Capability.TRACE) or "")
+        elif not self._model.is_resting:
+            self._window.show_preprocessing(None, NO_MODEL)
+        self._offer_help(state)
+
+    def _offer_help(self, state: ModelState) -> None:
+        """Replace the window's notice where more helps than the built-in model."""
+        match state:
+            case Failed(OutOfMemory(precision=str() as precision) as error):
+                self._smaller = replace(self._model.choice, dtype=precision)
+                text = f"Load it in {precision.replace('-', ' ')}s"
+                action = NoticeAction(NoticeActionKind.LOAD_IN_LOWER_PRECISION, text)
+                self._window.show_notice(str(error), action)
+            case Failed(CheckpointError(missing_id=str() as hub_id) as error) if hub_id:
+                self._window.show_notice(str(error), _SHOW_MODELS)
+
+    @Slot(object)
+    def _on_notice_action_chosen(self, kind: NoticeActionKind) -> None:
+        if kind is NoticeActionKind.SHOW_MODELS:
+            self._window.models_asked.emit()
+        elif kind is NoticeActionKind.LOAD_IN_LOWER_PRECISION and self._smaller:
+            choice, self._smaller = self._smaller, None
+            self._begin(self._loaded.load(choice))

@@ -1,0 +1,79 @@
+"""Connects the settings with the window: the dialog, the colours, and where the log lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, cast
+
+from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtGui import QDesktopServices
+
+from core.device.memory import known_cards
+from core.settings import Settings
+from gui.app.idle_unload import IdleUnload
+from gui.app.tasks import Begin
+from gui.session.loaded_model import LoadedModel
+from gui.session.settings_file import SettingsFile
+from gui.widgets.theme import Theme
+from gui.window.main_window import MainWindow
+from gui.window.settings_dialog import SettingsDialog
+
+# Settings that nobody edits: the program writes them as it goes.
+REMEMBERED = {
+    *("window", "last_folder", "last_prompt", "prompt_history"),
+    *("model_folders", "download_folder", "works_offline", "underlines_doubt"),
+}
+
+
+class SettingsWiring(QObject):
+    """Applies what is chosen in the settings dialog and the View menu, and keeps it."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        theme: Theme,
+        settings_file: SettingsFile,
+        loaded: LoadedModel,
+        idle_unload: IdleUnload,
+        logs: Path,
+        begin: Begin,
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self._window, self._theme, self._settings_file = window, theme, settings_file
+        self._loaded, self._idle_unload, self._logs = loaded, idle_unload, logs
+        self._begin = begin
+        window.theme_chosen.connect(self._on_theme_chosen)
+        window.settings_asked.connect(self._on_settings_asked)
+        window.log_folder_asked.connect(self._on_log_folder_asked)
+        settings_file.noticed.connect(window.show_notice)
+
+    @Slot(str)
+    def _on_theme_chosen(self, mode: str) -> None:
+        # pydantic checks the value.
+        self._settings_file.settings.theme = cast(Literal["system", "light", "dark"], mode)
+        self._begin(self._settings_file.save())
+
+    @Slot()
+    def _on_settings_asked(self) -> None:
+        dialog = SettingsDialog(self._settings_file.settings, self._window, known_cards())
+        dialog.saved.connect(self._on_saved)
+        dialog.open()
+
+    @Slot(object)
+    def _on_saved(self, chosen: Settings) -> None:
+        """Take the choices over; what the program itself remembered meanwhile stays."""
+        settings = self._settings_file.settings
+        before = settings.model_choice
+        for name in Settings.model_fields.keys() - REMEMBERED:
+            setattr(settings, name, getattr(chosen, name))
+        self._theme.choose(settings.theme)
+        self._theme.choose_text_percent(settings.text_percent)
+        self._idle_unload.restart_timer()
+        if settings.model_choice != before:
+            self._begin(self._loaded.load(settings.model_choice))
+        self._begin(self._settings_file.save())
+
+    @Slot()
+    def _on_log_folder_asked(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._logs)))

@@ -1,0 +1,118 @@
+"""What an answer rests on: the evidence for its words, maps on the picture, and the trace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from core.engine import Capability, Loading, Ready, inspectable
+from core.errors import Cancelled, EngineError
+from core.settings import Settings
+from core.transcript import BUILT_IN, Answer, Request
+from gui.session.conversation import Conversation
+from gui.session.loaded_model import LoadedModel
+from gui.session.model_thread import ModelThread
+from gui.session.session import Session
+
+if TYPE_CHECKING:
+    from core.llava.trace import Trace
+    from core.words import Evidence, Word, WordMap
+
+
+class AnswerInspection:
+    """Asks the model about answers of the session's conversation, by their index.
+
+    Every coroutine raises AppError if the answer cannot be examined now, and Cancelled if
+    something else is asked meanwhile or, but for `trace`, the conversation was left.
+    """
+
+    def __init__(
+        self, model: ModelThread, loaded: LoadedModel, session: Session, settings: Settings
+    ):
+        self._model = model
+        self._loaded = loaded
+        self._session = session
+        self._settings = settings
+
+    async def evidence(self, index: int) -> Evidence:
+        """Return what each word of an answer rests on. It is found once for each answer."""
+        conversation, request, answer = self._asked(index)
+        if index not in conversation.evidence:
+            self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
+            conversation.evidence[index] = await self._model.inquire(
+                lambda engine, stop: inspectable(engine, Capability.EVIDENCE).evidence(
+                    request, answer, stop
+                )
+            )
+            self._refuse_if_left(conversation)
+        return conversation.evidence[index]
+
+    async def word_map(self, index: int, word: Word) -> WordMap:
+        """Return where on the picture a word of an answer rests."""
+        conversation, request, answer = self._asked(index)
+        self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
+        word_map = await self._model.inquire(
+            lambda engine, stop: inspectable(engine, Capability.EVIDENCE).word_map(
+                request, answer, word
+            )
+        )
+        self._refuse_if_left(conversation)
+        return word_map
+
+    async def look_again(self, index: int, word: Word) -> Evidence:
+        """Ask the model whether the thing that the word names is there.
+
+        Returns the evidence of the answer with the model's reply at that word.
+        """
+        conversation, request, answer = self._asked(index)
+        self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
+        presence = await self._model.inquire(
+            lambda engine, stop: inspectable(engine, Capability.EVIDENCE).look_again(
+                request, answer, word
+            )
+        )
+        self._refuse_if_left(conversation)
+        evidence = await self.evidence(index)
+        words = [
+            replace(one, presence=presence) if one.begin == word.begin else one
+            for one in evidence.words
+        ]
+        conversation.evidence[index] = replace(evidence, words=tuple(words))
+        return conversation.evidence[index]
+
+    async def trace(self, index: int) -> Trace:
+        """Return what went through the model for an answer."""
+        conversation, request, answer = self._asked(index)
+        self._refuse_unless_free(conversation, index, Capability.TRACE)
+        return await self._model.inquire(
+            lambda engine, stop: inspectable(engine, Capability.TRACE).trace(request, answer)
+        )
+
+    def _asked(self, index: int) -> tuple[Conversation, Request, Answer]:
+        conversation = self._session.conversation
+        exchanges = conversation.transcript.exchanges if conversation else ()
+        answer = exchanges[index].answer if 0 <= index < len(exchanges) else None
+        if conversation is None or answer is None or not answer.text:
+            raise EngineError("There is no answer to look into. Ask a question first.")
+        return conversation, conversation.request(index, self._settings.sampling), answer
+
+    def _refuse_unless_free(
+        self, conversation: Conversation, index: int, capability: Capability
+    ) -> None:
+        state = self._model.state
+        if isinstance(state, Loading):
+            raise EngineError("The model is still loading. Look again once it is there.")
+        if not isinstance(state, Ready) and not self._model.is_resting:
+            raise EngineError("No model is loaded. Load the one that said this, then look again.")
+        if isinstance(state, Ready) and (reason := state.facts.why_not(capability)):
+            raise EngineError(reason)
+        answered_by = conversation.transcript.exchanges[index].model
+        if answered_by and answered_by != self._loaded.name:
+            name = "the built-in model" if answered_by == BUILT_IN else f"“{answered_by}”"
+            raise EngineError(f"Another model said this. Load {name}, then look again.")
+        if self._model.is_lent:
+            raise EngineError("The folder run uses the model. Pause it, then look again.")
+
+    def _refuse_if_left(self, conversation: Conversation) -> None:
+        if conversation is not self._session.conversation:
+            raise Cancelled("The conversation was left.")

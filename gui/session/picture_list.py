@@ -1,0 +1,153 @@
+"""The pictures that were opened together, and which of them is shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from core.errors import AppError, PictureError
+from core.picture import Picture, find_pictures, open_picture
+from core.store import KeptConversation
+
+
+@dataclass(eq=False)
+class Opening:
+    """One attempt to open a picture. A newer attempt supersedes it, and its result is dropped."""
+
+    name: str
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class PictureList(QObject):
+    """Opens pictures in helper threads. A newer call supersedes one that is still opening.
+
+    `opened(Picture)`, `failed(AppError, str name)`.
+    `list_changed(list[Path], int current)`: [] and -1 for a picture without a file.
+
+    An expected failure is the signal `failed`. An unexpected one is raised by the coroutine as
+    well, after that signal.
+    """
+
+    opened = Signal(object)
+    failed = Signal(object, str)
+    # A list would be converted, one path after another.
+    list_changed = Signal(object, int)
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self._paths: list[Path] = []
+        self._current = -1
+        self._newest: Opening | None = None
+        self._is_closed = False
+
+    @property
+    def others(self) -> list[Path]:
+        """The files of the list other than the one shown."""
+        return [path for number, path in enumerate(self._paths) if number != self._current]
+
+    async def open_paths(self, paths: Iterable[Path]) -> None:
+        """Open a picture, or list the pictures of several files and folders and open the first."""
+        paths = list(paths)
+        with self.opening(paths[0].name if paths else "") as opening:
+            listed = await asyncio.to_thread(_pictures_among, paths)
+            if opening is self._newest:
+                self._paths = listed
+                await self._open_listed(opening, 0)
+
+    async def open_image_data(self, data: bytes, name: str) -> None:
+        """Open an encoded image that came without a file, as from the clipboard."""
+        with self.opening(name) as opening:
+            if await self._open(opening, data, name):
+                self._paths, self._current = [], -1
+                self.list_changed.emit([], -1)
+
+    async def open_listed(self, index: int) -> None:
+        """Open another picture of the list. Does nothing if there is none at `index`."""
+        if 0 <= index < len(self._paths):
+            with self.opening(self._paths[index].name) as opening:
+                await self._open_listed(opening, index)
+
+    async def open_kept(self, opening: Opening, kept: KeptConversation) -> Picture | None:
+        """Open the picture of a kept conversation. Returns None if `opening` was superseded."""
+        opening.name = kept.picture_name
+        picture = await asyncio.to_thread(_picture_of, kept)
+        if not self._is_current(opening):
+            return None
+        self._paths = [picture.path] if picture.path else []
+        self._current = len(self._paths) - 1
+        self.list_changed.emit(self._paths, self._current)
+        self.opened.emit(picture)
+        return picture
+
+    async def wait_until_opened(self) -> None:
+        """Return once no picture is being opened, whatever became of it."""
+        while self._newest:
+            await self._newest.done.wait()
+
+    @contextmanager
+    def opening(self, name: str) -> Iterator[Opening]:
+        """Begin to open a picture called `name`, and report an error of the block as `failed`."""
+        opening = Opening(name)
+        self._newest = opening
+        try:
+            yield opening
+        except AppError as error:
+            self._fail(opening, error)
+        except Exception:
+            text = f"“{opening.name}” cannot be shown. Try another picture."
+            self._fail(opening, PictureError(text))
+            raise
+        finally:
+            if opening is self._newest:
+                self._newest = None
+            opening.done.set()
+
+    def close(self) -> None:
+        """Show nothing that is still opening."""
+        self._is_closed = True
+
+    def _fail(self, opening: Opening, error: AppError) -> None:
+        if opening is self._newest:
+            self.failed.emit(error, opening.name)
+
+    def _is_current(self, opening: Opening) -> bool:
+        return opening is self._newest and not self._is_closed
+
+    async def _open_listed(self, opening: Opening, index: int) -> None:
+        self._current = index
+        self.list_changed.emit(self._paths, index)
+        path = self._paths[index]
+        opening.name = path.name
+        await self._open(opening, path)
+
+    async def _open(self, opening: Opening, source: Path | bytes, name: str | None = None) -> bool:
+        picture = await asyncio.to_thread(open_picture, source, name)
+        if not self._is_current(opening):
+            return False
+        self.opened.emit(picture)
+        return True
+
+
+def _pictures_among(paths: list[Path]) -> list[Path]:
+    """A single file is opened whatever its name; of several, those that are pictures."""
+    if len(paths) == 1 and not paths[0].is_dir():
+        return paths
+    if found := find_pictures(paths):
+        return found
+    where = f"“{paths[0].name}”" if len(paths) == 1 else "what was dropped"
+    raise PictureError(f"There are no pictures in {where}. Choose picture files or another folder.")
+
+
+def _picture_of(kept: KeptConversation) -> Picture:
+    """The picture again; its thumbnail where the file is gone or never was one."""
+    if kept.picture_path:
+        with suppress(PictureError):
+            return open_picture(kept.picture_path)
+    picture = open_picture(kept.thumbnail, kept.picture_name)
+    note = "a small copy; the picture itself is no longer there"
+    return replace(picture, notes=(*picture.notes, note), original_size=kept.original_size)

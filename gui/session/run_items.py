@@ -1,0 +1,103 @@
+"""The images of a folder run as the window shows them: their states, captions and counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+
+from core.batch import Item, ItemState
+from gui.session.inbox import ItemEvent
+
+_FREED_AT_ONCE = 2000
+
+
+class RunItems(QObject):
+    """A copy, in the GUI thread, of the items that the run changes in other threads.
+
+    `replaced(list[Item])`: all of them are others. `changed(int, Item)`: one has changed.
+    `piece_received(int, str)`: a piece was generated of the caption of one.
+    """
+
+    # A list would be converted, one item after another.
+    replaced = Signal(object)
+    changed = Signal(int, object)
+    piece_received = Signal(int, str)
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self._items: list[Item] = []
+        self._counts: Counter[ItemState] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, number: int) -> Item:
+        return self._items[number]
+
+    @property
+    def counts(self) -> dict[ItemState, int]:
+        """How many items are in each state, as a copy."""
+        return dict(self._counts)
+
+    @property
+    def settled(self) -> int:
+        """How many items need no more work."""
+        waiting = self._counts[ItemState.WAITING] + self._counts[ItemState.WORKING]
+        return len(self._items) - waiting
+
+    def copy(self) -> list[Item]:
+        """Return the items as they are now, for another thread."""
+        return list(self._items)
+
+    def set_items(self, items: Sequence[Item], counts: Counter[ItemState]) -> None:
+        """Show other items; `counts` are theirs, counted in another thread."""
+        before, self._items = self._items, list(items)
+        self._counts = counts
+        self.replaced.emit(self._items)
+        self._free(before)
+
+    def handle(self, number: int, event: ItemEvent) -> None:
+        """Take over what the run reports of the item at `number`."""
+        match event:
+            case Item():
+                self._update(number, event)
+            case str():
+                self._append(number, event)
+
+    def show_caption(self, number: int, caption: str) -> None:
+        """Show a caption that is already on disk with an item that the run has skipped."""
+        item = self._items[number] if number < len(self._items) else None
+        if item and item.state is ItemState.SKIPPED:
+            self._set(number, replace(item, caption=caption))
+
+    def show_again(self, number: int) -> None:
+        """Report an item unchanged, so that its row drops an edit that could not be kept."""
+        self.changed.emit(number, self._items[number])
+
+    def _update(self, number: int, item: Item) -> None:
+        if number >= len(self._items) or self._items[number].path != item.path:
+            return  # It belongs to a run that is no longer shown.
+        self._counts[self._items[number].state] -= 1
+        self._counts[item.state] += 1
+        self._set(number, item)
+
+    def _append(self, number: int, piece: str) -> None:
+        item = self._items[number] if number < len(self._items) else None
+        if item and item.state is ItemState.WORKING:
+            item = self._items[number] = replace(item, caption=item.caption + piece)
+            self.piece_received.emit(number, piece)
+            self.changed.emit(number, item)
+
+    def _set(self, number: int, item: Item) -> None:
+        self._items[number] = item
+        self.changed.emit(number, item)
+
+    def _free(self, items: list[Item]) -> None:
+        """Free items bit by bit: freeing 100,000 at once would block the window for 30 ms."""
+        del items[-_FREED_AT_ONCE:]
+        if items:
+            asyncio.get_running_loop().call_later(0.01, self._free, items)
