@@ -17,8 +17,8 @@ from gui.session.model_thread import ModelThread
 from tests.support.scripted_engine import ScriptedCheckpoint
 
 
-async def until(is_so, seconds: float = 10) -> None:
-    """Let the loop run until `is_so()`."""
+async def until(is_so, seconds: float = 60) -> None:
+    """Let the loop run until `is_so()`. `seconds` is patience for busy machines, nothing measured."""
     async with asyncio.timeout(seconds):
         while not is_so():
             await asyncio.sleep(0.001)

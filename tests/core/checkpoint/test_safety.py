@@ -188,7 +188,7 @@ def test_two_thousand_spoiled_models_end_in_a_sentence_each(
             )
         )
     for run in runs:
-        out, err = run.communicate(timeout=300)
+        out, err = run.communicate(timeout=900)
         assert run.returncode == 0, err[-4000:]
         outcomes = json.loads(out)
         assert sum(outcomes.values()) == CASES // PROCESSES
