@@ -18,7 +18,7 @@ from tests.support.scripted_engine import ScriptedCheckpoint
 
 
 async def until(is_so, seconds: float = 60) -> None:
-    """Let the loop run until `is_so()`. `seconds` is patience for busy machines, nothing measured."""
+    """Let the loop run until `is_so()`; `seconds` is only patience with a busy machine."""
     async with asyncio.timeout(seconds):
         while not is_so():
             await asyncio.sleep(0.001)
