@@ -37,7 +37,7 @@ from core.device.choice import (
     require_fit,
 )
 from core.device.memory import cards, free_memory, memory_need
-from core.device.offload import Shares, shares, spread
+from core.device.offload import MaxMemory, dispatch, max_memory
 from core.engine import EngineFacts
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.llava.prompt import Tokenizer
@@ -121,7 +121,7 @@ def open_engine(
         context_length=checkpoint.text["max_position_embeddings"],
     )
     if room:
-        note = spread(model, room, device.index or 0)
+        note = dispatch(model, room, device.index or 0)
         facts = replace(facts, notes=(*facts.notes, note))
     engine = LlavaEngine(
         model,
@@ -178,7 +178,7 @@ def _open_chat_engine(
         context_length=read.context_length,
     )
     if room:
-        note = spread(model, room, device.index or 0)
+        note = dispatch(model, room, device.index or 0)
         facts = replace(facts, notes=(*facts.notes, note))
     engine = ChatEngine(
         model,
@@ -219,7 +219,7 @@ def _room(
     precision: Precision,
     device: torch.device,
     parameters: int,
-) -> Shares | None:
+) -> MaxMemory | None:
     """Where a model lies that is too large for `device`, when it may spread; None when it fits.
 
     Raises OutOfMemory when there is no room for it.
@@ -231,7 +231,7 @@ def _room(
         if not choice.may_spread or device.type != "cuda" or precision.weight_bits:
             raise
         need = memory_need(sizes, precision, device=device.type, parameters=parameters)
-        room = shares(need, device.index or 0, cards(), free_memory("cpu"))
+        room = max_memory(need, device.index or 0, cards(), free_memory("cpu"))
         if room is None:
             raise
         return room

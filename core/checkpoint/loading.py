@@ -1,9 +1,9 @@
-"""Tensors go from a checkpoint's files to where the model keeps them, some rows at a time.
+"""Reads a checkpoint's tensors into the model's parameters, some rows at a time.
 
-The memory for all of them is taken first, what is multiplied together one under the other. The
-files are then read in the order of their bytes, by a few threads ahead of the one that copies,
-and what arrives is turned into the model's precision where it arrives: there is no second copy
-of anything, neither on the card nor in the host's memory.
+All parameters are allocated first; matrices that are multiplied together share one buffer. A few
+threads then read the files in the order of their bytes, ahead of the thread that copies to the
+device, and each piece is converted to the model's precision on the device. So the peak is one copy
+of the weights, on the GPU as well as in host memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.checkpoint.weights import Place, open_shard, reading
+from core.checkpoint.weights import TensorLocation, open_shard, reading
 from core.device.choice import is_out_of_memory, lower_precision, out_of_memory, precision_of
 from core.errors import Cancelled
 from core.llava.quantized import (
@@ -35,7 +35,7 @@ from core.llava.quantized import (
     reorder_for_processor,
 )
 
-# What a safetensors file calls them.
+# By their names in a safetensors file.
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -45,45 +45,47 @@ _DTYPES = {
     "F8_E5M2": torch.float8_e5m2,
 }
 
-# Read ahead of the copy. One thread copies some 8 GB/s out of the page cache, a card takes 50.
+# Threads that read ahead of the copy. One thread copies some 8 GB/s out of the page cache, and a
+# GPU takes 50.
 _READERS = min(8, os.cpu_count() or 1)
 _BYTES_AT_ONCE = {"cuda": 16 << 20, "cpu": 4 << 20}
 _COPIES_AT_ONCE = {"cuda": 2, "cpu": 0}
 
-Room = dict[str, Tensor | QuantizedMatrix]
-"""The memory for each tensor of a model, by its name."""
+ParameterBuffers = dict[str, Tensor | QuantizedMatrix]
+"""The allocated memory of each tensor of a model, by its name."""
 
 
 def load_weights(
     model: nn.Module,
-    places: dict[str, Place],
+    locations: dict[str, TensorLocation],
     device: torch.device,
     dtype: torch.dtype,
     on_fraction: Callable[[float], None],
     stop: threading.Event,
     bits: int | None = None,
 ) -> None:
-    """Fill `model`, which stands on meta, on `device` in `dtype`.
+    """Loads the weights of `model`, which is on the meta device, to `device` in `dtype`.
 
-    With `bits` 8 or 4 the language model's matrices become `QuantizedLinear`s. Raises Cancelled
-    between two reads once `stop` is set, and OutOfMemory; what was loaded is let go of then.
+    With `bits` 8 or 4 the language model's matrices become `QuantizedLinear`s. `on_fraction` is
+    called from this thread with the fraction that is loaded. Raises OutOfMemory, and Cancelled
+    between two reads once `stop` is set; the memory is freed before.
     """
-    room: Room = {}
+    buffers: ParameterBuffers = {}
     try:
-        room |= make_room(model, device, dtype, bits)
+        buffers |= allocate(model, device, dtype, bits)
         total = sum(tensor.numel() for tensor in model.state_dict().values())
-        done, told = 0, -1.0
-        for count in _arrivals(room, places, device):
+        done, reported = 0, -1.0
+        for count in _fill(buffers, locations, device):
             done += count
-            # Of a thousand small tensors each need not be told.
-            if done == total or done / total - told > 0.002:
-                told = done / total
-                on_fraction(told)
+            # Not after each of a thousand small tensors.
+            if done == total or done / total - reported > 0.002:
+                reported = done / total
+                on_fraction(reported)
             if stop.is_set():
                 raise Cancelled("Loading was cancelled.")
     except BaseException as error:
-        room.clear()
-        # The frames that failed hold parts of the room.
+        buffers.clear()
+        # The frames that failed still hold references to buffers.
         traceback.clear_frames(error.__traceback__)
         _release(device)
         if is_out_of_memory(error):
@@ -91,23 +93,31 @@ def load_weights(
             raise out_of_memory(device, error, lower) from error
         raise
     _release(device)
-    furnish(model, room)
+    assign_weights(model, buffers)
 
 
 def _release(device: torch.device) -> None:
-    """Gives back what torch keeps for the next time: on the card, and pinned in the host."""
+    """Returns the memory that torch caches for reuse: on the GPU, and pinned in the host."""
     if device.type != "cuda":
         return
     torch.cuda.synchronize(device)
     torch.cuda.empty_cache()
-    # From torch 2.12 on it has a public name.
-    empty = getattr(torch.accelerator.memory, "empty_host_cache", None)
-    empty = empty or getattr(torch._C, "_host_emptyCache", None)
-    if empty is not None:
+    if empty := host_cache_release():
         empty()
 
 
-# ---- the room ----------------------------------------------------------------------------------
+def host_cache_release() -> Callable[[], None] | None:
+    """Torch's function that frees cached pinned host memory; None where torch has none.
+
+    It is public from torch 2.12 on. Without it the memory stays with the process until it exits.
+    """
+    public = getattr(torch.accelerator.memory, "empty_host_cache", None)
+    return public or getattr(torch._C, "_host_emptyCache", None)
+
+
+# ---- allocation --------------------------------------------------------------------------------
+
+# Linear layers with the same input, whose matrices lie one under the other in one buffer.
 
 _TOGETHER = {
     "q_proj": "query_key_value",
@@ -118,24 +128,29 @@ _TOGETHER = {
 }
 
 
-def make_room(model: nn.Module, device: torch.device, dtype: torch.dtype, bits: int | None) -> Room:
-    """Memory for what `model` holds; query, key and value, gate and up are each one matrix."""
+def allocate(
+    model: nn.Module, device: torch.device, dtype: torch.dtype, bits: int | None
+) -> ParameterBuffers:
+    """Allocates uninitialized memory for every tensor in the state dict of `model`.
+
+    The matrices of query, key and value are views of one buffer, and so are those of gate and up.
+    """
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    few_bits = bits_of(model, bits) if bits else {}
-    room: Room = {}
+    quantized_bits = bits_of(model, bits) if bits else {}
+    buffers: ParameterBuffers = {}
     for names in _groups(shapes):
         sizes = [shapes[name][0] for name in names]
         shape = (sum(sizes), *shapes[names[0]][1:])
-        if names[0] in few_bits:
-            whole = QuantizedMatrix.empty((shape[0], shape[1]), few_bits[names[0]], device)
+        if names[0] in quantized_bits:
+            whole = QuantizedMatrix.empty((shape[0], shape[1]), quantized_bits[names[0]], device)
         else:
             whole = torch.empty(shape, dtype=dtype, device=device)
-        room |= zip(names, whole.split(sizes), strict=True)
-    return room
+        buffers |= zip(names, whole.split(sizes), strict=True)
+    return buffers
 
 
 def _groups(shapes: dict[str, tuple[int, ...]]) -> Iterable[list[str]]:
-    """The names, those together whose tensors lie one under the other, in that order."""
+    """The names, grouped by the buffer that their tensors share, in the order of its rows."""
     order = list(_TOGETHER)
     groups: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for name, shape in shapes.items():
@@ -149,63 +164,67 @@ def _groups(shapes: dict[str, tuple[int, ...]]) -> Iterable[list[str]]:
     return groups.values()
 
 
-def furnish(model: nn.Module, room: Room) -> None:
-    """Makes what is in `room` the weights of `model`."""
+def assign_weights(model: nn.Module, buffers: ParameterBuffers) -> None:
+    """Makes `buffers` the parameters of `model`, without a copy."""
     tensors: dict[str, Tensor] = {}
-    for name, place in room.items():
-        if isinstance(place, Tensor):
-            tensors[name] = place
+    for name, buffer in buffers.items():
+        if isinstance(buffer, Tensor):
+            tensors[name] = buffer
             continue
         module = name.rpartition(".")[0]
         linear: Any = model.get_submodule(module)
-        model.set_submodule(module, QuantizedLinear(place, linear.bias))
-        tensors |= {f"{module}.values": place.values, f"{module}.scales": place.scales}
+        model.set_submodule(module, QuantizedLinear(buffer, linear.bias))
+        tensors |= {f"{module}.values": buffer.values, f"{module}.scales": buffer.scales}
     model.load_state_dict(tensors, assign=True)
     reorder_for_processor(model)
 
 
-# ---- the way there -----------------------------------------------------------------------------
+# ---- reading -----------------------------------------------------------------------------------
 
 
-def _arrivals(room: Room, places: dict[str, Place], device: torch.device) -> Iterator[int]:
-    """Fills the room; yields how many numbers have arrived, each time some have."""
-    paths = list(dict.fromkeys(place.path for place in places.values()))
+def _fill(
+    buffers: ParameterBuffers, locations: dict[str, TensorLocation], device: torch.device
+) -> Iterator[int]:
+    """Reads all tensors into their buffers; yields the number of elements after each piece."""
+    paths = list(dict.fromkeys(location.path for location in locations.values()))
     mapped = [path for path in paths if path.suffix == ".safetensors"]
-    pieces = [piece for path in mapped for piece in _pieces(path, places, room, device)]
+    pieces = [piece for path in mapped for piece in _pieces(path, locations, buffers, device)]
     for piece, rows in _read_ahead(pieces, device):
-        _settle(rows, piece.target)
+        _store(rows, piece.target)
         yield rows.numel()
     for path in paths:
         if path not in mapped:
-            yield from _unpickled(path, places, room)
+            yield from _fill_from_pickle(path, locations, buffers)
 
 
-def _settle(rows: Tensor, target: Tensor | QuantizedMatrix) -> None:
-    """Puts `rows` of the host where they belong, in its precision."""
+def _store(rows: Tensor, target: Tensor | QuantizedMatrix) -> None:
+    """Copies `rows` from host memory to `target`, in the precision of `target`."""
     if isinstance(target, QuantizedMatrix):
         quantize(rows.to(target.values.device, non_blocking=True), target.bits, out=target)
     elif rows.dtype == target.dtype:
         target.copy_(rows, non_blocking=True)
     else:
-        # There, as copying would convert on the processor first.
+        # Converted on the device: `copy_` alone would convert on the CPU first.
         target.copy_(rows.to(target.device, non_blocking=True))
 
 
-def _unpickled(path: Path, places: dict[str, Place], room: Room) -> Iterator[int]:
-    """The same from one `.bin`, tensor by tensor; it is unmapped at the end."""
+def _fill_from_pickle(
+    path: Path, locations: dict[str, TensorLocation], buffers: ParameterBuffers
+) -> Iterator[int]:
+    """Does the same for one `.bin`, tensor by tensor; the file is unmapped at the end."""
     shard = open_shard(path)
-    for name, place in places.items():
-        if place.path == path:
+    for name, location in locations.items():
+        if location.path == path:
             with reading(path):
-                tensor = shard.tensor(place.name)
-            target = room[name]
-            _settle(tensor[: target.shape[0]], target)
+                tensor = shard.tensor(location.name)
+            target = buffers[name]
+            _store(tensor[: target.shape[0]], target)
             yield math.prod(target.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """Some rows of a tensor in a file, and where they go."""
+    """Some rows of a tensor in a file, from byte `begin` on, and the memory that they go to."""
 
     path: Path
     begin: int
@@ -218,13 +237,18 @@ class _Piece:
 
 
 def _pieces(
-    path: Path, places: dict[str, Place], room: Room, device: torch.device
+    path: Path,
+    locations: dict[str, TensorLocation],
+    buffers: ParameterBuffers,
+    device: torch.device,
 ) -> Iterator[_Piece]:
     """The wanted tensors of a safetensors file in the order of their bytes, cut into rows."""
     with reading(path):
         extent = _extents(path)
         wanted = [
-            (extent(place.name), room[name]) for name, place in places.items() if place.path == path
+            (extent(location.name), buffers[name])
+            for name, location in locations.items()
+            if location.path == path
         ]
     for (dtype, begin), target in sorted(wanted, key=lambda one: one[0][1]):
         count, *rest = target.shape
@@ -237,23 +261,23 @@ def _pieces(
 
 
 def _extents(path: Path) -> Callable[[str], tuple[torch.dtype, int]]:
-    """Tells of a tensor its dtype, and where in the file it begins; raises KeyError.
+    """Returns a function from a tensor's name to its dtype and first byte; that raises KeyError.
 
-    safetensors has looked through the header before, but does not tell the places.
+    The safetensors library has validated the header before, but does not give the offsets.
     """
     with path.open("rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(size))
 
     def extent(name: str) -> tuple[torch.dtype, int]:
-        told = header[name]
-        return _DTYPES[told["dtype"]], 8 + size + told["data_offsets"][0]
+        entry = header[name]
+        return _DTYPES[entry["dtype"]], 8 + size + entry["data_offsets"][0]
 
     return extent
 
 
 def _read_ahead(pieces: list[_Piece], device: torch.device) -> Generator[tuple[_Piece, Tensor]]:
-    """The pieces in order; each is in memory that is used again once it has been copied."""
+    """Reads the pieces in order; each buffer is reused once its piece has been copied."""
     if not pieces:
         return
     on_card = device.type == "cuda"
@@ -289,7 +313,7 @@ def _read_ahead(pieces: list[_Piece], device: torch.device) -> Generator[tuple[_
 
 
 def _read(piece: _Piece, buffer: Tensor) -> None:
-    """Fills the beginning of `buffer`. Raises OSError, and ValueError where the file ends early."""
+    """Fills the beginning of `buffer`. Raises OSError, and ValueError if the file ends early."""
     memory = buffer.numpy().data[: piece.nbytes]
     with piece.path.open("rb", buffering=0) as file:
         file.seek(piece.begin)

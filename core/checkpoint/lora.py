@@ -195,17 +195,17 @@ class _Tree(nn.Module):
     def __init__(self, weights: Mapping[str, Tensor]):
         super().__init__()
         for name, weight in weights.items():
-            place: nn.Module = self
+            module: nn.Module = self
             *parents, last = name.split(".")
             for parent in parents:
-                if parent not in place._modules:
-                    place.add_module(parent, nn.Module())
-                place = place.get_submodule(parent)
+                if parent not in dict(module.named_children()):
+                    module.add_module(parent, nn.Module())
+                module = module.get_submodule(parent)
             with torch.device("meta"):
                 linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
             # The same memory, but a parameter of its own.
             linear.weight = nn.Parameter(weight.data, requires_grad=False)
-            place.add_module(last, linear)
+            module.add_module(last, linear)
 
 
 def _changes(folder: Path) -> dict[str, _Change]:

@@ -1,6 +1,6 @@
-"""Which tensor of a model lies where in a checkpoint's files, by names and shapes alone.
+"""Finds each tensor of a model in a checkpoint's files, by names and shapes.
 
-The headers are read, and what is in them is checked before memory is taken for anything.
+Only headers are read, and they are checked before any memory is allocated.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from core.checkpoint.folder import WEIGHT_FILES
 from core.checkpoint.safety import read_settings
 from core.errors import CheckpointError
 
-# A published name becomes the model's own, or None when the tensor is not wanted.
+# Maps a tensor's published name to the model's own; None if the tensor is not needed.
 Rename = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of weights, and what its names mean; `file` is the one that counts, "" for all."""
+    """A folder of weights, and how its names map to ours; `file` is the one to read, "" for all."""
 
     folder: Path
     rename: Rename
@@ -40,7 +40,7 @@ class Source:
 
 
 # ---- names -------------------------------------------------------------------------------------
-# Our own are transformers' without what its versions put around them.
+# Our names are those of transformers, without the prefixes that differ between its versions.
 
 
 def from_transformers(name: str) -> str | None:
@@ -59,7 +59,7 @@ def from_transformers(name: str) -> str | None:
 
 
 def from_original(name: str) -> str | None:
-    """`LlavaLlamaForCausalLM`, whose vision tower comes from elsewhere."""
+    """`LlavaLlamaForCausalLM`, whose vision tower is in a folder of its own."""
     if _is_computed(name) or name.startswith("model.vision_tower."):
         return None
     for ours, theirs in (
@@ -76,7 +76,7 @@ _OWN_TOWER = "model.vision_tower.vision_tower."
 
 
 def from_original_with_tower(name: str) -> str | None:
-    """The same, trained with `unfreeze_mm_vision_tower`: then its own tower counts."""
+    """The same, trained with `unfreeze_mm_vision_tower`: its own vision tower is used."""
     is_tower = name.startswith(_OWN_TOWER)
     return from_clip(name.removeprefix(_OWN_TOWER)) if is_tower else from_original(name)
 
@@ -85,7 +85,7 @@ _CLIP_TEXT = ("text_model.", "text_projection.", "visual_projection.", "logit_sc
 
 
 def from_clip(name: str) -> str | None:
-    """CLIP's own folder: its vision tower, without the text tower beside it."""
+    """A folder of CLIP: its vision tower, without the text tower."""
     if _is_computed(name) or name.startswith(_CLIP_TEXT):
         return None
     return f"vision_tower.{name.removeprefix('vision_model.')}"
@@ -121,7 +121,7 @@ class _SafetensorsShard:
 
 
 class _PickledShard:
-    """A `.bin` of torch: mapped, not read, and never with code in it."""
+    """A `.bin` of torch: memory-mapped, not read, and never unpickled with code in it."""
 
     def __init__(self, path: Path):
         self._tensors = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
@@ -165,10 +165,10 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def weight_files(folder: Path) -> dict[Path, list[str] | None]:
-    """The folder's weight files, and which of their tensors count; None is all.
+    """The folder's weight files, and the names of the tensors to read from each; None for all.
 
-    Only what the index names is read: the folders also hold `mm_projector.bin` of the first
-    stage of training.
+    Only files that the index names are read: the folders also hold `mm_projector.bin`, from the
+    first stage of training.
     """
     for name in WEIGHT_FILES:
         index = folder / f"{name}.index.json"
@@ -183,7 +183,7 @@ def weight_files(folder: Path) -> dict[Path, list[str] | None]:
 
 
 def count_tensors(folder: Path) -> int:
-    """How many tensors the folder's weight files hold, as they or their index say."""
+    """The number of tensors in the folder's weight files, from their headers or their index."""
     return sum(
         sum(1 for _ in open_shard(path).names()) if names is None else len(names)
         for path, names in weight_files(folder).items()
@@ -193,9 +193,9 @@ def count_tensors(folder: Path) -> int:
 def _indexed(index: Path) -> dict[Path, list[str] | None]:
     wanted: dict[Path, list[str] | None] = {}
     try:
-        places = read_settings(index)["weight_map"]
-        for tensor, file in sorted(places.items()):
-            # The index names files beside it, and nothing elsewhere on this disk.
+        weight_map = read_settings(index)["weight_map"]
+        for tensor, file in sorted(weight_map.items()):
+            # An index may name files in its own folder, and none elsewhere on this disk.
             path = index.parent / Path(file).name
             names = wanted.setdefault(path, [])
             assert names is not None
@@ -216,21 +216,21 @@ def _indexed(index: Path) -> dict[Path, list[str] | None]:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where in the files a tensor of the model lies."""
+class TensorLocation:
+    """A tensor of the model in a checkpoint: the file, and its name there."""
 
     path: Path
     name: str
 
 
-def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, Place]:
-    """For each tensor of `model` its place in the files; a later source goes before.
+def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, TensorLocation]:
+    """Returns the location of each tensor of `model`, by its name; a later source has precedence.
 
-    Reads the headers alone. Raises CheckpointError when a tensor is missing, unexpected or has
-    another shape; the tables of the vocabulary may have more rows than the model.
+    Reads headers only. Raises CheckpointError if a tensor is missing, unexpected or has another
+    shape; the embedding and the head may have more rows than the model.
     """
     own = {from_transformers(name): (name, tensor) for name, tensor in model.state_dict().items()}
-    places: dict[str, Place] = {}
+    locations: dict[str, TensorLocation] = {}
     for source in sources:
         for path, listed in source.files().items():
             shard = open_shard(path)
@@ -249,18 +249,18 @@ def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, Place
                         "LLaVA-1.5 checkpoint."
                     )
                 _require_shape(plain, shard.shape(name), tuple(own[plain][1].shape), path)
-                places[own[plain][0]] = Place(path, name)
-    if "lm_head.weight" not in places and _is_tied(model):
+                locations[own[plain][0]] = TensorLocation(path, name)
+    if "lm_head.weight" not in locations and _is_tied(model):
         embedding = own["language_model.embed_tokens.weight"][0]
-        if embedding in places:
-            places["lm_head.weight"] = places[embedding]
-    missing = [name for name, _ in own.values() if name not in places]
+        if embedding in locations:
+            locations["lm_head.weight"] = locations[embedding]
+    missing = [name for name, _ in own.values() if name not in locations]
     if missing:
         raise CheckpointError(
             f"The weights lack {len(missing)} of {len(own)} tensors: {_listed(missing)}. "
             "Download the model again."
         )
-    return places
+    return locations
 
 
 def _is_tied(model: nn.Module) -> bool:

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 from core.device.card import card_trouble, is_cuda_available
-from core.device.memory import PRECISIONS, memory_need, precision_that_fits
+from core.device.memory import PRECISIONS, free_memory, memory_need, precision_that_fits
 from core.errors import CheckpointError, OutOfMemory
 from core.transcript import Precision
 
-# Weights and, beside them, room for the cache of keys and values and for what is computed.
-_ROOM = 1.1
+# The memory of a model by that of its weights: the KV cache and the activations come on top.
+_OVERHEAD = 1.1
 
 _DTYPES = {
     Precision.FLOAT16: torch.float16,
@@ -28,9 +28,9 @@ _DTYPES = {
 
 
 def choose_device(name: str) -> torch.device:
-    """The device for "auto", "cpu", "cuda" or "cuda:N"; raises CheckpointError without it.
+    """Returns the device for "auto", "cpu", "cuda" or "cuda:N"; CheckpointError if there is none.
 
-    "auto" is the processor where the card is of no use; `device_note` then says why.
+    "auto" is the CPU if the GPU cannot be used; `device_note` then says why.
     """
     if name == "auto":
         name = "cuda" if is_cuda_available() and not card_trouble() else "cpu"
@@ -62,7 +62,7 @@ def _no_card() -> str:
 
 
 def device_note(name: str) -> str | None:
-    """Why "auto" is the processor though there is a card; None when nothing is to be said."""
+    """Why "auto" is the CPU although there is a GPU; None if it is not."""
     trouble = card_trouble() if name == "auto" else None
     return f"{trouble} Until then the processor does the work." if trouble else None
 
@@ -105,34 +105,27 @@ def choose_dtype(precision: Precision, device: torch.device, parameters: int) ->
         return _DTYPES[precision]
     if device.type == "cuda":
         return torch.float16
-    free = free_memory(device)
-    fits = free is None or free >= parameters * (precision.weight_bits or 32) / 8 * _ROOM
+    free = free_memory(str(device))
+    fits = free is None or free >= parameters * (precision.weight_bits or 32) / 8 * _OVERHEAD
     return torch.float32 if fits and not _multiplies_bfloat16() else torch.bfloat16
 
 
 def _multiplies_bfloat16() -> bool:
-    return torch.cpu._is_amx_tile_supported()
-
-
-def free_memory(device: torch.device) -> int | None:
-    """Bytes that can still be taken on `device`; None where the system does not tell."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        import psutil  # Comes with accelerate.
-    except ImportError:
-        return None
-    return psutil.virtual_memory().available
+    """Whether the CPU has AMX. False if torch does not say: float32 is right everywhere."""
+    if public := getattr(torch.cpu, "get_capabilities", None):
+        return bool(public().get("amx_tile"))
+    private = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(private and private())
 
 
 def require_fit(
     settings: Mapping[str, Any], precision: Precision, device: torch.device, parameters: int
 ) -> None:
-    """Raises OutOfMemory when a model of these settings has no room on `device` with an answer.
+    """Raises OutOfMemory if a model of these settings and one answer do not fit on `device`.
 
     The error names the one of `core.device.memory.PRECISIONS` in which it would fit, if any.
     """
-    free = free_memory(device)
+    free = free_memory(str(device))
     how: dict[str, Any] = {"device": device.type, "parameters": parameters}
     need = memory_need(settings, precision, **how).total
     if free is None or need <= free:
@@ -156,21 +149,21 @@ def require_fit(
 
 
 def require_memory(size: int, device: torch.device) -> None:
-    """Raises OutOfMemory when weights of `size` bytes and an answer have no room there."""
-    free = free_memory(device)
-    if free is not None and size * _ROOM > free:
+    """Raises OutOfMemory if weights of `size` bytes and one answer do not fit on `device`."""
+    free, needed = free_memory(str(device)), size * _OVERHEAD
+    if free is not None and needed > free:
         raise OutOfMemory(
-            f"This model needs {size * _ROOM / 1e9:.1f} GB of memory on {_spoken(device)}, where "
+            f"This model needs {needed / 1e9:.1f} GB of memory on {_spoken(device)}, where "
             f"{free / 1e9:.1f} GB are free. Close other programs, or choose "
             f"{'the processor' if device.type == 'cuda' else 'a smaller model'}."
         )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for the ways in which torch says that memory is used up."""
+    """Whether `error` is one of those that torch raises when memory is used up."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
         isinstance(error, RuntimeError)
-        # The processor's allocator, on Linux and macOS and on Windows.
+        # By the CPU's allocator: on Linux and macOS, and on Windows.
         and any(text in str(error) for text in ("can't allocate memory", "not enough memory"))
     )
 
@@ -178,21 +171,21 @@ def is_out_of_memory(error: BaseException) -> bool:
 def out_of_memory(
     device: torch.device, failure: BaseException | None = None, lower: Precision | None = None
 ) -> OutOfMemory:
-    """What to say when memory is used up; `failure` tells how much was wanted.
+    """The error for memory that is used up; how much was needed is read from `failure`.
 
-    `lower` is the precision of `core.device.memory.PRECISIONS` to load the model in instead.
+    `lower` is the one of `core.device.memory.PRECISIONS` in which to load the model instead.
     """
     wanted = _WANTED.search(str(failure or ""))
-    free = free_memory(device)
+    free = free_memory(str(device))
     needs = f"{wanted[1]} {wanted[2].replace('i', '')} more were needed" if wanted else ""
     has = f"{free / 1e9:.1f} GB are free" if free is not None else ""
-    told = ", and ".join(part for part in (needs, has) if part)
+    details = ", and ".join(part for part in (needs, has) if part)
     action = "ask for a shorter answer with fewer beams"
     if lower is not None:
         action = f"load the model in {lower.replace('-', ' ')}s"
     return OutOfMemory(
-        f"The memory of {_spoken(device)} is used up{f': {told}' if told else ''}. Close other "
-        f"programs, or {action}.",
+        f"The memory of {_spoken(device)} is used up{f': {details}' if details else ''}. Close "
+        f"other programs, or {action}.",
         lower,
     )
 
@@ -205,7 +198,7 @@ def _spoken(device: torch.device) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """The card's or processor's name as its maker writes it."""
+    """The name of the GPU or CPU as its maker writes it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return _processor_name() or platform.processor() or platform.machine()

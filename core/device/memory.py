@@ -1,7 +1,7 @@
-"""How much memory a model takes, told from its settings before any of it is taken.
+"""How much memory a model needs, computed from its settings before anything is allocated.
 
-The figures are those of `core/llava/decoding.py`: all weights on one device, and a static cache
-of keys and values with a row for each slot. Models that answer by `generate()` take about the same.
+The figures are those of `core/llava/decoding.py`: all weights on one device, and a static KV cache
+with a row for each slot. Models that answer through `generate()` need about the same.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ PRECISIONS = (Precision.BITS_16, Precision.BITS_8, Precision.BITS_4)
 """The precisions offered for a model, from the one that needs most memory to the least."""
 
 LENGTH_STEP = 192
-"""The cache of keys and values grows in steps of so many positions."""
+"""The KV cache grows in steps of this many positions."""
 
 _USUAL_ANSWER = 512
 _USUAL_PROMPT = 64
-# A prompt is multiplied by matrices unpacked, so much of one at a time.
-_UNPACKED = 24 << 20
-# What is neither weights nor grows with the sizes. On a card the kernels that CUDA loads, the
-# workspaces of cuBLAS for two streams, and the pools of two graphs; on a processor the libraries.
+# During prefill quantized matrices are dequantized, this many bytes of one at a time.
+_DEQUANTIZED = 24 << 20
+# Independent of the model's sizes. On a GPU: the kernels that CUDA loads, the workspaces of cuBLAS
+# for two streams, and the memory pools of two CUDA graphs. On a CPU: the libraries.
 _OVERHEAD = {"cuda": 500_000_000, "cpu": 300_000_000}
 
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """Bytes, by what they are for. `cache` is that of all slots together."""
+    """Bytes, by what they are for. `cache` is the KV cache of all slots together."""
 
     weights: int
     cache: int
@@ -54,7 +54,7 @@ def memory_need(
     tower: Mapping[str, Any] | None = None,
     parameters: int | None = None,
 ) -> MemoryNeed:
-    """What a model of these settings (`config.json`) takes at most while it answers.
+    """What a model of these settings (`config.json`) needs at most while it answers.
 
     `length` is how many positions prompt and answer have together, None for what a question and an
     answer of 512 tokens take. `tower` is the vision tower's own config.json, where it has one.
@@ -66,7 +66,7 @@ def memory_need(
     itemsize = 4 if precision is Precision.FLOAT32 else 2
     matrices, head, other = model.matrices, model.head, model.embedding + model.other
     if parameters is not None:
-        # What the settings leave open belongs to what is never quantised.
+        # Parameters that the settings do not account for are never quantized.
         other = max(0, parameters - matrices - head)
     values = model.layers * 2 * model.kv_heads * model.head_dim
     return MemoryNeed(
@@ -107,7 +107,7 @@ class Card:
 
 
 def cards() -> tuple[Card, ...]:
-    """The CUDA cards here. Imports torch, so the first call takes seconds."""
+    """The CUDA GPUs of this computer. Imports torch, so the first call takes seconds."""
     import torch
 
     from core.device.card import is_cuda_available
@@ -122,7 +122,7 @@ def cards() -> tuple[Card, ...]:
 
 
 def known_cards() -> tuple[Card, ...]:
-    """The cards, where a model has been on one or `cards` was asked; at once, without `free`."""
+    """The same without importing torch or starting CUDA: () before that, and `free` is 0."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return ()
@@ -134,13 +134,14 @@ def known_cards() -> tuple[Card, ...]:
 
 
 def free_memory(device: str) -> int | None:
-    """Bytes that can still be taken on cpu, cuda or cuda:N; None where nobody tells.
+    """Bytes that can still be allocated on cpu, cuda or cuda:N; None if the system does not say.
 
-    For a card this imports torch; for the processor it does not.
+    Imports torch for a GPU, and not for the CPU.
     """
     if device.startswith("cuda"):
-        index = int(device.partition(":")[2] or 0)
-        return next((card.free for card in cards() if card.index == index), None)
+        import torch
+
+        return torch.cuda.mem_get_info(int(device.partition(":")[2] or 0))[0]
     try:
         import psutil  # Comes with accelerate.
     except ImportError:
@@ -150,7 +151,7 @@ def free_memory(device: str) -> int | None:
 
 # ---- shapes ------------------------------------------------------------------------------------
 
-# Where a published config.json is silent, transformers' own defaults, which it relies on.
+# transformers' own defaults, which published files rely on where they leave a value out.
 _TEXT_DEFAULTS: dict[str, dict[str, int]] = {
     "llama": {
         "hidden_size": 4096,
@@ -181,7 +182,7 @@ _MOST = {"layers": 1_000, "size": 1_000_000, "vocabulary": 10_000_000}
 
 @dataclass(frozen=True)
 class _Shape:
-    """The sizes that count. `rows` are those of all matrices of the layers, one scale each."""
+    """The sizes that memory depends on. `rows` are those of all matrices: one scale for each."""
 
     hidden: int
     inner: int
@@ -241,7 +242,7 @@ class _Shape:
 def _vision(
     config: Mapping[str, Any], tower: Mapping[str, Any] | None, text_hidden: int
 ) -> tuple[int, int]:
-    """Parameters of tower and projector, about; and how many positions a picture takes."""
+    """Roughly the parameters of tower and projector; and the positions that a picture takes."""
     given = config.get("vision_config")
     vision: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     if tower is not None:
@@ -252,7 +253,7 @@ def _vision(
         found = (vision[key] for key in (name, *others) if vision.get(key) is not None)
         return _whole(name, next(found, _VISION_DEFAULTS[name]), _MOST["size"])
 
-    # Qwen2-VL's tower calls its own width embed_dim, and hidden_size that of the words.
+    # Qwen2-VL's tower calls its own width embed_dim; its hidden_size is that of the text model.
     width = size("embed_dim") if "embed_dim" in vision else size("hidden_size")
     inner = (
         width * _whole("mlp_ratio", vision["mlp_ratio"], 100)
@@ -263,7 +264,7 @@ def _vision(
     patch = size("patch_size", "spatial_patch_size")
     image = size("image_size") if "image_size" in vision else _VISION_DEFAULTS["image_size"]
     patches = max(1, image // patch) ** 2
-    # A third matrix where the tower's own MLP is gated, as Qwen2.5-VL's is.
+    # Three matrices if the tower's MLP is gated, as in Qwen2.5-VL.
     in_mlp = 3 if str(config.get("model_type", "")).startswith("qwen2_5") else 2
     parameters = layers * (4 * width * width + in_mlp * width * inner + 9 * width)
     parameters += 3 * patch * patch * width + (patches + 1) * width
@@ -284,7 +285,7 @@ def _whole(name: str, value: Any, most: int | None) -> int:
 
 # ---- bytes -------------------------------------------------------------------------------------
 
-# In 4 bits a float16 scale for each group of so many; in 8 bits a float32 scale for each row.
+# 4-bit weights have a float16 scale for each group of this many, 8-bit ones a float32 scale a row.
 _GROUP = 64
 
 
@@ -310,10 +311,10 @@ def _head(precision: Precision, count: int, vocabulary: int) -> int:
 def _activations(
     model: _Shape, precision: Precision, slots: int, length: int, itemsize: int
 ) -> int:
-    """Bytes that come and go: a prompt's pass through one layer, and the logits of all slots."""
+    """Temporary bytes: a prompt's pass through one layer, and the logits of all slots."""
     prompt = length * (8 * model.hidden + 4 * model.inner) * itemsize
     logits = 3 * slots * model.vocabulary * 4
-    unpacked = _UNPACKED if precision.weight_bits else 0
+    unpacked = _DEQUANTIZED if precision.weight_bits else 0
     return prompt + logits + unpacked
 
 

@@ -1,7 +1,7 @@
-"""A model that no one device holds lies on several: on all cards, the rest in host memory.
+"""A model too large for one device is distributed over all GPUs and host memory.
 
-accelerate moves what lies in host memory to the card for as long as it is computed with, so an
-answer reads that part over the bus for each token. Such models answer through `generate()`.
+accelerate copies what is in host memory to the GPU while it is computed with, so each token reads
+that part over the bus. Such models answer through `generate()`.
 """
 
 from __future__ import annotations
@@ -13,62 +13,75 @@ import torch
 
 from core.device.memory import Card, MemoryNeed
 
-Shares = dict[int | str, int]
-"""Bytes that weights may take, by the number of the card, and "cpu"."""
+MaxMemory = dict[int | str, int]
+"""Bytes that weights may take, by the index of the GPU, and "cpu"."""
 
 
-def shares(need: MemoryNeed, main: int, cards: Sequence[Card], host: int | None) -> Shares | None:
-    """How much of the weights may lie where; None when they do not fit even so.
+def max_memory(
+    need: MemoryNeed, main: int, cards: Sequence[Card], host: int | None
+) -> MaxMemory | None:
+    """How many bytes of the weights may go to each device; None if they do not fit even so.
 
-    Beside its part each card keeps room for the cache and for what is computed, the `main` one,
-    where pictures and words go in, for all of it. `host` is what is free of the host's memory,
-    which also holds all the weights while they are read.
+    Memory for the cache and the activations stays free on each GPU: all of it on `main`, which
+    takes the inputs. `host` is the free host memory, which also holds all weights while they are
+    read.
     """
-    beside = need.cache + need.activations + need.overhead
-    room: Shares = {}
+    working = need.cache + need.activations + need.overhead
+    limits: MaxMemory = {}
     for card in sorted(cards, key=lambda card: card.index != main):
-        kept = beside if card.index == main else beside - need.cache // 2
-        if card.free > kept:
-            room[card.index] = card.free - kept
-    room["cpu"] = max(0, (host or 0) - need.overhead)
-    fits = sum(room.values()) >= need.weights and room["cpu"] >= need.weights
-    return room if main in room and fits else None
+        kept_free = working if card.index == main else working - need.cache // 2
+        if card.free > kept_free:
+            limits[card.index] = card.free - kept_free
+    limits["cpu"] = max(0, (host or 0) - need.overhead)
+    fits = sum(limits.values()) >= need.weights and limits["cpu"] >= need.weights
+    return limits if main in limits and fits else None
 
 
-def spread(model: Any, room: Shares, main: int) -> str:
-    """Put `model`, whose weights are in host memory, where `room` is; says in words where it is."""
+def dispatch(model: Any, limits: MaxMemory, main: int) -> str:
+    """Distributes `model`, whose weights are in host memory; returns a sentence that says where."""
     from accelerate import dispatch_model
 
-    places = placed(model, room)
-    dispatch_model(model, places, main_device=torch.device("cuda", main))
-    return told(places)
+    devices = device_map(model, limits)
+    dispatch_model(model, devices, main_device=torch.device("cuda", main))
+    return description(devices)
 
 
-def placed(model: Any, room: Shares) -> dict[str, Any]:
-    """Where each part of `model` goes: what a picture and words meet first into the first room."""
+def device_map(model: Any, limits: MaxMemory) -> dict[str, Any]:
+    """The device of each module by its name: a GPU's index, or "cpu".
+
+    The first device in `limits` takes the modules that the inputs meet first.
+    """
     from accelerate import infer_auto_device_map
 
-    # accelerate fills cards by their numbers; the main one is to be the first.
-    cards = [card for card in room if card != "cpu"]
-    memory: dict[int | str, int | str] = {n: room[card] for n, card in enumerate(cards)}
-    memory["cpu"] = room["cpu"]
-    # The vision tower, the projector and the table of words are the first parts of a model.
-    places = infer_auto_device_map(
+    # accelerate fills GPUs in the order of their indices, so they are renumbered.
+    cards = [card for card in limits if card != "cpu"]
+    renumbered: dict[int | str, int | str] = {n: limits[card] for n, card in enumerate(cards)}
+    renumbered["cpu"] = limits["cpu"]
+    # The vision tower, the projector and the embedding are the first modules of a model.
+    devices = infer_auto_device_map(
         model,
-        max_memory=memory,
-        no_split_module_classes=list(model._no_split_modules or ()),
+        max_memory=renumbered,
+        no_split_module_classes=unsplit_modules(model),
         dtype=model.dtype,
     )
     return {
-        name: cards[place] if isinstance(place, int) else str(place)
-        for name, place in places.items()
+        name: cards[device] if isinstance(device, int) else str(device)
+        for name, device in devices.items()
     }
 
 
-def told(places: dict[str, Any]) -> str:
-    """A sentence for the person about a model that lies in several places."""
-    cards = sorted({place for place in places.values() if isinstance(place, int)})
+def unsplit_modules(model: Any) -> list[str]:
+    """Names of the module classes that must stay on one device, by transformers' private list.
+
+    Without the list accelerate may split a layer with a residual connection, and fails or is slow.
+    """
+    return list(getattr(model, "_no_split_modules", None) or ())
+
+
+def description(devices: dict[str, Any]) -> str:
+    """A sentence for the person about where a distributed model is."""
+    cards = sorted({device for device in devices.values() if isinstance(device, int)})
     where = [f"on {len(cards)} graphics cards" if len(cards) > 1 else "on the graphics card"]
-    if any(place == "cpu" for place in places.values()):
+    if any(device == "cpu" for device in devices.values()):
         where.append("in the computer's own memory, which makes its answers slow")
     return f"The model lies {' and '.join(where)}."

@@ -24,7 +24,7 @@ from torch.nn import functional
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from core.checkpoint.folder import built_in_model
-from core.checkpoint.loading import furnish, make_room
+from core.checkpoint.loading import allocate, assign_weights
 from core.device.choice import (
     choose_device,
     choose_dtype,
@@ -431,11 +431,11 @@ def _random_engine(plan: Plan, sizes: Sizes) -> LlavaEngine:
     device, bits = choose_device(plan.choice.device), plan.choice.dtype.weight_bits
     dtype = choose_dtype(plan.choice.dtype, device, parameters)
     require_memory(parameters * (bits or 8 * dtype.itemsize) // 8, device)
-    room = make_room(model, device, dtype, bits)
+    buffers = allocate(model, device, dtype, bits)
     torch.manual_seed(0)
-    for name, place in room.items():
-        _fill_randomly(name, place, dtype)
-    furnish(model, room)
+    for name, buffer in buffers.items():
+        _fill_randomly(name, buffer, dtype)
+    assign_weights(model, buffers)
     rebuild_buffers(model, device)
     model.eval().requires_grad_(False)
     # Its answers are as long as they may be, and in a follow-up they are the same ids again.

@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.checkpoint.loading import furnish, make_room
+from core.checkpoint.loading import allocate, assign_weights
 from core.device.choice import choose_device, choose_dtype, device_name
 from core.device.memory import PRECISIONS
 from core.engine import Engine
@@ -233,15 +233,15 @@ def _model(
 
     with torch.device("meta"):
         model = LlavaForConditionalGeneration(config)
-    room = make_room(model, device, dtype, bits)
-    for name, place in room.items():
+    buffers = allocate(model, device, dtype, bits)
+    for name, buffer in buffers.items():
         if source is None:
-            _fill_randomly(name, place, dtype)
-        elif isinstance(place, QuantizedMatrix):
-            quantize(source[name], place.bits, out=place)
+            _fill_randomly(name, buffer, dtype)
+        elif isinstance(buffer, QuantizedMatrix):
+            quantize(source[name], buffer.bits, out=buffer)
         else:
-            place.copy_(source[name])
-    furnish(model, room)
+            buffer.copy_(source[name])
+    assign_weights(model, buffers)
     rebuild_buffers(model, device)
     return model.eval().requires_grad_(False)
 

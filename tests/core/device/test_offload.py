@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from core.device.memory import Card, MemoryNeed
-from core.device.offload import placed, shares, told
+from core.device.offload import description, device_map, max_memory, unsplit_modules
 
 NEED = MemoryNeed(weights=14, cache=2, activations=1, overhead=1)
 
@@ -12,18 +12,18 @@ def cards(*free: int) -> list[Card]:
 
 
 def test_each_card_keeps_room_for_what_is_computed_there():
-    assert shares(NEED, 0, cards(10, 10), 30) == {0: 6, 1: 7, "cpu": 29}
+    assert max_memory(NEED, 0, cards(10, 10), 30) == {0: 6, 1: 7, "cpu": 29}
 
 
 def test_card_where_words_go_in_comes_first():
-    room = shares(NEED, 1, cards(10, 10), 30)
-    assert room is not None
-    assert list(room) == [1, 0, "cpu"]
+    limits = max_memory(NEED, 1, cards(10, 10), 30)
+    assert limits is not None
+    assert list(limits) == [1, 0, "cpu"]
 
 
 def test_full_card_takes_no_part():
-    assert shares(NEED, 0, cards(10, 1), 30) == {0: 6, "cpu": 29}
-    assert shares(NEED, 1, cards(10, 1), 30) is None
+    assert max_memory(NEED, 0, cards(10, 1), 30) == {0: 6, "cpu": 29}
+    assert max_memory(NEED, 1, cards(10, 1), 30) is None
 
 
 def test_picture_and_words_go_into_the_main_card_whatever_its_number():
@@ -34,22 +34,23 @@ def test_picture_and_words_go_into_the_main_card_whatever_its_number():
     vision = CLIPVisionConfig(hidden_size=48, intermediate_size=64, num_hidden_layers=2)
     with torch.device("meta"):
         model = Llava(LlavaConfig(text_config=text, vision_config=vision))
+    assert unsplit_modules(model), "transformers has renamed _no_split_modules"
     size = sum(tensor.nbytes for tensor in model.parameters())
-    places = placed(model, {1: int(0.7 * size), 0: int(0.7 * size), "cpu": 2 * size})
-    assert places["model.vision_tower"] == places["model.language_model.embed_tokens"] == 1
-    assert places["lm_head"] == 0
-    assert set(places.values()) == {0, 1}
+    devices = device_map(model, {1: int(0.7 * size), 0: int(0.7 * size), "cpu": 2 * size})
+    assert devices["model.vision_tower"] == devices["model.language_model.embed_tokens"] == 1
+    assert devices["lm_head"] == 0
+    assert set(devices.values()) == {0, 1}
 
 
 @pytest.mark.parametrize("host", [None, 8, 14])
 def test_host_must_hold_the_weights_while_they_are_read(host):
-    assert shares(NEED, 0, cards(20, 20), host) is None
+    assert max_memory(NEED, 0, cards(20, 20), host) is None
 
 
 def test_where_it_lies_is_told():
     both = {"model.vision_tower": 0, "model.language_model.layers.0": 1, "lm_head": "cpu"}
-    assert told(both) == (
+    assert description(both) == (
         "The model lies on 2 graphics cards and in the computer's own memory, which makes its "
         "answers slow."
     )
-    assert told({"a": 0, "b": 0}) == "The model lies on the graphics card."
+    assert description({"a": 0, "b": 0}) == "The model lies on the graphics card."
