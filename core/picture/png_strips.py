@@ -51,11 +51,11 @@ def png_strips(
     above = bytes(row_bytes)
     stream = _inflated(_png_data(file), (row_bytes + 1) * rows)
     left = image.height
-    for filtered in stream:
-        height = min(len(filtered) // (row_bytes + 1), left)
+    for part in stream:
+        height = min(len(part) // (row_bytes + 1), left)
         if not height:
             return
-        filtered = filtered[: height * (row_bytes + 1)]
+        filtered = part[: height * (row_bytes + 1)]
         with Image.open(
             io.BytesIO(_png(width, height + 1, colour_type, b"\0" + above + filtered)),
             formats=("PNG",),
@@ -91,13 +91,14 @@ def _inflated(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
     inflate = zlib.decompressobj()
     part = bytearray()
     for piece in pieces:
-        while piece:
+        compressed = piece
+        while compressed:
             try:
-                part += inflate.decompress(piece, size - len(part))
+                part += inflate.decompress(compressed, size - len(part))
             except zlib.error:
                 yield bytes(part)
                 return
-            piece = inflate.unconsumed_tail
+            compressed = inflate.unconsumed_tail
             if len(part) == size:
                 yield bytes(part)
                 part.clear()
