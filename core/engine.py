@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from core.errors import EngineError
 from core.picture import ImagePreprocessing
+from core.trace import Trace
 from core.transcript import Answer, Precision, Request
 
 if TYPE_CHECKING:
@@ -178,8 +179,11 @@ class InspectableEngine(Engine, Protocol):
         """
         ...
 
-    def trace(self, request: Request, answer: Answer) -> dict[str, Any]:
-        """Returns what went through the pipeline for `answer`, stage by stage."""
+    def trace(self, request: Request, answer: Answer) -> Trace:
+        """Returns what went through the pipeline for `answer`, stage by stage.
+
+        An answer from the store may have no ids; they are then those of its text.
+        """
         ...
 
 

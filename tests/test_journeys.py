@@ -154,7 +154,7 @@ def test_a_word_is_looked_into_on_the_picture_and_struck_out(live, pictures):
 
         window.commands[Command.INSPECT].trigger()
         await until(lambda: window.inspector.trace, seconds=30)
-        assert window.inspector.trace["text"] == said
+        assert window.inspector.trace.text == said
         window.inspector.close()
 
     live(story)

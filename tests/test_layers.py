@@ -18,6 +18,7 @@ LAYERS = {
         {"errors", "words", "eta", "formatting", "version", "resources"},
         {"files", "picture"},
         {"transcript"},
+        {"trace"},
         {"engine"},
         {"settings", "store", "device"},
         {"batch", "generation"},

@@ -1,44 +1,35 @@
-"""A model of another architecture answers, through its own processor and `generate()`.
+"""A model of another architecture as an `Engine`: its own processor, and `generate()`.
 
-The same interface as `core.llava.engine`: it blocks, belongs to the thread that opened it, and is
-stopped by an event. What such a model cannot do is in its `facts.missing`, with the reason.
+What such an engine lacks is in its `facts.missing`, with the reason.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from typing import Any
 
 import torch
-from transformers import (
-    GenerationConfig,
-    LogitsProcessorList,
-    RepetitionPenaltyLogitsProcessor,
-    StoppingCriteriaList,
-)
+from PIL import Image
+from transformers import GenerationConfig
 
 from core.chat.model import render
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
-from core.generation.banned_words import BannedWords, vocabulary_bytes
+from core.generation.banned_words import BannedWordsCache
+from core.generation.failure import engine_failure, release_memory
+from core.generation.generate import GenerateFailed, generate_in_thread, stopping
+from core.generation.pending import PendingAnswer
+from core.generation.sampling import generation_config, logits_processors, seeded
 from core.generation.streaming import (
-    Pieces,
-    Run,
-    Stop,
-    Voice,
-    Voices,
-    choosing,
-    failed,
-    release_memory,
-    seed_of,
-    seeded,
+    PieceStreamer,
+    StreamedAnswer,
+    StreamedAnswers,
+    piece_listener,
 )
-from core.transcript import Answer, Ending, Request, Sampling, Turn
+from core.transcript import Answer, Request, Sampling, Turn
 
 _CHOOSE_LLAVA = "Choose LLaVA-1.5 for it."
 MISSING = {
@@ -56,58 +47,51 @@ _WORD_JOINER = "\N{WORD JOINER}"
 
 
 class ChatEngine:
-    """A model that transformers runs, on its device; `facts` tell which and where."""
+    """A model that transformers runs, on its device."""
 
     def __init__(self, model: Any, processor: Any, facts: EngineFacts, *, end_ids: Sequence[int]):
+        """`end_ids` are the token ids that end an answer."""
         self.facts = replace(facts, missing=MISSING)
         self._model = model
         self._processor = processor
         self._end_ids = frozenset(end_ids)
         tokenizer = processor.tokenizer
-        # Answers are written behind the prompts, so short prompts are filled up in front.
+        # New tokens follow the prompts, so shorter prompts of a batch are padded in front.
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        self._words = _Words(tokenizer)
-        self._vocabulary: list[bytes] | None = None
+        self._decoder = _PlainDecoder(tokenizer)
+        self._banned_words = BannedWordsCache(
+            lambda: tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        )
         self._marks = [text for text in tokenizer.all_special_tokens if len(text) > 1]
-        # What generation needs is passed with each answer; a checkpoint's own settings, with
-        # their temperatures and lengths, do not count.
+        # Each answer passes its own settings; a checkpoint's, with their temperatures and lengths,
+        # must not count.
         model.generation_config = GenerationConfig()
 
     def answer(
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
     ) -> Answer:
-        """Answer the last turn; `on_piece` gets the text in this thread as it comes.
-
-        The pieces put together are the answer's text. Raises PromptError, OutOfMemory, and
-        EngineError when the model or its device failed; the engine can be asked again.
-        """
-        started = time.perf_counter()
-        seed = seed_of(request.sampling)
+        """See `Engine.answer`."""
+        pending = PendingAnswer(request, self._decoder)
         if stop.is_set():
-            return Answer("", Ending.STOPPED, 0, 0.0, seed=seed)
-        asked = self._prepared(request)
-        streamer = Pieces(self._words)
-        run = Run(partial(self._one, asked, request.sampling, seed, streamer), streamer, stop)
-        run.start()
-        first: float | None = None
+            return pending.stopped()
+        prepared, sampling = self._prepare(request), request.sampling
+
+        def generate(streamer: PieceStreamer, is_over: Callable[[], bool]) -> list[int]:
+            used = streamer if sampling.beams == 1 else None
+            with seeded(pending.seed, self._model.device):
+                return self._generate(
+                    prepared.inputs, sampling, prepared.max_new_tokens, is_over, used
+                )[0]
+
         try:
-            for piece in streamer:
-                if first is None:
-                    first = time.perf_counter() - started
-                if piece:
-                    on_piece(piece)
-        except BaseException:
-            run.abandon()
-            raise
-        finally:
-            run.join()
-        if run.failure is not None:
-            raise self._failed(run.failure) from run.failure
-        answer = self._told(asked, run.ids, seed, started, first)
-        if request.sampling.beams > 1 and answer.text:
-            # Beams know what they say only at the end.
+            ids = generate_in_thread(generate, self._decoder, pending, on_piece, stop)
+        except GenerateFailed as failed:
+            raise self._failed(failed.failure) from failed.failure
+        answer = pending.complete_generated(prepared, ids, self._end_ids)
+        if sampling.beams > 1 and answer.text:
+            # Beam search has the text only at its end.
             on_piece(answer.text)
         return answer
 
@@ -119,34 +103,32 @@ class ChatEngine:
         slots: int = 8,
         on_piece: Callable[[Request, str], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
-        """Answer many requests, `slots` at once, and yield them as they end.
+        """See `Engine.answer_all`.
 
-        Greedy ones with the same sampling go through `generate()` together; the others one by
-        one, as their random numbers are their own. Once `stop` is set those under way end and no
-        further one begins. Raises as `answer` does, and then leaves the others. `on_piece` gets
-        the text of each in this thread as it comes, a few times a second.
+        Greedy requests with the same sampling go through one `generate()`, `slots` at once; others
+        go one by one, since each draws its own random numbers.
         """
         waiting = iter(requests)
         while not stop.is_set() and (group := list(islice(waiting, max(1, slots)))):
             while group:
                 sampling = group[0].sampling
-                together = [one for one in group if one.sampling == sampling]
-                if sampling.temperature > 0 or sampling.beams > 1 or len(together) == 1:
-                    together = group[:1]
+                batch = [one for one in group if one.sampling == sampling]
+                if sampling.temperature > 0 or sampling.beams > 1 or len(batch) == 1:
+                    batch = group[:1]
                     if not stop.is_set():
-                        hear = partial(on_piece, group[0]) if on_piece else _ignore
-                        yield group[0], self.answer(group[0], hear, stop)
+                        listener = piece_listener(group[0], on_piece)
+                        yield group[0], self.answer(group[0], listener, stop)
                 else:
-                    yield from self._together(together, stop, on_piece)
-                group = [one for one in group if all(one is not other for other in together)]
+                    yield from self._answer_batch(batch, stop, on_piece)
+                group = [one for one in group if all(one is not other for other in batch)]
 
     def by_generate(self) -> ChatEngine:
-        """Itself: it knows no other way."""
+        """Returns this engine, which uses `generate()` anyway."""
         return self
 
     @property
     def bytes_per_token(self) -> int:
-        """How much of the weights is read for each token: all that is not the vision tower's."""
+        """How many bytes of the weights each token reads: all but the vision tower's."""
         language = [
             tensor
             for name, tensor in (*self._model.named_parameters(), *self._model.named_buffers())
@@ -155,14 +137,14 @@ class ChatEngine:
         return sum(tensor.nbytes for tensor in language)
 
     def close(self) -> None:
-        """Let go of the weights and their memory; the engine answers no more."""
+        """See `Engine.close`."""
         del self._model
         release_memory()
 
     # ---- the stages of an answer
 
-    def _prepared(self, request: Request) -> _Asked:
-        """The inputs; the oldest pairs after the first are left out when the turns are too long."""
+    def _prepare(self, request: Request) -> _Prepared:
+        """Leaves out the oldest pairs after the first if the turns are too long."""
         turns = request.turns
         if not turns:
             raise PromptError("Nothing was asked. Type a question about the picture.")
@@ -183,7 +165,7 @@ class ChatEngine:
             length = inputs["input_ids"].shape[1]
             if context - length >= (1 if len(some) == 1 else wanted):
                 most = min(request.sampling.max_new_tokens, context - length)
-                return _Asked(prompt, inputs, length, most, left_out)
+                return _Prepared(prompt, inputs, length, most, left_out)
         raise PromptError(
             f"Question and picture take {length} tokens, and the model reads {context} at a time. "
             "Shorten the question, or choose a smaller picture."
@@ -193,15 +175,15 @@ class ChatEngine:
         messages: list[dict[str, Any]] = []
         for number, turn in enumerate(turns):
             images = [{"type": "image"}] * pictures if number == 0 else []
-            words = {"type": "text", "text": self._harmless(turn.prompt)}
-            messages.append({"role": "user", "content": [*images, words]})
+            question = {"type": "text", "text": self._escaped(turn.prompt)}
+            messages.append({"role": "user", "content": [*images, question]})
             if turn.answer is not None:
-                said = {"type": "text", "text": self._harmless(turn.answer)}
-                messages.append({"role": "assistant", "content": [said]})
+                answer = {"type": "text", "text": self._escaped(turn.answer)}
+                messages.append({"role": "assistant", "content": [answer]})
         return render(self._processor, messages)
 
-    def _harmless(self, text: str) -> str:
-        """What a person types stays text, even where it looks like one of the model's marks."""
+    def _escaped(self, text: str) -> str:
+        """Splits the special tokens that a person typed, so that they stay text."""
         for mark in self._marks:
             if mark in text:
                 text = text.replace(mark, mark[0] + _WORD_JOINER + mark[1:])
@@ -209,14 +191,14 @@ class ChatEngine:
 
     def _inputs(self, prompts: list[str], pictures: list[list[Any]]) -> dict[str, torch.Tensor]:
         begin = self._processor.tokenizer.bos_token
-        is_begun = bool(begin) and prompts[0].startswith(begin)
+        has_begin = bool(begin) and prompts[0].startswith(begin)
         try:
             inputs = self._processor(
                 text=prompts,
                 images=pictures,
                 padding=True,
                 return_tensors="pt",
-                add_special_tokens=not is_begun,
+                add_special_tokens=not has_begin,
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise EngineError(
@@ -230,18 +212,6 @@ class ChatEngine:
             if isinstance(tensor, torch.Tensor)
         }
 
-    def _one(
-        self,
-        asked: _Asked,
-        sampling: Sampling,
-        seed: int | None,
-        streamer: Pieces,
-        is_over: Callable[[], bool],
-    ) -> list[int]:
-        hears = streamer if sampling.beams == 1 else None
-        with seeded(seed, self._model.device):
-            return self._generate(asked.inputs, sampling, asked.max_new_tokens, is_over, hears)[0]
-
     @torch.inference_mode()
     def _generate(
         self,
@@ -249,118 +219,69 @@ class ChatEngine:
         sampling: Sampling,
         max_new_tokens: int,
         is_over: Callable[[], bool],
-        streamer: Pieces | _Rows | None = None,
+        streamer: PieceStreamer | _RowsStreamer | None = None,
     ) -> list[list[int]]:
-        """The new ids of each row, up to the ends that all share."""
+        """Returns the new ids of each row; all rows have the length of the longest answer."""
         length = inputs["input_ids"].shape[1]
-        processors = LogitsProcessorList()
-        if sampling.repetition_penalty != 1:
-            # Only what was said in this answer is a repetition.
-            processors.append(
-                RepetitionPenaltyLogitsProcessor(
-                    sampling.repetition_penalty, prompt_ignore_length=length
-                )
-            )
-        if banned := self._banned(sampling.banned_words, length):
-            processors.append(banned)
-        settings = GenerationConfig(
-            max_new_tokens=max_new_tokens,
-            num_beams=sampling.beams,
-            eos_token_id=sorted(self._end_ids) or None,
-            pad_token_id=self._processor.tokenizer.pad_token_id,
-            use_cache=True,
-            **choosing(sampling),
-        )
+        banned = self._banned_words.processor(sampling.banned_words, length)
         output = self._model.generate(
             **inputs,
-            generation_config=settings,
-            logits_processor=processors,
-            stopping_criteria=StoppingCriteriaList([Stop(is_over)]),
+            generation_config=generation_config(
+                sampling,
+                max_new_tokens=max_new_tokens,
+                end_ids=self._end_ids,
+                pad_id=self._processor.tokenizer.pad_token_id,
+            ),
+            logits_processor=logits_processors(sampling, banned, length),
+            stopping_criteria=stopping(is_over),
             streamer=streamer,
         )
         return output[:, length:].tolist()
 
-    def _banned(self, words: tuple[str, ...], prompt_length: int) -> BannedWords | None:
-        if not words:
-            return None
-        if self._vocabulary is None:
-            tokenizer = self._processor.tokenizer
-            pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-            self._vocabulary = vocabulary_bytes(pieces)
-        return BannedWords(words, self._vocabulary, prompt_length)
-
-    def _together(
+    def _answer_batch(
         self,
         requests: list[Request],
         stop: threading.Event,
         on_piece: Callable[[Request, str], None] | None,
     ) -> Generator[tuple[Request, Answer]]:
-        started = time.perf_counter()
-        asked = [self._prepared(request) for request in requests]
-        most = min(one.max_new_tokens for one in asked)
-        firsts: list[float] = []
-        voices = Voices(self._words, on_piece) if on_piece else None
-        rows_heard = _Rows([voices.of(r) for r in requests], self._end_ids) if voices else None
+        answers = [PendingAnswer(request, self._decoder) for request in requests]
+        prepared = [self._prepare(request) for request in requests]
+        most = min(one.max_new_tokens for one in prepared)
+        streamed = StreamedAnswers(self._decoder, on_piece) if on_piece else None
+        streamer = None
+        if streamed:
+            streamer = _RowsStreamer([streamed.begin(r) for r in requests], self._end_ids)
 
         def is_over() -> bool:
-            firsts.append(time.perf_counter() - started)
-            return stop.is_set() or (voices is not None and voices.failure is not None)
+            for answer in answers:
+                answer.note_token()
+            return stop.is_set() or (streamed is not None and streamed.failure is not None)
 
         try:
-            inputs = self._inputs([one.prompt for one in asked], [_pixels(r) for r in requests])
-            rows = self._generate(inputs, requests[0].sampling, most, is_over, rows_heard)
+            pictures = [_pixels(request) for request in requests]
+            inputs = self._inputs([one.prompt for one in prepared], pictures)
+            rows = self._generate(inputs, requests[0].sampling, most, is_over, streamer)
         except AppError:
             raise
         except Exception as failure:
             raise self._failed(failure) from failure
-        if voices and voices.failure is not None:
-            raise voices.failure
-        for request, one, ids in zip(requests, asked, rows, strict=True):
-            yield request, self._told(one, ids, None, started, firsts[0] if firsts else None)
-
-    def _told(
-        self,
-        asked: _Asked,
-        ids: list[int],
-        seed: int | None,
-        started: float,
-        first: float | None,
-    ) -> Answer:
-        ends = [place for place, number in enumerate(ids) if number in self._end_ids]
-        said = ids[: ends[0]] if ends else ids
-        if ends:
-            ending = Ending.COMPLETE
-        else:
-            ending = Ending.LENGTH if len(ids) >= asked.max_new_tokens else Ending.STOPPED
-        seconds = time.perf_counter() - started
-        return Answer(
-            text=self._words.decode(said).strip(),
-            ending=ending,
-            tokens=len(said),
-            seconds=seconds,
-            seconds_to_first_token=seconds if first is None else first,
-            input_tokens=asked.length,
-            output_ids=tuple(said),
-            left_out=asked.left_out,
-            seed=seed,
-        )
+        if streamed and streamed.failure is not None:
+            raise streamed.failure
+        for answer, one, ids in zip(answers, prepared, rows, strict=True):
+            yield answer.request, answer.complete_generated(one, ids, self._end_ids)
 
     def _failed(self, failure: BaseException) -> AppError:
-        """What to say of a failure of the model, whose memory is given back."""
-        return failed(failure, self._model.device, self.facts.dtype)
+        """Returns the error to raise for a failure of the model, whose memory is released."""
+        return engine_failure(failure, self._model.device, self.facts.dtype)
 
 
-def _ignore(piece: str) -> None:
-    """Hears the pieces of an answer that is wanted whole."""
-
-
-def _pixels(request: Request) -> list[Any]:
+def _pixels(request: Request) -> list[Image.Image]:
     return [request.picture.pixels, *(other.pixels for other in request.others)]
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
-    """A request made ready: `length` positions of prompt, and how many may follow."""
+class _Prepared:
+    """The processor's inputs for a request; `length` counts the prompt's positions."""
 
     prompt: str
     inputs: dict[str, torch.Tensor]
@@ -369,33 +290,35 @@ class _Asked:
     left_out: int
 
 
-class _Rows:
-    """What `generate()` says in several rows at once, heard row by row up to their ends."""
+class _RowsStreamer:
+    """A streamer for `generate()` on several rows: passes on each row up to its end."""
 
-    def __init__(self, voices: Sequence[Voice], end_ids: Collection[int]):
-        self._voices: list[Voice | None] = list(voices)
+    def __init__(self, streams: Sequence[StreamedAnswer], end_ids: Collection[int]):
+        self._streams: list[StreamedAnswer | None] = list(streams)
         self._end_ids = end_ids
 
     def put(self, value: torch.Tensor) -> None:
-        if value.dim() > 1:  # The prompts.
+        """Takes the next id of each row, (rows,); `generate()` also passes the prompts."""
+        if value.dim() > 1:
             return
         for row, token in enumerate(value.tolist()):
-            voice = self._voices[row]
-            if voice is None:
+            stream = self._streams[row]
+            if stream is None:
                 continue
             if token in self._end_ids:
-                voice.end()
-                self._voices[row] = None
+                stream.end()
+                self._streams[row] = None
             else:
-                voice.hear(token)
+                stream.add(token)
 
     def end(self) -> None:
-        for voice in filter(None, self._voices):
-            voice.end()
+        """Passes on the rest of the rows that have not ended."""
+        for stream in filter(None, self._streams):
+            stream.end()
 
 
-class _Words:
-    """Ids become text without the tokenizer's own marks."""
+class _PlainDecoder:
+    """Decodes ids without the tokenizer's special tokens."""
 
     def __init__(self, tokenizer: Any):
         self._tokenizer = tokenizer

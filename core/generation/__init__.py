@@ -1,6 +1,7 @@
 """What every engine that calls transformers' `generate()` shares.
 
-`streaming` runs one `generate()` in its own thread, streams its text and stops it early;
-`banned_words` is the logits processor that keeps words out of an answer. Imports torch; modules are
-imported by name.
+`pending` is an answer that is being generated, `sampling` how its tokens are chosen and
+`banned_words` which words are kept out of it. `generate` runs one `generate()` in a thread of its
+own and stops it early, `streaming` turns its ids into text, and `failure` says what went wrong.
+Imports torch; modules are imported by name.
 """

@@ -1,10 +1,11 @@
-"""Words that an answer must not contain, however they are cut into tokens."""
+"""Words that an answer must not contain, however the tokenizer splits them."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,11 +15,32 @@ _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _AFTER_ALL = b"\xff"  # Greater than every byte of UTF-8.
 
 
-def vocabulary_bytes(pieces: Sequence[str]) -> list[bytes]:
-    """What each id says, by the way vocabularies write it down.
+class BannedWordsCache:
+    """Makes the processors of one model, and keeps the last, which takes a while to make."""
 
-    That is sentencepiece's, with `▁` for a blank and `<0x0A>` for a byte, or that of byte-level
-    BPE, where every byte is a character of its own, `Ġ` the blank.
+    def __init__(self, read_pieces: Callable[[], Sequence[str]]):
+        """`read_pieces` returns the vocabulary as the tokenizer writes it, by id."""
+        self._read_pieces = read_pieces
+        self._vocabulary: list[bytes] | None = None
+        self._last: tuple[tuple[str, ...], int, BannedWords] | None = None
+
+    def processor(self, words: tuple[str, ...], prompt_length: int = 0) -> BannedWords | None:
+        """Returns the processor that bans `words`; None if there are none."""
+        if not words:
+            return None
+        if self._last is None or self._last[:2] != (words, prompt_length):
+            if self._vocabulary is None:
+                self._vocabulary = vocabulary_bytes(self._read_pieces())
+            banned = BannedWords(words, self._vocabulary, prompt_length)
+            self._last = words, prompt_length, banned
+        return self._last[2]
+
+
+def vocabulary_bytes(pieces: Sequence[str]) -> list[bytes]:
+    """Returns the bytes that each id stands for, from the pieces as vocabularies write them.
+
+    SentencePiece writes `▁` for a blank and `<0x0A>` for a byte. Byte-level BPE writes every byte
+    as a character of its own, `Ġ` for the blank.
     """
     if any(piece.startswith("Ġ") for piece in pieces):
         byte_of = _bytes_of_byte_level()
@@ -35,16 +57,17 @@ def vocabulary_bytes(pieces: Sequence[str]) -> list[bytes]:
 
 
 class BannedWords(LogitsProcessor):
-    """Takes from the scores every token that would complete one of `words`.
+    """Sets the score of every token that would complete one of `words` to -inf.
 
-    A word is banned as given, in small letters, in capitals and with a capital at its beginning;
-    within a longer word it is not, so that “cat” leaves “concatenate” be. Where a token ends with
-    the word it counts as complete, although more letters might follow. Only what was said in this
-    answer counts as what stands before.
+    A word is banned as given, in lower case, in upper case and capitalised, but not within a
+    longer word: “cat” does not ban “concatenate”. A word that a token ends with counts as
+    complete, although more letters might follow. Only the text of this answer counts as what
+    stands before a word.
     """
 
     def __init__(self, words: Sequence[str], vocabulary: Sequence[bytes], prompt_length: int = 0):
-        """`prompt_length` ids at the beginning are not of the answer."""
+        """`vocabulary` has the bytes of each id; the first `prompt_length` ids that a call gets
+        are the prompt's."""
         self._prompt_length = prompt_length
         self._vocabulary = vocabulary
         self._forms = [form for word in words if word.strip() for form in _forms(word.strip())]
@@ -53,58 +76,62 @@ class BannedWords(LogitsProcessor):
         self._sorted = [vocabulary[number] for number in order]
         self._order = order
         self._inside = sorted(self._with_word_inside())
-        # By what of which forms was said; few of them ever come up.
-        self._tensors: dict[tuple[torch.device, tuple[tuple[int, int], ...]], Tensor] = {}
+        # Banned ids by the forms that have begun, as (form, bytes so far). Few ever come up.
+        self._banned_ids: dict[tuple[torch.device, tuple[tuple[int, int], ...]], Tensor] = {}
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        """`input_ids` (rows, said), `scores` (rows, vocabulary); gives scores of their own."""
-        allowed = scores.clone()
+        """`input_ids` int64 (rows, ids so far), `scores` (rows, vocabulary); returns new scores."""
+        # The base class declares a FloatTensor, and clone() a Tensor.
+        allowed: Any = scores.clone()
         begin = max(self._prompt_length, input_ids.shape[1] - self._longest)
         for row, ids in enumerate(input_ids[:, begin:].tolist()):
-            said = b"".join(self._vocabulary[n] for n in ids if n < len(self._vocabulary))
-            allowed[row, self._banned_after(said, scores.device)] = -torch.inf
-        return allowed  # type: ignore[return-value]
+            text = b"".join(self._vocabulary[n] for n in ids if n < len(self._vocabulary))
+            allowed[row, self._banned_after(text, scores.device)] = -torch.inf
+        return allowed
 
-    def _banned_after(self, said: bytes, device: torch.device) -> Tensor:
+    def _banned_after(self, text: bytes, device: torch.device) -> Tensor:
+        """int64 (banned ids,), given the text so far."""
         begun = tuple(
             (number, count)
             for number, form in enumerate(self._forms)
             for count in range(len(form.text))
-            if said.endswith(form.text[:count]) and form.may_begin(said[: len(said) - count])
+            if text.endswith(form.text[:count]) and form.may_begin(text[: len(text) - count])
         )
-        if (device, begun) not in self._tensors:
+        if (device, begun) not in self._banned_ids:
             banned = set(self._inside)
             for number, count in begun:
                 banned.update(self._completing(self._forms[number], count))
-            self._tensors[device, begun] = torch.tensor(sorted(banned), dtype=torch.long).to(device)
-        return self._tensors[device, begun]
+            self._banned_ids[device, begun] = torch.tensor(sorted(banned), dtype=torch.long).to(
+                device
+            )
+        return self._banned_ids[device, begun]
 
     def _completing(self, form: _Form, count: int) -> list[int]:
-        """The tokens that begin with the rest of the form, `count` bytes of which were said."""
+        """The ids whose bytes begin with the rest of the form, after its first `count` bytes."""
         rest = form.text[count:]
         begin = bisect_left(self._sorted, rest)
         end = bisect_left(self._sorted, rest + _AFTER_ALL)
         return [
-            self._order[place]
-            for place in range(begin, end)
-            if form.may_end(self._sorted[place][len(rest) :])
+            self._order[index]
+            for index in range(begin, end)
+            if form.may_end(self._sorted[index][len(rest) :])
         ]
 
     def _with_word_inside(self) -> set[int]:
-        """The tokens that hold a whole form behind their beginning, as after a blank."""
+        """The ids that contain a whole form behind their first byte, such as after a blank."""
         return {
             number
             for form in self._forms
             for number, piece in enumerate(self._vocabulary)
-            for place in [piece.find(form.text, 1)]
-            if place > 0
-            and form.may_begin(piece[:place])
-            and form.may_end(piece[place + len(form.text) :])
+            for begin in [piece.find(form.text, 1)]
+            if begin > 0
+            and form.may_begin(piece[:begin])
+            and form.may_end(piece[begin + len(form.text) :])
         }
 
 
 class _Form:
-    """A way to write a banned word, and whether it stands by itself where letters are joined."""
+    """A way to write a banned word; it counts only where it is not part of a longer word."""
 
     def __init__(self, word: str):
         self.text = word.encode("utf-8", "replace")
@@ -123,15 +150,15 @@ def _forms(word: str) -> list[_Form]:
 
 
 def _joins(character: str) -> bool:
-    """Whether it is of a script that sets words apart by blanks; others have no end to find."""
+    """Whether it belongs to a script with blanks between words; in others a word has no end."""
     return character.isdigit() or character.lower() != character.upper()
 
 
 def _bytes_of_byte_level() -> dict[str, int]:
-    """GPT-2's characters for bytes: those that can be seen as they are, the others from 256 on."""
-    seen = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in seen]
+    """GPT-2's characters for bytes: visible ones stand for themselves, the others begin at 256."""
+    visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in visible]
     return {
-        **{chr(byte): byte for byte in seen},
-        **{chr(256 + place): byte for place, byte in enumerate(others)},
+        **{chr(byte): byte for byte in visible},
+        **{chr(256 + number): byte for number, byte in enumerate(others)},
     }

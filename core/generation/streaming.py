@@ -1,219 +1,141 @@
-"""One `generate()` of transformers: in a thread of its own, heard piece by piece, stopped early."""
+"""The text of answers while they are generated: token ids become pieces of text."""
 
 from __future__ import annotations
 
-import gc
-import secrets
-import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
-from transformers import StoppingCriteria, TextIteratorStreamer
+from transformers import TextIteratorStreamer
 
-from core.device.choice import is_out_of_memory, lower_precision, out_of_memory
-from core.errors import AppError, EngineError
-from core.transcript import Precision, Request, Sampling
+from core.transcript import Request
 
-# How often an answer among many is told on, and how long the loop has in between.
-_SAID_SECONDS = 0.1
+OnPiece = Callable[[str], None]
+OnPieceOf = Callable[[Request, str], None]
+
+# How often the text of one answer among many is passed on, and the pause between two of them.
+_PIECE_SECONDS = 0.1
 _BETWEEN_SECONDS = 0.006
 
 
-class Words(Protocol):
-    """What turns ids into text."""
+class TextDecoder(Protocol):
+    """Decodes token ids to text, without special tokens."""
 
     def decode(self, ids: list[int]) -> str: ...
 
 
-def choosing(sampling: Sampling) -> dict[str, Any]:
-    """How words are chosen, as `GenerationConfig` wants it; the repetition penalty excepted."""
-    if sampling.temperature <= 0:
-        return {"do_sample": False}
-    return {
-        "do_sample": True,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
-    }
+class PieceStreamer(TextIteratorStreamer):
+    """The text of an answer as it is generated: one piece a token, often an empty one. The pieces
+    joined are the decoded text without blanks at either end.
 
-
-def seed_of(sampling: Sampling) -> int | None:
-    """The seed to use; None when nothing is drawn."""
-    if sampling.temperature <= 0:
-        return None
-    return secrets.randbits(31) if sampling.seed is None else sampling.seed
-
-
-@contextmanager
-def seeded(seed: int | None, device: torch.device) -> Iterator[None]:
-    """Within, the random numbers of `seed`; after, those that would have come without.
-
-    `generate()` draws from the generator of the whole process, and takes no other.
-    """
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-class Run(threading.Thread):
-    """One `generate()`; its failure is kept for the one who waits."""
-
-    def __init__(
-        self,
-        generate: Callable[[Callable[[], bool]], list[int]],
-        streamer: TextIteratorStreamer,
-        stop: threading.Event,
-    ):
-        super().__init__(name="generate", daemon=True)
-        self._generate = generate
-        self._streamer = streamer
-        self._asked_to_stop = stop
-        self._is_abandoned = False
-        self.ids: list[int] = []
-        self.failure: BaseException | None = None
-
-    def abandon(self) -> None:
-        """End because nobody listens any more."""
-        self._is_abandoned = True
-
-    def _is_over(self) -> bool:
-        return self._asked_to_stop.is_set() or self._is_abandoned
-
-    def run(self) -> None:
-        try:
-            self.ids = self._generate(self._is_over)
-        except BaseException as failure:
-            self.failure = failure
-        finally:
-            # generate() ends the stream only when it succeeds, and with beams has none; without
-            # this the reader waits for ever.
-            self._streamer.text_queue.put(self._streamer.stop_signal)
-
-
-class Stop(StoppingCriteria):
-    """Polled once a token."""
-
-    def __init__(self, is_over: Callable[[], bool]):
-        self._is_over = is_over
-
-    def __call__(
-        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: Any
-    ) -> torch.BoolTensor:
-        count, device = input_ids.shape[0], input_ids.device
-        return torch.full((count,), self._is_over(), device=device)  # type: ignore[return-value]
-
-
-class Pieces(TextIteratorStreamer):
-    """The answer's text as it comes: one item a token, often empty; together the stripped text.
-
-    The class above holds words back until a blank follows, which languages without blanks never
-    write, and loses the blank at the beginning of a line. Here all text is said that no later
-    token can change: not the bytes of half a character, nor blanks that may be the last.
+    The base class holds words back until a blank follows, which languages without blanks never
+    write, and loses the blank at the beginning of a line. This one passes on all text that no
+    later token can change: neither the bytes of half a character, nor blanks that may be the
+    last.
     """
 
-    def __init__(self, words: Words):
-        super().__init__(words)  # type: ignore[arg-type]
-        self._said = 0
+    def __init__(self, decoder: TextDecoder):
+        # The base class wants a whole tokenizer, of which it uses `decode` alone.
+        tokenizer: Any = decoder
+        super().__init__(tokenizer)
+        self._passed_on = 0
 
     def put(self, value: torch.Tensor) -> None:
-        if value.dim() > 1:  # The prompt; a token of the answer has one dimension.
+        """Takes ids of the answer, (tokens,); `generate()` also passes the prompt, (1, tokens)."""
+        if value.dim() > 1:
             return
         self.token_cache.extend(value.tolist())
         whole = self._text().rstrip("\N{REPLACEMENT CHARACTER}").rstrip()
-        self._say(whole)
+        self._pass_on(whole)
 
     def end(self) -> None:
-        self._say(self._text())
+        """Passes on what was held back."""
+        self._pass_on(self._text())
 
     def _text(self) -> str:
         return str(self.tokenizer.decode(self.token_cache)).strip()
 
-    def _say(self, text: str) -> None:
-        self.text_queue.put(text[self._said :])
-        self._said = max(self._said, len(text))
+    def _pass_on(self, text: str) -> None:
+        self.text_queue.put(text[self._passed_on :])
+        self._passed_on = max(self._passed_on, len(text))
 
 
-class Voices:
-    """The pieces of many answers that come at once. Use it in one thread.
+class StreamedAnswers:
+    """The text of answers that are generated at the same time. Use it in one thread.
 
-    Each is said some times a second, all together not much oftener than 1 / `_BETWEEN_SECONDS`:
-    to spell out every token of 64 answers would hold up the card that they come from.
+    Each answer's text is passed on a few times a second, and that of all not much more often
+    than every `_BETWEEN_SECONDS`: decoding every token of 64 answers would hold up the GPU.
     """
 
-    def __init__(self, words: Words, on_piece: Callable[[Request, str], None]):
-        self.words, self.on_piece = words, on_piece
+    def __init__(self, decoder: TextDecoder, on_piece: OnPieceOf):
+        self.decoder, self.on_piece = decoder, on_piece
         self.failure: Exception | None = None
-        """What `on_piece` has raised; from then on nothing is said."""
-        self.speaking = 0
+        """What `on_piece` raised; nothing is passed on after it."""
+        self.count = 0
+        """How many are being generated."""
 
-    def of(self, request: Request) -> Voice:
-        """That of an answer that begins."""
-        self.speaking += 1
-        return Voice(self, request)
+    @property
+    def seconds_between_pieces(self) -> float:
+        """How long one answer waits from one piece to the next."""
+        return max(_PIECE_SECONDS, _BETWEEN_SECONDS * self.count)
+
+    def begin(self, request: Request) -> StreamedAnswer:
+        """Returns the stream of an answer that begins."""
+        self.count += 1
+        return StreamedAnswer(self, request)
 
 
-class Voice:
-    """One answer of several; the pieces put together are its text."""
+class StreamedAnswer:
+    """The stream of one answer; its pieces joined are the answer's text."""
 
-    def __init__(self, voices: Voices, request: Request):
-        self._voices, self._request = voices, request
-        self._pieces = Pieces(voices.words)
-        self._unsaid: list[int] = []
+    def __init__(self, answers: StreamedAnswers, request: Request):
+        self._answers, self._request = answers, request
+        self._streamer = PieceStreamer(answers.decoder)
+        self._pending: list[int] = []
         self._next = 0.0
 
-    def hear(self, token: int) -> None:
-        """Take up one more id of the answer."""
-        self._unsaid.append(token)
+    def add(self, token: int) -> None:
+        """Takes the next id of the answer; the text is passed on when it is time."""
+        self._pending.append(token)
         now = time.perf_counter()
         if now >= self._next:
-            self._next = now + max(_SAID_SECONDS, _BETWEEN_SECONDS * self._voices.speaking)
-            self._pieces.put(torch.tensor(self._unsaid))
-            self._unsaid.clear()
-            self._say()
+            self._next = now + self._answers.seconds_between_pieces
+            self._streamer.put(torch.tensor(self._pending))
+            self._pending.clear()
+            self._pass_on()
 
     def end(self) -> None:
-        """Say what is left."""
-        self._voices.speaking -= 1
-        self._pieces.token_cache += self._unsaid
-        self._pieces.end()
-        self._say()
+        """Passes on the rest."""
+        self._answers.count -= 1
+        self._streamer.token_cache += self._pending
+        self._streamer.end()
+        self._pass_on()
 
-    def _say(self) -> None:
-        piece = self._pieces.text_queue.get_nowait()
-        if not piece or self._voices.failure is not None:
+    def _pass_on(self) -> None:
+        piece = self._streamer.text_queue.get_nowait()
+        if not piece or self._answers.failure is not None:
             return
         try:
-            self._voices.on_piece(self._request, piece)
+            self._answers.on_piece(self._request, piece)
         except Exception as failure:
-            # The listener's, and not the model's.
-            self._voices.failure = failure
+            # The listener failed, and not the model: the engine raises it as it is.
+            self._answers.failure = failure
 
 
-def failed(failure: BaseException, device: torch.device, dtype: Precision) -> AppError:
-    """What to say of a failure of the model on `device`, whose memory is given back.
+class UnthrottledAnswers(StreamedAnswers):
+    """The text of a single answer, which is passed on with every token."""
 
-    `dtype` is the one that the engine's facts tell.
-    """
-    # The frames of the failed run hold its tensors.
-    traceback.clear_frames(failure.__traceback__)
-    release_memory()
-    if is_out_of_memory(failure):
-        return out_of_memory(device, failure, lower_precision(dtype))
-    return EngineError(
-        f"The model failed while answering ({type(failure).__name__}). Ask again; if "
-        "it fails again, load the model anew."
-    )
+    def __init__(self, decoder: TextDecoder, on_piece: OnPiece):
+        super().__init__(decoder, lambda _, piece: on_piece(piece))
+
+    @property
+    def seconds_between_pieces(self) -> float:
+        return 0.0
 
 
-def release_memory() -> None:
-    """Gives back to the card what nobody holds any more."""
-    gc.collect()
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+def piece_listener(request: Request, on_piece: OnPieceOf | None) -> OnPiece:
+    """Returns what `Engine.answer` is to call for `request`, one of many."""
+    if on_piece is None:
+        return lambda _: None
+    return lambda piece: on_piece(request, piece)

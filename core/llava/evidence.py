@@ -50,7 +50,7 @@ _LEAST_TO_SMOOTH = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class GeneratedAnswer:
     """An answer as it was said: what was given, and the ids that came, at least one."""
 
     inputs: Inputs
@@ -76,7 +76,7 @@ class Examiner:
         self._tokenizer, self._plain = tokenizer, plain
         self._plain_features: Tensor | None = None
 
-    def evidence(self, said: Said, is_stopped: Callable[[], bool]) -> Evidence:
+    def evidence(self, said: GeneratedAnswer, is_stopped: Callable[[], bool]) -> Evidence:
         """Two passes: with the picture, and with a plain one of the pad colour in its place.
 
         Raises Cancelled.
@@ -95,11 +95,13 @@ class Examiner:
         words = self._words(said, seen, unseen)
         return Evidence(words, time.perf_counter() - started)
 
-    def _features(self, said: Said) -> Tensor:
+    def _features(self, said: GeneratedAnswer) -> Tensor:
         return self._forward.image_features(said.inputs.pixel_values)
 
     @torch.inference_mode()
-    def _pass(self, said: Said, features: Tensor, candidates: int = MOST_CANDIDATES) -> _Scores:
+    def _pass(
+        self, said: GeneratedAnswer, features: Tensor, candidates: int = MOST_CANDIDATES
+    ) -> _Scores:
         """What each token of the answer was given, as it was about to be said."""
         count = len(said.ids)
         # The last token is followed by nothing that was said.
@@ -119,7 +121,7 @@ class Examiner:
             torch.cat(found).cpu().numpy(),
         )
 
-    def _words(self, said: Said, seen: _Scores, unseen: _Scores) -> tuple[Word, ...]:
+    def _words(self, said: GeneratedAnswer, seen: _Scores, unseen: _Scores) -> tuple[Word, ...]:
         text, spans = token_spans(said.ids, self._tokenizer)
         measured = []
         for begin, end in split_words(text):
@@ -155,7 +157,7 @@ class Examiner:
     # ---- where
 
     def word_maps(
-        self, said: Said, words: Sequence[Word], size: tuple[int, int]
+        self, said: GeneratedAnswer, words: Sequence[Word], size: tuple[int, int]
     ) -> tuple[WordMap, ...]:
         """Where each of the words rests on a picture of this width and height, in one pass."""
         if not words:
@@ -167,7 +169,7 @@ class Examiner:
 
     @torch.inference_mode()
     def gazes(
-        self, said: Said, words: Sequence[Word], ways: Sequence[Way] = (DEFAULT_WAY,)
+        self, said: GeneratedAnswer, words: Sequence[Word], ways: Sequence[Way] = (DEFAULT_WAY,)
     ) -> dict[Way, np.ndarray]:
         """float32 (words, rows, columns) of the image's patches, 1 where a word rests most.
 
@@ -213,7 +215,7 @@ class _Gaze:
     vocabulary; this needs no more of the head than the answer's own rows.
     """
 
-    def __init__(self, forward: ForwardPass, said: Said, words: Sequence[Word]):
+    def __init__(self, forward: ForwardPass, said: GeneratedAnswer, words: Sequence[Word]):
         self._forward, self._image = forward, said.image
         self._ids = said.ids
         # The rows that lead to the answer's tokens.

@@ -19,10 +19,10 @@ from typing import Any
 
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
-from core.llava.trace import as_json
 from core.picture import Picture, find_pictures, open_picture
 from core.terminal import batch as batch_terminal
 from core.terminal import models as models_terminal
+from core.trace import as_record
 from core.transcript import BUILT_IN, Answer, ModelChoice, Precision, Request, Sampling, Turn
 
 PROMPT = "Please describe this image in detail."
@@ -345,7 +345,7 @@ class _Captions:
                 _print("\n" if is_one_of_many else "")
         if self._options.trace:
             tracer = inspectable(engine, Capability.TRACE)
-            self._traces.append(tracer.trace(request, answer))
+            self._traces.append(as_record(tracer.trace(request, answer)))
         if self._options.evidence:
             record = self._evidence_record(request, answer, engine)
             self._evidence.append({"picture": str(path), **record})
@@ -378,7 +378,8 @@ class _Captions:
         if path is None or not records:
             return
         try:
-            path.write_text(as_json(records[0] if len(records) == 1 else records), "utf-8")
+            content = records[0] if len(records) == 1 else records
+            path.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
         except OSError as error:
             self._fail(str(path), f"The {name} cannot be written ({error.strerror}).")
 

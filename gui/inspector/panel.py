@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.llava.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
 from core.picture import Picture
+from core.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
 from gui.inspector.token_flow import TokenFlow
 from gui.picture.patch_figure import PatchFigure
 from gui.widgets.elided_label import ElidedLabel
@@ -76,15 +76,12 @@ class Inspector(QDialog):
         self._trace = trace
         self._show_figures(trace, picture.pixels, eye)
         self._show_facts(trace)
-        self.prompt_text.setText(breakable(trace["prompt"]))
-        self.input_flow.show_tokens(
-            trace["input_ids"], trace["input_pieces"], trace["image_tokens"]
-        )
-        self.output_flow.show_tokens(trace["output_ids_generated"], trace["output_pieces"])
-        count = len(trace["input_ids"]) - 1 + trace["image_tokens"]
-        self.input_title.setText(f"Input: {count} positions")
-        made = "" if trace["output_ids_known"] else ", made again from the kept text"
-        self.output_title.setText(f"Output: {len(trace['output_ids_generated'])} ids{made}")
+        self.prompt_text.setText(breakable(trace.prompt))
+        self.input_flow.show_tokens(trace.input.ids, trace.input.pieces, trace.image_tokens)
+        self.output_flow.show_tokens(trace.output.ids, trace.output.pieces)
+        self.input_title.setText(f"Input: {trace.positions} positions")
+        made = "" if trace.is_output_exact else ", made again from the kept text"
+        self.output_title.setText(f"Output: {len(trace.output.ids)} ids{made}")
         self.message.hide()
         self.scroll_area.show()
         self.scroll_area.verticalScrollBar().setValue(0)
@@ -228,11 +225,11 @@ class Inspector(QDialog):
         self._serial += 1
         self.picture_figure.show_image(QImage())
         self.given_figure.show_image(QImage())
-        self.picture_caption.setText(f"{sides(trace['image_size'])} pixels")
-        side = trace["images_tensor_shape"][-1]
+        self.picture_caption.setText(f"{sides(trace.image.size)} pixels")
+        side = trace.image.values_shape[-1]
         self._given_text = (
-            f"padded to {sides(trace['padded_size'])}, given as {side} × {side}, in "
-            f"{sides(trace['patch_grid'])} patches"
+            f"padded to {sides(trace.image.padded_size)}, given as {side} × {side}, in "
+            f"{sides(trace.image.patch_grid)} patches"
         )
         self.given_caption.setText(self._given_text)
         self._previews.ask(("inspected", self._serial, "picture"), partial(_fitted, pixels))
@@ -240,32 +237,32 @@ class Inspector(QDialog):
             self._previews.ask(("inspected", self._serial, "given"), partial(_given, pixels, eye))
 
     def _show_facts(self, trace: Trace) -> None:
-        low, high = trace["images_tensor_range"]
-        values = f"{sides(trace['images_tensor_shape'])}  {trace['images_tensor_dtype']}"
+        low, high = trace.image.values_range
+        values = f"{sides(trace.image.values_shape)}  {trace.image.values_dtype}"
         self.picture_facts.show_rows(
             [
                 ("Pixel values", f"{values}, from {low:.3f} to {high:.3f}"),
-                ("Image features", sides(trace["image_features_shape_before_projector"])),
-                ("After the projector", sides(trace["image_features_shape_after_projector"])),
+                ("Image features", sides(trace.image.tower_features_shape)),
+                ("After the projector", sides(trace.image.projected_features_shape)),
             ]
         )
         ending = [
-            ("Ending", trace["ending"]),
-            ("Stop", trace["stop_str"]),
-            ("Room for", f"{trace['max_new_tokens']} tokens"),
+            ("Ending", trace.ending.value),
+            ("Stop", trace.stop_string),
+            ("Room for", f"{trace.max_new_tokens} tokens"),
         ]
-        if trace["seed"] is not None:
-            ending.append(("Seed", str(trace["seed"])))
+        if trace.seed is not None:
+            ending.append(("Seed", str(trace.seed)))
         self.ending_facts.show_rows(ending)
-        longest = max([*trace["seconds"].values(), 1e-9])
+        longest = max([*(time.seconds for time in trace.times), 1e-9])
         self.time_facts.show_rows(
-            [(_begun(stage), shown_seconds(took)) for stage, took in trace["seconds"].items()],
-            [took / longest for took in trace["seconds"].values()],
+            [(_begun(time.stage), shown_seconds(time.seconds)) for time in trace.times],
+            [time.seconds / longest for time in trace.times],
         )
         self.memory_facts.show_rows(
             [
-                ("Model", f"{trace['model']}, {trace['dtype']}, on {trace['device']}"),
-                *((_begun(what), shown_bytes(size)) for what, size in trace["bytes"].items()),
+                ("Model", f"{trace.model}, {trace.dtype}, on {trace.device}"),
+                *((_begun(use.name), shown_bytes(use.bytes)) for use in trace.memory),
             ]
         )
 
@@ -277,7 +274,7 @@ class Inspector(QDialog):
             case ("inspected", self._serial, "picture"):
                 self.picture_figure.show_image(made)
             case ("inspected", self._serial, "given"):
-                self.given_figure.show_image(made, *self._trace["patch_grid"])
+                self.given_figure.show_image(made, *self._trace.image.patch_grid)
 
     @Slot(int)
     def _on_patch_reached(self, patch: int) -> None:
@@ -287,8 +284,8 @@ class Inspector(QDialog):
         if patch < 0:
             self.given_caption.setText(self._given_text)
             return
-        row, column = divmod(patch, self._trace["patch_grid"][1])
-        position = self._trace["input_ids"].index(-200) + patch
+        row, column = divmod(patch, self._trace.image.patch_grid[1])
+        position = self._trace.input.ids.index(-200) + patch
         self.given_caption.setText(
             f"patch {patch + 1}: row {row + 1}, column {column + 1}, position {position}"
         )

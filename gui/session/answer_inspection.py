@@ -15,7 +15,7 @@ from gui.session.model_thread import ModelThread
 from gui.session.session import Session
 
 if TYPE_CHECKING:
-    from core.llava.trace import Trace
+    from core.trace import Trace
     from core.words import Evidence, Word, WordMap
 
 

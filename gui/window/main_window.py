@@ -26,8 +26,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.engine import Capability, Failed, Loading, ModelState, Ready
-from core.llava.trace import Trace
 from core.picture import ImagePreprocessing, Picture
+from core.trace import Trace
 from core.transcript import Answer, Span, Transcript
 from gui.batch.panel import BatchPanel
 from gui.conversation.evidence_view import EvidenceView

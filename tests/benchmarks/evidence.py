@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.engine import EngineFacts
 from core.llava.engine import LlavaEngine
-from core.llava.evidence import DEFAULT_WAY, Said, Way
+from core.llava.evidence import DEFAULT_WAY, GeneratedAnswer, Way
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import BUILT_IN, Answer, Ending, ModelChoice, Request, Sampling, Turn
@@ -180,7 +180,7 @@ class Exam:
         content = [word for word in evidence.words if word.is_content]
         signs: dict[Word, np.ndarray] = {}
         with self._engine._examining() as examiner:
-            said = self._engine._said(request, answer)
+            said = self._engine._generated(request, answer)
             if self.is_calibrating:
                 log_p = examiner._pass(said, examiner._features(said)).log_p
                 signs = dict(zip(content, doubt.features(evidence.words, log_p), strict=True))
@@ -205,7 +205,7 @@ class Exam:
         if to_find:
             self._point(said, to_find)
 
-    def _point(self, said: Said, to_find: Sequence[tuple[Claim, Word]]) -> None:
+    def _point(self, said: GeneratedAnswer, to_find: Sequence[tuple[Claim, Word]]) -> None:
         words = [word for _, word in to_find]
         with self._engine._examining() as examiner:
             ours = examiner.gazes(said, words, WAYS)
@@ -278,7 +278,9 @@ def area(higher: Sequence[float], lower: Sequence[float]) -> float | None:
     return round(float((mean_ranks[: len(higher)].sum() - least) / (len(higher) * len(lower))), 4)
 
 
-def raw_averages(engine: LlavaEngine, said: Said, words: Sequence[Word]) -> dict[str, np.ndarray]:
+def raw_averages(
+    engine: LlavaEngine, said: GeneratedAnswer, words: Sequence[Word]
+) -> dict[str, np.ndarray]:
     """The attention to the image averaged over all layers and heads, the usual method."""
     assert engine._loop is not None
     forward = engine._loop.forward

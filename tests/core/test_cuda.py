@@ -88,9 +88,10 @@ def ask(engine: Engine, sampling: Sampling, stop_after: int = 0):
 
 def logits(engine: LlavaEngine | ChatEngine) -> torch.Tensor:
     assert isinstance(engine, LlavaEngine)
+    path = engine._generate_path
     inputs = engine._prepare(Request(PICTURE, (Turn("What is this?"),)))
     with torch.inference_mode():
-        embeddings = engine._embed(inputs, engine._see(PICTURE.pixels, inputs).features)
+        embeddings = path.embed(inputs, path.encode(PICTURE.pixels, inputs).features)
         return engine._model(inputs_embeds=embeddings).logits.float().cpu()
 
 

@@ -34,9 +34,10 @@ def said(engine, picture, tokens=12):
 
 def logits(engine, picture):
     """Of every position of a prompt with a picture, through the engine's own splice."""
+    path = engine._generate_path
     inputs = engine._prepare(Request(picture, (Turn("What is this?"),)))
     with torch.inference_mode():
-        embeddings = engine._embed(inputs, engine._see(picture.pixels, inputs).features)
+        embeddings = path.embed(inputs, path.encode(picture.pixels, inputs).features)
         return engine._model(inputs_embeds=embeddings).logits, inputs
 
 

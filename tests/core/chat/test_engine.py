@@ -263,7 +263,7 @@ def test_oldest_turns_are_left_out_and_a_too_long_question_is_refused(engine, pi
         ask(engine, picture, "x" * 3000)
 
 
-@pytest.mark.parametrize("precision", ["8-bit", "4-bit"])
+@pytest.mark.parametrize("precision", [Precision.BITS_8, Precision.BITS_4])
 def test_fewer_bits_take_less_memory_and_still_answer(chat_folders, engine, picture, precision):
     choice = ModelChoice(str(chat_folders["idefics3"]), "cpu", precision)
     smaller = open_engine(choice, lambda *_: None, threading.Event())

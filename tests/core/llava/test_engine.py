@@ -10,6 +10,7 @@ from transformers import GenerationConfig, LlavaForConditionalGeneration
 from core.errors import EngineError, OutOfMemory, PromptError
 from core.llava.prompt import STOP_STRING
 from core.picture import Picture
+from core.trace import StageTime, as_json
 from core.transcript import Ending, Request, Sampling, Turn
 from tests.support.tiny_llava import TINY
 
@@ -444,7 +445,7 @@ def test_picture_is_seen_once_for_several_questions(engine, picture):
 def test_trace_has_the_keys_of_the_golden_one(ask, engine, picture):
     answer, _ = ask()
     request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=20))
-    trace = engine.trace(request, answer)
+    trace = json.loads(as_json(engine.trace(request, answer)))
     assert set(trace) >= {
         "prompt",
         "input_ids",
@@ -469,33 +470,32 @@ def test_trace_has_the_keys_of_the_golden_one(ask, engine, picture):
     assert trace["output_ids_generated"] == list(answer.output_ids)
     assert trace["text"] == answer.text
     assert trace["max_new_tokens"] == 20
-    assert json.loads(json.dumps(trace)) == trace
 
 
 def test_trace_has_a_piece_for_every_id_and_what_each_stage_took(ask, engine, picture):
     answer, _ = ask()
     request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=20))
     trace = engine.trace(request, answer)
-    pieces = trace["input_pieces"]
-    assert len(pieces) == len(trace["input_ids"])
+    pieces = trace.input.pieces
+    assert len(pieces) == len(trace.input.ids)
     assert pieces[0] == "<s>"
-    assert pieces[trace["input_ids"].index(-200)] == "<image>"
+    assert pieces[trace.input.ids.index(-200)] == "<image>"
     assert "".join(pieces).replace("▁", " ").endswith("ASSISTANT:")
-    assert len(trace["output_pieces"]) == len(answer.output_ids)
-    low, high = trace["images_tensor_range"]
+    assert len(trace.output.pieces) == len(answer.output_ids)
+    low, high = trace.image.values_range
     assert -3 < low < high < 3
-    assert all(seconds > 0 for seconds in trace["seconds"].values())
-    assert trace["seconds"]["whole answer"] == answer.seconds
-    assert trace["bytes"]["keys and values"] > 0
+    assert all(time.seconds > 0 for time in trace.times)
+    assert trace.times[-1] == StageTime("whole answer", answer.seconds)
+    assert {use.name: use.bytes for use in trace.memory}["keys and values"] > 0
 
 
 def test_trace_of_an_answer_from_the_store_has_the_ids_of_its_text(ask, engine, picture):
     answer, _ = ask()
     request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=20))
     trace = engine.trace(request, replace(answer, output_ids=()))
-    assert not trace["output_ids_known"]
-    assert engine.trace(request, answer)["output_ids_known"]
-    assert trace["output_ids_generated"]
+    assert not trace.is_output_exact
+    assert engine.trace(request, answer).is_output_exact
+    assert trace.output.ids
 
 
 def test_closed_engine_lets_go_of_its_weights(opened, tiny_original_layout):

@@ -66,9 +66,10 @@ def log_p_by_transformers(
     engine: LlavaEngine, request: Request, ids: tuple[int, ...]
 ) -> np.ndarray:
     """Of each id when it was chosen, by transformers' own modules."""
+    path = engine._generate_path
     inputs = engine._prepare(request)
     with torch.inference_mode():
-        prompt = engine._embed(inputs, engine._see(request.picture.pixels, inputs).features)
+        prompt = path.embed(inputs, path.encode(request.picture.pixels, inputs).features)
         said = engine._model.get_input_embeddings()(torch.tensor([ids]))
         logits = engine._model(inputs_embeds=torch.cat([prompt, said], 1)).logits[0].float()
     leading = logits[prompt.shape[1] - 1 : -1].log_softmax(-1)

@@ -1,4 +1,3 @@
-import json
 import threading
 
 import pytest
@@ -9,6 +8,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
 from core.open_engine import open_engine
 from core.picture import Picture
+from core.trace import as_json
 from core.transcript import ModelChoice, Request, Sampling, Turn
 from gui.inspector.panel import LOOKING, Inspector
 from gui.widgets.preview import PreviewMaker
@@ -80,7 +80,7 @@ def test_every_stage_is_told(shown, trace):
     assert "1 × 3 × 56 × 56  float32, from -1.752 to 1.930" in words
     assert "1 × 16 × 32" in words
     assert "1 × 16 × 48" in words
-    assert trace["prompt"] in words
+    assert trace.prompt in words
     assert "12 tokens" in words
     assert shown.prompt_label.text() == PROMPT
 
@@ -98,7 +98,7 @@ def test_the_patches_lie_over_the_picture_as_given(shown, qtbot):
 
 def test_image_tokens_are_one_cell_that_opens(shown, trace):
     flow = shown.input_flow
-    folded = len(trace["input_ids"])
+    folded = len(trace.input.ids)
     assert len(flow.texts) == folded
     fold = flow.texts.index(f"image × {TINY.image_tokens}")
     QTest.mouseClick(flow, Qt.MouseButton.LeftButton, pos=flow.cell_rect(fold).center())
@@ -126,7 +126,7 @@ def test_keys_go_from_token_to_token_and_open_the_image(shown):
 
 def test_the_trace_is_copied_as_json_and_as_markdown(shown, trace):
     QTest.mouseClick(shown.json_button, Qt.MouseButton.LeftButton)
-    assert json.loads(QGuiApplication.clipboard().text()) == trace
+    assert QGuiApplication.clipboard().text() == as_json(trace)
     QTest.mouseClick(shown.markdown_button, Qt.MouseButton.LeftButton)
     assert QGuiApplication.clipboard().text().startswith("# Trace of an answer")
 
