@@ -12,17 +12,22 @@ from core.transcript import Answer, Ending, Request
 
 
 class Prompt(Protocol):
-    """What an answer needs to know of its prompt.
-
-    `length` counts positions, `left_out` the earlier question-and-answer pairs that did not fit.
-    """
+    """What an answer needs to know of its prompt."""
 
     @property
-    def length(self) -> int: ...
+    def length(self) -> int:
+        """The positions that the language model reads."""
+        ...
+
     @property
-    def max_new_tokens(self) -> int: ...
+    def max_new_tokens(self) -> int:
+        """What was asked for, or what the context has left."""
+        ...
+
     @property
-    def left_out(self) -> int: ...
+    def left_out(self) -> int:
+        """How many earlier question-and-answer pairs did not fit into the context."""
+        ...
 
 
 class PendingAnswer:

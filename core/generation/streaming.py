@@ -20,9 +20,11 @@ _BETWEEN_SECONDS = 0.006
 
 
 class TextDecoder(Protocol):
-    """Decodes token ids to text, without special tokens."""
+    """Turns token ids into text."""
 
-    def decode(self, ids: list[int]) -> str: ...
+    def decode(self, ids: list[int]) -> str:
+        """Returns the text of the ids without special tokens."""
+        ...
 
 
 class PieceStreamer(TextIteratorStreamer):
@@ -131,6 +133,7 @@ class UnthrottledAnswers(StreamedAnswers):
 
     @property
     def seconds_between_pieces(self) -> float:
+        """None: each piece is passed on at once."""
         return 0.0
 
 

@@ -27,7 +27,7 @@ class IdleUnload(QObject):
         self.timer = QTimer(self, singleShot=True)
         self.timer.timeout.connect(self._on_timeout)
         model.state_changed.connect(self._on_state_changed)
-        model.worked.connect(self.restart_timer)
+        model.job_ended.connect(self.restart_timer)
         window.destroyed.connect(self.timer.stop)  # No window is left to show the notice.
 
     @Slot()
@@ -45,11 +45,11 @@ class IdleUnload(QObject):
 
     @Slot()
     def _on_timeout(self) -> None:
-        if self._model.is_busy or self._model.is_lent:
+        if self._model.is_busy or self._model.is_used_exclusively:
             self.restart_timer()
             return
         minutes = self._settings.rest_minutes
-        self._model.rest()
+        self._model.unload_idle()
         self._window.show_notice(
             f"The model was let go of after {minutes} minute{'s' if minutes > 1 else ''} without "
             "a question. It loads again with the next one."

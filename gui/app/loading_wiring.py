@@ -67,7 +67,7 @@ class LoadingWiring(QObject):
             self._window.show_preprocessing(facts.preprocessing, OTHER_WAY)
             self._window.show_evidence_obstacle(facts.why_not(Capability.EVIDENCE) or "")
             self._window.show_trace_obstacle(facts.why_not(Capability.TRACE) or "")
-        elif not self._model.is_resting:
+        elif not self._model.is_idle_unloaded:
             self._window.show_preprocessing(None, NO_MODEL)
         self._offer_help(state)
 

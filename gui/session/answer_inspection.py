@@ -39,7 +39,7 @@ class AnswerInspection:
         conversation, request, answer = self._asked(index)
         if index not in conversation.evidence:
             self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
-            conversation.evidence[index] = await self._model.inquire(
+            conversation.evidence[index] = await self._model.run_read_only(
                 lambda engine, stop: inspectable(engine, Capability.EVIDENCE).evidence(
                     request, answer, stop
                 )
@@ -51,7 +51,7 @@ class AnswerInspection:
         """Return where on the picture a word of an answer rests."""
         conversation, request, answer = self._asked(index)
         self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
-        word_map = await self._model.inquire(
+        word_map = await self._model.run_read_only(
             lambda engine, stop: inspectable(engine, Capability.EVIDENCE).word_map(
                 request, answer, word
             )
@@ -66,7 +66,7 @@ class AnswerInspection:
         """
         conversation, request, answer = self._asked(index)
         self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
-        presence = await self._model.inquire(
+        presence = await self._model.run_read_only(
             lambda engine, stop: inspectable(engine, Capability.EVIDENCE).look_again(
                 request, answer, word
             )
@@ -84,7 +84,7 @@ class AnswerInspection:
         """Return what went through the model for an answer."""
         conversation, request, answer = self._asked(index)
         self._refuse_unless_free(conversation, index, Capability.TRACE)
-        return await self._model.inquire(
+        return await self._model.run_read_only(
             lambda engine, stop: inspectable(engine, Capability.TRACE).trace(request, answer)
         )
 
@@ -102,7 +102,7 @@ class AnswerInspection:
         state = self._model.state
         if isinstance(state, Loading):
             raise EngineError("The model is still loading. Look again once it is there.")
-        if not isinstance(state, Ready) and not self._model.is_resting:
+        if not isinstance(state, Ready) and not self._model.is_idle_unloaded:
             raise EngineError("No model is loaded. Load the one that said this, then look again.")
         if isinstance(state, Ready) and (reason := state.facts.why_not(capability)):
             raise EngineError(reason)
@@ -110,7 +110,7 @@ class AnswerInspection:
         if answered_by and answered_by != self._loaded.name:
             name = "the built-in model" if answered_by == BUILT_IN else f"“{answered_by}”"
             raise EngineError(f"Another model said this. Load {name}, then look again.")
-        if self._model.is_lent:
+        if self._model.is_used_exclusively:
             raise EngineError("The folder run uses the model. Pause it, then look again.")
 
     def _refuse_if_left(self, conversation: Conversation) -> None:

@@ -67,7 +67,7 @@ class DoubtSearch(QObject):
             find_doubt(engine, captions, batch.options, on_doubt, stop, batch.doubts)
 
         try:
-            await self._model.lend(work, stop.set)
+            await self._model.run_exclusive(work, stop.set)
         except Cancelled:
             log.info("The search for doubt ends, as the program closes")
         except AppError as error:

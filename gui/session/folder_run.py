@@ -280,7 +280,7 @@ class FolderRun(QObject):
 
         try:
             await _painted()
-            await self._model.lend(work, self._control.stop_now)
+            await self._model.run_exclusive(work, self._control.stop_now)
         except Cancelled:
             log.info("The run ends, as the program closes")
         except AppError as error:

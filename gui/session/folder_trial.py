@@ -75,7 +75,7 @@ class FolderTrial(QObject):
             try_first(engine, pictures, ways, self._received.emit, stop)
 
         try:
-            await self._model.lend(work, stop.set)
+            await self._model.run_exclusive(work, stop.set)
         except Cancelled:
             log.info("The trial ends, as the program closes")
         except AppError as error:

@@ -72,7 +72,7 @@ class ModelThread(QObject):
     """
 
     state_changed = Signal(object)
-    worked = Signal()
+    job_ended = Signal()
     """An answer or a loan has ended."""
 
     _load_asked = Signal(object)
@@ -86,7 +86,7 @@ class ModelThread(QObject):
         super().__init__(parent)
         self._state: ModelState = Absent()
         self._load: _Load | None = None
-        self._is_resting = False
+        self._is_idle_unloaded = False
         self._choice = ModelChoice()
         self._jobs: list[_Job] = []
         self._waiting: list[_Job] = []
@@ -144,7 +144,7 @@ class ModelThread(QObject):
         await _settled(load.done, load.stop)
 
     def _begin_load(self, choice: ModelChoice) -> _Load:
-        self._is_resting = False
+        self._is_idle_unloaded = False
         load = _Load(choice, asyncio.get_running_loop().create_future())
         self._load, self._choice = load, choice
         self._set_state(Loading(0.0, "Waiting for the answer" if self._jobs else "Starting"))
@@ -168,11 +168,11 @@ class ModelThread(QObject):
         return await _settled(job.answer, job.stop)
 
     @property
-    def is_lent(self) -> bool:
+    def is_used_exclusively(self) -> bool:
         """Work that takes long, a folder run, has the model; answers wait until it ends."""
         return bool(self._loans)
 
-    async def lend(self, work: Callable[[Engine], Any], end: Callable[[], None]) -> Any:
+    async def run_exclusive(self, work: Callable[[Engine], Any], end: Callable[[], None]) -> Any:
         """Run `work` with the engine in its thread, and give what it gives or raises.
 
         `end` is called, here, when the model is wanted for something else or closed; the work
@@ -186,7 +186,7 @@ class ModelThread(QObject):
         self._loan_asked.emit(loan)
         return await loan.outcome
 
-    async def inquire(self, work: Callable[[Engine, threading.Event], Found]) -> Found:
+    async def run_read_only(self, work: Callable[[Engine, threading.Event], Found]) -> Found:
         """Run `work`, which takes moments, with the engine in its thread, and give what it gives.
 
         It gives way: whatever else is wanted of the model meanwhile sets the event, upon which
@@ -218,22 +218,22 @@ class ModelThread(QObject):
         self.cancel_load()
         self._end_loans()
         self._end_inquiries()
-        self._is_resting = False
+        self._is_idle_unloaded = False
         self._unload_asked.emit()
 
-    def rest(self) -> None:
+    def unload_idle(self) -> None:
         """Free the model until an answer or a loan is wanted, which loads it again."""
         if isinstance(self._state, Ready):
             self.unload()
-            self._is_resting = True
+            self._is_idle_unloaded = True
 
     @property
-    def is_resting(self) -> bool:
+    def is_idle_unloaded(self) -> bool:
         """It is freed until something is wanted of it."""
-        return self._is_resting
+        return self._is_idle_unloaded
 
     def _wake(self) -> None:
-        if self._is_resting and not self._is_closing:
+        if self._is_idle_unloaded and not self._is_closing:
             # What comes of it is told by the state, and to those who wait for the model.
             self._begin_load(self._choice).done.add_done_callback(asyncio.Future.exception)
 
@@ -281,7 +281,7 @@ class ModelThread(QObject):
         job.pieces.flush()
         job.pieces.deleteLater()
         self._jobs.remove(job)
-        self.worked.emit()
+        self.job_ended.emit()
         _settle(job.answer, outcome)
 
     @Slot(object, float, str)
@@ -332,7 +332,7 @@ class ModelThread(QObject):
     @Slot(object, object)
     def _on_given_back(self, loan: _Loan, outcome: object) -> None:
         self._loans.remove(loan)
-        self.worked.emit()
+        self.job_ended.emit()
         _settle(loan.outcome, outcome)
 
     @Slot(object, object)

@@ -222,7 +222,7 @@ class Session(QObject):
             return None
         if not self._conversation:
             reason = "Open a picture first: drop one on the window, or paste one."
-        elif self._model.is_lent:
+        elif self._model.is_used_exclusively:
             reason = "The folder run uses the model. Pause it, then ask."
         elif self.is_answering:
             reason = "The answer is still being written. Stop it with Esc, then ask."

@@ -306,7 +306,7 @@ def test_an_inquiry_runs_with_the_engine_in_its_thread(run, ready, checkpoint):
     def work(engine, stop):
         return engine, threading.current_thread(), stop.is_set()
 
-    engine, thread, is_stopped = run(ready.inquire(work))
+    engine, thread, is_stopped = run(ready.run_read_only(work))
     assert engine is checkpoint.engines[-1]
     assert thread is engine.thread
     assert not is_stopped
@@ -318,8 +318,8 @@ def test_a_question_ends_the_inquiries_before_it(run, ready, ask):
         raise Cancelled("Something else was wanted.")
 
     async def story():
-        under_way = asyncio.ensure_future(ready.inquire(work))
-        waiting = asyncio.ensure_future(ready.inquire(work))
+        under_way = asyncio.ensure_future(ready.run_read_only(work))
+        waiting = asyncio.ensure_future(ready.run_read_only(work))
         await asyncio.sleep(0)
         answer = await ready.answer(ask("anything"))
         assert answer.text == "A red square."
@@ -334,10 +334,10 @@ def test_an_inquiry_waits_for_the_model_under_way_and_fails_without_one(run, mod
     async def story():
         loading = asyncio.ensure_future(model.load(ModelChoice()))
         await asyncio.sleep(0)
-        assert await model.inquire(lambda engine, stop: engine.facts.model) == "built-in"
+        assert await model.run_read_only(lambda engine, stop: engine.facts.model) == "built-in"
         await loading
         model.unload()
         with pytest.raises(EngineError):
-            await model.inquire(lambda engine, stop: engine.facts)
+            await model.run_read_only(lambda engine, stop: engine.facts)
 
     run(story())

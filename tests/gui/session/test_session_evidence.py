@@ -85,7 +85,7 @@ def test_a_model_that_rests_is_woken_for_its_own_answer(
 ):
     async def story():
         await session.ask("What is it?")
-        ready.rest()
+        ready.unload_idle()
         await until(lambda: not isinstance(ready.state, Ready))
         assert (await inspection.evidence(0)).words
         assert len(checkpoint.engines) == 2
