@@ -1,16 +1,29 @@
-"""A folder captioned: options, run, journal, sidecar files, edits, undo and export.
+"""A folder captioned: options, run, journal, caption files, edits, undo and export.
 
-Read `options` (what a run does, and the state of each item), `batch` (one run and its journal), and
-`run` (the work: decode ahead, answer in slots, write behind). `recording` turns answers into
-captions and files; `journal`, `ledger` and `history` keep what happened; `edits` changes and undoes
-captions; `sidecar`, `xmp`, `files`, `tables` and `export` are the file formats. `find` finds the
-images, `trial` tries a few of them first, `doubt` finds doubtful words, `wording` cleans captions
-up, `summary` says what became of a run. Nothing here imports torch.
+How the modules fit together, in the order in which to read them:
+
+- `options` and `items` are data: what a run does, and the state of each image. `formats` names the
+  file formats.
+- `batch` is the face of a run. `ledger` holds what its parts share: items, journal, tables.
+- `run` is the work: decode ahead, answer in slots, write behind. `recording` decides what an image
+  is asked, and turns answers into journal lines and files.
+- `events` has a class for each kind of journal line, `stored` has the values inside, and `journal`
+  is the file. `replay` derives a run's state from its events; `history` looks at earlier runs.
+- `edits` writes captions by hand and undoes edits and runs.
+- `changes` is what happens to the files of one image; `sidecar` and `xmp` are their formats,
+  `tables` and `export` the files with all captions.
+- `find` finds the images, `trial` captions a few of them first, `doubt` finds doubtful words,
+  `wording` fills prompts in and cleans captions up, `summary` says what became of a run.
+
+Nothing here imports torch.
 """
 
-from core.batch.batch import Batch, KeptRun, find_runs
+from core.batch.batch import Batch
 from core.batch.doubt import Doubt, find_doubt
-from core.batch.options import KINDS, BatchOptions, Item, ItemState, Phase, Progress, Tally
+from core.batch.formats import TEXT_FORMATS, CaptionFormat
+from core.batch.history import KeptRun, find_runs
+from core.batch.items import Item, ItemState, Phase, Progress, Tally
+from core.batch.options import BatchOptions
 from core.batch.run import Control, usual_slots
 from core.batch.sidecar import Existing, decoded, encoded, text_path
 from core.batch.summary import Summary, summary_of
@@ -18,10 +31,11 @@ from core.batch.trial import PICTURES, Tried, drawn, try_first
 from core.batch.wording import Replaced, Replacement, Span, differing_words
 
 __all__ = [
-    "KINDS",
     "PICTURES",
+    "TEXT_FORMATS",
     "Batch",
     "BatchOptions",
+    "CaptionFormat",
     "Control",
     "Doubt",
     "Existing",

@@ -1,27 +1,27 @@
-"""A folder captioned in order: what to skip, what failed, what is next; its journal.
+"""One run over a folder, as its users see it: begin or resume, run, edit, undo.
 
 Every caption is in the journal, with what its files held before, ahead of the first byte that is
-written beside a picture. A run that was killed at any point is so finished from its journal
-without asking the model anything twice, and a run is undone from it.
+written beside an image. So a run that was killed at any point is completed without asking the model
+anything twice, and a run can be undone.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from core.batch import edits as batch_edits
-from core.batch import files as batch_files
+from core.batch import edits
+from core.batch.changes import WrittenFile, existing_caption
 from core.batch.doubt import Doubt
-from core.batch.history import KeptRun as KeptRun
-from core.batch.history import find_runs as find_runs
-from core.batch.history import made_by_runs
-from core.batch.ledger import Hear, Ledger, ignore
-from core.batch.options import BatchOptions, Item, ItemState, Tally
-from core.batch.recording import Desk
+from core.batch.events import DoubtFound, Ended, Retried, Started
+from core.batch.formats import CaptionFormat
+from core.batch.history import files_written_by_runs
+from core.batch.items import Item, ItemState, Tally, tally_of
+from core.batch.ledger import Ledger, OnItem, ignore
+from core.batch.options import BatchOptions
+from core.batch.recording import Recorder
 from core.batch.run import Control, Run
 from core.batch.sidecar import Existing
 from core.engine import Engine
@@ -29,11 +29,12 @@ from core.version import program_version
 
 
 class Batch:
-    """One run over pictures, and its journal, which is open until `close`.
+    """One run over images, with its journal, which is open until `close`.
 
-    `items` may be read from any thread, and are replaced as the run goes on. `run` blocks and
-    belongs to the engine's thread; `edit`, `retry_failed` and `undo` take a few milliseconds to
-    minutes of disk and may be called from another, `undo` while nothing runs.
+    `items` may be read from any thread; they are replaced while the run goes on. `run` blocks and
+    belongs to the engine's thread. `edit`, `retry_failed` and `undo` take between milliseconds and
+    minutes, depending on the disk, and may be called from another thread; `undo` only while `run`
+    does not. An `on_item` is called with an item's number and its new state.
     """
 
     def __init__(self, ledger: Ledger):
@@ -44,7 +45,7 @@ class Batch:
 
     @classmethod
     def begin(cls, roots: Iterable[Path], options: BatchOptions, journals: Path) -> Batch:
-        """Find the pictures and begin a journal in the folder `journals`.
+        """Finds the images and begins a journal in the folder `journals`.
 
         `roots` are folders, files, and patterns with * or ?. Raises StoreError, ValueError.
         """
@@ -52,155 +53,150 @@ class Batch:
 
     @classmethod
     def resume(cls, path: Path) -> Batch:
-        """Open the run of a journal where it was left. Raises StoreError."""
+        """Opens the run of a journal where it was left. Raises StoreError."""
         return cls(Ledger.resume(path))
 
-    # Reading it
+    # Reading
 
     @property
     def tally(self) -> Tally:
-        counts = Counter(item.state for item in self.items)
-        failures = (item.reason for item in self.items if item.state is ItemState.FAILED)
-        reasons = Counter(re.sub("“[^”]*”", "“…”", reason) for reason in failures)
-        return Tally(
-            done=counts[ItemState.DONE],
-            skipped=counts[ItemState.SKIPPED],
-            failed=counts[ItemState.FAILED],
-            waiting=counts[ItemState.WAITING] + counts[ItemState.WORKING],
-            undone=counts[ItemState.UNDONE],
-            reasons=tuple(reasons.most_common()),
-        )
+        """Counts the items by state."""
+        return tally_of(self.items)
 
     @property
     def journal_path(self) -> Path:
+        """Returns the journal's file."""
         return self._ledger.journal.path
 
     @property
-    def exports(self) -> dict[str, Path]:
-        """The run's tables, by their kind."""
+    def exports(self) -> dict[CaptionFormat, Path]:
+        """Returns the run's tables, by format."""
         return self._ledger.tables.paths
 
     @property
     def is_undone(self) -> bool:
-        return self._ledger.past.is_undone
+        """Returns whether the run was undone, or its undo has begun."""
+        return self._ledger.replayed.is_undone
 
     @property
     def can_undo_edit(self) -> bool:
-        """Whether there is a hand edit to take back."""
-        return bool(self._ledger.past.edits)
+        """Returns whether there is an edit to undo."""
+        return bool(self._ledger.replayed.edits)
 
     def caption_beside(self, number: int) -> str:
-        """What the files beside a picture say, which for a skipped one its item does not tell.
-        Raises StoreError."""
-        return batch_files.existing_caption(self.items[number].path, self.options)
+        """Returns the caption in an image's files, which the item of a skipped image does not
+        have. Raises StoreError."""
+        return existing_caption(self.items[number].path, self.options)
 
     @property
     def doubts(self) -> list[Doubt]:
-        """The most doubtful words that are known, of captions as they are now."""
-        found = []
-        for name, record in list(self._ledger.past.doubts.items()):
+        """Returns the most doubtful words that are known, of captions as they are now."""
+        doubts: list[Doubt] = []
+        for name, found in list(self._ledger.replayed.doubts.items()):
             number = self._ledger.numbers.get(name)
-            if number is not None and self.items[number].caption == record["caption"]:
-                found.append(Doubt.from_record(number, record))
-        return found
+            if number is not None and self.items[number].caption == found.caption:
+                word, doubt, step = found.word, found.doubt, found.step
+                doubts.append(Doubt(number, found.caption, word, doubt, step, found.model))
+        return doubts
 
     def keep_doubt(self, doubt: Doubt) -> None:
-        """Keep what was found of a caption; may be called from the engine's thread. Raises
-        StoreError."""
+        """Adds what was found about a caption to the journal; may be called from the engine's
+        thread. Raises StoreError."""
         ledger = self._ledger
+        name = str(self.items[doubt.number].path)
+        found = DoubtFound(name, doubt.caption, doubt.word, doubt.doubt, doubt.step, doubt.model)
         with ledger.disk:
             if not ledger.journal.is_closed:
-                record = doubt.record(str(self.items[doubt.number].path))
-                ledger.journal.append(record, is_durable=False)
-                ledger.past.add(record, self.options)
+                ledger.journal.append(found, is_durable=False)
+                ledger.replayed.add(found, self.options)
                 ledger.are_tables_old = bool(ledger.tables.paths)
 
     def close(self) -> None:
-        """Bring the run's tables up to date and let go of the journal. Raises StoreError."""
+        """Brings the run's tables up to date and closes the journal. Raises StoreError."""
         self._ledger.close()
 
-    # Running it
+    # Running
 
     def run(
         self,
         engine: Engine,
         control: Control,
-        hear: Hear = ignore,
+        on_item: OnItem = ignore,
         on_piece: Callable[[int, str], None] | None = None,
         *,
         slots: int = 1,
     ) -> Tally:
-        """Caption what waits; returns when nothing does, or when `control` has ended it.
+        """Captions the images that wait; returns once none does, or `control` has ended the run.
 
-        `hear(number, item)` is called from this thread and from the writing one, and
-        `on_piece(number, piece)` from this one with the caption as it comes. Raises DiskFull when
-        there is no room for the journal or a caption, and EngineError when the model fails again
-        and again; nothing is lost then, and `run` goes on from there.
+        `on_item` is called from this thread and from the writing one, and `on_piece(number,
+        piece)` from this one with the caption while it is generated. Raises DiskFull if there is
+        no room for the journal or a caption, and EngineError if the model fails again and again.
+        Nothing is lost then, and calling `run` again continues.
         """
         if self.is_undone:
             return self.tally
-        ledger, made = self._ledger, {}
+        ledger = self._ledger
+        written: dict[str, WrittenFile] = {}
         if self.options.existing in (Existing.REPLACE, Existing.STALE):
-            made = made_by_runs(self.journal_path.parent, self.roots)
-        desk = Desk(ledger, engine.facts, made, hear)
+            written = files_written_by_runs(self.journal_path.parent, self.roots)
+        recorder = Recorder(ledger, engine.facts, written, on_item)
         with ledger.disk:
-            begun = {"kind": "run", "version": program_version(), "facts": engine.facts.record()}
-            ledger.journal.append(begun)
-            desk.finish_writing()
+            ledger.journal.append(Started(program_version(), engine.facts))
+            recorder.finish_writing()
             ledger.tables.renew()
         try:
             with ThreadPoolExecutor(1, "captions") as writer:
-                run = Run(desk, engine, control, on_piece, writer)
-                # Beams take no slots.
+                run = Run(recorder, engine, control, on_piece, writer)
+                # Beam search uses no slots.
                 slots = slots if self.options.sampling.beams == 1 else 1
-                run.go(deque(ledger.in_state(ItemState.WAITING)), slots)
+                run.run(deque(ledger.in_state(ItemState.WAITING)), slots)
         finally:
             for number in ledger.in_state(ItemState.WORKING):
-                desk.set_state(number, ItemState.WAITING)
+                recorder.set_state(number, ItemState.WAITING)
         with ledger.disk:
             tally = self.tally
             if not tally.waiting:
                 ledger.tables.renew()
-                ledger.journal.append({"kind": "end", "done": tally.done, "failed": tally.failed})
+                ledger.journal.append(Ended(tally.done, tally.failed))
         return tally
 
-    def retry_failed(self, hear: Hear = ignore) -> int:
-        """Let every failed picture wait again; gives how many. `run` takes them up."""
+    def retry_failed(self, on_item: OnItem = ignore) -> int:
+        """Makes every failed image wait again, for the next `run`; returns how many."""
         ledger = self._ledger
         with ledger.disk:
             failed = ledger.in_state(ItemState.FAILED)
             if failed:
-                ledger.journal.append({"kind": "retry"})
+                ledger.journal.append(Retried())
             for number in failed:
-                ledger.set(number, Item(self.items[number].path), hear)
-            ledger.fail_shared_names(hear)
+                ledger.set_item(number, Item(self.items[number].path), on_item)
+            ledger.fail_shared_names(on_item)
         return len(failed)
 
-    # By hand, and back
+    # Editing and undoing
 
-    def edit(self, number: int, caption: str, hear: Hear = ignore) -> None:
-        """Write a person's caption beside the picture at once. Raises StoreError."""
-        batch_edits.edit_one(self._ledger, number, caption, hear)
+    def edit(self, number: int, caption: str, on_item: OnItem = ignore) -> None:
+        """Writes a person's caption into the image's files at once. Raises StoreError."""
+        edits.edit_one(self._ledger, number, caption, on_item)
 
-    def edit_all(self, captions: Mapping[int, str], hear: Hear = ignore) -> int:
-        """Write a person's captions, by their pictures' numbers, as one edit; gives how many.
+    def edit_all(self, captions: Mapping[int, str], on_item: OnItem = ignore) -> int:
+        """Writes a person's captions, by item number, as one edit; returns how many were written.
 
-        A picture whose files cannot be written is noted. Raises DiskFull.
+        Items whose files cannot be written get a note. Raises DiskFull.
         """
-        return batch_edits.edit(self._ledger, captions, hear)
+        return edits.edit_many(self._ledger, captions, on_item)
 
-    def undo_edit(self, hear: Hear = ignore) -> int:
-        """Take back the last hand edit, all of it; gives how many captions are as before it.
+    def undo_edit(self, on_item: OnItem = ignore) -> int:
+        """Undoes the last edit, all of it; returns how many captions are as before it.
 
-        One whose files somebody has changed since stays, and is noted. Raises StoreError.
+        A caption whose files somebody has changed since stays, and gets a note. Raises StoreError.
         """
-        return batch_edits.take_back_edit(self._ledger, hear)
+        return edits.undo_last_edit(self._ledger, on_item)
 
-    def undo(self, hear: Hear = ignore, *, keeps_edits: bool = True) -> list[Path]:
-        """Give every file of the run back what it held before; gives those that were left
-        because somebody has changed them since. Raises StoreError; called again it goes on.
+    def undo(self, on_item: OnItem = ignore, *, keeps_edits: bool = True) -> list[Path]:
+        """Gives every file of the run the content from before it. Returns the files that were
+        left because somebody has changed them since. Raises StoreError; calling it again continues.
 
-        With `keeps_edits` so are captions of the run that were edited by hand. What a hand edit
-        put in the place of a text that the run had skipped is taken back.
+        With `keeps_edits`, captions of the run that were edited by hand are left too. An edit
+        that replaced a text which the run had skipped is undone all the same.
         """
-        return batch_edits.take_back_run(self._ledger, hear, keeps_edits=keeps_edits)
+        return edits.undo_run(self._ledger, on_item, keeps_edits=keeps_edits)

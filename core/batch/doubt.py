@@ -1,13 +1,12 @@
-"""Which word of each caption of a run is most in doubt, once the captions are there."""
+"""Finds the most doubtful word in each caption of a run, once the captions are written."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.batch.journal import Record
 from core.batch.options import BatchOptions
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, EngineError
@@ -17,11 +16,11 @@ from core.transcript import Answer, Ending
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """The most doubtful word of `caption`, that of a run's picture by its number.
+    """The most doubtful word of `caption`, which item `number` of a run has.
 
-    `doubt` orders words and is no percentage; `step` is 0 for not doubtful, 1, or 2 for very.
-    `word` is "" for a caption without words that could be doubted. `model` is the one that was
-    asked, by its fingerprint or else its name.
+    `doubt` orders words and is not a percentage; `step` is 0 for not doubtful, 1 for doubtful and 2
+    for very doubtful. `word` is "" if the caption has no word that could be doubted. `model` is the
+    fingerprint, or else the name, of the model that judged it.
     """
 
     number: int
@@ -31,32 +30,21 @@ class Doubt:
     step: int = 0
     model: str = ""
 
-    def record(self, picture: str) -> Record:
-        """As the run's journal keeps it."""
-        values = asdict(self)
-        del values["number"]
-        return {"kind": "doubt", "picture": picture, **values}
-
-    @staticmethod
-    def from_record(number: int, record: Record) -> Doubt:
-        known = {name: record[name] for name in Doubt.__slots__ if name in record}
-        return Doubt(**known, number=number)
-
 
 def find_doubt(
     engine: Engine,
     captions: Sequence[tuple[int, Path, str]],
     options: BatchOptions,
-    hear: Callable[[Doubt], None],
+    on_doubt: Callable[[Doubt], None],
     stop: threading.Event,
     known: Iterable[Doubt] = (),
 ) -> None:
-    """Tell `hear` of each caption, given as (number, picture, caption), its most doubtful word.
+    """Calls `on_doubt` with the most doubtful word of each caption.
 
-    What is `known` of the same caption from the same model is not looked for again. The caption
-    counts as said in answer to the run's first prompt. Blocks, and belongs to the engine's thread.
-    A picture that cannot be opened is left out. Once `stop` is set it returns. Raises EngineError
-    when the engine tells nothing of its words, or fails.
+    `captions` are (number, image, caption). Each counts as the answer to the run's first prompt.
+    Captions that are among `known`, judged by the same model, are left out, and so are images that
+    cannot be opened. Blocks and belongs to the engine's thread; returns early once `stop` is set.
+    Raises EngineError if the engine cannot judge words, or fails.
     """
     if reason := engine.facts.why_not(Capability.EVIDENCE):
         raise EngineError(reason)
@@ -71,7 +59,7 @@ def find_doubt(
         try:
             picture = open_picture(path)
             prompt = options.filled_prompts(path, number + 1, "")[0]
-            # The caption has the beginning already.
+            # The caption includes the beginning already.
             request = replace(options.request(picture, prompt), beginning="")
             evidence = examiner.evidence(request, Answer(caption, Ending.COMPLETE, 0, 0.0), stop)
         except Cancelled:
@@ -82,6 +70,6 @@ def find_doubt(
             continue
         word = evidence.most_doubtful
         if word is None or word.doubt is None:
-            hear(Doubt(number, caption, model=model))
+            on_doubt(Doubt(number, caption, model=model))
         else:
-            hear(Doubt(number, caption, word.text, word.doubt, word.doubt_step, model))
+            on_doubt(Doubt(number, caption, word.text, word.doubt, word.doubt_step, model))

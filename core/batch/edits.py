@@ -1,4 +1,4 @@
-"""Captions by a person's hand in a run, and everything that takes back what was written."""
+"""Captions that a person writes, and undoing: one edit, or everything that a run has written."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.batch import files as batch_files
-from core.batch.files import Change
-from core.batch.history import item_after, item_record, undone
-from core.batch.journal import Record, records
-from core.batch.ledger import Hear, Ledger
-from core.batch.options import Item, ItemState
+from core.batch import changes
+from core.batch.changes import Change
+from core.batch.events import Captioned, Edited, EditUndone, UndoBegun, Undone, Written, changes_of
+from core.batch.items import Item, ItemState
+from core.batch.journal import read_events
+from core.batch.ledger import Ledger, OnItem
+from core.batch.replay import item_after, item_after_undo
 from core.errors import StoreError
 from core.files import DiskFull, remove_partial
 
 
-def edit(ledger: Ledger, captions: Mapping[int, str], hear: Hear) -> int:
-    """Write a person's captions, by their pictures' numbers, as one edit; gives how many.
+def edit_many(ledger: Ledger, captions: Mapping[int, str], on_item: OnItem) -> int:
+    """Writes a person's captions, by item number, as one edit; returns how many were written.
 
-    A picture whose files cannot be written is noted. Raises DiskFull.
+    Items whose files cannot be written get a note. Raises DiskFull.
     """
     group = secrets.token_hex(4)
     count = 0
     for number, caption in captions.items():
         try:
-            edit_one(ledger, number, caption, hear, group)
+            edit_one(ledger, number, caption, on_item, group)
             count += 1
         except DiskFull:
             raise
@@ -34,104 +35,93 @@ def edit(ledger: Ledger, captions: Mapping[int, str], hear: Hear) -> int:
     return count
 
 
-def edit_one(ledger: Ledger, number: int, caption: str, hear: Hear, group: str = "") -> None:
-    """Write a person's caption beside the picture at once. Raises StoreError."""
+def edit_one(
+    ledger: Ledger, number: int, caption: str, on_item: OnItem, group: str | None = None
+) -> None:
+    """Writes a person's caption into the image's files at once. Raises StoreError."""
     with ledger.disk:
         item = ledger.items[number]
         targets = ledger.options.targets(item.path)
-        changes = [batch_files.by_hand(target, caption) for target in targets]
-        record = {
-            "kind": "edit",
-            "group": group or secrets.token_hex(4),
-            "picture": str(item.path),
-            "caption": caption,
-            "was": item_record(item),
-            "files": [change.record() for change in changes],
-        }
-        _write(ledger, record, hear)
+        stored = [changes.change_by_hand(target, caption).stored() for target in targets]
+        group = group or secrets.token_hex(4)
+        _write(ledger, Edited(group, str(item.path), caption, item, tuple(stored)), on_item)
 
 
-def take_back_edit(ledger: Ledger, hear: Hear) -> int:
-    """Take back the last edit, all of it; gives how many captions are as before it.
+def undo_last_edit(ledger: Ledger, on_item: OnItem) -> int:
+    """Undoes the last edit with its whole group; returns how many captions are as before it.
 
-    One whose files somebody has changed since stays, and is noted. Raises StoreError.
+    A caption whose files somebody has changed since stays, and gets a note. Raises StoreError.
     """
     with ledger.disk:
-        edits = ledger.past.edits
-        last = [edit for edit in edits if edit.get("group") == edits[-1].get("group")]
-        return sum(_take_back(ledger, edit, hear) for edit in reversed(last))
+        edits = ledger.replayed.edits
+        last = [edit for edit in edits if edit.group == edits[-1].group]
+        return sum(_undo_edit(ledger, edit, on_item) for edit in reversed(last))
 
 
-def take_back_run(ledger: Ledger, hear: Hear, *, keeps_edits: bool) -> list[Path]:
-    """As `Batch.undo`."""
+def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path]:
+    """Undoes the whole run; see `Batch.undo`."""
     with ledger.disk:
-        ledger.journal.append({"kind": "undo"})
-        ledger.past.is_undone = True
-        left = _taken_back(ledger, keeps_edits)
+        ledger.journal.append(UndoBegun())
+        ledger.replayed.is_undone = True
+        left = _undo_files(ledger, keeps_edits)
         ledger.tables.remove()
-        done = {"kind": "undone", "left": [str(path) for path in left]}
-        ledger.journal.append(done)
-        ledger.past.add(done, ledger.options)
+        undone = Undone(tuple(left))
+        ledger.journal.append(undone)
+        ledger.replayed.add(undone, ledger.options)
         for number, item in enumerate(ledger.items):
             if item.state is not ItemState.SKIPPED:
-                ledger.set(number, undone(item, left, ledger.options), hear)
+                ledger.set_item(number, item_after_undo(item, left, ledger.options), on_item)
     return left
 
 
-def _take_back(ledger: Ledger, edit: Record, hear: Hear) -> bool:
-    """One caption of an edit; False when it has to stay."""
-    item = ledger.items[ledger.numbers[edit["picture"]]]
-    changes = [Change.from_record(record).back() for record in edit["files"]]
-    is_ours = all(change.is_to_make for change in changes)
+def _undo_edit(ledger: Ledger, edit: Edited, on_item: OnItem) -> bool:
+    """Undoes one caption of an edit. Returns False if it stays, as somebody changed its files."""
+    item = ledger.items[ledger.numbers[edit.picture]]
+    backwards = [Change.from_stored(change).reversed() for change in edit.changes]
+    is_ours = all(change.is_to_make for change in backwards)
     if not is_ours:
         ledger.note(f"“{item.path.name}” was changed since, and is left as it is.")
-    before = edit.get("was") or item_record(Item(item.path))
-    record = {
-        "kind": "unedit",
-        "group": edit.get("group"),
-        "picture": edit["picture"],
-        "was": before if is_ours else item_record(item),
-        "files": [change.record() for change in changes] if is_ours else [],
-    }
-    _write(ledger, record, hear)
+    after = (edit.before or Item(item.path)) if is_ours else item
+    stored = tuple(change.stored() for change in backwards) if is_ours else ()
+    _write(ledger, EditUndone(edit.group, edit.picture, after, stored), on_item)
     return is_ours
 
 
-def _write(ledger: Ledger, record: Record, hear: Hear) -> None:
-    """Journal first, then the files, which are as they were found for it."""
-    name = record["picture"]
-    ledger.journal.append(record)
-    for change in map(Change.from_record, record["files"]):
-        change.make()
-    ledger.past.unwritten.pop(name, None)
-    ledger.past.note_edit(record)
-    ledger.journal.append({"kind": "written", "picture": name}, is_durable=False)
-    ledger.set(ledger.numbers[name], item_after(record), hear)
+def _write(ledger: Ledger, event: Edited | EditUndone, on_item: OnItem) -> None:
+    """Writes the journal before the files, which hold what the event was made from."""
+    name = event.picture
+    ledger.journal.append(event)
+    for change in event.changes:
+        Change.from_stored(change).make()
+    ledger.replayed.unwritten.pop(name, None)
+    ledger.replayed.note_edit(event)
+    ledger.journal.append(Written(name), is_durable=False)
+    ledger.set_item(ledger.numbers[name], item_after(event), on_item)
     ledger.are_tables_old = bool(ledger.tables.paths)
 
 
-def _taken_back(ledger: Ledger, keeps_edits: bool) -> list[Path]:
-    """Every file with what it held before the run, but for those that are given."""
-    changes: dict[Path, list[Change]] = {}
-    written: set[str] = set()
-    for record in records(ledger.journal.path):
-        if record["kind"] == "item":
-            written.add(record["picture"])
-        for change in map(Change.from_record, record.get("files", ())):
-            changes.setdefault(change.path, []).append(change)
+def _undo_files(ledger: Ledger, keeps_edits: bool) -> list[Path]:
+    """Gives every file the content from before the run; returns those that were left."""
+    by_path: dict[Path, list[Change]] = {}
+    captioned: set[str] = set()
+    for event in read_events(ledger.journal.path):
+        if isinstance(event, Captioned):
+            captioned.add(event.picture)
+        for change in map(Change.from_stored, changes_of(event)):
+            by_path.setdefault(change.path, []).append(change)
     kept: set[Path] = set()
     if keeps_edits:
-        edited = (item for item in ledger.items if item.is_edited and str(item.path) in written)
+        edited = (item for item in ledger.items if item.is_edited and str(item.path) in captioned)
         kept = {target for item in edited for target in ledger.options.targets(item.path)}
-    left = []
+    left: list[Path] = []
     trouble: StoreError | None = None
-    for path, made in changes.items():
+    for path, made in by_path.items():
         remove_partial(path)
         try:
-            if path in kept or not batch_files.take_back(made):
+            if path in kept or not changes.undo_changes(made):
                 left.append(path)
         except StoreError as error:
-            # The others are given back nevertheless, and this one when it is tried again.
+            # The other files are restored nevertheless, and this one on the next try.
             trouble = trouble or error
     if trouble is not None:
         raise trouble

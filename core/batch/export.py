@@ -1,4 +1,4 @@
-"""All captions of a run in one file: JSON, one object a line, or CSV for a spreadsheet."""
+"""The tables of a run: all captions in one file, JSON with one object per line, or CSV."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from core.batch.formats import CaptionFormat
 from core.files import write_atomically, write_error
+from core.transcript import Sampling
 
 COLUMNS = (
     "picture",
@@ -28,48 +31,93 @@ COLUMNS = (
     "doubtful_word",
     "doubt",
 )
-KINDS = ("jsonl", "csv")
 # Files of version 0.1 have no more.
 _FIRST_COLUMNS = COLUMNS.index("version") + 1
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True)
+class Row:
+    """One caption in a table: the answer to one prompt about one image, or an edited caption.
+
+    The last two are the most doubtful word and how doubtful it is, if that is known.
+    """
+
+    picture: str
+    model: str
+    model_fingerprint: str
+    sampling: Sampling
+    version: str
+    prompt: str
+    caption: str
+    seed: int | None
+    ending: str
+    tokens: int
+    seconds: float
+    is_edited: bool = False
+    doubtful_word: str | None = None
+    doubt: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the object of a JSON line; its keys are also the columns of a CSV file."""
+        sampling = asdict(self.sampling)
+        del sampling["seed"]  # The seed that was used has a column of its own.
+        values: dict[str, Any] = {
+            "picture": self.picture,
+            "model": self.model,
+            "model_fingerprint": self.model_fingerprint,
+            "sampling": sampling,
+            "version": self.version,
+            "edited": self.is_edited,
+            "prompt": self.prompt,
+            "caption": self.caption,
+            "seed": self.seed,
+            "ending": self.ending,
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+        }
+        if self.doubtful_word is not None:
+            values |= {"doubtful_word": self.doubtful_word, "doubt": self.doubt}
+        return values
 
 
-def free_path(folder: Path, kind: str) -> Path:
-    """`captions.csv`, or with the first number that is not taken."""
-    names = (f"captions{f'-{number}' if number > 1 else ''}.{kind}" for number in range(1, 10_000))
-    return next(path for name in names if not (path := folder / name).exists())
+def free_path(folder: Path, table_format: CaptionFormat) -> Path:
+    """Returns `captions.csv`, or the same with the first number that is not taken."""
+    numbers = (f"-{number}" if number > 1 else "" for number in range(1, 10_000))
+    paths = (folder / f"captions{number}.{table_format}" for number in numbers)
+    return next(path for path in paths if not path.exists())
 
 
-def taken_path(folder: Path, kind: str) -> Path:
-    """The same, and it is there from now on, empty, so that nobody else takes it."""
+def reserved_path(folder: Path, table_format: CaptionFormat) -> Path:
+    """Returns a free path and creates an empty file there, so that no other run takes it."""
     while True:
-        path = free_path(folder, kind)
+        path = free_path(folder, table_format)
         try:
             path.open("xb").close()
         except FileExistsError:
             continue
         except OSError:
-            return path  # Who writes to it tells what is wrong there.
+            return path  # Writing the table will say what is wrong there.
         return path
 
 
-def encoded(rows: Iterable[Row], kind: str) -> bytes:
-    """The whole file."""
-    if kind == "csv":
-        # Spreadsheets know UTF-8 by its mark alone.
+def encoded(rows: Iterable[Row], table_format: CaptionFormat) -> bytes:
+    """Returns the content of a whole table."""
+    if table_format is CaptionFormat.CSV:
+        # Spreadsheets recognise UTF-8 only by its byte order mark.
         return b"\xef\xbb\xbf" + _csv([list(COLUMNS), *map(_cells, rows)])
     return b"".join(map(_json_line, rows))
 
 
-def write(path: Path, rows: Iterable[Row], kind: str) -> None:
-    """Write all of it in one step. Raises StoreError."""
-    write_atomically(path, encoded(rows, kind))
+def write(path: Path, rows: Iterable[Row], table_format: CaptionFormat) -> None:
+    """Replaces the whole table in one step. Raises StoreError."""
+    write_atomically(path, encoded(rows, table_format))
 
 
-def append(path: Path, rows: Iterable[Row], kind: str) -> None:
-    """Add rows at the end. What a crash tears here, `write` puts right from the journal."""
-    data = _csv(map(_cells, rows)) if kind == "csv" else b"".join(map(_json_line, rows))
+def append(path: Path, rows: Iterable[Row], table_format: CaptionFormat) -> None:
+    """Adds rows at the end. Raises StoreError. A row that a crash tears is repaired when the table
+    is next written from the journal."""
+    is_csv = table_format is CaptionFormat.CSV
+    data = _csv(map(_cells, rows)) if is_csv else b"".join(map(_json_line, rows))
     try:
         with path.open("ab") as file:
             file.write(data)
@@ -79,9 +127,10 @@ def append(path: Path, rows: Iterable[Row], kind: str) -> None:
         raise write_error(path, error) from error
 
 
-def holds_only(data: bytes, rows: Iterable[Row], kind: str) -> bool:
-    """Whether every row of a file is among `rows`, the last one perhaps torn by a crash."""
-    if kind == "csv":
+def holds_only(data: bytes, rows: Iterable[Row], table_format: CaptionFormat) -> bool:
+    """Returns whether every row in a table's content is among `rows`. A crash may have torn the
+    last one."""
+    if table_format is CaptionFormat.CSV:
         text = data.decode("utf-8-sig", "replace")
         found = [_shortened(cells) for cells in csv.reader(io.StringIO(text, newline=""))]
         heads = (COLUMNS[:count] for count in range(_FIRST_COLUMNS, len(COLUMNS) + 1))
@@ -97,7 +146,7 @@ def holds_only(data: bytes, rows: Iterable[Row], kind: str) -> bool:
 
 
 def _begins(line: Any, torn: Any) -> bool:
-    """Whether `torn` is the beginning of a whole line; both are bytes, or cells."""
+    """Returns whether `torn` is the beginning of a whole line; both are bytes, or cells."""
     if isinstance(line, bytes):
         return line.startswith(torn)
     cells = len(torn)
@@ -109,12 +158,12 @@ def _begins(line: Any, torn: Any) -> bool:
 
 
 def _json_line(row: Row) -> bytes:
-    # A file name may hold bytes that are no text; JSON can only escape them.
-    text = json.dumps(row, ensure_ascii=False)
+    values = row.to_json()
     try:
-        return f"{text}\n".encode()
+        return f"{json.dumps(values, ensure_ascii=False)}\n".encode()
     except UnicodeEncodeError:
-        return f"{json.dumps(row)}\n".encode()
+        # A file name may have bytes that are not text; JSON can only escape them.
+        return f"{json.dumps(values)}\n".encode()
 
 
 def _csv(rows: Iterable[list[str]]) -> bytes:
@@ -124,17 +173,19 @@ def _csv(rows: Iterable[list[str]]) -> bytes:
 
 
 def _cells(row: Row) -> list[str]:
-    return [_cell(row.get(column)) for column in COLUMNS]
+    values = row.to_json()
+    return [_cell(values.get(column)) for column in COLUMNS]
 
 
 def _shortened(cells: Sequence[str]) -> tuple[str, ...]:
-    """Without the empty ones at the end, which files of an older version may lack."""
+    """Returns the cells without the empty ones at the end, which files of an older version lack."""
     count = next((n for n in range(len(cells), 0, -1) if cells[n - 1]), 0)
     return tuple(cells[:count])
 
 
 def _cell(value: Any) -> str:
-    """As text that no spreadsheet takes for a formula: a model's words must not run."""
+    """Returns a value as text that no spreadsheet takes for a formula: a model's words must not
+    be executed."""
     if value is None:
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):

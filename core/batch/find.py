@@ -1,6 +1,6 @@
-"""Which pictures a run is about, and which of them have their caption already; 100,000 in a second.
+"""Finds the images of a run, and which of them already have a caption; 100,000 in a second.
 
-At such numbers a `Path` a file too many is half a second, so names stay text where they can.
+At such numbers one more `Path` per file takes half a second, so names stay text where they can.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from core.batch.options import HAS_CAPTION, BatchOptions, Item, ItemState
+from core.batch.formats import CaptionFormat
+from core.batch.items import HAS_CAPTION, Item, ItemState
+from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing, decoded
 from core.picture import find_pictures
 
-# A mark of UTF-8 and a line's end: what smaller files hold has to be read.
+# A byte order mark and a line end: smaller files must be read to know whether they are blank.
 _BLANK_BYTES = 5
 
 
 def found_pictures(roots: Sequence[Path], options: BatchOptions) -> list[Path]:
-    """The pictures of folders and files; a pattern stands for what matches it now."""
+    """Returns the images in folders, files and patterns with * or ?."""
     paths: list[Path] = []
     for root in roots:
         if not root.exists() and glob.has_magic(str(root)):
@@ -31,12 +33,14 @@ def found_pictures(roots: Sequence[Path], options: BatchOptions) -> list[Path]:
 
 
 def planned(found: Sequence[Path], options: BatchOptions, known: Mapping[str, Item]) -> list[Item]:
-    """A row for each picture; `known` has those that the run has dealt with, by their path."""
+    """Returns an item for each image; `known` has those that the run has dealt with, by path."""
     is_quick = (
-        options.existing is Existing.SKIP and options.text_kinds and "xmp" not in options.writes
+        options.existing is Existing.SKIP
+        and options.text_formats
+        and CaptionFormat.XMP not in options.writes
     )
-    captions = _Captions(options) if is_quick else None
-    items = []
+    captions = _TextFiles(options) if is_quick else None
+    items: list[Item] = []
     for path in found:
         item = known.get(str(path)) if known else None
         if item is None or item.state is ItemState.SKIPPED:
@@ -48,9 +52,9 @@ def planned(found: Sequence[Path], options: BatchOptions, known: Mapping[str, It
 
 
 def sharing_names(items: Sequence[Item], options: BatchOptions) -> Iterator[tuple[int, str]]:
-    """The numbers of pictures that wait and would write into another's file, as a.jpg and a.png
-    would, with the reason for the person; only the first may."""
-    if not options.text_kinds or "{name}" in options.name:
+    """Yields the numbers of waiting images whose caption file is another image's too, as for a.jpg
+    and a.png, with the reason for the user. The first image of each file may write it."""
+    if not options.text_formats or "{name}" in options.name:
         return
     owners: dict[str, Path] = {}
     for number, item in enumerate(items):
@@ -64,22 +68,23 @@ def sharing_names(items: Sequence[Item], options: BatchOptions) -> Iterator[tupl
 
 
 def export_folder(roots: Sequence[Path]) -> Path:
-    """Where the tables of a run go."""
+    """Returns the folder for the tables of a run."""
     first = roots[0] if roots else Path.cwd()
     while not first.is_dir() and first != first.parent:
         first = first.parent
     return first
 
 
-class _Captions:
-    """The text files beside pictures that come folder by folder."""
+class _TextFiles:
+    """The text files beside images, which must be asked about folder by folder."""
 
     def __init__(self, options: BatchOptions):
-        self._ends = [f"{options.name}.{kind}" for kind in options.text_kinds]
+        self._ends = [f"{options.name}.{one}" for one in options.text_formats]
         self._folder, self._names = "", frozenset[str]()
 
     def are_beside(self, picture: str) -> bool:
-        """Whether each holds something; if unsure not, as it is looked at again later."""
+        """Returns whether each of an image's text files has text. If unsure it returns False, since
+        the run looks again later."""
         folder, _, name = picture.rpartition(os.sep)
         if folder != self._folder:
             self._folder, self._names = folder, _names_in(folder + os.sep)
@@ -105,7 +110,7 @@ def _names_in(folder: str) -> frozenset[str]:
 
 
 def _has_size(path: str) -> bool:
-    """Whether it is a file with more in it than blanks."""
+    """Returns whether it is a file with more in it than white space."""
     try:
         status = os.stat(path)  # noqa: PTH116
         if not stat.S_ISREG(status.st_mode) or status.st_size > _BLANK_BYTES:

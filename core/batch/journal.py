@@ -1,7 +1,7 @@
-"""What a run has done, one JSON object a line, added at the end and never changed.
+"""The journal of a run: one JSON object per line, added at the end and never changed.
 
-The journal is what a run is resumed and undone from, so its lines are on the disk before what
-they tell of is done. A line that a crash has torn is taken away when the file is opened again.
+A run is resumed and undone from its journal, so a line is on the disk before what it says is done.
+A line that a crash has torn is removed when the file is opened again.
 """
 
 from __future__ import annotations
@@ -11,28 +11,30 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, cast
 
+from core.batch.events import Event, Unknown, event_from
+from core.batch.stored import JsonObject
 from core.errors import StoreError
 from core.files import reason, sync_folder, write_error
 
 SUFFIX = ".jsonl"
 
-Record = dict[str, Any]
-
-# At a time. Each read lets other threads in for a moment too short for them to come, and makes
-# them wait anew: read in small pieces, 100,000 lines would hold the window for half a second.
+# Each read releases the GIL for a moment too short for other threads to get it, and makes them
+# wait anew: read in small pieces, 100,000 lines would block the window for half a second.
 _READ_BYTES = 2**20
+_TAIL_BYTES = 2**17
 
 
 class Journal:
-    """One open file, which no other process may have open at once.
+    """An open journal, which no other process can have open at the same time.
 
-    `append` raises StoreError, DiskFull among them, and then has written nothing.
+    `append` may be called from any thread. It raises StoreError, DiskFull among them, and then
+    has written nothing.
     """
 
     def __init__(self, path: Path):
-        """Open it, or begin it. Raises StoreError."""
+        """Opens the journal, or begins it. Raises StoreError."""
         self.path = path
         self._lock = threading.Lock()
         try:
@@ -53,9 +55,9 @@ class Journal:
         if is_new:
             sync_folder(path.parent)
 
-    def append(self, *records: Record, is_durable: bool = True) -> None:
-        """Add lines; when `is_durable` they are on the disk once this returns."""
-        data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
+    def append(self, *events: Event, is_durable: bool = True) -> None:
+        """Adds a line for each event. With `is_durable` they are on the disk on return."""
+        data = b"".join(json.dumps(event.to_json()).encode() + b"\n" for event in events)
         with self._lock:
             try:
                 written = 0
@@ -64,22 +66,27 @@ class Journal:
                 if is_durable:
                     os.fsync(self._file.fileno())
             except OSError as error:
-                # Half a line would spoil the one after it.
+                # Half a line would spoil the next one.
                 self._file.truncate(self._size)
                 raise write_error(self.path, error) from error
             self._size += len(data)
 
     @property
     def is_closed(self) -> bool:
+        """Returns whether nothing can be added any more."""
         return self._file.closed
 
     def close(self) -> None:
+        """Closes the file, so that another process may open the journal."""
         self._file.close()
 
 
 class WriteLock:
-    """Held by one thread of one process, of all whose journals lie in the folder; whoever holds
-    it may take it again. Two runs over the same pictures else undid each other's writing."""
+    """Lets one thread of one process at a time write captions, among all whose journals are in
+    the same folder. The thread that holds it may acquire it again.
+
+    Without it two runs over the same images would overwrite each other's captions.
+    """
 
     def __init__(self, folder: Path):
         self._path = folder / ".writing"
@@ -96,7 +103,7 @@ class WriteLock:
             self._file = self._path.open("ab")
             _lock(self._file.fileno(), waits=True)
         except OSError:
-            # Some network file systems know no locks; then there is none but that of threads.
+            # Some network file systems have no locks. Threads still exclude each other.
             return
 
     def __exit__(self, *_: object) -> None:
@@ -107,31 +114,59 @@ class WriteLock:
         self._threads.release()
 
 
-def records(path: Path) -> Iterator[Record]:
-    """The lines of a journal, without a torn one at the end. Raises StoreError."""
+def read_events(path: Path) -> Iterator[Event | Unknown]:
+    """Yields what a journal says, without a torn line at its end. Raises StoreError."""
+    return map(event_from, read_lines(path))
+
+
+def read_lines(path: Path) -> Iterator[JsonObject]:
+    """Yields the objects of a journal's lines, without a torn one at the end. Raises StoreError."""
     try:
         with path.open("rb", buffering=_READ_BYTES) as file:
             for line in file:
-                if (record := _parsed(line)) is not None:
-                    yield record
+                if (found := _parsed(line)) is not None:
+                    yield found
     except FileNotFoundError:
         return
     except OSError as error:
         raise StoreError(f"The run's journal cannot be read ({reason(error)}).") from error
 
 
-def _parsed(line: bytes) -> Record | None:
+def read_kinds_backwards(path: Path) -> Iterator[str]:
+    """Yields the kinds of a journal's lines from the last to the first; reads no more than is
+    asked for."""
+    for line in _lines_backwards(path):
+        try:
+            yield json.loads(line)["kind"]
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _lines_backwards(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        left, torn = file.seek(0, os.SEEK_END), b""
+        while left:
+            begin = max(0, left - _TAIL_BYTES)
+            file.seek(begin)
+            torn, *lines = (file.read(left - begin) + torn).split(b"\n")
+            yield from reversed(lines)
+            left = begin
+        yield torn
+
+
+def _parsed(line: bytes) -> JsonObject | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        record = json.loads(line)
+        found = json.loads(line)
     except ValueError:
         return None
-    return record if isinstance(record, dict) else None
+    return cast(JsonObject, found) if isinstance(found, dict) else None
 
 
 def _whole_lines(path: Path) -> int:
-    """How many bytes of the file end in a whole line. After a power cut the last may be zeros."""
+    """Returns how many bytes of the file are whole lines. After a power cut the last line may be
+    zeros."""
     data = path.read_bytes()
     end = len(data)
     while end and _parsed(data[data.rfind(b"\n", 0, end - 1) + 1 : end]) is None:
@@ -145,8 +180,8 @@ if os.name == "nt":
     def _lock(descriptor: int, *, waits: bool = False) -> None:
         # Far behind the end: Windows refuses to read what is locked. It waits for ten seconds.
         os.lseek(descriptor, 2**40, os.SEEK_SET)
-        how = msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK  # type: ignore[attr-defined]
-        msvcrt.locking(descriptor, how, 1)  # type: ignore[attr-defined]
+        how = msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK
+        msvcrt.locking(descriptor, how, 1)
 
 else:
     import fcntl

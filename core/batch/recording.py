@@ -1,4 +1,4 @@
-"""What becomes of each picture of a run: what is to be asked, and how the answers are written."""
+"""Decides what each image of a run is asked, and turns answers into captions, journal and files."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core.batch import files as batch_files
-from core.batch.files import Change
-from core.batch.history import item_after
-from core.batch.journal import Record
-from core.batch.ledger import Hear, Ledger
-from core.batch.options import Item, ItemState
+from core.batch import changes
+from core.batch.changes import Change, WrittenFile
+from core.batch.events import Answered, Captioned, Failed, Stopped, Unused, Written
+from core.batch.items import Item, ItemState
+from core.batch.ledger import Ledger, OnItem
+from core.batch.replay import CaptionEvent, item_after
+from core.batch.stored import StoredAnswer
 from core.engine import EngineFacts
 from core.errors import StoreError
 from core.files import DiskFull, remove_partial
@@ -20,155 +21,162 @@ from core.transcript import Answer
 
 @dataclass(eq=False)
 class Work:
-    """One picture with its questions; `answers` by the place of their prompt.
+    """One image with its filled-in prompts, and the answers so far by prompt index.
 
-    `told` is the place of the answer that is told as it comes, `begun` are those that have come
-    in part.
+    `streaming_index` is the prompt whose answer is shown while it is generated; `partial` has the
+    prompts whose answers have begun.
     """
 
     number: int
     path: Path
     prompts: list[str]
-    answers: dict[int, Record] = field(default_factory=dict)
+    answers: dict[int, StoredAnswer] = field(default_factory=dict[int, StoredAnswer])
     is_failed: bool = False
-    told: int | None = None
-    begun: set[int] = field(default_factory=set)
+    streaming_index: int | None = None
+    partial: set[int] = field(default_factory=set[int])
 
     @property
     def is_answered(self) -> bool:
+        """Returns whether all prompts are answered."""
         return len(self.answers) == len(self.prompts)
 
 
-class Desk:
-    """Between a run and its ledger. `hear` is told of each row that changes, in whatever thread.
+class Recorder:
+    """Records in the ledger what a run does; `core.batch.run` decides when, and in which thread.
 
-    `made` has, for each file that an earlier run has written, its fingerprint and its recipe.
+    `written` is what earlier runs wrote, by the file's path.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         facts: EngineFacts,
-        made: Mapping[str, tuple[str, str]],
-        hear: Hear,
+        written: Mapping[str, WrittenFile],
+        on_item: OnItem,
     ):
         self.options = ledger.options
-        self._ledger, self._past, self._journal = ledger, ledger.past, ledger.journal
-        self._facts, self._made, self._hear = facts, made, hear
+        self._ledger, self._replayed, self._journal = ledger, ledger.replayed, ledger.journal
+        self._written, self._on_item = written, on_item
+        self._engine = facts
         self._model = facts.fingerprint or facts.model
 
     def work_on(self, number: int) -> Work | str:
-        """What is to be done about a picture, or why nothing is; changes nothing.
+        """Returns what is to be asked about an image, or the reason why it is skipped.
 
-        Called from many threads. Raises StoreError.
+        Changes nothing; may be called from several threads. Raises StoreError.
         """
-        path = self._ledger.items[number].path
+        path = self.path(number)
         targets = self._targets(path)
         if isinstance(targets, str):
             return targets
-        before = ""
+        caption = ""
         if any("{caption}" in prompt for prompt in self.options.prompts):
-            before = batch_files.existing_caption(path, self.options)
-        prompts = self.options.filled_prompts(path, number + 1, before)
-        work = Work(number, path, prompts)
-        for place in range(len(prompts)):
-            if kept := self._past.answers.get((str(path), place)):
-                work.answers[place] = kept
+            caption = changes.existing_caption(path, self.options)
+        work = Work(number, path, self.options.filled_prompts(path, number + 1, caption))
+        for index in range(len(work.prompts)):
+            if answer := self._replayed.answers.get((str(path), index)):
+                work.answers[index] = answer
         return work
 
     def path(self, number: int) -> Path:
+        """Returns the image file of an item."""
         return self._ledger.items[number].path
 
     def is_waiting(self, number: int) -> bool:
-        """Whether the picture still is to get a caption, and got none by hand meanwhile."""
+        """Returns whether the image still needs a caption, and did not get one by hand."""
         return self._ledger.is_waiting(number)
 
     def note(self, text: str) -> None:
-        """Keep a sentence for the person."""
+        """Keeps a sentence for the user."""
         self._ledger.note(text)
 
     def set_state(self, number: int, state: ItemState, reason: str = "") -> None:
-        """Show where the picture is, unless it has a caption by hand."""
-        item = Item(self._ledger.items[number].path, state, reason=reason)
-        self._ledger.set_waiting(number, item, self._hear)
+        """Changes an item's state, unless it was edited by hand meanwhile."""
+        item = Item(self.path(number), state, reason=reason)
+        self._ledger.set_if_waiting(number, item, self._on_item)
 
-    def take_answer(self, work: Work, place: int, answer: Answer) -> None:
-        """Take it up; it is kept in memory until it is written."""
-        record = _answer_record(work.prompts[place], answer, self.options.caption_of(answer))
-        work.answers[place] = record
-        self._past.answers[str(work.path), place] = record
+    def add_answer(self, work: Work, prompt_index: int, answer: Answer) -> None:
+        """Keeps an answer in memory until it is written."""
+        caption = self.options.caption_of(answer)
+        stored = StoredAnswer.of(work.prompts[prompt_index], caption, answer)
+        work.answers[prompt_index] = stored
+        self._replayed.answers[str(work.path), prompt_index] = stored
 
-    def keep_answer(self, work: Work, place: int) -> None:
-        """One of several is in the journal as soon as it is said."""
-        key = {"kind": "answer", "picture": str(work.path), "place": place}
-        self._journal.append({**key, "answer": work.answers[place]})
+    def write_answer(self, work: Work, prompt_index: int) -> None:
+        """Writes one of several answers to the journal, so that it is not asked for again."""
+        answer = work.answers[prompt_index]
+        self._journal.append(Answered(str(work.path), prompt_index, answer))
 
-    def keep_half(self, work: Work, place: int, answer: Answer) -> None:
-        half = {"kind": "stopped", "picture": str(work.path), "place": place}
-        self._journal.append({**half, "text": answer.text}, is_durable=False)
+    def write_stopped(self, work: Work, prompt_index: int, answer: Answer) -> None:
+        """Writes an answer that was stopped half-way to the journal; the item waits again."""
+        stopped = Stopped(str(work.path), prompt_index, answer.text)
+        self._journal.append(stopped, is_durable=False)
         self.set_state(work.number, ItemState.WAITING)
 
     def write(self, works: Sequence[Work]) -> None:
-        """Journal first, then the files; a folder that takes none is the row's reason."""
+        """Writes captions: the journal first, then the files, then the tables.
+
+        If an item's files cannot be written, it fails with that reason. Raises DiskFull.
+        """
         with self._ledger.disk:
-            written = [record for work in works if (record := self._item_record(work))]
-            self._journal.append(*written)
-            for record in written:
-                self._past.unwritten[record["picture"]] = record
-            for record in written:
-                self._finish_item(record)
-            self._ledger.tables.add([r for r in written if self._is_done(r)], self._facts)
+            captioned = [event for work in works if (event := self._captioned(work))]
+            self._journal.append(*captioned)
+            for event in captioned:
+                self._replayed.unwritten[event.picture] = event
+            for event in captioned:
+                self._write_files(event)
+            self._ledger.tables.add(filter(self._is_done, captioned), self._engine)
 
     def fail(self, number: int, reason: str) -> None:
-        """Keep why there is no caption, unless there is one by hand."""
+        """Records why there is no caption, unless the item was edited by hand meanwhile."""
         with self._ledger.disk:
             if self._ledger.is_waiting(number):
                 self._fail(number, reason)
 
     def finish_writing(self) -> None:
-        """Write what the journal has and a killed process may not have written."""
-        for record in list(self._past.unwritten.values()):
-            self._finish_item(record)
+        """Writes the files that a killed process may have left unwritten. Raises DiskFull."""
+        for event in list(self._replayed.unwritten.values()):
+            self._write_files(event)
 
     def _targets(self, path: Path) -> list[Path] | str:
-        """The files that are to get the picture's caption, or why none is. Raises StoreError."""
-        return batch_files.to_write(path, self.options, self._model, self._made)
+        """Returns the caption files to write, or the reason why none is. Raises StoreError."""
+        return changes.files_to_write(path, self.options, self._model, self._written)
 
-    def _item_record(self, work: Work) -> Record | None:
-        """What is to be written; None when it cannot, or somebody has written there meanwhile."""
-        answers = [work.answers[place] for place in range(len(work.prompts))]
-        unused = {"kind": "unused", "picture": str(work.path), "answers": answers}
+    def _captioned(self, work: Work) -> Captioned | None:
+        """Returns what is to be written; None if the files cannot be read, or if the image got a
+        caption from elsewhere meanwhile."""
+        answers = tuple(work.answers[index] for index in range(len(work.prompts)))
+        unused = Unused(str(work.path), answers)
         if not self._ledger.is_waiting(work.number):
             self._journal.append(unused, is_durable=False)
             return None
-        caption = "\n".join(answer["caption"] for answer in answers)
-        first, existing = answers[0]["caption"], self.options.existing
+        caption = "\n".join(answer.caption for answer in answers)
+        first, existing = answers[0].caption, self.options.existing
         try:
             targets = self._targets(work.path)
             if isinstance(targets, str):
                 self._journal.append(unused, is_durable=False)
                 self.set_state(work.number, ItemState.SKIPPED, targets)
                 return None
-            changes = [batch_files.by_run(t, caption, first, existing) for t in targets]
+            to_make = [changes.change_by_run(t, caption, first, existing) for t in targets]
         except StoreError as error:
             self._fail(work.number, str(error))
             return None
-        return {
-            "kind": "item",
-            "picture": str(work.path),
-            "caption": caption,
-            "answers": answers,
-            "model": self._model,
-            "recipe": self.options.recipe(self._model),
-            "files": [change.record() for change in changes],
-        }
+        return Captioned(
+            str(work.path),
+            caption,
+            answers,
+            self._model,
+            self.options.recipe(self._model),
+            tuple(change.stored() for change in to_make),
+        )
 
-    def _finish_item(self, record: Record) -> None:
-        name = record["picture"]
+    def _write_files(self, event: CaptionEvent) -> None:
+        name = event.picture
         number = self._ledger.numbers[name]
-        item = item_after(record)
+        item = item_after(event)
         try:
-            for change in map(Change.from_record, record["files"]):
+            for change in map(Change.from_stored, event.changes):
                 if change.is_to_make:
                     change.make()
                 else:
@@ -180,31 +188,19 @@ class Desk:
         except StoreError as error:
             self._fail(number, str(error))
             return
-        self._journal.append({"kind": "written", "picture": name}, is_durable=False)
-        self._past.unwritten.pop(name, None)
-        for place in range(len(self.options.prompts)):
-            self._past.answers.pop((name, place), None)
-        self._ledger.set(number, item, self._hear)
+        self._journal.append(Written(name), is_durable=False)
+        self._replayed.unwritten.pop(name, None)
+        for index in range(len(self.options.prompts)):
+            self._replayed.answers.pop((name, index), None)
+        self._ledger.set_item(number, item, self._on_item)
 
     def _fail(self, number: int, reason: str) -> None:
-        path = self._ledger.items[number].path
-        record = {"kind": "failed", "picture": str(path), "reason": reason}
-        self._journal.append(record, is_durable=False)
-        self._past.unwritten.pop(str(path), None)
-        self._ledger.set(number, Item(path, ItemState.FAILED, reason=reason), self._hear)
+        path = self.path(number)
+        self._journal.append(Failed(str(path), reason), is_durable=False)
+        self._replayed.unwritten.pop(str(path), None)
+        item = Item(path, ItemState.FAILED, reason=reason)
+        self._ledger.set_item(number, item, self._on_item)
 
-    def _is_done(self, record: Record) -> bool:
-        number = self._ledger.numbers[record["picture"]]
+    def _is_done(self, event: Captioned) -> bool:
+        number = self._ledger.numbers[event.picture]
         return self._ledger.items[number].state is ItemState.DONE
-
-
-def _answer_record(prompt: str, answer: Answer, caption: str) -> Record:
-    return {
-        "prompt": prompt,
-        "caption": caption,
-        "text": answer.text,
-        "ending": answer.ending.value,
-        "tokens": answer.tokens,
-        "seconds": round(answer.seconds, 3),
-        "seed": answer.seed,
-    }

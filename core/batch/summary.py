@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.batch.options import BatchOptions, Item, ItemState, Tally
+from core.batch.items import Item, ItemState, Tally
+from core.batch.options import BatchOptions
 
 
 @dataclass(frozen=True)
 class Summary:
-    """`skips` counts why pictures were skipped, the most frequent first. `tables` are the files
-    that hold all captions. `seconds` are those of the last stretch of work."""
+    """The outcome of a run. `skips` counts why images were skipped, the most frequent first.
+    `tables` are the files with all captions. `seconds` is how long the last stretch took."""
 
     tally: Tally
     skips: tuple[tuple[str, int], ...]
@@ -29,6 +30,6 @@ def summary_of(
     tables: Sequence[Path],
     seconds: float,
 ) -> Summary:
-    """Counts 100,000 rows in some 50 ms: not for the window's thread."""
+    """Counts the skipped items. 100,000 take some 50 ms, so do not call it in the GUI thread."""
     skips = Counter(item.reason for item in items if item.state is ItemState.SKIPPED)
     return Summary(tally, tuple(skips.most_common()), options, tuple(tables), seconds)

@@ -1,87 +1,89 @@
-"""All captions of a run in one JSONL or CSV file, which follows the run's journal."""
+"""The tables of a run, kept up to date while it writes captions; the journal has the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from core.batch import export
-from core.batch.journal import Record, records
+from core.batch.events import Begun, Captioned, DoubtFound, Edited, EditUndone, Failed, Started
+from core.batch.export import Row
+from core.batch.formats import CaptionFormat
+from core.batch.journal import read_events
 from core.batch.options import BatchOptions
 from core.engine import EngineFacts
 from core.errors import StoreError
 from core.files import DiskFull, read_bytes, restore, write_error
 from core.version import program_version
 
-_SAID = ("prompt", "caption", "seed", "ending", "tokens", "seconds")
-
 
 class Tables:
-    """The files of one run, by their kind. What cannot be written is noted, and no reason to end
-    the run: the journal has it. A full disk is one. Use it from one thread at a time."""
+    """The tables of one run, by format. Use it from one thread at a time.
+
+    A table that cannot be written gets a note and does not end the run, since the journal has its
+    rows. A full disk does.
+    """
 
     def __init__(
         self,
-        paths: dict[str, Path],
+        paths: Mapping[CaptionFormat, Path],
         options: BatchOptions,
         journal: Path,
         note: Callable[[str], None],
     ):
-        self.paths = paths
+        self.paths = dict(paths)
         self._options = options
         self._journal = journal
         self._note = note
 
     def renew(self) -> None:
-        """Write all of them from the journal; what somebody else has written there is kept
-        beside them. Raises DiskFull."""
-        for kind, path in self.paths.items():
+        """Writes all tables from the journal. What somebody else has written there is kept under
+        another name. Raises DiskFull."""
+        for table_format, path in self.paths.items():
             try:
-                self._set_aside(path, kind)
-                export.write(path, self._rows(), kind)
+                self._set_aside(path, table_format)
+                export.write(path, self._rows(), table_format)
             except DiskFull:
                 raise
             except StoreError as error:
                 self._note(str(error))
 
-    def add(self, items: list[Record], facts: EngineFacts | None) -> None:
-        """Add the rows of the journal's lines. Raises DiskFull."""
+    def add(self, captioned: Iterable[Captioned], engine: EngineFacts) -> None:
+        """Appends the rows of new captions, made by `engine`. Raises DiskFull."""
         if not self.paths:
             return
-        known = {} if facts is None else facts.record()
-        by = program_version()
-        rows = [row for item in items for row in rows_of(item, known, self._options, by)]
+        version = program_version()
+        rows = [row for event in captioned for row in self._rows_of(event, engine, version)]
         if not rows:
             return
-        for kind, path in self.paths.items():
+        for table_format, path in self.paths.items():
             try:
-                export.append(path, rows, kind)
+                export.append(path, rows, table_format)
             except DiskFull:
                 raise
             except StoreError as error:
                 self._note(str(error))
 
     def remove(self) -> list[Path]:
-        """Take away those that hold nothing but rows of ours; gives the others. Raises
-        StoreError."""
-        left = []
-        for kind, path in self.paths.items():
+        """Removes the tables that hold only our rows; returns the others. Raises StoreError."""
+        left: list[Path] = []
+        for table_format, path in self.paths.items():
             data = read_bytes(path)
             if data is None:
                 continue
-            if export.holds_only(data, self._all_rows(), kind):
+            if export.holds_only(data, self._all_rows(), table_format):
                 restore(path, None)
             else:
                 left.append(path)
         return left
 
-    def _set_aside(self, path: Path, kind: str) -> None:
-        """Give another name to a file that holds more than rows of ours. Raises StoreError."""
+    def _set_aside(self, path: Path, table_format: CaptionFormat) -> None:
+        """Renames a file that holds more than our rows. Raises StoreError."""
         data = read_bytes(path)
-        if not data or export.holds_only(data, self._all_rows(), kind):
+        if not data or export.holds_only(data, self._all_rows(), table_format):
             return
-        aside = export.free_path(path.parent, kind)
+        aside = export.free_path(path.parent, table_format)
         try:
             path.rename(aside)
         except OSError as error:
@@ -90,76 +92,80 @@ class Tables:
             f"“{path.name}” held what this run has not written; that is kept as “{aside.name}”."
         )
 
-    def _rows(self) -> Iterator[export.Row]:
-        """A row for each caption in the journal, as it was last written."""
-        rows: dict[str, list[export.Row]] = {}
+    def _rows(self) -> Iterator[Row]:
+        """Yields the rows of each caption in the journal, as it was last written."""
+        rows: dict[str, list[Row]] = {}
         for picture, of_picture in self._versions():
             rows[picture] = of_picture
         for of_picture in rows.values():
             yield from of_picture
 
-    def _all_rows(self) -> Iterator[export.Row]:
-        """Every row that there ever was."""
+    def _all_rows(self) -> Iterator[Row]:
+        """Yields every row that there ever was."""
         for _, of_picture in self._versions():
             yield from of_picture
 
-    def _versions(self) -> Iterator[tuple[str, list[export.Row]]]:
-        """The rows of a picture, each time that something has changed them."""
-        facts: Record = {}
-        by = ""
-        said: dict[str, list[export.Row]] = {}
-        now: dict[str, list[export.Row]] = {}
-        doubts: dict[str, Record] = {}
-        for record in records(self._journal):
-            picture = record.get("picture", "")
-            match record["kind"]:
-                case "run":
-                    facts = record["facts"]
-                    by = record.get("version", by)
+    def _versions(self) -> Iterator[tuple[str, list[Row]]]:
+        """Yields an image's path and rows, each time that an event changes them."""
+        engine: EngineFacts | None = None
+        version = ""
+        by_run: dict[str, list[Row]] = {}
+        now: dict[str, list[Row]] = {}
+        doubts: dict[str, DoubtFound] = {}
+        for event in read_events(self._journal):
+            match event:
+                case Begun():
+                    version = event.version
                     continue
-                case "begin":
-                    by = record["version"]
+                case Started():
+                    engine = event.engine
+                    version = version if event.version is None else event.version
                     continue
-                case "item":
-                    now[picture] = said[picture] = rows_of(record, facts, self._options, by)
-                case "failed":
-                    said.pop(picture, None)
+                case Captioned(picture=picture):
+                    now[picture] = by_run[picture] = self._rows_of(event, engine, version)
+                case Failed(picture=picture):
+                    by_run.pop(picture, None)
                     now[picture] = []
-                case "edit" if picture in said:
-                    first = said[picture][0]
-                    now[picture] = [{**first, "caption": record["caption"], "edited": True}]
-                case "unedit" if picture in said:
-                    first, was = said[picture][0], record["was"]
-                    edited = {**first, "caption": was["caption"], "edited": True}
-                    now[picture] = [edited] if was["is_edited"] else said[picture]
-                case "doubt" if picture in said:
-                    doubts[picture] = record
+                case Edited(picture=picture) if picture in by_run:
+                    first = by_run[picture][0]
+                    now[picture] = [replace(first, caption=event.caption, is_edited=True)]
+                case EditUndone(picture=picture) if picture in by_run:
+                    edited = replace(
+                        by_run[picture][0], caption=event.after.caption, is_edited=True
+                    )
+                    now[picture] = [edited] if event.after.is_edited else by_run[picture]
+                case DoubtFound(picture=picture) if picture in by_run:
+                    doubts[picture] = event
                 case _:
                     continue
-            yield picture, _doubted(now[picture], doubts.get(picture))
+            yield picture, _with_doubt(now[picture], doubts.get(picture))
+
+    def _rows_of(self, event: Captioned, engine: EngineFacts | None, version: str) -> list[Row]:
+        """Returns the rows of one image, one for each prompt."""
+        return [
+            Row(
+                picture=event.picture,
+                model=engine.model if engine else "",
+                model_fingerprint=engine.fingerprint if engine else "",
+                sampling=self._options.sampling,
+                version=version,
+                prompt=answer.prompt,
+                caption=answer.caption,
+                seed=answer.seed,
+                ending=answer.ending,
+                tokens=answer.tokens,
+                seconds=answer.seconds,
+            )
+            for answer in event.answers
+        ]
 
 
-def rows_of(item: Record, facts: Record, options: BatchOptions, by: str) -> list[export.Row]:
-    """The rows of one picture, one for each prompt, as this version of the program made them."""
-    sampling = asdict(options.sampling)
-    del sampling["seed"]
-    shared = {
-        "picture": item["picture"],
-        "model": facts.get("model", ""),
-        "model_fingerprint": facts.get("fingerprint", ""),
-        "sampling": sampling,
-        "version": by,
-    }
-    return [
-        {**shared, "edited": False, **{key: answer[key] for key in _SAID}}
-        for answer in item["answers"]
-    ]
-
-
-def _doubted(rows: list[export.Row], doubt: Record | None) -> list[export.Row]:
-    """With the most doubtful word beside the caption that has it, if it is of these captions."""
-    if doubt is None or "\n".join(row["caption"] for row in rows) != doubt["caption"]:
+def _with_doubt(rows: list[Row], found: DoubtFound | None) -> list[Row]:
+    """Adds the most doubtful word to the row that has it, if it was found in these captions."""
+    if found is None or "\n".join(row.caption for row in rows) != found.caption:
         return rows
-    told = {"doubtful_word": doubt["word"], "doubt": round(doubt["doubt"], 4)}
-    at = next((n for n, row in enumerate(rows) if doubt["word"] in row["caption"]), 0)
-    return [{**row, **told} if doubt["word"] and n == at else row for n, row in enumerate(rows)]
+    if not found.word:
+        return rows
+    index = next((n for n, row in enumerate(rows) if found.word in row.caption), 0)
+    doubtful = replace(rows[index], doubtful_word=found.word, doubt=round(found.doubt, 4))
+    return [doubtful if n == index else row for n, row in enumerate(rows)]

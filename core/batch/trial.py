@@ -1,4 +1,4 @@
-"""Try first: a few pictures of a run in one way or two, before all of them; nothing is written."""
+"""A trial before a run: captions a few of its images with one or two sets of options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.batch.files import existing_caption
+from core.batch.changes import existing_caption
 from core.batch.options import BatchOptions
 from core.engine import Engine
 from core.errors import AppError
@@ -20,9 +20,9 @@ PICTURES = 5
 
 @dataclass(frozen=True)
 class Tried:
-    """A picture of the run by its number, and what each way says of it so far.
+    """One image of the trial, by its number in the run, with a caption so far for each variant.
 
-    `reason` says why there is no caption. Once `is_over` nothing more comes of it.
+    `reason` says why there is no caption. Once `is_over` it does not change any more.
     """
 
     number: int
@@ -33,39 +33,39 @@ class Tried:
 
 
 def drawn(count: int, most: int = PICTURES) -> list[int]:
-    """The numbers of `most` random pictures among `count`, in order; other ones each time."""
+    """Returns the numbers of `most` random images among `count`, in order."""
     return sorted(random.sample(range(count), min(count, most)))
 
 
 def try_first(
     engine: Engine,
     pictures: Sequence[tuple[int, Path]],
-    ways: Sequence[BatchOptions],
-    hear: Callable[[Tried], None],
+    variants: Sequence[BatchOptions],
+    on_tried: Callable[[Tried], None],
     stop: threading.Event,
 ) -> list[Tried]:
-    """Caption a few pictures, given with their numbers in the run, in each of `ways`.
+    """Captions a few images, given with their numbers in the run, with each variant of the options.
 
-    Ways differ in their prompts, their sampling, or what else a run may choose; each caption is
-    what a run with these options would write. `core.batch.wording.differing_words` tells two apart.
-    Blocks, and belongs to the engine's thread, where `hear` is told of a picture anew with each
-    piece. Each picture is encoded once. Once `stop` is set it ends inside the caption under way.
-    A picture that fails is told with its reason, and the next one is tried.
+    Each caption is what a run with these options would write; each image is encoded once. Blocks
+    and belongs to the engine's thread, which calls `on_tried` with every piece of a caption. An
+    image that fails is reported with its reason, and the next one is tried. Once `stop` is set it
+    ends inside the caption that is being generated.
     """
-    tried = []
+    tried: list[Tried] = []
     for number, path in pictures:
         if stop.is_set():
             break
-        tried.append(_tried(engine, Tried(number, path, ("",) * len(ways)), ways, hear, stop))
-        hear(tried[-1])
+        start = Tried(number, path, ("",) * len(variants))
+        tried.append(_try_picture(engine, start, variants, on_tried, stop))
+        on_tried(tried[-1])
     return tried
 
 
-def _tried(
+def _try_picture(
     engine: Engine,
     tried: Tried,
-    ways: Sequence[BatchOptions],
-    hear: Callable[[Tried], None],
+    variants: Sequence[BatchOptions],
+    on_tried: Callable[[Tried], None],
     stop: threading.Event,
 ) -> Tried:
     captions = list(tried.captions)
@@ -73,26 +73,26 @@ def _tried(
     def so_far(reason: str = "", *, is_over: bool = True) -> Tried:
         return Tried(tried.number, tried.path, tuple(captions), reason, is_over)
 
-    hear(tried)
+    on_tried(tried)
     try:
         picture = open_picture(tried.path)
-        for place, way in enumerate(ways):
-            said = ""
-            before = existing_caption(tried.path, way)
-            for prompt in way.filled_prompts(tried.path, tried.number + 1, before):
+        for index, options in enumerate(variants):
+            whole = ""
+            before = existing_caption(tried.path, options)
+            for prompt in options.filled_prompts(tried.path, tried.number + 1, before):
 
-                def on_piece(piece: str, place: int = place) -> None:
-                    captions[place] += piece
-                    hear(so_far(is_over=False))
+                def on_piece(piece: str, index: int = index) -> None:
+                    captions[index] += piece
+                    on_tried(so_far(is_over=False))
 
-                answer = engine.answer(way.request(picture, prompt), on_piece, stop)
-                said += way.caption_of(answer)
-                captions[place] = said
+                answer = engine.answer(options.request(picture, prompt), on_piece, stop)
+                whole += options.caption_of(answer)
+                captions[index] = whole
                 if answer.ending is Ending.STOPPED:
                     return so_far()
-                said += "\n"
-                captions[place] = said
-            captions[place] = said.removesuffix("\n")
+                whole += "\n"
+                captions[index] = whole
+            captions[index] = whole.removesuffix("\n")
     except AppError as error:
         return so_far(str(error))
     return so_far()

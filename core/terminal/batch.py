@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from core.batch import (
-    KINDS,
     Batch,
     BatchOptions,
+    CaptionFormat,
     Control,
     Existing,
     Item,
@@ -47,7 +47,7 @@ def add_arguments(caption: argparse.ArgumentParser) -> None:
         "interrupted, by a power cut even, goes on where it was.",
     )
     add = group.add_argument
-    add("--write", type=_kinds, metavar="KIND,…", help=f"some of {', '.join(KINDS)}")
+    add("--write", type=_formats, metavar="KIND,…", help=f"some of {', '.join(CaptionFormat)}")
     add(
         "--existing",
         type=_existing,
@@ -95,11 +95,11 @@ def run(options: argparse.Namespace, sampling: Sampling, open_engine: OpenEngine
         return SOME_FAILED
 
 
-def _kinds(text: str) -> tuple[str, ...]:
-    kinds = tuple(kind.strip() for kind in text.split(",") if kind.strip())
-    if not kinds or set(kinds) - set(KINDS):
-        raise argparse.ArgumentTypeError(f"must be some of {', '.join(KINDS)}")
-    return kinds
+def _formats(text: str) -> tuple[CaptionFormat, ...]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or set(names) - set(CaptionFormat):
+        raise argparse.ArgumentTypeError(f"must be some of {', '.join(CaptionFormat)}")
+    return tuple(map(CaptionFormat, names))
 
 
 def _existing(text: str) -> Existing:

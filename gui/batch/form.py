@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch import BatchOptions, Existing
+from core.batch import BatchOptions, CaptionFormat, Existing
 from core.transcript import Sampling
 from gui.batch.more_options import MoreOptions, combo, field_row, key_label
 
@@ -30,10 +30,14 @@ _EXISTING_WORDS = (
     (Existing.STALE, "Replace only what was made otherwise"),
 )
 _WRITES = (
-    ("txt", "Text file", "A text file beside each image"),
-    ("xmp", "XMP", "Description and alternative text in an .xmp file that other programs read"),
-    ("jsonl", "JSON lines", "One file for all, a line each"),
-    ("csv", "Table", "One CSV file for all, for a spreadsheet"),
+    (CaptionFormat.TXT, "Text file", "A text file beside each image"),
+    (
+        CaptionFormat.XMP,
+        "XMP",
+        "Description and alternative text in an .xmp file that other programs read",
+    ),
+    (CaptionFormat.JSONL, "JSON lines", "One file for all, a line each"),
+    (CaptionFormat.CSV, "Table", "One CSV file for all, for a spreadsheet"),
 )
 
 
@@ -58,7 +62,7 @@ class BatchForm(QScrollArea):
         self.more = MoreOptions()
         self._place()
         self.recursive_box.toggled.connect(self.recursion_changed)
-        self.write_boxes["txt"].toggled.connect(self.more.show_writes_text)
+        self.write_boxes[CaptionFormat.TXT].toggled.connect(self.more.show_writes_text)
         self.existing_box.currentIndexChanged.connect(self._on_existing_changed)
         self._on_existing_changed()
         for field in (self.existing_box, *self.more.wheel_fields):
@@ -105,7 +109,8 @@ class BatchForm(QScrollArea):
         """Shows the options of a run that is opened again, or of a variant that was tried."""
         self.prompt_edit.setPlainText("\n".join(options.prompts))
         for kind, box in self.write_boxes.items():
-            box.setChecked(kind in options.writes or (kind == "txt" and bool(options.text_kinds)))
+            is_text = kind is CaptionFormat.TXT and bool(options.text_formats)
+            box.setChecked(kind in options.writes or is_text)
         self.existing_box.setCurrentIndex(self.existing_box.findData(options.existing))
         self.more.show_options(options)
         self.show_sampling(options.sampling)
@@ -146,13 +151,13 @@ class BatchForm(QScrollArea):
         self.prompt_edit.setFixedHeight(lines + 20)
 
     def _build_choices(self) -> None:
-        self.write_boxes: dict[str, QCheckBox] = {}
+        self.write_boxes: dict[CaptionFormat, QCheckBox] = {}
         for kind, words, explanation in _WRITES:
             box = QCheckBox(words)
             box.setObjectName(f"write_{kind}")
             box.setToolTip(explanation)
             self.write_boxes[kind] = box
-        self.write_boxes["txt"].setChecked(True)
+        self.write_boxes[CaptionFormat.TXT].setChecked(True)
         self.existing_box = combo("existing_box", "Captions that are there")
         for existing, words in _EXISTING_WORDS:
             self.existing_box.addItem(words, existing)

@@ -19,13 +19,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch import BatchOptions
+from core.batch import TEXT_FORMATS, BatchOptions, CaptionFormat
 from gui.widgets.elided_label import ElidedLabel
 
 _MOST_SLOTS = 64
 _NUMBER_WIDTH = 104
 _EXAMPLE = Path("IMG_1.jpg")
-_SUFFIXES = ("txt", "caption")
 _NAMES = ("{stem}", "{name}")
 
 
@@ -61,11 +60,11 @@ class MoreOptions(QWidget):
         return self.suffix_box, self.name_box, self.temperature_box, self.slots_box
 
     def applied_to(self, options: BatchOptions) -> BatchOptions:
-        """Returns `options` with what is chosen here; "txt" files get the suffix chosen here."""
-        suffix = self.suffix_box.currentData()
+        """Returns `options` with what is chosen here; text files get the suffix chosen here."""
+        suffix = CaptionFormat(self.suffix_box.currentData())  # Qt keeps a plain str.
         return replace(
             options,
-            writes=tuple(suffix if kind == "txt" else kind for kind in options.writes),
+            writes=tuple(suffix if kind is CaptionFormat.TXT else kind for kind in options.writes),
             name=self.name_box.currentText().strip(),
             sampling=replace(
                 options.sampling,
@@ -80,8 +79,8 @@ class MoreOptions(QWidget):
 
     def show_options(self, options: BatchOptions) -> None:
         """Shows the options of a run that is opened again, or of a variant that was tried."""
-        if options.text_kinds:
-            self.suffix_box.setCurrentIndex(self.suffix_box.findData(options.text_kinds[0]))
+        if options.text_formats:
+            self.suffix_box.setCurrentIndex(self.suffix_box.findData(options.text_formats[0]))
         self.name_box.setCurrentText(options.name)
         self.beginning_edit.setText(options.beginning)
         self.strip_box.setChecked(options.strips_openings)
@@ -102,7 +101,7 @@ class MoreOptions(QWidget):
     def _build_names(self) -> None:
         self.suffix_box = combo("suffix_box", "Ending of text files")
         self.suffix_box.setMinimumContentsLength(8)
-        for suffix in _SUFFIXES:
+        for suffix in TEXT_FORMATS:
             self.suffix_box.addItem(f".{suffix}", suffix)
         self.name_box = combo("name_box", "Names of text files")
         self.name_box.setMinimumContentsLength(12)

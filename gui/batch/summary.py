@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from core.batch import Summary
+from core.batch import CaptionFormat, Summary
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 
@@ -65,8 +65,8 @@ def _written(summary: Summary) -> str:
         return ""
     options = summary.options
     is_plain = options.name == "{stem}"
-    beside = [f"{'a ' if is_plain else options.name}.{kind}" for kind in options.text_kinds]
-    if "xmp" in options.writes:
+    beside = [f"{'a ' if is_plain else options.name}.{kind}" for kind in options.text_formats]
+    if CaptionFormat.XMP in options.writes:
         beside.append("an .xmp" if is_plain else "XMP")
     parts = []
     if beside:

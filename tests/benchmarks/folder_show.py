@@ -22,7 +22,7 @@ from pathlib import Path
 from PIL import Image, ImageEnhance
 
 from core.batch import xmp
-from core.batch.journal import records
+from core.batch.journal import read_lines
 
 ROOT = Path(__file__).parents[2]
 PROMPT = "What is in this picture?"
@@ -58,7 +58,7 @@ class Show:
         self._report(next(line for line in errors.splitlines() if "captioned" in line))
         self._check_all()
         (journal,) = (self._home / "ours" / "runs").glob("*.jsonl")
-        captions = Counter(r["picture"] for r in records(journal) if r["kind"] == "item")
+        captions = Counter(r["picture"] for r in read_lines(journal) if r["kind"] == "item")
         _require(set(captions.values()) == {1}, "a caption was written twice")
         status, errors = self._run(["--undo"])
         _require(status == 0, errors)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 
-from core.batch import Batch, BatchOptions, Control, Existing, find_runs
+from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, find_runs
 from core.engine import EngineFacts
 from core.errors import AppError, OutOfMemory
 from core.picture import Picture
@@ -87,7 +87,7 @@ def _name(picture: Picture) -> str:
 def main(pictures: Path, journals: Path, mode: str) -> int:
     options = BatchOptions(
         ("What is it?", "And where?"),
-        writes=("txt", "xmp", "jsonl", "csv"),
+        writes=(CaptionFormat.TXT, CaptionFormat.XMP, CaptionFormat.JSONL, CaptionFormat.CSV),
         existing=Existing(mode),
         is_recursive=True,
     )

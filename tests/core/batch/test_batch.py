@@ -19,9 +19,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, Control, Existing, Item, ItemState, find_runs, xmp
-from core.batch.journal import Journal, records
-from core.batch.options import EDITED, HAS_CAPTION
+from core.batch import (
+    Batch,
+    BatchOptions,
+    CaptionFormat,
+    Control,
+    Existing,
+    Item,
+    ItemState,
+    find_runs,
+    xmp,
+)
+from core.batch.events import Failed
+from core.batch.items import EDITED, HAS_CAPTION
+from core.batch.journal import Journal, read_lines
 from core.batch.wording import filled, to_last_sentence, without_opening
 from core.errors import EngineError, OutOfMemory, StoreError
 from core.eta import Pace
@@ -299,7 +310,7 @@ def test_existing_caption_can_be_asked_about(begin, folder):
 def test_several_prompts_make_one_caption_and_a_row_each(begin, folder):
     batch = ran(begin(prompts=("What?", "Where?"), writes=("txt", "jsonl")))
     assert (folder / "1.txt").read_text() == "1.png: What?\n1.png: Where?\n"
-    lines = batch.exports["jsonl"].read_text().splitlines()
+    lines = batch.exports[CaptionFormat.JSONL].read_text().splitlines()
     assert [json.loads(line)["prompt"] for line in lines] == ["What?", "Where?"] * 3
 
 
@@ -384,13 +395,13 @@ def test_tables_and_xmp_hold_what_was_said_and_how(begin, folder):
     batch = ran(begin(writes=("xmp", "jsonl", "csv"), sampling=Sampling(max_new_tokens=9)))
     assert not texts(folder)
     assert xmp.description_of((folder / "1.xmp").read_bytes()) == f"1.png: {PROMPT}"
-    first = json.loads(batch.exports["jsonl"].read_text().splitlines()[0])
+    first = json.loads(batch.exports[CaptionFormat.JSONL].read_text().splitlines()[0])
     assert first["picture"] == str(folder / "1.png")
     assert first["caption"] == f"1.png: {PROMPT}"
     assert (first["model"], first["model_fingerprint"]) == ("script", "f1")
     assert first["sampling"]["max_new_tokens"] == 9
     assert (first["ending"], first["tokens"]) == ("complete", 3)
-    table = batch.exports["csv"].read_text(encoding="utf-8-sig")
+    table = batch.exports[CaptionFormat.CSV].read_text(encoding="utf-8-sig")
     assert len(list(csv.DictReader(io.StringIO(table, newline="")))) == 3
 
 
@@ -434,7 +445,7 @@ def test_stop_now_ends_inside_a_caption_and_keeps_the_half_in_the_journal(begin,
     assert time.monotonic() - started < 2
     assert batch.tally.waiting == 3
     assert not texts(folder)
-    assert "stopped" in [record["kind"] for record in records(batch.journal_path)]
+    assert "stopped" in [record["kind"] for record in read_lines(batch.journal_path)]
     assert ran(batch).tally.done == 3
 
 
@@ -472,14 +483,14 @@ def test_run_cannot_be_open_twice(begin):
 def test_torn_last_line_of_the_journal_is_left_out(tmp_path):
     path = tmp_path / "run.jsonl"
     journal = Journal(path)
-    journal.append({"kind": "one"}, {"kind": "two"})
+    journal.append(Failed("a.png", "one"), Failed("b.png", "two"))
     journal.close()
     with path.open("ab") as file:
         file.write(b'{"kind": "thr')
     journal = Journal(path)
-    journal.append({"kind": "four"})
+    journal.append(Failed("c.png", "four"))
     journal.close()
-    assert [record["kind"] for record in records(path)] == ["one", "two", "four"]
+    assert [record["reason"] for record in read_lines(path)] == ["one", "two", "four"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a limit on file sizes stands for a full disk")
@@ -515,7 +526,7 @@ def test_edit_outlives_a_restart_and_reaches_the_table(begin, folder):
     batch = ran(begin(writes=("txt", "jsonl")))
     batch.edit(0, "My own words")
     batch.close()
-    first = json.loads(batch.exports["jsonl"].read_text().splitlines()[0])
+    first = json.loads(batch.exports[CaptionFormat.JSONL].read_text().splitlines()[0])
     assert (first["caption"], first["edited"]) == ("My own words", True)
     again = Batch.resume(batch.journal_path)
     assert again.items[0].is_edited

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, Control, Doubt, find_doubt, find_runs
+from core.batch import Batch, BatchOptions, CaptionFormat, Control, Doubt, find_doubt, find_runs
+from core.batch.formats import TABLE_FORMATS
 from core.engine import Capability, Missing
 from core.errors import EngineError
 from core.transcript import ModelChoice
@@ -109,7 +110,7 @@ def run(tmp_path):
         if open_now:
             batch = Batch.resume(open_now[-1].journal_path)
         else:
-            options = BatchOptions(prompts, writes=("jsonl", "csv"))
+            options = BatchOptions(prompts, writes=TABLE_FORMATS)
             batch = Batch.begin([folder], options, tmp_path / "journals")
             batch.run(FolderEngine(), Control())
         open_now[:] = [batch]
@@ -135,9 +136,10 @@ def test_it_is_known_after_a_restart_for_captions_as_they_are_now(run):
 
 
 def tables(batch):
-    path = batch.exports["jsonl"]
+    path = batch.exports[CaptionFormat.JSONL]
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    cells = list(csv.DictReader(io.StringIO(batch.exports["csv"].read_text("utf-8-sig"))))
+    table = batch.exports[CaptionFormat.CSV].read_text("utf-8-sig")
+    cells = list(csv.DictReader(io.StringIO(table)))
     return [
         [(row.get("doubtful_word") or "", float(row.get("doubt") or 0)) for row in rows]
         for rows in (lines, cells)
@@ -164,7 +166,7 @@ def test_undone_run_takes_its_tables_away_with_what_they_tell_of_doubt(run):
 
 def test_table_of_a_version_that_knew_no_doubt_is_taken_away_too(run):
     batch = run()
-    path = batch.exports["csv"]
+    path = batch.exports[CaptionFormat.CSV]
     rows = list(csv.reader(io.StringIO(path.read_text("utf-8-sig"))))
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file).writerows(row[:12] for row in rows)

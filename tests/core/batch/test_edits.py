@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, Control, Existing, ItemState
-from core.batch.journal import records
-from core.batch.options import EDITED
+from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, ItemState
+from core.batch.items import EDITED
+from core.batch.journal import read_lines
 from tests.support.folder_run import FolderEngine
 
 PROMPT = "What is it?"
@@ -140,7 +140,9 @@ def test_edit_during_the_answer_wins_over_the_answer(begin, folder, slots):
     batch.run(engine, Control(), slots=slots)
     assert texts(folder) == {"1.txt": said(1), "2.txt": "by hand", "3.txt": said(3)}
     assert batch.items[1].is_edited
-    unused = [r["answers"][0]["text"] for r in records(batch.journal_path) if r["kind"] == "unused"]
+    unused = [
+        r["answers"][0]["text"] for r in read_lines(batch.journal_path) if r["kind"] == "unused"
+    ]
     assert unused == [said(2)]
 
 
@@ -158,7 +160,7 @@ def test_table_follows_the_edits_and_goes_with_the_run(begin, folder):
     batch.edit_all({1: "a, “b”\nand c", 2: "=other"})
     batch.undo_edit()
     batch.edit(2, "third")
-    table = batch.exports["jsonl"]
+    table = batch.exports[CaptionFormat.JSONL]
     batch = again(batch)
     captions = [json.loads(line)["caption"] for line in table.read_text().splitlines()]
     assert captions == [said(1), said(2), "third"]
@@ -170,10 +172,10 @@ def test_table_follows_the_edits_and_goes_with_the_run(begin, folder):
 
 def test_table_that_somebody_has_added_to_is_left(begin, folder):
     batch = begin(writes=("csv",))
-    with batch.exports["csv"].open("a") as file:
+    with batch.exports[CaptionFormat.CSV].open("a") as file:
         file.write("mine,,,,,,,,,,,\r\n")
     batch.undo()
-    assert batch.exports["csv"].exists()
+    assert batch.exports[CaptionFormat.CSV].exists()
 
 
 def test_edits_and_the_run_may_come_at_once(begin, folder):

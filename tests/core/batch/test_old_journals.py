@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from core.batch import Batch, Control, find_runs
+from core.batch.events import Answered, Unknown, changes_of, event_from
 from tests.support.folder_run import FACTS, FolderEngine
 
 SAMPLES = Path(__file__).parents[2] / "data" / "journals"
@@ -116,3 +117,27 @@ def test_run_of_version_0_1_is_what_it_was(name, tmp_path):
         assert becomes(batch, folder) == expected["becomes"]
     finally:
         batch.close()
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.iterdir()))
+def test_events_are_written_as_version_0_1_wrote_them(name):
+    lines = (SAMPLES / name / "journal.jsonl").read_text("utf-8").splitlines()
+    for line in lines:
+        if line.endswith("}"):  # The others are torn.
+            event = event_from(json.loads(line))
+            assert not isinstance(event, Unknown)
+            assert json.dumps(event.to_json()) == line
+
+
+def test_line_of_a_newer_version_is_read_as_far_as_it_is_known():
+    answer = {"prompt": "What?", "caption": "A.", "text": "A.", "ending": "complete"}
+    answer |= {"tokens": 2, "seconds": 0.5, "seed": 0, "grade": 7}
+    line = {"kind": "answer", "picture": "a.png", "place": 0, "answer": answer, "new": 1}
+    answered = event_from(line)
+    assert isinstance(answered, Answered)
+    # It is written again with the image's caption, and nothing of it is lost.
+    assert answered.to_json()["answer"] == answer
+    change = {"path": "a.txt", "before": None, "after": "QQ=="}
+    event = event_from({"kind": "translated", "picture": "a.png", "files": [change]})
+    assert [one.after_bytes for one in changes_of(event)] == [b"A"]
+    assert changes_of(event_from({"kind": "noted"})) == ()

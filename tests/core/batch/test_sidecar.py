@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from core.batch import (
+    CaptionFormat,
     Existing,
     decoded,
     encoded,
@@ -21,6 +22,7 @@ from core.batch import (
 from core.batch.sidecar import CAPTION_PATTERN, combined, fingerprint, xmp_path
 from core.errors import StoreError
 from core.files import read_bytes, restore, write_atomically
+from core.transcript import Sampling
 
 LIGHTROOM = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Adobe XMP Core 7.0">
@@ -199,21 +201,25 @@ def test_exiftool_reads_what_was_written_and_what_was_there(picture, before):
 
 
 def row(caption, picture="a.png"):
-    return {"picture": picture, "prompt": "What?", "caption": caption, "tokens": 3}
+    return export.Row(
+        picture, "llava", "f1", Sampling(), "0.1.0", "What?", caption, 0, "complete", 3, 0.5
+    )
 
 
 def test_json_lines_come_back_as_they_were_even_with_names_that_are_no_text(tmp_path):
     path = tmp_path / "captions.jsonl"
-    export.write(path, [row("eins\nzwei “drei”")], "jsonl")
-    export.append(path, [row("vier", picture="a\udcff.png")], "jsonl")
+    export.write(path, [row("eins\nzwei “drei”")], CaptionFormat.JSONL)
+    export.append(path, [row("vier", picture="a\udcff.png")], CaptionFormat.JSONL)
+    written = [row("eins\nzwei “drei”"), row("vier", picture="a\udcff.png")]
     rows = [json.loads(line) for line in path.read_bytes().splitlines()]
-    assert rows == [row("eins\nzwei “drei”"), row("vier", picture="a\udcff.png")]
+    assert rows == [json.loads(json.dumps(one.to_json())) for one in written]
+    assert [one["caption"] for one in rows] == ["eins\nzwei “drei”", "vier"]
 
 
 @pytest.mark.parametrize("words", ["=1+1", "+A1", "-2", "@SUM(A1)", " =cmd|' /C calc'!A0", "\t=1"])
 def test_spreadsheet_takes_no_caption_for_a_formula(tmp_path, words):
     path = tmp_path / "captions.csv"
-    export.write(path, [row(words)], "csv")
+    export.write(path, [row(words)], CaptionFormat.CSV)
     (cells,) = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
     assert cells["caption"] == f"'{words}"
     assert cells["tokens"] == "3"
@@ -221,4 +227,4 @@ def test_spreadsheet_takes_no_caption_for_a_formula(tmp_path, words):
 
 def test_export_of_somebody_else_is_not_taken(tmp_path):
     (tmp_path / "captions.csv").write_text("mine")
-    assert export.free_path(tmp_path, "csv").name == "captions-2.csv"
+    assert export.free_path(tmp_path, CaptionFormat.CSV).name == "captions-2.csv"

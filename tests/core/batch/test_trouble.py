@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, Control, Existing, ItemState
+from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, ItemState
 from core.batch import run as batch_run
-from core.batch.options import HAS_CAPTION
+from core.batch.events import Captioned
+from core.batch.items import HAS_CAPTION
 from core.errors import StoreError
 from core.files import DiskFull
 from core.transcript import Sampling
@@ -189,7 +190,7 @@ def test_folder_that_vanishes_fails_its_rows_and_what_was_said_is_written_when_i
     engine.on_answer = lambda request: None
     assert ran(again, engine, slots).tally.done == 3
     assert len(engine.asked) == 3
-    assert len(again.exports["jsonl"].read_text().splitlines()) == 3
+    assert len(again.exports[CaptionFormat.JSONL].read_text().splitlines()) == 3
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links")
@@ -277,10 +278,10 @@ def test_full_disk_ends_the_run_at_once_however_many_slots(begin, monkeypatch, s
     batch, engine = begin(), FolderEngine()
     write = batch._ledger.journal.append
 
-    def full(*records, **how):
-        if any(record["kind"] == "item" for record in records):
+    def full(*events, **how):
+        if any(isinstance(event, Captioned) for event in events):
             raise DiskFull("The disk is full.")
-        write(*records, **how)
+        write(*events, **how)
 
     monkeypatch.setattr(batch._ledger.journal, "append", full)
     with pytest.raises(DiskFull):

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from core.batch.journal import records
+from core.batch.journal import read_lines
 from tests.support.tiny_llava import TINY, random_weights, write_original_layout
 
 if os.name == "nt":
@@ -131,7 +131,7 @@ def whole_texts(folder, home):
     (journal,) = (home / "runs").glob("*.jsonl")
     said = {
         record["picture"]: record["caption"]
-        for record in records(journal)
+        for record in read_lines(journal)
         if record["kind"] == "item"
     }
     texts = {str(path.with_suffix(".png")): path.read_text() for path in folder.glob("*.txt")}
@@ -170,6 +170,6 @@ def test_second_ctrl_c_ends_at_once_and_loses_nothing(start, folder, tmp_path):
     assert time.monotonic() - pressed < 10
     assert whole_texts(folder, tmp_path / "home") < 30
     (journal,) = (tmp_path / "home" / "runs").glob("*.jsonl")
-    halves = [r["text"] for r in records(journal) if r["kind"] == "stopped"]
+    halves = [r["text"] for r in read_lines(journal) if r["kind"] == "stopped"]
     # A machine too busy for one more token in two seconds is left without them.
     assert halves or "Interrupted; --resume goes on." in terminal.shown, terminal.shown

@@ -15,7 +15,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
 
-from core.batch import Doubt, Item, ItemState, Phase, Replacement, find_runs
+from core.batch import CaptionFormat, Doubt, Item, ItemState, Phase, Replacement, find_runs
 from core.engine import Ready
 from core.settings import locations
 from core.transcript import ModelChoice
@@ -249,7 +249,7 @@ def test_undo_asks_and_brings_the_folder_back(live, folder):
     async def story(program, panel):
         await chosen(program, panel, folder)
         panel.form.existing_box.setCurrentIndex(1)
-        panel.form.write_boxes["csv"].setChecked(True)
+        panel.form.write_boxes[CaptionFormat.CSV].setChecked(True)
         panel.form.prompt_edit.setPlainText("say 1 words")
         click(panel.controls.buttons[RunAction.START])
         await until(lambda: phase(program) is Phase.OVER)

@@ -1,0 +1,150 @@
+"""The caption files of one image: which of them get a new caption, and what they then hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.batch import sidecar, xmp
+from core.batch.items import EDITED, HAS_CAPTION
+from core.batch.options import BatchOptions
+from core.batch.sidecar import Existing
+from core.batch.stored import StoredChange
+from core.files import read_bytes, restore
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """What a run wrote last into a caption file: the fingerprint of its content, and the recipe
+    (`BatchOptions.recipe`). A file that was edited in the window has a fingerprint that no content
+    has."""
+
+    fingerprint: str = ""
+    recipe: str = ""
+
+
+EDITED_FILE = WrittenFile("by hand")
+_NOT_WRITTEN = WrittenFile()
+
+
+@dataclass(frozen=True)
+class Change:
+    """The content of a file before a change and after it; None for no file."""
+
+    path: Path
+    before: bytes | None
+    after: bytes | None
+
+    @property
+    def is_made(self) -> bool:
+        """Returns whether the file holds the content after the change. Raises StoreError."""
+        return self._holds(self.after)
+
+    @property
+    def is_to_make(self) -> bool:
+        """Returns whether the file holds the content before the change. Raises StoreError."""
+        return self._holds(self.before)
+
+    def make(self) -> None:
+        """Writes the new content; it is on the disk on return. Raises StoreError, and DiskFull."""
+        restore(self.path, self.after)
+
+    def reversed(self) -> Change:
+        """Returns the change that undoes this one."""
+        return Change(self.path, self.after, self.before)
+
+    def _holds(self, data: bytes | None) -> bool:
+        return sidecar.fingerprint(read_bytes(self.path)) == sidecar.fingerprint(data)
+
+    def stored(self) -> StoredChange:
+        """Returns the change as the journal keeps it."""
+        return StoredChange.of(self.path, self.before, self.after)
+
+    @staticmethod
+    def from_stored(stored: StoredChange) -> Change:
+        """Decodes a change of the journal."""
+        return Change(Path(stored.path), stored.before_bytes, stored.after_bytes)
+
+
+def change_by_run(target: Path, caption: str, alt_text: str, existing: Existing) -> Change:
+    """Returns the change to `target` that a run makes. Raises StoreError."""
+    before = read_bytes(target)
+    if target.suffix == ".xmp":
+        description = sidecar.combined(xmp.description_of(before), caption, existing)
+        alt_text = sidecar.combined(xmp.alt_text_of(before), alt_text, existing)
+        after = xmp.described(before, description=description, alt_text=alt_text)
+        return Change(target, before, after)
+    whole = sidecar.combined(sidecar.decoded(before), caption, existing)
+    return Change(target, before, sidecar.encoded(whole))
+
+
+def change_by_hand(target: Path, caption: str) -> Change:
+    """Returns the change to `target` after which it holds a person's words. Raises StoreError."""
+    before = read_bytes(target)
+    if target.suffix == ".xmp":
+        return Change(target, before, xmp.described(before, description=caption, alt_text=caption))
+    return Change(target, before, sidecar.encoded(caption))
+
+
+def undo_changes(changes: Sequence[Change]) -> bool:
+    """Gives one file the content that it had before these changes, the oldest first.
+
+    Never replaces what somebody else has written there; returns False if for that reason the file
+    is not as it was. Raises StoreError.
+    """
+    path = changes[0].path
+    now = wanted = read_bytes(path)
+    for change in reversed(changes):
+        if wanted == change.after:
+            wanted = change.before
+    if wanted != now:
+        restore(path, wanted)
+    return wanted == changes[0].before
+
+
+def caption_in(target: Path) -> str:
+    """Returns the caption in the file; "" without one, or without a file. Raises StoreError."""
+    data = read_bytes(target)
+    return xmp.description_of(data) if target.suffix == ".xmp" else sidecar.decoded(data)
+
+
+def existing_caption(picture: Path, options: BatchOptions) -> str:
+    """Returns the first caption in the files beside the image. Raises StoreError."""
+    found = (caption_in(target) for target in options.targets(picture))
+    return next(filter(None, found), "")
+
+
+def files_to_write(
+    picture: Path, options: BatchOptions, model: str, written: Mapping[str, WrittenFile]
+) -> list[Path] | str:
+    """Returns the files that are to get a new caption, or the reason why none is.
+
+    `written` has what earlier runs wrote, by the file's path. `model` is the model's fingerprint
+    or name. Raises StoreError.
+    """
+    targets = options.targets(picture)
+    existing = options.existing
+    if not targets or existing in (Existing.APPEND, Existing.PREPEND):
+        return targets
+    if existing is Existing.SKIP:
+        return [target for target in targets if not caption_in(target)] or HAS_CAPTION
+    named = options.replaces_edited
+    is_named = picture.name in named or str(picture) in named
+    chosen: list[Path] = []
+    why = "Has no caption yet." if existing is Existing.STALE else HAS_CAPTION
+    for target in targets:
+        data = read_bytes(target)
+        last = written.get(str(target), _NOT_WRITTEN)
+        is_ours = last.fingerprint == sidecar.fingerprint(data)
+        if data is not None and last.fingerprint and not is_ours and not is_named:
+            why = EDITED
+        elif existing is Existing.REPLACE:
+            chosen.append(target)
+        elif data is not None and not last.fingerprint:
+            why = "Not made by a run of Onlooker."
+        elif data is not None and last.recipe == options.recipe(model):
+            why = "Made in this way already."
+        elif data is not None:
+            chosen.append(target)
+    return chosen or why

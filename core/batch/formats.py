@@ -1,0 +1,23 @@
+"""The file formats that captions are written in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class CaptionFormat(StrEnum):
+    """A file format; its value is the file's suffix without the dot, as stored and as typed."""
+
+    TXT = "txt"
+    CAPTION = "caption"
+    """A text file like `TXT`, under the suffix that some training tools look for."""
+    XMP = "xmp"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+TEXT_FORMATS = (CaptionFormat.TXT, CaptionFormat.CAPTION)
+"""One text file beside each image."""
+
+TABLE_FORMATS = (CaptionFormat.JSONL, CaptionFormat.CSV)
+"""One file for all captions of a run."""

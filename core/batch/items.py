@@ -1,0 +1,91 @@
+"""The images of a run, as data: the state of each, and how the run as a whole stands."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+EDITED = "Edited by hand, and kept."
+HAS_CAPTION = "Has a caption already."
+
+
+class ItemState(StrEnum):
+    """The state of one image in its run; stored in journals."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image of a run. `reason` says why it failed or was skipped."""
+
+    path: Path
+    state: ItemState = ItemState.WAITING
+    caption: str = ""
+    reason: str = ""
+    is_edited: bool = False
+
+
+class Phase(StrEnum):
+    """What a run is doing, for whoever shows it."""
+
+    CHOOSING = "choosing"
+    FINDING = "finding"
+    RUNNING = "running"
+    ENDING = "ending"
+    PAUSED = "paused"
+    OVER = "over"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. `rate` is in images per second; `seconds_left` is None while unknown."""
+
+    counts: dict[ItemState, int]
+    rate: float = 0.0
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many images are in which state. `reasons` counts why images failed, the most frequent
+    first."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    waiting: int = 0
+    undone: int = 0
+    reasons: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Returns the number of images of the run."""
+        return self.done + self.skipped + self.failed + self.waiting + self.undone
+
+
+def tally_of(items: Iterable[Item]) -> Tally:
+    """Counts the items by state; reasons that differ only in a quoted name count as one."""
+    items = list(items)
+    counts = Counter(item.state for item in items)
+    failures = (item.reason for item in items if item.state is ItemState.FAILED)
+    reasons = Counter(re.sub("“[^”]*”", "“…”", reason) for reason in failures)
+    return Tally(
+        done=counts[ItemState.DONE],
+        skipped=counts[ItemState.SKIPPED],
+        failed=counts[ItemState.FAILED],
+        waiting=counts[ItemState.WAITING] + counts[ItemState.WORKING],
+        undone=counts[ItemState.UNDONE],
+        reasons=tuple(reasons.most_common()),
+    )

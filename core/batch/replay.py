@@ -1,0 +1,112 @@
+"""The state of a run as its journal says it: replayed on resuming, and kept up to date after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.batch.events import (
+    Answered,
+    Captioned,
+    DoubtFound,
+    Edited,
+    EditUndone,
+    Event,
+    Failed,
+    Retried,
+    UndoBegun,
+    Undone,
+    Unknown,
+    Written,
+)
+from core.batch.items import EDITED, Item, ItemState
+from core.batch.options import BatchOptions
+from core.batch.stored import StoredAnswer
+
+CaptionEvent = Captioned | Edited | EditUndone
+"""What is in the journal before caption files change."""
+
+
+@dataclass
+class ReplayedRun:
+    """What the journal says so far; images are named by their path as text.
+
+    `items` are the states while replaying; afterwards the ledger has them. `answers` are by image
+    and prompt index, and not yet part of a caption. `unwritten` are events whose files may not have
+    been written when the process ended, `edits` the edits that can be taken back, oldest first, and
+    `doubts` the last one of each image.
+    """
+
+    items: dict[str, Item] = field(default_factory=dict[str, Item])
+    answers: dict[tuple[str, int], StoredAnswer] = field(
+        default_factory=dict[tuple[str, int], StoredAnswer]
+    )
+    unwritten: dict[str, CaptionEvent] = field(default_factory=dict[str, CaptionEvent])
+    edits: list[Edited] = field(default_factory=list[Edited])
+    doubts: dict[str, DoubtFound] = field(default_factory=dict[str, DoubtFound])
+    is_undone: bool = False
+
+    def add(self, event: Event | Unknown, options: BatchOptions) -> None:
+        """Applies the next event of the journal."""
+        match event:
+            case Written():
+                self.unwritten.pop(event.picture, None)
+            case Captioned() | Edited() | EditUndone():
+                self.unwritten[event.picture] = event
+                self.items[event.picture] = item_after(event)
+                self.note_edit(event)
+            case DoubtFound():
+                self.doubts[event.picture] = event
+            case Answered():
+                self.answers[event.picture, event.prompt_index] = event.answer
+            case Failed():
+                self._add_failure(event)
+            case Retried():
+                failed = [n for n, item in self.items.items() if item.state is ItemState.FAILED]
+                self.items.update((name, Item(Path(name))) for name in failed)
+            case UndoBegun():
+                self.is_undone = True
+            case Undone():
+                self._add_undone(set(event.left), options)
+            case _:
+                pass
+
+    def note_edit(self, event: CaptionEvent) -> None:
+        """Adds an edit to those that can be taken back, or removes one that was."""
+        if isinstance(event, Edited):
+            self.edits.append(event)
+        elif isinstance(event, EditUndone):
+            undone = event.group, event.picture
+            self.edits = [edit for edit in self.edits if (edit.group, edit.picture) != undone]
+
+    def _add_failure(self, event: Failed) -> None:
+        unwritten = self.unwritten.pop(event.picture, None)
+        if isinstance(unwritten, Captioned):
+            # The files could not be written; on the next try the model need not be asked again.
+            for index, answer in enumerate(unwritten.answers):
+                self.answers[event.picture, index] = answer
+        path = Path(event.picture)
+        self.items[event.picture] = Item(path, ItemState.FAILED, reason=event.reason)
+
+    def _add_undone(self, left: set[Path], options: BatchOptions) -> None:
+        self.unwritten.clear()
+        self.answers.clear()
+        self.edits.clear()
+        for name, item in self.items.items():
+            self.items[name] = item_after_undo(item, left, options)
+
+
+def item_after(event: CaptionEvent) -> Item:
+    """Returns the item once the event's files are written."""
+    if isinstance(event, EditUndone):
+        return event.after
+    is_edited = isinstance(event, Edited)
+    return Item(Path(event.picture), ItemState.DONE, event.caption, is_edited=is_edited)
+
+
+def item_after_undo(item: Item, left: Iterable[Path], options: BatchOptions) -> Item:
+    """Returns the item after its run was undone, except for the files `left`."""
+    if item.state is ItemState.DONE and set(options.targets(item.path)) & set(left):
+        return Item(item.path, ItemState.DONE, item.caption, EDITED, is_edited=True)
+    return Item(item.path, ItemState.UNDONE)

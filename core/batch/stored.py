@@ -1,0 +1,164 @@
+"""Values inside journal lines, and their JSON: answers, file changes, options, items.
+
+The keys here are a stored format: journals on people's disks have them. `events` has the lines
+themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.batch.formats import CaptionFormat
+from core.batch.items import Item, ItemState
+from core.batch.options import BatchOptions
+from core.batch.sidecar import Existing
+from core.transcript import Answer, Sampling
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An answer to one prompt of a run, and the `caption` that was made of its text.
+
+    `unknown` are keys of a newer version, which are kept when the answer is written again.
+    """
+
+    prompt: str
+    caption: str
+    text: str
+    ending: str
+    tokens: int
+    seconds: float
+    seed: int | None
+    unknown: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, prompt: str, caption: str, answer: Answer) -> StoredAnswer:
+        """Returns what a journal keeps of `answer`."""
+        ending, seconds = answer.ending.value, round(answer.seconds, 3)
+        return cls(prompt, caption, answer.text, ending, answer.tokens, seconds, answer.seed)
+
+    @classmethod
+    def from_json(cls, stored: JsonObject) -> StoredAnswer:
+        """Reads it from a journal line."""
+        unknown: tuple[tuple[str, Any], ...] = ()
+        if len(stored) > len(_ANSWER_KEYS):
+            unknown = tuple((k, v) for k, v in stored.items() if k not in _ANSWER_KEYS)
+        return cls(
+            stored["prompt"],
+            stored["caption"],
+            stored["text"],
+            stored["ending"],
+            stored["tokens"],
+            stored["seconds"],
+            stored["seed"],
+            unknown,
+        )
+
+    def to_json(self) -> JsonObject:
+        """Returns what the journal line holds."""
+        return {**{key: getattr(self, key) for key in _ANSWER_KEYS}, **dict(self.unknown)}
+
+
+_ANSWER_KEYS = ("prompt", "caption", "text", "ending", "tokens", "seconds", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChange:
+    """The content of a file before and after a change, in base64; None if there is no file.
+
+    It is decoded only where it is needed: a run of 100,000 images reads as many on resuming.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+
+    @classmethod
+    def of(cls, path: Path, before: bytes | None, after: bytes | None) -> StoredChange:
+        """Returns what a journal keeps of a change."""
+        return cls(str(path), _encoded(before), _encoded(after))
+
+    @property
+    def before_bytes(self) -> bytes | None:
+        """Returns the content before the change."""
+        return _decoded(self.before)
+
+    @property
+    def after_bytes(self) -> bytes | None:
+        """Returns the content after the change."""
+        return _decoded(self.after)
+
+
+def answers_from(stored: Sequence[JsonObject]) -> tuple[StoredAnswer, ...]:
+    """Reads the answers of one image, in the order of the prompts."""
+    return tuple(map(StoredAnswer.from_json, stored))
+
+
+def answers_json(answers: Sequence[StoredAnswer]) -> list[JsonObject]:
+    """Returns the answers of one image as a journal line holds them."""
+    return [answer.to_json() for answer in answers]
+
+
+def changes_from(stored: Sequence[JsonObject]) -> tuple[StoredChange, ...]:
+    """Reads the file changes of a journal line."""
+    return tuple(StoredChange(one["path"], one["before"], one["after"]) for one in stored)
+
+
+def changes_json(changes: Sequence[StoredChange]) -> list[JsonObject]:
+    """Returns file changes as a journal line holds them."""
+    return [{"path": one.path, "before": one.before, "after": one.after} for one in changes]
+
+
+def item_from(path: Path, stored: JsonObject) -> Item:
+    """Reads the state of an image."""
+    return Item(
+        path,
+        ItemState(stored["state"]),
+        stored["caption"],
+        stored["reason"],
+        stored["is_edited"],
+    )
+
+
+def item_json(item: Item) -> JsonObject:
+    """Returns the state of an image as a journal line holds it, without its path."""
+    return {
+        "state": item.state.value,
+        "caption": item.caption,
+        "reason": item.reason,
+        "is_edited": item.is_edited,
+    }
+
+
+def options_from(stored: JsonObject) -> BatchOptions:
+    """Reads the options of a run."""
+    values: JsonObject = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
+    }
+    sampling = values["sampling"]
+    banned = tuple(sampling.get("banned_words", ()))
+    values["sampling"] = Sampling(**{**sampling, "banned_words": banned})
+    values["existing"] = Existing(values["existing"])
+    # A newer version may know more formats.
+    known = [str(one) for one in CaptionFormat]
+    values["writes"] = tuple(CaptionFormat(one) for one in values["writes"] if one in known)
+    return BatchOptions(**values)
+
+
+def options_json(options: BatchOptions) -> JsonObject:
+    """Returns the options of a run as its journal holds them."""
+    return asdict(options)
+
+
+def _encoded(content: bytes | None) -> str | None:
+    return None if content is None else base64.b64encode(content).decode("ascii")
+
+
+def _decoded(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
