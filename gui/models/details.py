@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -15,48 +15,37 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
-    QRadioButton,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
-from core.device.memory import PRECISIONS
-from core.engine import Absent, Failed, Loading, ModelState, Ready
-from core.errors import AppError, HubError, HubNeed, OutOfMemory
+from core.engine import Absent, Loading, ModelState, Ready
 from core.formatting import format_bytes, format_duration, format_rate
 from core.hub import (
     DeviceMemory,
     DownloadOptions,
     Entry,
-    JobKind,
-    JobState,
     ModelJob,
     Progress,
     Where,
 )
-from core.transcript import BUILT_IN, Precision
-from gui.models.model_list import WORDS, spelled
+from core.transcript import Precision
+from gui.models.details_state import Action, DetailsState
+from gui.models.memory_table import MemoryTable
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.line_break import breakable
 from gui.widgets.theme import Theme
 
 _STEPS = 1000
-# What helps against an error, by what the hub says is missing.
-_HELP = {
-    HubNeed.TOKEN: "Enter access token…",
-    HubNeed.LICENCE: "Open its page",
-    HubNeed.SPACE: "Download into another folder…",
-    HubNeed.ONLINE: "Allow the network",
-}
 
 
 class ModelDetails(QFrame):
-    """Shows an entry with its job and the state of the model that is loaded.
+    """Shows an entry with its job and the state of the loaded model, and offers what can be done.
 
-    Its signals are those of the dialog; `token_asked`, `downloads_asked` and `online_asked` are
-    what would help against a failure.
+    What it says and offers is computed by `DetailsState`. Its signals are those of the dialog;
+    `token_asked`, `downloads_asked` and `online_asked` ask for a remedy against a failure.
     """
 
     look_up_asked = Signal(str)
@@ -86,13 +75,13 @@ class ModelDetails(QFrame):
         self._loaded = ""
         self._options = DownloadOptions(None, False)
         self._chosen: dict[str, Precision] = {}
-        self._primary = self._second = self._help = ""
+        self._details: DetailsState | None = None
         self._build()
         self._build_more()
         self.primary_button.clicked.connect(self._on_primary)
         self.second_button.clicked.connect(self._on_second)
         self.help_button.clicked.connect(self._on_help)
-        self.precisions.idClicked.connect(self._on_precision_chosen)
+        self.memory_table.precision_chosen.connect(self._on_precision_chosen)
 
     @property
     def ready_key(self) -> str:
@@ -102,14 +91,17 @@ class ModelDetails(QFrame):
     def show_entry(
         self, entry: Entry | None, job: ModelJob | None, memory: DeviceMemory | None
     ) -> None:
+        """Shows an entry, None for nothing; `job` is under way on it or has failed."""
         self._entry, self._job, self._memory = entry, job, memory
         self._show()
 
     def show_model_state(self, state: ModelState, loaded: str) -> None:
+        """`loaded` is the key of the model that `state` is about."""
         self._state, self._loaded = state, loaded
         self._show()
 
     def show_options(self, options: DownloadOptions) -> None:
+        """Where a download would go, and whether it is allowed."""
         self._options = options
         self._show()
 
@@ -140,6 +132,7 @@ class ModelDetails(QFrame):
         inside.addWidget(self.error_label)
         inside.addWidget(self.help_button, 0, Qt.AlignmentFlag.AlignLeft)
         self.hint_label = _words("explanation")
+        self.memory_table = MemoryTable()
         content = QWidget()
         content.setObjectName("model_details_content")
         column = QVBoxLayout(content)
@@ -156,7 +149,7 @@ class ModelDetails(QFrame):
         column.addSpacing(8)
         column.addLayout(self._build_facts())
         column.addSpacing(8)
-        column.addWidget(self._build_memory())
+        column.addWidget(self.memory_table)
         column.addStretch(1)
         self.area = QScrollArea()
         self.area.setWidgetResizable(True)
@@ -201,33 +194,6 @@ class ModelDetails(QFrame):
             self._facts[name] = (title, value)
         return grid
 
-    def _build_memory(self) -> QWidget:
-        self.memory_box = QWidget()
-        grid = QGridLayout(self.memory_box)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(16)
-        grid.setVerticalSpacing(6)
-        grid.setColumnStretch(2, 1)
-        title = QLabel("Memory that it needs")
-        title.setProperty("class", "section")
-        grid.addWidget(title, 0, 0, 1, 3)
-        self.precisions = QButtonGroup(self)
-        self.need_labels: list[QLabel] = []
-        self.fit_labels: list[QLabel] = []
-        for number, precision in enumerate(PRECISIONS):
-            button = QRadioButton(spelled(precision))
-            button.setObjectName(f"precision_{precision}")
-            self.precisions.addButton(button, number)
-            need, fit = QLabel(), QLabel()
-            need.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            fit.setProperty("class", "fact")
-            grid.addWidget(button, number + 1, 0)
-            grid.addWidget(need, number + 1, 1)
-            grid.addWidget(fit, number + 1, 2)
-            self.need_labels.append(need)
-            self.fit_labels.append(fit)
-        return self.memory_box
-
     def _build_more(self) -> None:
         menu = QMenu(self)
         menu.setToolTipsVisible(True)
@@ -259,6 +225,7 @@ class ModelDetails(QFrame):
 
     def _show(self) -> None:
         entry = self._entry
+        self._details = None
         self.setEnabled(entry is not None)
         self.area.setVisible(entry is not None)
         if entry is None:
@@ -269,11 +236,20 @@ class ModelDetails(QFrame):
         self.name_label.setText(breakable(entry.name))
         self.id_label.setText(entry.hub_id if entry.hub_id != entry.name else "")
         self.id_label.setVisible(bool(self.id_label.text()))
+        self._details = details = DetailsState(
+            entry,
+            self._job,
+            self._memory,
+            self._state,
+            self._loaded,
+            self._options,
+            self._chosen.get(entry.key),
+        )
         self._show_facts(entry)
-        self._show_memory(entry)
-        self._show_progress(entry)
-        self._show_trouble(entry)
-        self._show_buttons(entry)
+        self._show_memory(details)
+        self._show_progress(details)
+        self._show_trouble(details)
+        self._show_buttons(details)
         self._show_more(entry)
 
     def _show_facts(self, entry: Entry) -> None:
@@ -282,8 +258,8 @@ class ModelDetails(QFrame):
         facts = {
             "On the disk": format_bytes(entry.size) if entry.size else "",
             "Licence": entry.licence,
-            "Where": "" if entry.local is None else _place(entry.local.folder, entry.local.where),
-            "Goes to": _spoken(into) if is_loose and into != Path() else "",
+            "Where": "" if entry.local is None else _where(entry.local.folder, entry.local.where),
+            "Goes to": _shortened(into) if is_loose and into != Path() else "",
         }
         if is_loose and entry.size:
             facts["On the disk"] = f"about {format_bytes(entry.size)}"
@@ -292,144 +268,42 @@ class ModelDetails(QFrame):
             title.setVisible(bool(facts[name]))
             value.setVisible(bool(facts[name]))
 
-    def _show_memory(self, entry: Entry) -> None:
+    def _show_memory(self, details: DetailsState) -> None:
+        entry = details.entry
         cannot_run = entry.local is not None and bool(entry.local.problem)
-        self.memory_box.setVisible(bool(entry.needs) and not cannot_run)
-        free = self._memory.free if self._memory else None
-        for number, precision in enumerate(PRECISIONS):
-            need = entry.needs.get(precision, 0)
-            self.need_labels[number].setText(format_bytes(need))
-            lacks = 0 if free is None else need - free
-            verdict = (
-                "" if free is None else "fits" if lacks <= 0 else f"{format_bytes(lacks)} short"
-            )
-            self.fit_labels[number].setText(verdict)
-            self.precisions.button(number).setAccessibleName(
-                f"{spelled(precision)}: {format_bytes(need)} of memory, {verdict}"
-            )
-            self.fit_labels[number].setProperty("class", "misfit" if lacks > 0 else "fact")
-            _restyle(self.fit_labels[number])
-        self.precisions.button(PRECISIONS.index(self._precision(entry))).setChecked(True)
+        self.memory_table.setVisible(bool(entry.needs) and not cannot_run)
+        free = details.memory.free if details.memory else None
+        self.memory_table.show_needs(entry.needs, free, details.precision)
 
-    def _precision(self, entry: Entry) -> Precision:
-        """What the person chose for this model, else what it is loaded in or the finest that
-        fits."""
-        if entry.key == self.ready_key and entry.key not in self._chosen:
-            return self._loaded_precision()
-        best = (
-            self._memory.best_precision(entry.needs)
-            if self._memory and entry.needs
-            else PRECISIONS[0]
-        )
-        return self._chosen.get(entry.key) or best or PRECISIONS[-1]
-
-    def _show_progress(self, entry: Entry) -> None:
-        job, local = self._job, entry.local
-        progress: Progress | None = None
-        share, stage = 0.0, ""
-        if job and job.is_under_way:
-            progress = job.progress
-            stage = (progress.stage if progress else "") or WORDS[job.kind]
-            if job.state is JobState.WAITING:
-                stage = "Waits until the other download is done"
-        elif local and not local.is_complete:
-            progress = Progress("", local.size, local.total)
-            stage = "Stopped" if job else "Paused"
-        elif isinstance(self._state, Loading) and entry.key == self._loaded:
-            share, stage = self._state.fraction, self._state.stage
-        if progress and progress.total:
-            share = progress.done / progress.total
-        self.stage_label.setText(stage)
-        self.stage_label.setVisible(bool(stage))
-        self.progress_bar.setVisible(bool(stage) and bool(share or not progress))
-        self.progress_bar.setValue(round(_STEPS * share))
-        self.pace_label.setText(_paced(progress) if progress and progress.total else "")
+    def _show_progress(self, details: DetailsState) -> None:
+        shown = details.progress()
+        self.stage_label.setText(shown.stage)
+        self.stage_label.setVisible(bool(shown.stage))
+        has_bar = bool(shown.stage) and bool(shown.fraction or not shown.progress)
+        self.progress_bar.setVisible(has_bar)
+        self.progress_bar.setValue(round(_STEPS * shown.fraction))
+        progress = shown.progress
+        self.pace_label.setText(_bytes_and_rate(progress) if progress and progress.total else "")
         self.pace_label.setVisible(bool(self.pace_label.text()))
 
-    def _show_trouble(self, entry: Entry) -> None:
-        error, help_ = "", ""
-        if self._job and self._job.is_under_way:
-            pass
-        elif self._job and self._job.error:
-            error = str(self._job.error)
-            need = self._job.error.need if isinstance(self._job.error, HubError) else None
-            help_ = _HELP.get(need, "") if need else ""
-        elif entry.local and entry.local.problem:
-            error = entry.local.problem
-            if (lacks := self._part(entry)) and not self._options.is_offline:
-                help_ = f"Get {lacks.rpartition('/')[2]}"
-        elif isinstance(self._state, Failed) and entry.key == self._loaded:
-            failure = self._state.error
-            error = str(failure) if isinstance(failure, AppError) else ""
-            lower = failure.precision if isinstance(failure, OutOfMemory) else None
-            if lower and lower != self._precision(entry):
-                help_ = f"Load in {spelled(Precision(lower))}"
-        self._help = help_
-        self.error_label.setText(breakable(error))
-        self.error_frame.setVisible(bool(error))
-        self.help_button.setText(help_)
-        self.help_button.setVisible(bool(help_))
-        hint = "" if error else self._hint(entry)
+    def _show_trouble(self, details: DetailsState) -> None:
+        trouble = details.trouble()
+        self.error_label.setText(breakable(trouble.error))
+        self.error_frame.setVisible(bool(trouble.error))
+        self.help_button.setText(trouble.remedy.caption if trouble.remedy else "")
+        self.help_button.setVisible(trouble.remedy is not None)
+        hint = "" if trouble.error else details.hint()
         self.hint_label.setText(hint)
         self.hint_label.setVisible(bool(hint))
 
-    def _hint(self, entry: Entry) -> str:
-        if entry.key == BUILT_IN:
-            return "It knows drawn pictures. For photographs, get one of the models from the hub."
-        if entry.needs and self._memory and self._memory.best_precision(entry.needs) is None:
-            has_card = self._memory.device.startswith("cuda")
-            spread = ", let it spread (Settings, Model)" if has_card else ""
-            return f"Too large for the free memory. Close other programs{spread}, or take another."
-        if entry.local is None and entry.is_gated:
-            return "Given only to those who accepted its licence: it needs an access token."
-        if entry.local is None and not entry.size:
-            return "How large it is, its licence and whether it fits, the hub tells: look it up."
-        return ""
-
-    def _show_buttons(self, entry: Entry) -> None:
-        job, local = self._job, entry.local
-        primary, second, is_possible = "Load", "", True
-        if job and job.is_under_way:
-            if job.kind is JobKind.DOWNLOAD or job.state is JobState.WAITING:
-                primary, second = "Pause", "" if self._part(entry) else "Cancel"
-            else:
-                primary = "Stop"
-                is_possible = job.kind is not JobKind.REMOVE
-        elif local is None:
-            primary = "Try again" if job else "Get"
-            second = "" if entry.size else "Look up"
-            is_possible = not self._options.is_offline
-        elif not local.is_complete:
-            primary, second = "Go on", "Discard"
-            is_possible = not self._options.is_offline
-        elif entry.key == self._loaded and isinstance(self._state, Loading):
-            primary = "Cancel loading"
-        elif entry.key == self.ready_key and self._is_as_loaded(entry):
-            primary = "Unload"
-        else:
-            if entry.needs and not local.problem:
-                primary = f"Load in {spelled(self._precision(entry))}"
-            is_possible = not local.problem
-        self._primary, self._second = primary, second
-        self.primary_button.setText(primary)
+    def _show_buttons(self, details: DetailsState) -> None:
+        primary, secondary = details.primary(), details.secondary()
+        self.primary_button.setText(primary.caption)
         self.primary_button.setVisible(True)
-        self.primary_button.setEnabled(is_possible)
-        self.second_button.setText(second)
-        self.second_button.setVisible(bool(second))
-        self.second_button.setEnabled(is_possible or second != "Look up")
-
-    @staticmethod
-    def _part(entry: Entry) -> str:
-        """The hub id of what is missing of a model that is here otherwise."""
-        return entry.local.missing_id if entry.local and entry.local.problem else ""
-
-    def _is_as_loaded(self, entry: Entry) -> bool:
-        """Whether another precision than the loaded one was chosen meanwhile."""
-        return self._precision(entry) == self._loaded_precision()
-
-    def _loaded_precision(self) -> Precision:
-        loaded = self._state.facts.dtype if isinstance(self._state, Ready) else PRECISIONS[0]
-        return loaded if loaded in PRECISIONS else PRECISIONS[0]
+        self.primary_button.setEnabled(primary.is_enabled)
+        self.second_button.setText(secondary.caption if secondary else "")
+        self.second_button.setVisible(secondary is not None)
+        self.second_button.setEnabled(secondary is None or secondary.is_enabled)
 
     def _show_more(self, entry: Entry) -> None:
         local = entry.local
@@ -452,54 +326,60 @@ class ModelDetails(QFrame):
 
     @Slot()
     def _on_primary(self) -> None:
-        if (entry := self._entry) is None or not self.primary_button.isEnabled():
-            return
-        match self._primary:
-            case "Get" | "Try again" | "Go on":
-                self.get_asked.emit(entry.hub_id)
-            case "Pause":
-                self.paused.emit(self._part(entry) or entry.hub_id)
-            case "Stop":
-                self.paused.emit(entry.key)
-            case "Unload" | "Cancel loading":
-                self.unload_asked.emit()
-            case _:
-                self.load_asked.emit(entry.key, self._precision(entry) if entry.needs else None)
+        # The list activates it too, whether it is enabled or not.
+        if self._details and self.primary_button.isEnabled():
+            self._do(self._details, self._details.primary().action)
 
     @Slot()
     def _on_second(self) -> None:
-        if self._entry and self._second == "Look up":
-            self.look_up_asked.emit(self._entry.hub_id)
-        elif self._entry:
-            self.cancelled.emit(self._entry.hub_id)
+        if self._details and (offer := self._details.secondary()):
+            self._do(self._details, offer.action)
+
+    def _do(self, details: DetailsState, action: Action) -> None:
+        entry = details.entry
+        match action:
+            case Action.LOAD:
+                self.load_asked.emit(entry.key, details.precision if entry.needs else None)
+            case Action.UNLOAD:
+                self.unload_asked.emit()
+            case Action.GET:
+                self.get_asked.emit(entry.hub_id)
+            case Action.PAUSE_DOWNLOAD:
+                self.paused.emit(details.missing_id or entry.hub_id)
+            case Action.STOP:
+                self.paused.emit(entry.key)
+            case Action.CANCEL_DOWNLOAD:
+                self.cancelled.emit(entry.hub_id)
+            case Action.LOOK_UP:
+                self.look_up_asked.emit(entry.hub_id)
 
     @Slot()
     def _on_help(self) -> None:
-        entry, error = self._entry, self._job.error if self._job else None
-        if entry is None:
+        if (details := self._details) is None or (offer := details.trouble().remedy) is None:
             return
-        match error.need if isinstance(error, HubError) else None:
-            case HubNeed.TOKEN:
+        key = details.entry.key
+        match offer.action:
+            case Action.ENTER_TOKEN:
                 self.token_asked.emit()
-            case HubNeed.LICENCE:
-                self.page_opened.emit(entry.hub_id)
-            case HubNeed.SPACE:
+            case Action.OPEN_PAGE:
+                self.page_opened.emit(details.entry.hub_id)
+            case Action.CHOOSE_DOWNLOADS:
                 self.downloads_asked.emit()
-            case HubNeed.ONLINE:
+            case Action.ALLOW_NETWORK:
                 self.online_asked.emit()
-            case _ if self._part(entry):
-                self.get_asked.emit(self._part(entry))
-            case _:
-                failure = self._state.error if isinstance(self._state, Failed) else None
-                if isinstance(failure, OutOfMemory) and failure.precision:
-                    self._chosen[entry.key] = Precision(failure.precision)
-                    self.load_asked.emit(entry.key, self._chosen[entry.key])
+            case Action.GET_MISSING_PART:
+                self.get_asked.emit(details.missing_id)
+            case Action.LOAD_LOWER:
+                if lower := details.lower_precision:
+                    self._chosen[key] = lower
+                    self.load_asked.emit(key, lower)
 
-    @Slot(int)
-    def _on_precision_chosen(self, number: int) -> None:
-        if self._entry:
-            self._chosen[self._entry.key] = PRECISIONS[number]
-            self._show_buttons(self._entry)
+    @Slot(object)
+    def _on_precision_chosen(self, precision: Precision) -> None:
+        if self._details:
+            self._chosen[self._details.entry.key] = precision
+            self._details = replace(self._details, chosen=precision)
+            self._show_buttons(self._details)
 
     @Slot()
     def _on_folder(self) -> None:
@@ -541,29 +421,23 @@ def _words(kind: str) -> QLabel:
     return label
 
 
-def _place(folder: Path, where: Where) -> str:
+def _where(folder: Path, where: Where) -> str:
     if where is Where.BUILT_IN:
         return "Comes with Onlooker"
     # In the cache the model's own folder tells more than that of its revision.
     folder = folder.parent.parent if where is Where.CACHE else folder
-    return _spoken(folder)
+    return _shortened(folder)
 
 
-def _spoken(folder: Path) -> str:
+def _shortened(folder: Path) -> str:
     home = Path.home()
     return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
 
 
-def _paced(progress: Progress) -> str:
+def _bytes_and_rate(progress: Progress) -> str:
     parts = [f"{format_bytes(progress.done)} of {format_bytes(progress.total)}"]
     if progress.rate:
         parts.append(format_rate(progress.rate))
     if progress.seconds_left is not None and progress.done < progress.total:
         parts.append(f"{format_duration(progress.seconds_left)} left")
     return "  ·  ".join(parts)
-
-
-def _restyle(widget: QWidget) -> None:
-    """Let the stylesheet see a property that has changed."""
-    widget.style().unpolish(widget)
-    widget.style().polish(widget)

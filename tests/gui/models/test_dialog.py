@@ -288,7 +288,7 @@ def test_model_is_looked_up_before_it_is_got(live, server):
         type_id(dialog)
         assert "look it up" in dialog.details.hint_label.text()
         press(dialog, "Look up")
-        await until(lambda: dialog.details.memory_box.isVisible())
+        await until(lambda: dialog.details.memory_table.isVisible())
         assert "To be had from the hub" in rows(dialog)
         _, licence = dialog.details._facts["Licence"]
         assert licence.text() == "MIT"
@@ -542,7 +542,9 @@ def test_folder_of_ones_own_is_listed_and_taken_out_of_the_list_but_never_remove
 def test_chosen_precision_is_the_one_that_is_loaded(live):
     async def story(program, dialog):
         await got(dialog)
-        QTest.mouseClick(dialog.details.precisions.button(2), Qt.MouseButton.LeftButton)
+        QTest.mouseClick(
+            dialog.details.memory_table.precisions.button(2), Qt.MouseButton.LeftButton
+        )
         press(dialog, "Load in 4 bits")
         await until(lambda: program.model.choice.model == ID)
         assert program.model.choice.dtype == "4-bit"
@@ -592,7 +594,7 @@ def here(tmp_path, hub_id) -> list[Entry]:
 def test_precision_that_fits_is_one_click_away(dialog, qtbot, tmp_path):
     dialog.show_entries(here(tmp_path, "llava-hf/llava-1.5-7b-hf"), CARD)
     dialog.choose("llava-hf/llava-1.5-7b-hf")
-    shown = [label.text() for label in dialog.details.fit_labels]
+    shown = [label.text() for label in dialog.details.memory_table.fit_labels]
     assert [words.endswith("short") for words in shown] == [True, True, False]
     with qtbot.waitSignal(dialog.load_asked) as asked:
         press(dialog, "Load in 4 bits")
@@ -624,9 +626,9 @@ def test_loaded_model_shows_its_precision_and_loads_in_another(dialog, qtbot, tm
     dialog.show_entries(entries_of(tmp_path), CARD)
     dialog.show_model_state(Ready(replace(FACTS, dtype="4-bit")), BUILT_IN)
     dialog.choose(BUILT_IN)
-    assert dialog.details.precisions.checkedId() == 2
+    assert dialog.details.memory_table.precisions.checkedId() == 2
     assert says(dialog, "Unload")
-    QTest.mouseClick(dialog.details.precisions.button(1), Qt.MouseButton.LeftButton)
+    QTest.mouseClick(dialog.details.memory_table.precisions.button(1), Qt.MouseButton.LeftButton)
     with qtbot.waitSignal(dialog.load_asked) as asked:
         press(dialog, "Load in 8 bits")
     assert asked.args == [BUILT_IN, "8-bit"]

@@ -1,0 +1,211 @@
+"""What the details of a model say and offer, computed without widgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from core.device.memory import PRECISIONS
+from core.engine import Failed, Loading, ModelState, Ready
+from core.errors import AppError, HubError, HubNeed, OutOfMemory
+from core.hub import DeviceMemory, DownloadOptions, Entry, JobKind, JobState, ModelJob, Progress
+from core.transcript import BUILT_IN, Precision
+from gui.models.model_list import WORDS, spelled
+
+
+class Action(Enum):
+    """What a button of the details does; its caption is only shown."""
+
+    LOAD = auto()
+    UNLOAD = auto()
+    GET = auto()
+    PAUSE_DOWNLOAD = auto()
+    STOP = auto()
+    CANCEL_DOWNLOAD = auto()
+    LOOK_UP = auto()
+    # Remedies against a failure.
+    ENTER_TOKEN = auto()
+    OPEN_PAGE = auto()
+    CHOOSE_DOWNLOADS = auto()
+    ALLOW_NETWORK = auto()
+    GET_MISSING_PART = auto()
+    LOAD_LOWER = auto()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A button: what it does, its caption, and whether it can be used now."""
+
+    action: Action
+    caption: str
+    is_enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why something failed, "" if nothing did, and the button that helps, if there is one."""
+
+    error: str = ""
+    remedy: Offer | None = None
+
+
+@dataclass(frozen=True)
+class ShownProgress:
+    """A stage in words, "" to show none; the fraction that is done, and the bytes, if known."""
+
+    stage: str = ""
+    fraction: float = 0.0
+    progress: Progress | None = None
+
+
+_REMEDIES = {
+    HubNeed.TOKEN: Offer(Action.ENTER_TOKEN, "Enter access token…"),
+    HubNeed.LICENCE: Offer(Action.OPEN_PAGE, "Open its page"),
+    HubNeed.SPACE: Offer(Action.CHOOSE_DOWNLOADS, "Download into another folder…"),
+    HubNeed.ONLINE: Offer(Action.ALLOW_NETWORK, "Allow the network"),
+}
+
+
+@dataclass(frozen=True)
+class DetailsState:
+    """An entry, the job on it, and what the details depend on besides.
+
+    `memory` is that of the device, None while unknown. `model_state` is that of the model with the
+    key `loaded_key`. `chosen` is the precision that the person chose for this entry.
+    """
+
+    entry: Entry
+    job: ModelJob | None
+    memory: DeviceMemory | None
+    model_state: ModelState
+    loaded_key: str
+    options: DownloadOptions
+    chosen: Precision | None
+
+    @property
+    def missing_id(self) -> str:
+        """The hub id of the part without which a model that is here cannot be loaded, or ""."""
+        local = self.entry.local
+        return local.missing_id if local and local.problem else ""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether questions go to this model now."""
+        return self.entry.key == self.loaded_key and isinstance(self.model_state, Ready)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether this model is being loaded."""
+        return self.entry.key == self.loaded_key and isinstance(self.model_state, Loading)
+
+    @property
+    def precision(self) -> Precision:
+        """The chosen precision, else the one it is loaded in, else the highest that fits."""
+        if self.chosen:
+            return self.chosen
+        if self.is_loaded:
+            return self._loaded_precision
+        if self.memory is None or not self.entry.needs:
+            return PRECISIONS[0]
+        return self.memory.best_precision(self.entry.needs) or PRECISIONS[-1]
+
+    @property
+    def _loaded_precision(self) -> Precision:
+        state = self.model_state
+        loaded = state.facts.dtype if isinstance(state, Ready) else PRECISIONS[0]
+        return loaded if loaded in PRECISIONS else PRECISIONS[0]
+
+    @property
+    def lower_precision(self) -> Precision | None:
+        """The one to load this model in after its memory did not suffice, if that would help."""
+        failure = self.model_state.error if isinstance(self.model_state, Failed) else None
+        if not isinstance(failure, OutOfMemory) or not failure.precision:
+            return None
+        return Precision(failure.precision)
+
+    def primary(self) -> Offer:
+        """The button for what comes next."""
+        job, local = self.job, self.entry.local
+        is_online = not self.options.is_offline
+        if job and job.is_under_way:
+            if job.kind is JobKind.DOWNLOAD or job.state is JobState.WAITING:
+                return Offer(Action.PAUSE_DOWNLOAD, "Pause")
+            return Offer(Action.STOP, "Stop", job.kind is not JobKind.REMOVE)
+        if local is None:
+            return Offer(Action.GET, "Try again" if job else "Get", is_online)
+        if not local.is_complete:
+            return Offer(Action.GET, "Go on", is_online)
+        if self.is_loading:
+            return Offer(Action.UNLOAD, "Cancel loading")
+        if self.is_loaded and self.precision == self._loaded_precision:
+            return Offer(Action.UNLOAD, "Unload")
+        can_choose = bool(self.entry.needs) and not local.problem
+        caption = f"Load in {spelled(self.precision)}" if can_choose else "Load"
+        return Offer(Action.LOAD, caption, not local.problem)
+
+    def secondary(self) -> Offer | None:
+        """The button for the other thing that can be done, if there is one."""
+        job, local = self.job, self.entry.local
+        if job and job.is_under_way:
+            is_download = job.kind is JobKind.DOWNLOAD or job.state is JobState.WAITING
+            is_own = is_download and not self.missing_id
+            return Offer(Action.CANCEL_DOWNLOAD, "Cancel") if is_own else None
+        if local is None:
+            is_online = not self.options.is_offline
+            return None if self.entry.size else Offer(Action.LOOK_UP, "Look up", is_online)
+        return None if local.is_complete else Offer(Action.CANCEL_DOWNLOAD, "Discard")
+
+    def trouble(self) -> Trouble:
+        """What failed last with this model."""
+        entry, job = self.entry, self.job
+        if job and job.is_under_way:
+            return Trouble()
+        if job and job.error:
+            need = job.error.need if isinstance(job.error, HubError) else None
+            return Trouble(str(job.error), _REMEDIES.get(need) if need else None)
+        if entry.local and entry.local.problem:
+            part = self.missing_id.rpartition("/")[2]
+            can_get = part and not self.options.is_offline
+            remedy = Offer(Action.GET_MISSING_PART, f"Get {part}") if can_get else None
+            return Trouble(entry.local.problem, remedy)
+        if isinstance(self.model_state, Failed) and entry.key == self.loaded_key:
+            failure, lower = self.model_state.error, self.lower_precision
+            remedy = None
+            if lower and lower is not self.precision:
+                remedy = Offer(Action.LOAD_LOWER, f"Load in {spelled(lower)}")
+            return Trouble(str(failure) if isinstance(failure, AppError) else "", remedy)
+        return Trouble()
+
+    def hint(self) -> str:
+        """A sentence that helps to choose, "" if there is nothing to say."""
+        entry, memory = self.entry, self.memory
+        if entry.key == BUILT_IN:
+            return "It knows drawn pictures. For photographs, get one of the models from the hub."
+        if entry.needs and memory and memory.best_precision(entry.needs) is None:
+            has_card = memory.device.startswith("cuda")
+            spread = ", let it spread (Settings, Model)" if has_card else ""
+            return f"Too large for the free memory. Close other programs{spread}, or take another."
+        if entry.local is None and entry.is_gated:
+            return "Given only to those who accepted its licence: it needs an access token."
+        if entry.local is None and not entry.size:
+            return "How large it is, its licence and whether it fits, the hub tells: look it up."
+        return ""
+
+    def progress(self) -> ShownProgress:
+        """How far the job is, or a download that was paused, or loading."""
+        job, local = self.job, self.entry.local
+        progress: Progress | None = None
+        if job and job.is_under_way:
+            progress = job.progress
+            stage = (progress.stage if progress else "") or WORDS[job.kind]
+            if job.state is JobState.WAITING:
+                stage = "Waits until the other download is done"
+        elif local and not local.is_complete:
+            progress = Progress("", local.size, local.total)
+            stage = "Stopped" if job else "Paused"
+        elif self.entry.key == self.loaded_key and isinstance(self.model_state, Loading):
+            return ShownProgress(self.model_state.stage, self.model_state.fraction)
+        else:
+            return ShownProgress()
+        fraction = progress.done / progress.total if progress and progress.total else 0.0
+        return ShownProgress(stage, fraction, progress)
