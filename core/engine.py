@@ -116,6 +116,7 @@ class Engine(Protocol):
     @property
     def facts(self) -> EngineFacts:
         """What this engine is and can do."""
+        ...
 
     def answer(
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
