@@ -68,7 +68,7 @@ def answer(text="A red square."):
     return Answer(text, Ending.COMPLETE, 42, 0.46, 0.21)
 
 
-def heard(signal):
+def emissions(signal):
     said = []
     signal.connect(lambda *arguments: said.append(arguments))
     return said
@@ -85,13 +85,13 @@ def dialog_of(window, kind=QDialog):
 
 
 def test_enter_on_a_new_picture_asks_the_first_preset(with_picture):
-    asked = heard(with_picture.asked)
+    asked = emissions(with_picture.asked)
     press(KEY.Key_Return)
     assert asked == [("Please describe this image.",)]
 
 
 def test_after_the_first_answer_an_empty_prompt_asks_nothing(with_picture):
-    asked = heard(with_picture.asked)
+    asked = emissions(with_picture.asked)
     with_picture.begin_answer("Please describe this image.")
     with_picture.finish(answer())
     press(KEY.Key_Return)
@@ -103,7 +103,7 @@ def test_a_new_picture_suggests_the_first_preset_again(with_picture):
     with_picture.finish(answer())
     with_picture.clear_conversation()
     with_picture.show_picture(picture("dog.png"))
-    asked = heard(with_picture.asked)
+    asked = emissions(with_picture.asked)
     press(KEY.Key_Return)
     assert asked == [("Please describe this image.",)]
 
@@ -122,7 +122,7 @@ def test_an_answer_is_shown_as_it_grows_and_its_speed_in_the_status_line(with_pi
 
 def test_esc_stops_once_wherever_the_focus_is(with_picture):
     window = with_picture
-    stopped = heard(window.stopped)
+    stopped = emissions(window.stopped)
     press(KEY.Key_Escape)
     assert stopped == []
     window.begin_answer("What?")
@@ -138,14 +138,14 @@ def test_esc_in_an_edit_gives_the_edit_up_and_stops_nothing(with_picture):
     window.begin_answer("One?")
     window.finish(answer())
     window.begin_answer("Two?")
-    stopped = heard(window.stopped)
+    stopped = emissions(window.stopped)
     edit_button = window.transcript_view.exchange_views[0].body.edit_button
     QTest.mouseClick(edit_button, Qt.MouseButton.LeftButton)
     press(KEY.Key_Escape)
     assert stopped == []
 
 
-def test_a_failed_answer_is_told_in_its_place(with_picture):
+def test_a_failed_answer_is_shown_in_its_place(with_picture):
     with_picture.begin_answer("What?")
     with_picture.fail("The device has no memory left.")
     exchange = with_picture.transcript_view.exchange_views[0]
@@ -160,7 +160,7 @@ def test_a_refused_prompt_is_in_the_box_again(with_picture):
     assert with_picture.prompt_box.text == "What is it?"
 
 
-def test_a_broken_picture_is_told_where_it_would_be_and_cannot_be_asked_about(with_picture):
+def test_a_broken_picture_is_shown_where_it_would_be_and_cannot_be_asked_about(with_picture):
     with_picture.show_picture_error("“x.jpg” is empty. Choose another.")
     assert with_picture.drop_zone.error_page.isVisible()
     assert not with_picture.prompt_box.ask_button.isEnabled()
@@ -171,10 +171,10 @@ def test_the_title_names_the_picture(with_picture):
     assert with_picture.windowTitle() == "cat.png — Onlooker"
 
 
-def test_the_status_line_tells_model_device_precision_and_memory(window):
+def test_the_status_line_shows_model_device_precision_and_memory(window):
     window.show_model_state(Ready(FACTS))
-    told = window.status_line.state_label.text()
-    assert told == "Built-in model  ·  CPU  ·  float32  ·  65 MiB"
+    text = window.status_line.state_label.text()
+    assert text == "Built-in model  ·  CPU  ·  float32  ·  65 MiB"
     assert window.transcript_view.drawings_label.isVisible()
 
 
@@ -191,7 +191,7 @@ def test_loading_shows_stage_and_fraction_and_can_be_cancelled(window):
     line = window.status_line
     assert line.state_label.text() == "Reading the weights  25%"
     assert line.progress_bar.value() == 250
-    cancelled = heard(window.loading_cancelled)
+    cancelled = emissions(window.loading_cancelled)
     QTest.mouseClick(line.cancel_button, Qt.MouseButton.LeftButton)
     assert len(cancelled) == 1
     window.show_model_state(Absent())
@@ -211,7 +211,7 @@ def test_a_question_waits_for_the_model_and_says_so(with_picture):
 def test_a_model_that_fails_to_load_says_why_and_offers_the_built_in_one(window):
     window.show_model_state(Failed(CheckpointError("Shard 2 of 3 is missing.")))
     assert window.notice_bar.text_label.text() == "Shard 2 of 3 is missing."
-    chosen = heard(window.built_in_model_chosen)
+    chosen = emissions(window.built_in_model_chosen)
     QTest.mouseClick(window.notice_bar.action_button, Qt.MouseButton.LeftButton)
     assert len(chosen) == 1
     assert not window.notice_bar.isVisible()
@@ -236,7 +236,7 @@ def test_the_picture_does_not_move_when_a_notice_comes(with_picture):
 def test_pictures_may_be_let_go_anywhere_on_the_window(window, files):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in files])
-    opened = heard(window.paths_opened)
+    opened = emissions(window.paths_opened)
     copy = Qt.DropAction.CopyAction
     left, plain = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     over = QDragEnterEvent(QPoint(900, 300), copy, mime, left, plain)
@@ -261,7 +261,7 @@ def test_ctrl_v_takes_a_picture_wherever_the_focus_is(window, files, where):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(files[0]))])
     QGuiApplication.clipboard().setMimeData(mime)
-    opened = heard(window.paths_opened)
+    opened = emissions(window.paths_opened)
     press(KEY.Key_V, CTRL)
     assert opened == [([files[0]],)]
 
@@ -272,8 +272,8 @@ def test_a_pasted_image_comes_as_data(window, qtbot):
         press(KEY.Key_V, CTRL)
 
 
-def test_ctrl_o_opens_a_dialog_and_tells_what_was_chosen(window, files, qtbot):
-    opened = heard(window.paths_opened)
+def test_ctrl_o_opens_a_dialog_and_reports_what_was_chosen(window, files, qtbot):
+    opened = emissions(window.paths_opened)
     press(KEY.Key_O, CTRL)
     dialog = dialog_of(window, QFileDialog)
     assert dialog.fileMode() == QFileDialog.FileMode.ExistingFiles
@@ -286,7 +286,7 @@ def test_all_models_are_asked_for_by_key_by_the_status_line_and_by_the_line_abou
     window, qtbot
 ):
     window.show_model_state(Ready(FACTS))
-    asked = heard(window.models_asked)
+    asked = emissions(window.models_asked)
     press(KEY.Key_M, CTRL)
     window.transcript_view.drawings_label.linkActivated.emit("model")
     qtbot.mouseClick(window.status_line.state_label, Qt.MouseButton.LeftButton)
@@ -297,7 +297,7 @@ def test_all_models_are_asked_for_by_key_by_the_status_line_and_by_the_line_abou
 
 def test_a_model_folder_is_asked_for_by_key(window, tmp_path):
     press(KEY.Key_M, CTRL | SHIFT)
-    chosen = heard(window.model_folder_chosen)
+    chosen = emissions(window.model_folder_chosen)
     dialog = dialog_of(window, QFileDialog)
     assert dialog.fileMode() == QFileDialog.FileMode.Directory
     dialog.fileSelected.emit(str(tmp_path))
@@ -307,7 +307,7 @@ def test_a_model_folder_is_asked_for_by_key(window, tmp_path):
 
 def test_the_strip_is_walked_with_page_up_and_page_down_while_writing(window, files):
     window.show_picture_list(files, 1)
-    chosen = heard(window.picture_chosen)
+    chosen = emissions(window.picture_chosen)
     press(KEY.Key_PageDown)
     press(KEY.Key_PageUp)
     assert chosen == [(2,), (0,)]
@@ -324,9 +324,9 @@ def test_the_strip_is_walked_with_page_up_and_page_down_while_writing(window, fi
 def test_actions_have_keys(with_picture, key, modifiers, signal):
     with_picture.begin_answer("What?")
     with_picture.finish(answer())
-    told = heard(getattr(with_picture, signal))
+    emitted = emissions(getattr(with_picture, signal))
     press(key, modifiers)
-    assert len(told) == 1
+    assert len(emitted) == 1
 
 
 def test_copying_by_key(with_picture):
@@ -381,7 +381,7 @@ def test_about_says_that_nothing_leaves_this_computer(window):
     dialog.close()
 
 
-def test_about_tells_the_version_and_opens_the_licences(window, monkeypatch):
+def test_about_shows_the_version_and_opens_the_licences(window, monkeypatch):
     opened = []
     monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
     window.commands[Command.ABOUT].trigger()
@@ -394,20 +394,20 @@ def test_about_tells_the_version_and_opens_the_licences(window, monkeypatch):
     dialog.close()
 
 
-def test_the_chosen_colours_are_applied_and_told(window):
-    told = heard(window.theme_chosen)
+def test_the_chosen_colours_are_applied_and_reported(window):
+    emitted = emissions(window.theme_chosen)
     window.theme_actions["dark"].trigger()
-    assert told == [("dark",)]
+    assert emitted == [("dark",)]
     assert window._theme.is_dark
     assert window.theme_actions["dark"].isChecked()
 
 
 def test_earlier_conversations_are_offered(window):
-    asked = heard(window.recent_opened)
+    asked = emissions(window.recent_opened)
     window.recent_menu.aboutToShow.emit()
     assert len(asked) == 1
     window.show_recent([(7, "cat.png: R&D?"), (3, "dog.png: Where?")])
-    chosen = heard(window.recent_chosen)
+    chosen = emissions(window.recent_chosen)
     window.recent_menu.actions()[0].trigger()
     assert chosen == [(7,)]
     assert window.recent_menu.actions()[0].text() == "cat.png: R&&D?"
@@ -432,7 +432,7 @@ def test_a_state_that_cannot_be_read_is_passed_over(window, state):
     assert window.size() == before
 
 
-def test_closing_is_told_once_the_window_is_gone(window):
+def test_closing_is_reported_once_the_window_is_gone(window):
     seen = []
     window.closed.connect(lambda: seen.append(window.isVisible()))
     window.close()

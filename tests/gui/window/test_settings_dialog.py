@@ -90,7 +90,7 @@ def test_cancel_saves_nothing(opened, qtbot):
         ("text_percent", 50, 300),
     ],
 )
-def test_bounds_are_those_of_the_settings_and_are_told(opened, name, low, high):
+def test_bounds_are_those_of_the_settings_and_are_shown(opened, name, low, high):
     dialog = opened()
     control = dialog.control(name)
     assert (control.minimum(), control.maximum()) == (low, high)

@@ -22,11 +22,11 @@ bar = TaskBar(QWidget())
 bar.show_progress(0.37)
 bar.show_progress(0.37)
 bar.show_progress(None)
-heard = ""
-while heard.count("progress-visible") < 2 or not heard.rstrip().endswith("]"):
-    heard += monitor.stdout.readline()
+output = ""
+while output.count("progress-visible") < 2 or not output.rstrip().endswith("]"):
+    output += monitor.stdout.readline()
 monitor.terminate()
-print(heard)
+print(output)
 """
 
 
@@ -36,8 +36,8 @@ print(heard)
 )
 def test_launcher_hears_the_progress_once_each_time_it_changes():
     command = ["dbus-run-session", "--", sys.executable, "-c", TELL]
-    heard = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert heard.count("member=Update") == 2
-    assert heard.count('string "application://onlooker.desktop"') == 2
-    told = [line.split()[-1] for line in heard.splitlines() if "variant" in line]
-    assert told == ["0.37", "true", "0", "false"]
+    output = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert output.count("member=Update") == 2
+    assert output.count('string "application://onlooker.desktop"') == 2
+    values = [line.split()[-1] for line in output.splitlines() if "variant" in line]
+    assert values == ["0.37", "true", "0", "false"]
