@@ -166,7 +166,7 @@ def test_window_imports_no_torch(module):
 @pytest.mark.parametrize("module", modules("gui"))
 def test_only_the_model_thread_opens_engines(module):
     known = {imported for imported, _ in imports_of(module)}
-    if module != "gui.session.model_thread":
+    if module != "gui.session.engine_start":
         assert not known & {"core.llava.engine", "core.chat.engine", "core.open_engine"}
 
 

@@ -4,6 +4,7 @@
 data) and `answer_inspection` what its answers rest on. `folder_run` is a run over many images, with
 `run_items`, `caption_edits`, `folder_trial` and `doubt_search`. `loaded_model` loads a model and
 `model_library` manages all of them. `settings_file` writes the settings.
-`model_thread` is the QThread that owns the engine, `inbox` brings a run's events from other threads
-to the GUI thread.
+`model_thread` is the QThread that owns the engine: `engine_jobs` is what it is asked to do,
+`engine_worker` does it there, `engine_start` imports torch. `inbox` brings a run's events from
+other threads to the GUI thread.
 """

@@ -16,8 +16,9 @@ from core.picture import Picture, open_picture
 from core.store import Store, Summary
 from core.transcript import Answer, Sampling, Span, Transcript
 from gui.session.conversation import Conversation, as_text
+from gui.session.engine_jobs import OnPiece
 from gui.session.loaded_model import LoadedModel
-from gui.session.model_thread import ModelThread, OnPiece
+from gui.session.model_thread import ModelThread
 from gui.session.picture_list import PictureList
 from gui.session.settings_file import SettingsFile
 

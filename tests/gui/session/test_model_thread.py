@@ -8,7 +8,7 @@ from PySide6.QtCore import QThread
 from core.engine import Absent, Failed, Loading, Ready
 from core.errors import Cancelled, CheckpointError, EngineError
 from core.transcript import Ending, ModelChoice
-from gui.session.model_thread import FRAME_MS
+from gui.session.engine_jobs import FRAME_MS
 from tests.gui.conftest import until
 
 

@@ -1,0 +1,50 @@
+"""Imports torch and opens an engine. Takes seconds, so that only the model thread may do it."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import CheckpointError
+from core.transcript import ModelChoice
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+
+OnProgress = Callable[[float, str], None]
+OpenEngine = Callable[[ModelChoice, OnProgress, threading.Event], "Engine"]
+
+
+def open_engine(choice: ModelChoice, on_progress: OnProgress, stop: threading.Event) -> Engine:
+    """Does what `core.open_engine` does, after importing it; raises CheckpointError if it cannot
+    be imported."""
+    on_progress(0.0, "Starting PyTorch")
+    _open_torch_libraries()
+    try:
+        from core.open_engine import open_engine as open_with_torch
+    except (ImportError, OSError) as error:
+        raise CheckpointError(
+            f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."
+        ) from error
+    return open_with_torch(choice, on_progress, stop)
+
+
+def _open_torch_libraries() -> None:
+    """Lets the system open torch's libraries before Python does.
+
+    `import torch` holds the interpreter's lock, and so the window, while gigabytes are mapped
+    and bound (0.2 to 0.4 s for the CPU alone); a foreign call does not. The import then finds
+    them open. If this fails, the import fails too, with a better message.
+    """
+    found = importlib.util.find_spec("torch")
+    if sys.platform == "linux" and found and found.origin:
+        path = Path(found.origin).parent / "lib" / "libtorch_python.so"
+        dlopen = ctypes.CDLL(None).dlopen
+        dlopen.argtypes, dlopen.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
+        dlopen(os.fsencode(path), os.RTLD_NOW)
