@@ -1,28 +1,76 @@
-"""Files that are replaced in one step: after a crash they hold their old or their new content."""
+"""Files read without surprises, and replaced in one step.
+
+Only regular files of bounded size are read: a pipe or a device would keep the program waiting or
+fill the memory. After a crash a file that was being replaced holds its old or its new content.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import stat
+from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 
 from core.errors import StoreError
+from core.formatting import format_bytes
 
 # EFBIG is a limit on the size of one file, which is reached in the same way.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+# File systems that keep no permissions (exFAT, SMB, gvfs) refuse to change them in these ways.
+_NO_PERMISSIONS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+LARGEST_FILE = 2_000_000_000
+"""The bytes up to which a file is read whole where its reader sets no tighter limit."""
 
 
 class DiskFull(StoreError):
     """There is no room for a file. It stops a whole folder run; a missing permission does not."""
 
 
-def read_bytes(path: Path) -> bytes | None:
+class UnreadableFile(OSError):
+    """What has the file's name is no regular file, or is too large. `strerror` says which."""
+
+
+def open_regular(path: Path, *, most: int = LARGEST_FILE) -> BufferedReader:
+    """Opens a file of at most `most` bytes for reading, through a link too; never waits.
+
+    Raises UnreadableFile for a pipe, a socket, a device, a folder or a larger file, and OSError.
+    The file may grow afterwards: `read_regular` limits what is read too.
+    """
+    # Opening some devices has effects, so it is looked at first; a pipe would wait for a writer.
+    _refuse_unreadable(path.stat(), most)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    try:
+        _refuse_unreadable(os.fstat(descriptor), most)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, *, most: int = LARGEST_FILE) -> bytes:
+    """Returns what a file of at most `most` bytes holds. Raises as `open_regular`."""
+    with open_regular(path, most=most) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise _too_large(most)
+    return data
+
+
+def read_bytes(path: Path, *, most: int = LARGEST_FILE) -> bytes | None:
     """Returns what the file holds; None if there is no file. Raises StoreError."""
     try:
-        return path.read_bytes()
+        return read_regular(path, most=most)
     except FileNotFoundError:
         return None
+    except UnreadableFile as error:
+        raise StoreError(
+            f"“{path.name}” cannot be read ({reason(error)}). Move it away, then try again."
+        ) from error
     except OSError as error:
         raise StoreError(
             f"“{path.name}” cannot be read ({reason(error)}). Allow reading it, or move it away."
@@ -44,8 +92,8 @@ def restore(path: Path, content: bytes | None) -> None:
 def write_atomically(path: Path, data: bytes) -> None:
     """Writes `data` to `path`, or to the file that a link there names; it is on the disk on return.
 
-    Keeps the file's permissions and refuses a write-protected file. Raises StoreError, and
-    DiskFull.
+    Keeps the file's permissions. Refuses a write-protected file, and whatever is no regular file.
+    Raises StoreError, and DiskFull.
     """
     try:
         if path.is_symlink():
@@ -54,7 +102,9 @@ def write_atomically(path: Path, data: bytes) -> None:
         if path.exists():
             if not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, "it is write-protected")
-            mode = path.stat().st_mode & 0o777
+            status = path.stat()
+            _refuse_irregular(status)
+            mode = status.st_mode & 0o777
         replace_file(path, data, mode=mode)
         sync_folder(path.parent)
     except OSError as error:
@@ -64,16 +114,17 @@ def write_atomically(path: Path, data: bytes) -> None:
 def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Puts a file with `data` in the place of whatever is at `path`, also of a link.
 
-    `mode` is the new file's permissions; None for what the system gives a new file. The content
+    `mode` is the new file's permissions, where the file system keeps any; None for what the
+    system gives a new file. The content
     is on the disk on return, its name only after `sync_folder`. Raises OSError, and then leaves
     what was there.
     """
     partial = partial_path(path)
     try:
         partial.unlink(missing_ok=True)  # An old one may be a link to somewhere else.
-        with partial.open("xb") as file:
+        with open(partial, "xb", opener=_opener(mode)) as file:
             if mode is not None:
-                partial.chmod(mode)
+                _set_permissions(partial, mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -126,12 +177,58 @@ def sync_folder(folder: Path) -> None:
     """Makes new names in the folder survive a power cut, where the system supports it."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # Files can be made in a folder that may not be listed.
     try:
         os.fsync(descriptor)
     except OSError as error:
         # Some network and FUSE file systems do not sync folders.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+        if error.errno not in {errno.EINVAL, *_NO_PERMISSIONS}:
             raise
     finally:
         os.close(descriptor)
+
+
+def _refuse_unreadable(status: os.stat_result, most: int) -> None:
+    _refuse_irregular(status)
+    if status.st_size > most:
+        raise _too_large(most)
+
+
+def _refuse_irregular(status: os.stat_result) -> None:
+    if stat.S_ISREG(status.st_mode):
+        return
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+    raise UnreadableFile(errno.EINVAL, f"it is {kind}, not a file")
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _too_large(most: int) -> UnreadableFile:
+    return UnreadableFile(errno.EOVERFLOW, f"it is larger than {format_bytes(most)}")
+
+
+def _opener(mode: int | None) -> Callable[[str, int], int]:
+    """Creates a file with no more permissions than it will have, from its first byte on."""
+
+    def opened(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o666 if mode is None else mode & 0o666 | 0o200)
+
+    return opened
+
+
+def _set_permissions(path: Path, mode: int) -> None:
+    try:
+        path.chmod(mode)
+    except OSError as error:
+        if error.errno not in _NO_PERMISSIONS:
+            raise
