@@ -204,7 +204,7 @@ def _last(values: list[str], value: str) -> list[str]:
 
 
 def load(folder: Path) -> Settings:
-    """The settings kept in `folder`, or the defaults. Never raises; `Settings.notes` tells.
+    """Returns the settings in `folder`, or the defaults. Never raises; `Settings.notes` says why.
 
     Values that do not hold are reset one by one, and the file as it was is kept beside it
     with `.bak` at its end.

@@ -21,7 +21,7 @@ def dev():
     return module
 
 
-def test_an_unknown_verb_tells_what_there_is():
+def test_an_unknown_verb_says_what_there_is():
     said = subprocess.run(
         [sys.executable, PATH, "fly"], capture_output=True, text=True, check=False
     )
@@ -30,7 +30,7 @@ def test_an_unknown_verb_tells_what_there_is():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lacks what Qt loads")
-def test_an_ordinary_user_is_told_one_command(dev, monkeypatch, capsys):
+def test_an_ordinary_user_is_shown_one_command(dev, monkeypatch, capsys):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(
         dev, "QT_LIBRARIES", {"libno-such.so.9": "libno-such9", "libc.so.6": "libc6"}
@@ -42,7 +42,7 @@ def test_an_ordinary_user_is_told_one_command(dev, monkeypatch, capsys):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the build calls no tools")
-def test_a_build_without_its_tools_tells_an_ordinary_user_what_is_missing(dev, monkeypatch, capsys):
+def test_a_build_without_its_tools_shows_an_ordinary_user_what_is_missing(dev, monkeypatch, capsys):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(dev, "QT_LIBRARIES", {})
     monkeypatch.setattr(dev, "BUILD_TOOLS", {"no-such-tool": "no-such-package", "sh": "dash"})

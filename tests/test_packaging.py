@@ -449,7 +449,7 @@ def test_icon_of_an_executable_is_drawn_for_every_size_it_has(
         assert picture.tobytes() == drawn.tobytes(), f"{picture.width} was not drawn for itself"
 
 
-def test_windows_is_told_the_version_of_the_project(packaging, tmp_path):
+def test_windows_gets_the_version_of_the_project(packaging, tmp_path):
     import bundle
     import icon
 
@@ -459,7 +459,7 @@ def test_windows_is_told_the_version_of_the_project(packaging, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs dpkg-deb")
-def test_owners_of_libraries_are_told_from_those_who_put_them_aside(packaging):
+def test_owners_of_libraries_are_distinguished_from_those_who_divert_them(packaging):
     import inventory
 
     # As Ubuntu 24.04 answers.
@@ -536,7 +536,7 @@ def test_entitlements_are_a_property_list_of_switches():
     assert all(value is True for value in content.values())
 
 
-# In the place of Apple's tools: each says how it was called, and a file tells itself what it is.
+# Stand-ins for Apple's tools: each prints how it was called, and a file contains its own type.
 APPLE_TOOL = """#!/bin/sh
 case $0 in
 */file) shift; cat "$1" ;;
@@ -627,7 +627,7 @@ def test_release_builds_on_a_tag_for_the_three_systems():
     assert "dev.py build" in path.read_text(encoding="utf-8")
 
 
-def test_release_can_name_where_updates_are_told(tmp_path):
+def test_release_can_name_where_updates_are_announced(tmp_path):
     """The workflow appends a table to pyproject.toml; nothing of it may be there before."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     text += '\n[project.urls]\nChangelog = "https://localhost/CHANGELOG.md"\n'

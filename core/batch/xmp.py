@@ -1,6 +1,6 @@
 """An XMP sidecar gets a picture's description; every other byte of it stays as it is.
 
-The text is put in at the places that expat tells, and the file is not written anew from a tree:
+The text is inserted at byte offsets that expat reports. The file is not written anew from a tree:
 that would lose prefixes, comments, packet wrappers and the order that other programs keep.
 """
 

@@ -2,7 +2,7 @@
 
 LLaVA-1.5 lies in folders of two layouts: transformers' own (`LlavaForConditionalGeneration`)
 and the original one (`LlavaLlamaForCausalLM`, its vision tower in a folder of its own).
-`model_type` tells nothing: the original layout has used transformers' word for it.
+`model_type` does not distinguish them: the original layout has used transformers' name too.
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ class _Shape:
         nested = config.get("text_config")
         text = nested if isinstance(nested, Mapping) else config
         kind = str(text.get("model_type") or "llama")
-        # In the original layout `model_type` tells nothing; the sizes are all there.
+        # In the original layout `model_type` is no guide, but all sizes are there.
         defaults = _TEXT_DEFAULTS.get(kind, _TEXT_DEFAULTS["llama"])
 
         def size(name: str, limit: str = "size", fallback: int | None = None) -> int:

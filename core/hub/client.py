@@ -66,9 +66,11 @@ class Hub:
 
 @dataclass(frozen=True)
 class HubModel:
-    """What the hub tells of a model before it is downloaded. `size` are bytes, its vision tower's
-    too; `config` its settings, {} where they are kept from strangers; `parameters` None where the
-    hub does not count them."""
+    """What the hub says about a model before it is downloaded.
+
+    `size` is in bytes, including its vision tower. `config` is its config.json, {} if that needs an
+    access token. `parameters` is None if the hub does not count them.
+    """
 
     hub_id: str
     size: int
@@ -165,7 +167,7 @@ class HubClient:
     """One session with the hub, for one look-up or download; used with `async with`.
 
     Requests are repeated when the network fails. `meter` shows how long the client waits before the
-    next attempt, and tells it whether anything has arrived yet.
+    next attempt, and says whether anything has arrived yet.
     """
 
     def __init__(self, hub: Hub, meter: DownloadMeter):

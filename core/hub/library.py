@@ -187,7 +187,7 @@ def memory_needs(
 @dataclass(frozen=True)
 class DeviceMemory:
     """Where a model would compute: cpu or cuda:N, what people call it, and the bytes free there,
-    None where nobody tells."""
+    None if that is unknown."""
 
     device: str
     name: str

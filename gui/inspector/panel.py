@@ -182,22 +182,22 @@ class Inspector(QDialog):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self._sections.addWidget(self.prompt_text)
-        self.input_title, self.input_told, self.input_flow = self._flow("Input ids")
-        self.output_title, self.output_told, self.output_flow = self._flow("Output ids")
+        self.input_title, self.input_description, self.input_flow = self._flow("Input ids")
+        self.output_title, self.output_description, self.output_flow = self._flow("Output ids")
         self.input_flow.patch_reached.connect(self._on_patch_reached)
         self.given_figure.patch_reached.connect(self._on_patch_reached)
 
     def _flow(self, name: str) -> tuple[QLabel, QLabel, TokenFlow]:
-        title, told, flow = _title(name), _quiet(), TokenFlow(self._theme, name)
+        title, description, flow = _title(name), _quiet(), TokenFlow(self._theme, name)
         flow.setFont(_fixed_font(self._theme))
-        flow.told.connect(told.setText)
-        told.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
+        flow.described.connect(description.setText)
+        description.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         head = QHBoxLayout()
         head.addWidget(title)
-        head.addWidget(told, 1, Qt.AlignmentFlag.AlignBottom)
+        head.addWidget(description, 1, Qt.AlignmentFlag.AlignBottom)
         self._sections.addLayout(head)
         self._sections.addWidget(flow)
-        return title, told, flow
+        return title, description, flow
 
     def _build_cost(self) -> None:
         self._sections.addWidget(_title("Ending"))

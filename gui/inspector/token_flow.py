@@ -40,11 +40,11 @@ class _Cell(NamedTuple):
 class TokenFlow(QWidget):
     """As high as its cells need. The arrow keys go from cell to cell, Space opens the image.
 
-    `told(str)`: what to say of the cell under the pointer or the keys, "" of none.
+    `described(str)`: a description of the cell under the pointer or the keys, "" for none.
     `patch_reached(int)`: the image's patch that is pointed at, -1 for none.
     """
 
-    told = Signal(str)
+    described = Signal(str)
     patch_reached = Signal(int)
 
     def __init__(self, theme: Theme, name: str):
@@ -262,7 +262,7 @@ class TokenFlow(QWidget):
         cell = self._cells[index] if index >= 0 else None
         self.update()
         self.patch_reached.emit(cell.patch if cell else -1)
-        self.told.emit(self._words(cell) if cell else "")
+        self.described.emit(self._words(cell) if cell else "")
 
     def _words(self, cell: _Cell) -> str:
         if cell.is_fold:

@@ -424,7 +424,7 @@ def _words(kind: str) -> QLabel:
 def _where(folder: Path, where: Where) -> str:
     if where is Where.BUILT_IN:
         return "Comes with Onlooker"
-    # In the cache the model's own folder tells more than that of its revision.
+    # In the cache the model's folder has a readable name; that of its revision is a hash.
     folder = folder.parent.parent if where is Where.CACHE else folder
     return _shortened(folder)
 

@@ -10,7 +10,7 @@ from core.engine import Failed, Loading, ModelState, Ready
 from core.errors import AppError, HubError, HubNeed, OutOfMemory
 from core.hub import DeviceMemory, DownloadOptions, Entry, JobKind, JobState, ModelJob, Progress
 from core.transcript import BUILT_IN, Precision
-from gui.models.model_list import WORDS, spelled
+from gui.models.model_list import WORDS, in_bits
 
 
 class Action(Enum):
@@ -140,7 +140,7 @@ class DetailsState:
         if self.is_loaded and self.precision == self._loaded_precision:
             return Offer(Action.UNLOAD, "Unload")
         can_choose = bool(self.entry.needs) and not local.problem
-        caption = f"Load in {spelled(self.precision)}" if can_choose else "Load"
+        caption = f"Load in {in_bits(self.precision)}" if can_choose else "Load"
         return Offer(Action.LOAD, caption, not local.problem)
 
     def secondary(self) -> Offer | None:
@@ -172,7 +172,7 @@ class DetailsState:
             failure, lower = self.model_state.error, self.lower_precision
             remedy = None
             if lower and lower is not self.precision:
-                remedy = Offer(Action.LOAD_LOWER, f"Load in {spelled(lower)}")
+                remedy = Offer(Action.LOAD_LOWER, f"Load in {in_bits(lower)}")
             return Trouble(str(failure) if isinstance(failure, AppError) else "", remedy)
         return Trouble()
 

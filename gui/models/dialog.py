@@ -42,8 +42,8 @@ _NO_SUCH = "No model is called so. One at the hub has a name like owner/name."
 class ModelsDialog(QDialog):
     """Show it with `show()`: it keeps nobody from asking the model meanwhile.
 
-    It shows what it is given by the methods that begin with `show_`, and tells what is wanted of
-    a model by the key of its entry, or of a download by its hub id.
+    Methods that begin with `show_` give it what it shows. Its signals say what the user wants,
+    with a model's key or a download's hub id.
     """
 
     look_up_asked = Signal(str)
@@ -79,7 +79,7 @@ class ModelsDialog(QDialog):
         self._build_options()
         self._connect()
 
-    # What it is told
+    # What it shows
 
     def show_entries(self, entries: Sequence[Entry], memory: DeviceMemory) -> None:
         key = self.chosen_key

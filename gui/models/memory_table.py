@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLabel, QRadioButton, Q
 from core.device.memory import PRECISIONS
 from core.formatting import format_bytes
 from core.transcript import Precision
-from gui.models.model_list import spelled
+from gui.models.model_list import in_bits
 
 
 class MemoryTable(QWidget):
@@ -32,7 +32,7 @@ class MemoryTable(QWidget):
         self.need_labels: list[QLabel] = []
         self.fit_labels: list[QLabel] = []
         for number, precision in enumerate(PRECISIONS):
-            button = QRadioButton(spelled(precision))
+            button = QRadioButton(in_bits(precision))
             button.setObjectName(f"precision_{precision}")
             self.precisions.addButton(button, number)
             need, fit = QLabel(), QLabel()
@@ -56,7 +56,7 @@ class MemoryTable(QWidget):
             verdict = "" if free is None else verdict
             self.need_labels[number].setText(format_bytes(need))
             self.precisions.button(number).setAccessibleName(
-                f"{spelled(precision)}: {format_bytes(need)} of memory, {verdict}"
+                f"{in_bits(precision)}: {format_bytes(need)} of memory, {verdict}"
             )
             fit.setText(verdict)
             fit.setProperty("class", "misfit" if shortage > 0 else "fact")

@@ -80,7 +80,7 @@ class ModelsListModel(QAbstractListModel):
                 self.dataChanged.emit(self.index(number), self.index(number))
 
     def show_loaded(self, key: str) -> bool:
-        """False when nothing is other than it was: loading tells sixty times a second."""
+        """False if nothing has changed: loading reports progress sixty times a second."""
         if key == self._loaded:
             return False
         self._loaded = key
@@ -101,7 +101,7 @@ class ModelsListModel(QAbstractListModel):
         return QModelIndex()
 
     def about(self, hub_id: str) -> Entry | None:
-        """The model of this id, or else one that lacks it."""
+        """The model with this id, or else one of which it is the missing part."""
         found = [entry for entry in self._entries if hub_id and is_about(hub_id, entry)]
         found.sort(key=lambda entry: entry.hub_id != hub_id)
         return found[0] if found else None
@@ -200,11 +200,11 @@ def fit(entry: Entry, memory: DeviceMemory | None) -> str:
     if not entry.needs or memory is None or memory.free is None:
         return ""
     best = memory.best_precision(entry.needs)
-    return f"fits in {spelled(best)}" if best else "too large"
+    return f"fits in {in_bits(best)}" if best else "too large"
 
 
-def spelled(precision: Precision) -> str:
-    """16-bit becomes 16 bits."""
+def in_bits(precision: Precision) -> str:
+    """Returns "16 bits" for 16-bit."""
     return precision.replace("-bit", " bits")
 
 

@@ -186,7 +186,7 @@ def test_stop_takes_effect_within_one_token(tmp_path):
     engine.close()
 
 
-def test_memory_used_up_is_told_and_the_next_answer_works(tmp_path):
+def test_memory_used_up_is_reported_and_the_next_answer_works(tmp_path):
     """A prompt in very many beams needs more than any card has."""
     sizes = replace(TINY, hidden=1024, mlp=2048, heads=8, layers=4, context=4096)
     folder = write_original_layout(tmp_path / "model", random_weights(sizes), sizes)
@@ -281,7 +281,7 @@ def test_terminal_captions_on_the_card(tmp_path):
     assert len(json.loads(trace.read_text())["output_ids_generated"]) == 8
 
 
-def test_loading_more_than_there_is_is_told_and_other_choices_still_work(tmp_path):
+def test_loading_more_than_there_is_is_reported_and_other_choices_still_work(tmp_path):
     """The card says that it has room, and then PyTorch may take 100 MB of it."""
     sizes = replace(TINY, hidden=1024, mlp=4096, layers=8, heads=8)
     large = write_original_layout(tmp_path / "large", random_weights(sizes), sizes)

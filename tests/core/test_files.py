@@ -89,7 +89,7 @@ def test_a_pipe_behind_a_link_is_refused_too(place):
     assert isinstance(in_time(lambda: read_regular(place)), UnreadableFile)
 
 
-def test_a_file_that_tells_no_size_is_bounded_while_it_is_read():
+def test_a_file_that_says_no_size_is_bounded_while_it_is_read():
     endless = Path("/proc/self/environ")  # Its size is 0, as of all files in /proc.
     if not endless.exists():
         pytest.skip("there is no /proc")

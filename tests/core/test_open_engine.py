@@ -90,7 +90,7 @@ def test_original_layout_loads_from_any_kind_of_files(
 
 
 @pytest.mark.parametrize("model_type", ["llava", "llava_llama", "anything"])
-def test_model_type_tells_nothing(opened, tmp_path, engine, picture, model_type):
+def test_model_type_says_nothing(opened, tmp_path, engine, picture, model_type):
     folder = write_original_layout(tmp_path / "model", model_type=model_type)
     assert said(opened(folder), picture) == said(engine, picture)
 

@@ -2,7 +2,7 @@
 
 It speaks `/api/models/{id}/revision/{revision}` and `/{id}/resolve/{revision}/{file}` with HEAD,
 GET, Range, ETag, X-Repo-Commit, X-Linked-Size and X-Linked-ETag; large files are redirected to
-another address, as they are to a content network. What goes wrong is told to it beforehand.
+another address, as they are to a content network. `Faults` says what goes wrong.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Faults:
     """Files in which a byte is another one."""
     ignores_ranges: bool = False
     sizes: dict[str, int] = field(default_factory=dict)
-    """Sizes that the listing tells instead of the true ones."""
+    """Sizes that the listing has instead of the true ones."""
     missing: set[str] = field(default_factory=set)
     """Files that are listed and not there."""
     listing: bytes | None = None
@@ -110,7 +110,7 @@ class HubServer(ThreadingHTTPServer):
 
 
 def checksum(name: str, content: bytes) -> str:
-    """As the hub tells it: SHA-256 of large files, git's own of small ones."""
+    """The hub's checksum: SHA-256 for large files, Git's own for small ones."""
     if name.endswith(_LARGE):
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
@@ -173,15 +173,15 @@ class _Handler(BaseHTTPRequestHandler):
         siblings = []
         for name, content in self.server.repositories[hub_id].items():
             size = self.server.faults.sizes.get(name, len(content))
-            told = {"rfilename": name, "size": size, "blobId": checksum("", content)}
+            entry = {"rfilename": name, "size": size, "blobId": checksum("", content)}
             if name.endswith(_LARGE):
-                told["lfs"] = {"sha256": checksum(name, content), "size": size}
-            siblings.append(told)
+                entry["lfs"] = {"sha256": checksum(name, content), "size": size}
+            siblings.append(entry)
         listing = {"id": hub_id, "sha": REVISION, "siblings": siblings}
         listing |= {"gated": "auto" if hub_id in self.server.gated else False}
         listing |= self.server.cards.get(hub_id, {})
-        told = self.server.faults.listing or json.dumps(listing).encode()
-        self._say(200, told, **{"Content-Type": "application/json"})
+        body = self.server.faults.listing or json.dumps(listing).encode()
+        self._say(200, body, **{"Content-Type": "application/json"})
 
     def _resolve(self, hub_id: str, name: str) -> None:
         if self._is_refused(hub_id, is_file=True):

@@ -19,7 +19,7 @@ def test_a_card_without_kernels_is_named_with_a_way_out(capability):
     assert "Take a build" in trouble
 
 
-def test_an_old_driver_is_told_from_a_missing_one():
+def test_an_old_driver_is_distinguished_from_a_missing_one():
     said = "The NVIDIA driver on your system is too old (found version 11040)."
     old = driver_trouble(said, "13.0", has_card=True)
     missing = driver_trouble("", "13.0", has_card=True)

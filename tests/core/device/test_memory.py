@@ -38,12 +38,12 @@ def test_sizes_of_the_published_models_are_found_from_their_settings():
     assert memory_need(LLAVA_13B, Precision.BITS_16).weights / GB == pytest.approx(26.7, rel=0.01)
 
 
-def test_weights_of_the_built_in_model_are_told_to_the_percent(opened):
+def test_weights_of_the_built_in_model_are_reported_to_the_percent(opened):
     folder = built_in_model()
     config = json.loads((folder / "config.json").read_text())
     engine = opened(folder)
-    told = memory_need(config, Precision.FLOAT32, device="cpu").weights
-    assert told == pytest.approx(engine.facts.memory_bytes, rel=0.01)
+    weights = memory_need(config, Precision.FLOAT32, device="cpu").weights
+    assert weights == pytest.approx(engine.facts.memory_bytes, rel=0.01)
     engine.close()
 
 
@@ -95,7 +95,7 @@ def test_settings_that_no_model_can_have_are_refused(name, value):
         memory_need({**LLAVA_7B, "text_config": text}, Precision.BITS_16)
 
 
-def test_need_is_told_without_torch():
+def test_need_is_reported_without_torch():
     code = (
         "import sys; from core.device.memory import PRECISIONS, memory_need, free_memory; "
         "memory_need({}, PRECISIONS[0]); free_memory('cpu'); assert 'torch' not in sys.modules"

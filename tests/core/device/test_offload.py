@@ -47,7 +47,7 @@ def test_host_must_hold_the_weights_while_they_are_read(host):
     assert max_memory(NEED, 0, cards(20, 20), host) is None
 
 
-def test_where_it_lies_is_told():
+def test_devices_of_a_model_are_described():
     both = {"model.vision_tower": 0, "model.language_model.layers.0": 1, "lm_head": "cpu"}
     assert description(both) == (
         "The model lies on 2 graphics cards and in the computer's own memory, which makes its "

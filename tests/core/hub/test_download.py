@@ -43,8 +43,8 @@ def hub(server, tmp_path) -> Hub:
     return Hub(server.endpoint, tmp_path / "cache", waits=(0, 0))
 
 
-class Told(list[Progress]):
-    """Progress as it comes; sets `stop` when so much of the weights is here."""
+class ProgressLog(list[Progress]):
+    """Every progress report; sets `stop` once `at` bytes of the weights have arrived."""
 
     def __init__(self, stop: threading.Event | None = None, at: int = 0):
         super().__init__()
@@ -60,7 +60,7 @@ class Told(list[Progress]):
 
 
 def get(hub: Hub, hub_id: str = ID, parent: Path | None = None) -> Path:
-    return fetch(hub, hub_id, Told(), threading.Event(), parent)
+    return fetch(hub, hub_id, ProgressLog(), threading.Event(), parent)
 
 
 def stop_half_way(server: HubServer, hub: Hub, parent: Path | None = None) -> float:
@@ -68,10 +68,10 @@ def stop_half_way(server: HubServer, hub: Hub, parent: Path | None = None) -> fl
     server.faults.holds = [100_000]
     server.go_on.clear()
     stop = threading.Event()
-    told = Told(stop, 100_000)
+    log = ProgressLog(stop, 100_000)
     with pytest.raises(Cancelled):
-        fetch(hub, ID, told, stop, parent)
-    seconds = time.monotonic() - told.seconds_of_stop
+        fetch(hub, ID, log, stop, parent)
+    seconds = time.monotonic() - log.seconds_of_stop
     server.go_on.set()
     return seconds
 
@@ -115,11 +115,11 @@ def test_weights_in_parts_come_with_their_index_and_bin_where_there_is_nothing_b
     ]
 
 
-def test_progress_is_told_in_bytes_up_to_all_of_them(server, hub):
-    told = Told()
-    fetch(hub, ID, told, threading.Event())
-    assert (told[-1].done, told[-1].total) == (len(SMALL) + len(WEIGHTS),) * 2
-    assert [progress.done for progress in told] == sorted(progress.done for progress in told)
+def test_progress_is_reported_in_bytes_up_to_all_of_them(server, hub):
+    log = ProgressLog()
+    fetch(hub, ID, log, threading.Event())
+    assert (log[-1].done, log[-1].total) == (len(SMALL) + len(WEIGHTS),) * 2
+    assert [progress.done for progress in log] == sorted(progress.done for progress in log)
 
 
 def test_stop_takes_effect_within_a_second_although_the_server_says_nothing(server, hub):
@@ -139,10 +139,10 @@ def test_rate_counts_only_what_came_now(server, hub):
     server.faults.holds = [1]
     server.go_on.clear()
     stop = threading.Event()
-    told = Told(stop, 100_001)
+    log = ProgressLog(stop, 100_001)
     with pytest.raises(Cancelled):
-        fetch(hub, ID, told, stop)
-    assert told[-1].rate < 100_000
+        fetch(hub, ID, log, stop)
+    assert log[-1].rate < 100_000
 
 
 def test_download_that_was_killed_goes_on_from_its_last_byte(server, hub):
@@ -174,7 +174,7 @@ def test_cut_connections_are_taken_up_again_while_bytes_come(server, hub):
     assert server.sent("model.safetensors") == ["", *(f"bytes={n}00000-" for n in (1, 2, 3))]
 
 
-def test_connection_that_gives_nothing_any_more_is_told_and_what_came_is_kept(server, hub):
+def test_connection_that_gives_nothing_any_more_is_reported_and_what_came_is_kept(server, hub):
     server.faults.cuts = [100_000, 0, 0, 0]
     with pytest.raises(HubError, match=r"was lost.* what has come is kept") as failure:
         get(hub)
@@ -199,26 +199,26 @@ def in_parts(server: HubServer, count: int = 3) -> dict[str, bytes]:
 def test_parts_of_a_model_come_side_by_side(server, hub):
     parts = in_parts(server)
     server.faults.holds = [1000] * 3
-    told = Told()
+    log = ProgressLog()
 
     def on_progress(progress: Progress) -> None:
-        told(progress)
+        log(progress)
         if all(server.sent(name) for name in parts) and not server.faults.holds:
             server.go_on.set()
 
     folder = fetch(hub, ID, on_progress, threading.Event())
     assert {name: (folder / name).read_bytes() for name in parts} == parts
-    assert told[-1].done == told[-1].total
-    assert "Downloading 3 files" in {progress.stage for progress in told}
+    assert log[-1].done == log[-1].total
+    assert "Downloading 3 files" in {progress.stage for progress in log}
 
 
 def test_no_more_than_four_come_at_once(server, hub):
     parts = in_parts(server, 6)
     server.faults.holds = [1000] * 4
-    stop, told = threading.Event(), Told()
+    stop, log = threading.Event(), ProgressLog()
 
     def on_progress(progress: Progress) -> None:
-        told(progress)
+        log(progress)
         if not server.faults.holds and progress.done > 4 * 1000:
             stop.set()
 
@@ -256,7 +256,7 @@ def test_server_that_ignores_ranges_sends_all_of_it_again(server, hub):
     assert (get(hub) / "model.safetensors").read_bytes() == WEIGHTS
 
 
-def test_wrong_checksum_is_told_and_the_file_is_not_kept(server, hub):
+def test_wrong_checksum_is_reported_and_the_file_is_not_kept(server, hub):
     server.faults.damages = {"model.safetensors"}
     with pytest.raises(HubError, match="checksum is not the one"):
         get(hub)
@@ -276,11 +276,11 @@ def test_half_a_file_that_was_damaged_on_the_disk_does_not_become_a_whole_one(se
 
 def test_busy_hub_is_asked_again_after_the_time_it_names(server, hub):
     server.faults.busy = [(429, "1"), (503, None)]
-    told = Told()
+    log = ProgressLog()
     began = time.monotonic()
-    fetch(hub, ID, told, threading.Event())
+    fetch(hub, ID, log, threading.Event())
     assert 1 <= time.monotonic() - began < 3
-    assert "Waiting 1 s for the hub" in {progress.stage for progress in told}
+    assert "Waiting 1 s for the hub" in {progress.stage for progress in log}
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_busy_hub_is_asked_again_after_the_time_it_names(server, hub):
         ([(503, None)] * 3, r"cannot answer now \(HTTP 503\)\. Try again later\."),
     ],
 )
-def test_hub_that_stays_busy_is_told_in_a_sentence(server, hub, busy, sentence):
+def test_hub_that_stays_busy_is_reported_in_a_sentence(server, hub, busy, sentence):
     server.faults.busy = busy
     with pytest.raises(HubError, match=sentence):
         get(hub)
@@ -325,12 +325,12 @@ def test_stop_takes_effect_while_the_hub_asks_to_wait(server, hub):
 
 
 @pytest.mark.parametrize("token", ["", "hf_right"])
-def test_model_that_is_not_there_is_told(server, hub, token):
+def test_model_that_is_not_there_is_reported(server, hub, token):
     with pytest.raises(HubError, match="has no model “nobody/nothing”"):
         get(Hub(hub.endpoint, hub.cache, token), "nobody/nothing")
 
 
-def test_file_that_is_gone_is_told(server, hub):
+def test_file_that_is_gone_is_reported(server, hub):
     server.faults.missing = {"model.safetensors"}
     with pytest.raises(HubError, match="has changed at the hub"):
         get(hub)
@@ -353,7 +353,7 @@ def test_gated_model_says_what_is_missing(server, hub, token, need, sentence):
 
 
 @pytest.mark.parametrize("token", ["hf_ü", "hf_a b", "hf_a\nX-Evil: 1", "hf_\u200b", "hf_\0"])
-def test_token_that_can_be_none_is_told_without_being_shown(server, hub, token):
+def test_token_that_can_be_none_is_reported_without_being_shown(server, hub, token):
     with pytest.raises(HubError, match="letters that no token has") as failure:
         get(Hub(hub.endpoint, hub.cache, token))
     assert failure.value.need == "token"
@@ -370,7 +370,7 @@ def test_token_goes_to_the_hub_and_not_to_where_it_redirects(server, hub):
     assert "authorization" not in content.headers
 
 
-def test_too_little_space_is_told_before_any_weights_are_asked_for(server, hub):
+def test_too_little_space_is_reported_before_any_weights_are_asked_for(server, hub):
     server.faults.sizes = {"model.safetensors": 2**42}
     with pytest.raises(HubError, match=r"needs 4398\.0 GB more on the disk, and 200 MB") as failure:
         get(hub)
@@ -379,7 +379,7 @@ def test_too_little_space_is_told_before_any_weights_are_asked_for(server, hub):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
-def test_disk_that_becomes_full_is_told(server, hub):
+def test_disk_that_becomes_full_is_reported(server, hub):
     stop_half_way(server, hub)
     (half,) = hub.cache.rglob("*.incomplete")
     half.unlink()
@@ -389,7 +389,7 @@ def test_disk_that_becomes_full_is_told(server, hub):
     assert failure.value.need == "space"
 
 
-def test_folder_that_cannot_be_written_is_told(server, hub, tmp_path):
+def test_folder_that_cannot_be_written_is_reported(server, hub, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(HubError, match="cannot be written"):
         get(hub, parent=tmp_path / "file")
@@ -466,7 +466,7 @@ def test_second_download_of_the_same_model_waits_for_nobody(server, hub):
 
     def first() -> None:
         try:
-            fetch(hub, ID, Told(), stop)
+            fetch(hub, ID, ProgressLog(), stop)
         except Cancelled as error:
             outcome.append(error)
 
@@ -488,11 +488,11 @@ def test_original_layout_brings_its_vision_tower(server, hub):
         "pytorch_model.bin": b"tower",
         "tf_model.h5": b"tower again",
     }
-    told = Told()
-    fetch(hub, ID, told, threading.Event())
+    log = ProgressLog()
+    fetch(hub, ID, log, threading.Event())
     tower = snapshot_download("someone/tower", cache_dir=hub.cache, local_files_only=True)
     assert (Path(tower) / "pytorch_model.bin").read_bytes() == b"tower"
-    assert told[-1].done == told[-1].total == len(json.dumps(config)) + len(WEIGHTS) + 7
+    assert log[-1].done == log[-1].total == len(json.dumps(config)) + len(WEIGHTS) + 7
 
 
 def test_tower_of_a_model_in_a_folder_lies_in_that_folder(server, hub, tmp_path):
@@ -548,7 +548,7 @@ def test_names_that_lead_out_of_the_folder_are_not_followed(server, hub, name, c
 @pytest.mark.parametrize(
     "answer", [b"<html>", b"[]", b'{"siblings": 5}', b'{"sha": "../x"}', b"[" * 100_000]
 )
-def test_server_that_is_no_hub_is_told(server, hub, answer):
+def test_server_that_is_no_hub_is_reported(server, hub, answer):
     server.faults.listing = answer
     with pytest.raises(HubError, match="does not answer as a hub does"):
         get(hub)
@@ -568,7 +568,7 @@ def test_what_is_no_hub_id_is_refused(server, hub, hub_id):
     assert not server.asked
 
 
-def test_hub_tells_what_a_model_is_before_it_is_downloaded(server, hub):
+def test_hub_says_what_a_model_is_before_it_is_downloaded(server, hub):
     server.cards[ID] = {
         "cardData": {"license": "apache-2.0"},
         "safetensors": {"parameters": {"BF16": 200_000}, "total": 200_000},
@@ -585,7 +585,7 @@ def test_hub_tells_what_a_model_is_before_it_is_downloaded(server, hub):
     assert not hub.cache.exists()
 
 
-def test_hub_tells_of_a_gated_model_as_much_as_strangers_may_know(server, hub):
+def test_hub_says_of_a_gated_model_as_much_as_strangers_may_know(server, hub):
     server.gated = {ID}
     found = look_up(hub, ID, threading.Event())
     assert found.is_gated
@@ -629,7 +629,7 @@ def test_model_that_cannot_be_run_is_refused_when_it_is_looked_up(server, hub):
         look_up(hub, ID, threading.Event())
 
 
-def test_model_called_like_a_word_of_a_sentence_is_told_right(server, hub):
+def test_model_called_like_a_word_of_a_sentence_is_reported_correctly(server, hub):
     server.repositories["someone/code"] = {
         **server.repositories[ID],
         "config.json": b'{"auto_map": {}}',
@@ -639,13 +639,13 @@ def test_model_called_like_a_word_of_a_sentence_is_told_right(server, hub):
             ask()
 
 
-def test_unreachable_hub_is_told_with_the_reason(server, hub):
+def test_unreachable_hub_is_reported_with_the_reason(server, hub):
     with pytest.raises(HubError, match=r"127\.0\.0\.1 cannot be reached \(.+\)\. Check") as failure:
         get(Hub("http://127.0.0.1:9", hub.cache, waits=()))
     assert failure.value.need == "network"
 
 
-def test_address_that_is_none_is_told(hub):
+def test_address_that_is_none_is_reported(hub):
     with pytest.raises(HubError, match="HF_ENDPOINT is “mirror”"):
         get(Hub("mirror", hub.cache))
 
@@ -662,7 +662,7 @@ def test_proxy_of_the_system_is_used(server, hub, monkeypatch):
 
 
 @pytest.mark.parametrize("proxy", ["nonsense://x", "socks5://127.0.0.1:1", "127.0.0.1:x"])
-def test_proxy_that_is_none_is_told(server, hub, monkeypatch, proxy):
+def test_proxy_that_is_none_is_reported(server, hub, monkeypatch, proxy):
     monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(HubError, match="proxy that this system names") as failure:
         get(hub)
@@ -689,8 +689,8 @@ def test_environment_says_which_hub_and_where_its_cache_is(tmp_path):
         [sys.executable, "-c", script],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    told = run.stdout.split()
-    assert told == ["https://mirror.example", str(tmp_path / "hub"), "hf_environment"]
+    printed = run.stdout.split()
+    assert printed == ["https://mirror.example", str(tmp_path / "hub"), "hf_environment"]
 
 
 def test_record_of_an_unfinished_download_is_gone_when_it_is_finished(server, hub):

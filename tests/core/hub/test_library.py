@@ -188,7 +188,7 @@ def test_folder_without_weights_says_so(tmp_path, tiny_transformers_layout):
     assert "has no weights" in the_other(find_models([tmp_path], tmp_path)).problem
 
 
-def test_base_of_an_adapter_is_what_it_lacks(tmp_path):
+def test_base_of_an_adapter_is_its_missing_part(tmp_path):
     folder = tmp_path / "adapter"
     folder.mkdir()
     (folder / "config.json").write_text('{"mm_vision_tower": "someone/clip"}')
@@ -222,7 +222,7 @@ def test_files_of_a_record_cannot_lie_outside_their_folder():
 # What it needs
 
 
-def test_every_offer_tells_its_need_in_each_precision():
+def test_every_offer_has_its_need_in_each_precision():
     assert len(offers()) >= 14
     for offer in offers():
         needs = memory_needs(offer.config, "cuda", parameters=offer.parameters)
@@ -301,10 +301,10 @@ def test_cut_off_weights_are_found_where_no_checksum_is_known(tmp_path, tiny_tra
 
 def test_model_moves_from_the_cache_into_a_folder_and_back_out_of_it(hub, tmp_path):
     model = got(hub)
-    told = []
-    folder = move_model(model, hub.cache, tmp_path / "disk", told.append, threading.Event())
+    log = []
+    folder = move_model(model, hub.cache, tmp_path / "disk", log.append, threading.Event())
     assert folder == tmp_path / "disk" / "tiny-llava"
-    assert told[-1].done == told[-1].total
+    assert log[-1].done == log[-1].total
     assert not scan_cache_dir(hub.cache).repos
     moved = the_other(find_models([tmp_path / "disk"], hub.cache))
     assert moved.is_ours
@@ -541,9 +541,9 @@ def test_interrupt_in_the_terminal_keeps_what_has_come_and_says_how_to_go_on(ser
     )  # fmt: skip
     assert server.is_held.wait(20)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, printed = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert told.endswith(f"Go on with: onlooker models get {ID}\n")
+    assert printed.endswith(f"Go on with: onlooker models get {ID}\n")
     assert list((tmp_path / "hub").rglob("*.incomplete"))
 
 
@@ -566,9 +566,9 @@ def test_terminal_gets_lists_checks_and_removes_the_same_model(server, tmp_path)
         cwd=ROOT, env=environment_of(server, tmp_path),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    told = re.split(r"--- (\d)\n", run.stdout)[:-1]
-    get, listing, check, _, removed, _, _ = told[::2]
-    assert told[1::2] == list("0002021")
+    parts = re.split(r"--- (\d)\n", run.stdout)[:-1]
+    get, listing, check, _, removed, _, _ = parts[::2]
+    assert parts[1::2] == list("0002021")
     assert Path(get.strip()).is_relative_to(tmp_path / "hub")
     rows = {row["model"]: row for row in json.loads(listing)["models"]}
     assert rows[ID]["state"] == "here"

@@ -166,7 +166,7 @@ def test_picture_that_fails_is_named_and_the_run_goes_on(caption, pictures, tmp_
         assert name in line
 
 
-def test_card_whose_driver_is_too_old_is_told_of_and_the_processor_answers(
+def test_card_whose_driver_is_too_old_is_reported_and_the_processor_answers(
     pictures, tiny_original_layout, capsys, monkeypatch
 ):
     def refuse():
@@ -228,7 +228,7 @@ def test_wrong_use_ends_with_status_2(arguments, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
-def test_help_tells_the_options(capsys):
+def test_help_lists_the_options(capsys):
     assert terminal.main(["caption", "--help"]) == 0
     assert "--max-new-tokens" in capsys.readouterr().out
 
@@ -319,7 +319,7 @@ def test_folder_run_writes_captions_beside_the_pictures_and_undoes_them(caption,
     assert caption(copies, "--undo")[0] == 2
 
 
-def test_folder_run_tells_what_failed_and_tries_it_again_when_asked(caption, copies):
+def test_folder_run_says_what_failed_and_tries_it_again_when_asked(caption, copies):
     (copies / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     status, _, err = caption(copies, "--write", "txt", "--max-new-tokens", 4)
     assert status == 1
@@ -345,7 +345,7 @@ def test_folder_run_that_makes_no_sense_is_a_wrong_use(caption, copies, argument
     assert caption(copies, *arguments)[0] == 2
 
 
-def test_captions_begin_as_they_are_told_to(caption, copies):
+def test_captions_begin_as_asked(caption, copies):
     words = ["--write", "txt,jsonl", "--max-new-tokens", 5, "--begin", "Two small"]
     assert caption(copies, *words)[0] == 0
     rows = [json.loads(line) for line in (copies / "captions.jsonl").read_text().splitlines()]

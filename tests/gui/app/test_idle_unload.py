@@ -91,7 +91,7 @@ def test_model_that_was_unloaded_by_hand_stays_so(live, picture_file, checkpoint
     assert len(checkpoint.engines) == 1
 
 
-def test_model_that_lacks_a_part_leads_to_where_it_is_to_be_had(live):
+def test_model_that_misses_a_part_leads_to_where_it_is_to_be_had(live):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
         program.window.model_folder_chosen.emit(Path("towerless"))

@@ -199,7 +199,7 @@ def test_fault_is_shown_and_the_program_lives(live, picture_file):
     live(story)
 
 
-def test_broken_model_is_told_and_the_built_in_one_is_a_click_away(live):
+def test_broken_model_is_reported_and_the_built_in_one_is_a_click_away(live):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
         program.window.model_folder_chosen.emit(Path("broken"))

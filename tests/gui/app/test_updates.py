@@ -53,7 +53,7 @@ def server():
         thread.join()
 
 
-def test_newer_versions_are_told_with_their_changes(server, qtbot):
+def test_newer_versions_are_reported_with_their_changes(server, qtbot):
     updates = Updates(server.address)
     with qtbot.waitSignal(updates.answered) as answered:
         updates.check()

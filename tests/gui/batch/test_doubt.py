@@ -87,7 +87,7 @@ def test_looking_for_doubt_is_stopped(live, folder, checkpoint):  # noqa: F811
     live(story)
 
 
-def test_a_model_that_tells_nothing_of_its_words_says_so(live, folder):  # noqa: F811
+def test_a_model_that_says_nothing_of_its_words_says_so(live, folder):  # noqa: F811
     async def story(program, panel):
         await begun(program, panel, folder)
         await until(lambda: phase(program) is Phase.OVER)

@@ -513,7 +513,7 @@ def test_notice_of_an_empty_folder_goes_when_another_is_chosen(live, folder, tmp
     live(story)
 
 
-def test_title_tells_how_far_the_run_is(live, folder):
+def test_title_says_how_far_the_run_is(live, folder):
     (folder / "1.txt").write_text("mine")
 
     async def story(program, panel):

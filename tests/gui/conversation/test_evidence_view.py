@@ -441,7 +441,7 @@ def test_the_popup_stays_inside_the_smallest_window(window, answered, qtbot):
         (-2.0, "The picture makes it 7.4 times less likely."),
     ],
 )
-def test_what_the_picture_adds_is_told_in_words(gain, said):
+def test_what_the_picture_adds_is_reported_in_words(gain, said):
     assert gain_text(gain) == said
 
 
@@ -453,7 +453,7 @@ def test_probabilities_are_never_certain():
     ]
 
 
-def test_a_yes_that_absent_things_get_too_is_told_as_such():
+def test_a_yes_that_absent_things_get_too_is_reported_as_such():
     question = "Is there a cat in the image?"
     assert presence_text(Presence(question, 3.0, -4.0)).endswith("it says yes.")
     assert "no more than" in presence_text(Presence(question, 1.0, 2.0))

@@ -153,7 +153,7 @@ def test_copying_all_gives_the_conversation(view):
     assert QGuiApplication.clipboard().text() == "One?\nFirst.\n\nTwo?\n**Second**."
 
 
-def test_the_foot_tells_what_the_answer_took(view):
+def test_the_foot_says_what_the_answer_took(view):
     exchange = say(view)
     assert exchange.body.foot_label.text() == (
         "42 tokens · 0.21 s to the first · 164 tokens/s · complete"
@@ -375,7 +375,7 @@ def test_larger_text_is_laid_out_anew(view, theme, qtbot):
     assert QFontInfo(exchange.body.question_label.font()).pixelSize() == 21
 
 
-def test_the_built_in_models_limits_are_told_with_the_way_to_the_real_one(view, qtbot):
+def test_the_built_in_models_limits_are_reported_with_how_to_get_the_real_one(view, qtbot):
     assert not view.drawings_label.isVisible()
     view.show_only_drawings(True)
     assert "drawn pictures, not photographs" in view.drawings_label.text()

@@ -75,7 +75,7 @@ def test_it_says_that_it_waits_and_offers_nothing_to_copy(inspector):
     assert inspector.message.text() == "No model is loaded. Load one."
 
 
-def test_every_stage_is_told(shown, trace):
+def test_every_stage_is_shown(shown, trace):
     words = said(shown)
     assert "1 × 3 × 56 × 56  float32, from -1.752 to 1.930" in words
     assert "1 × 16 × 32" in words
@@ -111,14 +111,14 @@ def test_keys_go_from_token_to_token_and_open_the_image(shown):
     flow = shown.input_flow
     flow.setFocus()
     QTest.keyClick(flow, Qt.Key.Key_Home)
-    assert shown.input_told.text() == "Position 0, id 1"
+    assert shown.input_description.text() == "Position 0, id 1"
     QTest.keyClick(flow, Qt.Key.Key_Right)
-    assert shown.input_told.text().startswith("Position 1,")
-    while "the image" not in shown.input_told.text():
+    assert shown.input_description.text().startswith("Position 1,")
+    while "the image" not in shown.input_description.text():
         QTest.keyClick(flow, Qt.Key.Key_Right)
     QTest.keyClick(flow, Qt.Key.Key_Space)
     assert flow.is_open
-    assert "patch 1 of the image" in shown.input_told.text()
+    assert "patch 1 of the image" in shown.input_description.text()
     QTest.keyClick(flow, Qt.Key.Key_Down)
     QTest.keyClick(flow, Qt.Key.Key_End)
     assert flow.current == len(flow.texts) - 1

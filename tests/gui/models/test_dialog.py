@@ -169,7 +169,7 @@ def test_download_pauses_within_a_second_and_goes_on(live, server):
     live(story)
 
 
-def test_download_goes_on_while_the_dialog_is_closed_and_the_status_line_tells(live, server):
+def test_download_goes_on_while_the_dialog_is_closed_and_the_status_line_says_so(live, server):
     async def story(program, dialog):
         await held(server, dialog)
         dialog.close()
@@ -386,7 +386,7 @@ def test_nothing_is_asked_of_the_network_before_a_model_is_wanted_nor_while_offl
     live(story)
 
 
-def test_environment_that_forbids_the_network_is_told_and_cannot_be_overruled(
+def test_environment_that_forbids_the_network_is_reported_and_cannot_be_overruled(
     live, server, monkeypatch
 ):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -701,7 +701,7 @@ def test_choice_stays_when_the_list_is_filled_again(dialog, tmp_path):
     assert "access token" in dialog.details.hint_label.text()
 
 
-def test_choice_stays_when_work_on_models_is_told(dialog, tmp_path):
+def test_choice_stays_when_work_on_models_is_reported(dialog, tmp_path):
     dialog.show_entries(entries_of(tmp_path), CARD)
     dialog.choose("google/gemma-3-4b-it")
     dialog.show_jobs({"google/gemma-3-4b-it": ModelJob(JobKind.DOWNLOAD)})
@@ -718,7 +718,7 @@ def test_until_it_knows_what_is_here_it_says_that_it_looks(dialog, tmp_path):
     assert "No model is called so" in dialog.nothing_label.text()
 
 
-def test_model_that_is_wanted_is_shown_or_the_one_that_lacks_it(dialog, tmp_path):
+def test_model_that_is_wanted_is_shown_or_the_one_that_misses_it(dialog, tmp_path):
     dialog.want("someone/gone")
     dialog.show_entries(entries_of(tmp_path), CARD)
     assert rows(dialog) == ["By its name at the hub", "gone"]

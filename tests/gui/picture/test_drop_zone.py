@@ -96,13 +96,13 @@ def heard(signal):
     return said
 
 
-def test_dropped_files_are_told_in_their_order(zone, files):
+def test_dropped_files_are_reported_in_their_order(zone, files):
     paths = heard(zone.paths_dropped)
     drop(zone, of_files(files))
     assert paths == [(files,)]
 
 
-def test_a_dropped_folder_is_told_as_it_is(zone, tmp_path):
+def test_a_dropped_folder_is_reported_as_it_is(zone, tmp_path):
     paths = heard(zone.paths_dropped)
     drop(zone, of_files([tmp_path]))
     assert paths == [([tmp_path],)]
@@ -174,14 +174,14 @@ def test_a_link_alone_is_refused_with_what_to_do(zone):
     assert paths == data == []
 
 
-def test_pasted_files_are_told(zone, files):
+def test_pasted_files_are_reported(zone, files):
     paths = heard(zone.paths_dropped)
     QGuiApplication.clipboard().setMimeData(of_files(files))
     zone.paste()
     assert paths == [(files,)]
 
 
-def test_a_pasted_image_is_told(zone, qtbot):
+def test_a_pasted_image_is_reported(zone, qtbot):
     QGuiApplication.clipboard().setImage(QImage(5, 4, QImage.Format.Format_RGB32))
     with qtbot.waitSignal(zone.image_data_dropped):
         zone.paste()

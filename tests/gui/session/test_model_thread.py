@@ -177,7 +177,7 @@ def test_failure_does_not_keep_what_the_engine_had_in_hand(run, ready, checkpoin
     assert failure.value.__traceback__
 
 
-def test_loading_tells_its_stages_and_then_the_facts(run, model):
+def test_loading_reports_its_stages_and_then_the_facts(run, model):
     states = watch(model.state_changed)
     run(model.load(ModelChoice("some-model")))
     assert [type(state) for state in states] == [Loading, Loading, Ready]

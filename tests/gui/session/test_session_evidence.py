@@ -124,7 +124,7 @@ def test_looking_again_is_kept_with_the_word(run, session, inspection):
     assert run(inspection.evidence(0)) is evidence
 
 
-def test_striking_out_is_kept_told_to_the_model_and_undone(run, session, store, checkpoint):
+def test_struck_out_words_are_kept_sent_to_the_model_and_undone(run, session, store, checkpoint):
     struck = []
     session.answer_struck.connect(lambda *now: struck.append(now))
     run(session.ask("What is it?"))

@@ -42,7 +42,7 @@ def test_text_can_be_read_on_its_grounds(palette: Palette, text, ground):
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize(("edge", "ground"), pairs(EDGES_ON))
-def test_controls_can_be_told_from_their_grounds(palette: Palette, edge, ground):
+def test_controls_can_be_distinguished_from_their_backgrounds(palette: Palette, edge, ground):
     assert contrast(getattr(palette, edge), getattr(palette, ground)) >= 3
 
 
