@@ -40,7 +40,7 @@ from core.device.memory import cards, free_memory, memory_need
 from core.device.offload import MaxMemory, dispatch, max_memory
 from core.engine import EngineFacts
 from core.errors import Cancelled, CheckpointError, OutOfMemory
-from core.llava.prompt import Tokenizer
+from core.llava.tokenizer import Tokenizer
 from core.transcript import BUILT_IN, ModelChoice, Precision
 
 if TYPE_CHECKING:

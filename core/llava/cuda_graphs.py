@@ -1,10 +1,10 @@
-"""Work on a card that is captured once and then launched whole, and ids that come back."""
+"""CUDA graphs: capture a function once and replay it; side streams; copies that do not block."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
 import torch
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Graph:
-    """`function` on tensors of one shape, captured once; each call copies in and replays.
+    """A function of tensors with fixed shapes, captured once.
 
     The output is overwritten by the next call.
     """
@@ -34,7 +34,7 @@ class Graph:
             stream = _stream(self._device, f"capture {stream_key}")
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
-                # The first calls choose kernels and take workspaces, which a capture may not.
+                # The first calls select kernels and allocate workspaces, which a capture may not.
                 for _ in range(2):
                     function(*self._inputs)
             torch.cuda.current_stream().wait_stream(stream)
@@ -43,10 +43,7 @@ class Graph:
                 self._output = function(*self._inputs)
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """Copies `inputs` to where the graph reads them, replays it, and returns its output.
-
-        The next call overwrites the output.
-        """
+        """Copies `inputs` to the captured ones, replays, and returns the captured output."""
         with torch.cuda.device(self._device):
             for mine, given in zip(self._inputs, inputs, strict=True):
                 mine.copy_(given)
@@ -54,22 +51,76 @@ class Graph:
         return self._output
 
 
-class SideStream:
-    """A graph in a stream of its own: what was launched before goes on while it computes.
+@torch.inference_mode()
+def try_capture(
+    function: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+    device: torch.device,
+    stream_key: int = 0,
+) -> Graph | None:
+    """Captures `function`; returns None, and logs why, if the device refuses.
 
-    Each output is a tensor of its own.
+    Raises torch.OutOfMemoryError.
+    """
+    try:
+        return Graph(function, inputs, device, stream_key)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        log.warning("No CUDA graph, so decoding is slower: %s", error)
+        return None
+
+
+class GraphCache:
+    """Graphs by name, of which the least recently used are dropped."""
+
+    _MOST = 8
+
+    def __init__(
+        self, device: torch.device, during_capture: Callable[[], AbstractContextManager[None]]
+    ):
+        """`during_capture` protects what trial runs and a capture must not change."""
+        self._device, self._during_capture = device, during_capture
+        self._graphs: dict[str, Callable[..., Tensor]] = {}
+
+    def run(self, name: str, function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> Tensor:
+        """`function(*inputs)`, captured at the first call with this `name`.
+
+        Where the device refuses a capture, the function runs as it is.
+        """
+        replay = self._graphs.pop(name, None)
+        if replay is None:
+            while len(self._graphs) >= self._MOST:
+                del self._graphs[next(iter(self._graphs))]
+            with self._during_capture():
+                replay = try_capture(function, inputs, self._device) or function
+        self._graphs[name] = replay
+        return replay(*inputs)
+
+    def clear(self) -> None:
+        """Drops all graphs, and with them the memory of their outputs."""
+        self._graphs = {}
+
+
+class SideStream:
+    """Replays a graph on a side stream, concurrently with work that was queued before.
+
+    Each output is a new tensor.
     """
 
     def __init__(self, graph: Graph, device: torch.device):
         self._graph, self._device = graph, device
-        self._stream = _stream(device, "beside")
+        self._stream = _stream(device, "side")
         self._was_read = torch.cuda.Event()
 
-    def __call__(self, bring: Callable[[], Tensor]) -> Tensor:
-        """Of what `bring` brings to the device."""
+    def __call__(self, make_input: Callable[[], Tensor]) -> Tensor:
+        """Replays with the tensor that `make_input` brings to the device, on the side stream too.
+
+        Work that is queued later on the current stream waits for the output.
+        """
         with torch.cuda.device(self._device):
             with torch.cuda.stream(self._stream):
-                given = bring()
+                given = make_input()
                 self._stream.wait_event(self._was_read)
                 output = self._graph(given)
             torch.cuda.current_stream().wait_stream(self._stream)
@@ -80,12 +131,14 @@ class SideStream:
 
 @contextmanager
 def forked_stream(device: torch.device) -> Iterator[Callable[[], None]]:
-    """Within, launches go beside those of the stream around it, which waits for them when the
-    function that is given is called."""
-    around, stream = torch.cuda.current_stream(device), _stream(device, "fork")
-    stream.wait_stream(around)
+    """Within, work is queued on a side stream; it starts after the current stream's work so far.
+
+    Yields a function that makes the current stream wait for it.
+    """
+    current, stream = torch.cuda.current_stream(device), _stream(device, "fork")
+    stream.wait_stream(current)
     with torch.cuda.stream(stream):
-        yield lambda: around.wait_stream(stream)
+        yield lambda: current.wait_stream(stream)
 
 
 @lru_cache(maxsize=64)
@@ -93,47 +146,44 @@ def _stream(device: torch.device, use: str) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-@torch.inference_mode()
-def try_capture(
-    function: Callable[..., Tensor],
-    inputs: Sequence[Tensor],
-    device: torch.device,
-    stream_key: int = 0,
-) -> Graph | None:
-    """The graph of `function`, or None where the device refuses: then it is called as it is."""
-    try:
-        return Graph(function, inputs, device, stream_key)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        log.warning("No CUDA graph, so decoding is slower: %s", error)
-        return None
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copies to the device without blocking.
+
+    A copy from pageable memory would wait for all queued work.
+    """
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 class HostCopy:
-    """Brings ids from the device without waiting for what is launched after them."""
+    """Copies token ids to the host without waiting for work that is queued after them."""
 
-    _AT_ONCE = 4
+    _IN_FLIGHT = 4
 
     def __init__(self, device: torch.device):
         self._is_cuda = device.type == "cuda"
         self._next = 0
         self._buffers: list[Tensor] = []
 
-    def of(self, ids: Tensor) -> Callable[[], list[int]]:
-        """Starts copying `ids`; the function returned waits for that and gives a list."""
+    def start(self, ids: Tensor) -> Callable[[], list[int]]:
+        """Starts to copy `ids` int64 (count,); the returned function waits and gives the list.
+
+        Call it before four more copies are started, which reuse the pinned buffer.
+        """
         if not self._is_cuda:
             known = ids.tolist()
             return lambda: known
         if not self._buffers or len(self._buffers[0]) < len(ids):
             size = max(64, len(ids))
             self._buffers = [
-                torch.empty(size, dtype=torch.int64, pin_memory=True) for _ in range(self._AT_ONCE)
+                torch.empty(size, dtype=torch.int64, pin_memory=True)
+                for _ in range(self._IN_FLIGHT)
             ]
-        self._next = (self._next + 1) % self._AT_ONCE
+        self._next = (self._next + 1) % self._IN_FLIGHT
         buffer = self._buffers[self._next][: len(ids)]
         buffer.copy_(ids, non_blocking=True)
-        # Of the card that the ids are on, which need not be the current one.
+        # The ids' device need not be the current one.
         event = torch.cuda.current_stream(ids.device).record_event()
 
         def wait() -> list[int]:

@@ -24,7 +24,8 @@ from transformers import (
 
 from core.llava.forward import ForwardPass, forward_pass
 from core.llava.passes import Prompt, StepOutput
-from core.llava.prompt import IMAGE_TOKEN_INDEX, Inputs
+from core.llava.prompt import Inputs
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.transcript import Ending, Sampling
 
 GREEDY = Sampling()

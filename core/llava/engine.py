@@ -30,7 +30,8 @@ from core.generation.streaming import (
 from core.llava.decoding import Decoded, DecodeLoop, Job, decode_loop
 from core.llava.evidence import Examiner, GeneratedAnswer
 from core.llava.generate_path import GeneratePath
-from core.llava.prompt import Inputs, Tokenizer, prepare
+from core.llava.prompt import Inputs, prepare
+from core.llava.tokenizer import Tokenizer
 from core.llava.tracing import Stopwatch, make_trace
 from core.picture import ImagePreprocessing
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values

@@ -19,7 +19,8 @@ from torch.nn import functional
 from core.errors import Cancelled
 from core.llava.decoding import DecodeLoop
 from core.llava.forward import ForwardPass
-from core.llava.prompt import Inputs, Tokenizer
+from core.llava.prompt import Inputs
+from core.llava.tokenizer import Tokenizer
 from core.picture import square_of
 from core.words import (
     Candidate,

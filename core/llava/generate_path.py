@@ -16,7 +16,8 @@ from core.generation.banned_words import BannedWords
 from core.generation.generate import stopping
 from core.generation.sampling import generation_config, logits_processors, seeded
 from core.generation.streaming import PieceStreamer
-from core.llava.prompt import IMAGE_TOKEN_INDEX, Inputs, Tokenizer
+from core.llava.prompt import Inputs
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
 from core.transcript import Sampling
 
 

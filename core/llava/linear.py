@@ -131,7 +131,7 @@ class Matrix:
 
 @dataclass(eq=False)
 class DecoderLayer:
-    """One decoder layer's weights, and its keys and values (slots, 2 × kv heads, length, dim)."""
+    """The weights of one decoder layer; norms are (hidden size,)."""
 
     attention_norm: Tensor
     query_key_value: Matrix
@@ -139,7 +139,6 @@ class DecoderLayer:
     mlp_norm: Tensor
     gate_up: Matrix
     down: Matrix
-    cache: Any = None
 
     @property
     def matrices(self) -> tuple[Matrix, ...]:

@@ -1,4 +1,4 @@
-"""What goes into a pass through a language model's layers, and what comes of it."""
+"""What goes into a prefill, and what comes out of a step."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from core.llava.linear import DecoderLayer
-
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """What goes into `slot` from position `begin` on: the ids of -200, one beside the other, are
-    the rows of `features`."""
+    """Token ids to prefill into `slot`, starting at position `begin`.
+
+    Each id of -200 stands for one row of `features` (rows, hidden size), in order; they are
+    consecutive.
+    """
 
     slot: int
     begin: int
@@ -22,41 +23,30 @@ class Prompt:
 
     @property
     def end(self) -> int:
-        """The position after its last id."""
+        """The position behind the last id."""
         return self.begin + len(self.ids)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it begins a conversation with an image."""
+    def is_full(self) -> bool:
+        """Whether it begins at position 0 and contains its image."""
         return self.begin == 0 and self.features is not None
 
 
-@dataclass(frozen=True, eq=False)
-class PrefillRows:
-    """A prompt on its way through the layers: `hidden` (rows, hidden), of which the first `count`,
-    int64 (1,), are its own; `place` int64 (2,) is its first position and its slot.
-
-    `attend` keeps its keys and values, and gives its attention; of the last layer, that of its
-    last row alone.
-    """
-
-    hidden: Tensor
-    attend: Callable[[DecoderLayer, Tensor], Tensor]
-    place: Tensor
-    count: Tensor
-
-
 class StepOutput:
-    """What a pass came to, for the slots from `first` on."""
+    """The result of a step or prefill for the slots from `first` on."""
 
-    def __init__(self, logits: Tensor, told: Callable[[], list[int]], first: int = 0):
-        self.logits, self._told, self._first = logits, told, first
+    def __init__(self, logits: Tensor, ids: Callable[[], list[int]], first: int = 0):
+        """`ids` waits for the likeliest token of each slot."""
+        self.logits, self._ids, self._first = logits, ids, first
 
     def logits_of(self, slot: int) -> Tensor:
-        """float32 (1, vocab), good until the next pass."""
+        """float32 (1, vocabulary), overwritten by the next step."""
         return self.logits[slot - self._first : slot - self._first + 1]
 
     def ids(self) -> Callable[[int], int]:
-        """The likeliest id of each slot. Waits for the pass; good until four more have begun."""
-        told = self._told()
-        return lambda slot: told[slot - self._first]
+        """Waits for the step; the returned function gives the likeliest token of a slot.
+
+        Call it before four more steps are launched, which reuse the memory.
+        """
+        ids = self._ids()
+        return lambda slot: ids[slot - self._first]

@@ -8,42 +8,20 @@ image and the end of an answer are `Mark`s and everything else is text: a person
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
-from sentencepiece import SentencePieceProcessor
 
-from core.errors import CheckpointError, PromptError
+from core.errors import PromptError
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Mark, Tokenizer, split_at_marks
 from core.transcript import Turn
 
 SYSTEM = (
     "A chat between a curious human and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the human's questions."
 )
-STOP_STRING = "</s>"
-IMAGE_TOKEN_INDEX = -200
-
-
-class Mark(StrEnum):
-    """What is not text in a prompt, by the way it is written down."""
-
-    IMAGE = "<image>"
-    UNKNOWN = "<unk>"
-    BEGIN = "<s>"
-    END = STOP_STRING
-
-
-_MARKS = re.compile("|".join(Mark))
-_TOKENS = re.compile("|".join(mark for mark in Mark if mark is not Mark.IMAGE))
-
-
-# ---- words ------------------------------------------------------------------------------------
+STOP_STRING = Mark.END.value
 
 
 def conversation(turns: Sequence[Turn], system: str | None = SYSTEM) -> list[str]:
@@ -82,7 +60,7 @@ def input_ids(prompt: str | Sequence[str], tokenizer: Tokenizer) -> list[int]:
     BOS only the first stays. In the parts of a `conversation` only `Mark`s are marks. A plain
     string is read as the original reads it: whatever looks like a mark in it is one.
     """
-    parts = _cut(prompt, _MARKS) if isinstance(prompt, str) else prompt
+    parts = split_at_marks(prompt) if isinstance(prompt, str) else prompt
     ids = [tokenizer.bos_token_id]
     chunk: list[str] = []
     for part in parts:
@@ -92,212 +70,6 @@ def input_ids(prompt: str | Sequence[str], tokenizer: Tokenizer) -> list[int]:
         else:
             chunk.append(part)
     return ids + tokenizer.encode_parts(chunk)
-
-
-def _cut(text: str, marks: re.Pattern[str]) -> list[str]:
-    """`text` in parts, each of `marks` in it a `Mark`; no part is empty."""
-    parts: list[str] = []
-    end = 0
-    for match in marks.finditer(text):
-        parts += [text[end : match.start()], Mark(match.group())]
-        end = match.end()
-    return [part for part in (*parts, text[end:]) if part]
-
-
-class _Vocabulary(Protocol):
-    """How text becomes ids and back, in one kind of tokenizer file."""
-
-    size: int
-    ids: dict[Mark, int]
-
-    def encode_parts(self, parts: Sequence[str]) -> list[int]: ...
-
-    def decode(self, ids: list[int]) -> str: ...
-
-    def piece(self, number: int) -> str: ...
-
-
-class Tokenizer:
-    """Llama's tokenizer by the slow tokenizer's rules; `TextIteratorStreamer` takes it as one.
-
-    transformers' own Llama tokenizers give other ids: see their merges of whitespace and the
-    prefix after an image.
-    """
-
-    def __init__(self, vocabulary: _Vocabulary):
-        self._vocabulary = vocabulary
-        self.bos_token_id = vocabulary.ids[Mark.BEGIN]
-        self.eos_token_id = vocabulary.ids[Mark.END]
-        self.unk_token_id = vocabulary.ids[Mark.UNKNOWN]
-        # LLaVA-1.5 has no padding of its own; its generation settings name id 0.
-        self.pad_token_id = self.unk_token_id
-        self.size = vocabulary.size
-        """The number of ids that are text; larger ones are never to be generated."""
-
-    @staticmethod
-    def load(folder: Path) -> Tokenizer:
-        """The tokenizer of a model folder: `tokenizer.model`, or else `tokenizer.json`.
-
-        Raises CheckpointError when neither is there or it is not Llama's kind.
-        """
-        model, fast = folder / "tokenizer.model", folder / "tokenizer.json"
-        try:
-            if model.is_file():
-                return Tokenizer(_SentencePieces(model, legacy=_is_legacy(folder)))
-            if fast.is_file():
-                return Tokenizer(_FastPieces(fast))
-        # Both libraries raise bare RuntimeError and Exception for a broken file.
-        except Exception as error:
-            raise CheckpointError(
-                f"The tokenizer in “{folder.name}” cannot be read. Copy the model's tokenizer "
-                "files into the folder again."
-            ) from error
-        raise CheckpointError(
-            f"There is no tokenizer in “{folder.name}”. Put the model's tokenizer.model into it."
-        )
-
-    def encode(self, text: str) -> list[int]:
-        """BOS and the ids of `text`, in which `<s>`, `</s>` and `<unk>` count as tokens."""
-        return [self.bos_token_id, *self.encode_parts(_cut(text, _TOKENS))]
-
-    def encode_parts(self, parts: Sequence[str]) -> list[int]:
-        """The ids of one chunk without BOS; only `Mark`s count as tokens."""
-        # Half a surrogate pair, as some input methods leave it, is not Unicode.
-        whole = [p if isinstance(p, Mark) else p.encode(errors="replace").decode() for p in parts]
-        return self._vocabulary.encode_parts(whole)
-
-    def pieces(self, ids: Iterable[int]) -> list[str]:
-        """Each id as the vocabulary writes it: `▁` for a blank, `<0x0A>` for a byte.
-
-        The image's place is `<image>`; an id that the vocabulary does not have is `""`.
-        """
-        return [
-            Mark.IMAGE.value
-            if number == IMAGE_TOKEN_INDEX
-            else self._vocabulary.piece(number)
-            if 0 <= number < self.size
-            else ""
-            for number in ids
-        ]
-
-    def decode(self, ids: Any, skip_special_tokens: bool = True, **_: Any) -> str:
-        """The text of a list or 1-d tensor of ids, or of one.
-
-        Special tokens are always left out. The text of the first ids is the beginning of the
-        text of all, but for a character at the end whose bytes have not all come: those are
-        U+FFFD each.
-        """
-        # transformers' streamers decode one by itself since 5.24.
-        numbers = [ids] if isinstance(ids, int) else [int(number) for number in ids]
-        special = set(self._vocabulary.ids.values())
-        return self._vocabulary.decode(
-            [number for number in numbers if number not in special and 0 <= number < self.size]
-        )
-
-
-def _is_legacy(folder: Path) -> bool:
-    path = folder / "tokenizer_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return settings.get("legacy") is not False
-
-
-class _SentencePieces:
-    """A `tokenizer.model`, by the rules of transformers 4.31's slow Llama tokenizer.
-
-    LLaVA-1.5 was trained and traced with those. `legacy` changes only what follows a mark.
-    """
-
-    def __init__(self, path: Path, *, legacy: bool):
-        self._pieces = SentencePieceProcessor(model_file=str(path))
-        self._legacy = legacy
-        self.size = self._pieces.get_piece_size()
-        self.ids = {
-            Mark.UNKNOWN: self._pieces.unk_id(),
-            Mark.BEGIN: self._pieces.bos_id(),
-            Mark.END: self._pieces.eos_id(),
-        }
-
-    def encode_parts(self, parts: Sequence[str]) -> list[int]:
-        ids: list[int] = []
-        for number, part in enumerate(parts):
-            if isinstance(part, Mark):
-                ids.append(self.ids[part])
-            elif self._legacy:
-                ids += self._pieces.encode(part)
-            else:
-                ids += self._encode_stretch(part, is_first=number == 0)
-        return ids
-
-    def _encode_stretch(self, text: str, *, is_first: bool) -> list[int]:
-        text = text.replace("▁", " ")
-        pieces = self._pieces.encode(text, out_type=str)
-        if not is_first and not text.startswith(" ") and pieces and pieces[0].startswith("▁"):
-            # After a mark the dummy prefix goes, and the piece is looked up without it.
-            pieces = [pieces[0][1:], *pieces[1:]] if len(pieces[0]) > 1 else pieces[1:]
-        return [self._pieces.piece_to_id(piece) for piece in pieces]
-
-    def decode(self, ids: list[int]) -> str:
-        return self._pieces.decode(ids)
-
-    def piece(self, number: int) -> str:
-        return self._pieces.id_to_piece(number)
-
-
-class _FastPieces:
-    """A `tokenizer.json` as it is, with normaliser and merges of its own."""
-
-    def __init__(self, path: Path):
-        from tokenizers import Tokenizer as FastTokenizer
-
-        self._tokenizer = FastTokenizer.from_file(str(path))
-        # What a person types is text, even when it looks like a special token.
-        self._tokenizer.encode_special_tokens = True
-        self.ids: dict[Mark, int] = {}
-        for mark in (Mark.UNKNOWN, Mark.BEGIN, Mark.END):
-            number = self._tokenizer.token_to_id(mark)
-            if number is None:
-                raise ValueError(f"{path} has no {mark}")
-            self.ids[mark] = number
-        # `<image>` and `<pad>` stand behind the text's vocabulary.
-        added = set(self._tokenizer.get_added_tokens_decoder()) - set(self.ids.values())
-        self.size = self._tokenizer.get_vocab_size()
-        while self.size - 1 in added:
-            self.size -= 1
-
-    def encode_parts(self, parts: Sequence[str]) -> list[int]:
-        ids: list[int] = []
-        for part in parts:
-            if isinstance(part, Mark):
-                ids.append(self.ids[part])
-            else:
-                ids += self._tokenizer.encode(part, add_special_tokens=False).ids
-        return ids
-
-    def decode(self, ids: list[int]) -> str:
-        """As sentencepiece would. The library's own decoder spoils a whole run of bytes when
-        its last character is incomplete, and so takes back what was said."""
-        return _joined(self._tokenizer.id_to_token(number) or "" for number in ids)
-
-    def piece(self, number: int) -> str:
-        return self._tokenizer.id_to_token(number) or ""
-
-
-_BYTE = re.compile("<0x([0-9A-F]{2})>")
-_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
-
-
-def _joined(pieces: Iterable[str]) -> str:
-    text = bytearray()
-    for number, piece in enumerate(pieces):
-        byte = _BYTE.fullmatch(piece)
-        written = piece if number else piece.removeprefix("▁")
-        text += bytes([int(byte[1], 16)]) if byte else written.replace("▁", " ").encode()
-    # One U+FFFD a byte, where errors="replace" gives one for several.
-    escaped = text.decode(errors="surrogateescape")
-    return _ESCAPED_BYTE.sub("\N{REPLACEMENT CHARACTER}", escaped)
-
-
-# ---- both -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)

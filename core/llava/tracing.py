@@ -10,7 +10,8 @@ from PIL import Image
 
 from core.engine import EngineFacts
 from core.llava.generate_path import EncodedImage
-from core.llava.prompt import STOP_STRING, Inputs, Tokenizer
+from core.llava.prompt import STOP_STRING, Inputs
+from core.llava.tokenizer import Tokenizer
 from core.picture.pixel_values import PAD_COLOUR
 from core.trace import ImageTrace, MemoryUse, StageTime, TokenTrace, Trace
 from core.transcript import Answer

@@ -35,8 +35,8 @@ from core.device.choice import (
 from core.engine import EngineFacts
 from core.errors import Cancelled
 from core.llava.engine import LlavaEngine
-from core.llava.prompt import Tokenizer
 from core.llava.quantized import QuantizedMatrix, quantize
+from core.llava.tokenizer import Tokenizer
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture, open_picture
 from core.transcript import Answer, ModelChoice, Precision, Request, Sampling, Turn

@@ -35,7 +35,8 @@ from texts import Exchange
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
-from core.llava.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
+from core.llava.prompt import conversation, input_ids
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
 from core.picture.pixel_values import pixel_values
 from core.transcript import Turn
 

@@ -19,7 +19,8 @@ from scenes import draw_scene
 from sprites import sprite_facts
 from texts import Exchange
 
-from core.llava.prompt import IMAGE_TOKEN_INDEX, SYSTEM, Tokenizer, conversation, input_ids
+from core.llava.prompt import SYSTEM, conversation, input_ids
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
 from core.transcript import Turn
 
 PIECES = 4064

@@ -69,7 +69,7 @@ def on_card(precision: str) -> None:
     engine = bench._random_engine(plan, bench.SIZES["llava-1.5-7b"])
     assert engine._loop is not None
     forward = engine._loop.forward
-    kernels = forward._kernels
+    kernels = forward.language_model.kernels
     assert kernels is not None
     sys.stdout.write(f"{precision}, rows: ours, spelled out\n")
     for rows in ROWS:
@@ -79,7 +79,7 @@ def on_card(precision: str) -> None:
         )
 
         def all_of_them(narrow: torch.Tensor = narrow, wide: torch.Tensor = wide) -> torch.Tensor:
-            for layer in forward._layers:
+            for layer in forward.language_model.layers:
                 for matrix in (layer.query_key_value, layer.output, layer.gate_up):
                     matrix(narrow)
                 layer.down(wide)

@@ -28,7 +28,7 @@ from transformers import LlavaForConditionalGeneration
 
 from core.checkpoint.folder import built_in_model
 from core.device.choice import choose_device, device_name
-from core.llava.prompt import Tokenizer
+from core.llava.tokenizer import Tokenizer
 from core.open_engine import open_engine
 from core.terminal.bench import SIZES, Sizes, _config
 from core.transcript import ModelChoice, Precision

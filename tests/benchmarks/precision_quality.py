@@ -32,8 +32,8 @@ from core.device.memory import PRECISIONS
 from core.engine import Engine
 from core.llava.forward import forward_pass
 from core.llava.passes import Prompt
-from core.llava.prompt import IMAGE_TOKEN_INDEX
 from core.llava.quantized import QuantizedMatrix, quantize
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture
 from core.terminal.bench import SIZES, _config, _fill_randomly

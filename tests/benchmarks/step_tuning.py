@@ -28,11 +28,12 @@ STEPS = 10
 
 def milliseconds(forward: ForwardPass, tuning: GemvTuning) -> float:
     """Of a step, with some 700 positions filled, by kernels compiled with this `tuning`."""
-    assert forward._kernels is not None
+    model = forward.language_model
+    assert model.kernels is not None
     capability = torch.cuda.get_device_capability(forward.device)
-    build = build_kernels(forward._kernels.shape, capability, tuning, Nvrtc())
-    forward._kernels = forward._operations = Kernels(build, forward.device)
-    length = forward.length
+    build = build_kernels(model.kernels.shape, capability, tuning, Nvrtc())
+    model.kernels = model.operations = Kernels(build, forward.device)
+    length = forward.cache.length
     forward.release()
     forward.reserve(1, length)
     forward.prefill(Prompt(0, 0, [5] * 690, None))

@@ -15,7 +15,8 @@ import torch
 
 from core.checkpoint.folder import built_in_model
 from core.llava.engine import LlavaEngine
-from core.llava.prompt import IMAGE_TOKEN_INDEX, Tokenizer, conversation, input_ids
+from core.llava.prompt import conversation, input_ids
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
 from core.open_engine import open_engine
 from core.picture import open_picture
 from core.picture.pixel_values import pixel_values

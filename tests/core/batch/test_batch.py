@@ -319,9 +319,9 @@ def test_picture_is_encoded_once_for_all_its_prompts(begin, engine, folder, monk
     for name, colour in (("2.png", "teal"), ("10.png", "blue")):
         Image.new("RGB", (8, 6), colour).save(folder / name)
     encoded = []
-    forward = engine._loop.forward
-    see = forward._vision
-    monkeypatch.setattr(forward, "_vision", lambda pixels: encoded.append(1) or see(pixels))
+    images = engine._loop.forward.images
+    encode = images.encode
+    monkeypatch.setattr(images, "encode", lambda pixels: encoded.append(1) or encode(pixels))
     batch = begin(prompts=("What?", "Where?", "Who?"), sampling=Sampling(max_new_tokens=4))
     batch.run(engine, Control(), slots=slots)
     assert batch.tally.done == 3

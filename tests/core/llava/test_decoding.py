@@ -21,7 +21,8 @@ from transformers import (
 from core.llava.decoding import DecodeLoop, Job, decode_loop
 from core.llava.forward import forward_pass
 from core.llava.passes import Prompt
-from core.llava.prompt import IMAGE_TOKEN_INDEX, Inputs
+from core.llava.prompt import Inputs
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.transcript import Ending, Sampling
 
 IMAGE_TOKENS = 9

@@ -18,7 +18,7 @@ from core.engine import Capability, inspectable
 from core.errors import Cancelled, EngineError, PromptError
 from core.llava.engine import LlavaEngine
 from core.llava.evidence import token_spans
-from core.llava.prompt import Tokenizer
+from core.llava.tokenizer import Tokenizer
 from core.open_engine import open_engine
 from core.picture import Picture, open_picture
 from core.picture.pixel_values import PAD_COLOUR
@@ -114,15 +114,15 @@ def test_evidence_between_two_answers_changes_nothing_of_what_the_next_is_made_f
     plain = answered(engine, follow_up)
     again = answered(engine, request)
     held = [list(slot.positions) for slot in engine._loop._slots]
-    kept = [layer.cache.clone() for layer in engine._loop.forward._layers]
+    kept = [layer.clone() for layer in engine._loop.forward.cache.layers]
 
     evidence = engine.evidence(request, again, NEVER)
     engine.word_map(request, again, word_in(evidence, "pineapple"))
     engine.look_again(request, again, word_in(evidence, "pineapple"))
 
     assert [list(slot.positions) for slot in engine._loop._slots] == held
-    for layer, before in zip(engine._loop.forward._layers, kept, strict=True):
-        assert torch.equal(layer.cache, before)
+    for layer, before in zip(engine._loop.forward.cache.layers, kept, strict=True):
+        assert torch.equal(layer, before)
     assert answered(engine, follow_up).output_ids == plain.output_ids
 
 

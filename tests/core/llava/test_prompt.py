@@ -10,17 +10,14 @@ from transformers import TextIteratorStreamer
 
 from core.errors import CheckpointError, PromptError
 from core.llava.prompt import (
-    IMAGE_TOKEN_INDEX,
     STOP_STRING,
     SYSTEM,
-    Mark,
-    Tokenizer,
-    _joined,
     conversation,
     conversation_prompt,
     input_ids,
     prepare,
 )
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Mark, Tokenizer, text_of_pieces
 from core.picture.pixel_values import PAD_COLOUR, pixel_values
 from core.transcript import Turn
 from tests.support.tiny_llava import write_fast_tokenizer, write_tokenizer
@@ -213,7 +210,7 @@ def test_both_kinds_of_tokenizer_files_decode_alike(tmp_path):
     draw = random.Random(3)
     for _ in range(300):
         ids = [draw.randrange(3, slow.size) for _ in range(12)]
-        assert _joined(pieces.id_to_piece(ids)) == slow.decode(ids)
+        assert text_of_pieces(pieces.id_to_piece(ids)) == slow.decode(ids)
 
 
 def test_folder_without_tokenizer_is_named_with_what_to_do(tmp_path):

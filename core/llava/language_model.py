@@ -1,0 +1,122 @@
+"""The weights of a Llama decoder, and its pass through the layers, for prefill and decode alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from core.llava.cuda_graphs import to_device
+from core.llava.kernels.launch import load_kernels
+from core.llava.kernels.shape import KernelShape
+from core.llava.linear import DecoderLayer, Dequantizer, Matrix, layer_bits
+from core.llava.operations import TorchOperations
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX
+
+Attend = Callable[[int, Tensor, Tensor], Tensor]
+"""Attention of one layer: gets its number, its projected states (rows, heads × head_dim) and its
+input (rows, hidden size); returns (rows, query heads × head_dim)."""
+
+
+class LanguageModel:
+    """The decoder of a transformers LLaVA, whose weights are joined in place, one layer at a time.
+
+    `kernels` are our CUDA kernels, or None; `operations` are these or torch's own, which do the
+    same.
+    """
+
+    def __init__(self, model: Any):
+        config, language = model.config.text_config, model.model.language_model
+        self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
+        self.head_dim = config.head_dim or config.hidden_size // config.num_attention_heads
+        self.eps = config.rms_norm_eps
+        self.embedding = language.embed_tokens.weight
+        self.norm = language.norm.weight
+        self.device, self.dtype = self.embedding.device, self.embedding.dtype
+        self._rotary = language.rotary_emb
+        group = self.heads // self.key_heads
+        shape = KernelShape(
+            dtype=self.dtype,
+            bits=layer_bits(model),
+            hidden=config.hidden_size,
+            inner=config.intermediate_size,
+            head_dim=self.head_dim,
+            group=group,
+        )
+        self.kernels = load_kernels(shape, self.device)
+        self.operations = self.kernels or TorchOperations(self.dtype, self.head_dim, group)
+        dequantizer = Dequantizer(self.kernels)
+        self.layers = [DecoderLayer.joined(layer, dequantizer) for layer in language.layers]
+        self._lm_head = model.lm_head
+        self.head = Matrix.joined([self._lm_head], dequantizer)
+
+    @property
+    def bits(self) -> int:
+        """Of the decoder layers' weights: 32, 16, 8 or 4."""
+        return self.layers[0].down.bits
+
+    @cached_property
+    def weight_bytes(self) -> int:
+        """What a decode step reads: all layers and the output head."""
+        return self.head.nbytes + sum(layer.nbytes for layer in self.layers)
+
+    @cached_property
+    def fits_fused_kernels(self) -> bool:
+        """Whether every matrix has the precision that the kernels for one row are compiled for."""
+        matrices = [matrix for layer in self.layers for matrix in layer.matrices]
+        bits = matrices[0].bits
+        return (
+            all(matrix.bits == bits and matrix.bias is None for matrix in matrices)
+            and self.head.bits == (16 if bits == 16 else 8)
+            and self.head.bias is None
+        )
+
+    def is_last(self, layer: int) -> bool:
+        """Whether `layer` is the number of the last layer."""
+        return layer == len(self.layers) - 1
+
+    def rotary_tables(self, length: int) -> tuple[Tensor, Tensor]:
+        """Cosine and sine, (length, head_dim); the sine has the sign of rotate_half built in."""
+        like = torch.empty(0, device=self.device, dtype=self.operations.table_dtype)
+        cos, sin = self._rotary(like, torch.arange(length, device=self.device)[None])
+        half = self.head_dim // 2
+        return cos[0].contiguous(), torch.cat([-sin[0, :, :half], sin[0, :, half:]], -1)
+
+    def embed(self, ids: Sequence[int], features: Tensor | None) -> Tensor:
+        """Embeddings (rows, hidden size) of `ids`; ids of -200 are the rows of `features`."""
+        numbers = to_device(torch.tensor(ids).clamp(min=0), self.device)
+        hidden = functional.embedding(numbers, self.embedding)
+        if features is not None:
+            first = ids.index(IMAGE_TOKEN_INDEX)
+            hidden[first : first + len(features)] = features
+        return hidden
+
+    def run_layers(self, hidden: Tensor, attend: Attend, last: Tensor | None = None) -> Tensor:
+        """(rows, hidden size) through all layers and the final norm; `hidden` is overwritten.
+
+        `attend` also writes the KV cache. With `last`, int64 indices, only these rows go through
+        the rest of the last layer: there `attend` returns, and the result contains, no others.
+        """
+        operations, delta = self.operations, None
+        for number, layer in enumerate(self.layers):
+            states = operations.add_rms_norm(hidden, delta, layer.attention_norm, self.eps)
+            attention = attend(number, layer.query_key_value(states), hidden)
+            if last is not None and self.is_last(number):
+                hidden = hidden.index_select(0, last)
+            delta = layer.output(attention)
+            states = operations.add_rms_norm(hidden, delta, layer.mlp_norm, self.eps)
+            delta = layer.down(operations.silu_and_mul(layer.gate_up(states)))
+        return operations.add_rms_norm(hidden, delta, self.norm, self.eps)
+
+    def final_norm(self, hidden: Tensor) -> Tensor:
+        """The final norm of any layer's input (rows, hidden size), for the output head."""
+        return self.operations.add_rms_norm(hidden, None, self.norm, self.eps)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """float32 (rows, vocabulary) of states after the final norm."""
+        head = self.head if self.head.bits < 16 or self.head.is_wide else self._lm_head
+        return head(states).float()
