@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import platformdirs
 from pydantic import (
@@ -115,7 +115,8 @@ def _newest(limit: int) -> BeforeValidator:
     def shorten(values: Any) -> Any:
         if not isinstance(values, list | tuple):
             return values
-        return [value for value in values if isinstance(value, str)][-limit:]
+        texts = [value for value in cast(list[Any], values) if isinstance(value, str)]
+        return texts[-limit:]
 
     return BeforeValidator(shorten)
 
@@ -168,6 +169,10 @@ class Settings(BaseModel):
         """What `load` had to put right, in sentences for the person."""
         return self._notes
 
+    def add_note(self, note: str) -> None:
+        """Adds a sentence to `notes`; it is not saved."""
+        self._notes = (*self._notes, note)
+
     @property
     def sampling(self) -> Sampling:
         """The sampling settings as requests carry them."""
@@ -211,21 +216,22 @@ def load(folder: Path) -> Settings:
     """
     path = folder / _FILE_NAME
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data: object = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Settings()
     except OSError as error:
         reason = error.strerror or str(error)
-        return _noted(Settings(), f"The settings cannot be read ({reason}); all are as at first.")
+        return _defaults(f"The settings cannot be read ({reason}); all are as at first.")
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        return _noted(Settings(), f"The settings were damaged; all are as at first.{_kept(path)}")
-    wrong = _wrong_keys(data)
-    settings = Settings(**{key: value for key, value in data.items() if key not in wrong})
+        return _defaults(f"The settings were damaged; all are as at first.{_kept(path)}")
+    values = cast(dict[str, Any], data)
+    wrong = _wrong_keys(values)
+    settings = Settings(**{key: value for key, value in values.items() if key not in wrong})
     if wrong:
         names = ", ".join(key.replace("_", " ") for key in wrong)
-        _noted(settings, f"These settings did not hold and were reset: {names}.{_kept(path)}")
+        settings.add_note(f"These settings did not hold and were reset: {names}.{_kept(path)}")
     return settings
 
 
@@ -237,8 +243,9 @@ def _wrong_keys(data: dict[str, Any]) -> list[str]:
     return []
 
 
-def _noted(settings: Settings, note: str) -> Settings:
-    settings._notes = (*settings._notes, note)
+def _defaults(note: str) -> Settings:
+    settings = Settings()
+    settings.add_note(note)
     return settings
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -270,14 +270,14 @@ class Store:
         return id
 
     @contextlib.contextmanager
-    def _writing(self, failure: str) -> Iterator[None]:
+    def _writing(self, failure: str) -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"{failure} in {self._path} ({error}).") from error
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self) -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -329,7 +329,7 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _row(exchange: Exchange) -> tuple:
+def _row(exchange: Exchange) -> tuple[object, ...]:
     answer = exchange.answer
     if not answer:
         return (_storable(exchange.prompt), exchange.model, *[None] * 10)

@@ -11,11 +11,11 @@ import json
 import operator
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 from core.errors import HubError, HubNeed
@@ -77,7 +77,7 @@ class HubModel:
     licence: str
     is_gated: bool
     parameters: int | None
-    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
 
 def look_up(hub: Hub, hub_id: str, stop: threading.Event) -> HubModel:
@@ -92,7 +92,8 @@ def look_up(hub: Hub, hub_id: str, stop: threading.Event) -> HubModel:
 async def _look_up(hub: Hub, hub_id: str) -> HubModel:
     async with HubClient(hub, DownloadMeter()) as client:
         record, listing = await client.read_record(hub_id)
-        size, config = record.size, {}
+        size = record.size
+        config: Mapping[str, Any] = {}
         try:
             config = await client.read_config(record)
         except HubError as error:
@@ -209,14 +210,15 @@ class HubClient:
         address = self.address_of(record, "config.json")
         text = await self.retrying("", lambda: self._read(record.hub_id, address), lambda: 0)
         try:
-            config = json.loads(text)
+            config: object = json.loads(text)
         except (ValueError, RecursionError):
             config = None
         if not isinstance(config, dict):
             raise HubError(f"“{record.hub_id}” has no config.json to read. Choose another model.")
+        settings = cast(dict[str, Any], config)
         # Errors name the folder, which is the last part of the id.
-        require_loadable(record.hub_id, Path(record.hub_id), config, is_part=False)
-        return config
+        require_loadable(record.hub_id, Path(record.hub_id), settings, is_part=False)
+        return settings
 
     def address_of(self, record: Record, name: str) -> str:
         """The address of the content of a file."""
@@ -284,7 +286,7 @@ class HubClient:
         )
 
     @asynccontextmanager
-    async def response(self, hub_id: str, address: str, **headers: str) -> AsyncIterator[Any]:
+    async def response(self, hub_id: str, address: str, **headers: str) -> AsyncGenerator[Any]:
         """Streams the answer to a GET request.
 
         Raises Busy and Damaged if it is worth another attempt, HubError if the hub refuses.

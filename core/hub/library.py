@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.checkpoint.safety import read_settings
 from core.device.memory import PRECISIONS, cards, free_memory, memory_need
@@ -60,7 +60,7 @@ class LocalModel:
     problem: str = ""
     is_ours: bool = False
     missing_id: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
     tower: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -105,7 +105,7 @@ class Entry:
     licence: str = ""
     is_gated: bool = False
     local: LocalModel | None = None
-    needs: Mapping[Precision, int] = field(default_factory=dict, compare=False)
+    needs: Mapping[Precision, int] = field(default_factory=dict[Precision, int], compare=False)
 
 
 def list_entries(
@@ -363,7 +363,8 @@ def _missing_parts(folder: Path) -> int:
         index = _read(folder / f"{stem}.index.json")
         named = index.get("weight_map")
         if isinstance(named, dict):
-            parts = {part for part in named.values() if isinstance(part, str)}
+            files = cast(dict[str, Any], named).values()
+            parts = {part for part in files if isinstance(part, str)}
             return sum(not (folder / Path(part).name).is_file() for part in parts)
     return 0
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.checkpoint.safety import (
     read_settings,
@@ -76,15 +76,14 @@ def record_of(hub_id: str, listing: dict[str, Any]) -> Record:
 
     Raises ValueError, KeyError or TypeError for an answer of another shape.
     """
-    files = []
-    for entry in listing["siblings"]:
-        large = entry.get("lfs") or {}
+    files: list[HubFile] = []
+    siblings: list[dict[str, Any]] = listing["siblings"]
+    for entry in siblings:
+        large: dict[str, Any] = entry.get("lfs") or {}
+        size: Any = large.get("size", entry.get("size"))
+        checksum: Any = large.get("sha256") or entry.get("blobId")
         try:
-            file = HubFile(
-                entry["rfilename"],
-                large.get("size", entry.get("size")),
-                large.get("sha256") or entry.get("blobId"),
-            )
+            file = HubFile(entry["rfilename"], size, checksum)
         except (ValueError, TypeError):
             continue  # In a folder of its own, or with a name that no file of a model has.
         files.append(file)
@@ -109,10 +108,11 @@ _LONGEST_LICENCE = 60
 
 def _licence_of(listing: Mapping[str, Any]) -> str:
     """As its page names it; "" where it does not."""
-    card = listing.get("cardData")
-    card = card if isinstance(card, Mapping) else {}
-    named = card.get("license")
-    named = named[0] if isinstance(named, list) and named else named
+    card = _mapping(listing.get("cardData"))
+    licences = card.get("license")
+    named: Any = licences
+    if isinstance(licences, list) and licences:
+        named = cast(list[Any], licences)[0]
     if named == "other":
         named = card.get("license_name") or named
     if not isinstance(named, str):
@@ -120,10 +120,14 @@ def _licence_of(listing: Mapping[str, Any]) -> str:
     return _LICENCES.get(named, " ".join(named.split())[:_LONGEST_LICENCE])
 
 
+def _mapping(value: object) -> Mapping[str, Any]:
+    """A part of the hub's answer, {} if it is of another kind."""
+    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
+
+
 def parameters_of(listing: Mapping[str, Any]) -> int | None:
     """How many parameters the hub says that the model has; None if it does not say."""
-    counted = listing.get("safetensors")
-    total = counted.get("total") if isinstance(counted, Mapping) else None
+    total = _mapping(listing.get("safetensors")).get("total")
     is_count = isinstance(total, int) and not isinstance(total, bool) and 0 < total < 10**13
     return total if is_count else None
 

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,6 +48,10 @@ def hub_id_in(text: str) -> str:
     return hub_id if is_hub_id(hub_id) else ""
 
 
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= _LARGEST_FILE
+
+
 @dataclass(frozen=True)
 class HubFile:
     """A file of the hub. `size` in bytes; `checksum` is SHA-256 where the hub keeps the file as
@@ -61,7 +65,7 @@ class HubFile:
         """Names and checksums become paths here, and come from a server."""
         if not _FILE_NAME.fullmatch(self.name) or not _CHECKSUM.fullmatch(self.checksum):
             raise ValueError(f"no file of a model: {self.name!r}")
-        if not isinstance(self.size, int) or not 0 <= self.size <= _LARGEST_FILE:
+        if not _is_size(self.size):
             raise ValueError(f"no size of a file: {self.size!r}")
 
 
@@ -151,7 +155,7 @@ class ModelLocation(ABC):
         )
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Generator[None]:
         """One download at a time, also among programs; a crash lets go of it."""
         from filelock import FileLock, Timeout
 

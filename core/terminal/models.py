@@ -73,7 +73,8 @@ def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -
                 return _remove(options, library, print_line)
             case "check":
                 return _check(options, library, stop, print_line)
-        return _list(options, library, stop, print_line)
+            case _:
+                return _list(options, library, stop, print_line)
     except Cancelled:
         return INTERRUPTED
     except AppError as error:
