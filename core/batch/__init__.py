@@ -26,7 +26,7 @@ from core.batch.items import Item, ItemState, Phase, Progress, Tally
 from core.batch.options import BatchOptions
 from core.batch.run import Control, usual_slots
 from core.batch.sidecar import Existing, decoded, encoded, text_path
-from core.batch.summary import Summary, summary_of
+from core.batch.summary import Summary, noted, summary_of
 from core.batch.trial import PICTURES, Tried, drawn, try_first
 from core.batch.wording import Replaced, Replacement, Span, differing_words
 
@@ -56,6 +56,7 @@ __all__ = [
     "encoded",
     "find_doubt",
     "find_runs",
+    "noted",
     "summary_of",
     "text_path",
     "try_first",

@@ -97,19 +97,21 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One of several prompts about an image was answered."""
+    """One of several prompts about an image was answered. `notes` are those of the image."""
 
     picture: str
     prompt_index: int
     answer: StoredAnswer
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, line: JsonObject) -> Answered:
-        return cls(line["picture"], line["place"], StoredAnswer.from_json(line["answer"]))
+        answer = StoredAnswer.from_json(line["answer"])
+        return cls(line["picture"], line["place"], answer, tuple(line.get("notes", ())))
 
     def to_json(self) -> JsonObject:
         at = {"kind": Kind.ANSWER, "picture": self.picture, "place": self.prompt_index}
-        return {**at, "answer": self.answer.to_json()}
+        return {**at, "answer": self.answer.to_json(), "notes": list(self.notes)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,8 @@ class Unused:
 class Captioned:
     """An image got its caption; `changes` to files are made after this line is on the disk.
 
-    `recipe` identifies prompts, sampling, options and model; see `BatchOptions.recipe`.
+    `recipe` identifies prompts, sampling, options and model; see `BatchOptions.recipe`. `notes` are
+    those of the image, None in journals of version 0.1.
     """
 
     picture: str
@@ -158,6 +161,7 @@ class Captioned:
     model: str
     recipe: str
     changes: tuple[StoredChange, ...]
+    notes: tuple[str, ...] | None = None
 
     @classmethod
     def from_json(cls, line: JsonObject) -> Captioned:
@@ -168,6 +172,7 @@ class Captioned:
             line.get("model", ""),
             line["recipe"],
             stored.changes_from(line["files"]),
+            tuple(line["notes"]) if "notes" in line else None,
         )
 
     def to_json(self) -> JsonObject:
@@ -179,6 +184,7 @@ class Captioned:
             "model": self.model,
             "recipe": self.recipe,
             "files": stored.changes_json(self.changes),
+            "notes": list(self.notes or ()),
         }
 
 

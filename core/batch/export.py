@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.batch.formats import CaptionFormat
 from core.files import write_atomically, write_error
@@ -30,6 +30,7 @@ COLUMNS = (
     "version",
     "doubtful_word",
     "doubt",
+    "notes",
 )
 # Files of version 0.1 have no more.
 _FIRST_COLUMNS = COLUMNS.index("version") + 1
@@ -39,7 +40,8 @@ _FIRST_COLUMNS = COLUMNS.index("version") + 1
 class Row:
     """One caption in a table: the answer to one prompt about one image, or an edited caption.
 
-    The last two are the most doubtful word and how doubtful it is, if that is known.
+    `doubtful_word` is the most doubtful one and `doubt` how doubtful it is, if that is known.
+    `notes` are those of the image; None for rows of version 0.1, which are to be known again.
     """
 
     picture: str
@@ -56,6 +58,7 @@ class Row:
     is_edited: bool = False
     doubtful_word: str | None = None
     doubt: float | None = None
+    notes: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object of a JSON line; its keys are also the columns of a CSV file."""
@@ -77,6 +80,8 @@ class Row:
         }
         if self.doubtful_word is not None:
             values |= {"doubtful_word": self.doubtful_word, "doubt": self.doubt}
+        if self.notes is not None:
+            values["notes"] = list(self.notes)
         return values
 
 
@@ -190,6 +195,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, list):
+        value = " ".join(map(str, cast("list[Any]", value)))
     text = json.dumps(value) if isinstance(value, dict | bool) else str(value)
     starts = text.lstrip(" ")[:1] or text[:1]
     return f"'{text}" if starts and starts in "=+-@\t\r\n|%" else text

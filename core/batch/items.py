@@ -26,13 +26,17 @@ class ItemState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One image of a run. `reason` says why it failed or was skipped."""
+    """One image of a run. `reason` says why it failed or was skipped.
+
+    `notes` are those of its `Picture`: why what was seen of it is less than the file holds.
+    """
 
     path: Path
     state: ItemState = ItemState.WAITING
     caption: str = ""
     reason: str = ""
     is_edited: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Phase(StrEnum):

@@ -24,13 +24,14 @@ class Work:
     """One image with its filled-in prompts, and the answers so far by prompt index.
 
     `streaming_index` is the prompt whose answer is shown while it is generated; `partial` has the
-    prompts whose answers have begun.
+    prompts whose answers have begun. `notes` are those of the opened image.
     """
 
     number: int
     path: Path
     prompts: list[str]
     answers: dict[int, StoredAnswer] = field(default_factory=dict[int, StoredAnswer])
+    notes: tuple[str, ...] = ()
     is_failed: bool = False
     streaming_index: int | None = None
     partial: set[int] = field(default_factory=set[int])
@@ -73,6 +74,7 @@ class Recorder:
         if any("{caption}" in prompt for prompt in self.options.prompts):
             caption = changes.existing_caption(path, self.options)
         work = Work(number, path, self.options.filled_prompts(path, number + 1, caption))
+        work.notes = self._replayed.notes.get(str(path), ())
         for index in range(len(work.prompts)):
             if answer := self._replayed.answers.get((str(path), index)):
                 work.answers[index] = answer
@@ -101,11 +103,12 @@ class Recorder:
         stored = StoredAnswer.of(work.prompts[prompt_index], caption, answer)
         work.answers[prompt_index] = stored
         self._replayed.answers[str(work.path), prompt_index] = stored
+        self._replayed.notes[str(work.path)] = work.notes
 
     def write_answer(self, work: Work, prompt_index: int) -> None:
         """Writes one of several answers to the journal, so that it is not asked for again."""
         answer = work.answers[prompt_index]
-        self._journal.append(Answered(str(work.path), prompt_index, answer))
+        self._journal.append(Answered(str(work.path), prompt_index, answer, work.notes))
 
     def write_stopped(self, work: Work, prompt_index: int, answer: Answer) -> None:
         """Writes an answer that was stopped half-way to the journal; the item waits again."""
@@ -169,6 +172,7 @@ class Recorder:
             self._model,
             self.options.recipe(self._model),
             tuple(change.stored() for change in to_make),
+            work.notes,
         )
 
     def _write_files(self, event: CaptionEvent) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.batch.events import (
@@ -35,7 +35,8 @@ class ReplayedRun:
     `items` are the states while replaying; afterwards the ledger has them. `answers` are by image
     and prompt index, and not yet part of a caption. `unwritten` are events whose files may not have
     been written when the process ended, `edits` the edits that can be taken back, oldest first, and
-    `doubts` the last one of each image.
+    `doubts` the last one of each image. `notes` are those of images that were opened, which need
+    not be opened again to be written.
     """
 
     items: dict[str, Item] = field(default_factory=dict[str, Item])
@@ -45,6 +46,7 @@ class ReplayedRun:
     unwritten: dict[str, CaptionEvent] = field(default_factory=dict[str, CaptionEvent])
     edits: list[Edited] = field(default_factory=list[Edited])
     doubts: dict[str, DoubtFound] = field(default_factory=dict[str, DoubtFound])
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     is_undone: bool = False
 
     def add(self, event: Event | Unknown, options: BatchOptions) -> None:
@@ -54,12 +56,14 @@ class ReplayedRun:
                 self.unwritten.pop(event.picture, None)
             case Captioned() | Edited() | EditUndone():
                 self.unwritten[event.picture] = event
-                self.items[event.picture] = item_after(event)
+                item = self.items[event.picture] = item_after(event)
+                self.notes[event.picture] = item.notes
                 self.note_edit(event)
             case DoubtFound():
                 self.doubts[event.picture] = event
             case Answered():
                 self.answers[event.picture, event.prompt_index] = event.answer
+                self.notes[event.picture] = event.notes
             case Failed():
                 self._add_failure(event)
             case Retried():
@@ -102,11 +106,16 @@ def item_after(event: CaptionEvent) -> Item:
     if isinstance(event, EditUndone):
         return event.after
     is_edited = isinstance(event, Edited)
-    return Item(Path(event.picture), ItemState.DONE, event.caption, is_edited=is_edited)
+    if isinstance(event, Captioned):
+        notes = event.notes or ()
+    else:  # The caption is another after an edit; what was seen of the image is not.
+        notes = event.before.notes if event.before else ()
+    path = Path(event.picture)
+    return Item(path, ItemState.DONE, event.caption, is_edited=is_edited, notes=notes)
 
 
 def item_after_undo(item: Item, left: Iterable[Path], options: BatchOptions) -> Item:
     """Returns the item after its run was undone, except for the files `left`."""
     if item.state is ItemState.DONE and set(options.targets(item.path)) & set(left):
-        return Item(item.path, ItemState.DONE, item.caption, EDITED, is_edited=True)
+        return replace(item, reason=EDITED, is_edited=True)
     return Item(item.path, ItemState.UNDONE)

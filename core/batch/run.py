@@ -286,6 +286,7 @@ class Run:
             if work.is_answered:
                 return _Opened(work)
             picture = open_picture(work.path)
+            work.notes = picture.notes
             if preprocessing := self._engine.facts.preprocessing:
                 # Preprocessing here takes no time from the model, and of the many large images
                 # that wait only the preprocessed pixels stay in memory.

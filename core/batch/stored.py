@@ -123,6 +123,7 @@ def item_from(path: Path, stored: JsonObject) -> Item:
         stored["caption"],
         stored["reason"],
         stored["is_edited"],
+        tuple(stored.get("notes", ())),
     )
 
 
@@ -133,6 +134,7 @@ def item_json(item: Item) -> JsonObject:
         "caption": item.caption,
         "reason": item.reason,
         "is_edited": item.is_edited,
+        "notes": list(item.notes),
     }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +14,16 @@ from core.batch.options import BatchOptions
 
 @dataclass(frozen=True)
 class Summary:
-    """The outcome of a run. `skips` counts why images were skipped, the most frequent first.
-    `tables` are the files with all captions. `seconds` is how long the last stretch took."""
+    """The outcome of a run. `skips` counts why images were skipped, the most frequent first, and
+    `notes` what was noted of captioned ones, with … for numbers. `tables` are the files with all
+    captions. `seconds` is how long the last stretch took."""
 
     tally: Tally
     skips: tuple[tuple[str, int], ...]
     options: BatchOptions
     tables: tuple[Path, ...]
     seconds: float
+    notes: tuple[tuple[str, int], ...] = ()
 
 
 def summary_of(
@@ -32,4 +35,18 @@ def summary_of(
 ) -> Summary:
     """Counts the skipped items. 100,000 take some 50 ms, so do not call it in the GUI thread."""
     skips = Counter(item.reason for item in items if item.state is ItemState.SKIPPED)
-    return Summary(tally, tuple(skips.most_common()), options, tuple(tables), seconds)
+    notes = Counter(kind for kind, _, _ in noted(items))
+    counted = tuple(notes.most_common())
+    return Summary(tally, tuple(skips.most_common()), options, tuple(tables), seconds, counted)
+
+
+def noted(items: Iterable[Item]) -> Iterator[tuple[str, Item, str]]:
+    """Yields each note of a captioned image: its kind, which is the note without its numbers, the
+    item, and the note itself."""
+    for item in items:
+        if item.state is ItemState.DONE:
+            for note in item.notes:
+                yield _NUMBER.sub("…", note), item, note
+
+
+_NUMBER = re.compile(r"\d[\d,]*")

@@ -155,6 +155,7 @@ class Tables:
                 ending=answer.ending,
                 tokens=answer.tokens,
                 seconds=answer.seconds,
+                notes=event.notes,
             )
             for answer in event.answers
         ]

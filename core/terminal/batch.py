@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from core.batch import (
     KeptRun,
     Tally,
     find_runs,
+    noted,
     usual_slots,
 )
 from core.engine import Engine
@@ -35,6 +36,8 @@ from core.transcript import Sampling
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 _PATIENCE_SECONDS = 2.0
+# Of images with the same note, so many are named.
+_NOTED = 20
 
 OpenEngine = Callable[[], Engine]
 
@@ -187,6 +190,7 @@ def _tell(batch: Batch, tally: Tally) -> None:
     for item in batch.items:
         if item.state is ItemState.FAILED:
             _say(f"{item.path}: {item.reason}")
+    _tell_notes(batch.items)
     for note in batch.notes:
         _say(note)
     for path in batch.exports.values():
@@ -195,6 +199,18 @@ def _tell(batch: Batch, tally: Tally) -> None:
         _say(f"{tally.waiting} are left; --resume goes on with them.")
     elif tally.failed:
         _say("--retry-failed tries those that failed again.")
+
+
+def _tell_notes(items: Sequence[Item]) -> None:
+    """What was noted of images; of a note that many have, the first ones."""
+    by_kind: dict[str, list[tuple[Item, str]]] = {}
+    for kind, item, note in noted(items):
+        by_kind.setdefault(kind, []).append((item, note))
+    for kind, those in by_kind.items():
+        for item, note in those[:_NOTED]:
+            _say(f"{item.path}: {note}")
+        if (more := len(those) - _NOTED) > 0:
+            _say(f"{more:,} more: {kind}")
 
 
 class _Progress:

@@ -402,6 +402,7 @@ def _record(path: Path, request: Request, answer: Answer, engine: Engine) -> dic
         "new_tokens": answer.tokens,
         "seconds_to_first_token": round(answer.seconds_to_first_token, 4),
         "tokens_per_second": round(answer.tokens_per_second, 2),
+        "notes": list(request.picture.notes),
     }
 
 

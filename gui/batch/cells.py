@@ -95,14 +95,20 @@ class PictureCell(_Cell):
 
 
 class StateCell(_Cell):
-    """The state of the item, in a word."""
+    """The state of the item in a word, and under it whether there is a warning about its image."""
 
     def _paint_content(self, painter: QPainter, rect: QRect, index: Index) -> None:
-        state = self._item(index).state
+        item, state = self._item(index), self._item(index).state
         tokens = {ItemState.FAILED: "danger", ItemState.WORKING: "accent", ItemState.DONE: "text"}
         painter.setPen(self._theme.colour(tokens.get(state, "text_quiet")))
-        flag = Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(rect.adjusted(GAP, 0, 0, 0), flag, index.data())
+        flag, inside = Qt.AlignmentFlag.AlignVCenter, rect.adjusted(GAP, 0, 0, 0)
+        if item.notes:
+            line = painter.fontMetrics().height() // 2
+            painter.drawText(inside.translated(0, -line), flag, index.data())
+            painter.setPen(self._theme.colour("text_quiet"))
+            painter.drawText(inside.translated(0, line), flag, "Warning")
+        else:
+            painter.drawText(inside, flag, index.data())
 
 
 class DoubtCell(_Cell):

@@ -48,7 +48,8 @@ class SortKey(Enum):
 class RowFilter:
     """Leaves rows that meet all conditions.
 
-    `words`: in the image's name, the caption or the reason of a failure; case does not matter.
+    `words`: in the image's name, the caption, the reason of a failure or a warning; case does
+    not matter.
     `replacement`: leave only captions that it would change.
     """
 
@@ -90,6 +91,7 @@ class RowFilter:
                 and (
                     not words
                     or words in f"{item.path.name}\n{item.caption}{item.reason}".casefold()
+                    or any(words in note.casefold() for note in item.notes)
                 )
                 and (
                     replacement is None

@@ -220,7 +220,11 @@ class BatchModel(QAbstractTableModel):
             case Qt.ItemDataRole.ToolTipRole if column is Column.PICTURE:
                 return str(item.path)
             case Qt.ItemDataRole.ToolTipRole if column is Column.CAPTION:
-                return item.caption or item.reason or None
+                return "\n".join(filter(None, (item.caption or item.reason, *item.notes))) or None
+            case Qt.ItemDataRole.ToolTipRole if column is Column.STATE:
+                return "\n".join(item.notes) or None
+            case Qt.ItemDataRole.AccessibleTextRole if column is Column.STATE:
+                return ". ".join((self._text(index, item), *item.notes))
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self._text(index, item)
         return None

@@ -14,7 +14,7 @@ _REASONS = 3
 
 
 class SummaryBox(QFrame):
-    """A headline, and a line each for what was written, what failed and what was skipped."""
+    """A headline, and a line each for what was written, failed, was skipped or noted."""
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
@@ -23,6 +23,7 @@ class SummaryBox(QFrame):
         self.written_label = _label("")
         self.failed_label = _label("error")
         self.skipped_label = _label("key")
+        self.noted_label = _label("key")
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
         column.setSpacing(4)
@@ -37,13 +38,20 @@ class SummaryBox(QFrame):
         self.written_label.setText(_written(summary))
         self.failed_label.setText(_reasons("Failed", tally.reasons))
         self.skipped_label.setText(_reasons("Skipped", summary.skips))
+        self.noted_label.setText(_reasons("Warnings", summary.notes))
         for label in self._labels:
             label.setVisible(bool(label.text()))
         self.show()
 
     @property
     def _labels(self) -> tuple[QLabel, ...]:
-        return self.headline_label, self.written_label, self.failed_label, self.skipped_label
+        return (
+            self.headline_label,
+            self.written_label,
+            self.failed_label,
+            self.skipped_label,
+            self.noted_label,
+        )
 
 
 def _headline(summary: Summary) -> str:

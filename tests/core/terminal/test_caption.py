@@ -85,6 +85,7 @@ def test_json_has_an_object_a_line_with_its_keys(caption, pictures):
         "new_tokens",
         "seconds_to_first_token",
         "tokens_per_second",
+        "notes",
     ]
     assert records[0]["prompt"] == "What is it?"
     assert records[0]["ending"] == "length"

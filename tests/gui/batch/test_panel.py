@@ -112,6 +112,31 @@ def texts(folder):
     return {path.name: path.read_text() for path in sorted(folder.glob("*.txt"))}
 
 
+def test_warning_about_an_image_is_in_its_row_and_in_the_summary(live, folder):
+    noise = Image.effect_noise((90, 80), 80)
+    noise.save(folder / "2.png")
+    data = (folder / "2.png").read_bytes()
+    (folder / "2.png").write_bytes(data[: len(data) // 2])
+    note = "The file is cut short or damaged; this is what could be read of it."
+
+    async def story(program, panel):
+        await begun(program, panel, folder)
+        await until(lambda: panel.summary_box.isVisible())
+        model = panel.model
+        tips = [
+            model.index(row, Column.STATE).data(Qt.ItemDataRole.ToolTipRole) for row in range(4)
+        ]
+        assert tips == [None, note, None, None]
+        row = model.index(1, Column.STATE)
+        assert row.data(Qt.ItemDataRole.AccessibleTextRole) == f"Done. {note}"
+        assert note in model.index(1, Column.CAPTION).data(Qt.ItemDataRole.ToolTipRole)
+        box = panel.summary_box
+        assert box.noted_label.text().replace("\u200b", "") == f"Warnings: 1 × {note}"
+        assert box.noted_label.isVisible()
+
+    live(story)
+
+
 def test_folder_is_captioned_row_by_row_and_the_end_says_what_was_written(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder)
