@@ -7,6 +7,8 @@ images; `files` are the caption files and tables as the run left them, and `expe
 version 0.1 made of it all.
 """
 
+import csv
+import io
 import json
 import re
 from dataclasses import asdict
@@ -74,11 +76,25 @@ def seen(batch, kept, folder):
     return json.loads(json.dumps(seen).replace(json.dumps(str(folder))[1:-1], FOLDER))
 
 
+def without_notes(text, suffix):
+    """A table without the column that later versions add, which must be empty here."""
+    if suffix != ".csv":
+        return text.replace(', "notes": []', "")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    if not rows or rows[0][-1] != "notes":
+        return text
+    assert not any(row[-1] for row in rows[1:])
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows(row[:-1] for row in rows)
+    return written.getvalue()
+
+
 def files(folder):
     """The captions and tables; rows that are added now name the version of then."""
 
     def text(path):
-        text = path.read_bytes().decode("utf-8").replace("\\\\", "/").replace("\\", "/")
+        text = without_notes(path.read_bytes().decode("utf-8"), path.suffix)
+        text = text.replace("\\\\", "/").replace("\\", "/")
         return text.replace(folder.as_posix(), FOLDER).replace(version("onlooker"), "0.1.0")
 
     return {path.name: text(path) for path in sorted(folder.iterdir()) if path.suffix != ".png"}
