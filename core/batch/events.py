@@ -111,7 +111,7 @@ class Answered:
 
     def to_json(self) -> JsonObject:
         at = {"kind": Kind.ANSWER, "picture": self.picture, "place": self.prompt_index}
-        return {**at, "answer": self.answer.to_json(), "notes": list(self.notes)}
+        return {**at, "answer": self.answer.to_json(), **stored.notes_json(self.notes or None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class Captioned:
             "model": self.model,
             "recipe": self.recipe,
             "files": stored.changes_json(self.changes),
-            "notes": list(self.notes or ()),
+            **stored.notes_json(self.notes),
         }
 
 

@@ -134,8 +134,13 @@ def item_json(item: Item) -> JsonObject:
         "caption": item.caption,
         "reason": item.reason,
         "is_edited": item.is_edited,
-        "notes": list(item.notes),
+        **notes_json(item.notes or None),
     }
+
+
+def notes_json(notes: Sequence[str] | None) -> JsonObject:
+    """Returns the notes of an image as a journal line holds them; nothing for None, as before 0.2."""
+    return {} if notes is None else {"notes": list(notes)}
 
 
 def options_from(stored: JsonObject) -> BatchOptions:
