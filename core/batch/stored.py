@@ -139,7 +139,7 @@ def item_json(item: Item) -> JsonObject:
 
 
 def notes_json(notes: Sequence[str] | None) -> JsonObject:
-    """Returns the notes of an image as a journal line holds them; nothing for None, as before 0.2."""
+    """Returns the notes of an image as a journal line holds them, and nothing for None."""
     return {} if notes is None else {"notes": list(notes)}
 
 
