@@ -1,4 +1,4 @@
-"""What a model is given of a picture, as a picture again; and what was lost on the way."""
+"""The picture as a model gets it, after its preprocessing, and the detail lost by that."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOST_COLOUR = (255, 214, 140)
 
 @dataclass(frozen=True)
 class ImagePreprocessing:
-    """How a model takes pictures in: padded to a square, resized to `image_size` pixels a side,
+    """How LLaVA prepares a picture: padded to a square, resized to `image_size` pixels a side,
     normalised by `mean` and `std`, and cut into patches of `patch_size` pixels a side."""
 
     image_size: int
@@ -31,40 +31,43 @@ class ImagePreprocessing:
 
 
 def square_of(width: int, height: int) -> Box:
-    """The padded square in the pixels of a picture of this size; edges of it lie outside."""
+    """Returns the padded square in pixel coordinates of a picture of this size.
+
+    Two of its edges lie outside the picture unless that is square.
+    """
     side = max(width, height)
     left, top = (side - width) // 2, (side - height) // 2
     return -left, -top, side - left, side - top
 
 
 def given_pixels(
-    pixels: Image.Image, eye: ImagePreprocessing, *, is_one_of_many: bool = False
+    pixels: Image.Image, preprocessing: ImagePreprocessing, *, is_one_of_many: bool = False
 ) -> Image.Image:
-    """Exactly the pixels of the model's input, as RGB, `eye.image_size` a side, padding and all.
+    """Returns exactly the pixels of the model's input: RGB, `image_size` a side, with the padding.
 
-    They come from the normalised values themselves and not from a second way of making them.
-    `is_one_of_many` that are made at once: then the caller's thread does it alone, and what the
-    values would only give back is not normalised first.
+    They are computed back from the normalised values, so that they cannot differ from them. With
+    `is_one_of_many`, when many are made at the same time, only the caller's thread works on it,
+    and the normalisation, which would be undone anyway, is left out.
     """
-    # numpy takes a tenth of a second to import, which the window's start is
-    # not to pay.
+    # numpy takes a tenth of a second to import, which would make the window's start slower.
     import numpy as np
 
     from core.picture.pixel_values import padded_square, pixel_values
 
     if is_one_of_many:
-        return padded_square(pixels, eye.image_size, threads=1)
-    values = pixel_values(pixels, eye.image_size, eye.mean, eye.std)
+        return padded_square(pixels, preprocessing.image_size, threads=1)
+    mean, std = preprocessing.mean, preprocessing.std
+    values = pixel_values(pixels, preprocessing.image_size, mean, std)
     values = values[0].transpose(1, 2, 0)
-    colours = values * np.array(eye.std, np.float32) + np.array(eye.mean, np.float32)
+    colours = values * np.array(std, np.float32) + np.array(mean, np.float32)
     return Image.fromarray(np.clip(np.rint(colours * 255), 0, 255).astype(np.uint8))
 
 
 def lost_detail(pixels: Image.Image, given: Image.Image) -> Image.Image:
-    """The picture, dark, with all that glows that cannot be had back from the `given` pixels.
+    """Returns the picture darkened, with the detail highlighted that the `given` pixels lack.
 
-    RGB in the picture's shape, at most 1600 pixels a side. What glows is the difference
-    between the picture and the given pixels, enlarged again.
+    RGB in the picture's shape, at most 1600 pixels a side. Highlighted is the difference between
+    the picture and the given pixels enlarged to its size.
     """
     width, height = pixels.size
     factor = min(1.0, _LOST_SIDE / max(width, height))

@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.engine import EngineFacts
 from core.llava.engine import LlavaEngine
-from core.llava.evidence import DEFAULT_WAY, GeneratedAnswer, Way
+from core.llava.evidence import DEFAULT_METHOD, GeneratedAnswer, Method
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import BUILT_IN, Answer, Ending, ModelChoice, Request, Sampling, Turn
@@ -50,7 +50,7 @@ from tests.benchmarks.evidence_cases import (
 )
 
 OWN = "model errors"
-WAYS: tuple[Way, ...] = ("attention", "lens", "both")
+METHODS: tuple[Method, ...] = ("attention", "lens", "both")
 RAW = "raw average, the word's own row"
 RAW_LEADING = "raw average, the row that leads to it"
 CALIBRATION_SEED = 1000
@@ -128,8 +128,8 @@ class Exam:
     )
     hits: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
     margins: dict[bool, list[float]] = field(default_factory=lambda: defaultdict(list))
-    # Rows of signs, and from which kind of caption; None where right.
-    signs: list[tuple[np.ndarray, str | None]] = field(default_factory=list)
+    # Rows of features, and from which kind of caption; None where right.
+    features: list[tuple[np.ndarray, str | None]] = field(default_factory=list)
     _engine: LlavaEngine = field(init=False, repr=False)
     _painter: Painter = field(init=False, repr=False)
 
@@ -142,7 +142,7 @@ class Exam:
         ):
             for key, values in more.items():
                 mine[key] += values  # type: ignore[index]
-        self.signs += other.signs
+        self.features += other.features
 
     def take(self, engine: LlavaEngine, painter: Painter) -> None:
         self._engine, self._painter = engine, painter
@@ -178,12 +178,12 @@ class Exam:
     @torch.inference_mode()
     def _judge(self, case: Case, request: Request, answer: Answer, evidence: Evidence) -> None:
         content = [word for word in evidence.words if word.is_content]
-        signs: dict[Word, np.ndarray] = {}
+        features: dict[Word, np.ndarray] = {}
         with self._engine._examining() as examiner:
-            said = self._engine._generated(request, answer)
+            generated = self._engine._generated(request, answer)
             if self.is_calibrating:
-                log_p = examiner._pass(said, examiner._features(said)).log_p
-                signs = dict(zip(content, doubt.features(evidence.words, log_p), strict=True))
+                log_p = examiner._pass(generated, examiner._features(generated)).log_p
+                features = dict(zip(content, doubt.features(evidence.words, log_p), strict=True))
         to_find: list[tuple[Claim, Word]] = []
         for claim in case.claims:
             words = [w for w in content if w.begin < claim.end and w.end > claim.begin]
@@ -193,7 +193,7 @@ class Exam:
             self.doubts[case.kind, claim.kind, claim.is_right].append(worst.doubt or 0)
             if self.is_calibrating:
                 of = words if claim.is_right else [worst]
-                self.signs += [(signs[w], None if claim.is_right else case.kind) for w in of]
+                self.features += [(features[w], None if claim.is_right else case.kind) for w in of]
             if self.is_calibrating or claim.kind != "name":
                 continue
             if case.kind == "true":
@@ -203,28 +203,28 @@ class Exam:
                 presence = self._engine.look_again(request, answer, words[-1])
                 self.margins[claim.is_right].append(presence.margin)
         if to_find:
-            self._point(said, to_find)
+            self._point(generated, to_find)
 
-    def _point(self, said: GeneratedAnswer, to_find: Sequence[tuple[Claim, Word]]) -> None:
+    def _point(self, generated: GeneratedAnswer, to_find: Sequence[tuple[Claim, Word]]) -> None:
         words = [word for _, word in to_find]
         with self._engine._examining() as examiner:
-            ours = examiner.gazes(said, words, WAYS)
-        maps = {**ours, **raw_averages(self._engine, said, words)}
-        for way, found in maps.items():
+            ours = examiner.patch_maps(generated, words, METHODS)
+        maps = {**ours, **raw_averages(self._engine, generated, words)}
+        for method, found in maps.items():
             for (claim, _), values in zip(to_find, found, strict=True):
                 row, column = divmod(int(values.argmax()), values.shape[1])
                 patch = 336 / values.shape[1]
                 x, y = (column + 0.5) * patch, (row + 0.5) * patch
                 is_hit = any(b[0] <= x <= b[2] and b[1] <= y <= b[3] for b in claim.boxes)
-                self.hits[way].append(is_hit)
+                self.hits[method].append(is_hit)
 
     def figures(self) -> dict[str, Any]:
         right = self._of(lambda kind, claim, is_right: kind != OWN and is_right)
         return {
             "pointing": {
-                "named": len(self.hits[DEFAULT_WAY]),
-                "default": DEFAULT_WAY,
-                **{way: round(float(np.mean(hits)), 4) for way, hits in self.hits.items()},
+                "named": len(self.hits[DEFAULT_METHOD]),
+                "default": DEFAULT_METHOD,
+                **{method: round(float(np.mean(hits)), 4) for method, hits in self.hits.items()},
             },
             "doubt": {
                 kind: self._auc(kind, claim)
@@ -279,17 +279,17 @@ def area(higher: Sequence[float], lower: Sequence[float]) -> float | None:
 
 
 def raw_averages(
-    engine: LlavaEngine, said: GeneratedAnswer, words: Sequence[Word]
+    engine: LlavaEngine, generated: GeneratedAnswer, words: Sequence[Word]
 ) -> dict[str, np.ndarray]:
     """The attention to the image averaged over all layers and heads, the usual method."""
     assert engine._loop is not None
     forward = engine._loop.forward
-    begin = said.inputs.length
+    begin = generated.inputs.length
     rows = {
         RAW: torch.tensor([begin + word.end_token - 1 for word in words]),
         RAW_LEADING: torch.tensor([begin + word.first_token - 1 for word in words]),
     }
-    side = round(said.inputs.image_tokens**0.5)
+    side = round(generated.inputs.image_tokens**0.5)
     found = {name: torch.zeros(len(words), side * side) for name in rows}
 
     def on_layer(_: int, __: Tensor, queries: Tensor, keys: Tensor) -> None:
@@ -298,28 +298,28 @@ def raw_averages(
             scores = (chosen @ keys.transpose(1, 2)).float() / queries.shape[-1] ** 0.5
             behind = torch.arange(keys.shape[1]) > at[:, None]
             scores = scores.cpu().masked_fill(behind, float("-inf"))
-            found[name] += scores.softmax(-1)[:, :, said.image].mean(0)
+            found[name] += scores.softmax(-1)[:, :, generated.image].mean(0)
 
-    features = forward.image_features(said.inputs.pixel_values)
-    forward.hidden_states(said.positions[:-1], features, on_layer)
+    features = forward.image_features(generated.inputs.pixel_values)
+    forward.hidden_states(generated.positions[:-1], features, on_layer)
     return {name: values.view(-1, side, side).numpy() for name, values in found.items()}
 
 
 def calibrate(exam: Exam) -> None:
     """Fit and print a logistic regression in which each kind of caption has the same weight."""
-    signs = np.array([row for row, _ in exam.signs])
-    kinds = [kind for _, kind in exam.signs]
+    features = np.array([row for row, _ in exam.features])
+    kinds = [kind for _, kind in exam.features]
     counts = {kind: kinds.count(kind) for kind in set(kinds)}
     weights = np.array([1 / counts[k] if k else (len(counts) - 1) / counts[k] for k in kinds])
     is_wrong = np.array([kind is not None for kind in kinds], float)
-    rows = np.hstack([signs, np.ones((len(signs), 1))])
+    rows = np.hstack([features, np.ones((len(features), 1))])
     found = np.zeros(rows.shape[1])
     for _ in range(50):  # Newton's method.
         p = 1 / (1 + np.exp(-rows @ found))
         slope = rows.T @ (weights * (is_wrong - p)) - 1e-3 * found
         curve = (rows * (weights * p * (1 - p))[:, None]).T @ rows + 1e-3 * np.eye(len(found))
         found += np.linalg.solve(curve, slope)
-    right = signs[is_wrong == 0] @ found[:-1]
+    right = features[is_wrong == 0] @ found[:-1]
     print("WEIGHTS =", tuple(round(float(value), 2) for value in found[:-1]))
     print("THRESHOLD =", round(float(np.quantile(right, 0.96)), 2))
     print({str(kind): count for kind, count in counts.items()})
