@@ -248,7 +248,7 @@ def _torch_wanted() -> Iterator[None]:
 
 
 class _Captions:
-    """One run over pictures; a picture that fails is told and the run goes on."""
+    """One run over pictures; a picture that fails is reported and the run goes on."""
 
     def __init__(self, options: argparse.Namespace, stop: threading.Event):
         self._options = options
@@ -267,7 +267,7 @@ class _Captions:
     def run(self) -> int:
         pictures = self._find_pictures()
         try:
-            # An error among the pictures' names is told before seconds go into a model.
+            # An error among the pictures' names is reported before seconds go into loading a model.
             engine = self.open_engine() if pictures else None
         except Cancelled:
             return INTERRUPTED

@@ -312,7 +312,7 @@ class Inspector(QDialog):
 
 
 class _Facts(QWidget):
-    """Names and values under each other; with a theme a bar behind each tells how much it is."""
+    """Names and values under each other; with a theme a bar behind each shows how much it is."""
 
     def __init__(self, theme: Theme | None = None):
         super().__init__()
