@@ -146,7 +146,8 @@ def _open_chat_engine(
     """The same for another architecture, which transformers runs."""
     on_progress(0.02, "Starting transformers")
     from core.chat.engine import ChatEngine
-    from core.chat.model import load_chat_model, read_chat_model
+    from core.chat.loading import load_chat_model
+    from core.chat.model import read_chat_model
 
     on_progress(0.1, "Looking through the weights")
     read = read_chat_model(folder, config)

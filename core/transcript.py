@@ -1,6 +1,6 @@
-"""What is asked and what is answered, as data.
+"""Requests, answers and conversations as data.
 
-Everything here is frozen and free of torch and Qt, so that it may cross threads and be kept.
+Everything here is frozen and free of torch and Qt, so that it can cross threads and be stored.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from core.picture import Picture
 
 @dataclass(frozen=True)
 class Sampling:
-    """How words are chosen. The default is greedy, so that a caption can be made again.
+    """How tokens are chosen. The default is greedy, so that a caption is reproducible.
 
-    `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 leave all tokens in. `top_k` 50 when
-    sampling is LLaVA-1.5's own silent default. `seed` None draws one; the one used is in the
-    `Answer`. `banned_words` are not said, not in small letters nor with capitals either.
+    `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 exclude no token; `top_k` 50 is what
+    LLaVA-1.5 uses when it samples, without saying so. `seed` None draws a seed; the one used is in
+    the `Answer`. `banned_words` do not occur in the answer, in whatever case.
     """
 
     temperature: float = 0.0
@@ -33,7 +33,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Turn:
-    """One question and its answer; `answer` is None while it is still to come."""
+    """One question and its answer; `answer` is None if it has not been given yet."""
 
     prompt: str
     answer: str | None = None
@@ -41,11 +41,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Request:
-    """What the engine is asked: the last turn's answer is the one to give.
+    """What an engine is asked: to answer the last turn.
 
-    The picture belongs to the first turn, and so do the `others`, which only an engine takes whose
-    `facts.most_pictures` allow for them. The answer goes on from `beginning`, which is not part of
-    it.
+    The picture belongs to the first turn, and so do the `others`; an engine takes as many in all
+    as its `facts.most_pictures`. The answer continues `beginning`, which is not part of it.
     """
 
     picture: Picture
@@ -65,11 +64,11 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer as said, and what it took.
+    """A generated answer, and what it took.
 
-    `input_tokens` counts the image's 576 as the language model sees them. `tokens` are the new
-    ones, without the end-of-sequence token. `left_out` is the number of earlier
-    question-and-answer pairs that no longer fitted into the context.
+    `input_tokens` counts the prompt's positions, 576 of them the image's with LLaVA-1.5. `tokens`
+    counts the new ones without the end-of-sequence token; `output_ids` are their ids. `left_out`
+    is the number of earlier question-and-answer pairs that did not fit into the context.
     """
 
     text: str
@@ -84,7 +83,7 @@ class Answer:
 
     @property
     def tokens_per_second(self) -> float:
-        """Decode speed as the reader sees it: tokens after the first, over the time after it."""
+        """The decode speed: tokens after the first, divided by the time after it."""
         after_first = self.seconds - self.seconds_to_first_token
         return (self.tokens - 1) / after_first if self.tokens > 1 and after_first > 0 else 0.0
 
@@ -94,10 +93,10 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Exchange:
-    """One line of the transcript: what was asked and the answer, None if it failed.
+    """A question of the transcript and its answer; None if it failed.
 
     `struck` are the parts of the answer's text that a person struck out, as [begin, end), in
-    order; what the model said stays in the answer.
+    order; `answer` itself stays as it was generated.
     """
 
     prompt: str
@@ -107,12 +106,12 @@ class Exchange:
 
     @property
     def text(self) -> str:
-        """The answer as it is to be read, without what was struck out."""
+        """The answer's text without what was struck out."""
         return without(self.answer.text, self.struck) if self.answer else ""
 
 
 def without(text: str, struck: Iterable[Span]) -> str:
-    """`text` less its struck parts, and less the blanks and commas that then stand for nothing."""
+    """Returns `text` without its struck parts, and without the blanks and commas left over."""
     for begin, end in sorted(struck, reverse=True):
         before, after = text[:begin], text[end:]
         if before.endswith((" ", "\n")) or not before:
@@ -131,7 +130,7 @@ class Transcript:
     exchanges: tuple[Exchange, ...] = ()
 
     def asking(self, prompt: str) -> tuple[Turn, ...]:
-        """The turns of a request that asks `prompt` next; unanswered questions are left out."""
+        """Returns the turns of a request that asks `prompt` next, without unanswered questions."""
         answered = [Turn(e.prompt, e.text) for e in self.exchanges if e.answer and e.text.strip()]
         return (*answered, Turn(prompt))
 
@@ -140,7 +139,7 @@ class Transcript:
         return replace(self, exchanges=(*self.exchanges, exchange))
 
     def before(self, index: int) -> Transcript:
-        """The conversation up to, not including, the exchange at `index`."""
+        """Returns the conversation up to, not including, the exchange at `index`."""
         return replace(self, exchanges=self.exchanges[:index])
 
 

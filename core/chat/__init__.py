@@ -1,5 +1,6 @@
 """Any other vision-language architecture, run by transformers.
 
-`model` loads it without running code of the checkpoint, `engine` answers through its processor,
-chat template and `generate()`. Imports torch; modules are imported by name.
+`model` reads a folder without running code of the checkpoint: its `stored` tensors and its
+`processor`. `loading` loads the weights, and `engine` answers through the processor, its chat
+template and `generate()`. Imports torch; modules are imported by name.
 """

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from transformers import GenerationConfig
 
-from core.chat.model import render
+from core.chat.processor import render
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache

@@ -1,0 +1,117 @@
+"""A model's own processor: its tokenizer, its image processor and its chat template."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, Idefics3Processor, PreTrainedConfig, ProcessorMixin
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+
+from core.chat.quiet import first_line
+from core.errors import CheckpointError
+
+# transformers 5.17 says that the image processors of these need torchvision, and has them for PIL.
+_NAMED_AS_TORCHVISION = ("idefics3", "smolvlm")
+# Some 256,000 tokens are the most that a model reads.
+_LONGEST_PROMPT = 8_000_000
+
+
+def load_processor(folder: Path, settings: PreTrainedConfig) -> Any:
+    """Returns the model's own processor, with its tokenizer and an image processor that uses PIL.
+
+    Raises CheckpointError if it cannot be made, or has no chat template.
+    """
+    kind: Any = PROCESSOR_MAPPING.get(type(settings), None)
+    if kind is None:
+        raise CheckpointError(
+            f"transformers has no processor for {settings.model_type}. Choose another model."
+        )
+    stills: Any = _for_stills(kind)
+    here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        if settings.model_type in _NAMED_AS_TORCHVISION:
+            parts = [_image_processor(folder, settings.model_type)]
+            parts.append(AutoTokenizer.from_pretrained(folder, **here))
+            known, _ = stills.get_processor_dict(folder, local_files_only=True)
+            processor = stills.from_args_and_dict(parts, known)
+        else:
+            processor = stills.from_pretrained(folder, backend="pil", **here)
+    except Exception as error:
+        # Each of the many tokenizers and image processors has its own exceptions.
+        raise CheckpointError(
+            f"The tokenizer or image processor of “{folder.name}” cannot be used "
+            f"({first_line(error)}). Download the model's files again, all together."
+        ) from error
+    if not (processor.chat_template or getattr(processor.tokenizer, "chat_template", None)):
+        raise CheckpointError(
+            f"“{folder.name}” has no chat template, so nobody knows how to ask it. Choose a model "
+            "that was trained to follow instructions."
+        )
+    return processor
+
+
+def _image_processor(folder: Path, model_type: str) -> Any:
+    """The image processor that uses PIL, from the module named after the model."""
+    module = import_module(f"transformers.models.{model_type}.image_processing_pil_{model_type}")
+    (kind,) = (one for name, one in vars(module).items() if name.endswith("ImageProcessorPil"))
+    return kind.from_pretrained(folder, local_files_only=True)
+
+
+def _for_stills(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
+    """Returns `kind` without its video processor, which needs torchvision and is never used here.
+
+    transformers reads from the parameters of `__init__` which parts a processor has.
+    """
+    if kind.__name__ == "SmolVLMProcessor":
+        # It does the same for pictures, without the library that writes frame numbers as words.
+        return Idefics3Processor
+    signature = inspect.signature(kind.__init__)
+    if "video_processor" not in signature.parameters:
+        return kind
+    others = [one for name, one in signature.parameters.items() if name != "video_processor"]
+
+    def __init__(  # noqa: N807 (the class is made below)
+        self: Any,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        chat_template: Any = None,
+        **more: Any,
+    ) -> None:
+        kind.__init__(
+            self,
+            image_processor=image_processor,
+            tokenizer=tokenizer,
+            video_processor=None,
+            chat_template=chat_template,
+            **more,
+        )
+
+    def validate_init_kwargs(processor_config: Any, valid_kwargs: Any) -> Any:
+        # By name, since the code object of the `__init__` above has only three parameters.
+        return kind.validate_init_kwargs(processor_config, [one.name for one in others])
+
+    described: Any = __init__
+    described.__signature__ = signature.replace(parameters=others)
+    own = {"__init__": __init__, "validate_init_kwargs": staticmethod(validate_init_kwargs)}
+    return type(kind.__name__, (kind,), own)
+
+
+def render(processor: Any, messages: list[dict[str, Any]]) -> str:
+    """Returns the prompt that the model's own chat template makes of the conversation.
+
+    It ends where the answer begins. Raises CheckpointError if the template fails.
+    """
+    try:
+        text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        if len(text) > _LONGEST_PROMPT:
+            raise ValueError(f"it makes {len(text):,} letters of it")
+        return text
+    except Exception as error:
+        # A template is a small program, by whoever published the model, and can raise anything.
+        raise CheckpointError(
+            f"The model's chat template does not take this conversation ({first_line(error)}). "
+            "Begin a new conversation, or choose another model."
+        ) from error
