@@ -37,7 +37,16 @@ from core.llava.engine import LlavaEngine
 from core.llava.evidence import DEFAULT_METHOD, GeneratedAnswer, Method
 from core.open_engine import open_engine
 from core.picture import Picture
-from core.transcript import BUILT_IN, Answer, Ending, ModelChoice, Request, Sampling, Turn
+from core.transcript import (
+    BUILT_IN,
+    Answer,
+    Ending,
+    ModelChoice,
+    Precision,
+    Request,
+    Sampling,
+    Turn,
+)
 from core.words import Evidence, Word, doubt, question_about
 from tests.benchmarks.evidence_cases import (
     KINDS,
@@ -103,7 +112,7 @@ def _part(options: argparse.Namespace, share: int) -> Exam:
     """The captions that one of the processes examines."""
     if options.processes > 1:
         torch.set_num_threads(1)
-    choice = ModelChoice(BUILT_IN, options.device, options.dtype)
+    choice = ModelChoice(BUILT_IN, options.device, Precision(options.dtype))
     engine = open_engine(choice, lambda *_: None, NEVER)
     assert isinstance(engine, LlavaEngine)
     seed = options.seed + (CALIBRATION_SEED if options.calibrate else 0)

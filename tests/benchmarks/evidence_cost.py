@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.picture import Picture
 from core.terminal.bench import SIZES, Plan, _random_engine
-from core.transcript import Ending, ModelChoice, Request, Sampling, Turn
+from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 from core.words import Word
 
 NEVER = threading.Event()
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--times", default=7, type=int)
     parser.add_argument("--random-weights", default="llava-1.5-7b", choices=sorted(SIZES))
     options = parser.parse_args()
-    choice = ModelChoice(device=options.device, dtype=options.dtype)
+    choice = ModelChoice(device=options.device, dtype=Precision(options.dtype))
     engine = _random_engine(Plan(choice, options.random_weights), SIZES[options.random_weights])
     # LLaVA-1.5's prompt: 625 positions.
     pixels = Image.radial_gradient("L").resize((640, 480)).convert("RGB")
