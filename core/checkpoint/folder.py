@@ -7,12 +7,12 @@ and the original one (`LlavaLlamaForCausalLM`, its vision tower in a folder of i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.checkpoint.hub_id import is_hub_id
 from core.checkpoint.safety import read_settings, require_possible, require_safe_folder
 from core.errors import CheckpointError
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD
@@ -41,17 +41,12 @@ def find_folder(model: str) -> Path:
         )
     if cached := _cached(model):
         return cached
-    hub_id = _hub_id(model)
+    hub_id = model if is_hub_id(model) else ""
     action = "Download it, or choose another one." if hub_id else "Choose the folder that holds it."
     raise CheckpointError(
         f"There is no model “{model}”, neither as a folder nor in the Hugging Face cache. {action}",
         hub_id,
     )
-
-
-def _hub_id(named: str) -> str:
-    """`named` where it can be a name at the hub, else ""."""
-    return named if re.fullmatch(r"[\w.-]+/[\w.-]+", named) else ""
 
 
 def _cached(hub_id: str) -> Path | None:
@@ -254,7 +249,7 @@ def _find_base(folder: Path, named: Any) -> Path:
     raise CheckpointError(
         f"“{folder.name}” is a LoRA for the model “{named}”, which is not on this computer. "
         f"Download that model, or put its folder beside it under the name {Path(named).name}.",
-        _hub_id(named),
+        named if is_hub_id(named) else "",
     )
 
 
@@ -272,7 +267,7 @@ def _find_tower(folder: Path, named: Any) -> Path:
     raise CheckpointError(
         f"The vision tower “{named}” is not on this computer. Download it, or put its folder, "
         f"with config.json and weights, into “{folder.name}” under the name {name}.",
-        _hub_id(named),
+        named if is_hub_id(named) else "",
     )
 
 

@@ -1,27 +1,21 @@
 """Models from the Hugging Face hub, and the models that are on this computer.
 
-`download` looks a model up and downloads it, `listing` decides which of its files are needed,
-`location` says where they are stored, `access_token` keeps the token for gated models. `catalogue`
-is the short list of models known to run here, `library` lists what is here or available with its
-memory need, `files` moves, checks and removes local models, and `jobs` describes such work while
-it goes on. Nothing here imports torch before it is needed.
+`client` asks the hub about a model and `download` downloads it; `listing` decides which of its
+files are needed, `location` says where they are stored, and `access_token` keeps the token for
+gated models. `catalogue` is the short list of models known to run here, `local_models` finds those
+that are here, and `library` lists all of them with their memory need. `files` moves and removes
+local models, `verification` checks them, and `jobs` describes such work while it goes on. Nothing
+here imports torch before it is needed.
 """
 
+from core.checkpoint.hub_id import hub_id_in
 from core.hub.access_token import AccessToken
 from core.hub.client import Hub, HubModel, look_up, with_access_token
 from core.hub.download import fetch
 from core.hub.files import move_model, remove_model
 from core.hub.jobs import DownloadOptions, JobKind, JobState, ModelJob, Progress
-from core.hub.library import (
-    DeviceMemory,
-    Entry,
-    LocalModel,
-    Where,
-    device_memory,
-    find_models,
-    list_entries,
-)
-from core.hub.location import hub_id_in
+from core.hub.library import DeviceMemory, Entry, device_memory, list_entries
+from core.hub.local_models import LocalModel, Where, find_models
 from core.hub.verification import check_model
 
 __all__ = [

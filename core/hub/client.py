@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
+from core.checkpoint.hub_id import is_hub_id
 from core.errors import HubError, HubNeed
 from core.hub.blocking import run_until_stopped
 from core.hub.listing import (
@@ -27,7 +28,7 @@ from core.hub.listing import (
     require_loadable,
     tower_of,
 )
-from core.hub.location import Record, is_hub_id
+from core.hub.location import Record
 from core.hub.meter import DownloadMeter
 
 STALL_SECONDS = 20.0

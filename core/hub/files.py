@@ -7,10 +7,11 @@ import shutil
 import threading
 from pathlib import Path
 
+from core.checkpoint.hub_id import is_hub_id
 from core.errors import Cancelled, HubError, HubNeed
 from core.formatting import format_bytes
-from core.hub.library import LocalModel, Where, file_names
 from core.hub.listing import wanted_files
+from core.hub.local_models import LocalModel, Where, file_names
 from core.hub.location import (
     RECORD,
     CacheLocation,
@@ -20,7 +21,6 @@ from core.hub.location import (
     Record,
     are_on_one_disk,
     free_bytes,
-    is_hub_id,
     records_inside,
     remove_downloaded,
 )
@@ -55,22 +55,22 @@ def _remove_begun_tower(model: LocalModel, cache: Path) -> None:
     """It came for this model alone, and no list shows it."""
     named = model.config.get("mm_vision_tower")
     if isinstance(named, str) and is_hub_id(named):
-        place = CacheLocation(cache, named)
-        if (place.root / RECORD).is_file():
-            _remove_from_cache(place, cache)
+        location = CacheLocation(cache, named)
+        if (location.root / RECORD).is_file():
+            _remove_from_cache(location, cache)
 
 
-def _remove_from_cache(place: CacheLocation, cache: Path) -> None:
+def _remove_from_cache(location: CacheLocation, cache: Path) -> None:
     from huggingface_hub import scan_cache_dir
 
-    with place.lock():
+    with location.lock():
         for repository in scan_cache_dir(cache).repos:
-            if repository.repo_path == place.root:
+            if repository.repo_path == location.root:
                 # The library knows which blobs other models share with this one.
                 revisions = [revision.commit_hash for revision in repository.revisions]
                 scan_cache_dir(cache).delete_revisions(*revisions).execute()
-        if place.root.exists():
-            shutil.rmtree(place.root)
+        if location.root.exists():
+            shutil.rmtree(location.root)
 
 
 def move_model(
@@ -94,7 +94,7 @@ def move_model(
         raise HubError(
             f"Where “{model.name}” came from is not known. Move its folder yourself, then add it."
         )
-    total = sum(place.downloaded_bytes(record) for place, record, _ in files)
+    total = sum(location.downloaded_bytes(record) for location, record, _ in files)
     if not are_on_one_disk(model.folder, parent) and free_bytes(parent) < total:
         raise HubError(
             f"“{model.name}” needs {format_bytes(total)} in {parent}, where "
@@ -104,13 +104,13 @@ def move_model(
     counter = ByteCounter(f"Moving {model.name}", total, on_progress, stop)
     try:
         for source, record, inside in files:
-            place = FolderLocation(target / inside, record.hub_id)
-            with source.lock(), place.lock():
-                place.begin(record)
+            location = FolderLocation(target / inside, record.hub_id)
+            with source.lock(), location.lock():
+                location.begin(record)
                 for file in record.files:
-                    _bring(source, place, record, file, counter)
-                if place.downloaded_bytes(record) == record.size:
-                    place.finish(record)
+                    _bring(source, location, record, file, counter)
+                if location.downloaded_bytes(record) == record.size:
+                    location.finish(record)
     except (OSError, Cancelled) as error:
         remove_downloaded(target)
         if isinstance(error, Cancelled):
@@ -127,18 +127,18 @@ def move_model(
 
 
 def _record_of(model: LocalModel, cache: Path) -> list[tuple[ModelLocation, Record, str]] | None:
-    """What to take along: from which place, which files, into which folder inside; None where
+    """What to take along: from where, which files, into which folder inside; None where
     their checksums are not known. A tower in the cache stays there, where loaders find it."""
     if model.where is Where.CACHE:
-        place = CacheLocation(cache, model.hub_id)
-        if begun := Record.read(place.root):
-            return [(place, begun, "")]
+        location = CacheLocation(cache, model.hub_id)
+        if begun := Record.read(location.root):
+            return [(location, begun, "")]
         known = wanted_files(file for _, file in known_files(model))
         there = wanted_files(HubFile(name, 0, "0" * 40) for name in file_names(model.folder))
         if {file.name for file in known} != {file.name for file in there}:
             return None  # Where there are no links, as on some Windows, names tell nothing.
         record = Record(model.hub_id, model.folder.name, tuple(known), model.licence)
-        return [(place, record, "")]
+        return [(location, record, "")]
     records = [(model.folder, Record.read(model.folder), "")]
     records += [
         (folder, Record.read(folder), folder.name) for folder in records_inside(model.folder)
@@ -153,15 +153,19 @@ def _record_of(model: LocalModel, cache: Path) -> list[tuple[ModelLocation, Reco
 
 
 def _bring(
-    source: ModelLocation, place: ModelLocation, record: Record, file: HubFile, counter: ByteCounter
+    source: ModelLocation,
+    target: ModelLocation,
+    record: Record,
+    file: HubFile,
+    counter: ByteCounter,
 ) -> None:
-    """A file, or the half of it that has come."""
+    """Moves a file, or the part of it that has come."""
     if source.is_complete(record, file):
         source.commit(record, file)  # In the cache it may be there without its name.
-        _copy(source.path_of(record, file), place.partial_path(file), counter)
-        place.commit(record, file)
+        _copy(source.path_of(record, file), target.partial_path(file), counter)
+        target.commit(record, file)
     elif source.partial_path(file).exists():
-        _copy(source.partial_path(file), place.partial_path(file), counter)
+        _copy(source.partial_path(file), target.partial_path(file), counter)
 
 
 def _copy(source: Path, target: Path, counter: ByteCounter) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from core.checkpoint.hub_id import is_hub_id
 from core.checkpoint.safety import (
     read_settings,
     require_no_code,
@@ -16,7 +17,7 @@ from core.checkpoint.safety import (
     require_safe_folder,
 )
 from core.errors import CheckpointError, HubError
-from core.hub.location import HubFile, Record, is_hub_id
+from core.hub.location import HubFile, Record
 
 # What loaders read, and nothing else: no program code, no pictures, no weights in other formats.
 _SETTINGS = frozenset(

@@ -1,8 +1,8 @@
-"""Where the files of a downloaded model lie: in the hub's cache, or in a folder by itself.
+"""Where the files of a downloaded model are stored: in the hub's cache, or in a folder of its own.
 
-The cache is the one that huggingface_hub and with it transformers and other programs read; its
-layout is documented by huggingface_hub (“Understand caching”). Half a file lies beside the place
-where the whole one will be, and is gone on with.
+The cache is the one that huggingface_hub, transformers and other programs use; its layout is
+documented by huggingface_hub (“Understand caching”). A partial file has a name of its own in the
+same folder, and its download is resumed.
 """
 
 from __future__ import annotations
@@ -16,36 +16,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from core.checkpoint.hub_id import is_hub_id
 from core.checkpoint.safety import read_settings
 from core.errors import CheckpointError, HubError
 from core.files import replace_file
 
 RECORD = ".onlooker-download"
-"""Says in a model's folder what was asked for; in the cache only until all of it is here."""
+"""In a model's folder: the record of what is downloaded; in the cache only until it is complete."""
 
 LICENCE = ".onlooker-licence"
-"""In the cache: the licence as the hub named it, once all is here."""
+"""In the cache: the licence as the hub named it, once the model is complete."""
 
 PARTIAL = ".incomplete"
 _LOCK = ".onlooker-lock"
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,127}", re.ASCII)
 _CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LARGEST_FILE = 2**42
-
-
-def is_hub_id(text: str) -> bool:
-    """“owner/name”, as the hub calls its models."""
-    return bool(_HUB_ID.fullmatch(text)) and ".." not in text and "--" not in text
-
-
-def hub_id_in(text: str) -> str:
-    """The hub id that a person wrote, perhaps as the address of its page; "" if it is none."""
-    scheme, found, path = text.strip().partition("://")
-    parts = path.split("/")[1:3] if found and scheme in ("http", "https") else [text.strip()]
-    hub_id = "/".join(parts).partition("?")[0]
-    return hub_id if is_hub_id(hub_id) else ""
 
 
 def _is_size(value: object) -> bool:
@@ -71,7 +58,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class Record:
-    """What was asked for: a hub id at a revision, and its files; its licence, "" if unknown."""
+    """A download: a hub id at a revision, and its files; its licence, "" if unknown."""
 
     hub_id: str
     revision: str
@@ -90,7 +77,7 @@ class Record:
 
     @classmethod
     def read(cls, folder: Path) -> Record | None:
-        """The one kept in `folder`; None where there is none, or none that can be read."""
+        """The record in `folder`; None if there is none, or none that can be read."""
         try:
             kept = read_settings(folder / RECORD)
             files = tuple(
@@ -104,7 +91,7 @@ class Record:
 
 
 class ModelLocation(ABC):
-    """The place of one model. `root` is all of it; `folder` is what a loader is given."""
+    """Where one model is stored. `root` holds all of it; a loader is given `folder()`."""
 
     def __init__(self, root: Path, hub_id: str):
         self.root = root
@@ -116,27 +103,27 @@ class ModelLocation(ABC):
 
     @abstractmethod
     def path_of(self, record: Record, file: HubFile) -> Path:
-        """Where the file is once it is here."""
+        """Where the complete file is."""
 
     @abstractmethod
     def partial_path(self, file: HubFile) -> Path:
-        """Where it is until then."""
+        """Where the file is until it is complete."""
 
     @abstractmethod
     def commit(self, record: Record, file: HubFile) -> None:
-        """Make a half file, which has all its bytes now, the whole one; a whole one stays."""
+        """Gives a partial file that has all its bytes its final name; a complete file stays."""
 
     @abstractmethod
     def finish(self, record: Record) -> None:
-        """All files are here: let loaders find them."""
+        """Lets loaders find the files, all of which are here."""
 
     def begin(self, record: Record) -> None:
-        """Remember what is wanted, so that it can be gone on with after a crash."""
+        """Stores the record, so that the download can be resumed after a crash."""
         record.write(self.root)
 
     @abstractmethod
     def discard(self) -> None:
-        """Nothing has come: leave no trace of the wish."""
+        """Removes the record of a download of which nothing has come."""
 
     def is_complete(self, record: Record, file: HubFile) -> bool:
         """Whether the file is here with all of its bytes."""
@@ -156,7 +143,7 @@ class ModelLocation(ABC):
 
     @contextmanager
     def lock(self) -> Generator[None]:
-        """One download at a time, also among programs; a crash lets go of it."""
+        """Held during a download, also against other processes; released by a crash. HubError."""
         from filelock import FileLock, Timeout
 
         path = self._lock_path()
@@ -310,10 +297,10 @@ def are_on_one_disk(folder: Path, other: Path) -> bool:
 
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return place
+    existing = folder.absolute()
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    return existing
 
 
 def _size(path: Path) -> int:

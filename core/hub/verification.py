@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.hub.checksum import checksum_of
-from core.hub.library import LocalModel, Where
+from core.hub.local_models import LocalModel, Where
 from core.hub.location import HubFile, Record
 from core.hub.meter import ByteCounter, OnProgress
 
