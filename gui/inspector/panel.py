@@ -1,4 +1,4 @@
-"""What went through the model for one answer, stage by stage, to be read and copied."""
+"""The inspector: the trace of one answer, stage by stage, to be read and copied."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QFont, QFontDatabase, QGuiApplication, QImage, QPainter, QPaintEvent
+from PySide6.QtCore import QSize, Qt, QTimer, Slot
+from PySide6.QtGui import QFont, QFontDatabase, QGuiApplication, QImage
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
@@ -17,13 +17,13 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
 from core.picture import Picture
 from core.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
+from gui.inspector.facts_table import FactsTable, quiet_label, section_title
 from gui.inspector.token_flow import TokenFlow
 from gui.picture.patch_figure import PatchFigure
 from gui.widgets.elided_label import ElidedLabel
@@ -41,7 +41,7 @@ _FIGURE_SIDE = 512
 
 
 class Inspector(QDialog):
-    """One for the window, for whichever answer was asked for last. It waits for nothing."""
+    """The window's one inspector: shows the trace of the answer that was asked for last."""
 
     def __init__(self, theme: Theme, previews: PreviewMaker, parent: QWidget):
         super().__init__(parent)
@@ -58,23 +58,25 @@ class Inspector(QDialog):
 
     @property
     def trace(self) -> Trace | None:
-        """What is shown; None while it is waited for."""
+        """What is shown; None while it is being made."""
         return self._trace
 
     def show_waiting(self, prompt: str) -> None:
-        """An answer to `prompt` is looked into; its trace comes, or the reason why not."""
+        """Shows that the trace of the answer to `prompt` is being made."""
         self._serial += 1
         self._trace = None
         self.prompt_label.setText(" ".join(prompt.split()))
-        self._say(LOOKING)
+        self._show_message(LOOKING)
 
     def show_reason(self, text: str) -> None:
-        """There is no trace; why."""
-        self._say(text)
+        """Shows why there is no trace."""
+        self._show_message(text)
 
-    def show_trace(self, trace: Trace, picture: Picture, eye: ImagePreprocessing | None) -> None:
+    def show_trace(
+        self, trace: Trace, picture: Picture, preprocessing: ImagePreprocessing | None
+    ) -> None:
         self._trace = trace
-        self._show_figures(trace, picture.pixels, eye)
+        self._show_figures(trace, picture.pixels, preprocessing)
         self._show_facts(trace)
         self.prompt_text.setText(breakable(trace.prompt))
         self.input_flow.show_tokens(trace.input.ids, trace.input.pieces, trace.image_tokens)
@@ -144,16 +146,16 @@ class Inspector(QDialog):
         return row
 
     def _build_picture(self) -> None:
-        self._sections.addWidget(_title("Picture"))
+        self._sections.addWidget(section_title("Picture"))
         self.picture_figure = PatchFigure(self._theme)
         self.picture_figure.setAccessibleName("The picture before padding")
         self.given_figure = PatchFigure(self._theme)
         self.given_figure.setAccessibleName("The picture as given, with the patches")
-        self.picture_caption, self.given_caption = _quiet(), _quiet()
+        self.picture_caption, self.given_caption = quiet_label(), quiet_label()
         for caption in (self.picture_caption, self.given_caption):
             caption.setWordWrap(True)
             caption.setMinimumWidth(1)
-            # One line or two: what is below stays where it is.
+            # One line or two: what is below does not move when the text changes.
             caption.setMinimumHeight(2 * caption.fontMetrics().lineSpacing())
             caption.setAlignment(Qt.AlignmentFlag.AlignTop)
         figures = QGridLayout()
@@ -167,11 +169,11 @@ class Inspector(QDialog):
         figures.setColumnStretch(1, 1)
         self._sections.addLayout(figures)
         self._sections.addSpacing(4)
-        self.picture_facts = _Facts()
+        self.picture_facts = FactsTable()
         self._sections.addWidget(self.picture_facts)
 
     def _build_words(self) -> None:
-        self._sections.addWidget(_title("Prompt"))
+        self._sections.addWidget(section_title("Prompt"))
         self.prompt_text = QLabel()
         self.prompt_text.setProperty("class", "listing")
         self.prompt_text.setFont(_fixed_font(self._theme))
@@ -188,7 +190,7 @@ class Inspector(QDialog):
         self.given_figure.patch_reached.connect(self._on_patch_reached)
 
     def _flow(self, name: str) -> tuple[QLabel, QLabel, TokenFlow]:
-        title, description, flow = _title(name), _quiet(), TokenFlow(self._theme, name)
+        title, description, flow = section_title(name), quiet_label(), TokenFlow(self._theme, name)
         flow.setFont(_fixed_font(self._theme))
         flow.described.connect(description.setText)
         description.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
@@ -200,19 +202,19 @@ class Inspector(QDialog):
         return title, description, flow
 
     def _build_cost(self) -> None:
-        self._sections.addWidget(_title("Ending"))
-        self.ending_facts = _Facts()
+        self._sections.addWidget(section_title("Ending"))
+        self.ending_facts = FactsTable()
         self._sections.addWidget(self.ending_facts)
-        self._sections.addWidget(_title("Times"))
-        self.time_facts = _Facts(self._theme)
+        self._sections.addWidget(section_title("Times"))
+        self.time_facts = FactsTable(self._theme)
         self._sections.addWidget(self.time_facts)
-        self._sections.addWidget(_title("Memory"))
-        self.memory_facts = _Facts()
+        self._sections.addWidget(section_title("Memory"))
+        self.memory_facts = FactsTable()
         self._sections.addWidget(self.memory_facts)
 
     # What is shown
 
-    def _say(self, text: str) -> None:
+    def _show_message(self, text: str) -> None:
         self.message.setText(breakable(text))
         self.message.show()
         self.scroll_area.hide()
@@ -220,7 +222,7 @@ class Inspector(QDialog):
             button.setEnabled(False)
 
     def _show_figures(
-        self, trace: Trace, pixels: Image.Image, eye: ImagePreprocessing | None
+        self, trace: Trace, pixels: Image.Image, preprocessing: ImagePreprocessing | None
     ) -> None:
         self._serial += 1
         self.picture_figure.show_image(QImage())
@@ -233,8 +235,10 @@ class Inspector(QDialog):
         )
         self.given_caption.setText(self._given_text)
         self._previews.ask(("inspected", self._serial, "picture"), partial(_fitted, pixels))
-        if eye is not None:
-            self._previews.ask(("inspected", self._serial, "given"), partial(_given, pixels, eye))
+        if preprocessing is not None:
+            self._previews.ask(
+                ("inspected", self._serial, "given"), partial(_given, pixels, preprocessing)
+            )
 
     def _show_facts(self, trace: Trace) -> None:
         low, high = trace.image.values_range
@@ -256,13 +260,13 @@ class Inspector(QDialog):
         self.ending_facts.show_rows(ending)
         longest = max([*(time.seconds for time in trace.times), 1e-9])
         self.time_facts.show_rows(
-            [(_begun(time.stage), shown_seconds(time.seconds)) for time in trace.times],
+            [(_capitalized(time.stage), shown_seconds(time.seconds)) for time in trace.times],
             [time.seconds / longest for time in trace.times],
         )
         self.memory_facts.show_rows(
             [
                 ("Model", f"{trace.model}, {trace.dtype}, on {trace.device}"),
-                *((_begun(use.name), shown_bytes(use.bytes)) for use in trace.memory),
+                *((_capitalized(use.name), shown_bytes(use.bytes)) for use in trace.memory),
             ]
         )
 
@@ -311,75 +315,13 @@ class Inspector(QDialog):
             self._theme.set_icon(button, "copy", "text_quiet")
 
 
-class _Facts(QWidget):
-    """Names and values under each other; with a theme a bar behind each shows how much it is."""
-
-    def __init__(self, theme: Theme | None = None):
-        super().__init__()
-        self._theme = theme
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(16)
-        self._grid.setVerticalSpacing(4)
-        self._grid.setColumnStretch(2, 1)
-
-    def show_rows(self, rows: list[tuple[str, str]], shares: list[float] | None = None) -> None:
-        while (item := self._grid.takeAt(0)) is not None:
-            if widget := item.widget():
-                widget.hide()
-                widget.deleteLater()
-        for number, (name, value) in enumerate(rows):
-            label, words = _quiet(), QLabel(breakable(value))
-            label.setText(name)
-            words.setTextFormat(Qt.TextFormat.PlainText)
-            words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            self._grid.addWidget(label, number, 0, Qt.AlignmentFlag.AlignTop)
-            if shares is None or self._theme is None:
-                words.setWordWrap(True)
-                self._grid.addWidget(words, number, 1, 1, 2)
-                continue
-            self._grid.addWidget(words, number, 1, Qt.AlignmentFlag.AlignRight)
-            self._grid.addWidget(_Bar(self._theme, shares[number]), number, 2)
-
-
-class _Bar(QWidget):
-    def __init__(self, theme: Theme, share: float):
-        super().__init__()
-        self._theme, self._share = theme, share
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        theme.changed.connect(self.update)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        with QPainter(self) as painter:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self._theme.colour("accent"))
-            width = max(2.0, self.width() * self._share)
-            painter.drawRoundedRect(QRectF(0, self.height() / 2 - 3, width, 6), 3, 3)
-
-
-def _title(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("class", "stage")
-    label.setIndent(0)
-    return label
-
-
-def _quiet() -> QLabel:
-    label = QLabel()
-    label.setProperty("class", "explanation")
-    label.setIndent(0)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label
-
-
 def _fixed_font(theme: Theme) -> QFont:
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
     font.setPixelSize(max(12, theme.body_pixels - 1))
     return font
 
 
-def _begun(text: str) -> str:
+def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
@@ -389,7 +331,7 @@ def _fitted(pixels: Image.Image) -> QImage:
     return scaled(pixels, QSize(width, height))
 
 
-def _given(pixels: Image.Image, eye: ImagePreprocessing) -> QImage:
+def _given(pixels: Image.Image, preprocessing: ImagePreprocessing) -> QImage:
     from core.picture import given_pixels
 
-    return to_image(given_pixels(pixels, eye))
+    return to_image(given_pixels(pixels, preprocessing))

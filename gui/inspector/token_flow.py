@@ -1,4 +1,4 @@
-"""Token ids with their pieces, flowing like words; the image's are folded into one."""
+"""Token ids with their pieces in cells that wrap like words; the image's are one cell at first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PATCH_WIDTH = 34
 
 
 class _Cell(NamedTuple):
-    """One token, or the image's folded together. `position` is what the model counts."""
+    """One token, or all of the image's. `position` is its first in what the model reads."""
 
     text: str
     id: int
@@ -59,7 +59,7 @@ class TokenFlow(QWidget):
         self._pieces: list[str] = []
         self._image_tokens = 0
         self._cells: list[_Cell] = []
-        self._places: list[QRect] = []
+        self._rects: list[QRect] = []
         self._current = -1
         self.is_open = False
         theme.changed.connect(self.update)
@@ -71,7 +71,7 @@ class TokenFlow(QWidget):
 
     @property
     def current(self) -> int:
-        """The cell that is pointed at, -1 for none."""
+        """The cell under the pointer or reached by keys, -1 for none."""
         return self._current
 
     def show_tokens(self, ids: Sequence[int], pieces: Sequence[str], image_tokens: int = 0) -> None:
@@ -80,14 +80,14 @@ class TokenFlow(QWidget):
         self._make_cells()
 
     def toggle_image(self) -> None:
-        """Open or fold the image's tokens."""
+        """Unfold or fold the image's tokens."""
         if IMAGE in self._ids:
             self.is_open = not self.is_open
             self._make_cells()
-            self._reach(self._ids.index(IMAGE))
+            self._select(self._ids.index(IMAGE))
 
     def cell_rect(self, index: int) -> QRect:
-        return self._places[index]
+        return self._rects[index]
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -104,8 +104,8 @@ class TokenFlow(QWidget):
         small = self._small_font()
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            for index, (cell, place) in enumerate(zip(self._cells, self._places, strict=True)):
-                if not place.intersects(seen):
+            for index, (cell, rect) in enumerate(zip(self._cells, self._rects, strict=True)):
+                if not rect.intersects(seen):
                     continue
                 is_image = cell.is_fold or cell.patch >= 0
                 ground = theme.colour("accent_soft" if is_image else "surface")
@@ -113,12 +113,12 @@ class TokenFlow(QWidget):
                 width = 2.0 if index == self._current else 1.0
                 painter.setPen(QPen(edge, width))
                 painter.setBrush(ground)
-                painter.drawRoundedRect(place.adjusted(1, 1, -1, -1), 5, 5)
-                top, below = self._halves(place)
+                painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), 5, 5)
+                top, below = self._halves(rect)
                 painter.setPen(theme.colour("text"))
                 if cell.patch >= 0:
                     painter.setFont(small)
-                    painter.drawText(place, Qt.AlignmentFlag.AlignCenter, cell.text)
+                    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, cell.text)
                     continue
                 painter.setFont(self.font())
                 painter.drawText(top, Qt.AlignmentFlag.AlignCenter, cell.text)
@@ -128,7 +128,7 @@ class TokenFlow(QWidget):
                 painter.drawText(below, Qt.AlignmentFlag.AlignCenter, words)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._reach(self._at(event.position()))
+        self._select(self._at(event.position()))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         index = self._at(event.position())
@@ -138,7 +138,7 @@ class TokenFlow(QWidget):
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         if not self.hasFocus():
-            self._reach(-1)
+            self._select(-1)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
@@ -147,34 +147,34 @@ class TokenFlow(QWidget):
             Qt.FocusReason.BacktabFocusReason,
         )
         if by_key and self._current < 0 and self._cells:
-            self._reach(0)
+            self._select(0)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
-        self._reach(-1)
+        self._select(-1)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         last = len(self._cells) - 1
         match event.key():
             case Qt.Key.Key_Left:
-                self._reach(max(0, self._current - 1))
+                self._select(max(0, self._current - 1))
             case Qt.Key.Key_Right:
-                self._reach(min(last, self._current + 1))
+                self._select(min(last, self._current + 1))
             case Qt.Key.Key_Up:
-                self._reach(self._in_line(-1))
+                self._select(self._in_line(-1))
             case Qt.Key.Key_Down:
-                self._reach(self._in_line(1))
+                self._select(self._in_line(1))
             case Qt.Key.Key_Home:
-                self._reach(min(0, last))
+                self._select(min(0, last))
             case Qt.Key.Key_End:
-                self._reach(last)
+                self._select(last)
             case Qt.Key.Key_Space | Qt.Key.Key_Return | Qt.Key.Key_Enter:
                 if self._current >= 0 and self._cells[self._current].id == IMAGE:
                     self.toggle_image()
             case _:
                 super().keyPressEvent(event)
 
-    # Cells and where they lie
+    # Cells and their rectangles
 
     def _make_cells(self) -> None:
         self._cells = []
@@ -194,8 +194,8 @@ class TokenFlow(QWidget):
                 self._cells.append(_Cell(text, number, position, is_fold=True))
             position += self._image_tokens
         self._current = -1
-        said = "".join(cell.text for cell in self._cells if cell.patch < 0)
-        self.setAccessibleDescription(f"{self._name}: {said}")
+        text = "".join(cell.text for cell in self._cells if cell.patch < 0)
+        self.setAccessibleDescription(f"{self._name}: {text}")
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -204,7 +204,7 @@ class TokenFlow(QWidget):
         full, low = metrics.height() + small.height() + 4, small.height() + 6
         widths: dict[str, int] = {}
         x = y = line = 0
-        self._places = []
+        self._rects = []
         for cell in self._cells:
             if cell.patch >= 0:
                 width, height = _PATCH_WIDTH, low
@@ -220,7 +220,7 @@ class TokenFlow(QWidget):
             if x and (x + width > self.width() or (line and line != height)):
                 x, y = 0, y + line + _GAP
                 line = 0
-            self._places.append(QRect(x, y, width, height))
+            self._rects.append(QRect(x, y, width, height))
             x += width + _GAP
             line = max(line, height)
         self.setFixedHeight(max(1, y + line))
@@ -231,40 +231,40 @@ class TokenFlow(QWidget):
         font.setPixelSize(max(10, self._theme.body_pixels - 3))
         return font
 
-    def _halves(self, place: QRect) -> tuple[QRect, QRect]:
-        split = place.top() + QFontMetrics(self.font()).height() + 2
+    def _halves(self, rect: QRect) -> tuple[QRect, QRect]:
+        split = rect.top() + QFontMetrics(self.font()).height() + 2
         return (
-            QRect(place.left(), place.top() + 2, place.width(), split - place.top() - 1),
-            QRect(place.left(), split, place.width(), place.bottom() - split - 1),
+            QRect(rect.left(), rect.top() + 2, rect.width(), split - rect.top() - 1),
+            QRect(rect.left(), split, rect.width(), rect.bottom() - split - 1),
         )
 
     def _at(self, point: QPointF) -> int:
         spot = point.toPoint()
-        hits = (index for index, place in enumerate(self._places) if place.contains(spot))
+        hits = (index for index, rect in enumerate(self._rects) if rect.contains(spot))
         return next(hits, -1)
 
     def _in_line(self, step: int) -> int:
-        """The cell above or below the current one that lies nearest to it."""
+        """The cell nearest to the current one in the line above or below it."""
         if self._current < 0:
             return min(0, len(self._cells) - 1)
-        here = self._places[self._current]
-        tops = sorted({place.top() for place in self._places})
+        here = self._rects[self._current]
+        tops = sorted({rect.top() for rect in self._rects})
         line = tops.index(here.top()) + step
         if not 0 <= line < len(tops):
             return self._current
-        there = [i for i, place in enumerate(self._places) if place.top() == tops[line]]
-        return min(there, key=lambda i: abs(self._places[i].center().x() - here.center().x()))
+        there = [i for i, rect in enumerate(self._rects) if rect.top() == tops[line]]
+        return min(there, key=lambda i: abs(self._rects[i].center().x() - here.center().x()))
 
-    def _reach(self, index: int) -> None:
+    def _select(self, index: int) -> None:
         if index == self._current:
             return
         self._current = index
         cell = self._cells[index] if index >= 0 else None
         self.update()
         self.patch_reached.emit(cell.patch if cell else -1)
-        self.described.emit(self._words(cell) if cell else "")
+        self.described.emit(self._description(cell) if cell else "")
 
-    def _words(self, cell: _Cell) -> str:
+    def _description(self, cell: _Cell) -> str:
         if cell.is_fold:
             last = cell.position + self._image_tokens - 1
             return f"Positions {cell.position} to {last}: the image"
@@ -274,5 +274,5 @@ class TokenFlow(QWidget):
 
 
 def _shown(piece: str) -> str:
-    """A blank is a raised dot: at the beginning of a word it belongs to its token."""
+    """A piece as it is drawn: its leading blank, which belongs to the token, as a raised dot."""
     return piece.replace("▁", "·") or "?"
