@@ -1,15 +1,16 @@
-"""A model's folder is opened as an Engine: loaded, on the device and in the precision chosen."""
+"""Opens a model's folder as an engine, on the device and in the precision chosen."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from core.checkpoint.folder import Checkpoint, find_folder, read_checkpoint, read_config
 from core.checkpoint.folder import built_in_model as built_in_model
@@ -58,7 +59,7 @@ _END_BYTES = 2**16
 def open_engine(
     choice: ModelChoice, on_progress: Callable[[float, str], None], stop: threading.Event
 ) -> LocalEngine:
-    """Load the chosen model; blocks, and calls `on_progress(fraction, stage)` from this thread.
+    """Loads the chosen model; blocks, and calls `on_progress(fraction, stage)` from this thread.
 
     Raises CheckpointError, OutOfMemory, and Cancelled once `stop` is set.
     """
@@ -66,133 +67,160 @@ def open_engine(
     folder = find_folder(choice.model)
     config = read_config(folder)
     checkpoint = read_checkpoint(folder, config)
-    device = choose_device(choice.device)
-    _end_if(stop)
+    opening = _Opening(choice, folder, config, choose_device(choice.device), on_progress, stop)
+    opening.end_if_stopped()
     if checkpoint is None:
-        return _open_chat_engine(choice, folder, config, device, on_progress, stop)
+        return _open_chat_engine(opening)
+    return _open_llava_engine(opening, checkpoint)
+
+
+@dataclass(frozen=True, eq=False)
+class _Opening:
+    """What is being opened, where to, and how to report progress and stop."""
+
+    choice: ModelChoice
+    folder: Path
+    config: Mapping[str, Any]
+    device: torch.device
+    on_progress: Callable[[float, str], None]
+    stop: threading.Event
+
+    def report_loading(self, fraction: float) -> None:
+        """Reports the fraction of the weights that is loaded."""
+        self.on_progress(0.1 + 0.88 * fraction, "Loading the weights")
+
+    def end_if_stopped(self) -> None:
+        """Raises Cancelled once `stop` is set."""
+        if self.stop.is_set():
+            raise Cancelled("Loading was cancelled.")
+
+    def facts(self, *, precision: Precision, memory_bytes: int, context_length: int) -> EngineFacts:
+        """Returns the facts of the loaded model, `memory_bytes` being the size of its weights."""
+        is_built_in = self.choice.model == BUILT_IN
+        note = device_note(self.choice.device)
+        return EngineFacts(
+            model="Built-in model" if is_built_in else _model_name(self.choice.model, self.folder),
+            device=str(self.device),
+            device_name=device_name(self.device),
+            dtype=precision,
+            memory_bytes=memory_bytes,
+            context_length=context_length,
+            knows_only_drawings=is_built_in,
+            fingerprint=_fingerprint(self.folder),
+            notes=(note,) if note else (),
+        )
+
+    def distribute(
+        self, model: nn.Module, limits: MaxMemory | None, facts: EngineFacts
+    ) -> EngineFacts:
+        """Distributes the model over devices if there are `limits`; returns facts that say so."""
+        if limits is None:
+            return facts
+        note = dispatch(model, limits, self.device.index or 0)
+        return replace(facts, notes=(*facts.notes, note))
+
+
+def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine:
+    choice, device = opening.choice, opening.device
     tokenizer = Tokenizer.load(checkpoint.folder)
 
-    # Seconds at the first time, so what is wrong with the folder has been said before.
-    on_progress(0.02, "Starting transformers")
+    # Takes seconds the first time, so everything wrong with the folder is reported before.
+    opening.on_progress(0.02, "Starting transformers")
     from core.llava.engine import LlavaEngine
 
-    require_layers_in(folder, config, count_tensors(checkpoint.folder))
-    if checkpoint.tower:
-        tower = read_settings(checkpoint.tower / "config.json")
-        require_layers_in(checkpoint.tower, tower, count_tensors(checkpoint.tower))
+    _require_layers(opening, checkpoint)
     model = _empty_model(checkpoint, tokenizer)
-    _end_if(stop)
+    opening.end_if_stopped()
 
-    on_progress(0.1, "Looking through the weights")
-    places = find_weights(model, _sources(checkpoint))
+    opening.on_progress(0.1, "Looking through the weights")
+    locations = find_weights(model, _sources(checkpoint))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     dtype, bits = choose_dtype(choice.dtype, device, parameters), choice.dtype.weight_bits
-    sizes = {"text_config": checkpoint.text, "vision_config": checkpoint.vision}
     if checkpoint.adapter and bits:
         raise CheckpointError(
-            f"“{folder.name}” is a LoRA, which goes into weights of 16 bits. Choose 16 bits."
+            f"“{opening.folder.name}” is a LoRA, which goes into weights of 16 bits. Choose 16 "
+            "bits."
         )
-    room = _room(choice, sizes, _precision(dtype, bits), device, parameters)
-    place = torch.device("cpu") if room else device
-    _end_if(stop)
+    sizes = {"text_config": checkpoint.text, "vision_config": checkpoint.vision}
+    limits = _memory_limits(choice, sizes, _precision(dtype, bits), device, parameters)
+    load_device = torch.device("cpu") if limits else device
+    opening.end_if_stopped()
 
-    load_weights(
-        model,
-        places,
-        place,
-        dtype,
-        lambda fraction: on_progress(0.1 + 0.88 * fraction, "Loading the weights"),
-        stop,
-        bits,
-    )
-    _end_if(stop)
+    load_weights(model, locations, load_device, dtype, opening.report_loading, opening.stop, bits)
+    opening.end_if_stopped()
 
-    on_progress(0.98, "Making the model ready")
+    opening.on_progress(0.98, "Making the model ready")
     if checkpoint.adapter:
         merge(model, checkpoint.adapter)
-    rebuild_buffers(model, place)
+    rebuild_buffers(model, load_device)
     model.eval().requires_grad_(False)
-    facts = _facts(
-        choice,
-        folder,
-        device,
+    facts = opening.facts(
         precision=precision_of(dtype, bits),
         memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
         context_length=checkpoint.text["max_position_embeddings"],
     )
-    if room:
-        note = dispatch(model, room, device.index or 0)
-        facts = replace(facts, notes=(*facts.notes, note))
     engine = LlavaEngine(
         model,
         tokenizer,
-        facts,
+        opening.distribute(model, limits, facts),
         prompt_length=checkpoint.prompt_length,
         mean=checkpoint.mean,
         std=checkpoint.std,
     )
-    on_progress(1.0, "Ready")
+    opening.on_progress(1.0, "Ready")
     return engine
 
 
-def _open_chat_engine(
-    choice: ModelChoice,
-    folder: Path,
-    config: Mapping[str, Any],
-    device: torch.device,
-    on_progress: Callable[[float, str], None],
-    stop: threading.Event,
-) -> ChatEngine:
-    """The same for another architecture, which transformers runs."""
-    on_progress(0.02, "Starting transformers")
+def _require_layers(opening: _Opening, checkpoint: Checkpoint) -> None:
+    require_layers_in(opening.folder, opening.config, count_tensors(checkpoint.folder))
+    if checkpoint.tower:
+        tower = read_settings(checkpoint.tower / "config.json")
+        require_layers_in(checkpoint.tower, tower, count_tensors(checkpoint.tower))
+
+
+def _open_chat_engine(opening: _Opening) -> ChatEngine:
+    """Opens a model of another architecture, which transformers runs."""
+    opening.on_progress(0.02, "Starting transformers")
     from core.chat.engine import ChatEngine
     from core.chat.loading import load_chat_model
     from core.chat.model import read_chat_model
 
-    on_progress(0.1, "Looking through the weights")
-    read = read_chat_model(folder, config)
-    _end_if(stop)
-    dtype, bits = _chat_precision(choice.dtype, device, read)
+    device = opening.device
+    opening.on_progress(0.1, "Looking through the weights")
+    read = read_chat_model(opening.folder, opening.config)
+    opening.end_if_stopped()
+    dtype, bits = _chat_precision(opening.choice.dtype, device, read)
     precision = _precision(dtype, bits)
-    room = _room(choice, config, precision, device, read.parameters)
+    limits = _memory_limits(opening.choice, opening.config, precision, device, read.parameters)
+    load_device = torch.device("cpu") if limits else device
     try:
         model = load_chat_model(
-            read,
-            torch.device("cpu") if room else device,
-            dtype,
-            bits,
-            lambda fraction: on_progress(0.1 + 0.88 * fraction, "Loading the weights"),
-            stop,
+            read, load_device, dtype, bits, opening.report_loading, opening.stop
         )
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise out_of_memory(device, error, lower_precision(precision)) from error
-    on_progress(0.98, "Making the model ready")
+    opening.on_progress(0.98, "Making the model ready")
     tensors = (*model.parameters(), *model.buffers())
-    facts = _facts(
-        choice,
-        folder,
-        device,
+    facts = opening.facts(
         precision=precision_of(dtype, bits),
         memory_bytes=sum(tensor.nbytes for tensor in tensors),
         context_length=read.context_length,
     )
-    if room:
-        note = dispatch(model, room, device.index or 0)
-        facts = replace(facts, notes=(*facts.notes, note))
+    facts = replace(facts, most_pictures=read.most_pictures)
     engine = ChatEngine(
         model,
         read.processor,
-        replace(facts, most_pictures=read.most_pictures),
+        opening.distribute(model, limits, facts),
         end_ids=read.end_ids,
     )
-    on_progress(1.0, "Ready")
+    opening.on_progress(1.0, "Ready")
     return engine
 
 
 def _precision(dtype: torch.dtype, bits: int | None) -> Precision:
-    """The precision as the memory need depends on it: any dtype of 16 bits is the same."""
+    """The precision as far as the memory need depends on it: both dtypes of 16 bits are one."""
     if bits:
         return Precision(f"{bits}-bit")
     return Precision.FLOAT32 if dtype.itemsize == 4 else Precision.BITS_16
@@ -201,9 +229,9 @@ def _precision(dtype: torch.dtype, bits: int | None) -> Precision:
 def _chat_precision(
     wanted: Precision, device: torch.device, read: ChatModel
 ) -> tuple[torch.dtype, int | None]:
-    """The dtype to compute in, and in how many bits the layers' matrices lie, None for the dtype's.
+    """Returns the dtype to compute in, and the bits of quantized matrices, None for none.
 
-    The newer models were trained in bfloat16, and some of them leave the range of float16.
+    Newer models were trained in bfloat16, and the activations of some exceed the range of float16.
     """
     bits = wanted.weight_bits
     if bits or wanted in (Precision.AUTO, Precision.BITS_16):
@@ -214,58 +242,30 @@ def _chat_precision(
     return choose_dtype(wanted, device, read.parameters), None
 
 
-def _room(
+def _memory_limits(
     choice: ModelChoice,
     sizes: Mapping[str, Any],
     precision: Precision,
     device: torch.device,
     parameters: int,
 ) -> MaxMemory | None:
-    """Where a model lies that is too large for `device`, when it may spread; None when it fits.
+    """Returns how much memory of each device a model may use that is too large for `device`.
 
-    Raises OutOfMemory when there is no room for it.
+    None if it fits. Raises OutOfMemory if it may not be distributed, or if all memory together is
+    too little.
     """
     try:
         require_fit(sizes, precision, device, parameters)
     except OutOfMemory:
-        # What is quantised is bound to one device.
+        # Quantized matrices cannot be moved to another device.
         if not choice.may_spread or device.type != "cuda" or precision.weight_bits:
             raise
         need = memory_need(sizes, precision, device=device.type, parameters=parameters)
-        room = max_memory(need, device.index or 0, cards(), free_memory("cpu"))
-        if room is None:
+        limits = max_memory(need, device.index or 0, cards(), free_memory("cpu"))
+        if limits is None:
             raise
-        return room
+        return limits
     return None
-
-
-def _facts(
-    choice: ModelChoice,
-    folder: Path,
-    device: torch.device,
-    *,
-    precision: Precision,
-    memory_bytes: int,
-    context_length: int,
-) -> EngineFacts:
-    is_built_in = choice.model == BUILT_IN
-    note = device_note(choice.device)
-    return EngineFacts(
-        model="Built-in model" if is_built_in else _model_name(choice.model, folder),
-        device=str(device),
-        device_name=device_name(device),
-        dtype=precision,
-        memory_bytes=memory_bytes,
-        context_length=context_length,
-        knows_only_drawings=is_built_in,
-        fingerprint=_fingerprint(folder),
-        notes=(note,) if note else (),
-    )
-
-
-def _end_if(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise Cancelled("Loading was cancelled.")
 
 
 def _model_name(model: str, folder: Path) -> str:
@@ -273,7 +273,7 @@ def _model_name(model: str, folder: Path) -> str:
 
 
 def _fingerprint(folder: Path) -> str:
-    """Tells one model from another without reading all of it: names, sizes, and both ends."""
+    """Identifies a model without reading all of it: by its files' names, sizes, and both ends."""
     digest = hashlib.sha256()
     kinds = ("*.safetensors", "*.bin", "*.json")
     for path in sorted(path for kind in kinds for path in folder.glob(kind)):
@@ -290,10 +290,11 @@ def _fingerprint(folder: Path) -> str:
 
 
 def _empty_model(checkpoint: Checkpoint, tokenizer: Tokenizer) -> LlavaForConditionalGeneration:
-    """The model on the meta device: sizes without memory.
+    """The model on the meta device: it has shapes, and takes no memory.
 
-    Its vocabulary is the tokenizer's. transformers' layout pads the tables with rows that would
-    otherwise take part in sampling; the image needs none, as its features are spliced in.
+    Its vocabulary has the tokenizer's size. transformers' layout pads the embedding and the head
+    with rows that would otherwise take part in sampling; the image needs none of them, since its
+    features are spliced in.
     """
     from huggingface_hub.errors import StrictDataclassError
     from transformers.models.clip.configuration_clip import CLIPVisionConfig
@@ -333,7 +334,10 @@ def _sources(checkpoint: Checkpoint) -> list[Source]:
 
 
 def rebuild_buffers(model: LlavaForConditionalGeneration, device: torch.device) -> None:
-    """What is computed and not loaded: rotary frequencies and the positions of patches."""
+    """Computes the buffers that no file holds: rotary frequencies and position ids of patches.
+
+    Raises CheckpointError if the model has others.
+    """
     language_model = model.model.language_model
     language_model.rotary_emb = type(language_model.rotary_emb)(language_model.config).to(device)
     for module in model.model.vision_tower.modules():

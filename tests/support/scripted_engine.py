@@ -1,14 +1,14 @@
-"""The engine's door without a model behind it: the prompt says what the engine shall do.
+"""An engine without a model, and its loading: the prompt says what the engine does.
 
     "say 40 words"              forty words, "word0 " to "word39 ", as fast as can be
     "say 40 words at 1000"      the same, 1,000 words per second
-    "hold"                      says "Half an ", then waits to be stopped
-    "fail"                      says "Half an ", then fails as a device does
-    "crash"                     says "Half an ", then fails as nobody foresaw
+    "hold"                      answers "Half an ", then waits to be stopped
+    "fail"                      answers "Half an ", then fails as a device does
+    "crash"                     answers "Half an ", then raises an unexpected exception
 
-So does the choice of a model: "slow" loads until it is cancelled or `release` is set, "broken"
-cannot be loaded, "large" fits in 8 bits alone, "towerless" lacks a part, "buggy" fails as nobody
-foresaw, anything else loads at once.
+The name of the model says what loading does: "slow" loads until it is cancelled or `release` is
+set, "broken" cannot be loaded, "large" fits only in 8 bits, "towerless" lacks a part, "buggy"
+raises an unexpected exception, anything else loads at once.
 """
 
 import re
@@ -27,6 +27,8 @@ from core.words import Candidate, Evidence, Presence, Word, WordMap
 
 
 class ScriptedEngine:
+    """An Engine, with the evidence of an InspectableEngine; remembers what it was asked."""
+
     def __init__(self, choice: ModelChoice):
         self.facts = EngineFacts(
             model=choice.model,
@@ -46,16 +48,16 @@ class ScriptedEngine:
     ) -> Answer:
         self.requests.append(request)
         started = time.perf_counter()
-        said: list[str] = []
+        pieces: list[str] = []
         for piece in self._pieces(request.turns[-1].prompt, stop):
             if stop.is_set():
                 break
-            said.append(piece)
+            pieces.append(piece)
             on_piece(piece)
         return Answer(
-            "".join(said).strip(),
+            "".join(pieces).strip(),
             Ending.STOPPED if stop.is_set() else Ending.COMPLETE,
-            tokens=len(said),
+            tokens=len(pieces),
             seconds=time.perf_counter() - started,
         )
 
@@ -119,18 +121,18 @@ class ScriptedEngine:
 
 
 def _word(text: str, begin: int, end: int) -> Word:
-    said = text[begin:end]
-    is_content = said not in ("A", "a")
-    number = said.removeprefix("word")
-    doubt = 0.1 + 0.25 * int(number) if number.isdigit() else 0.6 if said == "red" else 0.1
+    word = text[begin:end]
+    is_content = word not in ("A", "a")
+    number = word.removeprefix("word")
+    doubt = 0.1 + 0.25 * int(number) if number.isdigit() else 0.6 if word == "red" else 0.1
     return Word(
         begin=begin,
         end=end,
-        text=said,
+        text=word,
         first_token=0,
         end_token=1,
         probability=0.8,
-        candidates=(Candidate(said, 0.8), Candidate("blue", 0.15)),
+        candidates=(Candidate(word, 0.8), Candidate("blue", 0.15)),
         gain=2.0,
         doubt=doubt if is_content else None,
         is_content=is_content,
