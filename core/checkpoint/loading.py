@@ -32,7 +32,7 @@ from core.llava.quantized import (
     QuantizedMatrix,
     bits_of,
     quantize,
-    reorder_for_processor,
+    reorder_for_cpu,
 )
 
 # By their names in a safetensors file.
@@ -176,7 +176,7 @@ def assign_weights(model: nn.Module, buffers: ParameterBuffers) -> None:
         model.set_submodule(module, QuantizedLinear(buffer, linear.bias))
         tensors |= {f"{module}.values": buffer.values, f"{module}.scales": buffer.scales}
     model.load_state_dict(tensors, assign=True)
-    reorder_for_processor(model)
+    reorder_for_cpu(model)
 
 
 # ---- reading -----------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""The fast decode loop: prompts go into slots, tokens come out one by one, many at once.
+"""The decode loop: continuous batching of prompts over the slots of the static KV cache.
 
-A slot is one row of the static KV cache. It keeps what it holds after its answer, so the next
-question about the same picture prefills only what is new.
+Prompts are prefilled into free slots, and each decode step generates one token in every busy slot.
+A slot keeps its cached positions after its answer, so that the next question about the same image
+prefills only what is new.
 """
 
 from __future__ import annotations
@@ -13,34 +14,28 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import (
-    LogitsProcessor,
-    LogitsProcessorList,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import LogitsProcessor
 
 from core.llava.forward import ForwardPass, forward_pass
 from core.llava.passes import Prompt, StepOutput
 from core.llava.prompt import Inputs
+from core.llava.sampler import Sampler
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.transcript import Ending, Sampling
 
 GREEDY = Sampling()
 
-# Of the answers that ended together, so many are handed on between two launches.
-_ENDED_AT_ONCE = 8
+# Of answers that ended in the same step, so many are yielded between two launches.
+_YIELDED_AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
     """One prompt to be answered.
 
-    `on_token` hears each new id as soon as it is chosen, the end-of-sequence id excepted.
-    `is_stopped` is asked before the first and after each. `banned` takes from the scores what
-    may not be said.
+    `on_token` is called with each new token id as soon as it is chosen, except the end-of-sequence
+    id. `is_stopped` is called before the first token and after each. `banned` sets the scores of
+    tokens that must not be generated to minus infinity.
     """
 
     inputs: Inputs
@@ -52,9 +47,9 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What came of a job: the new ids without the end-of-sequence id, and why they ended.
+    """The result of a job: the new token ids without the end-of-sequence id, and why they end.
 
-    `reused` is how many of the prompt's positions were still in the KV cache.
+    `reused` is the number of the prompt's positions that were still in the KV cache.
     """
 
     job: Job
@@ -64,7 +59,7 @@ class Decoded:
 
 
 def decode_loop(model: nn.Module, eos_token_ids: Collection[int]) -> DecodeLoop | None:
-    """The loop for `model`, or None when it is not LLaVA-1.5-shaped and `generate()` must do."""
+    """The loop for `model`, or None if only `generate()` can run it: it is not like LLaVA-1.5."""
     forward = forward_pass(model)
     return DecodeLoop(forward, eos_token_ids) if forward is not None else None
 
@@ -72,8 +67,8 @@ def decode_loop(model: nn.Module, eos_token_ids: Collection[int]) -> DecodeLoop 
 class DecodeLoop:
     """Decodes jobs on one model. Not safe for two threads at once.
 
-    Greedy ids equal those of `generate()` in float32, whatever the number of slots; sampled ids
-    equal them for the same seed.
+    In float32 greedy ids equal those of `generate()` for any number of slots; sampled ids do for
+    the same seed.
     """
 
     def __init__(self, forward: ForwardPass, eos_token_ids: Collection[int]):
@@ -83,35 +78,36 @@ class DecodeLoop:
 
     @staticmethod
     def supports(sampling: Sampling) -> bool:
-        """Whether this way of choosing words is the loop's; beams stay with `generate()`."""
+        """Whether the loop can sample like this; beam search is left to `generate()`."""
         return sampling.beams == 1
 
     def decode(self, jobs: Iterable[Job], slots: int = 1) -> Generator[Decoded]:
-        """Yields each job as it ends. A slot that ends takes the next, which is asked for then.
+        """Yields each job's result when it ends, in the order of their ends.
 
-        Ends early, with every slot free, when the caller closes the iterator. The slots' memory
-        is kept until another number of them is asked for.
+        Takes the next of `jobs` only when a slot is free for it. Closing the generator stops all
+        answers. The memory of the slots is kept until a call asks for another number of them.
         """
         self._resize(slots)
         waiting = iter(jobs)
-        under_way: deque[_Pass] = deque()
+        in_flight: deque[_LaunchedStep] = deque()
         ended: deque[Decoded] = deque()
         try:
             while True:
-                launched = self._launch(waiting, under_way)
+                launched = self._launch(waiting, in_flight)
                 if isinstance(launched, Decoded):
                     yield launched
                     continue
                 if launched is not None:
-                    under_way.append(launched)
-                elif not under_way:
+                    in_flight.append(launched)
+                elif not in_flight:
                     return
-                # What came of a pass is heard while the next ones compute.
-                while len(under_way) > self._ahead(launched):
-                    ended += self._heard(under_way.popleft())
-                # Nor does the device wait while the caller thinks about all that ended at once.
-                few = _ENDED_AT_ONCE if launched is not None and self._forward.runs_ahead else None
-                for _ in range(min(len(ended), few or len(ended))):
+                # The results of a step are read while the device runs the next ones.
+                while len(in_flight) > self._steps_ahead(launched):
+                    ended += self._finish(in_flight.popleft())
+                # Nor does the device wait for a caller that handles many results at once.
+                is_busy = launched is not None and self._forward.runs_ahead
+                most = _YIELDED_AT_ONCE if is_busy else len(ended)
+                for _ in range(min(len(ended), most)):
                     yield ended.popleft()
         finally:
             for number, slot in enumerate(self._slots):
@@ -121,18 +117,18 @@ class DecodeLoop:
 
     @property
     def forward(self) -> ForwardPass:
-        """What it computes with, for those who look at an answer afterwards."""
+        """The forward pass that it runs, for the evidence of an answer."""
         return self._forward
 
     def first_logits(self, inputs: Inputs) -> Tensor:
-        """float32 (vocab,): what an answer to `inputs` would begin with.
+        """float32 (vocabulary,): the logits of the first token of an answer to `inputs`.
 
-        What a slot still holds of them is not computed again, and no slot is changed.
+        Reuses the longest prefix that a slot has cached, and changes no slot.
         """
         positions = inputs.positions
-        held = [slot.common(positions, inputs.pixel_values) for slot in self._slots]
-        number = max(range(len(held)), key=held.__getitem__, default=0)
-        begin = min(held[number], len(positions) - 1) if held else 0
+        cached = [slot.common_prefix(positions, inputs.pixel_values) for slot in self._slots]
+        number = max(range(len(cached)), key=cached.__getitem__, default=0)
+        begin = min(cached[number], len(positions) - 1) if cached else 0
         new = positions[begin:]
         features = None
         if IMAGE_TOKEN_INDEX in new:
@@ -142,13 +138,13 @@ class DecodeLoop:
         return self._forward.logits(states[-1:])[0]
 
     def release(self) -> None:
-        """Gives the KV cache's memory back; the next answer begins from nothing."""
+        """Frees the KV cache; the next answer prefills its whole prompt."""
         for slot in self._slots:
-            slot.forget(0)
+            slot.truncate(0)
         self._forward.release()
 
     def warm_up(self, length: int) -> None:
-        """What a first answer would wait for, beforehand: one slot of `length` positions."""
+        """Does what a first answer would wait for, with one slot of `length` positions."""
         self._slots = [_Slot()]
         self._forward.warm_up(length)
 
@@ -158,9 +154,12 @@ class DecodeLoop:
             self._forward.release()
 
     def _launch(
-        self, waiting: Iterator[Job], under_way: Collection[_Pass]
-    ) -> _Pass | Decoded | None:
-        """A step of all busy slots, with the next job into a free one; nothing when all is said."""
+        self, waiting: Iterator[Job], in_flight: Collection[_LaunchedStep]
+    ) -> _LaunchedStep | Decoded | None:
+        """Launches a step of all busy slots, with the prefill of the next job if a slot is free.
+
+        Returns None if there is nothing to launch, and the result of a job that was stopped before.
+        """
         rows = {
             number: slot.answer
             for number, slot in enumerate(self._slots)
@@ -170,74 +169,78 @@ class DecodeLoop:
             job = next(waiting, None)
             if job is not None:
                 return self._begin(job, rows)
-        # Launched already, not heard yet.
+        # Tokens of each answer, those of steps in flight included.
         tokens = {
-            number: len(answer.ids) + sum(answer in each.rows.values() for each in under_way)
+            number: len(answer.ids) + sum(answer in each.rows.values() for each in in_flight)
             for number, answer in rows.items()
         }
-        if all(answer.most <= tokens[number] for number, answer in rows.items()):
+        if all(answer.max_new_tokens <= tokens[number] for number, answer in rows.items()):
             return None
-        return _Pass(self._forward.step(), rows, has_prompt=False)
+        return _LaunchedStep(self._forward.step(), rows, has_prompt=False)
 
-    def _ahead(self, launched: _Pass | None) -> int:
-        """How many passes may be under way unheard: none, where what is heard decides the next.
+    def _steps_ahead(self, launched: _LaunchedStep | None) -> int:
+        """How many steps may be in flight: none if the next one depends on sampled tokens.
 
-        Between prompts is much to do that the device need not wait for.
+        After a prefill two, since the host has much to do for the next prompt.
         """
         answers = [slot.answer for slot in self._slots if slot.answer is not None]
-        is_free = self._forward.runs_ahead and all(answer.sampler.is_greedy for answer in answers)
-        if launched is None or not is_free:
+        is_greedy = all(answer.sampler.is_greedy for answer in answers)
+        if launched is None or not (self._forward.runs_ahead and is_greedy):
             return 0
         return 2 if launched.has_prompt and len(self._slots) > 1 else 1
 
     @torch.inference_mode()
-    def _begin(self, job: Job, rows: dict[int, _AnswerUnderWay]) -> _Pass | Decoded:
-        """Prefills `job` into the free slot that already holds the most of it; `rows` step along
-        where that is quicker."""
+    def _begin(self, job: Job, rows: dict[int, _ActiveAnswer]) -> _LaunchedStep | Decoded:
+        """Prefills `job` into the free slot with the longest cached prefix of its prompt.
+
+        The answers in `rows` decode a token in the same pass, where the forward pass can mix them.
+        """
         if job.is_stopped():
             return Decoded(job, (), Ending.STOPPED)
         positions = job.inputs.positions
         pixel_values = job.inputs.pixel_values
         free = [number for number in range(len(self._slots)) if number not in rows]
-        number = max(free, key=lambda n: self._slots[n].common(positions, pixel_values))
+        number = max(free, key=lambda n: self._slots[n].common_prefix(positions, pixel_values))
         slot = self._slots[number]
-        # The last position is always run again: its logits are not kept.
-        begin = min(slot.common(positions, pixel_values), len(positions) - 1)
-        # Two positions more: a step may be launched for nothing, and resting slots write behind.
+        # The last position always runs again: its logits are not kept.
+        begin = min(slot.common_prefix(positions, pixel_values), len(positions) - 1)
+        # Two more positions: a step may be launched in vain, and torch's operations let idle slots
+        # write at the last position.
         length = len(positions) + job.inputs.max_new_tokens + 2
         self._forward.reserve(len(self._slots), length)
         if IMAGE_TOKEN_INDEX in positions[begin:] and self._forward.prefers_full_prefill(
             len(positions)
         ):
             begin = 0
-        slot.forget(begin)
+        slot.truncate(begin)
         new = positions[begin:]
         features = None
         if IMAGE_TOKEN_INDEX in new:
             features = self._forward.image_features(pixel_values)[-new.count(IMAGE_TOKEN_INDEX) :]
-        chosen = self._forward.step(Prompt(number, begin, new, features))
-        slot.hold(new, pixel_values)
-        slot.answer = _AnswerUnderWay(job, _Sampler(job, self._forward.device), begin)
+        output = self._forward.step(Prompt(number, begin, new, features))
+        slot.append(new, pixel_values)
+        sampler = Sampler(job.sampling, job.banned, self._forward.device)
+        slot.answer = _ActiveAnswer(job, sampler, begin)
         along = rows if self._forward.mixes_prefill_and_decode else {}
-        return _Pass(chosen, {**along, number: slot.answer}, has_prompt=True)
+        return _LaunchedStep(output, {**along, number: slot.answer}, has_prompt=True)
 
     @torch.inference_mode()
-    def _heard(self, this: _Pass) -> list[Decoded]:
-        """Chooses the next token of each answer in `this` pass. Who has ended?"""
-        likeliest = this.chosen.ids()
+    def _finish(self, step: _LaunchedStep) -> list[Decoded]:
+        """Waits for `step` and chooses each answer's next token; returns the answers that ended."""
+        likeliest = step.output.ids()
         decoded: list[Decoded] = []
-        for number, answer in this.rows.items():
+        for number, answer in step.rows.items():
             slot = self._slots[number]
             if slot.answer is not answer:
-                continue  # It ended after this pass was launched.
-            if answer.ids:  # Else it was prefilled.
+                continue  # It ended after this step was launched.
+            if answer.ids:  # This step cached the previous token; the first follows a prefill.
                 slot.positions.append(answer.ids[-1])
             if answer.sampler.is_greedy:
                 token = likeliest(number)
             else:
-                token = answer.sampler.choose(answer.ids, this.chosen.logits_of(number))
+                token = answer.sampler.choose(answer.ids, step.output.logits_of(number))
                 self._forward.set_token(number, token)
-            ending = answer.take(token, self._eos_token_ids)
+            ending = answer.add(token, self._eos_token_ids)
             if ending is not None:
                 slot.answer = None
                 self._forward.set_idle(number)
@@ -246,109 +249,69 @@ class DecodeLoop:
 
 
 @dataclass(frozen=True, eq=False)
-class _Pass:
-    """A step that was launched, with a prompt or without, and for whom, by slot."""
+class _LaunchedStep:
+    """A step in flight, and the answers that it generates a token for, by slot."""
 
-    chosen: StepOutput
-    rows: dict[int, _AnswerUnderWay]
+    output: StepOutput
+    rows: dict[int, _ActiveAnswer]
     has_prompt: bool
 
 
 class _Slot:
-    """One row of the KV cache: what it holds, and the answer it is giving."""
+    """One row of the KV cache: the token ids it has cached, and the answer that it generates.
+
+    `positions` has -200 for each position of the image.
+    """
 
     def __init__(self) -> None:
         self.positions: list[int] = []
         self._pixel_values: np.ndarray | None = None
-        self.answer: _AnswerUnderWay | None = None
+        self.answer: _ActiveAnswer | None = None
 
-    def common(self, positions: Sequence[int], pixel_values: np.ndarray) -> int:
-        """How many of the first `positions` the slot holds; none from another picture on."""
+    def common_prefix(self, positions: Sequence[int], pixel_values: np.ndarray) -> int:
+        """How many of the first `positions` are cached; the image counts only if it is the same."""
         mine = self.positions
         most = min(len(mine), len(positions))
-        if IMAGE_TOKEN_INDEX in mine and not self._shows(pixel_values):
+        if IMAGE_TOKEN_INDEX in mine and not self._has_image(pixel_values):
             most = min(most, mine.index(IMAGE_TOKEN_INDEX))
         if mine[:most] == list(positions[:most]):
             return most
         return next(at for at in range(most) if mine[at] != positions[at])
 
-    def _shows(self, pixel_values: np.ndarray) -> bool:
+    def _has_image(self, pixel_values: np.ndarray) -> bool:
         mine = self._pixel_values
         if mine is None or mine is pixel_values:
             return mine is not None
-        # Other pictures differ at once in some of their values.
+        # Nearly all other images differ in a sample of values, which is compared much sooner.
         sample = slice(None, None, 997)
         return np.array_equal(mine.flat[sample], pixel_values.flat[sample]) and np.array_equal(
             mine, pixel_values
         )
 
-    def forget(self, begin: int) -> None:
-        """Forgets what stands from `begin` on, before something else is written there."""
+    def truncate(self, begin: int) -> None:
+        """Drops the positions from `begin` on, before others are written there."""
         del self.positions[begin:]
 
-    def hold(self, positions: Sequence[int], pixel_values: np.ndarray) -> None:
+    def append(self, positions: Sequence[int], pixel_values: np.ndarray) -> None:
+        """Notes what a prefill caches."""
         self.positions += positions
         self._pixel_values = pixel_values
 
 
-class _AnswerUnderWay:
-    def __init__(self, job: Job, sampler: _Sampler, reused: int):
+class _ActiveAnswer:
+    """An answer that a slot is generating."""
+
+    def __init__(self, job: Job, sampler: Sampler, reused: int):
         self.job, self.sampler, self.reused = job, sampler, reused
-        self.most = job.inputs.max_new_tokens
+        self.max_new_tokens = job.inputs.max_new_tokens
         self.ids: list[int] = []
 
-    def take(self, token: int, eos_token_ids: Collection[int]) -> Ending | None:
-        """Says `token`, and gives the ending when it is the last."""
+    def add(self, token: int, eos_token_ids: Collection[int]) -> Ending | None:
+        """Adds `token` and reports it; returns the ending if the answer is complete."""
         if token in eos_token_ids:
             return Ending.COMPLETE
         self.ids.append(token)
         self.job.on_token(token)
         if self.job.is_stopped():
             return Ending.STOPPED
-        return Ending.LENGTH if len(self.ids) >= self.most else None
-
-
-class _Sampler:
-    """Chooses a token as `generate()` does: its processors in its order, its random numbers.
-
-    Each answer has a generator of its own, so that a neighbour in another slot changes nothing.
-    """
-
-    def __init__(self, job: Job, device: torch.device):
-        sampling = job.sampling
-        self._processors = LogitsProcessorList()
-        self._generator: torch.Generator | None = None
-        if sampling.repetition_penalty != 1.0:
-            penalty = RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty)
-            self._processors.append(penalty)
-        if job.banned is not None:
-            self._processors.append(job.banned)
-        if sampling.temperature == 0:
-            return
-        if sampling.temperature != 1.0:
-            self._processors.append(TemperatureLogitsWarper(sampling.temperature))
-        if sampling.top_k:
-            self._processors.append(TopKLogitsWarper(sampling.top_k))
-        if sampling.top_p < 1.0:
-            self._processors.append(TopPLogitsWarper(sampling.top_p))
-        self._generator = torch.Generator(device)
-        if sampling.seed is None:
-            self._generator.seed()
-        else:
-            self._generator.manual_seed(sampling.seed)
-
-    @property
-    def is_greedy(self) -> bool:
-        """Whether the likeliest token is always chosen."""
-        return not self._processors and self._generator is None
-
-    def choose(self, said: Sequence[int], logits: Tensor) -> int:
-        """From float32 `logits` (1, vocab).
-
-        As in `generate(inputs_embeds=…)`, only what was `said` in this answer is a repetition.
-        """
-        ids = torch.tensor([list(said)], dtype=torch.long, device=logits.device)
-        scores = self._processors(ids, logits)  # type: ignore[arg-type]
-        if self._generator is None:
-            return int(scores.argmax(-1))
-        return int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
+        return Ending.LENGTH if len(self.ids) >= self.max_new_tokens else None

@@ -1,4 +1,4 @@
-"""A decoder layer's matrices: joined where they take the same input, in 16 bits or fewer."""
+"""The matrices of a decoder layer, joined where they have the same input, in any precision."""
 
 from __future__ import annotations
 
@@ -14,40 +14,43 @@ from torch.nn import functional
 from core.llava.kernels.launch import Kernels
 from core.llava.quantized import QuantizedLinear, QuantizedMatrix, joined, neighbours
 
-# Few rows in float32 by a matrix of 256 to 4,096: from the other side 1.0 to 4 times as quick as
-# linear() on two cores of an EPYC, by one thread up to 4 rows. One row by a matrix as wide as a
-# head, from memory, takes 0.53 ms, and in parts 0.13 ms (python -m tests.benchmarks.few_rows).
-_FEW_ROWS, _FEW_ROWS_OF_ONE_THREAD = 16, 4
-_MANY_COLUMNS, _PARTS = 2048, 4
+# A few rows of float32 times a matrix of 256 to 4,096: as the transposed product it takes 1/4 to 1
+# times as long as linear() on two cores of an EPYC; with one thread only up to 4 rows. One row
+# times a matrix as large as an output head, read from memory, takes 0.53 ms, and in parts 0.13 ms
+# (python -m tests.benchmarks.few_rows).
+_SKINNY_ROWS, _SKINNY_ROWS_OF_ONE_THREAD = 16, 4
+_WIDE_ROWS, _PARTS = 2048, 4
 
 
 class Dequantizer:
-    """Multiplies by quantized weights. Many rows want them spelled out, a part at a time."""
+    """Multiplies by quantized matrices; for many rows it dequantizes them, a part at a time.
 
-    # The part's bytes. All matrices are spelled out into the same memory.
-    _BYTES = 24 << 20
+    All matrices share the buffer for the dequantized part.
+    """
+
+    _BUFFER_BYTES = 24 << 20
 
     def __init__(self, kernels: Kernels | None):
         self._kernels = kernels
-        self._spelled: Tensor | None = None
+        self._buffer: Tensor | None = None
 
     def multiply(self, states: Tensor, weight: QuantizedMatrix, bias: Tensor | None) -> Tensor:
-        """(rows, in) → (rows, out)."""
+        """(rows, in) → (rows, out), in the dtype of `states`."""
         if self._kernels is None:
             return QuantizedLinear(weight, bias)(states)
         if self._kernels.supports_skinny(weight, len(states)):
             product = self._kernels.skinny_matmul(weight, states)
             return product if bias is None else product + bias
         rows, columns = weight.shape
-        if self._spelled is None:
-            size = self._BYTES // states.itemsize
-            self._spelled = torch.empty(size, device=states.device, dtype=states.dtype)
-        parts = -(-rows * columns // len(self._spelled))
+        if self._buffer is None:
+            size = self._BUFFER_BYTES // states.itemsize
+            self._buffer = torch.empty(size, device=states.device, dtype=states.dtype)
+        parts = -(-rows * columns // len(self._buffer))
         step = -(-rows // parts)
         product = states.new_empty(len(states), rows)
         for first in range(0, rows, step):
             last = min(first + step, rows)
-            part = self._spelled[: (last - first) * columns].view(last - first, columns)
+            part = self._buffer[: (last - first) * columns].view(last - first, columns)
             self._kernels.dequantize(weight.rows(first, last), part)
             torch.mm(states, part.t(), out=product[:, first:last])
         return product if bias is None else product + bias
@@ -55,7 +58,10 @@ class Dequantizer:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """A linear layer, or some that take the same input as one: (rows, in) → (rows, out)."""
+    """One linear layer, or several with the same input as one: (rows, in) → (rows, out).
+
+    `weight` is (out, in).
+    """
 
     weight: Tensor | QuantizedMatrix
     bias: Tensor | None
@@ -63,22 +69,22 @@ class Matrix:
 
     @property
     def bits(self) -> int:
-        """Bits of each weight."""
+        """Of each weight."""
         weight = self.weight
         return weight.bits if isinstance(weight, QuantizedMatrix) else 8 * weight.itemsize
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the weights and their scales."""
+        """Bytes of the weights, with their scales."""
         return self.weight.nbytes
 
     def __call__(self, states: Tensor) -> Tensor:
-        """Returns `states` (…, columns) times the transposed matrix, plus the bias."""
+        """The product of `states` (…, in) and the transposed matrix, plus the bias: (…, out)."""
         weight = self.weight
         if isinstance(weight, QuantizedMatrix):
             return self.dequantizer.multiply(states, weight, self.bias)
         rows = states.shape[0]
-        if self.is_turnable and states.dim() == 2 and rows <= _few_rows():
+        if self.is_transposable and states.dim() == 2 and rows <= _skinny_rows():
             if rows > 1:
                 return torch.mm(weight, states.t()).t().contiguous()
             if self.is_wide:
@@ -87,8 +93,8 @@ class Matrix:
         return functional.linear(states, weight, self.bias)
 
     @cached_property
-    def is_turnable(self) -> bool:
-        """Whether few rows are multiplied from the other side."""
+    def is_transposable(self) -> bool:
+        """Whether a few rows are multiplied as the transposed product: (W xᵀ)ᵀ."""
         weight = self.weight
         return (
             isinstance(weight, Tensor)
@@ -101,15 +107,15 @@ class Matrix:
         """Whether one row is multiplied in parts."""
         weight = self.weight
         return (
-            self.is_turnable
+            self.is_transposable
             and isinstance(weight, Tensor)
-            and len(weight) >= _MANY_COLUMNS
+            and len(weight) >= _WIDE_ROWS
             and len(weight) % _PARTS == 0
             and weight.is_contiguous()
         )
 
     def rows(self, numbers: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """Some rows as plain numbers, (numbers, in)."""
+        """The rows of these numbers, dequantized to `dtype` if need be: (numbers, in)."""
         weight = self.weight
         if isinstance(weight, Tensor):
             return weight[list(numbers)]
@@ -120,7 +126,7 @@ class Matrix:
     @staticmethod
     @torch.no_grad()
     def joined(modules: Sequence[Any], dequantizer: Dequantizer) -> Matrix:
-        """The modules as one matrix, of which their own weights are or become views."""
+        """The linear modules as one matrix; their own weights become views of it."""
         bias = None
         if modules[0].bias is not None:
             bias = _joined([module.bias for module in modules])
@@ -152,7 +158,7 @@ class DecoderLayer:
 
     @staticmethod
     def joined(layer: Any, dequantizer: Dequantizer) -> DecoderLayer:
-        """Joins the matrices of a layer of transformers, whose weights become views."""
+        """The weights of a transformers Llama layer, joined in place."""
         attention, mlp = layer.self_attn, layer.mlp
         return DecoderLayer(
             layer.input_layernorm.weight,
@@ -164,12 +170,12 @@ class DecoderLayer:
         )
 
 
-def _few_rows() -> int:
-    return _FEW_ROWS if torch.get_num_threads() > 1 else _FEW_ROWS_OF_ONE_THREAD
+def _skinny_rows() -> int:
+    return _SKINNY_ROWS if torch.get_num_threads() > 1 else _SKINNY_ROWS_OF_ONE_THREAD
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
-    """The tensors one under the other as one, of which they are or become views."""
+    """The tensors concatenated along the rows. They become views of it, if not already so."""
     together = neighbours(parts)
     if together is not None:
         return together
@@ -177,14 +183,14 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
     for part, view in zip(parts, together.split([len(part) for part in parts]), strict=True):
         part.data = view
     if together.is_cuda:
-        # The holes that the parts leave fit no joined matrix: 66 % of the weights would stay
-        # reserved a second time.
+        # The gaps that the parts leave are too small for a joined matrix: 66 % of the size of the
+        # weights would stay reserved in addition.
         torch.cuda.empty_cache()
     return together
 
 
 def layer_bits(model: Any) -> int:
-    """Of the decoder layers' weights."""
+    """The bits of the decoder layers' weights: 32, 16, 8 or 4."""
     projection = model.model.language_model.layers[0].mlp.down_proj
     if isinstance(projection, QuantizedLinear):
         return projection.bits

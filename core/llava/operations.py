@@ -1,6 +1,6 @@
-"""The small operations of a Llama decoder in torch's own calls, for every device and precision.
+"""The operations of a Llama decoder between its matrices, by torch, for every device and precision.
 
-`core.llava.kernels.launch.Kernels` does the same on a card with one kernel each.
+`core.llava.kernels.launch.Kernels` has the same methods, each with one kernel on a GPU.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True, eq=False)
-class _Place:
-    """Where a step's rows stand: `positions` (rows,), the `span` that is read, and what of it is
-    masked for which row, (rows, 1, 1, span); None masks nothing, and one row is at its end. The
-    tables are those of the rows, (rows, head_dim)."""
+class _StepPositions:
+    """`positions` int64 (rows,) of a decode step, and the `span` of positions that it reads.
+
+    `mask` (rows, 1, 1, span) excludes the positions behind each row's own. It is None for a single
+    row at the end of the span. `cosine` and `sine` (rows, head_dim) are those of the positions.
+    """
 
     positions: Tensor
     rows: Tensor
@@ -27,7 +29,11 @@ class _Place:
 
 
 class TorchOperations:
-    """Tables are of the model's dtype, (length, head_dim); the sine carries rotate_half's sign."""
+    """Operations on tensors of one dtype, `group` query heads per key head.
+
+    Rotary tables have the model's dtype and are (length, head_dim); the sine has the sign of
+    rotate_half built in.
+    """
 
     def __init__(self, dtype: torch.dtype, head_dim: int, group: int):
         self.table_dtype = dtype
@@ -36,31 +42,40 @@ class TorchOperations:
     def add_rms_norm(
         self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
     ) -> Tensor:
-        """Adds `delta` to `hidden` (rows, hidden) in place, and returns the sum normalised."""
+        """Adds `delta` to `hidden` in place; returns the RMS-normalized sum times `gain`.
+
+        `hidden`, `delta` and the result are (rows, hidden size), `gain` (hidden size,).
+        """
         if delta is not None:
             hidden += delta
         return functional.rms_norm(hidden, gain.shape, gain, eps)
 
     def silu_and_mul(self, gates: Tensor) -> Tensor:
-        """(rows, 2 × inner) → (rows, inner): silu(gate) × value, in place."""
+        """(rows, 2 × inner) → (rows, inner): silu(gate) × value, a view of `gates`."""
         gate, value = gates.chunk(2, -1)
-        # Fresh memory would take as long as the arithmetic.
+        # In place: allocating memory would take as long as the arithmetic.
         return functional.silu(gate, inplace=True).mul_(value)
 
     def rope_and_cache(
         self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
     ) -> None:
-        """Turns queries and keys of `states` (rows, heads × head_dim) in place to the positions
-        from `begin` on, and copies keys and values to `cache` (2 × key heads, length, head_dim)."""
+        """Rotates queries and keys of `states` in place; copies keys and values to `cache`.
+
+        `states` (rows, heads × head_dim) has the query, key and value heads of the positions from
+        `begin` on; `cache` is that of one slot, (2 × key heads, length, head_dim).
+        """
         count, key_heads = len(states), len(cache) // 2
         end = begin + count
-        heads = self._turned(states, cosine[begin:end], sine[begin:end], key_heads)
+        heads = self._rotated(states, cosine[begin:end], sine[begin:end], key_heads)
         cache[:, begin:end] = heads[:, key_heads * self._group :].transpose(0, 1)
 
-    def step_positions(self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor) -> _Place:
-        """`span` positions of the cache are read, those behind a row's own masked.
+    def step_positions(
+        self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor
+    ) -> _StepPositions:
+        """What `decode_attention` needs to know of a step at `positions`, int64 (rows,).
 
-        A row at a negative position has nothing to say, and writes at the last one.
+        `span` positions of the cache are read. A row with a negative position (an idle slot) writes
+        to the last position of its slot; its result is undefined.
         """
         length = cosine.shape[0]
         positions = positions.remainder(length)
@@ -70,34 +85,34 @@ class TorchOperations:
             is_behind = torch.arange(span, device=positions.device) > positions[:, None]
             mask = torch.zeros(is_behind.shape, device=positions.device, dtype=self.table_dtype)
             mask = mask.masked_fill_(is_behind, float("-inf"))[:, None, None]
-        return _Place(positions, rows, span, mask, cosine[positions], sine[positions])
+        return _StepPositions(positions, rows, span, mask, cosine[positions], sine[positions])
 
-    def decode_attention(self, states: Tensor, cache: Tensor, place: _Place) -> Tensor:
-        """One decode step's attention: (rows, heads × head_dim) → (rows, query heads × head_dim).
+    def decode_attention(self, states: Tensor, cache: Tensor, at: _StepPositions) -> Tensor:
+        """One decode step: (rows, heads × head_dim) → (rows, query heads × head_dim).
 
-        Turns queries and keys to their positions, and keeps keys and values in `cache` (slots,
-        2 × key heads, length, head_dim).
+        Rotates queries and keys to each row's position, writes keys and values to `cache` (slots,
+        2 × key heads, length, head_dim), and attends to all positions up to it.
         """
         count, key_heads = states.shape[0], cache.shape[1] // 2
-        heads = self._turned(states, place.cosine, place.sine, key_heads)
+        heads = self._rotated(states, at.cosine, at.sine, key_heads)
         queries = key_heads * self._group
-        if place.mask is None:
-            cache[0, :, place.span - 1] = heads[0, queries:]
+        if at.mask is None:
+            cache[0, :, at.span - 1] = heads[0, queries:]
         else:
-            cache[place.rows, :, place.positions] = heads[:, queries:]
-        # Query heads that share a key stand as queries beside each other: no key is repeated.
+            cache[at.rows, :, at.positions] = heads[:, queries:]
+        # Query heads that share a key head become its queries, so that no key is repeated.
         attention = functional.scaled_dot_product_attention(
             heads[:, :queries].reshape(count, key_heads, -1, self._head_dim),
-            cache[:count, :key_heads, : place.span],
-            cache[:count, key_heads:, : place.span],
-            attn_mask=place.mask,
+            cache[:count, :key_heads, : at.span],
+            cache[:count, key_heads:, : at.span],
+            attn_mask=at.mask,
         )
         return attention.reshape(count, -1)
 
-    def _turned(self, states: Tensor, cosine: Tensor, sine: Tensor, key_heads: int) -> Tensor:
-        """`states` as heads, (rows, heads, head_dim), queries and keys turned in place."""
+    def _rotated(self, states: Tensor, cosine: Tensor, sine: Tensor, key_heads: int) -> Tensor:
+        """`states` as heads, (rows, heads, head_dim), queries and keys turned in at."""
         heads = states.view(states.shape[0], -1, self._head_dim)
-        turned = heads[:, : key_heads * (self._group + 1)]
-        partner = turned.roll(self._head_dim // 2, -1)
-        torch.addcmul(turned * cosine[:, None], partner, sine[:, None], out=turned)
+        rotated = heads[:, : key_heads * (self._group + 1)]
+        partner = rotated.roll(self._head_dim // 2, -1)
+        torch.addcmul(rotated * cosine[:, None], partner, sine[:, None], out=rotated)
         return heads

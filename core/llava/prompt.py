@@ -1,9 +1,9 @@
-"""Turns and a picture become the exact input ids and pixel values of LLaVA-1.5.
+"""A conversation and an image become the exact inputs of LLaVA-1.5: token ids and pixel values.
 
-What counts here was measured against the original code: conversation v1, the slow Llama
-tokenizer's rules, a picture padded to a square. A conversation is a list of parts, in which the
-image and the end of an answer are `Mark`s and everything else is text: a person may type
-`<image>` or `</s>`, and it stays what they typed.
+The result was compared with the original code: its conversation template v1, the rules of the slow
+Llama tokenizer, an image padded to a square. A conversation is a list of parts, in which the image
+and the end of an answer are `Mark`s and everything else is text: `<image>` or `</s>` that a user
+types stay text.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ STOP_STRING = Mark.END.value
 
 
 def conversation(turns: Sequence[Turn], system: str | None = SYSTEM) -> list[str]:
-    """Conversation v1 in parts; the picture stands before the first question.
+    """The parts of a conversation by template v1; the image comes before the first question.
 
-    The last turn is open when its answer is None. As in the original, an empty question or
-    answer leaves only its role behind, and nothing is stripped.
+    The last answer is left open if it is None. As in the original, an empty question or answer
+    leaves only its role, and nothing is stripped.
     """
     parts: list[str] = [f"{system} "] if system is not None else []
     for number, turn in enumerate(turns):
@@ -38,7 +38,7 @@ def conversation(turns: Sequence[Turn], system: str | None = SYSTEM) -> list[str
             parts.append(f"USER: {turn.prompt} " if turn.prompt else "USER:")
         answer = (turn.answer or "").removesuffix(STOP_STRING)
         parts += [f"ASSISTANT: {answer}", Mark.END] if answer else ["ASSISTANT:"]
-    # Text beside text is one stretch for the tokenizer.
+    # Adjacent texts are tokenized as one.
     joined: list[str] = []
     for part in parts:
         if joined and not isinstance(part, Mark) and not isinstance(joined[-1], Mark):
@@ -49,16 +49,16 @@ def conversation(turns: Sequence[Turn], system: str | None = SYSTEM) -> list[str
 
 
 def conversation_prompt(turns: Sequence[Turn], system: str | None = SYSTEM) -> str:
-    """The same as one string, for people and for the trace."""
+    """The conversation as one string, for the trace."""
     return "".join(conversation(turns, system))
 
 
 def input_ids(prompt: str | Sequence[str], tokenizer: Tokenizer) -> list[int]:
-    """The prompt's ids with -200 where the image belongs, as `tokenizer_image_token` makes them.
+    """The token ids of a prompt, with -200 for the image, as the original `tokenizer_image_token`.
 
-    Each chunk between images is tokenised by itself, so each gets its own dummy prefix; of the
-    BOS only the first stays. In the parts of a `conversation` only `Mark`s are marks. A plain
-    string is read as the original reads it: whatever looks like a mark in it is one.
+    Each chunk between images is tokenized by itself, so each gets its own dummy prefix; only the
+    first has a BOS. In the parts of a `conversation` only `Mark`s are marks. A plain string is read
+    as the original code reads it: whatever looks like a mark in it is one.
     """
     parts = split_at_marks(prompt) if isinstance(prompt, str) else prompt
     ids = [tokenizer.bos_token_id]
@@ -74,9 +74,10 @@ def input_ids(prompt: str | Sequence[str], tokenizer: Tokenizer) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What the model is given. `input_ids` has -200 for the image's `image_tokens` positions.
+    """The inputs of one answer. `input_ids` has one -200 for the image's `image_tokens` positions.
 
-    `max_new_tokens` is what was asked for, or what is left of the context.
+    `pixel_values` is float32 (1, 3, size, size). `max_new_tokens` is the number asked for, or what
+    is left of the context. `left_out` is the number of turns that did not fit.
     """
 
     prompt: str
@@ -93,12 +94,12 @@ class Inputs:
 
     @property
     def image_begin(self) -> int:
-        """The first of the image's positions."""
+        """The image's first position."""
         return self.input_ids.index(IMAGE_TOKEN_INDEX)
 
     @property
     def positions(self) -> list[int]:
-        """The ids as the language model sees them: -200 for each of the image's positions."""
+        """The id of each position, -200 for all those of the image."""
         before, after = self.input_ids[: self.image_begin], self.input_ids[self.image_begin + 1 :]
         return [*before, *[IMAGE_TOKEN_INDEX] * self.image_tokens, *after]
 
@@ -115,11 +116,11 @@ def prepare(
     system: str | None = SYSTEM,
     beginning: str = "",
 ) -> Inputs:
-    """The inputs of an answer to the last of `turns`, which goes on from `beginning`.
+    """The inputs of an answer to the last of `turns`; the answer continues from `beginning`.
 
-    When the turns leave too little of the context for the answer, or are longer than
-    `prompt_length` positions, the oldest pairs after the first are left out, at last the first
-    too. Raises PromptError when the question does not fit alone.
+    If the turns leave too little of `context_length` for the answer, or are longer than
+    `prompt_length` positions, the oldest turns after the first are left out, and the first one
+    last. Raises PromptError if the question does not fit alone.
     """
     if not turns:
         raise PromptError("Nothing was asked. Type a question about the picture.")
@@ -133,7 +134,7 @@ def prepare(
             parts[-1] += f" {beginning}"
         ids = input_ids(parts, tokenizer)
         inputs = Inputs("".join(parts), tuple(ids), pixel_values, 0, image_tokens, left_out)
-        # The model worker's own count: the placeholder is counted beside the 576.
+        # As the original model worker counts: the placeholder in addition to the 576 positions.
         room = context_length - len(ids) - image_tokens
         is_alone = len(kept) == 1
         if inputs.length <= (prompt_length or context_length) and room >= (

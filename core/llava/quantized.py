@@ -1,7 +1,7 @@
-"""Weights in 8 or 4 bits: how they lie in memory, and what makes them and multiplies by them.
+"""Weights in 8 or 4 bits: their memory format, quantization, and products with them.
 
-Rows stand alone in both formats, so that some rows of a matrix are views of it, as the query's
-are of the joined query, key and value. The kernels that read the formats build on this page.
+In both formats rows are independent, so that a range of rows is a view of the matrix, as the query
+projection is of the joined query, key and value. The CUDA kernels read the same formats.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 GROUP = 64
-"""How many neighbouring columns share a scale in 4 bits."""
+"""Neighbouring columns that share a scale in 4 bits."""
 
 _COLUMNS_PER_WORD = 8
 _HIGHEST_BITS = -0x77777778  # 0x88888888 as an int32.
 
-# Matrices are worked on by so many rows or multiples of it: a processor's kernel for 4 bits has
-# an order of its own within sixty-four.
+# Matrices are processed in multiples of so many rows: the CPU kernel for 4 bits has its own order
+# within each sixty-four.
 _ROWS = 64
 
-# What the largest magnitude of a group becomes, times the group's sign. One number more lies
-# below zero than above. On normal numbers the best of these and its fit leave 9.0 % error, the
-# plain largest magnitude / 7 leaves 10.8 %, and forty candidates 8.99 %.
+# Candidates for the integer that the value of largest magnitude in a group becomes; one integer
+# more lies below zero than above. For normally distributed weights, the best candidate with a
+# fitted scale leaves an error of 9.0 %, the largest magnitude / 7 one of 10.8 %, and forty
+# candidates 8.99 %.
 _LARGEST = (-7.0, -7.5, -8.0, -8.5, -9.0, -9.5)
 
-# Numbers at once: a few copies of so many stay in a processor's cache, or fill a card.
+# Weights processed at once: a few copies of so many stay in a CPU's cache, or fill a GPU.
 _BLOCK = {"cpu": 1 << 17, "cuda": 1 << 22}
-# A matrix is spelled out this much at a time to be multiplied by.
+# A matrix is dequantized in parts of so many bytes to be multiplied by.
 _PART_BYTES = 48 << 20
-# Up to so many rows torch's kernels for few rows are sooner done on a processor. 4096 × 4096 on
-# one core of a Xeon, 1 and 64 rows: 0.9 and 25 ms in 8 bits, 1.0 and 26 ms in 4, where spelling
-# out alone takes 27 and 50 ms and the matrix in bfloat16 takes 2.5 and 5 ms.
-_FEW_ROWS = 64
+# Up to so many rows, torch's CPU kernels for quantized weights are faster than dequantizing. For a
+# matrix of 4096 × 4096, 1 and 64 rows take one core of a Xeon 0.9 and 25 ms in 8 bits, 1.0 and 26
+# ms in 4; dequantizing alone takes 27 and 50 ms, and products in bfloat16 take 2.5 and 5 ms.
+_SKINNY_ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +47,11 @@ class QuantizedMatrix:
     In 8 bits `values` are int8 (out, in), `scales` float32 (out,): a weight is value × scale.
 
     In 4 bits a weight is (number - 8) × its group's scale, numbers from 0 to 15. `values` are
-    int32 (out, in / 8): the bits 4i to 4i + 3 of the word at column c are column c + 2i, the bits
-    16 + 4i to 16 + 4i + 3 column c + 2i + 1. `scales` are float16 (out, in / 64), of either sign.
-    Columns of zeros fill `in` up to a multiple of 64. With `is_reordered` sixty-four rows at a
-    time lie as torch's kernel for the processor at hand wants them, and only these are views.
+    int32 (out, in / 8): in the word of the columns from c on, bits 4i to 4i + 3 are column c + 2i,
+    and bits 16 + 4i to 16 + 4i + 3 column c + 2i + 1. `scales` are float16 (out, in / 64), of
+    either sign. Columns of zeros pad `in` to a multiple of 64. With `is_reordered` each block of
+    sixty-four rows has the order of torch's CPU kernel on this computer, and only whole blocks can
+    be views.
     """
 
     bits: int
@@ -60,7 +62,7 @@ class QuantizedMatrix:
 
     @staticmethod
     def empty(shape: tuple[int, int], bits: int, device: torch.device | str) -> QuantizedMatrix:
-        """Memory for a matrix, with nothing in it yet."""
+        """Allocates an uninitialized matrix. Raises ValueError for other `bits` than 8 and 4."""
         rows, columns = shape
         if bits == 8:
             values = torch.empty(rows, columns, dtype=torch.int8, device=device)
@@ -75,21 +77,21 @@ class QuantizedMatrix:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of values and scales."""
+        """The bytes of values and scales."""
         return self.values.nbytes + self.scales.nbytes
 
     def rows(self, first: int, last: int) -> QuantizedMatrix:
-        """The rows from `first` to before `last`, in the same memory."""
+        """A view of the rows from `first` to `last` - 1."""
         values, scales = self.values[first:last], self.scales[first:last]
         return replace(self, values=values, scales=scales, shape=(last - first, self.shape[1]))
 
     def split(self, sizes: Sequence[int]) -> list[QuantizedMatrix]:
-        """So many rows each, one after the other, in the same memory."""
+        """Views of consecutive rows, with so many rows each."""
         ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
         return [self.rows(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
     def parts(self, bytes_each: int) -> Iterator[QuantizedMatrix]:
-        """Some rows at a time, that take 50 MB at so many bytes a weight."""
+        """Views of some rows at a time, which take 50 MB at so many bytes per weight."""
         return self._parts(_PART_BYTES // bytes_each)
 
     def _parts(self, numbers: int) -> Iterator[QuantizedMatrix]:
@@ -98,15 +100,15 @@ class QuantizedMatrix:
         return (self.rows(first, min(first + step, rows)) for first in range(0, rows, step))
 
     @cached_property
-    def for_processor(self) -> list[tuple[Tensor, Tensor]]:
-        """4 bits as `_weight_int4pack_mm_for_cpu` takes them: numbers, scales and zeros by group.
+    def for_cpu(self) -> list[tuple[Tensor, Tensor]]:
+        """The parts as torch's `_weight_int4pack_mm_for_cpu` takes them: weights and scales.
 
-        The numbers are a copy unless they lie so already.
+        The weights are a copy unless `is_reordered`. Only in 4 bits.
         """
-        return [_for_processor(part) for part in self.parts(torch.int32.itemsize)]
+        return [_for_cpu(part) for part in self.parts(torch.int32.itemsize)]
 
     def dequantized(self, dtype: torch.dtype, out: Tensor | None = None) -> Tensor:
-        """The matrix spelled out, (out, in), in `dtype` or into `out`."""
+        """The weights (out, in) in `dtype`, or written to `out`."""
         if out is None:
             out = torch.empty(self.shape, dtype=dtype, device=self.values.device)
         first = 0
@@ -120,31 +122,32 @@ class QuantizedMatrix:
         return out
 
     def blocks(self) -> Iterator[QuantizedMatrix]:
-        """Some rows at a time, of which a few copies in float32 are no burden."""
+        """Views of some rows at a time, few enough for several copies in float32."""
         return self._parts(_BLOCK.get(self.values.device.type, _BLOCK["cuda"]))
 
 
 def _numbers(block: QuantizedMatrix) -> Tensor:
-    """Of 4 bits, from -8 to 7: int32 or float32 (rows, groups, 64)."""
+    """The integers of 4-bit weights, from -8 to 7: int32 or float32 (rows, groups, 64)."""
     rows, groups = block.scales.shape
     if block.is_reordered:
         packed = block.values.view(torch.uint8).view(rows // _ROWS, -1)
         halves = torch.stack([packed & 15, packed >> 4], -1).flatten(1)
         numbers = halves.index_select(1, _order(groups * GROUP))
         return numbers.view(rows, groups, GROUP).float().sub_(8)
-    # With its highest bit turned a number is in two's complement: at the top of a word of its
-    # own, it comes down with its sign.
-    numbers = (block.values ^ _HIGHEST_BITS)[..., None] << 28 - _places(block.values.device)
+    # With its highest bit flipped, a number is in two's complement: shifted to the top of a word of
+    # its own, an arithmetic shift brings it down with its sign.
+    numbers = (block.values ^ _HIGHEST_BITS)[..., None] << 28 - _shifts(block.values.device)
     numbers >>= 28
     return numbers.view(rows, groups, GROUP)
 
 
 @torch.no_grad()
 def quantize(weight: Tensor, bits: int, out: QuantizedMatrix | None = None) -> QuantizedMatrix:
-    """`weight` (out, in) of any floating dtype in `bits` 8 or 4, where it lies, or into `out`.
+    """Quantizes `weight` (out, in) of any floating dtype to 8 or 4 bits, on its device or into
+    `out`.
 
-    Takes a few times 16 MB beside it. In 8 bits a row's scale is its largest magnitude / 127; in
-    4 bits each group gets the scale, of some candidates, that leaves the least squared error.
+    Needs a few times 16 MB of memory in addition. In 8 bits the scale of a row is its largest
+    magnitude / 127; in 4 bits each group gets the candidate scale with the least squared error.
     """
     rows, columns = weight.shape
     if out is None:
@@ -168,18 +171,18 @@ def _quantize_4(block: Tensor, out: QuantizedMatrix) -> None:
     groups = out.scales.shape[1]
     block = functional.pad(block, (0, groups * GROUP - columns)).view(rows, groups, GROUP)
     out.scales.copy_(_scales_4(block))
-    scales = out.scales.float()  # As they are kept, so that the numbers fit them.
+    scales = out.scales.float()  # Rounded as they are stored, so that the numbers match them.
     numbers = _numbers_4(block, torch.where(scales != 0, 1 / scales, 0), torch.empty_like(block))
     words = (numbers + 8).to(torch.int32).view(rows, -1, _COLUMNS_PER_WORD)
-    words <<= _places(words.device)
+    words <<= _shifts(words.device)
     out.values.copy_(words.sum(-1, dtype=torch.int32))
 
 
 def _scales_4(block: Tensor) -> Tensor:
     """The scale of each group: block float32 (rows, groups, 64) → (rows, groups).
 
-    For the numbers q that a candidate gives, the best scale is w·q / q·q, and takes (w·q)² / q·q
-    away from the squared error w·w.
+    For the integers q of a candidate, the best scale is w·q / q·q; it reduces the squared error w·w
+    by (w·q)² / q·q.
     """
     low, high = block.aminmax(dim=-1)
     largest = torch.where(-low > high, low, high)
@@ -199,15 +202,15 @@ def _scales_4(block: Tensor) -> Tensor:
 
 
 def _numbers_4(block: Tensor, inverse: Tensor, out: Tensor) -> Tensor:
-    """`block` in units of 1 / `inverse`, as whole numbers from -8 to 7, into `out`."""
+    """Rounds `block` × `inverse` to integers from -8 to 7, into `out`."""
     return torch.mul(block, inverse[..., None], out=out).round_().clamp_(-8, 7)
 
 
-def _places(device: torch.device) -> Tensor:
-    """The lowest bit of each of a word's columns: the even ones lie in its lower half.
+def _shifts(device: torch.device) -> Tensor:
+    """The lowest bit of each column in a word, int32 (8,): even columns are in its lower half.
 
-    So one mask takes two neighbours out at once, a half each. Made on the device, as nothing can
-    be copied there while a graph is captured.
+    One mask then extracts two neighbours at once, one from each half. Created on the device, since
+    nothing can be copied there while a graph is captured.
     """
     column = torch.arange(_COLUMNS_PER_WORD, dtype=torch.int32, device=device)
     return column % 2 * 16 + column // 2 * 4
@@ -219,13 +222,13 @@ def _places(device: torch.device) -> Tensor:
 def multiply(states: Tensor, matrix: QuantizedMatrix, bias: Tensor | None = None) -> Tensor:
     """`states` (…, in) times the matrix: (…, out), in the dtype of `states`.
 
-    Works wherever torch does: the matrix is spelled out for each call, a part of a large one at a
-    time. On a processor a few rows go through torch's own kernels, some thirty times sooner.
+    Works on every device: the matrix is dequantized in each call, a large one in parts. On a CPU a
+    few rows go through torch's own kernels, which are some thirty times as fast.
     """
     rows, columns = matrix.shape
-    few = states.device.type == "cpu" and states.numel() <= _FEW_ROWS * columns
-    if few and (matrix.bits == 8 or rows % 16 == 0):
-        product = _multiply_few(states.reshape(-1, columns).bfloat16(), matrix)
+    is_skinny = states.device.type == "cpu" and states.numel() <= _SKINNY_ROWS * columns
+    if is_skinny and (matrix.bits == 8 or rows % 16 == 0):
+        product = _multiply_skinny(states.reshape(-1, columns).bfloat16(), matrix)
         product = product.to(states.dtype).view(*states.shape[:-1], rows)
     else:
         parts = matrix.parts(states.dtype.itemsize)
@@ -234,24 +237,25 @@ def multiply(states: Tensor, matrix: QuantizedMatrix, bias: Tensor | None = None
     return product if bias is None else product + bias
 
 
-def _multiply_few(states: Tensor, matrix: QuantizedMatrix) -> Tensor:
-    """bfloat16 (rows, in) → float32 (rows, out). In another dtype the kernels are slow."""
+def _multiply_skinny(states: Tensor, matrix: QuantizedMatrix) -> Tensor:
+    """bfloat16 (rows, in) → float32 (rows, out). With other dtypes the CPU kernels are slow."""
     if matrix.bits == 8:
-        # Rounded to bfloat16, the scales would turn whole rows of the matrix a little.
+        # The kernel would round the scales to bfloat16, which would bias whole rows.
         ones = torch.ones(matrix.shape[0], dtype=torch.bfloat16)
         return torch.ops.aten._weight_int8pack_mm(states, matrix.values, ones) * matrix.scales
     states = functional.pad(states, (0, -states.shape[1] % GROUP))
     products = [
         torch.ops.aten._weight_int4pack_mm_for_cpu(states, numbers, GROUP, scales)
-        for numbers, scales in matrix.for_processor
+        for numbers, scales in matrix.for_cpu
     ]
     return torch.cat(products, -1).float()
 
 
-# ---- a processor's own order of 4 bits ---------------------------------------------------------
+# ---- the CPU kernel's own order of 4 bits
+# ---------------------------------------------------------
 
 
-def _for_processor(part: QuantizedMatrix) -> tuple[Tensor, Tensor]:
+def _for_cpu(part: QuantizedMatrix) -> tuple[Tensor, Tensor]:
     rows, groups = part.scales.shape
     values = part.values if part.is_reordered else _reordered(part.values)
     scales = torch.zeros(groups, rows, 2, dtype=torch.bfloat16)
@@ -261,18 +265,18 @@ def _for_processor(part: QuantizedMatrix) -> tuple[Tensor, Tensor]:
 
 def _reordered(words: Tensor) -> Tensor:
     rows, count = words.shape
-    numbers = (words[..., None] >> _places(words.device)) & 15
+    numbers = (words[..., None] >> _shifts(words.device)) & 15
     numbers = numbers.view(rows, count * _COLUMNS_PER_WORD)
     packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(numbers, 1)
     return packed.view(torch.int32).view(rows, count)
 
 
-def reorder_for_processor(model: nn.Module) -> None:
-    """Turns the 4-bit weights of a model on a processor into the order in which they are read.
+def reorder_for_cpu(model: nn.Module) -> None:
+    """Reorders the 4-bit weights of a model on a CPU in place, as torch's kernel reads them.
 
-    Where they lie, so that parts stay parts of what was joined. Else a copy would be made at the
-    first answer, and 4 bits take the room of 8. Small models, whose parts are not multiples of 64
-    rows, are left as they are.
+    In place, so that views of a joined matrix stay views. Without it the first answer would make a
+    copy, and 4 bits would need the memory of 8. Small models with matrices whose rows are no
+    multiple of 64 are left as they are.
     """
     linears = [m for m in model.modules() if isinstance(m, QuantizedLinear) and m.bits == 4]
     if all(m.values.device.type == "cpu" and m.out_features % _ROWS == 0 for m in linears):
@@ -282,16 +286,16 @@ def reorder_for_processor(model: nn.Module) -> None:
 
 @cache
 def _order(columns: int) -> Tensor:
-    """Where in the halves of their bytes 64 rows of so many columns lie, int64 (64 × columns,).
+    """For each weight of 64 rows, its index among the packed half bytes: int64 (64 × columns,).
 
-    The order is the kernel's own and differs from processor to processor, so it is asked for:
-    each number's place is packed in its stead, four bits at a time.
+    The order differs between CPU types, so it is found out: each weight's index is packed in place
+    of the weight, four bits at a time.
     """
     count = _ROWS * columns
-    place = torch.arange(count, dtype=torch.int32).view(_ROWS, columns)
+    index = torch.arange(count, dtype=torch.int32).view(_ROWS, columns)
     found = torch.zeros(count, dtype=torch.int64)
     for shift in range(0, count.bit_length(), 4):
-        packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu((place >> shift) & 15, 1)
+        packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu((index >> shift) & 15, 1)
         packed = packed.flatten()
         found |= torch.stack([packed & 15, packed >> 4], -1).flatten().long() << shift
     order = torch.empty_like(found)
@@ -303,9 +307,9 @@ def _order(columns: int) -> Tensor:
 
 
 class QuantizedLinear(nn.Module):
-    """Stands where an `nn.Linear` stood, with its weight in 8 or 4 bits.
+    """Replaces an `nn.Linear`; its weight has 8 or 4 bits.
 
-    Runs anywhere. What is fast on a card reads `quantized` itself.
+    `forward` works on every device. Code that is fast on a GPU reads `quantized` itself.
     """
 
     bias: Tensor | None
@@ -322,20 +326,20 @@ class QuantizedLinear(nn.Module):
 
     @property
     def bits(self) -> int:
-        """Bits of each weight."""
+        """8 or 4."""
         return self._quantized.bits
 
     @property
     def quantized(self) -> QuantizedMatrix:
-        """The matrix with the buffers that the module holds now."""
+        """The weight, also after the buffers were loaded or moved to another device."""
         values = self.get_buffer("values")
-        if values is not self._quantized.values:  # Loaded, or moved to another device.
+        if values is not self._quantized.values:
             scales = self.get_buffer("scales")
             self._quantized = replace(self._quantized, values=values, scales=scales)
         return self._quantized
 
     def reorder(self) -> None:
-        """See `reorder_for_processor`."""
+        """See `reorder_for_cpu`."""
         for part in self.quantized.blocks():
             part.values.copy_(_reordered(part.values))
         self._quantized = replace(self.quantized, is_reordered=True)
@@ -345,15 +349,16 @@ class QuantizedLinear(nn.Module):
         return multiply(states, self.quantized, self.bias)
 
     def extra_repr(self) -> str:
-        """What torch's `repr` of the module shows of it."""
+        """What torch shows of the module in its `repr`."""
         return f"in_features={self.in_features}, out_features={self.out_features}, bits={self.bits}"
 
 
 def bits_of(model: nn.Module, bits: int) -> dict[str, int]:
-    """In how many bits each weight of `model` is kept that does not stay in 16, by its name.
+    """The bits of each weight of `model` that is to be quantized, by its name.
 
-    These are all matrices of the language model's layers. The head is kept in 8 bits, as it has
-    the last word, and the embeddings are looked up and not multiplied by.
+    These are all matrices of the language model's layers, and the output head, which keeps 8 bits
+    since it decides between tokens. Embeddings are looked up, not multiplied by, and stay as they
+    are.
     """
     chosen = {
         f"{name}.weight": bits
@@ -364,27 +369,27 @@ def bits_of(model: nn.Module, bits: int) -> dict[str, int]:
 
 
 def neighbours(parts: Sequence[Tensor]) -> Tensor | None:
-    """The tensors one under the other as one, when that is how they lie; nothing is copied."""
+    """The tensors concatenated along the rows without a copy; None if they are not adjacent."""
     first, total = parts[0], sum(len(part) for part in parts)
-    place = first.data_ptr()
+    address = first.data_ptr()
     for part in parts:
         if (
-            part.data_ptr() != place
+            part.data_ptr() != address
             or not part.is_contiguous()
             or part.untyped_storage().data_ptr() != first.untyped_storage().data_ptr()
             or (part.dtype, part.shape[1:]) != (first.dtype, first.shape[1:])
         ):
             return None
-        place += part.nbytes
+        address += part.nbytes
     return first.as_strided((total, *first.shape[1:]), first.stride())
 
 
 def joined(parts: Sequence[QuantizedMatrix]) -> QuantizedMatrix:
-    """The matrices one under the other as one, in the same memory where they are neighbours."""
+    """The matrices concatenated along the rows, without a copy if they are adjacent in memory."""
     values = [part.values for part in parts]
     scales = [part.scales for part in parts]
     shape = (sum(part.shape[0] for part in parts), parts[0].shape[1])
-    beside = neighbours(values), neighbours(scales)
-    if beside[0] is not None and beside[1] is not None:
-        return replace(parts[0], values=beside[0], scales=beside[1], shape=shape)
+    adjacent = neighbours(values), neighbours(scales)
+    if adjacent[0] is not None and adjacent[1] is not None:
+        return replace(parts[0], values=adjacent[0], scales=adjacent[1], shape=shape)
     return replace(parts[0], values=torch.cat(values), scales=torch.cat(scales), shape=shape)

@@ -34,7 +34,7 @@ _TOKENS = re.compile("|".join(mark for mark in Mark if mark is not Mark.IMAGE))
 
 
 def split_at_marks(text: str, marks: re.Pattern[str] = _MARKS) -> list[str]:
-    """`text` in parts, each of `marks` in it a `Mark`; no part is empty."""
+    """`text` in parts, of which those that `marks` matches become `Mark`s; no part is empty."""
     parts: list[str] = []
     end = 0
     for match in marks.finditer(text):
@@ -44,7 +44,7 @@ def split_at_marks(text: str, marks: re.Pattern[str] = _MARKS) -> list[str]:
 
 
 class _Vocabulary(Protocol):
-    """How text becomes ids and back, in one kind of tokenizer file."""
+    """Encoding and decoding by one kind of tokenizer file."""
 
     size: int
     ids: dict[Mark, int]
@@ -57,10 +57,10 @@ class _Vocabulary(Protocol):
 
 
 class Tokenizer:
-    """Llama's tokenizer by the slow tokenizer's rules; `TextIteratorStreamer` takes it as one.
+    """Llama's tokenizer by the rules of the slow one; transformers' streamers accept it.
 
-    transformers' own Llama tokenizers give other ids: see their merges of whitespace and the
-    prefix after an image.
+    transformers' own Llama tokenizers give other ids: they merge whitespace differently, and differ
+    in the prefix after an image.
     """
 
     def __init__(self, vocabulary: _Vocabulary):
@@ -68,16 +68,16 @@ class Tokenizer:
         self.bos_token_id = vocabulary.ids[Mark.BEGIN]
         self.eos_token_id = vocabulary.ids[Mark.END]
         self.unk_token_id = vocabulary.ids[Mark.UNKNOWN]
-        # LLaVA-1.5 has no padding of its own; its generation settings name id 0.
+        # LLaVA-1.5 has no padding token; its generation settings name id 0.
         self.pad_token_id = self.unk_token_id
         self.size = vocabulary.size
-        """The number of ids that are text; larger ones are never to be generated."""
+        """The number of ids that are text; larger ones must never be generated."""
 
     @staticmethod
     def load(folder: Path) -> Tokenizer:
-        """The tokenizer of a model folder: `tokenizer.model`, or else `tokenizer.json`.
+        """The tokenizer of a model folder, from `tokenizer.model` or else `tokenizer.json`.
 
-        Raises CheckpointError when neither is there or it is not Llama's kind.
+        Raises CheckpointError if there is neither, or if it is not a Llama tokenizer.
         """
         model, fast = folder / "tokenizer.model", folder / "tokenizer.json"
         try:
@@ -106,9 +106,9 @@ class Tokenizer:
         return self._vocabulary.encode_parts(whole)
 
     def pieces(self, ids: Iterable[int]) -> list[str]:
-        """Each id as the vocabulary writes it: `▁` for a blank, `<0x0A>` for a byte.
+        """Each id as the vocabulary writes it: `▁` for a space, `<0x0A>` for a byte.
 
-        The image's place is `<image>`; an id that the vocabulary does not have is `""`.
+        The image's id is `<image>`; one that is not in the vocabulary is `""`.
         """
         return [
             Mark.IMAGE.value
@@ -120,11 +120,10 @@ class Tokenizer:
         ]
 
     def decode(self, ids: Any, skip_special_tokens: bool = True, **_: Any) -> str:
-        """The text of a list or 1-d tensor of ids, or of one.
+        """The text of a list or 1-d tensor of ids, or of a single id.
 
-        Special tokens are always left out. The text of the first ids is the beginning of the
-        text of all, but for a character at the end whose bytes have not all come: those are
-        U+FFFD each.
+        Special tokens are always left out. The text of the first ids is a prefix of the text of
+        all, except for a last character with incomplete bytes: each of them becomes U+FFFD.
         """
         # transformers' streamers decode one by itself since 5.24.
         numbers = [ids] if isinstance(ids, int) else [int(number) for number in ids]
@@ -141,9 +140,9 @@ def _is_legacy(folder: Path) -> bool:
 
 
 class _SentencePieces:
-    """A `tokenizer.model`, by the rules of transformers 4.31's slow Llama tokenizer.
+    """A `tokenizer.model`, by the rules of the slow Llama tokenizer of transformers 4.31.
 
-    LLaVA-1.5 was trained and traced with those. `legacy` changes only what follows a mark.
+    LLaVA-1.5 was trained with them. `legacy` only changes the encoding of text after a mark.
     """
 
     def __init__(self, path: Path, *, legacy: bool):
@@ -171,7 +170,7 @@ class _SentencePieces:
         text = text.replace("▁", " ")
         pieces = self._pieces.encode(text, out_type=str)
         if not is_first and not text.startswith(" ") and pieces and pieces[0].startswith("▁"):
-            # After a mark the dummy prefix goes, and the piece is looked up without it.
+            # After a mark there is no dummy prefix, and the piece is looked up without it.
             pieces = [pieces[0][1:], *pieces[1:]] if len(pieces[0]) > 1 else pieces[1:]
         return [self._pieces.piece_to_id(piece) for piece in pieces]
 
@@ -183,13 +182,13 @@ class _SentencePieces:
 
 
 class _FastPieces:
-    """A `tokenizer.json` as it is, with normaliser and merges of its own."""
+    """A `tokenizer.json`, with its own normalizer and merges."""
 
     def __init__(self, path: Path):
         from tokenizers import Tokenizer as FastTokenizer
 
         self._tokenizer = FastTokenizer.from_file(str(path))
-        # What a person types is text, even when it looks like a special token.
+        # What a user types is text, even if it looks like a special token.
         self._tokenizer.encode_special_tokens = True
         self.ids: dict[Mark, int] = {}
         for mark in (Mark.UNKNOWN, Mark.BEGIN, Mark.END):
@@ -197,7 +196,7 @@ class _FastPieces:
             if number is None:
                 raise ValueError(f"{path} has no {mark}")
             self.ids[mark] = number
-        # `<image>` and `<pad>` stand behind the text's vocabulary.
+        # `<image>` and `<pad>` come after the vocabulary of text.
         added = set(self._tokenizer.get_added_tokens_decoder()) - set(self.ids.values())
         self.size = self._tokenizer.get_vocab_size()
         while self.size - 1 in added:
@@ -213,8 +212,11 @@ class _FastPieces:
         return ids
 
     def decode(self, ids: list[int]) -> str:
-        """As sentencepiece would. The library's own decoder spoils a whole run of bytes when
-        its last character is incomplete, and so takes back what was said."""
+        """The text as sentencepiece decodes it.
+
+        The library's own decoder replaces a whole run of bytes if its last character is incomplete,
+        so that text that was already shown would change.
+        """
         return text_of_pieces(self._tokenizer.id_to_token(number) or "" for number in ids)
 
     def piece(self, number: int) -> str:
@@ -235,6 +237,6 @@ def text_of_pieces(pieces: Iterable[str]) -> str:
         byte = _BYTE.fullmatch(piece)
         written = piece if number else piece.removeprefix("▁")
         text += bytes([int(byte[1], 16)]) if byte else written.replace("▁", " ").encode()
-    # One U+FFFD a byte, where errors="replace" gives one for several.
+    # One U+FFFD per byte; errors="replace" gives one for several.
     escaped = text.decode(errors="surrogateescape")
     return _ESCAPED_BYTE.sub("\N{REPLACEMENT CHARACTER}", escaped)

@@ -20,7 +20,7 @@ from core.llava.quantized import (
     multiply,
     neighbours,
     quantize,
-    reorder_for_processor,
+    reorder_for_cpu,
 )
 from core.open_engine import open_engine
 from core.picture import open_picture
@@ -160,7 +160,7 @@ def test_processor_s_own_order_changes_no_number_and_takes_no_room():
         for part in whole.split([128, 64])
     ]
     before = whole.dequantized(torch.float32)
-    reorder_for_processor(nn.ModuleList(parts))
+    reorder_for_cpu(nn.ModuleList(parts))
     together = joined([part.quantized for part in parts])
     assert together.values.data_ptr() == whole.values.data_ptr()
     assert torch.equal(together.dequantized(torch.float32), before)
@@ -168,7 +168,7 @@ def test_processor_s_own_order_changes_no_number_and_takes_no_room():
         states = random_matrix(rows, 688)
         given = multiply(states, together)
         assert relative_error(given, functional.linear(states, before)) < 0.01
-    read = [numbers.untyped_storage().data_ptr() for numbers, _ in together.for_processor]
+    read = [numbers.untyped_storage().data_ptr() for numbers, _ in together.for_cpu]
     assert set(read) == {whole.values.untyped_storage().data_ptr()}
 
 
@@ -184,7 +184,7 @@ def said(engine, picture, sampling=GREEDY):
 def computes_in_float32(monkeypatch):
     """On every processor and for few rows too, so that two ways of computing round alike."""
     monkeypatch.setattr("core.device.choice._multiplies_bfloat16", lambda: False)
-    monkeypatch.setattr("core.llava.quantized._FEW_ROWS", 0)
+    monkeypatch.setattr("core.llava.quantized._SKINNY_ROWS", 0)
 
 
 @pytest.mark.usefixtures("computes_in_float32")
