@@ -17,7 +17,7 @@ from core.llava.quantized import QuantizedLinear, QuantizedMatrix, joined, neigh
 # A few rows of float32 times a matrix of 256 to 4,096: as the transposed product it takes 1/4 to 1
 # times as long as linear() on two cores of an EPYC; with one thread only up to 4 rows. One row
 # times a matrix as large as an output head, read from memory, takes 0.53 ms, and in parts 0.13 ms
-# (python -m tests.benchmarks.few_rows).
+# (python -m tests.benchmarks.skinny_matmul).
 _SKINNY_ROWS, _SKINNY_ROWS_OF_ONE_THREAD = 16, 4
 _WIDE_ROWS, _PARTS = 2048, 4
 

@@ -21,7 +21,7 @@ _WARP = 32
 _THREADS = 128
 # In LLaVA-1.5-7b's sizes and 4 bits, the skinny matmuls of all matrices take 2.7 ms on an H200 for
 # 8 rows and 4.0 ms for 32; with dequantized matrices the products take 9.8 ms
-# (python -m tests.benchmarks.few_rows cuda).
+# (python -m tests.benchmarks.skinny_matmul cuda).
 _MOST_SKINNY_ROWS = 64
 # Rows of the matrix per block of the skinny matmul.
 _SKINNY_BLOCK_ROWS = 32

@@ -1,4 +1,4 @@
-"""Few rows by a language model's matrices, our way and the plain one: -m tests.benchmarks.few_rows
+"""Few rows by a language model's matrices, our way and the plain one: -m tests.benchmarks.skinny_matmul
 
 On a processor: float32, each matrix by itself and more of them than a cache holds. With `cuda`:
 all matrices of random weights in LLaVA-1.5-7b's sizes, in 8 and 4 bits, as a graph; the plain way
