@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.batch import sidecar, xmp
@@ -26,6 +26,10 @@ class WrittenFile:
 
 EDITED_FILE = WrittenFile("by hand")
 _NOT_WRITTEN = WrittenFile()
+
+LONG = 250
+"""The characters above which a text belongs into the long description too, as IPTC advises."""
+_LARGEST_TEXT = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -69,22 +73,57 @@ class Change:
 
 def change_by_run(target: Path, caption: str, alt_text: str, existing: Existing) -> Change:
     """Returns the change to `target` that a run makes. Raises StoreError."""
-    before = read_bytes(target)
-    if target.suffix == ".xmp":
-        description = sidecar.combined(xmp.description_of(before), caption, existing)
-        alt_text = sidecar.combined(xmp.alt_text_of(before), alt_text, existing)
-        after = xmp.described(before, description=description, alt_text=alt_text)
-        return Change(target, before, after)
+    before = _content(target)
+    if _is_xmp(target):
+        return Change(target, before, _xmp_by_run(target, before, caption, alt_text, existing))
     whole = sidecar.combined(sidecar.decoded(before), caption, existing)
     return Change(target, before, sidecar.encoded(whole))
 
 
 def change_by_hand(target: Path, caption: str) -> Change:
     """Returns the change to `target` after which it holds a person's words. Raises StoreError."""
-    before = read_bytes(target)
-    if target.suffix == ".xmp":
-        return Change(target, before, xmp.described(before, description=caption, alt_text=caption))
+    before = _content(target)
+    if _is_xmp(target):
+        texts = xmp.read(before, target.name)
+        extended = _extended(texts, caption, caption, Existing.REPLACE)
+        after = xmp.described(
+            before, description=caption, alt_text=caption, extended=extended, name=target.name
+        )
+        return Change(target, before, after)
     return Change(target, before, sidecar.encoded(caption))
+
+
+def _xmp_by_run(
+    target: Path, before: bytes | None, caption: str, alt_text: str, existing: Existing
+) -> bytes:
+    """Returns the XMP file with a run's caption as its description. A text that a person wrote
+    is replaced only if the run replaces."""
+    texts = xmp.read(before, target.name)
+    description = sidecar.combined(texts.description, caption, existing)
+    extended = _extended(texts, caption, description, existing)
+    if existing is not Existing.SKIP or not texts.alt_text:
+        texts = replace(texts, alt_text=sidecar.combined(texts.alt_text, alt_text, existing))
+    return xmp.described(
+        before,
+        description=description,
+        alt_text=texts.alt_text,
+        extended=extended,
+        name=target.name,
+    )
+
+
+def _extended(
+    texts: xmp.XmpTexts, caption: str, description: str, existing: Existing
+) -> str | None:
+    """Returns the long description to write beside `description`; None to leave what is there.
+
+    One that says the same as the description did follows it; one that says something else changes
+    only for a long caption.
+    """
+    if texts.extended and (existing is Existing.SKIP or texts.extended != texts.description):
+        is_to_add = existing is not Existing.SKIP and len(caption) > LONG
+        return sidecar.combined(texts.extended, caption, existing) if is_to_add else None
+    return description if texts.extended or len(description) > LONG else None
 
 
 def undo_changes(changes: Sequence[Change]) -> bool:
@@ -105,8 +144,8 @@ def undo_changes(changes: Sequence[Change]) -> bool:
 
 def caption_in(target: Path) -> str:
     """Returns the caption in the file; "" without one, or without a file. Raises StoreError."""
-    data = read_bytes(target)
-    return xmp.description_of(data) if target.suffix == ".xmp" else sidecar.decoded(data)
+    data = _content(target)
+    return xmp.read(data, target.name).description if _is_xmp(target) else sidecar.decoded(data)
 
 
 def existing_caption(picture: Path, options: BatchOptions) -> str:
@@ -134,7 +173,7 @@ def files_to_write(
     chosen: list[Path] = []
     why = "Has no caption yet." if existing is Existing.STALE else HAS_CAPTION
     for target in targets:
-        data = read_bytes(target)
+        data = _content(target)
         last = written.get(str(target), _NOT_WRITTEN)
         is_ours = last.fingerprint == sidecar.fingerprint(data)
         if data is not None and last.fingerprint and not is_ours and not is_named:
@@ -148,3 +187,12 @@ def files_to_write(
         elif data is not None:
             chosen.append(target)
     return chosen or why
+
+
+def _content(target: Path) -> bytes | None:
+    """Returns what a caption file holds; None if there is no file. Raises StoreError."""
+    return read_bytes(target, most=xmp.LARGEST if _is_xmp(target) else _LARGEST_TEXT)
+
+
+def _is_xmp(target: Path) -> bool:
+    return target.suffix.lower() == ".xmp"

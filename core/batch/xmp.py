@@ -1,193 +1,426 @@
-"""An XMP sidecar gets a picture's description; every other byte of it stays as it is.
+"""An XMP sidecar gets an image's description; everything else in it stays as it is.
 
-The text is inserted at byte offsets that expat reports. The file is not written anew from a tree:
-that would lose prefixes, comments, packet wrappers and the order that other programs keep.
+The file is understood as a tree and changed as text, so that prefixes, comments, line breaks and
+the order that other programs keep stay. Before a change counts, its result is parsed, and the
+canonical forms before and after, without our texts, are compared: a change that would touch
+anything else is refused.
 """
 
 from __future__ import annotations
 
-import codecs
 import re
-from dataclasses import dataclass, field
-from xml.parsers import expat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from xml.sax.saxutils import escape
 
+from lxml import etree
+
+from core.batch.xmp_packet import Packet, XmpError, canonical, parsed, place_of
 from core.errors import StoreError
+
+LARGEST = 4_000_000
+"""The bytes up to which an XMP file is read; a tree takes twenty times as many."""
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
 IPTC = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
-XML = "http://www.w3.org/XML/1998/namespace"
+PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
+META = "adobe:ns:meta/"
+LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
-DESCRIPTION = f"{DC} description"
-ALT_TEXT = f"{IPTC} AltTextAccessibility"
-_PREFIXES = {DC: "dc", IPTC: "Iptc4xmpCore"}
+_PREFIXES = {RDF: "rdf", DC: "dc", IPTC: "Iptc4xmpCore", PHOTOSHOP: "photoshop"}
+_ABOUT = (f"{{{RDF}}}about", "about")
+_DESCRIPTION, _ALT, _LI = f"{{{RDF}}}Description", f"{{{RDF}}}Alt", f"{{{RDF}}}li"
+_EXTENSION = f"{{{PHOTOSHOP}}}SidecarForExtension"
 
-_NEW = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+_NEW = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
- <rdf:RDF xmlns:rdf="{RDF}">
- </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="w"?>
 """
+_FORM = "its description is in a form that Onlooker cannot change"
+_MOST_NODES = _MOST_LANGUAGES = 1_000
+# Each is found anew in the text; a broken program writes two or three.
+_MOST_DEFAULTS = 10
 # Not allowed in XML 1.0, not even as references.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def described(before: bytes | None, *, description: str, alt_text: str) -> bytes:
-    """The sidecar with both texts as their x-default; other languages stay.
+class XmpProperty(StrEnum):
+    """A text of an image in several languages; the value is the name that lxml gives it."""
 
-    Raises StoreError when `before` is no XMP that can be added to.
+    DESCRIPTION = f"{{{DC}}}description"
+    ALT_TEXT = f"{{{IPTC}}}AltTextAccessibility"
+    EXTENDED = f"{{{IPTC}}}ExtDescrAccessibility"
+
+
+@dataclass(frozen=True)
+class XmpTexts:
+    """The texts of an XMP file for everybody (x-default), or in the first language there is.
+
+    `extension` is that of the image to which the file belongs, as Adobe's programs write it into
+    sidecars that they name after the stem; "" if the file does not say.
     """
-    data = before if before and before.strip() else _NEW.encode()
-    for name, text in ((DESCRIPTION, description), (ALT_TEXT, alt_text)):
-        data = _with_text(data, name, _FORBIDDEN.sub("", text))
-    return data
+
+    description: str = ""
+    alt_text: str = ""
+    extended: str = ""
+    extension: str = ""
+
+
+def read(data: bytes | None, name: str = "") -> XmpTexts:
+    """Returns the texts in a file; `name` is its own name, for errors. Raises StoreError."""
+    if _is_blank(data):
+        return XmpTexts()
+    try:
+        image = _Image(parsed(Packet.split(data or b"").body))
+        description, alt_text, extended = map(image.text, XmpProperty)
+        return XmpTexts(description, alt_text, extended, image.extension)
+    except XmpError as error:
+        raise _refused(error, name) from error
+
+
+def described(
+    before: bytes | None,
+    *,
+    description: str,
+    alt_text: str,
+    extended: str | None = None,
+    extension: str = "",
+    name: str = "",
+) -> bytes:
+    """Returns the file with these texts as their x-default; other languages stay.
+
+    `extended` is the long description, None to leave it. A new file says that it belongs to the
+    image with `extension`, if that is given. Raises StoreError where the file cannot be changed
+    without touching anything else; `name` is its name.
+    """
+    texts = {XmpProperty.DESCRIPTION: description, XmpProperty.ALT_TEXT: alt_text}
+    if extended is not None:
+        texts[XmpProperty.EXTENDED] = extended
+    try:
+        is_new = _is_blank(before)
+        packet = Packet.split(_NEW.encode() if is_new else before or b"")
+        body = packet.body
+        for one, text in texts.items():
+            body = _with_text(body, one, _clean(text))
+        if is_new and extension:
+            body = _with_extension(body, extension)
+        after = packet.joined(body)
+        _prove(packet.body, Packet.split(after).body, texts, is_new=is_new)
+        return after
+    except XmpError as error:
+        raise _refused(error, name) from error
 
 
 def description_of(data: bytes | None) -> str:
-    """`dc:description` in x-default, or in the first language there is; "" without one."""
-    return _text_of(data, DESCRIPTION)
+    """Returns `dc:description`, "" without one. Raises StoreError."""
+    return read(data).description
 
 
 def alt_text_of(data: bytes | None) -> str:
-    return _text_of(data, ALT_TEXT)
+    """Returns the alternative text, "" without one. Raises StoreError."""
+    return read(data).alt_text
 
 
-def _text_of(data: bytes | None, name: str) -> str:
-    if not data or not data.strip():
-        return ""
-    found = _scan(data, name)
-    return (found.default or found.first or "").strip()
+def _is_blank(data: bytes | None) -> bool:
+    return not data or not data.strip(b" \t\r\n\0")
 
 
-def _with_text(data: bytes, name: str, text: str) -> bytes:
-    found = _scan(data, name)
-    encoding = _encoding_of(data)
-    li = f'<rdf:li xmlns:rdf="{RDF}" xml:lang="x-default">{escape(text)}</rdf:li>'
-    if found.default_range:
-        start, end = found.default_range
-        new = escape(text)
-    elif found.alt_start is not None:
-        start = end = found.alt_start
-        new = li
-    elif found.is_there:
-        raise StoreError(
-            "The XMP file holds a description in a form that Onlooker cannot add to. Move the "
-            "file away, then try again."
-        )
-    elif found.rdf_end is not None:
-        start = end = found.rdf_end
-        new = _new_description(name, li, found.about)
-    else:
-        raise StoreError("The XMP file holds no rdf:RDF. Move the file away, then try again.")
-    return data[:start] + new.encode(encoding, "xmlcharrefreplace") + data[end:]
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("", "\n".join(text.splitlines()) if "\r" in text else text)
 
 
-def _new_description(name: str, li: str, about: str) -> str:
-    namespace, _, local = name.partition(" ")
-    tag = f"{_PREFIXES[namespace]}:{local}"
-    quoted = escape(about, {'"': "&quot;"})
+def _refused(error: XmpError, name: str) -> StoreError:
+    which = f"The XMP file “{name}”" if name else "The XMP file"
+    return StoreError(f"{which} cannot be changed ({error}). Move it away, then try again.")
+
+
+# Understanding a tree
+
+
+class _Image:
+    """What a tree says about the image itself: the properties of its top-level descriptions.
+
+    Descriptions inside other structures, as of layers and ingredients, are not the image's.
+    """
+
+    def __init__(self, root: etree._Element):
+        self.root = root
+        self.rdf = self._rdf()
+        self.nodes = [] if self.rdf is None else list(self.rdf.iterchildren(etree.Element))
+        if len(self.nodes) > _MOST_NODES:
+            raise XmpError("it holds too many descriptions")
+        if any(node.tag != _DESCRIPTION for node in self.nodes):
+            raise XmpError("its rdf:RDF holds something other than descriptions")
+        abouts = {node.get(about, "") for node in self.nodes for about in _ABOUT} - {""}
+        if len(abouts) > 1:
+            raise XmpError("it describes several files")
+        self.about = next(iter(abouts), "")
+
+    def _rdf(self) -> etree._Element | None:
+        """Returns the element with the descriptions; None for a wrapper with nothing in it."""
+        if self.root.tag == f"{{{RDF}}}RDF":
+            return self.root
+        found = self.root.findall(f"{{{RDF}}}RDF")
+        if len(found) == 1:
+            return found[0]
+        is_wrapper = str(self.root.tag).startswith(f"{{{META}}}")
+        if found or not is_wrapper or len(self.root) or (self.root.text or "").strip():
+            raise XmpError("it holds several rdf:RDF" if found else "it holds no rdf:RDF")
+        return None
+
+    def elements(self, name: str) -> list[etree._Element]:
+        """Returns where a property is an element."""
+        return [child for node in self.nodes for child in node.iterchildren(name)]
+
+    def attributes(self, name: str) -> list[etree._Element]:
+        """Returns the descriptions where a property is an attribute."""
+        return [node for node in self.nodes if name in node.attrib]
+
+    def text(self, name: str) -> str:
+        """Returns what a property says, in whatever form it is."""
+        found = [str(node.get(name)) for node in self.attributes(name)]
+        found += [_said_by(element) for element in self.elements(name)]
+        return "\n".join(filter(None, (text.strip() for text in found)))
+
+    @property
+    def extension(self) -> str:
+        """Returns the extension of the image to which the file belongs."""
+        return self.text(_EXTENSION).strip().lstrip(".")
+
+
+def _said_by(element: etree._Element) -> str:
+    items = [li for alt in element.iterchildren(_ALT) for li in alt.iterchildren(_LI)]
+    if len(items) > _MOST_LANGUAGES:
+        raise XmpError("it holds too many languages")
+    texts = [(_is_default(li), _text(li)) for li in items] or [(False, _text(element))]
+    default = dict.fromkeys(text for is_default, text in texts if is_default and text.strip())
+    others = (text for _, text in texts if text.strip())
+    return "\n".join(default) or next(others, "")
+
+
+def _text(element: etree._Element) -> str:
+    return "".join(element.itertext(etree.Element))
+
+
+def _is_default(li: etree._Element) -> bool:
+    return li.get(LANG, "").lower() == "x-default"
+
+
+def _children(element: etree._Element) -> list[etree._Element]:
+    return list(element.iterchildren(etree.Element))
+
+
+# Changing the text
+
+
+def _with_text(body: str, name: XmpProperty, text: str) -> str:
+    """Returns the element with one property set; each step is found anew in the text."""
+    body = _without_attribute(body, name)
+    image = _Image(parsed(body))
+    found = image.elements(name)
+    if len(found) > 1 or (found and not _is_changeable(found[0])):
+        raise XmpError(_FORM)
+    if not found:
+        return _with_property(body, image, name, text)
+    alts = _children(found[0])
+    if not alts:
+        # Nothing, or a plain text, which the new one takes the place of.
+        content = _alt(found[0], text)
+        return _with_content(body, found[0], content)
+    defaults = [li for li in _children(alts[0]) if _is_default(li) or LANG not in li.attrib]
+    if not defaults:
+        return _with_first(body, alts[0], _li(alts[0], text))
+    if len(defaults) > _MOST_DEFAULTS:
+        raise XmpError(_FORM)
+    for extra in reversed(defaults[1:]):
+        body = _without(body, extra)
+    # What was taken away stood behind the first, which therefore is where it was.
+    return _with_default(body, defaults[0], text)
+
+
+def _is_changeable(element: etree._Element) -> bool:
+    """Returns whether a property is a list of languages, a plain text, or empty."""
+    if element.attrib:
+        return False
+    alts = _children(element)
+    if not alts:
+        return True
+    items = _children(alts[0])
+    without_language = [li for li in items if LANG not in li.attrib]
     return (
-        f' <rdf:Description xmlns:rdf="{RDF}" rdf:about="{quoted}"'
-        f' xmlns:{_PREFIXES[namespace]}="{namespace}">\n'
-        f"   <{tag}><rdf:Alt>{li}</rdf:Alt></{tag}>\n"
-        "  </rdf:Description>\n "
+        [alt.tag for alt in alts] == [_ALT]
+        and not alts[0].attrib
+        and not _has_own_text(element)
+        and not _has_own_text(alts[0])
+        and all(li.tag == _LI and not _children(li) and set(li.attrib) <= {LANG} for li in items)
+        and (not without_language or len(items) == 1)
     )
 
 
-@dataclass
-class _Found:
-    """Where things stand, in bytes. Ranges are of what is between the tags."""
-
-    is_there: bool = False
-    default_range: tuple[int, int] | None = None
-    default: str | None = None
-    first: str | None = None
-    alt_start: int | None = None
-    rdf_end: int | None = None
-    about: str = ""
-    open: list[str] = field(default_factory=list)
+def _has_own_text(element: etree._Element) -> bool:
+    return bool(((element.text or "") + "".join(child.tail or "" for child in element)).strip())
 
 
-def _scan(data: bytes, name: str) -> _Found:
-    found = _Found()
-    parser = expat.ParserCreate(namespace_separator=" ")
-    # What comes next ends the start tag before it.
-    begun: list[str] = []
-    text: list[str] | None = None
-    li_start: int | None = None
-    is_default = False
-
-    def on_any() -> None:
-        """The byte after the start tag that was just read."""
-        nonlocal li_start
-        if not begun:
-            return
-        tag, at = begun.pop(), parser.CurrentByteIndex
-        if tag == f"{RDF} Alt" and found.open[-2:-1] == [name]:
-            found.alt_start = at
-        elif tag == f"{RDF} li" and text is not None:
-            li_start = at
-
-    def on_start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal text, is_default
-        on_any()
-        found.open.append(tag)
-        if tag == name:
-            found.is_there = True
-        if tag == f"{RDF} Description" and found.open[-2:-1] == [f"{RDF} RDF"]:
-            found.about = found.about or attributes.get(f"{RDF} about", "")
-            found.is_there = found.is_there or name in attributes
-        if tag == f"{RDF} li" and found.open[-3:-1] == [name, f"{RDF} Alt"]:
-            text, is_default = [], attributes.get(f"{XML} lang") == "x-default"
-        begun.append(tag)
-
-    def on_end(tag: str) -> None:
-        nonlocal text
-        at = parser.CurrentByteIndex
-        # A tag that closes itself has nothing between.
-        closes_itself = bool(begun) and data[at : at + 4].replace(b"\0", b"")[:2] != b"</"
-        if closes_itself:
-            begun.clear()
-        on_any()
-        if tag == f"{RDF} li" and text is not None:
-            said = "".join(text)
-            found.first = said if found.first is None else found.first
-            if is_default and not closes_itself and li_start is not None:
-                found.default, found.default_range = said, (li_start, at)
-            text = None
-        if tag == f"{RDF} RDF" and not closes_itself:
-            found.rdf_end = at
-        found.open.pop()
-
-    def on_text(said: str) -> None:
-        on_any()
-        if text is not None:
-            text.append(said)
-
-    def on_other(*_: str) -> None:
-        on_any()
-
-    parser.StartElementHandler = on_start
-    parser.EndElementHandler = on_end
-    parser.CharacterDataHandler = on_text
-    parser.CommentHandler = on_other
-    parser.ProcessingInstructionHandler = on_other
-    parser.buffer_text = False
-    try:
-        parser.Parse(data, True)
-    except (expat.ExpatError, LookupError, ValueError) as error:
-        raise StoreError(
-            f"The XMP file is damaged ({error}). Move it away, then try again."
-        ) from error
-    return found
+def _with_default(body: str, li: etree._Element, text: str) -> str:
+    if LANG not in li.attrib:
+        place = place_of(body, li)
+        tag = f'<{place.name} xml:lang="x-default">{escape(text)}</{place.name}>'
+        return body[: place.start] + tag + body[place.end :]
+    return _with_content(body, li, escape(text))
 
 
-def _encoding_of(data: bytes) -> str:
-    if data.startswith(codecs.BOM_UTF16_LE):
-        return "utf-16-le"
-    if data.startswith(codecs.BOM_UTF16_BE):
-        return "utf-16-be"
-    declared = re.match(rb"""<\?xml[^>]*encoding=["']([\w.-]+)["']""", data)
-    return declared[1].decode() if declared else "utf-8"
+def _with_property(body: str, image: _Image, name: XmpProperty, text: str) -> str:
+    """Adds a description of its own for a property, as Adobe's programs do for each schema."""
+    parent = image.root if image.rdf is None else image.rdf
+    rdf, declared = _prefix(parent, RDF)
+    namespace, _, local = name[1:].partition("}")
+    prefix = _PREFIXES[namespace]
+    about = escape(image.about, {'"': "&quot;"})
+    new = (
+        f'<{rdf}:Description{"" if image.rdf is None else declared} {rdf}:about="{about}"'
+        f' xmlns:{prefix}="{namespace}">\n'
+        f"   <{prefix}:{local}>{_alt(parent, text, declares=False)}</{prefix}:{local}>\n"
+        f"  </{rdf}:Description>"
+    )
+    if image.rdf is None:
+        new = f"<{rdf}:RDF{declared}>\n  {new}\n </{rdf}:RDF>"
+    return _with_last(body, parent, new, " ")
+
+
+def _with_extension(body: str, extension: str) -> str:
+    node = _Image(parsed(body)).nodes[0]
+    new = f'<photoshop:SidecarForExtension xmlns:photoshop="{PHOTOSHOP}">{escape(extension)}'
+    return _with_last(body, node, f"{new}</photoshop:SidecarForExtension>", "  ")
+
+
+def _alt(parent: etree._Element, text: str, *, declares: bool = True) -> str:
+    rdf, declared = _prefix(parent, RDF)
+    li = f'<{rdf}:li xml:lang="x-default">{escape(text)}</{rdf}:li>'
+    return f"<{rdf}:Alt{declared if declares else ''}>{li}</{rdf}:Alt>"
+
+
+def _li(parent: etree._Element, text: str) -> str:
+    rdf, declared = _prefix(parent, RDF)
+    return f'<{rdf}:li{declared} xml:lang="x-default">{escape(text)}</{rdf}:li>'
+
+
+def _prefix(element: etree._Element, namespace: str) -> tuple[str, str]:
+    """Returns a prefix for a namespace inside an element, and its declaration if it needs one."""
+    for prefix, known in element.nsmap.items():
+        if prefix and known == namespace:
+            return prefix, ""
+    return _PREFIXES[namespace], f' xmlns:{_PREFIXES[namespace]}="{namespace}"'
+
+
+def _with_content(body: str, element: etree._Element, content: str) -> str:
+    place = place_of(body, element)
+    if place.is_self_closing:
+        opening = _opened(body[place.start : place.end])
+        return f"{body[: place.start]}{opening}{content}</{place.name}>{body[place.end :]}"
+    return body[: place.content_start] + content + body[place.content_end :]
+
+
+def _with_first(body: str, parent: etree._Element, new: str) -> str:
+    place = place_of(body, parent)
+    if place.is_self_closing:
+        return _with_content(body, parent, new)
+    blank = re.compile(r"\s*").match(body, place.content_start)
+    between = blank[0] if blank else ""
+    return body[: place.content_start] + between + new + body[place.content_start :]
+
+
+def _with_last(body: str, parent: etree._Element, new: str, indent: str) -> str:
+    """Adds to a parent, on a line of its own."""
+    place = place_of(body, parent)
+    line = body[body.rfind("\n", 0, place.start) + 1 : place.start]
+    outer = line if not line.strip() else ""
+    if place.is_self_closing:
+        return _with_content(body, parent, f"\n{outer}{indent}{new}\n{outer}")
+    end = place.content_start + len(body[place.content_start : place.content_end].rstrip())
+    rest = body[end : place.content_end] or f"\n{outer}"
+    return f"{body[:end]}\n{outer}{indent}{new}{rest}{body[place.content_end :]}"
+
+
+def _without(body: str, element: etree._Element) -> str:
+    place = place_of(body, element)
+    start = len(body[: place.start].rstrip())
+    return body[:start] + body[place.end :]
+
+
+def _without_attribute(body: str, name: XmpProperty) -> str:
+    """Takes a property out of the start tag; its text is in what takes its place, or replaced."""
+    image = _Image(parsed(body))
+    nodes = image.attributes(name)
+    if len(nodes) > 1 or (nodes and image.elements(name)):
+        raise XmpError(_FORM)
+    for node in nodes:
+        place = place_of(body, node)
+        tag = body[place.start : place.content_start]
+        namespace, _, local = name[1:].partition("}")
+        names = [f"{prefix}:{local}" for prefix, known in node.nsmap.items() if known == namespace]
+        pattern = rf"\s({'|'.join(map(re.escape, names))})\s*=\s*(\"[^\"]*\"|'[^']*')"
+        body = body[: place.start] + re.sub(pattern, "", tag) + body[place.content_start :]
+    return body
+
+
+def _opened(tag: str) -> str:
+    return f"{tag[:-2].rstrip()}>"
+
+
+# Proving
+
+
+def _prove(before: str, after: str, texts: dict[XmpProperty, str], *, is_new: bool) -> None:
+    """Raises XmpError unless `after` holds the texts, and differs in nothing else."""
+    image = _Image(parsed(after))
+    for name, text in texts.items():
+        if image.text(name) != _clean(text).strip():
+            raise XmpError(_FORM)
+    if is_new:
+        return
+    del image
+    if _remains(before, texts) != _remains(after, texts):
+        raise XmpError("it cannot be changed without changing something else in it")
+
+
+def _remains(body: str, texts: dict[XmpProperty, str]) -> tuple[bytes, list[object]]:
+    """Returns the canonical form without our texts and blanks around them, and what our
+    properties say in other languages."""
+    image = _Image(parsed(body))
+    others = [other for name in texts for other in _other_languages(image, name)]
+    for name in texts:
+        for element in image.elements(name):
+            _drop(element)
+        for node in image.attributes(name):
+            del node.attrib[name]
+    rdf = [] if image.rdf is None else [image.rdf]
+    for parent in (image.root, *rdf, *image.nodes):
+        _drop_blanks(parent)
+    for element in (*image.nodes, *rdf):
+        is_bare = not len(element) and not element.text and set(element.attrib) <= {*_ABOUT}
+        if is_bare and element is not image.root:
+            _drop(element)
+    return canonical(image.root), others
+
+
+def _other_languages(image: _Image, name: XmpProperty) -> Iterator[object]:
+    for element in image.elements(name):
+        for li in element.iterfind(f"{_ALT}/{_LI}"):
+            if not _is_default(li) and LANG in li.attrib:
+                yield name, li.get(LANG), _text(li)
+
+
+def _drop(element: etree._Element) -> None:
+    parent = element.getparent()
+    if parent is None or (element.tail or "").strip():
+        raise XmpError(_FORM)
+    parent.remove(element)
+
+
+def _drop_blanks(parent: etree._Element) -> None:
+    parent.text = parent.text if (parent.text or "").strip() else None
+    for child in parent:
+        child.tail = child.tail if (child.tail or "").strip() else None
