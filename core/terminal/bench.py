@@ -1,4 +1,4 @@
-"""How fast this machine answers, measured where the reader is, beside what it could do at best.
+"""How fast this computer answers, as a reader sees it, and how fast its memory would let it.
 
 Every figure is that of an engine's reader: from the question to the pieces as they come.
 """
@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -20,25 +19,17 @@ import numpy as np
 import torch
 import transformers
 from PIL import Image
-from torch.nn import functional
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from core.checkpoint.folder import built_in_model
-from core.checkpoint.loading import allocate, assign_weights
 from core.device.choice import (
-    choose_device,
     choose_dtype,
-    device_name,
-    precision_of,
-    require_memory,
 )
 from core.engine import EngineFacts
 from core.errors import Cancelled
-from core.llava.engine import LlavaEngine
-from core.llava.quantized import QuantizedMatrix, quantize
-from core.llava.tokenizer import Tokenizer
-from core.open_engine import open_engine, rebuild_buffers
+from core.open_engine import open_engine
 from core.picture import Picture, open_picture
+from core.terminal.bandwidth import memory_bandwidth
+from core.terminal.random_weights import random_engine
 from core.transcript import Answer, ModelChoice, Precision, Request, Sampling, Turn
 from core.version import program_version
 
@@ -54,15 +45,13 @@ _CAPTION_TOKENS = 64
 _FILLINGS = 8
 # On a processor other programs come and go, so all is measured so often, in turns: the medians.
 _ROUNDS = 3
-# Of random weights.
-_DEVIATION = 0.02
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure. `random_weights` is a name in `SIZES`, and then no checkpoint is read.
+    """What to measure. No checkpoint is read if `random_weights` is a name in `SIZES`.
 
-    `slots` are the numbers of pictures looked at at once; none leaves them out.
+    `slots` are the numbers of images to caption at the same time; an empty tuple leaves that out.
     """
 
     choice: ModelChoice
@@ -70,27 +59,6 @@ class Plan:
     new_tokens: int = 256
     answers: int = 10
     slots: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Language model, then vision tower."""
-
-    hidden: int
-    inner: int
-    layers: int
-    heads: int
-    vocabulary: int
-    vision_hidden: int
-    vision_inner: int
-    vision_layers: int
-    vision_heads: int
-
-
-SIZES = {
-    "llava-1.5-7b": Sizes(4096, 11008, 32, 32, 32000, 1024, 4096, 24, 16),
-    "built-in": Sizes(256, 688, 7, 4, 4064, 320, 1024, 7, 5),
-}
 
 
 def measure(
@@ -137,54 +105,8 @@ def _alone(
 
 def _engine(plan: Plan, stop: threading.Event) -> LocalEngine:
     if plan.random_weights is not None:
-        return _random_engine(plan, SIZES[plan.random_weights])
+        return random_engine(plan.choice, plan.random_weights)
     return open_engine(plan.choice, lambda *_: None, stop)
-
-
-def table(report: dict[str, Any]) -> str:
-    """The report for a person to read."""
-    machine, model, limits = report["machine"], report["model"], report["limits"]
-    ours, theirs = report["loop"], report["generate"]
-    lines = [
-        f"{machine['device_name']}, {machine['threads']} threads, torch {machine['torch']}, "
-        f"transformers {machine['transformers']}",
-        f"{model['model']}, {model['dtype']} on {model['device']}; loaded in "
-        f"{report['load_seconds']:.1f} s; prompt of {ours['prompt_tokens']} tokens",
-        f"a copy moves {limits['copy_bytes_per_second'] / 1e9:.0f} GB/s, one row times a matrix "
-        f"reads {limits['gemv_bytes_per_second'] / 1e9:.0f} GB/s; decoding reads "
-        f"{100 * ours['share_of_gemv']:.0f} % of that",
-        "",
-        f"{'':34}{'Onlooker':>12}{'generate()':>12}{'ratio':>8}",
-    ]
-
-    def row(name: str, mine: float, other: float | None, digits: int, inverse: bool) -> None:
-        ratio = "" if not other else f"{(other / mine if inverse else mine / other):.2f}"
-        beside = "" if other is None else f"{other:.{digits}f}"
-        lines.append(f"{name:34}{mine:>12.{digits}f}{beside:>12}{ratio:>8}")
-
-    row("tokens per second", ours["tokens_per_second"], theirs["tokens_per_second"], 1, False)
-    for key, name in (
-        ("seconds_to_first_token", "ms to first token, new picture"),
-        ("follow_up_seconds_to_first_token", "ms to first token, follow-up"),
-    ):
-        row(name, 1e3 * ours[key], 1e3 * theirs[key], 1, True)
-    for slots, rate in ours["captions_per_second"].items():
-        other = theirs["captions_per_second"].get(slots)
-        row(f"captions per second, {slots} at once", rate, other, 2, False)
-    row("first answer's time by the last's", ours["first_answer_ratio"], None, 2, False)
-    row("peak memory in GB", ours["peak_memory_bytes"] / 1e9, None, 2, False)
-    for precision, figures in report["other_precisions"].items():
-        lines.append("")
-        row(f"{precision}: tokens per second", figures["tokens_per_second"], None, 1, False)
-        for key, name in (
-            ("seconds_to_first_token", "ms to first token, new picture"),
-            ("follow_up_seconds_to_first_token", "ms to first token, follow-up"),
-        ):
-            row(f"  {name}", 1e3 * figures[key], None, 1, False)
-        for slots, rate in figures["captions_per_second"].items():
-            row(f"  captions per second, {slots} at once", rate, None, 2, False)
-        row("  peak memory in GB", figures["peak_memory_bytes"] / 1e9, None, 2, False)
-    return "\n".join(lines)
 
 
 class _Run:
@@ -206,7 +128,7 @@ class _Run:
 
     def figures(self) -> dict[str, Any]:
         self._step(0.0, "Measuring the memory")
-        limits = _limits(torch.device(self._engine.facts.device), self._dtype)
+        limits = memory_bandwidth(torch.device(self._engine.facts.device), self._dtype)
         count = 1 if self._is_on_card else _ROUNDS
         rounds = [self._round(number, count) for number in range(count)]
         ours, theirs = (_medians(each) for each in zip(*rounds, strict=True))
@@ -353,9 +275,6 @@ def _pictures() -> Iterator[Picture]:
         yield Picture(None, pixels)
 
 
-# ---- the machine ------------------------------------------------------------------------------
-
-
 def _machine(facts: EngineFacts) -> dict[str, Any]:
     return {
         "device_name": facts.device_name,
@@ -369,47 +288,6 @@ def _machine(facts: EngineFacts) -> dict[str, Any]:
     }
 
 
-def _limits(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
-    """Bytes a second: of a copy, read and written, and of the best matrix times one row."""
-    size = 1 << (30 if device.type == "cuda" else 27)
-    with torch.inference_mode():
-        block = torch.zeros(size, dtype=torch.uint8, device=device)
-        target = torch.empty_like(block)
-        copy = 2 * size / _best_seconds(partial(target.copy_, block), device)
-        del block, target
-        rates = []
-        for rows, columns in ((22016, 4096), (4096, 11008), (4096, 4096)):
-            # More than any cache holds, read in turn.
-            count = max(2, size // (rows * columns * dtype.itemsize))
-            matrices = [
-                torch.zeros(rows, columns, device=device, dtype=dtype) for _ in range(count)
-            ]
-            row = torch.zeros(1, columns, device=device, dtype=dtype)
-
-            def read(matrices: Sequence[torch.Tensor] = matrices, row: torch.Tensor = row) -> None:
-                for matrix in matrices:
-                    functional.linear(row, matrix)
-
-            total = sum(matrix.nbytes for matrix in matrices)
-            rates.append(total / _best_seconds(read, device))
-            del matrices, read
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    return {"copy_bytes_per_second": copy, "gemv_bytes_per_second": max(rates)}
-
-
-def _best_seconds(act: Callable[[], Any], device: torch.device, times: int = 3) -> float:
-    def once() -> float:
-        started = time.perf_counter()
-        act()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return time.perf_counter() - started
-
-    once()
-    return min(once() for _ in range(times))
-
-
 def _peak_memory(device: str) -> int:
     """Bytes: on a card what torch has taken at most, else what the process has."""
     if device.startswith("cuda"):
@@ -417,84 +295,3 @@ def _peak_memory(device: str) -> int:
     import psutil  # Comes with accelerate.
 
     return psutil.Process().memory_info().rss
-
-
-# ---- random weights ---------------------------------------------------------------------------
-
-
-def _random_engine(plan: Plan, sizes: Sizes) -> LlavaEngine:
-    """A LLaVA-1.5 of these sizes that talks nonsense, at the speed of a real one."""
-    tokenizer = Tokenizer.load(built_in_model())
-    with torch.device("meta"):
-        model: Any = LlavaForConditionalGeneration(_config(sizes))
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    device, bits = choose_device(plan.choice.device), plan.choice.dtype.weight_bits
-    dtype = choose_dtype(plan.choice.dtype, device, parameters)
-    require_memory(parameters * (bits or 8 * dtype.itemsize) // 8, device)
-    buffers = allocate(model, device, dtype, bits)
-    torch.manual_seed(0)
-    for name, buffer in buffers.items():
-        _fill_randomly(name, buffer, dtype)
-    assign_weights(model, buffers)
-    rebuild_buffers(model, device)
-    model.eval().requires_grad_(False)
-    # Its answers are as long as they may be, and in a follow-up they are the same ids again.
-    words = _words(tokenizer)
-    others = [number for number in range(sizes.vocabulary) if number not in words]
-    for weights in model.lm_head.state_dict().values():
-        weights[others] = 0
-    facts = EngineFacts(
-        model=f"Random weights in the sizes of {plan.random_weights}",
-        device=str(device),
-        device_name=device_name(device),
-        dtype=precision_of(dtype, bits),
-        memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
-        context_length=4096,
-    )
-    return LlavaEngine(model, tokenizer, facts)
-
-
-def _words(tokenizer: Tokenizer) -> set[int]:
-    """The ids that stand for a whole word wherever it is written."""
-    before = tokenizer.encode("a")
-    texts = {number: tokenizer.decode([number]) for number in range(3, tokenizer.size)}
-    return {
-        number
-        for number, text in texts.items()
-        if text.isalpha() and tokenizer.encode(f"a {text}") == [*before, number]
-    }
-
-
-def _fill_randomly(name: str, place: torch.Tensor | QuantizedMatrix, dtype: torch.dtype) -> None:
-    """As transformers begins a Llama: one matrix at a time is whole in 16 bits."""
-    if isinstance(place, QuantizedMatrix):
-        weight = torch.empty(place.shape, dtype=dtype, device=place.values.device)
-        quantize(weight.normal_(0, _DEVIATION), place.bits, out=place)
-    elif place.dim() > 1:
-        place.normal_(0, _DEVIATION)
-    else:
-        place.fill_(0 if name.endswith("bias") else 1)
-
-
-def _config(sizes: Sizes) -> LlavaConfig:
-    config = LlavaConfig(
-        text_config=LlamaConfig(
-            vocab_size=sizes.vocabulary,
-            hidden_size=sizes.hidden,
-            intermediate_size=sizes.inner,
-            num_hidden_layers=sizes.layers,
-            num_attention_heads=sizes.heads,
-            max_position_embeddings=4096,
-            rms_norm_eps=1e-5,
-        ),
-        vision_config=CLIPVisionConfig(
-            hidden_size=sizes.vision_hidden,
-            intermediate_size=sizes.vision_inner,
-            num_hidden_layers=sizes.vision_layers,
-            num_attention_heads=sizes.vision_heads,
-            image_size=336,
-            patch_size=14,
-        ),
-    )
-    config._attn_implementation = "sdpa"
-    return config

@@ -216,7 +216,8 @@ def _bench(options: argparse.Namespace, stop: threading.Event) -> int:
     choice = ModelChoice(options.model, options.device, Precision(options.dtype))
     try:
         with _torch_wanted():
-            from core.terminal.bench import Plan, measure, table
+            from core.terminal.bench import Plan, measure
+            from core.terminal.bench_table import table
         plan = Plan(
             choice,
             options.random_weights,

@@ -25,7 +25,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.picture import Picture
-from core.terminal.bench import SIZES, Plan, _random_engine
+from core.terminal.random_weights import SIZES, random_engine
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 from core.words import Word
 
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--random-weights", default="llava-1.5-7b", choices=sorted(SIZES))
     options = parser.parse_args()
     choice = ModelChoice(device=options.device, dtype=Precision(options.dtype))
-    engine = _random_engine(Plan(choice, options.random_weights), SIZES[options.random_weights])
+    engine = random_engine(choice, options.random_weights)
     # LLaVA-1.5's prompt: 625 positions.
     pixels = Image.radial_gradient("L").resize((640, 480)).convert("RGB")
     sampling = Sampling(max_new_tokens=options.tokens)

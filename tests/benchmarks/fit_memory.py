@@ -26,7 +26,7 @@ from PIL import Image
 from core.device.memory import memory_need
 from core.engine import Engine
 from core.picture import Picture
-from core.terminal.bench import SIZES, Plan, _random_engine
+from core.terminal.random_weights import SIZES, random_engine
 from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
 
 NEW_TOKENS = 64
@@ -61,10 +61,8 @@ def main() -> None:
 def measured(dtype: str, slots: int) -> dict[str, Any]:
     free_before = torch.cuda.mem_get_info()[0]
     torch.cuda.reset_peak_memory_stats()
-    engine = _random_engine(
-        Plan(ModelChoice(device="cuda", dtype=Precision(dtype)), "llava-1.5-7b"),
-        SIZES["llava-1.5-7b"],
-    )
+    choice = ModelChoice(device="cuda", dtype=Precision(dtype))
+    engine = random_engine(choice, "llava-1.5-7b")
     least_free = LeastFree()
     with least_free:
         tokens = answer_many(engine, slots)

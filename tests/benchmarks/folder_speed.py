@@ -108,11 +108,11 @@ def _options() -> argparse.Namespace:
 
 def _engine(options: argparse.Namespace) -> Engine:
     from core.open_engine import open_engine
-    from core.terminal.bench import SIZES, Plan, _random_engine
+    from core.terminal.random_weights import random_engine
 
     choice = ModelChoice(options.model, device=options.device)
     if options.random_weights:
-        return _random_engine(Plan(choice, options.random_weights), SIZES[options.random_weights])
+        return random_engine(choice, options.random_weights)
     return open_engine(choice, lambda fraction, stage: None, threading.Event())
 
 

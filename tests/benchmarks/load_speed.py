@@ -30,7 +30,7 @@ from core.checkpoint.folder import built_in_model
 from core.device.choice import choose_device, device_name
 from core.llava.tokenizer import Tokenizer
 from core.open_engine import open_engine
-from core.terminal.bench import SIZES, Sizes, _config
+from core.terminal.random_weights import SIZES, ModelSizes, random_config
 from core.transcript import ModelChoice, Precision
 
 SHARDS = 3
@@ -188,7 +188,7 @@ def _release_memory() -> None:
 # ---- the checkpoint ----------------------------------------------------------------------------
 
 
-def write_checkpoint(folder: Path, sizes: Sizes) -> None:
+def write_checkpoint(folder: Path, sizes: ModelSizes) -> None:
     """Write shards in transformers' layout concurrently, from one repeated random block."""
     folder.mkdir(parents=True, exist_ok=True)
     built_in = built_in_model()
@@ -196,7 +196,7 @@ def write_checkpoint(folder: Path, sizes: Sizes) -> None:
         if file.is_file() and not file.name.startswith("model"):
             shutil.copy(file, folder)
     vocabulary = Tokenizer.load(built_in).size
-    config: Any = _config(replace(sizes, vocabulary=vocabulary))
+    config: Any = random_config(replace(sizes, vocabulary=vocabulary))
     with torch.device("meta"):
         shapes = {
             name: tuple(tensor.shape)

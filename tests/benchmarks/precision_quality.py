@@ -36,7 +36,7 @@ from core.llava.quantized import QuantizedMatrix, quantize
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.open_engine import open_engine, rebuild_buffers
 from core.picture import Picture
-from core.terminal.bench import SIZES, _config, _fill_randomly
+from core.terminal.random_weights import SIZES, fill_randomly, random_config
 from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]
@@ -187,7 +187,7 @@ def logits_report(sizes: str, device: torch.device) -> dict[str, Any]:
     torch.manual_seed(0)
     torch.backends.cudnn.allow_tf32 = False
     dtype = choose_dtype(Precision.BITS_16, device, 0)
-    config: Any = _config(SIZES[sizes])
+    config: Any = random_config(SIZES[sizes])
     whole = _model(config, device, dtype)
     source = whole.state_dict()
     size = config.vision_config.image_size
@@ -236,7 +236,7 @@ def _model(
     buffers = allocate(model, device, dtype, bits)
     for name, buffer in buffers.items():
         if source is None:
-            _fill_randomly(name, buffer, dtype)
+            fill_randomly(name, buffer, dtype)
         elif isinstance(buffer, QuantizedMatrix):
             quantize(source[name], buffer.bits, out=buffer)
         else:

@@ -1,8 +1,8 @@
-"""Few rows by a language model's matrices, our way and the plain one: -m tests.benchmarks.skinny_matmul
+"""Skinny products with a language model's matrices: python -m tests.benchmarks.skinny_matmul
 
-On a processor: float32, each matrix by itself and more of them than a cache holds. With `cuda`:
-all matrices of random weights in LLaVA-1.5-7b's sizes, in 8 and 4 bits, as a graph; the plain way
-spells them out. Prints milliseconds; asserts nothing.
+On a CPU: float32, each matrix by itself and more of them than a cache holds, ours and torch's
+linear(). With `cuda`: all matrices of random weights in LLaVA-1.5-7b's sizes, in 8 and 4 bits, as a
+graph, with the skinny kernels and with dequantized matrices. Prints milliseconds; asserts nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from core.llava.cuda_graphs import try_capture
 from core.llava.linear import Dequantizer, Matrix
-from core.terminal import bench
+from core.terminal.random_weights import random_engine
 from core.transcript import ModelChoice, Precision
 
 ROWS = (1, 2, 4, 8, 16, 20, 32, 64)
@@ -65,13 +65,12 @@ def on_processor() -> None:
 
 @torch.inference_mode()
 def on_card(precision: str) -> None:
-    plan = bench.Plan(ModelChoice("built-in", "cuda", Precision(precision)), "llava-1.5-7b")
-    engine = bench._random_engine(plan, bench.SIZES["llava-1.5-7b"])
+    engine = random_engine(ModelChoice("built-in", "cuda", Precision(precision)), "llava-1.5-7b")
     assert engine._loop is not None
     forward = engine._loop.forward
     kernels = forward.language_model.kernels
     assert kernels is not None
-    sys.stdout.write(f"{precision}, rows: ours, spelled out\n")
+    sys.stdout.write(f"{precision}, rows: ours, dequantized\n")
     for rows in ROWS:
         narrow, wide = (
             torch.randn(rows, columns, device="cuda", dtype=forward.dtype)
@@ -85,13 +84,13 @@ def on_card(precision: str) -> None:
                 layer.down(wide)
             return narrow
 
-        told = []
-        for has_few in (True, False):
-            kernels._has_skinny = has_few
+        times = []
+        for has_skinny in (True, False):
+            kernels._has_skinny = has_skinny
             graph = try_capture(all_of_them, [], forward.device)
-            told.append(milliseconds(graph or all_of_them, torch.cuda.synchronize))
+            times.append(milliseconds(graph or all_of_them, torch.cuda.synchronize))
         kernels._has_skinny = True
-        sys.stdout.write(f"{rows:3}: {told[0]:8.2f} {told[1]:8.2f}\n")
+        sys.stdout.write(f"{rows:3}: {times[0]:8.2f} {times[1]:8.2f}\n")
     engine.close()
 
 

@@ -18,7 +18,7 @@ from core.llava.kernels.build import GEMV_TUNING, GemvTuning, build_kernels
 from core.llava.kernels.launch import Kernels
 from core.llava.kernels.nvrtc import Nvrtc
 from core.llava.passes import Prompt
-from core.terminal import bench
+from core.terminal.random_weights import random_engine
 from core.transcript import ModelChoice, Precision
 
 WORK = [(1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (2, 8), (4, 1), (4, 2), (4, 4)]
@@ -51,8 +51,7 @@ def milliseconds(forward: ForwardPass, tuning: GemvTuning) -> float:
 
 
 def tune(bits: int) -> GemvTuning:
-    plan = bench.Plan(ModelChoice("built-in", "cuda", DTYPES[bits]), "llava-1.5-7b")
-    engine = bench._random_engine(plan, bench.SIZES["llava-1.5-7b"])
+    engine = random_engine(ModelChoice("built-in", "cuda", DTYPES[bits]), "llava-1.5-7b")
     assert engine._loop is not None
     forward = engine._loop.forward
     best = GEMV_TUNING[bits]

@@ -4,8 +4,9 @@ import threading
 import pytest
 
 from core.errors import Cancelled
-from core.terminal.bench import SIZES, Plan, measure
+from core.terminal.bench import Plan, measure
 from core.terminal.main import main
+from core.terminal.random_weights import SIZES
 from core.transcript import ModelChoice
 
 SHORT = ["--max-new-tokens", "4", "--answers", "1", "--slots", "1,2", "--device", "cpu"]
