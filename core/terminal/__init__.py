@@ -1,6 +1,7 @@
 """The command line: `onlooker caption`, `onlooker models` and `onlooker bench`.
 
-`main` parses arguments and captions single images, `batch` runs a folder, `models` lists and
-downloads models, `bench` measures the speed. Nothing here imports Qt. `bench`
+`options` parses the arguments and `main` runs what they ask for: `caption` captions single images,
+`batch` runs a folder, `models` lists and downloads models, `bench` measures the speed. They print
+through `output`. Nothing here imports Qt. `bench`
 imports torch, the others only once a model is needed.
 """

@@ -1,0 +1,193 @@
+"""`onlooker caption` without `--write`: captions on standard output, word by word or as JSON."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.engine import Capability, Engine, inspectable
+from core.errors import AppError, Cancelled, CheckpointError
+from core.picture import Picture, find_pictures, open_picture
+from core.terminal.options import CaptionOptions
+from core.terminal.output import (
+    ALL_WELL,
+    INTERRUPTED,
+    SOME_FAILED,
+    is_ascii,
+    print_result,
+    say,
+    show_progress,
+)
+from core.trace import as_record
+from core.transcript import Answer, Request, Turn
+
+
+@contextmanager
+def torch_wanted() -> Iterator[None]:
+    """Wraps imports of torch and transformers; they take seconds. Raises CheckpointError."""
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        raise CheckpointError(
+            f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."
+        ) from error
+
+
+class Captions:
+    """Captions images one after the other. If one fails, that is reported and the next follows."""
+
+    def __init__(self, options: CaptionOptions, stop: threading.Event):
+        self._options = options
+        self._stop = stop
+        self._has_failures = False
+        self._traces: list[dict[str, Any]] = []
+        self._evidence: list[dict[str, Any]] = []
+
+    def run(self) -> int:
+        """Captions all images; returns the exit status."""
+        pictures = self._find_pictures()
+        try:
+            # Errors in the names of images are reported before loading a model takes seconds.
+            engine = self.open_engine() if pictures else None
+        except Cancelled:
+            return INTERRUPTED
+        except AppError as error:
+            return self._fail("", error)
+        if engine is not None:
+            self._caption(pictures, engine)
+            engine.close()
+        if self._stop.is_set():
+            return INTERRUPTED
+        return SOME_FAILED if self._has_failures else ALL_WELL
+
+    def _find_pictures(self) -> list[Path]:
+        pictures: list[Path] = []
+        for path in self._options.paths:
+            if not path.is_dir():
+                pictures.append(path)
+            elif found := find_pictures([path]):
+                pictures += found
+            else:
+                self._fail(str(path), "There are no pictures in this folder.")
+        return pictures
+
+    def open_engine(self) -> Engine:
+        """Opens the chosen model and prints its notes. Raises AppError."""
+        with torch_wanted():
+            from core.open_engine import open_engine
+
+        engine = open_engine(self._options.choice, show_progress, self._stop)
+        for note in engine.facts.notes:
+            say(note)
+        if engine.facts.knows_only_drawings:
+            say(
+                "The built-in model knows drawn pictures, not photographs. "
+                "For those, give --model a folder with LLaVA-1.5-7b."
+            )
+        return engine
+
+    def _caption(self, pictures: list[Path], engine: Engine) -> None:
+        groups = [pictures] if self._options.asks_together else [[path] for path in pictures]
+        for paths in groups:
+            if self._stop.is_set():
+                break
+            try:
+                picture, *others = [self._open(path) for path in paths]
+                turns = (Turn(self._options.prompt),)
+                request = Request(picture, turns, self._options.sampling, others=tuple(others))
+                self._answer(paths[0], request, engine, is_one_of_many=len(groups) > 1)
+            except Cancelled:
+                break
+            except AppError as error:
+                self._fail(", ".join(map(str, paths)), error)
+        self._write("trace", self._options.trace, self._traces)
+        self._write("evidence", self._options.evidence, self._evidence)
+
+    def _open(self, path: Path) -> Picture:
+        picture = open_picture(path)
+        for note in picture.notes:
+            say(f"{path}: {note}")
+        return picture
+
+    def _answer(
+        self, path: Path, request: Request, engine: Engine, *, is_one_of_many: bool
+    ) -> None:
+        if self._options.prints_json:
+            answer = engine.answer(request, lambda piece: None, self._stop)
+            print_result(
+                json.dumps(_record(path, request, answer, engine), ensure_ascii=is_ascii())
+            )
+        else:
+            if is_one_of_many:
+                print_result(f"{path}:")
+            try:
+                answer = engine.answer(
+                    request, lambda piece: print_result(piece, end=""), self._stop
+                )
+            finally:
+                print_result("\n" if is_one_of_many else "")
+        if self._options.trace:
+            tracer = inspectable(engine, Capability.TRACE)
+            self._traces.append(as_record(tracer.trace(request, answer)))
+        if self._options.evidence:
+            record = self._evidence_record(request, answer, engine)
+            self._evidence.append({"picture": str(path), **record})
+
+    def _evidence_record(self, request: Request, answer: Answer, engine: Engine) -> dict[str, Any]:
+        """Returns what each word rests on, and for content words also where in the image."""
+        examiner = inspectable(engine, Capability.EVIDENCE)
+        evidence = examiner.evidence(request, answer, self._stop)
+        content = [word for word in evidence.words if word.is_content]
+        maps = dict(zip(content, examiner.word_maps(request, answer, content), strict=True))
+        words = [
+            {
+                "text": word.text,
+                "begin": word.begin,
+                "end": word.end,
+                "confidence": round(word.probability, 4),
+                "candidates": {c.text: round(c.probability, 4) for c in word.candidates},
+                "gain": round(word.gain, 3),
+                "doubt": None if word.doubt is None else round(word.doubt, 4),
+                "box": [round(edge, 1) for edge in maps[word].strongest_box]
+                if word in maps
+                else None,
+            }
+            for word in evidence.words
+        ]
+        return {"text": answer.text, "model": engine.facts.model, "words": words}
+
+    def _write(self, name: str, path: Path | None, records: list[dict[str, Any]]) -> None:
+        """Writes the record of one image by itself, those of several in a list."""
+        if path is None or not records:
+            return
+        try:
+            content = records[0] if len(records) == 1 else records
+            path.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+        except OSError as error:
+            self._fail(str(path), f"The {name} cannot be written ({error.strerror}).")
+
+    def _fail(self, name: str, error: AppError | str) -> int:
+        self._has_failures = True
+        say(f"onlooker: {name}: {error}" if name else f"onlooker: {error}")
+        return SOME_FAILED
+
+
+def _record(path: Path, request: Request, answer: Answer, engine: Engine) -> dict[str, Any]:
+    return {
+        "picture": str(path),
+        "prompt": request.turns[-1].prompt,
+        "caption": answer.text,
+        "ending": answer.ending.value,
+        "model": engine.facts.model,
+        "device": engine.facts.device,
+        "dtype": engine.facts.dtype,
+        "input_tokens": answer.input_tokens,
+        "new_tokens": answer.tokens,
+        "seconds_to_first_token": round(answer.seconds_to_first_token, 4),
+        "tokens_per_second": round(answer.tokens_per_second, 2),
+        "notes": list(request.picture.notes),
+    }

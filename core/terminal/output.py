@@ -1,0 +1,34 @@
+"""What the verbs of the command line share: exit statuses, and printing to a terminal or a log."""
+
+from __future__ import annotations
+
+import sys
+
+ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+
+def print_result(text: str, end: str = "\n") -> None:
+    """Prints to standard output at once. Characters that it cannot encode become "?"."""
+    try:
+        print(text, end=end, flush=True)
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding
+        print(text.encode(encoding, "replace").decode(encoding), end=end, flush=True)
+
+
+def say(line: str) -> None:
+    """Prints a message for the user to standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def is_ascii() -> bool:
+    """Returns whether JSON must be escaped, since standard output does not take Unicode."""
+    return "utf" not in (sys.stdout.encoding or "").lower()
+
+
+def show_progress(fraction: float, stage: str) -> None:
+    """Shows a stage in a line that is overwritten; shows nothing if standard error is a log."""
+    if sys.stderr.isatty():
+        # Clears the line; the caption follows in its place.
+        line = "" if fraction == 1 else f"{stage} … {fraction:.0%}"
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
