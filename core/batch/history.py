@@ -56,10 +56,10 @@ def find_runs(journals: Path) -> list[KeptRun]:
 def read_begin(journal: Path) -> Begun | None:
     """Returns the first line of a journal; None if it is not one of a version that we know."""
     try:
-        first = next(read_lines(journal), {})
+        first = next(read_lines(journal), None)
     except StoreError:
         return None
-    if first.get("kind") != Kind.BEGIN or first.get("journal") != events.VERSION:
+    if first is None or first.get("kind") != Kind.BEGIN or first.get("journal") != events.VERSION:
         return None
     return Begun.from_json(first)
 

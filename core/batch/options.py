@@ -42,7 +42,8 @@ class BatchOptions:
         """Returns itself; raises ValueError with a sentence if no run can have these options."""
         if not self.prompts or not all(prompt.strip() for prompt in self.prompts):
             raise ValueError("There is no prompt. Say what to ask about each picture.")
-        if not self.writes or (wrong := set(self.writes) - set(CaptionFormat)):
+        wrong = set(self.writes) - set(CaptionFormat)
+        if wrong or not self.writes:
             named = ", ".join(sorted(wrong)) if self.writes else "Nothing"
             raise ValueError(f"{named} cannot be written; choose among {', '.join(CaptionFormat)}.")
         for text_format in self.text_formats:

@@ -1,6 +1,6 @@
 """The caption file beside an image: its name, its text, and what becomes of a text already there.
 
-Every function may be called from any thread. The picture's own file is never opened here.
+Every function may be called from any thread. The image's own file is never opened here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CAPTION_PATTERN = "{stem}.caption"
 
 
 class Existing(StrEnum):
-    """What becomes of a caption that is there already."""
+    """What a run does with a caption that is there already; stored in journals."""
 
     SKIP = "skip"
     REPLACE = "replace"
@@ -27,9 +27,9 @@ class Existing(StrEnum):
 
 
 def text_path(picture: Path, pattern: str = TEXT_PATTERN) -> Path:
-    """Where the caption of `picture` is. In `pattern` `{stem}` is the file's name without its
-    last suffix and `{name}` with it. Raises ValueError for a pattern that is no file's name,
-    or that would be the picture's own."""
+    """Returns the caption file of `picture`. In `pattern`, `{stem}` is the image's file name
+    without its last suffix and `{name}` the whole name. Raises ValueError if the pattern makes no
+    file name, or the image's own."""
     name = pattern.replace("{stem}", picture.stem).replace("{name}", picture.name)
     is_one_name = not re.search(r'[/\\:*?"<>|\0]', pattern) and name not in ("", ".", "..")
     if not is_one_name or not re.search(r"\{(stem|name)\}", pattern) or name == picture.name:
@@ -38,8 +38,8 @@ def text_path(picture: Path, pattern: str = TEXT_PATTERN) -> Path:
 
 
 def xmp_path(picture: Path) -> Path:
-    """darktable and digiKam name it after the whole file, Adobe after the stem; one that is
-    there is taken."""
+    """Returns the XMP sidecar of `picture`: `NAME.xmp` (darktable, digiKam) if it exists, else
+    `STEM.xmp` (Adobe)."""
     by_name = picture.with_name(f"{picture.name}.xmp")
     try:
         is_there = by_name.exists()
@@ -49,7 +49,7 @@ def xmp_path(picture: Path) -> Path:
 
 
 def decoded(data: bytes | None) -> str:
-    """The caption in a text file of any usual encoding, without blanks around it."""
+    """Returns the caption in a text file of any usual encoding, without white space around it."""
     if not data:
         return ""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -58,26 +58,27 @@ def decoded(data: bytes | None) -> str:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            # What Windows wrote before UTF-8. Its five empty places become question marks.
+            # What Windows wrote before UTF-8. Its five unassigned bytes become question marks.
             text = data.decode("cp1252", "replace")
     return "\n".join(text.splitlines()).strip()
 
 
 def encoded(caption: str) -> bytes:
-    """UTF-8, and a line's end at the end, as text tools expect it."""
+    """Returns the content of a text file: UTF-8 with a final line end, as text tools expect."""
     return f"{caption}\n".encode("utf-8", "replace")
 
 
 def combined(before: str, caption: str, existing: Existing) -> str:
-    """The caption that takes the place of `before`."""
+    """Returns the text that replaces `before`."""
     match existing:
         case Existing.APPEND if before:
             return f"{before}\n{caption}"
         case Existing.PREPEND if before:
             return f"{caption}\n{before}"
-    return caption
+        case _:
+            return caption
 
 
 def fingerprint(data: bytes | None) -> str:
-    """Tells whether a file is still what was written; "" for no file."""
+    """Returns a digest by which a file's content is recognised; "" for no file."""
     return "" if data is None else hashlib.sha256(data).hexdigest()

@@ -145,13 +145,12 @@ def notes_json(notes: Sequence[str] | None) -> JsonObject:
 
 def options_from(stored: JsonObject) -> BatchOptions:
     """Reads the options of a run."""
-    values: JsonObject = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
-    }
-    sampling = values["sampling"]
-    banned = tuple(sampling.get("banned_words", ()))
-    values["sampling"] = Sampling(**{**sampling, "banned_words": banned})
+    values, sampling = dict(stored), dict(stored["sampling"])
+    sampling["banned_words"] = tuple(sampling.get("banned_words", ()))
+    values["sampling"] = Sampling(**sampling)
     values["existing"] = Existing(values["existing"])
+    for several in ("prompts", "replaces_edited"):
+        values[several] = tuple(values.get(several, ()))
     # A newer version may know more formats.
     known = [str(one) for one in CaptionFormat]
     values["writes"] = tuple(CaptionFormat(one) for one in values["writes"] if one in known)

@@ -1,4 +1,4 @@
-"""What is asked about each picture of a run, and what becomes of the words that come back."""
+"""Text of prompts and captions: filling in variables, cleaning up, comparing, replacing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』）]*")
-# A word with the signs that hang on it, or a single sign of a script that writes no blanks.
+# A word with its apostrophes and hyphens, or one character of a script without spaces.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+(?:['’\-]\w+)*|[^\w\s]")
 _EXIF_TAGS = {name.casefold(): tag for tag, name in ExifTags.TAGS.items()}
 
 
 def filled(prompt: str, picture: Path, index: int, caption: str = "") -> str:
-    """`prompt` with {name}, {stem}, {folder}, {index} (from 1), {caption} (the one there is) and
-    {exif:Tag} in place; what the picture does not tell is empty, other braces stay."""
+    """Returns `prompt` with {name}, {stem}, {folder}, {index} (from 1), {caption} (the image's
+    caption so far) and {exif:Tag} filled in. Missing EXIF tags are empty; other braces stay."""
 
     def value(found: re.Match[str]) -> str:
         match found[1]:
@@ -39,7 +39,8 @@ def filled(prompt: str, picture: Path, index: int, caption: str = "") -> str:
                 return str(index)
             case "caption":
                 return caption
-        return _exif(picture, found[2])
+            case _:
+                return _exif(picture, found[2])
 
     return _VARIABLE.sub(value, prompt)
 
@@ -53,32 +54,32 @@ def _exif(picture: Path, name: str) -> str:
             exif = image.getexif()
             value = exif.get(tag, exif.get_ifd(ExifTags.IFD.Exif).get(tag, ""))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return ""  # Opening the picture says what is wrong with it.
+        return ""  # Opening the image reports what is wrong with it.
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     return str(value).strip("\0 ")
 
 
 def without_opening(caption: str) -> str:
-    """“The image shows a cat.” becomes “A cat.”"""
+    """Returns “A cat.” for “The image shows a cat.”"""
     rest = _OPENING.sub("", caption, count=1)
     return rest[:1].upper() + rest[1:] if rest and rest != caption else caption
 
 
 def to_last_sentence(caption: str) -> str:
-    """Up to the last whole sentence; all of it when there is none."""
+    """Returns the caption up to its last whole sentence; all of it if it has none."""
     ends = list(_SENTENCE_END.finditer(caption))
     return caption[: ends[-1].end()] if ends else caption
 
 
 Span = tuple[int, int]
-"""From a character's place, counted from 0, to that after the last."""
+"""The index of the first character, and the index after the last."""
 
 
 def differing_words(one: str, other: str) -> tuple[list[Span], list[Span]]:
-    """The words of each text that the other does not have in their place.
+    """Returns the words of each text in which it differs from the other.
 
-    Neighbours are one span. A capital makes no difference, nor do blanks.
+    Adjacent words are one span. Case and white space are ignored.
     """
     ours, theirs = list(_WORD.finditer(one)), list(_WORD.finditer(other))
     words = [word[0].casefold() for word in ours], [word[0].casefold() for word in theirs]
@@ -96,7 +97,7 @@ def differing_words(one: str, other: str) -> tuple[list[Span], list[Span]]:
 
 @dataclass(frozen=True)
 class Replacement:
-    """What to find in captions, and what takes its place, word for word as it is given."""
+    """A text to find in captions, and the text that replaces it; neither is a pattern."""
 
     find: str
     replacement: str
@@ -104,14 +105,17 @@ class Replacement:
     is_whole_words: bool = False
 
     def of(self, caption: str) -> Replaced | None:
-        """The caption with everything replaced; None when it would stay as it is."""
+        """Returns the caption with every occurrence replaced; None if nothing changes."""
         if not self.find:
             return None
         pattern = re.escape(self.find)
         if self.is_whole_words:
             pattern = rf"(?<!\w){pattern}(?!\w)"
         flags = re.NOFLAG if self.is_case_sensitive else re.IGNORECASE
-        before, after, parts, end, length = [], [], [], 0, 0
+        before: list[Span] = []
+        after: list[Span] = []
+        parts: list[str] = []
+        end = length = 0
         for found in re.finditer(pattern, caption, flags):
             kept = caption[end : found.start()]
             parts += (kept, self.replacement)

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,7 @@ class _Progress:
 
 
 @contextmanager
-def _ending_on_interrupt(control: Control) -> Iterator[None]:
+def _ending_on_interrupt(control: Control) -> Generator[None]:
     """The first Ctrl+C ends the run after the captions that are being generated, the second
     inside them.
 
