@@ -66,6 +66,8 @@ BUILD_TOOLS = {
     "xz": "xz-utils",
     "desktop-file-validate": "desktop-file-utils",
 }
+# Programs that tests let read our files, where they are installed, and the Debian package of each.
+TEST_TOOLS = {"exiv2": "exiv2", "exiftool": "libimage-exiftool-perl"}
 # A worker that has imported torch, transformers and Qt takes a gigabyte or so.
 MOST_WORKERS = 8
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
@@ -104,6 +106,7 @@ def test(arguments: list[str]) -> int:
     options, others = parser.parse_known_args(arguments)
     if not install_system_libraries():
         return 1
+    install_test_tools()
     install("test")
     pytest = ["pytest", *distribution(), "-m", "slow" if options.slow else "not slow"]
     if options.coverage:
@@ -242,6 +245,13 @@ def install_build_tools() -> bool:
     return install_system_libraries() and (not packages or install_debian_packages(packages))
 
 
+def install_test_tools() -> None:
+    """Install what some tests need where that needs no question; elsewhere these are skipped."""
+    packages = [package for tool, package in TEST_TOOLS.items() if not shutil.which(tool)]
+    if packages and can_install_debian_packages():
+        install_debian_packages(packages)
+
+
 def install_python_library() -> bool:
     """Return whether the Python of `.venv` has its shared library, which the package contains.
 
@@ -279,7 +289,7 @@ def has_fonts() -> bool:
 def install_debian_packages(packages: list[str]) -> bool:
     """Install them as root on Debian and its like; elsewhere print the command and return False."""
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    if not (is_debian_like() and os.geteuid() == 0 and shutil.which("apt-get")):
+    if not can_install_debian_packages():
         print("Some parts of the system that Onlooker needs are missing. This installs them:")
         print("  sudo " + " ".join(command) if is_debian_like() else foreign_advice(packages))
         sys.stdout.flush()
@@ -293,6 +303,11 @@ def install_debian_packages(packages: list[str]) -> bool:
             print("apt-get failed; its message is above. Mend that and run this command again.")
             return False
     return True
+
+
+def can_install_debian_packages() -> bool:
+    """Whether this is Debian or its like, and this user may install packages."""
+    return is_debian_like() and os.geteuid() == 0 and bool(shutil.which("apt-get"))
 
 
 def is_debian_like() -> bool:
