@@ -16,7 +16,8 @@ HEAVY = {"torch", "transformers"}
 LAYERS = {
     "core": (
         {"errors", "words", "eta", "formatting", "version", "resources"},
-        {"files", "picture"},
+        {"files"},
+        {"picture"},
         {"transcript"},
         {"trace"},
         {"engine"},

@@ -156,7 +156,7 @@ class Batch:
         with ledger.disk:
             tally = self.tally
             if not tally.waiting:
-                ledger.tables.renew()
+                ledger.tables.renew(keeps_empty=False)
                 ledger.journal.append(Ended(tally.done, tally.failed))
         return tally
 

@@ -15,21 +15,21 @@ from core.batch.formats import CaptionFormat
 from core.batch.items import HAS_CAPTION, Item, ItemState
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing, decoded
-from core.picture import find_pictures
+from core.picture import FoundPictures, look_for_pictures
 
 # A byte order mark and a line end: smaller files must be read to know whether they are blank.
 _BLANK_BYTES = 5
 
 
-def found_pictures(roots: Sequence[Path], options: BatchOptions) -> list[Path]:
-    """Returns the images in folders, files and patterns with * or ?."""
+def found_pictures(roots: Sequence[Path], options: BatchOptions) -> FoundPictures:
+    """Returns the images in folders, files and patterns with * or ?, and what was left out."""
     paths: list[Path] = []
     for root in roots:
         if not root.exists() and glob.has_magic(str(root)):
             paths += [Path(name) for name in sorted(glob.glob(str(root), recursive=True))]  # noqa: PTH207
         else:
             paths.append(root)
-    return find_pictures(paths, options.is_recursive, trusts_suffix=True)
+    return look_for_pictures(paths, options.is_recursive, trusts_suffix=True)
 
 
 def planned(found: Sequence[Path], options: BatchOptions, known: Mapping[str, Item]) -> list[Item]:

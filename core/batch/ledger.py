@@ -21,6 +21,7 @@ from core.batch.options import BatchOptions
 from core.batch.replay import ReplayedRun
 from core.batch.tables import Tables
 from core.errors import StoreError
+from core.picture import FoundPictures
 from core.version import program_version
 
 OnItem = Callable[[int, Item], None]
@@ -66,7 +67,9 @@ class Ledger:
         roots = [root.absolute() for root in roots]
         found = found_pictures(roots, options)
         folder = export_folder(roots)
-        tables = {one: export.reserved_path(folder, one) for one in options.table_formats}
+        # A folder without images keeps no empty tables.
+        formats = options.table_formats if found.pictures else ()
+        tables = {one: export.reserved_path(folder, one) for one in formats}
         now = datetime.now(UTC)
         path = journals / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}{SUFFIX}"
         ledger = cls(Journal(path), roots, options, tables)
@@ -84,8 +87,8 @@ class Ledger:
         found = found_pictures(begun.roots, begun.options)
         for event in read_events(path):
             ledger.replayed.add(event, begun.options)
-        missing = ledger.replayed.items.keys() - {str(path) for path in found}
-        ledger._plan([*found, *sorted(map(Path, missing))])
+        missing = ledger.replayed.items.keys() - {str(path) for path in found.pictures}
+        ledger._plan(replace(found, pictures=[*found.pictures, *sorted(map(Path, missing))]))
         return ledger
 
     def set_item(self, number: int, item: Item, on_item: OnItem) -> None:
@@ -125,12 +128,14 @@ class Ledger:
         with self.disk:
             try:
                 if self.are_tables_old and not self.replayed.is_undone:
-                    self.tables.renew()
+                    self.tables.renew(keeps_empty=False)
             finally:
                 self.journal.close()
 
-    def _plan(self, found: Sequence[Path]) -> None:
-        self.items = planned(found, self.options, self.replayed.items)
+    def _plan(self, found: FoundPictures) -> None:
+        if found.left_out:
+            self.note(found.sentence)
+        self.items = planned(found.pictures, self.options, self.replayed.items)
         self.numbers = {str(item.path): number for number, item in enumerate(self.items)}
         self.replayed.items.clear()
         self.fail_shared_names(ignore)

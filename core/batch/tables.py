@@ -37,12 +37,16 @@ class Tables:
         self._journal = journal
         self._note = note
 
-    def renew(self) -> None:
+    def renew(self, *, keeps_empty: bool = True) -> None:
         """Writes all tables from the journal. What somebody else has written there is kept under
-        another name. Raises DiskFull."""
+        another name. Without `keeps_empty`, a table without a row is removed. Raises DiskFull."""
+        is_empty = not keeps_empty and next(self._rows(), None) is None
         for table_format, path in self.paths.items():
             try:
                 self._set_aside(path, table_format)
+                if is_empty:
+                    restore(path, None)
+                    continue
                 export.write(path, self._rows(), table_format)
             except DiskFull:
                 raise

@@ -1,25 +1,30 @@
 """A file becomes an upright RGB `Picture`, and a `Picture` becomes what the model is given.
 
 Read `opening` first: it opens one file, and `finding` finds those of a folder. `format` recognises
-a format by its first bytes. `decode` reads, reduces, converts and turns a picture with the help of
-`reading` (Pillow and damaged files), `strips` (very large files, with `png_strips` and
-`tiff_strips`), `reduction`, `colour` (any pixel mode to 8-bit sRGB) and `orientation`.
-`pixel_values` pads, resizes and normalises as LLaVA-1.5 does, and `model_view` turns that back into
-an image for people. Nothing here imports torch. `pixel_values` imports numpy and is imported by
-name, so that the window starts without it.
+a format by its first bytes, and `recognition`, with `tga`, where those are not enough. `endless`
+(with `jpeg_markers`) refuses files that would keep a decoder busy for minutes, and `budget` bounds
+the memory that decoders in all threads hold. `previews` finds the JPEGs in camera raw files and
+Photoshop documents; `jxl` opens JPEG XL with a plugin. `decode` reads, reduces, converts and turns
+a picture with the help of `reading` (Pillow and damaged files), `strips` (very large files, with
+`png_strips` and `tiff_strips`), `reduction`, `colour` (any pixel mode to 8-bit sRGB) and
+`orientation`. `pixel_values` pads, resizes and normalises as LLaVA-1.5 does, and `model_view` turns
+that back into an image for people. Nothing here imports torch. `pixel_values` imports numpy and is
+imported by name, so that the window starts without it.
 """
 
-from core.picture.finding import find_pictures
+from core.picture.finding import FoundPictures, find_pictures, look_for_pictures
 from core.picture.format import PICTURE_SUFFIXES
 from core.picture.model_view import ImagePreprocessing, given_pixels, lost_detail, square_of
 from core.picture.opening import Picture, open_picture
 
 __all__ = [
     "PICTURE_SUFFIXES",
+    "FoundPictures",
     "ImagePreprocessing",
     "Picture",
     "find_pictures",
     "given_pixels",
+    "look_for_pictures",
     "lost_detail",
     "open_picture",
     "square_of",

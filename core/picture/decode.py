@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from PIL import Image, ImageChops, ImageFile
 
 from core.errors import PictureError
+from core.picture.budget import BUDGET, claimed_bytes, decoding_bytes, reducing_bytes
 from core.picture.colour import on_white, plain
-from core.picture.format import PictureFormat
+from core.picture.endless import frame_count, refuse_endless
+from core.picture.format import PictureFormat, name_of
+from core.picture.jxl import can_open_jxl, jxl_size
 from core.picture.orientation import SIDEWAYS, upright_turn
+from core.picture.previews import find_preview, has_merged_pixels
 from core.picture.reading import (
     damaged,
-    frame_count,
-    is_camera_raw,
+    prepare,
     read_header,
     read_pixels,
     scale_transparent_grey,
@@ -22,7 +27,8 @@ from core.picture.reading import (
     without_pillow_limit,
 )
 from core.picture.reduction import cut, join_reduced, kept_size
-from core.picture.strips import read_strips
+from core.picture.strips import read_strips, strip_bytes
+from core.picture.tga import with_meant_alpha
 
 LARGEST_PIXELS = 30_000 * 30_000
 """The most pixels a file may have. Without it, a few bytes could claim any amount of memory."""
@@ -57,25 +63,46 @@ class _Stored:
     is_complete: bool
 
 
-def decode(file: BinaryIO, picture_format: PictureFormat, title: str) -> Decoded:
+def decode(
+    file: BinaryIO, picture_format: PictureFormat, title: str, orientation: int = 1
+) -> Decoded:
     """Decodes `file`, an open file of format `picture_format`; errors call it `title`.
 
-    Raises PictureError if the file cannot be shown, and MemoryError if Pillow runs out of memory.
+    `orientation` is that of a picture whose own EXIF data has none. Waits while other threads
+    decode as much as memory is meant to hold. Raises PictureError if the file cannot be shown, and
+    MemoryError if there is too little memory.
     """
-    if picture_format is PictureFormat.ICO:
-        for size in sizes_in_icon(file):
-            _refuse_absurd(size, title)
-    with without_pillow_limit(), read_header(file, picture_format, title) as image:
+    is_raw = picture_format is PictureFormat.CAMERA_RAW
+    if is_raw or (picture_format is PictureFormat.PSD and not has_merged_pixels(file)):
+        return _decode_preview(file, picture_format, title)
+    refuse_endless(file, picture_format, title)
+    early = _decoded_at_opening(file, picture_format, title)
+    with (
+        without_pillow_limit(),
+        BUDGET.taken(early, title),
+        read_header(file, picture_format, title) as image,
+    ):
         _refuse_absurd(image.size, title)
-        if picture_format is PictureFormat.TIFF and is_camera_raw(image):
-            raise PictureError(
-                f"{title} is a camera raw file, which Onlooker cannot show; save it as JPEG."
-            )
         scale_transparent_grey(image)
-        stored = _read(image, file, picture_format, title)
-        frames = frame_count(image) if picture_format is not PictureFormat.JPEG else 1
-        profile = image.info.get("icc_profile")
-    pixels, has_good_profile = on_white(stored.pixels, profile)
+        full = image.size
+        strips = _strips_of(image, file)
+        needed = _needed_bytes(image, picture_format, in_strips=strips is not None)
+        with BUDGET.taken(0 if early else needed, title):
+            if strips is not None:
+                stored = _read_strips(image, strips, orientation)
+            else:
+                stored = _read_whole(image, file, picture_format, title, full, orientation)
+            if not stored.is_complete and _is_blank(stored.pixels):
+                raise damaged(title)
+            frames = frame_count(image, file, picture_format)
+            pixels, has_good_profile = on_white(stored.pixels, image.info.get("icc_profile"))
+    return _upright(stored, pixels, frames, has_good_profile)
+
+
+def _upright(
+    stored: _Stored, pixels: Image.Image, frames: int | None, has_good_profile: bool
+) -> Decoded:
+    """Turns the pixels and says what was lost."""
     size = stored.full_size
     if stored.turn is not None:
         pixels = pixels.transpose(stored.turn)
@@ -84,7 +111,9 @@ def decode(file: BinaryIO, picture_format: PictureFormat, title: str) -> Decoded
     notes: list[str] = []
     if not stored.is_complete:
         notes.append("The file is cut short or damaged; this is what could be read of it.")
-    if frames > 1:
+    if frames is None:
+        notes.append("This is the first of many frames.")
+    elif frames > 1:
         notes.append(f"This is the first of {frames} frames.")
     if pixels.size != size:
         notes.append("Shown at {} × {} pixels; the file has {} × {}.".format(*pixels.size, *size))
@@ -93,34 +122,110 @@ def decode(file: BinaryIO, picture_format: PictureFormat, title: str) -> Decoded
     return Decoded(pixels, tuple(notes), size)
 
 
-def _read(
-    image: ImageFile.ImageFile, file: BinaryIO, picture_format: PictureFormat, title: str
+def _decode_preview(file: BinaryIO, picture_format: PictureFormat, title: str) -> Decoded:
+    """Decodes the JPEG inside a camera raw file or a Photoshop document."""
+    kind = name_of(picture_format)
+    preview = find_preview(file, picture_format)
+    if preview is None:
+        raise PictureError(f"{title} is a {kind} without a preview; save it as JPEG.")
+    inside = io.BytesIO(preview.read(file))
+    decoded = decode(inside, PictureFormat.JPEG, title, preview.orientation)
+    width, height = decoded.original_size
+    note = f"This is the preview in the {kind}, of {width} × {height} pixels."
+    return replace(decoded, notes=(note, *decoded.notes))
+
+
+def _decoded_at_opening(file: BinaryIO, picture_format: PictureFormat, title: str) -> int:
+    """Returns the bytes of a decoder that decodes as soon as it reads the header; 0 for others."""
+    sizes: list[tuple[int, int]] = []
+    if picture_format is PictureFormat.ICO:
+        sizes = list(sizes_in_icon(file))
+    elif picture_format is PictureFormat.JPEG_XL and can_open_jxl():
+        size = jxl_size(file)
+        if size is None:
+            raise damaged(title)
+        sizes = [size]
+    for size in sizes:
+        _refuse_absurd(size, title)
+    return max((claimed_bytes(size, picture_format) for size in sizes), default=0)
+
+
+def _strips_of(image: ImageFile.ImageFile, file: BinaryIO) -> Iterator[Image.Image] | None:
+    """The picture strip by strip, if it is large and its format allows that."""
+    if image.width * image.height <= _STRIPWISE_PIXELS:
+        return None
+    return read_strips(image, file, image.height // kept_size(*image.size)[1])
+
+
+def _needed_bytes(
+    image: ImageFile.ImageFile, picture_format: PictureFormat, *, in_strips: bool
+) -> int:
+    full = image.size
+    kept = kept_size(*full)
+    if in_strips:
+        return strip_bytes(image, full[1] // kept[1]) + reducing_bytes(image, full, kept)
+    prepare(image, kept)
+    return decoding_bytes(image, picture_format, full, kept)
+
+
+def _read_strips(
+    image: ImageFile.ImageFile, strips: Iterator[Image.Image], orientation: int
 ) -> _Stored:
-    """Reads the pixels, strip by strip if the picture is large and its format allows that."""
-    size = image.size
-    kept = kept_size(*size)
-    strips = None
-    if size[0] * size[1] > _STRIPWISE_PIXELS:
-        strips = read_strips(image, file, size[1] // kept[1])
-    if strips is not None:
-        turn = upright_turn(image.info.get("exif"))
-        pixels, is_complete = join_reduced(strips, size, kept)
+    kept = kept_size(*image.size)
+    turn = upright_turn(image.info.get("exif"), orientation)
+    pixels, is_complete = join_reduced(strips, image.size, kept)
+    return _Stored(_fitted(pixels, kept), image.size, turn, is_complete)
+
+
+def _read_whole(
+    image: ImageFile.ImageFile,
+    file: BinaryIO,
+    picture_format: PictureFormat,
+    title: str,
+    full: tuple[int, int],
+    orientation: int,
+) -> _Stored:
+    """Decodes a prepared image, which has `full` size in the file, and reduces it."""
+    is_jpeg = picture_format is PictureFormat.JPEG
+    drawn = image.tile[0][1] if picture_format is PictureFormat.GIF and image.tile else None
+    loaded, is_complete = read_pixels(image, file, kept_size(*full), title)
+    if not is_jpeg:
+        # Some readers turn the image, or choose one of several, only while they load it.
+        full = loaded.size
+    kept = kept_size(*full)
+    loaded = _without_meaningless_alpha(loaded, file, picture_format)
+    if drawn is not None and drawn != (0, 0, *loaded.size):
+        loaded = _on_clear(loaded, drawn)
+    turn = upright_turn(loaded, orientation)
+    if is_jpeg and kept == loaded.size:
+        pixels = plain(loaded)
     else:
-        loaded, is_complete = read_pixels(image, file, kept, title)
-        if picture_format is not PictureFormat.JPEG:
-            # Some readers turn the image, or choose one of several, only while they load it.
-            size = loaded.size
-            kept = kept_size(*size)
-        turn = upright_turn(loaded)
-        if picture_format is PictureFormat.JPEG and kept == loaded.size:
-            pixels = plain(loaded)
-        else:
-            pixels, _ = join_reduced(cut(loaded, loaded.height // kept[1]), loaded.size, kept)
-    if not is_complete and _is_blank(pixels):
-        raise damaged(title)
-    if pixels.size != kept:
-        pixels = pixels.resize(kept, Image.Resampling.LANCZOS)
-    return _Stored(pixels, size, turn, is_complete)
+        pixels, _ = join_reduced(cut(loaded, loaded.height // kept[1]), loaded.size, kept)
+    return _Stored(_fitted(pixels, kept), full, turn, is_complete)
+
+
+def _on_clear(image: Image.Image, drawn: tuple[int, int, int, int]) -> Image.Image:
+    """Makes everything but the part that a GIF's first frame draws transparent, as browsers do."""
+    clear = Image.new("RGBA", image.size)
+    clear.paste(image.crop(drawn).convert("RGBA"), drawn[:2])
+    return clear
+
+
+def _fitted(pixels: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return pixels if pixels.size == size else pixels.resize(size, Image.Resampling.LANCZOS)
+
+
+def _without_meaningless_alpha(
+    image: Image.Image, file: BinaryIO, picture_format: PictureFormat
+) -> Image.Image:
+    """Drops an alpha channel that does not mean transparency."""
+    if picture_format is PictureFormat.TGA:
+        file.seek(0)
+        return with_meant_alpha(image, file.read(18))
+    if picture_format is PictureFormat.PSD and image.mode == "RGBA":
+        # The merged image is on white already; a fourth channel may be any mask.
+        return image.convert("RGB")
+    return image
 
 
 def _refuse_absurd(size: tuple[int, int], title: str) -> None:

@@ -5,10 +5,38 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from core.picture.format import HEAD_BYTES, PICTURE_SUFFIXES, PictureFormat, format_of
+from core.picture.format import (
+    PICTURE_SUFFIXES,
+    TRUSTED_SUFFIXES,
+    OtherFormat,
+    PictureFormat,
+    name_of,
+)
+from core.picture.recognition import kind_of
+
+
+@dataclass(frozen=True)
+class FoundPictures:
+    """The picture files of folders, and how many files of each other kind of image there are."""
+
+    pictures: list[Path]
+    left_out: Counter[PictureFormat | OtherFormat]
+
+    @property
+    def sentence(self) -> str:
+        """What was left out, by kinds, the most frequent first; empty for nothing."""
+        if not self.left_out:
+            return ""
+        most_first = sorted(
+            self.left_out.items(), key=lambda item: (-item[1], name_of(item[0]).lower())
+        )
+        kinds = (_counted(kind, count) for kind, count in most_first)
+        return f"Left out, since Onlooker cannot show them: {', '.join(kinds)}."
 
 
 def find_pictures(
@@ -19,31 +47,35 @@ def find_pictures(
     The pictures of a folder are in natural order, 2 before 10. No file is returned twice. Hidden
     and unreadable files of a folder are skipped. With `recursive`, the pictures of a folder's
     subfolders follow its own; links to folders are not followed. With `trusts_suffix`, a file with
-    a suffix of `PICTURE_SUFFIXES` is not opened to look at its content, which finds 100,000
+    a suffix of `TRUSTED_SUFFIXES` is not opened to look at its content, which finds 100,000
     pictures in a third of the time.
     """
+    return look_for_pictures(paths, recursive, trusts_suffix=trusts_suffix).pictures
+
+
+def look_for_pictures(
+    paths: Iterable[Path], recursive: bool = False, *, trusts_suffix: bool = False
+) -> FoundPictures:
+    """Does what `find_pictures` does, and counts images that cannot be shown: without a plugin for
+    them, or without the preview that would be shown."""
     found: dict[str, Path] = {}
+    left_out: Counter[PictureFormat | OtherFormat] = Counter()
     for path in paths:
         is_folder = _is_folder(path)
-        pictures = _pictures_in(path, recursive, trusts_suffix) if is_folder else [path]
+        folder = _Folder(recursive, trusts_suffix, left_out)
+        pictures = folder.pictures(path) if is_folder else [path]
         # Made absolute once here, where it can be, not for each of 100,000 pictures.
         is_absolute = is_folder and os.path.abspath(path) == str(path)  # noqa: PTH100 (keeps links)
         for picture in pictures:
             # Compared by name, so that a link and its target are two files.
             name = str(picture) if is_absolute else os.path.abspath(picture)  # noqa: PTH100
             found.setdefault(name, picture)
-    return list(found.values())
+    return FoundPictures(list(found.values()), left_out)
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the file begins like a format that Onlooker opens. Never raises."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return False
-        with path.open("rb", buffering=0) as file:
-            return isinstance(format_of(file.read(HEAD_BYTES)), PictureFormat)
-    except (OSError, ValueError):
-        return False
+    """Whether the file is one that Onlooker opens, by its content. Never raises."""
+    return kind_of(path)[1]
 
 
 def _is_folder(path: Path) -> bool:
@@ -53,27 +85,72 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _pictures_in(folder: Path, recursive: bool, trusts_suffix: bool) -> Iterator[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            visible = sorted((e for e in entries if not _is_hidden(e)), key=_natural_order)
-    except OSError:
-        return
-    subfolders: list[Path] = []
-    trusted = {e.name for e in visible if trusts_suffix and _has_picture_suffix(e.name)}
-    # Files named after a picture, such as its caption, are not opened to see whether they are one.
-    companions = trusted | {name.rpartition(".")[0] for name in trusted}
-    for entry in visible:
-        path = folder / entry.name
-        if _is_folder_entry(entry):
-            if recursive and not entry.is_symlink():
-                subfolders.append(path)
-        elif entry.name in trusted or (
-            entry.name.rpartition(".")[0] not in companions and is_picture(path)
-        ):
-            yield path
-    for path in subfolders:
-        yield from _pictures_in(path, recursive, trusts_suffix)
+class _Folder:
+    """A search of folders; counts in `left_out` what cannot be shown."""
+
+    def __init__(
+        self,
+        is_recursive: bool,
+        trusts_suffix: bool,
+        left_out: Counter[PictureFormat | OtherFormat],
+    ):
+        self._is_recursive, self._trusts_suffix = is_recursive, trusts_suffix
+        self._left_out = left_out
+
+    def pictures(self, folder: Path) -> Iterator[Path]:
+        try:
+            with os.scandir(folder) as entries:
+                visible = sorted((e for e in entries if not _is_hidden(e)), key=_natural_order)
+        except OSError:
+            return
+        subfolders: list[Path] = []
+        trusted = {e.name for e in visible if self._trusts_suffix and _has_trusted_suffix(e.name)}
+        # Files named after a picture, such as its caption, are not opened to see whether they are
+        # one.
+        companions = trusted | {name.rpartition(".")[0] for name in trusted}
+        for entry in visible:
+            path = folder / entry.name
+            if _is_folder_entry(entry):
+                if self._is_recursive and not entry.is_symlink():
+                    subfolders.append(path)
+            elif entry.name in trusted or (
+                not _is_companion(entry.name, companions) and self._is_picture(path)
+            ):
+                yield path
+        for path in subfolders:
+            yield from self.pictures(path)
+
+    def _is_picture(self, path: Path) -> bool:
+        kind, is_readable = kind_of(path)
+        if not is_readable and kind is not None and kind not in _NO_IMAGES:
+            self._left_out[kind] += 1
+        return is_readable
+
+
+_NO_IMAGES = frozenset(
+    {
+        OtherFormat.PDF,
+        OtherFormat.POSTSCRIPT,
+        OtherFormat.TEXT,
+        OtherFormat.VIDEO,
+        OtherFormat.WEB_PAGE,
+        OtherFormat.ZIP,
+    }
+)
+"""What nobody expects to be captioned."""
+
+
+def _counted(kind: PictureFormat | OtherFormat, count: int) -> str:
+    name = name_of(kind)
+    noun = name if count == 1 else f"{name}s"
+    is_without = kind in (PictureFormat.CAMERA_RAW, PictureFormat.PSD)
+    return f"{count:,} {noun}{' without a preview' if is_without else ''}"
+
+
+def _is_companion(name: str, companions: set[str]) -> bool:
+    """Whether it is a caption or the like of a trusted picture, going by its name."""
+    stem, _, suffix = name.rpartition(".")
+    return stem in companions and f".{suffix.lower()}" not in PICTURE_SUFFIXES
 
 
 def _is_folder_entry(entry: os.DirEntry[str]) -> bool:
@@ -83,8 +160,8 @@ def _is_folder_entry(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _has_picture_suffix(name: str) -> bool:
-    return name[name.rfind(".") :].lower() in PICTURE_SUFFIXES
+def _has_trusted_suffix(name: str) -> bool:
+    return name[name.rfind(".") :].lower() in TRUSTED_SUFFIXES
 
 
 def _is_hidden(entry: os.DirEntry[str]) -> bool:

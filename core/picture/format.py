@@ -11,13 +11,18 @@ HEAD_BYTES = 512
 PICTURE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif",
     ".tiff", ".avif", ".heic", ".heif", ".hif", ".ico", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm",
+    ".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".tga", ".jxl", ".psd",
+    ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".dng", ".pef", ".orf", ".rw2", ".raf", ".srw",
 )
 # fmt: on
-"""For file dialogs and quick searches. Which format a file really has, its content says."""
+"""For file dialogs. Which format a file really has, its content says."""
+
+TRUSTED_SUFFIXES = frozenset(PICTURE_SUFFIXES[: PICTURE_SUFFIXES.index(".jp2")])
+"""For quick searches: files of the other formats may be unreadable, so that those are looked at."""
 
 
 class PictureFormat(StrEnum):
-    """A format that Onlooker opens; the value is Pillow's name for it."""
+    """A format that Onlooker opens; the value is Pillow's name for it, if Pillow opens it."""
 
     JPEG = "JPEG"
     PNG = "PNG"
@@ -29,20 +34,21 @@ class PictureFormat(StrEnum):
     HEIF = "HEIF"
     ICO = "ICO"
     PPM = "PPM"
+    JPEG_2000 = "JPEG2000"
+    TGA = "TGA"
+    JPEG_XL = "JXL"
+    PSD = "PSD"
+    CAMERA_RAW = "RAW"
 
 
 class OtherFormat(Enum):
     """A format that is recognised so that an error can name it, but not opened."""
 
-    CAMERA_RAW = auto()
     CURSOR = auto()
     DDS = auto()
     GIMP = auto()
-    JPEG_2000 = auto()
-    JPEG_XL = auto()
     OPENEXR = auto()
     PDF = auto()
-    PHOTOSHOP = auto()
     POSTSCRIPT = auto()
     QOI = auto()
     RADIANCE = auto()
@@ -53,28 +59,51 @@ class OtherFormat(Enum):
     ZIP = auto()
 
 
+_NAMES: dict[PictureFormat | OtherFormat, str] = {
+    PictureFormat.CAMERA_RAW: "camera raw file",
+    PictureFormat.JPEG_XL: "JPEG XL image",
+    PictureFormat.PSD: "Photoshop document",
+    OtherFormat.CURSOR: "cursor",
+    OtherFormat.DDS: "DDS texture",
+    OtherFormat.GIMP: "GIMP document",
+    OtherFormat.OPENEXR: "OpenEXR picture",
+    OtherFormat.PDF: "PDF document",
+    OtherFormat.POSTSCRIPT: "PostScript document",
+    OtherFormat.QOI: "QOI picture",
+    OtherFormat.RADIANCE: "Radiance HDR picture",
+    OtherFormat.SVG: "SVG drawing",
+    OtherFormat.VIDEO: "video",
+    OtherFormat.WEB_PAGE: "web page",
+    OtherFormat.ZIP: "ZIP archive or office document",
+}
+
+
+def name_of(kind: PictureFormat | OtherFormat) -> str:
+    """Returns what a sentence calls one file of this format; an s makes it several."""
+    return _NAMES.get(kind, f"{kind.value} image" if isinstance(kind, PictureFormat) else "file")
+
+
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
-_OTHER_SIGNATURES = (
+_SIGNATURES: tuple[tuple[bytes, PictureFormat | OtherFormat], ...] = (
     (b"%PDF", OtherFormat.PDF),
     (b"%!PS", OtherFormat.POSTSCRIPT),
     (b"\xc5\xd0\xd3\xc6", OtherFormat.POSTSCRIPT),
-    (b"8BPS", OtherFormat.PHOTOSHOP),
+    (b"8BPS", PictureFormat.PSD),
     (b"gimp xcf", OtherFormat.GIMP),
-    (b"\x00\x00\x00\x0cJXL ", OtherFormat.JPEG_XL),
-    (b"\xff\x0a", OtherFormat.JPEG_XL),
-    (b"\x00\x00\x00\x0cjP  ", OtherFormat.JPEG_2000),
-    (b"\xff\x4f\xff\x51", OtherFormat.JPEG_2000),
+    (b"\x00\x00\x00\x0cJXL ", PictureFormat.JPEG_XL),
+    (b"\xff\x0a", PictureFormat.JPEG_XL),
+    (b"\x00\x00\x00\x0cjP  ", PictureFormat.JPEG_2000),
+    (b"\xff\x4f\xff\x51", PictureFormat.JPEG_2000),
     (b"v/1\x01", OtherFormat.OPENEXR),
     (b"#?RADIANCE", OtherFormat.RADIANCE),
     (b"qoif", OtherFormat.QOI),
     (b"DDS ", OtherFormat.DDS),
-    (b"\x00\x00\x02\x00", OtherFormat.CURSOR),
-    (b"FUJIFILMCCD-RAW", OtherFormat.CAMERA_RAW),
-    (b"IIRO", OtherFormat.CAMERA_RAW),
-    (b"IIRS", OtherFormat.CAMERA_RAW),
-    (b"MMOR", OtherFormat.CAMERA_RAW),
-    (b"IIU\x00", OtherFormat.CAMERA_RAW),
+    (b"FUJIFILMCCD-RAW", PictureFormat.CAMERA_RAW),
+    (b"IIRO", PictureFormat.CAMERA_RAW),
+    (b"IIRS", PictureFormat.CAMERA_RAW),
+    (b"MMOR", PictureFormat.CAMERA_RAW),
+    (b"IIU\x00", PictureFormat.CAMERA_RAW),
     (b"PK\x03\x04", OtherFormat.ZIP),
     (b"\x1a\x45\xdf\xa3", OtherFormat.VIDEO),
 )
@@ -83,7 +112,7 @@ _OTHER_SIGNATURES = (
 def format_of(head: bytes) -> PictureFormat | OtherFormat | None:
     """Returns the format of a file that begins with `head`, its first `HEAD_BYTES`.
 
-    Returns None for an unknown format.
+    Returns None for an unknown format, and for TGA, which `core.picture.recognition` recognises.
     """
     match head[:2]:
         case b"\xff\xd8":
@@ -99,15 +128,17 @@ def format_of(head: bytes) -> PictureFormat | OtherFormat | None:
             header_size = int.from_bytes(head[14:18], "little")
             return PictureFormat.BMP if header_size in header_sizes else None
         case b"II" | b"MM" if head[2:4] in (b"*\0", b"\0*", b"+\0", b"\0+"):
-            return OtherFormat.CAMERA_RAW if head[8:10] == b"CR" else PictureFormat.TIFF
+            return PictureFormat.CAMERA_RAW if head[8:10] == b"CR" else PictureFormat.TIFF
         case b"\0\0" if head[:4] == b"\0\0\1\0" and head[4:6] != b"\0\0":
             return PictureFormat.ICO
+        case b"\0\0" if head[:4] == b"\0\0\2\0" and head[4:6] != b"\0\0":
+            return OtherFormat.CURSOR  # Else it may be a TGA.
         case b"P1" | b"P2" | b"P3" | b"P4" | b"P5" | b"P6" | b"Pf":
             return PictureFormat.PPM if head[2:3] in (b" ", b"\t", b"\n", b"\r", b"#") else None
         case _ if head[4:8] == b"ftyp":
             return _base_media_format_of(head)
         case _:
-            signed = (kind for start, kind in _OTHER_SIGNATURES if head.startswith(start))
+            signed = (kind for start, kind in _SIGNATURES if head.startswith(start))
             return next(signed, None) or _text_format_of(head)
 
 
@@ -119,7 +150,7 @@ def _base_media_format_of(head: bytes) -> PictureFormat | OtherFormat:
         return PictureFormat.AVIF
     if _HEIF_BRANDS.intersection(brands):
         return PictureFormat.HEIF
-    return OtherFormat.CAMERA_RAW if brands[0] == b"crx " else OtherFormat.VIDEO
+    return PictureFormat.CAMERA_RAW if brands[0] == b"crx " else OtherFormat.VIDEO
 
 
 def _text_format_of(head: bytes) -> OtherFormat | None:

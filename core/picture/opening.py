@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import stat
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,29 +21,10 @@ from typing import BinaryIO
 from PIL import Image
 
 from core.errors import PictureError
+from core.files import UnreadableFile, open_regular
 from core.picture.decode import decode
-from core.picture.format import HEAD_BYTES, OtherFormat, PictureFormat, format_of
-
-# How a sentence names a format.
-_NAMES = {
-    OtherFormat.CAMERA_RAW: "a camera raw file",
-    OtherFormat.CURSOR: "a cursor",
-    OtherFormat.DDS: "a DDS texture",
-    OtherFormat.GIMP: "a GIMP document",
-    OtherFormat.JPEG_2000: "a JPEG 2000 picture",
-    OtherFormat.JPEG_XL: "a JPEG XL picture",
-    OtherFormat.OPENEXR: "an OpenEXR picture",
-    OtherFormat.PDF: "a PDF document",
-    OtherFormat.PHOTOSHOP: "a Photoshop document",
-    OtherFormat.POSTSCRIPT: "a PostScript document",
-    OtherFormat.QOI: "a QOI picture",
-    OtherFormat.RADIANCE: "a Radiance HDR picture",
-    OtherFormat.SVG: "an SVG drawing",
-    OtherFormat.TEXT: "text",
-    OtherFormat.VIDEO: "a video",
-    OtherFormat.WEB_PAGE: "a web page",
-    OtherFormat.ZIP: "a ZIP archive or an office document",
-}
+from core.picture.format import OtherFormat, PictureFormat, name_of
+from core.picture.recognition import LARGEST_FILE_BYTES, recognise
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +79,9 @@ def _printable(name: str) -> str:
 
 
 def _recognised(file: BinaryIO, title: str) -> PictureFormat:
-    head = file.read(HEAD_BYTES)
-    file.seek(0)
-    if not head:
+    if not file.read(1):
         raise PictureError(f"{title} is empty; copy or download it again.")
-    match format_of(head):
+    match recognise(file):
         case PictureFormat() as found:
             return found
         case None:
@@ -112,13 +90,15 @@ def _recognised(file: BinaryIO, title: str) -> PictureFormat:
                 " that."
             )
         case OtherFormat.TEXT | OtherFormat.WEB_PAGE as other:
+            held = "text" if other is OtherFormat.TEXT else "a web page"
             raise PictureError(
-                f"{title} holds {_NAMES[other]}, not a picture; find the picture itself and open"
-                " that."
+                f"{title} holds {held}, not a picture; find the picture itself and open that."
             )
         case OtherFormat() as other:
+            name = name_of(other)
+            article = "an" if name.startswith(("SVG", "Open")) else "a"
             raise PictureError(
-                f"{title} is {_NAMES[other]}, which Onlooker cannot show; save it as JPEG or PNG."
+                f"{title} is {article} {name}, which Onlooker cannot show; save it as JPEG or PNG."
             )
 
 
@@ -129,12 +109,9 @@ def _opened(source: Path | bytes, title: str) -> Generator[BinaryIO]:
         yield io.BytesIO(source)
         return
     try:
-        mode = source.stat().st_mode
-        if stat.S_ISDIR(mode):
+        if source.is_dir():
             raise PictureError(f"{title} is a folder; open the pictures inside it.")
-        if not stat.S_ISREG(mode):
-            raise PictureError(f"{title} is a device, not a file; open a picture file.")
-        file = source.open("rb")
+        file = open_regular(source, most=LARGEST_FILE_BYTES)
     except FileNotFoundError as error:
         raise PictureError(
             f"{title} is no longer there; look where it was moved, and open it again."
@@ -142,6 +119,10 @@ def _opened(source: Path | bytes, title: str) -> Generator[BinaryIO]:
     except PermissionError as error:
         raise PictureError(
             f"{title} may not be read; allow reading in the file's permissions and open it again."
+        ) from error
+    except UnreadableFile as error:
+        raise PictureError(
+            f"{title} cannot be opened ({error.strerror}); open a picture file."
         ) from error
     except (OSError, ValueError) as error:
         raise _unreadable(title, error) from error

@@ -25,10 +25,11 @@ SIDEWAYS = (
 """The turns that swap width and height."""
 
 
-def upright_turn(source: Image.Image | bytes | None) -> Image.Transpose | None:
+def upright_turn(source: Image.Image | bytes | None, otherwise: int = 1) -> Image.Transpose | None:
     """Returns what to pass to `Image.transpose` to make a picture upright, None for nothing.
 
     `source` is the loaded image or the bytes of its EXIF data. Damaged EXIF data is ignored.
+    `otherwise` is the orientation of an image whose EXIF data has none.
     """
     try:
         if isinstance(source, Image.Image):
@@ -36,6 +37,6 @@ def upright_turn(source: Image.Image | bytes | None) -> Image.Transpose | None:
         else:
             exif = Image.Exif()
             exif.load(source or b"")
-        return _TURNS.get(exif.get(_ORIENTATION, 1))
+        return _TURNS.get(exif.get(_ORIENTATION, otherwise))
     except READ_ERRORS:
-        return None
+        return _TURNS.get(otherwise)

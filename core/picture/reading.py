@@ -21,9 +21,8 @@ from PIL import Image, ImageFile
 
 from core.errors import PictureError
 from core.picture.format import PictureFormat
+from core.picture.jxl import jxl_image
 
-# Above this a file is not decoded if its format allows neither strips nor a smaller size.
-_DECODED_BYTES = 4 * 2**30
 _READ_BYTES = 8 * 2**20
 
 READ_ERRORS = (
@@ -36,6 +35,7 @@ READ_ERRORS = (
     AttributeError,
     ArithmeticError,
     RuntimeError,
+    AssertionError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
@@ -78,13 +78,17 @@ def damaged(title: str) -> PictureError:
 
 
 def read_header(file: BinaryIO, picture_format: PictureFormat, title: str) -> ImageFile.ImageFile:
-    """Returns the image with its header read and no pixel decoded (except of an ICO).
+    """Returns the image with its header read and no pixel decoded (except of ICO and JPEG XL).
 
-    Raises PictureError if the header is damaged, or nothing that reads HEIC is installed.
+    Raises PictureError if the header is damaged, or nothing that reads the format is installed.
     """
     read_heif = _heif_reader(title) if picture_format is PictureFormat.HEIF else None
     try:
+        if picture_format is PictureFormat.JPEG_XL:
+            return jxl_image(file)
         return read_heif(file) if read_heif else Image.open(file, formats=(picture_format,))
+    except ImportError as error:
+        raise PictureError(f"{title} is a JPEG XL image; {_advice('pillow-jxl-plugin')}") from error
     except READ_ERRORS as error:
         raise damaged(title) from error
 
@@ -98,11 +102,14 @@ def _heif_reader(title: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
     try:
         from pi_heif import HeifImageFile
     except ImportError as error:
-        advice = "install what reads it (pip install pillow-heif) or save it as JPEG."
-        if hasattr(sys, "frozen"):  # Nothing can be installed into a packaged program.
-            advice = "save it as JPEG."
-        raise PictureError(f"{title} is a HEIC picture; {advice}") from error
+        raise PictureError(f"{title} is a HEIC picture; {_advice('pillow-heif')}") from error
     return HeifImageFile
+
+
+def _advice(package: str) -> str:
+    if hasattr(sys, "frozen"):  # Nothing can be installed into a packaged program.
+        return "save it as JPEG."
+    return f"install what reads it (pip install {package}) or save it as JPEG."
 
 
 def sizes_in_icon(file: BinaryIO) -> Iterator[tuple[int, int]]:
@@ -124,20 +131,6 @@ def sizes_in_icon(file: BinaryIO) -> Iterator[tuple[int, int]]:
     file.seek(0)
 
 
-def is_camera_raw(image: ImageFile.ImageFile) -> bool:
-    """Whether a TIFF is a raw file: its first image is a thumbnail, the photograph a sub-image."""
-    tags = getattr(image, "tag_v2", {})
-    return 50706 in tags or (tags.get(254) == 1 and 330 in tags)  # DNGVersion; SubIFDs
-
-
-def frame_count(image: ImageFile.ImageFile) -> int:
-    """Returns how many frames or pages the file has; 1 if that cannot be read."""
-    try:
-        return getattr(image, "n_frames", 1)
-    except READ_ERRORS:
-        return 1
-
-
 def scale_transparent_grey(image: ImageFile.ImageFile) -> None:
     """Scales the transparent shade of 2-bit and 4-bit grey to 8 bits, as Pillow scales the rest."""
     shade = image.info.get("transparency")
@@ -149,24 +142,21 @@ def scale_transparent_grey(image: ImageFile.ImageFile) -> None:
 # ---- the pixels ---------------------------------------------------------------------------------
 
 
-def read_pixels(
-    image: ImageFile.ImageFile, file: BinaryIO, kept: tuple[int, int], title: str
-) -> tuple[Image.Image, bool]:
-    """Decodes the pixels, and returns the image and whether they are all there.
-
-    A JPEG is decoded at the smallest size that is at least `kept`. Raises PictureError if nothing
-    can be decoded or decoding needs more than 4 GiB of memory.
-    """
-    full = image.size
+def prepare(image: ImageFile.ImageFile, kept: tuple[int, int]) -> None:
+    """Lets a JPEG be decoded at the smallest size that is at least `kept`."""
     if image.format in ("JPEG", "MPO"):
         image.draft(None, kept)
     # The whole file in few blocks: after each one, other threads would wait for the GIL.
     image.decodermaxblock = _READ_BYTES
-    if _decoding_bytes(image, full) > _DECODED_BYTES:
-        raise PictureError(
-            f"{title} needs more than {_DECODED_BYTES >> 30} GB of memory to be decoded; make it"
-            " smaller or save it as a plain JPEG first."
-        )
+
+
+def read_pixels(
+    image: ImageFile.ImageFile, file: BinaryIO, kept: tuple[int, int], title: str
+) -> tuple[Image.Image, bool]:
+    """Decodes the pixels of a prepared image, and returns it and whether they are all there.
+
+    Raises PictureError if nothing can be decoded.
+    """
     try:
         image.load()
         return image, True
@@ -199,16 +189,3 @@ def _jpeg_with_end_marker(file: BinaryIO, kept: tuple[int, int], title: str) -> 
     except READ_ERRORS as error:
         raise damaged(title) from error
     return image
-
-
-def _decoding_bytes(image: ImageFile.ImageFile, full: tuple[int, int]) -> int:
-    """The bytes Pillow holds while it decodes an image of size `full` to `image.size`."""
-    pixel_bytes = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}.get(image.mode, 4)
-    decoding = image.width * image.height * pixel_bytes
-    if image.info.get("progressive"):
-        # libjpeg keeps two bytes for each coefficient, at full size whatever the draft.
-        layers = getattr(image, "layer", [])
-        most = max((across * down for _, across, down, _ in layers), default=1)
-        samples = sum(across * down / most for _, across, down, _ in layers)
-        decoding += int(full[0] * full[1] * samples * 2)
-    return decoding

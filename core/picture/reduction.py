@@ -22,6 +22,11 @@ def kept_size(width: int, height: int) -> tuple[int, int]:
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
+def reduced_size(size: tuple[int, int], kept: tuple[int, int]) -> tuple[int, int]:
+    """Returns the (width, height) after reducing `size` by whole factors towards `kept`."""
+    return math.ceil(size[0] / (size[0] // kept[0])), math.ceil(size[1] / (size[1] // kept[1]))
+
+
 def cut(image: Image.Image, rows: int) -> Iterator[Image.Image]:
     """Yields the image in strips whose height is a multiple of `rows`; the last may be lower.
 
@@ -52,7 +57,7 @@ def join_reduced(
         if factors != (1, 1):
             part = part.reduce(factors)
         if whole is None:
-            reduced = (math.ceil(size[0] / factors[0]), math.ceil(size[1] / factors[1]))
+            reduced = reduced_size(size, kept)
             if part.size == reduced:
                 return part, True
             whole = Image.new(part.mode, reduced)

@@ -17,6 +17,8 @@ from core.picture.tiff_strips import tiff_step, tiff_strips
 
 # About this much is decoded at a time.
 _STRIP_BYTES = 16 * 2**20
+# How often the bytes of a strip are in memory: read, inflated, wrapped, decoded, reduced.
+_COPIES = 3
 
 
 def read_strips(
@@ -48,6 +50,13 @@ def read_strips(
         arguments = arguments if isinstance(arguments, tuple) else (arguments,)
         strips = _raw_strips(image, file, offset, arguments, _strip_rows(image, rows))
     return (_with_palette_of(image, strip) for strip in strips) if strips else None
+
+
+def strip_bytes(image: ImageFile.ImageFile, rows: int) -> int:
+    """Returns how many bytes reading `image` as `read_strips` does takes at most."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        rows = tiff_step(image, rows) or rows
+    return _COPIES * 4 * image.width * min(image.height, _strip_rows(image, rows))
 
 
 def _strip_rows(image: Image.Image, rows: int) -> int:

@@ -72,7 +72,8 @@ _ENCODING = (
     _Tag.YCBCR_POSITIONING,
     _Tag.REFERENCE_BLACK_WHITE,
 )
-_LARGEST_STRIP_BYTES = 2**29
+# The most bytes, decoded, that are read at a time.
+_LARGEST_STRIP_BYTES = 2**27
 
 
 def tiff_step(image: TiffImagePlugin.TiffImageFile, rows: int) -> int | None:

@@ -97,6 +97,8 @@ def _undo(batch: Batch) -> int:
 def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -> int:
     if not batch.items:
         say("onlooker: There are no pictures in these folders.")
+        for note in batch.notes:
+            say(note)
         return SOME_FAILED
     tally = batch.tally
     if tally.waiting:
@@ -123,7 +125,8 @@ def _summarize(batch: Batch, tally: Tally) -> None:
     for note in batch.notes:
         say(note)
     for path in batch.exports.values():
-        say(f"All captions are in {path}.")
+        if path.exists():  # Without a caption there is no table.
+            say(f"All captions are in {path}.")
     if tally.waiting:
         say(f"{tally.waiting} are left; --resume goes on with them.")
     elif tally.failed:

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
-from core.picture import Picture, find_pictures, open_picture
+from core.picture import Picture, look_for_pictures, open_picture
 from core.terminal.options import CaptionOptions
 from core.terminal.output import (
     ALL_WELL,
@@ -69,10 +69,14 @@ class Captions:
         for path in self._options.paths:
             if not path.is_dir():
                 pictures.append(path)
-            elif found := find_pictures([path]):
-                pictures += found
-            else:
-                self._fail(str(path), "There are no pictures in this folder.")
+                continue
+            found = look_for_pictures([path])
+            pictures += found.pictures
+            if not found.pictures:
+                nothing = "There are no pictures in this folder."
+                self._fail(str(path), f"{nothing} {found.sentence}".strip())
+            elif found.left_out:
+                say(f"{path}: {found.sentence}")
         return pictures
 
     def open_engine(self) -> Engine:

@@ -30,7 +30,7 @@ from core.batch import (
 from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.eta import Pace
-from core.picture import find_pictures
+from core.picture import look_for_pictures
 from gui.session.caption_edits import CaptionEdits, taken_notes
 from gui.session.doubt_search import DoubtSearch
 from gui.session.folder_trial import FolderTrial
@@ -121,13 +121,16 @@ class FolderRun(QObject):
         self._roots = list(roots)
         self.roots_changed.emit(self._roots)
         self._set_phase(Phase.FINDING)
-        found = await asyncio.to_thread(_items_in, self._roots, is_recursive)
+        found, left_out = await asyncio.to_thread(_found_in, self._roots, is_recursive)
         if mine == self._searches:
             await self._close_batch()
             self._show_items(found, Counter({ItemState.WAITING: len(found)}))
             self._set_phase(Phase.CHOOSING)
             if not found:
-                self.noticed.emit("There are no images here. Choose another folder.")
+                nothing = "There are no images here."
+                left_out = " ".join(filter(None, (nothing, left_out, "Choose another folder.")))
+            if left_out:
+                self.noticed.emit(left_out)
 
     async def start(self, options: BatchOptions, slots: int = 0) -> None:
         """Begin the run that was chosen, and wait for its end.
@@ -344,8 +347,10 @@ class FolderRun(QObject):
         self.progressed.emit(Progress(self.items.counts, self._pace.rate, left))
 
 
-def _items_in(roots: Sequence[Path], is_recursive: bool) -> list[Item]:
-    return [Item(path) for path in find_pictures(roots, is_recursive, trusts_suffix=True)]
+def _found_in(roots: Sequence[Path], is_recursive: bool) -> tuple[list[Item], str]:
+    """Look for images, and say in a sentence which ones are left out."""
+    found = look_for_pictures(roots, is_recursive, trusts_suffix=True)
+    return [Item(path) for path in found.pictures], found.sentence
 
 
 def _opened(open_batch: Callable[[], Batch]) -> tuple[Batch, Counter[ItemState], list[Doubt]]:
@@ -355,7 +360,7 @@ def _opened(open_batch: Callable[[], Batch]) -> tuple[Batch, Counter[ItemState],
 
 
 def _summary(batch: Batch, seconds: float) -> Summary:
-    tables = tuple(batch.exports.values())
+    tables = tuple(path for path in batch.exports.values() if path.exists())
     return summary_of(batch.tally, list(batch.items), batch.options, tables, seconds)
 
 

@@ -1,8 +1,10 @@
 """Real files, made on the spot, in every format that Onlooker opens."""
 
+import struct
 import sys
 
 import pytest
+from PIL import Image
 
 from core.errors import PictureError
 from core.picture import open_picture
@@ -103,3 +105,18 @@ def test_first_of_several_frames_is_shown_with_a_note(kind):
 def test_largest_image_of_an_icon_is_shown():
     icon = data_of(two_colours((128, 128)), "ICO", sizes=[(16, 16), (128, 128), (32, 32)])
     assert open_picture(icon).pixels.size == (128, 128)
+
+
+@pytest.mark.parametrize("is_animated", [False, True])
+def test_part_of_a_gif_that_its_first_frame_leaves_out_is_white(is_animated):
+    """Not the first colour of the palette, which is that of the frame here."""
+    palette = bytes((255, 0, 0, 0, 255, 0))
+    frame = b"," + struct.pack("<HHHH", 20, 10, 20, 20) + b"\0\x02"
+    whole = data_of(Image.new("P", (20, 20)), "GIF")
+    at = whole.index(b"," + struct.pack("<HHHH", 0, 0, 20, 20)) + 10
+    drawn = frame[:-1] + whole[at : whole.index(b"\0;", at) + 1]
+    head = b"GIF89a" + struct.pack("<HH", 60, 40) + b"\x80\1\0" + palette
+    picture = open_picture(head + drawn * (2 if is_animated else 1) + b";")
+    assert picture.pixels.size == (60, 40)
+    assert picture.pixels.getpixel((0, 0)) == (255, 255, 255)
+    assert picture.pixels.getpixel((30, 20)) == (255, 0, 0)

@@ -112,6 +112,24 @@ def texts(folder):
     return {path.name: path.read_text() for path in sorted(folder.glob("*.txt"))}
 
 
+def test_images_that_cannot_be_shown_are_named_when_a_folder_is_chosen(live, folder):
+    (folder / "y.psd").write_bytes(b"8BPS\0\1" + bytes(50))
+    nothing = folder / "nothing"
+    nothing.mkdir()
+    (nothing / "x.psd").write_bytes(b"8BPS\0\1" + bytes(50))
+    left_out = "Left out, since Onlooker cannot show them: 1 Photoshop document without a preview."
+
+    async def story(program, panel):
+        said = []
+        program.folder_run.noticed.connect(said.append)
+        await chosen(program, panel, folder)
+        assert said == [left_out]
+        await program.folder_run.choose([nothing])
+        assert said[1] == f"There are no images here. {left_out} Choose another folder."
+
+    live(story)
+
+
 def test_warning_about_an_image_is_in_its_row_and_in_the_summary(live, folder):
     noise = Image.effect_noise((90, 80), 80)
     noise.save(folder / "2.png")
