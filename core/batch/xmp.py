@@ -6,6 +6,9 @@ canonical forms before and after, without our texts, are compared: a change that
 anything else is refused.
 """
 
+# lxml comes without types.
+# pyright: basic
+
 from __future__ import annotations
 
 import re
@@ -202,7 +205,7 @@ def _said_by(element: etree._Element) -> str:
 
 
 def _text(element: etree._Element) -> str:
-    return "".join(element.itertext(etree.Element))
+    return "".join(str(part) for part in element.itertext(etree.Element))
 
 
 def _is_default(li: etree._Element) -> bool:

@@ -5,11 +5,15 @@ instructions, and may be padded with white space or with NUL, so that it can gro
 that is detached before the element is parsed, and put back unchanged.
 """
 
+# lxml comes without types.
+# pyright: basic
+
 from __future__ import annotations
 
 import codecs
 import re
 from collections.abc import Iterator
+from typing import Any
 from dataclasses import dataclass
 
 from lxml import etree
@@ -103,7 +107,8 @@ def parsed(body: str) -> etree._Element:
         raise XmpError(" ".join(reason.split())[:_LONGEST_REASON]) from error
     if any(len(element.attrib) > _MOST_NAMES for element in root.iter(etree.Element)):
         raise XmpError("an element in it has too many attributes")
-    if root.getroottree().docinfo.doctype or next(root.iter(etree.Entity), None) is not None:
+    docinfo: Any = root.getroottree().docinfo  # The stubs know no `doctype`.
+    if docinfo.doctype or next(root.iter(etree.Entity), None) is not None:
         raise XmpError("it has a document type or entities")
     return root
 

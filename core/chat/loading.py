@@ -13,7 +13,7 @@ from core.chat.model import ChatModel
 from core.chat.quiet import quiet
 from core.chat.stored import StoredTensor
 from core.errors import Cancelled, CheckpointError
-from core.llava.quantized import QuantizedLinear, quantize, reorder_for_processor
+from core.llava.quantized import QuantizedLinear, quantize, reorder_for_cpu
 
 
 def load_chat_model(
@@ -123,7 +123,7 @@ def _quantize_layers(model: Any, bits: int, device: torch.device, stop: threadin
         weight = quantize(linear.weight.data.to(device), bits)
         bias = None if linear.bias is None else linear.bias.data.to(device)
         setattr(parent, name, QuantizedLinear(weight, bias))
-    reorder_for_processor(model)
+    reorder_for_cpu(model)
 
 
 def _linears(model: Any) -> Iterator[tuple[nn.Module, str, nn.Linear]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from core.transcript import Answer, Request, Turn
 
 
 @contextmanager
-def torch_wanted() -> Iterator[None]:
+def torch_wanted() -> Generator[None]:
     """Wraps imports of torch and transformers; they take seconds. Raises CheckpointError."""
     try:
         yield

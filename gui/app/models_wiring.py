@@ -127,8 +127,10 @@ class ModelsWiring(QObject):
     def _on_load_asked(self, key: str, precision: str) -> None:
         before = self._settings.model_choice
         dtype = before.dtype
-        if precision and precision.weight_bits:
-            dtype = precision
+        # Qt's signals carry an enum of strings as a plain string.
+        chosen = Precision(precision) if precision else None
+        if chosen and chosen.weight_bits:
+            dtype = chosen
         elif dtype.weight_bits:
             dtype = Precision.AUTO
         self._begin(self._loaded.load(replace(before, model=key, dtype=dtype)))

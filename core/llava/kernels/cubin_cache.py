@@ -15,8 +15,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from core.settings import locations
-
 log = logging.getLogger(__name__)
 
 # A model needs up to seven files, 230 kB in all.
@@ -90,6 +88,9 @@ def cubin_key(name: str, parts: Iterable[bytes]) -> str:
 
 def default_cache() -> CubinCache | None:
     """The cache in the program's cache folder; None for a user without one."""
+    # Imported here, since the terminal needs neither platformdirs nor pydantic otherwise.
+    from core.settings import locations
+
     try:
         folder = locations().kernels
     except RuntimeError:
