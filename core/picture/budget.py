@@ -7,6 +7,8 @@ the decoders hold at once, over all threads, and not by the sizes of files.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import sys
 import threading
 from collections import deque
 from collections.abc import Generator
@@ -27,6 +29,8 @@ SHARED_BYTES = 500 * 2**20
 # Below this, an image is decoded without asking how much memory is free.
 _SMALL_BYTES = 64 * 2**20
 _SHARE_OF_FREE = 0.7
+# Above this, what the decoder has freed is given back to the system.
+_LARGE_BYTES = 256 * 2**20
 
 # How many bytes a decoder holds for each pixel at its peak, Pillow's own copy included. [measured]
 # WebP: its planes, two canvases, what it returns, and Pillow's copy. JPEG 2000: 32 bits for each
@@ -82,6 +86,8 @@ class MemoryBudget:
         try:
             yield
         finally:
+            if size > _LARGE_BYTES:
+                _return_free_memory()
             with self._changed:
                 self._held -= size
                 self._changed.notify_all()
@@ -97,6 +103,17 @@ class MemoryBudget:
 
 BUDGET = MemoryBudget(MOST_BYTES, SHARED_BYTES)
 """One for the process, whose memory is one as well."""
+
+
+def _return_free_memory() -> None:
+    """Makes glibc give back what it keeps for each thread: six threads would keep as many images.
+
+    Other allocators give back by themselves.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _free_bytes() -> int:

@@ -34,6 +34,7 @@ class FolderEngine:
         self.most = most
         self.fail: dict[str, AppError] = {}
         self.asked: list[tuple[str, str]] = []
+        self.has_begun = threading.Event()
         self.on_answer: Callable[[Request], None] = lambda request: None
 
     def answer(
@@ -42,6 +43,7 @@ class FolderEngine:
         prompt = request.turns[-1].prompt
         name = _name(request.picture)
         self.asked.append((name, prompt))
+        self.has_begun.set()
         if name in self.fail:
             raise self.fail[name]
         said = []

@@ -430,10 +430,19 @@ def test_stop_after_this_one_writes_the_caption_under_way_and_no_other(begin, fo
 def test_stop_now_ends_inside_a_caption_and_keeps_the_half_in_the_journal(begin, folder, slots):
     batch, control = begin(), Control()
     engine = FolderEngine(seconds=60)
-    threading.Timer(0.1, control.stop_now).start()
-    started = time.monotonic()
+    stopped_at = []
+
+    def stop_inside_a_caption():
+        assert engine.has_begun.wait(30)
+        stopped_at.append(time.monotonic())
+        control.stop_now()
+
+    stopper = threading.Thread(target=stop_inside_a_caption)
+    stopper.start()
     batch.run(engine, control, slots=slots)
-    assert time.monotonic() - started < 2
+    ended_at = time.monotonic()
+    stopper.join()
+    assert ended_at - stopped_at[0] < 2
     assert batch.tally.waiting == 3
     assert not texts(folder)
     assert "stopped" in [record["kind"] for record in read_lines(batch.journal_path)]
