@@ -1,4 +1,4 @@
-"""The model dialog: what is here, what can be had, whether it fits; get, load, let go."""
+"""The model dialog: local and available models, whether they fit; download, load, unload."""
 
 from __future__ import annotations
 

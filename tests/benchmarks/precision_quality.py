@@ -150,8 +150,8 @@ def _answers(engine: Engine, requests: list[Request], slots: int) -> list[str]:
 
 
 def _share(rights: Iterator[bool]) -> float:
-    told = list(rights)
-    return sum(told) / len(told)
+    values = list(rights)
+    return sum(values) / len(values)
 
 
 def quality_table(report: dict[str, Any]) -> str:
@@ -167,14 +167,14 @@ def quality_table(report: dict[str, Any]) -> str:
         shown = (f"{100 * f:8.2f} {100 * (f - figures[0]):+7.2f}" for f in figures)
         lines.append(f"{name:34}" + "".join(shown))
 
-    row("all, right to the letter", [told["whole"] for told in precisions.values()])
-    row(f"the same as {first}", [told["same"] for told in precisions.values()])
+    row("all, right to the letter", [each["whole"] for each in precisions.values()])
+    row(f"the same as {first}", [each["same"] for each in precisions.values()])
     for task, figures in precisions[first]["tasks"].items():
         for figure in figures:
             if figure not in ("n", "exact"):
                 row(
                     f"{task}: {figure} ({figures['n']})",
-                    [told["tasks"][task][figure] for told in precisions.values()],
+                    [each["tasks"][task][figure] for each in precisions.values()],
                 )
     return "\n".join(lines) + "\n"
 
@@ -267,11 +267,11 @@ def _ours(model: Any, pixels: Tensor, ids: list[int]) -> Tensor:
     forward.reserve(1, len(ids) + 1)
     prompt, steps = ids[:-_STEPS], ids[-_STEPS:]
     features = forward.image_features(pixels.numpy())
-    told = [forward.prefill(Prompt(0, 0, prompt, features)).logits.clone()]
+    logits = [forward.prefill(Prompt(0, 0, prompt, features)).logits.clone()]
     for token in steps:
         forward.set_token(0, token)
-        told.append(forward.step().logits.clone())
-    return torch.cat(told).float()
+        logits.append(forward.step().logits.clone())
+    return torch.cat(logits).float()
 
 
 def _compared(given: Tensor, wanted: Tensor) -> dict[str, float]:

@@ -185,10 +185,10 @@ def test_run_with_more_slots_than_memory_takes_fewer_and_says_so(tmp_path):
         shutil.copy(ROOT / "resources" / "samples" / name, tmp_path)
     command = [sys.executable, "-m", "tests.support.folder_in_little_memory", str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    told = json.loads(ran.stdout)
-    assert told["done"] == 2
-    assert told["notes"][0].endswith("now 256 pictures are looked at at once.")
-    assert all(told["captions"].values())
+    report = json.loads(ran.stdout)
+    assert report["done"] == 2
+    assert report["notes"][0].endswith("now 256 pictures are looked at at once.")
+    assert all(report["captions"].values())
 
 
 def test_failure_among_many_is_found_by_asking_one_by_one(begin):
@@ -322,20 +322,20 @@ def test_picture_is_encoded_once_for_all_its_prompts(begin, engine, folder, monk
 @pytest.mark.parametrize("slots", [1, 3])
 @pytest.mark.parametrize("prompts", [("What?",), ("What?", "Where?", "Who?")], ids=len)
 def test_captions_are_told_as_they_come(begin, engine, slots, prompts):
-    told = {}
+    streamed = {}
 
     def on_piece(number, piece):
-        told[number] = told.get(number, "") + piece
+        streamed[number] = streamed.get(number, "") + piece
 
     batch = begin(prompts=prompts, sampling=Sampling(max_new_tokens=40))
     batch.run(engine, Control(), on_piece=on_piece, slots=slots)
-    lines = {number: set(text.splitlines()) for number, text in told.items()}
+    lines = {number: set(text.splitlines()) for number, text in streamed.items()}
     assert len(lines) == batch.tally.done == 3
     for number, item in enumerate(batch.items):
-        # With several slots an answer that has begun beside another is told when it is written.
+        # With several slots an answer that has begun beside another is shown once it is written.
         assert lines[number] <= set(item.caption.splitlines())
         if slots == 1 or len(prompts) == 1:
-            assert told[number] == item.caption
+            assert streamed[number] == item.caption
 
 
 @pytest.mark.parametrize(

@@ -296,7 +296,7 @@ def test_prompt_and_steps_that_go_one_way_come_to_what_they_come_to_alone(
     shape = {"hidden_size": 256, "intermediate_size": 128, "initializer_range": 0.08}
     model = tiny_model(device, dtype, **shape)
     asked = [inputs(n, length=9 + n) for n in range(3)]
-    told: list[list[torch.Tensor]] = []
+    collected: list[list[torch.Tensor]] = []
     for is_together in (True, False):
         forward = forward_pass(model)
         assert forward is not None
@@ -317,10 +317,10 @@ def test_prompt_and_steps_that_go_one_way_come_to_what_they_come_to_alone(
             rows.append(forward.step(prompts[2]).logits.clone())
         chosen = forward.step()
         rows += [chosen.logits_of(n).clone() for n in range(3)]
-        told.append(rows)
+        collected.append(rows)
 
-    assert [len(rows) for rows in told] == [8, 8]
-    for together, alone in zip(*told, strict=True):
+    assert [len(rows) for rows in collected] == [8, 8]
+    for together, alone in zip(*collected, strict=True):
         error = float((together - alone).norm() / alone.norm())
         assert error < (1e-5 if dtype == torch.float32 else 0.01)
 

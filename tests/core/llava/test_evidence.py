@@ -162,10 +162,10 @@ def test_what_is_not_there_is_the_word_most_in_doubt(engine, right, wrong):
     request = request_for("fruit.png", "Please describe this image in detail.")
     # In its last mention alone, for the place stands only there.
     true = TRUTH["fruit.png"]["description"]
-    told = wrong.join(true.rsplit(right, 1))
+    altered = wrong.join(true.rsplit(right, 1))
     assert engine.evidence(request, written(true), NEVER).most_doubtful.doubt < 0.5
 
-    doubtful = engine.evidence(request, written(told), NEVER).most_doubtful
+    doubtful = engine.evidence(request, written(altered), NEVER).most_doubtful
 
     assert doubtful.text == wrong.split()[-1]
     assert doubtful.doubt_step > 0

@@ -280,9 +280,9 @@ def test_memory_used_up_while_loading_suggests_fewer_bits(opened, tiny_original_
             raise torch.OutOfMemoryError("no more")
 
     for dtype, lower in (("bfloat16", "8-bit"), ("8-bit", "4-bit"), ("4-bit", None)):
-        with pytest.raises(OutOfMemory) as told:
+        with pytest.raises(OutOfMemory) as raised:
             opened(tiny_original_layout, dtype, on_progress)
-        assert told.value.precision == lower
+        assert raised.value.precision == lower
 
 
 @pytest.mark.slow

@@ -539,7 +539,7 @@ def test_esc_in_the_replacement_closes_it_and_stops_no_run(live, folder):
     live(story)
 
 
-# Told
+# What is shown
 
 
 def test_notice_of_an_empty_folder_goes_when_another_is_chosen(live, folder, tmp_path):
