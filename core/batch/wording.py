@@ -61,7 +61,7 @@ def _exif(picture: Path, name: str) -> str:
 
 
 def without_opening(caption: str) -> str:
-    """Returns “A cat.” for “The image shows a cat.”"""
+    """Returns the caption without an opening like “The image shows”."""
     rest = _OPENING.sub("", caption, count=1)
     return rest[:1].upper() + rest[1:] if rest and rest != caption else caption
 

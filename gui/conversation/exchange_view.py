@@ -295,7 +295,7 @@ class ExchangeView(QFrame):
 
     @Slot(str)
     def _on_edit_done(self, text: str) -> None:
-        """ "" when the edit was given up."""
+        """Close the editor; an empty `text` means that the edit was given up."""
         self.body.end_edit()
         self.height_changed.emit()
         if text:
