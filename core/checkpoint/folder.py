@@ -1,8 +1,8 @@
-"""A model's folder is found, and understood or refused.
+"""Finds a model's folder, and reads its settings or refuses it.
 
-LLaVA-1.5 lies in folders of two layouts: transformers' own (`LlavaForConditionalGeneration`)
-and the original one (`LlavaLlamaForCausalLM`, its vision tower in a folder of its own).
-`model_type` does not distinguish them: the original layout has used transformers' name too.
+LLaVA-1.5 is published in two layouts: that of transformers (`LlavaForConditionalGeneration`), and
+the original one (`LlavaLlamaForCausalLM`), whose vision tower has a folder of its own.
+`model_type` does not distinguish them, because the original layout has used transformers' name too.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from core.transcript import BUILT_IN
 
 
 def built_in_model() -> Path:
-    """The folder of the model that comes with the program, frozen or not."""
+    """Returns the folder of the model that comes with the program, frozen or not."""
     return RESOURCES / "built_in_model"
 
 
 def find_folder(model: str) -> Path:
-    """The folder of a choice: built-in, a folder, or a hub id in the hub's cache."""
+    """Returns the folder of `model`: `BUILT_IN`, a path, or a hub id that is in the hub's cache.
+
+    Raises CheckpointError if there is none.
+    """
     if model == BUILT_IN:
         folder = built_in_model()
         if not folder.is_dir():
@@ -50,7 +53,7 @@ def find_folder(model: str) -> Path:
 
 
 def _cached(hub_id: str) -> Path | None:
-    """The snapshot of a hub id in the cache; asks no network."""
+    """Returns the snapshot of `hub_id` in the hub's cache, without network access."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -62,11 +65,11 @@ def _cached(hub_id: str) -> Path | None:
 
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-"""The weights' file, or what its index and parts are named after; the first one there counts."""
+"""Names of a weights file, which its index and shards extend. The first one that exists is read."""
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether the folder has weights in any of the layouts that are read here."""
+    """Whether the folder has weights in one of the formats that Onlooker reads."""
     return any(
         (folder / name).is_file() or (folder / f"{name}.index.json").is_file()
         for name in WEIGHT_FILES
@@ -75,12 +78,12 @@ def has_weights(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a folder holds, as far as running it goes. `text` and `vision` are checked settings.
+    """Everything needed to load and run a LLaVA-1.5. `text` and `vision` are validated settings.
 
-    `tower` is the vision tower's own folder in the original layout, None in transformers'.
-    `has_own_tower` says that, all the same, the tower among the weights is the one to use.
-    `prompt_length` is how many positions of a prompt the checkpoint reads, where it says so.
-    `adapter` is the folder of a LoRA whose base is `folder`.
+    `tower` is the folder of the vision tower in the original layout, None in transformers'.
+    `has_own_tower`: the weights hold a fine-tuned tower, which replaces that in `tower`.
+    `prompt_length` is the maximum prompt length in positions, None if the checkpoint does not say.
+    `adapter` is the folder of a LoRA, and `folder` then holds its base model.
     """
 
     folder: Path
@@ -96,9 +99,9 @@ class Checkpoint:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """A model folder's config.json, once the folder is known to be harmless and whole.
+    """Checks that a model's folder is safe, and returns its config.json.
 
-    Raises CheckpointError.
+    Raises CheckpointError for a folder that is unsafe, incomplete or quantised.
     """
     if not (folder / "config.json").is_file():
         if (folder / "mm_projector.bin").is_file():
@@ -110,17 +113,17 @@ def read_config(folder: Path) -> dict[str, Any]:
     require_safe_folder(folder)
     config = read_settings(folder / "config.json")
     require_possible(folder, config)
-    # What cannot be run exactly as it was trained is not run at all.
+    # Dequantised weights would differ from those that were trained.
     if config.get("quantization_config"):
         raise _refusal(folder, "is already quantised; choose the float16 one")
     return config
 
 
 def read_checkpoint(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | None:
-    """Understand a LLaVA-1.5's folder from its settings, `config` where they have been read.
+    """Reads the settings of a LLaVA-1.5. Pass `config` if config.json has been read already.
 
-    None for another architecture, which is for transformers to know. Raises CheckpointError for a
-    folder that is neither.
+    Returns None for another architecture, which transformers may know. Raises CheckpointError if
+    the folder holds no model that either can run.
     """
     config = read_config(folder) if config is None else config
     if (folder / "adapter_config.json").is_file() or (folder / "non_lora_trainables.bin").is_file():
@@ -148,7 +151,7 @@ def _refusal(folder: Path, why: str) -> CheckpointError:
 
 
 def _difference(config: Mapping[str, Any]) -> str | None:
-    """What a `LlavaForConditionalGeneration` has that LLaVA-1.5 has not; None when nothing."""
+    """Says how a `LlavaForConditionalGeneration` differs from LLaVA-1.5; None if it does not."""
     text, vision = _section(config, "text_config"), _section(config, "vision_config")
     if text.get("model_type", "llama") != "llama":
         return "another language model"
@@ -223,7 +226,7 @@ def _read_original_layout(folder: Path, config: Mapping[str, Any], tower: Any) -
 
 
 def _read_adapter(folder: Path, config: Mapping[str, Any]) -> Checkpoint:
-    """A LoRA of the original code: its config.json is that of the whole model."""
+    """Reads a LoRA of the original code, whose config.json describes the merged model."""
     tower = config.get("mm_vision_tower")
     if not tower:
         raise _refusal(folder, "is an adapter, and not one of the original LLaVA's")
@@ -237,7 +240,7 @@ def _read_adapter(folder: Path, config: Mapping[str, Any]) -> Checkpoint:
 
 
 def _find_base(folder: Path, named: Any) -> Path:
-    """The folder of the model that a LoRA goes into: as named, beside it, or in the hub's cache."""
+    """Returns the base model of a LoRA: at the path named, in a sibling folder, or in the cache."""
     if not isinstance(named, str) or not named:
         raise _refusal(folder, "is an adapter that does not say which model it belongs to")
     for place in (folder / named, folder.parent / Path(named).name):
@@ -254,7 +257,7 @@ def _find_base(folder: Path, named: Any) -> Path:
 
 
 def _find_tower(folder: Path, named: Any) -> Path:
-    """The folder of the vision tower: as named, beside the weights, or in the hub's cache."""
+    """Returns the vision tower's folder: at the path named, near the weights, or in the cache."""
     if not isinstance(named, str) or not named:
         raise _refusal(folder, "does not say which vision tower it sees with (mm_vision_tower)")
     name = Path(named).name
@@ -280,7 +283,7 @@ _SIZES = (
     "num_hidden_layers",
     "num_attention_heads",
 )
-# transformers' own defaults where a folder of its layout is silent: a 7B of Llama, CLIP at 336.
+# transformers' defaults for settings that its layout leaves out: Llama 7B and CLIP ViT-L/14-336.
 _LLAMA: dict[str, Any] = {
     "vocab_size": 32000,
     "hidden_size": 4096,
@@ -311,7 +314,7 @@ _LARGEST = {"num_hidden_layers": 1_000, "image_size": 4_096}
 
 
 def _text_settings(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every setting of Llama, none left to a default that may be another one tomorrow."""
+    """Returns all settings of Llama, since a later transformers may have other defaults."""
     settings = {name: given.get(name, default) for name, default in _LLAMA.items()}
     rope = given.get("rope_parameters")
     if rope is None:
@@ -348,7 +351,7 @@ def _feature_layer(folder: Path, layer: Any, vision: Mapping[str, Any]) -> int:
 
 
 def _pixel_statistics(folder: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The mean and deviation of the pixels' colours, CLIP's unless the folder has others."""
+    """Returns mean and standard deviation per channel, CLIP's unless the folder has others."""
     path = folder / "preprocessor_config.json"
     given = read_settings(path) if path.is_file() else {}
     return _colours(path, given, "image_mean", CLIP_MEAN), _colours(

@@ -1,11 +1,11 @@
-"""A LoRA of the original LLaVA goes into its base model's weights: W + scale · B · A.
+"""Merges a LoRA of the original LLaVA into the weights of its base model: W + scale · B · A.
 
-Such a folder holds the two thin matrices of each changed one, and whole what was trained beside
-them, the projector above all (`non_lora_trainables.bin`).
+The folder of a LoRA holds the matrices A and B of each adapted weight, and in full whatever was
+trained without LoRA, such as the projector (`non_lora_trainables.bin`).
 
-The plain kind, which every published LoRA of LLaVA is, is added here. What changes the meaning of
-the thin matrices is for peft to know, an extra of the program: the packages leave it out, since it
-imports models of transformers that they do not carry, and takes seconds to.
+The plain kind is merged here; all published LoRAs of LLaVA are of this kind. Variants such as DoRA
+are merged by peft, an optional dependency. Packages do not include it: it takes seconds to import,
+and imports models of transformers that the packages leave out.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ TRAINED_WHOLE = "non_lora_trainables.bin"
 _FILES = ("adapter_model.safetensors", "adapter_model.bin")
 _DOWN, _UP, _MAGNITUDE = ".lora_A.weight", ".lora_B.weight", ".lora_magnitude_vector"
 _PARTS = (_DOWN, _UP, _MAGNITUDE)
-# What peft does with the thin matrices beyond adding their product.
+# Variants of LoRA that peft merges.
 _FOR_PEFT = ("use_dora", "rank_pattern", "alpha_pattern")
-# Each brings other tensors than those, or layers of its own, and none was used for LLaVA.
+# Each adds other tensors or layers. No LoRA of LLaVA is known to use one.
 _OTHER_KINDS = (
     *("modules_to_save", "layer_replication", "use_qalora", "trainable_token_indices"),
     *("lora_bias", "target_parameters", "alora_invocation_tokens", "megatron_config"),
 )
-# These begin by taking something out of the base's weights, which the folder does not hold.
+# These initialisations subtract from the base weights, and the folder does not say how much.
 _CHANGES_BASE = re.compile("pissa|olora|corda|loftq|lora_ga", re.IGNORECASE)
 _LARGEST_RANK = 65_536
 
 
 def from_trained_whole(name: str) -> str | None:
-    """What a tensor of `TRAINED_WHOLE` is called in the model."""
+    """Returns the model's name for a tensor of `TRAINED_WHOLE`, None if it has no such tensor."""
     return from_original(_without_wrapper(name))
 
 
@@ -52,7 +52,7 @@ def _without_wrapper(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Change:
-    """The two matrices of one of the model's: float (rank, in) and (out, rank); DoRA's (out)."""
+    """A and B of one weight: float (rank, in) and (out, rank). DoRA adds a magnitude (out,)."""
 
     down: Tensor
     up: Tensor
@@ -61,9 +61,9 @@ class _Change:
 
 @torch.no_grad()
 def merge(model: nn.Module, folder: Path) -> None:
-    """Add the LoRA in `folder` to `model`, whose weights are there, in 16 bits or more.
+    """Adds the LoRA in `folder` to the weights of `model`, which are loaded and unquantised.
 
-    Raises CheckpointError for one that is of another kind, or for another model.
+    Raises CheckpointError for an adapter of an unknown kind or for another model.
     """
     settings = _settings(folder)
     changes = _changes(folder)
@@ -94,7 +94,7 @@ def merge(model: nn.Module, folder: Path) -> None:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    """Those of an adapter that can be merged here or by peft."""
+    """Returns adapter_config.json, if the adapter can be merged here or by peft."""
     settings = read_settings(folder / "adapter_config.json")
     others = [name for name in _OTHER_KINDS if settings.get(name)]
     if settings.get("bias", "none") != "none":
@@ -110,7 +110,7 @@ def _settings(folder: Path) -> dict[str, Any]:
         )
     if not (_is_rank(settings.get("r")) and _is_number(settings.get("lora_alpha"))):
         raise _damaged(folder)
-    # peft takes their keys for regular expressions, and a folder comes from anybody.
+    # peft compiles the keys as regular expressions, and the folder is not trusted.
     patterns = (
         (settings.get("rank_pattern"), _is_rank),
         (settings.get("alpha_pattern"), _is_number),
@@ -146,7 +146,7 @@ def _merge_with_peft(
     weights: Mapping[str, Tensor],
     changes: Mapping[str, _Change],
 ) -> None:
-    """The same by peft, one matrix after the other, so that little memory is taken beside them."""
+    """Merges with peft, one weight at a time, to keep the additional memory small."""
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
@@ -184,13 +184,13 @@ def _merge_with_peft(
             layer.merge()
         except RuntimeError as error:
             raise _damaged(folder) from error
-        # Some kinds leave a new tensor, and the model's lies in one with its neighbours.
+        # Some kinds replace the tensor, but the model's is a view into a buffer that others share.
         weight.copy_(layer.get_base_layer().weight)
         layer.delete_adapter("default")
 
 
 class _Tree(nn.Module):
-    """Linear layers of these weights under their names, and nothing else."""
+    """A module tree with nothing but a linear layer for each weight, under the weight's name."""
 
     def __init__(self, weights: Mapping[str, Tensor]):
         super().__init__()
@@ -203,13 +203,13 @@ class _Tree(nn.Module):
                 module = module.get_submodule(parent)
             with torch.device("meta"):
                 linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
-            # The same memory, but a parameter of its own.
+            # A parameter of its own, over the same memory.
             linear.weight = nn.Parameter(weight.data, requires_grad=False)
             module.add_module(last, linear)
 
 
 def _changes(folder: Path) -> dict[str, _Change]:
-    """By the module whose matrix changes, as the original layout calls it."""
+    """Returns the changes by module name, as the original layout names it."""
     path = next((folder / name for name in _FILES if (folder / name).is_file()), None)
     if path is None:
         raise CheckpointError(

@@ -1,7 +1,7 @@
-"""What a model's folder must not do: bring code, lead elsewhere, or describe what cannot be.
+"""Checks of a model's folder: no code, no links to other places, no impossible sizes.
 
-A folder comes from anybody. Whatever is in it, it is read as data, and what it says of sizes is
-believed only within bounds.
+A model's folder is not trusted. Everything in it is read as data, and sizes that it states are
+accepted only within bounds.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _SETTINGS = (
     "tokenizer_config.json",
     "video_preprocessor_config.json",
 )
-# By the end of their names, what sizes count, and how large they may be. The largest language
-# models have some 130 layers, 20,000 in width and 260,000 pieces.
+# Upper bounds of sizes, by the end of the setting's name. The largest language models have about
+# 130 layers, a hidden size of 20,000 and a vocabulary of 260,000 tokens.
 _BOUNDS = (
     (re.compile(r"(num_(hidden_)?layers|depth|n_layers?)$"), 1_000),
     (re.compile(r"num_(local_)?experts$"), 4_096),
@@ -39,7 +39,7 @@ _ASKS_FOR_CODE = {"auto_map", "custom_pipelines", "custom_generate"}
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a JSON file. Raises CheckpointError when it holds anything else."""
+    """Returns the object in a JSON file. Raises CheckpointError if the file holds anything else."""
     try:
         if not path.is_file():
             raise OSError("no file, or one that never ends")
@@ -56,10 +56,10 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def require_safe_folder(folder: Path) -> None:
-    """Raises CheckpointError for a folder with links out of it, or with code of its own.
+    """Raises CheckpointError for a folder with code, or with links that lead out of it.
 
-    The hub's cache is made of links, from a snapshot into the blobs beside it, and from these,
-    since huggingface_hub 2.4, into the blobs that all of its models share; these are followed.
+    Links of the hub's cache are followed: its snapshots link to the model's blobs, which since
+    huggingface_hub 2.4 link to blobs that all models of the cache share.
     """
     try:
         entries = sorted(folder.iterdir())
@@ -76,7 +76,7 @@ def require_safe_folder(folder: Path) -> None:
                     f"“{entry.name}” in “{folder.name}” is a link to a file elsewhere, which "
                     "Onlooker does not follow. Put the file itself into the folder."
                 )
-    except (OSError, RuntimeError) as error:  # Links in a circle.
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle.
         raise CheckpointError(
             f"“{folder.name}” cannot be looked into ({error}). Choose another folder."
         ) from error
@@ -88,7 +88,7 @@ def require_safe_folder(folder: Path) -> None:
 
 
 def require_no_code(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Raises CheckpointError when settings ask for program code."""
+    """Raises CheckpointError for settings that ask transformers to run the folder's code."""
     if not _ASKS_FOR_CODE.isdisjoint(_names(settings)):
         raise _code(folder)
 
@@ -101,7 +101,7 @@ def _code(folder: Path) -> CheckpointError:
 
 
 def require_possible(folder: Path, config: Mapping[str, Any]) -> None:
-    """Raises CheckpointError for sizes and numbers in a config.json that no model has."""
+    """Raises CheckpointError for numbers in a config.json that no model can have."""
     for name, value in _numbers(folder, config):
         most = next((most for pattern, most in _BOUNDS if pattern.search(name)), 1 << 62)
         least = 0 if most < 1 << 62 else -(1 << 62)
@@ -113,9 +113,9 @@ def require_possible(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def require_layers_in(folder: Path, config: Mapping[str, Any], tensors: int) -> None:
-    """Raises CheckpointError when a model has more layers than there are tensors in its files.
+    """Raises CheckpointError if config.json states more layers than the files have tensors.
 
-    So a model is not even built on paper that its files cannot fill.
+    A million layers would take all memory before the first weight is read.
     """
     for name, value in _numbers(folder, config):
         if _BOUNDS[0][0].search(name) and value > tensors:
@@ -145,7 +145,7 @@ def _numbers(
 
 
 def _names(value: Any) -> Iterator[str]:
-    """All names in settings, however deep; without recursion, which has an end in Python."""
+    """Yields all keys at any depth, without recursion, whose depth Python limits."""
     left = [value]
     while left:
         this = left.pop()

@@ -1,4 +1,4 @@
-"""`onlooker models`: what is here, what can be had, and getting, checking and removing it."""
+"""`onlooker models`: lists local and available models; downloads, removes and checks them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Print = Callable[[str], None]
 
 
 def add_arguments(models: argparse.ArgumentParser) -> None:
-    """What `onlooker models` takes."""
+    """Adds the subcommands of `onlooker models` and their options."""
     acts = models.add_subparsers(dest="act", metavar="list|get|remove|check")
     listing = acts.add_parser("list", help="what is on this computer, and what can be had")
     listing.add_argument(
@@ -63,7 +63,7 @@ def add_arguments(models: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -> int:
-    """Do what is asked and give the exit status."""
+    """Runs the subcommand and returns the exit status."""
     library = _Library.of_settings()
     try:
         match options.act:
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -
 
 @dataclass(frozen=True)
 class _Library:
-    """Where models are looked for, and how the hub is asked: the same as in the window."""
+    """Folders with models, and the hub, as the window's settings say."""
 
     folders: tuple[str, ...]
     downloads: Path | None
@@ -104,7 +104,7 @@ class _Library:
         return find_models((Path(folder) for folder in self.folders), self.hub.cache)
 
     def named(self, name: str) -> LocalModel | None:
-        """By its hub id, folder or name, whichever is meant."""
+        """Returns the model with this hub id, folder or unambiguous name, None if there is none."""
         models = self.models()
         path = Path(name).expanduser()
         if path.is_dir():
@@ -255,7 +255,7 @@ def _unknown(name: str) -> int:
 
 
 class _Line:
-    """One line that changes, where a person looks; none in a log."""
+    """A progress line on a terminal, rewritten in place. Prints nothing into a file or pipe."""
 
     def __init__(self) -> None:
         self._is_shown = sys.stderr.isatty()
