@@ -1,8 +1,8 @@
-"""Whether the graphics card can be computed on with the PyTorch that is here, and if not, why.
+"""Whether the installed PyTorch can use the graphics card, and if not, why.
 
-A card can be there and still be of no use: too old or too new for the kernels in this build of
-PyTorch, with a driver older than its CUDA, or with no driver at all. Each is a sentence with a
-way out, and the processor does the work meanwhile.
+A card may be unusable because this build of PyTorch has no kernels for it, because its driver is
+older than the build's CUDA, or because it has no driver. For each there is a message that says what
+to do; until then models run on the CPU.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _NVIDIA, _DISPLAY_CLASS = "0x10de", "0x03"
 
 
 def card_trouble(index: int = 0) -> str | None:
-    """Why card `index` cannot be computed on; None when it can, or when there is none.
+    """Says why card `index` is unusable. Returns None if it is usable or there is none.
 
-    Starts CUDA where there is a card, which takes some tenths of a second.
+    Initialises CUDA if there is a card, which takes some tenths of a second.
     """
     if torch.version.cuda is None:
-        # A build for the processor is somebody's choice, not a trouble.
+        # Whoever installed a build for the CPU wanted one.
         return None
     if not is_cuda_available():
         return driver_trouble(_complaint(), torch.version.cuda, _has_nvidia_card())
@@ -40,7 +40,7 @@ def card_trouble(index: int = 0) -> str | None:
     try:
         torch.ones(1, device=f"cuda:{index}").add_(1).item()
     except torch.OutOfMemoryError:
-        # It computes; whether a model fits is asked, and said, by its size.
+        # The card works. Whether a model fits is decided from the model's size.
         return None
     except RuntimeError as error:
         reason = str(error).splitlines()[0].removeprefix("CUDA error: ")
@@ -49,14 +49,14 @@ def card_trouble(index: int = 0) -> str | None:
 
 
 def is_cuda_available() -> bool:
-    """`torch.cuda.is_available()` without its warning, which `card_trouble` puts into words."""
+    """Returns `torch.cuda.is_available()` without its warning; `card_trouble` explains instead."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.cuda.is_available() and torch.cuda.device_count() > 0
 
 
 def _complaint() -> str:
-    """What PyTorch says against CUDA. Its warning comes only once, its error each time."""
+    """Returns PyTorch's error about CUDA. Its warning is no use: it is given only once."""
     try:
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
@@ -64,9 +64,9 @@ def _complaint() -> str:
     return ""
 
 
-def driver_trouble(said: str, cuda: str, has_card: bool) -> str | None:
-    """The sentence for a card without a driver that fits; `said` is PyTorch's own word."""
-    if "driver on your system is too old" in said:
+def driver_trouble(complaint: str, cuda: str, has_card: bool) -> str | None:
+    """Returns the message for a missing or outdated driver; `complaint` is PyTorch's error."""
+    if "driver on your system is too old" in complaint:
         return (
             f"The graphics card's driver is too old for the CUDA {cuda} that Onlooker brings. "
             "Install the newest driver from the card's maker."
@@ -82,10 +82,10 @@ def driver_trouble(said: str, cuda: str, has_card: bool) -> str | None:
 def kernel_trouble(
     name: str, capability: tuple[int, int], architectures: Sequence[str]
 ) -> str | None:
-    """The sentence for a card that none of the build's `architectures` (sm_80 …) is made for.
+    """Returns the message for a card that none of the build's `architectures` supports.
 
-    Machine code runs on cards of the same major version and the same or a later minor one; PTX
-    (compute_80 …) is compiled by the driver for every later card.
+    Machine code (sm_80 …) runs on cards of the same major version and the same or a later minor
+    one. The driver compiles PTX (compute_80 …) for every later card.
     """
     major, minor = capability
     for architecture in architectures:
@@ -105,7 +105,7 @@ def kernel_trouble(
 
 
 def _has_nvidia_card() -> bool:
-    """Known on Linux alone: elsewhere PyTorch's own word has to do."""
+    """Whether the PCI bus has an NVIDIA display device. Always False except on Linux."""
     if sys.platform != "linux" or not _PCI.is_dir():
         return False
     for device in _PCI.iterdir():

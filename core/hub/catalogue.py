@@ -1,4 +1,4 @@
-"""Models that can be had from the hub and are known to run here; a short list, in a file."""
+"""A short list of models on the hub that are known to run, read from a file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from core.resources import RESOURCES
 
 @dataclass(frozen=True)
 class Offer:
-    """`size` in bytes is about what is downloaded, the vision tower included: the parameters at
-    the precision that the hub keeps them in. What it really is, the hub says when it is asked.
-    `config` are the settings that memory depends on."""
+    """A model of the list.
+
+    `size` approximates the download in bytes, including the vision tower; `look_up` asks the hub
+    for the exact one. `config` has the settings that determine how much memory the model needs.
+    `tower` is the hub id of a vision tower that is downloaded too.
+    """
 
     hub_id: str
     name: str
@@ -29,11 +32,11 @@ class Offer:
 
 @cache
 def offers() -> tuple[Offer, ...]:
-    """In the order in which they are shown."""
+    """Returns the models of the list, in the order in which they are shown."""
     text = (RESOURCES / "models.json").read_text(encoding="utf-8")
     return tuple(Offer(**entry) for entry in json.loads(text))
 
 
 def offer_of(hub_id: str) -> Offer | None:
-    """The entry with this name on the hub, or None."""
+    """Returns the entry of this hub id, or None."""
     return next((offer for offer in offers() if offer.hub_id == hub_id), None)

@@ -1,6 +1,6 @@
-"""What the hub says of a model: which of its files are read here, and whether it can be run.
+"""Reads the hub's answers about a model: which files to download, and whether it can be run.
 
-All of it comes from a server, and is believed only within bounds.
+The answers come from a server and are validated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.checkpoint.safety import (
 from core.errors import CheckpointError, HubError
 from core.hub.location import HubFile, Record
 
-# What loaders read, and nothing else: no program code, no pictures, no weights in other formats.
+# The settings that loaders read. No code, images or weights in other formats are downloaded.
 _SETTINGS = frozenset(
     (
         *("config.json", "generation_config.json", "adapter_config.json"),
@@ -30,15 +30,14 @@ _SETTINGS = frozenset(
     )
 )
 
-
-# They see, but do not speak: the towers of other models.
+# Vision towers by themselves, which generate no text.
 _TOWERS = ("clip", "siglip", "siglip2", "clip_vision_model", "siglip_vision_model")
 
 
 def wanted_files(files: Iterable[HubFile]) -> list[HubFile]:
-    """Of a model's files those that are read here, the small ones first.
+    """Returns the files to download, small ones first.
 
-    safetensors before .bin; the parts of one set of weights, not of several.
+    Takes one set of weights if there are several, and prefers safetensors to .bin.
     """
     by_name = {file.name: file for file in files}
     wanted = [file for name, file in by_name.items() if name in _SETTINGS]
@@ -66,16 +65,16 @@ def _small_first(files: list[HubFile]) -> list[HubFile]:
 
 
 def sees_and_speaks(config: Mapping[str, Any]) -> bool:
-    """Whether these settings are of a model that pictures can be asked about."""
+    """Whether these settings belong to a model that answers questions about images."""
     return ("vision_config" in config or "mm_vision_tower" in config) and config.get(
         "model_type"
     ) not in _TOWERS
 
 
 def record_of(hub_id: str, listing: dict[str, Any]) -> Record:
-    """What the hub's answer about a model says of its files, revision and licence.
+    """Reads files, revision and licence from the hub's answer about a model.
 
-    Raises ValueError, KeyError or TypeError for an answer of another shape.
+    Raises ValueError, KeyError or TypeError if the answer has another structure.
     """
     files: list[HubFile] = []
     siblings: list[dict[str, Any]] = listing["siblings"]
@@ -86,7 +85,7 @@ def record_of(hub_id: str, listing: dict[str, Any]) -> Record:
         try:
             file = HubFile(entry["rfilename"], size, checksum)
         except (ValueError, TypeError):
-            continue  # In a folder of its own, or with a name that no file of a model has.
+            continue  # In a subfolder, or with an unsafe name.
         files.append(file)
     revision = listing["sha"]
     if not isinstance(revision, str) or not is_revision(revision):
@@ -94,7 +93,7 @@ def record_of(hub_id: str, listing: dict[str, Any]) -> Record:
     return Record(hub_id, revision, tuple(wanted_files(files)), _licence_of(listing))
 
 
-# As people write them, where the hub's short names do not say it.
+# Readable names for the hub's identifiers of licences.
 _LICENCES = {
     "apache-2.0": "Apache 2.0",
     "gemma": "Gemma",
@@ -108,7 +107,7 @@ _LONGEST_LICENCE = 60
 
 
 def _licence_of(listing: Mapping[str, Any]) -> str:
-    """As its page names it; "" where it does not."""
+    """Returns the licence that the model card names, "" if it names none."""
     card = _mapping(listing.get("cardData"))
     licences = card.get("license")
     named: Any = licences
@@ -122,19 +121,19 @@ def _licence_of(listing: Mapping[str, Any]) -> str:
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    """A part of the hub's answer, {} if it is of another kind."""
+    """Returns `value` if it is a JSON object, else an empty mapping."""
     return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
 
 
 def parameters_of(listing: Mapping[str, Any]) -> int | None:
-    """How many parameters the hub says that the model has; None if it does not say."""
+    """Returns the model's number of parameters, None if the hub does not state it."""
     total = _mapping(listing.get("safetensors")).get("total")
     is_count = isinstance(total, int) and not isinstance(total, bool) and 0 < total < 10**13
     return total if is_count else None
 
 
 def is_revision(text: str) -> bool:
-    """Whether `text` is a commit as the hub names them: 40 hexadecimal digits."""
+    """Whether `text` is the hash of a commit: 40 hexadecimal digits."""
     return len(text) == 40 and all(character in "0123456789abcdef" for character in text)
 
 
@@ -144,8 +143,10 @@ def is_settings(file: HubFile) -> bool:
 
 
 def require_runnable(hub_id: str, folder: Path, is_part: bool) -> Mapping[str, Any]:
-    """The settings of a model; HubError for one that no loader here will take, before gigabytes
-    of weights come for nothing."""
+    """Returns the settings in `folder` once they are downloaded, before the weights are.
+
+    Raises HubError for a model that no loader accepts, so that no gigabytes are wasted on it.
+    """
     try:
         require_safe_folder(folder)
         config = read_settings(folder / "config.json")
@@ -158,7 +159,7 @@ def require_runnable(hub_id: str, folder: Path, is_part: bool) -> Mapping[str, A
 def require_loadable(
     hub_id: str, folder: Path, config: Mapping[str, Any], *, is_part: bool
 ) -> None:
-    """Raises HubError for settings that no loader here takes, or of a model without vision."""
+    """Raises HubError for settings that no loader accepts, and for a model without vision."""
     try:
         require_no_code(folder, config)
         require_possible(folder, config)
@@ -172,7 +173,7 @@ def require_loadable(
 
 
 def tower_of(config: Mapping[str, Any]) -> str | None:
-    """The hub id of the vision tower that a model of the original layout needs beside it."""
+    """Returns the hub id of the vision tower that a model in the original layout refers to."""
     named = config.get("mm_vision_tower")
     is_wanted = isinstance(named, str) and is_hub_id(named) and "vision_config" not in config
     return named if is_wanted else None

@@ -1,8 +1,8 @@
-"""A hub on loopback: real HTTP with the hub's own routes, for repositories that a test makes.
+"""An HTTP server on loopback with the hub's routes, for repositories that a test makes.
 
-It speaks `/api/models/{id}/revision/{revision}` and `/{id}/resolve/{revision}/{file}` with HEAD,
-GET, Range, ETag, X-Repo-Commit, X-Linked-Size and X-Linked-ETag; large files are redirected to
-another address, as they are to a content network. `Faults` says what goes wrong.
+It serves `/api/models/{id}/revision/{revision}` and `/{id}/resolve/{revision}/{file}` with HEAD,
+GET, Range, ETag, X-Repo-Commit, X-Linked-Size and X-Linked-ETag. Large files are redirected to
+another host, as the hub redirects to its content network. `Faults` makes requests fail.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LARGE = (".safetensors", ".bin", ".h5", ".model")
 
 @dataclass
 class Asked:
-    """One request: the method, the path, and headers with small letters."""
+    """A request that the server received; names of headers are in lower case."""
 
     method: str
     path: str
@@ -34,29 +34,32 @@ class Asked:
 
 @dataclass
 class Faults:
-    """What goes wrong next; each list is used up from its beginning."""
+    """What goes wrong. Each list is a queue: a request that fails takes its first item."""
 
     busy: list[tuple[int, str | None]] = field(default_factory=list)
-    """Of any request: the status, and Retry-After."""
+    """Answers to any requests: status, and Retry-After or None."""
     content_busy: list[int] = field(default_factory=list)
-    """Of a large file, where it is redirected to: the status."""
+    """Statuses for requests of large files, after the redirect."""
     cuts: list[int] = field(default_factory=list)
-    """Of a large file: the connection ends after so many bytes."""
+    """Large files: closes the connection after so many bytes."""
     holds: list[int] = field(default_factory=list)
-    """Of a large file: after so many bytes the server waits for `HubServer.go_on`."""
+    """Large files: waits for `HubServer.go_on` after so many bytes."""
     damages: set[str] = field(default_factory=set)
-    """Files in which a byte is another one."""
+    """Names of files that are sent with one wrong byte."""
     ignores_ranges: bool = False
     sizes: dict[str, int] = field(default_factory=dict)
-    """Sizes that the listing has instead of the true ones."""
+    """Wrong sizes in the listing, by file name."""
     missing: set[str] = field(default_factory=set)
-    """Files that are listed and not there."""
+    """Names of files that are listed but cannot be downloaded."""
     listing: bytes | None = None
-    """What is said in place of the list of files."""
+    """A body to send in place of the listing."""
 
 
 class HubServer(ThreadingHTTPServer):
-    """`repositories` are files by name by id. `gated` needs `token`, `private` too."""
+    """The hub. `repositories` maps hub ids to files by name; `gated` ones are for `members` alone.
+
+    `asked` has all requests. `is_held` is set once a download waits for `go_on`.
+    """
 
     daemon_threads = True
 
@@ -65,10 +68,10 @@ class HubServer(ThreadingHTTPServer):
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.gated: set[str] = set()
         self.cards: dict[str, dict[str, Any]] = {}
-        """By id: what the listing says beside the files."""
+        """More fields of the listing, by hub id."""
         self.token = "hf_right"
         self.members = {"hf_right"}
-        """Tokens of those who accepted the licence."""
+        """Tokens of users who accepted the licences of gated repositories."""
         self.faults = Faults()
         self.go_on = threading.Event()
         self.is_held = threading.Event()
@@ -79,12 +82,12 @@ class HubServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def add(self, hub_id: str, folder: Path, **others: bytes) -> None:
-        """Serve the files of a folder, and `others`."""
+        """Serve the files of `folder` and `others` as the repository `hub_id`."""
         files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
         self.repositories[hub_id] = {**files, **others}
 
     def sent(self, name: str) -> list[str]:
-        """The Range headers with which a file's bytes were asked for, "" for the whole file."""
+        """Returns the Range headers of requests for a large file, "" for the whole file."""
         return [
             asked.headers.get("range", "")
             for asked in self.asked
@@ -92,7 +95,7 @@ class HubServer(ThreadingHTTPServer):
         ]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """That an asker has gone is no failure."""
+        """Ignore clients that closed the connection."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -110,7 +113,7 @@ class HubServer(ThreadingHTTPServer):
 
 
 def checksum(name: str, content: bytes) -> str:
-    """The hub's checksum: SHA-256 for large files, Git's own for small ones."""
+    """Returns the hub's checksum: SHA-256 of large files, Git's blob hash of small ones."""
     if name.endswith(_LARGE):
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
@@ -130,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self) -> None:
-        # A proxy is asked for whole addresses.
+        # A client with a proxy requests the full address.
         path = unquote(urlsplit(self.path).path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.asked.append(Asked(self.command, self.path, headers))
@@ -159,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
                 401, b"", **{"X-Error-Message": "Invalid credentials in Authorization header"}
             )
         elif hub_id not in self.server.repositories:
-            # The real hub does not tell strangers what there is.
+            # The hub does not reveal to anonymous clients whether a private repository exists.
             self._say(404 if token else 401, b"", **{"X-Error-Code": "RepoNotFound"})
         elif is_file and hub_id in self.server.gated and token not in self.server.members:
             self._say(403 if token else 401, b"", **{"X-Error-Code": "GatedRepo"})
@@ -194,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"X-Repo-Commit": REVISION, "ETag": f'"{etag}"'}
         if name.endswith(_LARGE):
             headers |= {"X-Linked-Size": str(len(content)), "X-Linked-ETag": f'"{etag}"'}
-            # Another host name, so that a token must not go there.
+            # Another host name, to which clients must not send the token.
             headers["Location"] = (
                 f"http://localhost:{self.server.server_port}/content/{hub_id}/{name}"
             )
@@ -230,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(rest[count:])
                     return
                 except OSError:
-                    pass  # The asker has gone.
+                    pass  # The client closed the connection.
             self.close_connection = True
         else:
             self._say(status, rest, **headers)
