@@ -42,6 +42,7 @@ from core.device.offload import MaxMemory, dispatch, max_memory
 from core.engine import EngineFacts
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.llava.tokenizer import Tokenizer
+from core.model_reference import folder_named
 from core.transcript import BUILT_IN, ModelChoice, Precision
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def _memory_limits(
 
 
 def _model_name(model: str, folder: Path) -> str:
-    return folder.resolve().name if Path(model).is_dir() else model
+    return folder.resolve().name if folder_named(model) else model
 
 
 def _fingerprint(folder: Path) -> str:

@@ -19,7 +19,7 @@ LAYERS = {
         {"files"},
         {"picture"},
         {"transcript"},
-        {"trace"},
+        {"model_reference", "trace"},
         {"engine"},
         {"settings", "store", "device"},
         {"batch", "generation"},

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.checkpoint.hub_id import is_hub_id
 from core.checkpoint.safety import read_settings, require_possible, require_safe_folder
 from core.errors import CheckpointError
+from core.model_reference import folder_named, is_hub_id
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD
 from core.resources import RESOURCES
 from core.transcript import BUILT_IN
@@ -35,10 +35,10 @@ def find_folder(model: str) -> Path:
         if not folder.is_dir():
             raise CheckpointError("The built-in model is missing. Install Onlooker again.")
         return folder
-    path = Path(model).expanduser()
-    if path.is_dir():
+    path = folder_named(model)
+    if path and path.is_dir():
         return path
-    if path.is_file():
+    if path and path.is_file():
         raise CheckpointError(
             f"“{path.name}” is a file. Choose the folder that holds the whole model."
         )

@@ -8,7 +8,6 @@ local models, `verification` checks them, and `jobs` describes such work while i
 here imports torch before it is needed.
 """
 
-from core.checkpoint.hub_id import hub_id_in
 from core.hub.access_token import AccessToken
 from core.hub.client import Hub, HubModel, look_up, with_access_token
 from core.hub.download import fetch
@@ -35,7 +34,6 @@ __all__ = [
     "device_memory",
     "fetch",
     "find_models",
-    "hub_id_in",
     "list_entries",
     "look_up",
     "move_model",

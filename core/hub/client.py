@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
-from core.checkpoint.hub_id import is_hub_id
 from core.errors import HubError, HubNeed
 from core.hub.blocking import run_until_stopped
 from core.hub.listing import (
@@ -30,6 +29,7 @@ from core.hub.listing import (
 )
 from core.hub.location import Record
 from core.hub.meter import DownloadMeter
+from core.model_reference import is_hub_id
 
 STALL_SECONDS = 20.0
 _LONGEST_WAIT = 60.0

@@ -27,6 +27,7 @@ from core.hub.location import (
     free_bytes,
 )
 from core.hub.meter import DOWNLOADING, DownloadMeter, OnProgress
+from core.model_reference import short_name
 
 _SPARE_BYTES = 200_000_000
 # Files that are downloaded at once: a content network limits the rate of each connection.
@@ -87,7 +88,7 @@ class _Download:
     def _location(self, parent: Path | None, hub_id: str) -> ModelLocation:
         if parent is None:
             return CacheLocation(self._hub.cache, hub_id)
-        return FolderLocation(parent / hub_id.rpartition("/")[2], hub_id)
+        return FolderLocation(parent / short_name(hub_id), hub_id)
 
     async def _fetch(self, hub_id: str, location: ModelLocation, *, is_part: bool = False) -> Path:
         """Downloads the model, and before its weights the vision tower that its settings name."""

@@ -7,7 +7,6 @@ import shutil
 import threading
 from pathlib import Path
 
-from core.checkpoint.hub_id import is_hub_id
 from core.errors import Cancelled, HubError, HubNeed
 from core.formatting import format_bytes
 from core.hub.listing import wanted_files
@@ -26,6 +25,7 @@ from core.hub.location import (
 )
 from core.hub.meter import ByteCounter, OnProgress
 from core.hub.verification import known_files
+from core.model_reference import is_hub_id
 
 _COPY_BYTES = 2**22
 

@@ -14,6 +14,7 @@ from core.errors import CheckpointError
 from core.hub.catalogue import offer_of, offers
 from core.hub.client import HubModel
 from core.hub.local_models import LocalModel
+from core.model_reference import short_name
 from core.transcript import Precision
 
 
@@ -66,7 +67,7 @@ def list_entries(
 def _entry_of_found(found: HubModel, device: str) -> Entry:
     return Entry(
         found.hub_id,
-        found.hub_id.rpartition("/")[2],
+        short_name(found.hub_id),
         found.size,
         found.hub_id,
         found.licence,

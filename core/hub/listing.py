@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from core.checkpoint.hub_id import is_hub_id
 from core.checkpoint.safety import (
     read_settings,
     require_no_code,
@@ -18,6 +17,7 @@ from core.checkpoint.safety import (
 )
 from core.errors import CheckpointError, HubError
 from core.hub.location import HubFile, Record
+from core.model_reference import is_hub_id
 
 # The settings that loaders read. No code, images or weights in other formats are downloaded.
 _SETTINGS = frozenset(

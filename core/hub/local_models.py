@@ -11,7 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from core.checkpoint.hub_id import is_hub_id
 from core.checkpoint.safety import read_settings
 from core.errors import AppError, CheckpointError
 from core.hub.catalogue import offer_of
@@ -24,6 +23,7 @@ from core.hub.location import (
     HubFile,
     Record,
 )
+from core.model_reference import is_hub_id, short_name
 from core.transcript import BUILT_IN
 
 _MOST_FOLDERS = 5000
@@ -132,7 +132,7 @@ def _in_cache(cache: Path) -> Iterator[LocalModel]:
             size = total = _size_of(folder)
         yield from _model(
             hub_id,
-            hub_id.rpartition("/")[2],
+            short_name(hub_id),
             folder,
             Where.CACHE,
             size,
@@ -247,7 +247,7 @@ def _missing_id(folder: Path, config: Mapping[str, Any], hub_id: str, cache: Pat
 
 
 def _is_here(hub_id: str, folder: Path, cache: Path) -> bool:
-    name = hub_id.rpartition("/")[2]
+    name = short_name(hub_id)
     root = CacheLocation(cache, hub_id).root
     in_cache = root / "snapshots" / (_text(root / "refs" / "main") or "none")
     locations = (folder / hub_id, folder / name, folder.parent / name, in_cache)

@@ -16,10 +16,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.checkpoint.hub_id import is_hub_id
 from core.checkpoint.safety import read_settings
 from core.errors import CheckpointError, HubError
 from core.files import replace_file
+from core.model_reference import is_hub_id
 
 RECORD = ".onlooker-download"
 """In a model's folder: the record of what is downloaded; in the cache only until it is complete."""

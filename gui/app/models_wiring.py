@@ -11,6 +11,7 @@ from PySide6.QtGui import QDesktopServices
 from core.engine import Failed, Loading, ModelState, Ready
 from core.errors import CheckpointError
 from core.hub import Hub, JobKind, JobState, ModelJob
+from core.model_reference import short_name
 from core.settings import Settings
 from core.transcript import Precision
 from gui.app.tasks import Begin
@@ -112,7 +113,7 @@ class ModelsWiring(QObject):
             if (under_way.kind, under_way.state) == (JobKind.DOWNLOAD, JobState.RUNNING):
                 progress = under_way.progress
                 share = progress.done / progress.total if progress and progress.total else 0.0
-                self._window.status_line.show_download(hub_id.rpartition("/")[2], share)
+                self._window.status_line.show_download(short_name(hub_id), share)
                 break
         else:
             self._window.status_line.show_download("", 0.0)

@@ -9,6 +9,7 @@ from core.device.memory import PRECISIONS
 from core.engine import Failed, Loading, ModelState, Ready
 from core.errors import AppError, HubError, HubNeed, OutOfMemory
 from core.hub import DeviceMemory, DownloadOptions, Entry, JobKind, JobState, ModelJob, Progress
+from core.model_reference import short_name
 from core.transcript import BUILT_IN, Precision
 from gui.models.model_list import WORDS, in_bits
 
@@ -164,7 +165,7 @@ class DetailsState:
             need = job.error.need if isinstance(job.error, HubError) else None
             return Trouble(str(job.error), _REMEDIES.get(need) if need else None)
         if entry.local and entry.local.problem:
-            part = self.missing_id.rpartition("/")[2]
+            part = short_name(self.missing_id)
             can_get = part and not self.options.is_offline
             remedy = Offer(Action.GET_MISSING_PART, f"Get {part}") if can_get else None
             return Trouble(entry.local.problem, remedy)

@@ -19,7 +19,8 @@ from PySide6.QtGui import QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from core.formatting import format_bytes
-from core.hub import DeviceMemory, Entry, JobKind, JobState, ModelJob, hub_id_in
+from core.hub import DeviceMemory, Entry, JobKind, JobState, ModelJob
+from core.model_reference import hub_id_in, short_name
 from core.transcript import Precision
 from gui.widgets.theme import Theme
 
@@ -141,7 +142,7 @@ class ModelsListModel(QAbstractListModel):
             (_THERE, [entry for entry in found if not entry.local]),
         ]
         if named and not any(entry.hub_id == named for entry in self._entries):
-            parts.append((_NAMED, [Entry(named, named.rpartition("/")[2], 0, named)]))
+            parts.append((_NAMED, [Entry(named, short_name(named), 0, named)]))
         rows: list[Row] = []
         for heading, entries in parts:
             if entries:

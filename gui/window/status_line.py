@@ -3,13 +3,12 @@ downloading."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from core.engine import Absent, EngineFacts, Failed, Loading, ModelState, Ready
+from core.model_reference import short_name
 from gui.widgets.elided_label import ElidedLabel
 
 _STEPS = 1000
@@ -120,9 +119,4 @@ def describe(facts: EngineFacts) -> str:
     """Return model, device, precision and memory in one line."""
     gib = facts.memory_bytes / 2**30
     memory = f"{gib:.1f} GiB" if gib >= 1 else f"{facts.memory_bytes / 2**20:.0f} MiB"
-    return "  ·  ".join((model_name(facts.model), facts.device_name, facts.dtype, memory))
-
-
-def model_name(model: str) -> str:
-    """Return what a model is called on screen: the last part of its folder or hub id."""
-    return "Built-in model" if model == "built-in" else Path(model).name or model
+    return "  ·  ".join((short_name(facts.model), facts.device_name, facts.dtype, memory))
