@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from core.formatting import format_bytes
 from core.transcript import Ending, Precision
 
 _TOKENS_A_LINE = 8
@@ -174,7 +175,7 @@ def as_markdown(trace: Trace) -> str:
             "",
             "## Memory",
             "",
-            *(f"- {use.name}: {shown_bytes(use.bytes)}" for use in trace.memory),
+            *(f"- {use.name}: {format_bytes(use.bytes)}" for use in trace.memory),
             "",
         ]
     )
@@ -188,14 +189,6 @@ def sides(numbers: Iterable[int]) -> str:
 def shown_seconds(seconds: float) -> str:
     """Returns "3.14 s", or "12.3 ms" for less than a second."""
     return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.1f} ms"
-
-
-def shown_bytes(size: int) -> str:
-    """Returns "14.0 GiB", "62.0 MiB" or "50 KiB"."""
-    for unit, name in ((2**30, "GiB"), (2**20, "MiB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size / 2**10:.0f} KiB"
 
 
 def _token_lines(tokens: TokenTrace) -> str:

@@ -15,6 +15,7 @@ import torch
 from core.device.card import card_trouble, is_cuda_available
 from core.device.memory import PRECISIONS, free_memory, memory_need, precision_that_fits
 from core.errors import CheckpointError, OutOfMemory
+from core.formatting import format_bytes
 from core.transcript import Precision
 
 # The memory of a model by that of its weights: the KV cache and the activations come on top.
@@ -139,11 +140,11 @@ def require_fit(
         )
     else:
         needs = memory_need(settings, other, **how).total
-        action = f"Load it in {other.replace('-', ' ')}s, where it needs {needs / 1e9:.1f} GB."
+        action = f"Load it in {other.replace('-', ' ')}s, where it needs {format_bytes(needs)}."
     raise OutOfMemory(
         f"In {precision.replace('-', ' ')}{'s' if 'bit' in precision else ''} this model needs "
-        f"{need / 1e9:.1f} GB of memory on {_spoken(device)}, where {free / 1e9:.1f} GB are free. "
-        f"{action}",
+        f"{format_bytes(need)} of memory on {_spoken(device)}, where {format_bytes(free)} are "
+        f"free. {action}",
         other,
     )
 
@@ -153,8 +154,8 @@ def require_memory(size: int, device: torch.device) -> None:
     free, needed = free_memory(str(device)), size * _OVERHEAD
     if free is not None and needed > free:
         raise OutOfMemory(
-            f"This model needs {needed / 1e9:.1f} GB of memory on {_spoken(device)}, where "
-            f"{free / 1e9:.1f} GB are free. Close other programs, or choose "
+            f"This model needs {format_bytes(round(needed))} of memory on {_spoken(device)}, where "
+            f"{format_bytes(free)} are free. Close other programs, or choose "
             f"{'the processor' if device.type == 'cuda' else 'a smaller model'}."
         )
 
@@ -175,10 +176,10 @@ def out_of_memory(
 
     `lower` is the one of `core.device.memory.PRECISIONS` in which to load the model instead.
     """
-    wanted = _WANTED.search(str(failure or ""))
+    wanted = _bytes_wanted(failure)
     free = free_memory(str(device))
-    needs = f"{wanted[1]} {wanted[2].replace('i', '')} more were needed" if wanted else ""
-    has = f"{free / 1e9:.1f} GB are free" if free is not None else ""
+    needs = f"{format_bytes(wanted)} more were needed" if wanted else ""
+    has = f"{format_bytes(free)} are free" if free is not None else ""
     details = ", and ".join(part for part in (needs, has) if part)
     action = "ask for a shorter answer with fewer beams"
     if lower is not None:
@@ -190,7 +191,15 @@ def out_of_memory(
     )
 
 
-_WANTED = re.compile(r"[Tt]ried to allocate ([\d.]+) (\wi?B)")
+# CUDA's allocator says "20.00 MiB", the CPU's "20971520 bytes".
+_WANTED = re.compile(r"[Tt]ried to allocate ([\d.]+) (bytes|[KMGT]iB)")
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+def _bytes_wanted(failure: BaseException | None) -> int | None:
+    """Returns how much torch tried to allocate, None if `failure` does not say."""
+    wanted = _WANTED.search(str(failure or ""))
+    return round(float(wanted[1]) * _UNITS[wanted[2]]) if wanted else None
 
 
 def _spoken(device: torch.device) -> str:

@@ -21,8 +21,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.formatting import format_bytes
 from core.picture import Picture
-from core.trace import Trace, as_json, as_markdown, shown_bytes, shown_seconds, sides
+from core.trace import Trace, as_json, as_markdown, shown_seconds, sides
 from gui.inspector.facts_table import FactsTable, quiet_label, section_title
 from gui.inspector.token_flow import TokenFlow
 from gui.picture.patch_figure import PatchFigure
@@ -266,7 +267,7 @@ class Inspector(QDialog):
         self.memory_facts.show_rows(
             [
                 ("Model", f"{trace.model}, {trace.dtype}, on {trace.device}"),
-                *((_capitalized(use.name), shown_bytes(use.bytes)) for use in trace.memory),
+                *((_capitalized(use.name), format_bytes(use.bytes)) for use in trace.memory),
             ]
         )
 

@@ -8,6 +8,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from core.engine import Absent, EngineFacts, Failed, Loading, ModelState, Ready
+from core.formatting import format_bytes
 from core.model_reference import short_name
 from gui.widgets.elided_label import ElidedLabel
 
@@ -117,6 +118,5 @@ class _ModelLabel(ElidedLabel):
 
 def describe(facts: EngineFacts) -> str:
     """Return model, device, precision and memory in one line."""
-    gib = facts.memory_bytes / 2**30
-    memory = f"{gib:.1f} GiB" if gib >= 1 else f"{facts.memory_bytes / 2**20:.0f} MiB"
+    memory = format_bytes(facts.memory_bytes)
     return "  ·  ".join((short_name(facts.model), facts.device_name, facts.dtype, memory))

@@ -27,7 +27,7 @@ from gui.window.commands import Command
 from gui.window.main_window import SMALLEST, MainWindow
 
 PRESETS = (("Describe", "Please describe this image."), ("Tags", "List tags."))
-FACTS = EngineFacts("built-in", "cpu", "CPU", Precision.FLOAT32, 65 * 2**20, 2048, True)
+FACTS = EngineFacts("built-in", "cpu", "CPU", Precision.FLOAT32, 65_000_000, 2048, True)
 CTRL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 KEY = Qt.Key
@@ -174,15 +174,16 @@ def test_the_title_names_the_picture(with_picture):
 def test_the_status_line_shows_model_device_precision_and_memory(window):
     window.show_model_state(Ready(FACTS))
     text = window.status_line.state_label.text()
-    assert text == "Built-in model  ·  CPU  ·  float32  ·  65 MiB"
+    assert text == "Built-in model  ·  CPU  ·  float32  ·  65 MB"
     assert window.transcript_view.drawings_label.isVisible()
 
 
 def test_a_folders_model_is_called_by_its_last_name(window):
-    facts = EngineFacts("/m/llava-1.5-7b-hf", "cuda:0", "RTX", Precision.FLOAT16, 15 * 2**30, 4096)
+    folder, size = "/m/llava-1.5-7b-hf", 15_000_000_000
+    facts = EngineFacts(folder, "cuda:0", "RTX", Precision.FLOAT16, size, 4096)
     window.show_model_state(Ready(facts))
     assert window.status_line.state_label.text().startswith("llava-1.5-7b-hf  ·  RTX  ·  float16")
-    assert "15.0 GiB" in window.status_line.state_label.text()
+    assert "15.0 GB" in window.status_line.state_label.text()
     assert not window.transcript_view.drawings_label.isVisible()
 
 
