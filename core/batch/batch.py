@@ -137,7 +137,7 @@ class Batch:
             return self.tally
         ledger = self._ledger
         written: dict[str, WrittenFile] = {}
-        if self.options.existing in (Existing.REPLACE, Existing.STALE):
+        if self.options.existing is not Existing.SKIP:
             written = files_written_by_runs(self.journal_path.parent, self.roots)
         recorder = Recorder(ledger, engine.facts, written, on_item)
         with ledger.disk:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.batch import sidecar, xmp
@@ -11,6 +11,7 @@ from core.batch.items import EDITED, HAS_CAPTION
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing
 from core.batch.stored import StoredChange
+from core.batch.wording import without_duplicates
 from core.files import read_bytes, restore
 
 
@@ -24,8 +25,11 @@ class WrittenFile:
     recipe: str = ""
 
 
+MADE_ALREADY = "Made in this way already."
 EDITED_FILE = WrittenFile("by hand")
 _NOT_WRITTEN = WrittenFile()
+# A person's words replace what is there.
+_BY_HAND = BatchOptions((), existing=Existing.REPLACE)
 
 LONG = 250
 """The characters above which a text belongs into the long description too, as IPTC advises."""
@@ -71,13 +75,23 @@ class Change:
         return Change(Path(stored.path), stored.before_bytes, stored.after_bytes)
 
 
-def change_by_run(target: Path, caption: str, alt_text: str, existing: Existing) -> Change:
-    """Returns the change to `target` that a run makes. Raises StoreError."""
+def change_by_run(target: Path, caption: str, alt_text: str, options: BatchOptions) -> Change:
+    """Returns the change to `target` that a run makes, which changes nothing if the caption is to
+    be added and is there already. Raises StoreError."""
     before = _content(target)
     if _is_xmp(target):
-        return Change(target, before, _xmp_by_run(target, before, caption, alt_text, existing))
-    whole = sidecar.combined(sidecar.decoded(before), caption, existing)
+        return Change(target, before, _xmp_by_run(target, before, caption, alt_text, options))
+    text = sidecar.decoded(before)
+    whole = _combined(text, caption, options)
+    if options.adds_to_captions and whole == text:
+        return Change(target, before, before)
     return Change(target, before, sidecar.encoded(whole))
+
+
+def _combined(before: str, caption: str, options: BatchOptions) -> str:
+    if options.adds_to_captions and options.drops_duplicates:
+        caption = without_duplicates(caption, before)
+    return sidecar.combined(before, caption, options.existing, options.separator)
 
 
 def change_by_hand(target: Path, caption: str) -> Change:
@@ -85,7 +99,7 @@ def change_by_hand(target: Path, caption: str) -> Change:
     before = _content(target)
     if _is_xmp(target):
         texts = xmp.read(before, target.name)
-        extended = _extended(texts, caption, caption, Existing.REPLACE)
+        extended = _extended(texts, caption, caption, _BY_HAND)
         after = xmp.described(
             before, description=caption, alt_text=caption, extended=extended, name=target.name
         )
@@ -94,35 +108,40 @@ def change_by_hand(target: Path, caption: str) -> Change:
 
 
 def _xmp_by_run(
-    target: Path, before: bytes | None, caption: str, alt_text: str, existing: Existing
-) -> bytes:
-    """Returns the XMP file with a run's caption as its description. A text that a person wrote
-    is replaced only if the run replaces."""
+    target: Path, before: bytes | None, caption: str, alt_text: str, options: BatchOptions
+) -> bytes | None:
+    """Returns the XMP file with a run's caption as its description; `before` if all that is to be
+    added is there already. A text that a person wrote is replaced only if the run replaces."""
     texts = xmp.read(before, target.name)
-    description = sidecar.combined(texts.description, caption, existing)
-    extended = _extended(texts, caption, description, existing)
-    if existing is not Existing.SKIP or not texts.alt_text:
-        texts = replace(texts, alt_text=sidecar.combined(texts.alt_text, alt_text, existing))
+    description = _combined(texts.description, caption, options)
+    extended = _extended(texts, caption, description, options)
+    new_alt_text = texts.alt_text
+    if options.existing is not Existing.SKIP or not texts.alt_text:
+        new_alt_text = _combined(texts.alt_text, alt_text, options)
+    is_same = (description, new_alt_text) == (texts.description, texts.alt_text)
+    if options.adds_to_captions and is_same and extended in (None, texts.extended):
+        return before
     return xmp.described(
         before,
         description=description,
-        alt_text=texts.alt_text,
+        alt_text=new_alt_text,
         extended=extended,
         name=target.name,
     )
 
 
 def _extended(
-    texts: xmp.XmpTexts, caption: str, description: str, existing: Existing
+    texts: xmp.XmpTexts, caption: str, description: str, options: BatchOptions
 ) -> str | None:
     """Returns the long description to write beside `description`; None to leave what is there.
 
     One that says the same as the description did follows it; one that says something else changes
     only for a long caption.
     """
-    if texts.extended and (existing is Existing.SKIP or texts.extended != texts.description):
-        is_to_add = existing is not Existing.SKIP and len(caption) > LONG
-        return sidecar.combined(texts.extended, caption, existing) if is_to_add else None
+    skips = options.existing is Existing.SKIP
+    if texts.extended and (skips or texts.extended != texts.description):
+        is_to_add = not skips and len(caption) > LONG
+        return _combined(texts.extended, caption, options) if is_to_add else None
     return description if texts.extended or len(description) > LONG else None
 
 
@@ -164,8 +183,11 @@ def files_to_write(
     """
     targets = options.targets(picture)
     existing = options.existing
-    if not targets or existing in (Existing.APPEND, Existing.PREPEND):
+    if not targets:
         return targets
+    if options.adds_to_captions:
+        recipe = options.recipe(model)
+        return [t for t in targets if not _was_written(t, recipe, written)] or MADE_ALREADY
     if existing is Existing.SKIP:
         return [target for target in targets if not caption_in(target)] or HAS_CAPTION
     named = options.replaces_edited
@@ -183,7 +205,7 @@ def files_to_write(
         elif data is not None and not last.fingerprint:
             why = "Not made by a run of Onlooker."
         elif data is not None and last.recipe == options.recipe(model):
-            why = "Made in this way already."
+            why = MADE_ALREADY
         elif data is not None:
             chosen.append(target)
     return chosen or why
@@ -196,3 +218,9 @@ def _content(target: Path) -> bytes | None:
 
 def _is_xmp(target: Path) -> bool:
     return target.suffix.lower() == ".xmp"
+
+
+def _was_written(target: Path, recipe: str, written: Mapping[str, WrittenFile]) -> bool:
+    """Returns whether a run with the same recipe wrote the file last. Raises StoreError."""
+    last = written.get(str(target), _NOT_WRITTEN)
+    return last.recipe == recipe and last.fingerprint == sidecar.fingerprint(_content(target))

@@ -59,9 +59,10 @@ def find_doubt(
         try:
             picture = open_picture(path)
             prompt = options.filled_prompts(path, number + 1, "")[0]
+            text = options.without_affixes(caption)
             # The caption includes the beginning already.
             request = replace(options.request(picture, prompt), beginning="")
-            evidence = examiner.evidence(request, Answer(caption, Ending.COMPLETE, 0, 0.0), stop)
+            evidence = examiner.evidence(request, Answer(text, Ending.COMPLETE, 0, 0.0), stop)
         except Cancelled:
             return
         except EngineError:

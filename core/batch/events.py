@@ -133,7 +133,8 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """The answers were not written, because the image got a caption from elsewhere meanwhile."""
+    """The answers were not written: the image got a caption from elsewhere meanwhile, or they have
+    no words."""
 
     picture: str
     answers: tuple[StoredAnswer, ...]

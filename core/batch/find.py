@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.batch.formats import CaptionFormat
@@ -23,13 +23,35 @@ _BLANK_BYTES = 5
 
 def found_pictures(roots: Sequence[Path], options: BatchOptions) -> FoundPictures:
     """Returns the images in folders, files and patterns with * or ?, and what was left out."""
+    return look_for_pictures(expanded(roots), options.is_recursive, trusts_suffix=True)
+
+
+def expanded(roots: Iterable[Path]) -> list[Path]:
+    """Returns the paths with patterns replaced by what they match; one that matches nothing stays.
+
+    Brackets stand for themselves in the name of a folder or file that there is, and elsewhere both
+    for themselves and for one of the letters within.
+    """
     paths: list[Path] = []
     for root in roots:
-        if not root.exists() and glob.has_magic(str(root)):
-            paths += [Path(name) for name in sorted(glob.glob(str(root), recursive=True))]  # noqa: PTH207
-        else:
-            paths.append(root)
-    return look_for_pictures(paths, options.is_recursive, trusts_suffix=True)
+        is_pattern = not root.exists() and glob.has_magic(str(root))
+        paths += (_matches(root) if is_pattern else []) or [root]
+    return paths
+
+
+def _matches(pattern: Path) -> list[Path]:
+    parts = pattern.parts
+    known, count = Path(), 0
+    while count < len(parts) and (known / parts[count]).exists():
+        known /= parts[count]
+        count += 1
+    begin = glob.escape(str(known)) if count else ""
+    rest = str(Path(*parts[count:]))
+    names: set[str] = set()
+    for each in (rest, rest.replace("[", "[[]")):
+        # Not joined as paths, which would take the dots of “..” away.
+        names.update(glob.glob(os.path.join(begin, each), recursive=True))  # noqa: PTH118, PTH207
+    return [Path(name) for name in sorted(names)]
 
 
 def planned(found: Sequence[Path], options: BatchOptions, known: Mapping[str, Item]) -> list[Item]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+NO_WORDS = "The model gave no words of its own. Try another prompt or model."
 EDITED = "Edited by hand, and kept."
+HAS_THIS_CAPTION = "Has this caption already."
 HAS_CAPTION = "Has a caption already."
 
 

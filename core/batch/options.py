@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,17 @@ from typing import Any
 from core.batch import sidecar
 from core.batch.formats import TABLE_FORMATS, TEXT_FORMATS, CaptionFormat
 from core.batch.sidecar import Existing
-from core.batch.wording import filled, to_last_sentence, without_opening
+from core.batch.wording import (
+    filled,
+    joined,
+    opening_end,
+    to_last_sentence,
+    without_duplicates,
+    without_opening,
+)
 from core.picture import Picture
 from core.transcript import Answer, Ending, Request, Sampling, Turn
-
-_CLOSING_SIGNS = tuple(".,;:!?…)’”")
+from core.words import has_words
 
 
 @dataclass(frozen=True)
@@ -23,8 +30,10 @@ class BatchOptions:
     """What a run asks and writes.
 
     `name` is the pattern for the names of text files, without the suffix. `beginning` is put in
-    front of every answer, and the model continues it. `replaces_edited` names images, by path or
-    by file name, whose captions may be replaced although they were edited by hand.
+    front of every answer, and the model continues it. `prefix` and `suffix` are put around the
+    finished caption, and the model never sees them. `separator` stands between a caption and the
+    one that it is added to. `replaces_edited` names images, by path or by file name, whose captions
+    may be replaced although they were edited by hand.
     """
 
     prompts: tuple[str, ...]
@@ -37,6 +46,11 @@ class BatchOptions:
     strips_openings: bool = False
     ends_at_sentence: bool = False
     replaces_edited: tuple[str, ...] = ()
+    prefix: str = ""
+    suffix: str = ""
+    separator: str = "\n"
+    is_one_line: bool = False
+    drops_duplicates: bool = False
 
     def checked(self) -> BatchOptions:
         """Returns itself; raises ValueError with a sentence if no run can have these options."""
@@ -60,6 +74,11 @@ class BatchOptions:
         """Returns those formats to write that are one file for all captions."""
         return tuple(one for one in TABLE_FORMATS if one in self.writes)
 
+    @property
+    def adds_to_captions(self) -> bool:
+        """Returns whether captions that are there stay, and get more text."""
+        return self.existing in (Existing.APPEND, Existing.PREPEND)
+
     def targets(self, picture: Path) -> list[Path]:
         """Returns the files beside `picture` that get its caption."""
         paths = [sidecar.text_path(picture, f"{self.name}.{one}") for one in self.text_formats]
@@ -74,17 +93,48 @@ class BatchOptions:
         """Returns what the engine is asked about the image with one of its prompts."""
         return Request(picture, (Turn(prompt),), self.sampling, self.beginning)
 
+    def has_words(self, text: str) -> bool:
+        """Returns whether the model's `text` has words of its own, besides what it was given to
+        begin with and besides an opening that is to be left out."""
+        text = text.strip().removeprefix(self.beginning).strip()
+        if self.strips_openings:
+            text = text[opening_end(text) :]
+        return has_words(text)
+
     def caption_of(self, answer: Answer) -> str:
-        """Returns the caption that is made of the answer's text."""
+        """Returns the caption that is made of the answer's text, which has words."""
         text = answer.text.strip()
         if self.beginning and not text.startswith(self.beginning):
-            blank = "" if text.startswith(_CLOSING_SIGNS) else " "
-            text = f"{self.beginning}{blank}{text}".strip()
+            text = joined(self.beginning, text)
         if self.strips_openings:
-            text = without_opening(text)
+            text = self._without_opening(text)
         if self.ends_at_sentence and answer.ending is Ending.LENGTH:
             text = to_last_sentence(text)
         return text
+
+    def whole_caption(self, captions: Sequence[str]) -> str:
+        """Returns the caption of an image, of what was made of its answers (`caption_of`)."""
+        text = "\n".join(captions)
+        text = joined(joined(self.prefix, text), self.suffix)
+        if self.drops_duplicates:
+            text = without_duplicates(text)
+        return " ".join(text.split()) if self.is_one_line else text
+
+    def without_affixes(self, caption: str) -> str:
+        """Returns the part of a whole caption that comes from the model."""
+        if self.prefix.strip():
+            caption = caption.removeprefix(self.prefix.strip()).lstrip()
+        if self.suffix.strip():
+            caption = caption.removesuffix(self.suffix.strip()).rstrip()
+        return caption
+
+    def _without_opening(self, text: str) -> str:
+        """Leaves an opening out, behind the forced beginning too."""
+        shortened = without_opening(text)
+        if shortened == text and self.beginning and text.startswith(self.beginning):
+            own = text.removeprefix(self.beginning)
+            return joined(self.beginning, without_opening(own.lstrip()))
+        return shortened
 
     def recipe(self, model: str) -> str:
         """Returns a digest of all that a caption depends on besides the image: two captions with
@@ -96,7 +146,10 @@ class BatchOptions:
             for unused in ("seed", "top_k", "top_p"):
                 del sampling[unused]
         made_by = [self.prompts, sampling, self.beginning, model]
-        return _digest([*made_by, self.strips_openings, self.ends_at_sentence])
+        made_by += [self.strips_openings, self.ends_at_sentence]
+        # Left out where they change nothing: captions of version 0.1 were made without them.
+        added = (self.prefix, self.suffix, self.is_one_line, self.drops_duplicates)
+        return _digest([*made_by, *added] if any(added) else made_by)
 
 
 def _digest(value: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.batch import changes
 from core.batch.changes import Change, WrittenFile
 from core.batch.events import Answered, Captioned, Failed, Stopped, Unused, Written
-from core.batch.items import Item, ItemState
+from core.batch.items import HAS_THIS_CAPTION, NO_WORDS, Item, ItemState
 from core.batch.ledger import Ledger, OnItem
 from core.batch.replay import CaptionEvent, item_after
 from core.batch.stored import StoredAnswer
@@ -76,7 +76,8 @@ class Recorder:
         work = Work(number, path, self.options.filled_prompts(path, number + 1, caption))
         work.notes = self._replayed.notes.get(str(path), ())
         for index in range(len(work.prompts)):
-            if answer := self._replayed.answers.get((str(path), index)):
+            answer = self._replayed.answers.get((str(path), index))
+            if answer and self.options.has_words(answer.text):
                 work.answers[index] = answer
         return work
 
@@ -109,6 +110,14 @@ class Recorder:
         """Writes one of several answers to the journal, so that it is not asked for again."""
         answer = work.answers[prompt_index]
         self._journal.append(Answered(str(work.path), prompt_index, answer, work.notes))
+
+    def write_wordless(self, work: Work, prompt_index: int, answer: Answer) -> None:
+        """Writes an answer without words of its own to the journal; the image gets no caption and
+        fails."""
+        caption = self.options.caption_of(answer)
+        stored = StoredAnswer.of(work.prompts[prompt_index], caption, answer)
+        self._journal.append(Unused(str(work.path), (stored,)), is_durable=False)
+        self.fail(work.number, NO_WORDS)
 
     def write_stopped(self, work: Work, prompt_index: int, answer: Answer) -> None:
         """Writes an answer that was stopped half-way to the journal; the item waits again."""
@@ -153,15 +162,22 @@ class Recorder:
         if not self._ledger.is_waiting(work.number):
             self._journal.append(unused, is_durable=False)
             return None
-        caption = "\n".join(answer.caption for answer in answers)
-        first, existing = answers[0].caption, self.options.existing
+        options = self.options
+        caption = options.whole_caption([answer.caption for answer in answers])
+        first = options.whole_caption([answers[0].caption])
         try:
             targets = self._targets(work.path)
             if isinstance(targets, str):
                 self._journal.append(unused, is_durable=False)
                 self.set_state(work.number, ItemState.SKIPPED, targets)
                 return None
-            to_make = [changes.change_by_run(t, caption, first, existing) for t in targets]
+            to_make = [changes.change_by_run(t, caption, first, options) for t in targets]
+            if options.adds_to_captions:
+                to_make = [change for change in to_make if change.before != change.after]
+                if targets and not to_make:
+                    self._journal.append(unused, is_durable=False)
+                    self.set_state(work.number, ItemState.SKIPPED, HAS_THIS_CAPTION)
+                    return None
         except StoreError as error:
             self._fail(work.number, str(error))
             return None

@@ -197,6 +197,10 @@ class Run:
         if answer.ending is Ending.STOPPED:
             self._recorder.write_stopped(work, index, answer)
             return
+        if not self._recorder.options.has_words(answer.text):
+            work.is_failed = True
+            self._write_later(self._recorder.write_wordless, work, index, answer)
+            return
         self._recorder.add_answer(work, index, answer)
         if work.streaming_index == index and self._on_piece:
             work.streaming_index = None

@@ -68,15 +68,35 @@ def encoded(caption: str) -> bytes:
     return f"{caption}\n".encode("utf-8", "replace")
 
 
-def combined(before: str, caption: str, existing: Existing) -> str:
-    """Returns the text that replaces `before`."""
-    match existing:
-        case Existing.APPEND if before:
-            return f"{before}\n{caption}"
-        case Existing.PREPEND if before:
-            return f"{caption}\n{before}"
-        case _:
-            return caption
+def combined(before: str, caption: str, existing: Existing, separator: str = "\n") -> str:
+    """Returns the text that replaces `before`. A caption that is to be added and is there already
+    is not added again."""
+    if existing not in (Existing.APPEND, Existing.PREPEND) or not before:
+        return caption
+    if not caption or _has_part(before, caption, separator):
+        return before
+    if existing is Existing.APPEND:
+        return f"{_without_end(before, separator)}{separator}{caption}"
+    return f"{_without_end(caption, separator)}{separator}{before}"
+
+
+def _without_end(text: str, separator: str) -> str:
+    """Leaves out a separator that already stands at the end, as the comma of a list of tags."""
+    mark = separator.strip()
+    return text.rstrip().removesuffix(mark) if mark else text
+
+
+def _has_part(text: str, part: str, separator: str) -> bool:
+    """Returns whether `part` is one of those of `text`, and not only inside another one."""
+    mark = separator.strip() or separator
+    begin = text.find(part)
+    while begin >= 0:
+        left, right = text[:begin], text[begin + len(part) :]
+        ends_before = not left.strip() or left.endswith((separator, mark, "\n"))
+        if ends_before and (not right.strip() or right.startswith((separator, mark, "\n"))):
+            return True
+        begin = text.find(part, begin + 1)
+    return False
 
 
 def fingerprint(data: bytes | None) -> str:

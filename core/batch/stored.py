@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +157,17 @@ def options_from(stored: JsonObject) -> BatchOptions:
     return BatchOptions(**values)
 
 
+_ADDED_OPTIONS = {"prefix", "suffix", "separator", "is_one_line", "drops_duplicates"}
+
+
 def options_json(options: BatchOptions) -> JsonObject:
-    """Returns the options of a run as its journal holds them."""
-    return asdict(options)
+    """Returns the options of a run as its journal holds them.
+
+    Options that version 0.1 did not have are left out where they are as at first.
+    """
+    values = asdict(options)
+    added = {one.name: one.default for one in fields(BatchOptions) if one.name in _ADDED_OPTIONS}
+    return {name: value for name, value in values.items() if added.get(name, ...) != value}
 
 
 def _encoded(content: bytes | None) -> str | None:

@@ -116,6 +116,7 @@ class Tables:
         by_run: dict[str, list[Row]] = {}
         now: dict[str, list[Row]] = {}
         doubts: dict[str, DoubtFound] = {}
+        whole: dict[str, str] = {}
         for event in read_events(self._journal):
             match event:
                 case Begun():
@@ -126,14 +127,17 @@ class Tables:
                     version = version if event.version is None else event.version
                     continue
                 case Captioned(picture=picture):
+                    whole[picture] = event.caption
                     now[picture] = by_run[picture] = self._rows_of(event, engine, version)
                 case Failed(picture=picture):
                     by_run.pop(picture, None)
                     now[picture] = []
                 case Edited(picture=picture) if picture in by_run:
+                    whole[picture] = event.caption
                     first = by_run[picture][0]
                     now[picture] = [replace(first, caption=event.caption, is_edited=True)]
                 case EditUndone(picture=picture) if picture in by_run:
+                    whole[picture] = event.after.caption
                     edited = replace(
                         by_run[picture][0], caption=event.after.caption, is_edited=True
                     )
@@ -142,7 +146,11 @@ class Tables:
                     doubts[picture] = event
                 case _:
                     continue
-            yield picture, _with_doubt(now[picture], doubts.get(picture))
+            found = doubts.get(picture)
+            if found is not None and found.caption == whole[picture]:
+                yield picture, _with_doubt(now[picture], found)
+            else:
+                yield picture, now[picture]
 
     def _rows_of(self, event: Captioned, engine: EngineFacts | None, version: str) -> list[Row]:
         """Returns the rows of one image, one for each prompt."""
@@ -154,7 +162,7 @@ class Tables:
                 sampling=self._options.sampling,
                 version=version,
                 prompt=answer.prompt,
-                caption=answer.caption,
+                caption=self._options.whole_caption([answer.caption]),
                 seed=answer.seed,
                 ending=answer.ending,
                 tokens=answer.tokens,
@@ -165,11 +173,9 @@ class Tables:
         ]
 
 
-def _with_doubt(rows: list[Row], found: DoubtFound | None) -> list[Row]:
-    """Adds the most doubtful word to the row that has it, if it was found in these captions."""
-    if found is None or "\n".join(row.caption for row in rows) != found.caption:
-        return rows
-    if not found.word:
+def _with_doubt(rows: list[Row], found: DoubtFound) -> list[Row]:
+    """Adds the most doubtful word to the row that has it."""
+    if not found.word or not rows:
         return rows
     index = next((n for n, row in enumerate(rows) if found.word in row.caption), 0)
     doubtful = replace(rows[index], doubtful_word=found.word, doubt=round(found.doubt, 4))

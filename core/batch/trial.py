@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.batch.changes import existing_caption
+from core.batch.items import NO_WORDS
 from core.batch.options import BatchOptions
 from core.engine import Engine
 from core.errors import AppError
@@ -77,7 +78,7 @@ def _try_picture(
     try:
         picture = open_picture(tried.path)
         for index, options in enumerate(variants):
-            whole = ""
+            captioned: list[str] = []
             before = existing_caption(tried.path, options)
             for prompt in options.filled_prompts(tried.path, tried.number + 1, before):
 
@@ -86,13 +87,14 @@ def _try_picture(
                     on_tried(so_far(is_over=False))
 
                 answer = engine.answer(options.request(picture, prompt), on_piece, stop)
-                whole += options.caption_of(answer)
-                captions[index] = whole
                 if answer.ending is Ending.STOPPED:
+                    captions[index] = "\n".join([*captioned, options.caption_of(answer)])
                     return so_far()
-                whole += "\n"
-                captions[index] = whole
-            captions[index] = whole.removesuffix("\n")
+                if not options.has_words(answer.text):
+                    return so_far(NO_WORDS)
+                captioned.append(options.caption_of(answer))
+                captions[index] = "\n".join([*captioned, ""])
+            captions[index] = options.whole_caption(captioned)
     except AppError as error:
         return so_far(str(error))
     return so_far()

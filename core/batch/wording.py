@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
+from core.batch.sentences import sentence_ends
+
 _VARIABLE = re.compile(r"\{(name|stem|folder|index|caption|exif:([\w ]+))\}")
 _OPENING = re.compile(
     r"^\s*(?:in|on)?\s*(?:the|this)\s+(?:image|picture|photo|photograph|scene)\s+"
@@ -17,7 +19,8 @@ _OPENING = re.compile(
     r"|^\s*in\s+(?:the|this)\s+(?:image|picture|photo|photograph),\s*",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』）]*")
+_CLOSING_SIGNS = tuple(".,;:!?…)’”、，。")
+_TAG_SEPARATOR = re.compile(r"\s*[,;，、；\n]\s*")
 # A word with its apostrophes and hyphens, or one character of a script without spaces.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+(?:['’\-]\w+)*|[^\w\s]")
 _EXIF_TAGS = {name.casefold(): tag for tag, name in ExifTags.TAGS.items()}
@@ -60,16 +63,54 @@ def _exif(picture: Path, name: str) -> str:
     return str(value).strip("\0 ")
 
 
+def opening_end(caption: str) -> int:
+    """Returns where a stock opening like “The image shows” ends; 0 without one."""
+    found = _OPENING.match(caption)
+    return found.end() if found else 0
+
+
 def without_opening(caption: str) -> str:
     """Returns the caption without an opening like “The image shows”."""
-    rest = _OPENING.sub("", caption, count=1)
+    rest = caption[opening_end(caption) :]
     return rest[:1].upper() + rest[1:] if rest and rest != caption else caption
+
+
+def joined(one: str, other: str) -> str:
+    """Returns both texts, with a space between them where words would run together.
+
+    White space that is there already is kept.
+    """
+    if not one or not other:
+        return one or other
+    is_apart = one[-1:].isspace() or other[:1].isspace() or other.startswith(_CLOSING_SIGNS)
+    return f"{one}{other}" if is_apart else f"{one} {other}"
+
+
+def without_duplicates(tags: str, known: str = "") -> str:
+    """Returns a list of tags, separated by commas, semicolons or line breaks, with each tag once.
+
+    Tags of the list `known` are left out too. Case is ignored.
+    """
+    seen = {_tag_key(tag) for tag in _TAG_SEPARATOR.split(known)} | {""}
+    kept = ""
+    separator = ""
+    parts = re.split(f"({_TAG_SEPARATOR.pattern})", tags)
+    for tag, following in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        if (key := _tag_key(tag)) not in seen:
+            seen.add(key)
+            kept += f"{separator}{tag}" if kept else tag
+        separator = following
+    return kept
+
+
+def _tag_key(tag: str) -> str:
+    return tag.strip().rstrip(".").casefold()
 
 
 def to_last_sentence(caption: str) -> str:
     """Returns the caption up to its last whole sentence; all of it if it has none."""
-    ends = list(_SENTENCE_END.finditer(caption))
-    return caption[: ends[-1].end()] if ends else caption
+    ends = list(sentence_ends(caption))
+    return caption[: ends[-1]] if ends else caption
 
 
 Span = tuple[int, int]

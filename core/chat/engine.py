@@ -22,7 +22,12 @@ from core.generation.banned_words import BannedWordsCache
 from core.generation.failure import engine_failure, release_memory
 from core.generation.generate import GenerateFailed, generate_in_thread, stopping
 from core.generation.pending import PendingAnswer
-from core.generation.sampling import generation_config, logits_processors, seeded
+from core.generation.sampling import (
+    FiniteScores,
+    generation_config,
+    logits_processors,
+    seeded,
+)
 from core.generation.streaming import (
     PieceStreamer,
     StreamedAnswer,
@@ -224,6 +229,7 @@ class ChatEngine:
         """Returns the new ids of each row; all rows have the length of the longest answer."""
         length = inputs["input_ids"].shape[1]
         banned = self._banned_words.processor(sampling.banned_words, length)
+        finite = FiniteScores()
         output = self._model.generate(
             **inputs,
             generation_config=generation_config(
@@ -232,8 +238,8 @@ class ChatEngine:
                 end_ids=self._end_ids,
                 pad_id=self._processor.tokenizer.pad_token_id,
             ),
-            logits_processor=logits_processors(sampling, banned, length),
-            stopping_criteria=stopping(is_over),
+            logits_processor=logits_processors(sampling, banned, finite, length),
+            stopping_criteria=stopping(is_over, finite),
             streamer=streamer,
         )
         return output[:, length:].tolist()

@@ -20,12 +20,19 @@ def engine_failure(failure: BaseException, device: torch.device, dtype: Precisio
     # The frames of the failed run hold its tensors.
     traceback.clear_frames(failure.__traceback__)
     release_memory()
+    if isinstance(failure, AppError):
+        return failure
     if is_out_of_memory(failure):
         return out_of_memory(device, failure, lower_precision(dtype))
     return EngineError(
         f"The model failed while answering ({type(failure).__name__}). Ask again; if "
         "it fails again, load the model anew."
     )
+
+
+def broken_numbers() -> EngineError:
+    """Returns the error of a model that computes infinities, or what is not a number."""
+    return EngineError("The model's numbers are broken (not finite). Load it in another precision.")
 
 
 def release_memory() -> None:

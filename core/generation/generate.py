@@ -10,6 +10,7 @@ import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from core.generation.pending import PendingAnswer
+from core.generation.sampling import FiniteScores
 from core.generation.streaming import OnPiece, PieceStreamer, TextDecoder
 
 IsOver = Callable[[], bool]
@@ -55,9 +56,12 @@ def generate_in_thread(
     return thread.ids
 
 
-def stopping(is_over: IsOver) -> StoppingCriteriaList:
-    """Returns the criterion for `generate()` that asks `is_over` once a token."""
-    return StoppingCriteriaList([_StopWhenOver(is_over)])
+def stopping(is_over: IsOver, finite: FiniteScores) -> StoppingCriteriaList:
+    """Returns the criterion for `generate()` that asks `is_over` once a token.
+
+    It also raises what `finite` has found: `generate()` waits for the device here anyway.
+    """
+    return StoppingCriteriaList([_StopWhenOver(is_over, finite)])
 
 
 class _GenerateThread(threading.Thread):
@@ -89,13 +93,14 @@ class _GenerateThread(threading.Thread):
 
 
 class _StopWhenOver(StoppingCriteria):
-    def __init__(self, is_over: IsOver):
-        self._is_over = is_over
+    def __init__(self, is_over: IsOver, finite: FiniteScores):
+        self._is_over, self._finite = is_over, finite
 
     def __call__(
         self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: Any
     ) -> torch.BoolTensor:
         """Returns bool (rows,), the same for all."""
+        self._finite.check()
         # The base class declares a BoolTensor, and torch.full a Tensor.
         is_over: Any = torch.full((input_ids.shape[0],), self._is_over(), device=input_ids.device)
         return is_over

@@ -15,6 +15,7 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
+from core.generation.failure import broken_numbers
 from core.transcript import Sampling
 
 
@@ -46,16 +47,42 @@ def generation_config(
     )
 
 
+class FiniteScores(LogitsProcessor):
+    """Looks whether the scores of one `generate()` are finite.
+
+    Notes on the device what it sees, without waiting for it, and hides it from the drawing of
+    random numbers, which would fail over it.
+    """
+
+    def __init__(self) -> None:
+        self._is_broken: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> Any:
+        """Returns `scores` (rows, vocabulary), with zeros in broken rows."""
+        # -inf is what other processors write over words that may not be said.
+        is_broken = ~(scores.amax(-1, keepdim=True) < torch.inf)
+        self._is_broken = is_broken.any()
+        return scores.masked_fill(is_broken, 0.0)
+
+    def check(self) -> None:
+        """Raises EngineError if the last scores were not finite; waits for the device."""
+        if self._is_broken is not None and self._is_broken:
+            raise broken_numbers()
+
+
 def logits_processors(
-    sampling: Sampling, banned: LogitsProcessor | None, prompt_length: int = 0
+    sampling: Sampling,
+    banned: LogitsProcessor | None,
+    finite: FiniteScores,
+    prompt_length: int = 0,
 ) -> LogitsProcessorList:
-    """Returns the processors that look at the answer's earlier ids.
+    """Returns the processors that look at the scores, and at the answer's earlier ids.
 
     The first `prompt_length` of the ids that `generate()` shows them are the prompt's: only what
     stands in the answer is a repetition, as in the original LLaVA. With embeddings as input there
     are none.
     """
-    processors = LogitsProcessorList()
+    processors = LogitsProcessorList([finite])
     if sampling.repetition_penalty != 1:
         # Passed here and not in the settings, it causes no warning with embeddings as input.
         processors.append(

@@ -14,7 +14,7 @@ from torch.nn import functional
 from core.llava.cuda_graphs import Graph, GraphCache, forked_stream, try_capture
 from core.llava.kernels.launch import Kernels
 from core.llava.kv_cache import KVCache
-from core.llava.language_model import LanguageModel
+from core.llava.language_model import LanguageModel, likeliest
 from core.llava.passes import Prompt
 from core.llava.prefill import Prefill, PrefillRows
 
@@ -90,7 +90,8 @@ class DecodeStep:
         """
         ids, positions = state
         model = self._model
-        hidden = functional.embedding(ids, model.embedding)
+        # A token of broken logits is read only after this step may have been launched.
+        hidden = functional.embedding(ids.clamp(min=0), model.embedding)
         if model.kernels is not None and len(hidden) == 1 and model.fits_fused_kernels:
             logits = self._fused_step(model.kernels, hidden, positions)
         else:
@@ -100,7 +101,7 @@ class DecodeStep:
             begin, slot = prompt.begin_and_slot
             is_its = torch.arange(len(ids), device=model.device) == slot
             is_busy, ends = is_busy | is_its, torch.where(is_its, begin + prompt.count - 1, ends)
-        ids.copy_(torch.where(is_busy, logits.argmax(-1), ids))
+        ids.copy_(torch.where(is_busy, likeliest(logits), ids))
         positions.copy_(ends + is_busy)
         return logits
 

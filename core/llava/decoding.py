@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from transformers import LogitsProcessor
 
+from core.generation.failure import broken_numbers
 from core.llava.forward import ForwardPass, forward_pass
+from core.llava.language_model import BROKEN
 from core.llava.passes import Prompt, StepOutput
 from core.llava.prompt import Inputs
 from core.llava.sampler import Sampler
@@ -226,7 +228,10 @@ class DecodeLoop:
 
     @torch.inference_mode()
     def _finish(self, step: _LaunchedStep) -> list[Decoded]:
-        """Waits for `step` and chooses each answer's next token; returns the answers that ended."""
+        """Waits for `step` and chooses each answer's next token; returns the answers that ended.
+
+        Raises EngineError if the model's logits are not finite.
+        """
         likeliest = step.output.ids()
         decoded: list[Decoded] = []
         for number, answer in step.rows.items():
@@ -235,9 +240,10 @@ class DecodeLoop:
                 continue  # It ended after this step was launched.
             if answer.ids:  # This step cached the previous token; the first follows a prefill.
                 slot.positions.append(answer.ids[-1])
-            if answer.sampler.is_greedy:
-                token = likeliest(number)
-            else:
+            token = likeliest(number)
+            if token == BROKEN:
+                raise broken_numbers()
+            if not answer.sampler.is_greedy:
                 token = answer.sampler.choose(answer.ids, step.output.logits_of(number))
                 self._forward.set_token(number, token)
             ending = answer.add(token, self._eos_token_ids)

@@ -154,7 +154,8 @@ class LlavaEngine:
             for decoded in loop.decode(jobs(), slots):
                 this = in_progress.pop(decoded.job)
                 yield this.pending.request, this.complete(decoded)
-        except RuntimeError as failure:
+        except (RuntimeError, EngineError) as failure:
+            # Broken numbers are in the cache too, which is released.
             raise self._failed(failure) from failure
         if streamed and streamed.failure is not None:
             raise streamed.failure
@@ -280,7 +281,7 @@ class LlavaEngine:
             self._examiner = Examiner(self._loop, self._tokenizer, values)
         try:
             yield self._examiner
-        except RuntimeError as failure:
+        except (RuntimeError, EngineError) as failure:
             self._examiner = None
             raise self._failed(failure) from failure
 

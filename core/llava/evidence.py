@@ -6,6 +6,7 @@ what the next answer is made from stays as it is.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import Cancelled
+from core.generation.failure import broken_numbers
 from core.llava.decoding import DecodeLoop
 from core.llava.forward import ForwardPass
 from core.llava.prompt import Inputs
@@ -119,8 +121,11 @@ class Examiner:
             top = logits.topk(max(1, candidates), -1)
             likeliest.append(top.values)
             likeliest_ids.append(top.indices)
+        scores = torch.cat(log_p).cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise broken_numbers()
         return _Scores(
-            torch.cat(log_p).cpu().numpy(),
+            scores,
             torch.cat(likeliest).cpu().numpy(),
             torch.cat(likeliest_ids).cpu().numpy(),
         )
@@ -201,7 +206,10 @@ class Examiner:
     def log_odds(self, inputs: Inputs, yes: int, no: int) -> float:
         """Returns log p(yes) − log p(no) for the first token of an answer, in nats."""
         logits = self._loop.first_logits(inputs)
-        return float(logits[yes] - logits[no])
+        odds = float(logits[yes] - logits[no])
+        if not math.isfinite(odds):
+            raise broken_numbers()
+        return odds
 
 
 @dataclass(frozen=True, eq=False)

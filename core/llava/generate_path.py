@@ -14,7 +14,7 @@ from transformers import GenerationConfig
 
 from core.generation.banned_words import BannedWords
 from core.generation.generate import stopping
-from core.generation.sampling import generation_config, logits_processors, seeded
+from core.generation.sampling import FiniteScores, generation_config, logits_processors, seeded
 from core.generation.streaming import PieceStreamer
 from core.llava.prompt import Inputs
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Tokenizer
@@ -80,6 +80,7 @@ class GeneratePath:
         is_over: Callable[[], bool],
     ) -> list[int]:
         """Returns the new ids, which may go on behind the end of the sequence."""
+        finite = FiniteScores()
         with torch.inference_mode(), seeded(seed, self._model.device):
             embeddings = self.embed(inputs, self.encode(pixels, inputs).features)
             output = self._model.generate(
@@ -92,8 +93,8 @@ class GeneratePath:
                     pad_id=self._tokenizer.pad_token_id,
                     begin_id=self._tokenizer.bos_token_id,
                 ),
-                logits_processor=logits_processors(sampling, banned),
-                stopping_criteria=stopping(is_over),
+                logits_processor=logits_processors(sampling, banned, finite),
+                stopping_criteria=stopping(is_over, finite),
                 streamer=streamer if sampling.beams == 1 else None,
             )
         return output[0].tolist()

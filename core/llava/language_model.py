@@ -22,6 +22,20 @@ Attend = Callable[[int, Tensor, Tensor], Tensor]
 input (rows, hidden size); returns (rows, query heads × head_dim)."""
 
 
+BROKEN = -1
+"""Stands for a token id where the logits were not finite."""
+
+
+def likeliest(logits: Tensor) -> Tensor:
+    """Returns the likeliest token of each row of logits, int64; `BROKEN` where they are not finite.
+
+    The maximum of a row with NaN is NaN. Costs no wait for the device, and may be captured.
+    """
+    highest = logits.max(-1)
+    is_broken = highest.values - highest.values != 0  # Infinity less itself is NaN too.
+    return highest.indices.masked_fill(is_broken, BROKEN)
+
+
 class LanguageModel:
     """The decoder of a transformers LLaVA, whose weights are joined in place, one layer at a time.
 

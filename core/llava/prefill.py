@@ -18,7 +18,7 @@ from core.llava.attention import PromptAttention
 from core.llava.cuda_graphs import GraphCache, to_device
 from core.llava.kernels.launch import Kernels
 from core.llava.kv_cache import KVCache
-from core.llava.language_model import LanguageModel
+from core.llava.language_model import LanguageModel, likeliest
 from core.llava.passes import Prompt
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 
@@ -201,6 +201,6 @@ class Prefill:
         logits = self._model.logits(states)
         state = self._cache.state
         begin, slot = prompt.begin_and_slot[:1], prompt.begin_and_slot[1:]
-        state[0].index_copy_(0, slot, logits.argmax(-1))
+        state[0].index_copy_(0, slot, likeliest(logits))
         state[1].index_copy_(0, slot, begin + prompt.count)
         return logits

@@ -14,6 +14,7 @@ from typing import Any
 
 from core.batch import (
     Batch,
+    BatchOptions,
     Control,
     Item,
     ItemState,
@@ -23,16 +24,43 @@ from core.batch import (
     noted,
     usual_slots,
 )
+from core.batch.find import expanded
 from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.eta import Pace
 from core.formatting import format_duration
+from core.terminal.modes import option
 from core.terminal.options import FolderRunOptions
 from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say
 
 _PATIENCE_SECONDS = 2.0
 # Of images with the same note, so many are named.
 _NOTED = 20
+
+# The fields of BatchOptions and Sampling by the option that sets them.
+_FIELDS = {
+    "prompt": "prompts",
+    "write": "writes",
+    "existing": "existing",
+    "name": "name",
+    "recursive": "is_recursive",
+    "begin": "beginning",
+    "strip_openings": "strips_openings",
+    "whole_sentences": "ends_at_sentence",
+    "replace_edited": "replaces_edited",
+    "prefix": "prefix",
+    "suffix": "suffix",
+    "separator": "separator",
+    "one_line": "is_one_line",
+    "drop_duplicates": "drops_duplicates",
+}
+_SAMPLING_FIELDS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_new_tokens": "max_new_tokens",
+    "seed": "seed",
+    "ban": "banned_words",
+}
 
 OpenEngine = Callable[[], Engine]
 
@@ -66,16 +94,38 @@ def _batch(paths: Sequence[Path], options: FolderRunOptions) -> Batch | None:
     if options.continues:
         kept = _last_run(journals, paths, is_undone_too=options.undoes)
         if kept is not None:
+            if not options.undoes:
+                _require_same(options, kept.options)
             batch = Batch.resume(kept.journal)
             if options.retries_failed:
                 say(f"{batch.retry_failed()} that failed are tried again.")
             return batch
     if options.begun is None:
         return None
-    for path in paths:
+    for path in expanded(paths):
         if not path.exists() and not set("*?[") & set(str(path)):
             raise ValueError(f"{path}: there is no such file or folder.")
     return Batch.begin(paths, options.begun, journals)
+
+
+def _require_same(options: FolderRunOptions, kept: BatchOptions) -> None:
+    """Raises ValueError if an option is given that the run to continue does not have."""
+    asked = options.asked
+    differing = [
+        name
+        for fields, ours, theirs in (
+            (_FIELDS, asked, kept),
+            (_SAMPLING_FIELDS, asked.sampling, kept.sampling),
+        )
+        for name, field in fields.items()
+        if name in options.given and getattr(ours, field) != getattr(theirs, field)
+    ]
+    if not differing:
+        return
+    raise ValueError(
+        f"The last run over these folders has another {option(differing[0])}. Leave it out to go "
+        "on with that run, or begin a new one with --write alone."
+    )
 
 
 def _last_run(journals: Path, paths: Sequence[Path], *, is_undone_too: bool) -> KeptRun | None:

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.batch.find import expanded
+from core.batch.items import NO_WORDS
+from core.batch.wording import joined
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
 from core.picture import Picture, look_for_pictures, open_picture
@@ -23,7 +26,8 @@ from core.terminal.output import (
     show_progress,
 )
 from core.trace import as_record
-from core.transcript import Answer, Request, Turn
+from core.transcript import Answer, Ending, Request, Turn
+from core.words import has_words
 
 
 @contextmanager
@@ -66,11 +70,11 @@ class Captions:
 
     def _find_pictures(self) -> list[Path]:
         pictures: list[Path] = []
-        for path in self._options.paths:
+        for path in expanded(self._options.paths):
             if not path.is_dir():
                 pictures.append(path)
                 continue
-            found = look_for_pictures([path])
+            found = look_for_pictures([path], self._options.is_recursive)
             pictures += found.pictures
             if not found.pictures:
                 nothing = "There are no pictures in this folder."
@@ -101,8 +105,11 @@ class Captions:
                 break
             try:
                 picture, *others = [self._open(path) for path in paths]
-                turns = (Turn(self._options.prompt),)
-                request = Request(picture, turns, self._options.sampling, others=tuple(others))
+                options = self._options
+                turns = (Turn(options.prompt),)
+                request = Request(
+                    picture, turns, options.sampling, options.beginning, tuple(others)
+                )
                 self._answer(paths[0], request, engine, is_one_of_many=len(groups) > 1)
             except Cancelled:
                 break
@@ -129,11 +136,14 @@ class Captions:
             if is_one_of_many:
                 print_result(f"{path}:")
             try:
-                answer = engine.answer(
-                    request, lambda piece: print_result(piece, end=""), self._stop
-                )
+                printer = _Printer(request.beginning)
+                answer = engine.answer(request, printer.print_piece, self._stop)
+                printer.finish()
             finally:
                 print_result("\n" if is_one_of_many else "")
+        own = answer.text.removeprefix(request.beginning)
+        if answer.ending is not Ending.STOPPED and not has_words(own):
+            self._fail(str(path), NO_WORDS)
         if self._options.trace:
             tracer = inspectable(engine, Capability.TRACE)
             self._traces.append(as_record(tracer.trace(request, answer)))
@@ -180,11 +190,42 @@ class Captions:
         return SOME_FAILED
 
 
+class _Printer:
+    """Prints an answer while it comes, after the beginning that the model was given.
+
+    Some models repeat the beginning: what might be its repetition is held back.
+    """
+
+    def __init__(self, beginning: str):
+        self._beginning = beginning
+        self._text = ""
+        self._is_held = bool(beginning)
+
+    def print_piece(self, piece: str) -> None:
+        """Prints the next piece, or holds it back."""
+        self._text += piece
+        if not self._is_held:
+            print_result(piece, end="")
+        elif not self._beginning.startswith(self._text):
+            self.finish()
+
+    def finish(self) -> None:
+        """Prints what is held back."""
+        if self._is_held:
+            self._is_held = False
+            print_result(_whole(self._text, self._beginning), end="")
+
+
+def _whole(text: str, beginning: str) -> str:
+    """Returns the answer's text with its beginning, which some models repeat."""
+    return text if text.startswith(beginning) else joined(beginning, text)
+
+
 def _record(path: Path, request: Request, answer: Answer, engine: Engine) -> dict[str, Any]:
     return {
         "picture": str(path),
         "prompt": request.turns[-1].prompt,
-        "caption": answer.text,
+        "caption": _whole(answer.text, request.beginning),
         "ending": answer.ending.value,
         "model": engine.facts.model,
         "device": engine.facts.device,

@@ -12,22 +12,31 @@ from typing import Any
 
 from core.batch import BatchOptions, CaptionFormat, Existing
 from core.terminal import models as models_terminal
+from core.terminal.modes import Mode, NotingParser, mode_of, refusal
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
 PROMPT = "Please describe this image in detail."
+_SEPARATORS = {"line": "\n", "comma": ", ", "space": " ", "none": ""}
 
 _AddVerb = Callable[..., argparse.ArgumentParser]
 
 
 @dataclass(frozen=True)
 class FolderRunOptions:
-    """A folder run: `begun` describes a new one, None if nothing is to be written anew."""
+    """A folder run. `asked` is what the command line says of it, with defaults for the rest;
+    `given` names the options that are on the command line, by their `dest`."""
 
-    begun: BatchOptions | None
+    asked: BatchOptions
+    given: frozenset[str]
     slots: int | None
     resumes: bool
     retries_failed: bool
     undoes: bool
+
+    @property
+    def begun(self) -> BatchOptions | None:
+        """Returns what a new run is to do; None if nothing is to be written anew."""
+        return self.asked if self.asked.writes else None
 
     @property
     def continues(self) -> bool:
@@ -43,6 +52,8 @@ class CaptionOptions:
     prompt: str
     choice: ModelChoice
     sampling: Sampling
+    beginning: str
+    is_recursive: bool
     asks_together: bool
     prints_json: bool
     trace: Path | None
@@ -71,18 +82,7 @@ class ModelsOptions:
 
 def parse(argv: Sequence[str] | None) -> CaptionOptions | BenchOptions | ModelsOptions:
     """Parses the arguments, `sys.argv` for None. Raises SystemExit after help or a wrong use."""
-    parser = argparse.ArgumentParser(prog="onlooker")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    _add_caption(verbs.add_parser)
-    models_terminal.add_arguments(
-        verbs.add_parser(
-            "models",
-            help="what models are here; get, check and remove them",
-            description="List the models on this computer and those to be had; get, check and "
-            "remove them.",
-        )
-    )
-    _add_bench(verbs.add_parser)
+    parser = _parser()
     arguments = parser.parse_args(argv)
     match arguments.verb:
         case "caption":
@@ -93,9 +93,29 @@ def parse(argv: Sequence[str] | None) -> CaptionOptions | BenchOptions | ModelsO
             return ModelsOptions(arguments)
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="onlooker")
+    verbs = parser.add_subparsers(
+        dest="verb", required=True, metavar="VERB", parser_class=NotingParser
+    )
+    _add_caption(verbs.add_parser)
+    models_terminal.add_arguments(
+        verbs.add_parser(
+            "models",
+            help="what models are here; get, check and remove them",
+            description="List the models on this computer and those to be had; get, check and "
+            "remove them.",
+        )
+    )
+    _add_bench(verbs.add_parser)
+    return parser
+
+
 def _caption_options(
     parser: argparse.ArgumentParser, arguments: argparse.Namespace
 ) -> CaptionOptions:
+    if reason := refusal(arguments):
+        parser.error(reason)
     prompts: list[str] = arguments.prompt or [PROMPT]
     sampling = Sampling(
         temperature=arguments.temperature,
@@ -104,31 +124,27 @@ def _caption_options(
         seed=arguments.seed,
         banned_words=tuple(arguments.ban),
     )
-    folder_run = _folder_run_options(arguments, prompts, sampling)
-    if len(prompts) > 1 and not folder_run:
-        parser.error("several prompts need --write")
-    if arguments.evidence and folder_run:
-        parser.error("--evidence is for a run without --write")
     return CaptionOptions(
         paths=tuple(arguments.paths),
         prompt=prompts[0],
         choice=_choice(arguments),
         sampling=sampling,
+        beginning=arguments.begin.strip(),
+        is_recursive=arguments.recursive,
         asks_together=arguments.together,
         prints_json=arguments.format == "json",
         trace=arguments.trace,
         evidence=arguments.evidence,
-        folder_run=folder_run,
+        folder_run=_folder_run_options(arguments, prompts, sampling),
     )
 
 
 def _folder_run_options(
     arguments: argparse.Namespace, prompts: Sequence[str], sampling: Sampling
 ) -> FolderRunOptions | None:
-    continues = arguments.resume or arguments.retry_failed or arguments.undo
-    if not arguments.write and not continues:
+    if mode_of(arguments) is Mode.PRINT:
         return None
-    begun = BatchOptions(
+    asked = BatchOptions(
         prompts=tuple(prompts),
         writes=arguments.write or (),
         existing=arguments.existing,
@@ -139,9 +155,15 @@ def _folder_run_options(
         strips_openings=arguments.strip_openings,
         ends_at_sentence=arguments.whole_sentences,
         replaces_edited=tuple(arguments.replace_edited),
+        prefix=arguments.prefix,
+        suffix=arguments.suffix,
+        separator=arguments.separator,
+        is_one_line=arguments.one_line,
+        drops_duplicates=arguments.drop_duplicates,
     )
     return FolderRunOptions(
-        begun=begun if arguments.write else None,
+        asked=asked,
+        given=arguments.given,
         slots=arguments.slots,
         resumes=arguments.resume,
         retries_failed=arguments.retry_failed,
@@ -188,6 +210,8 @@ def _add_caption(add_verb: _AddVerb) -> None:
     add(
         "--ban", action="append", default=[], metavar="WORD", help="never say this; may be repeated"
     )
+    add("--recursive", action="store_true", help="also the folders inside")
+    add("--begin", default="", metavar="TEXT", help="every caption begins so, and goes on from it")
     add(
         "--together",
         action="store_true",
@@ -217,9 +241,23 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     )
     add("--replace-edited", action="append", default=[], metavar="PICTURE",
         help="replace this picture's caption although it was edited by hand")  # fmt: skip
-    add("--recursive", action="store_true", help="also the folders inside")
     add("--name", default="{stem}", help="of caption files (default: %(default)s, or {name})")
-    add("--begin", default="", metavar="TEXT", help="every caption begins so, and goes on from it")
+    add(
+        "--prefix",
+        default="",
+        metavar="TEXT",
+        help="put before each caption, as a trigger word; the model does not see it",
+    )
+    add("--suffix", default="", metavar="TEXT", help="the same behind each caption")
+    add(
+        "--separator",
+        default="\n",
+        type=_separator,
+        metavar="line|comma|space|none|TEXT",
+        help="between the caption that is there and the added one (default: line)",
+    )
+    add("--one-line", action="store_true", help="put each caption on one line")
+    add("--drop-duplicates", action="store_true", help="keep each tag of a list once")
     add("--strip-openings", action="store_true", help="leave out “The image shows” and the like")
     add("--whole-sentences", action="store_true", help="end at a sentence when the length is used")
     add("--slots", type=_slots, metavar="N", help="how many pictures are looked at at once")
@@ -318,6 +356,10 @@ def _existing(text: str) -> Existing:
     if text not in list(Existing):
         raise argparse.ArgumentTypeError(f"must be one of {', '.join(Existing)}")
     return Existing(text)
+
+
+def _separator(text: str) -> str:
+    return _SEPARATORS.get(text, text.replace("\\n", "\n").replace("\\t", "\t"))
 
 
 def _slots(text: str) -> int:

@@ -15,7 +15,7 @@ from core.words.evidence import (
     strongest_region,
 )
 from core.words.question import absent_questions, question_about
-from core.words.splitting import is_function_word, is_list_number, split_words
+from core.words.splitting import has_words, is_function_word, is_list_number, split_words
 
 __all__ = [
     "Candidate",
@@ -25,6 +25,7 @@ __all__ = [
     "WordMap",
     "absent_questions",
     "doubts",
+    "has_words",
     "is_function_word",
     "is_list_number",
     "question_about",

@@ -38,6 +38,16 @@ def _word() -> re.Pattern[str]:
     return re.compile(rf"[{_ALONE}]|{letters}(?:{_JOINERS}{letters})*")
 
 
+def has_words(text: str) -> bool:
+    """Whether `text` has a letter, a digit or a pictograph, and not only signs and blanks."""
+    return any(unicodedata.category(sign)[0] in "LN" or _is_pictograph(sign) for sign in text)
+
+
+def _is_pictograph(sign: str) -> bool:
+    # Half characters, which a tokenizer left unfinished, are of this category too.
+    return unicodedata.category(sign) == "So" and sign != "\N{REPLACEMENT CHARACTER}"
+
+
 def is_list_number(text: str, begin: int, end: int) -> bool:
     """Whether the word from `begin` to `end` is the number of a list item: "2." or "2)"."""
     line_before = text[text.rfind("\n", 0, begin) + 1 : begin]

@@ -188,6 +188,8 @@ class BatchForm(QScrollArea):
 
     @Slot()
     def _on_existing_changed(self) -> None:
-        """Edits by hand can be in the way only of options that replace captions."""
+        """Edits by hand can be in the way only of options that replace captions, and captions have
+        something between them only where one is added."""
         existing = Existing(self.existing_box.currentData())
+        self.more.show_adds(existing in (Existing.APPEND, Existing.PREPEND))
         self.more.show_replaces(existing in (Existing.REPLACE, Existing.STALE))

@@ -25,6 +25,7 @@ from gui.widgets.elided_label import ElidedLabel
 _MOST_SLOTS = 64
 _NUMBER_WIDTH = 104
 _EXAMPLE = Path("IMG_1.jpg")
+_SEPARATORS = (("Line break", "\n"), ("Comma", ", "), ("Space", " "), ("None", ""))
 _NAMES = ("{stem}", "{name}")
 
 
@@ -57,7 +58,8 @@ class MoreOptions(QWidget):
     @property
     def wheel_fields(self) -> tuple[QWidget, ...]:
         """The fields that a turn of the wheel would change."""
-        return self.suffix_box, self.name_box, self.temperature_box, self.slots_box
+        fields = (self.suffix_box, self.name_box, self.separator_box)
+        return *fields, self.temperature_box, self.slots_box
 
     def applied_to(self, options: BatchOptions) -> BatchOptions:
         """Returns `options` with what is chosen here; text files get the suffix chosen here."""
@@ -75,6 +77,11 @@ class MoreOptions(QWidget):
             strips_openings=self.strip_box.isChecked(),
             ends_at_sentence=self.sentence_box.isChecked(),
             replaces_edited=_names(self.edited_edit.text()),
+            prefix=self.prefix_edit.text(),
+            suffix=self.suffix_edit.text(),
+            separator=self._separator,
+            is_one_line=self.one_line_box.isChecked(),
+            drops_duplicates=self.duplicates_box.isChecked(),
         )
 
     def show_options(self, options: BatchOptions) -> None:
@@ -83,6 +90,15 @@ class MoreOptions(QWidget):
             self.suffix_box.setCurrentIndex(self.suffix_box.findData(options.text_formats[0]))
         self.name_box.setCurrentText(options.name)
         self.beginning_edit.setText(options.beginning)
+        self.prefix_edit.setText(options.prefix)
+        self.suffix_edit.setText(options.suffix)
+        index = self.separator_box.findData(options.separator)
+        if index >= 0:
+            self.separator_box.setCurrentIndex(index)
+        else:
+            self.separator_box.setCurrentText(options.separator)
+        self.one_line_box.setChecked(options.is_one_line)
+        self.duplicates_box.setChecked(options.drops_duplicates)
         self.strip_box.setChecked(options.strips_openings)
         self.sentence_box.setChecked(options.ends_at_sentence)
         self.banned_edit.setText(", ".join(options.sampling.banned_words))
@@ -92,6 +108,17 @@ class MoreOptions(QWidget):
         """Enables the names of text files if such files are written."""
         self._writes_text = writes_text
         self._show_example()
+
+    def show_adds(self, adds: bool) -> None:
+        """Offers what stands between captions, if captions are added to others."""
+        self.separator_box.setVisible(adds)
+        self._labels[self.separator_box].setVisible(adds)
+
+    @property
+    def _separator(self) -> str:
+        """What is chosen, or what is written instead."""
+        text = self.separator_box.currentText()
+        return dict(_SEPARATORS).get(text, text)
 
     def show_replaces(self, replaces: bool) -> None:
         """Offers to replace captions edited by hand, if captions are replaced at all."""
@@ -118,6 +145,26 @@ class MoreOptions(QWidget):
         self.beginning_edit = _edit("beginning_edit", "A photograph of")
         self.banned_edit = _edit("banned_edit", "watermark, stock photo")
         self.banned_edit.setToolTip("Words that no caption has, in small letters or in capitals")
+        self.beginning_edit.setToolTip("The model is given this and continues it")
+        self.prefix_edit = _edit("prefix_edit", "photo of ohwx.")
+        self.prefix_edit.setToolTip("Put before each caption; the model does not see it")
+        self.suffix_edit = _edit("suffix_edit", ", high quality")
+        self.suffix_edit.setToolTip("Put behind each caption; the model does not see it")
+        self.separator_box = combo("separator_box", "Between captions")
+        self.separator_box.setMinimumContentsLength(12)
+        self.separator_box.setEditable(True)
+        self.separator_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        for words, separator in _SEPARATORS:
+            self.separator_box.addItem(words, separator)
+        self.separator_box.setToolTip(
+            "Stands between the existing caption and the new one; choose, or write your own"
+        )
+        self.one_line_box = QCheckBox("One line")
+        self.one_line_box.setObjectName("one_line_box")
+        self.one_line_box.setToolTip("Replace line breaks by spaces")
+        self.duplicates_box = QCheckBox("Drop duplicates")
+        self.duplicates_box.setObjectName("duplicates_box")
+        self.duplicates_box.setToolTip("Keep each tag of a comma-separated list once")
         self.strip_box = QCheckBox("Without “The image shows”")
         self.strip_box.setObjectName("strip_box")
         self.strip_box.setToolTip("Leave stock openings out")
@@ -154,9 +201,12 @@ class MoreOptions(QWidget):
         grid.setColumnStretch(1, 1)
         rows = (
             ("Text files", (self.name_box, self.suffix_box, self.example_label)),
-            ("Begin with", (self.beginning_edit,)),
+            ("Prefix", (self.prefix_edit, _named_field("Suffix", self.suffix_edit))),
+            ("Start answer with", (self.beginning_edit,)),
             ("Never say", (self.banned_edit,)),
             ("Wording", (self.strip_box, self.sentence_box)),
+            ("Tags", (self.duplicates_box, self.one_line_box)),
+            ("Between captions", (self.separator_box,)),
             ("Temperature", (self.temperature_box, _named_field("At once", self.slots_box))),
             ("Hand edits of", (self.edited_edit,)),
         )

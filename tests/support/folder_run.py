@@ -23,7 +23,8 @@ FACTS = EngineFacts("script", "cpu", "Script", Precision.FLOAT32, 0, 4096, finge
 
 
 class FolderEngine:
-    """Says “NAME: PROMPT”, in three pieces. `fail` maps a file name to what it raises.
+    """Says “NAME: PROMPT”, in three pieces. `fail` maps a file name to what it raises, and `says` a
+    file name, or a file name and prompt, to what is said instead.
 
     With `most` slots at once or more it is out of memory.
     """
@@ -33,6 +34,7 @@ class FolderEngine:
         self.seconds = seconds
         self.most = most
         self.fail: dict[str, AppError] = {}
+        self.says: dict[str | tuple[str, str], str] = {}
         self.asked: list[tuple[str, str]] = []
         self.has_begun = threading.Event()
         self.on_answer: Callable[[Request], None] = lambda request: None
@@ -47,7 +49,8 @@ class FolderEngine:
         if name in self.fail:
             raise self.fail[name]
         said = []
-        for piece in (name, ": ", prompt):
+        scripted = self.says.get((name, prompt), self.says.get(name))
+        for piece in (name, ": ", prompt) if scripted is None else (scripted,):
             if stop.is_set() or (self.seconds and stop.wait(self.seconds / 3)):
                 return Answer("".join(said), Ending.STOPPED, len(said), 0.0)
             said.append(piece)

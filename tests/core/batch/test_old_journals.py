@@ -20,6 +20,7 @@ from PIL import Image
 
 from core.batch import Batch, Control, find_runs
 from core.batch.events import Answered, Unknown, changes_of, event_from
+from core.batch.stored import options_json
 from tests.support.folder_run import FACTS, FolderEngine
 
 SAMPLES = Path(__file__).parents[2] / "data" / "journals"
@@ -66,7 +67,7 @@ def seen(batch, kept, folder):
         "doubts": [asdict(doubt) for doubt in batch.doubts],
         "tally": asdict(batch.tally),
         "notes": list(batch.notes),
-        "options": asdict(batch.options),
+        "options": options_json(batch.options),
         "exports": {kind: path.name for kind, path in batch.exports.items()},
         "began": kept.began.isoformat(),
         "is_over": kept.is_over,

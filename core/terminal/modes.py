@@ -1,0 +1,140 @@
+"""Which options of `onlooker caption` belong to which of its modes, in one table.
+
+An option that does not apply is refused with a sentence, never ignored.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+from core.batch import TEXT_FORMATS, CaptionFormat, Existing
+
+
+class Mode(Enum):
+    """What `onlooker caption` does."""
+
+    PRINT = "captions on standard output"
+    RUN = "a new folder run"
+    CONTINUE = "a folder run that is continued"
+    UNDO = "a folder run that is undone"
+
+
+# A run that is continued keeps its options: `core.terminal.batch` refuses others than these.
+_NEW = frozenset({Mode.PRINT, Mode.RUN, Mode.CONTINUE})
+_PRINT, _RUN = frozenset({Mode.PRINT}), frozenset({Mode.RUN, Mode.CONTINUE})
+
+MODES: dict[str, frozenset[Mode]] = {
+    "paths": frozenset(Mode),
+    # Which model to take, where one is needed: scripts give it everywhere.
+    "model": frozenset(Mode),
+    "device": frozenset(Mode),
+    "dtype": frozenset(Mode),
+    "prompt": _NEW,
+    "max_new_tokens": _NEW,
+    "temperature": _NEW,
+    "top_p": _NEW,
+    "seed": _NEW,
+    "ban": _NEW,
+    "recursive": _NEW,
+    "begin": _NEW,
+    "together": _PRINT,
+    "format": _PRINT,
+    "trace": _PRINT,
+    "evidence": _PRINT,
+    "write": _RUN,
+    "existing": _RUN,
+    "separator": _RUN,
+    "replace_edited": _RUN,
+    "name": _RUN,
+    "prefix": _RUN,
+    "suffix": _RUN,
+    "strip_openings": _RUN,
+    "whole_sentences": _RUN,
+    "one_line": _RUN,
+    "drop_duplicates": _RUN,
+    "slots": _RUN,
+    "resume": _RUN,
+    "retry_failed": _RUN,
+    "undo": frozenset({Mode.UNDO}),
+}
+"""The modes of each option, by its `dest`."""
+
+_REFUSALS = {
+    Mode.PRINT: "{} is for a folder run. Add --write.",
+    Mode.RUN: "{} is for a run without --write.",
+    Mode.CONTINUE: "{} is for a run without --resume and --retry-failed.",
+    Mode.UNDO: "{} does nothing in --undo. Leave it out.",
+}
+
+
+class NotingParser(argparse.ArgumentParser):
+    """Adds `given` to what it parses: the `dest`s of the arguments that are on the command line."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """As argparse; without defaults meanwhile, only what is given leaves a value."""
+        actions = [a for a in self._actions if a.default is not argparse.SUPPRESS]
+        defaults = [(action, action.default) for action in actions]
+        for action in actions:
+            action.default = argparse.SUPPRESS
+        try:
+            parsed, rest = super().parse_known_args(args, namespace)
+        finally:
+            for action, default in defaults:
+                action.default = default
+        parsed.given = frozenset(vars(parsed))
+        for action, default in defaults:
+            if action.dest not in parsed.given:
+                setattr(parsed, action.dest, default)
+        return parsed, rest
+
+
+def mode_of(options: argparse.Namespace) -> Mode:
+    """Returns what the options ask for."""
+    if options.undo:
+        return Mode.UNDO
+    if options.write:
+        return Mode.RUN
+    return Mode.CONTINUE if options.resume or options.retry_failed else Mode.PRINT
+
+
+def refusal(options: argparse.Namespace) -> str | None:
+    """Returns a sentence about the first option that does not apply; None if all do."""
+    mode = mode_of(options)
+    for name, modes in MODES.items():
+        if name in options.given and mode not in modes:
+            return _REFUSALS[mode].format(option(name))
+    if mode in (Mode.CONTINUE, Mode.UNDO):
+        return None
+    if mode is Mode.PRINT and len(options.prompt or ()) > 1:
+        return "Several prompts need a folder run. Add --write."
+    for name, is_used, need in (
+        ("top_p", options.temperature > 0, "a --temperature above 0"),
+        (
+            "replace_edited",
+            options.existing in (Existing.REPLACE, Existing.STALE),
+            "--existing replace or stale",
+        ),
+        (
+            "separator",
+            options.existing in (Existing.APPEND, Existing.PREPEND),
+            "--existing append or prepend",
+        ),
+        (
+            "name",
+            {*TEXT_FORMATS, CaptionFormat.XMP} & set(options.write or ()),
+            "--write with a file beside each picture",
+        ),
+    ):
+        if name in options.given and not is_used:
+            return f"{option(name)} needs {need}."
+    return None
+
+
+def option(name: str) -> str:
+    """Returns the option with this `dest`, as it is typed."""
+    return f"--{name.replace('_', '-')}"
