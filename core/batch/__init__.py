@@ -20,17 +20,19 @@ Nothing here imports torch.
 
 from core.batch.batch import Batch
 from core.batch.doubt import Doubt, find_doubt
+from core.batch.find import expanded
 from core.batch.formats import TEXT_FORMATS, CaptionFormat
 from core.batch.history import KeptRun, find_runs
-from core.batch.items import Item, ItemState, Phase, Progress, Tally
+from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
 from core.batch.options import BatchOptions
 from core.batch.run import Control, usual_slots
 from core.batch.sidecar import Existing, decoded, encoded, text_path
 from core.batch.summary import Summary, noted, summary_of
 from core.batch.trial import PICTURES, Tried, drawn, try_first
-from core.batch.wording import Replaced, Replacement, Span, differing_words
+from core.batch.wording import Replaced, Replacement, Span, differing_words, joined
 
 __all__ = [
+    "NO_WORDS",
     "PICTURES",
     "TEXT_FORMATS",
     "Batch",
@@ -54,8 +56,10 @@ __all__ = [
     "differing_words",
     "drawn",
     "encoded",
+    "expanded",
     "find_doubt",
     "find_runs",
+    "joined",
     "noted",
     "summary_of",
     "text_path",

@@ -13,6 +13,7 @@ _CLOSING = r"[\"'”’»)\]]*"
 _CANDIDATE = re.compile(rf"[.!?…؟۔।॥]+{_CLOSING}(?=\s|$)|[。！？]+[」』）]*")
 _OPENING = " \t\r\n\"'“„«(["
 _WORD_BEFORE = re.compile(r"[^\s(\[{“„\"'’«‹]*$")
+_QUOTES = {"”": "“", "’": "‘", "»": "«"}
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 # Before a name or a number: English, German, French, Spanish, Italian, Dutch, Russian.
 _BEFORE_NAMES = """
@@ -37,14 +38,25 @@ _GERMAN_AFTER_ORDINALS = re.compile(
 def sentence_ends(text: str) -> Iterator[int]:
     """Yields the place behind each sentence of `text`, with the quotes that close it."""
     first = next((sign for sign in text if sign.isalpha()), "")
+    begin = 0
     for found in _CANDIDATE.finditer(text):
         rest = text[found.end() :]
         following = rest.lstrip(_OPENING)[:1]
         # Some models write no capitals at all.
         goes_on = following.islower() and not first.islower()
+        if goes_on and not _ends_with_speech(text[begin : found.end()]):
+            continue
         is_dot = found[0].startswith(".") and not found[0].startswith("..")
-        if not goes_on and not (is_dot and _is_abbreviated(text, found.start(), following)):
-            yield found.end()
+        if not (is_dot and _is_abbreviated(text, found.start(), following)):
+            begin = found.end()
+            yield begin
+
+
+def _ends_with_speech(text: str) -> bool:
+    """Returns whether `text` may end with the quoted speech at its end: “He said “stop!””."""
+    closing = text[-1]
+    before = text.rpartition(_QUOTES.get(closing, closing))[0]
+    return closing in _QUOTES and any(sign.isalpha() for sign in before)
 
 
 def _is_abbreviated(text: str, dot: int, following: str) -> bool:

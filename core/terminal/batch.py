@@ -20,11 +20,11 @@ from core.batch import (
     ItemState,
     KeptRun,
     Tally,
+    expanded,
     find_runs,
     noted,
     usual_slots,
 )
-from core.batch.find import expanded
 from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.eta import Pace

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.batch.find import expanded
-from core.batch.items import NO_WORDS
-from core.batch.wording import joined
+from core.batch import NO_WORDS, expanded, joined
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
 from core.picture import Picture, look_for_pictures, open_picture

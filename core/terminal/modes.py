@@ -76,20 +76,19 @@ class NotingParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """As argparse; without defaults meanwhile, only what is given leaves a value."""
-        actions = [a for a in self._actions if a.default is not argparse.SUPPRESS]
-        defaults = [(action, action.default) for action in actions]
+        """As argparse, and parses once more without defaults: then only what is given leaves a
+        value."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        actions = [action for action in self._actions if action.default is not argparse.SUPPRESS]
+        defaults = [action.default for action in actions]
         for action in actions:
             action.default = argparse.SUPPRESS
         try:
-            parsed, rest = super().parse_known_args(args, namespace)
+            given, _ = super().parse_known_args(args)
         finally:
-            for action, default in defaults:
+            for action, default in zip(actions, defaults, strict=True):
                 action.default = default
-        parsed.given = frozenset(vars(parsed))
-        for action, default in defaults:
-            if action.dest not in parsed.given:
-                setattr(parsed, action.dest, default)
+        parsed.given = frozenset(vars(given))
         return parsed, rest
 
 

@@ -115,7 +115,11 @@ def test_two_runs_at_once_over_a_folder_caption_each_picture_once(begin, folder)
 def test_two_runs_that_write_at_the_same_time_lose_nothing(begin, folder, existing):
     for number in range(4, 60):
         Image.new("RGB", (8, 6), "red").save(folder / f"{number}.png")
-    batches = [begin(existing=existing, writes=("txt", "xmp")) for _ in range(2)]
+    # Appending the words that are there already would add nothing.
+    batches = [
+        begin(prompts=(prompt,), existing=existing, writes=("txt", "xmp"))
+        for prompt in ("What?", "Where?")
+    ]
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(ran, batches))
     assert [batch.tally.failed for batch in batches] == [0, 0]
