@@ -33,7 +33,7 @@ from core.chat.engine import ChatEngine
 from core.device import choice as device_module
 from core.device.memory import PRECISIONS, memory_need
 from core.engine import Engine
-from core.errors import OutOfMemory
+from core.errors import EngineError, OutOfMemory
 from core.llava.engine import LlavaEngine
 from core.llava.quantized import QuantizedLinear
 from core.open_engine import open_engine
@@ -164,6 +164,34 @@ def test_answer_streams_and_the_same_seed_gives_the_same_text(tmp_path):
     greedy = Sampling(max_new_tokens=60)
     assert ask(engine, greedy)[0].output_ids == ask(engine, greedy)[0].output_ids
     engine.close()
+
+
+def test_broken_numbers_are_said_in_every_precision_and_with_several_slots(tmp_path):
+    sizes = replace(TINY, hidden=256, mlp=688, heads=4)
+    weights = random_weights(sizes)
+    weights["lm_head.weight"].view(-1)[7] = float("nan")
+    folder = write_original_layout(tmp_path / "model", weights, sizes)
+    for dtype in ("float16", "bfloat16", "float32"):
+        engine = load(folder, dtype=dtype)
+        for sampling in (
+            Sampling(max_new_tokens=8),
+            Sampling(max_new_tokens=8, temperature=1.0, seed=1),
+            Sampling(max_new_tokens=8, beams=2),
+        ):
+            assert _fails_with_broken_numbers(lambda: ask(engine, sampling))  # noqa: B023
+        requests = [Request(PICTURE, (Turn(prompt),)) for prompt in ("What?", "Who?", "Why?")]
+        assert _fails_with_broken_numbers(
+            lambda: list(engine.answer_all(requests, threading.Event(), slots=3))  # noqa: B023
+        )
+        engine.close()
+
+
+def _fails_with_broken_numbers(answer) -> bool:
+    try:
+        answer()
+    except EngineError as error:
+        return "not finite" in str(error)
+    return False
 
 
 def test_stop_takes_effect_within_one_token(tmp_path):
