@@ -8,7 +8,16 @@ from enum import Enum, auto
 from core.device.memory import PRECISIONS
 from core.engine import Failed, Loading, ModelState, Ready
 from core.errors import AppError, HubError, HubNeed, OutOfMemory
-from core.hub import DeviceMemory, DownloadOptions, Entry, JobKind, JobState, ModelJob, Progress
+from core.hub import (
+    DeviceMemory,
+    DownloadOptions,
+    Entry,
+    JobKind,
+    JobState,
+    ModelJob,
+    Progress,
+    Where,
+)
 from core.model_reference import short_name
 from core.transcript import BUILT_IN, Precision
 from gui.models.model_list import WORDS, in_bits
@@ -57,6 +66,17 @@ class ShownProgress:
     stage: str = ""
     fraction: float = 0.0
     progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What may be done with a model's files now; `reason` says why moving and removing may not."""
+
+    check: bool
+    move: bool
+    remove: bool
+    forget: bool
+    reason: str = ""
 
 
 _REMEDIES = {
@@ -123,6 +143,29 @@ class DetailsState:
         if not isinstance(failure, OutOfMemory) or not failure.precision:
             return None
         return Precision(failure.precision)
+
+    @property
+    def is_in_added_folder(self) -> bool:
+        """Whether the model is in a folder that the person added."""
+        return self.entry.local is not None and self.entry.local.where is Where.FOLDER
+
+    def allowed(self) -> Allowed:
+        """What may be done with the model's files now."""
+        local = self.entry.local
+        in_use = self.is_loaded or self.is_loading
+        is_idle = not (self.job and self.job.is_under_way)
+        is_free = is_idle and not in_use
+        if local is None:
+            return Allowed(False, False, False, False)
+        is_removable = local.where is Where.CACHE or local.is_ours
+        reason = "" if is_removable else "It was not downloaded by Onlooker; its folder is yours."
+        return Allowed(
+            check=local.is_complete and is_idle,
+            move=local.can_move and is_free,
+            remove=is_removable and is_free,
+            forget=is_free,
+            reason="It is loaded. Unload it first." if in_use else reason,
+        )
 
     def primary(self) -> Offer:
         """The button for what comes next."""

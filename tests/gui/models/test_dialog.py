@@ -22,6 +22,7 @@ from core.settings import Settings, load, locations
 from core.transcript import BUILT_IN, Precision
 from gui.app.program import Program
 from gui.models.dialog import ModelsDialog
+from gui.models.facts import Fact
 from gui.models.token_dialog import TokenDialog
 from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import ModelThread
@@ -131,7 +132,7 @@ async def held(server, dialog) -> None:
     type_id(dialog)
     press(dialog, "Get")
     await until(server.is_held.is_set)
-    await until(lambda: dialog.details.progress_bar.isVisible())
+    await until(lambda: dialog.details.progress.bar.isVisible())
 
 
 # Get
@@ -161,7 +162,7 @@ def test_download_pauses_within_a_second_and_goes_on(live, server):
         press(dialog, "Pause")
         await until(lambda: says(dialog, "Go on"))
         assert time.monotonic() - began < 2
-        assert dialog.details.stage_label.text() == "Paused"
+        assert dialog.details.progress.stage_label.text() == "Paused"
         server.go_on.set()
         press(dialog, "Go on")
         await until(lambda: says(dialog, "Load in"))
@@ -191,7 +192,7 @@ def test_program_that_is_closed_during_a_download_goes_on_with_it_at_the_next_st
     async def second(program, dialog):
         server.go_on.set()
         dialog.choose(ID)
-        assert dialog.details.stage_label.text() == "Paused"
+        assert dialog.details.progress.stage_label.text() == "Paused"
         press(dialog, "Go on")
         await until(lambda: says(dialog, "Load in"))
         assert any(ranges.startswith("bytes=") for ranges in _ranges(server))
@@ -233,7 +234,7 @@ def test_second_download_waits_for_the_first(live, server):
         await held(server, dialog)
         type_id(dialog, "someone/other-llava")
         press(dialog, "Get")
-        await until(lambda: "Waits" in dialog.details.stage_label.text())
+        await until(lambda: "Waits" in dialog.details.progress.stage_label.text())
         server.go_on.set()
         await until(lambda: says(dialog, "Load in"))
         assert {"tiny-llava", "other-llava"} <= set(_all_names(dialog))
@@ -290,13 +291,12 @@ def test_model_is_looked_up_before_it_is_got(live, server):
         press(dialog, "Look up")
         await until(lambda: dialog.details.memory_table.isVisible())
         assert "To be had from the hub" in rows(dialog)
-        _, licence = dialog.details._facts["Licence"]
-        assert licence.text() == "MIT"
+        assert dialog.details.facts.value_labels[Fact.LICENCE].text() == "MIT"
         assert not dialog.details.second_button.isVisible()
         assert not server.sent("model-00001-of-00003.safetensors")
         press(dialog, "Get")
         await until(lambda: says(dialog, "Load in"))
-        assert licence.text() == "MIT"
+        assert dialog.details.facts.value_labels[Fact.LICENCE].text() == "MIT"
 
     live(story)
 
@@ -374,7 +374,7 @@ def test_vision_tower_that_is_missing_is_got_with_one_click(
 def test_nothing_is_asked_of_the_network_before_a_model_is_wanted_nor_while_offline(live, server):
     async def story(program, dialog):
         assert not server.asked
-        dialog.offline_action.trigger()
+        dialog.options_menu.offline_action.trigger()
         await until(dialog.notice_bar.isVisible)
         type_id(dialog)
         assert not dialog.details.primary_button.isEnabled()
@@ -395,7 +395,7 @@ def test_environment_that_forbids_the_network_is_reported_and_cannot_be_overrule
         await until(dialog.notice_bar.isVisible)
         assert "HF_HUB_OFFLINE is set" in dialog.notice_bar.text_label.text()
         assert not dialog.notice_bar.action_button.isVisible()
-        assert not dialog.offline_action.isEnabled()
+        assert not dialog.options_menu.offline_action.isEnabled()
         type_id(dialog)
         assert not dialog.details.primary_button.isEnabled()
         assert not server.asked
@@ -405,7 +405,7 @@ def test_environment_that_forbids_the_network_is_reported_and_cannot_be_overrule
 
 def test_offline_nobody_asks_for_a_newer_version_either(live, server, home):
     async def story(program, dialog):
-        dialog.offline_action.trigger()
+        dialog.options_menu.offline_action.trigger()
         await until(lambda: load(home).works_offline)
         program.window.commands[Command.UPDATES].trigger()
         await until(program.window.notice_bar.isVisible)
@@ -419,9 +419,9 @@ def test_models_go_into_the_folder_that_was_chosen(live, server, tmp_path, home)
     folder.mkdir()
 
     async def story(program, dialog):
-        dialog.into_action.trigger()
+        dialog.options_menu.into_action.trigger()
         choose_folder(dialog, folder)
-        await until(lambda: dialog.into_action.isChecked())
+        await until(lambda: dialog.options_menu.into_action.isChecked())
         await got(dialog)
         assert (folder / "tiny-llava" / "config.json").exists()
         assert dialog.chosen_key == str(folder / "tiny-llava")
@@ -473,11 +473,11 @@ def test_model_is_moved_and_loads_from_there(live, tmp_path, home):
         await got(dialog)
         press(dialog, "Load in 16 bits")
         await until(lambda: says(dialog, "Unload"))
-        assert not dialog.details.move_action.isEnabled()
-        assert dialog.details.move_action.toolTip() == "It is loaded. Unload it first."
+        assert not dialog.details.more_menu.move_action.isEnabled()
+        assert dialog.details.more_menu.move_action.toolTip() == "It is loaded. Unload it first."
         press(dialog, "Unload")
         await until(lambda: says(dialog, "Load in"))
-        dialog.details.move_action.trigger()
+        dialog.details.more_menu.move_action.trigger()
         choose_folder(dialog, folder)
         await until(lambda: dialog.chosen_key == str(folder / "tiny-llava"))
         press(dialog, "Load in 16 bits")
@@ -491,12 +491,12 @@ def test_model_is_moved_and_loads_from_there(live, tmp_path, home):
 def test_damaged_model_is_found_out(live, tmp_path):
     async def story(program, dialog):
         await got(dialog)
-        dialog.details.check_action.trigger()
+        dialog.details.more_menu.check_action.trigger()
         await until(dialog.notice_bar.isVisible)
         assert "is in order" in dialog.notice_bar.text_label.text()
         blob = max((tmp_path / "cache").rglob("blobs/*"), key=lambda path: path.stat().st_size)
         blob.write_bytes(bytes(blob.stat().st_size))
-        dialog.details.check_action.trigger()
+        dialog.details.more_menu.check_action.trigger()
         await until(dialog.details.error_frame.isVisible)
         assert "is damaged" in dialog.details.error_label.text()
 
@@ -527,12 +527,12 @@ def test_folder_of_ones_own_is_listed_and_taken_out_of_the_list_but_never_remove
     live, tiny_transformers_layout
 ):
     async def story(program, dialog):
-        dialog.add_folder_action.trigger()
+        dialog.options_menu.add_folder_action.trigger()
         choose_folder(dialog, tiny_transformers_layout)
         await until(lambda: tiny_transformers_layout.name in rows(dialog))
         dialog.choose(str(tiny_transformers_layout))
-        assert not dialog.details.remove_action.isEnabled()
-        dialog.details.forget_action.trigger()
+        assert not dialog.details.more_menu.remove_action.isEnabled()
+        dialog.details.more_menu.forget_action.trigger()
         await until(lambda: tiny_transformers_layout.name not in rows(dialog))
         assert (tiny_transformers_layout / "config.json").exists()
 
@@ -596,7 +596,7 @@ def test_precision_that_fits_is_one_click_away(dialog, qtbot, tmp_path):
     dialog.choose("llava-hf/llava-1.5-7b-hf")
     shown = [label.text() for label in dialog.details.memory_table.fit_labels]
     assert [words.endswith("short") for words in shown] == [True, True, False]
-    with qtbot.waitSignal(dialog.load_asked) as asked:
+    with qtbot.waitSignal(dialog.requests.load_asked) as asked:
         press(dialog, "Load in 4 bits")
     assert asked.args == ["llava-hf/llava-1.5-7b-hf", "4-bit"]
 
@@ -617,7 +617,7 @@ def test_model_that_ran_out_of_memory_offers_fewer_bits(dialog, qtbot, tmp_path)
     dialog.choose(key)
     assert "used up" in dialog.details.error_label.text()
     assert says(dialog, "Load in 16 bits")
-    with qtbot.waitSignal(dialog.load_asked) as asked:
+    with qtbot.waitSignal(dialog.requests.load_asked) as asked:
         QTest.mouseClick(dialog.details.help_button, Qt.MouseButton.LeftButton)
     assert asked.args == [key, "8-bit"]
 
@@ -629,7 +629,7 @@ def test_loaded_model_shows_its_precision_and_loads_in_another(dialog, qtbot, tm
     assert dialog.details.memory_table.precisions.checkedId() == 2
     assert says(dialog, "Unload")
     QTest.mouseClick(dialog.details.memory_table.precisions.button(1), Qt.MouseButton.LeftButton)
-    with qtbot.waitSignal(dialog.load_asked) as asked:
+    with qtbot.waitSignal(dialog.requests.load_asked) as asked:
         press(dialog, "Load in 8 bits")
     assert asked.args == [BUILT_IN, "8-bit"]
 
@@ -638,9 +638,9 @@ def test_loading_is_shown_and_can_be_cancelled(dialog, qtbot, tmp_path):
     dialog.show_entries(entries_of(tmp_path), CARD)
     dialog.show_model_state(Loading(0.4, "Loading the weights"), BUILT_IN)
     dialog.choose(BUILT_IN)
-    assert dialog.details.stage_label.text() == "Loading the weights"
-    assert not dialog.details.pace_label.isVisible()
-    with qtbot.waitSignal(dialog.unload_asked):
+    assert dialog.details.progress.stage_label.text() == "Loading the weights"
+    assert not dialog.details.progress.rate_label.isVisible()
+    with qtbot.waitSignal(dialog.requests.unload_asked):
         press(dialog, "Cancel loading")
 
 

@@ -1,0 +1,52 @@
+"""How far a model's download, move, check or loading is."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+
+from core.formatting import format_bytes, format_duration, format_rate
+from core.hub import Progress
+from gui.models.details_state import ShownProgress
+from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.labels import paragraph
+
+_STEPS = 1000
+
+
+class ModelProgress(QWidget):
+    """The stage, a bar, and bytes, rate and remaining time; hidden while nothing is under way."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.stage_label = ElidedLabel()
+        self.stage_label.setObjectName("model_stage_label")
+        self.bar = QProgressBar()
+        self.bar.setObjectName("model_progress_bar")
+        self.bar.setRange(0, _STEPS)
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName("How far it is")
+        self.rate_label = paragraph(style="explanation", is_selectable=False)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        for part in (self.stage_label, self.bar, self.rate_label):
+            column.addWidget(part)
+
+    def show_progress(self, shown: ShownProgress) -> None:
+        """Show how far it is; an empty stage hides everything."""
+        progress = shown.progress
+        self.setVisible(bool(shown.stage))
+        self.stage_label.setText(shown.stage)
+        self.bar.setVisible(bool(shown.fraction or not progress))
+        self.bar.setValue(round(_STEPS * shown.fraction))
+        self.rate_label.setText(_bytes_and_rate(progress) if progress and progress.total else "")
+        self.rate_label.setVisible(bool(self.rate_label.text()))
+
+
+def _bytes_and_rate(progress: Progress) -> str:
+    parts = [f"{format_bytes(progress.done)} of {format_bytes(progress.total)}"]
+    if progress.rate:
+        parts.append(format_rate(progress.rate))
+    if progress.seconds_left is not None and progress.done < progress.total:
+        parts.append(f"{format_duration(progress.seconds_left)} left")
+    return "  ·  ".join(parts)
