@@ -34,7 +34,7 @@ class UnreadableFile(OSError):
     """What has the file's name is no regular file, or is too large. `strerror` says which."""
 
 
-def open_regular(path: Path, *, most: int = LARGEST_FILE) -> BufferedReader:
+def open_regular(path: Path, *, most: int = LARGEST_FILE, buffering: int = -1) -> BufferedReader:
     """Opens a file of at most `most` bytes for reading, through a link too; never waits.
 
     Raises UnreadableFile for a pipe, a socket, a device, a folder or a larger file, and OSError.
@@ -46,7 +46,7 @@ def open_regular(path: Path, *, most: int = LARGEST_FILE) -> BufferedReader:
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
     try:
         _refuse_unreadable(os.fstat(descriptor), most)
-        return os.fdopen(descriptor, "rb")
+        return os.fdopen(descriptor, "rb", buffering)
     except BaseException:
         os.close(descriptor)
         raise
@@ -146,11 +146,14 @@ def partial_path(path: Path) -> Path:
 
 
 def remove_partial(path: Path) -> None:
-    """Removes the new content of `path` that a killed process left half written, if there is any.
+    """Removes the new content of `path`, or of the file that a link there names, that a killed
+    process left half written, if there is any.
 
     Never raises: the file is hidden, and the next write replaces it.
     """
     try:
+        if path.is_symlink():
+            path = path.resolve()
         partial_path(path).unlink(missing_ok=True)
     except OSError:
         return

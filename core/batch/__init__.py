@@ -7,9 +7,11 @@ How the modules fit together, in the order in which to read them:
 - `batch` is the face of a run. `ledger` holds what its parts share: items, journal, tables.
 - `run` is the work: decode ahead, answer in slots, write behind. `recording` decides what an image
   is asked, and turns answers into journal lines and files.
-- `events` has a class for each kind of journal line, `stored` has the values inside, and `journal`
-  is the file. `replay` derives a run's state from its events; `history` looks at earlier runs.
-- `edits` writes captions by hand and undoes edits and runs.
+- `events` has a class for each kind of journal line, `damage` what is left of one that cannot be
+  read, `stored` has the values inside, and `journal` is the file. `replay` derives a run's state
+  from its events; `history` looks at earlier runs.
+- `edits` writes captions by hand and undoes edits and runs. `writing` makes the changes to files
+  that an event is about; `recovery` finishes, at every opening of a run, what was under way.
 - `changes` is what happens to the files of one image; `sidecar` and `xmp` are their formats,
   `tables` and `export` the files with all captions.
 - `find` finds the images, `trial` captions a few of them first, `doubt` finds doubtful words,
@@ -22,7 +24,7 @@ from core.batch.batch import Batch
 from core.batch.doubt import Doubt, find_doubt
 from core.batch.find import expanded
 from core.batch.formats import TEXT_FORMATS, CaptionFormat
-from core.batch.history import KeptRun, find_runs
+from core.batch.history import KeptRun, find_runs, unreadable_journals
 from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
 from core.batch.options import BatchOptions
 from core.batch.run import Control, usual_slots
@@ -64,5 +66,6 @@ __all__ = [
     "summary_of",
     "text_path",
     "try_first",
+    "unreadable_journals",
     "usual_slots",
 ]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from core.batch import edits
+from core.batch import edits, recovery
 from core.batch.changes import WrittenFile, existing_caption
 from core.batch.doubt import Doubt
 from core.batch.events import DoubtFound, Ended, Retried, Started
@@ -53,8 +53,15 @@ class Batch:
 
     @classmethod
     def resume(cls, path: Path) -> Batch:
-        """Opens the run of a journal where it was left. Raises StoreError."""
-        return cls(Ledger.resume(path))
+        """Opens the run of a journal where it was left, and finishes first what was under way when
+        its process ended: captions, edits, an undo. Raises StoreError."""
+        ledger = Ledger.resume(path)
+        try:
+            recovery.recover(ledger)
+        except BaseException:
+            ledger.journal.close()
+            raise
+        return cls(ledger)
 
     # Reading
 
@@ -72,6 +79,11 @@ class Batch:
     def exports(self) -> dict[CaptionFormat, Path]:
         """Returns the run's tables, by format."""
         return self._ledger.tables.paths
+
+    @property
+    def complete_tables(self) -> list[Path]:
+        """Returns those tables that hold all captions; one that could not be written does not."""
+        return self._ledger.tables.complete
 
     @property
     def is_undone(self) -> bool:
@@ -109,7 +121,7 @@ class Batch:
             if not ledger.journal.is_closed:
                 ledger.journal.append(found, is_durable=False)
                 ledger.replayed.add(found, self.options)
-                ledger.are_tables_old = bool(ledger.tables.paths)
+                ledger.tables.mark_old()
 
     def close(self) -> None:
         """Brings the run's tables up to date and closes the journal. Raises StoreError."""
@@ -142,6 +154,7 @@ class Batch:
         recorder = Recorder(ledger, engine.facts, written, on_item)
         with ledger.disk:
             ledger.journal.append(Started(program_version(), engine.facts))
+            ledger.replayed.is_running = True
             recorder.finish_writing()
             ledger.tables.renew()
         try:

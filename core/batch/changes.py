@@ -18,11 +18,12 @@ from core.files import read_bytes, restore
 @dataclass(frozen=True)
 class WrittenFile:
     """What a run wrote last into a caption file: the fingerprint of its content, and the recipe
-    (`BatchOptions.recipe`). A file that was edited in the window has a fingerprint that no content
-    has."""
+    (`BatchOptions.recipe`). `recipes` are those of all captions in it, where runs added to each
+    other's. A file that was edited in the window has a fingerprint that no content has."""
 
     fingerprint: str = ""
     recipe: str = ""
+    recipes: frozenset[str] = frozenset()
 
 
 MADE_ALREADY = "Made in this way already."
@@ -187,7 +188,7 @@ def files_to_write(
         return targets
     if options.adds_to_captions:
         recipe = options.recipe(model)
-        return [t for t in targets if not _was_written(t, recipe, written)] or MADE_ALREADY
+        return [t for t in targets if not _has_been_added(t, recipe, written)] or MADE_ALREADY
     if existing is Existing.SKIP:
         return [target for target in targets if not caption_in(target)] or HAS_CAPTION
     named = options.replaces_edited
@@ -220,7 +221,10 @@ def _is_xmp(target: Path) -> bool:
     return target.suffix.lower() == ".xmp"
 
 
-def _was_written(target: Path, recipe: str, written: Mapping[str, WrittenFile]) -> bool:
-    """Returns whether a run with the same recipe wrote the file last. Raises StoreError."""
+def _has_been_added(target: Path, recipe: str, written: Mapping[str, WrittenFile]) -> bool:
+    """Returns whether the file is as a run has left it that added a caption of this recipe.
+    Raises StoreError."""
     last = written.get(str(target), _NOT_WRITTEN)
-    return last.recipe == recipe and last.fingerprint == sidecar.fingerprint(_content(target))
+    if recipe not in last.recipes:
+        return False
+    return last.fingerprint == sidecar.fingerprint(_content(target))

@@ -6,13 +6,22 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.batch import changes
+from core.batch import changes, writing
 from core.batch.changes import Change
-from core.batch.events import Captioned, Edited, EditUndone, UndoBegun, Undone, Written, changes_of
+from core.batch.damage import Damaged
+from core.batch.events import (
+    Captioned,
+    Edited,
+    EditUndone,
+    UndoBegun,
+    Undone,
+    Written,
+    changes_of,
+)
 from core.batch.items import Item, ItemState
 from core.batch.journal import read_events
 from core.batch.ledger import Ledger, OnItem
-from core.batch.replay import item_after, item_after_undo
+from core.batch.replay import item_after_undo
 from core.errors import StoreError
 from core.files import DiskFull, remove_partial
 
@@ -38,13 +47,17 @@ def edit_many(ledger: Ledger, captions: Mapping[int, str], on_item: OnItem) -> i
 def edit_one(
     ledger: Ledger, number: int, caption: str, on_item: OnItem, group: str | None = None
 ) -> None:
-    """Writes a person's caption into the image's files at once. Raises StoreError."""
+    """Writes a person's caption into the image's files at once.
+
+    Raises StoreError; then all of them are as before.
+    """
     with ledger.disk:
         item = ledger.items[number]
         targets = ledger.options.targets(item.path)
         stored = [changes.change_by_hand(target, caption).stored() for target in targets]
         group = group or secrets.token_hex(4)
-        _write(ledger, Edited(group, str(item.path), caption, item, tuple(stored)), on_item)
+        edit = Edited(group, str(item.path), caption, item, tuple(stored))
+        _write(ledger, edit, _undone(edit, item), on_item)
 
 
 def undo_last_edit(ledger: Ledger, on_item: OnItem) -> int:
@@ -61,8 +74,9 @@ def undo_last_edit(ledger: Ledger, on_item: OnItem) -> int:
 def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path]:
     """Undoes the whole run; see `Batch.undo`."""
     with ledger.disk:
-        ledger.journal.append(UndoBegun())
-        ledger.replayed.is_undone = True
+        begun = UndoBegun(keeps_edits)
+        ledger.journal.append(begun)
+        ledger.replayed.add(begun, ledger.options)
         left = _undo_files(ledger, keeps_edits)
         ledger.tables.remove()
         undone = Undone(tuple(left))
@@ -82,29 +96,47 @@ def _undo_edit(ledger: Ledger, edit: Edited, on_item: OnItem) -> bool:
     if not is_ours:
         ledger.note(f"“{item.path.name}” was changed since, and is left as it is.")
     after = (edit.before or Item(item.path)) if is_ours else item
-    stored = tuple(change.stored() for change in backwards) if is_ours else ()
-    _write(ledger, EditUndone(edit.group, edit.picture, after, stored), on_item)
+    undone = _undone(edit, after) if is_ours else EditUndone(edit.group, edit.picture, after, ())
+    _write(ledger, undone, edit, on_item)
     return is_ours
 
 
-def _write(ledger: Ledger, event: Edited | EditUndone, on_item: OnItem) -> None:
-    """Writes the journal before the files, which hold what the event was made from."""
+def _undone(edit: Edited, after: Item) -> EditUndone:
+    """Returns the event that undoes an edit; `after` is the item since then."""
+    backwards = (Change.from_stored(change).reversed().stored() for change in edit.changes)
+    return EditUndone(edit.group, edit.picture, after, tuple(backwards))
+
+
+def _write(
+    ledger: Ledger, event: Edited | EditUndone, opposite: Edited | EditUndone, on_item: OnItem
+) -> None:
+    """Writes the journal before the files, which hold what the event was made from.
+
+    If a file cannot be written, takes back what was, and says so in the journal: the opposite.
+    """
     name = event.picture
     ledger.journal.append(event)
-    for change in event.changes:
-        Change.from_stored(change).make()
-    ledger.replayed.unwritten.pop(name, None)
+    ledger.tables.mark_old()
+    try:
+        writing.write_files(ledger, event, on_item)
+    except StoreError:
+        writing.take_back(event)
+        ledger.journal.append(opposite, Written(name))
+        ledger.replayed.unwritten.pop(name, None)
+        raise
     ledger.replayed.note_edit(event)
-    ledger.journal.append(Written(name), is_durable=False)
-    ledger.set_item(ledger.numbers[name], item_after(event), on_item)
-    ledger.are_tables_old = bool(ledger.tables.paths)
 
 
 def _undo_files(ledger: Ledger, keeps_edits: bool) -> list[Path]:
     """Gives every file the content from before the run; returns those that were left."""
     by_path: dict[Path, list[Change]] = {}
     captioned: set[str] = set()
+    unknown: set[Path] = set()
     for event in read_events(ledger.journal.path):
+        if isinstance(event, Damaged):
+            if event.picture and not event.is_harmless:
+                unknown.update(ledger.options.targets(Path(event.picture)))
+            continue
         if isinstance(event, Captioned):
             captioned.add(event.picture)
         for change in map(Change.from_stored, changes_of(event)):
@@ -125,4 +157,5 @@ def _undo_files(ledger: Ledger, keeps_edits: bool) -> list[Path]:
             trouble = trouble or error
     if trouble is not None:
         raise trouble
-    return left
+    # What such a file held before is lost with a line of the journal.
+    return left + [path for path in sorted(unknown) if path.exists() and path not in left]

@@ -24,6 +24,10 @@ VERSION = 1
 """Of the journal's format; journals of another version are not opened."""
 
 
+DAMAGE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading a line may raise that is no line of a journal, or a damaged one."""
+
+
 class Kind(StrEnum):
     """The `kind` of a journal line."""
 
@@ -42,13 +46,15 @@ class Kind(StrEnum):
     DOUBT = "doubt"
     UNDO = "undo"
     UNDONE = "undone"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
     """The first line: the run was planned by this `version` of the program.
 
-    `tables` are the files that get all captions.
+    `tables` are the files that get all captions. `number` is larger than those of all earlier runs,
+    whatever the clock said; None in journals of version 0.1.
     """
 
     version: str
@@ -56,6 +62,7 @@ class Begun:
     roots: tuple[Path, ...]
     options: BatchOptions
     tables: dict[CaptionFormat, Path]
+    number: int | None = None
 
     @classmethod
     def from_json(cls, line: JsonObject) -> Begun:
@@ -65,6 +72,7 @@ class Begun:
             tuple(map(Path, line["roots"])),
             stored.options_from(line["options"]),
             {one: Path(line["exports"][one]) for one in CaptionFormat if one in line["exports"]},
+            None if line.get("number") is None else int(line["number"]),
         )
 
     def to_json(self) -> JsonObject:
@@ -76,6 +84,7 @@ class Begun:
             "roots": [str(root) for root in self.roots],
             "options": stored.options_json(self.options),
             "exports": {one.value: str(path) for one, path in self.tables.items()},
+            **({} if self.number is None else {"number": self.number}),
         }
 
 
@@ -337,14 +346,16 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class UndoBegun:
-    """The run is being undone."""
+    """The run is being undone; with `keeps_edits`, except for captions edited by hand."""
+
+    keeps_edits: bool = True
 
     @classmethod
     def from_json(cls, line: JsonObject) -> UndoBegun:
-        return cls()
+        return cls(bool(line.get("keeps_edits", True)))
 
     def to_json(self) -> JsonObject:
-        return {"kind": Kind.UNDO}
+        return {"kind": Kind.UNDO, **({} if self.keeps_edits else {"keeps_edits": False})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +373,18 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """The journal was closed, and the tables hold what it says. Version 0.1 wrote no such line."""
+
+    @classmethod
+    def from_json(cls, line: JsonObject) -> Closed:
+        return cls()
+
+    def to_json(self) -> JsonObject:
+        return {"kind": Kind.CLOSED}
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A line of a newer version. Its changes to files are undone with the run."""
 
@@ -371,6 +394,9 @@ class Unknown:
     def from_json(cls, line: JsonObject) -> Unknown:
         return cls(stored.changes_from(line.get("files", ())))
 
+
+_TEXTS = ("picture", "caption", "reason", "text", "word", "model", "recipe")
+"""Fields that are text in every event that has them."""
 
 Event = (
     Begun
@@ -388,6 +414,7 @@ Event = (
     | Ended
     | UndoBegun
     | Undone
+    | Closed
 )
 
 _READERS: dict[str, Callable[[JsonObject], Event]] = {
@@ -406,15 +433,20 @@ _READERS: dict[str, Callable[[JsonObject], Event]] = {
     Kind.DOUBT: DoubtFound.from_json,
     Kind.UNDO: UndoBegun.from_json,
     Kind.UNDONE: Undone.from_json,
+    Kind.CLOSED: Closed.from_json,
 }
 
 
 def event_from(line: JsonObject) -> Event | Unknown:
-    """Reads the object of one journal line."""
-    return _READERS.get(line.get("kind", ""), Unknown.from_json)(line)
+    """Reads the object of one journal line. Raises one of `DAMAGE` if it is none."""
+    event = _READERS.get(line["kind"], Unknown.from_json)(line)
+    for name in _TEXTS:
+        if not isinstance(getattr(event, name, ""), str):
+            raise TypeError(f"{name} must be text")
+    return event
 
 
-def changes_of(event: Event | Unknown) -> tuple[StoredChange, ...]:
+def changes_of(event: object) -> tuple[StoredChange, ...]:
     """Returns the changes to files that the event is about."""
     if isinstance(event, Captioned | Edited | EditUndone | Unknown):
         return event.changes

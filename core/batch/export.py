@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import errno
 import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -92,17 +95,10 @@ def free_path(folder: Path, table_format: CaptionFormat) -> Path:
     return next(path for path in paths if not path.exists())
 
 
-def reserved_path(folder: Path, table_format: CaptionFormat) -> Path:
-    """Returns a free path and creates an empty file there, so that no other run takes it."""
-    while True:
-        path = free_path(folder, table_format)
-        try:
-            path.open("xb").close()
-        except FileExistsError:
-            continue
-        except OSError:
-            return path  # Writing the table will say what is wrong there.
-        return path
+def reserve(path: Path) -> None:
+    """Creates an empty file, so that no other run takes the path."""
+    with suppress(OSError):  # Writing the table will say what is wrong there.
+        path.open("xb").close()
 
 
 def encoded(rows: Iterable[Row], table_format: CaptionFormat) -> bytes:
@@ -124,6 +120,8 @@ def append(path: Path, rows: Iterable[Row], table_format: CaptionFormat) -> None
     is_csv = table_format is CaptionFormat.CSV
     data = _csv(map(_cells, rows)) if is_csv else b"".join(map(_json_line, rows))
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is not a file")  # A pipe would wait for a reader.
         with path.open("ab") as file:
             file.write(data)
             file.flush()
@@ -136,14 +134,15 @@ def holds_only(data: bytes, rows: Iterable[Row], table_format: CaptionFormat) ->
     """Returns whether every row in a table's content is among `rows`. A crash may have torn the
     last one."""
     if table_format is CaptionFormat.CSV:
-        text = data.decode("utf-8-sig", "replace")
+        text = _as_text(data)
         found = [_shortened(cells) for cells in csv.reader(io.StringIO(text, newline=""))]
         heads = (COLUMNS[:count] for count in range(_FIRST_COLUMNS, len(COLUMNS) + 1))
         known: set[Any] = {*heads, *(_shortened(_cells(row)) for row in rows)}
     else:
         found = data.splitlines(keepends=True)
         known = set(map(_json_line, rows))
-    if found and not data.endswith(b"\n"):
+    end = b"\r\n" if table_format is CaptionFormat.CSV else b"\n"
+    if found and not data.endswith(end):
         torn = found.pop()
         if not any(_begins(line, torn) for line in known):
             return False
@@ -174,12 +173,20 @@ def _json_line(row: Row) -> bytes:
 def _csv(rows: Iterable[list[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    return text.getvalue().encode("utf-8")
 
 
 def _cells(row: Row) -> list[str]:
+    """Returns the row as a CSV file holds it: names that are not text are escaped there."""
     values = row.to_json()
-    return [_cell(values.get(column)) for column in COLUMNS]
+    cells = (_cell(values.get(column)) for column in COLUMNS)
+    return [cell.encode("utf-8", "backslashreplace").decode() for cell in cells]
+
+
+def _as_text(data: bytes) -> str:
+    """Decodes a CSV file, without the half of a character where a crash has torn it."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+    return decoder.decode(data)
 
 
 def _shortened(cells: Sequence[str]) -> tuple[str, ...]:

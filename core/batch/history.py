@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from core.batch import events, sidecar
+from core.batch import events
 from core.batch.changes import EDITED_FILE, WrittenFile
-from core.batch.events import Begun, Captioned, Edited, EditUndone, Kind
-from core.batch.journal import SUFFIX, read_events, read_kinds_backwards, read_lines
+from core.batch.events import DAMAGE, Begun, Captioned, Edited, EditUndone, Kind
+from core.batch.journal import SUFFIX, read_events, read_first_line, read_kinds_backwards
 from core.batch.options import BatchOptions
+from core.batch.sidecar import Existing, fingerprint
 from core.errors import StoreError
+from core.files import open_regular
 
+_LONGEST_FIRST_LINE = 2**24
 _DECIDING = (Kind.END, Kind.UNDO, Kind.UNDONE, Kind.RETRY, Kind.RUN, Kind.ITEM)
 """The kinds of line after which it is known whether a run is over."""
 
@@ -21,7 +24,8 @@ _DECIDING = (Kind.END, Kind.UNDO, Kind.UNDONE, Kind.RETRY, Kind.RUN, Kind.ITEM)
 @dataclass(frozen=True)
 class KeptRun:
     """An earlier run. `is_over` once no image waits, or its undo is finished; `is_undone` from the
-    moment that its undo began."""
+    moment that its undo began. A run with a higher `number` began later; those of version 0.1 have
+    none, and come before all others."""
 
     journal: Path
     roots: tuple[Path, ...]
@@ -29,16 +33,14 @@ class KeptRun:
     began: datetime
     is_over: bool
     is_undone: bool
+    number: int | None = None
 
 
 def find_runs(journals: Path) -> list[KeptRun]:
-    """Returns the runs whose journals are in the folder, the newest first. Damaged journals are
-    left out."""
+    """Returns the runs whose journals are in the folder, the newest first. Journals that are
+    damaged in their first line are left out; `unreadable_journals` has them."""
     runs: list[KeptRun] = []
-    for path in sorted(journals.glob(f"*{SUFFIX}"), reverse=True):
-        begun = read_begin(path)
-        if begun is None:
-            continue
+    for path, begun in _begun_runs(journals):
         last = next((kind for kind in read_kinds_backwards(path) if kind in _DECIDING), "")
         runs.append(
             KeptRun(
@@ -48,20 +50,35 @@ def find_runs(journals: Path) -> list[KeptRun]:
                 begun.when,
                 is_over=last in (Kind.END, Kind.UNDONE),
                 is_undone=last in (Kind.UNDO, Kind.UNDONE),
+                number=begun.number,
             )
         )
     return runs
 
 
+def unreadable_journals(journals: Path) -> list[Path]:
+    """Returns the journals that `find_runs` leaves out. Of a run that never began, which is an
+    empty file, there is nothing to read."""
+    paths = sorted(journals.glob(f"*{SUFFIX}"))
+    return [path for path in paths if read_begin(path) is None and not _is_empty(path)]
+
+
+def next_number(journals: Path) -> int:
+    """Returns the number of a run that begins now, whatever the clock says."""
+    newest = next((begun for _, begun in _begun_runs(journals)), None)
+    return 1 + ((newest.number or 0) if newest else 0)
+
+
 def read_begin(journal: Path) -> Begun | None:
-    """Returns the first line of a journal; None if it is not one of a version that we know."""
+    """Returns the first line of a journal; None if it is damaged, or not one of a version that we
+    know."""
     try:
-        first = next(read_lines(journal), None)
-    except StoreError:
+        first = read_first_line(journal)
+        if first.get("kind") != Kind.BEGIN or first.get("journal") != events.VERSION:
+            return None
+        return Begun.from_json(first)
+    except (StoreError, *DAMAGE):
         return None
-    if first is None or first.get("kind") != Kind.BEGIN or first.get("journal") != events.VERSION:
-        return None
-    return Begun.from_json(first)
 
 
 def files_written_by_runs(journals: Path, roots: Iterable[Path]) -> dict[str, WrittenFile]:
@@ -70,17 +87,23 @@ def files_written_by_runs(journals: Path, roots: Iterable[Path]) -> dict[str, Wr
     written: dict[str, WrittenFile] = {}
     for kept in reversed(find_runs(journals)):
         if not kept.is_undone and _overlap(kept.roots, roots):
-            _add_written(written, kept.journal)
+            _add_written(written, kept)
     return written
 
 
-def _add_written(written: dict[str, WrittenFile], journal: Path) -> None:
+def _add_written(written: dict[str, WrittenFile], kept: KeptRun) -> None:
+    adds = kept.options.existing in (Existing.APPEND, Existing.PREPEND)
     by_run: dict[str, WrittenFile] = {}
-    for event in read_events(journal):
+    for event in read_events(kept.journal):
         match event:
             case Captioned(changes=changes, recipe=recipe):
                 for change in changes:
-                    file = WrittenFile(sidecar.fingerprint(change.after_bytes), recipe)
+                    last = written.get(change.path)
+                    recipes = {recipe}
+                    if adds and last and last.fingerprint == fingerprint(change.before_bytes):
+                        recipes |= last.recipes
+                    after = fingerprint(change.after_bytes)
+                    file = WrittenFile(after, recipe, frozenset(recipes))
                     written[change.path] = by_run[change.path] = file
             case Edited(changes=changes):
                 written.update((change.path, EDITED_FILE) for change in changes)
@@ -92,6 +115,22 @@ def _add_written(written: dict[str, WrittenFile], journal: Path) -> None:
                         written.pop(change.path, None)
             case _:
                 pass
+
+
+def _begun_runs(journals: Path) -> list[tuple[Path, Begun]]:
+    """Returns the journals with their first lines, the newest first."""
+    read = ((path, read_begin(path)) for path in sorted(journals.glob(f"*{SUFFIX}")))
+    found = [(path, begun) for path, begun in read if begun is not None]
+    return sorted(found, key=lambda one: (one[1].number or 0, one[0].name), reverse=True)
+
+
+def _is_empty(path: Path) -> bool:
+    """Returns whether there is not one whole line in the file."""
+    try:
+        with open_regular(path) as file:
+            return not file.readline(_LONGEST_FIRST_LINE).endswith(b"\n")
+    except OSError:
+        return False
 
 
 def _overlap(one: Iterable[Path], other: Iterable[Path]) -> bool:

@@ -10,13 +10,15 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from core.batch.events import Event, Unknown, event_from
+from core.batch.damage import Damaged
+from core.batch.events import DAMAGE, Event, Unknown, event_from
 from core.batch.stored import JsonObject
 from core.errors import StoreError
-from core.files import reason, sync_folder, write_error
+from core.files import open_regular, reason, sync_folder, write_error
 
 SUFFIX = ".jsonl"
 
@@ -24,18 +26,20 @@ SUFFIX = ".jsonl"
 # wait anew: read in small pieces, 100,000 lines would block the window for half a second.
 _READ_BYTES = 2**20
 _TAIL_BYTES = 2**17
+_MOST_BYTES = 2**50
 
 
 class Journal:
     """An open journal, which no other process can have open at the same time.
 
     `append` may be called from any thread. It raises StoreError, DiskFull among them, and then
-    has written nothing.
+    has written nothing. `has_grown` once it has written something.
     """
 
     def __init__(self, path: Path):
         """Opens the journal, or begins it. Raises StoreError."""
         self.path = path
+        self.has_grown = False
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +54,7 @@ class Journal:
             raise StoreError(
                 "This run is under way in another window or terminal. Stop it there first."
             ) from error
-        self._size = _whole_lines(path)
+        self._size = _whole_lines(self._file)
         self._file.truncate(self._size)
         if is_new:
             sync_folder(path.parent)
@@ -70,6 +74,7 @@ class Journal:
                 self._file.truncate(self._size)
                 raise write_error(self.path, error) from error
             self._size += len(data)
+            self.has_grown = True
 
     @property
     def is_closed(self) -> bool:
@@ -114,36 +119,52 @@ class WriteLock:
         self._threads.release()
 
 
-def read_events(path: Path) -> Iterator[Event | Unknown]:
+def read_events(path: Path) -> Iterator[Event | Unknown | Damaged]:
     """Yields what a journal says, without a torn line at its end. Raises StoreError."""
-    return map(event_from, read_lines(path))
+    for number, line in enumerate(_whole_lines_of(path), 1):
+        try:
+            yield event_from(_parsed(line))
+        except DAMAGE:
+            yield Damaged.of(line, number)
 
 
 def read_lines(path: Path) -> Iterator[JsonObject]:
-    """Yields the objects of a journal's lines, without a torn one at the end. Raises StoreError."""
+    """Yields the objects of a journal's lines, without damaged ones and a torn one at the end.
+    Raises StoreError."""
+    for line in _whole_lines_of(path):
+        try:
+            yield _parsed(line)
+        except DAMAGE:
+            continue
+
+
+def read_first_line(path: Path) -> JsonObject:
+    """Returns the object of a journal's first line. Raises StoreError, and one of `DAMAGE`."""
+    return _parsed(next(_whole_lines_of(path), b""))
+
+
+def read_kinds_backwards(path: Path) -> Iterator[str]:
+    """Yields the kinds of a journal's lines from the last to the first; reads no more than is
+    asked for."""
+    with suppress(OSError):  # What cannot be read now could be a moment ago.
+        for line in _lines_backwards(path):
+            with suppress(*DAMAGE):
+                yield str(json.loads(line)["kind"])
+
+
+def _whole_lines_of(path: Path) -> Iterator[bytes]:
+    """Yields the lines of a journal, without a torn one at the end. Raises StoreError."""
     try:
-        with path.open("rb", buffering=_READ_BYTES) as file:
-            for line in file:
-                if (found := _parsed(line)) is not None:
-                    yield found
+        with open_regular(path, most=_MOST_BYTES, buffering=_READ_BYTES) as file:
+            yield from (line for line in file if line.endswith(b"\n"))
     except FileNotFoundError:
         return
     except OSError as error:
         raise StoreError(f"The run's journal cannot be read ({reason(error)}).") from error
 
 
-def read_kinds_backwards(path: Path) -> Iterator[str]:
-    """Yields the kinds of a journal's lines from the last to the first; reads no more than is
-    asked for."""
-    for line in _lines_backwards(path):
-        try:
-            yield json.loads(line)["kind"]
-        except (ValueError, KeyError, TypeError):
-            continue
-
-
 def _lines_backwards(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with open_regular(path, most=_MOST_BYTES) as file:
         left, torn = file.seek(0, os.SEEK_END), b""
         while left:
             begin = max(0, left - _TAIL_BYTES)
@@ -154,24 +175,25 @@ def _lines_backwards(path: Path) -> Iterator[bytes]:
         yield torn
 
 
-def _parsed(line: bytes) -> JsonObject | None:
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return cast(JsonObject, found) if isinstance(found, dict) else None
+def _parsed(line: bytes) -> JsonObject:
+    """Returns the object of a line. Raises one of `DAMAGE` if it is none."""
+    found = json.loads(line)
+    if not isinstance(found, dict):
+        raise TypeError("a line of a journal must be an object")
+    return cast(JsonObject, found)
 
 
-def _whole_lines(path: Path) -> int:
-    """Returns how many bytes of the file are whole lines. After a power cut the last line may be
-    zeros."""
-    data = path.read_bytes()
-    end = len(data)
-    while end and _parsed(data[data.rfind(b"\n", 0, end - 1) + 1 : end]) is None:
-        end = data.rfind(b"\n", 0, end - 1) + 1
-    return end
+def _whole_lines(file: BinaryIO) -> int:
+    """Returns how many bytes of the file are whole lines. A crash tears the last one, and after a
+    power cut it may be zeros. A whole line that cannot be read stays: it was not torn."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        begin = max(0, end - _TAIL_BYTES)
+        file.seek(begin)
+        if (last := file.read(end - begin).rfind(b"\n")) >= 0:
+            return begin + last + 1
+        end = begin
+    return 0
 
 
 if os.name == "nt":

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from core.batch import export
-from core.batch.events import Begun
+from core.batch.events import Begun, Closed
 from core.batch.find import export_folder, found_pictures, planned, sharing_names
 from core.batch.formats import CaptionFormat
-from core.batch.history import read_begin
+from core.batch.history import next_number, read_begin
 from core.batch.items import Item, ItemState
 from core.batch.journal import SUFFIX, Journal, WriteLock, read_events
 from core.batch.options import BatchOptions
@@ -56,7 +56,6 @@ class Ledger:
         self.replayed = ReplayedRun()
         self.journal = journal
         self.tables = Tables(tables, options, journal.path, self.note)
-        self.are_tables_old = False
         self.disk = WriteLock(journal.path.parent)
         self._setting = threading.RLock()
 
@@ -69,11 +68,16 @@ class Ledger:
         folder = export_folder(roots)
         # A folder without images keeps no empty tables.
         formats = options.table_formats if found.pictures else ()
-        tables = {one: export.reserved_path(folder, one) for one in formats}
         now = datetime.now(UTC)
         path = journals / f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}{SUFFIX}"
-        ledger = cls(Journal(path), roots, options, tables)
-        ledger.journal.append(Begun(program_version(), now, ledger.roots, options, tables))
+        journal = Journal(path)
+        with WriteLock(journals):  # No other run takes the same number and the same tables.
+            number = next_number(journals)
+            tables = {one: export.free_path(folder, one) for one in formats}
+            ledger = cls(journal, roots, options, tables)
+            journal.append(Begun(program_version(), now, ledger.roots, options, tables, number))
+            for table in tables.values():
+                export.reserve(table)
         ledger._plan(found)
         return ledger
 
@@ -89,6 +93,7 @@ class Ledger:
             ledger.replayed.add(event, begun.options)
         missing = ledger.replayed.items.keys() - {str(path) for path in found.pictures}
         ledger._plan(replace(found, pictures=[*found.pictures, *sorted(map(Path, missing))]))
+        ledger._report_damage()
         return ledger
 
     def set_item(self, number: int, item: Item, on_item: OnItem) -> None:
@@ -127,10 +132,29 @@ class Ledger:
         """Brings the tables up to date and closes the journal. Raises StoreError."""
         with self.disk:
             try:
-                if self.are_tables_old and not self.replayed.is_undone:
-                    self.tables.renew(keeps_empty=False)
+                if not self.journal.is_closed:
+                    self._settle()
             finally:
                 self.journal.close()
+
+    def _settle(self) -> None:
+        if self.tables.old and not self.replayed.is_undone:
+            self.tables.renew(keeps_empty=False)
+        is_settled = self.replayed.is_undone or not (self.tables.old or self.replayed.unwritten)
+        if is_settled and not self.replayed.undo_under_way and self.journal.has_grown:
+            self.journal.append(Closed(), is_durable=False)
+
+    def _report_damage(self) -> None:
+        """Says which lines of the journal are lost. If they name no image, it is one of those that
+        seem to have been skipped or, when the run is over, that seem to wait."""
+        nameless = [one for one in self.replayed.damaged if not one.picture]
+        for one in self.replayed.damaged:
+            self.note(one.note)
+        if nameless:
+            waiting = self.in_state(ItemState.WAITING) if self.replayed.has_ended else []
+            for number in (*self.in_state(ItemState.SKIPPED), *waiting):
+                unknown = replace(nameless[0], picture=str(self.items[number].path)).item
+                self.set_item(number, unknown, ignore)
 
     def _plan(self, found: FoundPictures) -> None:
         if found.left_out:

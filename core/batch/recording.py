@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.batch import changes
-from core.batch.changes import Change, WrittenFile
-from core.batch.events import Answered, Captioned, Failed, Stopped, Unused, Written
+from core.batch import changes, recovery, writing
+from core.batch.changes import WrittenFile
+from core.batch.events import Answered, Captioned, Failed, Stopped, Unused
 from core.batch.items import HAS_THIS_CAPTION, NO_WORDS, Item, ItemState
 from core.batch.ledger import Ledger, OnItem
-from core.batch.replay import CaptionEvent, item_after
 from core.batch.stored import StoredAnswer
 from core.engine import EngineFacts
 from core.errors import StoreError
-from core.files import DiskFull, remove_partial
+from core.files import DiskFull
 from core.transcript import Answer
 
 
@@ -146,9 +145,10 @@ class Recorder:
                 self._fail(number, reason)
 
     def finish_writing(self) -> None:
-        """Writes the files that a killed process may have left unwritten. Raises DiskFull."""
-        for event in list(self._replayed.unwritten.values()):
-            self._write_files(event)
+        """Writes the files that could not be written when the run was opened, or before that.
+        Raises DiskFull."""
+        for name, error in recovery.finish_writing(self._ledger, self._on_item).items():
+            self._fail(self._ledger.numbers[name], str(error))
 
     def _targets(self, path: Path) -> list[Path] | str:
         """Returns the caption files to write, or the reason why none is. Raises StoreError."""
@@ -191,28 +191,14 @@ class Recorder:
             work.notes,
         )
 
-    def _write_files(self, event: CaptionEvent) -> None:
-        name = event.picture
-        number = self._ledger.numbers[name]
-        item = item_after(event)
+    def _write_files(self, event: Captioned) -> None:
         try:
-            for change in map(Change.from_stored, event.changes):
-                if change.is_to_make:
-                    change.make()
-                else:
-                    remove_partial(change.path)
-                    if not change.is_made:
-                        item = replace(item, is_edited=True)
+            writing.write_files(self._ledger, event, self._on_item)
         except DiskFull:
             raise
         except StoreError as error:
-            self._fail(number, str(error))
-            return
-        self._journal.append(Written(name), is_durable=False)
-        self._replayed.unwritten.pop(name, None)
-        for index in range(len(self.options.prompts)):
-            self._replayed.answers.pop((name, index), None)
-        self._ledger.set_item(number, item, self._on_item)
+            writing.take_back(event)
+            self._fail(self._ledger.numbers[event.picture], str(error))
 
     def _fail(self, number: int, reason: str) -> None:
         path = self.path(number)

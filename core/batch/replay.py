@@ -6,18 +6,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.batch.damage import Damaged
 from core.batch.events import (
     Answered,
+    Begun,
     Captioned,
+    Closed,
     DoubtFound,
     Edited,
     EditUndone,
+    Ended,
     Event,
     Failed,
     Retried,
+    Started,
     UndoBegun,
     Undone,
     Unknown,
+    Unused,
     Written,
 )
 from core.batch.items import EDITED, Item, ItemState
@@ -37,6 +43,11 @@ class ReplayedRun:
     been written when the process ended, `edits` the edits that can be taken back, oldest first, and
     `doubts` the last one of each image. `notes` are those of images that were opened, which need
     not be opened again to be written.
+
+    `is_undone` from the moment that an undo began, and `undo_under_way` until it has ended.
+    `is_running` since captioning started and until no image waits, when it `has_ended`.
+    `is_at_rest` if the process ended well, so that the tables hold what the journal says.
+    `damaged` are the lines that cannot be read.
     """
 
     items: dict[str, Item] = field(default_factory=dict[str, Item])
@@ -47,10 +58,20 @@ class ReplayedRun:
     edits: list[Edited] = field(default_factory=list[Edited])
     doubts: dict[str, DoubtFound] = field(default_factory=dict[str, DoubtFound])
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    damaged: list[Damaged] = field(default_factory=list[Damaged])
     is_undone: bool = False
+    undo_under_way: UndoBegun | None = None
+    is_running: bool = False
+    has_ended: bool = False
+    is_at_rest: bool = False
+    _is_early: bool = False
 
-    def add(self, event: Event | Unknown, options: BatchOptions) -> None:
+    def add(self, event: Event | Unknown | Damaged, options: BatchOptions) -> None:
         """Applies the next event of the journal."""
+        if isinstance(event, Damaged):
+            self._add_damaged(event)
+            return
+        self._add_to_run(event, options)
         match event:
             case Written():
                 self.unwritten.pop(event.picture, None)
@@ -66,13 +87,8 @@ class ReplayedRun:
                 self.notes[event.picture] = event.notes
             case Failed():
                 self._add_failure(event)
-            case Retried():
-                failed = [n for n, item in self.items.items() if item.state is ItemState.FAILED]
-                self.items.update((name, Item(Path(name))) for name in failed)
-            case UndoBegun():
-                self.is_undone = True
-            case Undone():
-                self._add_undone(set(event.left), options)
+            case Unused() if self.unwritten.pop(event.picture, None):
+                del self.items[event.picture]
             case _:
                 pass
 
@@ -83,6 +99,36 @@ class ReplayedRun:
         elif isinstance(event, EditUndone):
             undone = event.group, event.picture
             self.edits = [edit for edit in self.edits if (edit.group, edit.picture) != undone]
+
+    def _add_damaged(self, event: Damaged) -> None:
+        self.is_at_rest = False
+        self.damaged.append(event)
+        if event.picture and not event.is_harmless:
+            self.unwritten.pop(event.picture, None)
+            self.items[event.picture] = event.item
+
+    def _add_to_run(self, event: Event | Unknown, options: BatchOptions) -> None:
+        """Applies what an event says of the run as a whole."""
+        # Version 0.1 did not say that it had closed a journal; it did so after these.
+        ends = Closed | Undone | Ended if self._is_early else Closed | Undone
+        self.is_at_rest = isinstance(event, ends)
+        match event:
+            case Begun():
+                self._is_early = event.number is None
+            case Started() | Ended():
+                self.is_running = isinstance(event, Started)
+                self.has_ended = isinstance(event, Ended)
+            case Retried():
+                failed = [n for n, item in self.items.items() if item.state is ItemState.FAILED]
+                self.items.update((name, Item(Path(name))) for name in failed)
+            case UndoBegun():
+                self.is_undone = True
+                self.undo_under_way = event
+            case Undone():
+                self.undo_under_way = None
+                self._add_undone(set(event.left), options)
+            case _:
+                pass
 
     def _add_failure(self, event: Failed) -> None:
         unwritten = self.unwritten.pop(event.picture, None)

@@ -16,6 +16,7 @@ from core.batch.formats import CaptionFormat
 from core.batch.items import Item, ItemState
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing
+from core.errors import StoreError
 from core.transcript import Answer, Sampling
 
 JsonObject = dict[str, Any]
@@ -46,6 +47,9 @@ class StoredAnswer:
     @classmethod
     def from_json(cls, stored: JsonObject) -> StoredAnswer:
         """Reads it from a journal line."""
+        for key in ("prompt", "caption", "text", "ending"):
+            if not isinstance(stored[key], str):
+                raise TypeError(f"{key} must be text")
         unknown: tuple[tuple[str, Any], ...] = ()
         if len(stored) > len(_ANSWER_KEYS):
             unknown = tuple((k, v) for k, v in stored.items() if k not in _ANSWER_KEYS)
@@ -107,7 +111,12 @@ def answers_json(answers: Sequence[StoredAnswer]) -> list[JsonObject]:
 
 def changes_from(stored: Sequence[JsonObject]) -> tuple[StoredChange, ...]:
     """Reads the file changes of a journal line."""
-    return tuple(StoredChange(one["path"], one["before"], one["after"]) for one in stored)
+    changes = tuple(StoredChange(one["path"], one["before"], one["after"]) for one in stored)
+    for change in changes:
+        Path(change.path)
+        if not isinstance(change.before, str | None) or not isinstance(change.after, str | None):
+            raise TypeError("the content of a file must be text")
+    return changes
 
 
 def changes_json(changes: Sequence[StoredChange]) -> list[JsonObject]:
@@ -154,7 +163,19 @@ def options_from(stored: JsonObject) -> BatchOptions:
     # A newer version may know more formats.
     known = [str(one) for one in CaptionFormat]
     values["writes"] = tuple(CaptionFormat(one) for one in values["writes"] if one in known)
-    return BatchOptions(**values)
+    options = BatchOptions(**values)
+    _check_types(options, BatchOptions(("",)))
+    _check_types(options.sampling, Sampling())
+    return options
+
+
+def _check_types(values: Any, defaults: Any) -> None:
+    """Raises TypeError if a field of a dataclass has a value of another type than its default."""
+    for one in fields(defaults):
+        default = getattr(defaults, one.name)
+        known = int | float if isinstance(default, float) else type(default)
+        if default is not None and not isinstance(getattr(values, one.name), known):
+            raise TypeError(f"{one.name} has a wrong type")
 
 
 _ADDED_OPTIONS = {"prefix", "suffix", "separator", "is_one_line", "drops_duplicates"}
@@ -175,4 +196,7 @@ def _encoded(content: bytes | None) -> str | None:
 
 
 def _decoded(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text)
+    try:
+        return None if text is None else base64.b64decode(text)
+    except ValueError as error:
+        raise StoreError("A line of the run's journal is damaged.") from error

@@ -7,14 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.batch import export
-from core.batch.events import Begun, Captioned, DoubtFound, Edited, EditUndone, Failed, Started
+from core.batch.events import (
+    Begun,
+    Captioned,
+    DoubtFound,
+    Edited,
+    EditUndone,
+    Failed,
+    Started,
+    Unused,
+)
 from core.batch.export import Row
 from core.batch.formats import CaptionFormat
 from core.batch.journal import read_events
 from core.batch.options import BatchOptions
 from core.engine import EngineFacts
 from core.errors import StoreError
-from core.files import DiskFull, read_bytes, restore, write_error
+from core.files import DiskFull, read_bytes, remove_partial, restore, write_error
 from core.version import program_version
 
 
@@ -22,7 +31,7 @@ class Tables:
     """The tables of one run, by format. Use it from one thread at a time.
 
     A table that cannot be written gets a note and does not end the run, since the journal has its
-    rows. A full disk does.
+    rows. A full disk does. `old` are the tables that may lack rows.
     """
 
     def __init__(
@@ -33,21 +42,38 @@ class Tables:
         note: Callable[[str], None],
     ):
         self.paths = dict(paths)
+        self.old: set[CaptionFormat] = set()
         self._options = options
         self._journal = journal
         self._note = note
 
+    @property
+    def complete(self) -> list[Path]:
+        """Returns the tables that hold all captions."""
+        return [path for one, path in self.paths.items() if one not in self.old and path.is_file()]
+
+    def mark_old(self) -> None:
+        """Says that the tables lack what was added to the journal; `renew` writes it."""
+        self.old.update(self.paths)
+
+    def clear_partial_files(self) -> None:
+        """Removes what a killed process left of the tables that it was writing."""
+        for path in self.paths.values():
+            remove_partial(path)
+
     def renew(self, *, keeps_empty: bool = True) -> None:
         """Writes all tables from the journal. What somebody else has written there is kept under
         another name. Without `keeps_empty`, a table without a row is removed. Raises DiskFull."""
+        self.mark_old()
         is_empty = not keeps_empty and next(self._rows(), None) is None
         for table_format, path in self.paths.items():
             try:
                 self._set_aside(path, table_format)
                 if is_empty:
                     restore(path, None)
-                    continue
-                export.write(path, self._rows(), table_format)
+                else:
+                    export.write(path, self._rows(), table_format)
+                self.old.discard(table_format)
             except DiskFull:
                 raise
             except StoreError as error:
@@ -65,8 +91,10 @@ class Tables:
             try:
                 export.append(path, rows, table_format)
             except DiskFull:
+                self.old.add(table_format)
                 raise
             except StoreError as error:
+                self.old.add(table_format)
                 self._note(str(error))
 
     def remove(self) -> list[Path]:
@@ -129,7 +157,7 @@ class Tables:
                 case Captioned(picture=picture):
                     whole[picture] = event.caption
                     now[picture] = by_run[picture] = self._rows_of(event, engine, version)
-                case Failed(picture=picture):
+                case Failed(picture=picture) | Unused(picture=picture):
                     by_run.pop(picture, None)
                     now[picture] = []
                 case Edited(picture=picture) if picture in by_run:

@@ -23,6 +23,7 @@ from core.batch import (
     expanded,
     find_runs,
     noted,
+    unreadable_journals,
     usual_slots,
 )
 from core.engine import Engine
@@ -73,7 +74,9 @@ def run(paths: Sequence[Path], options: FolderRunOptions, open_engine: OpenEngin
             say("onlooker: There is no run over these folders. Begin one with --write.")
             return WRONG_USE
         try:
-            return _undo(batch) if options.undoes else _caption(batch, options, open_engine)
+            if options.undoes or batch.is_undone:  # An undo that was cut off is finished.
+                return _undo(batch)
+            return _caption(batch, options, open_engine)
         finally:
             batch.close()
     except Cancelled:
@@ -92,12 +95,14 @@ def _batch(paths: Sequence[Path], options: FolderRunOptions) -> Batch | None:
 
     journals = locations().runs
     if options.continues:
-        kept = _last_run(journals, paths, is_undone_too=options.undoes)
+        for path in unreadable_journals(journals):
+            say(f"The run of “{path.name}” is left out, as its journal is damaged: {path}")
+        kept = _last_run(journals, paths)
         if kept is not None:
             if not options.undoes:
                 _require_same(options, kept.options)
             batch = Batch.resume(kept.journal)
-            if options.retries_failed:
+            if options.retries_failed and not batch.is_undone:
                 say(f"{batch.retry_failed()} that failed are tried again.")
             return batch
     if options.begun is None:
@@ -128,18 +133,19 @@ def _require_same(options: FolderRunOptions, kept: BatchOptions) -> None:
     )
 
 
-def _last_run(journals: Path, paths: Sequence[Path], *, is_undone_too: bool) -> KeptRun | None:
+def _last_run(journals: Path, paths: Sequence[Path]) -> KeptRun | None:
     roots = tuple(path.absolute() for path in paths)
     runs = (run for run in find_runs(journals) if run.roots == roots)
     # An undo that was cut off is continued; one that is finished is not done again.
-    fits = (r for r in runs if not r.is_undone or (is_undone_too and not r.is_over))
-    return next(fits, None)
+    return next((run for run in runs if not (run.is_undone and run.is_over)), None)
 
 
 def _undo(batch: Batch) -> int:
     left = batch.undo()
     for path in left:
         say(f"{path}: changed since, and left as it is")
+    for note in batch.notes:
+        say(note)
     say(f"Undone: {batch.tally.undone} pictures have again what they had.")
     return ALL_WELL
 
@@ -174,9 +180,12 @@ def _summarize(batch: Batch, tally: Tally) -> None:
     _print_notes(batch.items)
     for note in batch.notes:
         say(note)
+    complete = batch.complete_tables
     for path in batch.exports.values():
-        if path.exists():  # Without a caption there is no table.
+        if path in complete:
             say(f"All captions are in {path}.")
+        elif path.exists():  # Without a caption there is no table.
+            say(f"{path} lacks captions.")
     if tally.waiting:
         say(f"{tally.waiting} are left; --resume goes on with them.")
     elif tally.failed:

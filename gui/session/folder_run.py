@@ -176,6 +176,8 @@ class FolderRun(QObject):
             self.doubt_search.found.emit(doubts)
         await self.edits.report()
         self._set_phase(self._idle_phase())
+        if notes := taken_notes(batch):
+            self.noticed.emit(" ".join(notes))
         if self._phase is Phase.OVER:
             await _painted()
             self.summed_up.emit(await asyncio.to_thread(_summary, batch, 0.0))
@@ -360,7 +362,7 @@ def _opened(open_batch: Callable[[], Batch]) -> tuple[Batch, Counter[ItemState],
 
 
 def _summary(batch: Batch, seconds: float) -> Summary:
-    tables = tuple(path for path in batch.exports.values() if path.exists())
+    tables = tuple(batch.complete_tables)
     return summary_of(batch.tally, list(batch.items), batch.options, tables, seconds)
 
 

@@ -125,13 +125,34 @@ def becomes(batch, folder):
     }
 
 
+def finished(name, seen):
+    """What is different since runs that were cut off are finished when they are opened: version 0.1
+    did that when they were run or undone again."""
+    names = [item[0] for item in seen["items"]]
+    match name:
+        case "killed":
+            return {"beside": [item[2] for item in seen["items"]]}
+        case "unfinished_undo":
+            return {
+                "items": [[name, "undone", "", "", False] for name in names],
+                "beside": [""] * len(names),
+                "tally": seen["tally"] | {"done": 0, "undone": len(names)},
+            }
+        case _:
+            return {}
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.iterdir()))
 def test_run_of_version_0_1_is_what_it_was(name, tmp_path):
     batch, kept, folder = opened(name, tmp_path)
     expected = json.loads((SAMPLES / name / "expected.json").read_text("utf-8"))
     try:
-        assert seen(batch, kept, folder) == expected["seen"]
-        assert becomes(batch, folder) == expected["becomes"]
+        assert seen(batch, kept, folder) == expected["seen"] | finished(name, expected["seen"])
+        became = becomes(batch, folder)
+        if name == "unfinished_undo":  # It is finished before "ran", no longer by the next undo.
+            assert became.pop("ran") == {"desk.txt": "by hand\n"}
+            del expected["becomes"]["ran"]
+        assert became == expected["becomes"]
     finally:
         batch.close()
 

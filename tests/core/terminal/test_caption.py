@@ -332,6 +332,31 @@ def test_folder_run_says_what_failed_and_tries_it_again_when_asked(caption, copi
     assert (copies / "broken.txt").exists()
 
 
+def test_run_killed_before_its_last_caption_was_written_writes_it_when_resumed(
+    caption, copies, tmp_path
+):
+    assert caption(copies, "--write", "txt", "--max-new-tokens", 4)[0] == 0
+    (journal,) = (tmp_path / "home").rglob("runs/*.jsonl")
+    whole = journal.read_bytes()
+    written = (copies / "teal 2.txt").read_bytes()
+    # As a kill leaves it that comes between the line in the journal and the caption file.
+    journal.write_bytes(whole[: whole.rindex(b'{"kind": "written"')])
+    name = json.loads(whole[whole.rindex(b'{"kind": "item"') :].splitlines()[0])["picture"]
+    last = Path(name).with_suffix(".txt")
+    last.unlink()
+    status, _, err = caption(copies, "--resume")
+    assert (status, "2 captioned." in err) == (0, True)
+    assert last.exists()
+    assert (copies / "teal 2.txt").read_bytes() == written
+    # An undo that was cut off is finished, and is no run to go on with.
+    with journal.open("ab") as file:
+        file.write(b'{"kind": "undo"}\n')
+    status, _, err = caption(copies, "--resume")
+    assert (status, "Undone: 2" in err) == (0, True)
+    assert not last.exists()
+    assert caption(copies, "--resume")[0] == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -1,0 +1,62 @@
+"""Lines of a journal that cannot be read: what is still known of them, and what it is told as."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.batch.events import Kind
+from core.batch.items import Item, ItemState
+
+# Of a line that is damaged elsewhere, both are near its beginning.
+_PICTURE = re.compile(rb'"picture": ?("(?:[^"\\]|\\.)*")')
+_KIND = re.compile(rb'"kind": ?"(\w+)"')
+# What these say changes no caption. An answer is asked for again.
+_HARMLESS = {Kind.RUN, Kind.ANSWER, Kind.STOPPED, Kind.DOUBT, Kind.END, Kind.RETRY, Kind.CLOSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A line that is no event. `picture` is "" if not even that can be read of it.
+
+    `is_harmless` if no caption depends on the line.
+    """
+
+    line_number: int
+    picture: str
+    is_harmless: bool
+
+    @classmethod
+    def of(cls, line: bytes, line_number: int) -> Damaged:
+        """Returns what is still known of a line."""
+        kind = found[1].decode() if (found := _KIND.search(line)) else ""
+        return cls(line_number, _picture_in(line), kind in _HARMLESS)
+
+    @property
+    def item(self) -> Item:
+        """Returns the image's state, as far as the journal goes."""
+        return Item(
+            Path(self.picture),
+            ItemState.FAILED,
+            reason="It is unknown what became of this image, as a line about it in the run’s "
+            "journal is damaged. Check its caption, or retry it.",
+        )
+
+    @property
+    def note(self) -> str:
+        """Returns a sentence for the user."""
+        return (
+            f"Line {self.line_number} of the run’s journal is damaged, so that it is unknown what "
+            "it says about an image. Check the captions."
+        )
+
+
+def _picture_in(line: bytes) -> str:
+    found = _PICTURE.search(line)
+    try:
+        picture = json.loads(found[1]) if found else ""
+    except ValueError:
+        return ""
+    return picture if "\0" not in picture else ""

@@ -1,0 +1,64 @@
+"""The files of one event: written, finished after a crash, or taken back where one cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from core.batch.changes import Change
+from core.batch.events import Captioned, Unused, Written
+from core.batch.items import EDITED, ItemState
+from core.batch.ledger import Ledger, OnItem
+from core.batch.replay import CaptionEvent, item_after
+from core.errors import StoreError
+from core.files import remove_partial
+
+
+def write_files(ledger: Ledger, event: CaptionEvent, on_item: OnItem) -> None:
+    """Makes the changes of an event that is in the journal, and adds there that they are made.
+
+    Changes that a killed process had made already are kept, and so is a file that somebody else has
+    written since, with a note. Raises StoreError, DiskFull among them; then the event stays among
+    `ReplayedRun.unwritten`, so that the next opening of the run finishes it.
+    """
+    name = event.picture
+    ledger.replayed.unwritten[name] = event
+    made = [_make(ledger, Change.from_stored(stored)) for stored in event.changes]
+    item = item_after(event)
+    if isinstance(event, Captioned) and made and not any(made):
+        ledger.journal.append(Unused(name, event.answers), is_durable=False)
+        item = replace(item, state=ItemState.SKIPPED, caption="", reason=EDITED)
+    else:
+        ledger.journal.append(Written(name), is_durable=False)
+        item = item if all(made) else replace(item, is_edited=True)
+    del ledger.replayed.unwritten[name]
+    if isinstance(event, Captioned):
+        for index in range(len(event.answers)):
+            ledger.replayed.answers.pop((name, index), None)
+    ledger.set_item(ledger.numbers[name], item, on_item)
+
+
+def take_back(event: CaptionEvent) -> None:
+    """Undoes those changes of an event that were made before one failed, as far as possible."""
+    for change in map(Change.from_stored, reversed(event.changes)):
+        try:
+            if change.is_made and not change.is_to_make:
+                change.reversed().make()
+        except StoreError:
+            continue  # It is the file that cannot be written.
+
+
+def clear_partial_files(event: CaptionEvent) -> None:
+    """Removes what a killed process left of the files of an event that it was writing."""
+    for stored in event.changes:
+        remove_partial(Path(stored.path))
+
+
+def _make(ledger: Ledger, change: Change) -> bool:
+    """Makes a change unless it is made. Returns False if somebody else has written there."""
+    if change.is_to_make:
+        change.make()
+    elif not change.is_made:
+        ledger.note(f"“{change.path.name}” was changed since, and is left as it is.")
+        return False
+    return True

@@ -1,0 +1,153 @@
+"""A run, its edits, its undo and its tables, killed at every single file operation.
+
+Whatever the operation, opening the run again shows rows that agree with the files byte for byte, no
+file of ours is left half written, and everything can still be undone.
+"""
+
+import csv
+import json
+import random
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.batch import Batch, CaptionFormat, Control, ItemState, find_runs, xmp
+from tests.support.folder_run import FolderEngine
+from tests.support.kill_points import BEFORE, EDITS, NAMES, PROMPT, STEPS
+
+ROOT = Path(__file__).parents[3]
+SHIM = ROOT / "tests" / "support" / "kill_points.c"
+SAMPLED = 7
+TWICE = {name: f"{name}: {PROMPT}" for name in NAMES}
+BY_HAND = {name: EDITS.get(index, "one by hand") for index, name in enumerate(NAMES)}
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("gcc") is None, reason="needs Linux and gcc"
+)
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory):
+    """The library that kills, compiled."""
+    library = tmp_path_factory.mktemp("shim") / "kill_points.so"
+    command = ["gcc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"]
+    subprocess.run(command, check=True, timeout=60)
+    return library
+
+
+def killed(shim, root, step, points):
+    """The folders in which the step was killed at these points."""
+    command = [sys.executable, "-m", "tests.support.kill_points", shim, root, step, *points]
+    environment = {"LD_PRELOAD": str(shim), "PATH": ""}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=500)
+    return [root / point for point in points]
+
+
+def contents(folder):
+    """What is in the folder besides the images."""
+    files = (path for path in folder.iterdir() if path.suffix != ".png")
+    return {path.name: path.read_bytes() for path in files}
+
+
+def rows_of_tables(batch):
+    """The captions in each table, by the image's name."""
+    found = {}
+    for kind, path in batch.exports.items():
+        text = path.read_text("utf-8-sig")
+        is_csv = kind is CaptionFormat.CSV
+        rows = csv.DictReader(text.splitlines()) if is_csv else map(json.loads, text.splitlines())
+        found[kind] = sorted((Path(row["picture"]).name, row["caption"]) for row in rows)
+    return found
+
+
+def check_rows(batch, folder):
+    """Every row, every caption file and every table say the same."""
+    expected = dict(BEFORE)
+    for item in batch.items:
+        assert item.state in (ItemState.DONE, ItemState.WAITING, ItemState.UNDONE)
+        if item.state is ItemState.DONE and CaptionFormat.TXT in batch.options.writes:
+            expected[f"{item.path.stem}.txt"] = f"{item.caption}\n".encode()
+            sidecar = item.path.with_suffix(".xmp")
+            assert xmp.description_of(sidecar.read_bytes()) == item.caption
+            expected[sidecar.name] = sidecar.read_bytes()
+    if not batch.is_undone:
+        done = [(i.path.name, i.caption) for i in batch.items if i.state is ItemState.DONE]
+        tables = rows_of_tables(batch)
+        assert tables == dict.fromkeys(batch.exports, sorted(done))
+        expected |= {path.name: path.read_bytes() for path in batch.exports.values()}
+    assert contents(folder) == expected
+
+
+def check_captions(batch, step):
+    """Each caption is one from before the step or from after it."""
+    for item in batch.items:
+        captions = {TWICE[item.path.name], BY_HAND[item.path.name]}
+        assert step in ("run", "undo") or item.caption in captions
+        if step == "run":
+            assert (item.state, item.caption) in (
+                (ItemState.WAITING, ""),
+                (ItemState.DONE, TWICE[item.path.name]),
+            )
+
+
+def check_killed(step, folder):
+    """Opens the run that was killed, compares, opens it once more, ends it, and undoes it."""
+    images = folder / "images"
+    runs = find_runs(folder / "journals")
+    if not runs:  # It was killed before the run had begun.
+        assert contents(images) == BEFORE
+        return
+    with closing(Batch.resume(runs[0].journal)) as batch:
+        assert batch.notes == []
+        if step != "export":
+            check_captions(batch, step)
+        check_rows(batch, images)
+        seen = list(batch.items)
+    check_rows(batch, images)
+    with closing(Batch.resume(runs[0].journal)) as batch:
+        assert list(batch.items) == seen
+        waiting = {item.path.name for item in seen if item.state is ItemState.WAITING}
+        engine = FolderEngine()
+        if not batch.is_undone:
+            batch.run(engine, Control())
+            assert batch.tally.done == len(NAMES)
+        assert {name for name, _ in engine.asked} == waiting
+        check_rows(batch, images)
+        assert batch.undo(keeps_edits=False) == []
+    assert contents(images) == BEFORE
+    assert find_runs(folder / "journals")[0].is_over
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_some_operations_rows_and_files_agree(step, shim, tmp_path):
+    (counted,) = killed(shim, tmp_path, step, ["count"])
+    operations = int((counted / "operations").read_text())
+    points = [f"{n}{torn}" for n in range(1, operations + 1) for torn in ("", "t")]
+    sample = random.Random(step).sample(points, min(SAMPLED, len(points)))
+    check_points(step, killed(shim, tmp_path, step, sample))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_every_operation_rows_and_files_agree(step, shim, tmp_path):
+    (counted,) = killed(shim, tmp_path, step, ["count"])
+    operations = int((counted / "operations").read_text())
+    assert operations > 10
+    points = [f"{n}{torn}" for n in range(1, operations + 1) for torn in ("", "t")]
+    check_points(step, killed(shim, tmp_path, step, points))
+
+
+def check_points(step, folders):
+    """Checks all points, and names those that fail."""
+    failed = {}
+    for folder in folders:
+        assert not (folder / "operations").exists(), "it was not killed"
+        try:
+            check_killed(step, folder)
+        except AssertionError as error:
+            failed[folder.name] = str(error)
+    assert not failed, "\n\n".join(f"{point}: {why}" for point, why in failed.items())

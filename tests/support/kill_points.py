@@ -1,0 +1,141 @@
+"""Small folder runs that are killed at one file operation after the other.
+
+`kill_points.py SHIM ROOT STEP POINT…`, with SHIM preloaded, lets the steps up to STEP happen in
+ROOT/POINT for each POINT, and kills the process at an operation of STEP. A point is a number,
+followed by `t` if the operation is torn: half of what is written arrives. For the point `count`
+nothing is killed, and ROOT/count/operations holds the number of operations.
+
+Each point is a fork of one process, which has read all modules: a point takes some 50 ms.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from core.batch import (
+    Batch,
+    BatchOptions,
+    CaptionFormat,
+    Control,
+    Existing,
+    Item,
+    ItemState,
+    find_runs,
+)
+from core.transcript import Request
+from tests.support.folder_run import FolderEngine
+
+NAMES = ("1.png", "2.png", "3.png")
+BEFORE = {"2.txt": "früher\r\n".encode("cp1252")}
+"""The caption files that were there before the run."""
+
+PROMPT = "What is it?"
+ALL = (CaptionFormat.TXT, CaptionFormat.XMP, CaptionFormat.CSV)
+TABLES = (CaptionFormat.CSV, CaptionFormat.JSONL)
+EDITS = {1: "two by hand", 2: "three by hand"}
+
+
+def begin(folder: Path) -> None:
+    """Captions all images."""
+    _begin(folder, ALL)
+
+
+def export(folder: Path) -> None:
+    """Captions all images into tables alone, and edits one, so that the tables are written anew."""
+    _begin(folder, TABLES)
+    with_run(folder, lambda batch: batch.edit(1, EDITS[1]))
+
+
+def edit(folder: Path) -> None:
+    """Edits one caption, then two at once."""
+    with_run(folder, lambda batch: (batch.edit(0, "one by hand"), batch.edit_all(EDITS)))
+
+
+def undo_edit(folder: Path) -> None:
+    """Undoes the edit of two captions."""
+    with_run(folder, Batch.undo_edit)
+
+
+def undo(folder: Path) -> None:
+    """Undoes the run, its edits too."""
+    with_run(folder, lambda batch: batch.undo(keeps_edits=False))
+
+
+STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
+    "run": (begin,),
+    "edit": (begin, edit),
+    "undo-edit": (begin, edit, undo_edit),
+    "undo": (begin, edit, undo),
+    "export": (export,),
+}
+"""What happens before a kill, by the name of the last step, in which it happens."""
+
+
+def with_run(folder: Path, act: Callable[[Batch], object]) -> None:
+    """Opens the last run, does something with it, and closes it."""
+    batch = Batch.resume(find_runs(folder / "journals")[0].journal)
+    act(batch)
+    batch.close()
+
+
+def _begin(folder: Path, writes: tuple[CaptionFormat, ...]) -> None:
+    options = BatchOptions((PROMPT,), writes=writes, existing=Existing.REPLACE)
+    batch = Batch.begin([folder / "images"], options, folder / "journals")
+    is_written = threading.Event()
+    is_written.set()
+
+    def on_item(number: int, item: Item) -> None:
+        if item.state is ItemState.DONE:
+            is_written.set()
+
+    def on_answer(request: Request) -> None:
+        # It waits for the last one to be written, so that operations have one order.
+        is_written.wait(10)
+        is_written.clear()
+
+    engine = FolderEngine()
+    engine.on_answer = on_answer
+    batch.run(engine, Control(), on_item)
+    batch.close()
+
+
+def _prepare(folder: Path) -> None:
+    (folder / "images").mkdir(parents=True)
+    for name in NAMES:
+        Image.new("RGB", (4, 4), "blue").save(folder / "images" / name)
+    for name, data in BEFORE.items():
+        (folder / "images" / name).write_bytes(data)
+
+
+def main(shim: str, root: Path, step: str, points: list[str]) -> None:
+    """Makes a folder for each point."""
+    library = ctypes.CDLL(shim)
+    library.killpoints_arm.argtypes = (ctypes.c_long, ctypes.c_int)
+    library.killpoints_count.restype = ctypes.c_long
+    for point in points:
+        folder = root / point
+        _prepare(folder)
+        if process := os.fork():
+            os.waitpid(process, 0)
+            continue
+        *earlier, last = STEPS[step]
+        for act in earlier:
+            act(folder)
+        is_counted = point == "count"
+        library.killpoints_arm(2**40 if is_counted else int(point.rstrip("t")), point[-1] == "t")
+        last(folder)
+        count = library.killpoints_count()
+        library.killpoints_arm(-1, 0)
+        (folder / "operations").write_text(str(count))
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:])
