@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from core.batch.formats import CaptionFormat
 from core.batch.items import Item, ItemState
@@ -164,18 +165,25 @@ def options_from(stored: JsonObject) -> BatchOptions:
     known = [str(one) for one in CaptionFormat]
     values["writes"] = tuple(CaptionFormat(one) for one in values["writes"] if one in known)
     options = BatchOptions(**values)
-    _check_types(options, BatchOptions(("",)))
-    _check_types(options.sampling, Sampling())
+    _check_types(options)
+    _check_types(options.sampling)
     return options
 
 
-def _check_types(values: Any, defaults: Any) -> None:
-    """Raises TypeError if a field of a dataclass has a value of another type than its default."""
-    for one in fields(defaults):
-        default = getattr(defaults, one.name)
-        known = int | float if isinstance(default, float) else type(default)
-        if default is not None and not isinstance(getattr(values, one.name), known):
-            raise TypeError(f"{one.name} has a wrong type")
+def _check_types(values: Any) -> None:
+    """Raises TypeError if a field of a dataclass has a value of another type than it declares."""
+    for name, declared in get_type_hints(type(values)).items():
+        if not _is_of(getattr(values, name), declared):
+            raise TypeError(f"{name} has a wrong type")
+
+
+def _is_of(value: Any, declared: Any) -> bool:
+    if get_origin(declared) is UnionType:
+        return any(_is_of(value, one) for one in get_args(declared))
+    if get_origin(declared) is tuple:
+        item = get_args(declared)[0]
+        return isinstance(value, tuple) and all(isinstance(one, item) for one in value)
+    return isinstance(value, int | float if declared is float else declared)
 
 
 _ADDED_OPTIONS = {"prefix", "suffix", "separator", "is_one_line", "drops_duplicates"}

@@ -22,6 +22,7 @@ from core.batch import (
 )
 from core.batch.journal import read_lines
 from core.errors import StoreError
+from core.transcript import Sampling
 from tests.support.folder_run import FolderEngine
 
 OPTIONS = BatchOptions(("What is it?",))
@@ -160,6 +161,21 @@ def test_odd_header_blocks_no_other_run(ran, odd, journals, folder):
         Batch.resume(first)
     third = ran(existing=Existing.REPLACE)
     assert [kept.journal for kept in find_runs(journals)] == [third, second]
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(seed=None),
+        Sampling(temperature=1, top_p=1, repetition_penalty=2, seed=2**40),
+        Sampling(temperature=0.5, beams=2, banned_words=("one", "two")),
+    ],
+)
+def test_run_is_found_with_the_options_that_it_was_given(ran, journals, sampling):
+    options = {"sampling": sampling, "writes": (CaptionFormat.TXT, CaptionFormat.CSV)}
+    options |= {"beginning": "A", "strips_openings": True, "replaces_edited": ("1.png",)}
+    ran(**options)
+    assert [kept.options for kept in find_runs(journals)] == [replace(OPTIONS, **options)]
 
 
 def test_runs_are_in_their_order_though_the_clock_goes_back(ran, journals):
