@@ -88,12 +88,11 @@ class Ledger:
         if begun is None:
             raise StoreError("This run's journal is damaged. Begin the run anew.")
         ledger = cls(Journal(path), begun.roots, begun.options, begun.tables)
-        found = found_pictures(begun.roots, begun.options)
-        for event in read_events(path):
-            ledger.replayed.add(event, begun.options)
-        missing = ledger.replayed.items.keys() - {str(path) for path in found.pictures}
-        ledger._plan(replace(found, pictures=[*found.pictures, *sorted(map(Path, missing))]))
-        ledger._report_damage()
+        try:
+            ledger._replay(path)
+        except BaseException:
+            ledger.journal.close()
+            raise
         return ledger
 
     def set_item(self, number: int, item: Item, on_item: OnItem) -> None:
@@ -136,6 +135,14 @@ class Ledger:
                     self._settle()
             finally:
                 self.journal.close()
+
+    def _replay(self, path: Path) -> None:
+        found = found_pictures(self.roots, self.options)
+        for event in read_events(path):
+            self.replayed.add(event, self.options)
+        missing = self.replayed.items.keys() - {str(path) for path in found.pictures}
+        self._plan(replace(found, pictures=[*found.pictures, *sorted(map(Path, missing))]))
+        self._report_damage()
 
     def _settle(self) -> None:
         if self.tables.old and not self.replayed.is_undone:

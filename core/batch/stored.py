@@ -7,8 +7,9 @@ themselves.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -17,7 +18,6 @@ from core.batch.formats import CaptionFormat
 from core.batch.items import Item, ItemState
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing
-from core.errors import StoreError
 from core.transcript import Answer, Sampling
 
 JsonObject = dict[str, Any]
@@ -115,9 +115,13 @@ def changes_from(stored: Sequence[JsonObject]) -> tuple[StoredChange, ...]:
     changes = tuple(StoredChange(one["path"], one["before"], one["after"]) for one in stored)
     for change in changes:
         Path(change.path)
-        if not isinstance(change.before, str | None) or not isinstance(change.after, str | None):
-            raise TypeError("the content of a file must be text")
+        for content in (change.before, change.after):
+            if content is not None and (len(content) % 4 or not _BASE64.fullmatch(content)):
+                raise ValueError("the content of a file must be base64")
     return changes
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
 def changes_json(changes: Sequence[StoredChange]) -> list[JsonObject]:
@@ -204,7 +208,4 @@ def _encoded(content: bytes | None) -> str | None:
 
 
 def _decoded(text: str | None) -> bytes | None:
-    try:
-        return None if text is None else base64.b64decode(text)
-    except ValueError as error:
-        raise StoreError("A line of the run's journal is damaged.") from error
+    return None if text is None else base64.b64decode(text)
