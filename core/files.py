@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from io import BufferedReader
+from io import DEFAULT_BUFFER_SIZE, BufferedReader, FileIO
 from pathlib import Path
 
 from core.errors import StoreError
@@ -34,7 +34,9 @@ class UnreadableFile(OSError):
     """What has the file's name is no regular file, or is too large. `strerror` says which."""
 
 
-def open_regular(path: Path, *, most: int = LARGEST_FILE, buffering: int = -1) -> BufferedReader:
+def open_regular(
+    path: Path, *, most: int = LARGEST_FILE, buffer_bytes: int = DEFAULT_BUFFER_SIZE
+) -> BufferedReader:
     """Opens a file of at most `most` bytes for reading, through a link too; never waits.
 
     Raises UnreadableFile for a pipe, a socket, a device, a folder or a larger file, and OSError.
@@ -46,7 +48,7 @@ def open_regular(path: Path, *, most: int = LARGEST_FILE, buffering: int = -1) -
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
     try:
         _refuse_unreadable(os.fstat(descriptor), most)
-        return os.fdopen(descriptor, "rb", buffering)
+        return BufferedReader(FileIO(descriptor), buffer_bytes)
     except BaseException:
         os.close(descriptor)
         raise

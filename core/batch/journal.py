@@ -155,7 +155,7 @@ def read_kinds_backwards(path: Path) -> Iterator[str]:
 def _whole_lines_of(path: Path) -> Iterator[bytes]:
     """Yields the lines of a journal, without a torn one at the end. Raises StoreError."""
     try:
-        with open_regular(path, most=_MOST_BYTES, buffering=_READ_BYTES) as file:
+        with open_regular(path, most=_MOST_BYTES, buffer_bytes=_READ_BYTES) as file:
             yield from (line for line in file if line.endswith(b"\n"))
     except FileNotFoundError:
         return

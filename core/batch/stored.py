@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from core.batch.formats import CaptionFormat
 from core.batch.items import Item, ItemState
@@ -174,7 +174,7 @@ def options_from(stored: JsonObject) -> BatchOptions:
     return options
 
 
-def _check_types(values: Any) -> None:
+def _check_types(values: BatchOptions | Sampling) -> None:
     """Raises TypeError if a field of a dataclass has a value of another type than it declares."""
     for name, declared in get_type_hints(type(values)).items():
         if not _is_of(getattr(values, name), declared):
@@ -186,7 +186,8 @@ def _is_of(value: Any, declared: Any) -> bool:
         return any(_is_of(value, one) for one in get_args(declared))
     if get_origin(declared) is tuple:
         item = get_args(declared)[0]
-        return isinstance(value, tuple) and all(isinstance(one, item) for one in value)
+        is_tuple = isinstance(value, tuple)
+        return is_tuple and all(isinstance(one, item) for one in cast("tuple[Any, ...]", value))
     return isinstance(value, int | float if declared is float else declared)
 
 
