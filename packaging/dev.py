@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -66,8 +67,13 @@ BUILD_TOOLS = {
     "xz": "xz-utils",
     "desktop-file-validate": "desktop-file-utils",
 }
-# Programs that tests let read our files, where they are installed, and the Debian package of each.
-TEST_TOOLS = {"exiv2": "exiv2", "exiftool": "libimage-exiftool-perl"}
+# Programs that tests let read our files, and the compiler of the library that kills a run at any
+# operation on files, with the Debian packages of each.
+TEST_TOOLS = {
+    "exiv2": ("exiv2",),
+    "exiftool": ("libimage-exiftool-perl",),
+    "cc": ("gcc", "libc6-dev"),
+}
 # A worker that has imported torch, transformers and Qt takes a gigabyte or so.
 MOST_WORKERS = 8
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
@@ -247,7 +253,8 @@ def install_build_tools() -> bool:
 
 def install_test_tools() -> None:
     """Install what some tests need where that needs no question; elsewhere these are skipped."""
-    packages = [package for tool, package in TEST_TOOLS.items() if not shutil.which(tool)]
+    missing = (packages for tool, packages in TEST_TOOLS.items() if not shutil.which(tool))
+    packages = list(itertools.chain.from_iterable(missing))
     if packages and can_install_debian_packages():
         install_debian_packages(packages)
 
