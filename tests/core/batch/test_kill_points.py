@@ -22,7 +22,7 @@ from tests.support.kill_points import BEFORE, EDITS, NAMES, PROMPT, STEPS
 
 ROOT = Path(__file__).parents[3]
 SHIM = ROOT / "tests" / "support" / "kill_points.c"
-SAMPLED = 7
+SAMPLED = 5
 TWICE = {name: f"{name}: {PROMPT}" for name in NAMES}
 BY_HAND = {name: EDITS.get(index, "one by hand") for index, name in enumerate(NAMES)}
 
