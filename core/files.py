@@ -9,8 +9,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from io import DEFAULT_BUFFER_SIZE, BufferedReader, FileIO
 from pathlib import Path
 
@@ -22,8 +25,14 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 # File systems that keep no permissions (exFAT, SMB, gvfs) refuse to change them in these ways.
 _NO_PERMISSIONS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
+_COPY_BYTES = 2**20
+
 LARGEST_FILE = 2_000_000_000
 """The bytes up to which a file is read whole where its reader sets no tighter limit."""
+
+
+PRIVATE = 0o600
+"""Permissions of the program's own files: they hold what people wrote, asked or logged."""
 
 
 class DiskFull(StoreError):
@@ -159,6 +168,56 @@ def remove_partial(path: Path) -> None:
         partial_path(path).unlink(missing_ok=True)
     except OSError:
         return
+
+
+def private(name: str, flags: int) -> int:
+    """Opens a file of the program's own; give it to `open` as its `opener`.
+
+    Nobody else may read the file, not even for a moment, also where an earlier version let others.
+    """
+    descriptor = os.open(name, flags, PRIVATE)
+    if hasattr(os, "fchmod"):
+        with suppress(OSError):  # Some file systems keep no permissions.
+            os.fchmod(descriptor, PRIVATE)
+    return descriptor
+
+
+def make_private(path: Path) -> None:
+    """Creates a file of the program's own, empty, or takes an existing one from others.
+
+    Raises OSError.
+    """
+    with open(path, "ab", opener=private):
+        pass
+
+
+def numbered(path: Path) -> Path:
+    """Returns `path`, or with a number before its suffix if that is taken: `a.2.bak`."""
+    free, number = path, 1
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.stem}.{number}{path.suffix}")
+    return free
+
+
+def keep_copy(path: Path, copy: Path) -> None:
+    """Copies a file of the program's own to a new file that only its owner may read.
+
+    The copy is on the disk on return. Raises OSError, and then leaves no copy.
+    """
+    try:
+        with (
+            open_regular(path, most=sys.maxsize) as source,
+            open(copy, "xb", opener=private) as target,
+        ):
+            shutil.copyfileobj(source, target, _COPY_BYTES)
+            target.flush()
+            os.fsync(target.fileno())
+    except FileExistsError:
+        raise
+    except BaseException:
+        copy.unlink(missing_ok=True)
+        raise
 
 
 def write_error(path: Path, error: OSError) -> StoreError:

@@ -1,0 +1,265 @@
+"""Earlier transcripts, in one SQLite file that can be searched."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from core.errors import StoreError
+from core.picture import Picture
+from core.store.check import is_damage
+from core.store.opening import Opened, mend_file, open_file, sqlite_reason
+from core.store.rows import (
+    CONVERSATION_COLUMNS,
+    EXCHANGE_COLUMNS,
+    Values,
+    conversation_values,
+    exchange_from,
+    exchange_values,
+    path_from,
+    searchable,
+    size_from,
+    text_from,
+    time_from,
+)
+from core.transcript import Exchange, Transcript
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A kept conversation as a line in a list. `answer` is the first line of the first answer."""
+
+    id: int
+    picture_path: Path | None
+    picture_name: str
+    prompt: str
+    answer: str
+    exchanges: int
+    when: datetime
+
+
+@dataclass(frozen=True)
+class KeptConversation:
+    """A kept conversation, whole but for the picture: that is its path and a thumbnail (JPEG).
+
+    `picture_path` is where the file was, None for a pasted picture; it may be gone by now.
+    """
+
+    id: int
+    picture_path: Path | None
+    picture_name: str
+    original_size: tuple[int, int]
+    thumbnail: bytes
+    exchanges: tuple[Exchange, ...]
+    when: datetime
+
+    def transcript(self, picture: Picture) -> Transcript:
+        """To go on with, about the picture opened again."""
+        return Transcript(picture, self.exchanges)
+
+
+class Store:
+    """One open file, used by one thread at a time. A call takes a few milliseconds.
+
+    Making one never fails: a damaged file is kept and all that can be read of it carried over, and
+    where nothing can be written conversations are kept in memory only. `notes` says so. The other
+    calls raise StoreError.
+    """
+
+    def __init__(self, path: Path, *, waits: bool = True):
+        """A thread opens the file and checks it, which takes long for a large one.
+
+        Without `waits` that goes on after the return, and the other calls wait for it.
+        """
+        self._path = path
+        self._is_closing = threading.Event()
+        opener = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._opening = opener.submit(open_file, path, self._is_closing.is_set)
+        opener.shutdown(wait=False)
+        self._mended: Opened | None = None
+        self._reported = 0
+        self._earlier_notes: tuple[str, ...] = ()
+        if waits:
+            self._opening.result()
+
+    @property
+    def opening(self) -> Future[Opened]:
+        """What is done once the file is open, to wait for it without blocking."""
+        return self._opening
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the other calls return at once."""
+        return self._opening.done()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the person about what became of the file."""
+        return (*self._earlier_notes, *self._opened.notes)
+
+    def take_notes(self) -> tuple[str, ...]:
+        """Returns the notes that no earlier call has returned."""
+        notes = self.notes
+        new, self._reported = notes[self._reported :], len(notes)
+        return new
+
+    def save(self, transcript: Transcript, id: int | None = None) -> int:
+        """Keep a conversation, or what it has become, and give its id.
+
+        `id` is what the first call gave. One that was deleted meanwhile is kept anew.
+        """
+
+        def save(opened: Opened) -> int:
+            return _save(opened.connection, transcript, id)
+
+        return self._mending(save, "The conversation cannot be kept in")
+
+    def recent(self, limit: int = 100, search: str = "") -> list[Summary]:
+        """The newest first. `search` finds words, or their beginnings and parts, in any case."""
+        words = search.casefold().split()
+
+        def recent(opened: Opened) -> list[Summary]:
+            found = [
+                summary
+                for connection in (opened.connection, opened.newer)
+                if connection
+                for summary in _recent(connection, limit, words)
+            ]
+            found.sort(key=lambda summary: (summary.when, summary.id), reverse=True)
+            return found[:limit]
+
+        return self._mending(recent, "Earlier conversations cannot be read from")
+
+    def open(self, id: int) -> KeptConversation:
+        """All that is kept of one conversation. StoreError if it was deleted."""
+
+        def kept(opened: Opened) -> KeptConversation | None:
+            found = _open(opened.connection, id)
+            return _open(opened.newer, id) if not found and opened.newer else found
+
+        if found := self._mending(kept, "Earlier conversations cannot be read from"):
+            return found
+        raise StoreError("This conversation was deleted; choose another one.")
+
+    def delete(self, id: int) -> None:
+        """Forget a conversation for good."""
+
+        def delete(opened: Opened) -> None:
+            if opened.newer and _open(opened.newer, id):
+                raise StoreError(
+                    "This conversation was kept by a newer Onlooker. Delete it with that one."
+                )
+            with opened.connection as connection:
+                connection.execute("DELETE FROM conversation WHERE id = ?", (id,))
+
+        self._mending(delete, "The conversation cannot be deleted from")
+
+    def close(self) -> None:
+        """Ends a check that is under way. May be called more than once."""
+        self._is_closing.set()
+        self._opened.close()
+
+    # The file
+
+    @property
+    def _opened(self) -> Opened:
+        return self._mended or self._opening.result()
+
+    def _mending(self, act: Callable[[Opened], _Result], failure: str) -> _Result:
+        """Does something with the file; mends it first if it turns out to be damaged."""
+        opened = self._opened
+        try:
+            try:
+                return act(opened)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error) or opened.newer:
+                    raise
+            self._earlier_notes = self.notes
+            opened.close()
+            self._mended = mend_file(self._path, self._is_closing.is_set)
+            return act(self._mended)
+        except sqlite3.Error as error:
+            raise StoreError(f"{failure} “{self._path}” ({sqlite_reason(error)}).") from error
+
+
+def _save(connection: sqlite3.Connection, transcript: Transcript, id: int | None) -> int:
+    picture, exchanges = transcript.picture, transcript.exchanges
+    with connection:
+        changed = connection.execute(
+            "UPDATE conversation SET changed = ?, words = ? WHERE id = ?",
+            (time.time(), searchable(picture.name, exchanges), id),
+        )
+        if not changed.rowcount:
+            id = connection.execute(
+                f"INSERT INTO conversation ({', '.join(CONVERSATION_COLUMNS)})"
+                f" VALUES ({_places(CONVERSATION_COLUMNS)})",
+                conversation_values(picture, exchanges),
+            ).lastrowid
+        assert id is not None
+        connection.execute("DELETE FROM exchange WHERE conversation = ?", (id,))
+        connection.executemany(
+            f"INSERT INTO exchange (conversation, position, {', '.join(EXCHANGE_COLUMNS)})"
+            f" VALUES (?, ?, {_places(EXCHANGE_COLUMNS)})",
+            [(id, at, *exchange_values(exchange)) for at, exchange in enumerate(exchanges)],
+        )
+    return id
+
+
+def _recent(connection: sqlite3.Connection, limit: int, words: list[str]) -> list[Summary]:
+    found = " AND ".join("instr(words, ?)" for _ in words) or "1"
+    query = f"""
+        SELECT id, picture_path, picture_name, changed, prompt, answer,
+            (SELECT count(*) FROM exchange WHERE conversation = id)
+        FROM conversation LEFT JOIN exchange ON conversation = id AND position = 0
+        WHERE {found} ORDER BY changed DESC, id DESC LIMIT ?
+    """
+    return [
+        Summary(
+            id=id,
+            picture_path=path_from(path),
+            picture_name=text_from(name),
+            prompt=text_from(prompt),
+            answer=text_from(answer).strip().partition("\n")[0],
+            exchanges=count,
+            when=time_from(changed),
+        )
+        for id, path, name, changed, prompt, answer, count in connection.execute(
+            query, (*words, limit)
+        )
+    ]
+
+
+def _open(connection: sqlite3.Connection, id: int) -> KeptConversation | None:
+    row: Values | None = connection.execute(
+        f"SELECT {', '.join(CONVERSATION_COLUMNS)} FROM conversation WHERE id = ?", (id,)
+    ).fetchone()
+    if not row:
+        return None
+    rows = connection.execute(
+        f"SELECT {', '.join(EXCHANGE_COLUMNS)} FROM exchange WHERE conversation = ?"
+        " ORDER BY position",
+        (id,),
+    )
+    path, name, width, height, thumbnail, changed, _ = row
+    return KeptConversation(
+        id=id,
+        picture_path=path_from(path),
+        picture_name=text_from(name),
+        original_size=(size_from(width), size_from(height)),
+        thumbnail=thumbnail if isinstance(thumbnail, bytes) else b"",
+        exchanges=tuple(exchange_from(values) for values in rows),
+        when=time_from(changed),
+    )
+
+
+def _places(columns: tuple[str, ...]) -> str:
+    return ", ".join("?" * len(columns))
