@@ -20,7 +20,7 @@ from core.errors import StoreError
 from core.files import keep_copy, make_private, numbered, reason, sync_folder, write_error
 from core.store.check import NEWEST_PLAUSIBLE, Damaged, is_damage, require_sound
 from core.store.rows import CONVERSATION_COLUMNS, EXCHANGE_COLUMNS, LARGEST_ID, text_from
-from core.store.salvage import ENDINGS, carry_over
+from core.store.salvage import ENDINGS, UNREADABLE, carry_over
 from core.store.schema import VERSION, bring_up_to_date, tables
 
 # The window waits for no other process; what could not be kept is kept with the next answer.
@@ -63,6 +63,10 @@ def open_file(path: Path, must_stop: MustStop) -> Opened:
         if is_damage(error):
             return mend_file(path, must_stop)
         return _in_memory(path, sqlite_reason(error))
+    except (UnicodeDecodeError, MemoryError):
+        # Python cannot decode SQLite's message about a garbled name; a garbled size takes more
+        # memory than there is.
+        return mend_file(path, must_stop)
     except StoreError as error:
         return Opened(_new_in_memory(), (f"New conversations are not kept: {error}",))
     except OSError as error:
@@ -200,7 +204,7 @@ def _only_read(path: Path, connection: sqlite3.Connection) -> Opened:
             (("conversation", "position", *EXCHANGE_COLUMNS), "exchange"),
         ):
             connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchone()
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         connection.close()
         note += "Earlier conversations cannot be read and new ones are not kept; update Onlooker."
         return Opened(_new_in_memory(), (note,))

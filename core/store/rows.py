@@ -176,7 +176,7 @@ def _duration(value: object) -> float:
 
 def _ending(value: object) -> Ending:
     try:
-        return Ending(value)
+        return Ending(text_from(value))
     except ValueError:
         return Ending.COMPLETE
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from core.files import keep_copy
 from core.store.rows import (
@@ -23,13 +24,19 @@ from core.store.rows import (
     sound_conversation,
     text_from,
 )
-from core.store.schema import bring_up_to_date
+from core.store.schema import VERSION, bring_up_to_date, has_tables_of
 
 ENDINGS = ("", "-wal", "-journal")
 """What the names of a database's files end with; another, `-shm`, SQLite can make again."""
 
-# A look-up takes some 5 µs. A number beyond is one that the damage made.
-_MOST_LOOKED_UP = 1_000_000
+# Python cannot decode SQLite's message about a name that is not UTF-8; a damaged size may exceed
+# the memory.
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
+
+# A look-up takes some 5 µs. Numbers far beyond what the file has room for are made by the damage.
+_LOOKED_UP_PER_PAGE = 3
+_SMALLEST_PAGE = 512
+_LEAST_LOOKED_UP = 10_000
 _MOST_EXCHANGES = 1_000_000
 _INSERT_CONVERSATION = (
     f"INSERT INTO conversation (id, {', '.join(CONVERSATION_COLUMNS)})"
@@ -48,7 +55,7 @@ def carry_over(damaged: Path, scratch: Path, must_stop: Callable[[], bool]) -> t
     Returns the new file and the number of its conversations. Raises sqlite3.Error and OSError if
     it cannot be written. Ends early, with what it has, once `must_stop` returns True.
     """
-    best: tuple[int, int, Path] | None = None
+    best: tuple[_Written, Path] | None = None
     for has_new_first_page in (False, True):
         folder = scratch / f"attempt {has_new_first_page}"
         folder.mkdir()
@@ -62,24 +69,31 @@ def carry_over(damaged: Path, scratch: Path, must_stop: Callable[[], bool]) -> t
                 )
         if has_new_first_page and not _lay_first_page(new, copy):
             break
-        exchanges, conversations = _attempt(copy, new, must_stop, is_strict=has_new_first_page)
-        if best is None or (exchanges, conversations) > best[:2]:
-            best = exchanges, conversations, new
+        written = _attempt(copy, new, must_stop, is_strict=has_new_first_page)
+        if best is None or written > best[0]:
+            best = written, new
     assert best
-    return best[2], best[1]
+    return best[1], best[0].conversations
+
+
+class _Written(NamedTuple):
+    """How much was carried over; more is better, and of the same amount that with all columns."""
+
+    exchanges: int
+    conversations: int
+    has_all_columns: bool
 
 
 def _attempt(
     damaged: Path, new: Path, must_stop: Callable[[], bool], *, is_strict: bool
-) -> tuple[int, int]:
-    """Returns how many exchanges and conversations were written."""
+) -> _Written:
     exchanges = conversations = 0
     with (
         closing(sqlite3.connect(new)) as target,
         closing(sqlite3.connect(damaged)) as connection,
         target,
     ):
-        reader = _Reader(connection, is_strict=is_strict)
+        reader = _Reader(connection, damaged.stat().st_size // _SMALLEST_PAGE, is_strict=is_strict)
         for number in reader.numbers():
             if must_stop():
                 break
@@ -92,7 +106,7 @@ def _attempt(
                 "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'conversation'",
                 (reader.last_number(),),
             )
-    return exchanges, conversations
+    return _Written(exchanges, conversations, reader.has_all_columns)
 
 
 def _carry(reader: _Reader, number: int, target: sqlite3.Connection) -> int | None:
@@ -113,18 +127,20 @@ def _carry(reader: _Reader, number: int, target: sqlite3.Connection) -> int | No
 class _Reader:
     """Queries of which each may fail; then it returns less."""
 
-    def __init__(self, connection: sqlite3.Connection, *, is_strict: bool):
+    def __init__(self, connection: sqlite3.Connection, page_count: int, *, is_strict: bool):
         self._connection = connection
+        self._page_count = page_count
         self._is_strict = is_strict
         connection.text_factory = bytes
-        with suppress(sqlite3.Error):
+        with suppress(*UNREADABLE):
             # Allows reading a file that has fewer pages than it says.
             connection.execute("PRAGMA writable_schema = ON")
+        self.has_all_columns = self._has_tables_of_a_version()
         names = self._column("SELECT name FROM pragma_table_info('exchange')")
         known = {text_from(name) for name in names}
         # A file of an earlier version lacks some.
         self._exchange_columns = ", ".join(
-            name if name in known or not known else "NULL" for name in EXCHANGE_COLUMNS
+            name if name in known else "NULL" for name in EXCHANGE_COLUMNS
         )
         self._changed = self._times_in_index()
 
@@ -141,8 +157,8 @@ class _Reader:
             )
             if isinstance(number, int) and 0 < number < LARGEST_ID
         }
-        last = max(self.last_number(), *(n for n in seen if n <= _MOST_LOOKED_UP), 0)
-        between = range(1, min(last, _MOST_LOOKED_UP) + 1)
+        most = max(_LEAST_LOOKED_UP, _LOOKED_UP_PER_PAGE * self._page_count)
+        between = range(1, min(max((self.last_number(), *seen)), most) + 1)
         yield from between
         yield from sorted(number for number in seen if number not in between)
 
@@ -156,7 +172,7 @@ class _Reader:
         query = "SELECT {} FROM conversation WHERE id = ?"
         try:
             values = self._row(query.format(", ".join(CONVERSATION_COLUMNS)), number)
-        except sqlite3.Error:
+        except UNREADABLE:
             values = self._values_one_by_one(query, number)
         if values is None or (self._is_strict and not _is_ours(values)):
             return None
@@ -166,7 +182,7 @@ class _Reader:
         """Returns the values of EXCHANGE_COLUMNS by position, of those that can be read."""
         found: dict[int, Values] = {}
         for direction in ("ASC", "DESC"):
-            with suppress(sqlite3.Error):
+            with suppress(*UNREADABLE):
                 rows = self._connection.execute(
                     f"SELECT position, {self._exchange_columns} FROM exchange"
                     f" WHERE conversation = ? ORDER BY position {direction}",
@@ -182,7 +198,7 @@ class _Reader:
         values: list[object] = []
         for column in CONVERSATION_COLUMNS:
             row = None
-            with suppress(sqlite3.Error):
+            with suppress(*UNREADABLE):
                 row = self._row(query.format(column), number)
             values.append(row[0] if row else None)
         if all(value is None for value in values):
@@ -192,13 +208,18 @@ class _Reader:
             values[at] = self._changed.get(number)
         return tuple(values)
 
+    def _has_tables_of_a_version(self) -> bool:
+        with suppress(*UNREADABLE):
+            return any(has_tables_of(self._connection, n + 1) for n in range(VERSION))
+        return False
+
     def _row(self, query: str, number: int) -> Values | None:
         return self._connection.execute(query, (number,)).fetchone()
 
     def _column(self, query: str) -> list[object]:
         """Returns the first column up to the first row that cannot be read."""
         found: list[object] = []
-        with suppress(sqlite3.Error):
+        with suppress(*UNREADABLE):
             for row in self._connection.execute(query):
                 found.append(row[0])
         return found
@@ -206,7 +227,7 @@ class _Reader:
     def _times_in_index(self) -> dict[int, object]:
         times: dict[int, object] = {}
         for direction in ("ASC", "DESC"):
-            with suppress(sqlite3.Error):
+            with suppress(*UNREADABLE):
                 rows = self._connection.execute(
                     "SELECT id, changed FROM conversation INDEXED BY conversation_changed"
                     f" ORDER BY changed {direction}"

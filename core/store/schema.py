@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+from core.store.rows import text_from
+
 _STEPS = (
     """
     CREATE TABLE conversation (
@@ -61,10 +63,10 @@ def has_tables_of(connection: sqlite3.Connection, version: int) -> bool:
         return tables(connection) == tables(made)
 
 
-def tables(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
+def tables(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
     """Returns kind, name and definition of all tables, indexes and the like."""
     rows = connection.execute(
         "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite^_%' ESCAPE '^'"
     )
     # Steps and a definition in one piece differ in blanks.
-    return {(kind, name, "".join(str(sql).split())) for kind, name, sql in rows}
+    return {tuple("".join(text_from(part).split()) for part in row) for row in rows}

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from core.errors import StoreError
 from core.picture import Picture
-from core.store.check import is_damage
+from core.store.check import Damaged, is_damage
 from core.store.opening import Opened, mend_file, open_file, sqlite_reason
 from core.store.rows import (
     CONVERSATION_COLUMNS,
@@ -183,6 +183,9 @@ class Store:
             except sqlite3.DatabaseError as error:
                 if not is_damage(error) or opened.newer:
                     raise
+            except UnicodeDecodeError as error:  # In SQLite's message, not in a text.
+                if opened.newer:
+                    raise Damaged(str(error)) from error
             self._earlier_notes = self.notes
             opened.close()
             self._mended = mend_file(self._path, self._is_closing.is_set)

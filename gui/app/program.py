@@ -131,7 +131,7 @@ class Program(QObject):
     def _build_sessions(self, model: ModelThread) -> None:
         """What a person can do, without a window."""
         self.model = model
-        self._store = Store(self._places.transcripts)
+        self._store = Store(self._places.transcripts, waits=False)
         self._settings_file = SettingsFile(self.settings, self._places.folder, self)
         self.loaded_model = LoadedModel(model, self._settings_file, self)
         self.pictures = PictureList(self)
@@ -186,10 +186,7 @@ class Program(QObject):
         self.tasks.begin(self.loaded_model.load(self.settings.model_choice))
         if paths:
             self.tasks.begin(self.pictures.open_paths(paths))
-        notes = (self._places.note, *self.settings.notes, *self._store.notes)
-        if any(notes):
-            log.warning(" ".join(filter(None, notes)))
-            self.window.show_notice(" ".join(filter(None, notes)))
+        self.tasks.begin(self._report_notes())
         self.tasks.begin(self._batch_wiring.offer_unfinished())
         if self.settings.checks_for_updates:
             self._updates_wiring.look(is_asked=False)
@@ -223,6 +220,14 @@ class Program(QObject):
         self.window.restore_state(self.settings.window)
         self.window.show_underlines(self.settings.underlines_doubt)
         self.window.show()
+
+    async def _report_notes(self) -> None:
+        """Say what became of the files, once the conversations are checked."""
+        kept = await self.session.opened_notes()
+        notes = [note for note in (self._places.note, *self.settings.notes, *kept) if note]
+        if notes:
+            log.warning(" ".join(notes))
+            self.window.show_notice(" ".join(notes))
 
     async def _painted(self) -> None:
         """Wait for the first paint, before torch takes Python's lock; a window that begins

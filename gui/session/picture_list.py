@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from PIL import Image
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import AppError, PictureError
@@ -148,6 +149,10 @@ def _picture_of(kept: KeptConversation) -> Picture:
     if kept.picture_path:
         with suppress(PictureError):
             return open_picture(kept.picture_path)
-    picture = open_picture(kept.thumbnail, kept.picture_name)
-    note = "a small copy; the picture itself is no longer there"
+    try:
+        picture = open_picture(kept.thumbnail, kept.picture_name)
+        note = "a small copy; the picture itself is no longer there"
+    except PictureError:  # The file of conversations was damaged. The words are still there.
+        picture = Picture(None, Image.new("RGB", (4, 3), "gray"), given_name=kept.picture_name)
+        note = "the picture is no longer there, and its small copy cannot be read"
     return replace(picture, notes=(*picture.notes, note), original_size=kept.original_size)

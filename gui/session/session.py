@@ -74,6 +74,7 @@ class Session(QObject):
         self.asks_about_all = False
         self._conversation: Conversation | None = None
         self._under_way: set[Conversation] = set()
+        self._waiting_to_be_kept: list[Conversation] = []
         self._is_closed = False
         pictures.opened.connect(self._begin_conversation)
 
@@ -142,13 +143,30 @@ class Session(QObject):
         if self._conversation:
             self._begin_conversation(self._conversation.transcript.picture)
 
+    async def opened_notes(self) -> tuple[str, ...]:
+        """Wait until the file of conversations is open, and return what became of it.
+
+        That takes long for a large file. What was asked meanwhile is kept then.
+        """
+        await asyncio.wrap_future(self._store.opening)
+        waiting, self._waiting_to_be_kept = self._waiting_to_be_kept, []
+        notes = () if self._is_closed else self._store.take_notes()
+        for conversation in waiting:
+            self._keep(conversation)
+        return notes
+
     def recent_conversations(self) -> list[Summary]:
         """Return the kept conversations, newest first; [] with a notice if they cannot be read."""
+        if not self._store.is_open:
+            self.noticed.emit("Earlier conversations are still being checked. Try again soon.")
+            return []
         try:
             return self._store.recent(RECENT)
         except StoreError as error:
             self.noticed.emit(str(error))
             return []
+        finally:
+            self._report_store_notes()
 
     async def reopen(self, id: int) -> None:
         """Go on with an earlier conversation, its picture opened again."""
@@ -193,6 +211,8 @@ class Session(QObject):
                     await conversation.is_answered.wait()
         for conversation in list(self._under_way):
             self._end_answer(conversation, conversation.partial_answer())
+        if self._waiting_to_be_kept:  # Else a file that is not checked yet is closed as it is.
+            await self.opened_notes()
         self._store.close()
 
     # Inside
@@ -285,11 +305,22 @@ class Session(QObject):
             self._keep(conversation)
 
     def _keep(self, conversation: Conversation) -> None:
+        if not self._store.is_open:
+            if conversation not in self._waiting_to_be_kept:
+                self._waiting_to_be_kept.append(conversation)
+            return
         try:
             conversation.kept_as = self._store.save(conversation.transcript, conversation.kept_as)
         except StoreError as error:
             log.warning("The conversation is not kept", exc_info=error)
             self.noticed.emit(str(error))
+        self._report_store_notes()
+
+    def _report_store_notes(self) -> None:
+        """Say what became of the file of conversations while it was used."""
+        for note in self._store.take_notes():
+            log.warning(note)
+            self.noticed.emit(note)
 
 
 def _for_reader(error: Exception) -> AppError:

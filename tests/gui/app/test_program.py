@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -377,6 +378,19 @@ def test_without_a_home_the_window_says_where_things_are_kept(live, tmp_path, mo
         await until(lambda: "Nothing can be kept" in program.window.notice_bar.text_label.text())
 
     live(story)
+
+
+def test_damaged_file_of_conversations_is_mended_and_the_window_says_so(live):
+    path = locations().transcripts
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"no database" * 1000)
+
+    async def story(program):
+        await until(lambda: "was damaged" in program.window.notice_bar.text_label.text())
+
+    live(story)
+    with closing(Store(path)) as store:
+        assert store.notes == ()
 
 
 def test_file_that_the_system_says_to_open_is_passed_on():

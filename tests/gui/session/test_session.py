@@ -1,5 +1,7 @@
 import asyncio
 import io
+import sqlite3
+from contextlib import closing
 
 import pytest
 from PIL import Image
@@ -397,3 +399,83 @@ def test_closing_during_an_answer_keeps_its_half(
 def kept(store):
     """Every kept conversation as (prompt, answer) pairs, newest first."""
     return [texts(store.open(row.id)) for row in store.recent(10)]
+
+
+@pytest.fixture
+def locked(tmp_path):
+    """A file of conversations that cannot be opened yet, as a large one that is being checked."""
+    path = tmp_path / "locked.sqlite"
+    Store(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        yield path, other
+
+
+def test_what_is_asked_while_earlier_conversations_are_checked_is_kept_then(
+    run, ready, loaded, pictures, settings_file, files, locked
+):
+    path, other = locked
+    store = Store(path, waits=False)
+    session = Session(ready, loaded, pictures, store, settings_file)
+    emitted = SignalLog(session, pictures, ready)
+
+    async def story():
+        opening = asyncio.create_task(session.opened_notes())
+        await pictures.open_paths([files / "1.png"])
+        await session.ask("say 1 words")
+        assert session.recent_conversations() == []
+        assert "still being checked" in emitted("noticed")[-1]
+        await session.ask("say 2 words")
+        assert not opening.done()
+        other.execute("ROLLBACK")
+        assert await opening == ()
+        assert kept(store) == [[("say 1 words", "word0"), ("say 2 words", "word0 word1")]]
+        await session.close()
+
+    run(story())
+
+
+def test_closing_while_earlier_conversations_are_checked_keeps_what_was_asked(
+    run, ready, loaded, pictures, settings_file, files, locked
+):
+    path, other = locked
+    session = Session(ready, loaded, pictures, Store(path, waits=False), settings_file)
+
+    async def story():
+        await pictures.open_paths([files / "1.png"])
+        await session.ask("say 1 words")
+        closing_it = asyncio.create_task(session.close())
+        await asyncio.sleep(0)
+        other.execute("ROLLBACK")
+        await closing_it
+
+    run(story())
+    with closing(Store(path)) as store:
+        assert kept(store) == [[("say 1 words", "word0")]]
+
+
+def test_file_that_is_damaged_while_it_is_used_is_mended_and_that_is_said(
+    run, opened, emitted, store, tmp_path
+):
+    run(opened.ask("say 1 words"))
+    path = tmp_path / "transcripts.sqlite"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("DROP TABLE exchange")
+    run(opened.ask("say 2 words"))
+    (said,) = emitted("noticed")
+    assert "damaged" in said
+    assert kept(store)[0] == [("say 1 words", "word0"), ("say 2 words", "word0 word1")]
+
+
+def test_conversation_whose_small_copy_cannot_be_read_is_still_reopened(
+    run, opened, files, store, tmp_path
+):
+    run(opened.ask("say 1 words"))
+    (files / "1.png").unlink()
+    with closing(sqlite3.connect(tmp_path / "transcripts.sqlite")) as other, other:
+        other.execute("UPDATE conversation SET thumbnail = x'00'")
+    [earlier] = opened.recent_conversations()
+    run(opened.reopen(earlier.id))
+    assert texts(opened.transcript) == [("say 1 words", "word0")]
+    assert "cannot be read" in opened.picture.notes[-1]
