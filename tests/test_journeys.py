@@ -23,6 +23,7 @@ from core.transcript import BUILT_IN, Ending
 from gui.app.program import Program
 from gui.window.commands import Command
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
+from tests.support.living_program import live_through
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,19 +62,12 @@ def live(run, loop, qapp, home):  # noqa: F811
     def live(story):
         program = Program(qapp, loop, locations(), time.perf_counter())
 
-        async def life():
-            living = asyncio.create_task(program.life([]))
-            try:
-                async with asyncio.timeout(60):
-                    await until(lambda: isinstance(program.model.state, Ready), seconds=60)
-                    await story(program)
-            finally:
-                program.quit()
-                is_clean = await living
-            return is_clean
+        async def whole():
+            async with asyncio.timeout(60):
+                await until(lambda: isinstance(program.model.state, Ready), seconds=60)
+                await story(program)
 
-        assert run(life())
-        program.window.deleteLater()
+        live_through(program, whole, run)
 
     return live
 

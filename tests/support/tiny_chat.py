@@ -129,6 +129,21 @@ def _llava_onevision(ids: dict[str, int], special: dict[str, str]) -> Any:
     )
 
 
+_QWEN_TOWER = {
+    "depth": 2,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_heads": 2,
+    "out_hidden_size": HIDDEN,
+    "patch_size": 14,
+}
+
+
+def _qwen_ids(ids: dict[str, int], special: dict[str, str]) -> dict[str, int]:
+    names = ("image_token", "video_token", "vision_start_token", "vision_end_token")
+    return {f"{name}_id": ids[special[name]] for name in names}
+
+
 def _qwen2_5_vl(ids: dict[str, int], special: dict[str, str]) -> Any:
     from transformers import Qwen2_5_VLConfig
 
@@ -142,19 +157,11 @@ def _qwen2_5_vl(ids: dict[str, int], special: dict[str, str]) -> Any:
             },
         },
         vision_config={
-            "depth": 2,
-            "hidden_size": 32,
-            "intermediate_size": 48,
-            "num_heads": 2,
-            "out_hidden_size": HIDDEN,
-            "patch_size": 14,
+            **_QWEN_TOWER,
             "fullatt_block_indexes": [1],
             "window_size": 56,
         },
-        image_token_id=ids[special["image_token"]],
-        video_token_id=ids[special["video_token"]],
-        vision_start_token_id=ids[special["vision_start_token"]],
-        vision_end_token_id=ids[special["vision_end_token"]],
+        **_qwen_ids(ids, special),
     )
 
 
@@ -173,19 +180,11 @@ def _qwen3_vl(ids: dict[str, int], special: dict[str, str]) -> Any:
             },
         },
         vision_config={
-            "depth": 2,
-            "hidden_size": 32,
-            "intermediate_size": 48,
-            "num_heads": 2,
-            "out_hidden_size": HIDDEN,
-            "patch_size": 14,
+            **_QWEN_TOWER,
             "num_position_embeddings": 16,
             "deepstack_visual_indexes": [0],
         },
-        image_token_id=ids[special["image_token"]],
-        video_token_id=ids[special["video_token"]],
-        vision_start_token_id=ids[special["vision_start_token"]],
-        vision_end_token_id=ids[special["vision_end_token"]],
+        **_qwen_ids(ids, special),
     )
 
 
@@ -268,6 +267,28 @@ _IDEFICS_TOKENS = {
 }
 _IDEFICS = _template("{{ message['role'] }}:", "<image>", "<end_of_utterance>\n", "Assistant:")
 
+_QWEN_TOKENS = {
+    "image_token": "<|image_pad|>",
+    "video_token": "<|video_pad|>",
+    "vision_start_token": "<|vision_start|>",
+    "vision_end_token": "<|vision_end|>",
+}
+_QWEN = _CHATML.replace("{image}", "<|vision_start|><|image_pad|><|vision_end|>")
+
+
+def _qwen_processor(name: str) -> dict[str, Any]:
+    return {
+        "processor_class": name,
+        "image_processor": {
+            "image_processor_type": "Qwen2VLImageProcessor",
+            "size": {"shortest_edge": 4 * 28 * 28, "longest_edge": 16 * 28 * 28},
+            "patch_size": 14,
+            "temporal_patch_size": 2,
+            "merge_size": 2,
+        },
+    }
+
+
 Make = Callable[[dict[str, int], dict[str, str]], Any]
 
 FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
@@ -304,44 +325,16 @@ FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
         _CHATML.replace("{image}", "<image>\n"),
     ),
     "qwen2_5_vl": (
-        {
-            "image_token": "<|image_pad|>",
-            "video_token": "<|video_pad|>",
-            "vision_start_token": "<|vision_start|>",
-            "vision_end_token": "<|vision_end|>",
-        },
+        _QWEN_TOKENS,
         _qwen2_5_vl,
-        {
-            "processor_class": "Qwen2_5_VLProcessor",
-            "image_processor": {
-                "image_processor_type": "Qwen2VLImageProcessor",
-                "size": {"shortest_edge": 4 * 28 * 28, "longest_edge": 16 * 28 * 28},
-                "patch_size": 14,
-                "temporal_patch_size": 2,
-                "merge_size": 2,
-            },
-        },
-        _CHATML.replace("{image}", "<|vision_start|><|image_pad|><|vision_end|>"),
+        _qwen_processor("Qwen2_5_VLProcessor"),
+        _QWEN,
     ),
     "qwen3_vl": (
-        {
-            "image_token": "<|image_pad|>",
-            "video_token": "<|video_pad|>",
-            "vision_start_token": "<|vision_start|>",
-            "vision_end_token": "<|vision_end|>",
-        },
+        _QWEN_TOKENS,
         _qwen3_vl,
-        {
-            "processor_class": "Qwen3VLProcessor",
-            "image_processor": {
-                "image_processor_type": "Qwen2VLImageProcessor",
-                "size": {"shortest_edge": 4 * 28 * 28, "longest_edge": 16 * 28 * 28},
-                "patch_size": 14,
-                "temporal_patch_size": 2,
-                "merge_size": 2,
-            },
-        },
-        _CHATML.replace("{image}", "<|vision_start|><|image_pad|><|vision_end|>"),
+        _qwen_processor("Qwen3VLProcessor"),
+        _QWEN,
     ),
     "smolvlm": (
         _IDEFICS_TOKENS,

@@ -1,6 +1,5 @@
 """The whole window over scripted engines: real widgets, real events, real files."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from gui.session.model_thread import ModelThread
 from gui.window.commands import Command
 from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
+from tests.support.living_program import live_through
 
 ROOT = Path(__file__).parents[3]
 
@@ -52,19 +52,11 @@ def live(run, loop, qapp, home, checkpoint):
             qapp, loop, writable_locations(), time.perf_counter(), ModelThread(checkpoint)
         )
 
-        async def life():
-            living = asyncio.create_task(program.life(list(paths)))
-            try:
-                with program.faults.catching(loop):
-                    await until(program.window.isVisible)
-                    await story(program)
-            finally:
-                program.quit()
-                is_clean = await living
-            return is_clean
+        async def whole():
+            await until(program.window.isVisible)
+            await story(program)
 
-        assert run(life())
-        program.window.deleteLater()
+        live_through(program, whole, run, paths=paths)
 
     return live
 

@@ -31,6 +31,7 @@ from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 from gui.window.commands import STEP, ZOOM, Command
 from tests.gui.conftest import until
+from tests.support.living_program import live_through
 
 
 @pytest.fixture
@@ -51,19 +52,11 @@ def live(run, loop, qapp, tmp_path, monkeypatch, checkpoint):
     def live(story):
         program = Program(qapp, loop, locations(), time.perf_counter(), ModelThread(checkpoint))
 
-        async def life():
-            living = asyncio.create_task(program.life([]))
-            try:
-                with program.faults.catching(loop):
-                    await until(lambda: isinstance(program.model.state, Ready))
-                    await story(program, program.window.batch_panel)
-            finally:
-                program.quit()
-                is_clean = await living
-            return is_clean
+        async def whole():
+            await until(lambda: isinstance(program.model.state, Ready))
+            await story(program, program.window.batch_panel)
 
-        assert run(life())
-        program.window.deleteLater()
+        live_through(program, whole, run)
 
     return live
 

@@ -31,6 +31,7 @@ from gui.window.commands import Command
 from tests.core.hub.test_library import Ring
 from tests.gui.conftest import until
 from tests.support.hub_server import HubServer
+from tests.support.living_program import live_through
 
 ID = "someone/tiny-llava"
 KEY = Qt.Key
@@ -72,18 +73,11 @@ def live(run, loop, qapp, home, server, checkpoint):
     def live(story, engines=checkpoint):
         program = Program(qapp, loop, locations(), time.perf_counter(), ModelThread(engines))
 
-        async def life():
-            living = asyncio.create_task(program.life([]))
-            try:
-                await until(lambda: isinstance(program.model.state, Ready), seconds=60)
-                await story(program, await opened(program))
-            finally:
-                program.quit()
-                is_clean = await living
-            return is_clean
+        async def whole():
+            await until(lambda: isinstance(program.model.state, Ready), seconds=60)
+            await story(program, await opened(program))
 
-        assert run(life())
-        program.window.deleteLater()
+        live_through(program, whole, run)
 
     return live
 
