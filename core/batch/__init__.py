@@ -13,7 +13,7 @@ How the modules fit together, in the order in which to read them:
 - `edits` writes captions by hand and undoes edits and runs. `writing` makes the changes to files
   that an event is about; `recovery` finishes, at every opening of a run, what was under way.
 - `changes` is what happens to the files of one image; `sidecar` and `xmp` are their formats,
-  `tables` and `export` the files with all captions.
+  `tables` and `export` the files with all captions, `continued` those that earlier runs began.
 - `find` finds the images, `trial` captions a few of them first, `doubt` finds doubtful words,
   `wording` fills prompts in and cleans captions up, `summary` says what became of a run.
 

@@ -78,7 +78,7 @@ def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path
         ledger.journal.append(begun)
         ledger.replayed.add(begun, ledger.options)
         left = _undo_files(ledger, keeps_edits)
-        ledger.tables.remove()
+        left += ledger.tables.remove()
         undone = Undone(tuple(left))
         ledger.journal.append(undone)
         ledger.replayed.add(undone, ledger.options)

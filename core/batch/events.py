@@ -8,7 +8,7 @@ left out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +17,7 @@ from core.batch import stored
 from core.batch.formats import CaptionFormat
 from core.batch.items import Item
 from core.batch.options import BatchOptions
-from core.batch.stored import JsonObject, StoredAnswer, StoredChange
+from core.batch.stored import JsonObject, StoredAnswer, StoredChange, StoredTable
 from core.engine import EngineFacts
 
 VERSION = 1
@@ -53,7 +53,8 @@ class Kind(StrEnum):
 class Begun:
     """The first line: the run was planned by this `version` of the program.
 
-    `tables` are the files that get all captions. `number` is larger than those of all earlier runs,
+    `tables` are the files that get all captions, and `earlier` is what those of them held that the
+    run continues. `number` is larger than those of all earlier runs,
     whatever the clock said; None in journals of version 0.1.
     """
 
@@ -63,9 +64,15 @@ class Begun:
     options: BatchOptions
     tables: dict[CaptionFormat, Path]
     number: int | None = None
+    earlier: dict[CaptionFormat, StoredTable] = field(
+        default_factory=dict[CaptionFormat, StoredTable]
+    )
 
     @classmethod
     def from_json(cls, line: JsonObject) -> Begun:
+        held = line.get("earlier", {})
+        if not all(isinstance(one, str) for one in held.values()):
+            raise TypeError("the content of a table must be text")
         return cls(
             line["version"],
             datetime.fromisoformat(line["when"]),
@@ -73,9 +80,11 @@ class Begun:
             stored.options_from(line["options"]),
             {one: Path(line["exports"][one]) for one in CaptionFormat if one in line["exports"]},
             None if line.get("number") is None else int(line["number"]),
+            {one: StoredTable(held[one]) for one in CaptionFormat if one in held},
         )
 
     def to_json(self) -> JsonObject:
+        earlier = {one.value: table.packed for one, table in self.earlier.items()}
         return {
             "kind": Kind.BEGIN,
             "journal": VERSION,
@@ -85,6 +94,7 @@ class Begun:
             "options": stored.options_json(self.options),
             "exports": {one.value: str(path) for one, path in self.tables.items()},
             **({} if self.number is None else {"number": self.number}),
+            **({"earlier": earlier} if earlier else {}),
         }
 
 

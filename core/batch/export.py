@@ -88,6 +88,15 @@ class Row:
         return values
 
 
+@dataclass(frozen=True)
+class KeptRow:
+    """A row that an earlier run wrote, as it is in the table: cells of a CSV file without the empty
+    ones at the end, or a line of JSON. `picture` names the image as that table does."""
+
+    picture: str
+    content: tuple[str, ...] | bytes
+
+
 def free_path(folder: Path, table_format: CaptionFormat) -> Path:
     """Returns `captions.csv`, or the same with the first number that is not taken."""
     numbers = (f"-{number}" if number > 1 else "" for number in range(1, 10_000))
@@ -101,7 +110,7 @@ def reserve(path: Path) -> None:
         path.open("xb").close()
 
 
-def encoded(rows: Iterable[Row], table_format: CaptionFormat) -> bytes:
+def encoded(rows: Iterable[Row | KeptRow], table_format: CaptionFormat) -> bytes:
     """Returns the content of a whole table."""
     if table_format is CaptionFormat.CSV:
         # Spreadsheets recognise UTF-8 only by its byte order mark.
@@ -109,7 +118,7 @@ def encoded(rows: Iterable[Row], table_format: CaptionFormat) -> bytes:
     return b"".join(map(_json_line, rows))
 
 
-def write(path: Path, rows: Iterable[Row], table_format: CaptionFormat) -> None:
+def write(path: Path, rows: Iterable[Row | KeptRow], table_format: CaptionFormat) -> None:
     """Replaces the whole table in one step. Raises StoreError."""
     write_atomically(path, encoded(rows, table_format))
 
@@ -130,12 +139,27 @@ def append(path: Path, rows: Iterable[Row], table_format: CaptionFormat) -> None
         raise write_error(path, error) from error
 
 
-def holds_only(data: bytes, rows: Iterable[Row], table_format: CaptionFormat) -> bool:
+def kept_rows(data: bytes, table_format: CaptionFormat) -> list[KeptRow]:
+    """Returns the rows of a table's content that runs wrote, without the head of a CSV file."""
+    if table_format is CaptionFormat.CSV:
+        _, *rows = _rows_of_csv(data)
+        return [KeptRow(cells[0], cells) for cells in rows if cells]
+    lines = data.splitlines(keepends=True)
+    return [KeptRow(str(json.loads(line)["picture"]), line) for line in lines]
+
+
+def picture_in(row: Row | KeptRow, table_format: CaptionFormat) -> str:
+    """Returns how a table of this format names the row's image."""
+    if isinstance(row, KeptRow) or table_format is not CaptionFormat.CSV:
+        return row.picture
+    return _cells(row)[0]
+
+
+def holds_only(data: bytes, rows: Iterable[Row | KeptRow], table_format: CaptionFormat) -> bool:
     """Returns whether every row in a table's content is among `rows`. A crash may have torn the
     last one."""
     if table_format is CaptionFormat.CSV:
-        text = _as_text(data)
-        found = [_shortened(cells) for cells in csv.reader(io.StringIO(text, newline=""))]
+        found = _rows_of_csv(data)
         heads = (COLUMNS[:count] for count in range(_FIRST_COLUMNS, len(COLUMNS) + 1))
         known: set[Any] = {*heads, *(_shortened(_cells(row)) for row in rows)}
     else:
@@ -161,7 +185,15 @@ def _begins(line: Any, torn: Any) -> bool:
     )
 
 
-def _json_line(row: Row) -> bytes:
+def _rows_of_csv(data: bytes) -> list[tuple[str, ...]]:
+    rows = csv.reader(io.StringIO(_as_text(data), newline=""))
+    return [_shortened(cells) for cells in rows]
+
+
+def _json_line(row: Row | KeptRow) -> bytes:
+    if isinstance(row, KeptRow):
+        assert isinstance(row.content, bytes)
+        return row.content
     values = row.to_json()
     try:
         return f"{json.dumps(values, ensure_ascii=False)}\n".encode()
@@ -176,8 +208,11 @@ def _csv(rows: Iterable[list[str]]) -> bytes:
     return text.getvalue().encode("utf-8")
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row | KeptRow) -> list[str]:
     """Returns the row as a CSV file holds it: names that are not text are escaped there."""
+    if isinstance(row, KeptRow):
+        assert isinstance(row.content, tuple)
+        return [*row.content, *[""] * (len(COLUMNS) - len(row.content))]
     values = row.to_json()
     cells = (_cell(values.get(column)) for column in COLUMNS)
     return [cell.encode("utf-8", "backslashreplace").decode() for cell in cells]

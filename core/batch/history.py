@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from core.batch import events
 from core.batch.changes import EDITED_FILE, WrittenFile
 from core.batch.events import DAMAGE, Begun, Captioned, Edited, EditUndone, Kind
+from core.batch.formats import CaptionFormat
 from core.batch.journal import SUFFIX, read_events, read_first_line, read_kinds_backwards
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing, fingerprint
@@ -34,6 +35,7 @@ class KeptRun:
     is_over: bool
     is_undone: bool
     number: int | None = None
+    tables: dict[CaptionFormat, Path] = field(default_factory=dict[CaptionFormat, Path])
 
 
 def find_runs(journals: Path) -> list[KeptRun]:
@@ -51,6 +53,7 @@ def find_runs(journals: Path) -> list[KeptRun]:
                 is_over=last in (Kind.END, Kind.UNDONE),
                 is_undone=last in (Kind.UNDO, Kind.UNDONE),
                 number=begun.number,
+                tables=begun.tables,
             )
         )
     return runs

@@ -86,6 +86,16 @@ class Journal:
         self._file.close()
 
 
+def is_in_use(path: Path) -> bool:
+    """Returns whether the journal is open, in this process or in another one. Raises OSError."""
+    with path.open("rb") as file:
+        try:
+            _lock(file.fileno())
+        except OSError:
+            return True
+    return False
+
+
 class WriteLock:
     """Lets one thread of one process at a time write captions, among all whose journals are in
     the same folder. The thread that holds it may acquire it again.

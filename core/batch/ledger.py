@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.batch import export
+from core.batch import continued, export
 from core.batch.events import Begun, Closed
-from core.batch.find import export_folder, found_pictures, planned, sharing_names
+from core.batch.find import found_pictures, planned, sharing_names
 from core.batch.formats import CaptionFormat
 from core.batch.history import next_number, read_begin
 from core.batch.items import Item, ItemState
@@ -40,22 +40,15 @@ class Ledger:
     journal says beyond the items.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        roots: Sequence[Path],
-        options: BatchOptions,
-        tables: Mapping[CaptionFormat, Path],
-    ):
+    def __init__(self, journal: Journal, begun: Begun):
         """Use `begin` or `resume`."""
-        self.roots = tuple(roots)
-        self.options = options
+        self.roots, self.options = begun.roots, begun.options
         self.items: list[Item] = []
         self.notes: list[str] = []
         self.numbers: dict[str, int] = {}
         self.replayed = ReplayedRun()
         self.journal = journal
-        self.tables = Tables(tables, options, journal.path, self.note)
+        self.tables = Tables(begun.tables, begun.options, journal.path, self.note, begun.earlier)
         self.disk = WriteLock(journal.path.parent)
         self._setting = threading.RLock()
 
@@ -65,7 +58,6 @@ class Ledger:
         options.checked()
         roots = [root.absolute() for root in roots]
         found = found_pictures(roots, options)
-        folder = export_folder(roots)
         # A folder without images keeps no empty tables.
         formats = options.table_formats if found.pictures else ()
         now = datetime.now(UTC)
@@ -73,11 +65,13 @@ class Ledger:
         journal = Journal(path)
         with WriteLock(journals):  # No other run takes the same number and the same tables.
             number = next_number(journals)
-            tables = {one: export.free_path(folder, one) for one in formats}
-            ledger = cls(journal, roots, options, tables)
-            journal.append(Begun(program_version(), now, ledger.roots, options, tables, number))
+            tables, earlier = continued.tables_of(roots, formats, journals)
+            begun = Begun(program_version(), now, tuple(roots), options, tables, number, earlier)
+            ledger = cls(journal, begun)
+            journal.append(begun)
             for table in tables.values():
                 export.reserve(table)
+        ledger.tables.mark_old()
         ledger._plan(found)
         return ledger
 
@@ -87,8 +81,9 @@ class Ledger:
         begun = read_begin(path)
         if begun is None:
             raise StoreError("This run's journal is damaged. Begin the run anew.")
-        ledger = cls(Journal(path), begun.roots, begun.options, begun.tables)
+        ledger = cls(Journal(path), begun)
         try:
+            ledger._leave_tables(continued.continued_by_later(path, begun))
             ledger._replay(path)
         except BaseException:
             ledger.journal.close()
@@ -135,6 +130,14 @@ class Ledger:
                     self._settle()
             finally:
                 self.journal.close()
+
+    def _leave_tables(self, continued_by_later: Mapping[CaptionFormat, Path]) -> None:
+        for table_format, path in continued_by_later.items():
+            del self.tables.paths[table_format]
+            self.note(
+                f"A later run has continued “{path.name}”, so that changes here are not written "
+                "there."
+            )
 
     def _replay(self, path: Path) -> None:
         found = found_pictures(self.roots, self.options)

@@ -64,7 +64,7 @@ def _finish(ledger: Ledger) -> None:
         ledger.set_item(number, replace(item, caption=""), ignore)
     if errors:
         return
-    ledger.tables.renew()
+    ledger.tables.renew(keeps_empty=False)
     tally = tally_of(ledger.items)
     if replayed.is_running and not tally.waiting:
         ledger.journal.append(Ended(tally.done, tally.failed))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,6 +19,7 @@ from core.batch.formats import CaptionFormat
 from core.batch.items import Item, ItemState
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing
+from core.errors import StoreError
 from core.transcript import Answer, Sampling
 
 JsonObject = dict[str, Any]
@@ -98,6 +100,29 @@ class StoredChange:
     def after_bytes(self) -> bytes | None:
         """Returns the content after the change."""
         return _decoded(self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """What a table held before the run that continues it, compressed and in base64."""
+
+    packed: str
+
+    @classmethod
+    def of(cls, content: bytes) -> StoredTable:
+        """Returns what a journal keeps of a table's content."""
+        return cls(base64.b64encode(zlib.compress(content)).decode("ascii"))
+
+    @property
+    def content(self) -> bytes:
+        """Returns the table's content. Raises StoreError."""
+        try:
+            return zlib.decompress(base64.b64decode(self.packed))
+        except (ValueError, zlib.error) as error:
+            raise StoreError(
+                "What a table held before this run cannot be read, as the run’s journal is "
+                "damaged. Move the table away, then begin the run anew."
+            ) from error
 
 
 def answers_from(stored: Sequence[JsonObject]) -> tuple[StoredAnswer, ...]:

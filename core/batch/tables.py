@@ -17,10 +17,11 @@ from core.batch.events import (
     Started,
     Unused,
 )
-from core.batch.export import Row
+from core.batch.export import KeptRow, Row
 from core.batch.formats import CaptionFormat
 from core.batch.journal import read_events
 from core.batch.options import BatchOptions
+from core.batch.stored import StoredTable
 from core.engine import EngineFacts
 from core.errors import StoreError
 from core.files import DiskFull, read_bytes, remove_partial, restore, write_error
@@ -31,7 +32,8 @@ class Tables:
     """The tables of one run, by format. Use it from one thread at a time.
 
     A table that cannot be written gets a note and does not end the run, since the journal has its
-    rows. A full disk does. `old` are the tables that may lack rows.
+    rows. A full disk does. `old` are the tables that may lack rows. `earlier` is what those
+    tables held that the run continues; its rows stay, but for images that this run captions too.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Tables:
         options: BatchOptions,
         journal: Path,
         note: Callable[[str], None],
+        earlier: Mapping[CaptionFormat, StoredTable] | None = None,
     ):
         self.paths = dict(paths)
+        self.earlier = dict(earlier or {})
         self.old: set[CaptionFormat] = set()
         self._options = options
         self._journal = journal
@@ -63,16 +67,17 @@ class Tables:
 
     def renew(self, *, keeps_empty: bool = True) -> None:
         """Writes all tables from the journal. What somebody else has written there is kept under
-        another name. Without `keeps_empty`, a table without a row is removed. Raises DiskFull."""
+        another name. Without `keeps_empty`, a table without a row of this run is given back what it
+        held before. Raises DiskFull."""
         self.mark_old()
         is_empty = not keeps_empty and next(self._rows(), None) is None
         for table_format, path in self.paths.items():
             try:
                 self._set_aside(path, table_format)
                 if is_empty:
-                    restore(path, None)
+                    restore(path, self._content_before(table_format))
                 else:
-                    export.write(path, self._rows(), table_format)
+                    export.write(path, self._merged_rows(table_format), table_format)
                 self.old.discard(table_format)
             except DiskFull:
                 raise
@@ -98,14 +103,15 @@ class Tables:
                 self._note(str(error))
 
     def remove(self) -> list[Path]:
-        """Removes the tables that hold only our rows; returns the others. Raises StoreError."""
+        """Gives tables that hold only our rows the content from before the run, which for most is
+        none; returns the others. Raises StoreError."""
         left: list[Path] = []
         for table_format, path in self.paths.items():
             data = read_bytes(path)
             if data is None:
                 continue
-            if export.holds_only(data, self._all_rows(), table_format):
-                restore(path, None)
+            if export.holds_only(data, self.known_rows(table_format), table_format):
+                restore(path, self._content_before(table_format))
             else:
                 left.append(path)
         return left
@@ -113,7 +119,7 @@ class Tables:
     def _set_aside(self, path: Path, table_format: CaptionFormat) -> None:
         """Renames a file that holds more than our rows. Raises StoreError."""
         data = read_bytes(path)
-        if not data or export.holds_only(data, self._all_rows(), table_format):
+        if not data or export.holds_only(data, self.known_rows(table_format), table_format):
             return
         aside = export.free_path(path.parent, table_format)
         try:
@@ -132,10 +138,39 @@ class Tables:
         for of_picture in rows.values():
             yield from of_picture
 
-    def _all_rows(self) -> Iterator[Row]:
-        """Yields every row that there ever was."""
+    def _merged_rows(self, table_format: CaptionFormat) -> Iterator[Row | KeptRow]:
+        """Yields the rows of the continued table, with those of this run in the place of those
+        about the same image, and then the others of this run."""
+        if table_format not in self.earlier:
+            yield from self._rows()
+            return
+        new: dict[str, list[Row]] = {}
+        for row in self._rows():
+            new.setdefault(export.picture_in(row, table_format), []).append(row)
+        replaced: set[str] = set()
+        for kept in self._kept_rows(table_format):
+            if kept.picture not in new:
+                yield kept
+            elif kept.picture not in replaced:
+                replaced.add(kept.picture)
+                yield from new[kept.picture]
+        for picture, rows in new.items():
+            if picture not in replaced:
+                yield from rows
+
+    def known_rows(self, table_format: CaptionFormat) -> Iterator[Row | KeptRow]:
+        """Yields every row that the table ever had by this run, and those that it continues."""
+        yield from self._kept_rows(table_format)
         for _, of_picture in self._versions():
             yield from of_picture
+
+    def _kept_rows(self, table_format: CaptionFormat) -> list[KeptRow]:
+        content = self._content_before(table_format)
+        return export.kept_rows(content, table_format) if content else []
+
+    def _content_before(self, table_format: CaptionFormat) -> bytes | None:
+        earlier = self.earlier.get(table_format)
+        return earlier.content if earlier else None
 
     def _versions(self) -> Iterator[tuple[str, list[Row]]]:
         """Yields an image's path and rows, each time that an event changes them."""

@@ -37,6 +37,7 @@ BEFORE = {"2.txt": "früher\r\n".encode("cp1252")}
 """The caption files that were there before the run."""
 
 PROMPT = "What is it?"
+ANOTHER_PROMPT = "And where?"
 ALL = (CaptionFormat.TXT, CaptionFormat.XMP, CaptionFormat.CSV)
 TABLES = (CaptionFormat.CSV, CaptionFormat.JSONL)
 EDITS = {1: "two by hand", 2: "three by hand"}
@@ -51,6 +52,16 @@ def export(folder: Path) -> None:
     """Captions all images into tables alone, and edits one, so that the tables are written anew."""
     _begin(folder, TABLES)
     with_run(folder, lambda batch: batch.edit(1, EDITS[1]))
+
+
+def tables(folder: Path) -> None:
+    """Captions all images into tables alone."""
+    _begin(folder, TABLES)
+
+
+def continue_tables(folder: Path) -> None:
+    """Captions all images once more, with another prompt, into the same tables."""
+    _begin(folder, TABLES, ANOTHER_PROMPT)
 
 
 def edit(folder: Path) -> None:
@@ -74,6 +85,7 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "undo-edit": (begin, edit, undo_edit),
     "undo": (begin, edit, undo),
     "export": (export,),
+    "continue": (tables, continue_tables),
 }
 """What happens before a kill, by the name of the last step, in which it happens."""
 
@@ -85,8 +97,8 @@ def with_run(folder: Path, act: Callable[[Batch], object]) -> None:
     batch.close()
 
 
-def _begin(folder: Path, writes: tuple[CaptionFormat, ...]) -> None:
-    options = BatchOptions((PROMPT,), writes=writes, existing=Existing.REPLACE)
+def _begin(folder: Path, writes: tuple[CaptionFormat, ...], prompt: str = PROMPT) -> None:
+    options = BatchOptions((prompt,), writes=writes, existing=Existing.REPLACE)
     batch = Batch.begin([folder / "images"], options, folder / "journals")
     is_written = threading.Event()
     is_written.set()

@@ -141,6 +141,7 @@ ODD = {
     "prompts": _header(lambda values: values["options"].update(prompts=7)),
     "time": _header(lambda values: values.update(when="yesterday")),
     "number": _header(lambda values: values.update(number=[])),
+    "earlier": _header(lambda values: values.update(earlier={"csv": 5})),
     "list": lambda journal: journal.write_bytes(b"[1]\n"),
     "deep": lambda journal: journal.write_bytes(b"[" * 200_000 + b"\n"),
     "binary": lambda journal: journal.write_bytes(os.urandom(5000) + b"\n"),

@@ -66,6 +66,9 @@ def rows_of_tables(batch):
     """The captions in each table, by the image's name."""
     found = {}
     for kind, path in batch.exports.items():
+        if not path.exists():  # Without a caption there is none.
+            found[kind] = []
+            continue
         text = path.read_text("utf-8-sig")
         is_csv = kind is CaptionFormat.CSV
         rows = csv.DictReader(text.splitlines()) if is_csv else map(json.loads, text.splitlines())
@@ -73,8 +76,9 @@ def rows_of_tables(batch):
     return found
 
 
-def check_rows(batch, folder):
-    """Every row, every caption file and every table say the same."""
+def check_rows(batch, folder, continued):
+    """Every row, every caption file and every table say the same. A table that is `continued` has
+    the captions of an earlier run where there are none yet."""
     expected = dict(BEFORE)
     for item in batch.items:
         assert item.state in (ItemState.DONE, ItemState.WAITING, ItemState.UNDONE)
@@ -84,10 +88,11 @@ def check_rows(batch, folder):
             assert xmp.description_of(sidecar.read_bytes()) == item.caption
             expected[sidecar.name] = sidecar.read_bytes()
     if not batch.is_undone:
-        done = [(i.path.name, i.caption) for i in batch.items if i.state is ItemState.DONE]
-        tables = rows_of_tables(batch)
-        assert tables == dict.fromkeys(batch.exports, sorted(done))
-        expected |= {path.name: path.read_bytes() for path in batch.exports.values()}
+        rows = dict(TWICE) if continued else {}
+        done = (item for item in batch.items if item.state is ItemState.DONE)
+        rows |= {item.path.name: item.caption for item in done}
+        assert rows_of_tables(batch) == dict.fromkeys(batch.exports, sorted(rows.items()))
+        expected |= {path.name: path.read_bytes() for path in batch.exports.values() if rows}
     assert contents(folder) == expected
 
 
@@ -110,14 +115,15 @@ def check_killed(step, folder):
     if not runs:  # It was killed before the run had begun.
         assert contents(images) == BEFORE
         return
-    with closing(Batch.resume(runs[0].journal)) as batch:
+    *earlier, run = [run.journal for run in reversed(runs)]
+    with closing(Batch.resume(run)) as batch:
         assert batch.notes == []
-        if step != "export":
+        if step not in ("export", "continue"):
             check_captions(batch, step)
-        check_rows(batch, images)
+        check_rows(batch, images, earlier)
         seen = list(batch.items)
-    check_rows(batch, images)
-    with closing(Batch.resume(runs[0].journal)) as batch:
+    check_rows(batch, images, earlier)
+    with closing(Batch.resume(run)) as batch:
         assert list(batch.items) == seen
         waiting = {item.path.name for item in seen if item.state is ItemState.WAITING}
         engine = FolderEngine()
@@ -125,8 +131,12 @@ def check_killed(step, folder):
             batch.run(engine, Control())
             assert batch.tally.done == len(NAMES)
         assert {name for name, _ in engine.asked} == waiting
-        check_rows(batch, images)
+        check_rows(batch, images, earlier)
         assert batch.undo(keeps_edits=False) == []
+    for one in earlier:
+        with closing(Batch.resume(one)) as batch:
+            check_rows(batch, images, continued=False)
+            assert batch.undo() == []
     assert contents(images) == BEFORE
     assert find_runs(folder / "journals")[0].is_over
 
