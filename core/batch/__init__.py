@@ -12,8 +12,9 @@ How the modules fit together, in the order in which to read them:
   from its events; `history` looks at earlier runs.
 - `edits` writes captions by hand and undoes edits and runs. `writing` makes the changes to files
   that an event is about; `recovery` finishes, at every opening of a run, what was under way.
-- `changes` is what happens to the files of one image; `sidecar` and `xmp` are their formats,
-  `tables` and `export` the files with all captions, `continued` those that earlier runs began.
+- `changes` is what happens to the files of one image, and `naming` finds and names them; `sidecar`,
+  `encoding`, `xmp`, `xmp_tree` and `xmp_packet` are their formats, `tables` and `export` the files
+  with all captions, `continued` those that earlier runs began.
 - `find` finds the images, `trial` captions a few of them first, `doubt` finds doubtful words,
   `wording` fills prompts in and cleans captions up, `summary` says what became of a run.
 
@@ -22,13 +23,14 @@ Nothing here imports torch.
 
 from core.batch.batch import Batch
 from core.batch.doubt import Doubt, find_doubt
+from core.batch.encoding import decoded
 from core.batch.find import expanded
 from core.batch.formats import TEXT_FORMATS, CaptionFormat
 from core.batch.history import KeptRun, find_runs, unreadable_journals
 from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
 from core.batch.options import BatchOptions
 from core.batch.run import Control, usual_slots
-from core.batch.sidecar import Existing, decoded, encoded, text_path
+from core.batch.sidecar import Existing, encoded, text_path
 from core.batch.summary import Summary, noted, summary_of
 from core.batch.trial import PICTURES, Tried, drawn, try_first
 from core.batch.wording import Replaced, Replacement, Span, differing_words, joined

@@ -98,7 +98,7 @@ class Batch:
     def caption_beside(self, number: int) -> str:
         """Returns the caption in an image's files, which the item of a skipped image does not
         have. Raises StoreError."""
-        return existing_caption(self.items[number].path, self.options)
+        return existing_caption(self.items[number].path, self._ledger.names)
 
     @property
     def doubts(self) -> list[Doubt]:
@@ -120,7 +120,7 @@ class Batch:
         with ledger.disk:
             if not ledger.journal.is_closed:
                 ledger.journal.append(found, is_durable=False)
-                ledger.replayed.add(found, self.options)
+                ledger.replayed.add(found, ledger.names)
                 ledger.tables.mark_old()
 
     def close(self) -> None:

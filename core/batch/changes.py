@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.batch import sidecar, xmp
+from core.batch.encoding import UnknownEncoding, decoded
 from core.batch.items import EDITED, HAS_CAPTION
+from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing
 from core.batch.stored import StoredChange
 from core.batch.wording import without_duplicates
+from core.errors import StoreError
 from core.files import read_bytes, restore
 
 
@@ -57,6 +60,7 @@ class Change:
 
     def make(self) -> None:
         """Writes the new content; it is on the disk on return. Raises StoreError, and DiskFull."""
+        _refuse_link(self.path)
         restore(self.path, self.after)
 
     def reversed(self) -> Change:
@@ -64,7 +68,7 @@ class Change:
         return Change(self.path, self.after, self.before)
 
     def _holds(self, data: bytes | None) -> bool:
-        return sidecar.fingerprint(read_bytes(self.path)) == sidecar.fingerprint(data)
+        return sidecar.fingerprint(_content(self.path)) == sidecar.fingerprint(data)
 
     def stored(self) -> StoredChange:
         """Returns the change as the journal keeps it."""
@@ -76,17 +80,20 @@ class Change:
         return Change(Path(stored.path), stored.before_bytes, stored.after_bytes)
 
 
-def change_by_run(target: Path, caption: str, alt_text: str, options: BatchOptions) -> Change:
-    """Returns the change to `target` that a run makes, which changes nothing if the caption is to
-    be added and is there already. Raises StoreError."""
+def change_by_run(
+    picture: Path, target: Path, caption: str, alt_text: str, options: BatchOptions
+) -> Change:
+    """Returns the change to a caption file of `picture` that a run makes, which changes nothing if
+    the caption is to be added and is there already. Raises StoreError."""
     before = _content(target)
     if _is_xmp(target):
-        return Change(target, before, _xmp_by_run(target, before, caption, alt_text, options))
-    text = sidecar.decoded(before)
+        after = _xmp_by_run(picture, target, before, caption, alt_text, options)
+        return Change(target, before, after)
+    if not options.adds_to_captions:
+        return Change(target, before, sidecar.encoded(caption))
+    text = decoded(before, target.name)
     whole = _combined(text, caption, options)
-    if options.adds_to_captions and whole == text:
-        return Change(target, before, before)
-    return Change(target, before, sidecar.encoded(whole))
+    return Change(target, before, before if whole == text else sidecar.encoded(whole))
 
 
 def _combined(before: str, caption: str, options: BatchOptions) -> str:
@@ -95,21 +102,32 @@ def _combined(before: str, caption: str, options: BatchOptions) -> str:
     return sidecar.combined(before, caption, options.existing, options.separator)
 
 
-def change_by_hand(target: Path, caption: str) -> Change:
-    """Returns the change to `target` after which it holds a person's words. Raises StoreError."""
+def change_by_hand(picture: Path, target: Path, caption: str) -> Change:
+    """Returns the change to a caption file after which it holds a person's words. Raises
+    StoreError."""
     before = _content(target)
     if _is_xmp(target):
         texts = xmp.read(before, target.name)
         extended = _extended(texts, caption, caption, _BY_HAND)
         after = xmp.described(
-            before, description=caption, alt_text=caption, extended=extended, name=target.name
+            before,
+            description=caption,
+            alt_text=caption,
+            extended=extended,
+            extension=_extension(picture, target),
+            name=target.name,
         )
         return Change(target, before, after)
     return Change(target, before, sidecar.encoded(caption))
 
 
 def _xmp_by_run(
-    target: Path, before: bytes | None, caption: str, alt_text: str, options: BatchOptions
+    picture: Path,
+    target: Path,
+    before: bytes | None,
+    caption: str,
+    alt_text: str,
+    options: BatchOptions,
 ) -> bytes | None:
     """Returns the XMP file with a run's caption as its description; `before` if all that is to be
     added is there already. A text that a person wrote is replaced only if the run replaces."""
@@ -127,8 +145,14 @@ def _xmp_by_run(
         description=description,
         alt_text=new_alt_text,
         extended=extended,
+        extension=_extension(picture, target),
         name=target.name,
     )
+
+
+def _extension(picture: Path, target: Path) -> str:
+    """Returns what a new XMP file says of whose it is, where its name does not."""
+    return "" if target.name.startswith(picture.name) else picture.suffix[1:]
 
 
 def _extended(
@@ -153,7 +177,7 @@ def undo_changes(changes: Sequence[Change]) -> bool:
     is not as it was. Raises StoreError.
     """
     path = changes[0].path
-    now = wanted = read_bytes(path)
+    now = wanted = _content(path)
     for change in reversed(changes):
         if wanted == change.after:
             wanted = change.before
@@ -165,24 +189,38 @@ def undo_changes(changes: Sequence[Change]) -> bool:
 def caption_in(target: Path) -> str:
     """Returns the caption in the file; "" without one, or without a file. Raises StoreError."""
     data = _content(target)
-    return xmp.read(data, target.name).description if _is_xmp(target) else sidecar.decoded(data)
+    return (
+        xmp.read(data, target.name).description if _is_xmp(target) else decoded(data, target.name)
+    )
 
 
-def existing_caption(picture: Path, options: BatchOptions) -> str:
+def _has_caption(target: Path) -> bool:
+    """Returns whether there is a caption in the file, in whatever encoding. Raises StoreError."""
+    try:
+        return bool(caption_in(target))
+    except UnknownEncoding:
+        return True
+
+
+def existing_caption(picture: Path, names: CaptionNames) -> str:
     """Returns the first caption in the files beside the image. Raises StoreError."""
-    found = (caption_in(target) for target in options.targets(picture))
+    found = (caption_in(target) for target in names.targets(picture))
     return next(filter(None, found), "")
 
 
 def files_to_write(
-    picture: Path, options: BatchOptions, model: str, written: Mapping[str, WrittenFile]
+    picture: Path,
+    names: CaptionNames,
+    options: BatchOptions,
+    model: str,
+    written: Mapping[str, WrittenFile],
 ) -> list[Path] | str:
     """Returns the files that are to get a new caption, or the reason why none is.
 
     `written` has what earlier runs wrote, by the file's path. `model` is the model's fingerprint
     or name. Raises StoreError.
     """
-    targets = options.targets(picture)
+    targets = names.targets(picture)
     existing = options.existing
     if not targets:
         return targets
@@ -190,7 +228,7 @@ def files_to_write(
         recipe = options.recipe(model)
         return [t for t in targets if not _has_been_added(t, recipe, written)] or MADE_ALREADY
     if existing is Existing.SKIP:
-        return [target for target in targets if not caption_in(target)] or HAS_CAPTION
+        return [target for target in targets if not _has_caption(target)] or HAS_CAPTION
     named = options.replaces_edited
     is_named = picture.name in named or str(picture) in named
     chosen: list[Path] = []
@@ -214,7 +252,17 @@ def files_to_write(
 
 def _content(target: Path) -> bytes | None:
     """Returns what a caption file holds; None if there is no file. Raises StoreError."""
+    _refuse_link(target)
     return read_bytes(target, most=xmp.LARGEST if _is_xmp(target) else _LARGEST_TEXT)
+
+
+def _refuse_link(target: Path) -> None:
+    """Raises StoreError for a link: `CaptionNames` follows those that stay in the run's folders."""
+    if target.is_symlink():
+        raise StoreError(
+            f"“{target.name}” is a link that leads out of the folder, or to no caption file. Put a "
+            "file in its place, then try again."
+        )
 
 
 def _is_xmp(target: Path) -> bool:

@@ -53,8 +53,8 @@ def edit_one(
     """
     with ledger.disk:
         item = ledger.items[number]
-        targets = ledger.options.targets(item.path)
-        stored = [changes.change_by_hand(target, caption).stored() for target in targets]
+        targets = ledger.names.targets(item.path)
+        stored = [changes.change_by_hand(item.path, target, caption).stored() for target in targets]
         group = group or secrets.token_hex(4)
         edit = Edited(group, str(item.path), caption, item, tuple(stored))
         _write(ledger, edit, _undone(edit, item), on_item)
@@ -76,15 +76,15 @@ def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path
     with ledger.disk:
         begun = UndoBegun(keeps_edits)
         ledger.journal.append(begun)
-        ledger.replayed.add(begun, ledger.options)
+        ledger.replayed.add(begun, ledger.names)
         left = _undo_files(ledger, keeps_edits)
         left += ledger.tables.remove()
         undone = Undone(tuple(left))
         ledger.journal.append(undone)
-        ledger.replayed.add(undone, ledger.options)
+        ledger.replayed.add(undone, ledger.names)
         for number, item in enumerate(ledger.items):
             if item.state is not ItemState.SKIPPED:
-                ledger.set_item(number, item_after_undo(item, left, ledger.options), on_item)
+                ledger.set_item(number, item_after_undo(item, left, ledger.names), on_item)
     return left
 
 
@@ -130,21 +130,25 @@ def _write(
 def _undo_files(ledger: Ledger, keeps_edits: bool) -> list[Path]:
     """Gives every file the content from before the run; returns those that were left."""
     by_path: dict[Path, list[Change]] = {}
+    files_of: dict[str, set[Path]] = {}
     captioned: set[str] = set()
     unknown: set[Path] = set()
     for event in read_events(ledger.journal.path):
         if isinstance(event, Damaged):
             if event.picture and not event.is_harmless:
-                unknown.update(ledger.options.targets(Path(event.picture)))
+                unknown.update(ledger.names.targets(Path(event.picture)))
             continue
+        made = [Change.from_stored(change) for change in changes_of(event)]
         if isinstance(event, Captioned):
             captioned.add(event.picture)
-        for change in map(Change.from_stored, changes_of(event)):
+        if isinstance(event, Captioned | Edited | EditUndone):
+            files_of.setdefault(event.picture, set()).update(change.path for change in made)
+        for change in made:
             by_path.setdefault(change.path, []).append(change)
     kept: set[Path] = set()
     if keeps_edits:
         edited = (item for item in ledger.items if item.is_edited and str(item.path) in captioned)
-        kept = {target for item in edited for target in ledger.options.targets(item.path)}
+        kept = {path for item in edited for path in files_of.get(str(item.path), ())}
     left: list[Path] = []
     trouble: StoreError | None = None
     for path, made in by_path.items():

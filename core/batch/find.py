@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import glob
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.batch.formats import CaptionFormat
 from core.batch.items import HAS_CAPTION, Item, ItemState
+from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
-from core.batch.sidecar import Existing, decoded
+from core.batch.sidecar import Existing
 from core.picture import FoundPictures, look_for_pictures
-
-# A byte order mark and a line end: smaller files must be read to know whether they are blank.
-_BLANK_BYTES = 5
 
 
 def found_pictures(roots: Sequence[Path], options: BatchOptions) -> FoundPictures:
@@ -54,39 +51,53 @@ def _matches(pattern: Path) -> list[Path]:
     return [Path(name) for name in sorted(names)]
 
 
-def planned(found: Sequence[Path], options: BatchOptions, known: Mapping[str, Item]) -> list[Item]:
+def planned(
+    found: Sequence[Path], options: BatchOptions, names: CaptionNames, known: Mapping[str, Item]
+) -> list[Item]:
     """Returns an item for each image; `known` has those that the run has dealt with, by path."""
     is_quick = (
         options.existing is Existing.SKIP
         and options.text_formats
         and CaptionFormat.XMP not in options.writes
     )
-    captions = _TextFiles(options) if is_quick else None
     items: list[Item] = []
     for path in found:
         item = known.get(str(path)) if known else None
         if item is None or item.state is ItemState.SKIPPED:
             item = Item(path)
-            if captions and captions.are_beside(str(path)):
+            if is_quick and names.have_text(str(path)):
                 item = Item(path, ItemState.SKIPPED, reason=HAS_CAPTION)
         items.append(item)
     return items
 
 
-def sharing_names(items: Sequence[Item], options: BatchOptions) -> Iterator[tuple[int, str]]:
-    """Yields the numbers of waiting images whose caption file is another image's too, as for a.jpg
-    and a.png, with the reason for the user. The first image of each file may write it."""
-    if not options.text_formats or "{name}" in options.name:
-        return
+def sharing_names(items: Sequence[Item], names: CaptionNames) -> Iterator[tuple[int, str]]:
+    """Yields the numbers of images without a caption of their own whose caption file is another
+    image's too, as for a.jpg and a.png, with the reason for the user. The first image of each file
+    may write it."""
     owners: dict[str, Path] = {}
+    by_file: dict[Path, Path] = {}
+    has_links = any(names.has_links(str(item.path)) for item in items)
     for number, item in enumerate(items):
-        owner = owners.setdefault(os.path.normcase(_stem(str(item.path))), item.path)
-        if owner is not item.path and item.state is ItemState.WAITING:
+        is_open = item.state in (ItemState.WAITING, ItemState.SKIPPED)
+        key = names.shared_key(str(item.path))
+        owner = owners.setdefault(key, item.path) if key else item.path
+        if owner is not item.path and is_open:
             yield (
                 number,
                 f"“{item.path.name}” and “{owner.name}” would share a caption file. Name the "
                 "captions after the whole file name, {name}.",
             )
+        elif has_links:
+            targets = names.targets(item.path)
+            shared = next((one for one in targets if one in by_file), None)
+            by_file.update((target, item.path) for target in targets if target not in by_file)
+            if shared and is_open:
+                yield (
+                    number,
+                    f"“{item.path.name}” and “{by_file[shared].name}” share a caption file through "
+                    "a link. Put a file in the link's place.",
+                )
 
 
 def export_folder(roots: Sequence[Path]) -> Path:
@@ -95,48 +106,3 @@ def export_folder(roots: Sequence[Path]) -> Path:
     while not first.is_dir() and first != first.parent:
         first = first.parent
     return first
-
-
-class _TextFiles:
-    """The text files beside images, which must be asked about folder by folder."""
-
-    def __init__(self, options: BatchOptions):
-        self._ends = [f"{options.name}.{one}" for one in options.text_formats]
-        self._folder, self._names = "", frozenset[str]()
-
-    def are_beside(self, picture: str) -> bool:
-        """Returns whether each of an image's text files has text. If unsure it returns False, since
-        the run looks again later."""
-        folder, _, name = picture.rpartition(os.sep)
-        if folder != self._folder:
-            self._folder, self._names = folder, _names_in(folder + os.sep)
-        stem = _stem(name)
-        return all(
-            caption in self._names and _has_size(f"{folder}{os.sep}{caption}")
-            for end in self._ends
-            for caption in (end.replace("{stem}", stem).replace("{name}", name),)
-        )
-
-
-def _stem(name: str) -> str:
-    """Without the last suffix, as `Path.stem` has it."""
-    end = name.rfind(".")
-    return name[:end] if end > name.rfind(os.sep) + 1 else name
-
-
-def _names_in(folder: str) -> frozenset[str]:
-    try:
-        return frozenset(os.listdir(folder))  # noqa: PTH208
-    except OSError:
-        return frozenset()
-
-
-def _has_size(path: str) -> bool:
-    """Returns whether it is a file with more in it than white space."""
-    try:
-        status = os.stat(path)  # noqa: PTH116
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _BLANK_BYTES:
-            return stat.S_ISREG(status.st_mode)
-        return bool(decoded(Path(path).read_bytes()))
-    except OSError:
-        return False

@@ -17,6 +17,7 @@ from core.batch.formats import CaptionFormat
 from core.batch.history import next_number, read_begin
 from core.batch.items import Item, ItemState
 from core.batch.journal import SUFFIX, Journal, WriteLock, read_events
+from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
 from core.batch.replay import ReplayedRun
 from core.batch.tables import Tables
@@ -40,9 +41,10 @@ class Ledger:
     journal says beyond the items.
     """
 
-    def __init__(self, journal: Journal, begun: Begun):
-        """Use `begin` or `resume`."""
+    def __init__(self, journal: Journal, begun: Begun, pictures: Sequence[Path]):
+        """Use `begin` or `resume`. `pictures` are the images found."""
         self.roots, self.options = begun.roots, begun.options
+        self.names = CaptionNames(begun.options, begun.roots, pictures)
         self.items: list[Item] = []
         self.notes: list[str] = []
         self.numbers: dict[str, int] = {}
@@ -67,7 +69,7 @@ class Ledger:
             number = next_number(journals)
             tables, earlier = continued.tables_of(roots, formats, journals)
             begun = Begun(program_version(), now, tuple(roots), options, tables, number, earlier)
-            ledger = cls(journal, begun)
+            ledger = cls(journal, begun, found.pictures)
             journal.append(begun)
             for table in tables.values():
                 export.reserve(table)
@@ -81,10 +83,11 @@ class Ledger:
         begun = read_begin(path)
         if begun is None:
             raise StoreError("This run's journal is damaged. Begin the run anew.")
-        ledger = cls(Journal(path), begun)
+        found = found_pictures(begun.roots, begun.options)
+        ledger = cls(Journal(path), begun, found.pictures)
         try:
             ledger._leave_tables(continued.continued_by_later(path, begun))
-            ledger._replay(path)
+            ledger._replay(path, found)
         except BaseException:
             ledger.journal.close()
             raise
@@ -113,7 +116,7 @@ class Ledger:
 
     def fail_shared_names(self, on_item: OnItem) -> None:
         """Of images that would share a caption file, fails all but the first."""
-        for number, reason in list(sharing_names(self.items, self.options)):
+        for number, reason in list(sharing_names(self.items, self.names)):
             item = self.items[number]
             self.set_item(number, replace(item, state=ItemState.FAILED, reason=reason), on_item)
 
@@ -139,10 +142,9 @@ class Ledger:
                 "there."
             )
 
-    def _replay(self, path: Path) -> None:
-        found = found_pictures(self.roots, self.options)
+    def _replay(self, path: Path, found: FoundPictures) -> None:
         for event in read_events(path):
-            self.replayed.add(event, self.options)
+            self.replayed.add(event, self.names)
         missing = self.replayed.items.keys() - {str(path) for path in found.pictures}
         self._plan(replace(found, pictures=[*found.pictures, *sorted(map(Path, missing))]))
         self._report_damage()
@@ -169,7 +171,7 @@ class Ledger:
     def _plan(self, found: FoundPictures) -> None:
         if found.left_out:
             self.note(found.sentence)
-        self.items = planned(found.pictures, self.options, self.replayed.items)
+        self.items = planned(found.pictures, self.options, self.names, self.replayed.items)
         self.numbers = {str(item.path): number for number, item in enumerate(self.items)}
         self.replayed.items.clear()
         self.fail_shared_names(ignore)

@@ -29,11 +29,11 @@ from core.words import has_words
 class BatchOptions:
     """What a run asks and writes.
 
-    `name` is the pattern for the names of text files, without the suffix. `beginning` is put in
-    front of every answer, and the model continues it. `prefix` and `suffix` are put around the
-    finished caption, and the model never sees them. `separator` stands between a caption and the
-    one that it is added to. `replaces_edited` names images, by path or by file name, whose captions
-    may be replaced although they were edited by hand.
+    `name` is the pattern for the names of text and XMP files, without the suffix. `beginning` is
+    put in front of every answer, and the model continues it. `prefix` and `suffix` are put around
+    the finished caption, and the model never sees them. `separator` stands between a caption and
+    the one that it is added to. `replaces_edited` names images, by path or by file name, whose
+    captions may be replaced although they were edited by hand.
     """
 
     prompts: tuple[str, ...]
@@ -60,14 +60,20 @@ class BatchOptions:
         if wrong or not self.writes:
             named = ", ".join(sorted(wrong)) if self.writes else "Nothing"
             raise ValueError(f"{named} cannot be written; choose among {', '.join(CaptionFormat)}.")
-        for text_format in self.text_formats:
-            sidecar.text_path(Path("picture.png"), f"{self.name}.{text_format}")
+        for beside in self.formats_beside:
+            sidecar.text_path(Path("picture.png"), f"{self.name}.{beside}")
         return self
 
     @property
     def text_formats(self) -> tuple[CaptionFormat, ...]:
         """Returns those formats to write that are a text file beside each image."""
         return tuple(one for one in TEXT_FORMATS if one in self.writes)
+
+    @property
+    def formats_beside(self) -> tuple[CaptionFormat, ...]:
+        """Returns those formats to write that are a file beside each image."""
+        is_xmp = CaptionFormat.XMP in self.writes
+        return (*self.text_formats, CaptionFormat.XMP) if is_xmp else self.text_formats
 
     @property
     def table_formats(self) -> tuple[CaptionFormat, ...]:
@@ -78,11 +84,6 @@ class BatchOptions:
     def adds_to_captions(self) -> bool:
         """Returns whether captions that are there stay, and get more text."""
         return self.existing in (Existing.APPEND, Existing.PREPEND)
-
-    def targets(self, picture: Path) -> list[Path]:
-        """Returns the files beside `picture` that get its caption."""
-        paths = [sidecar.text_path(picture, f"{self.name}.{one}") for one in self.text_formats]
-        return [*paths, sidecar.xmp_path(picture)] if CaptionFormat.XMP in self.writes else paths
 
     def filled_prompts(self, picture: Path, index: int, caption: str) -> list[str]:
         """Returns the prompts with their variables filled in. `picture` is the `index`-th of the

@@ -71,7 +71,7 @@ class Recorder:
             return targets
         caption = ""
         if any("{caption}" in prompt for prompt in self.options.prompts):
-            caption = changes.existing_caption(path, self.options)
+            caption = changes.existing_caption(path, self._ledger.names)
         work = Work(number, path, self.options.filled_prompts(path, number + 1, caption))
         work.notes = self._replayed.notes.get(str(path), ())
         for index in range(len(work.prompts)):
@@ -152,7 +152,9 @@ class Recorder:
 
     def _targets(self, path: Path) -> list[Path] | str:
         """Returns the caption files to write, or the reason why none is. Raises StoreError."""
-        return changes.files_to_write(path, self.options, self._model, self._written)
+        return changes.files_to_write(
+            path, self._ledger.names, self.options, self._model, self._written
+        )
 
     def _captioned(self, work: Work) -> Captioned | None:
         """Returns what is to be written; None if the files cannot be read, or if the image got a
@@ -171,7 +173,9 @@ class Recorder:
                 self._journal.append(unused, is_durable=False)
                 self.set_state(work.number, ItemState.SKIPPED, targets)
                 return None
-            to_make = [changes.change_by_run(t, caption, first, options) for t in targets]
+            to_make = [
+                changes.change_by_run(work.path, t, caption, first, options) for t in targets
+            ]
             if options.adds_to_captions:
                 to_make = [change for change in to_make if change.before != change.after]
                 if targets and not to_make:

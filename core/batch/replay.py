@@ -27,7 +27,7 @@ from core.batch.events import (
     Written,
 )
 from core.batch.items import EDITED, Item, ItemState
-from core.batch.options import BatchOptions
+from core.batch.naming import CaptionNames
 from core.batch.stored import StoredAnswer
 
 CaptionEvent = Captioned | Edited | EditUndone
@@ -66,12 +66,12 @@ class ReplayedRun:
     is_at_rest: bool = False
     _is_early: bool = False
 
-    def add(self, event: Event | Unknown | Damaged, options: BatchOptions) -> None:
+    def add(self, event: Event | Unknown | Damaged, names: CaptionNames) -> None:
         """Applies the next event of the journal."""
         if isinstance(event, Damaged):
             self._add_damaged(event)
             return
-        self._add_to_run(event, options)
+        self._add_to_run(event, names)
         match event:
             case Written():
                 self.unwritten.pop(event.picture, None)
@@ -107,7 +107,7 @@ class ReplayedRun:
             self.unwritten.pop(event.picture, None)
             self.items[event.picture] = event.item
 
-    def _add_to_run(self, event: Event | Unknown, options: BatchOptions) -> None:
+    def _add_to_run(self, event: Event | Unknown, names: CaptionNames) -> None:
         """Applies what an event says of the run as a whole."""
         # Version 0.1 did not say that it had closed a journal; it did so after these.
         ends = Closed | Undone | Ended if self._is_early else Closed | Undone
@@ -126,7 +126,7 @@ class ReplayedRun:
                 self.undo_under_way = event
             case Undone():
                 self.undo_under_way = None
-                self._add_undone(set(event.left), options)
+                self._add_undone(set(event.left), names)
             case _:
                 pass
 
@@ -139,12 +139,12 @@ class ReplayedRun:
         path = Path(event.picture)
         self.items[event.picture] = Item(path, ItemState.FAILED, reason=event.reason)
 
-    def _add_undone(self, left: set[Path], options: BatchOptions) -> None:
+    def _add_undone(self, left: set[Path], names: CaptionNames) -> None:
         self.unwritten.clear()
         self.answers.clear()
         self.edits.clear()
         for name, item in self.items.items():
-            self.items[name] = item_after_undo(item, left, options)
+            self.items[name] = item_after_undo(item, left, names)
 
 
 def item_after(event: CaptionEvent) -> Item:
@@ -160,8 +160,8 @@ def item_after(event: CaptionEvent) -> Item:
     return Item(path, ItemState.DONE, event.caption, is_edited=is_edited, notes=notes)
 
 
-def item_after_undo(item: Item, left: Iterable[Path], options: BatchOptions) -> Item:
+def item_after_undo(item: Item, left: Iterable[Path], names: CaptionNames) -> Item:
     """Returns the item after its run was undone, except for the files `left`."""
-    if item.state is ItemState.DONE and set(options.targets(item.path)) & set(left):
+    if item.state is ItemState.DONE and left and set(names.targets(item.path)) & set(left):
         return replace(item, reason=EDITED, is_edited=True)
     return Item(item.path, ItemState.UNDONE)

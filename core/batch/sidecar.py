@@ -1,16 +1,16 @@
-"""The caption file beside an image: its name, its text, and what becomes of a text already there.
+"""The text file beside an image: its name, its text, and what becomes of a text already there.
 
 Every function may be called from any thread. The image's own file is never opened here.
 """
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import re
 from enum import StrEnum
 from pathlib import Path
 
+STEM, NAME = "{stem}", "{name}"
 TEXT_PATTERN = "{stem}.txt"
 CAPTION_PATTERN = "{stem}.caption"
 
@@ -30,37 +30,21 @@ def text_path(picture: Path, pattern: str = TEXT_PATTERN) -> Path:
     """Returns the caption file of `picture`. In `pattern`, `{stem}` is the image's file name
     without its last suffix and `{name}` the whole name. Raises ValueError if the pattern makes no
     file name, or the image's own."""
-    name = pattern.replace("{stem}", picture.stem).replace("{name}", picture.name)
+    name = filled_name(pattern, picture.name)
     is_one_name = not re.search(r'[/\\:*?"<>|\0]', pattern) and name not in ("", ".", "..")
     if not is_one_name or not re.search(r"\{(stem|name)\}", pattern) or name == picture.name:
         raise ValueError(f"“{pattern}” is no name for captions; take for example {TEXT_PATTERN}.")
     return picture.with_name(name)
 
 
-def xmp_path(picture: Path) -> Path:
-    """Returns the XMP sidecar of `picture`: `NAME.xmp` (darktable, digiKam) if it exists, else
-    `STEM.xmp` (Adobe)."""
-    by_name = picture.with_name(f"{picture.name}.xmp")
-    try:
-        is_there = by_name.exists()
-    except OSError:  # With the suffix the name may be too long.
-        is_there = False
-    return by_name if is_there else picture.with_name(f"{picture.stem}.xmp")
-
-
-def decoded(data: bytes | None) -> str:
-    """Returns the caption in a text file of any usual encoding, without white space around it."""
-    if not data:
-        return ""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        text = data.decode("utf-16", "replace")
-    else:
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            # What Windows wrote before UTF-8. Its five unassigned bytes become question marks.
-            text = data.decode("cp1252", "replace")
-    return "\n".join(text.splitlines()).strip()
+def filled_name(pattern: str, picture: str) -> str:
+    """Returns the pattern with the image's name in it; in one step, as a name may hold {stem}."""
+    end = picture.rfind(".")
+    stem = picture[:end] if end > 0 else picture
+    if pattern == STEM:
+        return stem
+    parts = re.split(r"(\{stem\}|\{name\})", pattern)
+    return "".join({STEM: stem, NAME: picture}.get(part, part) for part in parts)
 
 
 def encoded(caption: str) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.batch.changes import existing_caption
 from core.batch.items import NO_WORDS
+from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
 from core.engine import Engine
 from core.errors import AppError
@@ -79,7 +80,7 @@ def _try_picture(
         picture = open_picture(tried.path)
         for index, options in enumerate(variants):
             captioned: list[str] = []
-            before = existing_caption(tried.path, options)
+            before = _caption_before(tried.path, options)
             for prompt in options.filled_prompts(tried.path, tried.number + 1, before):
 
                 def on_piece(piece: str, index: int = index) -> None:
@@ -98,3 +99,10 @@ def _try_picture(
     except AppError as error:
         return so_far(str(error))
     return so_far()
+
+
+def _caption_before(picture: Path, options: BatchOptions) -> str:
+    """Returns the caption beside an image, if a prompt asks about it. Raises StoreError."""
+    if not any("{caption}" in prompt for prompt in options.prompts):
+        return ""
+    return existing_caption(picture, CaptionNames(options, (), [picture]))

@@ -14,28 +14,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from xml.sax.saxutils import escape
 
 from lxml import etree
 
 from core.batch.xmp_packet import Packet, XmpError, canonical, parsed, place_of
+from core.batch.xmp_tree import (
+    ABOUT,
+    ALT,
+    LANG,
+    LI,
+    PHOTOSHOP,
+    PREFIXES,
+    RDF,
+    Image,
+    XmpProperty,
+    children,
+    is_default,
+    text_of,
+)
 from core.errors import StoreError
 
 LARGEST = 4_000_000
 """The bytes up to which an XMP file is read; a tree takes twenty times as many."""
-
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-DC = "http://purl.org/dc/elements/1.1/"
-IPTC = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
-PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
-META = "adobe:ns:meta/"
-LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-
-_PREFIXES = {RDF: "rdf", DC: "dc", IPTC: "Iptc4xmpCore", PHOTOSHOP: "photoshop"}
-_ABOUT = (f"{{{RDF}}}about", "about")
-_DESCRIPTION, _ALT, _LI = f"{{{RDF}}}Description", f"{{{RDF}}}Alt", f"{{{RDF}}}li"
-_EXTENSION = f"{{{PHOTOSHOP}}}SidecarForExtension"
 
 _NEW = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -43,19 +44,10 @@ _NEW = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="w"?>
 """
 _FORM = "its description is in a form that Onlooker cannot change"
-_MOST_NODES = _MOST_LANGUAGES = 1_000
 # Each is found anew in the text; a broken program writes two or three.
 _MOST_DEFAULTS = 10
 # Not allowed in XML 1.0, not even as references.
 _FORBIDDEN = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-class XmpProperty(StrEnum):
-    """A text of an image in several languages; the value is the name that lxml gives it."""
-
-    DESCRIPTION = f"{{{DC}}}description"
-    ALT_TEXT = f"{{{IPTC}}}AltTextAccessibility"
-    EXTENDED = f"{{{IPTC}}}ExtDescrAccessibility"
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ def read(data: bytes | None, name: str = "") -> XmpTexts:
     if _is_blank(data):
         return XmpTexts()
     try:
-        image = _Image(parsed(Packet.split(data or b"").body))
+        image = Image(parsed(Packet.split(data or b"").body))
         description, alt_text, extended = map(image.text, XmpProperty)
         return XmpTexts(description, alt_text, extended, image.extension)
     except XmpError as error:
@@ -140,100 +132,24 @@ def _refused(error: XmpError, name: str) -> StoreError:
     return StoreError(f"{which} cannot be changed ({error}). Move it away, then try again.")
 
 
-# Understanding a tree
-
-
-class _Image:
-    """What a tree says about the image itself: the properties of its top-level descriptions.
-
-    Descriptions inside other structures, as of layers and ingredients, are not the image's.
-    """
-
-    def __init__(self, root: etree._Element):
-        self.root = root
-        self.rdf = self._rdf()
-        self.nodes = [] if self.rdf is None else list(self.rdf.iterchildren(etree.Element))
-        if len(self.nodes) > _MOST_NODES:
-            raise XmpError("it holds too many descriptions")
-        if any(node.tag != _DESCRIPTION for node in self.nodes):
-            raise XmpError("its rdf:RDF holds something other than descriptions")
-        abouts = {node.get(about, "") for node in self.nodes for about in _ABOUT} - {""}
-        if len(abouts) > 1:
-            raise XmpError("it describes several files")
-        self.about = next(iter(abouts), "")
-
-    def _rdf(self) -> etree._Element | None:
-        """Returns the element with the descriptions; None for a wrapper with nothing in it."""
-        if self.root.tag == f"{{{RDF}}}RDF":
-            return self.root
-        found = self.root.findall(f"{{{RDF}}}RDF")
-        if len(found) == 1:
-            return found[0]
-        is_wrapper = str(self.root.tag).startswith(f"{{{META}}}")
-        if found or not is_wrapper or len(self.root) or (self.root.text or "").strip():
-            raise XmpError("it holds several rdf:RDF" if found else "it holds no rdf:RDF")
-        return None
-
-    def elements(self, name: str) -> list[etree._Element]:
-        """Returns where a property is an element."""
-        return [child for node in self.nodes for child in node.iterchildren(name)]
-
-    def attributes(self, name: str) -> list[etree._Element]:
-        """Returns the descriptions where a property is an attribute."""
-        return [node for node in self.nodes if name in node.attrib]
-
-    def text(self, name: str) -> str:
-        """Returns what a property says, in whatever form it is."""
-        found = [str(node.get(name)) for node in self.attributes(name)]
-        found += [_said_by(element) for element in self.elements(name)]
-        return "\n".join(filter(None, (text.strip() for text in found)))
-
-    @property
-    def extension(self) -> str:
-        """Returns the extension of the image to which the file belongs."""
-        return self.text(_EXTENSION).strip().lstrip(".")
-
-
-def _said_by(element: etree._Element) -> str:
-    items = [li for alt in element.iterchildren(_ALT) for li in alt.iterchildren(_LI)]
-    if len(items) > _MOST_LANGUAGES:
-        raise XmpError("it holds too many languages")
-    texts = [(_is_default(li), _text(li)) for li in items] or [(False, _text(element))]
-    default = dict.fromkeys(text for is_default, text in texts if is_default and text.strip())
-    others = (text for _, text in texts if text.strip())
-    return "\n".join(default) or next(others, "")
-
-
-def _text(element: etree._Element) -> str:
-    return "".join(str(part) for part in element.itertext(etree.Element))
-
-
-def _is_default(li: etree._Element) -> bool:
-    return li.get(LANG, "").lower() == "x-default"
-
-
-def _children(element: etree._Element) -> list[etree._Element]:
-    return list(element.iterchildren(etree.Element))
-
-
 # Changing the text
 
 
 def _with_text(body: str, name: XmpProperty, text: str) -> str:
     """Returns the element with one property set; each step is found anew in the text."""
     body = _without_attribute(body, name)
-    image = _Image(parsed(body))
+    image = Image(parsed(body))
     found = image.elements(name)
     if len(found) > 1 or (found and not _is_changeable(found[0])):
         raise XmpError(_FORM)
     if not found:
         return _with_property(body, image, name, text)
-    alts = _children(found[0])
+    alts = children(found[0])
     if not alts:
         # Nothing, or a plain text, which the new one takes the place of.
         content = _alt(found[0], text)
         return _with_content(body, found[0], content)
-    defaults = [li for li in _children(alts[0]) if _is_default(li) or LANG not in li.attrib]
+    defaults = [li for li in children(alts[0]) if is_default(li) or LANG not in li.attrib]
     if not defaults:
         return _with_first(body, alts[0], _li(alts[0], text))
     if len(defaults) > _MOST_DEFAULTS:
@@ -248,17 +164,17 @@ def _is_changeable(element: etree._Element) -> bool:
     """Returns whether a property is a list of languages, a plain text, or empty."""
     if element.attrib:
         return False
-    alts = _children(element)
+    alts = children(element)
     if not alts:
         return True
-    items = _children(alts[0])
+    items = children(alts[0])
     without_language = [li for li in items if LANG not in li.attrib]
     return (
-        [alt.tag for alt in alts] == [_ALT]
+        [alt.tag for alt in alts] == [ALT]
         and not alts[0].attrib
         and not _has_own_text(element)
         and not _has_own_text(alts[0])
-        and all(li.tag == _LI and not _children(li) and set(li.attrib) <= {LANG} for li in items)
+        and all(li.tag == LI and not children(li) and set(li.attrib) <= {LANG} for li in items)
         and (not without_language or len(items) == 1)
     )
 
@@ -275,12 +191,12 @@ def _with_default(body: str, li: etree._Element, text: str) -> str:
     return _with_content(body, li, escape(text))
 
 
-def _with_property(body: str, image: _Image, name: XmpProperty, text: str) -> str:
+def _with_property(body: str, image: Image, name: XmpProperty, text: str) -> str:
     """Adds a description of its own for a property, as Adobe's programs do for each schema."""
     parent = image.root if image.rdf is None else image.rdf
     rdf, declared = _prefix(parent, RDF)
     namespace, _, local = name[1:].partition("}")
-    prefix = _PREFIXES[namespace]
+    prefix = PREFIXES[namespace]
     about = escape(image.about, {'"': "&quot;"})
     new = (
         f'<{rdf}:Description{"" if image.rdf is None else declared} {rdf}:about="{about}"'
@@ -294,7 +210,7 @@ def _with_property(body: str, image: _Image, name: XmpProperty, text: str) -> st
 
 
 def _with_extension(body: str, extension: str) -> str:
-    node = _Image(parsed(body)).nodes[0]
+    node = Image(parsed(body)).nodes[0]
     new = f'<photoshop:SidecarForExtension xmlns:photoshop="{PHOTOSHOP}">{escape(extension)}'
     return _with_last(body, node, f"{new}</photoshop:SidecarForExtension>", "  ")
 
@@ -315,7 +231,7 @@ def _prefix(element: etree._Element, namespace: str) -> tuple[str, str]:
     for prefix, known in element.nsmap.items():
         if prefix and known == namespace:
             return prefix, ""
-    return _PREFIXES[namespace], f' xmlns:{_PREFIXES[namespace]}="{namespace}"'
+    return PREFIXES[namespace], f' xmlns:{PREFIXES[namespace]}="{namespace}"'
 
 
 def _with_content(body: str, element: etree._Element, content: str) -> str:
@@ -355,7 +271,7 @@ def _without(body: str, element: etree._Element) -> str:
 
 def _without_attribute(body: str, name: XmpProperty) -> str:
     """Takes a property out of the start tag; its text is in what takes its place, or replaced."""
-    image = _Image(parsed(body))
+    image = Image(parsed(body))
     nodes = image.attributes(name)
     if len(nodes) > 1 or (nodes and image.elements(name)):
         raise XmpError(_FORM)
@@ -378,9 +294,9 @@ def _opened(tag: str) -> str:
 
 def _prove(before: str, after: str, texts: dict[XmpProperty, str], *, is_new: bool) -> None:
     """Raises XmpError unless `after` holds the texts, and differs in nothing else."""
-    image = _Image(parsed(after))
+    image = Image(parsed(after))
     for name, text in texts.items():
-        if image.text(name) != _clean(text).strip():
+        if image.defaults(name) != [_clean(text)]:
             raise XmpError(_FORM)
     if is_new:
         return
@@ -392,7 +308,7 @@ def _prove(before: str, after: str, texts: dict[XmpProperty, str], *, is_new: bo
 def _remains(body: str, texts: dict[XmpProperty, str]) -> tuple[bytes, list[object]]:
     """Returns the canonical form without our texts and blanks around them, and what our
     properties say in other languages."""
-    image = _Image(parsed(body))
+    image = Image(parsed(body))
     others = [other for name in texts for other in _other_languages(image, name)]
     for name in texts:
         for element in image.elements(name):
@@ -403,17 +319,17 @@ def _remains(body: str, texts: dict[XmpProperty, str]) -> tuple[bytes, list[obje
     for parent in (image.root, *rdf, *image.nodes):
         _drop_blanks(parent)
     for element in (*image.nodes, *rdf):
-        is_bare = not len(element) and not element.text and set(element.attrib) <= {*_ABOUT}
+        is_bare = not len(element) and not element.text and set(element.attrib) <= {*ABOUT}
         if is_bare and element is not image.root:
             _drop(element)
     return canonical(image.root), others
 
 
-def _other_languages(image: _Image, name: XmpProperty) -> Iterator[object]:
+def _other_languages(image: Image, name: XmpProperty) -> Iterator[object]:
     for element in image.elements(name):
-        for li in element.iterfind(f"{_ALT}/{_LI}"):
-            if not _is_default(li) and LANG in li.attrib:
-                yield name, li.get(LANG), _text(li)
+        for li in element.iterfind(f"{ALT}/{LI}"):
+            if not is_default(li) and LANG in li.attrib:
+                yield name, li.get(LANG), text_of(li)
 
 
 def _drop(element: etree._Element) -> None:

@@ -62,9 +62,11 @@ class BatchForm(QScrollArea):
         self.more = MoreOptions()
         self._place()
         self.recursive_box.toggled.connect(self.recursion_changed)
-        self.write_boxes[CaptionFormat.TXT].toggled.connect(self.more.show_writes_text)
+        for beside in (CaptionFormat.TXT, CaptionFormat.XMP):
+            self.write_boxes[beside].toggled.connect(self._on_written_changed)
         self.existing_box.currentIndexChanged.connect(self._on_existing_changed)
         self._on_existing_changed()
+        self._on_written_changed()
         for field in (self.existing_box, *self.more.wheel_fields):
             field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             field.installEventFilter(self)
@@ -185,6 +187,14 @@ class BatchForm(QScrollArea):
         for label in (*labels, *self.more.labels):
             label.setMinimumWidth(width)
         self.setWidget(self._page)
+
+    @Slot()
+    def _on_written_changed(self) -> None:
+        """Names of caption files matter only where such files are written."""
+        text, xmp = (
+            self.write_boxes[one].isChecked() for one in (CaptionFormat.TXT, CaptionFormat.XMP)
+        )
+        self.more.show_written(text=text, xmp=xmp)
 
     @Slot()
     def _on_existing_changed(self) -> None:

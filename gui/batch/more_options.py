@@ -30,12 +30,12 @@ _NAMES = ("{stem}", "{name}")
 
 
 class MoreOptions(QWidget):
-    """Names of text files, wording of captions, sampling, how many images at once, hand edits."""
+    """Names of caption files, wording, sampling, how many images at once, hand edits."""
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("rare_options")
-        self._writes_text = True
+        self._writes_text, self._writes_xmp = True, False
         self._build_names()
         self._build_wording()
         self._build_numbers()
@@ -104,9 +104,9 @@ class MoreOptions(QWidget):
         self.banned_edit.setText(", ".join(options.sampling.banned_words))
         self.edited_edit.setText(", ".join(options.replaces_edited))
 
-    def show_writes_text(self, writes_text: bool) -> None:
-        """Enables the names of text files if such files are written."""
-        self._writes_text = writes_text
+    def show_written(self, *, text: bool, xmp: bool) -> None:
+        """Enables the names of caption files if text or XMP files are written."""
+        self._writes_text, self._writes_xmp = text, xmp
         self._show_example()
 
     def show_adds(self, adds: bool) -> None:
@@ -130,13 +130,13 @@ class MoreOptions(QWidget):
         self.suffix_box.setMinimumContentsLength(8)
         for suffix in TEXT_FORMATS:
             self.suffix_box.addItem(f".{suffix}", suffix)
-        self.name_box = combo("name_box", "Names of text files")
+        self.name_box = combo("name_box", "Names of caption files")
         self.name_box.setMinimumContentsLength(12)
         self.name_box.setEditable(True)
         self.name_box.addItems(_NAMES)
         self.name_box.setToolTip(
-            "{stem}: the image's name without its ending; {name}: all of it. More may be written "
-            "around it."
+            "{stem}: the image's name without its ending; {name}: all of it, as darktable and "
+            "digiKam name XMP files. More may be written around it."
         )
         self.example_label = ElidedLabel()
         self.example_label.setProperty("class", "key")
@@ -200,7 +200,7 @@ class MoreOptions(QWidget):
         grid.setVerticalSpacing(8)
         grid.setColumnStretch(1, 1)
         rows = (
-            ("Text files", (self.name_box, self.suffix_box, self.example_label)),
+            ("File names", (self.name_box, self.suffix_box, self.example_label)),
             ("Prefix", (self.prefix_edit, _named_field("Suffix", self.suffix_edit))),
             ("Start answer with", (self.beginning_edit,)),
             ("Never say", (self.banned_edit,)),
@@ -224,13 +224,15 @@ class MoreOptions(QWidget):
 
     @Slot()
     def _show_example(self) -> None:
-        """Shows what the text file of an image would be called."""
-        for part in (self.name_box, self.suffix_box):
-            part.setEnabled(self._writes_text)
+        """Shows what the caption files of an image would be called."""
+        self.suffix_box.setEnabled(self._writes_text)
+        self.name_box.setEnabled(self._writes_text or self._writes_xmp)
         name = self.name_box.currentText().strip()
         name = name.replace("{stem}", _EXAMPLE.stem).replace("{name}", _EXAMPLE.name)
-        words = f"→ {name}.{self.suffix_box.currentData()}"
-        self.example_label.setText(words if self._writes_text else "")
+        suffixes = [str(self.suffix_box.currentData())] if self._writes_text else []
+        suffixes += [CaptionFormat.XMP] if self._writes_xmp else []
+        words = ", ".join(f"{name}.{suffix}" for suffix in suffixes)
+        self.example_label.setText(f"→ {words}" if words else "")
 
 
 def key_label(text: str) -> QLabel:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from core.batch import (
+    BatchOptions,
     CaptionFormat,
     Existing,
     decoded,
@@ -19,7 +20,8 @@ from core.batch import (
     text_path,
     xmp,
 )
-from core.batch.sidecar import CAPTION_PATTERN, combined, fingerprint, xmp_path
+from core.batch.naming import CaptionNames
+from core.batch.sidecar import CAPTION_PATTERN, combined, fingerprint
 from core.errors import StoreError
 from core.files import read_bytes, restore, write_atomically
 from core.transcript import Sampling
@@ -48,6 +50,12 @@ LIGHTROOM = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
 def picture(tmp_path):
     path = tmp_path / "red.square.png"
     Image.new("RGB", (4, 4), "red").save(path)
+    return path
+
+
+def xmp_path(picture):
+    options = BatchOptions(("What?",), writes=(CaptionFormat.XMP,))
+    (path,) = CaptionNames(options).targets(picture)
     return path
 
 

@@ -262,6 +262,12 @@ def test_long_description_is_a_third_text_and_short_ones_leave_it_alone():
     assert xmp.read(with_caption(after)).extended == "c" * 300
 
 
+def test_empty_text_leaves_other_languages():
+    after = with_caption(rdf(alt(li("eins", "de"), li("one"))).encode(), "")
+    assert xmp.description_of(after) == "eins"
+    assert b"one" not in after
+
+
 def hostile():
     lol = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
     yield "billion laughs", f'<!DOCTYPE l [<!ENTITY l0 "lol">{lol}]>' + rdf("&l9;")
