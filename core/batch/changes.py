@@ -16,6 +16,7 @@ from core.batch.stored import StoredChange
 from core.batch.wording import without_duplicates
 from core.errors import StoreError
 from core.files import read_bytes, restore
+from core.picture import is_image
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,13 @@ def files_to_write(
 def _content(target: Path) -> bytes | None:
     """Returns what a caption file holds; None if there is no file. Raises StoreError."""
     _refuse_link(target)
-    return read_bytes(target, most=xmp.LARGEST if _is_xmp(target) else _LARGEST_TEXT)
+    data = read_bytes(target, most=xmp.LARGEST if _is_xmp(target) else _LARGEST_TEXT)
+    if data and is_image(data):
+        raise StoreError(
+            f"“{target.name}” is an image, not a caption file. Rename it, or name the captions "
+            "after the whole file name, {name}."
+        )
+    return data
 
 
 def _refuse_link(target: Path) -> None:

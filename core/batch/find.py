@@ -73,31 +73,39 @@ def planned(
 
 def sharing_names(items: Sequence[Item], names: CaptionNames) -> Iterator[tuple[int, str]]:
     """Yields the numbers of images without a caption of their own whose caption file is another
-    image's too, as for a.jpg and a.png, with the reason for the user. The first image of each file
-    may write it."""
+    image's too, as for a.jpg and a.png, with the reason for the user. An image that has been dealt
+    with keeps its files; of the others, the first may write."""
     owners: dict[str, Path] = {}
-    by_file: dict[Path, Path] = {}
-    has_links = any(names.has_links(str(item.path)) for item in items)
-    for number, item in enumerate(items):
-        is_open = item.state in (ItemState.WAITING, ItemState.SKIPPED)
-        key = names.shared_key(str(item.path))
-        owner = owners.setdefault(key, item.path) if key else item.path
-        if owner is not item.path and is_open:
-            yield (
-                number,
-                f"“{item.path.name}” and “{owner.name}” would share a caption file. Name the "
-                "captions after the whole file name, {name}.",
-            )
-        elif has_links:
-            targets = names.targets(item.path)
-            shared = next((one for one in targets if one in by_file), None)
-            by_file.update((target, item.path) for target in targets if target not in by_file)
-            if shared and is_open:
-                yield (
-                    number,
-                    f"“{item.path.name}” and “{by_file[shared].name}” share a caption file through "
-                    "a link. Put a file in the link's place.",
-                )
+    folders = {os.path.split(str(item.path))[0] for item in items}
+    has_links = any(map(names.has_links, folders))
+    for number, item in sorted(enumerate(items), key=lambda one: _is_open(one[1])):
+        keys = names.file_keys(str(item.path), has_links=has_links)
+        owner = next((owners[key] for key in keys if key in owners), None)
+        if owner and _is_open(item):
+            yield number, _shared(item.path, owner)
+        else:
+            owners.update((key, item.path) for key in keys if key not in owners)
+
+
+def _is_open(item: Item) -> bool:
+    return item.state in (ItemState.WAITING, ItemState.SKIPPED)
+
+
+def _shared(picture: Path, owner: Path) -> str:
+    if picture.name == owner.name:
+        return (
+            f"“{picture}” and “{owner}” are in one folder, and would share a caption file. Leave "
+            "out one of the two paths to it."
+        )
+    if picture.stem == owner.stem:
+        return (
+            f"“{picture.name}” and “{owner.name}” would share a caption file. Name the captions "
+            "after the whole file name, {name}."
+        )
+    return (
+        f"“{picture.name}” and “{owner.name}” would share a caption file through a link or names "
+        "that look alike. Rename one of the images, or put a file in the link's place."
+    )
 
 
 def export_folder(roots: Sequence[Path]) -> Path:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_letters
 from unicodedata import normalize
 
 from core.batch import xmp
@@ -36,6 +37,7 @@ _MEDIA_SUFFIXES = frozenset((
     ".psd", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".tga", ".x3f",
 ))
 # fmt: on
+_OTHER_CASE = str.maketrans(ascii_letters, ascii_letters.swapcase())
 # A byte order mark and a line end: smaller files must be read to know whether they are blank.
 _BLANK_BYTES = 5
 
@@ -90,21 +92,26 @@ class CaptionNames:
                 return False
         return True
 
-    def shared_key(self, picture: str) -> str | None:
-        """Returns what images have in common that would share a text file; None if none can."""
-        if NAME in self._pattern or not self._has_shared_pattern:
-            return None
+    def file_keys(self, picture: str, *, has_links: bool) -> list[str]:
+        """Returns a key for each caption file of an image that another image could have too.
+
+        Images with a key in common would write one file. `has_links` says that caption files of
+        the run are links, so that any file could be another image's.
+        """
         path, name = os.path.split(picture)
-        return f"{path}{os.sep}{self._folder(path).key(_stem(name))}"
+        folder = self._folder(path)
+        if has_links:
+            targets = map(str, self.targets(Path(picture)))
+            return [self._folder(where).file_key(one) for where, one in map(os.path.split, targets)]
+        names = [folder.found(self._pattern, f".{one}", name) for one in self._options.text_formats]
+        is_xmp = CaptionFormat.XMP in self._options.writes
+        if is_xmp and (self._pattern != STEM or folder.is_shared(name)):
+            names.append(self._xmp(folder, Path(picture)).name)
+        return [folder.file_key(one) for one in names]
 
-    def has_links(self, picture: str) -> bool:
-        """Returns whether a caption file in an image's folder is a link."""
-        return self._folder(os.path.split(picture)[0]).has_links
-
-    @property
-    def _has_shared_pattern(self) -> bool:
-        is_own_xmp = CaptionFormat.XMP in self._options.writes and self._pattern != STEM
-        return bool(self._options.text_formats) or is_own_xmp
+    def has_links(self, folder: str) -> bool:
+        """Returns whether a caption file in a folder is a link."""
+        return self._folder(folder).has_links
 
     def _xmp(self, folder: _Folder, picture: Path) -> Path:
         if self._pattern != STEM:
@@ -154,6 +161,7 @@ class _Folder:
     """
 
     path: str
+    real_path: str
     folds_case: bool
     shared: frozenset[str]
     twins: frozenset[str]
@@ -164,6 +172,10 @@ class _Folder:
     def key(self, name: str) -> str:
         """Returns what two names have in common that are one on this disk, or look alike."""
         return _loose(name) if self.folds_case else _composed(name)
+
+    def file_key(self, name: str) -> str:
+        """Returns what two paths of one file have in common, also through a link to its folder."""
+        return self.key(f"{self.real_path}{os.sep}{name}")
 
     def is_shared(self, picture: str) -> bool:
         """Returns whether another file could have the XMP file that is named after the stem."""
@@ -214,6 +226,7 @@ def _listed(path: str, pattern: str, unusual: Iterable[str]) -> _Folder:
     captions = [name for name in names if name.lower().endswith(_CAPTION_SUFFIXES)]
     return _Folder(
         path,
+        os.path.realpath(path),
         folds_case,
         frozenset(shared),
         frozenset(name for name, count in twins.items() if count > 1),
@@ -238,7 +251,7 @@ def _others(captions: list[str], media: set[str], pattern: str) -> dict[str, lis
 def _folds_case(path: str, names: Sequence[str]) -> bool:
     """Returns whether the folder's disk takes a.txt and A.TXT for one file."""
     known = set(names)
-    swapped = (name.swapcase() for name in names if name.isascii())
+    swapped = (name.translate(_OTHER_CASE) for name in names)
     other = next((name for name in swapped if name not in known), None)
     return other is not None and os.path.lexists(f"{path}{os.sep}{other}")
 

@@ -13,7 +13,7 @@ imported by name, so that the window starts without it.
 """
 
 from core.picture.finding import FoundPictures, find_pictures, look_for_pictures
-from core.picture.format import PICTURE_SUFFIXES
+from core.picture.format import PICTURE_SUFFIXES, is_image
 from core.picture.model_view import ImagePreprocessing, given_pixels, lost_detail, square_of
 from core.picture.opening import Picture, open_picture
 
@@ -24,6 +24,7 @@ __all__ = [
     "Picture",
     "find_pictures",
     "given_pixels",
+    "is_image",
     "look_for_pictures",
     "lost_detail",
     "open_picture",

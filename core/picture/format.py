@@ -142,6 +142,12 @@ def format_of(head: bytes) -> PictureFormat | OtherFormat | None:
             return next(signed, None) or _text_format_of(head)
 
 
+def is_image(data: bytes) -> bool:
+    """Returns whether a file's content begins as that of an image, and is not text, which may
+    begin with the letters of a format."""
+    return isinstance(format_of(data[:HEAD_BYTES]), PictureFormat) and not _is_text(data)
+
+
 def _base_media_format_of(head: bytes) -> PictureFormat | OtherFormat:
     """The format of an ISO base media file (ISO/IEC 14496-12), by its major and other brands."""
     end = min(int.from_bytes(head[:4], "big"), len(head))

@@ -155,14 +155,65 @@ def test_name_holds_for_xmp_too(run, folder):
         run(writes=("xmp",), name="captions")
 
 
-def test_image_that_is_called_like_a_caption_is_never_written_over(run, folder):
-    paint(folder, "a.txt", "a.png")
-    picture = (folder / "a.txt").read_bytes()
-    batch = run(existing="replace")
-    assert (folder / "a.txt").read_bytes() == picture
+@pytest.mark.parametrize("existing", WAYS)
+@pytest.mark.parametrize("kind", ["txt", "xmp"])
+def test_image_that_is_called_like_a_caption_is_never_written_over(run, folder, kind, existing):
+    paint(folder, f"a.{kind}", "a.png", "b.png")
+    picture = (folder / f"a.{kind}").read_bytes()
+    batch = run(writes=(kind,), existing=existing)
+    assert (folder / f"a.{kind}").read_bytes() == picture
+    assert states(batch)["a.png"] == (
+        "skipped" if (kind, existing) == ("txt", "skip") else "failed"
+    )
+    assert states(batch)["b.png"] == "done"
+    run(folder / f"a.{kind}", folder / "a.png", writes=(kind,), existing=existing)
+    assert (folder / f"a.{kind}").read_bytes() == picture
+
+
+def test_names_that_make_room_for_an_image_called_like_a_caption_are_shared_by_nobody(run, folder):
+    paint(folder, "a.txt", "a.png", "a.png.jpg")
+    pictures = [folder / name for name in ("a.txt", "a.png", "a.png.jpg")]
+    batch = run(*pictures, existing="append")
+    assert sorted(states(batch).values()) == ["done", "done", "failed"]
     done = [item for item in batch.items if item.state.value == "done"]
-    assert done
-    assert all(said(folder / f"{item.path.name}.txt") == item.caption for item in done)
+    assert [said(folder / name) for name in ("a.txt.txt", "a.png.txt")] == [i.caption for i in done]
+
+
+@posix
+@pytest.mark.parametrize("kind", ["txt", "xmp"])
+def test_one_folder_by_two_paths_is_captioned_once(run, folder, tmp_path, kind):
+    paint(folder, "a.png", "a.jpg")
+    (tmp_path / "link").symlink_to(folder)
+    batch = run(folder, tmp_path / "link", writes=(kind,), name="{name}", existing="append")
+    assert [item.state.value for item in batch.items] == ["done", "done", "failed", "failed"]
+    assert "are in one folder" in batch.items[-1].reason
+    for item in batch.items[:2]:
+        assert said(folder / f"{item.path.name}.{kind}") == item.caption
+
+
+@exact_names
+def test_extension_in_an_xmp_file_makes_it_that_of_one_image_only(run, folder):
+    paint(folder, "a.JPG", "a.jpg")
+    jpeg = xmp.described(None, description="mine", alt_text="", extension="jpg")
+    (folder / "a.xmp").write_bytes(jpeg)
+    batch = run(writes=("xmp",), existing="append")
+    done = [item for item in batch.items if item.state.value == "done"]
+    texts = [said(path) for path in sorted(folder.glob("*.xmp"))]
+    assert len(texts) == len(done)
+    assert all(sum(item.caption in text for text in texts) == 1 for item in done)
+
+
+def test_finished_image_keeps_its_file_when_a_namesake_comes_before_it(run, folder, tmp_path):
+    paint(folder, "a.png")
+    first = run(existing="replace")
+    first.close()
+    paint(folder, "a.gif")
+    (journal,) = (tmp_path / "journals").glob("*.jsonl")
+    batch = Batch.resume(journal)
+    batch.run(FolderEngine(), Control())
+    assert states(batch) == {"a.gif": "failed", "a.png": "done"}
+    assert said(folder / "a.txt") == f"a.png: {PROMPT}"
+    batch.close()
 
 
 # Finding
@@ -371,7 +422,7 @@ def test_two_images_whose_captions_are_one_file_by_a_link_do_not_both_write_it(r
     (folder / "a.txt").symlink_to("b.txt")
     batch = run(existing="append")
     assert states(batch) == {"a.png": "done", "b.png": "failed"}
-    assert "“b.png” and “a.png” share" in batch.items[1].reason
+    assert "“b.png” and “a.png” would share" in batch.items[1].reason
     assert said(folder / "b.txt") == f"mine\na.png: {PROMPT}"
 
 
