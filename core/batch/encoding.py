@@ -26,14 +26,24 @@ _BOMS = (
 # What Windows, Linux, DOS and the Mac wrote before UTF-8; each decodes nearly every file.
 _SINGLE_BYTE = (
     *(f"cp125{n}" for n in range(8)),
-    *("iso8859_2", "iso8859_5", "iso8859_7", "iso8859_15", "koi8_r", "koi8_u"),
-    *("cp437", "cp850", "cp852", "cp866", "mac_roman", "mac_cyrillic"),
+    *("iso8859_2", "iso8859_3", "iso8859_5", "iso8859_7", "iso8859_13", "iso8859_15"),
+    *("koi8_r", "koi8_u", "mac_roman", "mac_cyrillic"),
+    *("cp437", "cp737", "cp775", "cp850", "cp852", "cp855", "cp857", "cp862", "cp866"),
 )
-_DOUBLE_BYTE = ("cp932", "euc_jp", "gb18030", "big5", "cp949")
-# How much more disorder than the best match another may show and still be considered.
+# The common characters of encodings with two bytes for each, as a character set and the ranges of
+# these bytes: what is read in the wrong encoding is mostly rare ones.
+_KANA_AND_KANJI = "euc_jp", ((0xA1A1, 0xA5FF), (0xB0A1, 0xCFFF))
+_COMMON = {
+    "cp932": _KANA_AND_KANJI,
+    "euc_jp": _KANA_AND_KANJI,
+    "gb18030": ("gb2312", ((0xA1A1, 0xA3FF), (0xB0A1, 0xD7FF))),
+    "big5": ("big5", ((0xA140, 0xA3FF), (0xA440, 0xC67E))),
+    "cp949": ("euc_kr", ((0xA1A1, 0xA3FF), (0xB0A1, 0xC8FF))),
+}
+# How much more disorder than the best match an Asian text may show and still be considered.
 _MARGIN = 0.05
-# Fewer characters of two bytes are as likely something else.
-_FEWEST_ASIAN = 8
+# Fewer characters of another script than Latin are as likely something else.
+_FEWEST_FOREIGN = 8
 # No caption in an old encoding is longer, and judging takes time.
 _MOST_OLD_BYTES = 50_000
 
@@ -58,6 +68,7 @@ _ALPHABETS = (
     "çğıöşüâîû",  # Turkish
     "äõöüšž",  # Estonian
     "āčēģīķļņšūž",  # Latvian
+    "ĉĝĥĵŝŭ",  # Esperanto
     "ąčęėįšųūž",  # Lithuanian
     "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",  # Russian, Bulgarian
     "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",  # Ukrainian
@@ -70,8 +81,38 @@ _JUDGED = ("LATIN", "CYRILLIC")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC", "HANGUL", "THAI")
 _ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "FULLWIDTH")
 _PAIRS = ("«»", "‹›")
-_SIGN_BEFORE_LETTER = re.compile(r"[№©®™´×½¼¾²³§£€][^\W\d_]|°(?![CFKNSEWO]\b)[^\W\d_]")
-_BLANK_AT_WORD = re.compile("(?:^|\\s)\u00a0|\u00a0(?:\\s|$)", re.ASCII)
+_ODD = re.compile(
+    "|".join(
+        (
+            # A sign that stands after numbers or alone before a letter; a digit beside a letter.
+            r"[№©®™´×½¼¾²³§£€][^\W\d_]",
+            r"°(?![CFKNSEWO]\b)[^\W\d_]",
+            r"\d(?![ªº])[^\x00-\x7f\W\d]|[^\x00-\x7f\W\dªº]\d",
+            # A sign within a word, except for apostrophes and the like.
+            r"(?<=[^\W\d_])[^\x00-\x7f\w’‘\u00ad\u00b7\u3000-\u303f\uff00-\uff65](?=[^\W\d_])",
+            # What the second of two bytes often is, beside a letter.
+            r"[^\x00-\x7f\W\d_][\[\]^\\`{|}~@]|[\[\]^\\`{|}~@][^\x00-\x7f\W\d_]",
+            # An English apostrophe, and no vowel.
+            r"\b(?:it|that|there|he|she|what|who|here|let)[íĺ]s\b|n[íĺ]t\b",
+            r"\b(?:they|we|you|I)[íĺ](?:re|ve|ll|d|m)\b",
+            r"(?i:\b[бвгджзйклмнпстфхцчшщъь]{5,}\b)",
+            # An inverted mark at the end of a word.
+            r"[¿¡](?:\s|$)",
+            "(?a:(?:^|\\s)\u00a0|\u00a0(?:\\s|$))",
+        )
+    )
+)
+# Where signs are what people write; any other sign is left as unclear.
+_CLEAR_SIGNS = re.compile(
+    r"(?<=[^\W\d_])[’·](?=[^\W\d_])|(?<=[lL])·(?=[lL])|(?<=\d)[°ªº]|(?<=\bN)º|(?<=\s)[–—](?=\s)"
+    r"|(?<=[\w.])…|[¿¡]+(?=\w)|(?<=\d)[€£]|[€£](?=\d)|[«‹]\s?(?=\w)|(?<=[\w.!?,])\s?[»›]"
+    r"|[“„‚‘](?=\w[^“”„’‘]*[”“’‘](?!\w))|(?<=[\w.!?,])[”“’‘](?!\w)"
+    r"|(?<=\d)[²³½¼¾]|[\u3000-\u303f\uff00-\uff65]"
+)
+_UNCLEAR = re.compile("[^\x00-\x7f\\w\u0300-\u036f\u0590-\u06ff\u0e00-\u0e7f]")
+_LONG_WORD = re.compile(r"[^\W\d_]{2,}")
+# The share of letters beside a to z above which no language in Latin letters has them.
+_MOST_ACCENTED = 0.4
 # Signs that stand within or around words; others there come from a wrong encoding.
 _SIGNS = set("’‘“”„‚«»‹›–—…•°·€£§©®™´×½¼¾²³¿¡ª\u00a0\u00ad№")
 
@@ -113,59 +154,100 @@ def _strict(data: bytes, encoding: str) -> str | None:
 
 
 def _older(data: bytes) -> str | None:
-    """Returns the only plausible text of those that older encodings give; None without one."""
+    """Returns the only possible text of those that older encodings give, if it is clear; else
+    None."""
     if len(data) > _MOST_OLD_BYTES:
         return None
     if b"\0" in data:
         texts = {_strict(data, encoding) for encoding in ("utf-16-le", "utf-16-be")}
     else:
         # charset-normalizer takes short texts for what they are not, so it only rules out here.
-        texts = {_strict(data, encoding) for encoding in (*_SINGLE_BYTE, *_fitting(data))}
-    plausible = {text for text in texts if text and _is_plausible(text)}
-    return plausible.pop() if len(plausible) == 1 else None
+        texts = {_strict(data, encoding) for encoding in _SINGLE_BYTE} | _asian(data)
+    possible = {text for text in texts if text and _is_possible(text)}
+    text = possible.pop() if len(possible) == 1 else ""
+    return text if text and _is_clear(text) else None
 
 
-def _fitting(data: bytes) -> list[str]:
-    """Returns the encodings with characters of two bytes that the file may well be in."""
-    matches = list(from_bytes(data, cp_isolation=list(_DOUBLE_BYTE), threshold=0.3))
-    best = min((match.chaos for match in matches), default=0.0)
-    return [match.encoding for match in matches if match.chaos <= best + _MARGIN]
+def _asian(data: bytes) -> set[str]:
+    """Returns the texts in encodings with characters of two bytes that the file may well be."""
+    matches = list(from_bytes(data, cp_isolation=list(_COMMON), threshold=0.3))
+    most = min((match.chaos for match in matches), default=0.0) + _MARGIN
+    texts = [(one.encoding, _strict(data, one.encoding)) for one in matches if one.chaos <= most]
+    return {text for encoding, text in texts if text and _is_common(text, encoding)}
 
 
-def _is_plausible(text: str) -> bool:
-    """Returns whether people write so: words of one script, letters of one language, and no signs
-    and capitals within words."""
-    if any(not _is_ordinary(sign) for sign in set(text) if not sign.isalnum()):
+def _is_common(text: str, encoding: str) -> bool:
+    charset, ranges = _COMMON[encoding]
+    foreign = [one for one in set(text) if not one.isascii()]
+    try:
+        codes = [int.from_bytes(one.encode(charset)[:2], "big") for one in foreign]
+    except UnicodeEncodeError:
         return False
-    if _SIGN_BEFORE_LETTER.search(text) or any(
-        text.count(opening) != text.count(closing) for opening, closing in _PAIRS
-    ):
-        return False
-    words = set(_WORD.findall(text))
-    scripts = {_script_of(letter) for word in words for letter in set(word)}
-    foreign = scripts - {"LATIN"}
-    if None in scripts or len(foreign) > 1 or _BLANK_AT_WORD.search(text):
-        return False
-    if foreign & {"ASIAN", "HANGUL"} and sum(not one.isascii() for one in text) < _FEWEST_ASIAN:
-        return False
-    if any(len({_script_of(letter) for letter in set(word)}) > 1 for word in words):
-        return False
-    if any(_has_odd_case(word) for word in words) or _has_sign_in_word(text):
-        return False
-    return _fits_a_language({letter.lower() for word in words for letter in word})
-
-
-def _is_ordinary(sign: str) -> bool:
-    if sign in _SIGNS or sign in "\n\r\t":
-        return True
-    return unicodedata.category(sign) in ("Mn", "Mc") or (
-        " " <= sign <= "~" or "\u3000" <= sign <= "\u303f" or "\uff00" <= sign <= "\uff65"
+    is_japanese = charset == "euc_jp"
+    return all(any(first <= code <= last for first, last in ranges) for code in codes) and (
+        not is_japanese or any("\u3041" <= one <= "\u30fc" for one in foreign)
     )
 
 
+def _is_possible(text: str) -> bool:
+    """Returns whether people may write so: words of one script, letters of one language, and no
+    signs and capitals within words."""
+    if not all(one.isalnum() or _is_ordinary(one) for one in set(text)) or _ODD.search(text):
+        return False
+    words = set(_WORD.findall(text))
+    scripts = {frozenset(map(_script_of, word)) for word in words}
+    foreign = frozenset().union(*scripts) - {"LATIN"}
+    return (
+        None not in foreign
+        and len(foreign) <= 1
+        and all(len(one) == 1 for one in scripts)
+        and not any(map(_has_odd_case, words))
+        and all(_fits(mark, before) for before, mark in pairwise(text) if _is_mark(mark))
+        and _fits_a_language({letter for word in words for letter in word.lower()})
+    )
+
+
+def _is_clear(text: str) -> bool:
+    """Returns whether a possible text has enough to go by: short ones, and those of signs and
+    capitals, come from wrong encodings too."""
+    if _UNCLEAR.search(_CLEAR_SIGNS.sub("", text)):
+        return False
+    if any(text.count(opening) != text.count(closing) for opening, closing in _PAIRS):
+        return False
+    letters = [one for one in text if one.isalpha()]
+    foreign = [one for one in letters if not one.isascii()]
+    if any(_script_of(one) != "LATIN" for one in foreign):
+        capitals = sum(one.isupper() for one in foreign)
+        return len(foreign) >= _FEWEST_FOREIGN and capitals * 3 <= len(foreign)
+    is_mostly_ascii = len(foreign) <= _MOST_ACCENTED * len(letters)
+    return is_mostly_ascii and all(any(map(str.isascii, word)) for word in _LONG_WORD.findall(text))
+
+
+def _is_ordinary(sign: str) -> bool:
+    return (
+        sign in _SIGNS
+        or " " <= sign <= "~"
+        or sign in "\n\r\t"
+        or "\u3000" <= sign <= "\u303f"
+        or "\uff00" <= sign <= "\uff65"
+        or _is_mark(sign)
+    )
+
+
+def _is_mark(sign: str) -> bool:
+    """Returns whether it is a vowel sign or an accent on the letter before."""
+    return not sign.isascii() and unicodedata.category(sign) in ("Mn", "Mc")
+
+
+def _fits(mark: str, before: str) -> bool:
+    if unicodedata.name(mark, "").startswith("COMBINING"):
+        return before.isalpha()
+    return _script_of(mark) is not None and _script_of(mark) == _script_of(before)
+
+
 def _script_of(letter: str) -> str | None:
-    if letter.isascii():
-        return "LATIN"
+    if letter.isascii() or letter in "ªº":
+        return "LATIN" if letter.isalpha() else None
     name = unicodedata.name(letter, "")
     if name.startswith(_ASIAN):
         return "ASIAN"
@@ -177,13 +259,6 @@ def _has_odd_case(word: str) -> bool:
     return "ς" in word[:-1] or any(
         before.islower() and after.isupper() and not (before.isascii() and after.isascii())
         for before, after in pairwise(word)
-    )
-
-
-def _has_sign_in_word(text: str) -> bool:
-    return any(
-        found[0] not in "’‘·\u00ad"
-        for found in re.finditer(r"(?<=[^\W\d_])[^\x00-\x7f\w](?=[^\W\d_])", text)
     )
 
 
