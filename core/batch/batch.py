@@ -86,6 +86,19 @@ class Batch:
         return self._ledger.tables.complete
 
     @property
+    def warning(self) -> str:
+        """Returns what to tell the user before the run, "" for nothing: how many images get no
+        caption, because their caption file would be another image's too."""
+        count = self._ledger.sharing_count
+        if not count:
+            return ""
+        images = "1 image" if count == 1 else f"{count:,} images"
+        return (
+            f"{images} would write the caption file of another image, and will fail. With the "
+            "name {name}, all captions have files of their own."
+        )
+
+    @property
     def is_undone(self) -> bool:
         """Returns whether the run was undone, or its undo has begun."""
         return self._ledger.replayed.is_undone

@@ -48,6 +48,7 @@ class Ledger:
         self.items: list[Item] = []
         self.notes: list[str] = []
         self.numbers: dict[str, int] = {}
+        self.sharing_count = 0
         self.replayed = ReplayedRun()
         self.journal = journal
         self.tables = Tables(begun.tables, begun.options, journal.path, self.note, begun.earlier)
@@ -116,7 +117,9 @@ class Ledger:
 
     def fail_shared_names(self, on_item: OnItem) -> None:
         """Of images that would share a caption file, fails all but the first."""
-        for number, reason in list(sharing_names(self.items, self.names)):
+        sharing = list(sharing_names(self.items, self.names))
+        self.sharing_count = len(sharing)
+        for number, reason in sharing:
             item = self.items[number]
             self.set_item(number, replace(item, state=ItemState.FAILED, reason=reason), on_item)
 

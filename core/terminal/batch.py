@@ -157,6 +157,8 @@ def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -
             say(note)
         return SOME_FAILED
     tally = batch.tally
+    if batch.warning:
+        say(batch.warning)
     if tally.waiting:
         engine = open_engine()
         try:

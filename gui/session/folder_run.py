@@ -149,6 +149,8 @@ class FolderRun(QObject):
             self._set_phase(Phase.CHOOSING)
             return
         self._show_items(self._batch.items, counts)
+        if self._batch.warning:
+            self.noticed.emit(self._batch.warning)
         await self._run()
 
     async def reopen(self, kept: KeptRun) -> None:
