@@ -201,6 +201,7 @@ def _is_possible(text: str) -> bool:
         None not in foreign
         and len(foreign) <= 1
         and all(len(one) == 1 for one in scripts)
+        and all(text.count(opening) == text.count(closing) for opening, closing in _PAIRS)
         and not any(map(_has_odd_case, words))
         and all(_fits(mark, before) for before, mark in pairwise(text) if _is_mark(mark))
         and _fits_a_language({letter for word in words for letter in word.lower()})
@@ -211,8 +212,6 @@ def _is_clear(text: str) -> bool:
     """Returns whether a possible text has enough to go by: short ones, and those of signs and
     capitals, come from wrong encodings too."""
     if _UNCLEAR.search(_CLEAR_SIGNS.sub("", text)):
-        return False
-    if any(text.count(opening) != text.count(closing) for opening, closing in _PAIRS):
         return False
     letters = [one for one in text if one.isalpha()]
     foreign = [one for one in letters if not one.isascii()]
