@@ -133,7 +133,7 @@ def decoded(data: bytes | None, name: str = "") -> str:
             f"{which} is in an encoding that cannot be told for sure. Save it as UTF-8, then try "
             "again."
         )
-    return "\n".join(text.splitlines()).strip()
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def _text(data: bytes) -> str | None:

@@ -72,12 +72,15 @@ def _without_end(text: str, separator: str) -> str:
 
 def _has_part(text: str, part: str, separator: str) -> bool:
     """Returns whether `part` is one of those of `text`, and not only inside another one."""
-    mark = separator.strip() or separator
+    marks = (separator, separator.strip() or separator, "\n")
+    first, last = len(text) - len(text.lstrip()), len(text.rstrip())
     begin = text.find(part)
     while begin >= 0:
-        left, right = text[:begin], text[begin + len(part) :]
-        ends_before = not left.strip() or left.endswith((separator, mark, "\n"))
-        if ends_before and (not right.strip() or right.startswith((separator, mark, "\n"))):
+        end = begin + len(part)
+        # Positions instead of slices: a large file may hold a short part a million times.
+        if (begin <= first or any(text.endswith(mark, 0, begin) for mark in marks)) and (
+            end >= last or any(text.startswith(mark, end) for mark in marks)
+        ):
             return True
         begin = text.find(part, begin + 1)
     return False

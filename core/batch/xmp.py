@@ -124,7 +124,7 @@ def _is_blank(data: bytes | None) -> bool:
 
 
 def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("", "\n".join(text.splitlines()) if "\r" in text else text)
+    return _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _refused(error: XmpError, name: str) -> StoreError:
