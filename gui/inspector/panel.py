@@ -26,6 +26,7 @@ from core.picture import Picture
 from core.trace import Trace, as_json, as_markdown, shown_seconds, sides
 from gui.inspector.facts_table import FactsTable, quiet_label, section_title
 from gui.inspector.token_flow import TokenFlow
+from gui.inspector.wording import ending_text, memory_text, stage_text
 from gui.picture.patch_figure import PatchFigure
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.line_break import breakable
@@ -35,7 +36,6 @@ from gui.widgets.theme import Theme
 if TYPE_CHECKING:
     from core.picture import ImagePreprocessing
 
-LOOKING = "Looking at what went through the model…"
 _FIRST = QSize(720, 640)
 _COPIED_MS = 1500
 _FIGURE_SIDE = 512
@@ -47,7 +47,7 @@ class Inspector(QDialog):
     def __init__(self, theme: Theme, previews: PreviewMaker, parent: QWidget):
         super().__init__(parent)
         self.setObjectName("inspector")
-        self.setWindowTitle("Inspector")
+        self.setWindowTitle(self.tr("Inspector"))
         self.resize(_FIRST.boundedTo(parent.size()))
         self._theme, self._previews = theme, previews
         self._trace: Trace | None = None
@@ -67,7 +67,7 @@ class Inspector(QDialog):
         self._serial += 1
         self._trace = None
         self.prompt_label.setText(" ".join(prompt.split()))
-        self._show_message(LOOKING)
+        self._show_message(self.tr("Tracing the answer…"))
 
     def show_reason(self, text: str) -> None:
         """Shows why there is no trace."""
@@ -82,9 +82,11 @@ class Inspector(QDialog):
         self.prompt_text.setText(breakable(trace.prompt))
         self.input_flow.show_tokens(trace.input.ids, trace.input.pieces, trace.image_tokens)
         self.output_flow.show_tokens(trace.output.ids, trace.output.pieces)
-        self.input_title.setText(f"Input: {trace.positions} positions")
-        made = "" if trace.is_output_exact else ", made again from the kept text"
-        self.output_title.setText(f"Output: {len(trace.output.ids)} ids{made}")
+        self.input_title.setText(self.tr("Input, {count} positions").format(count=trace.positions))
+        output = self.tr("Output, {count} ids")
+        if not trace.is_output_exact:
+            output = self.tr("Output, {count} ids, encoded again from the saved text")
+        self.output_title.setText(output.format(count=len(trace.output.ids)))
         self.message.hide()
         self.scroll_area.show()
         self.scroll_area.verticalScrollBar().setValue(0)
@@ -126,10 +128,10 @@ class Inspector(QDialog):
         column.addLayout(self._buttons())
 
     def _buttons(self) -> QHBoxLayout:
-        self.markdown_button = QPushButton("Copy as &Markdown")
-        self.json_button = QPushButton("Copy as &JSON")
-        self.json_button.setToolTip("What the terminal writes with --trace")
-        self.close_button = QPushButton("Close")
+        self.markdown_button = QPushButton(self.tr("Copy as &Markdown"))
+        self.json_button = QPushButton(self.tr("Copy as &JSON"))
+        self.json_button.setToolTip(self.tr("The format of onlooker caption --trace"))
+        self.close_button = QPushButton(self.tr("Close"))
         for button in (self.markdown_button, self.json_button):
             self._theme.set_icon(button, "copy", "text_quiet")
         self.markdown_button.clicked.connect(self._on_markdown_copied)
@@ -147,11 +149,11 @@ class Inspector(QDialog):
         return row
 
     def _build_picture(self) -> None:
-        self._sections.addWidget(section_title("Picture"))
+        self._sections.addWidget(section_title(self.tr("Image")))
         self.picture_figure = PatchFigure(self._theme)
-        self.picture_figure.setAccessibleName("The picture before padding")
+        self.picture_figure.setAccessibleName(self.tr("Original image"))
         self.given_figure = PatchFigure(self._theme)
-        self.given_figure.setAccessibleName("The picture as given, with the patches")
+        self.given_figure.setAccessibleName(self.tr("What the model sees, with patches"))
         self.picture_caption, self.given_caption = quiet_label(), quiet_label()
         for caption in (self.picture_caption, self.given_caption):
             caption.setWordWrap(True)
@@ -174,7 +176,7 @@ class Inspector(QDialog):
         self._sections.addWidget(self.picture_facts)
 
     def _build_words(self) -> None:
-        self._sections.addWidget(section_title("Prompt"))
+        self._sections.addWidget(section_title(self.tr("Prompt")))
         self.prompt_text = QLabel()
         self.prompt_text.setProperty("class", "listing")
         self.prompt_text.setFont(_fixed_font(self._theme))
@@ -185,8 +187,10 @@ class Inspector(QDialog):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self._sections.addWidget(self.prompt_text)
-        self.input_title, self.input_description, self.input_flow = self._flow("Input ids")
-        self.output_title, self.output_description, self.output_flow = self._flow("Output ids")
+        self.input_title, self.input_description, self.input_flow = self._flow(self.tr("Input ids"))
+        self.output_title, self.output_description, self.output_flow = self._flow(
+            self.tr("Output ids")
+        )
         self.input_flow.patch_reached.connect(self._on_patch_reached)
         self.given_figure.patch_reached.connect(self._on_patch_reached)
 
@@ -203,13 +207,13 @@ class Inspector(QDialog):
         return title, description, flow
 
     def _build_cost(self) -> None:
-        self._sections.addWidget(section_title("Ending"))
+        self._sections.addWidget(section_title(self.tr("Ending")))
         self.ending_facts = FactsTable()
         self._sections.addWidget(self.ending_facts)
-        self._sections.addWidget(section_title("Times"))
+        self._sections.addWidget(section_title(self.tr("Times")))
         self.time_facts = FactsTable(self._theme)
         self._sections.addWidget(self.time_facts)
-        self._sections.addWidget(section_title("Memory"))
+        self._sections.addWidget(section_title(self.tr("Memory")))
         self.memory_facts = FactsTable()
         self._sections.addWidget(self.memory_facts)
 
@@ -228,11 +232,12 @@ class Inspector(QDialog):
         self._serial += 1
         self.picture_figure.show_image(QImage())
         self.given_figure.show_image(QImage())
-        self.picture_caption.setText(f"{sides(trace.image.size)} pixels")
+        self.picture_caption.setText(self.tr("{size} pixels").format(size=sides(trace.image.size)))
         side = trace.image.values_shape[-1]
-        self._given_text = (
-            f"padded to {sides(trace.image.padded_size)}, given as {side} × {side}, in "
-            f"{sides(trace.image.patch_grid)} patches"
+        self._given_text = self.tr(
+            "padded to {padded}, resized to {side} × {side}, {grid} patches"
+        ).format(
+            padded=sides(trace.image.padded_size), side=side, grid=sides(trace.image.patch_grid)
         )
         self.given_caption.setText(self._given_text)
         self._previews.ask(("inspected", self._serial, "picture"), partial(_fitted, pixels))
@@ -243,31 +248,42 @@ class Inspector(QDialog):
 
     def _show_facts(self, trace: Trace) -> None:
         low, high = trace.image.values_range
-        values = f"{sides(trace.image.values_shape)}  {trace.image.values_dtype}"
+        values = self.tr("{shape}  {dtype}, from {low} to {high}").format(
+            shape=sides(trace.image.values_shape),
+            dtype=trace.image.values_dtype,
+            low=f"{low:.3f}",
+            high=f"{high:.3f}",
+        )
         self.picture_facts.show_rows(
             [
-                ("Pixel values", f"{values}, from {low:.3f} to {high:.3f}"),
-                ("Image features", sides(trace.image.tower_features_shape)),
-                ("After the projector", sides(trace.image.projected_features_shape)),
+                (self.tr("Pixel values"), values),
+                (self.tr("Image features"), sides(trace.image.tower_features_shape)),
+                (self.tr("Projected features"), sides(trace.image.projected_features_shape)),
             ]
         )
         ending = [
-            ("Ending", trace.ending.value),
-            ("Stop", trace.stop_string),
-            ("Room for", f"{trace.max_new_tokens} tokens"),
+            (self.tr("Ending"), ending_text(trace.ending)),
+            (self.tr("Stop string"), trace.stop_string),
+            (
+                self.tr("Maximum length"),
+                self.tr("{count} tokens").format(count=trace.max_new_tokens),
+            ),
         ]
         if trace.seed is not None:
-            ending.append(("Seed", str(trace.seed)))
+            ending.append((self.tr("Seed"), str(trace.seed)))
         self.ending_facts.show_rows(ending)
         longest = max([*(time.seconds for time in trace.times), 1e-9])
         self.time_facts.show_rows(
-            [(_capitalized(time.stage), shown_seconds(time.seconds)) for time in trace.times],
+            [(stage_text(time.stage), shown_seconds(time.seconds)) for time in trace.times],
             [time.seconds / longest for time in trace.times],
+        )
+        model = self.tr("{name}, {dtype}, on {device}").format(
+            name=trace.model, dtype=trace.dtype, device=trace.device
         )
         self.memory_facts.show_rows(
             [
-                ("Model", f"{trace.model}, {trace.dtype}, on {trace.device}"),
-                *((_capitalized(use.name), format_bytes(use.bytes)) for use in trace.memory),
+                (self.tr("Model"), model),
+                *((memory_text(use.name), format_bytes(use.bytes)) for use in trace.memory),
             ]
         )
 
@@ -292,7 +308,9 @@ class Inspector(QDialog):
         row, column = divmod(patch, self._trace.image.patch_grid[1])
         position = self._trace.input.ids.index(-200) + patch
         self.given_caption.setText(
-            f"patch {patch + 1}: row {row + 1}, column {column + 1}, position {position}"
+            self.tr("patch {number}, row {row}, column {column}, position {position}").format(
+                number=patch + 1, row=row + 1, column=column + 1, position=position
+            )
         )
 
     @Slot()
@@ -320,10 +338,6 @@ def _fixed_font(theme: Theme) -> QFont:
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
     font.setPixelSize(max(12, theme.body_pixels - 1))
     return font
-
-
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _fitted(pixels: Image.Image) -> QImage:

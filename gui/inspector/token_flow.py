@@ -124,7 +124,7 @@ class TokenFlow(QWidget):
                 painter.drawText(top, Qt.AlignmentFlag.AlignCenter, cell.text)
                 painter.setFont(small)
                 painter.setPen(theme.colour("text_quiet"))
-                words = "press to open" if cell.is_fold else str(cell.id)
+                words = self.tr("click to expand") if cell.is_fold else str(cell.id)
                 painter.drawText(below, Qt.AlignmentFlag.AlignCenter, words)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -190,7 +190,7 @@ class TokenFlow(QWidget):
                     for patch in range(self._image_tokens)
                 ]
             else:
-                text = f"image × {self._image_tokens}"
+                text = self.tr("image × {count}").format(count=self._image_tokens)
                 self._cells.append(_Cell(text, number, position, is_fold=True))
             position += self._image_tokens
         self._current = -1
@@ -211,7 +211,7 @@ class TokenFlow(QWidget):
             else:
                 key = f"{cell.text}\n{cell.id}"
                 if key not in widths:
-                    below = "press to open" if cell.is_fold else str(cell.id)
+                    below = self.tr("click to expand") if cell.is_fold else str(cell.id)
                     inner = max(
                         metrics.horizontalAdvance(cell.text), small.horizontalAdvance(below)
                     )
@@ -267,10 +267,14 @@ class TokenFlow(QWidget):
     def _description(self, cell: _Cell) -> str:
         if cell.is_fold:
             last = cell.position + self._image_tokens - 1
-            return f"Positions {cell.position} to {last}: the image"
+            return self.tr("Positions {first} to {last}, the image").format(
+                first=cell.position, last=last
+            )
         if cell.patch >= 0:
-            return f"Position {cell.position}: patch {cell.patch + 1} of the image"
-        return f"Position {cell.position}, id {cell.id}"
+            return self.tr("Position {position}, patch {number} of the image").format(
+                position=cell.position, number=cell.patch + 1
+            )
+        return self.tr("Position {position}, id {id}").format(position=cell.position, id=cell.id)
 
 
 def _shown(piece: str) -> str:

@@ -139,7 +139,7 @@ class ModelDetails(QFrame):
         self.primary_button.setObjectName("model_primary_button")
         self.second_button = QPushButton()
         self.second_button.setObjectName("model_second_button")
-        self.more_button = QPushButton("More")
+        self.more_button = QPushButton(self.tr("More"))
         self.more_button.setObjectName("model_more_button")
         self.more_menu = MoreMenu(self._requests, self._follow_ups, self)
         self.more_button.setMenu(self.more_menu)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from PySide6.QtCore import QCoreApplication
+
 from core.device.memory import PRECISIONS
 from core.engine import Failed, Loading, ModelState, Ready
 from core.errors import AppError, HubError, HubNeed, OutOfMemory
@@ -20,7 +22,9 @@ from core.hub import (
 )
 from core.model_reference import short_name
 from core.transcript import BUILT_IN, Precision
-from gui.models.model_list import WORDS, in_bits
+from gui.models.model_list import in_bits, kind_text
+
+translate = QCoreApplication.translate
 
 
 class Action(Enum):
@@ -79,12 +83,19 @@ class Allowed:
     reason: str = ""
 
 
-_REMEDIES = {
-    HubNeed.TOKEN: Offer(Action.ENTER_TOKEN, "Enter access token…"),
-    HubNeed.LICENCE: Offer(Action.OPEN_PAGE, "Open its page"),
-    HubNeed.SPACE: Offer(Action.CHOOSE_DOWNLOADS, "Download into another folder…"),
-    HubNeed.ONLINE: Offer(Action.ALLOW_NETWORK, "Allow the network"),
-}
+def _remedy(need: HubNeed | None) -> Offer | None:
+    match need:
+        case HubNeed.TOKEN:
+            return Offer(Action.ENTER_TOKEN, translate("DetailsState", "Enter access token…"))
+        case HubNeed.LICENCE:
+            return Offer(Action.OPEN_PAGE, translate("DetailsState", "Open model page"))
+        case HubNeed.SPACE:
+            caption = translate("DetailsState", "Download to another folder…")
+            return Offer(Action.CHOOSE_DOWNLOADS, caption)
+        case HubNeed.ONLINE:
+            return Offer(Action.ALLOW_NETWORK, translate("DetailsState", "Go online"))
+        case _:
+            return None
 
 
 @dataclass(frozen=True)
@@ -158,13 +169,13 @@ class DetailsState:
         if local is None:
             return Allowed(False, False, False, False)
         is_removable = local.where is Where.CACHE or local.is_ours
-        reason = "" if is_removable else "It was not downloaded by Onlooker; its folder is yours."
+        reason = "" if is_removable else _not_ours()
         return Allowed(
             check=local.is_complete and is_idle,
             move=local.can_move and is_free,
             remove=is_removable and is_free,
             forget=is_free,
-            reason="It is loaded. Unload it first." if in_use else reason,
+            reason=translate("DetailsState", "Unload the model first.") if in_use else reason,
         )
 
     def primary(self) -> Offer:
@@ -173,18 +184,21 @@ class DetailsState:
         is_online = not self.options.is_offline
         if job and job.is_under_way:
             if job.kind is JobKind.DOWNLOAD or job.state is JobState.WAITING:
-                return Offer(Action.PAUSE_DOWNLOAD, "Pause")
-            return Offer(Action.STOP, "Stop", job.kind is not JobKind.REMOVE)
+                return Offer(Action.PAUSE_DOWNLOAD, translate("DetailsState", "Pause"))
+            caption = translate("DetailsState", "Stop")
+            return Offer(Action.STOP, caption, job.kind is not JobKind.REMOVE)
         if local is None:
-            return Offer(Action.GET, "Try again" if job else "Get", is_online)
+            again = translate("DetailsState", "Try again")
+            caption = again if job else translate("DetailsState", "Download")
+            return Offer(Action.GET, caption, is_online)
         if not local.is_complete:
-            return Offer(Action.GET, "Go on", is_online)
+            return Offer(Action.GET, translate("DetailsState", "Resume"), is_online)
         if self.is_loading:
-            return Offer(Action.UNLOAD, "Cancel loading")
+            return Offer(Action.UNLOAD, translate("DetailsState", "Cancel loading"))
         if self.is_loaded and self.precision == self._loaded_precision:
-            return Offer(Action.UNLOAD, "Unload")
+            return Offer(Action.UNLOAD, translate("DetailsState", "Unload"))
         can_choose = bool(self.entry.needs) and not local.problem
-        caption = f"Load in {in_bits(self.precision)}" if can_choose else "Load"
+        caption = _load_in(self.precision) if can_choose else translate("DetailsState", "Load")
         return Offer(Action.LOAD, caption, not local.problem)
 
     def secondary(self) -> Offer | None:
@@ -193,11 +207,14 @@ class DetailsState:
         if job and job.is_under_way:
             is_download = job.kind is JobKind.DOWNLOAD or job.state is JobState.WAITING
             is_own = is_download and not self.missing_id
-            return Offer(Action.CANCEL_DOWNLOAD, "Cancel") if is_own else None
+            caption = translate("DetailsState", "Cancel")
+            return Offer(Action.CANCEL_DOWNLOAD, caption) if is_own else None
         if local is None:
             is_online = not self.options.is_offline
-            return None if self.entry.size else Offer(Action.LOOK_UP, "Look up", is_online)
-        return None if local.is_complete else Offer(Action.CANCEL_DOWNLOAD, "Discard")
+            caption = translate("DetailsState", "Look up")
+            return None if self.entry.size else Offer(Action.LOOK_UP, caption, is_online)
+        caption = translate("DetailsState", "Discard download")
+        return None if local.is_complete else Offer(Action.CANCEL_DOWNLOAD, caption)
 
     def trouble(self) -> Trouble:
         """What failed last with this model."""
@@ -206,17 +223,18 @@ class DetailsState:
             return Trouble()
         if job and job.error:
             need = job.error.need if isinstance(job.error, HubError) else None
-            return Trouble(str(job.error), _REMEDIES.get(need) if need else None)
+            return Trouble(str(job.error), _remedy(need))
         if entry.local and entry.local.problem:
             part = short_name(self.missing_id)
             can_get = part and not self.options.is_offline
-            remedy = Offer(Action.GET_MISSING_PART, f"Get {part}") if can_get else None
+            caption = translate("DetailsState", "Download {part}").format(part=part)
+            remedy = Offer(Action.GET_MISSING_PART, caption) if can_get else None
             return Trouble(entry.local.problem, remedy)
         if isinstance(self.model_state, Failed) and entry.key == self.loaded_key:
             failure, lower = self.model_state.error, self.lower_precision
             remedy = None
             if lower and lower is not self.precision:
-                remedy = Offer(Action.LOAD_LOWER, f"Load in {in_bits(lower)}")
+                remedy = Offer(Action.LOAD_LOWER, _load_in(lower))
             return Trouble(str(failure) if isinstance(failure, AppError) else "", remedy)
         return Trouble()
 
@@ -224,15 +242,27 @@ class DetailsState:
         """A sentence that helps to choose, "" if there is nothing to say."""
         entry, memory = self.entry, self.memory
         if entry.key == BUILT_IN:
-            return "It knows drawn pictures. For photographs, get one of the models from the hub."
+            return translate(
+                "DetailsState", "This model knows only drawings. Download another one for photos."
+            )
         if entry.needs and memory and memory.best_precision(entry.needs) is None:
-            has_card = memory.device.startswith("cuda")
-            spread = ", let it spread (Settings, Model)" if has_card else ""
-            return f"Too large for the free memory. Close other programs{spread}, or take another."
+            if memory.device.startswith("cuda"):
+                return translate(
+                    "DetailsState",
+                    "Too large for the free memory. Close other programs, choose another model, "
+                    "or let Settings > Model split it across graphics cards and memory.",
+                )
+            return translate(
+                "DetailsState",
+                "Too large for the free memory. Close other programs, or choose another model.",
+            )
         if entry.local is None and entry.is_gated:
-            return "Given only to those who accepted its licence: it needs an access token."
+            return translate(
+                "DetailsState",
+                "Accept the licence on the model page, then enter your access token.",
+            )
         if entry.local is None and not entry.size:
-            return "How large it is, its licence and whether it fits, the hub tells: look it up."
+            return translate("DetailsState", "Look it up to see its size, licence and memory need.")
         return ""
 
     def progress(self) -> ShownProgress:
@@ -241,15 +271,26 @@ class DetailsState:
         progress: Progress | None = None
         if job and job.is_under_way:
             progress = job.progress
-            stage = (progress.stage if progress else "") or WORDS[job.kind]
+            stage = (progress.stage if progress else "") or kind_text(job.kind)
             if job.state is JobState.WAITING:
-                stage = "Waits until the other download is done"
+                stage = translate("DetailsState", "Waiting for another download")
         elif local and not local.is_complete:
             progress = Progress("", local.size, local.total)
-            stage = "Stopped" if job else "Paused"
+            stopped = translate("DetailsState", "Stopped")
+            stage = stopped if job else translate("DetailsState", "Paused")
         elif self.entry.key == self.loaded_key and isinstance(self.model_state, Loading):
             return ShownProgress(self.model_state.stage, self.model_state.fraction)
         else:
             return ShownProgress()
         fraction = progress.done / progress.total if progress and progress.total else 0.0
         return ShownProgress(stage, fraction, progress)
+
+
+def _load_in(precision: Precision) -> str:
+    return translate("DetailsState", "Load in {bits}").format(bits=in_bits(precision))
+
+
+def _not_ours() -> str:
+    return translate(
+        "DetailsState", "Onlooker did not download this model. Move or delete its folder yourself."
+    )

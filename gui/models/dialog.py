@@ -32,9 +32,6 @@ from gui.widgets.theme import Theme
 
 _SIZE = (860, 600)
 _SMALLEST = (560, 400)
-_GO_ONLINE = NoticeAction(NoticeActionKind.ALLOW_NETWORK, "Allow the network")
-_LOOKING = "Looking at what is here …"
-_NO_SUCH = "No model is called so. One at the hub has a name like owner/name."
 
 
 class ModelsDialog(QDialog):
@@ -46,7 +43,7 @@ class ModelsDialog(QDialog):
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("models_dialog")
-        self.setWindowTitle("Models")
+        self.setWindowTitle(self.tr("Models"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumSize(*_SMALLEST)
         self.resize(*_SIZE)
@@ -64,9 +61,11 @@ class ModelsDialog(QDialog):
     def show_entries(self, entries: Sequence[Entry], memory: DeviceMemory) -> None:
         key = self.chosen_key
         self.model.show_entries(entries, memory)
-        free = "" if memory.free is None else f"  ·  {format_bytes(memory.free)} of memory free"
-        name = memory.name if memory.device.startswith("cuda") else "This computer"
-        self.memory_label.setText(f"{name}{free}")
+        name = memory.name if memory.device.startswith("cuda") else self.tr("This computer")
+        if memory.free is not None:
+            free = self.tr("{size} of memory free").format(size=format_bytes(memory.free))
+            name = f"{name}  ·  {free}"
+        self.memory_label.setText(name)
         if self._is_first and entries:
             self._is_first = False
             key = self._begin_with(entries)
@@ -101,11 +100,15 @@ class ModelsDialog(QDialog):
         self.details.show_options(options)
         if options.is_bound:
             self.notice_bar.show_notice(
-                "HF_HUB_OFFLINE is set, so nothing is downloaded. Start Onlooker without it."
+                self.tr(
+                    "HF_HUB_OFFLINE keeps Onlooker offline. Start it without this variable to "
+                    "download models."
+                )
             )
         elif options.is_offline:
+            go_online = NoticeAction(NoticeActionKind.ALLOW_NETWORK, self.tr("Go online"))
             self.notice_bar.show_notice(
-                "Onlooker works offline: nothing is downloaded.", _GO_ONLINE
+                self.tr("Onlooker is offline. Go online to download models."), go_online
             )
         elif self.notice_bar.action_kind is NoticeActionKind.ALLOW_NETWORK:
             self.notice_bar.hide()
@@ -150,15 +153,15 @@ class ModelsDialog(QDialog):
     def _build_list(self, theme: Theme) -> QWidget:
         self.search_edit = QLineEdit()
         self.search_edit.setObjectName("search_edit")
-        self.search_edit.setPlaceholderText("Find, or type owner/name")
-        self.search_edit.setAccessibleName("Find a model, or name one at the hub")
+        self.search_edit.setPlaceholderText(self.tr("Search, or type owner/name"))
+        self.search_edit.setAccessibleName(self.tr("Search models, or type owner/name"))
         self.search_edit.setClearButtonEnabled(True)
-        self.nothing_label = QLabel(_LOOKING)
+        self.nothing_label = QLabel(self.tr("Looking for models…"))
         self.nothing_label.setProperty("class", "explanation")
         self.nothing_label.setWordWrap(True)
         self.list = QListView()
         self.list.setObjectName("models_list")
-        self.list.setAccessibleName("Models")
+        self.list.setAccessibleName(self.tr("Models"))
         self.list.setFrameShape(QFrame.Shape.NoFrame)
         self.list.setMouseTracking(True)
         self.list.setUniformItemSizes(False)
@@ -189,10 +192,10 @@ class ModelsDialog(QDialog):
         self.memory_label = QLabel()
         self.memory_label.setProperty("class", "explanation")
         self.options_menu = OptionsMenu(self.requests, self._follow_ups, self)
-        self.options_button = QPushButton("Options")
+        self.options_button = QPushButton(self.tr("Options"))
         self.options_button.setObjectName("options_button")
         self.options_button.setMenu(self.options_menu)
-        close_button = QPushButton("Close")
+        close_button = QPushButton(self.tr("Close"))
         close_button.setObjectName("close_button")
         close_button.clicked.connect(self.close)
         foot = QHBoxLayout()
@@ -248,7 +251,9 @@ class ModelsDialog(QDialog):
         index = self.model.index_of(key)
         if not index.isValid():
             index = self.model.first()
-        self.nothing_label.setText(_NO_SUCH if self.model.count else _LOOKING)
+        no_such = self.tr("No such model. Type owner/name to look for one on the hub.")
+        looking = self.tr("Looking for models…")
+        self.nothing_label.setText(no_such if self.model.count else looking)
         self.nothing_label.setVisible(not index.isValid())
         self.list.setCurrentIndex(index)
         self.list.scrollTo(index)

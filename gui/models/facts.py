@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, auto
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from core.formatting import format_bytes
 from core.hub import DownloadOptions, Entry, Where
 from gui.widgets.elided_label import ElidedLabel
 
+translate = QCoreApplication.translate
+
 
 class Fact(Enum):
-    """A row of the facts; its value is its title on screen."""
+    """A row of the facts."""
 
-    SIZE = "On the disk"
-    LICENCE = "Licence"
-    LOCATION = "Where"
-    TARGET = "Goes to"
+    SIZE = auto()
+    LICENCE = auto()
+    LOCATION = auto()
+    TARGET = auto()
 
 
 class Facts(QWidget):
@@ -34,8 +36,14 @@ class Facts(QWidget):
         grid.setColumnStretch(1, 1)
         self._titles: dict[Fact, QLabel] = {}
         self.value_labels: dict[Fact, ElidedLabel] = {}
-        for row, fact in enumerate(Fact):
-            title = QLabel(fact.value)
+        titles = {
+            Fact.SIZE: self.tr("Size"),
+            Fact.LICENCE: self.tr("Licence"),
+            Fact.LOCATION: self.tr("Location"),
+            Fact.TARGET: self.tr("Saved to"),
+        }
+        for row, (fact, text) in enumerate(titles.items()):
+            title = QLabel(text)
             title.setProperty("class", "fact")
             value = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
             value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -60,7 +68,7 @@ def _facts_of(entry: Entry, options: DownloadOptions) -> dict[Fact, str]:
         return {Fact.SIZE: size, Fact.LICENCE: licence, Fact.LOCATION: location, Fact.TARGET: ""}
     target = options.downloads or options.cache
     return {
-        Fact.SIZE: f"about {size}" if size else "",
+        Fact.SIZE: translate("Facts", "about {size}").format(size=size) if size else "",
         Fact.LICENCE: licence,
         Fact.LOCATION: "",
         Fact.TARGET: _shortened(target) if target != Path() else "",
@@ -69,7 +77,7 @@ def _facts_of(entry: Entry, options: DownloadOptions) -> dict[Fact, str]:
 
 def _location(folder: Path, where: Where) -> str:
     if where is Where.BUILT_IN:
-        return "Comes with Onlooker"
+        return translate("Facts", "Included with Onlooker")
     # In the cache the model's folder has a readable name; that of its revision is a hash.
     return _shortened(folder.parent.parent if where is Where.CACHE else folder)
 

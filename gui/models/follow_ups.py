@@ -37,7 +37,7 @@ class FollowUps(QObject):
     @Slot()
     def ask_folder_to_add(self) -> None:
         """Ask for a folder that holds models."""
-        dialog = self._folder_dialog("Add a folder of models", "")
+        dialog = self._folder_dialog(self.tr("Add model folder"), "")
         dialog.fileSelected.connect(self._on_folder_to_add_chosen)
         dialog.open()
 
@@ -45,14 +45,14 @@ class FollowUps(QObject):
     def ask_downloads(self) -> None:
         """Ask for the folder to download into."""
         before = str(self._options.downloads or "")
-        dialog = self._folder_dialog("Download models into", before)
+        dialog = self._folder_dialog(self.tr("Choose download folder"), before)
         dialog.fileSelected.connect(self._on_downloads_chosen)
         dialog.open()
 
     def ask_where_to_move(self, key: str) -> None:
         """Ask for the folder to move a model to."""
         self._key = key
-        dialog = self._folder_dialog("Move the model into", "")
+        dialog = self._folder_dialog(self.tr("Move model to"), "")
         dialog.fileSelected.connect(self._on_target_chosen)
         dialog.open()
 
@@ -63,15 +63,16 @@ class FollowUps(QObject):
         self._key = entry.key
         box = QMessageBox(self._window)
         box.setObjectName("remove_dialog")
-        box.setWindowTitle("Remove a model")
-        box.setText(f"Remove “{entry.name}” from this computer?")
-        shared = entry.local.where is Where.CACHE
-        others = " Other programs that use the hub's cache lose it too." if shared else ""
-        box.setInformativeText(f"{format_bytes(entry.local.size)} are freed.{others}")
-        remove = box.addButton("Remove", QMessageBox.ButtonRole.DestructiveRole)
-        keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.setEscapeButton(keep)
+        box.setWindowTitle(self.tr("Remove model"))
+        box.setText(self.tr("Remove “{name}” from this computer?").format(name=entry.name))
+        effect = self.tr("Frees {size}.")
+        if entry.local.where is Where.CACHE:
+            effect = self.tr("Frees {size}. Other programs that share the hub's cache lose it too.")
+        box.setInformativeText(effect.format(size=format_bytes(entry.local.size)))
+        remove = box.addButton(self.tr("Remove"), QMessageBox.ButtonRole.DestructiveRole)
+        cancel = box.addButton(self.tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(cancel)
+        box.setEscapeButton(cancel)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         remove.clicked.connect(self._on_removal_confirmed)
         box.open()

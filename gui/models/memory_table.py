@@ -25,7 +25,7 @@ class MemoryTable(QWidget):
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(2, 1)
-        title = QLabel("Memory that it needs")
+        title = QLabel(self.tr("Memory needed"))
         title.setProperty("class", "section")
         grid.addWidget(title, 0, 0, 1, 3)
         self.precisions = QButtonGroup(self)
@@ -52,12 +52,16 @@ class MemoryTable(QWidget):
         for number, precision in enumerate(PRECISIONS):
             need, fit = needs.get(precision, 0), self.fit_labels[number]
             shortage = 0 if free is None else need - free
-            verdict = f"{format_bytes(shortage)} short" if shortage > 0 else "fits"
+            verdict = self.tr("fits")
+            if shortage > 0:
+                verdict = self.tr("{size} short").format(size=format_bytes(shortage))
             verdict = "" if free is None else verdict
             self.need_labels[number].setText(format_bytes(need))
-            self.precisions.button(number).setAccessibleName(
-                f"{in_bits(precision)}: {format_bytes(need)} of memory, {verdict}"
+            need_text = self.tr("{bits} needs {size}").format(
+                bits=in_bits(precision), size=format_bytes(need)
             )
+            name = ", ".join(filter(None, (need_text, verdict)))
+            self.precisions.button(number).setAccessibleName(name)
             fit.setText(verdict)
             fit.setProperty("class", "misfit" if shortage > 0 else "fact")
             # Applies the stylesheet again.

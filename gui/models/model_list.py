@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import (
     QAbstractListModel,
+    QCoreApplication,
     QModelIndex,
     QPersistentModelIndex,
     QRect,
@@ -24,10 +25,10 @@ from core.model_reference import hub_id_in, short_name
 from core.transcript import Precision
 from gui.widgets.theme import Theme
 
-_HERE, _THERE, _NAMED = "On this computer", "To be had from the hub", "By its name at the hub"
 _MARGIN, _GAP, _BAR = 12, 3, 3
 _TEXT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
+translate = QCoreApplication.translate
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -138,11 +139,11 @@ class ModelsListModel(QAbstractListModel):
             or (named and entry.hub_id == named)
         ]
         parts = [
-            (_HERE, [entry for entry in found if entry.local]),
-            (_THERE, [entry for entry in found if not entry.local]),
+            (self.tr("On this computer"), [entry for entry in found if entry.local]),
+            (self.tr("Available to download"), [entry for entry in found if not entry.local]),
         ]
         if named and not any(entry.hub_id == named for entry in self._entries):
-            parts.append((_NAMED, [Entry(named, short_name(named), 0, named)]))
+            parts.append((self.tr("On the hub"), [Entry(named, short_name(named), 0, named)]))
         rows: list[Row] = []
         for heading, entries in parts:
             if entries:
@@ -176,46 +177,56 @@ def below(row: Row, memory: DeviceMemory | None) -> str:
     if entry is None:
         return ""
     if job and job.state is JobState.FAILED:
-        return "Failed"
+        return translate("ModelRow", "Failed")
     if job and job.state is JobState.WAITING:
-        return "Waits for the other download"
+        return translate("ModelRow", "Waiting for another download")
     if job and job.progress and job.progress.total:
         share = job.progress.done / job.progress.total
-        return f"{WORDS[job.kind]}  ·  {share:.0%}"
+        return f"{kind_text(job.kind)}  ·  {share:.0%}"
     if job:
-        return f"{WORDS[job.kind]} …"
+        return f"{kind_text(job.kind)}…"
     if entry.local and not entry.local.is_complete:
         share = entry.local.size / entry.local.total
-        return f"Paused at {share:.0%}"
+        return translate("ModelRow", "Paused at {percent}").format(percent=f"{share:.0%}")
     if row.is_loaded:
-        return f"Loaded  ·  {format_bytes(entry.size)}"
+        loaded = translate("ModelRow", "Loaded")
+        return f"{loaded}  ·  {format_bytes(entry.size)}"
     if entry.local and entry.local.problem:
-        return "Cannot be run"
+        return translate("ModelRow", "Cannot run")
     if not entry.size:
-        return "Its size is not known yet"
+        return translate("ModelRow", "Size unknown")
     return f"{format_bytes(entry.size)}  ·  {fit(entry, memory)}".removesuffix("  ·  ")
 
 
 def fit(entry: Entry, memory: DeviceMemory | None) -> str:
-    """Whether it fits, in three words at most; "" where nobody can tell."""
+    """Whether it fits, in three words at most; "" while that is unknown."""
     if not entry.needs or memory is None or memory.free is None:
         return ""
     best = memory.best_precision(entry.needs)
-    return f"fits in {in_bits(best)}" if best else "too large"
+    if best is None:
+        return translate("ModelRow", "too large")
+    return translate("ModelRow", "fits in {bits}").format(bits=in_bits(best))
 
 
 def in_bits(precision: Precision) -> str:
     """Returns "16 bits" for 16-bit."""
-    return precision.replace("-bit", " bits")
+    bits = precision.removesuffix("-bit")
+    return translate("ModelRow", "{count} bits").format(count=bits) if bits != precision else bits
 
 
-WORDS = {
-    JobKind.LOOK_UP: "Asking the hub",
-    JobKind.DOWNLOAD: "Downloading",
-    JobKind.MOVE: "Moving",
-    JobKind.CHECK: "Checking",
-    JobKind.REMOVE: "Removing",
-}
+def kind_text(kind: JobKind) -> str:
+    """Returns what is being done, as a word for the person."""
+    match kind:
+        case JobKind.LOOK_UP:
+            return translate("ModelRow", "Looking up")
+        case JobKind.DOWNLOAD:
+            return translate("ModelRow", "Downloading")
+        case JobKind.MOVE:
+            return translate("ModelRow", "Moving")
+        case JobKind.CHECK:
+            return translate("ModelRow", "Checking")
+        case JobKind.REMOVE:
+            return translate("ModelRow", "Removing")
 
 
 class ModelsDelegate(QStyledItemDelegate):

@@ -17,13 +17,13 @@ class OptionsMenu(QMenu):
         super().__init__(parent)
         self._requests, self._follow_ups = requests, follow_ups
         self._options = DownloadOptions(None, False)
-        self.add_folder_action = self.addAction("&Add a folder of models…")
+        self.add_folder_action = self.addAction(self.tr("&Add model folder…"))
         self.addSeparator()
-        self.cache_action = self.addAction("Download into the hub's &cache")
-        self.into_action = self.addAction("Download into a &folder…")
+        self.cache_action = self.addAction(self.tr("Download to the hub's &cache"))
+        self.into_action = self.addAction(self.tr("Download to a &folder…"))
         self.addSeparator()
-        self.token_action = self.addAction("Access &token…")
-        self.offline_action = self.addAction("Work &offline")
+        self.token_action = self.addAction(self.tr("Access &token…"))
+        self.offline_action = self.addAction(self.tr("Work &offline"))
         for action in (self.cache_action, self.into_action, self.offline_action):
             action.setCheckable(True)
         self.add_folder_action.triggered.connect(follow_ups.ask_folder_to_add)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from core.formatting import format_bytes, format_duration, format_rate
@@ -11,6 +12,8 @@ from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
 
 _STEPS = 1000
+
+translate = QCoreApplication.translate
 
 
 class ModelProgress(QWidget):
@@ -24,7 +27,7 @@ class ModelProgress(QWidget):
         self.bar.setObjectName("model_progress_bar")
         self.bar.setRange(0, _STEPS)
         self.bar.setTextVisible(False)
-        self.bar.setAccessibleName("How far it is")
+        self.bar.setAccessibleName(self.tr("Progress"))
         self.rate_label = paragraph(style="explanation", is_selectable=False)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -44,9 +47,14 @@ class ModelProgress(QWidget):
 
 
 def _bytes_and_rate(progress: Progress) -> str:
-    parts = [f"{format_bytes(progress.done)} of {format_bytes(progress.total)}"]
+    parts = [
+        translate("ModelProgress", "{done} of {total}").format(
+            done=format_bytes(progress.done), total=format_bytes(progress.total)
+        )
+    ]
     if progress.rate:
         parts.append(format_rate(progress.rate))
     if progress.seconds_left is not None and progress.done < progress.total:
-        parts.append(f"{format_duration(progress.seconds_left)} left")
+        left = format_duration(progress.seconds_left)
+        parts.append(translate("ModelProgress", "{time} left").format(time=left))
     return "  ·  ".join(parts)

@@ -1,4 +1,4 @@
-"""Asks for the access token with which gated models are given out."""
+"""Asks for the access token that gated models need."""
 
 from __future__ import annotations
 
@@ -7,28 +7,32 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QLineEdit, QVBo
 
 
 class TokenDialog(QDialog):
-    """`token_given(str)`: "" forgets the one that is kept. It never shows a token."""
+    """`token_given(str)`: "" removes the stored one. The dialog never shows a token."""
 
     token_given = Signal(str)
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("token_dialog")
-        self.setWindowTitle("Access token")
+        self.setWindowTitle(self.tr("Access token"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         words = QLabel(
-            "Some models are given only to those who accepted their licence. The hub knows you by "
-            "an access token; make one in your settings there, with leave to read."
+            self.tr(
+                "Some models can be downloaded only after you accept their licence on the hub. "
+                "Create an access token with read permission in your Hugging Face settings."
+            )
         )
         words.setWordWrap(True)
         self.token_edit = QLineEdit()
         self.token_edit.setObjectName("token_edit")
         self.token_edit.setEchoMode(QLineEdit.EchoMode.Password)
         self.token_edit.setPlaceholderText("hf_…")
-        self.token_edit.setAccessibleName("Access token")
+        self.token_edit.setAccessibleName(self.tr("Access token"))
         kept = QLabel(
-            "It is kept in this system's keyring and sent to the hub alone. Left empty, a token "
-            "that is kept is forgotten."
+            self.tr(
+                "The token is stored in this system's keyring and sent only to the hub. Save an "
+                "empty field to remove a stored token."
+            )
         )
         kept.setProperty("class", "explanation")
         kept.setWordWrap(True)

@@ -57,7 +57,9 @@ class NoticeBar(QFrame):
         self.text_label.setObjectName("notice_text")
         self.action_button = QPushButton()
         self.action_button.setProperty("class", "small")
-        self.close_button = icon_button(theme, "close", "Dismiss this notice", tip="Dismiss")
+        self.close_button = icon_button(
+            theme, "close", self.tr("Dismiss this notice"), tip=self.tr("Dismiss")
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 6, 4, 6)
         column.setSpacing(4)

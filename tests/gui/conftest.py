@@ -15,6 +15,7 @@ from core.picture import Picture
 from core.transcript import ModelChoice, Request, Turn
 from gui.session.model_thread import ModelThread
 from tests.support.scripted_engine import ScriptedCheckpoint
+from tests.support.translation import Bracketing
 
 
 async def until(is_so, seconds: float = 60) -> None:
@@ -111,3 +112,12 @@ def red_square() -> Picture:
 def ask(red_square):
     """A request with one question about a red square."""
     return lambda prompt: Request(red_square, (Turn(prompt),))
+
+
+@pytest.fixture
+def bracketed(qapp):
+    """Every string that the window translates is shown in brackets."""
+    translator = Bracketing()
+    qapp.installTranslator(translator)
+    yield
+    qapp.removeTranslator(translator)

@@ -10,10 +10,11 @@ from core.open_engine import open_engine
 from core.picture import Picture
 from core.trace import as_json
 from core.transcript import ModelChoice, Request, Sampling, Turn
-from gui.inspector.panel import LOOKING, Inspector
+from gui.inspector.panel import Inspector
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 from tests.support.tiny_llava import TINY
+from tests.support.translation import untranslated
 
 PROMPT = "What is <this>?"
 
@@ -69,7 +70,7 @@ def point_at(widget: QWidget, at: QPoint) -> None:
 
 def test_it_says_that_it_waits_and_offers_nothing_to_copy(inspector):
     inspector.show_waiting(PROMPT)
-    assert inspector.message.text() == LOOKING
+    assert inspector.message.text() == "Tracing the answer…"
     assert not inspector.json_button.isEnabled()
     inspector.show_reason("No model is loaded. Load one.")
     assert inspector.message.text() == "No model is loaded. Load one."
@@ -91,9 +92,9 @@ def test_the_patches_lie_over_the_picture_as_given(shown, qtbot):
     place = figure.image_rect().toRect()
     assert place.width() == place.height()
     point_at(figure, place.bottomRight() - QPoint(4, 4))
-    assert shown.given_caption.text().startswith("patch 16: row 4, column 4")
+    assert shown.given_caption.text().startswith("patch 16, row 4, column 4")
     point_at(figure, place.topLeft() + QPoint(4, 4))
-    assert shown.given_caption.text().startswith("patch 1: row 1, column 1")
+    assert shown.given_caption.text().startswith("patch 1, row 1, column 1")
 
 
 def test_image_tokens_are_one_cell_that_opens(shown, trace):
@@ -135,3 +136,15 @@ def test_the_cells_fit_into_a_narrow_window(shown):
     shown.resize(420, 480)
     flow = shown.input_flow
     assert all(flow.rect().contains(flow.cell_rect(index)) for index in range(len(flow.texts)))
+
+
+def test_nothing_is_shown_untranslated(bracketed, shown, trace):
+    pieces = [piece.strip("▁") for piece in (*trace.input.pieces, *trace.output.pieces)]
+    data = (trace.prompt, PROMPT, trace.stop_string, *pieces)
+    assert untranslated(shown, *filter(None, data)) == []
+
+
+def test_names_in_json_are_not_shown_raw(shown, trace):
+    shown_texts = {text.lower() for text in said(shown)}
+    stored = {time.stage for time in trace.times} | {"keys and values"}
+    assert not stored - {"whole answer"} & shown_texts

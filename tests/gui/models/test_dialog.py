@@ -116,7 +116,7 @@ def rows(dialog) -> list[str]:
 
 async def got(dialog) -> None:
     type_id(dialog)
-    press(dialog, "Get")
+    press(dialog, "Download")
     await until(lambda: says(dialog, "Load in"))
 
 
@@ -124,7 +124,7 @@ async def held(server, dialog) -> None:
     """A download that stands still half way."""
     server.faults.holds = [1000]
     type_id(dialog)
-    press(dialog, "Get")
+    press(dialog, "Download")
     await until(server.is_held.is_set)
     await until(lambda: dialog.details.progress.bar.isVisible())
 
@@ -154,11 +154,11 @@ def test_download_pauses_within_a_second_and_goes_on(live, server):
         await held(server, dialog)
         began = time.monotonic()
         press(dialog, "Pause")
-        await until(lambda: says(dialog, "Go on"))
+        await until(lambda: says(dialog, "Resume"))
         assert time.monotonic() - began < 2
         assert dialog.details.progress.stage_label.text() == "Paused"
         server.go_on.set()
-        press(dialog, "Go on")
+        press(dialog, "Resume")
         await until(lambda: says(dialog, "Load in"))
 
     live(story)
@@ -187,7 +187,7 @@ def test_program_that_is_closed_during_a_download_goes_on_with_it_at_the_next_st
         server.go_on.set()
         dialog.choose(ID)
         assert dialog.details.progress.stage_label.text() == "Paused"
-        press(dialog, "Go on")
+        press(dialog, "Resume")
         await until(lambda: says(dialog, "Load in"))
         assert any(ranges.startswith("bytes=") for ranges in _ranges(server))
 
@@ -204,7 +204,7 @@ def test_cancelled_download_leaves_nothing_behind(live, server, tmp_path):
         await held(server, dialog)
         press(dialog, "Cancel")
         await until(lambda: not list((tmp_path / "cache").glob("models--*")))
-        await until(lambda: says(dialog, "Get"))
+        await until(lambda: says(dialog, "Download"))
 
     live(story)
 
@@ -213,9 +213,9 @@ def test_discarded_download_is_one_to_be_had_again(live, server, tmp_path):
     async def story(program, dialog):
         await held(server, dialog)
         press(dialog, "Pause")
-        await until(lambda: says(dialog, "Go on"))
-        press(dialog, "Discard")
-        await until(lambda: says(dialog, "Get"))
+        await until(lambda: says(dialog, "Resume"))
+        press(dialog, "Discard download")
+        await until(lambda: says(dialog, "Download"))
         assert not list((tmp_path / "cache").glob("models--*"))
 
     live(story)
@@ -227,8 +227,8 @@ def test_second_download_waits_for_the_first(live, server):
     async def story(program, dialog):
         await held(server, dialog)
         type_id(dialog, "someone/other-llava")
-        press(dialog, "Get")
-        await until(lambda: "Waits" in dialog.details.progress.stage_label.text())
+        press(dialog, "Download")
+        await until(lambda: "Waiting for another" in dialog.details.progress.stage_label.text())
         server.go_on.set()
         await until(lambda: says(dialog, "Load in"))
         assert {"tiny-llava", "other-llava"} <= set(_all_names(dialog))
@@ -246,7 +246,7 @@ def test_failed_download_says_why_and_is_tried_again(live, server):
 
     async def story(program, dialog):
         type_id(dialog)
-        press(dialog, "Get")
+        press(dialog, "Download")
         await until(dialog.details.error_frame.isVisible)
         assert "asked too often" in dialog.details.error_label.text()
         press(dialog, "Try again")
@@ -261,7 +261,7 @@ def test_gated_model_asks_for_a_token_which_is_kept_in_the_keyring(live, server,
 
     async def story(program, dialog):
         type_id(dialog)
-        press(dialog, "Get")
+        press(dialog, "Download")
         await until(dialog.details.help_button.isVisible)
         assert "accepted its licence" in dialog.details.error_label.text()
         QTest.mouseClick(dialog.details.help_button, Qt.MouseButton.LeftButton)
@@ -281,14 +281,14 @@ def test_model_is_looked_up_before_it_is_got(live, server):
 
     async def story(program, dialog):
         type_id(dialog)
-        assert "look it up" in dialog.details.hint_label.text()
+        assert "Look it up" in dialog.details.hint_label.text()
         press(dialog, "Look up")
         await until(lambda: dialog.details.memory_table.isVisible())
-        assert "To be had from the hub" in rows(dialog)
+        assert "Available to download" in rows(dialog)
         assert dialog.details.facts.value_labels[Fact.LICENCE].text() == "MIT"
         assert not dialog.details.second_button.isVisible()
         assert not server.sent("model-00001-of-00003.safetensors")
-        press(dialog, "Get")
+        press(dialog, "Download")
         await until(lambda: says(dialog, "Load in"))
         assert dialog.details.facts.value_labels[Fact.LICENCE].text() == "MIT"
 
@@ -314,7 +314,7 @@ def test_download_that_waits_for_a_locked_keyring_is_ended_at_once(live, server,
 
     async def story(program, dialog):
         type_id(dialog)
-        press(dialog, "Get")
+        press(dialog, "Download")
         await until(asked.is_set)
         press(dialog, "Pause")
         await until(lambda: not program.model_library.jobs.all, seconds=2)
@@ -351,13 +351,13 @@ def test_vision_tower_that_is_missing_is_got_with_one_click(
 
     async def story(program, dialog):
         type_id(dialog, whole)
-        press(dialog, "Get")
+        press(dialog, "Download")
         await until(lambda: says(dialog, "Load in"))
         shutil.rmtree(tmp_path / "cache" / "models--someone--tiny-clip")
         await program.model_library.refresh()
         assert "“someone/tiny-clip” is not on this computer" in dialog.details.error_label.text()
         assert not dialog.details.primary_button.isEnabled()
-        assert dialog.details.help_button.text() == "Get tiny-clip"
+        assert dialog.details.help_button.text() == "Download tiny-clip"
         QTest.mouseClick(dialog.details.help_button, Qt.MouseButton.LeftButton)
         await until(lambda: says(dialog, "Load in"))
         assert not dialog.details.error_frame.isVisible()
@@ -387,7 +387,7 @@ def test_environment_that_forbids_the_network_is_reported_and_cannot_be_overrule
 
     async def story(program, dialog):
         await until(dialog.notice_bar.isVisible)
-        assert "HF_HUB_OFFLINE is set" in dialog.notice_bar.text_label.text()
+        assert "HF_HUB_OFFLINE keeps Onlooker offline" in dialog.notice_bar.text_label.text()
         assert not dialog.notice_bar.action_button.isVisible()
         assert not dialog.options_menu.offline_action.isEnabled()
         type_id(dialog)
@@ -434,14 +434,14 @@ def test_download_that_finds_no_space_goes_on_in_the_folder_chosen_then(
 
     async def story(program, dialog):
         type_id(dialog)
-        press(dialog, "Get")
+        press(dialog, "Download")
         await until(dialog.details.help_button.isVisible)
         assert "more on the disk" in dialog.details.error_label.text()
         QTest.mouseClick(dialog.details.help_button, Qt.MouseButton.LeftButton)
         choose_folder(dialog, folder)
         await until(lambda: load(home).download_folder == str(folder))
-        await until(lambda: says(dialog, "Go on"))
-        press(dialog, "Go on")
+        await until(lambda: says(dialog, "Resume"))
+        press(dialog, "Resume")
         await until(lambda: dialog.model.index_of(str(folder / "tiny-llava")).isValid())
         dialog.choose(str(folder / "tiny-llava"))
         await until(lambda: says(dialog, "Load in"))
@@ -468,7 +468,7 @@ def test_model_is_moved_and_loads_from_there(live, tmp_path, home):
         press(dialog, "Load in 16 bits")
         await until(lambda: says(dialog, "Unload"))
         assert not dialog.details.more_menu.move_action.isEnabled()
-        assert dialog.details.more_menu.move_action.toolTip() == "It is loaded. Unload it first."
+        assert dialog.details.more_menu.move_action.toolTip() == "Unload the model first."
         press(dialog, "Unload")
         await until(lambda: says(dialog, "Load in"))
         dialog.details.more_menu.move_action.trigger()
@@ -500,7 +500,7 @@ def test_damaged_model_is_found_out(live, tmp_path):
 def test_model_is_removed_only_after_it_was_asked(live, tmp_path):
     async def story(program, dialog):
         await got(dialog)
-        for answer in ("Keep", "Remove"):
+        for answer in ("Cancel", "Remove"):
             dialog.activateWindow()
             dialog.list.setFocus()
             await until(dialog.list.hasFocus)
@@ -511,7 +511,7 @@ def test_model_is_removed_only_after_it_was_asked(live, tmp_path):
             assert (tmp_path / "cache" / "models--someone--tiny-llava").exists()
             QTest.mouseClick(button, Qt.MouseButton.LeftButton)
             await until(lambda: dialog.findChild(QMessageBox, "remove_dialog") is None)
-        await until(lambda: says(dialog, "Get"))
+        await until(lambda: says(dialog, "Download"))
         assert not (tmp_path / "cache" / "models--someone--tiny-llava").exists()
 
     live(story)
@@ -641,7 +641,7 @@ def test_loading_is_shown_and_can_be_cancelled(dialog, qtbot, tmp_path):
 def test_with_nothing_but_the_built_in_model_the_first_offer_is_shown(dialog, tmp_path):
     dialog.show_entries(entries_of(tmp_path), CARD)
     assert dialog.chosen_key == offers()[0].hub_id
-    assert says(dialog, "Get")
+    assert says(dialog, "Download")
 
 
 def test_arrow_keys_walk_over_the_headings(dialog, tmp_path):
@@ -658,7 +658,7 @@ def test_words_that_are_looked_for_leave_what_has_them(dialog, tmp_path):
     dialog.show_entries(entries_of(tmp_path), CARD)
     QTest.keyClick(dialog, KEY.Key_F, Qt.KeyboardModifier.ControlModifier)
     QTest.keyClicks(dialog.search_edit, "qwen3 4b")
-    assert rows(dialog) == ["To be had from the hub", "Qwen3-VL 4B"]
+    assert rows(dialog) == ["Available to download", "Qwen3-VL 4B"]
     QTest.keyClick(dialog.search_edit, KEY.Key_Down)
     assert dialog.list.hasFocus()
     QTest.keyClick(dialog.search_edit, KEY.Key_Escape)
@@ -670,12 +670,12 @@ def test_words_that_are_looked_for_leave_what_has_them(dialog, tmp_path):
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        ("someone/model", ["By its name at the hub", "model"]),
+        ("someone/model", ["On the hub", "model"]),
         (
             "https://huggingface.co/Qwen/Qwen3-VL-4B-Instruct?x=1",
-            ["To be had from the hub", "Qwen3-VL 4B"],
+            ["Available to download", "Qwen3-VL 4B"],
         ),
-        ("https://huggingface.co/someone/model/tree/main", ["By its name at the hub", "model"]),
+        ("https://huggingface.co/someone/model/tree/main", ["On the hub", "model"]),
         ("no such thing", []),
         ("../../etc/passwd", []),
     ],
@@ -709,13 +709,13 @@ def test_until_it_knows_what_is_here_it_says_that_it_looks(dialog, tmp_path):
     dialog.show_entries(entries_of(tmp_path), CARD)
     assert not dialog.nothing_label.isVisible()
     dialog.search_edit.setText("no such thing")
-    assert "No model is called so" in dialog.nothing_label.text()
+    assert "No such model" in dialog.nothing_label.text()
 
 
 def test_model_that_is_wanted_is_shown_or_the_one_that_misses_it(dialog, tmp_path):
     dialog.want("someone/gone")
     dialog.show_entries(entries_of(tmp_path), CARD)
-    assert rows(dialog) == ["By its name at the hub", "gone"]
+    assert rows(dialog) == ["On the hub", "gone"]
     assert dialog.chosen_key == "someone/gone"
     dialog.want("google/gemma-3-4b-it")
     assert dialog.chosen_key == "google/gemma-3-4b-it"
