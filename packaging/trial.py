@@ -59,6 +59,7 @@ def try_program(program: Path, models: Path | None = None) -> None:
         ("in a terminal", in_a_terminal),
         ("bench", bench),
         ("HEIC", heic),
+        ("a caption in an old encoding", old_encoding),
     ]
     if sys.platform == "linux":
         checks += [
@@ -278,6 +279,24 @@ def heic(one: FreshInstall) -> str:
     picture.write_bytes(base64.b64decode(HEIC))
     done = one.run("caption", picture, "--max-new-tokens", "4")
     one.require(bool(done.stdout.strip()), "it answered nothing")
+    return "well"
+
+
+def old_encoding(one: FreshInstall) -> str:
+    """A caption in Shift JIS gets another one behind it, as UTF-8.
+
+    Needs charset-normalizer, whose compiled modules have names of their own.
+    """
+    folder = one.home / "pictures"
+    folder.mkdir()
+    shutil.copy(one.samples / "shapes.png", folder)
+    caption, text = folder / "shapes.txt", "窓辺に座っている猫の写真です。"
+    caption.write_bytes(text.encode("cp932"))
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o777)
+    one.run("caption", folder, "--write", "txt", "--existing", "append", "--max-new-tokens", "4")
+    lines = caption.read_text("utf-8").splitlines()
+    one.require(lines[0] == text and len(lines) > 1, f"the caption is now {lines}")
     return "well"
 
 

@@ -16,6 +16,7 @@ from core.batch.stored import StoredChange
 from core.batch.wording import without_duplicates
 from core.errors import StoreError
 from core.files import read_bytes, restore
+from core.formatting import format_bytes
 from core.picture import is_image
 
 
@@ -89,12 +90,12 @@ def change_by_run(
     before = _content(target)
     if _is_xmp(target):
         after = _xmp_by_run(picture, target, before, caption, alt_text, options)
-        return Change(target, before, after)
+        return _change(target, before, after)
     if not options.adds_to_captions:
-        return Change(target, before, sidecar.encoded(caption))
+        return _change(target, before, sidecar.encoded(caption))
     text = decoded(before, target.name)
     whole = _combined(text, caption, options)
-    return Change(target, before, before if whole == text else sidecar.encoded(whole))
+    return _change(target, before, before if whole == text else sidecar.encoded(whole))
 
 
 def _combined(before: str, caption: str, options: BatchOptions) -> str:
@@ -118,8 +119,18 @@ def change_by_hand(picture: Path, target: Path, caption: str) -> Change:
             extension=_extension(picture, target),
             name=target.name,
         )
-        return Change(target, before, after)
-    return Change(target, before, sidecar.encoded(caption))
+        return _change(target, before, after)
+    return _change(target, before, sidecar.encoded(caption))
+
+
+def _change(target: Path, before: bytes | None, after: bytes | None) -> Change:
+    """Returns a change. Raises StoreError where the file could not be read again, to be undone."""
+    if after is not None and len(after) > _largest(target):
+        raise StoreError(
+            f"“{target.name}” would be larger than {format_bytes(_largest(target))}. Shorten what "
+            "is in it, then try again."
+        )
+    return Change(target, before, after)
 
 
 def _xmp_by_run(
@@ -254,13 +265,17 @@ def files_to_write(
 def _content(target: Path) -> bytes | None:
     """Returns what a caption file holds; None if there is no file. Raises StoreError."""
     _refuse_link(target)
-    data = read_bytes(target, most=xmp.LARGEST if _is_xmp(target) else _LARGEST_TEXT)
+    data = read_bytes(target, most=_largest(target))
     if data and is_image(data):
         raise StoreError(
             f"“{target.name}” is an image, not a caption file. Rename it, or name the captions "
             "after the whole file name, {name}."
         )
     return data
+
+
+def _largest(target: Path) -> int:
+    return xmp.LARGEST if _is_xmp(target) else _LARGEST_TEXT
 
 
 def _refuse_link(target: Path) -> None:

@@ -196,7 +196,7 @@ def _is_possible(text: str) -> bool:
         return False
     words = set(_WORD.findall(text))
     scripts = {frozenset(map(_script_of, word)) for word in words}
-    foreign = frozenset().union(*scripts) - {"LATIN"}
+    foreign = {script for one in scripts for script in one} - {"LATIN"}
     return (
         None not in foreign
         and len(foreign) <= 1

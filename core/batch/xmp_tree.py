@@ -1,5 +1,8 @@
 """What an XMP file says about its image: the properties of the image's own descriptions."""
 
+# lxml comes without types.
+# pyright: basic
+
 from __future__ import annotations
 
 from enum import StrEnum
@@ -99,7 +102,7 @@ def _said_by(element: etree._Element) -> str:
 
 def text_of(element: etree._Element) -> str:
     """Returns the text inside an element, without comments."""
-    return "".join(element.itertext(etree.Element))
+    return "".join(str(part) for part in element.itertext(etree.Element))
 
 
 def is_default(li: etree._Element) -> bool:

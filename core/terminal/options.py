@@ -241,7 +241,9 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     )
     add("--replace-edited", action="append", default=[], metavar="PICTURE",
         help="replace this picture's caption although it was edited by hand")  # fmt: skip
-    add("--name", default="{stem}", help="of caption files (default: %(default)s, or {name})")
+    add("--name", default="{stem}", metavar="PATTERN",
+        help="of text and XMP files: {stem} or {name}, and more around it (default: %(default)s)",
+    )  # fmt: skip
     add(
         "--prefix",
         default="",

@@ -112,9 +112,12 @@ def test_no_file_holds_the_caption_of_another_image(run, folder, existing, name,
 
 
 def test_a_second_run_tells_of_a_shared_file_too(run, folder):
-    paint(folder, "a.jpg", "a.png")
-    run()
-    assert states(run()) == {"a.jpg": "skipped", "a.png": "failed"}
+    paint(folder, "a.jpg")
+    assert not run().warning
+    paint(folder, "a.png")
+    batch = run()
+    assert states(batch) == {"a.jpg": "skipped", "a.png": "failed"}
+    assert "1 image would write the caption file of another" in batch.warning
 
 
 @pytest.mark.parametrize("mark", ["CR2", "cr2", ".CR2"])

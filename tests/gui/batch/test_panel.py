@@ -643,6 +643,54 @@ def test_what_is_seldom_wanted_is_folded_away_and_does_what_it_says(live, folder
     live(story)
 
 
+def test_names_of_caption_files_hold_for_xmp_and_are_shown_before_the_run(live, folder):
+    (folder / "1.xmp").write_text("<not XMP")
+
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        click(panel.controls.more_button)
+        form = panel.form
+        for kind in (CaptionFormat.TXT, CaptionFormat.XMP):
+            click(form.write_boxes[kind])
+        assert form.more.name_box.isEnabled() and not form.more.suffix_box.isEnabled()
+        assert form.more.example_label.text() == "→ IMG_1.xmp"
+        form.more.name_box.setCurrentText("{name}")
+        assert form.more.example_label.text() == "→ IMG_1.jpg.xmp"
+        click(panel.controls.buttons[RunAction.START])
+        await until(lambda: phase(program) is Phase.OVER)
+        assert sorted(path.name for path in folder.glob("*.xmp")) == [
+            "1.png.xmp",
+            "1.xmp",
+            "2.png.xmp",
+            "3.png.xmp",
+            "4.png.xmp",
+        ]
+
+    live(story)
+
+
+def test_images_that_would_share_a_caption_file_are_named_when_the_run_begins(live, folder):
+    Image.new("RGB", (40, 30)).save(folder / "1.jpg")
+
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        click(panel.controls.buttons[RunAction.START])
+        await until(panel.notice_bar.isVisible)
+        assert (
+            "1 image would write the caption file of another" in panel.notice_bar.text_label.text()
+        )
+        await until(lambda: phase(program) is Phase.OVER)
+        assert (
+            sum(
+                "“1.jpg” and “1.png”" in row[2] or "“1.png” and “1.jpg”" in row[2]
+                for row in shown(panel)
+            )
+            == 1
+        )
+
+    live(story)
+
+
 def test_name_that_is_none_is_refused_with_the_reason(live, folder):
     async def story(program, panel):
         await chosen(program, panel, folder)
