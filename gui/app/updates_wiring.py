@@ -28,7 +28,7 @@ class UpdatesWiring(QObject):
         if self._settings.works_offline:
             if is_asked:
                 self._window.show_notice(
-                    "Onlooker is set to work offline. Allow the network under Models first."
+                    "Onlooker is offline. Turn off Work offline in Model > Models… > Options first."
                 )
             return
         self._reports_all = is_asked
