@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,13 @@ from pydantic import (
 )
 
 from core.errors import StoreError
-from core.files import replace_file
+from core.files import keep_copy, numbered, read_regular, reason, replace_file
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
 REMEMBERED_PROMPTS = 200
 REMEMBERED_FOLDERS = 20
 _FILE_NAME = "settings.json"
+_LARGEST = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -211,17 +211,16 @@ def _last(values: list[str], value: str) -> list[str]:
 def load(folder: Path) -> Settings:
     """Returns the settings in `folder`, or the defaults. Never raises; `Settings.notes` says why.
 
-    Values that do not hold are reset one by one, and the file as it was is kept beside it
-    with `.bak` at its end.
+    Values that do not hold are reset one by one, and the file as it was is kept beside it with
+    `.bak` at its end, under a name that no earlier copy has.
     """
     path = folder / _FILE_NAME
     try:
-        data: object = json.loads(path.read_text(encoding="utf-8"))
+        data: object = json.loads(read_regular(path, most=_LARGEST).decode())
     except FileNotFoundError:
         return Settings()
     except OSError as error:
-        reason = error.strerror or str(error)
-        return _defaults(f"The settings cannot be read ({reason}); all are as at first.")
+        return _defaults(f"The settings cannot be read ({reason(error)}); all are as at first.")
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
@@ -250,12 +249,18 @@ def _defaults(note: str) -> Settings:
 
 
 def _kept(path: Path) -> str:
-    backup = path.with_name(path.name + ".bak")
+    """Keeps a copy of the file, unless there is one already. Returns a sentence on it."""
     try:
-        shutil.copyfile(path, backup)
+        content = read_regular(path, most=_LARGEST)
+        for copy in path.parent.glob(f"{path.name}*.bak"):
+            if read_regular(copy, most=_LARGEST) == content:
+                break
+        else:
+            copy = numbered(path.with_name(path.name + ".bak"))
+            keep_copy(path, copy)
     except OSError:
         return ""
-    return f" The file as it was is kept as {backup.name}."
+    return f" The file as it was is kept as {copy.name}."
 
 
 def save(settings: Settings, folder: Path) -> None:

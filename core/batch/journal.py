@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -18,7 +19,7 @@ from core.batch.damage import Damaged
 from core.batch.events import DAMAGE, Event, Unknown, event_from
 from core.batch.stored import JsonObject
 from core.errors import StoreError
-from core.files import open_regular, reason, sync_folder, write_error
+from core.files import open_regular, private, reason, sync_folder, write_error
 
 SUFFIX = ".jsonl"
 
@@ -44,7 +45,7 @@ class Journal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not path.exists()
-            self._file = path.open("a+b", buffering=0)
+            self._file = FileIO(path, "a+", opener=private)
         except OSError as error:
             raise write_error(path, error) from error
         try:
@@ -115,7 +116,7 @@ class WriteLock:
         if self._depth > 1:
             return
         try:
-            self._file = self._path.open("ab")
+            self._file = FileIO(self._path, "a", opener=private)
             _lock(self._file.fileno(), waits=True)
         except OSError:
             # Some network file systems have no locks. Threads still exclude each other.

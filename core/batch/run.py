@@ -96,6 +96,9 @@ class Run:
         writer: ThreadPoolExecutor,
     ):
         self._recorder, self._engine, self._control = recorder, engine, control
+        # Openers still work when the run has ended and the engine is closed: they ask it nothing.
+        self._facts = engine.facts
+        self._is_over = threading.Event()
         self._on_piece, self._writer = on_piece, writer
         self._answered: deque[Work] = deque()
         self._writes: deque[Future[None]] = deque()
@@ -126,6 +129,7 @@ class Run:
                     # One of the images in the slots caused it; asked one by one it is found.
                     one_by_one = set(list(waiting)[: 2 * slots])
         finally:
+            self._is_over.set()
             while self._writes:
                 self._writes.popleft().result()
 
@@ -277,7 +281,7 @@ class Run:
 
         Otherwise all of the model's threads would wait whenever one of them has to.
         """
-        if not self._engine.facts.device.startswith("cuda") and sys.platform == "linux":
+        if not self._facts.device.startswith("cuda") and sys.platform == "linux":
             with suppress(OSError):  # Some containers do not allow it.
                 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
@@ -291,7 +295,7 @@ class Run:
                 return _Opened(work)
             picture = open_picture(work.path)
             work.notes = picture.notes
-            if preprocessing := self._engine.facts.preprocessing:
+            if preprocessing := self._facts.preprocessing:
                 # Preprocessing here takes no time from the model, and of the many large images
                 # that wait only the preprocessed pixels stay in memory.
                 given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)
@@ -302,7 +306,8 @@ class Run:
         except Exception as error:
             # One image that crashes its decoder must not end a run over thousands.
             path = self._recorder.path(number)
-            log.exception("%s cannot be opened", path)
+            if not self._is_over.is_set():  # Else nobody waits for it any more.
+                log.exception("%s cannot be opened", path)
             return _Opened(
                 failed=f"“{path.name}” cannot be opened ({type(error).__name__}). Save it as JPEG "
                 "or PNG once more, then try again."

@@ -19,7 +19,7 @@ from core.chat.processor import render
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache
-from core.generation.failure import engine_failure, release_memory
+from core.generation.failure import closed_engine, engine_failure, release_memory
 from core.generation.generate import GenerateFailed, generate_in_thread, stopping
 from core.generation.pending import PendingAnswer
 from core.generation.sampling import (
@@ -57,7 +57,9 @@ class ChatEngine:
     def __init__(self, model: Any, processor: Any, facts: EngineFacts, *, end_ids: Sequence[int]):
         """`end_ids` are the token ids that end an answer."""
         self.facts = replace(facts, missing=MISSING)
-        self._model = model
+        self._model: Any = model
+        self._device: torch.device = model.device
+        self._is_closed = False
         self._processor = processor
         self._end_ids = frozenset(end_ids)
         tokenizer = processor.tokenizer
@@ -85,7 +87,7 @@ class ChatEngine:
 
         def generate(streamer: PieceStreamer, is_over: Callable[[], bool]) -> list[int]:
             used = streamer if sampling.beams == 1 else None
-            with seeded(pending.seed, self._model.device):
+            with seeded(pending.seed, self._device):
                 return self._generate(
                     prepared.inputs, sampling, prepared.max_new_tokens, is_over, used
                 )[0]
@@ -143,13 +145,16 @@ class ChatEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        del self._model
+        self._is_closed = True
+        self._model = None
         release_memory()
 
     # ---- the stages of an answer
 
     def _prepare(self, request: Request) -> _Prepared:
         """Leaves out the oldest pairs after the first if the turns are too long."""
+        if self._is_closed:
+            raise closed_engine()
         turns = request.turns
         if not turns:
             raise PromptError("Nothing was asked. Type a question about the picture.")
@@ -278,7 +283,7 @@ class ChatEngine:
 
     def _failed(self, failure: BaseException) -> AppError:
         """Returns the error to raise for a failure of the model, whose memory is released."""
-        return engine_failure(failure, self._model.device, self.facts.dtype)
+        return engine_failure(failure, self._device, self.facts.dtype)
 
 
 def _pixels(request: Request) -> list[Image.Image]:

@@ -35,6 +35,11 @@ def broken_numbers() -> EngineError:
     return EngineError("The model's numbers are broken (not finite). Load it in another precision.")
 
 
+def closed_engine() -> EngineError:
+    """Returns the error to raise where an engine is asked after it was closed."""
+    return EngineError("The model was unloaded. Load it again, then ask.")
+
+
 def release_memory() -> None:
     """Collects garbage and returns the cached memory of freed tensors to the GPU."""
     gc.collect()

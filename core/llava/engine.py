@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from PIL import Image
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache
-from core.generation.failure import engine_failure, release_memory
+from core.generation.failure import closed_engine, engine_failure, release_memory
 from core.generation.generate import GenerateFailed, generate_in_thread
 from core.generation.pending import PendingAnswer
 from core.generation.streaming import (
@@ -74,6 +74,8 @@ class LlavaEngine:
         self.facts = facts = replace(facts, preprocessing=preprocessing)
         # transformers' own types say that it cannot generate.
         self._model: Any = model
+        self._device: torch.device = model.device
+        self._is_closed = False
         self._tokenizer = tokenizer
         self._prompt_length = prompt_length
         self._mean, self._std = mean, std
@@ -222,6 +224,8 @@ class LlavaEngine:
 
     def trace(self, request: Request, answer: Answer) -> Trace:
         """See `InspectableEngine.trace`. Runs the stages before the first token once more."""
+        if self._is_closed:
+            raise closed_engine()
         self._pixel_values = None
         self._generate_path.forget_image()
         times = Stopwatch(self._model.device)
@@ -272,6 +276,8 @@ class LlavaEngine:
 
     @contextmanager
     def _examining(self) -> Iterator[Examiner]:
+        if self._is_closed:
+            raise closed_engine()
         if self._loop is None:
             raise EngineError(f"{_NO_EVIDENCE.reason} {_NO_EVIDENCE.remedy}")
         if self._examiner is None:
@@ -322,13 +328,16 @@ class LlavaEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
+        self._is_closed = True
         self._loop = self._examiner = None
-        del self._model, self._generate_path
+        self._model = self._generate_path = cast(Any, None)
         release_memory()
 
     # ---- helpers of both
 
     def _prepare(self, request: Request) -> Inputs:
+        if self._is_closed:
+            raise closed_engine()
         if request.others:
             raise PromptError("This model looks at one picture at a time. Choose one.")
         pixels = request.picture.pixels
@@ -349,10 +358,11 @@ class LlavaEngine:
 
     def _failed(self, failure: BaseException) -> AppError:
         """Returns the error to raise for a failure of the model, whose memory is released."""
-        self._generate_path.forget_image()
+        if not self._is_closed:
+            self._generate_path.forget_image()
         if self._loop is not None:
             self._loop.release()
-        return engine_failure(failure, self._model.device, self.facts.dtype)
+        return engine_failure(failure, self._device, self.facts.dtype)
 
 
 class _InProgress:

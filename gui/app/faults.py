@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO, TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +41,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.files import private, read_regular
 from core.version import program_version
 
 LOG_BYTES = 1_000_000
@@ -172,7 +174,7 @@ def open_log(folder: Path) -> None:
     root.setLevel(logging.INFO)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(
+        handler = _PrivateLog(
             folder / "onlooker.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8"
         )
     except OSError:
@@ -183,6 +185,13 @@ def open_log(folder: Path) -> None:
     )
     root.addHandler(handler)
     log.info(_about())
+
+
+class _PrivateLog(RotatingFileHandler):
+    """A log that only its owner may read: it has names of images and may have what was asked."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding=self.encoding, opener=private)
 
 
 @contextmanager
@@ -196,8 +205,9 @@ def crash_file(folder: Path) -> Iterator[str]:
     before = ""
     try:
         if path.exists():
-            before = path.read_text(encoding="utf-8", errors="replace").strip()
-        file = path.open("w", encoding="utf-8")
+            content = read_regular(path, most=LOG_BYTES)
+            before = content.decode("utf-8", "replace").strip()
+        file = FileIO(path, "w", opener=private)
     except OSError:
         yield before
         return

@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +84,38 @@ def test_damaged_file_gives_the_defaults_and_is_kept(tmp_path, text):
     assert chosen(settings) == {}
     assert "damaged" in settings.notes[0]
     assert (tmp_path / "settings.json.bak").read_bytes() == text.encode("latin-1")
+
+
+def test_each_damaged_file_is_kept_and_the_same_one_only_once(tmp_path):
+    path = tmp_path / "settings.json"
+    for text in ("{", "[]", "[]", '{"beams": 99}', "{"):
+        path.write_text(text)
+        (note,) = load(tmp_path).notes
+        copies = {copy.name: copy.read_text() for copy in tmp_path.glob("*.bak")}
+        [name] = [name for name, kept in copies.items() if kept == text]
+        assert note.endswith(f"kept as {name}.")
+    assert sorted(copies.values()) == ["[]", "{", '{"beams": 99}']
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such permissions")
+def test_settings_and_their_copies_are_for_their_owner_alone(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text("{")
+    path.chmod(0o644)
+    load(tmp_path)
+    save(Settings(), tmp_path)
+    assert {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()} == {
+        "settings.json": 0o600,
+        "settings.json.bak": 0o600,
+    }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_pipe_in_the_place_of_the_settings_is_a_note_at_once(tmp_path):
+    os.mkfifo(tmp_path / "settings.json")
+    settings = load(tmp_path)
+    assert chosen(settings) == {}
+    assert "it is a pipe" in settings.notes[0]
 
 
 def test_numbers_that_are_none_are_reset(tmp_path):

@@ -380,3 +380,14 @@ def test_folder_without_a_tokenizer_is_refused(copied, opened):
     (folder / "tokenizer.json").unlink()
     with pytest.raises(CheckpointError, match="cannot be used"):
         opened(folder)
+
+
+def test_closed_engine_says_so_and_may_be_closed_again(chat_folders, opened, picture):
+    engine = opened(chat_folders["idefics3"])
+    engine.close()
+    engine.close()
+    request = Request(picture, (Turn("What is it?"),), Sampling(max_new_tokens=3))
+    with pytest.raises(EngineError, match="was unloaded"):
+        engine.answer(request, lambda piece: None, threading.Event())
+    with pytest.raises(EngineError, match="was unloaded"):
+        list(engine.answer_all([request] * 3, threading.Event(), slots=2))

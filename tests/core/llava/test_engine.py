@@ -507,3 +507,35 @@ def test_closed_engine_lets_go_of_its_weights(opened, tiny_original_layout):
     engine.close()
     gc.collect()
     assert weight() is None
+
+
+# ---- closing
+
+
+def test_closed_engine_says_so_and_may_be_closed_again(opened, tiny_original_layout, picture):
+    engine = opened(tiny_original_layout)
+    request = Request(picture, (Turn("What is it?"),), Sampling(max_new_tokens=3))
+    answer = engine.answer(request, lambda piece: None, threading.Event())
+    engine.close()
+    engine.close()
+    assert engine.facts.preprocessing
+    for ask in (
+        lambda: engine.answer(request, lambda piece: None, threading.Event()),
+        lambda: list(engine.answer_all([request], threading.Event(), slots=2)),
+        lambda: engine.evidence(request, answer, threading.Event()),
+        lambda: engine.trace(request, answer),
+    ):
+        with pytest.raises(EngineError, match="was unloaded"):
+            ask()
+
+
+def test_engine_closed_amid_many_answers_ends_quietly(opened, tiny_original_layout, picture):
+    engine = opened(tiny_original_layout)
+    requests = [
+        Request(picture, (Turn(f"What is {number}?"),), Sampling(max_new_tokens=3))
+        for number in range(6)
+    ]
+    answers = engine.answer_all(requests, threading.Event(), slots=2)
+    next(answers)
+    engine.close()
+    answers.close()

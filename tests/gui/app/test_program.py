@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -15,9 +16,11 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
+from core.batch import BatchOptions
 from core.engine import Loading, Ready
 from core.settings import locations, writable_locations
 from core.store import Store
+from gui.app.faults import crash_file, open_log
 from gui.app.program import Program
 from gui.session.model_thread import ModelThread
 from gui.window.commands import Command
@@ -383,6 +386,48 @@ def test_damaged_file_of_conversations_is_mended_and_the_window_says_so(live):
     live(story)
     with closing(Store(path)) as store:
         assert store.notes == ()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such permissions")
+def test_all_that_the_program_keeps_is_for_its_owner_alone(live, picture_file, tmp_path):
+    places = locations()
+    images = tmp_path / "images"
+    images.mkdir()
+    Image.new("RGB", (9, 9), "red").save(images / "1.png")
+    places.folder.mkdir(parents=True, exist_ok=True)
+    places.settings.write_text("{")
+    before, handlers = os.umask(0), list(logging.getLogger().handlers)
+    try:
+
+        async def story(program):
+            open_log(places.logs)
+            await program.pictures.open_paths([picture_file])
+            await until(lambda: isinstance(program.model.state, Ready))
+            await program.session.ask("say 1 words")
+            run = program.folder_run
+            await run.choose([images])
+            await run.start(BatchOptions(("say 1 words",)))
+            await program.session.write_transcript(tmp_path / "said.txt")
+
+        live(story)
+        with crash_file(places.logs):
+            modes = {
+                str(entry.relative_to(places.folder)): stat.S_IMODE(entry.stat().st_mode)
+                for entry in places.folder.rglob("*")
+                if entry.is_file()
+            }
+    finally:
+        os.umask(before)
+        for handler in [one for one in logging.getLogger().handlers if one not in handlers]:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+    assert {"settings.json", "settings.json.bak", "transcripts.sqlite"} <= modes.keys()
+    assert {"logs/onlooker.log", "logs/crash.txt"} <= modes.keys()
+    assert [name for name in modes if name.startswith("runs/") and name.endswith(".jsonl")]
+    assert {name: mode for name, mode in modes.items() if mode != 0o600} == {}
+    # What a person asked for is a file like any other.
+    for asked_for in (tmp_path / "said.txt", images / "1.txt"):
+        assert stat.S_IMODE(asked_for.stat().st_mode) == 0o666
 
 
 def test_file_that_the_system_says_to_open_is_passed_on():
