@@ -652,7 +652,8 @@ def test_names_of_caption_files_hold_for_xmp_and_are_shown_before_the_run(live, 
         form = panel.form
         for kind in (CaptionFormat.TXT, CaptionFormat.XMP):
             click(form.write_boxes[kind])
-        assert form.more.name_box.isEnabled() and not form.more.suffix_box.isEnabled()
+        assert form.more.name_box.isEnabled()
+        assert not form.more.suffix_box.isEnabled()
         assert form.more.example_label.text() == "→ IMG_1.xmp"
         form.more.name_box.setCurrentText("{name}")
         assert form.more.example_label.text() == "→ IMG_1.jpg.xmp"
