@@ -116,11 +116,11 @@ async def _look_up(hub: Hub, hub_id: str) -> HubModel:
 def require_askable(hub: Hub, hub_id: str) -> None:
     """Raises HubError if the hub cannot be asked about `hub_id` with these settings at all."""
     if not is_hub_id(hub_id):
-        raise HubError(f"“{hub_id}” is no name at the hub. Write it as owner/name.")
+        raise HubError(f"“{hub_id}” is not a valid model name. Use owner/name.")
     if hub.is_offline:
         raise HubError(
-            "Onlooker is set to work offline, so nothing is downloaded. Allow the network first "
-            "(Work offline, or HF_HUB_OFFLINE).",
+            "Onlooker is offline. To download models, turn off Work offline, or start Onlooker "
+            "without HF_HUB_OFFLINE.",
             HubNeed.ONLINE,
         )
     if not all(urlsplit(hub.endpoint)[:2]):

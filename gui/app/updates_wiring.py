@@ -28,7 +28,7 @@ class UpdatesWiring(QObject):
         if self._settings.works_offline:
             if is_asked:
                 self._window.show_notice(
-                    "Onlooker is offline. Turn off Work offline in Model > Models… > Options first."
+                    "Onlooker is offline. Go online in the Models dialog, then check again."
                 )
             return
         self._reports_all = is_asked

@@ -403,7 +403,7 @@ def test_offline_nobody_asks_for_a_newer_version_either(live, server, home):
         await until(lambda: load(home).works_offline)
         program.window.commands[Command.UPDATES].trigger()
         await until(program.window.notice_bar.isVisible)
-        assert "work offline" in program.window.notice_bar.text_label.text()
+        assert "Onlooker is offline" in program.window.notice_bar.text_label.text()
 
     live(story)
 
