@@ -65,6 +65,8 @@ def _content_by_runs(
     try:
         if any(run.roots != tuple(roots) or is_in_use(run.journal) for run in writers):
             return None
+        if path.is_symlink():
+            return None
         content = read_bytes(path)
         rows = chain.from_iterable(_rows_by(run, table_format) for run in writers)
         return content if content and export.holds_only(content, rows, table_format) else None

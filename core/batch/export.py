@@ -101,7 +101,7 @@ def free_path(folder: Path, table_format: CaptionFormat) -> Path:
     """Returns `captions.csv`, or the same with the first number that is not taken."""
     numbers = (f"-{number}" if number > 1 else "" for number in range(1, 10_000))
     paths = (folder / f"captions{number}.{table_format}" for number in numbers)
-    return next(path for path in paths if not path.exists())
+    return next(path for path in paths if not os.path.lexists(path))  # Also of a link to nothing.
 
 
 def reserve(path: Path) -> None:
@@ -129,8 +129,9 @@ def append(path: Path, rows: Iterable[Row], table_format: CaptionFormat) -> None
     is_csv = table_format is CaptionFormat.CSV
     data = _csv(map(_cells, rows)) if is_csv else b"".join(map(_json_line, rows))
     try:
-        if path.exists() and not path.is_file():
-            raise OSError(errno.EINVAL, "it is not a file")  # A pipe would wait for a reader.
+        # A pipe would wait for a reader, and a link may lead out of the folder.
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise OSError(errno.EINVAL, "it is not a file")
         with path.open("ab") as file:
             file.write(data)
             file.flush()

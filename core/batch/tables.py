@@ -107,7 +107,7 @@ class Tables:
         none; returns the others. Raises StoreError."""
         left: list[Path] = []
         for table_format, path in self.paths.items():
-            data = read_bytes(path)
+            data = None if path.is_symlink() else read_bytes(path)
             if data is None:
                 continue
             if export.holds_only(data, self.known_rows(table_format), table_format):
@@ -117,9 +117,11 @@ class Tables:
         return left
 
     def _set_aside(self, path: Path, table_format: CaptionFormat) -> None:
-        """Renames a file that holds more than our rows. Raises StoreError."""
-        data = read_bytes(path)
-        if not data or export.holds_only(data, self.known_rows(table_format), table_format):
+        """Renames a file that holds more than our rows, or is a link, which would be written
+        through. Raises StoreError."""
+        data = b"" if path.is_symlink() else read_bytes(path)
+        is_ours = data and export.holds_only(data, self.known_rows(table_format), table_format)
+        if not path.is_symlink() and (not data or is_ours):
             return
         aside = export.free_path(path.parent, table_format)
         try:

@@ -429,6 +429,49 @@ def test_two_images_whose_captions_are_one_file_by_a_link_do_not_both_write_it(r
     assert said(folder / "b.txt") == f"mine\na.png: {PROMPT}"
 
 
+@posix
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("comes_later", [True, False])
+def test_table_is_not_written_through_a_link(run, folder, tmp_path, kind, is_there, comes_later):
+    paint(folder, "a.png")
+    outside = tmp_path / f"outside.{kind}"
+    if is_there:
+        outside.write_bytes(b"secret\n")
+    writes = (kind, "txt")
+    if comes_later:
+        run(writes=writes).close()
+        (folder / f"captions.{kind}").unlink()
+    (folder / f"captions.{kind}").symlink_to(outside)
+    paint(folder, "b.png")
+    batch = run(writes=writes)
+    batch.edit(1, "by hand")
+    batch.close()
+    (table,) = batch.exports.values()
+    assert not table.is_symlink()
+    assert b"by hand" in table.read_bytes()
+    (link,) = (path for path in folder.iterdir() if path.is_symlink())
+    assert link.readlink() == outside
+    assert (outside.read_bytes() if outside.exists() else None) == (
+        b"secret\n" if is_there else None
+    )
+
+
+@posix
+def test_link_that_takes_a_table_s_place_during_a_run_is_kept_beside_it(run, folder, tmp_path):
+    paint(folder, "a.png")
+    batch = run(writes=("csv", "txt"))
+    table, outside = folder / "captions.csv", tmp_path / "outside.csv"
+    table.rename(outside)
+    table.symlink_to(outside)
+    before = outside.read_bytes()
+    batch.edit(0, "by hand")
+    batch.close()
+    assert outside.read_bytes() == before
+    assert b"by hand" in table.read_bytes()
+    assert (folder / "captions-2.csv").readlink() == outside
+
+
 def pipe(path):
     os.mkfifo(path)
 
