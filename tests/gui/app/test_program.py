@@ -1,5 +1,6 @@
 """The whole window over scripted engines: real widgets, real events, real files."""
 
+import logging
 import os
 import signal
 import stat
