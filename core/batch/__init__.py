@@ -25,7 +25,7 @@ from core.batch.batch import Batch
 from core.batch.doubt import Doubt, find_doubt
 from core.batch.encoding import decoded
 from core.batch.find import expanded
-from core.batch.formats import TEXT_FORMATS, CaptionFormat
+from core.batch.formats import SEPARATORS, TABLE_FORMATS, TEXT_FORMATS, CaptionFormat, TablePaths
 from core.batch.history import KeptRun, find_runs, unreadable_journals
 from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
 from core.batch.options import BatchOptions
@@ -38,6 +38,8 @@ from core.batch.wording import Replaced, Replacement, Span, differing_words, joi
 __all__ = [
     "NO_WORDS",
     "PICTURES",
+    "SEPARATORS",
+    "TABLE_FORMATS",
     "TEXT_FORMATS",
     "Batch",
     "BatchOptions",
@@ -54,6 +56,7 @@ __all__ = [
     "Replacement",
     "Span",
     "Summary",
+    "TablePaths",
     "Tally",
     "Tried",
     "decoded",

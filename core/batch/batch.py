@@ -8,22 +8,24 @@ anything twice, and a run can be undone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from core.batch import edits, recovery
 from core.batch.changes import WrittenFile, existing_caption
 from core.batch.doubt import Doubt
-from core.batch.events import DoubtFound, Ended, Retried, Started
+from core.batch.events import Captioned, DoubtFound, Ended, Retried, Started
 from core.batch.formats import CaptionFormat
 from core.batch.history import files_written_by_runs
 from core.batch.items import Item, ItemState, Tally, tally_of
+from core.batch.journal import read_events
 from core.batch.ledger import Ledger, OnItem, ignore
 from core.batch.options import BatchOptions
 from core.batch.recording import Recorder
 from core.batch.run import Control, Run
 from core.batch.sidecar import Existing
+from core.batch.stored import StoredAnswer
 from core.engine import Engine
 from core.version import program_version
 
@@ -124,6 +126,20 @@ class Batch:
                 doubts.append(Doubt(number, found.caption, word, doubt, step, found.model))
         return doubts
 
+    def answers(self) -> Iterator[tuple[Path, StoredAnswer]]:
+        """Yields each image that has a caption of this run, with the model's answers to it.
+        Raises StoreError."""
+        captioned = {
+            event.picture: event
+            for event in read_events(self.journal_path)
+            if isinstance(event, Captioned)
+        }
+        for item in list(self.items):
+            event = captioned.get(str(item.path))
+            if event is not None and item.state is ItemState.DONE:
+                for answer in event.answers:
+                    yield item.path, answer
+
     def keep_doubt(self, doubt: Doubt) -> None:
         """Adds what was found about a caption to the journal; may be called from the engine's
         thread. Raises StoreError."""
@@ -169,6 +185,7 @@ class Batch:
             ledger.journal.append(Started(program_version(), engine.facts))
             ledger.replayed.is_running = True
             recorder.finish_writing()
+            recorder.add_skipped()
             ledger.tables.renew()
         try:
             with ThreadPoolExecutor(1, "captions") as writer:

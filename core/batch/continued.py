@@ -8,11 +8,12 @@ from pathlib import Path
 
 from core.batch import export
 from core.batch.events import Begun
-from core.batch.export import KeptRow, Row
+from core.batch.export import KeptRow, Row, TableFormat
 from core.batch.find import export_folder
 from core.batch.formats import CaptionFormat
 from core.batch.history import KeptRun, find_runs, read_begin
 from core.batch.journal import is_in_use
+from core.batch.options import BatchOptions
 from core.batch.stored import StoredTable
 from core.batch.tables import Tables
 from core.errors import StoreError
@@ -20,26 +21,41 @@ from core.files import read_bytes
 
 
 def tables_of(
-    roots: Sequence[Path], formats: Iterable[CaptionFormat], journals: Path
+    roots: Sequence[Path],
+    formats: Iterable[CaptionFormat],
+    options: BatchOptions,
+    journals: Path,
 ) -> tuple[dict[CaptionFormat, Path], dict[CaptionFormat, StoredTable]]:
     """Returns the tables of a run that begins, and what those of them hold that it continues.
 
-    It continues what earlier runs over the same folders wrote, if nobody has changed it; beside
-    other files it begins a table of its own.
+    It continues what earlier runs over the same folders wrote in the same form, if nobody has
+    changed it; beside other files it begins a table of its own.
     """
     folder = export_folder(roots)
     paths: dict[CaptionFormat, Path] = {}
     earlier: dict[CaptionFormat, StoredTable] = {}
     runs = find_runs(journals)
     for one in formats:
-        of_runs = (run.tables[one] for run in runs if one in run.tables)
+        of_runs = (
+            run.tables[one]
+            for run in runs
+            if one in run.tables and _have_same_form(run.options, options, one)
+        )
         for path in dict.fromkeys(path for path in of_runs if path.parent == folder):
-            if content := _content_by_runs(path, one, roots, runs):
+            if content := _content_by_runs(
+                path, TableFormat(one, options.csv_separator), roots, runs
+            ):
                 paths[one], earlier[one] = path, StoredTable.of(content)
                 break
         else:
             paths[one] = export.free_path(folder, one)
     return paths, earlier
+
+
+def _have_same_form(one: BatchOptions, other: BatchOptions, kind: CaptionFormat) -> bool:
+    return one.table_paths is other.table_paths and (
+        kind is not CaptionFormat.CSV or one.csv_separator == other.csv_separator
+    )
 
 
 def continued_by_later(journal: Path, begun: Begun) -> dict[CaptionFormat, Path]:
@@ -57,18 +73,18 @@ def continued_by_later(journal: Path, begun: Begun) -> dict[CaptionFormat, Path]
 
 
 def _content_by_runs(
-    path: Path, table_format: CaptionFormat, roots: Sequence[Path], runs: Iterable[KeptRun]
+    path: Path, table_format: TableFormat, roots: Sequence[Path], runs: Iterable[KeptRun]
 ) -> bytes | None:
     """Returns what the table holds; None if it holds anything else than rows of these runs, if it
     is empty, or if one of its runs is open or over other folders, which may still add to it."""
-    writers = [run for run in runs if run.tables.get(table_format) == path]
+    writers = [run for run in runs if run.tables.get(table_format.kind) == path]
     try:
         if any(run.roots != tuple(roots) or is_in_use(run.journal) for run in writers):
             return None
         if path.is_symlink():
             return None
         content = read_bytes(path)
-        rows = chain.from_iterable(_rows_by(run, table_format) for run in writers)
+        rows = chain.from_iterable(_rows_by(run, table_format.kind) for run in writers)
         return content if content and export.holds_only(content, rows, table_format) else None
     except (OSError, StoreError):
         return None
@@ -78,5 +94,8 @@ def _rows_by(run: KeptRun, table_format: CaptionFormat) -> Iterator[Row | KeptRo
     """Yields every row that the run ever wrote. Raises StoreError."""
     begun = read_begin(run.journal)
     earlier = begun.earlier if begun else {}
-    tables = Tables(run.tables, run.options, run.journal, lambda _: None, earlier)
+    is_early = begun is None or begun.number is None
+    tables = Tables(
+        run.tables, run.options, run.journal, lambda _: None, earlier, is_early=is_early
+    )
     return tables.known_rows(table_format)

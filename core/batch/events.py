@@ -37,6 +37,7 @@ class Kind(StrEnum):
     STOPPED = "stopped"
     UNUSED = "unused"
     ITEM = "item"
+    SKIPPED = "skipped"
     WRITTEN = "written"
     FAILED = "failed"
     RETRY = "retry"
@@ -165,6 +166,21 @@ class Unused:
     def to_json(self) -> JsonObject:
         answers = stored.answers_json(self.answers)
         return {"kind": Kind.UNUSED, "picture": self.picture, "answers": answers}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An image was skipped, since its files held `caption`; "" if they held none."""
+
+    picture: str
+    caption: str
+
+    @classmethod
+    def from_json(cls, line: JsonObject) -> Skipped:
+        return cls(line["picture"], line["caption"])
+
+    def to_json(self) -> JsonObject:
+        return {"kind": Kind.SKIPPED, "picture": self.picture, "caption": self.caption}
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +430,7 @@ Event = (
     | Answered
     | Stopped
     | Unused
+    | Skipped
     | Captioned
     | Edited
     | EditUndone
@@ -433,6 +450,7 @@ _READERS: dict[str, Callable[[JsonObject], Event]] = {
     Kind.ANSWER: Answered.from_json,
     Kind.STOPPED: Stopped.from_json,
     Kind.UNUSED: Unused.from_json,
+    Kind.SKIPPED: Skipped.from_json,
     Kind.ITEM: Captioned.from_json,
     Kind.WRITTEN: Written.from_json,
     Kind.FAILED: Failed.from_json,

@@ -34,9 +34,25 @@ COLUMNS = (
     "doubtful_word",
     "doubt",
     "notes",
+    "file_name",
+    "existing",
 )
 # Files of version 0.1 have no more.
 _FIRST_COLUMNS = COLUMNS.index("version") + 1
+_CAPTION = COLUMNS.index("caption")
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """A table's file format; `separator` stands between the columns of a CSV file."""
+
+    kind: CaptionFormat
+    separator: str = ","
+
+    @property
+    def is_csv(self) -> bool:
+        """Returns whether it is CSV, and not JSON lines."""
+        return self.kind is CaptionFormat.CSV
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,9 @@ class Row:
 
     `doubtful_word` is the most doubtful one and `doubt` how doubtful it is, if that is known.
     `notes` are those of the image; None for rows of version 0.1, which are to be known again.
+    `file_name` is the image's path from the table's folder, with `/`, as Hugging Face's
+    `imagefolder` wants it; version 0.1 did not write it. A row that `is_existing` has the caption
+    of an image that the run skipped, and only this: nobody knows how it was made.
     """
 
     picture: str
@@ -62,12 +81,23 @@ class Row:
     doubtful_word: str | None = None
     doubt: float | None = None
     notes: tuple[str, ...] | None = None
+    file_name: str | None = None
+    is_existing: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object of a JSON line; its keys are also the columns of a CSV file."""
+        values: dict[str, Any]
+        if self.is_existing:
+            values = {
+                "picture": self.picture,
+                "caption": self.caption,
+                "edited": self.is_edited,
+                "existing": True,
+            }
+            return values if self.file_name is None else {**values, "file_name": self.file_name}
         sampling = asdict(self.sampling)
         del sampling["seed"]  # The seed that was used has a column of its own.
-        values: dict[str, Any] = {
+        values = {
             "picture": self.picture,
             "model": self.model,
             "model_fingerprint": self.model_fingerprint,
@@ -85,15 +115,18 @@ class Row:
             values |= {"doubtful_word": self.doubtful_word, "doubt": self.doubt}
         if self.notes is not None:
             values["notes"] = list(self.notes)
+        if self.file_name is not None:
+            values["file_name"] = self.file_name
         return values
 
 
 @dataclass(frozen=True)
 class KeptRow:
     """A row that an earlier run wrote, as it is in the table: cells of a CSV file without the empty
-    ones at the end, or a line of JSON. `picture` names the image as that table does."""
+    ones at the end, or a line of JSON. `picture` and `caption` are as that table has them."""
 
     picture: str
+    caption: str
     content: tuple[str, ...] | bytes
 
 
@@ -110,24 +143,27 @@ def reserve(path: Path) -> None:
         path.open("xb").close()
 
 
-def encoded(rows: Iterable[Row | KeptRow], table_format: CaptionFormat) -> bytes:
+def encoded(rows: Iterable[Row | KeptRow], table_format: TableFormat) -> bytes:
     """Returns the content of a whole table."""
-    if table_format is CaptionFormat.CSV:
+    if table_format.is_csv:
         # Spreadsheets recognise UTF-8 only by its byte order mark.
-        return b"\xef\xbb\xbf" + _csv([list(COLUMNS), *map(_cells, rows)])
+        table = _csv([list(COLUMNS), *map(_cells, rows)], table_format.separator)
+        return b"\xef\xbb\xbf" + table
     return b"".join(map(_json_line, rows))
 
 
-def write(path: Path, rows: Iterable[Row | KeptRow], table_format: CaptionFormat) -> None:
+def write(path: Path, rows: Iterable[Row | KeptRow], table_format: TableFormat) -> None:
     """Replaces the whole table in one step. Raises StoreError."""
     write_atomically(path, encoded(rows, table_format))
 
 
-def append(path: Path, rows: Iterable[Row], table_format: CaptionFormat) -> None:
+def append(path: Path, rows: Iterable[Row], table_format: TableFormat) -> None:
     """Adds rows at the end. Raises StoreError. A row that a crash tears is repaired when the table
     is next written from the journal."""
-    is_csv = table_format is CaptionFormat.CSV
-    data = _csv(map(_cells, rows)) if is_csv else b"".join(map(_json_line, rows))
+    if table_format.is_csv:
+        data = _csv(map(_cells, rows), table_format.separator)
+    else:
+        data = b"".join(map(_json_line, rows))
     try:
         # A pipe would wait for a reader, and a link may lead out of the folder.
         if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -140,33 +176,43 @@ def append(path: Path, rows: Iterable[Row], table_format: CaptionFormat) -> None
         raise write_error(path, error) from error
 
 
-def kept_rows(data: bytes, table_format: CaptionFormat) -> list[KeptRow]:
+def kept_rows(data: bytes, table_format: TableFormat) -> list[KeptRow]:
     """Returns the rows of a table's content that runs wrote, without the head of a CSV file."""
-    if table_format is CaptionFormat.CSV:
-        _, *rows = _rows_of_csv(data)
-        return [KeptRow(cells[0], cells) for cells in rows if cells]
-    lines = data.splitlines(keepends=True)
-    return [KeptRow(str(json.loads(line)["picture"]), line) for line in lines]
+    if table_format.is_csv:
+        _, *rows = _rows_of_csv(data, table_format.separator)
+        return [
+            KeptRow(cells[0], cells[_CAPTION], cells) for cells in rows if len(cells) > _CAPTION
+        ]
+    parsed = ((json.loads(line), line) for line in data.splitlines(keepends=True))
+    return [KeptRow(values["picture"], values["caption"], line) for values, line in parsed]
 
 
-def picture_in(row: Row | KeptRow, table_format: CaptionFormat) -> str:
+def picture_in(row: Row | KeptRow, table_format: TableFormat) -> str:
     """Returns how a table of this format names the row's image."""
-    if isinstance(row, KeptRow) or table_format is not CaptionFormat.CSV:
+    if isinstance(row, KeptRow) or not table_format.is_csv:
         return row.picture
     return _cells(row)[0]
 
 
-def holds_only(data: bytes, rows: Iterable[Row | KeptRow], table_format: CaptionFormat) -> bool:
+def caption_in(row: Row | KeptRow, table_format: TableFormat) -> str:
+    """Returns the row's caption as a table of this format holds it."""
+    if isinstance(row, KeptRow) or not table_format.is_csv:
+        return row.caption
+    return _cells(row)[_CAPTION]
+
+
+def holds_only(data: bytes, rows: Iterable[Row | KeptRow], table_format: TableFormat) -> bool:
     """Returns whether every row in a table's content is among `rows`. A crash may have torn the
     last one."""
-    if table_format is CaptionFormat.CSV:
-        found = _rows_of_csv(data)
-        heads = (COLUMNS[:count] for count in range(_FIRST_COLUMNS, len(COLUMNS) + 1))
-        known: set[Any] = {*heads, *(_shortened(_cells(row)) for row in rows)}
+    known: set[Any] = set()
+    if table_format.is_csv:
+        found = _rows_of_csv(data, table_format.separator)
+        known.update(COLUMNS[:count] for count in range(_FIRST_COLUMNS, len(COLUMNS) + 1))
+        known.update(_shortened(_cells(row)) for row in rows)
     else:
         found = data.splitlines(keepends=True)
-        known = set(map(_json_line, rows))
-    end = b"\r\n" if table_format is CaptionFormat.CSV else b"\n"
+        known.update(map(_json_line, rows))
+    end = b"\r\n" if table_format.is_csv else b"\n"
     if found and not data.endswith(end):
         torn = found.pop()
         if not any(_begins(line, torn) for line in known):
@@ -186,8 +232,8 @@ def _begins(line: Any, torn: Any) -> bool:
     )
 
 
-def _rows_of_csv(data: bytes) -> list[tuple[str, ...]]:
-    rows = csv.reader(io.StringIO(_as_text(data), newline=""))
+def _rows_of_csv(data: bytes, separator: str) -> list[tuple[str, ...]]:
+    rows = csv.reader(io.StringIO(_as_text(data), newline=""), delimiter=separator)
     return [_shortened(cells) for cells in rows]
 
 
@@ -203,9 +249,9 @@ def _json_line(row: Row | KeptRow) -> bytes:
         return f"{json.dumps(values)}\n".encode()
 
 
-def _csv(rows: Iterable[list[str]]) -> bytes:
+def _csv(rows: Iterable[list[str]], separator: str) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
+    csv.writer(text, delimiter=separator).writerows(rows)
     return text.getvalue().encode("utf-8")
 
 

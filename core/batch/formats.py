@@ -16,8 +16,20 @@ class CaptionFormat(StrEnum):
     CSV = "csv"
 
 
+class TablePaths(StrEnum):
+    """How the tables of a run name images."""
+
+    ABSOLUTE = "absolute"
+    RELATIVE = "relative"
+    """From the table's folder."""
+
+
 TEXT_FORMATS = (CaptionFormat.TXT, CaptionFormat.CAPTION)
 """One text file beside each image."""
 
 TABLE_FORMATS = (CaptionFormat.JSONL, CaptionFormat.CSV)
 """One file for all captions of a run."""
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+"""What may stand between the columns of a CSV file; spreadsheets expect the semicolon where the
+decimal sign is a comma."""

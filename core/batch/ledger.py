@@ -51,7 +51,14 @@ class Ledger:
         self.sharing_count = 0
         self.replayed = ReplayedRun()
         self.journal = journal
-        self.tables = Tables(begun.tables, begun.options, journal.path, self.note, begun.earlier)
+        self.tables = Tables(
+            begun.tables,
+            begun.options,
+            journal.path,
+            self.note,
+            begun.earlier,
+            is_early=begun.number is None,
+        )
         self.disk = WriteLock(journal.path.parent)
         self._setting = threading.RLock()
 
@@ -68,7 +75,7 @@ class Ledger:
         journal = Journal(path)
         with WriteLock(journals):  # No other run takes the same number and the same tables.
             number = next_number(journals)
-            tables, earlier = continued.tables_of(roots, formats, journals)
+            tables, earlier = continued.tables_of(roots, formats, options, journals)
             begun = Begun(program_version(), now, tuple(roots), options, tables, number, earlier)
             ledger = cls(journal, begun, found.pictures)
             journal.append(begun)

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from core.batch import sidecar
-from core.batch.formats import TABLE_FORMATS, TEXT_FORMATS, CaptionFormat
+from core.batch.formats import (
+    SEPARATORS,
+    TABLE_FORMATS,
+    TEXT_FORMATS,
+    CaptionFormat,
+    TablePaths,
+)
 from core.batch.sidecar import Existing
 from core.batch.wording import (
     filled,
@@ -33,7 +39,8 @@ class BatchOptions:
     put in front of every answer, and the model continues it. `prefix` and `suffix` are put around
     the finished caption, and the model never sees them. `separator` stands between a caption and
     the one that it is added to. `replaces_edited` names images, by path or by file name, whose
-    captions may be replaced although they were edited by hand.
+    captions may be replaced although they were edited by hand. `table_paths` and `csv_separator`
+    say how the tables name images, and what stands between the columns of a CSV file.
     """
 
     prompts: tuple[str, ...]
@@ -51,6 +58,8 @@ class BatchOptions:
     separator: str = "\n"
     is_one_line: bool = False
     drops_duplicates: bool = False
+    table_paths: TablePaths = TablePaths.ABSOLUTE
+    csv_separator: str = ","
 
     def checked(self) -> BatchOptions:
         """Returns itself; raises ValueError with a sentence if no run can have these options."""
@@ -60,6 +69,11 @@ class BatchOptions:
         if wrong or not self.writes:
             named = ", ".join(sorted(wrong)) if self.writes else "Nothing"
             raise ValueError(f"{named} cannot be written; choose among {', '.join(CaptionFormat)}.")
+        if self.csv_separator not in SEPARATORS.values():
+            raise ValueError(
+                f"“{self.csv_separator}” cannot stand between columns; choose among "
+                f"{', '.join(SEPARATORS)}."
+            )
         for beside in self.formats_beside:
             sidecar.text_path(Path("picture.png"), f"{self.name}.{beside}")
         return self

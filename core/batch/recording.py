@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.batch import changes, recovery, writing
 from core.batch.changes import WrittenFile
-from core.batch.events import Answered, Captioned, Failed, Stopped, Unused
+from core.batch.events import Answered, Captioned, Failed, Skipped, Stopped, Unused
 from core.batch.items import HAS_THIS_CAPTION, NO_WORDS, Item, ItemState
 from core.batch.ledger import Ledger, OnItem
 from core.batch.stored import StoredAnswer
@@ -97,6 +97,42 @@ class Recorder:
         item = Item(self.path(number), state, reason=reason)
         self._ledger.set_if_waiting(number, item, self._on_item)
 
+    def existing_caption(self, number: int) -> str:
+        """Returns the caption in an image's files, for the tables; "" if the run has none, or the
+        files cannot be read. Changes nothing; may be called from several threads."""
+        if not self._ledger.tables.has_skipped:
+            return ""
+        try:
+            return changes.existing_caption(self.path(number), self._ledger.names)
+        except StoreError:
+            return ""
+
+    def skip(self, number: int, reason: str, caption: str) -> None:
+        """Skips an image, whose files hold `caption`, unless it was edited by hand meanwhile."""
+        self._add_skipped([Skipped(str(self.path(number)), caption)])
+        self.set_state(number, ItemState.SKIPPED, reason)
+
+    def add_skipped(self) -> None:
+        """Adds the captions of the images that were skipped when the run was planned."""
+        if self._ledger.tables.has_skipped:
+            numbers = self._ledger.in_state(ItemState.SKIPPED)
+            self._add_skipped(
+                [Skipped(str(self.path(n)), self.existing_caption(n)) for n in numbers]
+            )
+
+    def _add_skipped(self, found: Sequence[Skipped]) -> None:
+        if not self._ledger.tables.has_skipped:
+            return
+        known = self._replayed.skipped
+        new = [one for one in found if known.get(one.picture, "") != one.caption]
+        if not new:
+            return
+        with self._ledger.disk:
+            self._journal.append(*new, is_durable=False)
+            for one in new:
+                self._replayed.add(one, self._ledger.names)
+            self._ledger.tables.mark_old()
+
     def add_answer(self, work: Work, prompt_index: int, answer: Answer) -> None:
         """Keeps an answer in memory until it is written."""
         caption = self.options.caption_of(answer)
@@ -171,7 +207,7 @@ class Recorder:
             targets = self._targets(work.path)
             if isinstance(targets, str):
                 self._journal.append(unused, is_durable=False)
-                self.set_state(work.number, ItemState.SKIPPED, targets)
+                self.skip(work.number, targets, self.existing_caption(work.number))
                 return None
             to_make = [
                 changes.change_by_run(work.path, t, caption, first, options) for t in targets
@@ -180,7 +216,8 @@ class Recorder:
                 to_make = [change for change in to_make if change.before != change.after]
                 if targets and not to_make:
                     self._journal.append(unused, is_durable=False)
-                    self.set_state(work.number, ItemState.SKIPPED, HAS_THIS_CAPTION)
+                    existing = self.existing_caption(work.number)
+                    self.skip(work.number, HAS_THIS_CAPTION, existing)
                     return None
         except StoreError as error:
             self._fail(work.number, str(error))

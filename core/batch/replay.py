@@ -19,6 +19,7 @@ from core.batch.events import (
     Event,
     Failed,
     Retried,
+    Skipped,
     Started,
     UndoBegun,
     Undone,
@@ -42,7 +43,8 @@ class ReplayedRun:
     and prompt index, and not yet part of a caption. `unwritten` are events whose files may not have
     been written when the process ended, `edits` the edits that can be taken back, oldest first, and
     `doubts` the last one of each image. `notes` are those of images that were opened, which need
-    not be opened again to be written.
+    not be opened again to be written. `skipped` are the captions of skipped images, if
+    there are tables.
 
     `is_undone` from the moment that an undo began, and `undo_under_way` until it has ended.
     `is_running` since captioning started and until no image waits, when it `has_ended`.
@@ -57,6 +59,7 @@ class ReplayedRun:
     unwritten: dict[str, CaptionEvent] = field(default_factory=dict[str, CaptionEvent])
     edits: list[Edited] = field(default_factory=list[Edited])
     doubts: dict[str, DoubtFound] = field(default_factory=dict[str, DoubtFound])
+    skipped: dict[str, str] = field(default_factory=dict[str, str])
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     damaged: list[Damaged] = field(default_factory=list[Damaged])
     is_undone: bool = False
@@ -80,6 +83,8 @@ class ReplayedRun:
                 item = self.items[event.picture] = item_after(event)
                 self.notes[event.picture] = item.notes
                 self.note_edit(event)
+            case Skipped():
+                self.skipped[event.picture] = event.caption
             case DoubtFound():
                 self.doubts[event.picture] = event
             case Answered():

@@ -66,11 +66,15 @@ class Control:
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """The result of opening an image: what to ask about it, or why it is skipped or failed."""
+    """The result of opening an image: what to ask about it, or why it is skipped or failed.
+
+    `existing` is the caption of one that is skipped.
+    """
 
     work: Work | None = None
     picture: Picture | None = None
     skipped: str = ""
+    existing: str = ""
     failed: str = ""
 
 
@@ -290,7 +294,8 @@ class Run:
         try:
             work = self._recorder.work_on(number)
             if isinstance(work, str):
-                return _Opened(skipped=work)
+                existing = self._recorder.existing_caption(number)
+                return _Opened(skipped=work, existing=existing)
             if work.is_answered:
                 return _Opened(work)
             picture = open_picture(work.path)
@@ -319,7 +324,7 @@ class Run:
         if opened.failed:
             self._recorder.fail(number, opened.failed)
         elif opened.skipped:
-            self._recorder.set_state(number, ItemState.SKIPPED, opened.skipped)
+            self._recorder.skip(number, opened.skipped, opened.existing)
         elif opened.work and not opened.picture:
             self._write(opened.work)
         elif opened.work and opened.picture:

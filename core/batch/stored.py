@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from core.batch.formats import CaptionFormat
+from core.batch.formats import CaptionFormat, TablePaths
 from core.batch.items import Item, ItemState
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing
@@ -188,6 +188,8 @@ def options_from(stored: JsonObject) -> BatchOptions:
     sampling["banned_words"] = tuple(sampling.get("banned_words", ()))
     values["sampling"] = Sampling(**sampling)
     values["existing"] = Existing(values["existing"])
+    if "table_paths" in values:
+        values["table_paths"] = TablePaths(values["table_paths"])
     for several in ("prompts", "replaces_edited"):
         values[several] = tuple(values.get(several, ()))
     # A newer version may know more formats.
@@ -216,7 +218,15 @@ def _is_of(value: Any, declared: Any) -> bool:
     return isinstance(value, int | float if declared is float else declared)
 
 
-_ADDED_OPTIONS = {"prefix", "suffix", "separator", "is_one_line", "drops_duplicates"}
+_ADDED_OPTIONS = {
+    "prefix",
+    "suffix",
+    "separator",
+    "is_one_line",
+    "drops_duplicates",
+    "table_paths",
+    "csv_separator",
+}
 
 
 def options_json(options: BatchOptions) -> JsonObject:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from core.batch import export
 from core.batch.events import (
@@ -14,17 +16,19 @@ from core.batch.events import (
     Edited,
     EditUndone,
     Failed,
+    Skipped,
     Started,
     Unused,
 )
-from core.batch.export import KeptRow, Row
-from core.batch.formats import CaptionFormat
+from core.batch.export import KeptRow, Row, TableFormat
+from core.batch.formats import CaptionFormat, TablePaths
 from core.batch.journal import read_events
 from core.batch.options import BatchOptions
 from core.batch.stored import StoredTable
 from core.engine import EngineFacts
 from core.errors import StoreError
 from core.files import DiskFull, read_bytes, remove_partial, restore, write_error
+from core.transcript import Sampling
 from core.version import program_version
 
 
@@ -34,6 +38,7 @@ class Tables:
     A table that cannot be written gets a note and does not end the run, since the journal has its
     rows. A full disk does. `old` are the tables that may lack rows. `earlier` is what those
     tables held that the run continues; its rows stay, but for images that this run captions too.
+    A run of version 0.1 is early (`is_early`): its tables are written as that version did.
     """
 
     def __init__(
@@ -43,6 +48,8 @@ class Tables:
         journal: Path,
         note: Callable[[str], None],
         earlier: Mapping[CaptionFormat, StoredTable] | None = None,
+        *,
+        is_early: bool,
     ):
         self.paths = dict(paths)
         self.earlier = dict(earlier or {})
@@ -50,6 +57,13 @@ class Tables:
         self._options = options
         self._journal = journal
         self._note = note
+        self._is_early = is_early
+        self._folder = next((path.parent for path in self.paths.values()), None)
+
+    @property
+    def has_skipped(self) -> bool:
+        """Returns whether there are tables that have the captions of skipped images too."""
+        return bool(self.paths) and not self._is_early
 
     @property
     def complete(self) -> list[Path]:
@@ -77,7 +91,8 @@ class Tables:
                 if is_empty:
                     restore(path, self._content_before(table_format))
                 else:
-                    export.write(path, self._merged_rows(table_format), table_format)
+                    rows = self._merged_rows(table_format)
+                    export.write(path, rows, self._format(table_format))
                 self.old.discard(table_format)
             except DiskFull:
                 raise
@@ -94,7 +109,7 @@ class Tables:
             return
         for table_format, path in self.paths.items():
             try:
-                export.append(path, rows, table_format)
+                export.append(path, rows, self._format(table_format))
             except DiskFull:
                 self.old.add(table_format)
                 raise
@@ -110,7 +125,7 @@ class Tables:
             data = None if path.is_symlink() else read_bytes(path)
             if data is None:
                 continue
-            if export.holds_only(data, self.known_rows(table_format), table_format):
+            if export.holds_only(data, self.known_rows(table_format), self._format(table_format)):
                 restore(path, self._content_before(table_format))
             else:
                 left.append(path)
@@ -120,7 +135,8 @@ class Tables:
         """Renames a file that holds more than our rows, or is a link, which would be written
         through. Raises StoreError."""
         data = b"" if path.is_symlink() else read_bytes(path)
-        is_ours = data and export.holds_only(data, self.known_rows(table_format), table_format)
+        own = self._format(table_format)
+        is_ours = data and export.holds_only(data, self.known_rows(table_format), own)
         if not path.is_symlink() and (not data or is_ours):
             return
         aside = export.free_path(path.parent, table_format)
@@ -146,19 +162,14 @@ class Tables:
         if table_format not in self.earlier:
             yield from self._rows()
             return
-        new: dict[str, list[Row]] = {}
-        for row in self._rows():
-            new.setdefault(export.picture_in(row, table_format), []).append(row)
-        replaced: set[str] = set()
-        for kept in self._kept_rows(table_format):
-            if kept.picture not in new:
-                yield kept
-            elif kept.picture not in replaced:
-                replaced.add(kept.picture)
-                yield from new[kept.picture]
-        for picture, rows in new.items():
-            if picture not in replaced:
-                yield from rows
+        own = self._format(table_format)
+        new = _by_picture(self._rows(), own)
+        earlier = _by_picture(self._kept_rows(table_format), own)
+        for picture, kept in earlier.items():
+            rows = new.pop(picture, [])
+            yield from rows if rows and not _is_only_skipped(rows, kept, own) else kept
+        for rows in new.values():
+            yield from rows
 
     def known_rows(self, table_format: CaptionFormat) -> Iterator[Row | KeptRow]:
         """Yields every row that the table ever had by this run, and those that it continues."""
@@ -168,7 +179,7 @@ class Tables:
 
     def _kept_rows(self, table_format: CaptionFormat) -> list[KeptRow]:
         content = self._content_before(table_format)
-        return export.kept_rows(content, table_format) if content else []
+        return export.kept_rows(content, self._format(table_format)) if content else []
 
     def _content_before(self, table_format: CaptionFormat) -> bytes | None:
         earlier = self.earlier.get(table_format)
@@ -194,6 +205,9 @@ class Tables:
                 case Captioned(picture=picture):
                     whole[picture] = event.caption
                     now[picture] = by_run[picture] = self._rows_of(event, engine, version)
+                case Skipped(picture=picture) if event.caption:
+                    whole[picture] = event.caption
+                    now[picture] = by_run[picture] = [self._existing_row(event)]
                 case Failed(picture=picture) | Unused(picture=picture):
                     by_run.pop(picture, None)
                     now[picture] = []
@@ -221,7 +235,8 @@ class Tables:
         """Returns the rows of one image, one for each prompt."""
         return [
             Row(
-                picture=event.picture,
+                picture=self._named(event.picture),
+                file_name=self._file_name(event.picture),
                 model=engine.model if engine else "",
                 model_fingerprint=engine.fingerprint if engine else "",
                 sampling=self._options.sampling,
@@ -236,6 +251,60 @@ class Tables:
             )
             for answer in event.answers
         ]
+
+    def _existing_row(self, event: Skipped) -> Row:
+        """Returns the row of an image that was skipped."""
+        return Row(
+            picture=self._named(event.picture),
+            file_name=self._file_name(event.picture),
+            caption=event.caption,
+            is_existing=True,
+            model="",
+            model_fingerprint="",
+            sampling=Sampling(),
+            version="",
+            prompt="",
+            seed=None,
+            ending="",
+            tokens=0,
+            seconds=0.0,
+        )
+
+    def _named(self, picture: str) -> str:
+        is_relative = self._options.table_paths is TablePaths.RELATIVE
+        return self._file_name(picture) or picture if is_relative else picture
+
+    def _file_name(self, picture: str) -> str | None:
+        """Returns the image's path from the tables' folder; None if it is on another drive."""
+        if self._is_early or self._folder is None:
+            return None
+        try:
+            return Path(os.path.relpath(picture, self._folder)).as_posix()
+        except ValueError:
+            return None
+
+    def _format(self, kind: CaptionFormat) -> TableFormat:
+        return TableFormat(kind, self._options.csv_separator)
+
+
+_Rows = TypeVar("_Rows", Row, KeptRow)
+
+
+def _by_picture(rows: Iterable[_Rows], table_format: TableFormat) -> dict[str, list[_Rows]]:
+    """Returns the rows by the name that a table of this format has for their image."""
+    found: dict[str, list[_Rows]] = {}
+    for row in rows:
+        found.setdefault(export.picture_in(row, table_format), []).append(row)
+    return found
+
+
+def _is_only_skipped(
+    rows: Sequence[Row], kept: Sequence[KeptRow], table_format: TableFormat
+) -> bool:
+    """Returns whether the image was skipped by this run with the caption that the continued table
+    has, which says more about it."""
+    caption = "\n".join(row.caption for row in kept)
+    return all(row.is_existing and export.caption_in(row, table_format) == caption for row in rows)
 
 
 def _with_doubt(rows: list[Row], found: DoubtFound) -> list[Row]:

@@ -27,6 +27,7 @@ from core.picture import square_of
 from core.words import (
     Candidate,
     Evidence,
+    TokenEvidence,
     Word,
     WordMap,
     doubts,
@@ -98,8 +99,14 @@ class Examiner:
         if self._plain_features is None:
             self._plain_features = self._forward.image_features(self._plain).clone()
         without_picture = self._pass(generated, self._plain_features, candidates=0)
-        words = self._words(generated, with_picture, without_picture)
-        return Evidence(words, time.perf_counter() - started)
+        text, spans = token_spans(generated.ids, self._tokenizer)
+        words = self._words(generated.ids, text, spans, with_picture, without_picture)
+        scores = with_picture.log_p.tolist(), without_picture.log_p.tolist()
+        tokens = tuple(
+            TokenEvidence(number, *span, log_p, without)
+            for number, span, log_p, without in zip(generated.ids, spans, *scores, strict=True)
+        )
+        return Evidence(words, time.perf_counter() - started, tokens)
 
     def _features(self, generated: GeneratedAnswer) -> Tensor:
         return self._forward.image_features(generated.inputs.pixel_values)
@@ -131,9 +138,13 @@ class Examiner:
         )
 
     def _words(
-        self, generated: GeneratedAnswer, with_picture: _Scores, without_picture: _Scores
+        self,
+        ids: Sequence[int],
+        text: str,
+        spans: Sequence[tuple[int, int]],
+        with_picture: _Scores,
+        without_picture: _Scores,
     ) -> tuple[Word, ...]:
-        text, spans = token_spans(generated.ids, self._tokenizer)
         measured = []
         for begin, end in split_words(text):
             first, last = _tokens_of(begin, end, spans)
@@ -145,7 +156,7 @@ class Examiner:
                 first,
                 last,
                 probability=float(np.exp(with_picture.log_p[tokens].sum())),
-                candidates=self._candidates(generated.ids, with_picture, first),
+                candidates=self._candidates(ids, with_picture, first),
                 gain=float((with_picture.log_p[tokens] - without_picture.log_p[tokens]).sum()),
                 doubt=None,
                 is_content=_has_content(text, begin, end),

@@ -30,6 +30,7 @@ from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.eta import Pace
 from core.formatting import format_duration
+from core.terminal.evidence import write_run_evidence
 from core.terminal.modes import option
 from core.terminal.options import FolderRunOptions
 from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say
@@ -54,6 +55,8 @@ _FIELDS = {
     "separator": "separator",
     "one_line": "is_one_line",
     "drop_duplicates": "drops_duplicates",
+    "table_paths": "table_paths",
+    "csv_separator": "csv_separator",
 }
 _SAMPLING_FIELDS = {
     "temperature": "temperature",
@@ -159,16 +162,28 @@ def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -
     tally = batch.tally
     if batch.warning:
         say(batch.warning)
-    if tally.waiting:
+    has_evidence = True
+    if tally.waiting or options.evidence:
         engine = open_engine()
         try:
-            tally = _Progress(batch).run(engine, options.slots or usual_slots(engine.facts))
+            if tally.waiting:
+                tally = _Progress(batch).run(engine, options.slots or usual_slots(engine.facts))
+            if options.evidence and not tally.waiting:
+                has_evidence = _write_evidence(batch, engine, options.evidence)
         finally:
             engine.close()
     _summarize(batch, tally)
-    if tally.waiting:
+    if tally.waiting or not has_evidence:
         return INTERRUPTED
     return SOME_FAILED if tally.failed else ALL_WELL
+
+
+def _write_evidence(batch: Batch, engine: Engine, path: Path) -> bool:
+    """Returns whether all was written, and not ended before."""
+    control = Control()
+    with _ending_on_interrupt(control):
+        write_run_evidence(batch, engine, path, control)
+    return not control.is_ending
 
 
 def _summarize(batch: Batch, tally: Tally) -> None:

@@ -13,6 +13,7 @@ from core.batch import NO_WORDS, expanded, joined
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
 from core.picture import Picture, look_for_pictures, open_picture
+from core.terminal.evidence import evidence_record
 from core.terminal.options import CaptionOptions
 from core.terminal.output import (
     ALL_WELL,
@@ -146,31 +147,8 @@ class Captions:
             tracer = inspectable(engine, Capability.TRACE)
             self._traces.append(as_record(tracer.trace(request, answer)))
         if self._options.evidence:
-            record = self._evidence_record(request, answer, engine)
+            record = evidence_record(request, answer, engine, self._stop)
             self._evidence.append({"picture": str(path), **record})
-
-    def _evidence_record(self, request: Request, answer: Answer, engine: Engine) -> dict[str, Any]:
-        """Returns what each word rests on, and for content words also where in the image."""
-        examiner = inspectable(engine, Capability.EVIDENCE)
-        evidence = examiner.evidence(request, answer, self._stop)
-        content = [word for word in evidence.words if word.is_content]
-        maps = dict(zip(content, examiner.word_maps(request, answer, content), strict=True))
-        words = [
-            {
-                "text": word.text,
-                "begin": word.begin,
-                "end": word.end,
-                "confidence": round(word.probability, 4),
-                "candidates": {c.text: round(c.probability, 4) for c in word.candidates},
-                "gain": round(word.gain, 3),
-                "doubt": None if word.doubt is None else round(word.doubt, 4),
-                "box": [round(edge, 1) for edge in maps[word].strongest_box]
-                if word in maps
-                else None,
-            }
-            for word in evidence.words
-        ]
-        return {"text": answer.text, "model": engine.facts.model, "words": words}
 
     def _write(self, name: str, path: Path | None, records: list[dict[str, Any]]) -> None:
         """Writes the record of one image by itself, those of several in a list."""

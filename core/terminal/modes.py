@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from core.batch import TEXT_FORMATS, CaptionFormat, Existing
+from core.batch import TABLE_FORMATS, TEXT_FORMATS, CaptionFormat, Existing
 
 
 class Mode(Enum):
@@ -43,7 +43,7 @@ MODES: dict[str, frozenset[Mode]] = {
     "together": _PRINT,
     "format": _PRINT,
     "trace": _PRINT,
-    "evidence": _PRINT,
+    "evidence": _NEW,
     "write": _RUN,
     "existing": _RUN,
     "separator": _RUN,
@@ -55,6 +55,8 @@ MODES: dict[str, frozenset[Mode]] = {
     "whole_sentences": _RUN,
     "one_line": _RUN,
     "drop_duplicates": _RUN,
+    "table_paths": _RUN,
+    "csv_separator": _RUN,
     "slots": _RUN,
     "resume": _RUN,
     "retry_failed": _RUN,
@@ -128,6 +130,8 @@ def refusal(options: argparse.Namespace) -> str | None:
             {*TEXT_FORMATS, CaptionFormat.XMP} & set(options.write or ()),
             "--write with a file beside each picture",
         ),
+        ("table_paths", set(TABLE_FORMATS) & set(options.write or ()), "--write with a table"),
+        ("csv_separator", CaptionFormat.CSV in (options.write or ()), "--write csv"),
     ):
         if name in options.given and not is_used:
             return f"{option(name)} needs {need}."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.batch import BatchOptions, CaptionFormat, Existing
+from core.batch import SEPARATORS, BatchOptions, CaptionFormat, Existing, TablePaths
 from core.terminal import models as models_terminal
 from core.terminal.modes import Mode, NotingParser, mode_of, refusal
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
@@ -32,6 +32,7 @@ class FolderRunOptions:
     resumes: bool
     retries_failed: bool
     undoes: bool
+    evidence: Path | None
 
     @property
     def begun(self) -> BatchOptions | None:
@@ -160,6 +161,8 @@ def _folder_run_options(
         separator=arguments.separator,
         is_one_line=arguments.one_line,
         drops_duplicates=arguments.drop_duplicates,
+        table_paths=arguments.table_paths,
+        csv_separator=SEPARATORS[arguments.csv_separator],
     )
     return FolderRunOptions(
         asked=asked,
@@ -168,6 +171,7 @@ def _folder_run_options(
         resumes=arguments.resume,
         retries_failed=arguments.retry_failed,
         undoes=arguments.undo,
+        evidence=arguments.evidence,
     )
 
 
@@ -219,7 +223,12 @@ def _add_caption(add_verb: _AddVerb) -> None:
     )
     add("--format", default="text", choices=["text", "json"], help="json: one object a line")
     add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
-    add("--evidence", type=Path, metavar="FILE", help="write what each word rests on as JSON")
+    add(
+        "--evidence",
+        type=Path,
+        metavar="FILE",
+        help="write what each word and token rests on as JSON, one object a line in a folder run",
+    )
     _add_folder_run(caption)
 
 
@@ -262,6 +271,20 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add("--drop-duplicates", action="store_true", help="keep each tag of a list once")
     add("--strip-openings", action="store_true", help="leave out “The image shows” and the like")
     add("--whole-sentences", action="store_true", help="end at a sentence when the length is used")
+    add(
+        "--table-paths",
+        type=TablePaths,
+        choices=list(TablePaths),
+        default=TablePaths.ABSOLUTE,
+        help="how tables name pictures; relative: from the table's folder (default: %(default)s)",
+    )
+    add(
+        "--csv-separator",
+        choices=list(SEPARATORS),
+        default="comma",
+        help="between columns; spreadsheets want semicolons where the decimal sign is a comma "
+        "(default: %(default)s)",
+    )
     add("--slots", type=_slots, metavar="N", help="how many pictures are looked at at once")
     add("--resume", action="store_true", help="go on with the last run over these folders")
     add("--retry-failed", action="store_true", help="the same, with what failed")

@@ -90,11 +90,28 @@ class Word:
 
 
 @dataclass(frozen=True)
+class TokenEvidence:
+    """One token of an answer: `Answer.text[begin:end]`, where characters of several tokens belong
+    to the first.
+
+    `log_p` is its log probability in nats, at temperature 1; `log_p_without_picture` the same with
+    a plain picture of the pad colour in the picture's place.
+    """
+
+    id: int
+    begin: int
+    end: int
+    log_p: float
+    log_p_without_picture: float
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """The words of one answer in order; computing them took `seconds`."""
+    """The words and the tokens of one answer in order; computing them took `seconds`."""
 
     words: tuple[Word, ...]
     seconds: float
+    tokens: tuple[TokenEvidence, ...] = ()
 
     @property
     def most_doubtful(self) -> Word | None:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch import BatchOptions, CaptionFormat, Existing
+from core.batch import TABLE_FORMATS, BatchOptions, CaptionFormat, Existing
 from core.transcript import Sampling
 from gui.batch.more_options import MoreOptions, combo, field_row, key_label
 
@@ -67,6 +67,9 @@ class BatchForm(QScrollArea):
         self.existing_box.currentIndexChanged.connect(self._on_existing_changed)
         self._on_existing_changed()
         self._on_written_changed()
+        for kind in TABLE_FORMATS:
+            self.write_boxes[kind].toggled.connect(self._on_tables_changed)
+        self._on_tables_changed()
         for field in (self.existing_box, *self.more.wheel_fields):
             field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             field.installEventFilter(self)
@@ -203,3 +206,8 @@ class BatchForm(QScrollArea):
         existing = Existing(self.existing_box.currentData())
         self.more.show_adds(existing in (Existing.APPEND, Existing.PREPEND))
         self.more.show_replaces(existing in (Existing.REPLACE, Existing.STALE))
+
+    @Slot()
+    def _on_tables_changed(self) -> None:
+        has_tables = any(self.write_boxes[kind].isChecked() for kind in TABLE_FORMATS)
+        self.more.show_tables(has_tables, self.write_boxes[CaptionFormat.CSV].isChecked())

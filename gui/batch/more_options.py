@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QLocale, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -19,13 +19,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch import TEXT_FORMATS, BatchOptions, CaptionFormat
+from core.batch import TEXT_FORMATS, BatchOptions, CaptionFormat, TablePaths
 from gui.widgets.elided_label import ElidedLabel
 
 _MOST_SLOTS = 64
 _NUMBER_WIDTH = 104
 _EXAMPLE = Path("IMG_1.jpg")
 _SEPARATORS = (("Line break", "\n"), ("Comma", ", "), ("Space", " "), ("None", ""))
+_TABLE_PATHS = (("Absolute paths", TablePaths.ABSOLUTE), ("Relative paths", TablePaths.RELATIVE))
+_COLUMN_SEPARATORS = (("Commas", ","), ("Semicolons", ";"), ("Tabs", "\t"))
 _NAMES = ("{stem}", "{name}")
 
 
@@ -38,6 +40,7 @@ class MoreOptions(QWidget):
         self._writes_text, self._writes_xmp = True, False
         self._build_names()
         self._build_wording()
+        self._build_tables()
         self._build_numbers()
         self._labels: dict[QWidget, QLabel] = {}
         self._place()
@@ -59,7 +62,8 @@ class MoreOptions(QWidget):
     def wheel_fields(self) -> tuple[QWidget, ...]:
         """The fields that a turn of the wheel would change."""
         fields = (self.suffix_box, self.name_box, self.separator_box)
-        return *fields, self.temperature_box, self.slots_box
+        tables = (self.paths_box, self.columns_box)
+        return *fields, *tables, self.temperature_box, self.slots_box
 
     def applied_to(self, options: BatchOptions) -> BatchOptions:
         """Returns `options` with what is chosen here; text files get the suffix chosen here."""
@@ -82,6 +86,8 @@ class MoreOptions(QWidget):
             separator=self._separator,
             is_one_line=self.one_line_box.isChecked(),
             drops_duplicates=self.duplicates_box.isChecked(),
+            table_paths=TablePaths(self.paths_box.currentData()),
+            csv_separator=self.columns_box.currentData(),
         )
 
     def show_options(self, options: BatchOptions) -> None:
@@ -99,6 +105,8 @@ class MoreOptions(QWidget):
             self.separator_box.setCurrentText(options.separator)
         self.one_line_box.setChecked(options.is_one_line)
         self.duplicates_box.setChecked(options.drops_duplicates)
+        self.paths_box.setCurrentIndex(self.paths_box.findData(options.table_paths))
+        self.columns_box.setCurrentIndex(self.columns_box.findData(options.csv_separator))
         self.strip_box.setChecked(options.strips_openings)
         self.sentence_box.setChecked(options.ends_at_sentence)
         self.banned_edit.setText(", ".join(options.sampling.banned_words))
@@ -113,6 +121,12 @@ class MoreOptions(QWidget):
         """Offers what stands between captions, if captions are added to others."""
         self.separator_box.setVisible(adds)
         self._labels[self.separator_box].setVisible(adds)
+
+    def show_tables(self, has_tables: bool, has_csv: bool) -> None:
+        """Offers how tables are written, if there are any; the separator if one of them is CSV."""
+        self.paths_box.setVisible(has_tables)
+        self._labels[self.paths_box].setVisible(has_tables)
+        self.columns_box.setVisible(has_csv)
 
     @property
     def _separator(self) -> str:
@@ -176,6 +190,24 @@ class MoreOptions(QWidget):
             "Captions edited by hand are kept; name the images whose may be replaced all the same"
         )
 
+    def _build_tables(self) -> None:
+        self.paths_box = combo("table_paths_box", "Images in tables")
+        self.paths_box.setMinimumContentsLength(14)
+        for words, paths in _TABLE_PATHS:
+            self.paths_box.addItem(words, paths)
+        self.paths_box.setToolTip("Relative paths begin at the table's folder")
+        self.columns_box = combo("columns_box", "Between the columns of CSV tables")
+        self.columns_box.setMinimumContentsLength(10)
+        for words, separator in _COLUMN_SEPARATORS:
+            self.columns_box.addItem(words, separator)
+        self.columns_box.setToolTip(
+            "Spreadsheets expect semicolons where the decimal sign is a comma"
+        )
+        wants_semicolons = QLocale.system().decimalPoint() == ","
+        self.columns_box.setCurrentIndex(
+            self.columns_box.findData(";" if wants_semicolons else ",")
+        )
+
     def _build_numbers(self) -> None:
         self.temperature_box = QDoubleSpinBox()
         self.temperature_box.setObjectName("run_temperature_box")
@@ -207,6 +239,7 @@ class MoreOptions(QWidget):
             ("Wording", (self.strip_box, self.sentence_box)),
             ("Tags", (self.duplicates_box, self.one_line_box)),
             ("Between captions", (self.separator_box,)),
+            ("Tables", (self.paths_box, self.columns_box)),
             ("Temperature", (self.temperature_box, _named_field("At once", self.slots_box))),
             ("Hand edits of", (self.edited_edit,)),
         )

@@ -78,15 +78,17 @@ def seen(batch, kept, folder):
 
 
 def without_notes(text, suffix):
-    """A table without the column that later versions add, which must be empty here."""
+    """A table without the columns that later versions add, which must be empty here."""
     if suffix != ".csv":
         return text.replace(', "notes": []', "")
     rows = list(csv.reader(io.StringIO(text, newline="")))
-    if not rows or rows[0][-1] != "notes":
+    if not rows or "notes" not in rows[0]:
         return text
-    assert not any(row[-1] for row in rows[1:])
+    count = rows[0].index("notes")
+    assert rows[0][count:] == ["notes", "file_name", "existing"]
+    assert not any(any(row[count:]) for row in rows[1:])
     written = io.StringIO(newline="")
-    csv.writer(written).writerows(row[:-1] for row in rows)
+    csv.writer(written).writerows(row[:count] for row in rows)
     return written.getvalue()
 
 

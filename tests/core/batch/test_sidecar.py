@@ -216,8 +216,10 @@ def row(caption, picture="a.png"):
 
 def test_json_lines_come_back_as_they_were_even_with_names_that_are_no_text(tmp_path):
     path = tmp_path / "captions.jsonl"
-    export.write(path, [row("eins\nzwei “drei”")], CaptionFormat.JSONL)
-    export.append(path, [row("vier", picture="a\udcff.png")], CaptionFormat.JSONL)
+    export.write(path, [row("eins\nzwei “drei”")], export.TableFormat(CaptionFormat.JSONL))
+    export.append(
+        path, [row("vier", picture="a\udcff.png")], export.TableFormat(CaptionFormat.JSONL)
+    )
     written = [row("eins\nzwei “drei”"), row("vier", picture="a\udcff.png")]
     rows = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert rows == [json.loads(json.dumps(one.to_json())) for one in written]
@@ -227,7 +229,7 @@ def test_json_lines_come_back_as_they_were_even_with_names_that_are_no_text(tmp_
 @pytest.mark.parametrize("words", ["=1+1", "+A1", "-2", "@SUM(A1)", " =cmd|' /C calc'!A0", "\t=1"])
 def test_spreadsheet_takes_no_caption_for_a_formula(tmp_path, words):
     path = tmp_path / "captions.csv"
-    export.write(path, [row(words)], CaptionFormat.CSV)
+    export.write(path, [row(words)], export.TableFormat(CaptionFormat.CSV))
     (cells,) = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
     assert cells["caption"] == f"'{words}"
     assert cells["tokens"] == "3"

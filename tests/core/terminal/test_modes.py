@@ -14,7 +14,7 @@ from core.terminal.modes import MODES, Mode, refusal
 
 VALUES = {"existing": "replace", "slots": "2", "format": "json", "top_p": "0.5", "write": "txt",
           "temperature": "1", "seed": "1", "max_new_tokens": "4", "dtype": "float32",
-          "device": "cpu"}  # fmt: skip
+          "device": "cpu", "table_paths": "relative", "csv_separator": "tab"}  # fmt: skip
 ASKED = {
     Mode.PRINT: [],
     Mode.RUN: ["--write", "txt"],
@@ -26,6 +26,8 @@ WITH = {
     "top_p": ["--temperature", "1"],
     "replace_edited": ["--existing", "replace"],
     "separator": ["--existing", "append"],
+    "table_paths": ["--write", "csv"],
+    "csv_separator": ["--write", "csv"],
 }
 
 
