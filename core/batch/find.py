@@ -97,7 +97,7 @@ def _shared(picture: Path, owner: Path) -> str:
             f"“{picture}” and “{owner}” are in one folder, and would share a caption file. Leave "
             "out one of the two paths to it."
         )
-    if picture.stem == owner.stem:
+    if picture.stem.casefold() == owner.stem.casefold():
         return (
             f"“{picture.name}” and “{owner.name}” would share a caption file. Name the captions "
             "after the whole file name, {name}."
