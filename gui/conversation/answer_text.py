@@ -66,7 +66,7 @@ class AnswerText(QTextEdit):
         self._pressed_at: QPointF | None = None
         self.setFont(theme.reading_font)
         self.setReadOnly(True)
-        self.setAccessibleName("Answer")
+        self.setAccessibleName(self.tr("Answer"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse

@@ -291,17 +291,17 @@ class EvidenceView(QObject):
         menu = QMenu(self.popup.parentWidget())
         menu.setObjectName("word_menu")
         words = view.answer_text.words
-        show = menu.addAction("Show &where")
+        show = menu.addAction(self.tr("Show &where"))
         show.triggered.connect(partial(self._choose, view, index))
         if words.words[index].is_content:
-            look = menu.addAction("&Look again")
+            look = menu.addAction(self.tr("&Look again"))
             look.setEnabled(view.can_look_again(index) and not self.obstacle)
             look.triggered.connect(partial(self._look, view, index))
-            text = "&Put it back" if words.is_struck(index) else "&Strike it out"
-            strike = menu.addAction(text)
+            undo = self.tr("&Undo strike-out")
+            strike = menu.addAction(undo if words.is_struck(index) else self.tr("&Strike out"))
             strike.triggered.connect(partial(self._strike, view, index))
         menu.addSeparator()
-        menu.addAction("&Copy the answer").triggered.connect(view.copy)
+        menu.addAction(self.tr("&Copy answer")).triggered.connect(view.copy)
         return menu
 
     def _choose(self, view: ExchangeView, index: int, checked: bool = False) -> None:

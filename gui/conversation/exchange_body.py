@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.conversation.answer_text import AnswerText
-from gui.widgets.buttons import icon_button
+from gui.widgets.buttons import icon_button, key_text
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.theme import Theme
@@ -92,7 +92,7 @@ class ExchangeBody(QWidget):
     def _build(self, prompt: str) -> None:
         self.question_label = paragraph(breakable(prompt), "question")
         self.question_label.setFont(self._theme.asking_font)
-        self.edit_button = self._action("edit", "Edit this question and ask again")
+        self.edit_button = self._action("edit", self.tr("Edit question"))
         self.question_line = QWidget()
         line = QHBoxLayout(self.question_line)
         line.setContentsMargins(0, 0, 0, 0)
@@ -105,9 +105,13 @@ class ExchangeBody(QWidget):
         self.foot_label.setProperty("class", "foot")
         self.foot_label.setWordWrap(True)
         self.foot_label.setIndent(0)
-        self.copy_button = self._action("copy", "Copy this answer")
-        self.again_button = self._action("again", "Answer once more, in other words (Ctrl+R)")
-        self.inspect_button = self._action("inspect", "See what went through the model (Ctrl+I)")
+        self.copy_button = self._action("copy", self.tr("Copy answer"))
+        self.again_button = self._action(
+            "again", self.tr("Regenerate answer ({key})").format(key=key_text("Ctrl+R"))
+        )
+        self.inspect_button = self._action(
+            "inspect", self.tr("Inspect answer ({key})").format(key=key_text("Ctrl+I"))
+        )
         foot = QHBoxLayout()
         foot.setContentsMargins(0, 0, 0, 0)
         foot.setSpacing(0)
@@ -138,7 +142,7 @@ class ErrorLine(QFrame):
         super().__init__()
         self.setProperty("class", "error_line")
         self.label = paragraph(breakable(text), "error")
-        self.try_button = QPushButton("Try again")
+        self.try_button = QPushButton(self.tr("Try again"))
         self.try_button.setProperty("class", "small")
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
@@ -159,13 +163,13 @@ class QuestionEdit(QFrame):
         super().__init__()
         self.setProperty("class", "question_edit")
         self.edit = QPlainTextEdit(prompt)
-        self.edit.setAccessibleName("The question, to edit")
+        self.edit.setAccessibleName(self.tr("Question"))
         self.edit.setFrameShape(QFrame.Shape.NoFrame)
         self.edit.setTabChangesFocus(True)
         self.edit.installEventFilter(self)
-        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button = QPushButton(self.tr("Cancel"))
         self.cancel_button.setProperty("class", "small")
-        self.ask_button = QPushButton("Ask again")
+        self.ask_button = QPushButton(self.tr("Ask again"))
         self.ask_button.setProperty("class", "small")
         self.cancel_button.clicked.connect(partial(self.done.emit, ""))
         self.ask_button.clicked.connect(self._on_asked)

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QTimer, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QPoint, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QWidget
 
-from core.transcript import Answer, Ending, Span, without
+from core.transcript import Answer, Span, without
 from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
+from gui.inspector.wording import ending_text
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from core.words import Evidence
 
-_ANSWERING = "Answering…"
-_ENDINGS = {
-    Ending.COMPLETE: "complete",
-    Ending.LENGTH: "length reached",
-    Ending.STOPPED: "stopped",
-}
+translate = QCoreApplication.translate
+
 _COPIED_MS = 1500
 
 
@@ -115,7 +112,7 @@ class ExchangeView(QFrame):
         """Adds a piece to the answer under way."""
         if not self.answer:
             self.answer_text.show()
-            self._set_foot(_ANSWERING)
+            self._set_foot(self.tr("Answering…"))
         self.answer += piece
         self.answer_text.append_piece(piece)
 
@@ -185,7 +182,7 @@ class ExchangeView(QFrame):
         QGuiApplication.clipboard().setText(self.text)
         if self._body:
             self._theme.set_icon(self._body.copy_button, "check", "accent")
-            self._body.copy_button.setToolTip("Copied")
+            self._body.copy_button.setToolTip(self.tr("Copied"))
             self._copied.start()
 
     def set_last(self, is_last: bool) -> None:
@@ -304,15 +301,19 @@ class ExchangeView(QFrame):
 
 def foot_line(answer: Answer) -> str:
     """Returns a line that says how long the answer is and how long it took."""
-    count = "1 token" if answer.tokens == 1 else f"{answer.tokens} tokens"
-    facts = [count]
+    one, several = translate("ExchangeView", "1 token"), translate("ExchangeView", "{count} tokens")
+    facts = [one if answer.tokens == 1 else several.format(count=answer.tokens)]
     if answer.tokens and answer.seconds_to_first_token:
-        facts.append(f"{answer.seconds_to_first_token:.2f} s to the first")
-    if answer.tokens_per_second:
-        speed = answer.tokens_per_second
-        facts.append(f"{speed:.0f} tokens/s" if speed >= 10 else f"{speed:.1f} tokens/s")
-    facts.append(_ENDINGS[answer.ending])
-    if answer.left_out:
-        pairs = "question" if answer.left_out == 1 else "questions"
-        facts.append(f"without {answer.left_out} earlier {pairs}")
+        seconds = f"{answer.seconds_to_first_token:.2f}"
+        first = translate("ExchangeView", "first word after {seconds} s")
+        facts.append(first.format(seconds=seconds))
+    if speed := answer.tokens_per_second:
+        rate = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"
+        facts.append(translate("ExchangeView", "{rate} tokens/s").format(rate=rate))
+    facts.append(ending_text(answer.ending))
+    if answer.left_out == 1:
+        facts.append(translate("ExchangeView", "without 1 earlier question"))
+    elif answer.left_out:
+        without = translate("ExchangeView", "without {count} earlier questions")
+        facts.append(without.format(count=answer.left_out))
     return " · ".join(facts)

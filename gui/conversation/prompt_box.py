@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum, auto
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
@@ -18,20 +19,23 @@ from PySide6.QtWidgets import (
 )
 
 from gui.conversation.prompt_edit import PromptEdit
+from gui.widgets.buttons import key_text
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
 
-_NO_PICTURE = "Open a picture, then ask about it"
-_MORE = "Ask about the picture"
-# Hints, each in a long form and in a short one for a narrow box.
-_LOADING = ("The model is loading; a question will wait", "Model loading")
-_WAITING = ("The model is loading; your question waits", "Your question waits")
-_BUSY = ("The answer is still being written; Esc stops it", "Esc stops first")
-_STOPS = ("Esc stops", "Esc stops")
-_ENTER = ("Enter asks this", "Enter asks this")
-_OPEN_FIRST = ("Open a picture first", "Open a picture first")
-_NOTHING = ("", "")
 _NARROW = 360
+
+
+class _Hint(Enum):
+    """What the line below the field says."""
+
+    NOTHING = auto()
+    LOADING = auto()
+    WAITING = auto()
+    BUSY = auto()
+    STOPS = auto()
+    ENTER = auto()
+    OPEN_FIRST = auto()
 
 
 class PromptBox(QFrame):
@@ -53,7 +57,8 @@ class PromptBox(QFrame):
         self._has_picture = False
         self._is_answering = False
         self._is_loading = False
-        self._hint_words = _NOTHING
+        self._hint_shown = _Hint.NOTHING
+        self._hint_texts = self._texts_of_hints()
         self._build()
         self._place()
         self._show_state()
@@ -99,7 +104,7 @@ class PromptBox(QFrame):
         self._show_state()
 
     def set_presets(self, presets: Sequence[tuple[str, str]]) -> None:
-        """Offers ready prompts, as (name, prompt), in a menu."""
+        """Offers saved prompts, as (name, prompt), in a menu."""
         self._menu.clear()
         for name, prompt in presets:
             action = self._menu.addAction(name)
@@ -118,12 +123,12 @@ class PromptBox(QFrame):
     def _build(self) -> None:
         self.prompt_edit = PromptEdit()
         self.prompt_edit.setObjectName("prompt_edit")
-        self.prompt_edit.setAccessibleName("Your question about the picture")
+        self.prompt_edit.setAccessibleName(self.tr("Question about the image"))
         self.presets_button = QToolButton()
         self.presets_button.setObjectName("presets_button")
-        self.presets_button.setText("Prompts")
-        self.presets_button.setToolTip("Ready prompts")
-        self.presets_button.setAccessibleName("Ready prompts")
+        self.presets_button.setText(self.tr("Prompts"))
+        self.presets_button.setToolTip(self.tr("Saved prompts"))
+        self.presets_button.setAccessibleName(self.tr("Saved prompts"))
         self.presets_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.presets_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._theme.set_icon(self.presets_button, "prompts", "text_quiet")
@@ -157,8 +162,9 @@ class PromptBox(QFrame):
     def _show_state(self) -> None:
         has_words = bool(self.text.strip() or self._suggestion)
         stops = self._is_answering
-        self.ask_button.setText("Stop" if stops else "Ask")
-        self.ask_button.setToolTip("Stop answering (Esc)" if stops else "Ask (Enter)")
+        self.ask_button.setText(self.tr("Stop") if stops else self.tr("Ask"))
+        tip = self.tr("Stop answering ({key})") if stops else self.tr("Ask ({key})")
+        self.ask_button.setToolTip(tip.format(key=key_text("Esc" if stops else "Return")))
         self.ask_button.setEnabled(stops or (self._has_picture and has_words))
         self.ask_button.setProperty("stops", stops)
         self._theme.set_icon(
@@ -172,21 +178,44 @@ class PromptBox(QFrame):
 
     def _placeholder(self) -> str:
         if not self._has_picture:
-            return _NO_PICTURE
-        return self._suggestion or _MORE
+            return self.tr("Open an image to ask about it")
+        return self._suggestion or self.tr("Ask about the image")
 
-    def _standing_hint(self) -> tuple[str, str]:
+    def _texts_of_hints(self) -> dict[_Hint, tuple[str, str]]:
+        """Returns each hint in a long form, and in a short one for a narrow box."""
+        enter, stop = self.tr("Press Enter to ask"), self.tr("Press Esc to stop")
+        open_first = self.tr("Open an image first")
+        return {
+            _Hint.NOTHING: ("", ""),
+            _Hint.LOADING: (
+                self.tr("The model is loading. Questions wait for it."),
+                self.tr("Loading model"),
+            ),
+            _Hint.WAITING: (
+                self.tr("The model is loading. Your question waits for it."),
+                self.tr("Question waits"),
+            ),
+            _Hint.BUSY: (
+                self.tr("An answer is being generated. Press Esc to stop it first."),
+                self.tr("Press Esc first"),
+            ),
+            _Hint.STOPS: (stop, stop),
+            _Hint.ENTER: (enter, enter),
+            _Hint.OPEN_FIRST: (open_first, open_first),
+        }
+
+    def _standing_hint(self) -> _Hint:
         if self._is_loading:
-            return _WAITING if self._is_answering else _LOADING
+            return _Hint.WAITING if self._is_answering else _Hint.LOADING
         if self._is_answering:
-            return _STOPS
+            return _Hint.STOPS
         if self._has_picture and self._suggestion and not self.text:
-            return _ENTER
-        return _NOTHING
+            return _Hint.ENTER
+        return _Hint.NOTHING
 
-    def _hint(self, words: tuple[str, str]) -> None:
-        self._hint_words = words
-        full, short = words
+    def _hint(self, hint: _Hint) -> None:
+        self._hint_shown = hint
+        full, short = self._hint_texts[hint]
         fits = self.hint_label.fontMetrics().horizontalAdvance(full) <= self.hint_label.width()
         self.hint_label.setText(full if fits else short)
 
@@ -198,7 +227,7 @@ class PromptBox(QFrame):
             style.ToolButtonIconOnly if narrow else style.ToolButtonTextBesideIcon
         )
         self._column.activate()
-        self._hint(self._hint_words)
+        self._hint(self._hint_shown)
 
     def _ask(self, prompt: str) -> None:
         self.prompt_edit.remember(prompt)
@@ -211,9 +240,9 @@ class PromptBox(QFrame):
         """Asks. What cannot be asked now stays in the field, and the hint says why."""
         prompt = self.text.strip() or self._suggestion
         if self._is_answering:
-            self._hint(_BUSY)
+            self._hint(_Hint.BUSY)
         elif not self._has_picture:
-            self._hint(_OPEN_FIRST)
+            self._hint(_Hint.OPEN_FIRST)
         elif prompt:
             self._ask(prompt)
 

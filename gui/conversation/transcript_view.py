@@ -12,14 +12,10 @@ from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 from core.transcript import Answer, Exchange, Transcript
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
 from gui.conversation.exchange_view import ExchangeView
+from gui.widgets.buttons import key_text
 from gui.widgets.theme import Theme
 
-LOOKING = "Looking at the picture…"
-WAITING = "The model is still loading; your question waits."
-_ONLY_DRAWINGS = (
-    "The built-in model knows drawn pictures, not photographs. "
-    '<a href="model" style="text-decoration: none; font-weight: 600">Load&nbsp;LLaVA-1.5…</a>'
-)
+_LINK = '<a href="model" style="text-decoration: none; font-weight: 600">{text}</a>'
 
 
 class TranscriptView(QFrame):
@@ -50,7 +46,7 @@ class TranscriptView(QFrame):
         super().__init__(parent)
         self.setObjectName("transcript_view")
         self._theme = theme
-        self._waiting_text = LOOKING
+        self._waiting_text = self.tr("Looking at the image…")
         self._exchanges: list[ExchangeView] = []
         self._earlier: list[Exchange] = []
         self._shows_doubt = True
@@ -178,7 +174,9 @@ class TranscriptView(QFrame):
 
     def set_loading(self, is_loading: bool) -> None:
         """Sets whether a question waits for the model to load, rather than for its first token."""
-        self._waiting_text = WAITING if is_loading else LOOKING
+        looking = self.tr("Looking at the image…")
+        waiting = self.tr("The model is loading. Your question waits for it.")
+        self._waiting_text = waiting if is_loading else looking
         if self.is_answering:
             self._exchanges[-1].wait(self._waiting_text)
 
@@ -206,7 +204,9 @@ class TranscriptView(QFrame):
     # Parts
 
     def _build(self) -> None:
-        self.drawings_label = QLabel(_ONLY_DRAWINGS)
+        only_drawings = self.tr("The built-in model knows drawings, not photos.")
+        link = _LINK.format(text=self.tr("Load LLaVA-1.5…").replace(" ", "&nbsp;"))
+        self.drawings_label = QLabel(f"{only_drawings} {link}")
         self.drawings_label.setObjectName("drawings_label")
         self.drawings_label.setWordWrap(True)
         self.drawings_label.setIndent(0)
@@ -217,14 +217,14 @@ class TranscriptView(QFrame):
         self.drawings_label.hide()
         self.scroll_area = ExchangeColumn(self._theme)
         self.scroll_area.setObjectName("transcript_scroll")
-        self.empty_label = QLabel("What the model sees will appear here, word by word.")
+        self.empty_label = QLabel(self.tr("Answers appear here, word by word."))
         self.empty_label.setObjectName("transcript_empty")
         self.empty_label.setWordWrap(True)
         self.empty_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.end_button = QToolButton(self.scroll_area)
         self.end_button.setObjectName("end_button")
-        self.end_button.setToolTip("Jump to the end (End)")
-        self.end_button.setAccessibleName("Jump to the end")
+        self.end_button.setToolTip(self.tr("Jump to the end ({key})").format(key=key_text("End")))
+        self.end_button.setAccessibleName(self.tr("Jump to the end"))
         self._theme.set_icon(self.end_button, "down", "text")
         self.end_button.hide()
         column = QVBoxLayout(self)
@@ -271,7 +271,7 @@ class TranscriptView(QFrame):
                 view.finish(exchange.answer)
                 view.show_struck(exchange.struck)
             else:
-                view.fail("This question was not answered.")
+                view.fail(self.tr("This question has no answer."))
             view.set_idle(True)
             self._exchanges.insert(0, view)
             self.scroll_area.add(view, at=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QCoreApplication, QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -24,13 +24,14 @@ from gui.widgets.theme import Theme
 if TYPE_CHECKING:
     from core.words import Candidate, Presence, Word
 
+translate = QCoreApplication.translate
+
 _WIDTH = 288
 _GAP = 6
 _MARGIN = 8
 _RUNNERS_UP = 4
 # A candidate that is less likely was not seriously considered.
 _NEAR = 0.005
-_DOUBTS = ("", "doubtful", "very doubtful")
 # Natural logarithms of how many times as likely.
 _ADDS_LITTLE = 0.4
 _MANY_TIMES = math.log(1000)
@@ -58,24 +59,26 @@ class WordPopup(QFrame):
         """Shows the evidence for `word`; `show_at` follows. For a chosen word it offers actions."""
         self.word = word
         self.word_label.setText(word.text)
-        self.doubt_label.setText("struck out" if is_struck else _DOUBTS[word.doubt_step])
+        struck, doubt = self.tr("struck out"), _doubt_text(word.doubt_step)
+        self.doubt_label.setText(struck if is_struck else doubt)
         self._show_candidates(word)
         self.gain_label.setText(gain_text(word.gain))
         self.presence_label.setVisible(word.presence is not None)
         if word.presence is not None:
             self.presence_label.setText(presence_text(word.presence))
-        self.strike_button.setText("Put it back" if is_struck else "Strike it out")
+        undo, strike = self.tr("Undo strike-out"), self.tr("Strike out")
+        self.strike_button.setText(undo if is_struck else strike)
         self.action_row.setVisible(is_chosen and word.is_content)
         self.look_button.setVisible(can_look and word.presence is None)
         self.look_button.setEnabled(True)
-        self.look_button.setText("Look again")
+        self.look_button.setText(self.tr("Look again"))
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not is_chosen)
         self.setAccessibleName(f"{word.text}: {probability_text(word.probability)}")
 
     def show_looking(self) -> None:
         """Says that the model is being asked whether the thing is there."""
         self.look_button.setEnabled(False)
-        self.look_button.setText("Looking…")
+        self.look_button.setText(self.tr("Looking…"))
 
     def show_at(self, word_rect: QRect) -> None:
         """Appears below the word, given in screen coordinates, or above it if that fits better."""
@@ -117,12 +120,12 @@ class WordPopup(QFrame):
             candidates.addWidget(bar, number, 1)
             candidates.addWidget(share, number, 2, Qt.AlignmentFlag.AlignRight)
         self.alone_label = _line()
-        self.alone_label.setText("No other word came near.")
+        self.alone_label.setText(self.tr("No other word was likely."))
         self.gain_label = _line()
         self.presence_label = _line()
-        self.look_button = _button("Look again")
-        self.look_button.setToolTip("Ask the model whether it is there")
-        self.strike_button = _button("Strike it out")
+        self.look_button = _button(self.tr("Look again"))
+        self.look_button.setToolTip(self.tr("Ask the model whether it is there"))
+        self.strike_button = _button(self.tr("Strike out"))
         self.action_row = QWidget()
         row = QHBoxLayout(self.action_row)
         row.setContentsMargins(0, 6, 0, 0)
@@ -194,36 +197,48 @@ def _begins(said: str, part: str) -> bool:
 def probability_text(probability: float) -> str:
     """Says a probability in percent."""
     if probability > 0.99:
-        return "over 99 %"
-    return "under 1 %" if probability < 0.01 else f"{probability:.0%}".replace("%", " %")
+        return translate("WordPopup", "over 99 %")
+    if probability < 0.01:
+        return translate("WordPopup", "under 1 %")
+    return f"{probability:.0%}".replace("%", " %")
 
 
 def gain_text(gain: float) -> str:
     """Says how much the picture adds to the word's likelihood; `gain` in nats."""
     if abs(gain) < _ADDS_LITTLE:
-        return "The words before suggest it as much as the picture does."
+        return translate("WordPopup", "The text alone makes it just as likely.")
     if gain < 0:
-        return f"The picture makes it {_times_text(-gain)} less likely."
-    return f"The picture makes it {_times_text(gain)} more likely."
+        less = translate("WordPopup", "The image makes it {count} times less likely.")
+        return less.format(count=_times_text(-gain))
+    more = translate("WordPopup", "The image makes it {count} times more likely.")
+    return more.format(count=_times_text(gain))
 
 
 def _times_text(nats: float) -> str:
     """Says how many times as likely `nats` are."""
     if nats >= _MANY_TIMES:
-        return "over 1,000 times"
+        return translate("WordPopup", "over 1,000")
     times = math.exp(nats)
-    return f"{times:.0f} times" if times >= 9.5 else f"{times:.1f} times"
+    return f"{times:.0f}" if times >= 9.5 else f"{times:.1f}"
 
 
 def presence_text(presence: Presence) -> str:
     """Says what the model answers when asked whether the thing is there."""
     if presence.is_affirmed:
-        said = "yes"
+        said = translate("WordPopup", "Asked “{question}”, it answered yes.")
     elif presence.log_odds > 0:
-        said = "yes, but no more than of things that are surely absent"
+        said = translate(
+            "WordPopup",
+            "Asked “{question}”, it answered yes, as it does for things that are not there.",
+        )
     else:
-        said = "no"
-    return f"Asked “{presence.question}” it says {said}."
+        said = translate("WordPopup", "Asked “{question}”, it answered no.")
+    return said.format(question=presence.question)
+
+
+def _doubt_text(step: int) -> str:
+    texts = ("", translate("WordPopup", "doubtful"), translate("WordPopup", "very doubtful"))
+    return texts[step]
 
 
 def _line() -> QLabel:

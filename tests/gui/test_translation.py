@@ -23,12 +23,20 @@ from gui.widgets.theme import Theme
 from tests.support.translation import untranslated
 
 GUI = Path(__file__).parents[2] / "gui"
-CONVERTED = ("inspector", "models", "widgets")
+CONVERTED = ("conversation", "inspector", "models", "widgets")
 MODULES = sorted(path for name in CONVERTED for path in (GUI / name).rglob("*.py"))
 
 # Calls whose strings nobody reads on screen.
 UNSEEN = {
-    *("setObjectName", "setProperty", "setShortcut", "QKeySequence", "findChild", "setStyle"),
+    *(
+        "setObjectName",
+        "setProperty",
+        "setShortcut",
+        "QKeySequence",
+        "key_text",
+        "findChild",
+        "setStyle",
+    ),
     *("debug", "info", "warning", "error", "exception", "call", "create"),
 }
 NAMES = {"ShowItems"}  # A method of D-Bus.

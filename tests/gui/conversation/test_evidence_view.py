@@ -339,11 +339,11 @@ def test_a_content_words_menu_offers_to_look_again_and_to_strike_it_out(window, 
     view = window.transcript_view.exchange_views[0]
     offered = window.evidence_view.menu_of(view, index_of(text, "cube")).actions()
     assert [a.text().replace("&", "") for a in offered if a.text()] == [
-        *("Show where", "Look again", "Strike it out", "Copy the answer"),
+        *("Show where", "Look again", "Strike out", "Copy answer"),
     ]
     offered = window.evidence_view.menu_of(view, index_of(text, "the")).actions()
     assert [a.text().replace("&", "") for a in offered if a.text()] == [
-        *("Show where", "Copy the answer"),
+        *("Show where", "Copy answer"),
     ]
 
 
@@ -375,7 +375,7 @@ def test_striking_out_is_asked_for_shown_and_left_out_of_what_is_copied(window, 
     window.transcript_view.copy_last()
     assert QGuiApplication.clipboard().text() == TEXT.replace("red ", "")
     assert window.transcript_view.exchange_views[0].answer == TEXT
-    assert window.evidence_view.popup.strike_button.text() == "Put it back"
+    assert window.evidence_view.popup.strike_button.text() == "Undo strike-out"
     assert window.commands[Command.UNDO_STRIKE].isEnabled()
 
 
@@ -394,7 +394,7 @@ def test_looking_again_is_asked_for_and_its_answer_shown(window, answered, qtbot
         for one in evidence_of(TEXT).words
     ]
     window.evidence_view.show_evidence(0, Evidence(tuple(words), 0.1))
-    assert f"Asked “{question}” it says no." in said_in(popup)
+    assert f"Asked “{question}”, it answered no." in said_in(popup)
 
 
 def test_without_evidence_the_actions_are_grey_and_say_why(window, answered):
@@ -434,11 +434,11 @@ def test_the_popup_stays_inside_the_smallest_window(window, answered, qtbot):
 @pytest.mark.parametrize(
     ("gain", "said"),
     [
-        (0.1, "The words before suggest it as much as the picture does."),
-        (2.0, "The picture makes it 7.4 times more likely."),
-        (4.0, "The picture makes it 55 times more likely."),
-        (9.0, "The picture makes it over 1,000 times more likely."),
-        (-2.0, "The picture makes it 7.4 times less likely."),
+        (0.1, "The text alone makes it just as likely."),
+        (2.0, "The image makes it 7.4 times more likely."),
+        (4.0, "The image makes it 55 times more likely."),
+        (9.0, "The image makes it over 1,000 times more likely."),
+        (-2.0, "The image makes it 7.4 times less likely."),
     ],
 )
 def test_what_the_picture_adds_is_reported_in_words(gain, said):
@@ -455,9 +455,9 @@ def test_probabilities_are_never_certain():
 
 def test_a_yes_that_absent_things_get_too_is_reported_as_such():
     question = "Is there a cat in the image?"
-    assert presence_text(Presence(question, 3.0, -4.0)).endswith("it says yes.")
-    assert "no more than" in presence_text(Presence(question, 1.0, 2.0))
-    assert presence_text(Presence(question, -1.0, -4.0)).endswith("it says no.")
+    assert presence_text(Presence(question, 3.0, -4.0)).endswith("it answered yes.")
+    assert "things that are not there" in presence_text(Presence(question, 1.0, 2.0))
+    assert presence_text(Presence(question, -1.0, -4.0)).endswith("it answered no.")
 
 
 def test_pointing_far_from_any_word_points_at_none(answered):

@@ -98,7 +98,7 @@ def test_without_a_picture_enter_keeps_the_text_and_says_why(box):
     press(box, KEY.Key_Return)
     assert heard == []
     assert box.text == "What is it?"
-    assert box.hint_label.text() == "Open a picture first"
+    assert box.hint_label.text() == "Open an image first"
 
 
 def test_up_and_down_bring_back_earlier_prompts_and_the_draft(box):
@@ -187,7 +187,7 @@ def test_enter_while_answering_sends_nothing_and_keeps_the_text(box):
 def test_while_the_model_loads_it_says_that_a_question_waits(box):
     box.resize(640, 200)
     box.set_loading(True)
-    assert "will wait" in box.hint_label.text()
+    assert "Questions wait" in box.hint_label.text()
     box.set_answering(True)
     assert "waits" in box.hint_label.text()
     box.set_loading(False)

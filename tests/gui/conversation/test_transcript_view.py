@@ -156,7 +156,7 @@ def test_copying_all_gives_the_conversation(view):
 def test_the_foot_says_what_the_answer_took(view):
     exchange = say(view)
     assert exchange.body.foot_label.text() == (
-        "42 tokens · 0.21 s to the first · 164 tokens/s · complete"
+        "42 tokens · first word after 0.21 s · 164 tokens/s · complete"
     )
 
 
@@ -189,9 +189,9 @@ def test_until_the_first_word_it_says_what_is_waited_for(view):
     view.set_loading(True)
     view.begin_answer("What is it?")
     foot = view.exchange_views[0].body.foot_label
-    assert "your question waits" in foot.text()
+    assert "Your question waits" in foot.text()
     view.set_loading(False)
-    assert foot.text() == "Looking at the picture…"
+    assert foot.text() == "Looking at the image…"
     view.append("A")
     assert foot.text() == "Answering…"
 
@@ -323,7 +323,7 @@ def test_a_kept_conversation_is_shown_from_its_end(view, qtbot):
 
 def test_a_question_without_an_answer_is_shown_as_such(view):
     view.show_transcript(Transcript(PICTURE, (Exchange("Lost?"),)))
-    assert "not answered" in view.exchange_views[0].body.error_line.label.text()
+    assert "no answer" in view.exchange_views[0].body.error_line.label.text()
 
 
 def test_the_index_of_an_edit_counts_what_is_not_laid_out_yet(view, qtbot):
@@ -378,7 +378,7 @@ def test_larger_text_is_laid_out_anew(view, theme, qtbot):
 def test_the_built_in_models_limits_are_reported_with_how_to_get_the_real_one(view, qtbot):
     assert not view.drawings_label.isVisible()
     view.show_only_drawings(True)
-    assert "drawn pictures, not photographs" in view.drawings_label.text()
+    assert "drawings, not photos" in view.drawings_label.text()
     view.drawings_label.setFocus()
     QTest.keyClick(view.drawings_label, Qt.Key.Key_Tab)
     with qtbot.waitSignal(view.model_requested):

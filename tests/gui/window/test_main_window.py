@@ -206,7 +206,7 @@ def test_a_question_waits_for_the_model_and_says_so(with_picture):
     assert "waits" in exchange.body.foot_label.text()
     assert "waits" in with_picture.prompt_box.hint_label.text()
     with_picture.show_model_state(Ready(FACTS))
-    assert exchange.body.foot_label.text() == "Looking at the picture…"
+    assert exchange.body.foot_label.text() == "Looking at the image…"
 
 
 def test_a_model_that_fails_to_load_says_why_and_offers_the_built_in_one(window):
