@@ -19,6 +19,8 @@ STARTED = time.perf_counter()
 # belongs to the system.
 XCB = "libxcb.so.1"
 VERBS = ("caption", "bench", "models")
+# What the program starts itself with, to try what may hang or crash. It is not for people.
+ISOLATED = "isolated"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # short a spin costs nothing on idle cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == [ISOLATED]:
+        from core.isolation.child import main as isolated
+
+        return isolated(arguments[1:])
     if arguments and arguments[0] in VERBS:
         return _caption(arguments)
     options = _parser().parse_args(arguments)

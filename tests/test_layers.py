@@ -17,6 +17,7 @@ LAYERS = {
     "core": (
         {"errors", "words", "eta", "formatting", "version", "resources"},
         {"files"},
+        {"isolation"},
         {"picture"},
         {"transcript"},
         {"model_reference", "trace"},
@@ -26,6 +27,7 @@ LAYERS = {
         {"llava"},
         {"checkpoint"},
         {"chat", "remote", "hub"},
+        {"vetting"},
         {"open_engine"},
         {"terminal"},
     ),
@@ -49,7 +51,7 @@ LEVEL = {
 }
 # They have a face: their `__init__` exports what others use.
 WITH_A_FACE = {"core.words", "core.picture", "core.batch", "core.hub"}
-NEVER_TORCH = ("core.words", "core.picture", "core.batch", "core.remote")
+NEVER_TORCH = ("core.words", "core.picture", "core.batch", "core.isolation", "core.remote")
 
 
 def modules(*packages: str) -> list[str]:
