@@ -14,6 +14,7 @@ Each message is one or two sentences: what happened, and one action that helps. 
 own exception stays as `__cause__`.
 """
 
+import re
 from enum import StrEnum
 
 
@@ -37,12 +38,26 @@ class PromptError(AppError):
 class CheckpointError(AppError):
     """A model folder that cannot be loaded.
 
-    `missing_id` is the hub id of the missing part of the model, "" if nothing is missing.
+    `missing_id` is the hub id of the missing part of the model, "" if nothing is missing. What the
+    model's own files say may be part of the message, so it is cut to what a person can read.
     """
 
     def __init__(self, message: str, missing_id: str = ""):
-        super().__init__(message)
+        super().__init__(_readable(message))
         self.missing_id = missing_id
+
+
+_LONGEST_WORD = re.compile(r"(\S{80})\S+")
+_LONGEST_MESSAGE = 600
+
+
+def _readable(message: str) -> str:
+    """Cuts long words and long messages, and replaces line breaks and control characters."""
+    text = _LONGEST_WORD.sub(r"\1…", message)
+    if len(text) > _LONGEST_MESSAGE:
+        half = _LONGEST_MESSAGE // 2
+        text = f"{text[:half]} … {text[-half:]}"
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 class HubNeed(StrEnum):

@@ -44,6 +44,7 @@ from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.llava.tokenizer import Tokenizer
 from core.model_reference import folder_named
 from core.transcript import BUILT_IN, ModelChoice, Precision
+from core.vetting.vetting import Vetting, begin_vetting
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
@@ -58,21 +59,47 @@ _END_BYTES = 2**16
 
 
 def open_engine(
-    choice: ModelChoice, on_progress: Callable[[float, str], None], stop: threading.Event
+    choice: ModelChoice,
+    on_progress: Callable[[float, str], None],
+    stop: threading.Event,
+    vetting: Vetting | None = None,
 ) -> LocalEngine:
     """Loads the chosen model; blocks, and calls `on_progress(fraction, stage)` from this thread.
 
-    Raises CheckpointError, OutOfMemory, and Cancelled once `stop` is set.
+    `vetting` is what `begin_vetting` returned for the choice, where that was called before torch
+    was imported; it is begun here otherwise, and ended in either case. Raises CheckpointError,
+    OutOfMemory, and Cancelled once `stop` is set.
     """
+    try:
+        with vetting or begin_vetting(choice) as begun:
+            return _open_vetted(choice, on_progress, stop, begun)
+    except MemoryError as error:
+        raise OutOfMemory(
+            "There is too little free memory to open this model. Close other programs, or choose "
+            "a smaller model."
+        ) from error
+
+
+def _open_vetted(
+    choice: ModelChoice,
+    on_progress: Callable[[float, str], None],
+    stop: threading.Event,
+    vetting: Vetting,
+) -> LocalEngine:
     on_progress(0.0, "Reading the model's folder")
     folder = find_folder(choice.model)
     config = read_config(folder)
     checkpoint = read_checkpoint(folder, config)
-    opening = _Opening(choice, folder, config, choose_device(choice.device), on_progress, stop)
+    device = choose_device(choice.device)
+    opening = _Opening(choice, folder, config, device, on_progress, stop, vetting)
     opening.end_if_stopped()
     if checkpoint is None:
-        return _open_chat_engine(opening)
-    return _open_llava_engine(opening, checkpoint)
+        engine = _open_chat_engine(opening)
+    else:
+        engine = _open_llava_engine(opening, checkpoint)
+    if note := vetting.wait(stop):
+        engine.facts = replace(engine.facts, notes=(*engine.facts.notes, note))
+    return engine
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +112,13 @@ class _Opening:
     device: torch.device
     on_progress: Callable[[float, str], None]
     stop: threading.Event
+    vetting: Vetting
+
+    def require_tried(self) -> None:
+        """Waits until the folder has been tried. Raises CheckpointError if it must not be used."""
+        if not self.vetting.is_decided:
+            self.on_progress(0.01, "Checking the model's files")
+        self.vetting.wait(self.stop)
 
     def report_loading(self, fraction: float) -> None:
         """Reports the fraction of the weights that is loaded."""
@@ -123,6 +157,7 @@ class _Opening:
 
 def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine:
     choice, device = opening.choice, opening.device
+    opening.require_tried()
     tokenizer = Tokenizer.load(checkpoint.folder)
 
     # Takes seconds the first time, so everything wrong with the folder is reported before.
@@ -188,7 +223,7 @@ def _open_chat_engine(opening: _Opening) -> ChatEngine:
 
     device = opening.device
     opening.on_progress(0.1, "Looking through the weights")
-    read = read_chat_model(opening.folder, opening.config)
+    read = read_chat_model(opening.folder, opening.config, opening.require_tried)
     opening.end_if_stopped()
     dtype, bits = _chat_precision(opening.choice.dtype, device, read)
     precision = _precision(dtype, bits)

@@ -55,6 +55,11 @@ class Locations:
         """Compiled CUDA kernels, a cache that may be removed at any time."""
         return self.models.parent / "kernels"
 
+    @property
+    def verdicts(self) -> Path:
+        """How models were found when they were first tried, a cache like the kernels."""
+        return self.models.parent / "verdicts"
+
 
 def locations() -> Locations:
     """The system's own places; all in one folder when ONLOOKER_HOME names it."""

@@ -308,6 +308,12 @@ class Run:
             return _Opened(work, picture)
         except AppError as error:
             return _Opened(failed=str(error))
+        except MemoryError:
+            name = self._recorder.path(number).name
+            return _Opened(
+                failed=f"“{name}” needs more memory than is free. Close other programs, then try "
+                "again."
+            )
         except Exception as error:
             # One image that crashes its decoder must not end a run over thousands.
             path = self._recorder.path(number)

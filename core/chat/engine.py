@@ -6,7 +6,8 @@ What such an engine lacks is in its `facts.missing`, with the reason.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -15,7 +16,9 @@ import torch
 from PIL import Image
 from transformers import GenerationConfig
 
-from core.chat.processor import render
+from core.chat.messages import messages
+from core.chat.processor import chat_template_of
+from core.chat.template import ChatTemplate
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache
@@ -72,6 +75,7 @@ class ChatEngine:
             lambda: tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         )
         self._marks = [text for text in tokenizer.all_special_tokens if len(text) > 1]
+        self._template = ChatTemplate(*chat_template_of(processor))
         # Each answer passes its own settings; a checkpoint's, with their temperatures and lengths,
         # must not count.
         model.generation_config = GenerationConfig()
@@ -83,7 +87,8 @@ class ChatEngine:
         pending = PendingAnswer(request, self._decoder)
         if stop.is_set():
             return pending.stopped()
-        prepared, sampling = self._prepare(request), request.sampling
+        with self._memory_checked():
+            prepared, sampling = self._prepare(request), request.sampling
 
         def generate(streamer: PieceStreamer, is_over: Callable[[], bool]) -> list[int]:
             used = streamer if sampling.beams == 1 else None
@@ -146,6 +151,7 @@ class ChatEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self._is_closed = True
+        self._template.close()
         self._model = None
         release_memory()
 
@@ -182,15 +188,7 @@ class ChatEngine:
         )
 
     def _prompt(self, turns: Sequence[Turn], pictures: int) -> str:
-        messages: list[dict[str, Any]] = []
-        for number, turn in enumerate(turns):
-            images = [{"type": "image"}] * pictures if number == 0 else []
-            question = {"type": "text", "text": self._escaped(turn.prompt)}
-            messages.append({"role": "user", "content": [*images, question]})
-            if turn.answer is not None:
-                answer = {"type": "text", "text": self._escaped(turn.answer)}
-                messages.append({"role": "assistant", "content": [answer]})
-        return render(self._processor, messages)
+        return self._template.render(messages(turns, pictures, self._escaped))
 
     def _escaped(self, text: str) -> str:
         """Splits the special tokens that a person typed, so that they stay text."""
@@ -256,7 +254,8 @@ class ChatEngine:
         on_piece: Callable[[Request, str], None] | None,
     ) -> Generator[tuple[Request, Answer]]:
         answers = [PendingAnswer(request, self._decoder) for request in requests]
-        prepared = [self._prepare(request) for request in requests]
+        with self._memory_checked():
+            prepared = [self._prepare(request) for request in requests]
         most = min(one.max_new_tokens for one in prepared)
         streamed = StreamedAnswers(self._decoder, on_piece) if on_piece else None
         streamer = None
@@ -280,6 +279,14 @@ class ChatEngine:
             raise streamed.failure
         for answer, one, ids in zip(answers, prepared, rows, strict=True):
             yield answer.request, answer.complete_generated(one, ids, self._end_ids)
+
+    @contextmanager
+    def _memory_checked(self) -> Iterator[None]:
+        """Raises OutOfMemory where the processor's arrays find no memory."""
+        try:
+            yield
+        except MemoryError as failure:
+            raise self._failed(failure) from failure
 
     def _failed(self, failure: BaseException) -> AppError:
         """Returns the error to raise for a failure of the model, whose memory is released."""

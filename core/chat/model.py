@@ -7,38 +7,21 @@ memory is allocated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from transformers import PreTrainedConfig
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
+from core.chat.building import empty_model
+from core.chat.configuration import architecture_named_in, read_configuration
 from core.chat.processor import load_processor
-from core.chat.quiet import first_line, quiet
 from core.chat.stored import StoredTensor, stored_tensors
 from core.checkpoint.safety import read_settings, require_layers_in
 from core.errors import CheckpointError
-
-# With these a config.json could make transformers fetch kernels, read other files, or change the
-# model in ways that nobody asked for. None of them describes a model.
-_IGNORED_SETTINGS = (
-    "attn_implementation",
-    "_attn_implementation",
-    "_attn_implementation_internal",
-    "experts_implementation",
-    "_experts_implementation",
-    "_experts_implementation_internal",
-    "fusion_config",
-    "kernel_config",
-    "distributed_config",
-    "transformers_weights",
-    "use_kernels",
-)
 
 # Models that were trained with several pictures in one conversation.
 _TAKES_SEVERAL = (
@@ -78,30 +61,22 @@ class ChatModel:
         return sum(tensor.count for tensor in self.stored.values())
 
 
-def read_chat_model(folder: Path, config: Mapping[str, Any]) -> ChatModel:
+def read_chat_model(
+    folder: Path, config: Mapping[str, Any], require_tried: Callable[[], None]
+) -> ChatModel:
     """Reads a folder whose `config` is not LLaVA-1.5's; allocates no memory for weights yet.
 
-    Raises CheckpointError if transformers cannot run the model by itself, or if its files do not
-    fit together.
+    `require_tried` is called before the tokenizer, the image processor and the chat template are
+    read, and may raise. Raises CheckpointError if transformers cannot run the model by itself, or
+    if its files do not fit together.
     """
-    settings = _settings(folder, config)
-    kind: Any = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING.get(type(settings), None)
-    if kind is None:
-        raise CheckpointError(
-            f"“{folder.name}” holds {_named(config)}, which does not answer questions about "
-            "pictures. Choose another model."
-        )
-    kind = kind[0] if isinstance(kind, tuple) else kind
-    architectures = config.get("architectures")
-    if architectures and kind.__name__ not in architectures:
-        raise CheckpointError(
-            f"“{folder.name}” holds {_named(config)}, which the transformers in Onlooker does not "
-            "know. Choose another model, or a newer Onlooker."
-        )
+    settings = read_configuration(folder, config)
+    kind = _kind(folder, config, settings)
     stored = stored_tensors(folder)
     require_layers_in(folder, config, len(stored))
-    model = _empty(kind, settings)
+    model = empty_model(kind, settings)
     _require_weights_for(model, stored, folder)
+    require_tried()
     processor = load_processor(folder, settings)
     text = settings.get_text_config()
     return ChatModel(
@@ -114,63 +89,23 @@ def read_chat_model(folder: Path, config: Mapping[str, Any]) -> ChatModel:
     )
 
 
-def _settings(folder: Path, config: Mapping[str, Any]) -> PreTrainedConfig:
-    kind = config.get("model_type")
-    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+def _kind(folder: Path, config: Mapping[str, Any], settings: PreTrainedConfig) -> Any:
+    """transformers' class for the model."""
+    kind: Any = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING.get(type(settings), None)
+    named = architecture_named_in(config)
+    if kind is None:
         raise CheckpointError(
-            f"“{folder.name}” holds {_named(config)}, which the transformers in Onlooker does not "
-            "know. Choose another model, or a newer Onlooker."
+            f"“{folder.name}” holds {named}, which does not answer questions about pictures. "
+            "Choose another model."
         )
-    try:
-        with quiet():
-            settings = CONFIG_MAPPING[kind].from_dict(_cleaned(config))
-    except ModuleNotFoundError as error:
-        # The packaged program leaves out most of the families that transformers knows.
-        raise CheckpointError(
-            f"“{folder.name}” holds {_named(config)}, which this package of Onlooker does not "
-            "bring. Choose another model, or run Onlooker from its source."
-        ) from error
-    except Exception as error:
-        # Each of the many configuration classes has its own checks and exceptions.
-        raise CheckpointError(
-            f"The settings in config.json do not make a model ({first_line(error)}). Download it "
-            "again."
-        ) from error
-    settings._attn_implementation = "sdpa"
-    return settings
-
-
-def _cleaned(value: Any) -> Any:
-    """The settings without those that are ignored, at every level."""
-    if isinstance(value, Mapping):
-        return {
-            key: _cleaned(inside) for key, inside in value.items() if key not in _IGNORED_SETTINGS
-        }
-    return value
-
-
-def _named(config: Mapping[str, Any]) -> str:
+    kind = kind[0] if isinstance(kind, tuple) else kind
     architectures = config.get("architectures")
-    if isinstance(architectures, list) and architectures:
-        return str(architectures[0])
-    return str(config.get("model_type") or "another model")
-
-
-def _empty(kind: type, settings: PreTrainedConfig) -> Any:
-    """The model on the meta device: it has shapes, and takes no memory."""
-    try:
-        with torch.device("meta"), quiet():
-            return kind(settings)
-    except ImportError as error:
+    if architectures and kind.__name__ not in architectures:
         raise CheckpointError(
-            f"{kind.__name__} needs a library that Onlooker does not bring "
-            f"({first_line(error)}). Choose another model."
-        ) from error
-    except Exception as error:
-        raise CheckpointError(
-            f"The settings in config.json do not make a model ({first_line(error)}). Download it "
-            "again."
-        ) from error
+            f"“{folder.name}” holds {named}, which the transformers in Onlooker does not know. "
+            "Choose another model, or a newer Onlooker."
+        )
+    return kind
 
 
 def _end_ids(folder: Path, settings: Any, tokenizer: Any) -> tuple[int, ...]:

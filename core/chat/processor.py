@@ -15,8 +15,6 @@ from core.errors import CheckpointError
 
 # transformers 5.17 says that the image processors of these need torchvision, and has them for PIL.
 _NAMED_AS_TORCHVISION = ("idefics3", "smolvlm")
-# Some 256,000 tokens are the most that a model reads.
-_LONGEST_PROMPT = 8_000_000
 
 
 def load_processor(folder: Path, settings: PreTrainedConfig) -> Any:
@@ -39,6 +37,8 @@ def load_processor(folder: Path, settings: PreTrainedConfig) -> Any:
             processor = stills.from_args_and_dict(parts, known)
         else:
             processor = stills.from_pretrained(folder, backend="pil", **here)
+    except MemoryError:
+        raise
     except Exception as error:
         # Each of the many tokenizers and image processors has its own exceptions.
         raise CheckpointError(
@@ -99,19 +99,21 @@ def _for_stills(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
     return type(kind.__name__, (kind,), own)
 
 
-def render(processor: Any, messages: list[dict[str, Any]]) -> str:
-    """Returns the prompt that the model's own chat template makes of the conversation.
+def chat_template_of(processor: Any) -> tuple[str, dict[str, Any]]:
+    """Returns the model's chat template, and the special tokens that it may name.
 
-    It ends where the answer begins. Raises CheckpointError if the template fails.
+    Raises CheckpointError if there is none.
     """
-    try:
-        text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        if len(text) > _LONGEST_PROMPT:
-            raise ValueError(f"it makes {len(text):,} letters of it")
-        return text
-    except Exception as error:
-        # A template is a small program, by whoever published the model, and can raise anything.
-        raise CheckpointError(
-            f"The model's chat template does not take this conversation ({first_line(error)}). "
-            "Begin a new conversation, or choose another model."
-        ) from error
+    for owner in (processor, processor.tokenizer):
+        template = getattr(owner, "chat_template", None)
+        if isinstance(template, dict):
+            template = template.get("default")
+        if isinstance(template, str):
+            return template, {
+                name: [str(one) for one in token] if isinstance(token, list) else str(token)
+                for name, token in processor.tokenizer.special_tokens_map.items()
+            }
+    raise CheckpointError(
+        "The model has several chat templates, and none of them is the default. Choose another "
+        "model."
+    )

@@ -310,6 +310,8 @@ _VIT_L_336: dict[str, Any] = {
     "layer_norm_eps": 1e-5,
     "projection_dim": 768,
 }
+# LLaVA-1.5 has 24; each patch attends to each other one.
+_MOST_PATCHES_OF_A_SIDE = 128
 _LARGEST = {"num_hidden_layers": 1_000, "image_size": 4_096}
 
 
@@ -330,6 +332,12 @@ def _vision_settings(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     names = [name for name in _VIT_L_336 if name not in ("layer_norm_eps", "hidden_act")]
     settings = {name: given.get(name, default) for name, default in _VIT_L_336.items()}
     _require_sizes(folder, settings, names)
+    if settings["image_size"] > _MOST_PATCHES_OF_A_SIDE * settings["patch_size"]:
+        raise _refusal(
+            folder,
+            f"cuts an image of {settings['image_size']} pixels a side into patches of "
+            f"{settings['patch_size']}",
+        )
     return settings
 
 

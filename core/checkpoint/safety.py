@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from core.checkpoint.file_sizes import largest_size, require_small_files, size_error
 from core.errors import CheckpointError
+from core.files import UnreadableFile, read_regular
 
-_MOST_SETTINGS_BYTES = 64 << 20
 _SETTINGS = (
     "config.json",
     "generation_config.json",
@@ -35,24 +36,55 @@ _BOUNDS = (
     (re.compile(r"max_position_embeddings$"), 1 << 32),
 )
 _MOST_NESTED = 32
+# A model builds a module or more for each number in some lists. Grids of tiles have 100 numbers.
+_MOST_NUMBERS = 20_000
+_LONGEST_LIST = 2_000
+# The largest models have 100,000 tensors in 200 files.
+_MOST_TENSORS = 500_000
+_MOST_FILES = 2_000
 _ASKS_FOR_CODE = {"auto_map", "custom_pipelines", "custom_generate"}
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """Returns the object in a JSON file. Raises CheckpointError if the file holds anything else."""
+    most = largest_size(path.name)
     try:
-        if not path.is_file():
-            raise OSError("no file, or one that never ends")
-        if path.stat().st_size > _MOST_SETTINGS_BYTES:
-            raise CheckpointError(
-                f"“{path.name}” is far too large for settings. Download it again."
-            )
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path, most=most).decode())
+    except UnreadableFile as error:
+        raise size_error(path, error, most) from error
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"“{path.name}” cannot be read. Download it again.") from error
+    except MemoryError as error:
+        raise CheckpointError(
+            f"“{path.name}” takes more memory than is free. Close other programs, then try again."
+        ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"“{path.name}” does not hold settings. Download it again.")
     return content
+
+
+def files_in_index(index: Path) -> dict[str, list[str]]:
+    """Returns the names of the tensors in each weight file that an index names, all in order.
+
+    An index may name files in its own folder, and none elsewhere on this disk. Raises
+    CheckpointError.
+    """
+    files: dict[str, list[str]] = {}
+    weight_map = read_settings(index).get("weight_map")
+    if not isinstance(weight_map, dict) or len(weight_map) > _MOST_TENSORS:
+        raise CheckpointError(f"“{index.name}” cannot be read. Download it again.")
+    for tensor, file in sorted(weight_map.items()):
+        if not isinstance(file, str):
+            raise CheckpointError(f"“{index.name}” cannot be read. Download it again.")
+        files.setdefault(file, []).append(tensor)
+        if len(files) > _MOST_FILES:
+            raise CheckpointError(
+                f"“{index.name}” names more than {_MOST_FILES:,} files. Download it again."
+            )
+    named: dict[str, list[str]] = {}
+    for file, tensors in files.items():
+        named.setdefault(Path(file).name, []).extend(tensors)
+    return named
 
 
 def require_safe_folder(folder: Path) -> None:
@@ -80,11 +112,31 @@ def require_safe_folder(folder: Path) -> None:
         raise CheckpointError(
             f"“{folder.name}” cannot be looked into ({error}). Choose another folder."
         ) from error
+    require_small_files(folder)
     for name in _SETTINGS:
         if (folder / name).is_file():
-            require_no_code(folder, read_settings(folder / name))
+            settings = read_settings(folder / name)
+            require_no_code(folder, settings)
+            if "processor" in name:
+                _require_short_lists(folder, name, settings)
     if any(entry.suffix == ".py" for entry in entries) or (folder / "custom_generate").exists():
         raise _code(folder)
+
+
+def _require_short_lists(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
+    """Refuses what is looked through for each image, and has some 100 entries."""
+    left: list[Any] = [settings]
+    while left:
+        this = left.pop()
+        if isinstance(this, Mapping):
+            left += this.values()
+        elif isinstance(this, list):
+            if len(this) > _LONGEST_LIST:
+                raise CheckpointError(
+                    f"“{name}” in “{folder.name}” has a list of {len(this):,} entries, which no "
+                    "model needs. Download it again."
+                )
+            left += this
 
 
 def require_no_code(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -102,14 +154,20 @@ def _code(folder: Path) -> CheckpointError:
 
 def require_possible(folder: Path, config: Mapping[str, Any]) -> None:
     """Raises CheckpointError for numbers in a config.json that no model can have."""
-    for name, value in _numbers(folder, config):
+    for count, (name, value) in enumerate(_numbers(folder, config)):
+        if count >= _MOST_NUMBERS:
+            raise _impossible(folder, f"holds more than {_MOST_NUMBERS:,} numbers")
         most = next((most for pattern, most in _BOUNDS if pattern.search(name)), 1 << 62)
         least = 0 if most < 1 << 62 else -(1 << 62)
-        if not (math.isfinite(value) and least <= value <= most):
-            raise CheckpointError(
-                f"config.json in “{folder.name}” gives {name} as {value!r}, which cannot be. "
-                "Download it again."
-            )
+        # Comparisons with NaN are false. `math.isfinite` would fail for an int of 400 digits.
+        if not (least <= value <= most) or value in (math.inf, -math.inf):
+            raise _impossible(folder, f"gives {name} as {value!r}")
+
+
+def _impossible(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"config.json in “{folder.name}” {why}, which cannot be. Download it again."
+    )
 
 
 def require_layers_in(folder: Path, config: Mapping[str, Any], tensors: int) -> None:
@@ -140,6 +198,8 @@ def _numbers(
         for key, inside in value.items():
             yield from _numbers(folder, inside, str(key), nested + 1)
     elif isinstance(value, list):
+        if len(value) > _LONGEST_LIST:
+            raise _impossible(folder, f"lists {len(value):,} things under {name}")
         for inside in value:
             yield from _numbers(folder, inside, name, nested + 1)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +20,10 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from core.checkpoint.folder import WEIGHT_FILES
-from core.checkpoint.safety import read_settings
+from core.checkpoint.pickles import require_plain_pickle
+from core.checkpoint.safety import files_in_index
 from core.errors import CheckpointError
+from core.files import open_regular
 
 # Maps a tensor's published name to the model's own; None if the tensor is not needed.
 Rename = Callable[[str], str | None]
@@ -106,8 +110,21 @@ class _Shard(Protocol):
     def tensor(self, name: str) -> torch.Tensor: ...
 
 
+_LONGEST_HEADER = 32_000_000
+_MOST_SHARED = 8
+
+
+def _require_short_header(path: Path) -> None:
+    """Raises ValueError for a header of more than some 300,000 tensors, all of which are parsed."""
+    with open_regular(path, most=sys.maxsize) as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"{path} has a header of {length:,} bytes")
+
+
 class _SafetensorsShard:
     def __init__(self, path: Path):
+        _require_short_header(path)
         self._file = safe_open(path, framework="pt", device="cpu")
 
     def names(self) -> Iterable[str]:
@@ -124,9 +141,25 @@ class _PickledShard:
     """A `.bin` of torch: memory-mapped, not read, and never unpickled with code in it."""
 
     def __init__(self, path: Path):
+        require_plain_pickle(path)
         self._tensors = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         if not all(isinstance(tensor, torch.Tensor) for tensor in self._tensors.values()):
             raise ValueError(f"{path} holds other things than tensors")
+        if any(
+            tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized
+            for tensor in self._tensors.values()
+        ):
+            raise ValueError(f"{path} holds tensors of another kind than weights")
+        stored = [
+            (tensor.untyped_storage().nbytes(), tensor.numel() * tensor.itemsize)
+            for tensor in self._tensors.values()
+        ]
+        # Strides of 0 make a tensor of any size from one number; so does sharing, but a few
+        # tensors are shared by right.
+        if any(held < claimed for held, claimed in stored) or (
+            sum(claimed for _, claimed in stored) > _MOST_SHARED * path.stat().st_size
+        ):
+            raise ValueError(f"{path} claims more than it holds")
 
     def names(self) -> Iterable[str]:
         return self._tensors.keys()
@@ -158,6 +191,7 @@ def reading(path: Path) -> Iterator[None]:
         LookupError,
         EOFError,
         OSError,
+        struct.error,
     ) as error:
         raise CheckpointError(
             f"“{path.name}” is damaged, cut short or cannot be read. Download it again."
@@ -191,17 +225,9 @@ def count_tensors(folder: Path) -> int:
 
 
 def _indexed(index: Path) -> dict[Path, list[str] | None]:
-    wanted: dict[Path, list[str] | None] = {}
-    try:
-        weight_map = read_settings(index)["weight_map"]
-        for tensor, file in sorted(weight_map.items()):
-            # An index may name files in its own folder, and none elsewhere on this disk.
-            path = index.parent / Path(file).name
-            names = wanted.setdefault(path, [])
-            assert names is not None
-            names.append(tensor)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"“{index.name}” cannot be read. Download it again.") from error
+    wanted: dict[Path, list[str] | None] = {
+        index.parent / name: tensors for name, tensors in files_in_index(index).items()
+    }
     # Unlike `Path.is_file`, False for names that are too long for the file system.
     missing = [path.name for path in wanted if not os.path.isfile(path)]  # noqa: PTH113
     if missing:

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from core.checkpoint.safety import read_settings
+from core.checkpoint.safety import files_in_index, read_settings
 from core.errors import AppError, CheckpointError
+from core.files import read_regular
 from core.hub.catalogue import offer_of
 from core.hub.listing import is_revision, is_settings, sees_and_speaks, wanted_files
 from core.hub.location import (
@@ -27,6 +28,8 @@ from core.model_reference import is_hub_id, short_name
 from core.transcript import BUILT_IN
 
 _MOST_FOLDERS = 5000
+# Bytes of what names a revision or a licence.
+_LONGEST_TEXT = 10_000
 
 
 class Where(StrEnum):
@@ -226,12 +229,11 @@ def _holds_weights(folder: Path) -> bool:
 def _missing_parts(folder: Path) -> int:
     """How many files an index names that are not there."""
     for stem in ("model.safetensors", "pytorch_model.bin"):
-        index = _read(folder / f"{stem}.index.json")
-        named = index.get("weight_map")
-        if isinstance(named, dict):
-            files = cast(dict[str, Any], named).values()
-            parts = {part for part in files if isinstance(part, str)}
-            return sum(not (folder / Path(part).name).is_file() for part in parts)
+        try:
+            names = files_in_index(folder / f"{stem}.index.json")
+        except CheckpointError:
+            continue
+        return sum(not (folder / name).is_file() for name in names)
     return 0
 
 
@@ -308,7 +310,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return read_regular(path, most=_LONGEST_TEXT).decode().strip()
     except (OSError, ValueError):
         return ""
 

@@ -93,7 +93,7 @@ class LlavaEngine:
             self._loop.warm_up(length)
             slots = min(_MOST_SLOTS, self._loop.forward.slots_that_fit(length))
             self.facts = replace(facts, slots_that_fit=slots)
-        except RuntimeError as failure:
+        except (RuntimeError, MemoryError) as failure:
             raise self._failed(failure) from failure
 
     # ---- answers
@@ -237,7 +237,7 @@ class LlavaEngine:
                 times.note("picture seen: vision tower and projector")
                 self._generate_path.embed(inputs, encoded.features)
                 times.note("embeddings joined")
-        except RuntimeError as failure:
+        except (RuntimeError, MemoryError) as failure:
             raise self._failed(failure) from failure
         return make_trace(
             self.facts, self._model, self._tokenizer, inputs, encoded, answer, times.times
@@ -343,7 +343,10 @@ class LlavaEngine:
         pixels = request.picture.pixels
         vision = self._model.config.vision_config
         if self._pixel_values is None or self._pixel_values[0] is not pixels:
-            values = pixel_values(pixels, vision.image_size, self._mean, self._std)
+            try:
+                values = pixel_values(pixels, vision.image_size, self._mean, self._std)
+            except MemoryError as failure:
+                raise self._failed(failure) from failure
             self._pixel_values = pixels, values
         return prepare(
             request.turns,

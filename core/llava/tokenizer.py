@@ -85,6 +85,8 @@ class Tokenizer:
                 return Tokenizer(_SentencePieces(model, legacy=_is_legacy(folder)))
             if fast.is_file():
                 return Tokenizer(_FastPieces(fast))
+        except MemoryError:
+            raise
         # Both libraries raise bare RuntimeError and Exception for a broken file.
         except Exception as error:
             raise CheckpointError(

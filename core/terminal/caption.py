@@ -84,10 +84,14 @@ class Captions:
 
     def open_engine(self) -> Engine:
         """Opens the chosen model and prints its notes. Raises AppError."""
-        with torch_wanted():
-            from core.open_engine import open_engine
+        from core.vetting.vetting import begin_vetting
 
-        engine = open_engine(self._options.choice, show_progress, self._stop)
+        # The model's folder is tried in another process while torch is imported.
+        with begin_vetting(self._options.choice) as vetting:
+            with torch_wanted():
+                from core.open_engine import open_engine
+
+            engine = open_engine(self._options.choice, show_progress, self._stop, vetting)
         for note in engine.facts.notes:
             say(note)
         if engine.facts.knows_only_drawings:

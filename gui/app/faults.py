@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 class FaultReporter(QObject):
     """The one way by which an unexpected error reaches the user and the log."""
 
-    _reported = Signal(str)
+    _reported = Signal(str, str)
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
@@ -70,7 +70,12 @@ class FaultReporter(QObject):
     def report(self, error: BaseException) -> None:
         """Log and show an error. May be called from any thread."""
         log.error("Unforeseen", exc_info=error)
-        self._reported.emit("".join(traceback.format_exception(error)))
+        details = "".join(traceback.format_exception(error))
+        if isinstance(error, MemoryError):
+            text = "There is no free memory left. Close other programs, then try again."
+        else:
+            text = "Something went wrong in Onlooker. What you wrote is kept."
+        self._reported.emit(text, details)
 
     def report_crash(self, details: str) -> None:
         """Say once that the program crashed the last time, and write the details to the log."""
@@ -107,9 +112,9 @@ class FaultReporter(QObject):
         else:
             log.error("Event loop: %s", context.get("message"))
 
-    @Slot(str)
-    def _on_reported(self, details: str) -> None:
-        self._show("Something went wrong in Onlooker. What you wrote is kept.", details)
+    @Slot(str, str)
+    def _on_reported(self, text: str, details: str) -> None:
+        self._show(text, details)
 
     def _show(self, text: str, details: str) -> None:
         if self._dialog:

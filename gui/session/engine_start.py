@@ -24,15 +24,19 @@ OpenEngine = Callable[[ModelChoice, OnProgress, threading.Event], "Engine"]
 def open_engine(choice: ModelChoice, on_progress: OnProgress, stop: threading.Event) -> Engine:
     """Does what `core.open_engine` does, after importing it; raises CheckpointError if it cannot
     be imported."""
+    from core.vetting.vetting import begin_vetting
+
     on_progress(0.0, "Starting PyTorch")
-    _open_torch_libraries()
-    try:
-        from core.open_engine import open_engine as open_with_torch
-    except (ImportError, OSError) as error:
-        raise CheckpointError(
-            f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."
-        ) from error
-    return open_with_torch(choice, on_progress, stop)
+    # The model's folder is tried in another process meanwhile.
+    with begin_vetting(choice) as vetting:
+        _open_torch_libraries()
+        try:
+            from core.open_engine import open_engine as open_with_torch
+        except (ImportError, OSError) as error:
+            raise CheckpointError(
+                f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."
+            ) from error
+        return open_with_torch(choice, on_progress, stop, vetting)
 
 
 def _open_torch_libraries() -> None:

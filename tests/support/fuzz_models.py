@@ -45,13 +45,15 @@ def main(folder: Path, cases: int, seed: int) -> None:
     from core.errors import AppError
     from core.open_engine import open_engine
     from core.transcript import ModelChoice, Precision
+    from core.vetting.vetting import untried
 
     models = [folder / name for name in ("original", "transformers", "chat")]
 
     def open_model(model: Path) -> str:
         choice = ModelChoice(str(model), "cpu", Precision.FLOAT32)
         try:
-            open_engine(choice, lambda *_: None, threading.Event()).close()
+            # A child for each case would take hours; what it tries has tests of its own.
+            open_engine(choice, lambda *_: None, threading.Event(), untried()).close()
         except AppError as error:
             if not str(error).endswith("."):
                 raise ValueError(f"no sentence: {error}") from error
@@ -250,6 +252,8 @@ def _watched_writes(folder: Path) -> list[str]:
             )
         elif event in changing:
             path, is_written = arguments[0], True
+        elif event == "subprocess.Popen" and "core.chat.template_child" in str(arguments[1]):
+            return
         elif event in ("socket.connect", "subprocess.Popen", "os.system", "os.exec"):
             path, is_written = event, True
         else:

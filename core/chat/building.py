@@ -1,0 +1,77 @@
+"""Builds a model on the meta device, where it has shapes but takes no memory, within bounds.
+
+How much there is to build follows from numbers in config.json. Files can bear some of them out, as
+they hold the tensors; a million modules without tensors, or a buffer that is computed, they cannot.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.nn.modules.module import register_module_module_registration_hook
+from transformers import PreTrainedConfig
+
+from core.chat.quiet import first_line, quiet
+from core.errors import CheckpointError
+from core.formatting import format_bytes
+
+# The largest models have some 10,000 modules, which take a second, and buffers of some megabytes.
+_MOST_MODULES = 200_000
+_MOST_SECONDS = 15
+_MOST_BUFFER_BYTES = 500_000_000
+
+
+def empty_model(kind: type, settings: PreTrainedConfig) -> Any:
+    """Returns a model of this kind on the meta device.
+
+    Raises CheckpointError for settings that make no model, or one that is impossibly large.
+    """
+    try:
+        with torch.device("meta"), quiet(), _bounded():
+            model = kind(settings)
+    except CheckpointError:
+        raise
+    except ImportError as error:
+        raise CheckpointError(
+            f"{kind.__name__} needs a library that Onlooker does not bring "
+            f"({first_line(error)}). Choose another model."
+        ) from error
+    except Exception as error:
+        raise CheckpointError(
+            f"The settings in config.json do not make a model ({first_line(error)}). Download it "
+            "again."
+        ) from error
+    computed = sum(buffer.numel() * buffer.itemsize for buffer in model.buffers())
+    if computed > _MOST_BUFFER_BYTES:
+        raise CheckpointError(
+            f"config.json asks for {format_bytes(computed)} of computed tables, which no model "
+            "needs. Download it again."
+        )
+    return model
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Raises CheckpointError in the constructor that adds one module too many, or takes too long.
+
+    The hook is torch's for all threads: only one model is built at a time.
+    """
+    count, end = 0, time.monotonic() + _MOST_SECONDS
+
+    def on_module(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count > _MOST_MODULES or time.monotonic() > end:
+            raise CheckpointError(
+                "config.json describes a model of far too many parts. Download it again."
+            )
+
+    hook = register_module_module_registration_hook(on_module)
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -1,0 +1,76 @@
+"""The configuration that transformers makes of a config.json, without torch and without code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from core.chat.quiet import first_line, quiet
+from core.errors import CheckpointError
+
+# With these a config.json could make transformers fetch kernels, read other files, or change the
+# model in ways that nobody asked for. None of them describes a model.
+_IGNORED_SETTINGS = (
+    "attn_implementation",
+    "_attn_implementation",
+    "_attn_implementation_internal",
+    "experts_implementation",
+    "_experts_implementation",
+    "_experts_implementation_internal",
+    "fusion_config",
+    "kernel_config",
+    "distributed_config",
+    "transformers_weights",
+    "use_kernels",
+)
+
+
+_LONGEST_NAME = 80
+
+
+def read_configuration(folder: Path, config: Mapping[str, Any]) -> PreTrainedConfig:
+    """Returns transformers' configuration of the architecture. Raises CheckpointError."""
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+        raise CheckpointError(
+            f"“{folder.name}” holds {architecture_named_in(config)}, which the transformers in "
+            "Onlooker does not know. Choose another model, or a newer Onlooker."
+        )
+    try:
+        with quiet():
+            settings = CONFIG_MAPPING[kind].from_dict(_cleaned(config))
+    except ModuleNotFoundError as error:
+        # The packaged program leaves out most of the families that transformers knows.
+        raise CheckpointError(
+            f"“{folder.name}” holds {architecture_named_in(config)}, which this package of "
+            "Onlooker does not bring. Choose another model, or run Onlooker from its source."
+        ) from error
+    except Exception as error:
+        # Each of the many configuration classes has its own checks and exceptions.
+        raise CheckpointError(
+            f"The settings in config.json do not make a model ({first_line(error)}). Download it "
+            "again."
+        ) from error
+    settings._attn_implementation = "sdpa"
+    return settings
+
+
+def _cleaned(value: Any) -> Any:
+    """The settings without those that are ignored, at every level."""
+    if isinstance(value, Mapping):
+        return {
+            key: _cleaned(inside) for key, inside in value.items() if key not in _IGNORED_SETTINGS
+        }
+    return value
+
+
+def architecture_named_in(config: Mapping[str, Any]) -> str:
+    """Returns what a config.json calls its architecture, for a sentence."""
+    architectures = config.get("architectures")
+    if isinstance(architectures, list) and architectures:
+        return str(architectures[0])[:_LONGEST_NAME]
+    return str(config.get("model_type") or "another model")[:_LONGEST_NAME]

@@ -1,0 +1,91 @@
+"""A model's chat template, which is a small program by whoever published the model.
+
+It runs in a process of its own each time: what it does with one question says nothing of what it
+does with the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.chat.quiet import first_line
+from core.chat.template_child import render
+from core.errors import CheckpointError
+from core.isolation.process import IsolatedProcess
+from core.isolation.protocol import ChildFailed, Ended, Limits
+
+_CHILD = "core.chat.template_child"
+# A conversation takes milliseconds.
+_LIMITS = Limits(cpu_seconds=6, seconds=20, memory_bytes=400_000_000)
+_CAUSES = {
+    Ended.SLOW: f"it computes for more than {_LIMITS.cpu_seconds:.0f} s",
+    Ended.BUSY: f"it was not done in {_LIMITS.seconds:.0f} s",
+    Ended.MEMORY: "it takes too much memory",
+    Ended.CRASHED: "it ends the process that runs it",
+}
+
+
+class ChatTemplate:
+    """Renders conversations. It belongs to the thread of its engine; `close` ends the process."""
+
+    def __init__(self, template: str, special_tokens: Mapping[str, Any]):
+        """Starts the process, so that it is there when the first question is asked."""
+        self._template, self._special_tokens = template, dict(special_tokens)
+        self._process: IsolatedProcess | None = None
+        self._start()
+
+    def render(self, messages: list[dict[str, Any]]) -> str:
+        """Returns the prompt for the conversation; it ends where the answer begins.
+
+        Raises CheckpointError if the template fails, or takes too much time or memory.
+        """
+        try:
+            return self._rendered(messages)
+        except ChildFailed as error:
+            self.close()
+            raise self._error(_CAUSES[error.ended]) from error
+        except Exception as error:
+            # A template can raise anything.
+            raise self._error(first_line(error)) from error
+
+    def _rendered(self, messages: list[dict[str, Any]]) -> str:
+        process = self._process or self._start()
+        if process is None:
+            return self._rendered_here(messages)
+        request = {
+            "template": self._template,
+            "messages": messages,
+            "special_tokens": self._special_tokens,
+        }
+        try:
+            return str(process.ask(request, _LIMITS)["text"])
+        except ChildFailed as error:
+            if error.ended is not Ended.NOT_STARTED:
+                raise
+            self.close()
+            return self._rendered_here(messages)
+
+    def _rendered_here(self, messages: list[dict[str, Any]]) -> str:
+        """Renders in this process, where the system starts no other: most templates do no harm."""
+        return render(self._template, messages, self._special_tokens)
+
+    def close(self) -> None:
+        """Ends the process; the next conversation would start it again."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def _start(self) -> IsolatedProcess | None:
+        try:
+            self._process = IsolatedProcess(_CHILD)
+        except ChildFailed:
+            self._process = None
+        return self._process
+
+    @staticmethod
+    def _error(cause: str) -> CheckpointError:
+        return CheckpointError(
+            f"The model's chat template does not take this conversation ({cause}). Begin a new "
+            "conversation, or choose another model."
+        )
