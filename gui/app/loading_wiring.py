@@ -13,7 +13,7 @@ from core.settings import Settings
 from core.transcript import ModelChoice
 from gui.app.garbage import GarbageCollector
 from gui.app.tasks import Begin
-from gui.picture.model_view_switch import NO_MODEL, OTHER_WAY
+from gui.picture.model_view_switch import no_model_text, own_way_text
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
@@ -64,11 +64,11 @@ class LoadingWiring(QObject):
             self._garbage.resume()
         if isinstance(state, Ready):
             facts = state.facts
-            self._window.show_preprocessing(facts.preprocessing, OTHER_WAY)
+            self._window.show_preprocessing(facts.preprocessing, own_way_text())
             self._window.show_evidence_obstacle(facts.why_not(Capability.EVIDENCE) or "")
             self._window.show_trace_obstacle(facts.why_not(Capability.TRACE) or "")
         elif not self._model.is_idle_unloaded:
-            self._window.show_preprocessing(None, NO_MODEL)
+            self._window.show_preprocessing(None, no_model_text())
         self._offer_help(state)
 
     def _offer_help(self, state: ModelState) -> None:

@@ -43,6 +43,7 @@ from gui.picture.picture_mime import (
 )
 from gui.picture.picture_strip import PictureStrip
 from gui.picture.picture_view import PictureView
+from gui.widgets.buttons import key_text
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
@@ -103,7 +104,7 @@ class DropZone(QFrame):
         """Shows a picture, fitted, with its name, size and notes."""
         self._previous = picture
         self.picture_view.show_pixels(picture.pixels)
-        self.picture_view.setAccessibleName(f"Picture: {picture.name}")
+        self.picture_view.setAccessibleName(self.tr("Image {name}").format(name=picture.name))
         width, height = picture.original_size
         if width < 1 or height < 1:
             width, height = picture.pixels.size
@@ -144,7 +145,7 @@ class DropZone(QFrame):
         """Takes files or an image from the clipboard; emits `refused` if it has neither."""
         if not self.take(QGuiApplication.clipboard().mimeData()):
             self.refused.emit(
-                "There is no picture on the clipboard. Copy a picture or its file, then paste."
+                self.tr("The clipboard holds no image. Copy an image or its file, then paste.")
             )
 
     def take(self, mime: QMimeData) -> bool:
@@ -158,8 +159,10 @@ class DropZone(QFrame):
             self.previews.ask(("encode", name_in(mime)), partial(as_png, image))
         elif web_urls(mime):
             self.refused.emit(
-                "That is a link, and Onlooker fetches nothing from the network. Save the picture"
-                " first, or copy the image itself, then drop or paste it here."
+                self.tr(
+                    "Onlooker downloads no images. Save the image or copy the image itself, then "
+                    "drop or paste it here."
+                )
             )
         else:
             return False
@@ -215,8 +218,8 @@ class DropZone(QFrame):
         self.facts_label.setMinimumWidth(_FACTS_WIDTH)
         self.scale_button = QToolButton()
         self.scale_button.setObjectName("scale_button")
-        self.scale_button.setToolTip("Show the whole picture (0)")
-        self.scale_button.setAccessibleName("Zoom; press to show the whole picture")
+        self.scale_button.setToolTip(self.tr("Fit image ({key})").format(key=key_text("0")))
+        self.scale_button.setAccessibleName(self.tr("Zoom, press to fit the image"))
         self.scale_button.clicked.connect(self.picture_view.fit)
         self.model_view_switch = ModelViewSwitch(self._theme, self.picture_view, self.previews)
         self.model_view_switch.setObjectName("model_view_switch")
@@ -262,7 +265,8 @@ class DropZone(QFrame):
     def _on_scale_changed(self) -> None:
         view = self.picture_view
         percent = f"{view.scale * view.devicePixelRatioF():.0%}"
-        self.scale_button.setText(f"Fit  {percent}" if view.is_fitted else percent)
+        fitted = self.tr("Fit  {percent}").format(percent=percent)
+        self.scale_button.setText(fitted if view.is_fitted else percent)
 
     @Slot(str)
     def _on_facts_changed(self, text: str) -> None:

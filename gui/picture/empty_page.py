@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.widgets.buttons import key_text
 from gui.widgets.line_break import breakable
 from gui.widgets.preview import PreviewMaker, thumbnail
 from gui.widgets.theme import Theme
@@ -44,13 +45,13 @@ class EmptyPage(QWidget):
         self._previews = previews
         self._buttons: dict[Path, QToolButton] = {}
         self.icon_label = QLabel()
-        self.title_label = QLabel("Drop a picture here")
+        self.title_label = QLabel(self.tr("Drop an image here"))
         self.title_label.setObjectName("empty_title")
-        self.hint_label = QLabel("or paste one with Ctrl+V")
+        self.hint_label = QLabel(self.tr("or paste one with {key}").format(key=key_text("Ctrl+V")))
         self.hint_label.setObjectName("empty_hint")
-        self.open_button = QPushButton("Open a picture…")
+        self.open_button = QPushButton(self.tr("Open image…"))
         self.open_button.setObjectName("open_button")
-        self.samples_label = QLabel("Or begin with one of these")
+        self.samples_label = QLabel(self.tr("Or start with a sample"))
         self.samples_label.setObjectName("samples_label")
         self.samples = QWidget()
         self._grid = QGridLayout(self.samples)
@@ -107,7 +108,7 @@ class EmptyPage(QWidget):
         button = QToolButton()
         button.setProperty("class", "sample")
         button.setToolTip(title)
-        button.setAccessibleName(f"Sample picture: {title}")
+        button.setAccessibleName(self.tr("Sample image {name}").format(name=title))
         button.clicked.connect(partial(self.sample_chosen.emit, path))
         side = round(LARGE_SAMPLE_SIDE * max(2.0, self.devicePixelRatioF()))
         self._previews.ask(("sample", path), partial(thumbnail, path, side))
@@ -137,11 +138,10 @@ class ErrorPage(QWidget):
         self.text_label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.text_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.text_label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        self.open_button = QPushButton("Open another picture…")
+        self.open_button = QPushButton(self.tr("Open another image…"))
         self.open_button.setObjectName("open_another_button")
-        self.back_button = QPushButton("&Back to the picture")
+        self.back_button = QPushButton(self.tr("&Back to previous image"))
         self.back_button.setObjectName("back_button")
-        self.back_button.setToolTip("Show the picture that was here before")
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
         column.setSpacing(16)

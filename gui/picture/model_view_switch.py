@@ -6,20 +6,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from PySide6.QtCore import QRectF, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QRectF, Signal, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from gui.picture.layer import Layer
 from gui.picture.picture_view import PictureView
+from gui.widgets.buttons import key_text
 from gui.widgets.preview import PreviewMaker, to_image
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from core.picture import ImagePreprocessing
 
-NO_MODEL = "Load a model to see what it is given"
-OTHER_WAY = "This model takes pictures in its own way, which cannot be shown"
+translate = QCoreApplication.translate
 
 
 class ModelViewSwitch(QWidget):
@@ -41,10 +41,17 @@ class ModelViewSwitch(QWidget):
         self.show_button = QToolButton()
         self.show_button.setObjectName("show_model_view_button")
         self.show_button.setCheckable(True)
-        self.show_button.setAccessibleName("Model's-eye view")
+        self.show_button.setAccessibleName(self.tr("What the model sees"))
         theme.set_icon(self.show_button, "eye", "text_quiet")
-        self.given_button = self._choice("Given", "The very pixels that the model was given")
-        self.lost_button = self._choice("Lost", "What resizing lost: all that glows (Ctrl+Shift+E)")
+        self.given_button = self._choice(
+            self.tr("What the model sees"), self.tr("The exact pixels that the model is given")
+        )
+        self.lost_button = self._choice(
+            self.tr("Lost detail"),
+            self.tr("The brighter, the more was lost by resizing ({key})").format(
+                key=key_text("Ctrl+Shift+E")
+            ),
+        )
         self.given_button.setChecked(True)
         group = QButtonGroup(self)
         for button in (self.given_button, self.lost_button):
@@ -58,7 +65,7 @@ class ModelViewSwitch(QWidget):
         self.show_button.toggled.connect(self._on_toggled)
         group.buttonToggled.connect(self._on_choice)
         previews.made.connect(self._on_made)
-        self.set_preprocessing(None, NO_MODEL)
+        self.set_preprocessing(None, no_model_text())
         self._show_choices()
 
     @property
@@ -71,8 +78,8 @@ class ModelViewSwitch(QWidget):
         changed = preprocessing != self._preprocessing
         self._preprocessing = preprocessing
         self.show_button.setEnabled(preprocessing is not None)
-        words = "Show what the model is given (Ctrl+E)" if preprocessing else reason
-        self.show_button.setToolTip(words)
+        show = self.tr("Show what the model sees ({key})").format(key=key_text("Ctrl+E"))
+        self.show_button.setToolTip(show if preprocessing else reason)
         if changed:
             self._show()
 
@@ -117,7 +124,7 @@ class ModelViewSwitch(QWidget):
             self.facts_changed.emit("")
             return
         self.facts_changed.emit(_facts(self._pixels.size, self._preprocessing))
-        key = ("model view", self._serial, self.lost_button.isChecked())
+        key = ("model_view", self._serial, self.lost_button.isChecked())
         make = partial(
             _layer, self._pixels, self._preprocessing, shows_lost=self.lost_button.isChecked()
         )
@@ -138,7 +145,7 @@ class ModelViewSwitch(QWidget):
     @Slot(object, object)
     def _on_made(self, key: object, made: object) -> None:
         match key:
-            case ("model view", self._serial, bool()) if isinstance(made, Layer):
+            case ("model_view", self._serial, bool()) if isinstance(made, Layer):
                 self._view.show_instead(made)
 
 
@@ -160,5 +167,21 @@ def _facts(size: tuple[int, int], preprocessing: ImagePreprocessing) -> str:
     given = f"{preprocessing.image_size} × {preprocessing.image_size}"
     covers = side / preprocessing.image_size
     if covers <= 1:
-        return f"{given}, enlarged {1 / covers:.1f} times: nothing is lost"
-    return f"{given}, a pixel for {covers:.1f} × {covers:.1f} of the picture's"
+        enlarged = translate("ModelViewSwitch", "{size}, enlarged {factor} times, no detail lost")
+        return enlarged.format(size=given, factor=f"{1 / covers:.1f}")
+    reduced = translate(
+        "ModelViewSwitch", "{size}, each pixel covers {side} × {side} of the original"
+    )
+    return reduced.format(size=given, side=f"{covers:.1f}")
+
+
+def no_model_text() -> str:
+    """Returns why the view is not available while no model is loaded."""
+    return translate("ModelViewSwitch", "Load a model to see what it sees")
+
+
+def own_way_text() -> str:
+    """Returns why the view is not available with a model that has its own image processor."""
+    return translate(
+        "ModelViewSwitch", "What this model sees cannot be shown, as it prepares images differently"
+    )

@@ -6,8 +6,10 @@ import base64
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
+from PySide6.QtCore import QBuffer, QByteArray, QCoreApplication, QIODevice, QMimeData
 from PySide6.QtGui import QImage
+
+translate = QCoreApplication.translate
 
 # The most faithful first; an encoded image is passed on unchanged.
 _ENCODED = ("image/png", "image/webp", "image/jpeg", "image/gif", "image/tiff", "image/bmp")
@@ -54,10 +56,11 @@ def invitation(mime: QMimeData) -> str:
     """Returns a sentence that says what dropping will do."""
     paths = local_paths(mime)
     if len(paths) > 1:
-        return f"Let go to caption {len(paths)} files"
+        many = translate("DropZone", "Drop to caption {count} files")
+        return many.format(count=len(paths))
     if paths and paths[0].is_dir():
-        return "Let go to caption the folder"
-    return "Let go to open the picture"
+        return translate("DropZone", "Drop to caption the folder")
+    return translate("DropZone", "Drop to open the image")
 
 
 def as_png(image: QImage) -> bytes:

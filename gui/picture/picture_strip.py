@@ -44,7 +44,7 @@ class PictureStrip(QListView):
     def __init__(self, theme: Theme, previews: PreviewMaker, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("picture_strip")
-        self.setAccessibleName("Pictures at hand")
+        self.setAccessibleName(self.tr("Open images"))
         self._pictures = _Pictures(previews, self)
         self.setModel(self._pictures)
         self.setItemDelegate(_Thumbnail(theme, self))

@@ -23,7 +23,7 @@ from gui.widgets.theme import Theme
 from tests.support.translation import untranslated
 
 GUI = Path(__file__).parents[2] / "gui"
-CONVERTED = ("conversation", "inspector", "models", "widgets")
+CONVERTED = ("conversation", "inspector", "models", "picture", "widgets")
 MODULES = sorted(path for name in CONVERTED for path in (GUI / name).rglob("*.py"))
 
 # Calls whose strings nobody reads on screen.

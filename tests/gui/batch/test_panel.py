@@ -207,7 +207,7 @@ def test_folder_is_dropped_on_the_run_and_on_its_fields(live, folder):
             program.window, QDragEnterEvent(QPoint(9, 9), copy, mime, left, none)
         )
         assert panel.drag_overlay.isVisible()
-        assert panel.drag_overlay.text == "Let go to caption the folder"
+        assert panel.drag_overlay.text == "Drop to caption the folder"
         QApplication.sendEvent(program.window, QDropEvent(QPointF(9, 9), copy, mime, left, none))
         assert not panel.drag_overlay.isVisible()
         await until(lambda: [name for name, *_ in shown(panel)] == ["5.png"])

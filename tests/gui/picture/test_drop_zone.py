@@ -170,7 +170,7 @@ def test_a_picture_within_its_address_is_taken(zone):
 def test_a_link_alone_is_refused_with_what_to_do(zone):
     refused, paths, data = map(heard, (zone.refused, zone.paths_dropped, zone.image_data_dropped))
     drop(zone, of_urls("https://pictures.invalid/cat.png"))
-    assert "Save the picture" in refused[0][0]
+    assert "Save the image" in refused[0][0]
     assert paths == data == []
 
 
@@ -191,7 +191,7 @@ def test_pasting_words_says_that_there_is_no_picture(zone):
     refused = heard(zone.refused)
     QGuiApplication.clipboard().setText("words")
     zone.paste()
-    assert "no picture on the clipboard" in refused[0][0]
+    assert "clipboard holds no image" in refused[0][0]
 
 
 def test_button_and_double_click_ask_for_the_dialog(zone):

@@ -7,7 +7,7 @@ from PySide6.QtTest import QTest
 from core.picture import ImagePreprocessing, Picture
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR
 from gui.picture.drop_zone import DropZone
-from gui.picture.model_view_switch import NO_MODEL, OTHER_WAY
+from gui.picture.model_view_switch import no_model_text, own_way_text
 from gui.widgets.theme import Theme
 
 EYE = ImagePreprocessing(56, 14, CLIP_MEAN, CLIP_STD)
@@ -75,7 +75,7 @@ def test_the_switch_stays_on_for_the_next_picture(zone, show, qtbot):
     assert colour_at(zone, 0.5, 0.5) == QColor("blue")
 
 
-@pytest.mark.parametrize("reason", [NO_MODEL, OTHER_WAY])
+@pytest.mark.parametrize("reason", [no_model_text(), own_way_text()])
 def test_without_preprocessing_the_switch_is_grey_and_says_why(zone, show, qtbot, reason):
     show(picture("red"))
     zone.model_view_switch.toggle()
@@ -101,4 +101,4 @@ def test_zoomed_in_the_padding_can_be_moved_into_sight(zone, show, qtbot):
 def test_a_small_picture_is_said_to_lose_nothing(zone, show):
     show(picture("red", (28, 28)))
     zone.model_view_switch.toggle()
-    assert zone.facts_label.text() == "56 × 56, enlarged 2.0 times: nothing is lost"
+    assert zone.facts_label.text() == "56 × 56, enlarged 2.0 times, no detail lost"
