@@ -72,15 +72,17 @@ def padded_square(pixels: Image.Image, size: int, threads: int = _THREADS) -> Im
     width, height = pixels.size
     side = max(width, height)
     left, top = (side - width) // 2, (side - height) // 2
+    # Of a picture that is one pixel narrower than high, only the right side is padded: left is 0.
+    is_narrow = width < side
     narrow = Image.new("RGB", (size, side), PAD_COLOUR)
 
     def across(first: int) -> _Part:
         strip = pixels
-        if left or strip_height < height:
+        if is_narrow or strip_height < height:
             # As few rows as possible are copied, because copying takes as long as resizing.
             last = min(first + strip_height, height)
             strip = pixels.crop((-left, first, side - left, last))
-        if left:
+        if is_narrow:
             strip.paste(PAD_COLOUR, (0, 0, left, strip.height))
             strip.paste(PAD_COLOUR, (left + width, 0, side, strip.height))
         return strip.resize((size, strip.height), Image.Resampling.BICUBIC), (0, top + first)
@@ -93,7 +95,7 @@ def padded_square(pixels: Image.Image, size: int, threads: int = _THREADS) -> Im
         # Pillow releases the GIL while it resizes.
         return _threads().map(function, starts) if threads > 1 else map(function, starts)
 
-    is_whole = threads == 1 and not left
+    is_whole = threads == 1 and not is_narrow
     strip_height = height if is_whole else min(_STRIP_HEIGHT, -(-height // threads))
     strip_width = -(-size // threads)
     square = Image.new("RGB", (size, size))
