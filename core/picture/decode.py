@@ -12,10 +12,11 @@ from PIL import Image, ImageChops, ImageFile
 from core.errors import PictureError
 from core.picture.budget import BUDGET, claimed_bytes, decoding_bytes, reducing_bytes
 from core.picture.colour import on_white, plain
-from core.picture.endless import frame_count, refuse_endless
+from core.picture.endless import MOST_PAGES, frame_count, refuse_endless
 from core.picture.format import PictureFormat, name_of
+from core.picture.jpeg_markers import undecodable_kind
 from core.picture.jxl import can_open_jxl, jxl_size
-from core.picture.orientation import SIDEWAYS, upright_turn
+from core.picture.orientation import SIDEWAYS, turn_of, upright_turn
 from core.picture.previews import find_preview, has_merged_pixels
 from core.picture.reading import (
     damaged,
@@ -29,6 +30,7 @@ from core.picture.reading import (
 from core.picture.reduction import cut, join_reduced, kept_size
 from core.picture.strips import read_strips, strip_bytes
 from core.picture.tga import with_meant_alpha
+from core.picture.tiff_samples import SampleLayout, page_count, read_samples, sample_layout
 
 LARGEST_PIXELS = 30_000 * 30_000
 """The most pixels a file may have. Without it, a few bytes could claim any amount of memory."""
@@ -76,6 +78,10 @@ def decode(
     if is_raw or (picture_format is PictureFormat.PSD and not has_merged_pixels(file)):
         return _decode_preview(file, picture_format, title)
     refuse_endless(file, picture_format, title)
+    if picture_format is PictureFormat.JPEG and (kind := undecodable_kind(file)):
+        raise PictureError(f"{title} is {kind}, which cannot be read; save it as a plain JPEG.")
+    if picture_format is PictureFormat.TIFF and (layout := sample_layout(file, title)):
+        return _decode_samples(file, layout, title, orientation)
     early = _decoded_at_opening(file, picture_format, title)
     with (
         without_pillow_limit(),
@@ -97,6 +103,18 @@ def decode(
             frames = frame_count(image, file, picture_format)
             pixels, has_good_profile = on_white(stored.pixels, image.info.get("icc_profile"))
     return _upright(stored, pixels, frames, has_good_profile)
+
+
+def _decode_samples(file: BinaryIO, layout: SampleLayout, title: str, orientation: int) -> Decoded:
+    """Decodes a TIFF whose samples Pillow does not know."""
+    _refuse_absurd((layout.width, layout.height), title)
+    image, own_orientation, is_complete = read_samples(file, layout, title)
+    kept = kept_size(*image.size)
+    reduced, _ = join_reduced(cut(image, image.height // kept[1]), image.size, kept)
+    turn = turn_of(own_orientation if own_orientation > 1 else orientation)
+    stored = _Stored(_fitted(reduced, kept), image.size, turn, is_complete)
+    pixels, has_good_profile = on_white(stored.pixels, image.info.get("icc_profile"))
+    return _upright(stored, pixels, page_count(file, MOST_PAGES), has_good_profile)
 
 
 def _upright(

@@ -21,7 +21,8 @@ _SCANS = 64
 _SCANNED_PIXELS = 2 * 10**9
 _CHUNKS = 100_000
 _FRAME_STEPS = 200_000
-_PAGES = 2000
+MOST_PAGES = 2000
+"""Pages of a file that are counted."""
 # A PNM header is some twenty bytes, and a comment in it names the program that wrote it.
 _PNM_HEADER_BYTES = 2**16
 # Numbers written as text are read by Python, at some million a second.
@@ -150,7 +151,7 @@ def _has_few_pages(file: BinaryIO) -> bool:
     count_form, offset_form, entry_bytes = ("Q", "Q", 20) if is_big else ("H", "I", 12)
     (offset,) = struct.unpack_from(f"{order}{offset_form}", head, 8 if is_big else 4)
     seen: set[int] = set()
-    while offset and len(seen) <= _PAGES and offset not in seen:
+    while offset and len(seen) <= MOST_PAGES and offset not in seen:
         seen.add(offset)
         file.seek(offset)
         size = struct.calcsize(f"={count_form}")
@@ -160,4 +161,4 @@ def _has_few_pages(file: BinaryIO) -> bool:
         if len(after) < struct.calcsize(f"={offset_form}"):
             break
         (offset,) = struct.unpack(f"{order}{offset_form}", after)
-    return len(seen) <= _PAGES
+    return len(seen) <= MOST_PAGES

@@ -10,6 +10,16 @@ from typing import BinaryIO
 _FRAMES = {0xC0, 0xC1, 0xC2}
 """Baseline, extended and progressive: what libjpeg decodes. Raw files hold lossless ones too."""
 
+_JPEG_LS = 0xF7
+_UNDECODABLE = {
+    0xC3: "a lossless JPEG",
+    0xCB: "a lossless JPEG",
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "a hierarchical JPEG"),
+    _JPEG_LS: "a JPEG-LS image",
+}
+# C4, C8 and CC begin other segments.
+_FRAME_MARKERS = {*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC}
+
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _READ_BYTES = 2**20
@@ -45,6 +55,31 @@ def jpeg_size(data: bytes, start: int = 0) -> tuple[int, int] | None:
             return None
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
+
+
+def undecodable_kind(file: BinaryIO) -> str:
+    """Returns what a sentence calls a JPEG that libjpeg does not decode, as "a lossless JPEG"; ""
+    for others. Leaves the file at its start."""
+    file.seek(2)
+    try:
+        for _ in range(MOST_SEGMENTS):
+            start = file.read(2)
+            while start[:1] == b"\xff" and start[1:] == b"\xff":
+                start = start[1:] + file.read(1)
+            if len(start) < 2 or start[0] != 0xFF or start[1] in (_SOS, _EOI):
+                return ""
+            if start[1] in _WITHOUT_LENGTH:
+                continue
+            length = int.from_bytes(file.read(2), "big")
+            if start[1] in _FRAME_MARKERS:
+                precision = file.read(1)
+                kind = _UNDECODABLE.get(start[1], "")
+                is_deep = precision > b"\x08" and not kind
+                return f"a JPEG of {precision[0]} bits" if is_deep else kind
+            file.seek(max(0, length - 2), 1)
+        return ""
+    finally:
+        file.seek(0)
 
 
 def jpeg_end(data: bytes, start: int) -> int:

@@ -25,6 +25,11 @@ SIDEWAYS = (
 """The turns that swap width and height."""
 
 
+def turn_of(orientation: int) -> Image.Transpose | None:
+    """Returns the turn for a value of the tag; None for nothing."""
+    return _TURNS.get(orientation)
+
+
 def upright_turn(source: Image.Image | bytes | None, otherwise: int = 1) -> Image.Transpose | None:
     """Returns what to pass to `Image.transpose` to make a picture upright, None for nothing.
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from PIL import Image, TiffImagePlugin
 
 
-class _Tag(IntEnum):
+class Tag(IntEnum):
     """Tags of a TIFF directory, named as in the specification."""
 
     IMAGE_WIDTH = 256
@@ -53,24 +53,24 @@ class _Tag(IntEnum):
 
 # The tags that say how the pixels are encoded.
 _ENCODING = (
-    _Tag.BITS_PER_SAMPLE,
-    _Tag.COMPRESSION,
-    _Tag.PHOTOMETRIC_INTERPRETATION,
-    _Tag.FILL_ORDER,
-    _Tag.SAMPLES_PER_PIXEL,
-    _Tag.PLANAR_CONFIGURATION,
-    _Tag.T4_OPTIONS,
-    _Tag.T6_OPTIONS,
-    _Tag.PREDICTOR,
-    _Tag.COLOR_MAP,
-    _Tag.INK_SET,
-    _Tag.EXTRA_SAMPLES,
-    _Tag.SAMPLE_FORMAT,
-    _Tag.JPEG_TABLES,
-    _Tag.YCBCR_COEFFICIENTS,
-    _Tag.YCBCR_SUB_SAMPLING,
-    _Tag.YCBCR_POSITIONING,
-    _Tag.REFERENCE_BLACK_WHITE,
+    Tag.BITS_PER_SAMPLE,
+    Tag.COMPRESSION,
+    Tag.PHOTOMETRIC_INTERPRETATION,
+    Tag.FILL_ORDER,
+    Tag.SAMPLES_PER_PIXEL,
+    Tag.PLANAR_CONFIGURATION,
+    Tag.T4_OPTIONS,
+    Tag.T6_OPTIONS,
+    Tag.PREDICTOR,
+    Tag.COLOR_MAP,
+    Tag.INK_SET,
+    Tag.EXTRA_SAMPLES,
+    Tag.SAMPLE_FORMAT,
+    Tag.JPEG_TABLES,
+    Tag.YCBCR_COEFFICIENTS,
+    Tag.YCBCR_SUB_SAMPLING,
+    Tag.YCBCR_POSITIONING,
+    Tag.REFERENCE_BLACK_WHITE,
 )
 # The most bytes, decoded, that are read at a time.
 _LARGEST_STRIP_BYTES = 2**27
@@ -82,9 +82,9 @@ def tiff_step(image: TiffImagePlugin.TiffImageFile, rows: int) -> int | None:
     Returns None if the blocks are too large for that, or the image cannot be read in strips.
     """
     tags = image.tag_v2
-    if tags.get(_Tag.PLANAR_CONFIGURATION, 1) != 1 or tags.get(_Tag.ORIENTATION, 1) != 1:
+    if tags.get(Tag.PLANAR_CONFIGURATION, 1) != 1 or tags.get(Tag.ORIENTATION, 1) != 1:
         return None
-    block_rows = tags.get(_Tag.TILE_LENGTH) or tags.get(_Tag.ROWS_PER_STRIP) or image.height
+    block_rows = tags.get(Tag.TILE_LENGTH) or tags.get(Tag.ROWS_PER_STRIP) or image.height
     step = math.lcm(int(block_rows), rows)
     if block_rows >= image.height or step * image.width * 4 > _LARGEST_STRIP_BYTES:
         return None
@@ -99,13 +99,13 @@ def tiff_strips(
     Stops at the first block that is missing or damaged.
     """
     tags = image.tag_v2
-    if _Tag.TILE_OFFSETS in tags:
-        offsets_tag, lengths_tag = _Tag.TILE_OFFSETS, _Tag.TILE_BYTE_COUNTS
-        rows_tag = _Tag.TILE_LENGTH
-        across = -(-image.width // tags[_Tag.TILE_WIDTH])
+    if Tag.TILE_OFFSETS in tags:
+        offsets_tag, lengths_tag = Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS
+        rows_tag = Tag.TILE_LENGTH
+        across = -(-image.width // tags[Tag.TILE_WIDTH])
     else:
-        offsets_tag, lengths_tag = _Tag.STRIP_OFFSETS, _Tag.STRIP_BYTE_COUNTS
-        rows_tag = _Tag.ROWS_PER_STRIP
+        offsets_tag, lengths_tag = Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS
+        rows_tag = Tag.ROWS_PER_STRIP
         across = 1
     offsets, lengths = tags[offsets_tag], tags[lengths_tag]
     blocks = step // tags[rows_tag] * across
@@ -119,11 +119,11 @@ def tiff_strips(
         ):
             file.seek(offset)
             data.append(file.read(length))
-        copied = (*_ENCODING, rows_tag, _Tag.TILE_WIDTH)
+        copied = (*_ENCODING, rows_tag, Tag.TILE_WIDTH)
         directory: dict[int, object] = {tag: tags[tag] for tag in copied if tag in tags}
-        directory[_Tag.IMAGE_WIDTH] = image.width
-        directory[_Tag.IMAGE_LENGTH] = min(step, image.height - top)
-        part = _tiff(tags, directory, offsets_tag, lengths_tag, data)
+        directory[Tag.IMAGE_WIDTH] = image.width
+        directory[Tag.IMAGE_LENGTH] = min(step, image.height - top)
+        part = tiff_file(tags, directory, offsets_tag, lengths_tag, data)
         try:
             with Image.open(io.BytesIO(part), formats=("TIFF",)) as strip:
                 strip.load()
@@ -132,14 +132,14 @@ def tiff_strips(
         yield strip
 
 
-def _tiff(
+def tiff_file(
     like: TiffImagePlugin.ImageFileDirectory_v2,
     directory: Mapping[int, object],
     offsets_tag: int,
     lengths_tag: int,
     blocks: Sequence[bytes],
 ) -> bytes:
-    """A TIFF file in the byte order of `like`, with these tags and encoded blocks."""
+    """Returns a TIFF file in the byte order of `like`, with these tags and encoded blocks."""
     order = ">" if like.prefix == b"MM" else "<"
     start = like.prefix + struct.pack(f"{order}H", 42)
     written = TiffImagePlugin.ImageFileDirectory_v2(ifh=start + bytes(4))
@@ -152,7 +152,7 @@ def _tiff(
         written.tagtype[tag] = 4
     written[offsets_tag] = tuple(ends[:-1])
     written[lengths_tag] = tuple(map(len, blocks))
-    if offsets_tag == _Tag.TILE_OFFSETS:
+    if offsets_tag == Tag.TILE_OFFSETS:
         # Pillow itself adds the size of the directory to the offsets of strips, not of tiles.
         after = 8 + len(written.tobytes(8))
         written[offsets_tag] = tuple(after + end for end in ends[:-1])

@@ -1,0 +1,331 @@
+"""Reads TIFFs with samples that Pillow does not know: packed, wide, floating-point, inverted.
+
+A block (a strip or a tile) is decompressed by Pillow as if it held bytes, and taken apart here.
+
+Source: TIFF revision 6.0 (Adobe, 1992); for floating point Adobe Photoshop TIFF Technical Note 3.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from PIL import Image, TiffImagePlugin
+
+from core.errors import PictureError
+from core.picture.budget import BUDGET
+from core.picture.reading import READ_ERRORS, damaged
+from core.picture.tiff_strips import Tag, tiff_file
+
+_ICC_PROFILE = 34675
+# What Pillow decompresses: none, LZW, deflate (two numbers), PackBits, LZMA, Zstandard.
+_COMPRESSIONS = {1, 5, 8, 32946, 32773, 34925, 50000}
+_PILLOWS_BITS = {1, 2, 4, 8}
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
+_ROWS_AT_ONCE = 256
+# A damaged or hostile file may claim blocks without end; this much more than is needed is read.
+_SPARE_BLOCK = 8
+
+
+class _Kind(IntEnum):
+    """Values of the tag SampleFormat."""
+
+    UNSIGNED = 1
+    SIGNED = 2
+    FLOAT = 3
+
+
+@dataclass(frozen=True)
+class SampleLayout:
+    """How a TIFF stores its pixels, if Pillow cannot read them; `order` is "<" or ">"."""
+
+    width: int
+    height: int
+    samples: int
+    bits: int
+    kind: _Kind
+    photometric: int
+    is_planar: bool
+    predictor: int
+    extra: int | None
+    order: str
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Returns the type of a sample; of packed bits the type that they are unpacked into."""
+        letter = {_Kind.UNSIGNED: "u", _Kind.SIGNED: "i", _Kind.FLOAT: "f"}[self.kind]
+        size = next(size for size in (8, 16, 32, 64) if self.bits <= size) // 8
+        return np.dtype(f"{self.order}{letter}{size}")
+
+    @property
+    def needed_bytes(self) -> int:
+        """Returns how much memory decoding takes at most."""
+        return self.width * self.height * self.samples * (self.dtype.itemsize + 1)
+
+
+def sample_layout(file: BinaryIO, title: str) -> SampleLayout | None:
+    """Returns the layout of a TIFF that is to be read here; None if Pillow reads it, or if it is
+    damaged. Leaves the file at its start. Raises PictureError for a kind that nobody here reads."""
+    try:
+        tags = _directory(file)
+        return _layout(tags, title)
+    except PictureError:
+        raise
+    except READ_ERRORS:
+        return None
+    finally:
+        file.seek(0)
+
+
+def read_samples(file: BinaryIO, layout: SampleLayout, title: str) -> tuple[Image.Image, int, bool]:
+    """Returns the image in mode L, LA, RGB or RGBA, its EXIF orientation, and whether all of it is
+    there. `info` has its colour profile. Raises PictureError if nothing can be decoded.
+    """
+    with BUDGET.taken(layout.needed_bytes, title):
+        tags = _directory(file)
+        values = np.zeros((layout.height, layout.width, layout.samples), layout.dtype)
+        is_complete = has_any = False
+        try:
+            for block, (top, left, plane) in _blocks(file, tags, layout):
+                rows = min(block.shape[0], layout.height - top)
+                columns = min(block.shape[1], layout.width - left)
+                planes = slice(plane, plane + block.shape[2])
+                target = values[top : top + rows, left : left + columns, planes]
+                target[...] = block[:rows, :columns]
+                has_any = True
+            is_complete = True
+        except READ_ERRORS as error:
+            if not has_any:
+                raise damaged(title) from error
+        image = _as_image(values, layout)
+    if profile := tags.get(_ICC_PROFILE):
+        image.info["icc_profile"] = profile
+    return image, int(tags.get(Tag.ORIENTATION, 1)), is_complete
+
+
+def page_count(file: BinaryIO, most: int) -> int | None:
+    """Returns how many pages a TIFF has; None if more than `most`, or if they are in a circle."""
+    seen: set[int] = set()
+    try:
+        directory = _start(file)
+        while directory.next and directory.next not in seen and len(seen) <= most:
+            seen.add(directory.next)
+            file.seek(directory.next)
+            directory.load(file)
+    except READ_ERRORS:
+        return max(1, len(seen))
+    return max(1, len(seen)) if not directory.next else None
+
+
+def _start(file: BinaryIO) -> TiffImagePlugin.ImageFileDirectory_v2:
+    file.seek(0)
+    start = file.read(8)
+    if start[2:3] == b"+" or start[3:4] == b"+":
+        start += file.read(8)
+    return TiffImagePlugin.ImageFileDirectory_v2(start)
+
+
+def _directory(file: BinaryIO) -> TiffImagePlugin.ImageFileDirectory_v2:
+    directory = _start(file)
+    file.seek(directory.next)
+    directory.load(file)
+    return directory
+
+
+def _layout(tags: TiffImagePlugin.ImageFileDirectory_v2, title: str) -> SampleLayout | None:
+    samples = int(tags.get(Tag.SAMPLES_PER_PIXEL, 1))
+    all_bits = _several(tags.get(Tag.BITS_PER_SAMPLE, 1))
+    kinds = _several(tags.get(Tag.SAMPLE_FORMAT, 1))
+    bits, kind, photometric = all_bits[0], kinds[0], int(tags[Tag.PHOTOMETRIC_INTERPRETATION])
+    if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
+        return None
+    is_planar = int(tags.get(Tag.PLANAR_CONFIGURATION, 1)) == 2 and samples > 1
+    # Pillow mixes up the planes of 16 bits.
+    is_for_us = _is_for_us(samples, bits, kind, photometric) or (bits == 16 and is_planar)
+    if not is_for_us:
+        return None
+    why = _why_unreadable(tags, all_bits, kinds)
+    if why:
+        raise PictureError(f"{title} is a TIFF with {why}; save it with 8 or 16 bits per sample.")
+    extra = tags.get(Tag.EXTRA_SAMPLES)
+    return SampleLayout(
+        width=int(tags[Tag.IMAGE_WIDTH]),
+        height=int(tags[Tag.IMAGE_LENGTH]),
+        samples=samples,
+        bits=bits,
+        kind=_Kind(kind),
+        photometric=photometric,
+        is_planar=is_planar,
+        predictor=int(tags.get(Tag.PREDICTOR, 1)),
+        extra=_several(extra)[0] if extra else None,
+        order=">" if tags.prefix == b"MM" else "<",
+    )
+
+
+def _is_for_us(samples: int, bits: int, kind: int, photometric: int) -> bool:
+    if kind == _Kind.UNSIGNED and bits in _PILLOWS_BITS:
+        return False
+    if kind == _Kind.UNSIGNED and bits == 16:
+        is_grey = photometric != _RGB
+        return is_grey and (samples > 1 or photometric == _WHITE_IS_ZERO)
+    if samples == 1 and photometric == _BLACK_IS_ZERO:
+        is_pillows = (kind, bits) in ((_Kind.SIGNED, 16), (_Kind.SIGNED, 32), (_Kind.FLOAT, 32))
+        return not is_pillows
+    return True
+
+
+def _why_unreadable(
+    tags: Mapping[int, Any], all_bits: tuple[int, ...], kinds: tuple[int, ...]
+) -> str:
+    """Returns what the file has that cannot be read; "" for nothing."""
+    bits, kind = all_bits[0], kinds[0]
+    if kind in (5, 6):
+        return "complex numbers"
+    if kind not in tuple(_Kind):
+        return "samples of an unknown kind"
+    if len({*all_bits}) > 1 or len({*kinds}) > 1:
+        return "samples of several sizes"
+    if bits > 64 or (kind == _Kind.FLOAT and bits not in (16, 32, 64)):
+        return f"{bits} bits per sample"
+    if kind == _Kind.SIGNED and bits not in (8, 16, 32, 64):
+        return f"{bits} bits per signed sample"
+    if bits > 32 and bits != 64:
+        return f"{bits} bits per sample"
+    compression = int(tags.get(Tag.COMPRESSION, 1))
+    if compression not in _COMPRESSIONS:
+        return f"{bits} bits per sample in compression {compression}"
+    return ""
+
+
+def _several(value: Any) -> tuple[int, ...]:
+    return tuple(map(int, cast("Any", value))) if isinstance(value, tuple) else (int(value),)
+
+
+def _blocks(
+    file: BinaryIO, tags: TiffImagePlugin.ImageFileDirectory_v2, layout: SampleLayout
+) -> Iterator[tuple[np.ndarray, tuple[int, int, int]]]:
+    """Yields each block as (rows, columns, samples), and its top row, left column and plane."""
+    is_tiled = Tag.TILE_OFFSETS in tags
+    offsets_tag = Tag.TILE_OFFSETS if is_tiled else Tag.STRIP_OFFSETS
+    lengths_tag = Tag.TILE_BYTE_COUNTS if is_tiled else Tag.STRIP_BYTE_COUNTS
+    rows_tag = Tag.TILE_LENGTH if is_tiled else Tag.ROWS_PER_STRIP
+    rows = min(int(tags.get(rows_tag, layout.height)), 2**31)
+    width = int(tags[Tag.TILE_WIDTH]) if is_tiled else layout.width
+    rows = rows if is_tiled else min(rows, layout.height)
+    across, down = -(-layout.width // width), -(-layout.height // rows)
+    if width * rows > _SPARE_BLOCK * (layout.width * layout.height + 2**20):
+        raise ValueError("blocks far larger than the image")
+    in_block = 1 if layout.is_planar else layout.samples
+    count = across * down * (layout.samples if layout.is_planar else 1)
+    left_to_read = _SPARE_BLOCK * file.seek(0, io.SEEK_END) + 2**20
+    offsets, lengths = _several(tags[offsets_tag]), _several(tags[lengths_tag])
+    for number in range(count):
+        plane, place = divmod(number, across * down)
+        top, left = place // across * rows, place % across * width
+        height = rows if is_tiled else min(rows, layout.height - top)
+        row_bytes = -(-width * in_block * layout.bits // 8)
+        file.seek(offsets[number])
+        data = file.read(lengths[number])
+        left_to_read -= len(data)
+        if left_to_read < 0:
+            raise ValueError("blocks that share their data")
+        content = _decompressed(tags, data, row_bytes, height)
+        yield _samples(content, layout, width, in_block), (top, left, plane)
+
+
+def _decompressed(
+    tags: TiffImagePlugin.ImageFileDirectory_v2, data: bytes, row_bytes: int, rows: int
+) -> np.ndarray:
+    """Returns a block's bytes as uint8 (rows, row_bytes), as if it were an image of grey bytes."""
+    directory: dict[int, object] = {
+        Tag.IMAGE_WIDTH: row_bytes,
+        Tag.IMAGE_LENGTH: rows,
+        Tag.ROWS_PER_STRIP: rows,
+        Tag.BITS_PER_SAMPLE: 8,
+        Tag.SAMPLES_PER_PIXEL: 1,
+        Tag.PHOTOMETRIC_INTERPRETATION: _BLACK_IS_ZERO,
+        Tag.COMPRESSION: tags.get(Tag.COMPRESSION, 1),
+        Tag.FILL_ORDER: tags.get(Tag.FILL_ORDER, 1),
+    }
+    part = tiff_file(tags, directory, Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS, [data])
+    with Image.open(io.BytesIO(part), formats=("TIFF",)) as image:
+        return np.asarray(image)
+
+
+def _samples(content: np.ndarray, layout: SampleLayout, width: int, samples: int) -> np.ndarray:
+    """Returns a block's bytes as (rows, width, samples) of the layout's type."""
+    rows = len(content)
+    if layout.bits % 8 or layout.bits == 24:
+        return _unpacked(content, layout, width * samples).reshape(rows, width, samples)
+    if layout.predictor == 3:
+        return _from_byte_planes(content, layout, width, samples)
+    values = np.frombuffer(content.tobytes(), layout.dtype).reshape(rows, width, samples)
+    if layout.predictor == 2 and layout.kind is not _Kind.FLOAT:
+        values = np.cumsum(values, axis=1, dtype=layout.dtype.newbyteorder("="))
+    return values
+
+
+def _unpacked(content: np.ndarray, layout: SampleLayout, count: int) -> np.ndarray:
+    """Returns (rows, count) of samples that are packed without regard to bytes, high bits first,
+    or take three bytes."""
+    if layout.bits == 24 and layout.order == "<":
+        content = content[:, : count * 3].reshape(-1, 3)[:, ::-1].reshape(len(content), -1)
+    unpacked = np.unpackbits(content, axis=1)[:, : count * layout.bits]
+    unpacked = unpacked.reshape(len(content), count, layout.bits)
+    values = np.zeros((len(content), count), layout.dtype)
+    for bit in range(layout.bits):
+        values = (values << 1) | unpacked[:, :, bit]
+    return values
+
+
+def _from_byte_planes(
+    content: np.ndarray, layout: SampleLayout, width: int, samples: int
+) -> np.ndarray:
+    """Undoes the predictor for floating point: differences of bytes, highest bytes first."""
+    rows, size = len(content), layout.dtype.itemsize
+    steps = content.reshape(rows, -1, samples)
+    summed = np.cumsum(steps, axis=1, dtype=np.uint8).reshape(rows, size, width * samples)
+    values = np.ascontiguousarray(summed.transpose(0, 2, 1)).view(layout.dtype.newbyteorder(">"))
+    return values.reshape(rows, width, samples)
+
+
+def _as_image(values: np.ndarray, layout: SampleLayout) -> Image.Image:
+    """Scales to bytes as `core.picture.colour` does: the range is that of the type up to 16 bits,
+    and 0 to 1 for floats; if the values exceed it, from the least to the greatest of them."""
+    colours = 3 if layout.photometric == _RGB else 1
+    alpha = layout.extra in (_ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA)
+    kept = min(layout.samples, colours + alpha)
+    low, high = _range(values[..., :colours], layout)
+    alpha_high = 1.0 if layout.kind is _Kind.FLOAT else float(2**layout.bits - 1)
+    result = np.empty((*values.shape[:2], kept), np.uint8)
+    for top in range(0, layout.height, _ROWS_AT_ONCE):
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        part = values[rows, :, :kept].astype(np.float64)
+        part = np.nan_to_num(part, nan=low, posinf=high, neginf=low)
+        scaled = (part[..., :colours] - low) / max(high - low, 1e-300)
+        if kept > colours:
+            opacity = np.clip(part[..., colours:] / alpha_high, 0, 1)
+            if layout.extra == _ASSOCIATED_ALPHA:
+                scaled = np.divide(scaled, opacity, out=np.zeros_like(scaled), where=opacity > 0)
+            result[rows, :, colours:] = np.rint(opacity * 255)
+        if layout.photometric == _WHITE_IS_ZERO:
+            scaled = 1 - scaled
+        result[rows, :, :colours] = np.clip(np.rint(scaled * 255), 0, 255)
+    return Image.fromarray(result[..., 0] if kept == 1 else result)
+
+
+def _range(values: np.ndarray, layout: SampleLayout) -> tuple[float, float]:
+    """Returns the values that become black and white."""
+    if layout.kind is _Kind.UNSIGNED and layout.bits <= 16:
+        return 0.0, float(2**layout.bits - 1)
+    top = 1.0 if layout.kind is _Kind.FLOAT else 65535.0
+    if layout.kind is _Kind.SIGNED and layout.bits == 8:
+        top = 127.0
+    finite = values[np.isfinite(values)] if layout.kind is _Kind.FLOAT else values
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    return (0.0, top) if low >= 0 and high <= top else (low, high)
