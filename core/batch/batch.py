@@ -17,7 +17,6 @@ from core.batch.changes import WrittenFile, existing_caption
 from core.batch.doubt import Doubt
 from core.batch.events import Captioned, DoubtFound, Ended, Retried, Started
 from core.batch.formats import CaptionFormat
-from core.batch.history import files_written_by_runs
 from core.batch.items import Item, ItemState, Tally, tally_of
 from core.batch.journal import read_events
 from core.batch.ledger import Ledger, OnItem, ignore
@@ -26,6 +25,7 @@ from core.batch.recording import Recorder
 from core.batch.run import Control, Run
 from core.batch.sidecar import Existing
 from core.batch.stored import StoredAnswer
+from core.batch.written import files_written_by_runs
 from core.engine import Engine
 from core.version import program_version
 
@@ -182,8 +182,7 @@ class Batch:
             written = files_written_by_runs(self.journal_path.parent, self.roots)
         recorder = Recorder(ledger, engine.facts, written, on_item)
         with ledger.disk:
-            ledger.journal.append(Started(program_version(), engine.facts))
-            ledger.replayed.is_running = True
+            ledger.append_to_run(Started(program_version(), engine.facts))
             recorder.finish_writing()
             recorder.add_skipped()
             ledger.tables.renew()
@@ -200,7 +199,7 @@ class Batch:
             tally = self.tally
             if not tally.waiting:
                 ledger.tables.renew(keeps_empty=False)
-                ledger.journal.append(Ended(tally.done, tally.failed))
+                ledger.append_to_run(Ended(tally.done, tally.failed))
         return tally
 
     def retry_failed(self, on_item: OnItem = ignore) -> int:
@@ -209,7 +208,7 @@ class Batch:
         with ledger.disk:
             failed = ledger.in_state(ItemState.FAILED)
             if failed:
-                ledger.journal.append(Retried())
+                ledger.append_to_run(Retried())
             for number in failed:
                 ledger.set_item(number, Item(self.items[number].path), on_item)
             ledger.fail_shared_names(on_item)

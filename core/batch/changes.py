@@ -104,23 +104,53 @@ def _combined(before: str, caption: str, options: BatchOptions) -> str:
     return sidecar.combined(before, caption, options.existing, options.separator)
 
 
-def change_by_hand(picture: Path, target: Path, caption: str) -> Change:
+@dataclass(frozen=True)
+class ByHand:
+    """A caption that a person writes. It takes the place of `added`, which a run with these options
+    has added to other text in the files; with None that of everything there."""
+
+    caption: str
+    added: str | None
+    options: BatchOptions
+
+    def placed(self, text: str) -> str:
+        """Returns what a file holds then that holds `text`. Where `added` is no longer there, the
+        caption is added, since the rest may be anybody's."""
+        if self.added is None:
+            return self.caption
+        how = self.options.existing, self.options.separator
+        lines = self.added.split("\n")
+        # An alt text has the first of several answers alone.
+        for count in range(len(lines), 0, -1):
+            added = "\n".join(lines[:count])
+            exchanged = sidecar.exchanged(text, added, self.caption, *how)
+            if exchanged is not None:
+                return exchanged
+        return _combined(text, self.caption, self.options)
+
+
+def change_by_hand(picture: Path, target: Path, by_hand: ByHand) -> Change:
     """Returns the change to a caption file after which it holds a person's words. Raises
     StoreError."""
     before = _content(target)
-    if _is_xmp(target):
-        texts = xmp.read(before, target.name)
-        extended = _extended(texts, caption, caption, _BY_HAND)
-        after = xmp.described(
-            before,
-            description=caption,
-            alt_text=caption,
-            extended=extended,
-            extension=_extension(picture, target),
-            name=target.name,
-        )
-        return _change(target, before, after)
-    return _change(target, before, sidecar.encoded(caption))
+    if not _is_xmp(target):
+        text = "" if by_hand.added is None else decoded(before, target.name)
+        return _change(target, before, sidecar.encoded(by_hand.placed(text)))
+    texts = xmp.read(before, target.name)
+    description = by_hand.placed(texts.description)
+    extended = _extended(texts, description, description, _BY_HAND)
+    if by_hand.added is not None and texts.extended not in ("", texts.description):
+        has_added = by_hand.added and by_hand.added in texts.extended
+        extended = by_hand.placed(texts.extended) if has_added else None
+    after = xmp.described(
+        before,
+        description=description,
+        alt_text=by_hand.placed(texts.alt_text),
+        extended=extended,
+        extension=_extension(picture, target),
+        name=target.name,
+    )
+    return _change(target, before, after)
 
 
 def _change(target: Path, before: bytes | None, after: bytes | None) -> Change:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.batch import changes, writing
@@ -53,8 +54,13 @@ def edit_one(
     """
     with ledger.disk:
         item = ledger.items[number]
+        if item.state is ItemState.WORKING:  # Once the edit is undone, it waits for an answer.
+            item = replace(item, state=ItemState.WAITING)
+        # The row of a skipped image shows all that its files hold.
+        is_added = ledger.options.adds_to_captions and item.state is not ItemState.SKIPPED
+        by_hand = changes.ByHand(caption, item.caption if is_added else None, ledger.options)
         targets = ledger.names.targets(item.path)
-        stored = [changes.change_by_hand(item.path, target, caption).stored() for target in targets]
+        stored = [changes.change_by_hand(item.path, one, by_hand).stored() for one in targets]
         group = group or secrets.token_hex(4)
         edit = Edited(group, str(item.path), caption, item, tuple(stored))
         _write(ledger, edit, _undone(edit, item), on_item)
@@ -74,17 +80,18 @@ def undo_last_edit(ledger: Ledger, on_item: OnItem) -> int:
 def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path]:
     """Undoes the whole run; see `Batch.undo`."""
     with ledger.disk:
-        begun = UndoBegun(keeps_edits)
-        ledger.journal.append(begun)
-        ledger.replayed.add(begun, ledger.names)
-        left = _undo_files(ledger, keeps_edits)
+        ledger.append_to_run(UndoBegun(keeps_edits))
+        files, unknown = _changed_files(ledger)
+        left = _undo_files(ledger, files, keeps_edits=keeps_edits)
+        # What such a file held before is lost with a line of the journal.
+        left += [path for path in sorted(unknown) if path.exists() and path not in left]
         left += ledger.tables.remove()
-        undone = Undone(tuple(left))
-        ledger.journal.append(undone)
-        ledger.replayed.add(undone, ledger.names)
+        pictures = frozenset(one.picture for path in left for one in files.get(path, ()))
+        ledger.append_to_run(Undone(tuple(left), pictures))
         for number, item in enumerate(ledger.items):
             if item.state is not ItemState.SKIPPED:
-                ledger.set_item(number, item_after_undo(item, left, ledger.names), on_item)
+                after = item_after_undo(item, is_left=str(item.path) in pictures)
+                ledger.set_item(number, after, on_item)
     return left
 
 
@@ -127,39 +134,50 @@ def _write(
     ledger.replayed.note_edit(event)
 
 
-def _undo_files(ledger: Ledger, keeps_edits: bool) -> list[Path]:
-    """Gives every file the content from before the run; returns those that were left."""
-    by_path: dict[Path, list[Change]] = {}
-    files_of: dict[str, set[Path]] = {}
-    captioned: set[str] = set()
+@dataclass(frozen=True)
+class _MadeChange:
+    """A change that the run has made for an image; `is_by_run` unless a person made it."""
+
+    picture: str
+    change: Change
+    is_by_run: bool
+
+
+def _changed_files(ledger: Ledger) -> tuple[dict[Path, list[_MadeChange]], set[Path]]:
+    """Returns what happened to each file, the oldest first, and the files that a damaged line may
+    be about. Raises StoreError."""
+    files: dict[Path, list[_MadeChange]] = {}
     unknown: set[Path] = set()
     for event in read_events(ledger.journal.path):
         if isinstance(event, Damaged):
             if event.picture and not event.is_harmless:
                 unknown.update(ledger.names.targets(Path(event.picture)))
             continue
-        made = [Change.from_stored(change) for change in changes_of(event)]
-        if isinstance(event, Captioned):
-            captioned.add(event.picture)
-        if isinstance(event, Captioned | Edited | EditUndone):
-            files_of.setdefault(event.picture, set()).update(change.path for change in made)
-        for change in made:
-            by_path.setdefault(change.path, []).append(change)
-    kept: set[Path] = set()
-    if keeps_edits:
-        edited = (item for item in ledger.items if item.is_edited and str(item.path) in captioned)
-        kept = {path for item in edited for path in files_of.get(str(item.path), ())}
+        picture = getattr(event, "picture", "")
+        for change in map(Change.from_stored, changes_of(event)):
+            made = _MadeChange(picture, change, isinstance(event, Captioned))
+            files.setdefault(change.path, []).append(made)
+    return files, unknown
+
+
+def _undo_files(
+    ledger: Ledger, files: Mapping[Path, Sequence[_MadeChange]], *, keeps_edits: bool
+) -> list[Path]:
+    """Gives every file the content from before the run; returns those that were left."""
+    edited = {str(item.path) for item in ledger.items if item.is_edited and keeps_edits}
+    captioned = {one.picture for made in files.values() for one in made if one.is_by_run}
+    kept = edited & captioned
     left: list[Path] = []
     trouble: StoreError | None = None
-    for path, made in by_path.items():
+    for path, made in files.items():
         remove_partial(path)
+        is_kept = any(one.picture in kept for one in made)
         try:
-            if path in kept or not changes.undo_changes(made):
+            if is_kept or not changes.undo_changes([one.change for one in made]):
                 left.append(path)
         except StoreError as error:
             # The other files are restored nevertheless, and this one on the next try.
             trouble = trouble or error
     if trouble is not None:
         raise trouble
-    # What such a file held before is lost with a line of the journal.
-    return left + [path for path in sorted(unknown) if path.exists() and path not in left]
+    return left

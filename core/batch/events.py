@@ -282,16 +282,19 @@ class EditUndone:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The changes of the image's last line are on the disk."""
+    """The changes of the image's last line are on the disk; `is_changed` if somebody else has
+    written one of the files since, which was left."""
 
     picture: str
+    is_changed: bool = False
 
     @classmethod
     def from_json(cls, line: JsonObject) -> Written:
-        return cls(line["picture"])
+        return cls(line["picture"], bool(line.get("changed", False)))
 
     def to_json(self) -> JsonObject:
-        return {"kind": Kind.WRITTEN, "picture": self.picture}
+        changed = {"changed": True} if self.is_changed else {}
+        return {"kind": Kind.WRITTEN, "picture": self.picture, **changed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,16 +389,20 @@ class UndoBegun:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """The run was undone, except for the files `left`, which somebody had changed."""
+    """The run was undone, except for the files `left`, which somebody had changed. `pictures` are
+    the images that these belong to; None in journals of version 0.1."""
 
     left: tuple[Path, ...]
+    pictures: frozenset[str] | None = None
 
     @classmethod
     def from_json(cls, line: JsonObject) -> Undone:
-        return cls(tuple(map(Path, line["left"])))
+        left = tuple(map(Path, line["left"]))
+        return cls(left, frozenset(line["pictures"]) if "pictures" in line else None)
 
     def to_json(self) -> JsonObject:
-        return {"kind": Kind.UNDONE, "left": [str(path) for path in self.left]}
+        pictures = {} if self.pictures is None else {"pictures": sorted(self.pictures)}
+        return {"kind": Kind.UNDONE, "left": [str(path) for path in self.left], **pictures}
 
 
 @dataclass(frozen=True, slots=True)

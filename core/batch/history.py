@@ -1,23 +1,20 @@
-"""Earlier runs: which there were, how far each came, and what they wrote last into each file."""
+"""Earlier runs: which there were, and how far each came."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from core.batch import events
-from core.batch.changes import EDITED_FILE, WrittenFile
-from core.batch.events import DAMAGE, Begun, Captioned, Edited, EditUndone, Kind
+from core.batch.events import DAMAGE, Begun, Kind
 from core.batch.formats import CaptionFormat
-from core.batch.journal import SUFFIX, read_events, read_first_line, read_kinds_backwards
+from core.batch.journal import SUFFIX, read_first_line, read_kinds_backwards
 from core.batch.options import BatchOptions
-from core.batch.sidecar import Existing, fingerprint
 from core.errors import StoreError
 from core.files import open_regular
 
-_LONGEST_FIRST_LINE = 2**24
+_MOST_BYTES = 2**16
 _DECIDING = (Kind.END, Kind.UNDO, Kind.UNDONE, Kind.RETRY, Kind.RUN, Kind.ITEM)
 """The kinds of line after which it is known whether a run is over."""
 
@@ -84,42 +81,6 @@ def read_begin(journal: Path) -> Begun | None:
         return None
 
 
-def files_written_by_runs(journals: Path, roots: Iterable[Path]) -> dict[str, WrittenFile]:
-    """Returns what runs over these folders wrote last into each file, by its path. Runs that are
-    undone do not count. Raises StoreError."""
-    written: dict[str, WrittenFile] = {}
-    for kept in reversed(find_runs(journals)):
-        if not kept.is_undone and _overlap(kept.roots, roots):
-            _add_written(written, kept)
-    return written
-
-
-def _add_written(written: dict[str, WrittenFile], kept: KeptRun) -> None:
-    adds = kept.options.existing in (Existing.APPEND, Existing.PREPEND)
-    by_run: dict[str, WrittenFile] = {}
-    for event in read_events(kept.journal):
-        match event:
-            case Captioned(changes=changes, recipe=recipe):
-                for change in changes:
-                    last = written.get(change.path)
-                    recipes = {recipe}
-                    if adds and last and last.fingerprint == fingerprint(change.before_bytes):
-                        recipes |= last.recipes
-                    after = fingerprint(change.after_bytes)
-                    file = WrittenFile(after, recipe, frozenset(recipes))
-                    written[change.path] = by_run[change.path] = file
-            case Edited(changes=changes):
-                written.update((change.path, EDITED_FILE) for change in changes)
-            case EditUndone(changes=changes):
-                for change in changes:
-                    if change.path in by_run:
-                        written[change.path] = by_run[change.path]
-                    else:
-                        written.pop(change.path, None)
-            case _:
-                pass
-
-
 def _begun_runs(journals: Path) -> list[tuple[Path, Begun]]:
     """Returns the journals with their first lines, the newest first."""
     read = ((path, read_begin(path)) for path in sorted(journals.glob(f"*{SUFFIX}")))
@@ -131,11 +92,7 @@ def _is_empty(path: Path) -> bool:
     """Returns whether there is not one whole line in the file."""
     try:
         with open_regular(path) as file:
-            return not file.readline(_LONGEST_FIRST_LINE).endswith(b"\n")
+            line = file.readline(_MOST_BYTES)
+            return len(line) < _MOST_BYTES and not line.endswith(b"\n")
     except OSError:
         return False
-
-
-def _overlap(one: Iterable[Path], other: Iterable[Path]) -> bool:
-    others = list(other)
-    return any(a == b or a in b.parents or b in a.parents for a in one for b in others)

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from io import FileIO
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -28,6 +28,8 @@ SUFFIX = ".jsonl"
 _READ_BYTES = 2**20
 _TAIL_BYTES = 2**17
 _MOST_BYTES = 2**50
+# A line holds what an image's files held before and after; the first one may hold whole tables.
+_LONGEST_LINE = 2**26
 
 
 class Journal:
@@ -151,7 +153,14 @@ def read_lines(path: Path) -> Iterator[JsonObject]:
 
 def read_first_line(path: Path) -> JsonObject:
     """Returns the object of a journal's first line. Raises StoreError, and one of `DAMAGE`."""
-    return _parsed(next(_whole_lines_of(path), b""))
+    try:
+        with open_regular(path, most=_MOST_BYTES) as file:
+            line = file.readline(_LONGEST_LINE)
+    except OSError as error:
+        raise StoreError(f"The run's journal cannot be read ({reason(error)}).") from error
+    if not line.endswith(b"\n"):
+        raise ValueError("the first line of a journal has no end")
+    return _parsed(line)
 
 
 def read_kinds_backwards(path: Path) -> Iterator[str]:
@@ -167,23 +176,37 @@ def _whole_lines_of(path: Path) -> Iterator[bytes]:
     """Yields the lines of a journal, without a torn one at the end. Raises StoreError."""
     try:
         with open_regular(path, most=_MOST_BYTES, buffer_bytes=_READ_BYTES) as file:
-            yield from (line for line in file if line.endswith(b"\n"))
+            while line := file.readline(_LONGEST_LINE):
+                if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+                    line = line[:_READ_BYTES] + _end_of_line(file)
+                if line.endswith(b"\n"):
+                    yield line
     except FileNotFoundError:
         return
     except OSError as error:
         raise StoreError(f"The run's journal cannot be read ({reason(error)}).") from error
 
 
+def _end_of_line(file: BufferedReader) -> bytes:
+    """Reads on behind a line that is too long to be one of ours; returns its line end, if any."""
+    while rest := file.readline(_READ_BYTES):
+        if rest.endswith(b"\n"):
+            return b"\n"
+    return b""
+
+
 def _lines_backwards(path: Path) -> Iterator[bytes]:
     with open_regular(path, most=_MOST_BYTES) as file:
         left, torn = file.seek(0, os.SEEK_END), b""
-        while left:
-            begin = max(0, left - _TAIL_BYTES)
+        while left and len(torn) < _LONGEST_LINE:
+            # As much again as was read in vain, so that a long line is not joined too often.
+            begin = max(0, left - max(_TAIL_BYTES, len(torn)))
             file.seek(begin)
             torn, *lines = (file.read(left - begin) + torn).split(b"\n")
             yield from reversed(lines)
             left = begin
-        yield torn
+        if not left:
+            yield torn
 
 
 def _parsed(line: bytes) -> JsonObject:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from core.batch import continued, export
-from core.batch.events import Begun, Closed
+from core.batch.events import Begun, Closed, Ended, Retried, Started, UndoBegun, Undone
 from core.batch.find import found_pictures, planned, sharing_names
 from core.batch.formats import CaptionFormat
 from core.batch.history import next_number, read_begin
-from core.batch.items import Item, ItemState
+from core.batch.items import Item, ItemState, tally_of
 from core.batch.journal import SUFFIX, Journal, WriteLock, read_events
 from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
@@ -101,6 +101,11 @@ class Ledger:
             raise
         return ledger
 
+    def append_to_run(self, event: Started | Ended | Retried | UndoBegun | Undone) -> None:
+        """Adds to the journal what happened to the run as a whole. Raises StoreError."""
+        self.journal.append(event)
+        self.replayed.add(event, self.names)
+
     def set_item(self, number: int, item: Item, on_item: OnItem) -> None:
         """Replaces an item and reports it."""
         with self._setting:
@@ -162,6 +167,10 @@ class Ledger:
     def _settle(self) -> None:
         if self.tables.old and not self.replayed.is_undone:
             self.tables.renew(keeps_empty=False)
+        tally = tally_of(self.items)
+        is_over = not (tally.waiting or self.replayed.unwritten or self.replayed.is_undone)
+        if is_over and not self.replayed.has_ended:  # Nothing was to do, or edits did it.
+            self.append_to_run(Ended(tally.done, tally.failed))
         is_settled = self.replayed.is_undone or not (self.tables.old or self.replayed.unwritten)
         if is_settled and not self.replayed.undo_under_way and self.journal.has_grown:
             self.journal.append(Closed(), is_durable=False)

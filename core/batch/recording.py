@@ -151,8 +151,9 @@ class Recorder:
         fails."""
         caption = self.options.caption_of(answer)
         stored = StoredAnswer.of(work.prompts[prompt_index], caption, answer)
-        self._journal.append(Unused(str(work.path), (stored,)), is_durable=False)
-        self.fail(work.number, NO_WORDS)
+        with self._ledger.disk:
+            self._journal.append(Unused(str(work.path), (stored,)), is_durable=False)
+            self.fail(work.number, NO_WORDS)
 
     def write_stopped(self, work: Work, prompt_index: int, answer: Answer) -> None:
         """Writes an answer that was stopped half-way to the journal; the item waits again."""
@@ -182,9 +183,17 @@ class Recorder:
 
     def finish_writing(self) -> None:
         """Writes the files that could not be written when the run was opened, or before that.
-        Raises DiskFull."""
+
+        A caption that cannot be written now fails; a person's edit stays to be finished, so that
+        no words of theirs are lost. Raises DiskFull.
+        """
         for name, error in recovery.finish_writing(self._ledger, self._on_item).items():
-            self._fail(self._ledger.numbers[name], str(error))
+            event = self._replayed.unwritten[name]
+            if isinstance(event, Captioned):
+                writing.take_back(event)
+                self._fail(self._ledger.numbers[name], str(error))
+            else:
+                recovery.mark_unfinished(self._ledger, name, error, self._on_item)
 
     def _targets(self, path: Path) -> list[Path] | str:
         """Returns the caption files to write, or the reason why none is. Raises StoreError."""

@@ -28,7 +28,7 @@ def recover(ledger: Ledger) -> None:
             ledger.tables.clear_partial_files()
             if undo := replayed.undo_under_way:
                 edits.undo_run(ledger, ignore, keeps_edits=undo.keeps_edits)
-            elif not replayed.is_undone:
+            else:
                 _finish(ledger)
         except StoreError as error:
             ledger.note(str(error))
@@ -51,6 +51,14 @@ def finish_writing(ledger: Ledger, on_item: OnItem) -> dict[str, StoreError]:
     return errors
 
 
+def mark_unfinished(ledger: Ledger, name: str, error: StoreError, on_item: OnItem) -> None:
+    """Shows why an image's files cannot be written now. The journal does not say so: a disk that is
+    not there today does not make the caption fail."""
+    number = ledger.numbers[name]
+    item = replace(ledger.items[number], state=ItemState.FAILED, reason=str(error), caption="")
+    ledger.set_item(number, item, on_item)
+
+
 def _finish(ledger: Ledger) -> None:
     replayed = ledger.replayed
     try:
@@ -58,13 +66,10 @@ def _finish(ledger: Ledger) -> None:
     except DiskFull as error:
         errors = dict.fromkeys(replayed.unwritten, error)
     for name, error in errors.items():
-        # Not in the journal: a disk that is not there today does not make the caption fail.
-        number = ledger.numbers[name]
-        item = replace(ledger.items[number], state=ItemState.FAILED, reason=str(error))
-        ledger.set_item(number, replace(item, caption=""), ignore)
-    if errors:
+        mark_unfinished(ledger, name, error, ignore)
+    if errors or replayed.is_undone:
         return
     ledger.tables.renew(keeps_empty=False)
     tally = tally_of(ledger.items)
     if replayed.is_running and not tally.waiting:
-        ledger.journal.append(Ended(tally.done, tally.failed))
+        ledger.append_to_run(Ended(tally.done, tally.failed))

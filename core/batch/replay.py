@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -78,6 +77,9 @@ class ReplayedRun:
         match event:
             case Written():
                 self.unwritten.pop(event.picture, None)
+                if event.is_changed and event.picture in self.items:
+                    item = self.items[event.picture]
+                    self.items[event.picture] = replace(item, is_edited=True)
             case Captioned() | Edited() | EditUndone():
                 self.unwritten[event.picture] = event
                 item = self.items[event.picture] = item_after(event)
@@ -92,8 +94,8 @@ class ReplayedRun:
                 self.notes[event.picture] = event.notes
             case Failed():
                 self._add_failure(event)
-            case Unused() if self.unwritten.pop(event.picture, None):
-                del self.items[event.picture]
+            case Unused() if isinstance(self.unwritten.get(event.picture), Captioned):
+                del self.unwritten[event.picture], self.items[event.picture]
             case _:
                 pass
 
@@ -124,6 +126,7 @@ class ReplayedRun:
                 self.is_running = isinstance(event, Started)
                 self.has_ended = isinstance(event, Ended)
             case Retried():
+                self.has_ended = False
                 failed = [n for n, item in self.items.items() if item.state is ItemState.FAILED]
                 self.items.update((name, Item(Path(name))) for name in failed)
             case UndoBegun():
@@ -131,7 +134,7 @@ class ReplayedRun:
                 self.undo_under_way = event
             case Undone():
                 self.undo_under_way = None
-                self._add_undone(set(event.left), names)
+                self._add_undone(event, names)
             case _:
                 pass
 
@@ -144,12 +147,17 @@ class ReplayedRun:
         path = Path(event.picture)
         self.items[event.picture] = Item(path, ItemState.FAILED, reason=event.reason)
 
-    def _add_undone(self, left: set[Path], names: CaptionNames) -> None:
+    def _add_undone(self, event: Undone, names: CaptionNames) -> None:
         self.unwritten.clear()
         self.answers.clear()
         self.edits.clear()
+        left = set(event.left)
         for name, item in self.items.items():
-            self.items[name] = item_after_undo(item, left, names)
+            if event.pictures is None:
+                is_left = not left.isdisjoint(names.targets(item.path))
+            else:
+                is_left = name in event.pictures
+            self.items[name] = item_after_undo(item, is_left=is_left)
 
 
 def item_after(event: CaptionEvent) -> Item:
@@ -165,8 +173,8 @@ def item_after(event: CaptionEvent) -> Item:
     return Item(path, ItemState.DONE, event.caption, is_edited=is_edited, notes=notes)
 
 
-def item_after_undo(item: Item, left: Iterable[Path], names: CaptionNames) -> Item:
-    """Returns the item after its run was undone, except for the files `left`."""
-    if item.state is ItemState.DONE and left and set(names.targets(item.path)) & set(left):
+def item_after_undo(item: Item, *, is_left: bool) -> Item:
+    """Returns the item after its run was undone; `is_left` if a file of its was left as it is."""
+    if item.state is ItemState.DONE and is_left:
         return replace(item, reason=EDITED, is_edited=True)
     return Item(item.path, ItemState.UNDONE)

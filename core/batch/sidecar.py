@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -70,8 +71,23 @@ def _without_end(text: str, separator: str) -> str:
     return text.rstrip().removesuffix(mark) if mark else text
 
 
+def exchanged(text: str, part: str, other: str, existing: Existing, separator: str) -> str | None:
+    """Returns the text with `other` in the place of `part`, which was added to it; None if that is
+    none of its parts."""
+    places = list(_places_of(text, part, separator)) if part else []
+    if not places:
+        return None
+    begin = places[0 if existing is Existing.PREPEND else -1]
+    return f"{text[:begin]}{other}{text[begin + len(part) :]}".strip()
+
+
 def _has_part(text: str, part: str, separator: str) -> bool:
     """Returns whether `part` is one of those of `text`, and not only inside another one."""
+    return next(_places_of(text, part, separator), None) is not None
+
+
+def _places_of(text: str, part: str, separator: str) -> Iterator[int]:
+    """Yields where `part` begins as one of the parts of `text`."""
     marks = (separator, separator.strip() or separator, "\n")
     first, last = len(text) - len(text.lstrip()), len(text.rstrip())
     begin = text.find(part)
@@ -81,9 +97,8 @@ def _has_part(text: str, part: str, separator: str) -> bool:
         if (begin <= first or any(text.endswith(mark, 0, begin) for mark in marks)) and (
             end >= last or any(text.startswith(mark, end) for mark in marks)
         ):
-            return True
+            yield begin
         begin = text.find(part, begin + 1)
-    return False
 
 
 def fingerprint(data: bytes | None) -> str:

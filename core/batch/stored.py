@@ -156,9 +156,10 @@ def changes_json(changes: Sequence[StoredChange]) -> list[JsonObject]:
 
 def item_from(path: Path, stored: JsonObject) -> Item:
     """Reads the state of an image."""
+    state = ItemState(stored["state"])
     return Item(
         path,
-        ItemState(stored["state"]),
+        ItemState.WAITING if state is ItemState.WORKING else state,
         stored["caption"],
         stored["reason"],
         stored["is_edited"],

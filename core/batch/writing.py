@@ -29,7 +29,7 @@ def write_files(ledger: Ledger, event: CaptionEvent, on_item: OnItem) -> None:
         ledger.journal.append(Unused(name, event.answers), is_durable=False)
         item = replace(item, state=ItemState.SKIPPED, caption="", reason=EDITED)
     else:
-        ledger.journal.append(Written(name), is_durable=False)
+        ledger.journal.append(Written(name, is_changed=not all(made)), is_durable=False)
         item = item if all(made) else replace(item, is_edited=True)
     del ledger.replayed.unwritten[name]
     if isinstance(event, Captioned):

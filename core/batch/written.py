@@ -1,0 +1,129 @@
+"""What earlier runs wrote last into each caption file, by which a later one knows its own work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.batch.changes import EDITED_FILE, Change, WrittenFile
+from core.batch.events import (
+    Captioned,
+    Edited,
+    EditUndone,
+    Failed,
+    UndoBegun,
+    Unused,
+    Written,
+)
+from core.batch.history import KeptRun, find_runs
+from core.batch.journal import read_events
+from core.batch.sidecar import fingerprint
+from core.batch.stored import StoredChange
+from core.errors import StoreError
+
+
+def files_written_by_runs(journals: Path, roots: Iterable[Path]) -> dict[str, WrittenFile]:
+    """Returns what runs over these folders wrote last into each file, by its path. Of runs that are
+    undone, only what was edited by hand and left counts. Raises StoreError."""
+    written: dict[str, WrittenFile] = {}
+    for kept in reversed(find_runs(journals)):
+        if _overlap(kept.roots, roots):
+            _WrittenByRun(written, kept).add()
+    return written
+
+
+class _WrittenByRun:
+    """Adds what one run has written to what earlier ones wrote."""
+
+    def __init__(self, written: dict[str, WrittenFile], kept: KeptRun):
+        self._written, self._kept = written, kept
+        self._before: dict[str, WrittenFile | None] = {}
+        self._by_run: dict[str, WrittenFile] = {}
+        self._under_way: dict[str, _UnderWay] = {}
+
+    def add(self) -> None:
+        """Reads the run's journal. Raises StoreError."""
+        for event in read_events(self._kept.journal):
+            match event:
+                case Captioned() | Edited() | EditUndone():
+                    self._add(event)
+                case Written(picture=picture):
+                    self._under_way.pop(picture, None)
+                case Failed(picture=picture) | Unused(picture=picture):
+                    self._take_back(picture)
+                case UndoBegun(keeps_edits=keeps_edits):
+                    self._undo(keeps_edits=keeps_edits)
+                case _:
+                    pass
+        for picture, under_way in list(self._under_way.items()):
+            # The process was killed: it had written these files or had not.
+            if any(map(_is_as_before, under_way.changes)):
+                self._take_back(picture)
+
+    def _add(self, event: Captioned | Edited | EditUndone) -> None:
+        paths = [change.path for change in event.changes]
+        files = {path: self._written.get(path) for path in paths}
+        by_run = {path: self._by_run.get(path) for path in paths}
+        self._under_way[event.picture] = _UnderWay(event.changes, files, by_run)
+        for change in event.changes:
+            path = change.path
+            self._before.setdefault(path, self._written.get(path))
+            if isinstance(event, Captioned):
+                file = self._captioned(change, event.recipe)
+                self._written[path] = self._by_run[path] = file
+            elif isinstance(event, Edited):
+                self._written[path] = EDITED_FILE
+            else:
+                _put(self._written, path, self._by_run.get(path, self._before[path]))
+
+    def _captioned(self, change: StoredChange, recipe: str) -> WrittenFile:
+        last = self._written.get(change.path)
+        recipes = {recipe}
+        is_added = self._kept.options.adds_to_captions
+        if is_added and last and last.fingerprint == fingerprint(change.before_bytes):
+            recipes |= last.recipes
+        return WrittenFile(fingerprint(change.after_bytes), recipe, frozenset(recipes))
+
+    def _take_back(self, picture: str) -> None:
+        """Forgets what the last event of an image says, as its files were not written."""
+        if under_way := self._under_way.pop(picture, None):
+            for path, file in under_way.files.items():
+                _put(self._written, path, file)
+                _put(self._by_run, path, under_way.by_run[path])
+
+    def _undo(self, *, keeps_edits: bool) -> None:
+        for path, file in self._before.items():
+            is_edited = path in self._by_run and self._written.get(path) == EDITED_FILE
+            if not (is_edited and keeps_edits):
+                _put(self._written, path, file)
+        self._by_run.clear()
+        self._under_way.clear()
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """Changes that may not be made, and what was known of their files before."""
+
+    changes: tuple[StoredChange, ...]
+    files: dict[str, WrittenFile | None]
+    by_run: dict[str, WrittenFile | None]
+
+
+def _put(files: dict[str, WrittenFile], path: str, file: WrittenFile | None) -> None:
+    if file is None:
+        files.pop(path, None)
+    else:
+        files[path] = file
+
+
+def _is_as_before(stored: StoredChange) -> bool:
+    try:
+        return Change.from_stored(stored).is_to_make
+    except StoreError:
+        return False
+
+
+def _overlap(one: Iterable[Path], other: Iterable[Path]) -> bool:
+    others = list(other)
+    return any(a == b or a in b.parents or b in a.parents for a in one for b in others)
