@@ -69,8 +69,9 @@ class MemoryBudget:
             return
         if size > self._most:
             raise PictureError(
-                f"{title} needs more than {self._most / 1e9:.1f} GB of memory to be decoded; make"
-                " it smaller or save it as a plain JPEG first."
+                f"{title} needs more than {self._most / 1e9:.1f} GB of memory to be decoded"
+                f" ({size / 1e9:.1f} GB), which is Onlooker's limit; save it as JPEG, or make it"
+                " smaller."
             )
         turn = object()
         with self._changed:

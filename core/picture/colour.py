@@ -10,7 +10,7 @@ import math
 from typing import Any, Literal, cast
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 
 def plain(image: Image.Image) -> Image.Image:
@@ -65,30 +65,50 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 _PROFILED_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+_SPACES = {"GRAY": "greyscale", "Lab": "Lab"}
 
 
-def on_white(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bool]:
-    """Returns `image` as RGB in sRGB on white, and whether `profile` could be read.
+def on_white(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
+    """Returns `image` as RGB in sRGB on white, and a note if `profile` had to be left out.
 
     `image` has one of the modes that `plain` returns; `profile` is the file's ICC profile.
     """
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colour = image.convert(image.mode.removesuffix("A")) if alpha else image
-    is_good = True
+    note = ""
     if colour.mode == "LAB":
         colour = _in_srgb(colour, _standard_profile("LAB"))
     elif profile:
         try:
-            colour = _in_srgb(colour, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+            colour, note = _by_profile(colour, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            is_good = False
+            note = "Its colour profile is damaged and was left out."
     if colour.mode != "RGB":
         colour = colour.convert("RGB")
     if alpha is None:
-        return plain_object(colour), is_good
+        return plain_object(colour), note
     white = Image.new("RGB", colour.size, "white")
     white.paste(colour, mask=alpha)
-    return white, is_good
+    return white, note
+
+
+def _by_profile(colour: Image.Image, profile: ImageCms.ImageCmsProfile) -> tuple[Image.Image, str]:
+    """Returns `colour` in sRGB; as it is, with a note, if the profile is for another colour space.
+
+    A profile for RGB fits grey too, and one for grey an RGB image that has only grey.
+    """
+    space = str(cast("Any", profile.profile).xcolor_space).strip()
+    mode = _PROFILED_MODES.get(space)
+    if mode == "RGB" and colour.mode == "L":
+        colour = colour.convert("RGB")
+    elif mode == "L" and colour.mode == "RGB":
+        grey = colour.convert("L")
+        if ImageChops.difference(grey.convert("RGB"), colour).getbbox() is None:
+            colour = grey
+    if mode == colour.mode:
+        return _in_srgb(colour, profile), ""
+    kind = _SPACES.get(space, space) or "other"
+    return colour, f"Its colour profile is for {kind} images and was left out."
 
 
 def plain_object(image: Image.Image) -> Image.Image:
@@ -102,17 +122,8 @@ def plain_object(image: Image.Image) -> Image.Image:
 
 
 def _in_srgb(colour: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    """Converts by the profile with perceptual intent.
-
-    Returns `colour` itself if the profile is for another colour space than that of the pixels.
-    """
-    opened = cast("Any", profile.profile)
-    mode = _PROFILED_MODES.get(opened.xcolor_space.strip(), "")
-    if mode == "RGB" and colour.mode == "L":
-        colour = colour.convert("RGB")
-    if mode != colour.mode:
-        return colour
-    srgb = _standard_profile("sRGB")
+    """Converts by the profile, which is for the mode of `colour`, with perceptual intent."""
+    srgb, mode = _standard_profile("sRGB"), colour.mode
     transform = ImageCms.buildTransform(profile, srgb, mode, "RGB", ImageCms.Intent.PERCEPTUAL)
     if mode == "RGB" and _changes_nothing(transform):
         return colour

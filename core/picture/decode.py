@@ -101,8 +101,8 @@ def decode(
             if not stored.is_complete and _is_blank(stored.pixels):
                 raise damaged(title)
             frames = frame_count(image, file, picture_format)
-            pixels, has_good_profile = on_white(stored.pixels, image.info.get("icc_profile"))
-    return _upright(stored, pixels, frames, has_good_profile)
+            pixels, profile_note = on_white(stored.pixels, image.info.get("icc_profile"))
+    return _upright(stored, pixels, frames, profile_note)
 
 
 def _decode_samples(file: BinaryIO, layout: SampleLayout, title: str, orientation: int) -> Decoded:
@@ -118,7 +118,7 @@ def _decode_samples(file: BinaryIO, layout: SampleLayout, title: str, orientatio
 
 
 def _upright(
-    stored: _Stored, pixels: Image.Image, frames: int | None, has_good_profile: bool
+    stored: _Stored, pixels: Image.Image, frames: int | None, profile_note: str
 ) -> Decoded:
     """Turns the pixels and says what was lost."""
     size = stored.full_size
@@ -135,8 +135,8 @@ def _upright(
         notes.append(f"This is the first of {frames} frames.")
     if pixels.size != size:
         notes.append("Shown at {} × {} pixels; the file has {} × {}.".format(*pixels.size, *size))
-    if not has_good_profile:
-        notes.append("Its colour profile is damaged and was left out.")
+    if profile_note:
+        notes.append(profile_note)
     return Decoded(pixels, tuple(notes), size)
 
 

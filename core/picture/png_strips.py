@@ -18,6 +18,7 @@ from typing import BinaryIO
 from PIL import Image, ImageFile
 
 _READ_BYTES = 2**20
+_FILTERS = 5  # None, sub, up, average and Paeth.
 
 PNG_BITS = {
     "1": (1, 0),
@@ -52,7 +53,7 @@ def png_strips(
     stream = _inflated(_png_data(file), (row_bytes + 1) * rows)
     left = image.height
     for part in stream:
-        height = min(len(part) // (row_bytes + 1), left)
+        height = min(_whole_rows(part, row_bytes + 1), left)
         if not height:
             return
         filtered = part[: height * (row_bytes + 1)]
@@ -66,6 +67,15 @@ def png_strips(
             image.mode, (image.width, height), data[row_bytes:], "raw", rawmode, row_bytes, 1
         )
         left -= height
+        if left and height * (row_bytes + 1) < len(part):
+            return  # The next row is damaged.
+
+
+def _whole_rows(data: bytes, length: int) -> int:
+    """Returns how many rows of `length` bytes there are before one without a known filter."""
+    filters = data[: len(data) // length * length : length]
+    known = bytes(range(_FILTERS))
+    return len(filters) - len(filters.lstrip(known))
 
 
 def _png_data(file: BinaryIO) -> Iterator[bytes]:

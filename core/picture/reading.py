@@ -168,6 +168,10 @@ def read_pixels(
         if not _has_pixels(image):
             raise damaged(title) from error
         image.tile = []
+        try:
+            image.load()  # Its palette, which may be what is damaged.
+        except READ_ERRORS:
+            raise damaged(title) from error
         return image, False
 
 

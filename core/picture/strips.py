@@ -8,11 +8,13 @@ Pillow decodes. BMP and PPM store their rows uncompressed, so that each strip is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import BinaryIO
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from core.picture.png_strips import PNG_BITS, png_strips
+from core.picture.reading import READ_ERRORS
 from core.picture.tiff_strips import tiff_step, tiff_strips
 
 # About this much is decoded at a time.
@@ -35,7 +37,7 @@ def read_strips(
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         step = tiff_step(image, rows)
         if step:
-            return tiff_strips(image, file, _strip_rows(image, step))
+            return _up_to_damage(tiff_strips(image, file, _strip_rows(image, step)))
     if len(image.tile) != 1:
         return None
     codec, extents, offset, arguments = image.tile[0]
@@ -49,7 +51,13 @@ def read_strips(
     elif codec == "raw":
         arguments = arguments if isinstance(arguments, tuple) else (arguments,)
         strips = _raw_strips(image, file, offset, arguments, _strip_rows(image, rows))
-    return (_with_palette_of(image, strip) for strip in strips) if strips else None
+    return _up_to_damage(_with_palette_of(image, strip) for strip in strips) if strips else None
+
+
+def _up_to_damage(strips: Iterator[Image.Image]) -> Iterator[Image.Image]:
+    """Ends where Pillow cannot decode a strip."""
+    with suppress(*READ_ERRORS):
+        yield from strips
 
 
 def strip_bytes(image: ImageFile.ImageFile, rows: int) -> int:

@@ -76,13 +76,44 @@ def test_profile_is_applied_beneath_transparency_and_behind_a_palette():
     assert_two_colours(picture, (30, 60, 220), (220, 60, 30), 12)
 
 
-def test_broken_profile_is_left_out_with_a_note_and_a_strange_one_in_silence():
+def test_broken_profile_is_left_out_with_a_note():
     broken = open_picture(data_of(two_colours(), "PNG", icc_profile=b"no profile at all" * 20))
     assert_two_colours(broken, tolerance=0)
     assert broken.notes == ("Its colour profile is damaged and was left out.",)
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    assert_two_colours(open_picture(data_of(two_colours(), "PNG", icc_profile=lab)), tolerance=0)
+
+
+def profile_for(space: bytes) -> bytes:
+    """A profile whose header says that it is for another colour space."""
+    srgb = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    srgb[16:20] = space
+    return bytes(srgb)
+
+
+SPACES = {"CMYK": "CMYK", "Lab": "Lab", "GRAY": "greyscale", "RGB": "RGB", "XYZ": "XYZ"}
+FITTING = {"RGB": {"RGB"}, "RGBA": {"RGB"}, "P": {"RGB"}, "L": {"GRAY", "RGB"}, "CMYK": {"CMYK"}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "space"),
+    [
+        (mode, space)
+        for mode, fitting in FITTING.items()
+        for space in sorted(SPACES.keys() - fitting)
+    ],
+)
+def test_profile_for_another_kind_of_image_is_left_out_with_a_note(mode, space):
+    left, right = ((70,) * 3, (180,) * 3) if mode == "L" else ((220, 60, 30), (30, 60, 220))
+    image = two_colours(left=left, right=right)
+    image = image.quantize(4) if mode == "P" else image.convert(mode)
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    picture = open_picture(data_of(image, kind, icc_profile=profile_for(space.ljust(4).encode())))
+    assert picture.notes == (f"Its colour profile is for {SPACES[space]} images and was left out.",)
+    assert_two_colours(picture, left, right, 3)
+
+
+def test_profiles_for_grey_and_for_colours_both_fit_grey():
     grey = two_colours(left=(70,) * 3, right=(180,) * 3).convert("L")
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture = open_picture(data_of(grey, "JPEG", icc_profile=srgb))
     assert_two_colours(picture, (70,) * 3, (180,) * 3, 2)
+    assert picture.notes == ()

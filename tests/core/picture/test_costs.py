@@ -175,15 +175,18 @@ def test_openers_together_stay_within_a_gigabyte(tmp_path, kind):
 
 def test_budget_is_given_in_the_order_of_asking_and_never_exceeded():
     budget, held, most, order = MemoryBudget(150, 100), [0], [0], []
-    lock = threading.Lock()
+    lock, all_ask = threading.Lock(), threading.Barrier(41)
+    first_holds, may_give_back = threading.Event(), threading.Event()
 
     def take(number, size):
+        all_ask.wait()
         with budget.taken(size, "“a”"):
             with lock:
                 held[0] += size
                 most[0] = max(most[0], held[0])
                 order.append(number)
-            time.sleep(0.002)
+            first_holds.set()
+            may_give_back.wait()
             with lock:
                 held[0] -= size
 
@@ -192,6 +195,9 @@ def test_budget_is_given_in_the_order_of_asking_and_never_exceeded():
     ]
     for thread in threads:
         thread.start()
+    all_ask.wait()
+    first_holds.wait()
+    may_give_back.set()
     for thread in threads:
         thread.join()
     assert sorted(order) == list(range(40))

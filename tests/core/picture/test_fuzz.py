@@ -122,16 +122,17 @@ from core.picture import open_picture
 
 seconds, mebibytes = int(sys.argv[2]), int(sys.argv[3])
 process, peak, began = psutil.Process(), [0], [time.process_time()]
+is_over = threading.Event()
 
 def watch():
-    while True:
+    while not is_over.wait(0.01):
         peak[0] = max(peak[0], process.memory_info().rss)
         if time.process_time() - began[0] > seconds or peak[0] > mebibytes * 2**20:
             print(json.dumps({"verdict": "too long or too large"}), flush=True)
             os._exit(9)
-        time.sleep(0.01)
 
-threading.Thread(target=watch, daemon=True).start()
+watcher = threading.Thread(target=watch, daemon=True)
+watcher.start()
 for path in sorted(Path(sys.argv[1]).iterdir()):
     began[0] = time.process_time()
     print(json.dumps({"case": path.name}), flush=True)
@@ -146,6 +147,8 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     except BaseException as error:
         verdict = f"{type(error).__name__}: {error}"
     print(json.dumps({"verdict": verdict}), flush=True)
+is_over.set()
+watcher.join()
 """
 
 
