@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
 
 from core.batch import BatchOptions, KeptRun, Phase, Replacement
@@ -14,6 +14,7 @@ from gui.app.tasks import Begin
 from gui.batch.run_controls import RunAction
 from gui.session.folder_run import FolderRun
 from gui.widgets.file_manager import reveal
+from gui.widgets.file_urls import url_of
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.window.main_window import MainWindow
 
@@ -209,7 +210,7 @@ class BatchWiring(QObject):
 
     @Slot(Path)
     def _on_folder_asked(self, folder: Path) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+        QDesktopServices.openUrl(url_of(folder))
 
 
 def _are_many(paths: list[Path]) -> bool:

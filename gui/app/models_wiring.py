@@ -19,6 +19,7 @@ from gui.models.dialog import ModelsDialog
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import ModelThread
+from gui.widgets.file_urls import url_of
 from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow
 
@@ -195,7 +196,7 @@ class ModelsWiring(QObject):
 
     @Slot(Path)
     def _on_folder_opened(self, folder: Path) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+        QDesktopServices.openUrl(url_of(folder))
 
     @Slot(str)
     def _on_page_opened(self, hub_id: str) -> None:

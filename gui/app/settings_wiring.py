@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, cast
 
-from PySide6.QtCore import QObject, QUrl, Slot
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
 
 from core.device.memory import known_cards
@@ -14,6 +14,7 @@ from gui.app.idle_unload import IdleUnload
 from gui.app.tasks import Begin
 from gui.session.loaded_model import LoadedModel
 from gui.session.settings_file import SettingsFile
+from gui.widgets.file_urls import url_of
 from gui.widgets.theme import Theme
 from gui.window.main_window import MainWindow
 from gui.window.settings_dialog import SettingsDialog
@@ -76,4 +77,4 @@ class SettingsWiring(QObject):
 
     @Slot()
     def _on_log_folder_asked(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._logs)))
+        QDesktopServices.openUrl(url_of(self._logs))

@@ -8,6 +8,8 @@ from PySide6.QtCore import QMimeData, Qt, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit
 
+from gui.widgets.file_urls import path_of
+
 _MOST_LINES = 6
 
 
@@ -143,5 +145,5 @@ class PromptEdit(QPlainTextEdit):
 
 def _is_picture(mime: QMimeData) -> bool:
     """Whether it is files, or an image without text; a text editor may copy both."""
-    has_files = any(url.isLocalFile() for url in mime.urls())
+    has_files = any(path_of(url) is not None for url in mime.urls())
     return has_files or (mime.hasImage() and not mime.hasFormat("text/plain"))

@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 from PySide6.QtCore import QBuffer, QByteArray, QCoreApplication, QIODevice, QMimeData
 from PySide6.QtGui import QImage
 
+from gui.widgets.file_urls import path_of
+
 translate = QCoreApplication.translate
 
 # The most faithful first; an encoded image is passed on unchanged.
@@ -22,12 +24,12 @@ def is_welcome(mime: QMimeData) -> bool:
 
 def local_paths(mime: QMimeData) -> list[Path]:
     """Returns the local files and folders."""
-    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+    return [path for url in mime.urls() if (path := path_of(url)) is not None]
 
 
 def web_urls(mime: QMimeData) -> list[str]:
     """Returns the addresses that would have to be downloaded, which we never do."""
-    urls = (url.toString() for url in mime.urls() if not url.isLocalFile())
+    urls = (url.toString() for url in mime.urls() if path_of(url) is None)
     return [url for url in urls if not url.startswith("data:")]
 
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QUrl, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QDesktopServices
+
+from gui.widgets.file_urls import url_of
 
 
 @Slot(Path)
@@ -19,7 +21,7 @@ def reveal(path: Path) -> None:
         # Explorer expects its own comma and quotes; subprocess would quote a list differently.
         subprocess.Popen(f'explorer /select,"{path}"')
     elif not _is_shown_by_file_manager(path):
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+        QDesktopServices.openUrl(url_of(path.parent))
 
 
 def _is_shown_by_file_manager(path: Path) -> bool:
@@ -41,5 +43,5 @@ def _is_shown_by_file_manager(path: Path) -> bool:
     message = QDBusMessage.createMethodCall(
         name, "/org/freedesktop/FileManager1", name, "ShowItems"
     )
-    message.setArguments([[QUrl.fromLocalFile(str(path)).toString()], ""])
+    message.setArguments([[path.absolute().as_uri()], ""])
     return bus.send(message)

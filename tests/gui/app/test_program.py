@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -85,6 +86,10 @@ def start(home):
 def drop(program, *paths):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    drop_mime(program, mime)
+
+
+def drop_mime(program, mime):
     zone = program.window.drop_zone
     event = QDropEvent(
         QPointF(20, 20),
@@ -131,6 +136,29 @@ def test_dropped_picture_is_asked_about_and_the_answer_is_shown_and_kept(live, p
 
     live(story)
     assert kept_texts(home) == ["word0 word1 word2"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there, and hosts network shares")
+@pytest.mark.parametrize("host", ["", "localhost", "LOCALHOST", socket.gethostname()])
+@pytest.mark.parametrize("name", ["plain.png", "ein Bild #1 100%.png", os.fsdecode(b"caf\xe9.png")])
+def test_dropped_file_opens_whatever_its_name_and_however_this_host_is_named(
+    live, picture_file, tmp_path, host, name
+):
+    path = tmp_path / name
+    path.write_bytes(picture_file.read_bytes())
+    uri = path.as_uri().replace("file://", f"file://{host}", 1)
+
+    async def story(program):
+        mime = QMimeData()
+        mime.setData("text/uri-list", f"{uri}\r\n".encode())
+        drop_mime(program, mime)
+        await until(lambda: program.window.drop_zone.has_picture)
+        type_and_enter(program, "say 3 words")
+        await until(lambda: "word2" in transcript_text(program))
+        await until(lambda: not program.session.is_answering)
+        program.window.grab()
+
+    live(story)
 
 
 def test_closing_the_window_during_an_answer_keeps_its_half(live, picture_file, home):

@@ -1,0 +1,44 @@
+"""Files as URLs and back, as drags, clipboards and file managers have them.
+
+Names that are not UTF-8 survive: a URL holds the bytes of a name, and Qt's own conversion decodes
+them. Source: RFC 8089 and the XDND protocol, both of which allow the name of this host.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from PySide6.QtCore import QUrl
+
+
+def path_of(url: QUrl) -> Path | None:
+    """Returns the file on this computer that `url` names; None if it names none."""
+    if url.scheme() != "file":
+        return None
+    is_here = url.host().lower() in {"", "localhost", *_own_names()}
+    if sys.platform == "win32":
+        if is_here:
+            url = QUrl(url)
+            url.setHost("")
+        return Path(url.toLocalFile())  # Other hosts are network shares.
+    if not is_here:
+        return None
+    encoded = url.path(QUrl.ComponentFormattingOption.FullyEncoded)
+    return Path(os.fsdecode(unquote_to_bytes(encoded)))
+
+
+def url_of(path: Path) -> QUrl:
+    """Returns the URL of a file or folder."""
+    return QUrl.fromEncoded(path.absolute().as_uri().encode("ascii"))
+
+
+@cache
+def _own_names() -> frozenset[str]:
+    """Returns the names of this computer, in small letters; asks no name server."""
+    name = socket.gethostname().lower()
+    return frozenset({name, name.partition(".")[0]} - {""})
