@@ -207,8 +207,10 @@ def holds_only(data: bytes, rows: Iterable[Row | KeptRow], table_format: TableFo
     known: set[Any] = set()
     if table_format.is_csv:
         found = _rows_of_csv(data, table_format.separator)
-        known.update(COLUMNS[:count] for count in range(_FIRST_COLUMNS, len(COLUMNS) + 1))
-        known.update(_shortened(_cells(row)) for row in rows)
+        heads = {COLUMNS[:count] for count in range(_FIRST_COLUMNS, len(COLUMNS) + 1)}
+        # A table of an older version has fewer columns.
+        width = len(found[0]) if found and found[0] in heads else len(COLUMNS)
+        known = {*heads, *(_shortened(_cells(row)[:width]) for row in rows)}
     else:
         found = data.splitlines(keepends=True)
         known.update(map(_json_line, rows))
