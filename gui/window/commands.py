@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar
+
+translate = QCoreApplication.translate
 
 
 class Command(Enum):
@@ -54,7 +57,7 @@ class Submenu(Enum):
     """The submenus, which the window fills itself."""
 
     RECENT = auto()
-    COLOURS = auto()
+    THEME = auto()
 
 
 @dataclass(frozen=True)
@@ -89,116 +92,15 @@ class MenuRows:
 ZOOM = (Command.FIT, Command.ACTUAL_SIZE, Command.ZOOM_IN, Command.ZOOM_OUT)
 STEP = (Command.PREVIOUS_PICTURE, Command.NEXT_PICTURE)
 
-MENUS = (
-    MenuRows(
-        "&File",
-        (
-            (
-                CommandRow(Command.OPEN, "&Open pictures…", ("Ctrl+O",)),
-                CommandRow(Command.OPEN_FOLDER, "Open &folder…", ("Ctrl+Shift+O",)),
-                CommandRow(Command.CAPTION_FOLDER, "&Caption folder…", ("Ctrl+B",)),
-                CommandRow(Command.LAST_RUN, "&Last folder run", ("Ctrl+Shift+B",)),
-            ),
-            (CommandRow(Command.PASTE, "&Paste picture", ("Ctrl+V",)),),
-            (
-                CommandRow(Command.SAVE, "&Save transcript…", ("Ctrl+S",)),
-                SubmenuRow(Submenu.RECENT, "&Recent conversations"),
-            ),
-            (
-                CommandRow(
-                    Command.SETTINGS,
-                    "S&ettings…",
-                    ("Ctrl+,",),
-                    role=QAction.MenuRole.PreferencesRole,
-                ),
-                CommandRow(Command.QUIT, "&Quit", ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
-            ),
-        ),
-    ),
-    MenuRows(
-        "&Conversation",
-        (
-            (
-                CommandRow(Command.NEW, "&New conversation", ("Ctrl+N",)),
-                CommandRow(Command.WRITE, "&Write a question", ("Ctrl+L",)),
-                CommandRow(Command.ASK_TOGETHER, "Ask a&bout all images", is_checkable=True),
-                CommandRow(Command.REGENERATE, "Answer &once more, in other words", ("Ctrl+R",)),
-                CommandRow(Command.STOP, "&Stop answering", ("Esc",)),
-            ),
-            (
-                CommandRow(Command.WORDS, "&Go through the words", ("F2",)),
-                CommandRow(Command.UNDO_STRIKE, "&Undo striking out", ("Ctrl+Z",)),
-                CommandRow(Command.INSPECT, "&Inspect last answer", ("Ctrl+I",)),
-            ),
-            (
-                CommandRow(Command.COPY, "&Copy last answer", ("Ctrl+Shift+C",)),
-                CommandRow(Command.COPY_ALL, "Copy &all", ("Ctrl+Shift+A",)),
-            ),
-        ),
-        shows_tooltips=True,
-    ),
-    MenuRows(
-        "&View",
-        (
-            (
-                CommandRow(Command.FIT, "&Fit the picture", ("Ctrl+0",)),
-                CommandRow(Command.ACTUAL_SIZE, "&Actual size", ("Ctrl+1",)),
-                CommandRow(Command.ZOOM_IN, "Zoom &in", ("Ctrl++", "Ctrl+=")),
-                CommandRow(Command.ZOOM_OUT, "Zoom &out", ("Ctrl+-",)),
-            ),
-            (
-                CommandRow(Command.MODEL_VIEW, "&Model's-eye view", ("Ctrl+E",)),
-                CommandRow(Command.RESIZING_LOSS, "What &resizing lost", ("Ctrl+Shift+E",)),
-            ),
-            (
-                CommandRow(Command.PREVIOUS_PICTURE, "&Previous picture", ("PgUp",)),
-                CommandRow(Command.NEXT_PICTURE, "&Next picture", ("PgDown",)),
-            ),
-            (
-                CommandRow(
-                    Command.UNDERLINE_DOUBT,
-                    "Underline &doubtful words",
-                    ("Ctrl+U",),
-                    is_checkable=True,
-                    is_checked=True,
-                ),
-            ),
-            (SubmenuRow(Submenu.COLOURS, "&Colours"),),
-        ),
-        shows_tooltips=True,
-    ),
-    MenuRows(
-        "&Model",
-        (
-            (CommandRow(Command.MODELS, "&Models…", ("Ctrl+M",)),),
-            (
-                CommandRow(Command.BUILT_IN_MODEL, "&Built-in model"),
-                CommandRow(Command.MODEL_FOLDER, "Open model &folder…", ("Ctrl+Shift+M",)),
-            ),
-            (CommandRow(Command.UNLOAD, "&Unload"),),
-        ),
-    ),
-    MenuRows(
-        "&Help",
-        (
-            (
-                CommandRow(Command.KEYS, "&Keyboard shortcuts", ("F1",)),
-                CommandRow(Command.LOG_FOLDER, "Open &log folder"),
-                CommandRow(Command.UPDATES, "Check for &updates"),
-            ),
-            (CommandRow(Command.ABOUT, "&About Onlooker", role=QAction.MenuRole.AboutRole),),
-        ),
-    ),
-)
-
 
 def build_menus(
     bar: QMenuBar, runs: Mapping[Command, Callable[[], object]]
 ) -> tuple[dict[Command, QAction], dict[Submenu, QMenu]]:
-    """Fill the menu bar from `MENUS`. `runs` says what each command does."""
+    """Fill the menu bar. `runs` says what each command does."""
     actions: dict[Command, QAction] = {}
     submenus: dict[Submenu, QMenu] = {}
-    for rows in MENUS:
+    menus = (_file_menu(), _conversation_menu(), _view_menu(), _model_menu(), _help_menu())
+    for rows in menus:
         menu = bar.addMenu(rows.text)
         menu.setToolTipsVisible(rows.shows_tooltips)
         for number, group in enumerate(rows.groups):
@@ -223,3 +125,166 @@ def _action(menu: QMenu, row: CommandRow, run: Callable[[], object]) -> QAction:
     action.triggered.connect(lambda checked=False: run())
     menu.addAction(action)
     return action
+
+
+def _file_menu() -> MenuRows:
+    return MenuRows(
+        translate("Menu", "&File"),
+        (
+            (
+                CommandRow(Command.OPEN, translate("Menu", "&Open images…"), ("Ctrl+O",)),
+                CommandRow(
+                    Command.OPEN_FOLDER,
+                    translate("Menu", "Open &folder…"),
+                    ("Ctrl+Shift+O",),
+                ),
+                CommandRow(
+                    Command.CAPTION_FOLDER,
+                    translate("Menu", "&Caption folder…"),
+                    ("Ctrl+B",),
+                ),
+                CommandRow(
+                    Command.LAST_RUN,
+                    translate("Menu", "&Last folder run"),
+                    ("Ctrl+Shift+B",),
+                ),
+            ),
+            (CommandRow(Command.PASTE, translate("Menu", "&Paste image"), ("Ctrl+V",)),),
+            (
+                CommandRow(Command.SAVE, translate("Menu", "&Save conversation…"), ("Ctrl+S",)),
+                SubmenuRow(Submenu.RECENT, translate("Menu", "&Recent conversations")),
+            ),
+            (
+                CommandRow(
+                    Command.SETTINGS,
+                    translate("Menu", "S&ettings…"),
+                    ("Ctrl+,",),
+                    role=QAction.MenuRole.PreferencesRole,
+                ),
+                CommandRow(
+                    Command.QUIT,
+                    translate("Menu", "&Quit"),
+                    ("Ctrl+Q",),
+                    role=QAction.MenuRole.QuitRole,
+                ),
+            ),
+        ),
+    )
+
+
+def _conversation_menu() -> MenuRows:
+    return MenuRows(
+        translate("Menu", "&Conversation"),
+        (
+            (
+                CommandRow(Command.NEW, translate("Menu", "&New conversation"), ("Ctrl+N",)),
+                CommandRow(Command.WRITE, translate("Menu", "&Go to the prompt"), ("Ctrl+L",)),
+                CommandRow(
+                    Command.ASK_TOGETHER,
+                    translate("Menu", "Ask a&bout all images"),
+                    is_checkable=True,
+                ),
+                CommandRow(
+                    Command.REGENERATE, translate("Menu", "&Regenerate answer"), ("Ctrl+R",)
+                ),
+                CommandRow(Command.STOP, translate("Menu", "&Stop answering"), ("Esc",)),
+            ),
+            (
+                CommandRow(Command.WORDS, translate("Menu", "Step through &words"), ("F2",)),
+                CommandRow(Command.UNDO_STRIKE, translate("Menu", "&Undo strike-out"), ("Ctrl+Z",)),
+                CommandRow(Command.INSPECT, translate("Menu", "&Inspect last answer"), ("Ctrl+I",)),
+            ),
+            (
+                CommandRow(Command.COPY, translate("Menu", "&Copy last answer"), ("Ctrl+Shift+C",)),
+                CommandRow(
+                    Command.COPY_ALL,
+                    translate("Menu", "Copy c&onversation"),
+                    ("Ctrl+Shift+A",),
+                ),
+            ),
+        ),
+        shows_tooltips=True,
+    )
+
+
+def _view_menu() -> MenuRows:
+    return MenuRows(
+        translate("Menu", "&View"),
+        (
+            (
+                CommandRow(Command.FIT, translate("Menu", "&Fit image"), ("Ctrl+0",)),
+                CommandRow(Command.ACTUAL_SIZE, translate("Menu", "&Actual size"), ("Ctrl+1",)),
+                CommandRow(Command.ZOOM_IN, translate("Menu", "Zoom &in"), ("Ctrl++", "Ctrl+=")),
+                CommandRow(Command.ZOOM_OUT, translate("Menu", "Zoom &out"), ("Ctrl+-",)),
+            ),
+            (
+                CommandRow(
+                    Command.MODEL_VIEW,
+                    translate("Menu", "What the &model sees"),
+                    ("Ctrl+E",),
+                ),
+                CommandRow(
+                    Command.RESIZING_LOSS,
+                    translate("Menu", "&Lost detail"),
+                    ("Ctrl+Shift+E",),
+                ),
+            ),
+            (
+                CommandRow(
+                    Command.PREVIOUS_PICTURE,
+                    translate("Menu", "&Previous image"),
+                    ("PgUp",),
+                ),
+                CommandRow(Command.NEXT_PICTURE, translate("Menu", "&Next image"), ("PgDown",)),
+            ),
+            (
+                CommandRow(
+                    Command.UNDERLINE_DOUBT,
+                    translate("Menu", "Underline &doubtful words"),
+                    ("Ctrl+U",),
+                    is_checkable=True,
+                    is_checked=True,
+                ),
+            ),
+            (SubmenuRow(Submenu.THEME, translate("Menu", "&Theme")),),
+        ),
+        shows_tooltips=True,
+    )
+
+
+def _model_menu() -> MenuRows:
+    return MenuRows(
+        translate("Menu", "&Model"),
+        (
+            (CommandRow(Command.MODELS, translate("Menu", "&Models…"), ("Ctrl+M",)),),
+            (
+                CommandRow(Command.BUILT_IN_MODEL, translate("Menu", "Load &built-in model")),
+                CommandRow(
+                    Command.MODEL_FOLDER,
+                    translate("Menu", "Open model &folder…"),
+                    ("Ctrl+Shift+M",),
+                ),
+            ),
+            (CommandRow(Command.UNLOAD, translate("Menu", "&Unload model")),),
+        ),
+    )
+
+
+def _help_menu() -> MenuRows:
+    return MenuRows(
+        translate("Menu", "&Help"),
+        (
+            (
+                CommandRow(Command.KEYS, translate("Menu", "&Keyboard shortcuts"), ("F1",)),
+                CommandRow(Command.LOG_FOLDER, translate("Menu", "Open &log folder")),
+                CommandRow(Command.UPDATES, translate("Menu", "Check for &updates")),
+            ),
+            (
+                CommandRow(
+                    Command.ABOUT,
+                    translate("Menu", "&About Onlooker"),
+                    role=QAction.MenuRole.AboutRole,
+                ),
+            ),
+        ),
+    )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
 
 from core.picture import PICTURE_SUFFIXES
+
+translate = QCoreApplication.translate
 
 
 def pictures_dialog(parent: QWidget, folder: str) -> QFileDialog:
     """Return a dialog for one or several picture files, which begins in `folder`."""
     # The dialogs of some systems are case-sensitive.
     suffixes = (f"*{suffix} *{suffix.upper()}" for suffix in PICTURE_SUFFIXES)
-    filters = f"Pictures ({' '.join(suffixes)});;All files (*)"
-    dialog = QFileDialog(parent, "Open pictures", folder, filters)
+    images, every = translate("FileDialogs", "Images"), translate("FileDialogs", "All files")
+    filters = f"{images} ({' '.join(suffixes)});;{every} (*)"
+    dialog = QFileDialog(parent, translate("FileDialogs", "Open images"), folder, filters)
     dialog.setOption(QFileDialog.Option.HideNameFilterDetails)
     dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
     return dialog
@@ -28,7 +31,8 @@ def folder_dialog(parent: QWidget, title: str, folder: str = "") -> QFileDialog:
 
 def transcript_dialog(parent: QWidget) -> QFileDialog:
     """Return a dialog for the text file that a transcript is written to."""
-    dialog = QFileDialog(parent, "Save the transcript", "", "Text (*.txt)")
+    title, text = translate("FileDialogs", "Save conversation"), translate("FileDialogs", "Text")
+    dialog = QFileDialog(parent, title, "", f"{text} (*.txt)")
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setDefaultSuffix("txt")
     return dialog

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from PySide6.QtCore import QMargins, Qt, QUrl, Slot
+from PySide6.QtCore import QCoreApplication, QMargins, Qt, QUrl, Slot
 from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import (
     QDialog,
@@ -21,31 +21,8 @@ from PySide6.QtWidgets import (
 from core.resources import RESOURCES
 from core.version import program_version
 
-_BEFORE = (("Enter", "Ask"), ("Shift+Enter", "Break the line"), ("Up, Down", "Earlier prompts"))
-_AFTER = (
-    ("Arrows, Esc", "From word to word, in an answer; leave"),
-    ("0, 1, +, −, wheel", "Zoom, on the picture"),
-)
-_FOLDER_RUN = (
-    ("Ctrl+Return", "Start; go on"),
-    ("Ctrl+T", "Try on a few images first"),
-    ("Ctrl+P", "Pause"),
-    ("Esc", "Stop now, inside a caption"),
-    ("Ctrl+Shift+P", "Stop after this one"),
-    ("Ctrl+Shift+R", "Retry failed"),
-    ("Ctrl+Shift+Z", "Undo the run"),
-    ("Ctrl+Shift+N", "New run"),
-    ("Ctrl+F", "Find in names and captions"),
-    ("Ctrl+H", "Replace in captions"),
-    ("Ctrl+D", "Find the most doubtful word of each"),
-    ("Ctrl+Z", "Undo the last edit"),
-    ("F2", "Edit the caption"),
-    ("Enter, Shift+Enter", "Keep it, break its line"),
-    ("Tab, Shift+Tab", "Keep it, edit the next or the one before"),
-    ("Return", "Look at the image"),
-    ("Ctrl+C", "Copy the caption"),
-    ("Menu", "What else can be done to the row"),
-)
+translate = QCoreApplication.translate
+
 _DIALOG_MARGIN = 32
 _KEY_WIDTH = 132
 _WIDE = 900
@@ -58,7 +35,7 @@ class KeysDialog(QDialog):
     def __init__(self, actions: Iterable[QAction], parent: QWidget):
         super().__init__(parent)
         self.setObjectName("keys_dialog")
-        self.setWindowTitle("Keyboard shortcuts")
+        self.setWindowTitle(self.tr("Keyboard shortcuts"))
         native = QKeySequence.SequenceFormat.NativeText
         known = [
             (action.shortcut().toString(native), action.text().replace("&", "").rstrip("…"))
@@ -72,8 +49,8 @@ class KeysDialog(QDialog):
         column.setSpacing(8)
         is_narrow = parent.width() < _WIDE
         for title, rows in (
-            ("Pictures and conversations", [*_BEFORE, *known, *_AFTER]),
-            ("Folder run", [(_native(keys), words) for keys, words in _FOLDER_RUN]),
+            (self.tr("Images and conversations"), [*_prompt_keys(), *known, *_answer_keys()]),
+            (self.tr("Folder run"), [(_native(keys), text) for keys, text in _run_keys()]),
         ):
             label = QLabel(title)
             label.setProperty("class", "section")
@@ -91,6 +68,50 @@ class KeysDialog(QDialog):
         wanted = page.sizeHint().grownBy(QMargins(48, 48, 64, 80))
         most = parent.size().shrunkBy(QMargins(*[_DIALOG_MARGIN // 2] * 4))
         self.resize(wanted.boundedTo(most))
+
+
+def _prompt_keys() -> list[tuple[str, str]]:
+    return [
+        ("Enter", translate("KeysDialog", "Ask")),
+        ("Shift+Enter", translate("KeysDialog", "Insert line break")),
+        (translate("KeysDialog", "Up, Down"), translate("KeysDialog", "Earlier prompts")),
+    ]
+
+
+def _answer_keys() -> list[tuple[str, str]]:
+    return [
+        (
+            translate("KeysDialog", "Arrows, Esc"),
+            translate("KeysDialog", "Move between the words of an answer, leave them"),
+        ),
+        (
+            translate("KeysDialog", "0, 1, +, −, wheel"),
+            translate("KeysDialog", "Zoom, on the image"),
+        ),
+    ]
+
+
+def _run_keys() -> list[tuple[str, str]]:
+    return [
+        ("Ctrl+Return", translate("KeysDialog", "Start, resume")),
+        ("Ctrl+T", translate("KeysDialog", "Try on a few images first")),
+        ("Ctrl+P", translate("KeysDialog", "Pause")),
+        ("Esc", translate("KeysDialog", "Stop now, inside a caption")),
+        ("Ctrl+Shift+P", translate("KeysDialog", "Stop after the current image")),
+        ("Ctrl+Shift+R", translate("KeysDialog", "Retry failed images")),
+        ("Ctrl+Shift+Z", translate("KeysDialog", "Undo run")),
+        ("Ctrl+Shift+N", translate("KeysDialog", "New run")),
+        ("Ctrl+F", translate("KeysDialog", "Find in names and captions")),
+        ("Ctrl+H", translate("KeysDialog", "Replace in captions")),
+        ("Ctrl+D", translate("KeysDialog", "Find doubtful words")),
+        ("Ctrl+Z", translate("KeysDialog", "Undo last edit")),
+        ("F2", translate("KeysDialog", "Edit caption")),
+        ("Enter, Shift+Enter", translate("KeysDialog", "Save caption, insert line break")),
+        ("Tab, Shift+Tab", translate("KeysDialog", "Save caption, edit the next or previous one")),
+        ("Return", translate("KeysDialog", "Show image")),
+        ("Ctrl+C", translate("KeysDialog", "Copy caption")),
+        ("Menu", translate("KeysDialog", "Open the menu of the row")),
+    ]
 
 
 def _grid(rows: Sequence[tuple[str, str]], halves: int) -> QGridLayout:
@@ -123,18 +144,22 @@ class AboutDialog(QDialog):
     def __init__(self, parent: QWidget):
         super().__init__(parent)
         self.setObjectName("about_dialog")
-        self.setWindowTitle("About Onlooker")
+        self.setWindowTitle(self.tr("About Onlooker"))
         icon = QLabel()
         icon.setPixmap(self.windowIcon().pixmap(_ICON_SIDE, _ICON_SIDE))
         title = QLabel("Onlooker")
         title.setProperty("class", "title")
         words = QLabel(
-            "Looks at pictures and tells, word by word, what it sees.\n"
-            "Everything happens on this computer; no picture and no word leaves it."
+            self.tr(
+                "Describes images and answers questions about them.\n"
+                "Everything happens on this computer. No image and no text leaves it."
+            )
         )
         makers = QLabel(
-            f"Version {program_version()}, under the Apache licence 2.0. It stands on the work "
-            "of others, Qt, PyTorch and transformers among them, each under its own licence.",
+            self.tr(
+                "Version {version}, under the Apache licence 2.0. Qt, PyTorch, transformers and "
+                "other software in it are under their own licences."
+            ).format(version=program_version()),
             wordWrap=True,
         )
         makers.setProperty("class", "explanation")
@@ -143,7 +168,7 @@ class AboutDialog(QDialog):
         for part in (icon, title, words, makers):
             column.addWidget(part)
         buttons = _add_close_button(self, column)
-        licences = buttons.addButton("Licences", QDialogButtonBox.ButtonRole.ActionRole)
+        licences = buttons.addButton(self.tr("Licences"), QDialogButtonBox.ButtonRole.ActionRole)
         licences.setObjectName("licences_button")
         licences.clicked.connect(self._show_licences)
 

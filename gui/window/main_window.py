@@ -52,8 +52,6 @@ from gui.window.title import window_title
 
 SMALLEST = (640, 480)
 _FIRST = (1180, 760)
-_USE_BUILT_IN = NoticeAction(NoticeActionKind.USE_BUILT_IN_MODEL, "Use the built-in model")
-_MODES = (("system", "Like the &system"), ("light", "&Light"), ("dark", "&Dark"))
 
 
 class MainWindow(QMainWindow):
@@ -153,7 +151,7 @@ class MainWindow(QMainWindow):
         self.recent_menu = submenus[Submenu.RECENT]
         self.recent_menu.aboutToShow.connect(self.recent_opened)
         self.show_recent([])
-        self._fill_colours(submenus[Submenu.COLOURS])
+        self._fill_colours(submenus[Submenu.THEME])
         self._connect()
         self._show_state()
         self.prompt_box.focus_prompt()
@@ -199,7 +197,7 @@ class MainWindow(QMainWindow):
                     self.show_notice(" ".join(facts.notes))
             case Failed(error):
                 self.transcript_view.show_only_drawings(False)
-                self.show_notice(str(error), _USE_BUILT_IN)
+                self.show_notice(str(error), self._use_built_in())
 
     def show_preprocessing(
         self, preprocessing: ImagePreprocessing | None, reason: str = ""
@@ -314,7 +312,7 @@ class MainWindow(QMainWindow):
             action = self.recent_menu.addAction(title.replace("&", "&&"))
             action.triggered.connect(partial(self._on_recent_chosen, id_))
         if not conversations:
-            self.recent_menu.addAction("None yet").setEnabled(False)
+            self.recent_menu.addAction(self.tr("No conversations yet")).setEnabled(False)
 
     def save_state(self) -> str:
         """Return size, position and division of the window as an opaque text."""
@@ -335,19 +333,19 @@ class MainWindow(QMainWindow):
 
     def open_folder_dialog(self) -> None:
         """Let the user choose a folder of pictures."""
-        dialog = folder_dialog(self, "Open a folder of pictures", self._folder)
+        dialog = folder_dialog(self, self.tr("Open folder"), self._folder)
         dialog.filesSelected.connect(self._on_files_selected)
         open_without_waiting(dialog)
 
     def open_run_dialog(self) -> None:
         """Let the user choose a folder whose pictures are all captioned."""
-        dialog = folder_dialog(self, "Caption a folder of pictures", self._folder)
+        dialog = folder_dialog(self, self.tr("Caption folder"), self._folder)
         dialog.filesSelected.connect(self._on_run_selected)
         open_without_waiting(dialog)
 
     def open_model_dialog(self) -> None:
         """Let the user choose the folder of a model."""
-        dialog = folder_dialog(self, "Open the folder of LLaVA-1.5")
+        dialog = folder_dialog(self, self.tr("Open model folder"))
         dialog.fileSelected.connect(self._on_model_folder_selected)
         open_without_waiting(dialog)
 
@@ -393,12 +391,12 @@ class MainWindow(QMainWindow):
     def _ask_to_leave_run(self) -> None:
         box = QMessageBox(self)
         box.setObjectName("leave_run_dialog")
-        box.setWindowTitle("A folder run is under way")
-        box.setText("Stop the folder run and close?")
-        box.setInformativeText("Nothing is lost; it goes on where it was the next time.")
-        leave = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
+        box.setWindowTitle(self.tr("Folder run in progress"))
+        box.setText(self.tr("Stop the folder run and close?"))
+        box.setInformativeText(self.tr("You can resume it any time."))
+        leave = box.addButton(self.tr("Stop and close"), QMessageBox.ButtonRole.AcceptRole)
         box.setDefaultButton(leave)
-        box.addButton("Keep running", QMessageBox.ButtonRole.RejectRole)
+        box.addButton(self.tr("Keep running"), QMessageBox.ButtonRole.RejectRole)
         leave.clicked.connect(self.leave)
         open_without_waiting(box)
 
@@ -506,7 +504,12 @@ class MainWindow(QMainWindow):
 
     def _fill_colours(self, menu: QMenu) -> None:
         group = QActionGroup(self)
-        self.theme_actions = {mode: menu.addAction(text) for mode, text in _MODES}
+        modes = {
+            "system": self.tr("Follow &system"),
+            "light": self.tr("&Light"),
+            "dark": self.tr("&Dark"),
+        }
+        self.theme_actions = {mode: menu.addAction(text) for mode, text in modes.items()}
         for mode, action in self.theme_actions.items():
             action.setCheckable(True)
             action.triggered.connect(partial(self._on_mode_chosen, mode))
@@ -539,6 +542,10 @@ class MainWindow(QMainWindow):
         self._theme.changed.connect(self._show_mode)
         self._show_mode()
 
+    def _use_built_in(self) -> NoticeAction:
+        text = self.tr("Use built-in model")
+        return NoticeAction(NoticeActionKind.USE_BUILT_IN_MODEL, text)
+
     def _show_title(self) -> None:
         self.setWindowTitle(window_title(self._picture_name, self._run_done))
 
@@ -562,23 +569,23 @@ class MainWindow(QMainWindow):
             commands[command].setEnabled(has_answer)
         commands[Command.ASK_TOGETHER].setEnabled(self._most_pictures > 1)
         commands[Command.ASK_TOGETHER].setToolTip(
-            f"A question is about up to {self._most_pictures} of the images at hand"
+            self.tr("Ask about up to {count} open images").format(count=self._most_pictures)
             if self._most_pictures > 1
-            else "This model looks at one image at a time"
+            else self.tr("This model takes one image at a time")
         )
 
     def _enable_for_words(self, is_seen: bool, has_answer: bool) -> None:
         commands, obstacle = self.commands, self.evidence_view.obstacle
         commands[Command.UNDO_STRIKE].setEnabled(is_seen and self._can_unstrike)
         commands[Command.WORDS].setEnabled(has_answer and not obstacle)
-        commands[Command.WORDS].setToolTip(obstacle or "Show what each word rests on")
+        commands[Command.WORDS].setToolTip(obstacle or self.tr("Show the evidence for each word"))
         commands[Command.UNDERLINE_DOUBT].setEnabled(not obstacle)
         commands[Command.UNDERLINE_DOUBT].setToolTip(
-            obstacle or "Underline words that may not be so"
+            obstacle or self.tr("Underline words that may be wrong")
         )
         commands[Command.INSPECT].setEnabled(has_answer and not self._trace_obstacle)
         commands[Command.INSPECT].setToolTip(
-            self._trace_obstacle or "See what went through the model"
+            self._trace_obstacle or self.tr("Show what went through the model")
         )
 
     def _enable_for_picture(self, is_seen: bool) -> None:
@@ -649,8 +656,10 @@ class MainWindow(QMainWindow):
 
     def _on_together_toggled(self) -> None:
         is_chosen = self.commands[Command.ASK_TOGETHER].isChecked()
-        about = f"up to {self._most_pictures} of the images at hand" if is_chosen else "one image"
-        self.show_notice(f"Questions are now about {about}.")
+        notice = self.tr("Questions are now about one image.")
+        if is_chosen:
+            notice = self.tr("Questions are now about up to {count} open images.")
+        self.show_notice(notice.format(count=self._most_pictures))
         self.together_chosen.emit(is_chosen)
 
     def _on_underlines_toggled(self) -> None:

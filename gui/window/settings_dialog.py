@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from core.device.memory import Card
 from core.settings import Settings
-from gui.window.settings_pages import AnswersPage, LookPage, ModelPage, ProgramPage
+from gui.window.settings_pages import AnswersPage, AppearancePage, GeneralPage, ModelPage
 
 
 class SettingsDialog(QDialog):
@@ -39,7 +39,7 @@ class SettingsDialog(QDialog):
         """`cards` are the CUDA cards to choose from."""
         super().__init__(parent)
         self.setObjectName("settings_dialog")
-        self.setWindowTitle("Settings")
+        self.setWindowTitle(self.tr("Settings"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._settings = settings.model_copy(deep=True)
         self._values: dict[str, Any] = {}
@@ -47,13 +47,13 @@ class SettingsDialog(QDialog):
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         answers, model = AnswersPage(), ModelPage(self._settings.device, cards)
-        look, program = LookPage(), ProgramPage()
-        self.tabs.addTab(answers, "Answers")
-        self.tabs.addTab(model, "Model")
-        self.tabs.addTab(look, "Look")
-        self.tabs.addTab(program, "Program")
+        appearance, general = AppearancePage(), GeneralPage()
+        self.tabs.addTab(answers, self.tr("Answers"))
+        self.tabs.addTab(model, self.tr("Model"))
+        self.tabs.addTab(appearance, self.tr("Appearance"))
+        self.tabs.addTab(general, self.tr("General"))
         self.draw_seed_check = answers.draw_seed_check
-        self._controls = answers.controls | model.controls | look.controls | program.controls
+        self._controls = answers.controls | model.controls | appearance.controls | general.controls
         buttons = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(buttons.RestoreDefaults | buttons.Cancel | buttons.Save)
         for button in self.buttons.buttons():

@@ -83,7 +83,8 @@ class SettingsPage(QScrollArea):
         control.setRange(int(low), int(high))
         control.setSingleStep(step)
         control.setSuffix(suffix)
-        words = f"{words} From {low:.0f} to {high:.0f}."
+        bounds = self.tr("From {low} to {high}.").format(low=f"{low:.0f}", high=f"{high:.0f}")
+        words = f"{words} {bounds}"
         self.add_row(name, title, words, control)
         return control
 
@@ -94,7 +95,9 @@ class SettingsPage(QScrollArea):
         control.setDecimals(2)
         control.setSingleStep(0.05)
         control.setRange(low or (0.01 if _is_open_below(name) else 0), high)
-        words = f"{words} From {control.minimum():g} to {high:g}."
+        low = f"{control.minimum():g}"
+        bounds = self.tr("From {low} to {high}.").format(low=low, high=f"{high:g}")
+        words = f"{words} {bounds}"
         self.add_row(name, title, words, control)
 
     def add_choice(

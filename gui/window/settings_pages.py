@@ -12,19 +12,6 @@ from core.device.memory import Card
 from core.transcript import Precision
 from gui.window.settings_page import SettingsPage
 
-_DEVICES = (
-    ("auto", "Automatic"),
-    ("cpu", "Processor (CPU)"),
-    ("cuda", "Graphics card (CUDA)"),
-)
-_DTYPES = tuple(
-    (precision, "Automatic" if precision is Precision.AUTO else precision.value)
-    for precision in Precision
-)
-_SPREAD = ((False, "Say so"), (True, "Spread it"))
-_UPDATES = ((False, "When I ask"), (True, "At each start"))
-_THEMES = (("system", "Like the system"), ("light", "Light"), ("dark", "Dark"))
-
 
 class AnswersPage(SettingsPage):
     """How answers are sampled. `draw_seed_check` is checked for no fixed seed."""
@@ -33,38 +20,46 @@ class AnswersPage(SettingsPage):
         super().__init__()
         self.add_whole(
             "max_new_tokens",
-            "Longest answer",
-            "An answer ends here at the latest. 100 tokens are about 75 words.",
-            suffix=" tokens",
+            self.tr("Maximum answer length"),
+            self.tr("100 tokens are about 75 words."),
+            suffix=self.tr(" tokens"),
         )
         self.add_fraction(
             "temperature",
-            "Temperature",
-            "At 0 the likeliest word is always taken, and the same question gives the same"
-            " answer. Higher values are more varied.",
+            self.tr("Temperature"),
+            self.tr(
+                "At 0, the same question always gets the same answer. Higher values give more "
+                "varied answers."
+            ),
         )
         self.add_fraction(
             "top_p",
-            "Top-p",
-            "Above temperature 0: only the likeliest words that together reach this share are"
-            " drawn from. 1 leaves all of them in.",
+            self.tr("Top-p"),
+            self.tr(
+                "Above temperature 0, chooses only among the most likely words that together "
+                "reach this probability. 1 allows all words."
+            ),
         )
         self.add_whole(
             "top_k",
-            "Top-k",
-            "Above temperature 0: only so many of the likeliest words are drawn from. 0 leaves"
-            " all of them in.",
+            self.tr("Top-k"),
+            self.tr(
+                "Above temperature 0, chooses only among this many of the most likely words. "
+                "0 allows all words."
+            ),
         )
         self.add_fraction(
             "repetition_penalty",
-            "Repetition penalty",
-            "Above 1, words already said become less likely. 1 changes nothing.",
+            self.tr("Repetition penalty"),
+            self.tr("Values above 1 make repeated words less likely."),
         )
         self.add_whole(
             "beams",
-            "Beams",
-            "How many wordings are followed at once. With more than 1 the answer is slower and"
-            " appears all at once.",
+            self.tr("Beams"),
+            self.tr(
+                "Number of wordings that are followed in parallel. With more than 1, answers are "
+                "slower and appear all at once."
+            ),
         )
         self._add_seed()
         self.end()
@@ -73,12 +68,12 @@ class AnswersPage(SettingsPage):
         control = QLineEdit()
         digits = QRegularExpression("[0-9]{1,18}")
         control.setValidator(QRegularExpressionValidator(digits, control))
-        words = (
-            "Above temperature 0, the same question with the same seed gives the same answer."
-            " A whole number of up to 18 digits."
+        words = self.tr(
+            "Above temperature 0, the same question with the same seed gets the same answer. "
+            "A whole number of up to 18 digits."
         )
-        block = self.add_row("seed", "Seed", words, control)
-        self.draw_seed_check = QCheckBox("Draw a new one for each answer")
+        block = self.add_row("seed", self.tr("Seed"), words, control)
+        self.draw_seed_check = QCheckBox(self.tr("New seed for each answer"))
         self.draw_seed_check.setObjectName("draw_seed_check")
         self.draw_seed_check.toggled.connect(control.setDisabled)
         block.addWidget(self.draw_seed_check)
@@ -90,70 +85,87 @@ class ModelPage(SettingsPage):
     def __init__(self, device: str, cards: Sequence[Card]):
         """`device` is the one of the settings, listed even if it is not there now."""
         super().__init__()
-        is_one = len(cards) == 1
-        devices = list(_DEVICES)
-        devices += [(f"cuda:{card.index}", _named(card, is_one)) for card in cards]
-        if device not in dict(devices):
-            devices.append((device, device))
+        next_time = self.tr("Takes effect when the next model is loaded.")
+        automatic = self.tr("Automatic")
         self.add_choice(
             "device",
-            "Device",
-            "Where the model computes. Takes effect when a model is loaded next.",
-            devices,
+            self.tr("Device"),
+            self.tr("Where the model runs.") + f" {next_time}",
+            self._devices(device, cards, automatic),
         )
-        self.add_choice(
-            "dtype",
-            "Precision",
-            "8-bit needs about half the memory of 16-bit, 4-bit a third, and a graphics card"
-            " answers sooner; the words may differ a little. Takes effect when a model is loaded"
-            " next.",
-            _DTYPES,
+        precisions = [
+            (precision, automatic if precision is Precision.AUTO else precision.value)
+            for precision in Precision
+        ]
+        cost = self.tr(
+            "8-bit needs about half the memory of 16-bit and 4-bit about a third. Both are faster "
+            "on a graphics card. Answers may differ slightly."
         )
+        self.add_choice("dtype", self.tr("Precision"), f"{cost} {next_time}", precisions)
         self.add_choice(
             "may_spread",
-            "When a model does not fit",
-            "Spread, it lies on all graphics cards and in the computer's own memory, and answers"
-            " far more slowly. Takes effect when a model is loaded next.",
-            _SPREAD,
+            self.tr("When a model does not fit"),
+            next_time,
+            (
+                (False, self.tr("Warn me")),
+                (True, self.tr("Split across graphics cards and memory (much slower)")),
+            ),
         )
         rest = self.add_whole(
             "rest_minutes",
-            "Let go of it when idle",
-            "After so many minutes without a question its memory is given back; the next question"
-            " loads it again. 0 is never.",
-            suffix=" min",
+            self.tr("Unload when idle"),
+            self.tr(
+                "Frees the memory after this many minutes without a question. The next question "
+                "loads the model again."
+            ),
+            suffix=self.tr(" min"),
         )
-        rest.setSpecialValueText("Never")
+        rest.setSpecialValueText(self.tr("Never"))
         self.end()
 
+    def _devices(self, device: str, cards: Sequence[Card], automatic: str) -> list[tuple[str, str]]:
+        devices = [
+            ("auto", automatic),
+            ("cpu", self.tr("Processor (CPU)")),
+            ("cuda", self.tr("Graphics card (CUDA)")),
+        ]
+        devices += [(f"cuda:{card.index}", _named(card, len(cards) == 1)) for card in cards]
+        if device not in dict(devices):
+            devices.append((device, device))
+        return devices
 
-class LookPage(SettingsPage):
-    """Colours and text size."""
+
+class AppearancePage(SettingsPage):
+    """Theme and text size."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_choice("theme", "Colours", "Light, dark, or whatever the system is.", _THEMES)
+        themes = (
+            ("system", self.tr("Follow system")),
+            ("light", self.tr("Light")),
+            ("dark", self.tr("Dark")),
+        )
+        self.add_choice("theme", self.tr("Theme"), self.tr("Light or dark colours."), themes)
         self.add_whole(
             "text_percent",
-            "Text size",
-            "Of questions and answers.",
+            self.tr("Text size"),
+            self.tr("Size of questions and answers."),
             suffix=" %",
             step=10,
         )
         self.end()
 
 
-class ProgramPage(SettingsPage):
+class GeneralPage(SettingsPage):
     """What the program does by itself."""
 
     def __init__(self) -> None:
         super().__init__()
         self.add_choice(
             "checks_for_updates",
-            "Look for updates",
-            "Asks on the network whether there is a newer version, and sends nothing else."
-            " Nothing is downloaded by itself.",
-            _UPDATES,
+            self.tr("Check for updates"),
+            self.tr("Only asks for the newest version. Nothing is sent or downloaded."),
+            ((False, self.tr("Only when I ask")), (True, self.tr("At startup"))),
         )
         self.end()
 

@@ -27,21 +27,21 @@ class StatusLine(QFrame):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("status_line")
-        self.state_label = _ModelLabel("No model is loaded")
+        self.state_label = _ModelLabel(self.tr("No model loaded"))
         self.state_label.setObjectName("state_label")
-        self.state_label.setAccessibleDescription("Opens the list of models")
+        self.state_label.setAccessibleDescription(self.tr("Opens the Models dialog"))
         self.download_button = QToolButton()
         self.download_button.setObjectName("download_button")
         self.download_button.hide()
         self.progress_bar = QProgressBar()
         self.progress_bar.setObjectName("progress_bar")
-        self.progress_bar.setAccessibleName("Loading the model")
+        self.progress_bar.setAccessibleName(self.tr("Loading the model"))
         self.progress_bar.setRange(0, _STEPS)
         self.progress_bar.setTextVisible(False)
         self.progress_bar.setFixedWidth(120)
         self.cancel_button = QToolButton()
         self.cancel_button.setObjectName("cancel_button")
-        self.cancel_button.setText("Cancel")
+        self.cancel_button.setText(self.tr("Cancel"))
         self.speed_label = QLabel()
         self.speed_label.setObjectName("speed_label")
         row = QHBoxLayout(self)
@@ -65,27 +65,28 @@ class StatusLine(QFrame):
         self.cancel_button.setEnabled(loading)
         match state:
             case Absent():
-                self.state_label.setText("No model is loaded")
+                self.state_label.setText(self.tr("No model loaded"))
             case Loading(fraction, stage):
                 self.progress_bar.setValue(round(fraction * _STEPS))
                 self.state_label.setText(f"{stage}  {fraction:.0%}")
             case Ready(facts):
                 self.state_label.setText(describe(facts))
             case Failed():
-                self.state_label.setText("The model could not be loaded")
+                self.state_label.setText(self.tr("The model could not be loaded"))
         if not isinstance(state, Ready):
             self.show_speed(0)
 
     def show_speed(self, tokens_per_second: float) -> None:
         """Show the speed of the last answer or of the one under way; 0 shows nothing."""
-        shown = f"{tokens_per_second:.0f} tokens/s" if tokens_per_second else ""
-        self.speed_label.setText(shown)
+        rate = self.tr("{rate} tokens/s").format(rate=f"{tokens_per_second:.0f}")
+        self.speed_label.setText(rate if tokens_per_second else "")
 
     def show_download(self, name: str, share: float) -> None:
         """Show how much of a model is downloaded, as a fraction; the name "" for no download."""
         self.download_button.setText(f"↓ {share:.0%}")
-        self.download_button.setToolTip(f"Downloading {name}")
-        self.download_button.setAccessibleName(f"Downloading {name}, {share:.0%}")
+        tip = self.tr("Downloading {name}").format(name=name)
+        self.download_button.setToolTip(tip)
+        self.download_button.setAccessibleName(f"{tip}, {share:.0%}")
         self.download_button.setVisible(bool(name))
 
     @Slot()

@@ -11,19 +11,29 @@ from xml.etree import ElementTree
 
 import PySide6
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QTabWidget
 
+from core.device.memory import Card
 from core.engine import Failed, Loading
 from core.errors import OutOfMemory
 from core.hub import DeviceMemory, DownloadOptions, JobKind, ModelJob, find_models, list_entries
-from core.transcript import BUILT_IN
+from core.picture import Picture
+from core.settings import Settings
+from core.transcript import BUILT_IN, Answer, Ending, Precision
+from core.version import program_version
 from gui.models.dialog import ModelsDialog
 from gui.models.token_dialog import TokenDialog
 from gui.widgets.theme import Theme
-from tests.support.translation import untranslated
+from gui.window.commands import Command
+from gui.window.help_dialogs import AboutDialog, KeysDialog
+from gui.window.main_window import MainWindow
+from gui.window.settings_dialog import SettingsDialog
+from tests.support.translation import shown_texts, untranslated
 
 GUI = Path(__file__).parents[2] / "gui"
-CONVERTED = ("conversation", "inspector", "models", "picture", "widgets")
+CONVERTED = ("conversation", "inspector", "models", "picture", "widgets", "window")
 MODULES = sorted(path for name in CONVERTED for path in (GUI / name).rglob("*.py"))
 
 # Calls whose strings nobody reads on screen.
@@ -39,12 +49,18 @@ UNSEEN = {
     ),
     *("debug", "info", "warning", "error", "exception", "call", "create"),
 }
-NAMES = {"ShowItems"}  # A method of D-Bus.
+NAMES = {
+    *("ShowItems", "Update"),  # Of D-Bus.
+    *("Onlooker", "NVIDIA ", "GeForce "),
+}
+KEY = re.compile(r"((Ctrl|Shift)\+)*(.|F\d+|Esc|Enter|Return|Tab|PgUp|PgDown|Menu)")
+TRANSLATING = {"tr", "translate"}
 
 
 def is_prose(text: str) -> bool:
     """Whether a string looks like something to read: words, or a word with a capital letter."""
-    return bool(re.search(r"[A-Za-z]{2} [a-z]{2}|^&?[A-Z][a-z]", text)) and text not in NAMES
+    is_name = text in NAMES or all(KEY.fullmatch(part) for part in text.split(", "))
+    return bool(re.search(r"[A-Za-z]{2} [a-z]{2}|^&?[A-Z][a-z]", text)) and not is_name
 
 
 def called(call: ast.Call) -> str:
@@ -64,7 +80,7 @@ def literals(node: ast.AST) -> list[tuple[int, str]]:
     """
     found: list[tuple[int, str]] = []
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Call) and called(child) in {"tr", "translate", *UNSEEN}:
+        if isinstance(child, ast.Call) and called(child) in TRANSLATING | UNSEEN:
             # What is called upon may hold strings too: `self.tr("…").format(…)` is another call.
             found += literals(child.func)
         elif isinstance(child, ast.Raise | ast.MatchValue) or is_docstring(child):
@@ -78,7 +94,7 @@ def literals(node: ast.AST) -> list[tuple[int, str]]:
 
 def translations(tree: ast.AST) -> list[ast.Call]:
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [call for call in calls if called(call) in {"tr", "translate"}]
+    return [call for call in calls if called(call) in TRANSLATING]
 
 
 def name_of(path: Path) -> str:
@@ -180,3 +196,56 @@ def test_token_dialog_shows_nothing_untranslated(bracketed, qtbot):
     dialog = TokenDialog()
     qtbot.addWidget(dialog)
     assert untranslated(dialog, "hf_…") == []
+
+
+@pytest.fixture
+def window(bracketed, qapp, qtbot):
+    window = MainWindow(Theme(qapp), (("Describe", "Please describe this image."),))
+    qtbot.addWidget(window)
+    window.show_empty([])
+    return window
+
+
+def test_window_shows_nothing_untranslated_before_and_after_an_answer(window):
+    # The panel of folder runs is not converted yet.
+    parts = (window.drop_zone, window.transcript_view, window.prompt_box, window.status_line)
+    data = (
+        "Please describe this image.",
+        "Describe",
+        "cat.png",
+        "What?",
+        "A red square.",
+        "Onlooker",
+    )
+    said = Answer("A red square.", Ending.COMPLETE, 42, 0.46, 0.21)
+    assert [untranslated(part, *data) for part in (window.menuBar(), *parts)] == [[]] * 5
+    pixels = Image.new("RGB", (300, 200), "red")
+    window.show_picture(Picture(Path("cat.png"), pixels, (), (300, 200)))
+    window.begin_answer("What?")
+    assert [untranslated(part, *data) for part in parts] == [[]] * 4
+    window.append("A red square.")
+    window.finish(said)
+    assert [untranslated(part, *data) for part in (window.menuBar(), *parts)] == [[]] * 5
+
+
+@pytest.mark.parametrize("command", [Command.KEYS, Command.ABOUT])
+def test_dialogs_of_the_help_menu_show_nothing_untranslated(window, command):
+    window.show()
+    window.commands[command].trigger()
+    kind = KeysDialog if command is Command.KEYS else AboutDialog
+    (dialog,) = window.findChildren(kind)
+    keys = [key for key in shown_texts(dialog) if all(KEY.fullmatch(k) for k in key.split(", "))]
+    assert untranslated(dialog, "Onlooker", program_version(), *keys) == []
+
+
+def test_settings_show_nothing_untranslated(bracketed, qtbot):
+    dialog = SettingsDialog(Settings(), cards=[Card(0, "NVIDIA Card", 24 * 10**9, 0)])
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    qtbot.addWidget(dialog)
+    assert untranslated(dialog) == []
+    boxes = dialog.findChildren(QComboBox)
+    choices = {box.itemText(index) for box in boxes for index in range(box.count())}
+    data = {"0: Card, 24 GB", "Card, 24 GB", *(precision.value for precision in Precision)}
+    assert {text for text in choices - data if "⟦" not in text} == set()
+    (tabs,) = dialog.findChildren(QTabWidget)
+    assert all("⟦" in tabs.tabText(index) for index in range(tabs.count()))

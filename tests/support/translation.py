@@ -46,6 +46,7 @@ def untranslated(widget: QWidget, *data: str) -> list[str]:
             rest, before = re.sub(r"⟦[^⟦⟧]*⟧", "", rest), rest
         for one in sorted(data, key=len, reverse=True):
             rest = rest.replace(one, "")
+        rest = re.sub(r"<[^<>]*>", "", rest)  # Markup.
         # Zero-width spaces, at which long names may break; numbers with units.
         rest = re.sub(r"[\d.]+ ?(GB|MB|kB|%)?", "", rest.replace("\u200b", ""))
         if re.search(r"\w{2}", rest):

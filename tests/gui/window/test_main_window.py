@@ -371,7 +371,7 @@ def test_the_shortcuts_are_listed(window):
     press(KEY.Key_F1)
     dialog = dialog_of(window)
     words = [label.text() for label in dialog.findChildren(QLabel)]
-    assert {"Ask", "Stop answering", "Open pictures", "Next picture"} <= set(words)
+    assert {"Ask", "Stop answering", "Open images", "Next image"} <= set(words)
     dialog.close()
 
 
