@@ -98,6 +98,10 @@ def described(
         is_new = _is_blank(before)
         packet = Packet.split(_NEW.encode() if is_new else before or b"")
         body = packet.body
+        image = Image(parsed(body))
+        for one in texts:
+            image.text(one)  # What cannot be read is not changed either.
+        del image
         for one, text in texts.items():
             body = _with_text(body, one, _clean(text))
         if is_new and extension:
