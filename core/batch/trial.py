@@ -24,7 +24,8 @@ PICTURES = 5
 class Tried:
     """One image of the trial, by its number in the run, with a caption so far for each variant.
 
-    `reason` says why there is no caption. Once `is_over` it does not change any more.
+    `reason` says why there is no caption, `notes` what the model does not see of the image. Once
+    `is_over` it does not change any more.
     """
 
     number: int
@@ -32,6 +33,7 @@ class Tried:
     captions: tuple[str, ...]
     reason: str = ""
     is_over: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def drawn(count: int, most: int = PICTURES) -> list[int]:
@@ -71,13 +73,15 @@ def _try_picture(
     stop: threading.Event,
 ) -> Tried:
     captions = list(tried.captions)
+    notes: tuple[str, ...] = ()
 
     def so_far(reason: str = "", *, is_over: bool = True) -> Tried:
-        return Tried(tried.number, tried.path, tuple(captions), reason, is_over)
+        return Tried(tried.number, tried.path, tuple(captions), reason, is_over, notes)
 
     on_tried(tried)
     try:
         picture = open_picture(tried.path)
+        notes = picture.notes
         for index, options in enumerate(variants):
             captioned: list[str] = []
             before = _caption_before(tried.path, options)

@@ -113,8 +113,8 @@ def _decode_samples(file: BinaryIO, layout: SampleLayout, title: str, orientatio
     reduced, _ = join_reduced(cut(image, image.height // kept[1]), image.size, kept)
     turn = turn_of(own_orientation if own_orientation > 1 else orientation)
     stored = _Stored(_fitted(reduced, kept), image.size, turn, is_complete)
-    pixels, has_good_profile = on_white(stored.pixels, image.info.get("icc_profile"))
-    return _upright(stored, pixels, page_count(file, MOST_PAGES), has_good_profile)
+    pixels, profile_note = on_white(stored.pixels, image.info.get("icc_profile"))
+    return _upright(stored, pixels, page_count(file, MOST_PAGES), profile_note)
 
 
 def _upright(

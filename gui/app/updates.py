@@ -10,14 +10,15 @@ from importlib.metadata import metadata
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal, Slot
 from PySide6.QtNetwork import QNetworkAccessManager, QNetworkReply, QNetworkRequest
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
 from core.version import program_version
+from gui.widgets.foreign_markdown import ForeignMarkdown
 
 TIMEOUT_MS = 10_000
 LARGEST_BYTES = 1_000_000
 
-_HEADING = re.compile(r"^## \[?v?(\d+(?:\.\d+)+)\]?.*$", re.MULTILINE)
+_HEADING = re.compile(r"^## \[?v?(\d{1,9}(?:\.\d{1,9}){1,9})\]?.*$", re.MULTILINE)
 _LINK = re.compile(r"^## \[(.*?)\]")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -101,11 +102,9 @@ class UpdatesDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(sentence)
         if changes:
-            text = QTextEdit()
+            text = ForeignMarkdown(changes)
             text.setObjectName("changes_text")
-            text.setReadOnly(True)
             text.setAccessibleName("Changes")
-            text.setMarkdown(changes)
             layout.addWidget(text)
             self.resize(560, 420)
         layout.addWidget(buttons)

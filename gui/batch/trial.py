@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.batch import PICTURES, BatchOptions, Tried
-from gui.batch.trial_result import SIDE, TrialResult
+from gui.batch.trial_result import ROWS, SIDE, TrialResult
 from gui.batch.trial_variant import TrialVariant
 from gui.widgets.preview import PreviewMaker, thumbnail
 from gui.widgets.theme import Theme
@@ -80,7 +80,7 @@ class TrialPage(QFrame):
         self.results = {}
         for place, (number, path) in enumerate(pictures):
             result = TrialResult(self._theme, path, self._tried_variants)
-            result.add_to(self.grid, 2 * place)
+            result.add_to(self.grid, ROWS * place)
             self.results[number] = result
             side = round(SIDE * max(2.0, self.devicePixelRatioF()))
             self._previews.ask(("trial", path), partial(thumbnail, path, side))

@@ -16,10 +16,11 @@ from gui.widgets.painting import paint_thumbnail
 from gui.widgets.theme import Theme
 
 SIDE = 64
+ROWS = 3
 
 
 class TrialResult:
-    """The widgets of one picture, placed in a grid: thumbnail, name and a caption per variant."""
+    """The widgets of one picture in a grid: thumbnail, name, notes and a caption per variant."""
 
     def __init__(self, theme: Theme, path: Path, variants: int):
         self.path = path
@@ -28,20 +29,25 @@ class TrialResult:
         self.thumbnail = _Thumbnail(theme)
         self.name_label = ElidedLabel(path.name, Qt.TextElideMode.ElideMiddle)
         self.name_label.setProperty("class", "key")
+        self.notes_label = QLabel(wordWrap=True)
+        self.notes_label.setObjectName("notes_label")
+        self.notes_label.setProperty("class", "key")
+        self.notes_label.hide()
         self.caption_labels = [_caption_label() for _ in range(variants)]
 
     def add_to(self, grid: QGridLayout, row: int) -> None:
-        """Takes two rows of the grid, the first of them `row`."""
+        """Takes ROWS rows of the grid, the first of them `row`."""
         top = Qt.AlignmentFlag.AlignTop
-        grid.addWidget(self.thumbnail, row, 0, 2, 1, top)
+        grid.addWidget(self.thumbnail, row, 0, ROWS, 1, top)
         grid.addWidget(self.name_label, row, 1, 1, 2)
+        grid.addWidget(self.notes_label, row + 1, 1, 1, 2)
         for column, label in enumerate(self.caption_labels, 1):
             span = 2 if len(self.caption_labels) == 1 else 1
-            grid.addWidget(label, row + 1, column, 1, span, top)
+            grid.addWidget(label, row + 2, column, 1, span, top)
 
     def remove(self) -> None:
         """Deletes the widgets."""
-        for part in (self.thumbnail, self.name_label, *self.caption_labels):
+        for part in (self.thumbnail, self.name_label, self.notes_label, *self.caption_labels):
             part.hide()
             part.deleteLater()
 
@@ -58,6 +64,8 @@ class TrialResult:
         tried = self._tried
         if tried is None:
             return
+        self.notes_label.setText(" ".join(tried.notes))
+        self.notes_label.setVisible(bool(tried.notes))
         marks: tuple[list[Span], ...] = ([],) * len(self.caption_labels)
         if tried.is_over and len(tried.captions) == 2 and all(tried.captions):
             marks = differing_words(*tried.captions)

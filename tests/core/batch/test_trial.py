@@ -56,6 +56,15 @@ def test_picture_that_fails_is_told_and_the_next_is_tried(pictures, tmp_path):
     assert tried(pictures, WHAT, engine=engine)[0][1].reason == "The model failed."
 
 
+def test_what_is_noted_of_an_image_is_said_from_its_first_piece_on(pictures):
+    path = pictures[0][1]
+    Image.new("RGB", (8, 6), "red").save(path, icc_profile=b"no profile" * 20)
+    whole, heard = tried(pictures, WHAT)
+    note = "Its colour profile is damaged and was left out."
+    assert [one.notes for one in whole] == [(note,), ()]
+    assert all(one.notes == (note,) for one in heard if one.number == 3 and one.captions != ("",))
+
+
 def test_trial_is_stopped_inside_a_caption(pictures):
     stop = threading.Event()
     engine = FolderEngine()

@@ -2,6 +2,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QImage
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QTextEdit
 
 from gui.app.updates import Updates, UpdatesDialog, newer_sections
@@ -128,6 +131,86 @@ def test_dialog_shows_the_changes(qtbot):
     assert changes
     assert "99.1.0" in changes.toPlainText()
     assert "There is a newer one" in dialog.findChildren(QLabel)[0].text()
+
+
+HOSTILE = """## 99.0.0
+![remote](REMOTE/a.png) ![local](LOCAL) <img src="REMOTE/b.png"> <img src="LOCAL">
+<a href="file:///etc/passwd">tag</a> <style>@import "REMOTE/c.css";</style>
+[file](file:///etc/passwd) [share](file://evil/share) [script](javascript:alert(1))
+[plain](http://example.com/) [page](https://example.com/new) <https://example.com/bare>
+[relative](other.md) [own](onlooker://open)
+
+[![badge](REMOTE/d.png)](https://example.com/badge)
+![by reference][pic]
+
+[pic]: REMOTE/e.png
+"""
+
+
+@pytest.fixture
+def opened_addresses():
+    """Which addresses the desktop is asked to open, instead of opening them."""
+
+    class Desktop(QObject):
+        @Slot(QUrl)
+        def open(self, address):
+            addresses.append(address.toString())
+
+    addresses, desktop = [], Desktop()
+    schemes = ("https", "http", "file", "javascript", "onlooker")
+    for scheme in schemes:
+        QDesktopServices.setUrlHandler(scheme, desktop, "open")
+    yield addresses
+    for scheme in schemes:
+        QDesktopServices.unsetUrlHandler(scheme)
+
+
+def test_dialog_loads_nothing_that_the_changes_name(server, qtbot, tmp_path):
+    image = QImage(200, 100, QImage.Format.Format_RGB32)
+    image.fill(0xFF0000)
+    assert image.save(str(tmp_path / "a.png"))
+    text = HOSTILE.replace("REMOTE", server.address.rpartition("/")[0])
+    dialog = UpdatesDialog(text.replace("LOCAL", (tmp_path / "a.png").as_uri()))
+    qtbot.addWidget(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.open()
+    changes = dialog.findChild(QTextEdit, "changes_text")
+    shown = changes.grab().toImage()
+    reds = {
+        (x, y)
+        for x in range(0, shown.width(), 4)
+        for y in range(0, shown.height(), 4)
+        if shown.pixelColor(x, y).getRgb()[:3] == (255, 0, 0)
+    }
+    assert reds == set()
+    assert "\ufffc" not in changes.toPlainText()
+    assert server.asked == 0
+
+
+def test_only_links_to_https_are_links_and_open_on_a_click(qtbot, opened_addresses):
+    dialog = UpdatesDialog(HOSTILE)
+    qtbot.addWidget(dialog)
+    with qtbot.waitExposed(dialog):
+        dialog.open()
+    changes = dialog.findChild(QTextEdit, "changes_text")
+    view, links = changes.viewport(), {}
+    for y in range(2, view.height(), 4):
+        for x in range(2, view.width(), 4):
+            if address := changes.anchorAt(QPoint(x, y)):
+                links[address] = QPoint(x, y)
+            else:
+                QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=QPoint(x, y))
+    assert links.keys() == {
+        "https://example.com/new",
+        "https://example.com/bare",
+        "https://example.com/badge",
+    }
+    assert opened_addresses == []
+    before = changes.toPlainText()
+    for at in links.values():
+        QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=at)
+    assert sorted(opened_addresses) == sorted(links)
+    assert changes.toPlainText() == before
 
 
 def test_dialog_says_that_there_is_nothing_newer(qtbot):

@@ -456,6 +456,26 @@ def test_two_ways_are_tried_side_by_side_and_one_is_taken_for_the_run(live, fold
     live(story)
 
 
+def test_trial_shows_what_is_noted_of_an_image(live, folder):
+    Image.new("RGB", (8, 6), "red").save(folder / "1.png", icc_profile=b"no profile" * 20)
+
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        panel.form.prompt_edit.setPlainText("say 2 words")
+        click(panel.controls.buttons[RunAction.TRY_FIRST])
+        panel.trial_page.variants[1].prompt_edit.clear()
+        click(panel.trial_page.try_button)
+        await until(lambda: captions(panel) == [["word0 word1"]] * 4)
+        labels = {
+            result.path.name: result.notes_label for result in panel.trial_page.results.values()
+        }
+        assert labels["1.png"].isVisible()
+        assert labels["1.png"].text() == "Its colour profile is damaged and was left out."
+        assert not labels["2.png"].isVisible()
+
+    live(story)
+
+
 def test_trial_is_seen_as_it_comes_and_stopped_inside_a_caption(live, folder):
     async def story(program, panel):
         await chosen(program, panel, folder)
