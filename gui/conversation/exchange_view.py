@@ -257,9 +257,11 @@ class ExchangeView(QFrame):
         return body
 
     def _set_foot(self, text: str) -> None:
+        """Changes the line below the answer, which may come to need another height."""
         self._foot = text
         if self._body:
             self._body.foot_label.setText(text)
+            self.height_changed.emit()
 
     def _show_answer(self, body: ExchangeBody) -> None:
         body.answer_text.setVisible(bool(self.answer))

@@ -5,7 +5,7 @@ from PIL import Image
 from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QTimer, Slot
 from PySide6.QtGui import QFontInfo, QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPlainTextEdit
+from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit
 
 from core.picture import Picture
 from core.transcript import Answer, Ending, Exchange, Transcript
@@ -75,6 +75,45 @@ def wheel(view, steps):
         False,
     )
     QApplication.sendEvent(target, event)
+
+
+def parts_of(exchange):
+    """The question, the answer and the line below it, as they are laid out, from the top."""
+    body = exchange.body
+    parts = (body.question_label, body.answer_text, body.foot_label)
+    shown = [part for part in parts if part.isVisible()]
+    return [(part, part.mapTo(exchange, QPoint()).y(), part.height()) for part in shown]
+
+
+def needed_height(part):
+    if isinstance(part, QLabel):
+        return part.heightForWidth(part.width())
+    return int(part.document().size().height())
+
+
+@pytest.mark.parametrize("width", [300, 420, 900])
+@pytest.mark.parametrize("text", [SENTENCE * 6, "One\n\n- two\n- three\n\nfour", "Short."])
+def test_nothing_is_squeezed_or_jumps_while_an_answer_streams(view, qapp, width, text):
+    view.resize(width, 500)
+    say(view)
+    view.begin_answer("What is in this image, and where is each thing? " * 4)
+    exchange = view.exchange_views[-1]
+    QTest.qWait(20)
+    question_at = parts_of(exchange)[0][1:]
+    for piece in [*text, None]:
+        if piece is None:
+            view.finish(answer(text))
+        else:
+            view.append(piece)
+        qapp.processEvents()
+        parts = parts_of(exchange)
+        assert parts[0][1:] == question_at
+        end = 0
+        for part, top, height in parts:
+            assert top >= end, (piece, part)
+            assert height >= needed_height(part), (piece, part)
+            end = top + height
+        assert end <= exchange.height()
 
 
 def test_pieces_appear_as_they_come(view):
