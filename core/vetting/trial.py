@@ -23,7 +23,7 @@ from core.vetting.verdict import EngineKind, Part, Trial, Verdict, refusal
 NoteStage = Callable[[str], None]
 
 _MOST_IMAGE_TOKENS = 200_000
-_TOKENS_PER_BYTE = 16
+_TOKENS_PER_BYTE = 4
 _QUESTION = "Describe the image in detail. What is in the background, and what does the text say?"
 # Large, very wide and very small: what is cut into tiles, padded and enlarged.
 _PICTURE_SIZES = ((1600, 1200), (1500, 100), (40, 30))
