@@ -17,7 +17,7 @@ from core.isolation.protocol import ChildFailed, Ended, Limits
 
 _CHILD = "core.chat.template_child"
 # A conversation takes milliseconds.
-_LIMITS = Limits(cpu_seconds=6, seconds=20, memory_bytes=400_000_000)
+_LIMITS = Limits(cpu_seconds=4, seconds=12, memory_bytes=400_000_000)
 _CAUSES = {
     Ended.SLOW: f"it computes for more than {_LIMITS.cpu_seconds:.0f} s",
     Ended.BUSY: f"it was not done in {_LIMITS.seconds:.0f} s",

@@ -13,7 +13,7 @@ import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 
@@ -125,26 +125,23 @@ class IsolatedProcess:
     def _reply_in(self, line: bytes) -> dict[str, Any] | None:
         """Returns a reply, or None for a stage, which is noted."""
         try:
-            content = json.loads(line)
+            content = cast(dict[str, Any], json.loads(line))
         except ValueError:  # An empty line stands for the end of the pipe.
             raise self._failed(Ended.CRASHED if self._stage else Ended.NOT_STARTED) from None
-        match content:
-            case {"stage": str(stage)}:
-                self._stage = stage
-                return None
-            case {"reply": dict(reply)}:
-                self._stage = self._stage or "ready"
-                return reply
-            case {"failure": str(failure)}:
-                raise RequestFailed(failure)
-            case {"out_of_memory": True}:
-                raise self._failed(Ended.MEMORY)
-        raise self._failed(Ended.CRASHED)
+        if "stage" in content:
+            self._stage = str(content["stage"])
+            return None
+        if "failure" in content:
+            raise RequestFailed(str(content["failure"]))
+        if "reply" not in content:
+            raise self._failed(Ended.MEMORY)
+        self._stage = self._stage or "ready"
+        return content["reply"]
 
     def _failed(self, ended: Ended) -> ChildFailed:
         self.close()
         status = self._process.returncode
-        if ended is Ended.CRASHED and status == -_OUT_OF_CPU_TIME:
+        if ended is Ended.CRASHED and _OUT_OF_CPU_TIME and status == -_OUT_OF_CPU_TIME:
             ended = Ended.SLOW
         return ChildFailed(ended, self._stage, f"exit status {status}")
 

@@ -119,7 +119,8 @@ def verdict_of_failure(part: Part, ended: Ended) -> Verdict:
                 f"The {part} of “{NAME}” takes more than {_MEMORY_BYTES / 1e9:.1f} GB of "
                 "memory. Choose another model."
             )
-    return Verdict(
-        f"The {part} of “{NAME}” crashes the library that reads it. Download the model again, or "
-        "choose another one."
-    )
+        case Ended.CRASHED | Ended.NOT_STARTED:
+            return Verdict(
+                f"The {part} of “{NAME}” crashes the library that reads it. Download the model "
+                "again, or choose another one."
+            )

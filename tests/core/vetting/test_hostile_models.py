@@ -70,6 +70,7 @@ class Opener:
         threading.Thread(target=self._read_errors, daemon=True).start()
 
     def open(self, folder: Path) -> dict:
+        assert self._process.stdin
         self._process.stdin.write(f"{folder}\n")
         self._process.stdin.flush()
         line = self._lines.get(timeout=PATIENCE_SECONDS)
@@ -81,12 +82,12 @@ class Opener:
         self._process.communicate()
 
     def _read(self) -> None:
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             self._lines.put(line)
         self._lines.put("")
 
     def _read_errors(self) -> None:
-        for line in self._process.stderr:
+        for line in self._process.stderr or ():
             self._errors.append(line)
 
 
