@@ -21,6 +21,14 @@ def model(request, chat_folders) -> str:
     return str(chat_folders[request.param])
 
 
+@pytest.fixture(autouse=True)
+def _models_are_tried_once(home, tmp_path_factory):
+    """Each model is tried when it is first opened, and not once more in each test's new home."""
+    kept = tmp_path_factory.getbasetemp() / "verdicts"
+    kept.mkdir(exist_ok=True)
+    (home / "verdicts").symlink_to(kept)
+
+
 def ask(program, text):
     QTest.keyClicks(program.window.prompt_box.prompt_edit, text)
     press(program, Qt.Key.Key_Return)
