@@ -7,6 +7,7 @@ import io
 import json
 import os
 import plistlib
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from xml.etree import ElementTree
 
 import pytest
 from PIL import IcnsImagePlugin, IcoImagePlugin
+
+from core.picture import PICTURE_SUFFIXES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGING = ROOT / "packaging"
@@ -514,6 +517,55 @@ def test_menu_entry_opens_pictures_with_the_program():
     kinds = entry["MimeType"].rstrip(";").split(";")
     assert {"image/jpeg", "image/png", "image/webp", "image/avif", "inode/directory"} <= set(kinds)
     assert all(kind.count("/") == 1 for kind in kinds)
+
+
+# The names of shared-mime-info; it has none for PFM. The packages have no reader of JPEG XL.
+MIME_TYPES = {
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "png": (".png",),
+    "apng": (".apng",),
+    "webp": (".webp",),
+    "gif": (".gif",),
+    "bmp": (".bmp", ".dib"),
+    "tiff": (".tif", ".tiff"),
+    "avif": (".avif",),
+    "heic": (".heic",),
+    "heif": (".heif", ".hif"),
+    "vnd.microsoft.icon": (".ico",),
+    "x-portable-pixmap": (".ppm",),
+    "x-portable-graymap": (".pgm",),
+    "x-portable-bitmap": (".pbm",),
+    "x-portable-anymap": (".pnm",),
+    "jp2": (".jp2",),
+    "jpx": (".jpf", ".jpx"),
+    "x-jp2-codestream": (".j2k", ".j2c"),
+    "x-tga": (".tga",),
+    "vnd.adobe.photoshop": (".psd",),
+    "x-canon-cr2": (".cr2",),
+    "x-canon-cr3": (".cr3",),
+    "x-nikon-nef": (".nef",),
+    "x-nikon-nrw": (".nrw",),
+    "x-sony-arw": (".arw",),
+    "x-adobe-dng": (".dng",),
+    "x-pentax-pef": (".pef",),
+    "x-olympus-orf": (".orf",),
+    "x-panasonic-rw2": (".rw2",),
+    "x-fuji-raf": (".raf",),
+    "x-samsung-srw": (".srw",),
+}
+
+
+def test_each_kind_of_image_that_is_read_opens_with_the_program_on_each_system():
+    named = {suffix for suffixes in MIME_TYPES.values() for suffix in suffixes}
+    assert named == set(PICTURE_SUFFIXES) - {".pfm", ".jxl"}
+    entry = (PACKAGING / "linux" / "onlooker.desktop").read_text(encoding="utf-8")
+    [line] = re.findall("^MimeType=(.*);$", entry, re.MULTILINE)
+    assert set(line.split(";")) == {*(f"image/{name}" for name in MIME_TYPES), "inode/directory"}
+    installer = (PACKAGING / "windows" / "onlooker.iss").read_text(encoding="utf-8")
+    offered = re.findall(r'SupportedTypes".* ValueName: "(.*?)"', installer)
+    assert set(offered) == set(PICTURE_SUFFIXES) - {".jxl"}
+    # On macOS all of them conform to this type.
+    assert '"public.image"' in (PACKAGING / "onlooker.spec").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not shutil.which("desktop-file-validate"), reason="needs desktop-file-utils")

@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QTextEdit
+from PySide6.QtWidgets import QLabel, QTextBrowser, QTextEdit
 
 from gui.app.updates import Updates, UpdatesDialog, newer_sections
 
@@ -174,7 +174,8 @@ def test_dialog_loads_nothing_that_the_changes_name(server, qtbot, tmp_path):
     qtbot.addWidget(dialog)
     with qtbot.waitExposed(dialog):
         dialog.open()
-    changes = dialog.findChild(QTextEdit, "changes_text")
+    changes = dialog.findChild(QTextBrowser, "changes_text")
+    assert changes
     shown = changes.grab().toImage()
     reds = {
         (x, y)
@@ -192,7 +193,8 @@ def test_only_links_to_https_are_links_and_open_on_a_click(qtbot, opened_address
     qtbot.addWidget(dialog)
     with qtbot.waitExposed(dialog):
         dialog.open()
-    changes = dialog.findChild(QTextEdit, "changes_text")
+    changes = dialog.findChild(QTextBrowser, "changes_text")
+    assert changes
     view, links = changes.viewport(), {}
     for y in range(2, view.height(), 4):
         for x in range(2, view.width(), 4):
