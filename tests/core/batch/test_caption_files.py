@@ -5,13 +5,14 @@ import sys
 import threading
 import time
 import unicodedata
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, xmp
+from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, decoded, xmp
 from core.batch.naming import CaptionNames
 from core.errors import StoreError
 from tests.support.folder_run import FolderEngine
@@ -325,6 +326,68 @@ UNSURE = {
 }
 
 
+# Each was read wrongly by charset-normalizer, or by rules that seemed to be strict enough.
+MISLEADING = {
+    "cp932": [
+        "猫",
+        "Huge 版",
+        "# TO タグ FROM 行",
+        "ユーザー exrc",
+        "赤い車が走っている。",
+        "メニュー --- 版",
+    ],
+    "euc_jp": ["行番号", "%s, 行 %ld", "赤い車が道路を走っている。"],
+    "gb18030": ["红色汽车", "确定(&O)", "查找中...", "没有 display", "用法:", "個換行", "行 1 列"],
+    "big5": ["貓", "不能 fork", "[dos 格式]", "(取代)", "轉換錯誤", "多重 :finally", "32 Bit 版本"],
+    "cp949": [
+        "고양이",
+        "끝",
+        "똑같은 낱말만",
+        "프로세스 ID:",
+        "Vim 에러",
+        "3 줄",
+        "창가에 앉아 있는 고양이",
+    ],
+    "cp1251": ["Кот", "[ТЧ]", "иврит", "<пусто>", "строка 3", "дата:", "Униз", "НЕДОСТАЈЕ МНОГО"],
+    "koi8_r": ["Кот", "иврит", "кот спит на диване", "КРАСНАЯ МАШИНА"],
+    "koi8_u": ["3 рядок,", "Бракує :endtry", "(ВСЕ ЩЕ ПРАЦЮЄ)", "[д]"],
+    "cp866": ["[з]", "ПУСТОЙ БЛОК", "_Да", "(замена)", "дата:"],
+    "iso8859_5": ["Метка cscope: a", "3 a стр. 4"],
+    "mac_cyrillic": ["ВСТАВКА", "нет", "строка 3: a"],
+    "cp1252": [
+        "¿No? Bloque Nº 2",
+        "¡¡¡Vaya, perdí el archivo!!!",
+        "SELEÇÃO",
+        "[Ændret]",
+        "MÄÄRÄ",
+        "montaña",
+        "Kühe",
+        "château",
+        "Rødgrød",
+        "it’s a cat",
+        "Preis 5 €",
+        "25 °C",
+        "caffè",
+        "”vim” on ensimmäinen komento",
+        "a “big” cat – really…",
+        "país",
+    ],
+    "cp850": ["2º arquivo do usuário", "SUBSTITUIÇÃO", "Größe", "bébé"],
+    "cp1250": ["[Zmenený]", "kůň", "żaba", "Egy nő ül"],
+    "iso8859_2": ["VLOŽIŤ", "[CHYBY ČÍTANIA]", "żaba"],
+    "cp1254": ["[özel karakterli]", "İki çocuk", "Kız ağaç"],
+    "cp1253": ["γάτα", "Μια γυναίκα"],
+    "iso8859_3": ["ŝanĝiĝis", "liveraĵo", "larĝo"],
+}
+
+
+@pytest.mark.parametrize("encoding", MISLEADING)
+def test_no_caption_in_another_encoding_is_read_wrongly(encoding):
+    for text in MISLEADING[encoding]:
+        with suppress(StoreError):
+            assert decoded(text.encode(encoding)) == text
+
+
 @pytest.mark.parametrize("encoding", TEXTS)
 def test_captions_in_other_encodings_are_read_rightly(run, folder, encoding):
     paint(folder, "a.png")
@@ -340,7 +403,7 @@ def test_where_the_encoding_is_not_sure_the_old_bytes_stay(run, folder, form, ex
     (folder / "a.txt").write_bytes(UNSURE[form])
     batch = run(existing=existing)
     assert states(batch) == {"a.png": "failed"}
-    assert "“a.txt” is in an encoding that cannot be told" in batch.items[0].reason
+    assert "The encoding of “a.txt” is uncertain" in batch.items[0].reason
     assert (folder / "a.txt").read_bytes() == UNSURE[form]
 
 
