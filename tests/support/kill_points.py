@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -29,16 +30,20 @@ from core.batch import (
     ItemState,
     find_runs,
 )
+from core.errors import AppError
 from core.transcript import Request
 from tests.support.folder_run import FolderEngine
 
 NAMES = ("1.png", "2.png", "3.png")
 BEFORE = {"2.txt": "früher\r\n".encode("cp1252")}
 """The caption files that were there before the run."""
+ADDED_TO = {"2.txt": "früher\n".encode()}
+"""The same before runs that add to captions, which they must be able to read."""
 
 PROMPT = "What is it?"
 ANOTHER_PROMPT = "And where?"
 ALL = (CaptionFormat.TXT, CaptionFormat.XMP, CaptionFormat.CSV)
+TEXTS = (CaptionFormat.TXT, CaptionFormat.XMP)
 TABLES = (CaptionFormat.CSV, CaptionFormat.JSONL)
 EDITS = {1: "two by hand", 2: "three by hand"}
 
@@ -79,6 +84,36 @@ def undo(folder: Path) -> None:
     with_run(folder, lambda batch: batch.undo(keeps_edits=False))
 
 
+def texts(folder: Path) -> None:
+    """Captions all images, without tables."""
+    _begin(folder, TEXTS)
+
+
+def replace(folder: Path) -> None:
+    """Captions all images once more, with another prompt, in the place of the first captions."""
+    _begin(folder, TEXTS, ANOTHER_PROMPT)
+
+
+def add(folder: Path) -> None:
+    """Captions all images, and adds the captions to those that are there."""
+    _begin(folder, TEXTS, existing=Existing.APPEND)
+
+
+def fail(folder: Path) -> None:
+    """Captions all images but one, about which the model fails."""
+    _begin(folder, TEXTS, fails=True)
+
+
+def retry(folder: Path) -> None:
+    """Captions the image again that has failed."""
+    with_run(folder, lambda batch: (batch.retry_failed(), batch.run(FolderEngine(), Control())))
+
+
+def undo_without_edits(folder: Path) -> None:
+    """Undoes the run, but for captions that were edited."""
+    with_run(folder, Batch.undo)
+
+
 STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "run": (begin,),
     "edit": (begin, edit),
@@ -88,6 +123,19 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "continue": (tables, continue_tables),
 }
 """What happens before a kill, by the name of the last step, in which it happens."""
+FURTHER_STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
+    "replace": (texts, replace),
+    "add": (add,),
+    "edit-added": (add, edit),
+    "retry": (fail, retry),
+    "undo-without-edits": (begin, edit, undo_without_edits),
+}
+"""The same, for steps of which only rows and caption files are compared."""
+
+
+def before(step: str) -> dict[str, bytes]:
+    """The caption files that are there before anything happens."""
+    return ADDED_TO if step in ("add", "edit-added") else BEFORE
 
 
 def with_run(folder: Path, act: Callable[[Batch], object]) -> None:
@@ -97,14 +145,21 @@ def with_run(folder: Path, act: Callable[[Batch], object]) -> None:
     batch.close()
 
 
-def _begin(folder: Path, writes: tuple[CaptionFormat, ...], prompt: str = PROMPT) -> None:
-    options = BatchOptions((prompt,), writes=writes, existing=Existing.REPLACE)
+def _begin(
+    folder: Path,
+    writes: tuple[CaptionFormat, ...],
+    prompt: str = PROMPT,
+    *,
+    existing: Existing = Existing.REPLACE,
+    fails: bool = False,
+) -> None:
+    options = BatchOptions((prompt,), writes=writes, existing=existing)
     batch = Batch.begin([folder / "images"], options, folder / "journals")
     is_written = threading.Event()
     is_written.set()
 
     def on_item(number: int, item: Item) -> None:
-        if item.state is ItemState.DONE:
+        if item.state in (ItemState.DONE, ItemState.FAILED):
             is_written.set()
 
     def on_answer(request: Request) -> None:
@@ -114,15 +169,17 @@ def _begin(folder: Path, writes: tuple[CaptionFormat, ...], prompt: str = PROMPT
 
     engine = FolderEngine()
     engine.on_answer = on_answer
+    if fails:
+        engine.fail["2.png"] = AppError("Broken.")
     batch.run(engine, Control(), on_item)
     batch.close()
 
 
-def _prepare(folder: Path) -> None:
+def _prepare(folder: Path, step: str) -> None:
     (folder / "images").mkdir(parents=True)
     for name in NAMES:
         Image.new("RGB", (4, 4), "blue").save(folder / "images" / name)
-    for name, data in BEFORE.items():
+    for name, data in before(step).items():
         (folder / "images" / name).write_bytes(data)
 
 
@@ -133,13 +190,14 @@ def main(shim: str, root: Path, step: str, points: list[str]) -> None:
     library.killpoints_count.restype = ctypes.c_long
     for point in points:
         folder = root / point
-        _prepare(folder)
+        _prepare(folder, step)
         if process := os.fork():
             os.waitpid(process, 0)
             continue
-        *earlier, last = STEPS[step]
+        *earlier, last = (STEPS | FURTHER_STEPS)[step]
         for act in earlier:
             act(folder)
+        shutil.copytree(folder / "images", folder / "before")
         is_counted = point == "count"
         library.killpoints_arm(2**40 if is_counted else int(point.rstrip("t")), point[-1] == "t")
         last(folder)
