@@ -60,7 +60,7 @@ def killed(shim, root, step, points):
     """The folders in which the step was killed at these points."""
     command = [sys.executable, "-m", "tests.support.kill_points", shim, root, step, *points]
     environment = {"LD_PRELOAD": str(shim), "PATH": ""}
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=500)
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=1800)
     return [root / point for point in points]
 
 
