@@ -165,9 +165,10 @@ class Ledger:
         self._report_damage()
 
     def _settle(self) -> None:
-        if self.tables.old and not self.replayed.is_undone:
-            self.tables.renew(keeps_empty=False)
         tally = tally_of(self.items)
+        # A run that was stopped before its first caption has made empty tables.
+        if (self.tables.old or not tally.done) and not self.replayed.is_undone:
+            self.tables.renew(keeps_empty=False)
         is_over = not (tally.waiting or self.replayed.unwritten or self.replayed.is_undone)
         if is_over and not self.replayed.has_ended:  # Nothing was to do, or edits did it.
             self.append_to_run(Ended(tally.done, tally.failed))

@@ -98,6 +98,27 @@ def test_run_in_which_all_fail_leaves_no_tables(tmp_path):
     assert names(folder) == {"a.jpg", "a.txt", "captions.csv", "captions.jsonl"}
 
 
+@pytest.mark.parametrize("stopped_after", ["begin", "start", "resume"])
+def test_run_closed_before_its_first_caption_leaves_no_tables_and_goes_on(tmp_path, stopped_after):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "a.jpg")
+    batch = Batch.begin([folder], OPTIONS, tmp_path / "journals")
+    if stopped_after == "resume":
+        batch.close()
+        batch = Batch.resume(batch.journal_path)
+    if stopped_after != "begin":
+        control = Control()
+        control.stop_now()
+        batch.run(FolderEngine(), control)
+    batch.close()
+    assert names(folder) == {"a.jpg"}
+    batch = Batch.resume(batch.journal_path)
+    batch.run(FolderEngine(), Control())
+    batch.close()
+    assert names(folder) == {"a.jpg", "a.txt", "captions.csv", "captions.jsonl"}
+
+
 @pytest.mark.parametrize("arguments", [(), ("--write", "txt,csv,jsonl")])
 def test_terminal_names_the_kinds(folder, capsys, arguments):
     before = names(folder)
