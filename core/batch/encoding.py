@@ -99,6 +99,8 @@ _ODD = re.compile(
             r"\b(?:it|that|there|he|she|what|who|here|let)[íĺ]s\b|n[íĺ]t\b",
             r"\b(?:they|we|you|I)[íĺ](?:re|ve|ll|d|m)\b",
             r"(?i:\b[бвгджзйклмнпстфхцчшщъь]{5,}\b)",
+            # A letter that is no word, and one that only stands before consonants.
+            r"(?i:\b[čćďđęěģĺķłľļńňņŕřśşšťţůűūźżžąāēīįğı]\b|ŕ(?![b-df-hj-np-tv-zčďšťž]))",
             # An inverted mark at the end of a word.
             r"[¿¡](?:\s|$)",
             "(?a:(?:^|\\s)\u00a0|\u00a0(?:\\s|$))",
