@@ -84,9 +84,11 @@ def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path
         files, unknown = _changed_files(ledger)
         left = _undo_files(ledger, files, keeps_edits=keeps_edits)
         # What such a file held before is lost with a line of the journal.
-        left += [path for path in sorted(unknown) if path.exists() and path not in left]
+        lost = {path: name for path, name in unknown.items() if path.exists()}
+        left += sorted(lost.keys() - set(left))
         left += ledger.tables.remove()
         pictures = frozenset(one.picture for path in left for one in files.get(path, ()))
+        pictures |= set(lost.values())
         ledger.append_to_run(Undone(tuple(left), pictures))
         for number, item in enumerate(ledger.items):
             if item.state is not ItemState.SKIPPED:
@@ -143,15 +145,16 @@ class _MadeChange:
     is_by_run: bool
 
 
-def _changed_files(ledger: Ledger) -> tuple[dict[Path, list[_MadeChange]], set[Path]]:
+def _changed_files(ledger: Ledger) -> tuple[dict[Path, list[_MadeChange]], dict[Path, str]]:
     """Returns what happened to each file, the oldest first, and the files that a damaged line may
-    be about. Raises StoreError."""
+    be about, with their images. Raises StoreError."""
     files: dict[Path, list[_MadeChange]] = {}
-    unknown: set[Path] = set()
+    unknown: dict[Path, str] = {}
     for event in read_events(ledger.journal.path):
         if isinstance(event, Damaged):
             if event.picture and not event.is_harmless:
-                unknown.update(ledger.names.targets(Path(event.picture)))
+                targets = ledger.names.targets(Path(event.picture))
+                unknown.update(dict.fromkeys(targets, event.picture))
             continue
         picture = getattr(event, "picture", "")
         for change in map(Change.from_stored, changes_of(event)):

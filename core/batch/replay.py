@@ -177,4 +177,6 @@ def item_after_undo(item: Item, *, is_left: bool) -> Item:
     """Returns the item after its run was undone; `is_left` if a file of its was left as it is."""
     if item.state is ItemState.DONE and is_left:
         return replace(item, reason=EDITED, is_edited=True)
+    if item.state is ItemState.FAILED and is_left:
+        return item  # What became of it is unknown.
     return Item(item.path, ItemState.UNDONE)

@@ -91,6 +91,11 @@ def test_unknown_image_is_not_given_back_by_undo_and_named(ran, folder):
     damage(journal, "item", "2.png", DAMAGES["cut"])
     with closing(Batch.resume(journal)) as batch:
         assert batch.undo() == [folder / "2.txt"]
+        assert batch.tally.undone == 2
+        assert "unknown" in batch.items[1].reason
+    with closing(Batch.resume(journal)) as batch:
+        assert batch.tally.undone == 2
+        assert "unknown" in batch.items[1].reason
     assert sorted(path.name for path in folder.glob("*.txt")) == ["2.txt"]
 
 
