@@ -139,7 +139,7 @@ _QWEN_TOWER = {
 }
 
 
-def _qwen_ids(ids: dict[str, int], special: dict[str, str]) -> dict[str, int]:
+def _qwen_ids(ids: dict[str, int], special: dict[str, str]) -> dict[str, Any]:
     names = ("image_token", "video_token", "vision_start_token", "vision_end_token")
     return {f"{name}_id": ids[special[name]] for name in names}
 
