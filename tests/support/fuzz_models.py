@@ -247,6 +247,8 @@ def _watched_writes(folder: Path) -> list[str]:
     def hear(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, mode, flags = arguments
+            if isinstance(path, int):
+                return  # The pipe to the process that renders chat templates.
             is_written = (isinstance(mode, str) and set(mode) & set("wax+")) or (
                 isinstance(flags, int) and flags & 3
             )

@@ -434,9 +434,9 @@ def _main() -> None:
         peak, is_over = [0], threading.Event()
 
         def watch(peak: list[int] = peak, is_over: threading.Event = is_over) -> None:
-            while not is_over.wait(0.02):
+            while not is_over.wait(0.05):
                 sizes = []
-                for one in (process, *process.children(recursive=True)):
+                for one in (process, *process.children()):
                     try:
                         sizes.append(one.memory_info().rss)
                     except psutil.Error:
