@@ -18,9 +18,6 @@ from gui.widgets.file_urls import url_of
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.window.main_window import MainWindow
 
-CAPTION_ALL = NoticeAction(NoticeActionKind.CAPTION_ALL, "Caption them all")
-RESUME_RUN = NoticeAction(NoticeActionKind.RESUME_RUN, "Go on")
-
 
 class BatchWiring(QObject):
     """What is done in the panel goes to the run, and what the run reports is shown there."""
@@ -100,7 +97,9 @@ class BatchWiring(QObject):
         self._kept = await self._run.unfinished()
         if self._kept and not self._window.notice_bar.isVisible():
             name = self._kept.roots[0].name if self._kept.roots else ""
-            self._window.show_notice(f"The folder run over “{name}” is not finished.", RESUME_RUN)
+            notice = self.tr("The folder run for “{name}” is unfinished.").format(name=name)
+            resume = NoticeAction(NoticeActionKind.RESUME_RUN, self.tr("Resume"))
+            self._window.show_notice(notice, resume)
 
     @Slot(list)
     def _on_paths_dropped(self, paths: list[Path]) -> None:
@@ -115,7 +114,10 @@ class BatchWiring(QObject):
         """What was chosen in a dialog is to be looked at, and a run over it is offered."""
         if _are_many(paths) and not self._panel.isVisible():
             self._offered = paths
-            self._window.show_notice("All of these can be captioned in one run.", CAPTION_ALL)
+            caption_all = NoticeAction(NoticeActionKind.CAPTION_ALL, self.tr("Caption all"))
+            self._window.show_notice(
+                self.tr("These images can be captioned in one run."), caption_all
+            )
 
     @Slot(object)
     def _on_notice_action_chosen(self, kind: NoticeActionKind) -> None:
@@ -142,7 +144,9 @@ class BatchWiring(QObject):
             self._roots = list(kept.roots)
             self._begin(self._run.reopen(kept))
         else:
-            self._window.show_notice("There was no folder run yet. Begin one with Ctrl+B.")
+            self._window.show_notice(
+                self.tr("No folder run yet. Start one with File > Caption folder….")
+            )
 
     @Slot(object, int)
     def _on_started(self, options: BatchOptions, slots: int) -> None:

@@ -72,15 +72,15 @@ class FaultReporter(QObject):
         log.error("Unforeseen", exc_info=error)
         details = "".join(traceback.format_exception(error))
         if isinstance(error, MemoryError):
-            text = "There is no free memory left. Close other programs, then try again."
+            text = self.tr("There is no free memory left. Close other programs, then try again.")
         else:
-            text = "Something went wrong in Onlooker. What you wrote is kept."
+            text = self.tr("Something went wrong in Onlooker. What you wrote is kept.")
         self._reported.emit(text, details)
 
     def report_crash(self, details: str) -> None:
         """Say once that the program crashed the last time, and write the details to the log."""
         log.error("Onlooker ended unexpectedly the last time:\n%s", details)
-        self._show("Onlooker ended unexpectedly the last time.", details)
+        self._show(self.tr("Onlooker ended unexpectedly the last time."), details)
 
     @contextmanager
     def catching(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
@@ -139,17 +139,16 @@ class FaultDialog(QDialog):
         self.setObjectName("fault_dialog")
         self.setWindowTitle("Onlooker")
         self.setModal(False)
-        sentence = QLabel(
-            f"{text} You can go on. To have it mended, copy the details into a report."
-        )
+        report = self.tr("You can keep working. To report this, copy the details.")
+        sentence = QLabel(f"{text} {report}")
         sentence.setWordWrap(True)
         self._details = QPlainTextEdit(details)
         self._details.setObjectName("details_text")
         self._details.setProperty("class", "field")
         self._details.setReadOnly(True)
-        self._details.setAccessibleName("Details")
+        self._details.setAccessibleName(self.tr("Details"))
         self._details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        copy_button = QPushButton("Copy details")
+        copy_button = QPushButton(self.tr("Copy details"))
         copy_button.setObjectName("copy_button")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.addButton(copy_button, QDialogButtonBox.ButtonRole.ActionRole)

@@ -50,7 +50,8 @@ class IdleUnload(QObject):
             return
         minutes = self._settings.rest_minutes
         self._model.unload_idle()
-        self._window.show_notice(
-            f"The model was let go of after {minutes} minute{'s' if minutes > 1 else ''} without "
-            "a question. It loads again with the next one."
+        one = self.tr("Unloaded after 1 minute idle. The next question loads the model again.")
+        many = self.tr(
+            "Unloaded after {count} minutes idle. The next question loads the model again."
         )
+        self._window.show_notice(one if minutes == 1 else many.format(count=minutes))

@@ -10,16 +10,15 @@ from PySide6.QtCore import QObject, Slot
 from core.engine import Capability, Failed, Loading, ModelState, Ready
 from core.errors import CheckpointError, OutOfMemory
 from core.settings import Settings
-from core.transcript import ModelChoice
+from core.transcript import ModelChoice, Precision
 from gui.app.garbage import GarbageCollector
 from gui.app.tasks import Begin
+from gui.models.model_list import in_bits
 from gui.picture.model_view_switch import no_model_text, own_way_text
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.window.main_window import MainWindow
-
-_SHOW_MODELS = NoticeAction(NoticeActionKind.SHOW_MODELS, "Show models to get")
 
 
 class LoadingWiring(QObject):
@@ -76,11 +75,12 @@ class LoadingWiring(QObject):
         match state:
             case Failed(OutOfMemory(precision=str() as precision) as error):
                 self._smaller = replace(self._model.choice, dtype=precision)
-                text = f"Load it in {precision.replace('-', ' ')}s"
+                text = self.tr("Load in {bits}").format(bits=in_bits(Precision(precision)))
                 action = NoticeAction(NoticeActionKind.LOAD_IN_LOWER_PRECISION, text)
                 self._window.show_notice(str(error), action)
             case Failed(CheckpointError(missing_id=str() as hub_id) as error) if hub_id:
-                self._window.show_notice(str(error), _SHOW_MODELS)
+                show_models = NoticeAction(NoticeActionKind.SHOW_MODELS, self.tr("Show models"))
+                self._window.show_notice(str(error), show_models)
 
     @Slot(object)
     def _on_notice_action_chosen(self, kind: NoticeActionKind) -> None:

@@ -84,9 +84,9 @@ def run(paths: list[Path], started: float, visit: Visit | None = None) -> int:
             try:
                 is_clean = loop.run_until_complete(program.life(paths, crash, visit))
             except Exception:
-                log.critical("Onlooker cannot go on", exc_info=True)
+                log.critical("Onlooker cannot continue", exc_info=True)
                 if sys.stderr:
-                    sys.stderr.write(f"Onlooker cannot go on; {places.logs} says why.\n")
+                    sys.stderr.write(f"Onlooker cannot continue. See the log in {places.logs}.\n")
                 is_clean, status = False, 1
     if not is_clean:
         # Nothing can interrupt a library that is being imported, and Qt aborts a process that

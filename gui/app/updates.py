@@ -49,11 +49,10 @@ class Updates(QObject):
         url = QUrl(self._address)
         if not self._address:
             self.failed.emit(
-                "This copy of Onlooker does not know where to ask for a newer one. "
-                "Look where you got it."
+                self.tr("No update address is configured. Check where you downloaded Onlooker.")
             )
         elif url.scheme() != "https" and url.host() not in _LOOPBACK:
-            self.failed.emit("The address for updates is not a safe one: it must begin with https.")
+            self.failed.emit(self.tr("The update address is not secure. It must start with https."))
         else:
             self._reply = self._network.get(QNetworkRequest(url))
             self._reply.readyRead.connect(self._on_ready_read)
@@ -71,13 +70,16 @@ class Updates(QObject):
             return
         reply.deleteLater()
         if reply.error() is not QNetworkReply.NetworkError.NoError:
-            self.failed.emit(
-                f"The address for updates cannot be read: {reply.errorString()}. Try again later."
-            )
+            text = self.tr("The update address cannot be read ({reason}). Try again later.")
+            self.failed.emit(text.format(reason=reply.errorString()))
             return
         text = bytes(reply.readAll().data()).decode("utf-8", errors="replace")
         if not _HEADING.search(text):
-            self.failed.emit("The address for updates holds no change log. Look where you got it.")
+            self.failed.emit(
+                self.tr(
+                    "The update address holds no changelog. Check where you downloaded Onlooker."
+                )
+            )
             return
         self.answered.emit(newer_sections(text, program_version()))
 
@@ -89,14 +91,13 @@ class UpdatesDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("updates_dialog")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Updates")
-        here = f"This is Onlooker {program_version()}"
-        sentence = QLabel(
-            f"{here}. There is a newer one; get it where you got this one."
-            if changes
-            else f"{here}, and there is none newer.",
-            wordWrap=True,
+        self.setWindowTitle(self.tr("Updates"))
+        newer = self.tr(
+            "This is Onlooker {version}. A newer version is available where you downloaded it."
         )
+        newest = self.tr("Onlooker {version} is the newest version.")
+        text = (newer if changes else newest).format(version=program_version())
+        sentence = QLabel(text, wordWrap=True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -104,7 +105,7 @@ class UpdatesDialog(QDialog):
         if changes:
             text = ForeignMarkdown(changes)
             text.setObjectName("changes_text")
-            text.setAccessibleName("Changes")
+            text.setAccessibleName(self.tr("Changes"))
             layout.addWidget(text)
             self.resize(560, 420)
         layout.addWidget(buttons)

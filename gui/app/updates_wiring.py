@@ -28,7 +28,7 @@ class UpdatesWiring(QObject):
         if self._settings.works_offline:
             if is_asked:
                 self._window.show_notice(
-                    "Onlooker is offline. Go online in the Models dialog, then check again."
+                    self.tr("Onlooker is offline. Go online in the Models dialog first.")
                 )
             return
         self._reports_all = is_asked

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QCoreApplication
+
 from core.engine import Capability, Loading, Ready, inspectable
 from core.errors import Cancelled, EngineError
+from core.model_reference import short_name
 from core.settings import Settings
-from core.transcript import BUILT_IN, Answer, Request
+from core.transcript import Answer, Request
 from gui.session.conversation import Conversation
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
@@ -17,6 +20,8 @@ from gui.session.session import Session
 if TYPE_CHECKING:
     from core.trace import Trace
     from core.words import Evidence, Word, WordMap
+
+translate = QCoreApplication.translate
 
 
 class AnswerInspection:
@@ -93,7 +98,9 @@ class AnswerInspection:
         exchanges = conversation.transcript.exchanges if conversation else ()
         answer = exchanges[index].answer if 0 <= index < len(exchanges) else None
         if conversation is None or answer is None or not answer.text:
-            raise EngineError("There is no answer to look into. Ask a question first.")
+            raise EngineError(
+                translate("Inspection", "There is no answer to inspect. Ask a question first.")
+            )
         return conversation, conversation.request(index, self._settings.sampling), answer
 
     def _refuse_unless_free(
@@ -101,17 +108,30 @@ class AnswerInspection:
     ) -> None:
         state = self._model.state
         if isinstance(state, Loading):
-            raise EngineError("The model is still loading. Look again once it is there.")
+            raise EngineError(
+                translate("Inspection", "The model is still loading. Try again when it is ready.")
+            )
         if not isinstance(state, Ready) and not self._model.is_idle_unloaded:
-            raise EngineError("No model is loaded. Load the one that said this, then look again.")
+            raise EngineError(
+                translate(
+                    "Inspection",
+                    "No model is loaded. Load the one that gave this answer, then try again.",
+                )
+            )
         if isinstance(state, Ready) and (reason := state.facts.why_not(capability)):
             raise EngineError(reason)
         answered_by = conversation.transcript.exchanges[index].model
         if answered_by and answered_by != self._loaded.name:
-            name = "the built-in model" if answered_by == BUILT_IN else f"“{answered_by}”"
-            raise EngineError(f"Another model said this. Load {name}, then look again.")
+            text = translate(
+                "Inspection", "Another model gave this answer. Load “{model}”, then try again."
+            )
+            raise EngineError(text.format(model=short_name(answered_by)))
         if self._model.is_used_exclusively:
-            raise EngineError("The folder run uses the model. Pause it, then look again.")
+            raise EngineError(
+                translate(
+                    "Inspection", "A folder run is using the model. Pause it, then try again."
+                )
+            )
 
     def _refuse_if_left(self, conversation: Conversation) -> None:
         if conversation is not self._session.conversation:

@@ -65,8 +65,9 @@ class CaptionEdits(QObject):
         except AppError as error:
             self.noticed.emit(str(error))
         else:
-            captions = "1 caption" if count == 1 else f"{count:,} captions"
-            self._notice(f"Replaced in {captions}, and saved. Undo edit takes it back.")
+            one = self.tr("Replaced in 1 caption. Undo edit restores it.")
+            many = self.tr("Replaced in {count} captions. Undo edit restores them.")
+            self._notice(one if count == 1 else many.format(count=f"{count:,}"))
         await self.report()
 
     async def undo(self) -> None:
@@ -78,8 +79,9 @@ class CaptionEdits(QObject):
         except AppError as error:
             self.noticed.emit(str(error))
         else:
-            captions = "1 caption is" if count == 1 else f"{count:,} captions are"
-            self._notice(f"{captions} as before the edit.")
+            one = self.tr("Edit undone in 1 caption.")
+            many = self.tr("Edit undone in {count} captions.")
+            self._notice(one if count == 1 else many.format(count=f"{count:,}"))
         await self.report()
 
     async def read_caption(self, number: int) -> None:

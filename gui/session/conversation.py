@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QCoreApplication
+
 from core.transcript import Answer, Ending, Exchange, Request, Sampling, Span, Transcript
 
 if TYPE_CHECKING:
@@ -96,8 +98,9 @@ class Conversation:
 
 def as_text(transcript: Transcript) -> str:
     """Return the whole conversation as plain text, for a file."""
+    no_answer = QCoreApplication.translate("Conversation", "(no answer)")
     exchanges = [
-        f"{exchange.prompt}\n\n{exchange.text if exchange.answer else '(no answer)'}\n"
+        f"{exchange.prompt}\n\n{exchange.text if exchange.answer else no_answer}\n"
         for exchange in transcript.exchanges
     ]
     return "\n".join([f"{transcript.picture.name}\n", *exchanges])

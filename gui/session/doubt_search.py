@@ -57,7 +57,9 @@ class DoubtSearch(Stoppable):
         with self._running() as stop:
             await self._model.run_exclusive(partial(work, stop=stop), stop.set)
             if not (found or stop.is_set()):
-                self.noticed.emit("The most doubtful word of every caption is known already.")
+                self.noticed.emit(
+                    self.tr("The most doubtful word of each caption is already known.")
+                )
 
     @Slot(object)
     def _on_received(self, doubt: Doubt) -> None:

@@ -11,11 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QCoreApplication
+
 from core.errors import CheckpointError
 from core.transcript import ModelChoice
 
 if TYPE_CHECKING:
     from core.engine import Engine
+
+translate = QCoreApplication.translate
 
 OnProgress = Callable[[float, str], None]
 OpenEngine = Callable[[ModelChoice, OnProgress, threading.Event], "Engine"]
@@ -26,16 +30,18 @@ def open_engine(choice: ModelChoice, on_progress: OnProgress, stop: threading.Ev
     be imported."""
     from core.vetting.vetting import begin_vetting
 
-    on_progress(0.0, "Starting PyTorch")
+    on_progress(0.0, translate("Loading", "Starting PyTorch"))
     # The model's folder is tried in another process meanwhile.
     with begin_vetting(choice) as vetting:
         _open_torch_libraries()
         try:
             from core.open_engine import open_engine as open_with_torch
         except (ImportError, OSError) as error:
-            raise CheckpointError(
-                f"PyTorch and transformers cannot be started ({error}). Install Onlooker again."
-            ) from error
+            text = translate(
+                "Loading",
+                "PyTorch cannot be started ({reason}). Install Onlooker again.",
+            )
+            raise CheckpointError(text.format(reason=error)) from error
         return open_with_torch(choice, on_progress, stop, vetting)
 
 

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QThread, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, QThread, Signal, Slot
 
 from core.errors import Cancelled, EngineError
 from core.transcript import Answer, Ending
@@ -17,14 +17,19 @@ from gui.session.engine_start import OnProgress, OpenEngine
 if TYPE_CHECKING:
     from core.engine import Engine
 
+translate = QCoreApplication.translate
+
 EMPTY_ANSWER = Answer("", Ending.STOPPED, tokens=0, seconds=0.0)
 
 
 def no_model(cause: Exception | None = None) -> EngineError:
     """Returns the error for a question without a model, `cause` being why it was not loaded."""
     if cause is None or isinstance(cause, Cancelled):
-        return EngineError("No model is loaded. Load one, then ask again.")
-    error = EngineError(f"There is no model to ask. {cause}")
+        return EngineError(
+            translate("EngineWorker", "No model is loaded. Load one, then ask again.")
+        )
+    text = translate("EngineWorker", "No model is loaded. {reason}")
+    error = EngineError(text.format(reason=cause))
     error.__cause__ = cause
     return error
 

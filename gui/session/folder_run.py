@@ -114,7 +114,9 @@ class FolderRun(QObject):
     async def choose(self, roots: Sequence[Path], is_recursive: bool = False) -> None:
         """Show the images that a run would take; nothing is written yet."""
         if self.is_running:
-            self.noticed.emit("A folder run is under way. Pause it, then choose another folder.")
+            self.noticed.emit(
+                self.tr("A folder run is in progress. Pause it, then choose another folder.")
+            )
             return
         self._searches += 1
         mine = self._searches
@@ -127,8 +129,9 @@ class FolderRun(QObject):
             self._show_items(found, Counter({ItemState.WAITING: len(found)}))
             self._set_phase(Phase.CHOOSING)
             if not found:
-                nothing = "There are no images here."
-                left_out = " ".join(filter(None, (nothing, left_out, "Choose another folder.")))
+                nothing = self.tr("There are no images here.")
+                action = self.tr("Choose another folder.")
+                left_out = " ".join(filter(None, (nothing, left_out, action)))
             if left_out:
                 self.noticed.emit(left_out)
 
@@ -156,7 +159,9 @@ class FolderRun(QObject):
     async def reopen(self, kept: KeptRun) -> None:
         """Show a run of an earlier day, paused where it was."""
         if self.is_running:
-            self.noticed.emit("A folder run is under way. Pause it, then open another.")
+            self.noticed.emit(
+                self.tr("A folder run is in progress. Pause it, then open another one.")
+            )
             return
         self._searches += 1
         self._set_phase(Phase.FINDING)
@@ -254,8 +259,9 @@ class FolderRun(QObject):
             await self._inbox.emptied()
             self._ended.set()
         if left:
-            files = "1 file was" if len(left) == 1 else f"{len(left):,} files were"
-            self.noticed.emit(f"{files} changed by hand since, and left so.")
+            one = self.tr("1 file was edited after the run and left unchanged.")
+            many = self.tr("{count} files were edited after the run and left unchanged.")
+            self.noticed.emit(one if len(left) == 1 else many.format(count=f"{len(left):,}"))
         self._set_phase(self._idle_phase())
 
     async def close(self) -> None:

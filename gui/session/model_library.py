@@ -203,7 +203,7 @@ class ModelLibrary(QObject):
 
         await self._run(key, JobKind.CHECK, JobThread.DISK, work)
         if problems == []:
-            self.noticed.emit(f"“{model.name}” is in order.")
+            self.noticed.emit(self.tr("“{name}” is in order.").format(name=model.name))
 
     async def add_folder(self, folder: Path) -> None:
         """Look for models in this folder from now on."""

@@ -230,7 +230,8 @@ class ModelThread(QObject):
         self._is_idle_unloaded = False
         load = LoadJob(choice, asyncio.get_running_loop().create_future())
         self._load, self._choice = load, choice
-        self._set_state(Loading(0.0, "Waiting for the answer" if self._answers else "Starting"))
+        waiting, starting = self.tr("Waiting for the answer"), self.tr("Starting")
+        self._set_state(Loading(0.0, waiting if self._answers else starting))
         self._load_requested.emit(load)
         return load
 

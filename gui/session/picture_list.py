@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from core.errors import AppError, PictureError
 from core.picture import Picture, find_pictures, open_picture
 from core.store import KeptConversation
+
+translate = QCoreApplication.translate
 
 
 @dataclass(eq=False)
@@ -100,8 +102,8 @@ class PictureList(QObject):
         except AppError as error:
             self._fail(opening, error)
         except Exception:
-            text = f"“{opening.name}” cannot be shown. Try another picture."
-            self._fail(opening, PictureError(text))
+            text = self.tr("“{name}” cannot be shown. Try another image.")
+            self._fail(opening, PictureError(text.format(name=opening.name)))
             raise
         finally:
             if opening is self._newest:
@@ -140,8 +142,10 @@ def _pictures_among(paths: list[Path]) -> list[Path]:
         return paths
     if found := find_pictures(paths):
         return found
-    where = f"“{paths[0].name}”" if len(paths) == 1 else "what was dropped"
-    raise PictureError(f"There are no pictures in {where}. Choose picture files or another folder.")
+    if len(paths) == 1:
+        text = translate("PictureList", "There are no images in “{name}”. Choose another folder.")
+        raise PictureError(text.format(name=paths[0].name))
+    raise PictureError(translate("PictureList", "None of these is an image. Choose image files."))
 
 
 def _picture_of(kept: KeptConversation) -> Picture:
@@ -151,8 +155,8 @@ def _picture_of(kept: KeptConversation) -> Picture:
             return open_picture(kept.picture_path)
     try:
         picture = open_picture(kept.thumbnail, kept.picture_name)
-        note = "a small copy; the picture itself is no longer there"
+        note = translate("PictureList", "small copy, the image file is missing")
     except PictureError:  # The file of conversations was damaged. The words are still there.
         picture = Picture(None, Image.new("RGB", (4, 3), "gray"), given_name=kept.picture_name)
-        note = "the picture is no longer there, and its small copy cannot be read"
+        note = translate("PictureList", "the image file is missing and its small copy is damaged")
     return replace(picture, notes=(*picture.notes, note), original_size=kept.original_size)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
 
 from core.engine import Ready
 from core.errors import AppError, EngineError, StoreError
@@ -27,6 +27,8 @@ LAST_WORDS_SECONDS = 1.0
 RECENT = 20
 
 log = logging.getLogger(__name__)
+
+translate = QCoreApplication.translate
 
 
 class Session(QObject):
@@ -158,7 +160,9 @@ class Session(QObject):
     def recent_conversations(self) -> list[Summary]:
         """Return the kept conversations, newest first; [] with a notice if they cannot be read."""
         if not self._store.is_open:
-            self.noticed.emit("Earlier conversations are still being checked. Try again soon.")
+            self.noticed.emit(
+                self.tr("Earlier conversations are still being checked. Try again soon.")
+            )
             return []
         try:
             return self._store.recent(RECENT)
@@ -185,7 +189,8 @@ class Session(QObject):
             await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         except OSError as error:
             reason = error.strerror or str(error)
-            self.noticed.emit(f"“{path.name}” cannot be written ({reason}). Choose another folder.")
+            text = self.tr("“{name}” cannot be written ({reason}). Choose another folder.")
+            self.noticed.emit(text.format(name=path.name, reason=reason))
 
     def strike(self, index: int, span: Span, *, is_struck: bool) -> None:
         """Strike a part of answer `index` out, or restore it; the answer itself stays kept."""
@@ -242,11 +247,11 @@ class Session(QObject):
         if self._is_closed:
             return None
         if not self._conversation:
-            reason = "Open a picture first: drop one on the window, or paste one."
+            reason = self.tr("Open an image first. Drop it on the window, or paste it.")
         elif self._model.is_used_exclusively:
-            reason = "The folder run uses the model. Pause it, then ask."
+            reason = self.tr("A folder run is using the model. Pause it, then ask again.")
         elif self.is_answering:
-            reason = "The answer is still being written. Stop it with Esc, then ask."
+            reason = self.tr("An answer is being generated. Stop it, then ask again.")
         else:
             return self._conversation
         self.ask_refused.emit(prompt)
@@ -260,7 +265,8 @@ class Session(QObject):
             return ()
         paths, most = self._pictures.others, state.facts.most_pictures
         if most > 1 and len(paths) >= most:
-            self.noticed.emit(f"The model looks at {most} images at a time; the rest is left out.")
+            text = self.tr("The model takes {count} images at a time. The others are left out.")
+            self.noticed.emit(text.format(count=most))
         return tuple([await asyncio.to_thread(open_picture, path) for path in paths[: most - 1]])
 
     async def _answer(self, conversation: Conversation, prompt: str, sampling: Sampling) -> None:
@@ -284,7 +290,12 @@ class Session(QObject):
             if conversation is self._conversation:
                 self.answer_finished.emit(answer)
                 if answer.left_out:
-                    self.noticed.emit(_left_out(answer.left_out))
+                    self.noticed.emit(
+                        self.tr(
+                            "The conversation is too long for the model. Older questions were "
+                            "left out."
+                        )
+                    )
 
     def _piece_listener(self, conversation: Conversation) -> OnPiece:
         def on_piece(piece: str) -> None:
@@ -326,9 +337,6 @@ class Session(QObject):
 def _for_reader(error: Exception) -> AppError:
     if isinstance(error, AppError):
         return error
-    return EngineError("The model failed in a way that nobody foresaw. Ask again, or load it anew.")
-
-
-def _left_out(pairs: int) -> str:
-    what = "question and its answer" if pairs == 1 else f"{pairs} questions and their answers"
-    return f"The oldest {what} after the first no longer fit, and the model did not see them."
+    return EngineError(
+        translate("Session", "The model failed unexpectedly. Ask again, or reload the model.")
+    )

@@ -105,11 +105,9 @@ class ModelPage(SettingsPage):
         self.add_choice(
             "may_spread",
             self.tr("When a model does not fit"),
-            next_time,
-            (
-                (False, self.tr("Warn me")),
-                (True, self.tr("Split across graphics cards and memory (much slower)")),
-            ),
+            self.tr("A model split across graphics cards and memory is much slower.")
+            + f" {next_time}",
+            ((False, self.tr("Warn me")), (True, self.tr("Split it"))),
         )
         rest = self.add_whole(
             "rest_minutes",

@@ -15,6 +15,7 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QTabWidget
 
+from core import errors
 from core.device.memory import Card
 from core.engine import Failed, Loading
 from core.errors import OutOfMemory
@@ -33,25 +34,26 @@ from gui.window.settings_dialog import SettingsDialog
 from tests.support.translation import shown_texts, untranslated
 
 GUI = Path(__file__).parents[2] / "gui"
-CONVERTED = ("conversation", "inspector", "models", "picture", "widgets", "window")
-MODULES = sorted(path for name in CONVERTED for path in (GUI / name).rglob("*.py"))
+CONVERTED = (
+    *("app", "conversation", "inspector", "models", "picture", "session", "widgets", "window"),
+)
+TERMINAL = {"app/self_test.py"}  # Prints, in English.
+MODULES = sorted(
+    path
+    for name in CONVERTED
+    for path in (GUI / name).rglob("*.py")
+    if path.relative_to(GUI).as_posix() not in TERMINAL
+)
 
 # Calls whose strings nobody reads on screen.
 UNSEEN = {
-    *(
-        "setObjectName",
-        "setProperty",
-        "setShortcut",
-        "QKeySequence",
-        "key_text",
-        "findChild",
-        "setStyle",
-    ),
-    *("debug", "info", "warning", "error", "exception", "call", "create"),
+    *("setObjectName", "setProperty", "setShortcut", "QKeySequence", "key_text", "findChild"),
+    *("debug", "info", "warning", "error", "exception", "critical", "write", "Cancelled"),
+    *("setStyle", "call", "create", "TypeVar", "get_all"),
 }
 NAMES = {
     *("ShowItems", "Update"),  # Of D-Bus.
-    *("Onlooker", "NVIDIA ", "GeForce "),
+    *("Onlooker", "Onlooker ", "NVIDIA ", "GeForce "),
 }
 KEY = re.compile(r"((Ctrl|Shift)\+)*(.|F\d+|Esc|Enter|Return|Tab|PgUp|PgDown|Menu)")
 TRANSLATING = {"tr", "translate"}
@@ -69,21 +71,27 @@ def called(call: ast.Call) -> str:
     return function.id if isinstance(function, ast.Name) else name
 
 
-def is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def is_shown(raised: ast.Raise) -> bool:
+    """Whether an error has a text for the person: one of ours that is not `Cancelled`."""
+    name = called(raised.exc) if isinstance(raised.exc, ast.Call) else ""
+    return name != "Cancelled" and hasattr(errors, name)
+
+
+def is_unread(node: ast.AST) -> bool:
+    """Whether nobody reads strings in it: docstrings, keys, what is matched, errors for the log."""
+    is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    is_data = isinstance(node, ast.MatchValue | ast.Subscript)
+    return is_docstring or is_data or (isinstance(node, ast.Raise) and not is_shown(node))
 
 
 def literals(node: ast.AST) -> list[tuple[int, str]]:
-    """Line and text of strings below `node` that are shown, as far as it looks, untranslated.
-
-    Errors are for the log, and what is matched is stored data.
-    """
+    """Line and text of the strings below `node` that somebody may read untranslated."""
     found: list[tuple[int, str]] = []
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Call) and called(child) in TRANSLATING | UNSEEN:
             # What is called upon may hold strings too: `self.tr("…").format(…)` is another call.
             found += literals(child.func)
-        elif isinstance(child, ast.Raise | ast.MatchValue) or is_docstring(child):
+        elif is_unread(child):
             continue
         elif isinstance(child, ast.Constant) and isinstance(child.value, str):
             found.append((child.lineno, child.value))

@@ -26,7 +26,7 @@ def test_model_that_is_too_large_loads_in_fewer_bits_by_one_click(live, checkpoi
         await until(lambda: isinstance(program.model.state, Failed))
         bar = program.window.notice_bar
         assert "needs 15.3 GB" in bar.text_label.text()
-        assert bar.action_button.text() == "Load it in 8 bits"
+        assert bar.action_button.text() == "Load in 8 bits"
         QTest.mouseClick(bar.action_button, Qt.MouseButton.LeftButton)
         await until(lambda: isinstance(program.model.state, Ready))
         assert program.model.choice == ModelChoice("large", dtype=Precision.BITS_8)
@@ -99,7 +99,7 @@ def test_model_that_misses_a_part_leads_to_where_it_is_to_be_had(live):
         bar = program.window.notice_bar
         asked = []
         program.window.models_asked.connect(lambda: asked.append(True))
-        assert bar.action_button.text() == "Show models to get"
+        assert bar.action_button.text() == "Show models"
         QTest.mouseClick(bar.action_button, Qt.MouseButton.LeftButton)
         assert asked == [True]
 

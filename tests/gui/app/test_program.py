@@ -388,7 +388,7 @@ def test_pictures_of_a_second_copy_open_in_the_first(live, picture_file):
 def test_updates_that_cannot_be_asked_for_are_a_notice(live):
     async def story(program):
         program.window.commands[Command.UPDATES].trigger()
-        await until(lambda: "does not know where" in program.window.notice_bar.text_label.text())
+        await until(lambda: "No update address" in program.window.notice_bar.text_label.text())
 
     live(story)
 

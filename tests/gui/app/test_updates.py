@@ -87,7 +87,7 @@ def test_nothing_is_asked_before_the_user_does(server, qtbot):
     ("text", "status", "words"),
     [
         ("gone", 404, "cannot be read"),
-        ("<html>not a change log</html>", 200, "holds no change log"),
+        ("<html>not a change log</html>", 200, "holds no changelog"),
         ("## [99.0.0]\n" + "x" * 2_000_000, 200, "cannot be read"),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_bad_answer_is_a_sentence(server, qtbot, text, status, words):
 
 @pytest.mark.parametrize(
     ("address", "words"),
-    [("", "does not know where"), ("http://192.0.2.1/CHANGELOG.md", "not a safe one")],
+    [("", "No update address"), ("http://192.0.2.1/CHANGELOG.md", "not secure")],
 )
 def test_an_address_that_cannot_be_asked_is_a_sentence(qtbot, address, words):
     updates = Updates(address)
@@ -130,7 +130,7 @@ def test_dialog_shows_the_changes(qtbot):
     changes = dialog.findChild(QTextEdit, "changes_text")
     assert changes
     assert "99.1.0" in changes.toPlainText()
-    assert "There is a newer one" in dialog.findChildren(QLabel)[0].text()
+    assert "A newer version" in dialog.findChildren(QLabel)[0].text()
 
 
 HOSTILE = """## 99.0.0
@@ -218,7 +218,7 @@ def test_only_links_to_https_are_links_and_open_on_a_click(qtbot, opened_address
 def test_dialog_says_that_there_is_nothing_newer(qtbot):
     dialog = UpdatesDialog("")
     qtbot.addWidget(dialog)
-    assert "none newer" in dialog.findChildren(QLabel)[0].text()
+    assert "is the newest" in dialog.findChildren(QLabel)[0].text()
 
 
 def test_versions_are_compared_as_numbers():

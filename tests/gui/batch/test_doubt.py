@@ -111,7 +111,7 @@ def test_it_is_there_again_when_the_run_is_opened_another_day(live, folder, chec
         examined = len(checkpoint.engines[-1].examined)
         click(panel.filter_bar.doubt_button)
         notice = panel.notice_bar.text_label
-        await until(lambda: "known already" in notice.text())
+        await until(lambda: "already known" in notice.text())
         assert len(checkpoint.engines[-1].examined) == examined
 
     live(story)

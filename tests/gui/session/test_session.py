@@ -124,7 +124,7 @@ def test_folder_without_pictures_says_so(run, session, emitted, tmp_path, pictur
     empty.mkdir()
     run(pictures.open_paths([empty]))
     [(error, _name)] = emitted("picture_failed")
-    assert "no pictures in “empty”" in str(error)
+    assert "no images in “empty”" in str(error)
 
 
 def test_newer_picture_supersedes_one_that_is_still_opening(run, session, emitted, files, pictures):
@@ -160,7 +160,7 @@ def test_question_without_a_picture_says_what_to_do(run, session, emitted):
     run(session.ask("What is it?"))
     assert emitted.order == ["ask_refused", "noticed"]
     assert emitted("ask_refused") == ["What is it?"]
-    assert "Open a picture" in emitted("noticed")[0]
+    assert "Open an image" in emitted("noticed")[0]
 
 
 def test_question_asked_while_a_picture_opens_is_about_that_picture(
@@ -478,4 +478,4 @@ def test_conversation_whose_small_copy_cannot_be_read_is_still_reopened(
     [earlier] = opened.recent_conversations()
     run(opened.reopen(earlier.id))
     assert texts(opened.transcript) == [("say 1 words", "word0")]
-    assert "cannot be read" in opened.picture.notes[-1]
+    assert "is damaged" in opened.picture.notes[-1]

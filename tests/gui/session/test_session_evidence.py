@@ -59,9 +59,9 @@ def test_evidence_for_a_conversation_that_was_left_goes_nowhere(
 def test_evidence_is_that_of_the_model_that_spoke(run, session, ready, inspection):
     run(session.ask("What is it?"))
     run(ready.load(ModelChoice("another")))
-    with pytest.raises(EngineError, match="Load the built-in model"):
+    with pytest.raises(EngineError, match="Load “Built-in model”"):
         run(inspection.evidence(0))
-    with pytest.raises(EngineError, match="Load the built-in model"):
+    with pytest.raises(EngineError, match="Load “Built-in model”"):
         run(inspection.trace(0))
 
 
@@ -98,7 +98,7 @@ def test_without_a_model_there_is_no_evidence(run, session, ready, inspection):
         await session.ask("What is it?")
         ready.unload()
         await until(lambda: not isinstance(ready.state, Ready))
-        with pytest.raises(EngineError, match="Load the one that said this"):
+        with pytest.raises(EngineError, match="Load the one that gave this answer"):
             await inspection.evidence(0)
 
     run(story())
