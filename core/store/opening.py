@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ _BUSY_MS = 40
 # Opening happens in a thread of its own, which may wait for another window to finish writing.
 _BUSY_AT_OPENING_SECONDS = 5
 _INSTRUCTIONS_BETWEEN_LOOKS = 100_000
+_SCRATCH = ".onlooker-conversations-"
+_MENDED = "-mended"
 
 MustStop = Callable[[], bool]
 
@@ -56,8 +59,9 @@ def open_file(path: Path, must_stop: MustStop) -> Opened:
 
     Once `must_stop` returns True, it ends soon and leaves the file as it is.
     """
+    notes: tuple[str, ...] = ()
     try:
-        was_empty = _prepare(path)
+        notes = _prepare(path)
         opened = _checked(path, must_stop)
     except sqlite3.DatabaseError as error:
         if is_damage(error):
@@ -71,12 +75,14 @@ def open_file(path: Path, must_stop: MustStop) -> Opened:
         return Opened(_new_in_memory(), (f"New conversations are not kept: {error}",))
     except OSError as error:
         return _in_memory(path, reason(error))
-    if was_empty:
-        return Opened(opened.connection, (*opened.notes, _EMPTY), opened.newer)
-    return opened
+    return Opened(opened.connection, (*notes, *opened.notes), opened.newer)
 
 
 _EMPTY = "The file of earlier conversations was empty, so they are gone. New ones are kept."
+_FINISHED = (
+    "The file of earlier conversations was damaged. All that could be read was carried over to a "
+    "new file, and the damaged one is kept beside it."
+)
 
 
 def mend_file(path: Path, must_stop: MustStop) -> Opened:
@@ -84,26 +90,36 @@ def mend_file(path: Path, must_stop: MustStop) -> Opened:
     stamp = datetime.now().strftime("%Y-%m-%d %H.%M.%S")
     kept = numbered(path.with_name(f"{path.stem} damaged {stamp}{path.suffix}"))
     try:
-        for ending in ENDINGS:
-            if (source := path.with_name(path.name + ending)).exists():
-                keep_copy(source, kept.with_name(kept.name + ending))
-        # On the same disk, so that the new file takes the place of the old one in one step.
-        with tempfile.TemporaryDirectory(prefix=".onlooker-", dir=path.parent) as scratch:
-            new, count = carry_over(kept, Path(scratch), must_stop)
+        with _scratch(path) as folder:
+            copy = folder / "copy"
+            endings = [ending for ending in ENDINGS if _beside(path, ending).exists()]
+            for ending in endings:
+                keep_copy(_beside(path, ending), _beside(copy, ending))
+            new, count = carry_over(copy, folder, must_stop)
             if must_stop():
                 raise sqlite3.OperationalError("interrupted")
             make_private(new)
-            # With these the new file would be taken for the old one.
-            for ending in (*ENDINGS[1:], "-shm"):
-                path.with_name(path.name + ending).unlink(missing_ok=True)
-            new.replace(path)
-            sync_folder(path.parent)
+            for ending in endings:
+                _beside(copy, ending).rename(_beside(kept, ending))
+            new.replace(_beside(path, _MENDED))
+            _put_in_place(path)
         opened = _checked(path, must_stop)
     except sqlite3.Error as error:
         return _in_memory(path, sqlite_reason(error))
     except OSError as error:
         return _in_memory(path, reason(error))
     return Opened(opened.connection, (_mended(count, kept.name), *opened.notes))
+
+
+def _put_in_place(path: Path) -> None:
+    """Lets the mended file take the damaged one's place. A next start goes on after a crash."""
+    sync_folder(path.parent)
+    # With these the new file would be taken for the old one.
+    for ending in (*ENDINGS[1:], "-shm"):
+        _beside(path, ending).unlink(missing_ok=True)
+    sync_folder(path.parent)
+    _beside(path, _MENDED).replace(path)
+    sync_folder(path.parent)
 
 
 def sqlite_reason(error: sqlite3.Error) -> str:
@@ -127,37 +143,60 @@ _REASONS = {
 }
 
 
-def _prepare(path: Path) -> bool:
-    """Makes the folder and the file. Returns whether the file was there, and empty."""
+@contextlib.contextmanager
+def _scratch(path: Path) -> Generator[Path]:
+    """A folder of our own on the same disk: what is made there takes its place in one step."""
+    with tempfile.TemporaryDirectory(
+        prefix=_SCRATCH, dir=path.parent, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def _prepare(path: Path) -> tuple[str, ...]:
+    """Makes the folder and the file, and ends what a crash has cut off. Returns notes on that."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    was_empty = False
+    for left in path.parent.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    notes: list[str] = []
+    if _beside(path, _MENDED).exists():
+        _put_in_place(path)
+        notes.append(_FINISHED)
     if path.exists():
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a file")
-        was_empty = not status.st_size and not path.with_name(path.name + "-wal").exists()
+        if not status.st_size and not _beside(path, "-wal").exists():
+            notes.append(_EMPTY)
         if not os.access(path, os.W_OK):
-            return was_empty
+            return tuple(notes)
     make_private(path)
     for ending in ("-wal", "-shm"):  # New ones get the file's permissions.
-        if (beside := path.with_name(path.name + ending)).exists():
-            make_private(beside)
-    return was_empty
+        if (other := _beside(path, ending)).exists():
+            make_private(other)
+    return tuple(notes)
 
 
 def _checked(path: Path, must_stop: MustStop) -> Opened:
-    # Opened in one thread and used in another, by one at a time.
-    connection = sqlite3.connect(path, timeout=_BUSY_AT_OPENING_SECONDS, check_same_thread=False)
+    address = path.absolute().as_uri()
+    # A connection that may write would change a damaged file when it is closed.
+    with contextlib.closing(_connected(f"{address}?mode=ro", must_stop)) as reader:
+        try:
+            version = _version_of_sound(reader)
+        except sqlite3.OperationalError as error:
+            if is_damage(error) or error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                raise
+            version = None  # After a crash, or on some network disks, reading needs to write.
+    connection = _connected(address, must_stop)
     try:
-        connection.set_progress_handler(must_stop, _INSTRUCTIONS_BETWEEN_LOOKS)
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if VERSION < version <= NEWEST_PLAUSIBLE:
+        if version is None:
+            version = _version_of_sound(connection)
+        if version > VERSION:
             return _only_read(path, connection)
-        if version or tables(connection):
-            if not 0 < version <= VERSION:
-                raise Damaged("the file does not say which version it has")
-            require_sound(connection, version)
-        notes = _up_to_date(path, connection, version)
+        _up_to_date(path, connection, version)
         # So that a reader elsewhere never stops us. Refused by some network file systems.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -165,23 +204,49 @@ def _checked(path: Path, must_stop: MustStop) -> Opened:
     except BaseException:
         connection.close()
         raise
-    return Opened(connection, notes)
+    return Opened(connection)
 
 
-def _up_to_date(path: Path, connection: sqlite3.Connection, version: int) -> tuple[str, ...]:
+def _connected(address: str, must_stop: MustStop) -> sqlite3.Connection:
+    # Opened in one thread and used in another, by one at a time.
+    connection = sqlite3.connect(
+        address, timeout=_BUSY_AT_OPENING_SECONDS, check_same_thread=False, uri=True
+    )
+    connection.set_progress_handler(must_stop, _INSTRUCTIONS_BETWEEN_LOOKS)
+    return connection
+
+
+def _version_of_sound(connection: sqlite3.Connection) -> int:
+    """Returns the version of the tables, 0 for none. Raises a damaged file's error.
+
+    The tables of a newer version are not known, and not checked.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if VERSION < version <= NEWEST_PLAUSIBLE:
+        return version
+    if version or tables(connection):
+        if not 0 < version <= VERSION:
+            raise Damaged("the file does not say which version it has")
+        require_sound(connection, version)
+    return version
+
+
+def _up_to_date(path: Path, connection: sqlite3.Connection, version: int) -> None:
     """Brings the tables up to date. Of a file that is not new, a copy is kept before."""
-    if not 0 < version < VERSION:
+    if version in (0, VERSION):
         if not version:
             bring_up_to_date(connection, 0)
-        return ()
+        return
     kept = numbered(path.with_name(f"{path.stem} version {version}{path.suffix}"))
     try:
-        make_private(kept)
-        with contextlib.closing(sqlite3.connect(kept)) as copy:
-            connection.backup(copy)
+        with _scratch(path) as folder:
+            made = folder / "copy"
+            make_private(made)
+            with contextlib.closing(sqlite3.connect(made)) as copy:
+                connection.backup(copy)
+            made.rename(kept)
+            sync_folder(path.parent)
     except (OSError, sqlite3.Error) as error:
-        with contextlib.suppress(OSError):
-            kept.unlink(missing_ok=True)
         # Without a copy the file stays as it is.
         if isinstance(error, OSError):
             raise write_error(kept, error) from error
@@ -190,7 +255,6 @@ def _up_to_date(path: Path, connection: sqlite3.Connection, version: int) -> tup
             "start Onlooker again."
         ) from error
     bring_up_to_date(connection, version)
-    return ()
 
 
 def _only_read(path: Path, connection: sqlite3.Connection) -> Opened:

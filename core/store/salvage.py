@@ -63,10 +63,8 @@ def carry_over(damaged: Path, scratch: Path, must_stop: Callable[[], bool]) -> t
         with closing(sqlite3.connect(new)) as target:
             bring_up_to_date(target, 0)
         for ending in ENDINGS:
-            if damaged.with_name(damaged.name + ending).exists():
-                keep_copy(
-                    damaged.with_name(damaged.name + ending), copy.with_name(copy.name + ending)
-                )
+            if (source := damaged.with_name(damaged.name + ending)).exists():
+                keep_copy(source, copy.with_name(copy.name + ending))
         if has_new_first_page and not _lay_first_page(new, copy):
             break
         written = _attempt(copy, new, must_stop, is_strict=has_new_first_page)

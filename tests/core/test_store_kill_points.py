@@ -1,0 +1,98 @@
+"""Mending a file of conversations, and updating one, killed at every single file operation.
+
+The next opening has all that an opening which nothing kills has, and the old file is still there.
+"""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core.picture import Picture
+from core.store import Store
+from core.transcript import Answer, Ending, Exchange, Transcript
+
+ROOT = Path(__file__).parents[2]
+SHIM = ROOT / "tests" / "support" / "kill_points.c"
+SAMPLED = 6
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="preloads a library, as on Linux")
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    """The library that kills, compiled."""
+    library = tmp_path_factory.mktemp("shim") / "kill_points.so"
+    command = ["cc", "-shared", "-fPIC", "-O1", "-o", library, SHIM, "-ldl"]
+    try:
+        subprocess.run(command, check=True, timeout=60, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("there is no C compiler (on Debian: apt-get install gcc libc6-dev)")
+    return library
+
+
+def damaged(before: Path) -> None:
+    """A file with a damaged page whose last conversations are still in the log beside it."""
+    made = before.parent / "made"
+    with closing(Store(made / "transcripts.sqlite")) as store:
+        for number in range(30):
+            picture = Picture(None, Image.new("RGB", (40, 30)), given_name=f"{number}.png")
+            answer = Answer("A cat. " * 90, Ending.COMPLETE, 7, 0.5)
+            store.save(Transcript(picture, (Exchange(f"What is {number}?", answer, "m"),)))
+            if number == 20:
+                with closing(sqlite3.connect(made / "transcripts.sqlite")) as file:
+                    file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copytree(made, before, ignore=shutil.ignore_patterns("*-shm"))
+    content = bytearray((before / "transcripts.sqlite").read_bytes())
+    content[-4096:] = bytes(4096)
+    (before / "transcripts.sqlite").write_bytes(content)
+
+
+def of_an_earlier_version(before: Path) -> None:
+    """A file whose tables are brought up to date."""
+    before.mkdir()
+    shutil.copyfile(
+        ROOT / "tests" / "data" / "schema_1" / "transcripts.sqlite", before / "transcripts.sqlite"
+    )
+
+
+def everything(path: Path):
+    with closing(Store(path)) as store:
+        return {row.id: store.open(row.id).exchanges for row in store.recent(1000)}
+
+
+@pytest.mark.parametrize("points", ["some", pytest.param("all", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("make", [damaged, of_an_earlier_version])
+def test_killed_opening_loses_nothing(shim, tmp_path, make, points):
+    make(tmp_path / "before")
+    old = (tmp_path / "before" / "transcripts.sqlite").read_bytes()
+
+    def killed_at(*numbers):
+        command = [sys.executable, "-m", "tests.support.store_kill_points", shim, tmp_path]
+        environment = {"LD_PRELOAD": str(shim), "PATH": ""}
+        subprocess.run([*command, *numbers], cwd=ROOT, env=environment, check=True, timeout=600)
+
+    killed_at("count")
+    expected = everything(tmp_path / "count" / "transcripts.sqlite")
+    assert len(expected) >= 2
+    operations = int((tmp_path / "count" / "operations").read_text())
+    step = max(1, operations // SAMPLED) if points == "some" else 1
+    numbers = [f"{n}{torn}" for n in range(1, operations + 1, step) for torn in ("", "t")]
+    killed_at(*numbers)
+    for number in numbers:
+        folder = tmp_path / number
+        assert everything(folder / "transcripts.sqlite") == expected, number
+        assert everything(folder / "transcripts.sqlite") == expected, number
+        kept = [path for path in folder.glob("transcripts *.sqlite") if "dam" in path.name]
+        if make is damaged:
+            assert old in [path.read_bytes() for path in kept], number
+        else:
+            copies = list(folder.glob("transcripts version 1*.sqlite"))
+            assert {everything(shutil.copyfile(copy, tmp_path / "copy")) == expected
+                    for copy in copies} == {True}, number  # fmt: skip
+        assert list(folder.glob(".*")) == [], number
