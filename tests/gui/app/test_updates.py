@@ -159,7 +159,7 @@ def opened_addresses():
     addresses, desktop = [], Desktop()
     schemes = ("https", "http", "file", "javascript", "onlooker")
     for scheme in schemes:
-        QDesktopServices.setUrlHandler(scheme, desktop, "open")
+        QDesktopServices.setUrlHandler(scheme, desktop, b"open")
     yield addresses
     for scheme in schemes:
         QDesktopServices.unsetUrlHandler(scheme)
@@ -181,7 +181,7 @@ def test_dialog_loads_nothing_that_the_changes_name(server, qtbot, tmp_path):
         (x, y)
         for x in range(0, shown.width(), 4)
         for y in range(0, shown.height(), 4)
-        if shown.pixelColor(x, y).getRgb()[:3] == (255, 0, 0)
+        if shown.pixelColor(x, y).name() == "#ff0000"
     }
     assert reds == set()
     assert "\ufffc" not in changes.toPlainText()
