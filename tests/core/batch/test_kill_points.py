@@ -30,7 +30,7 @@ from tests.support.kill_points import (
 
 ROOT = Path(__file__).parents[3]
 SHIM = ROOT / "tests" / "support" / "kill_points.c"
-SAMPLED = 5
+SAMPLED = 3
 TWICE = {name: f"{name}: {PROMPT}" for name in NAMES}
 BY_HAND = {name: EDITS.get(index, "one by hand") for index, name in enumerate(NAMES)}
 
