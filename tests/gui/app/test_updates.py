@@ -1,5 +1,6 @@
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Slot
@@ -157,9 +158,10 @@ def opened_addresses():
             addresses.append(address.toString())
 
     addresses, desktop = [], Desktop()
+    method: Any = "open"  # PySide's types say bytes, and it takes text alone.
     schemes = ("https", "http", "file", "javascript", "onlooker")
     for scheme in schemes:
-        QDesktopServices.setUrlHandler(scheme, desktop, b"open")
+        QDesktopServices.setUrlHandler(scheme, desktop, method)
     yield addresses
     for scheme in schemes:
         QDesktopServices.unsetUrlHandler(scheme)
