@@ -36,8 +36,9 @@ _BOUNDS = (
     (re.compile(r"max_position_embeddings$"), 1 << 32),
 )
 _MOST_NESTED = 32
-# A model builds a module or more for each number in some lists. Grids of tiles have 100 numbers.
-_MOST_NUMBERS = 20_000
+# Chameleon and Emu3 list their vocabulary of images, some 100,000 numbers in an object. Of lists a
+# model may build a module for each entry; grids of tiles have 100.
+_MOST_NUMBERS = 500_000
 _LONGEST_LIST = 2_000
 # The largest models have 100,000 tensors in 200 files.
 _MOST_TENSORS = 500_000

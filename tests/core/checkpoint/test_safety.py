@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.checkpoint.folder import read_config
 from core.errors import CheckpointError
 from tests.support.tiny_llava import write_original_layout, write_transformers_layout
 
@@ -194,3 +195,54 @@ def test_two_thousand_spoiled_models_end_in_a_sentence_each(
         assert sum(outcomes.values()) == CASES // PROCESSES
         assert outcomes["opened"] > 50
         assert outcomes["CheckpointError"] > 500
+
+
+# ---- files of a size that no model has
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "tokenizer.model",
+        "vocab.json",
+        "merges.txt",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "chat_template.jinja",
+        "preprocessor_config.json",
+        "model.safetensors.index.json",
+    ],
+)
+def test_file_of_a_gigabyte_is_refused_before_it_is_read(opened, chat, name):
+    with (chat / name).open("wb") as file:
+        file.truncate(1_000_000_000)
+    with pytest.raises(CheckpointError, match=rf"“{name}” in “chat” is larger than \d+ MB"):
+        opened(chat)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("name", ["tokenizer.json", "chat_template.jinja", "merges.txt"])
+def test_pipe_in_the_place_of_a_file_is_refused_at_once(opened, chat, name):
+    (chat / name).unlink(missing_ok=True)
+    os.mkfifo(chat / name)
+    with pytest.raises(CheckpointError, match=f"“{name}” cannot be read"):
+        opened(chat)
+
+
+def test_vocabulary_of_images_in_the_settings_is_read(tmp_path):
+    """Chameleon's and Emu3's have so many entries."""
+    numbers = {f"<|visual token {number:06}|>": number for number in range(100_000)}
+    (tmp_path / "config.json").write_text(json.dumps({"vocabulary_map": numbers}))
+    assert len(read_config(tmp_path)["vocabulary_map"]) == 100_000
+
+
+def test_sentence_about_a_long_name_stays_readable(opened, chat):
+    change(chat / "config.json", architectures=["A" * 1_000_000 + "\n\x1b[31m"])
+    with pytest.raises(CheckpointError) as refused:
+        opened(chat)
+    assert len(str(refused.value)) < 700
+    assert str(refused.value).isprintable()

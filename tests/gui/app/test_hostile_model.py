@@ -30,7 +30,7 @@ async def longest_pause(is_over) -> float:
     [
         ("template: power", "The chat template of “model” "),
         ("tokenizer: replaces by much", "The tokenizer of “model” puts 5,000,000 letters"),
-        ("settings: a gigabyte", "“config.json” in “model” is larger than 4 MB"),
+        ("settings: a gigabyte", "“config.json” in “model” is larger than 8 MB"),
     ],
 )
 def test_chosen_model_that_does_harm_is_a_sentence_and_another_one_is_loaded(
