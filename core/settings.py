@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -21,7 +23,7 @@ from pydantic import (
 )
 
 from core.errors import StoreError
-from core.files import keep_copy, numbered, read_regular, reason, replace_file
+from core.files import PRIVATE, keep_copy, numbered, read_regular, reason, replace_file
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
 REMEMBERED_PROMPTS = 200
@@ -94,6 +96,25 @@ def writable_locations() -> Locations:
             f"in {folder} and may be gone the next time; make the home folder writable.",
         )
     return places
+
+
+def take_from_others(places: Locations) -> None:
+    """Lets only their owner read files that an earlier version made for everybody.
+
+    Never raises: where permissions cannot be set, they stay as they are.
+    """
+    for folder, pattern in (
+        (places.folder, f"{_FILE_NAME}*"),
+        (places.transcripts.parent, f"{places.transcripts.stem}*"),
+        (places.runs, "*"),
+        (places.logs, "*"),
+    ):
+        with suppress(OSError):
+            for path in folder.glob(pattern):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+                    with suppress(OSError):
+                        path.chmod(PRIVATE)
 
 
 def _require_writable(folder: Path) -> None:

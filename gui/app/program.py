@@ -15,7 +15,7 @@ import qasync
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QApplication
 
-from core.settings import Locations, writable_locations
+from core.settings import Locations, take_from_others, writable_locations
 from core.settings import load as load_settings
 from core.store import Store
 from gui.app.application import Application, FirstPaint, unix_signals_calling
@@ -187,6 +187,7 @@ class Program(QObject):
         if paths:
             self.tasks.begin(self.pictures.open_paths(paths))
         self.tasks.begin(self._report_notes())
+        self.tasks.begin(asyncio.to_thread(take_from_others, self._places))
         self.tasks.begin(self._batch_wiring.offer_unfinished())
         if self.settings.checks_for_updates:
             self._updates_wiring.look(is_asked=False)

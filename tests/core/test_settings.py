@@ -15,6 +15,7 @@ from core.settings import (
     load,
     locations,
     save,
+    take_from_others,
     writable_locations,
 )
 from core.transcript import ModelChoice, Precision, Sampling
@@ -108,6 +109,30 @@ def test_settings_and_their_copies_are_for_their_owner_alone(tmp_path):
         "settings.json": 0o600,
         "settings.json.bak": 0o600,
     }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such permissions")
+def test_what_an_earlier_version_made_for_everybody_is_taken_from_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
+    places = locations()
+    ours = [
+        places.settings,
+        places.settings.with_name("settings.json.bak"),
+        places.transcripts,
+        places.transcripts.with_name("transcripts damaged 2026-11-22 10.00.00.sqlite"),
+        places.runs / "20261122-100000-000000-0000.jsonl",
+        places.logs / "onlooker.log.1",
+    ]
+    elsewhere = tmp_path / "elsewhere"
+    for path in (*ours, elsewhere, places.folder / "notes.txt"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(0o644)
+    (places.runs / "link.jsonl").symlink_to(elsewhere)
+    take_from_others(places)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in ours} == {0o600}
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o644
+    assert stat.S_IMODE((places.folder / "notes.txt").stat().st_mode) == 0o644
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
