@@ -57,7 +57,7 @@ class BatchList(QTableView):
     def __init__(self, theme: Theme, model: BatchModel, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("batch_list")
-        self.setAccessibleName("Images of the folder run")
+        self.setAccessibleName(self.tr("Images of the folder run"))
         self._rows = model
         self._theme = theme
         self._placeholder = ""
@@ -167,15 +167,15 @@ class BatchList(QTableView):
 
     def _build_menu(self) -> None:
         self.menu = QMenu(self)
-        self.open_action = self._add_action("&Look at it", "Return")
+        self.open_action = self._add_action(self.tr("&Show image"), "Return")
         self.open_action.triggered.connect(self._open)
-        self.edit_action = self._add_action("&Edit caption", "F2")
+        self.edit_action = self._add_action(self.tr("&Edit caption"), "F2")
         self.edit_action.triggered.connect(self._edit)
-        self.copy_action = self._add_action("&Copy caption", "Ctrl+C")
+        self.copy_action = self._add_action(self.tr("&Copy caption"), "Ctrl+C")
         self.copy_action.triggered.connect(self._copy)
-        self.reveal_action = self._add_action("Show in &folder")
+        self.reveal_action = self._add_action(self.tr("Show in &folder"))
         self.reveal_action.triggered.connect(self._ask_reveal)
-        self.sort_action = self.menu.addAction("&Sort by doubt")
+        self.sort_action = self.menu.addAction(self.tr("S&ort by doubt"))
         self.sort_action.setCheckable(True)
         self.sort_action.setVisible(False)
         self.sort_action.triggered.connect(self._sort_by_doubt)

@@ -36,7 +36,7 @@ class CaptionEdit(QPlainTextEdit):
     def __init__(self, parent: QWidget):
         super().__init__(parent)
         self.setObjectName("caption_edit")
-        self.setAccessibleName("Caption")
+        self.setAccessibleName(self.tr("Caption"))
 
 
 class _Cell(QStyledItemDelegate):
@@ -106,7 +106,7 @@ class StateCell(_Cell):
             line = painter.fontMetrics().height() // 2
             painter.drawText(inside.translated(0, -line), flag, index.data())
             painter.setPen(self._theme.colour("text_quiet"))
-            painter.drawText(inside.translated(0, line), flag, "Warning")
+            painter.drawText(inside.translated(0, line), flag, self.tr("Warning"))
         else:
             painter.drawText(inside, flag, index.data())
 

@@ -7,11 +7,10 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from core.batch import ItemState
 from gui.batch.row_filter import StateFilter
-from gui.batch.rows import STATE_WORDS
+from gui.batch.rows import state_text
 from gui.widgets.buttons import key_button, key_text
 
 _FILTER_MS = 150
-_FIND_DOUBT = "Find the most doubtful word of each caption; the model looks at each image once more"
 
 
 class FilterBar(QWidget):
@@ -42,7 +41,7 @@ class FilterBar(QWidget):
 
     def show_count(self, count: int, total: int) -> None:
         """Says how many of the rows are left, unless that is all of them."""
-        self.shown_label.setText(f"{count:,} shown")
+        self.shown_label.setText(self.tr("{count} shown").format(count=f"{count:,}"))
         self.shown_label.setVisible(count != total)
 
     def set_doubting(self, is_doubting: bool) -> None:
@@ -58,9 +57,14 @@ class FilterBar(QWidget):
         self.replace_button.setVisible(can_edit)
         self.undo_edit_button.setVisible(can_edit and can_undo_edit)
         self.doubt_button.setVisible(can_find_doubt or self._is_doubting)
-        self.doubt_button.setText("Stop" if self._is_doubting else "Find doubt")
+        self.doubt_button.setText(
+            self.tr("Stop") if self._is_doubting else self.tr("Find doubtful words")
+        )
         self.doubt_button.setEnabled(self._is_doubting or not self._doubt_obstacle)
-        self.doubt_button.setToolTip(self._doubt_obstacle or _FIND_DOUBT)
+        self.doubt_button.setToolTip(
+            self._doubt_obstacle
+            or self.tr("Asks the model about each image again, to name its most doubtful word")
+        )
 
     def focus_words(self) -> None:
         """Puts the cursor where words to find are typed."""
@@ -70,22 +74,30 @@ class FilterBar(QWidget):
     def _build(self) -> None:
         self.state_box = QComboBox()
         self.state_box.setObjectName("state_box")
-        self.state_box.setAccessibleName("Show rows in this state")
-        self.state_box.addItem("All", StateFilter.ALL)
+        self.state_box.setAccessibleName(self.tr("Show rows in this state"))
+        self.state_box.addItem(self.tr("All"), StateFilter.ALL)
         for state in ItemState:
-            self.state_box.addItem(STATE_WORDS[state].rstrip(" …"), StateFilter(state.value))
-        self.state_box.addItem("In doubt", StateFilter.DOUBTFUL)
+            self.state_box.addItem(state_text(state).rstrip(" …"), StateFilter(state.value))
+        self.state_box.addItem(self.tr("Doubtful"), StateFilter.DOUBTFUL)
         self.find_edit = QLineEdit()
         self.find_edit.setObjectName("find_edit")
-        self.find_edit.setAccessibleName("Find in names and captions")
-        self.find_edit.setPlaceholderText(f"Find in names and captions  ({key_text('Ctrl+F')})")
+        self.find_edit.setAccessibleName(self.tr("Find in names and captions"))
+        self.find_edit.setPlaceholderText(
+            self.tr("Find in names and captions  ({key})").format(key=key_text("Ctrl+F"))
+        )
         self.find_edit.setClearButtonEnabled(True)
         self.shown_label = QLabel()
         self.shown_label.setProperty("class", "key")
         self.shown_label.hide()
-        self.replace_button = key_button("Replace…", "open_replace_button", "Ctrl+H", is_small=True)
-        self.undo_edit_button = key_button("Undo edit", "undo_edit_button", "Ctrl+Z", is_small=True)
-        self.doubt_button = key_button("Find doubt", "doubt_button", "Ctrl+D", is_small=True)
+        self.replace_button = key_button(
+            self.tr("Replace…"), "open_replace_button", "Ctrl+H", is_small=True
+        )
+        self.undo_edit_button = key_button(
+            self.tr("Undo edit"), "undo_edit_button", "Ctrl+Z", is_small=True
+        )
+        self.doubt_button = key_button(
+            self.tr("Find doubtful words"), "doubt_button", "Ctrl+D", is_small=True
+        )
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)

@@ -22,24 +22,6 @@ _PROMPT_LINES = 2
 _LEAST_HEIGHT = 96
 _EXISTING_WIDTH = 340
 
-_EXISTING_WORDS = (
-    (Existing.SKIP, "Skip images that have one"),
-    (Existing.REPLACE, "Replace them"),
-    (Existing.APPEND, "Add after them"),
-    (Existing.PREPEND, "Add before them"),
-    (Existing.STALE, "Replace only what was made otherwise"),
-)
-_WRITES = (
-    (CaptionFormat.TXT, "Text file", "A text file beside each image"),
-    (
-        CaptionFormat.XMP,
-        "XMP",
-        "Description and alternative text in an .xmp file that other programs read",
-    ),
-    (CaptionFormat.JSONL, "JSON lines", "One file for all, a line each"),
-    (CaptionFormat.CSV, "Table", "One CSV file for all, for a spreadsheet"),
-)
-
 
 class BatchForm(QScrollArea):
     """Shows the usual options; `more` is folded away. Scrolls where it does not fit.
@@ -142,14 +124,18 @@ class BatchForm(QScrollArea):
     def _build_prompt(self) -> None:
         self.prompt_edit = QPlainTextEdit()
         self.prompt_edit.setObjectName("batch_prompt_edit")
-        self.prompt_edit.setAccessibleName("What to ask about each image; one prompt a line")
+        self.prompt_edit.setAccessibleName(self.tr("Prompts for each image, one per line"))
         self.prompt_edit.setPlaceholderText(
-            "What to ask about each image; one prompt a line. {name}, {folder}, {caption} and "
-            "{exif:Model} are filled in."
+            self.tr(
+                "Prompts for each image, one per line. {name}, {folder}, {caption} and "
+                "{exif:Model} are filled in."
+            )
         )
         self.prompt_edit.setToolTip(
-            "One prompt a line. Filled in: {name}, {stem}, {folder}, {index}, {caption} (the one "
-            "there is), {exif:Model}"
+            self.tr(
+                "{name}, {stem}, {folder}, {index}, {caption} (the existing one) and {exif:Model} "
+                "are filled in"
+            )
         )
         self.prompt_edit.setTabChangesFocus(True)
         lines = QFontMetrics(self.prompt_edit.font()).lineSpacing() * _PROMPT_LINES
@@ -157,21 +143,56 @@ class BatchForm(QScrollArea):
 
     def _build_choices(self) -> None:
         self.write_boxes: dict[CaptionFormat, QCheckBox] = {}
-        for kind, words, explanation in _WRITES:
+        for kind, words, explanation in self._formats():
             box = QCheckBox(words)
             box.setObjectName(f"write_{kind}")
             box.setToolTip(explanation)
             self.write_boxes[kind] = box
         self.write_boxes[CaptionFormat.TXT].setChecked(True)
-        self.existing_box = combo("existing_box", "Captions that are there")
-        for existing, words in _EXISTING_WORDS:
+        self.existing_box = combo("existing_box", self.tr("Existing captions"))
+        for existing, words in self._ways_with_existing():
             self.existing_box.addItem(words, existing)
         self.existing_box.setMinimumContentsLength(20)
         self.existing_box.setMaximumWidth(_EXISTING_WIDTH)
         self.existing_box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.recursive_box = QCheckBox("Folders inside")
+        self.recursive_box = QCheckBox(self.tr("Include subfolders"))
         self.recursive_box.setObjectName("recursive_box")
-        self.recursive_box.setToolTip("Take the images of the folders inside, too")
+
+    def _formats(self) -> tuple[tuple[CaptionFormat, str, str], ...]:
+        """Returns each format with its name and explanation."""
+        return (
+            (
+                CaptionFormat.TXT,
+                self.tr("Text file"),
+                self.tr("A text file beside each image"),
+            ),
+            (
+                CaptionFormat.XMP,
+                self.tr("XMP"),
+                self.tr(
+                    "Description and alternative text in an .xmp file that other programs read"
+                ),
+            ),
+            (
+                CaptionFormat.JSONL,
+                self.tr("JSON lines"),
+                self.tr("One file for all images, one per line"),
+            ),
+            (
+                CaptionFormat.CSV,
+                self.tr("Table"),
+                self.tr("One CSV file for all images, for a spreadsheet"),
+            ),
+        )
+
+    def _ways_with_existing(self) -> tuple[tuple[Existing, str], ...]:
+        return (
+            (Existing.SKIP, self.tr("Skip images that have one")),
+            (Existing.REPLACE, self.tr("Replace")),
+            (Existing.APPEND, self.tr("Append the new one")),
+            (Existing.PREPEND, self.tr("Prepend the new one")),
+            (Existing.STALE, self.tr("Replace only captions made with other settings")),
+        )
 
     def _place(self) -> None:
         self._page = QWidget()
@@ -180,7 +201,7 @@ class BatchForm(QScrollArea):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.prompt_edit)
-        labels = key_label("Write"), key_label("Captions there")
+        labels = key_label(self.tr("Write")), key_label(self.tr("Existing captions"))
         column.addLayout(field_row(labels[0], *self.write_boxes.values()))
         column.addLayout(field_row(labels[1], self.existing_box, self.recursive_box))
         column.addWidget(self.more)

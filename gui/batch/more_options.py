@@ -25,9 +25,6 @@ from gui.widgets.elided_label import ElidedLabel
 _MOST_SLOTS = 64
 _NUMBER_WIDTH = 104
 _EXAMPLE = Path("IMG_1.jpg")
-_SEPARATORS = (("Line break", "\n"), ("Comma", ", "), ("Space", " "), ("None", ""))
-_TABLE_PATHS = (("Absolute paths", TablePaths.ABSOLUTE), ("Relative paths", TablePaths.RELATIVE))
-_COLUMN_SEPARATORS = (("Commas", ","), ("Semicolons", ";"), ("Tabs", "\t"))
 _NAMES = ("{stem}", "{name}")
 
 
@@ -132,7 +129,8 @@ class MoreOptions(QWidget):
     def _separator(self) -> str:
         """What is chosen, or what is written instead."""
         text = self.separator_box.currentText()
-        return dict(_SEPARATORS).get(text, text)
+        index = self.separator_box.findText(text)
+        return text if index < 0 else self.separator_box.itemData(index)
 
     def show_replaces(self, replaces: bool) -> None:
         """Offers to replace captions edited by hand, if captions are replaced at all."""
@@ -140,68 +138,89 @@ class MoreOptions(QWidget):
         self._labels[self.edited_edit].setVisible(replaces)
 
     def _build_names(self) -> None:
-        self.suffix_box = combo("suffix_box", "Ending of text files")
+        self.suffix_box = combo("suffix_box", self.tr("Suffix of text files"))
         self.suffix_box.setMinimumContentsLength(8)
         for suffix in TEXT_FORMATS:
             self.suffix_box.addItem(f".{suffix}", suffix)
-        self.name_box = combo("name_box", "Names of caption files")
+        self.name_box = combo("name_box", self.tr("Names of caption files"))
         self.name_box.setMinimumContentsLength(12)
         self.name_box.setEditable(True)
         self.name_box.addItems(_NAMES)
         self.name_box.setToolTip(
-            "{stem}: the image's name without its ending; {name}: all of it, as darktable and "
-            "digiKam name XMP files. More may be written around it."
+            self.tr(
+                "{stem} is the image's name without its suffix. {name} is the full name, as "
+                "darktable and digiKam name XMP files. You can add text around it."
+            )
         )
         self.example_label = ElidedLabel()
         self.example_label.setProperty("class", "key")
 
     def _build_wording(self) -> None:
-        self.beginning_edit = _edit("beginning_edit", "A photograph of")
-        self.banned_edit = _edit("banned_edit", "watermark, stock photo")
-        self.banned_edit.setToolTip("Words that no caption has, in small letters or in capitals")
-        self.beginning_edit.setToolTip("The model is given this and continues it")
-        self.prefix_edit = _edit("prefix_edit", "photo of ohwx.")
-        self.prefix_edit.setToolTip("Put before each caption; the model does not see it")
-        self.suffix_edit = _edit("suffix_edit", ", high quality")
-        self.suffix_edit.setToolTip("Put behind each caption; the model does not see it")
-        self.separator_box = combo("separator_box", "Between captions")
+        self.beginning_edit = _edit("beginning_edit", self.tr("A photograph of"))
+        self.banned_edit = _edit("banned_edit", self.tr("watermark, stock photo"))
+        self.banned_edit.setToolTip(
+            self.tr("These words occur in no caption, in lower or upper case")
+        )
+        self.beginning_edit.setToolTip(self.tr("The model continues this text"))
+        self.prefix_edit = _edit("prefix_edit", self.tr("photo of ohwx."))
+        self.prefix_edit.setToolTip(self.tr("Added before each caption, not shown to the model"))
+        self.suffix_edit = _edit("suffix_edit", self.tr(", high quality"))
+        self.suffix_edit.setToolTip(self.tr("Added after each caption, not shown to the model"))
+        self.separator_box = combo("separator_box", self.tr("Separator"))
         self.separator_box.setMinimumContentsLength(12)
         self.separator_box.setEditable(True)
         self.separator_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        for words, separator in _SEPARATORS:
+        separators = (
+            (self.tr("Line break"), "\n"),
+            (self.tr("Comma"), ", "),
+            (self.tr("Space"), " "),
+            (self.tr("None"), ""),
+        )
+        for words, separator in separators:
             self.separator_box.addItem(words, separator)
         self.separator_box.setToolTip(
-            "Stands between the existing caption and the new one; choose, or write your own"
+            self.tr("Between the existing caption and the new one. Choose, or type your own.")
         )
-        self.one_line_box = QCheckBox("One line")
+        self.one_line_box = QCheckBox(self.tr("One line"))
         self.one_line_box.setObjectName("one_line_box")
-        self.one_line_box.setToolTip("Replace line breaks by spaces")
-        self.duplicates_box = QCheckBox("Drop duplicates")
+        self.one_line_box.setToolTip(self.tr("Replaces line breaks with spaces"))
+        self.duplicates_box = QCheckBox(self.tr("Drop duplicates"))
         self.duplicates_box.setObjectName("duplicates_box")
-        self.duplicates_box.setToolTip("Keep each tag of a comma-separated list once")
-        self.strip_box = QCheckBox("Without “The image shows”")
+        self.duplicates_box.setToolTip(self.tr("Keeps each tag of a comma-separated list once"))
+        self.strip_box = QCheckBox(self.tr("Without “The image shows”"))
         self.strip_box.setObjectName("strip_box")
-        self.strip_box.setToolTip("Leave stock openings out")
-        self.sentence_box = QCheckBox("Whole sentences")
+        self.strip_box.setToolTip(self.tr("Removes stock openings"))
+        self.sentence_box = QCheckBox(self.tr("Whole sentences"))
         self.sentence_box.setObjectName("sentence_box")
-        self.sentence_box.setToolTip("End at the last whole sentence when the length runs out")
+        self.sentence_box.setToolTip(
+            self.tr("Ends at the last whole sentence when the maximum length is reached")
+        )
         self.edited_edit = _edit("edited_edit", "IMG_1.jpg, IMG_2.jpg")
         self.edited_edit.setToolTip(
-            "Captions edited by hand are kept; name the images whose may be replaced all the same"
+            self.tr("Hand-edited captions are kept, except those of the images named here")
         )
 
     def _build_tables(self) -> None:
-        self.paths_box = combo("table_paths_box", "Images in tables")
+        self.paths_box = combo("table_paths_box", self.tr("Paths of images in tables"))
         self.paths_box.setMinimumContentsLength(14)
-        for words, paths in _TABLE_PATHS:
+        table_paths = (
+            (self.tr("Absolute paths"), TablePaths.ABSOLUTE),
+            (self.tr("Relative paths"), TablePaths.RELATIVE),
+        )
+        for words, paths in table_paths:
             self.paths_box.addItem(words, paths)
-        self.paths_box.setToolTip("Relative paths begin at the table's folder")
-        self.columns_box = combo("columns_box", "Between the columns of CSV tables")
+        self.paths_box.setToolTip(self.tr("Relative paths start at the table's folder"))
+        self.columns_box = combo("columns_box", self.tr("Column separator of CSV tables"))
         self.columns_box.setMinimumContentsLength(10)
-        for words, separator in _COLUMN_SEPARATORS:
+        column_separators = (
+            (self.tr("Commas"), ","),
+            (self.tr("Semicolons"), ";"),
+            (self.tr("Tabs"), "\t"),
+        )
+        for words, separator in column_separators:
             self.columns_box.addItem(words, separator)
         self.columns_box.setToolTip(
-            "Spreadsheets expect semicolons where the decimal sign is a comma"
+            self.tr("Spreadsheets expect semicolons where the decimal sign is a comma")
         )
         wants_semicolons = QLocale.system().decimalPoint() == ","
         self.columns_box.setCurrentIndex(
@@ -214,12 +233,14 @@ class MoreOptions(QWidget):
         self.temperature_box.setRange(0.0, 2.0)
         self.temperature_box.setSingleStep(0.1)
         self.temperature_box.setDecimals(2)
-        self.temperature_box.setToolTip("0: always the likeliest word; higher: more varied ones")
+        self.temperature_box.setToolTip(
+            self.tr("0 always takes the most likely word, higher values vary more")
+        )
         self.slots_box = QSpinBox()
         self.slots_box.setObjectName("slots_box")
         self.slots_box.setRange(0, _MOST_SLOTS)
-        self.slots_box.setSpecialValueText("As suits")
-        self.slots_box.setToolTip("How many images the model looks at at once")
+        self.slots_box.setSpecialValueText(self.tr("Automatic"))
+        self.slots_box.setToolTip(self.tr("Number of images captioned at the same time"))
         for box in (self.temperature_box, self.slots_box):
             # The stylesheet's padding does not reach the text of a spin box.
             box.lineEdit().setTextMargins(6, 0, 0, 0)
@@ -232,16 +253,22 @@ class MoreOptions(QWidget):
         grid.setVerticalSpacing(8)
         grid.setColumnStretch(1, 1)
         rows = (
-            ("File names", (self.name_box, self.suffix_box, self.example_label)),
-            ("Prefix", (self.prefix_edit, _named_field("Suffix", self.suffix_edit))),
-            ("Start answer with", (self.beginning_edit,)),
-            ("Never say", (self.banned_edit,)),
-            ("Wording", (self.strip_box, self.sentence_box)),
-            ("Tags", (self.duplicates_box, self.one_line_box)),
-            ("Between captions", (self.separator_box,)),
-            ("Tables", (self.paths_box, self.columns_box)),
-            ("Temperature", (self.temperature_box, _named_field("At once", self.slots_box))),
-            ("Hand edits of", (self.edited_edit,)),
+            (self.tr("File names"), (self.name_box, self.suffix_box, self.example_label)),
+            (
+                self.tr("Prefix"),
+                (self.prefix_edit, _named_field(self.tr("Suffix"), self.suffix_edit)),
+            ),
+            (self.tr("Start answer with"), (self.beginning_edit,)),
+            (self.tr("Words to avoid"), (self.banned_edit,)),
+            (self.tr("Wording"), (self.strip_box, self.sentence_box)),
+            (self.tr("Tags"), (self.duplicates_box, self.one_line_box)),
+            (self.tr("Separator"), (self.separator_box,)),
+            (self.tr("Tables"), (self.paths_box, self.columns_box)),
+            (
+                self.tr("Temperature"),
+                (self.temperature_box, _named_field(self.tr("Parallel"), self.slots_box)),
+            ),
+            (self.tr("Overwrite edits of"), (self.edited_edit,)),
         )
         for number, (words, fields) in enumerate(rows):
             buddy = fields[0]

@@ -83,11 +83,11 @@ class BatchPanel(QFrame):
         self._has_summary = False
         self.title_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self.title_label.setProperty("class", "title")
-        self.folder_button = QPushButton("Show folder")
+        self.folder_button = QPushButton(self.tr("Show folder"))
         self.folder_button.setProperty("class", "small")
-        self.folder_button.setToolTip("Open the folder in the file manager")
+        self.folder_button.setToolTip(self.tr("Open the folder in the file manager"))
         self.folder_button.setAutoDefault(False)
-        self.close_button = icon_button(theme, "close", "Back to the image")
+        self.close_button = icon_button(theme, "close", self.tr("Back to the image"))
         self.form = BatchForm()
         self.controls = RunControls(theme)
         self.progress = RunProgress()
@@ -268,9 +268,14 @@ class BatchPanel(QFrame):
 
     def _show_title(self) -> None:
         count, names = len(self.model.items), [root.name or str(root) for root in self._roots]
-        where = f"“{names[0]}”" if len(names) == 1 else f"{len(names)} places"
-        images = "1 image" if count == 1 else f"{count:,} images"
-        self.title_label.setText(f"Caption {images} in {where}" if names else "Caption a folder")
+        where = self.tr("{count} places").format(count=len(names))
+        if len(names) == 1:
+            where = f"“{names[0]}”"
+        title = self.tr("Caption {count} images in {where}")
+        if count == 1:
+            title = self.tr("Caption 1 image in {where}")
+        text = title.format(count=f"{count:,}", where=where)
+        self.title_label.setText(text if names else self.tr("Caption folder"))
         self.folder_button.setEnabled(bool(self._roots))
 
     def _show_phase(self) -> None:
@@ -308,10 +313,10 @@ class BatchPanel(QFrame):
 
     def _placeholder(self) -> str:
         if self._phase is Phase.FINDING:
-            return "Looking for images …"
+            return self.tr("Looking for images…")
         if self.model.items:
-            return "No image fits."
-        return "No images yet. Drop a folder on the window, or choose one with Ctrl+B."
+            return self.tr("No image matches.")
+        return self.tr("No images yet. Drop a folder here, or choose File > Caption folder….")
 
     # What the user does
 

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.batch import Replacement
-from gui.widgets.buttons import icon_button
+from gui.widgets.buttons import icon_button, key_text
 from gui.widgets.theme import Theme
 
 _SHOWN_AFTER_MS = 150
@@ -36,15 +36,18 @@ class ReplaceBar(QFrame):
         super().__init__(parent)
         self.setObjectName("replace_bar")
         self._count = 0
-        self.find_edit = _edit("replace_find_edit", "Find in captions")
-        self.by_edit = _edit("replace_by_edit", "Replace with")
-        self.case_box = QCheckBox("Match case")
-        self.words_box = QCheckBox("Whole words")
-        self.replace_button = QPushButton("Replace")
+        self.find_edit = _edit("replace_find_edit", self.tr("Find in captions"))
+        self.by_edit = _edit("replace_by_edit", self.tr("Replace with"))
+        self.case_box = QCheckBox(self.tr("Match case"))
+        self.words_box = QCheckBox(self.tr("Whole words"))
+        self.replace_button = QPushButton(self.tr("Replace"))
         self.replace_button.setObjectName("replace_all_button")
         self.replace_button.setAutoDefault(False)
         self.close_button = icon_button(
-            theme, "close", "Close find and replace", tip="Leave the captions as they are (Esc)"
+            theme,
+            "close",
+            self.tr("Close find and replace"),
+            tip=self.tr("Close without replacing ({key})").format(key=key_text("Esc")),
         )
         self._place()
         self._changed_timer = QTimer(self, interval=_SHOWN_AFTER_MS, singleShot=True)
@@ -89,8 +92,10 @@ class ReplaceBar(QFrame):
         """Says in how many captions it would replace something."""
         is_shown = self.replacement is not None and not self._changed_timer.isActive()
         self._count = count if is_shown else 0
-        images = "1 caption" if self._count == 1 else f"{self._count:,} captions"
-        self.replace_button.setText(f"Replace in {images}" if is_shown else "Replace")
+        text = self.tr("Replace in {count} captions").format(count=f"{self._count:,}")
+        if self._count == 1:
+            text = self.tr("Replace in 1 caption")
+        self.replace_button.setText(text if is_shown else self.tr("Replace"))
         self.replace_button.setEnabled(self._count > 0)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

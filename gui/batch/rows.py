@@ -11,6 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import (
     QAbstractTableModel,
+    QCoreApplication,
     QModelIndex,
     QPersistentModelIndex,
     Qt,
@@ -30,14 +31,7 @@ _FILTER_AGAIN_MS = 400
 _SLICE_SECONDS = 0.012
 _STRETCH = 1000
 
-STATE_WORDS = {
-    ItemState.WAITING: "Waiting",
-    ItemState.WORKING: "Looking …",
-    ItemState.DONE: "Done",
-    ItemState.SKIPPED: "Skipped",
-    ItemState.FAILED: "Failed",
-    ItemState.UNDONE: "Undone",
-}
+translate = QCoreApplication.translate
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -51,12 +45,33 @@ class Column(IntEnum):
     DOUBT = 3
 
 
-_HEADERS = {
-    Column.PICTURE: "Image",
-    Column.STATE: "State",
-    Column.CAPTION: "Caption",
-    Column.DOUBT: "In doubt",
-}
+def state_text(state: ItemState) -> str:
+    """Returns what the state of an item is called."""
+    match state:
+        case ItemState.WAITING:
+            return translate("BatchModel", "Waiting")
+        case ItemState.WORKING:
+            return translate("BatchModel", "Looking…")
+        case ItemState.DONE:
+            return translate("BatchModel", "Done")
+        case ItemState.SKIPPED:
+            return translate("BatchModel", "Skipped")
+        case ItemState.FAILED:
+            return translate("BatchModel", "Failed")
+        case ItemState.UNDONE:
+            return translate("BatchModel", "Undone")
+
+
+def _header(column: Column) -> str:
+    match column:
+        case Column.PICTURE:
+            return translate("BatchModel", "Image")
+        case Column.STATE:
+            return translate("BatchModel", "State")
+        case Column.CAPTION:
+            return translate("BatchModel", "Caption")
+        case Column.DOUBT:
+            return translate("BatchModel", "Most doubtful word")
 
 
 class BatchModel(QAbstractTableModel):
@@ -195,7 +210,7 @@ class BatchModel(QAbstractTableModel):
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return _HEADERS[Column(section)]
+            return _header(Column(section))
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -242,7 +257,7 @@ class BatchModel(QAbstractTableModel):
                 return item.path.name
             case Column.STATE:
                 is_edited = item.is_edited and item.state is ItemState.DONE
-                return "Edited" if is_edited else STATE_WORDS[item.state]
+                return self.tr("Edited") if is_edited else state_text(item.state)
             case Column.CAPTION:
                 return item.caption or item.reason
             case Column.DOUBT:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from core.batch import ItemState, Phase
 from gui.widgets.buttons import key_button
 from gui.widgets.theme import Theme
+
+translate = QCoreApplication.translate
 
 
 class RunAction(Enum):
@@ -37,23 +39,33 @@ class _Look:
     tip: str = ""
 
 
-_LOOKS = {
-    RunAction.START: _Look("Start", "batch_start_button", "Ctrl+Return"),
-    RunAction.TRY_FIRST: _Look(
-        "Try first…", "try_first_button", "Ctrl+T", "Compare two prompts on a few images"
-    ),
-    RunAction.RESUME: _Look("Go on", "resume_button", "Ctrl+Return"),
-    RunAction.PAUSE: _Look(
-        "Pause", "pause_button", "Ctrl+P", "Once the captions under way are written"
-    ),
-    RunAction.STOP_NOW: _Look(
-        "Stop now", "stop_run_button", "Esc", "Inside the captions under way"
-    ),
-    RunAction.STOP_AFTER_THIS: _Look("Stop after this one", "end_run_button", "Ctrl+Shift+P"),
-    RunAction.RETRY_FAILED: _Look("Retry failed", "retry_button", "Ctrl+Shift+R"),
-    RunAction.UNDO: _Look("Undo the run…", "undo_button", "Ctrl+Shift+Z"),
-    RunAction.NEW_RUN: _Look("New run", "new_run_button", "Ctrl+Shift+N", "Over the same images"),
-}
+def _look(action: RunAction) -> _Look:
+    match action:
+        case RunAction.START:
+            return _Look(translate("RunControls", "Start"), "batch_start_button", "Ctrl+Return")
+        case RunAction.TRY_FIRST:
+            tip = translate("RunControls", "Compare two prompts on a few images")
+            text = translate("RunControls", "Try first…")
+            return _Look(text, "try_first_button", "Ctrl+T", tip)
+        case RunAction.RESUME:
+            return _Look(translate("RunControls", "Resume"), "resume_button", "Ctrl+Return")
+        case RunAction.PAUSE:
+            tip = translate("RunControls", "Pause when the current captions are written")
+            return _Look(translate("RunControls", "Pause"), "pause_button", "Ctrl+P", tip)
+        case RunAction.STOP_NOW:
+            tip = translate("RunControls", "Stop inside the current captions")
+            return _Look(translate("RunControls", "Stop now"), "stop_run_button", "Esc", tip)
+        case RunAction.STOP_AFTER_THIS:
+            text = translate("RunControls", "Stop after the current image")
+            return _Look(text, "end_run_button", "Ctrl+Shift+P")
+        case RunAction.RETRY_FAILED:
+            return _Look(translate("RunControls", "Retry failed"), "retry_button", "Ctrl+Shift+R")
+        case RunAction.UNDO:
+            return _Look(translate("RunControls", "Undo run…"), "undo_button", "Ctrl+Shift+Z")
+        case RunAction.NEW_RUN:
+            tip = translate("RunControls", "Start over with the same images")
+            text = translate("RunControls", "New run")
+            return _Look(text, "new_run_button", "Ctrl+Shift+N", tip)
 
 
 def has_begun(phase: Phase) -> bool:
@@ -100,7 +112,7 @@ class RunControls(QWidget):
             self.buttons[action].setDefault(True)
         self.more_button = QToolButton()
         self.more_button.setObjectName("more_button")
-        self.more_button.setText("More options")
+        self.more_button.setText(self.tr("More options"))
         self.more_button.setCheckable(True)
         self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         theme.set_icon(self.more_button, "down", "text_quiet")
@@ -126,7 +138,7 @@ class RunControls(QWidget):
         self.buttons[RunAction.RETRY_FAILED].setDefault(phase is Phase.OVER)
 
     def _button(self, action: RunAction) -> QPushButton:
-        look = _LOOKS[action]
+        look = _look(action)
         button = key_button(look.text, look.name, look.key, tip=look.tip)
         button.clicked.connect(partial(self._on_clicked, action))
         return button

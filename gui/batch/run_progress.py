@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from core.batch import ItemState, Phase, Progress
 from core.formatting import format_duration
 from gui.batch.run_controls import has_begun
+
+translate = QCoreApplication.translate
 
 
 class RunProgress(QWidget):
@@ -17,7 +19,7 @@ class RunProgress(QWidget):
         super().__init__(parent)
         self.bar = QProgressBar()
         self.bar.setObjectName("run_bar")
-        self.bar.setAccessibleName("Images done")
+        self.bar.setAccessibleName(self.tr("Images done"))
         self.bar.setTextVisible(False)
         self.label = QLabel()
         self.label.setObjectName("progress_label")
@@ -56,30 +58,38 @@ def progress_text(phase: Phase, progress: Progress) -> str:
     """Returns the line under the bar."""
     counts = progress.counts
     total, left = sum(counts.values()), items_left(progress)
-    parts = [f"{total - left:,} of {total:,}"]
-    for state, word in ((ItemState.SKIPPED, "skipped"), (ItemState.FAILED, "failed")):
-        if count := counts.get(state):
-            parts.append(f"{count:,} {word}")
+    progress_of = translate("RunProgress", "{done} of {total}")
+    parts = [progress_of.format(done=f"{total - left:,}", total=f"{total:,}")]
+    if count := counts.get(ItemState.SKIPPED):
+        parts.append(translate("RunProgress", "{count} skipped").format(count=f"{count:,}"))
+    if count := counts.get(ItemState.FAILED):
+        parts.append(translate("RunProgress", "{count} failed").format(count=f"{count:,}"))
     match phase:
         case Phase.RUNNING:
             if progress.rate:
                 parts.append(_rate(progress.rate))
             if progress.seconds_left is not None and left:
-                parts.append(f"{format_duration(progress.seconds_left)} left")
+                left_text = translate("RunProgress", "{time} left")
+                parts.append(left_text.format(time=format_duration(progress.seconds_left)))
         case Phase.ENDING:
-            parts.append("ending after the captions under way")
+            parts.append(translate("RunProgress", "stopping after the current captions"))
         case Phase.PAUSED:
-            parts.append("paused; it can be gone on with at any time")
+            parts.append(translate("RunProgress", "Paused. You can resume any time."))
         case Phase.OVER:
-            parts[0] = f"Finished: {counts.get(ItemState.DONE, 0):,} captioned"
+            finished = translate("RunProgress", "Finished: {count} captioned")
+            parts[0] = finished.format(count=f"{counts.get(ItemState.DONE, 0):,}")
         case Phase.UNDOING:
-            parts = ["Undoing …"]
+            parts = [translate("RunProgress", "Undoing…")]
         case Phase.UNDONE:
             undone = counts.get(ItemState.UNDONE, 0)
-            parts = [f"Undone: {undone:,} {'is' if undone == 1 else 'are'} as before the run"]
+            one = translate("RunProgress", "Undone, 1 image is as before the run")
+            many = translate("RunProgress", "Undone, {count} images are as before the run")
+            parts = [one if undone == 1 else many.format(count=f"{undone:,}")]
     return "  ·  ".join(part for part in parts if part)
 
 
 def _rate(rate: float) -> str:
     """Images per second, or per minute where that would be a fraction."""
-    return f"{rate:.1f} a second" if rate >= 1 else f"{rate * 60:.0f} a minute"
+    if rate >= 1:
+        return translate("RunProgress", "{count} images/s").format(count=f"{rate:.1f}")
+    return translate("RunProgress", "{count} images/min").format(count=f"{rate * 60:.0f}")

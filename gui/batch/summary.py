@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.batch import CaptionFormat, Summary
@@ -11,6 +12,8 @@ from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 
 _REASONS = 3
+
+translate = QCoreApplication.translate
 
 
 class SummaryBox(QFrame):
@@ -36,9 +39,9 @@ class SummaryBox(QFrame):
         tally = summary.tally
         self.headline_label.setText(_headline(summary))
         self.written_label.setText(_written(summary))
-        self.failed_label.setText(_reasons("Failed", tally.reasons))
-        self.skipped_label.setText(_reasons("Skipped", summary.skips))
-        self.noted_label.setText(_reasons("Warnings", summary.notes))
+        self.failed_label.setText(_reasons(self.tr("Failed"), tally.reasons))
+        self.skipped_label.setText(_reasons(self.tr("Skipped"), summary.skips))
+        self.noted_label.setText(_reasons(self.tr("Warnings"), summary.notes))
         for label in self._labels:
             label.setVisible(bool(label.text()))
         self.show()
@@ -56,16 +59,21 @@ class SummaryBox(QFrame):
 
 def _headline(summary: Summary) -> str:
     tally = summary.tally
-    took = f" after {_lasted(summary.seconds)}" if summary.seconds >= 1 else ""
-    begin = f"Stopped{took}" if tally.waiting else f"Finished{took}"
+    begin = translate("SummaryBox", "Finished")
+    if tally.waiting:
+        begin = translate("SummaryBox", "Stopped")
+    if summary.seconds >= 1:
+        after = translate("SummaryBox", "{what} after {time}")
+        begin = after.format(what=begin, time=_lasted(summary.seconds))
     counts = (
-        (tally.done, "captioned"),
-        (tally.failed, "failed"),
-        (tally.skipped, "skipped"),
-        (tally.waiting, "still to do"),
+        (tally.done, translate("SummaryBox", "{count} captioned")),
+        (tally.failed, translate("SummaryBox", "{count} failed")),
+        (tally.skipped, translate("SummaryBox", "{count} skipped")),
+        (tally.waiting, translate("SummaryBox", "{count} still to do")),
     )
-    parts = [f"{count:,} {words}" for count, words in counts if count]
-    return f"{begin}: {', '.join(parts) or 'nothing was to be done'}"
+    parts = [text.format(count=f"{count:,}") for count, text in counts if count]
+    nothing = translate("SummaryBox", "nothing to caption")
+    return f"{begin}: {', '.join(parts) or nothing}"
 
 
 def _written(summary: Summary) -> str:
@@ -73,24 +81,27 @@ def _written(summary: Summary) -> str:
         return ""
     options = summary.options
     is_plain = options.name == "{stem}"
-    beside = [f"{'a ' if is_plain else options.name}.{kind}" for kind in options.text_formats]
+    name = "" if is_plain else options.name
+    beside = [f"{name}.{kind}" for kind in options.text_formats]
     if CaptionFormat.XMP in options.writes:
-        beside.append("an .xmp" if is_plain else "XMP")
-    parts = []
+        beside.append(".xmp" if is_plain else "XMP")
+    parts: list[str] = []
     if beside:
-        kind = " file" if is_plain else ""
-        parts.append(f"beside each image as {' and '.join(beside)}{kind}")
+        text = translate("SummaryBox", "Written beside each image as {files}.")
+        parts.append(text.format(files=", ".join(beside)))
     if summary.tables:
-        names = " and ".join(path.name for path in summary.tables)
-        parts.append(f"all in {names} in “{summary.tables[0].parent.name}”")
-    return breakable(f"Written {'; '.join(parts)}.")
+        text = translate("SummaryBox", "All captions are in {files} in “{folder}”.")
+        names = ", ".join(path.name for path in summary.tables)
+        parts.append(text.format(files=names, folder=summary.tables[0].parent.name))
+    return breakable(" ".join(parts))
 
 
 def _reasons(word: str, reasons: Sequence[tuple[str, int]]) -> str:
     shown = [f"{count:,} × {reason}" for reason, count in reasons[:_REASONS]]
     if len(reasons) > _REASONS:
         others = sum(count for _, count in reasons[_REASONS:])
-        shown.append(f"{others:,} for other reasons.")
+        text = translate("SummaryBox", "{count} for other reasons.")
+        shown.append(text.format(count=f"{others:,}"))
     return breakable(f"{word}: {'  '.join(shown)}") if shown else ""
 
 

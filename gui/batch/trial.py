@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from core.batch import PICTURES, BatchOptions, Tried
 from gui.batch.trial_result import ROWS, SIDE, TrialResult
 from gui.batch.trial_variant import TrialVariant
+from gui.widgets.buttons import key_text
 from gui.widgets.preview import PreviewMaker, thumbnail
 from gui.widgets.theme import Theme
 
@@ -93,7 +94,7 @@ class TrialPage(QFrame):
     def set_trying(self, is_trying: bool) -> None:
         """Shows whether a trial is under way."""
         self._is_trying = is_trying
-        self.try_button.setText("Stop" if is_trying else "Try")
+        self.try_button.setText(self.tr("Stop") if is_trying else self.tr("Try"))
         self.other_button.setEnabled(not is_trying and bool(self.results))
         for variant in self.variants:
             variant.set_trying(is_trying)
@@ -106,15 +107,15 @@ class TrialPage(QFrame):
     # Parts
 
     def _build_buttons(self) -> None:
-        self.try_button = QPushButton("Try")
+        self.try_button = QPushButton(self.tr("Try"))
         self.try_button.setObjectName("try_button")
         self.try_button.setDefault(True)
         self.try_button.setShortcut("Ctrl+Return")
-        self.try_button.setToolTip("Ctrl+Return")
-        self.other_button = QPushButton("Other images")
-        self.other_button.setToolTip("The same on other images of the folder")
-        self.back_button = QPushButton("Back")
-        self.back_button.setToolTip("Back to the run; nothing was written")
+        self.try_button.setToolTip(key_text("Ctrl+Return"))
+        self.other_button = QPushButton(self.tr("Other images"))
+        self.other_button.setToolTip(self.tr("Try on other images of the folder"))
+        self.back_button = QPushButton(self.tr("Back"))
+        self.back_button.setToolTip(self.tr("Back to the run. Nothing was written."))
         for button in (self.other_button, self.back_button):
             button.setAutoDefault(False)
 
@@ -129,7 +130,9 @@ class TrialPage(QFrame):
             self.grid.setColumnStretch(column, 1)
         self.grid.setRowStretch(2 * PICTURES, 1)
         self.empty_label = QLabel(
-            f"{PICTURES} random images are captioned both ways, to compare. Nothing is written."
+            self.tr("Compare both prompts on {count} random images. Nothing is written.").format(
+                count=PICTURES
+            )
         )
         self.empty_label.setObjectName("trial_empty")
         self.empty_label.setWordWrap(True)

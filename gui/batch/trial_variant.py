@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -19,6 +20,8 @@ from core.batch import BatchOptions
 _PROMPT_LINES = 2
 _NUMBER_WIDTH = 88
 
+translate = QCoreApplication.translate
+
 
 class TrialVariant(QFrame):
     """Edits the prompts, one a line, and the temperature of a variant called "A" or "B"."""
@@ -27,13 +30,13 @@ class TrialVariant(QFrame):
         super().__init__()
         self.prompt_edit = _prompt_edit(letter)
         self.temperature_box = _temperature_box(letter)
-        label = QLabel("Temperature")
+        label = QLabel(self.tr("Temperature"))
         label.setProperty("class", "key")
         label.setBuddy(self.temperature_box)
-        self.use_button = QPushButton(f"Use {letter}")
+        self.use_button = QPushButton(self.tr("Use {letter}").format(letter=letter))
         self.use_button.setObjectName(f"use_{letter.lower()}_button")
         self.use_button.setProperty("class", "small")
-        self.use_button.setToolTip("Take this for the run")
+        self.use_button.setToolTip(self.tr("Use this prompt for the run"))
         self.use_button.setAutoDefault(False)
         row = QHBoxLayout()
         row.setSpacing(8)
@@ -74,8 +77,8 @@ def _prompt_edit(letter: str) -> QPlainTextEdit:
     edit = QPlainTextEdit()
     edit.setObjectName(f"trial_prompt_{letter.lower()}")
     edit.setProperty("class", "field")
-    edit.setAccessibleName(f"Prompt {letter}")
-    edit.setPlaceholderText("Another prompt; leave it empty to try only one")
+    edit.setAccessibleName(translate("TrialVariant", "Prompt {letter}").format(letter=letter))
+    edit.setPlaceholderText(translate("TrialVariant", "Another prompt, empty to try only one"))
     edit.setTabChangesFocus(True)
     edit.setFixedHeight(edit.fontMetrics().lineSpacing() * _PROMPT_LINES + 20)
     return edit
@@ -85,9 +88,11 @@ def _temperature_box(letter: str) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setRange(0.0, 2.0)
     box.setSingleStep(0.1)
-    box.setAccessibleName(f"Temperature {letter}")
+    box.setAccessibleName(translate("TrialVariant", "Temperature {letter}").format(letter=letter))
     # The stylesheet's padding does not reach the text of a spin box.
     box.lineEdit().setTextMargins(6, 0, 0, 0)
     box.setFixedWidth(_NUMBER_WIDTH)
-    box.setToolTip("0: always the likeliest word; higher: more varied ones")
+    box.setToolTip(
+        translate("TrialVariant", "0 always takes the most likely word, higher values vary more")
+    )
     return box

@@ -17,14 +17,14 @@ class UndoDialog(QMessageBox):
     def __init__(self, has_edits: bool, parent: QWidget):
         super().__init__(parent)
         self.setObjectName("undo_dialog")
-        self.setWindowTitle("Undo the run")
-        self.setText("Give every file back what it held before this run?")
-        self.setInformativeText("Captions that you have changed by hand stay as they are.")
+        self.setWindowTitle(self.tr("Undo run"))
+        self.setText(self.tr("Restore all files to their state before this run?"))
+        self.setInformativeText(self.tr("Captions that you edited by hand are kept."))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.edits_box = QCheckBox("Undo hand edits too")
+        self.edits_box = QCheckBox(self.tr("Also undo edits by hand"))
         if has_edits:
             self.setCheckBox(self.edits_box)
-        undo = self.addButton("Undo", QMessageBox.ButtonRole.DestructiveRole)
+        undo = self.addButton(self.tr("Undo"), QMessageBox.ButtonRole.DestructiveRole)
         self.setDefaultButton(self.addButton(QMessageBox.StandardButton.Cancel))
         undo.clicked.connect(self._on_undo_clicked)
 

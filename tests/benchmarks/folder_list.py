@@ -209,7 +209,7 @@ class _ListSession:
             for key in (SortKey.DOUBT, SortKey.RUN_ORDER):
                 panel.model.sort_by(key)
                 await self._settle()
-            panel.filter_bar.state_box.setCurrentText("In doubt")
+            panel.filter_bar.state_box.setCurrentText("Doubtful")
             await self._settle()
             panel.filter_bar.state_box.setCurrentIndex(0)
             await self._settle()

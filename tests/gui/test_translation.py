@@ -35,7 +35,17 @@ from tests.support.translation import shown_texts, untranslated
 
 GUI = Path(__file__).parents[2] / "gui"
 CONVERTED = (
-    *("app", "conversation", "inspector", "models", "picture", "session", "widgets", "window"),
+    *(
+        "app",
+        "batch",
+        "conversation",
+        "inspector",
+        "models",
+        "picture",
+        "session",
+        "widgets",
+        "window",
+    ),
 )
 TERMINAL = {"app/self_test.py"}  # Prints, in English.
 MODULES = sorted(
@@ -61,6 +71,7 @@ TRANSLATING = {"tr", "translate"}
 
 def is_prose(text: str) -> bool:
     """Whether a string looks like something to read: words, or a word with a capital letter."""
+    text = re.sub(r"<[^>]*>?", "", text)  # Markup.
     is_name = text in NAMES or all(KEY.fullmatch(part) for part in text.split(", "))
     return bool(re.search(r"[A-Za-z]{2} [a-z]{2}|^&?[A-Z][a-z]", text)) and not is_name
 

@@ -15,7 +15,7 @@ async def doubted(program, panel, folder):  # noqa: F811
     await until(lambda: phase(program) is Phase.OVER)
     click(panel.filter_bar.doubt_button)
     await until(lambda: len(words(panel)) == 4)
-    await until(lambda: panel.filter_bar.doubt_button.text() == "Find doubt")
+    await until(lambda: panel.filter_bar.doubt_button.text() == "Find doubtful words")
 
 
 def words(panel):
@@ -54,7 +54,7 @@ def test_a_click_on_its_head_sorts_by_doubt_and_another_brings_the_order_back(li
 def test_only_captions_in_doubt_are_left_when_wanted(live, folder):  # noqa: F811
     async def story(program, panel):
         await doubted(program, panel, folder)
-        panel.filter_bar.state_box.setCurrentIndex(panel.filter_bar.state_box.findText("In doubt"))
+        panel.filter_bar.state_box.setCurrentIndex(panel.filter_bar.state_box.findText("Doubtful"))
         await until(lambda: words(panel) == ["word2", "word3"])
         panel.filter_bar.state_box.setCurrentIndex(0)
         await until(lambda: len(words(panel)) == 4)
@@ -81,7 +81,7 @@ def test_looking_for_doubt_is_stopped(live, folder, checkpoint):  # noqa: F811
         await until(lambda: checkpoint.engines[-1].examined)
         assert panel.filter_bar.doubt_button.text() == "Stop"
         click(panel.filter_bar.doubt_button)
-        await until(lambda: panel.filter_bar.doubt_button.text() == "Find doubt")
+        await until(lambda: panel.filter_bar.doubt_button.text() == "Find doubtful words")
         assert words(panel) == []
 
     live(story)

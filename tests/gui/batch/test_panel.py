@@ -157,7 +157,7 @@ def test_folder_is_captioned_row_by_row_and_the_end_says_what_was_written(live, 
         box = panel.summary_box
         assert box.isVisible()
         assert box.headline_label.text().endswith(": 4 captioned")
-        assert box.written_label.text() == "Written beside each image as a .txt file."
+        assert box.written_label.text() == "Written beside each image as .txt."
         assert panel.controls.buttons[RunAction.UNDO].isVisible()
         assert not panel.controls.buttons[RunAction.RETRY_FAILED].isVisible()
 
@@ -220,7 +220,7 @@ def test_caption_is_seen_as_it_comes_and_stopped_inside(live, folder, slots):
     async def story(program, panel):
         await begun(program, panel, folder, "hold", slots=slots)
         await until(lambda: is_said(panel, "Half an"))
-        assert [state for _, state, caption in shown(panel) if caption] == ["Looking …"]
+        assert [state for _, state, caption in shown(panel) if caption] == ["Looking…"]
         click(panel.controls.buttons[RunAction.STOP_NOW])
         await until(lambda: phase(program) is Phase.PAUSED)
         assert [state for _, state, _ in shown(panel)] == ["Waiting"] * 4
@@ -233,7 +233,7 @@ def test_caption_is_seen_as_it_comes_and_stopped_inside(live, folder, slots):
 def test_pause_finishes_the_caption_under_way_and_going_on_does_the_rest(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder, "say 20 words at 100")
-        await until(lambda: shown(panel)[0][1] == "Looking …")
+        await until(lambda: shown(panel)[0][1] == "Looking…")
         click(panel.controls.buttons[RunAction.PAUSE])
         await until(lambda: phase(program) is Phase.PAUSED)
         assert [state for _, state, _ in shown(panel)] == ["Done", *["Waiting"] * 3]
@@ -297,7 +297,7 @@ def test_undo_asks_and_brings_the_folder_back(live, folder):
         await until(lambda: phase(program) is Phase.UNDONE)
         assert texts(folder) == {"1.txt": "mine"}
         assert not (folder / "captions.csv").exists()
-        assert panel.progress.label.text() == "Undone: 4 are as before the run"
+        assert panel.progress.label.text() == "Undone, 4 images are as before the run"
 
     live(story)
 
@@ -590,7 +590,7 @@ def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder):
 
     async def story(program, panel):
         await begun(program, panel, folder, "say 20 words at 100")
-        await until(lambda: shown(panel)[2][1] == "Looking …")
+        await until(lambda: shown(panel)[2][1] == "Looking…")
         click(panel.controls.buttons[RunAction.STOP_AFTER_THIS])
         await until(lambda: panel.summary_box.isVisible())
         box = panel.summary_box
