@@ -81,7 +81,7 @@ def test_question_is_about_all_images_at_hand_where_the_model_takes_several(
         assert action.isEnabled() == takes_several
         action.trigger()
         if takes_several:
-            assert "up to 8 of the images" in window.notice_bar.text_label.text()
+            assert "up to 8 open images" in window.notice_bar.text_label.text()
         ask(program, "What is this?")
         await until(lambda: program.session.transcript.exchanges)
         both = program.session.transcript.exchanges[0].answer.input_tokens

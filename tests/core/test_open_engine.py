@@ -218,7 +218,7 @@ def test_missing_graphics_card_is_an_error(tiny_original_layout):
 def test_too_little_memory_is_said_before_loading(opened, tiny_original_layout, monkeypatch):
     monkeypatch.setattr("core.device.choice.free_memory", lambda device: 100_000)
     stages = []
-    with pytest.raises(OutOfMemory, match=r"needs 0\.3 GB .* 0\.0 GB are free\. Close"):
+    with pytest.raises(OutOfMemory, match=r"needs 303 MB .* 100 kB are free\. Close"):
         opened(tiny_original_layout, on_progress=lambda fraction, stage: stages.append(stage))
     assert "Loading the weights" not in stages
 
