@@ -99,7 +99,8 @@ def run(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """Run lint, types and the default tier of tests; all run, and the worst status counts.
 
-    With `--slow` only the tests marked `slow` run, since lint and types belong to the default tier.
+    With `--slow` only the tests marked `slow` run, and with `--coverage` only tests, since lint and
+    types belong to the default tier.
     """
     parser = argparse.ArgumentParser(
         prog="dev.py test",
@@ -117,8 +118,9 @@ def test(arguments: list[str]) -> int:
     pytest = ["pytest", *distribution(), "-m", "slow" if options.slow else "not slow"]
     if options.coverage:
         pytest += ["--cov", "--cov-report=term:skip-covered"]
-    if options.slow:
-        return abs(step("pytest, slow tier", "-m", *pytest, *others))
+    if options.slow or options.coverage:
+        what = "pytest, slow tier" if options.slow else "pytest with coverage"
+        return abs(step(what, "-m", *pytest, *others))
     results = [
         step("ruff check", "-m", "ruff", "check", "."),
         step("ruff format", "-m", "ruff", "format", "--check", "."),
