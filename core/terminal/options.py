@@ -271,6 +271,14 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add("--drop-duplicates", action="store_true", help="keep each tag of a list once")
     add("--strip-openings", action="store_true", help="leave out “The image shows” and the like")
     add("--whole-sentences", action="store_true", help="end at a sentence when the length is used")
+    _add_table_options(add)
+    add("--slots", type=_slots, metavar="N", help="how many pictures are looked at at once")
+    add("--resume", action="store_true", help="go on with the last run over these folders")
+    add("--retry-failed", action="store_true", help="the same, with what failed")
+    add("--undo", action="store_true", help="give all files of that run back what they held")
+
+
+def _add_table_options(add: Callable[..., Any]) -> None:
     add(
         "--table-paths",
         type=TablePaths,
@@ -285,10 +293,6 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
         help="between columns; spreadsheets want semicolons where the decimal sign is a comma "
         "(default: %(default)s)",
     )
-    add("--slots", type=_slots, metavar="N", help="how many pictures are looked at at once")
-    add("--resume", action="store_true", help="go on with the last run over these folders")
-    add("--retry-failed", action="store_true", help="the same, with what failed")
-    add("--undo", action="store_true", help="give all files of that run back what they held")
 
 
 def _add_bench(add_verb: _AddVerb) -> None:
