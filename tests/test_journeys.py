@@ -17,7 +17,8 @@ from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
 
 from core.engine import Ready
-from core.settings import Settings, locations, save
+from core.locations import locations
+from core.settings import Settings, save
 from core.store import Store
 from core.transcript import BUILT_IN, Ending
 from gui.app.program import Program

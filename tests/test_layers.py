@@ -17,7 +17,7 @@ LAYERS = {
     "core": (
         {"errors", "words", "eta", "formatting", "version", "resources"},
         {"files"},
-        {"isolation"},
+        {"isolation", "locations"},
         {"picture"},
         {"transcript"},
         {"model_reference", "trace"},
@@ -176,6 +176,18 @@ def test_only_the_model_thread_opens_engines(module):
 @pytest.mark.parametrize("module", modules("gui.widgets", "gui.picture", "gui.conversation"))
 def test_widgets_know_no_settings(module):
     assert "core.settings" not in {imported for imported, _ in imports_of(module)}
+
+
+@pytest.mark.parametrize(
+    "module",
+    modules("core.device", "core.generation", "core.llava", "core.checkpoint", "core.chat")
+    + modules("core.vetting")
+    + ["core.open_engine"],
+)
+def test_engines_know_no_settings(module):
+    """Nor what validates them: it would take time and memory while a model loads."""
+    imported = {imported for imported, _ in imports_of(module)}
+    assert not imported & {"core.settings", "pydantic"}
 
 
 def test_core_that_the_window_uses_imports_neither_torch_nor_qt():

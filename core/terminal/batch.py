@@ -94,7 +94,7 @@ def run(paths: Sequence[Path], options: FolderRunOptions, open_engine: OpenEngin
 
 def _batch(paths: Sequence[Path], options: FolderRunOptions) -> Batch | None:
     # Of all verbs only a run keeps files of ours, and so needs platformdirs.
-    from core.settings import locations
+    from core.locations import locations
 
     journals = locations().runs
     if options.continues:

@@ -92,7 +92,8 @@ class _Library:
 
     @classmethod
     def of_settings(cls) -> _Library:
-        from core.settings import load, locations
+        from core.locations import locations
+        from core.settings import load
 
         settings = load(locations().folder)
         hub = Hub.here(is_offline=settings.works_offline)

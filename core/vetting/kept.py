@@ -73,8 +73,8 @@ class KeptVerdicts:
 def kept_verdicts() -> KeptVerdicts:
     """The verdicts in the program's cache folder; none are kept where there is no such folder."""
     try:
-        # Imported here, since the terminal works without what finds the folder.
-        from core.settings import locations
+        # Imported here, since the terminal works without platformdirs, which finds the folder.
+        from core.locations import locations
 
         return KeptVerdicts(locations().verdicts)
     except (ImportError, OSError, RuntimeError, AppError) as error:

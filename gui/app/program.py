@@ -15,7 +15,7 @@ import qasync
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QApplication
 
-from core.settings import Locations, take_from_others, writable_locations
+from core.locations import Locations, take_from_others, writable_locations
 from core.settings import load as load_settings
 from core.store import Store
 from gui.app.application import Application, FirstPaint, unix_signals_calling

@@ -26,8 +26,8 @@ from core.batch import decoded, encoded, text_path
 from core.engine import Failed
 from core.errors import AppError
 from core.files import read_bytes, write_atomically
+from core.locations import locations, writable_locations
 from core.resources import SAMPLES
-from core.settings import locations, writable_locations
 from core.transcript import Answer
 from gui.app.program import Program, run
 

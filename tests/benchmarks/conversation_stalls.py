@@ -19,7 +19,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtWidgets import QApplication
 
 from core.engine import Ready
-from core.settings import locations
+from core.locations import locations
 from core.transcript import Answer, Ending, Exchange, Transcript
 from gui.app.program import Program
 from gui.widgets.theme import Theme

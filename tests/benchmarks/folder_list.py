@@ -37,7 +37,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.batch import Batch, BatchOptions, ItemState, Phase, find_runs
 from core.engine import Ready
-from core.settings import locations
+from core.locations import locations
 from gui.app.program import Program
 from gui.batch.row_filter import SortKey
 from gui.batch.rows import Column

@@ -25,7 +25,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
 from core.engine import Absent, Loading
-from core.settings import Settings, locations, save
+from core.locations import locations
+from core.settings import Settings, save
 from core.transcript import BUILT_IN
 from gui.app.program import Program
 from gui.session.model_thread import ModelThread

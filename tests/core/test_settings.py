@@ -9,15 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import StoreError
-from core.settings import (
-    REMEMBERED_PROMPTS,
-    Settings,
-    load,
-    locations,
-    save,
-    take_from_others,
-    writable_locations,
-)
+from core.locations import locations, take_from_others, writable_locations
+from core.settings import REMEMBERED_PROMPTS, Settings, load, save
 from core.transcript import ModelChoice, Precision, Sampling
 
 ROOT = Path(__file__).parents[2]

@@ -88,8 +88,8 @@ def cubin_key(name: str, parts: Iterable[bytes]) -> str:
 
 def default_cache() -> CubinCache | None:
     """The cache in the program's cache folder; None for a user without one."""
-    # Imported here, since the terminal needs neither platformdirs nor pydantic otherwise.
-    from core.settings import locations
+    # Imported here, since the terminal needs no platformdirs otherwise.
+    from core.locations import locations
 
     try:
         folder = locations().kernels

@@ -13,7 +13,7 @@ from core.llava.kernels.cubin_cache import CubinCache, cubin_key
 from core.llava.kernels.launch import Kernels
 from core.llava.kernels.nvrtc import CompileError, Nvrtc
 from core.llava.kernels.shape import KernelShape
-from core.settings import locations
+from core.locations import locations
 
 AMPERE = (8, 0)
 SHAPE = KernelShape(torch.float16, 4, 4096, 11008, 128, 1)

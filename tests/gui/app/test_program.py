@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QDialogButtonBox
 
 from core.batch import BatchOptions
 from core.engine import Loading, Ready
-from core.settings import locations, writable_locations
+from core.locations import locations, writable_locations
 from core.store import Store
 from gui.app.faults import crash_file, open_log
 from gui.app.program import Program

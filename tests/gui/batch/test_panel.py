@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
 
 from core.batch import CaptionFormat, Doubt, Item, ItemState, Phase, Replacement, find_runs
 from core.engine import Ready
-from core.settings import locations
+from core.locations import locations
 from core.transcript import ModelChoice
 from gui.app.program import Program
 from gui.batch.caption_list import BatchList

@@ -18,7 +18,8 @@ from core.engine import EngineFacts, Failed, Loading, Ready
 from core.errors import Cancelled, OutOfMemory
 from core.hub import DeviceMemory, Entry, Hub, JobKind, ModelJob, fetch, find_models, list_entries
 from core.hub.catalogue import offers
-from core.settings import Settings, load, locations
+from core.locations import locations
+from core.settings import Settings, load
 from core.transcript import BUILT_IN, Precision
 from gui.app.program import Program
 from gui.models.dialog import ModelsDialog
