@@ -1,4 +1,4 @@
-"""Lines of a journal that cannot be read: what is still known of them, and what it is told as."""
+"""Lines of a journal that cannot be read: what is still known of them, and the sentence for it."""
 
 from __future__ import annotations
 

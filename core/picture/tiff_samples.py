@@ -326,6 +326,10 @@ def _range(values: np.ndarray, layout: SampleLayout) -> tuple[float, float]:
     top = 1.0 if layout.kind is _Kind.FLOAT else 65535.0
     if layout.kind is _Kind.SIGNED and layout.bits == 8:
         top = 127.0
-    finite = values[np.isfinite(values)] if layout.kind is _Kind.FLOAT else values
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    low, high = np.inf, -np.inf
+    for first in range(0, layout.height, _ROWS_AT_ONCE):
+        part = values[first : first + _ROWS_AT_ONCE]
+        finite = part[np.isfinite(part)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     return (0.0, top) if low >= 0 and high <= top else (low, high)

@@ -104,8 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         verbs.add_parser(
             "models",
             help="what models are here; get, check and remove them",
-            description="List the models on this computer and those to be had; get, check and "
-            "remove them.",
+            description="List local models and models at the hub; download, check and remove them.",
         )
     )
     _add_bench(verbs.add_parser)
