@@ -11,7 +11,6 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 
 from core.batch import (
     Batch,
@@ -28,16 +27,6 @@ from tests.support.folder_run import FolderEngine
 
 PROMPT = "What is it?"
 OPTIONS = BatchOptions((PROMPT,), writes=(CaptionFormat.TXT, CaptionFormat.CAPTION))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Pictures 1.png, 2.png and 3.png."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in (1, 2, 3):
-        Image.new("RGB", (8, 6), "red").save(folder / f"{number}.png")
-    return folder
 
 
 @pytest.fixture

@@ -58,22 +58,13 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def journals(tmp_path):
-    return tmp_path / "journals"
-
-
-@pytest.fixture
-def begin(folder, journals):
+def begin(begin_run):
     """Begin a run over the folder; every one is closed at the end."""
-    begun = []
 
     def begin(options=OPTIONS, *roots, **changes):
-        begun.append(Batch.begin(roots or [folder], replace(options, **changes), journals))
-        return begun[-1]
+        return begin_run(options, *roots, **changes)
 
-    yield begin
-    for batch in begun:
-        batch.close()
+    return begin
 
 
 def ran(batch, engine=None, **how):

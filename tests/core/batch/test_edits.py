@@ -2,7 +2,6 @@
 
 import json
 import threading
-from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -17,30 +16,21 @@ OPTIONS = BatchOptions((PROMPT,))
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(folder):
     """Pictures 1.png, 2.png and 3.png; the first has a caption of a person's."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in (1, 2, 3):
-        Image.new("RGB", (8, 6), "red").save(folder / f"{number}.png")
     (folder / "1.txt").write_text("mine\n")
     return folder
 
 
 @pytest.fixture
-def begin(folder, tmp_path):
-    begun = []
-
+def begin(begin_run):
     def begin(ran=True, **changes):
-        batch = Batch.begin([folder], replace(OPTIONS, **changes), tmp_path / "journals")
-        begun.append(batch)
+        batch = begin_run(OPTIONS, **changes)
         if ran:
             batch.run(FolderEngine(), Control())
         return batch
 
-    yield begin
-    for batch in begun:
-        batch.close()
+    return begin
 
 
 def again(batch):

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from PIL import Image
 
 from core.batch import (
     Batch,
@@ -26,21 +25,6 @@ from core.transcript import Sampling
 from tests.support.folder_run import FolderEngine
 
 OPTIONS = BatchOptions(("What is it?",))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Pictures 1.png, 2.png and 3.png."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in (1, 2, 3):
-        Image.new("RGB", (8, 6), "red").save(folder / f"{number}.png")
-    return folder
-
-
-@pytest.fixture
-def journals(tmp_path):
-    return tmp_path / "journals"
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -16,26 +17,8 @@ OPTIONS = BatchOptions(("What?",))
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """Pictures 1.png, 2.png and 3.png."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in (1, 2, 3):
-        Image.new("RGB", (8, 6), "red").save(folder / f"{number}.png")
-    return folder
-
-
-@pytest.fixture
-def begin(folder, tmp_path):
-    begun = []
-
-    def begin(**changes):
-        begun.append(Batch.begin([folder], replace(OPTIONS, **changes), tmp_path / "journals"))
-        return begun[-1]
-
-    yield begin
-    for batch in begun:
-        batch.close()
+def begin(begin_run):
+    return partial(begin_run, OPTIONS)
 
 
 def ran(batch, engine=None):

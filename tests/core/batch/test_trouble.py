@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -23,27 +23,8 @@ OPTIONS = BatchOptions((PROMPT,))
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """Pictures 1.png, 2.png and 3.png."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number in (1, 2, 3):
-        Image.new("RGB", (8, 6), "red").save(folder / f"{number}.png")
-    return folder
-
-
-@pytest.fixture
-def begin(folder, tmp_path):
-    begun = []
-
-    def begin(*roots, **changes):
-        options = replace(OPTIONS, **changes)
-        begun.append(Batch.begin(roots or [folder], options, tmp_path / "journals"))
-        return begun[-1]
-
-    yield begin
-    for batch in begun:
-        batch.close()
+def begin(begin_run):
+    return partial(begin_run, OPTIONS)
 
 
 @pytest.fixture
