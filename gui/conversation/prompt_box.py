@@ -171,9 +171,7 @@ class PromptBox(QFrame):
             self.ask_button, "stop" if stops else "send", "text" if stops else "on_accent"
         )
         self.ask_button.style().polish(self.ask_button)
-        self.prompt_edit.setPlaceholderText(self._placeholder())
-        # Qt repaints when a placeholder appears or disappears, but not when its text changes.
-        self.prompt_edit.viewport().update()
+        self.prompt_edit.show_placeholder(self._placeholder())
         self._hint(self._standing_hint())
 
     def _placeholder(self) -> str:

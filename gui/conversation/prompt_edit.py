@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QMimeData, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QTextCursor
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit
 
 from gui.widgets.file_urls import path_of
@@ -36,6 +36,13 @@ class PromptEdit(QPlainTextEdit):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.document().documentLayout().documentSizeChanged.connect(self._grow)
         self._grow()
+
+    def show_placeholder(self, text: str) -> None:
+        """Shows this while the field is empty, whole: it grows for it too."""
+        self.setPlaceholderText(text)
+        self._grow()
+        # Qt repaints when a placeholder appears or disappears, but not when its text changes.
+        self.viewport().update()
 
     def set_history(self, prompts: Sequence[str]) -> None:
         """Takes the earlier prompts, oldest first."""
@@ -102,6 +109,11 @@ class PromptEdit(QPlainTextEdit):
         mime.setText(self.textCursor().selection().toPlainText())
         return mime
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self._grow()
+
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
         self.focus_changed.emit(True)
@@ -130,10 +142,21 @@ class PromptEdit(QPlainTextEdit):
         cursor = self.textCursor()
         return not cursor.movePosition(QTextCursor.MoveOperation.Down)
 
+    def _placeholder_lines(self) -> int:
+        """Returns how many lines the placeholder takes, if it shows."""
+        if not self.document().isEmpty():
+            return 0
+        margin = int(self.document().documentMargin())
+        room = self.viewport().rect().adjusted(margin, 0, -margin, 0)
+        needed = self.fontMetrics().boundingRect(
+            room, Qt.TextFlag.TextWordWrap, self.placeholderText()
+        )
+        return -(-needed.height() // self.fontMetrics().lineSpacing())
+
     @Slot()
     def _grow(self) -> None:
         # A plain text document counts its height in lines.
-        lines = max(1, int(self.document().size().height()))
+        lines = max(1, int(self.document().size().height()), self._placeholder_lines())
         shown = min(lines, _MOST_LINES)
         margins = 2 * int(self.document().documentMargin())
         frame = self.contentsMargins().top() + self.contentsMargins().bottom()

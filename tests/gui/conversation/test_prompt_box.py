@@ -157,6 +157,27 @@ def test_it_grows_with_its_text_up_to_a_limit(box):
     assert heights[-1] < 8 * heights[0]
 
 
+def test_suggestion_is_shown_whole_in_a_narrow_box(box, qtbot):
+    edit = box.prompt_edit
+    line = edit.height()
+    box.resize(900, 200)
+    box.suggest("Please describe this image in detail, and say where each thing is.")
+    qtbot.waitUntil(lambda: edit.height() == line)
+    box.resize(260, 200)
+    qtbot.waitUntil(lambda: edit.height() > line)
+    metrics = edit.fontMetrics()
+    needed = metrics.boundingRect(
+        0, 0, edit.viewport().width(), 1000, Qt.TextFlag.TextWordWrap, edit.placeholderText()
+    )
+    assert edit.viewport().height() >= needed.height()
+    write(box, "x")
+    assert edit.height() == line
+    press(box, KEY.Key_Backspace)
+    assert edit.height() > line
+    box.resize(900, 200)
+    qtbot.waitUntil(lambda: edit.height() == line)
+
+
 def test_long_lines_make_it_grow_too(box, qtbot):
     before = box.prompt_edit.height()
     write(box, "many words " * 12)
