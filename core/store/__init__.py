@@ -9,4 +9,5 @@ from core.store.rows import THUMBNAIL_SIDE as THUMBNAIL_SIDE
 from core.store.schema import VERSION as VERSION
 from core.store.store import KeptConversation as KeptConversation
 from core.store.store import Store as Store
+from core.store.store import StoreBeingMended as StoreBeingMended
 from core.store.store import Summary as Summary

@@ -15,7 +15,7 @@ from typing import TypeVar
 from core.errors import StoreError
 from core.picture import Picture
 from core.store.check import Damaged, is_damage
-from core.store.opening import Opened, mend_file, open_file, sqlite_reason
+from core.store.opening import MustStop, Opened, mend_file, open_file, sqlite_reason
 from core.store.rows import (
     CONVERSATION_COLUMNS,
     EXCHANGE_COLUMNS,
@@ -32,6 +32,12 @@ from core.store.rows import (
 from core.transcript import Exchange, Transcript
 
 _Result = TypeVar("_Result")
+# A disk that damages the file again and again gets no further copy of it each time.
+_MOST_MENDINGS = 3
+
+
+class StoreBeingMended(StoreError):
+    """The file was found damaged and is being mended: call again once it is open."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +84,15 @@ class Store:
     def __init__(self, path: Path, *, waits: bool = True):
         """A thread opens the file and checks it, which takes long for a large one.
 
-        Without `waits` that goes on after the return, and the other calls wait for it.
+        Without `waits` that goes on after the return, and the other calls wait for it unless
+        `is_open`. It begins again when a call finds the file damaged; that call raises
+        StoreBeingMended.
         """
         self._path = path
+        self._waits = waits
         self._is_closing = threading.Event()
-        opener = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self._opening = opener.submit(open_file, path, self._is_closing.is_set)
-        opener.shutdown(wait=False)
-        self._mended: Opened | None = None
+        self._opening = self._in_thread(open_file)
+        self._mendings = 0
         self._reported = 0
         self._earlier_notes: tuple[str, ...] = ()
         if waits:
@@ -172,26 +179,41 @@ class Store:
 
     @property
     def _opened(self) -> Opened:
-        return self._mended or self._opening.result()
+        return self._opening.result()
+
+    def _in_thread(self, open: Callable[[Path, MustStop], Opened]) -> Future[Opened]:
+        opener = ThreadPoolExecutor(1, thread_name_prefix="store")
+        opening = opener.submit(open, self._path, self._is_closing.is_set)
+        opener.shutdown(wait=False)
+        return opening
 
     def _mending(self, act: Callable[[Opened], _Result], failure: str) -> _Result:
-        """Does something with the file; mends it first if it turns out to be damaged."""
+        """Does something with the file. If it turns out to be damaged, has it mended.
+
+        Only with `waits` is that waited for, and `act` called once more.
+        """
         opened = self._opened
         try:
             try:
                 return act(opened)
             except sqlite3.DatabaseError as error:
-                if not is_damage(error) or opened.newer:
+                if not is_damage(error) or opened.newer or self._mendings == _MOST_MENDINGS:
                     raise
             except UnicodeDecodeError as error:  # In SQLite's message, not in a text.
                 if opened.newer:
                     raise Damaged(str(error)) from error
-            self._earlier_notes = self.notes
-            opened.close()
-            self._mended = mend_file(self._path, self._is_closing.is_set)
-            return act(self._mended)
+            self._begin_mending(opened)
+            if not self._waits:
+                raise StoreBeingMended("Earlier conversations are being repaired. Try again soon.")
+            return act(self._opened)
         except sqlite3.Error as error:
             raise StoreError(f"{failure} “{self._path}” ({sqlite_reason(error)}).") from error
+
+    def _begin_mending(self, opened: Opened) -> None:
+        self._mendings += 1
+        self._earlier_notes = self.notes
+        opened.close()
+        self._opening = self._in_thread(mend_file)
 
 
 def _save(connection: sqlite3.Connection, transcript: Transcript, id: int | None) -> int:

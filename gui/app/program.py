@@ -171,6 +171,7 @@ class Program(QObject):
         )
         self._updates_wiring = UpdatesWiring(window, settings, self)
         self.faults.window = window
+        session.mending_begun.connect(self._on_mending_begun)
         self.tasks.noticed.connect(window.show_notice)
         self.tasks.failed.connect(self.faults.report)
         window.closed.connect(self.quit)
@@ -186,7 +187,7 @@ class Program(QObject):
         self.tasks.begin(self.loaded_model.load(self.settings.model_choice))
         if paths:
             self.tasks.begin(self.pictures.open_paths(paths))
-        self.tasks.begin(self._report_notes())
+        self.tasks.begin(self._report_notes(self._places.note, *self.settings.notes))
         self.tasks.begin(asyncio.to_thread(take_from_others, self._places))
         self.tasks.begin(self._batch_wiring.offer_unfinished())
         if self.settings.checks_for_updates:
@@ -222,10 +223,13 @@ class Program(QObject):
         self.window.show_underlines(self.settings.underlines_doubt)
         self.window.show()
 
-    async def _report_notes(self) -> None:
+    @Slot()
+    def _on_mending_begun(self) -> None:
+        self.tasks.begin(self._report_notes())
+
+    async def _report_notes(self, *others: str) -> None:
         """Say what became of the files, once the conversations are checked."""
-        kept = await self.session.opened_notes()
-        notes = [note for note in (self._places.note, *self.settings.notes, *kept) if note]
+        notes = [note for note in (*others, *await self.session.opened_notes()) if note]
         if notes:
             log.warning(" ".join(notes))
             self.window.show_notice(" ".join(notes))

@@ -13,7 +13,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
 from core.engine import Ready
 from core.errors import AppError, EngineError, StoreError
 from core.picture import Picture, open_picture
-from core.store import Store, Summary
+from core.store import KeptConversation, Store, StoreBeingMended, Summary
 from core.transcript import Answer, Sampling, Span, Transcript
 from gui.session.conversation import Conversation, as_text
 from gui.session.engine_jobs import OnPiece
@@ -39,7 +39,8 @@ class Session(QObject):
     `answer_begun(str prompt)`, `piece_received(str)`, `answer_finished(Answer)`,
     `answer_failed(AppError)`. `answer_struck(int, tuple, bool)`: what is now struck out of the
     answer at an index, as spans, and whether that can be undone. `ask_refused(str prompt)`: not
-    asked, a notice says why. `noticed(str)`: a sentence to show.
+    asked, a notice says why. `mending_begun()`: the file of conversations turned out to be damaged;
+    await `opened_notes`. `noticed(str)`: a sentence to show.
 
     An expected failure is a signal with a sentence to show. An unexpected one is raised by the
     coroutine, after the signal that puts the window right.
@@ -54,6 +55,7 @@ class Session(QObject):
     answer_failed = Signal(object)
     answer_struck = Signal(int, object, bool)
     ask_refused = Signal(str)
+    mending_begun = Signal()
     noticed = Signal(str)
 
     def __init__(
@@ -166,16 +168,17 @@ class Session(QObject):
             return []
         try:
             return self._store.recent(RECENT)
+        except StoreBeingMended as error:
+            self.noticed.emit(str(error))
+            self.mending_begun.emit()
         except StoreError as error:
             self.noticed.emit(str(error))
-            return []
-        finally:
-            self._report_store_notes()
+        return []
 
     async def reopen(self, id: int) -> None:
         """Go on with an earlier conversation, its picture opened again."""
         with self._pictures.opening("") as opening:
-            kept = self._store.open(id)
+            kept = await self._kept(id)
             if picture := await self._pictures.open_kept(opening, kept):
                 self._conversation = Conversation(kept.transcript(picture), kept_as=id)
                 self.conversation_reopened.emit(self._conversation.transcript)
@@ -315,17 +318,33 @@ class Session(QObject):
             conversation.end_answer(answer)
             self._keep(conversation)
 
+    async def _kept(self, id: int) -> KeptConversation:
+        await asyncio.wrap_future(self._store.opening)
+        try:
+            return self._store.open(id)
+        except StoreBeingMended:
+            self.mending_begun.emit()
+        await asyncio.wrap_future(self._store.opening)
+        return self._store.open(id)
+
     def _keep(self, conversation: Conversation) -> None:
         if not self._store.is_open:
-            if conversation not in self._waiting_to_be_kept:
-                self._waiting_to_be_kept.append(conversation)
+            self._keep_later(conversation)
             return
         try:
             conversation.kept_as = self._store.save(conversation.transcript, conversation.kept_as)
+        except StoreBeingMended:
+            self._keep_later(conversation)
+            self.mending_begun.emit()
+            return
         except StoreError as error:
             log.warning("The conversation is not kept", exc_info=error)
             self.noticed.emit(str(error))
         self._report_store_notes()
+
+    def _keep_later(self, conversation: Conversation) -> None:
+        if conversation not in self._waiting_to_be_kept:
+            self._waiting_to_be_kept.append(conversation)
 
     def _report_store_notes(self) -> None:
         """Say what became of the file of conversations while it was used."""

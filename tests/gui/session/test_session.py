@@ -27,6 +27,7 @@ class SignalLog:
         "answer_finished",
         "answer_failed",
         "ask_refused",
+        "mending_begun",
         "noticed",
     )
 
@@ -466,6 +467,53 @@ def test_file_that_is_damaged_while_it_is_used_is_mended_and_that_is_said(
     (said,) = emitted("noticed")
     assert "damaged" in said
     assert kept(store)[0] == [("say 1 words", "word0"), ("say 2 words", "word0 word1")]
+
+
+def test_file_found_damaged_is_mended_beside_the_window(
+    run, ready, loaded, pictures, settings_file, files, tmp_path
+):
+    path = tmp_path / "beside.sqlite"
+    store = Store(path, waits=False)
+    session = Session(ready, loaded, pictures, store, settings_file)
+    emitted = SignalLog(session, pictures, ready)
+
+    def damage():
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("DROP TABLE exchange")
+
+    async def story():
+        await session.opened_notes()
+        await pictures.open_paths([files / "1.png"])
+        await session.ask("say 1 words")
+        damage()
+        await session.ask("say 2 words")
+        assert emitted("mending_begun") == [()]
+        assert emitted("answer_failed") == emitted("noticed") == []
+        await session.ask("say 3 words")
+        [note] = await session.opened_notes()
+        assert "damaged" in note
+        [row] = session.recent_conversations()
+        assert len(store.open(row.id).exchanges) == 3
+
+        damage()
+        await session.reopen(row.id)
+        [note] = await session.opened_notes()
+        assert "damaged" in note
+        assert emitted("conversation_reopened")
+
+        damage()
+        assert session.recent_conversations() == []
+        assert "being repaired" in emitted("noticed")[-1]
+        assert await session.opened_notes()
+        assert len(session.recent_conversations()) == 1
+
+        # A disk that goes on damaging the file is not copied for ever.
+        damage()
+        assert session.recent_conversations() == []
+        assert "cannot be read" in emitted("noticed")[-1]
+        await session.close()
+
+    run(story())
 
 
 def test_conversation_whose_small_copy_cannot_be_read_is_still_reopened(
