@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
 from core.batch import export
 from core.batch.events import Begun
-from core.batch.export import KeptRow, Row, TableFormat
+from core.batch.export import TableFormat
 from core.batch.find import export_folder
 from core.batch.formats import CaptionFormat
 from core.batch.history import KeptRun, find_runs, read_begin
@@ -83,19 +83,18 @@ def _content_by_runs(
             return None
         if path.is_symlink():
             return None
-        content = read_bytes(path)
-        rows = chain.from_iterable(_rows_by(run, table_format.kind) for run in writers)
+        of_writers = [_tables_by(run) for run in writers]
+        content = read_bytes(
+            path, most=sum(one.most_bytes(table_format.kind) for one in of_writers)
+        )
+        rows = chain.from_iterable(one.known_rows(table_format.kind) for one in of_writers)
         return content if content and export.holds_only(content, rows, table_format) else None
     except (OSError, StoreError):
         return None
 
 
-def _rows_by(run: KeptRun, table_format: CaptionFormat) -> Iterator[Row | KeptRow]:
-    """Yields every row that the run ever wrote. Raises StoreError."""
+def _tables_by(run: KeptRun) -> Tables:
     begun = read_begin(run.journal)
     earlier = begun.earlier if begun else {}
     is_early = begun is None or begun.number is None
-    tables = Tables(
-        run.tables, run.options, run.journal, lambda _: None, earlier, is_early=is_early
-    )
-    return tables.known_rows(table_format)
+    return Tables(run.tables, run.options, run.journal, lambda _: None, earlier, is_early=is_early)

@@ -40,6 +40,8 @@ COLUMNS = (
 # Files of version 0.1 have no more.
 _FIRST_COLUMNS = COLUMNS.index("version") + 1
 _CAPTION = COLUMNS.index("caption")
+# Python's own limit is 128 KB; a caption may take as much as a text file can hold.
+_LONGEST_CELL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -177,9 +179,11 @@ def append(path: Path, rows: Iterable[Row], table_format: TableFormat) -> None:
 
 
 def kept_rows(data: bytes, table_format: TableFormat) -> list[KeptRow]:
-    """Returns the rows of a table's content that runs wrote, without the head of a CSV file."""
+    """Returns the rows of a table's content that runs wrote, without the head of a CSV file and
+    without a row that a crash has torn."""
+    data = _without_torn_row(data, table_format)
     if table_format.is_csv:
-        _, *rows = _rows_of_csv(data, table_format.separator)
+        rows = _rows_of_csv(data, table_format.separator)[1:]
         return [
             KeptRow(cells[0], cells[_CAPTION], cells) for cells in rows if len(cells) > _CAPTION
         ]
@@ -214,12 +218,27 @@ def holds_only(data: bytes, rows: Iterable[Row | KeptRow], table_format: TableFo
     else:
         found = data.splitlines(keepends=True)
         known.update(map(_json_line, rows))
-    end = b"\r\n" if table_format.is_csv else b"\n"
-    if found and not data.endswith(end):
+    if found and len(_without_torn_row(data, table_format)) < len(data):
         torn = found.pop()
         if not any(_begins(line, torn) for line in known):
             return False
     return known.issuperset(found)
+
+
+def _without_torn_row(data: bytes, table_format: TableFormat) -> bytes:
+    """Returns a table's content without the row at its end that a crash has torn, if there is one.
+
+    A row of CSV goes on behind a line end between quotation marks, which come in pairs.
+    """
+    if not table_format.is_csv:
+        return data[: data.rfind(b"\n") + 1]
+    whole = data[: data.rfind(b"\r\n") + 2] if b"\r\n" in data else b""
+    quotes = whole.count(b'"')
+    while quotes % 2:
+        shorter = whole[: whole.rfind(b"\r\n", 0, -2) + 2] if b"\r\n" in whole[:-2] else b""
+        quotes -= whole.count(b'"', len(shorter))
+        whole = shorter
+    return whole
 
 
 def _begins(line: Any, torn: Any) -> bool:
@@ -235,6 +254,7 @@ def _begins(line: Any, torn: Any) -> bool:
 
 
 def _rows_of_csv(data: bytes, separator: str) -> list[tuple[str, ...]]:
+    csv.field_size_limit(_LONGEST_CELL)
     rows = csv.reader(io.StringIO(_as_text(data), newline=""), delimiter=separator)
     return [_shortened(cells) for cells in rows]
 

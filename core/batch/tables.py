@@ -31,6 +31,10 @@ from core.files import DiskFull, read_bytes, remove_partial, restore, write_erro
 from core.transcript import Sampling
 from core.version import program_version
 
+# A larger file than this, and so many bytes for each of the journal's, is not the run's, and is not
+# read: the journal has everything that is in a row, but for the names of the columns.
+_MOST_BYTES, _MOST_FOR_EACH = 2**24, 16
+
 
 class Tables:
     """The tables of one run, by format. Use it from one thread at a time.
@@ -122,10 +126,9 @@ class Tables:
         none; returns the others. Raises StoreError."""
         left: list[Path] = []
         for table_format, path in self.paths.items():
-            data = None if path.is_symlink() else read_bytes(path)
-            if data is None:
+            if path.is_symlink() or not path.exists():
                 continue
-            if export.holds_only(data, self.known_rows(table_format), self._format(table_format)):
+            if self._is_ours(path, table_format):
                 restore(path, self._content_before(table_format))
             else:
                 left.append(path)
@@ -134,10 +137,7 @@ class Tables:
     def _set_aside(self, path: Path, table_format: CaptionFormat) -> None:
         """Renames a file that holds more than our rows, or is a link, which would be written
         through. Raises StoreError."""
-        data = b"" if path.is_symlink() else read_bytes(path)
-        own = self._format(table_format)
-        is_ours = data and export.holds_only(data, self.known_rows(table_format), own)
-        if not path.is_symlink() and (not data or is_ours):
+        if not path.is_symlink() and self._is_ours(path, table_format):
             return
         aside = export.free_path(path.parent, table_format)
         try:
@@ -147,6 +147,19 @@ class Tables:
         self._note(
             f"“{path.name}” held what this run has not written; that is kept as “{aside.name}”."
         )
+
+    def _is_ours(self, path: Path, table_format: CaptionFormat) -> bool:
+        """Returns whether a file holds nothing but rows of this run and of those that it continues,
+        or does not exist. Raises StoreError."""
+        before, most = self._content_before(table_format), self.most_bytes(table_format)
+        if path.is_file() and path.stat().st_size > most:
+            return False
+        data = read_bytes(path, most=most)
+        # A crash may have torn the row at the end of what this run continues.
+        if not data or data == before:
+            return True
+        own = self._format(table_format)
+        return export.holds_only(data, self.known_rows(table_format), own)
 
     def _rows(self) -> Iterator[Row]:
         """Yields the rows of each caption in the journal, as it was last written."""
@@ -170,6 +183,11 @@ class Tables:
             yield from rows if rows and not _is_only_skipped(rows, kept, own) else kept
         for rows in new.values():
             yield from rows
+
+    def most_bytes(self, table_format: CaptionFormat) -> int:
+        """Returns how large the table can be at most, so that no larger file need be read."""
+        before = self._content_before(table_format) or b""
+        return _MOST_BYTES + len(before) + _MOST_FOR_EACH * self._journal.stat().st_size
 
     def known_rows(self, table_format: CaptionFormat) -> Iterator[Row | KeptRow]:
         """Yields every row that the table ever had by this run, and those that it continues."""

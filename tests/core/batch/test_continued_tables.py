@@ -51,6 +51,12 @@ def tables(folder):
     return {path.name: path.read_bytes() for path in folder.glob("captions*")}
 
 
+def saying(answer):
+    engine = FolderEngine()
+    engine.says = {"1.png": answer, "2.png": answer}
+    return engine
+
+
 def captions(folder):
     """The captions in each table, in order, without what differs between the formats."""
     with (folder / "captions.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -162,3 +168,46 @@ def test_run_that_never_wrote_its_table_leaves_it_to_the_next(folder, tmp_path):
         with closing(Batch.begin([folder], OPTIONS, tmp_path / "journals")) as batch:
             assert batch.exports[CaptionFormat.CSV] == folder / "captions.csv"
         assert tables(folder) == {}
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40, 290, 310, 600])
+@pytest.mark.parametrize("answer", ['a "b" c', 'one\r\ntwo, "three"\r\nfour', "no marks"])
+def test_second_run_continues_tables_whose_last_row_a_crash_has_torn(folder, tmp_path, cut, answer):
+    with closing(Batch.begin([folder], OPTIONS, tmp_path / "journals")) as batch:
+        batch.run(saying(answer), Control())
+    torn = {name: data[:-cut] for name, data in tables(folder).items()}
+    for name, data in torn.items():
+        (folder / name).write_bytes(data)
+    again = replace(OPTIONS, prompts=("And where?",), existing=Existing.REPLACE)
+    with closing(Batch.begin([folder], again, tmp_path / "journals")) as batch:
+        batch.run(saying("other words"), Control())
+        assert batch.notes == []
+        assert set(tables(folder)) == set(torn)
+        assert captions(folder) == ["other words"] * 2
+        assert batch.undo() == []
+    assert tables(folder) == torn
+
+
+def test_tables_hold_captions_of_any_length(ran, folder):
+    (folder / "1.txt").write_text("word " * 100_000)
+    first = ran(writes=(CaptionFormat.TXT, *TABLES))
+    assert len(captions(folder)[0]) == 499_999
+    second = ran(writes=(CaptionFormat.TXT, *TABLES), existing=Existing.APPEND)
+    for journal in (second, first):
+        with closing(Batch.resume(journal)) as batch:
+            assert batch.undo() == []
+    assert tables(folder) == {}
+
+
+@pytest.mark.parametrize("name", ["captions.csv", "captions.jsonl"])
+def test_file_that_is_far_too_large_for_a_table_is_not_read(ran, folder, name):
+    first = ran()
+    with (folder / name).open("ab") as file:
+        file.truncate(10**12)  # Takes no space, and reading it would take all memory.
+    second = ran(prompts=("And where?",))
+    assert (folder / f"captions-2.{name.split('.')[1]}").exists()
+    with closing(Batch.resume(second)) as batch:
+        assert batch.undo() == []
+    with closing(Batch.resume(first)) as batch:
+        assert batch.undo() == [folder / name]
+    assert (folder / name).stat().st_size == 10**12
