@@ -4,11 +4,11 @@ Prints, in bytes, by how much the process grew at its peak, and the size of the 
 reports the peak; it is that of a process, so each measurement needs a new process.
 """
 
+import gc
 import os
 import subprocess
 import sys
 import threading
-from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -34,17 +34,13 @@ def _resident(kind: str) -> int:
 
 
 def _main(folder: str, device: str, dtype: str) -> None:
-    import torch
-
     from core.open_engine import open_engine
     from core.transcript import ModelChoice, Precision
 
-    # Imports and the device's context are not part of loading.
-    for module in ("core.llava.engine", "transformers.models.clip.modeling_clip"):
-        import_module(module)
-    import_module("transformers.models.llava.modeling_llava")
-    if device != "cpu":
-        torch.ones(1, device=device).half().float()
+    # What the first load of a process costs (imports, the device's context, its libraries'
+    # workspaces) is not part of loading this model.
+    open_engine(ModelChoice(device=device), lambda *_: None, threading.Event()).close()
+    gc.collect()
     before = _resident("VmRSS")
     choice = ModelChoice(folder, device, Precision(dtype))
     engine = open_engine(choice, lambda *_: None, threading.Event())
