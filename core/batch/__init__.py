@@ -7,9 +7,10 @@ How the modules fit together, in the order in which to read them:
 - `batch` is the face of a run. `ledger` holds what its parts share: items, journal, tables.
 - `run` is the work: decode ahead, answer in slots, write behind. `recording` decides what an image
   is asked, and turns answers into journal lines and files.
-- `events` has a class for each kind of journal line, `damage` what is left of one that cannot be
-  read, `stored` has the values inside, and `journal` is the file. `replay` derives a run's state
-  from its events; `history` looks at earlier runs, `written` at what they wrote.
+- `events` and `run_events` have a class for each kind of journal line, `kinds` the kinds, `damage`
+  what is left of one that cannot be read, `stored` the values inside, and `journal` is the file.
+  `replay` derives a run's state from its events; `history` looks at earlier runs, `written` at what
+  they wrote.
 - `edits` writes captions by hand and undoes edits and runs. `writing` makes the changes to files
   that an event is about; `recovery` finishes, at every opening of a run, what was under way.
 - `changes` is what happens to the files of one image, and `naming` finds and names them; `sidecar`,

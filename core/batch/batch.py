@@ -15,7 +15,7 @@ from pathlib import Path
 from core.batch import edits, recovery
 from core.batch.changes import WrittenFile, existing_caption
 from core.batch.doubt import Doubt
-from core.batch.events import Captioned, DoubtFound, Ended, Retried, Started
+from core.batch.events import Captioned, DoubtFound
 from core.batch.formats import CaptionFormat
 from core.batch.items import Item, ItemState, Tally, tally_of
 from core.batch.journal import read_events
@@ -23,6 +23,7 @@ from core.batch.ledger import Ledger, OnItem, ignore
 from core.batch.options import BatchOptions
 from core.batch.recording import Recorder
 from core.batch.run import Control, Run
+from core.batch.run_events import Ended, Retried, Started
 from core.batch.sidecar import Existing
 from core.batch.stored import StoredAnswer
 from core.batch.written import files_written_by_runs

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.batch.events import Kind
 from core.batch.items import Item, ItemState
+from core.batch.kinds import Kind
 
 # Of a line that is damaged elsewhere, both are near its beginning.
 _PICTURE = re.compile(rb'"picture": ?("(?:[^"\\]|\\.)*")')

@@ -10,19 +10,12 @@ from pathlib import Path
 from core.batch import changes, writing
 from core.batch.changes import Change
 from core.batch.damage import Damaged
-from core.batch.events import (
-    Captioned,
-    Edited,
-    EditUndone,
-    UndoBegun,
-    Undone,
-    Written,
-    changes_of,
-)
+from core.batch.events import Captioned, Edited, EditUndone, Written, changes_of
 from core.batch.items import Item, ItemState
 from core.batch.journal import read_events
 from core.batch.ledger import Ledger, OnItem
 from core.batch.replay import item_after_undo
+from core.batch.run_events import UndoBegun, Undone
 from core.errors import StoreError
 from core.files import DiskFull, remove_partial
 

@@ -1,118 +1,21 @@
-"""What happens in a run, as data: one frozen class for each kind of journal line.
+"""What happens in a run, as data: one frozen class for each kind of journal line about an image.
 
-`event_from` reads a line and `to_json` writes it; no other module knows the keys of a line. A line
-of a kind that this version does not know becomes an `Unknown`, and keys that it does not know are
-left out.
+`run_events` has those about the run as a whole. `event_from` reads a line of either and `to_json`
+writes it; no other module knows the keys of a line. A line of a kind that this version does not
+know becomes an `Unknown`, and keys that it does not know are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.batch import stored
-from core.batch.formats import CaptionFormat
 from core.batch.items import Item
-from core.batch.options import BatchOptions
-from core.batch.stored import JsonObject, StoredAnswer, StoredChange, StoredTable
-from core.engine import EngineFacts
-
-VERSION = 1
-"""Of the journal's format; journals of another version are not opened."""
-
-
-DAMAGE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-"""What reading a line may raise that is no line of a journal, or a damaged one."""
-
-
-class Kind(StrEnum):
-    """The `kind` of a journal line."""
-
-    BEGIN = "begin"
-    RUN = "run"
-    ANSWER = "answer"
-    STOPPED = "stopped"
-    UNUSED = "unused"
-    ITEM = "item"
-    SKIPPED = "skipped"
-    WRITTEN = "written"
-    FAILED = "failed"
-    RETRY = "retry"
-    END = "end"
-    EDIT = "edit"
-    UNEDIT = "unedit"
-    DOUBT = "doubt"
-    UNDO = "undo"
-    UNDONE = "undone"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """The first line: the run was planned by this `version` of the program.
-
-    `tables` are the files that get all captions, and `earlier` is what those of them held that the
-    run continues. `number` is larger than those of all earlier runs,
-    whatever the clock said; None in journals of version 0.1.
-    """
-
-    version: str
-    when: datetime
-    roots: tuple[Path, ...]
-    options: BatchOptions
-    tables: dict[CaptionFormat, Path]
-    number: int | None = None
-    earlier: dict[CaptionFormat, StoredTable] = field(
-        default_factory=dict[CaptionFormat, StoredTable]
-    )
-
-    @classmethod
-    def from_json(cls, line: JsonObject) -> Begun:
-        held = line.get("earlier", {})
-        if not all(isinstance(one, str) for one in held.values()):
-            raise TypeError("the content of a table must be text")
-        return cls(
-            line["version"],
-            datetime.fromisoformat(line["when"]),
-            tuple(map(Path, line["roots"])),
-            stored.options_from(line["options"]),
-            {one: Path(line["exports"][one]) for one in CaptionFormat if one in line["exports"]},
-            None if line.get("number") is None else int(line["number"]),
-            {one: StoredTable(held[one]) for one in CaptionFormat if one in held},
-        )
-
-    def to_json(self) -> JsonObject:
-        earlier = {one.value: table.packed for one, table in self.earlier.items()}
-        return {
-            "kind": Kind.BEGIN,
-            "journal": VERSION,
-            "version": self.version,
-            "when": self.when.isoformat(timespec="seconds"),
-            "roots": [str(root) for root in self.roots],
-            "options": stored.options_json(self.options),
-            "exports": {one.value: str(path) for one, path in self.tables.items()},
-            **({} if self.number is None else {"number": self.number}),
-            **({"earlier": earlier} if earlier else {}),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Captioning started, or continued, with this engine and version of the program."""
-
-    version: str | None
-    engine: EngineFacts
-
-    @classmethod
-    def from_json(cls, line: JsonObject) -> Started:
-        return cls(line.get("version"), EngineFacts.from_record(line["facts"]))
-
-    def to_json(self) -> JsonObject:
-        engine = self.engine.record()
-        return {"kind": Kind.RUN, "version": self.version, "facts": engine}
+from core.batch.kinds import Kind
+from core.batch.run_events import Begun, Closed, Ended, Retried, Started, UndoBegun, Undone
+from core.batch.stored import JsonObject, StoredAnswer, StoredChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,77 +247,6 @@ class DoubtFound:
             "step": self.step,
             "model": self.model,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Retried:
-    """All images that had failed wait again."""
-
-    @classmethod
-    def from_json(cls, line: JsonObject) -> Retried:
-        return cls()
-
-    def to_json(self) -> JsonObject:
-        return {"kind": Kind.RETRY}
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """No image waits any more."""
-
-    done: int
-    failed: int
-
-    @classmethod
-    def from_json(cls, line: JsonObject) -> Ended:
-        return cls(line["done"], line["failed"])
-
-    def to_json(self) -> JsonObject:
-        return {"kind": Kind.END, "done": self.done, "failed": self.failed}
-
-
-@dataclass(frozen=True, slots=True)
-class UndoBegun:
-    """The run is being undone; with `keeps_edits`, except for captions edited by hand."""
-
-    keeps_edits: bool = True
-
-    @classmethod
-    def from_json(cls, line: JsonObject) -> UndoBegun:
-        return cls(bool(line.get("keeps_edits", True)))
-
-    def to_json(self) -> JsonObject:
-        return {"kind": Kind.UNDO, **({} if self.keeps_edits else {"keeps_edits": False})}
-
-
-@dataclass(frozen=True, slots=True)
-class Undone:
-    """The run was undone, except for the files `left`, which somebody had changed. `pictures` are
-    the images that these belong to; None in journals of version 0.1."""
-
-    left: tuple[Path, ...]
-    pictures: frozenset[str] | None = None
-
-    @classmethod
-    def from_json(cls, line: JsonObject) -> Undone:
-        left = tuple(map(Path, line["left"]))
-        return cls(left, frozenset(line["pictures"]) if "pictures" in line else None)
-
-    def to_json(self) -> JsonObject:
-        pictures = {} if self.pictures is None else {"pictures": sorted(self.pictures)}
-        return {"kind": Kind.UNDONE, "left": [str(path) for path in self.left], **pictures}
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The journal was closed, and the tables hold what it says. Version 0.1 wrote no such line."""
-
-    @classmethod
-    def from_json(cls, line: JsonObject) -> Closed:
-        return cls()
-
-    def to_json(self) -> JsonObject:
-        return {"kind": Kind.CLOSED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from core.batch import events
-from core.batch.events import DAMAGE, Begun, Kind
 from core.batch.formats import CaptionFormat
 from core.batch.journal import SUFFIX, read_first_line, read_kinds_backwards
+from core.batch.kinds import DAMAGE, VERSION, Kind
 from core.batch.options import BatchOptions
+from core.batch.run_events import Begun
 from core.errors import StoreError
 from core.files import open_regular
 
@@ -74,7 +74,7 @@ def read_begin(journal: Path) -> Begun | None:
     know."""
     try:
         first = read_first_line(journal)
-        if first.get("kind") != Kind.BEGIN or first.get("journal") != events.VERSION:
+        if first.get("kind") != Kind.BEGIN or first.get("journal") != VERSION:
             return None
         return Begun.from_json(first)
     except (StoreError, *DAMAGE):

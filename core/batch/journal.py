@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from core.batch.damage import Damaged
-from core.batch.events import DAMAGE, Event, Unknown, event_from
+from core.batch.events import Event, Unknown, event_from
+from core.batch.kinds import DAMAGE
 from core.batch.stored import JsonObject
 from core.errors import StoreError
 from core.files import open_regular, private, reason, sync_folder, write_error

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from core.batch import continued, export
-from core.batch.events import Begun, Closed, Ended, Retried, Started, UndoBegun, Undone
 from core.batch.find import found_pictures, planned, sharing_names
 from core.batch.formats import CaptionFormat
 from core.batch.history import next_number, read_begin
@@ -20,6 +19,7 @@ from core.batch.journal import SUFFIX, Journal, WriteLock, read_events
 from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
 from core.batch.replay import ReplayedRun
+from core.batch.run_events import Begun, Closed, Ended, Retried, Started, UndoBegun, Undone
 from core.batch.tables import Tables
 from core.errors import StoreError
 from core.picture import FoundPictures

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.batch import edits, writing
-from core.batch.events import Ended
 from core.batch.items import ItemState, tally_of
 from core.batch.ledger import Ledger, OnItem, ignore
+from core.batch.run_events import Ended
 from core.errors import StoreError
 from core.files import DiskFull
 

@@ -8,26 +8,20 @@ from pathlib import Path
 from core.batch.damage import Damaged
 from core.batch.events import (
     Answered,
-    Begun,
     Captioned,
-    Closed,
     DoubtFound,
     Edited,
     EditUndone,
-    Ended,
     Event,
     Failed,
-    Retried,
     Skipped,
-    Started,
-    UndoBegun,
-    Undone,
     Unknown,
     Unused,
     Written,
 )
 from core.batch.items import EDITED, Item, ItemState
 from core.batch.naming import CaptionNames
+from core.batch.run_events import Begun, Closed, Ended, Retried, Started, UndoBegun, Undone
 from core.batch.stored import StoredAnswer
 
 CaptionEvent = Captioned | Edited | EditUndone

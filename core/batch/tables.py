@@ -9,21 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.batch import export
-from core.batch.events import (
-    Begun,
-    Captioned,
-    DoubtFound,
-    Edited,
-    EditUndone,
-    Failed,
-    Skipped,
-    Started,
-    Unused,
-)
+from core.batch.events import Captioned, DoubtFound, Edited, EditUndone, Failed, Skipped, Unused
 from core.batch.export import KeptRow, Row, TableFormat
 from core.batch.formats import CaptionFormat, TablePaths
 from core.batch.journal import read_events
 from core.batch.options import BatchOptions
+from core.batch.run_events import Begun, Started
 from core.batch.stored import StoredTable
 from core.engine import EngineFacts
 from core.errors import StoreError

@@ -7,17 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.batch.changes import EDITED_FILE, Change, WrittenFile
-from core.batch.events import (
-    Captioned,
-    Edited,
-    EditUndone,
-    Failed,
-    UndoBegun,
-    Unused,
-    Written,
-)
+from core.batch.events import Captioned, Edited, EditUndone, Failed, Unused, Written
 from core.batch.history import KeptRun, find_runs
 from core.batch.journal import read_events
+from core.batch.run_events import UndoBegun
 from core.batch.sidecar import fingerprint
 from core.batch.stored import StoredChange
 from core.errors import StoreError
