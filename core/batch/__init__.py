@@ -11,8 +11,9 @@ How the modules fit together, in the order in which to read them:
   what is left of one that cannot be read, `stored` the values inside, and `journal` is the file.
   `replay` derives a run's state from its events; `history` looks at earlier runs, `written` at what
   they wrote.
-- `edits` writes captions by hand and undoes edits and runs. `writing` makes the changes to files
-  that an event is about; `recovery` finishes, at every opening of a run, what was under way.
+- `edits` writes captions by hand, undoes and redoes edits, and undoes runs; `conflicts` notices
+  files that somebody else has changed. `writing` makes the changes to files that an event is about;
+  `recovery` finishes, at every opening of a run, what was under way.
 - `changes` is what happens to the files of one image, and `naming` finds and names them; `sidecar`,
   `encoding`, `xmp`, `xmp_tree` and `xmp_packet` are their formats, `tables` and `export` the files
   with all captions, `continued` those that earlier runs began.
@@ -23,6 +24,7 @@ Nothing here imports torch.
 """
 
 from core.batch.batch import Batch
+from core.batch.conflicts import Conflict, EditOutcome
 from core.batch.doubt import Doubt, find_doubt
 from core.batch.encoding import decoded
 from core.batch.find import expanded
@@ -45,8 +47,10 @@ __all__ = [
     "Batch",
     "BatchOptions",
     "CaptionFormat",
+    "Conflict",
     "Control",
     "Doubt",
+    "EditOutcome",
     "Existing",
     "Item",
     "ItemState",

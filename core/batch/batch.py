@@ -8,12 +8,13 @@ anything twice, and a run can be undone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from core.batch import edits, recovery
 from core.batch.changes import WrittenFile, existing_caption
+from core.batch.conflicts import Conflict, EditOutcome
 from core.batch.doubt import Doubt
 from core.batch.events import Captioned, DoubtFound
 from core.batch.formats import CaptionFormat
@@ -110,6 +111,11 @@ class Batch:
     def can_undo_edit(self) -> bool:
         """Returns whether there is an edit to undo."""
         return bool(self._ledger.replayed.edits)
+
+    @property
+    def can_redo_edit(self) -> bool:
+        """Returns whether there is an undone edit to make again."""
+        return bool(self._ledger.replayed.undone_edits)
 
     def caption_beside(self, number: int) -> str:
         """Returns the caption in an image's files, which the item of a skipped image does not
@@ -217,23 +223,56 @@ class Batch:
 
     # Editing and undoing
 
-    def edit(self, number: int, caption: str, on_item: OnItem = ignore) -> None:
-        """Writes a person's caption into the image's files at once. Raises StoreError."""
-        edits.edit_one(self._ledger, number, caption, on_item)
+    def edit(
+        self,
+        number: int,
+        caption: str,
+        on_item: OnItem = ignore,
+        *,
+        shown: str | None = None,
+        overwrites: bool = False,
+    ) -> EditOutcome:
+        """Writes a person's caption into the image's files at once. Raises StoreError.
 
-    def edit_all(self, captions: Mapping[int, str], on_item: OnItem = ignore) -> int:
-        """Writes a person's captions, by item number, as one edit; returns how many were written.
+        A file that somebody else has changed is a conflict, and left, unless the edit `overwrites`.
+        `shown` is what the person saw of an image without a caption of the run; None: anything.
+        """
+        return edits.edit_one(
+            self._ledger, number, caption, on_item, shown=shown, overwrites=overwrites
+        )
+
+    def edit_all(
+        self,
+        captions: Mapping[int, str],
+        on_item: OnItem = ignore,
+        *,
+        shown: Mapping[int, str] | None = None,
+        overwrites: bool = False,
+        group: str = "",
+    ) -> EditOutcome:
+        """Writes a person's captions, by item number, as one edit, which joins that of `group`.
 
         Items whose files cannot be written get a note. Raises DiskFull.
         """
-        return edits.edit_many(self._ledger, captions, on_item)
+        return edits.edit_many(
+            self._ledger, captions, on_item, shown=shown, overwrites=overwrites, group=group
+        )
 
-    def undo_edit(self, on_item: OnItem = ignore) -> int:
-        """Undoes the last edit, all of it; returns how many captions are as before it.
+    def undo_edit(self, on_item: OnItem = ignore, overwritten: Collection[int] = ()) -> EditOutcome:
+        """Undoes the last edit, all of it. Raises StoreError.
 
-        A caption whose files somebody has changed since stays, and gets a note. Raises StoreError.
+        Where somebody has changed the files since, it is a conflict, and left, except for the
+        numbers among `overwritten`.
         """
-        return edits.undo_last_edit(self._ledger, on_item)
+        return edits.undo_last_edit(self._ledger, on_item, overwritten=overwritten)
+
+    def redo_edit(self, on_item: OnItem = ignore, overwritten: Collection[int] = ()) -> EditOutcome:
+        """Makes the edit again that was undone last; as `undo_edit`."""
+        return edits.redo_last_edit(self._ledger, on_item, overwritten=overwritten)
+
+    def adopt(self, conflicts: Iterable[Conflict], on_item: OnItem = ignore) -> None:
+        """Keeps what somebody else has written, as the images' captions. Raises StoreError."""
+        edits.adopt(self._ledger, conflicts, on_item)
 
     def undo(self, on_item: OnItem = ignore, *, keeps_edits: bool = True) -> list[Path]:
         """Gives every file of the run the content from before it. Returns the files that were

@@ -65,6 +65,11 @@ class Change:
         _refuse_link(self.path)
         restore(self.path, self.after)
 
+    @property
+    def current(self) -> bytes | None:
+        """Returns what the file holds now. Raises StoreError."""
+        return _content(self.path)
+
     def reversed(self) -> Change:
         """Returns the change that undoes this one."""
         return Change(self.path, self.after, self.before)
@@ -234,6 +239,14 @@ def caption_in(target: Path) -> str:
     return (
         xmp.read(data, target.name).description if _is_xmp(target) else decoded(data, target.name)
     )
+
+
+def text_in(target: Path, data: bytes | None) -> str:
+    """Returns the caption in a file's content; where it is none, the content as text."""
+    try:
+        return xmp.read(data, target.name).description if _is_xmp(target) else decoded(data)
+    except StoreError:
+        return (data or b"").decode("utf-8", "replace").strip()
 
 
 def _has_caption(target: Path) -> bool:

@@ -1,16 +1,18 @@
-"""Captions that a person writes, and undoing: one edit, or everything that a run has written."""
+"""Captions that a person writes, undone and redone; undoing everything that a run has written."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from core.batch import changes, writing
 from core.batch.changes import Change
+from core.batch.conflicts import Conflict, EditOutcome, conflict_of_edit, conflict_of_undo
 from core.batch.damage import Damaged
-from core.batch.events import Captioned, Edited, EditUndone, Written, changes_of
+from core.batch.events import Adopted, Captioned, Edited, EditUndone, Written, changes_of
 from core.batch.items import Item, ItemState
 from core.batch.journal import read_events
 from core.batch.ledger import Ledger, OnItem
@@ -20,31 +22,55 @@ from core.errors import StoreError
 from core.files import DiskFull, remove_partial
 
 
-def edit_many(ledger: Ledger, captions: Mapping[int, str], on_item: OnItem) -> int:
-    """Writes a person's captions, by item number, as one edit; returns how many were written.
+def edit_many(
+    ledger: Ledger,
+    captions: Mapping[int, str],
+    on_item: OnItem,
+    *,
+    shown: Mapping[int, str] | None = None,
+    overwrites: bool = False,
+    group: str = "",
+) -> EditOutcome:
+    """Writes a person's captions, by item number, as one edit; see `edit_one`.
 
     Items whose files cannot be written get a note. Raises DiskFull.
     """
-    group = secrets.token_hex(4)
+    group = group or secrets.token_hex(4)
     count = 0
+    conflicts: list[Conflict] = []
     for number, caption in captions.items():
+        was = None if shown is None else shown.get(number, "")
         try:
-            edit_one(ledger, number, caption, on_item, group)
-            count += 1
+            outcome = edit_one(
+                ledger, number, caption, on_item, shown=was, overwrites=overwrites, group=group
+            )
         except DiskFull:
             raise
         except StoreError as error:
             ledger.note(str(error))
-    return count
+        else:
+            count += outcome.count
+            conflicts += outcome.conflicts
+    return EditOutcome(count, tuple(conflicts), group)
 
 
 def edit_one(
-    ledger: Ledger, number: int, caption: str, on_item: OnItem, group: str | None = None
-) -> None:
+    ledger: Ledger,
+    number: int,
+    caption: str,
+    on_item: OnItem,
+    *,
+    shown: str | None = None,
+    overwrites: bool = False,
+    group: str = "",
+) -> EditOutcome:
     """Writes a person's caption into the image's files at once.
 
-    Raises StoreError; then all of them are as before.
+    Unless it `overwrites`, a file that holds neither the run's caption nor what the person saw,
+    `shown`, is left as it is, and so are the image's other files. Raises StoreError; then all of
+    them are as before.
     """
+    group = group or secrets.token_hex(4)
     with ledger.disk:
         item = ledger.items[number]
         if item.state is ItemState.WORKING:  # Once the edit is undone, it waits for an answer.
@@ -53,21 +79,55 @@ def edit_one(
         is_added = ledger.options.adds_to_captions and item.state is not ItemState.SKIPPED
         by_hand = changes.ByHand(caption, item.caption if is_added else None, ledger.options)
         targets = ledger.names.targets(item.path)
-        stored = [changes.change_by_hand(item.path, one, by_hand).stored() for one in targets]
-        group = group or secrets.token_hex(4)
-        edit = Edited(group, str(item.path), caption, item, tuple(stored))
-        _write(ledger, edit, _undone(edit, item), on_item)
+        to_make = [changes.change_by_hand(item.path, one, by_hand) for one in targets]
+        conflict = conflict_of_edit(number, item, to_make, shown, ledger.options)
+        if conflict and not overwrites:
+            return EditOutcome(0, (conflict,), group)
+        before = item
+        if conflict and item.state is ItemState.DONE:  # Undoing brings the file's text back.
+            before = replace(item, caption=conflict.found, is_edited=True)
+        stored = tuple(change.stored() for change in to_make)
+        edit = Edited(group, str(item.path), caption, before, stored)
+        _write(ledger, edit, _undone(edit, before), on_item)
+    return EditOutcome(1, (), group)
 
 
-def undo_last_edit(ledger: Ledger, on_item: OnItem) -> int:
-    """Undoes the last edit with its whole group; returns how many captions are as before it.
+def undo_last_edit(
+    ledger: Ledger, on_item: OnItem, *, overwritten: Collection[int] = ()
+) -> EditOutcome:
+    """Undoes the last edit with its whole group.
 
-    A caption whose files somebody has changed since stays, and gets a note. Raises StoreError.
+    A caption whose files somebody has changed since stays, and can be undone by another call that
+    names its number among `overwritten`. Raises StoreError.
     """
     with ledger.disk:
         edits = ledger.replayed.edits
         last = [edit for edit in edits if edit.group == edits[-1].group]
-        return sum(_undo_edit(ledger, edit, on_item) for edit in reversed(last))
+        return _all(ledger, reversed(last), _undo_edit, on_item, overwritten)
+
+
+def redo_last_edit(
+    ledger: Ledger, on_item: OnItem, *, overwritten: Collection[int] = ()
+) -> EditOutcome:
+    """Makes the edit again that was undone last, with its whole group; as `undo_last_edit`."""
+    with ledger.disk:
+        edits = ledger.replayed.undone_edits
+        last = [edit for edit in edits if edit.group == edits[-1].group]
+        return _all(ledger, reversed(last), _redo_edit, on_item, overwritten)
+
+
+def adopt(ledger: Ledger, conflicts: Iterable[Conflict], on_item: OnItem) -> None:
+    """Makes the text that somebody else has written the caption of each image that has one of the
+    run. Raises StoreError."""
+    with ledger.disk:
+        for conflict in conflicts:
+            item = ledger.items[conflict.number]
+            if item.state is ItemState.DONE:
+                event = Adopted(str(item.path), conflict.found)
+                ledger.journal.append(event)
+                ledger.tables.mark_old()
+                item = ledger.replayed.adopt(item, event)
+            ledger.set_item(conflict.number, item, on_item)
 
 
 def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path]:
@@ -90,23 +150,81 @@ def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path
     return left
 
 
-def _undo_edit(ledger: Ledger, edit: Edited, on_item: OnItem) -> bool:
-    """Undoes one caption of an edit. Returns False if it stays, as somebody changed its files."""
-    item = ledger.items[ledger.numbers[edit.picture]]
+class _Act(Protocol):
+    def __call__(
+        self, ledger: Ledger, edit: Edited, on_item: OnItem, *, overwrites: bool
+    ) -> Conflict | None: ...
+
+
+def _all(
+    ledger: Ledger,
+    edits: Iterable[Edited],
+    act: _Act,
+    on_item: OnItem,
+    overwritten: Collection[int],
+) -> EditOutcome:
+    """Undoes or redoes these edits of one group."""
+    count = 0
+    conflicts: list[Conflict] = []
+    for edit in edits:
+        overwrites = ledger.numbers[edit.picture] in overwritten
+        if conflict := act(ledger, edit, on_item, overwrites=overwrites):
+            conflicts.append(conflict)
+        else:
+            count += 1
+    return EditOutcome(count, tuple(conflicts))
+
+
+def _undo_edit(
+    ledger: Ledger, edit: Edited, on_item: OnItem, *, overwrites: bool
+) -> Conflict | None:
+    """Undoes one caption of an edit. Returns why it stays, if somebody has changed its files."""
     backwards = [Change.from_stored(change).reversed() for change in edit.changes]
-    is_ours = all(change.is_to_make for change in backwards)
-    if not is_ours:
-        ledger.note(f"“{item.path.name}” was changed since, and is left as it is.")
-    after = (edit.before or Item(item.path)) if is_ours else item
-    undone = _undone(edit, after) if is_ours else EditUndone(edit.group, edit.picture, after, ())
-    _write(ledger, undone, edit, on_item)
-    return is_ours
+    number = ledger.numbers[edit.picture]
+    if conflict := conflict_of_undo(number, backwards):
+        if not overwrites:
+            return conflict
+        backwards = [_over(ledger, number, change) for change in backwards]
+    after = edit.before or Item(Path(edit.picture))
+    stored = tuple(change.stored() for change in backwards)
+    undone = EditUndone(edit.group, edit.picture, after, stored, can_be_redone=True)
+    _write(ledger, undone, replace(edit, is_redone=True), on_item)
+    return None
 
 
-def _undone(edit: Edited, after: Item) -> EditUndone:
+def _redo_edit(
+    ledger: Ledger, edit: Edited, on_item: OnItem, *, overwrites: bool
+) -> Conflict | None:
+    """Makes one caption of an edit again. Returns why not, if somebody has changed its files."""
+    number = ledger.numbers[edit.picture]
+    forwards = [Change.from_stored(change) for change in edit.changes]
+    before = ledger.items[number]
+    if conflict := conflict_of_undo(number, forwards):
+        if not overwrites:
+            return conflict
+        forwards = [_over(ledger, number, change) for change in forwards]
+        if before.state is ItemState.DONE:
+            before = replace(before, caption=conflict.found, is_edited=True)
+    stored = tuple(change.stored() for change in forwards)
+    redone = Edited(edit.group, edit.picture, edit.caption, before, stored, is_redone=True)
+    _write(ledger, redone, _undone(redone, before, can_be_redone=True), on_item)
+    return None
+
+
+def _over(ledger: Ledger, number: int, change: Change) -> Change:
+    """Returns the change that puts the text of another one into what the file holds now, in the
+    place of the text there."""
+    if change.is_to_make or change.is_made:
+        return change
+    text = changes.text_in(change.path, change.after)
+    by_hand = changes.ByHand(text, None, ledger.options)
+    return changes.change_by_hand(ledger.items[number].path, change.path, by_hand)
+
+
+def _undone(edit: Edited, after: Item, *, can_be_redone: bool = False) -> EditUndone:
     """Returns the event that undoes an edit; `after` is the item since then."""
     backwards = (Change.from_stored(change).reversed().stored() for change in edit.changes)
-    return EditUndone(edit.group, edit.picture, after, tuple(backwards))
+    return EditUndone(edit.group, edit.picture, after, tuple(backwards), can_be_redone)
 
 
 def _write(

@@ -131,7 +131,8 @@ class Captioned:
 class Edited:
     """A person wrote the caption. `before` is the item's state before that.
 
-    Edits that were made together have the same `group`. Early journals have neither.
+    Edits that were made together have the same `group`. Early journals have neither. An edit
+    `is_redone` if it was undone before.
     """
 
     group: str | None
@@ -139,13 +140,15 @@ class Edited:
     caption: str
     before: Item | None
     changes: tuple[StoredChange, ...]
+    is_redone: bool = False
 
     @classmethod
     def from_json(cls, line: JsonObject) -> Edited:
         picture, was = line["picture"], line.get("was")
         before = None if was is None else stored.item_from(Path(picture), was)
         changes = stored.changes_from(line["files"])
-        return cls(line.get("group"), picture, line["caption"], before, changes)
+        is_redone = bool(line.get("again", False))
+        return cls(line.get("group"), picture, line["caption"], before, changes, is_redone)
 
     def to_json(self) -> JsonObject:
         return {
@@ -155,23 +158,29 @@ class Edited:
             "caption": self.caption,
             "was": stored.item_json(self.before or Item(Path(self.picture))),
             "files": stored.changes_json(self.changes),
+            **({"again": True} if self.is_redone else {}),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class EditUndone:
-    """A caption was edited, and the edit taken back; `after` is the item's state since then."""
+    """A caption was edited, and the edit taken back; `after` is the item's state since then.
+
+    `can_be_redone` if a person undid it; an edit whose files could not be written cannot.
+    """
 
     group: str | None
     picture: str
     after: Item
     changes: tuple[StoredChange, ...]
+    can_be_redone: bool = False
 
     @classmethod
     def from_json(cls, line: JsonObject) -> EditUndone:
         picture = line["picture"]
         after = stored.item_from(Path(picture), line["was"])
-        return cls(line["group"], picture, after, stored.changes_from(line["files"]))
+        changes = stored.changes_from(line["files"])
+        return cls(line["group"], picture, after, changes, bool(line.get("redo", False)))
 
     def to_json(self) -> JsonObject:
         return {
@@ -180,7 +189,23 @@ class EditUndone:
             "picture": self.picture,
             "was": stored.item_json(self.after),
             "files": stored.changes_json(self.changes),
+            **({"redo": True} if self.can_be_redone else {}),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Somebody else had written `caption` into the image's files, and a person chose to keep it."""
+
+    picture: str
+    caption: str
+
+    @classmethod
+    def from_json(cls, line: JsonObject) -> Adopted:
+        return cls(line["picture"], line["caption"])
+
+    def to_json(self) -> JsonObject:
+        return {"kind": Kind.ADOPTED, "picture": self.picture, "caption": self.caption}
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +298,7 @@ Event = (
     | Captioned
     | Edited
     | EditUndone
+    | Adopted
     | Written
     | Failed
     | DoubtFound
@@ -297,6 +323,7 @@ _READERS: dict[str, Callable[[JsonObject], Event]] = {
     Kind.END: Ended.from_json,
     Kind.EDIT: Edited.from_json,
     Kind.UNEDIT: EditUndone.from_json,
+    Kind.ADOPTED: Adopted.from_json,
     Kind.DOUBT: DoubtFound.from_json,
     Kind.UNDO: UndoBegun.from_json,
     Kind.UNDONE: Undone.from_json,

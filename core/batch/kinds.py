@@ -28,6 +28,7 @@ class Kind(StrEnum):
     END = "end"
     EDIT = "edit"
     UNEDIT = "unedit"
+    ADOPTED = "adopted"
     DOUBT = "doubt"
     UNDO = "undo"
     UNDONE = "undone"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.batch.damage import Damaged
 from core.batch.events import (
+    Adopted,
     Answered,
     Captioned,
     DoubtFound,
@@ -34,7 +35,8 @@ class ReplayedRun:
 
     `items` are the states while replaying; afterwards the ledger has them. `answers` are by image
     and prompt index, and not yet part of a caption. `unwritten` are events whose files may not have
-    been written when the process ended, `edits` the edits that can be taken back, oldest first, and
+    been written when the process ended, `edits` the edits that can be taken back, oldest first,
+    `undone_edits` those that can be made again, in the order in which they were undone, and
     `doubts` the last one of each image. `notes` are those of images that were opened, which need
     not be opened again to be written. `skipped` are the captions of skipped images, if
     there are tables.
@@ -51,6 +53,7 @@ class ReplayedRun:
     )
     unwritten: dict[str, CaptionEvent] = field(default_factory=dict[str, CaptionEvent])
     edits: list[Edited] = field(default_factory=list[Edited])
+    undone_edits: list[Edited] = field(default_factory=list[Edited])
     doubts: dict[str, DoubtFound] = field(default_factory=dict[str, DoubtFound])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -79,6 +82,9 @@ class ReplayedRun:
                 item = self.items[event.picture] = item_after(event)
                 self.notes[event.picture] = item.notes
                 self.note_edit(event)
+            case Adopted():
+                item = self.items.get(event.picture, Item(Path(event.picture)))
+                self.items[event.picture] = self.adopt(item, event)
             case Skipped():
                 self.skipped[event.picture] = event.caption
             case DoubtFound():
@@ -94,12 +100,28 @@ class ReplayedRun:
                 pass
 
     def note_edit(self, event: CaptionEvent) -> None:
-        """Adds an edit to those that can be taken back, or removes one that was."""
-        if isinstance(event, Edited):
-            self.edits.append(event)
-        elif isinstance(event, EditUndone):
-            undone = event.group, event.picture
-            self.edits = [edit for edit in self.edits if (edit.group, edit.picture) != undone]
+        """Adds an edit to those that can be undone, or moves one that was to those that can be
+        redone. A new edit leaves nothing to redo."""
+        match event:
+            case Edited():
+                if event.is_redone:
+                    _remove(self.undone_edits, event)
+                else:
+                    self.undone_edits.clear()
+                self.edits.append(event)
+            case EditUndone():
+                edit = _remove(self.edits, event)
+                if edit and event.can_be_redone:
+                    self.undone_edits.append(edit)
+            case _:
+                pass
+
+    def adopt(self, item: Item, event: Adopted) -> Item:
+        """Returns the item with the caption that is kept. An edit that it replaced cannot be undone
+        any more, nor redone."""
+        for edits in (self.edits, self.undone_edits):
+            edits[:] = [edit for edit in edits if edit.picture != event.picture]
+        return replace(item, state=ItemState.DONE, caption=event.caption, reason="", is_edited=True)
 
     def _add_damaged(self, event: Damaged) -> None:
         self.is_at_rest = False
@@ -145,6 +167,7 @@ class ReplayedRun:
         self.unwritten.clear()
         self.answers.clear()
         self.edits.clear()
+        self.undone_edits.clear()
         left = set(event.left)
         for name, item in self.items.items():
             if event.pictures is None:
@@ -152,6 +175,15 @@ class ReplayedRun:
             else:
                 is_left = name in event.pictures
             self.items[name] = item_after_undo(item, is_left=is_left)
+
+
+def _remove(edits: list[Edited], event: Edited | EditUndone) -> Edited | None:
+    """Removes the last of these edits that the event is about. Whole groups are undone and redone
+    from their end, so it is one of the last: 10,000 take no longer than one each."""
+    for index in range(len(edits) - 1, -1, -1):
+        if (edits[index].group, edits[index].picture) == (event.group, event.picture):
+            return edits.pop(index)
+    return None
 
 
 def item_after(event: CaptionEvent) -> Item:

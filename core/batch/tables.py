@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.batch import export
-from core.batch.events import Captioned, DoubtFound, Edited, EditUndone, Failed, Skipped, Unused
+from core.batch.events import (
+    Adopted,
+    Captioned,
+    DoubtFound,
+    Edited,
+    EditUndone,
+    Failed,
+    Skipped,
+    Unused,
+)
 from core.batch.export import KeptRow, Row, TableFormat
 from core.batch.formats import CaptionFormat, TablePaths
 from core.batch.journal import read_events
@@ -220,7 +229,7 @@ class Tables:
                 case Failed(picture=picture) | Unused(picture=picture):
                     by_run.pop(picture, None)
                     now[picture] = []
-                case Edited(picture=picture) if picture in by_run:
+                case Edited(picture=picture) | Adopted(picture=picture) if picture in by_run:
                     whole[picture] = event.caption
                     first = by_run[picture][0]
                     now[picture] = [replace(first, caption=event.caption, is_edited=True)]

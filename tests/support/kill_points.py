@@ -79,6 +79,11 @@ def undo_edit(folder: Path) -> None:
     with_run(folder, Batch.undo_edit)
 
 
+def redo_edit(folder: Path) -> None:
+    """Makes the edit of two captions again."""
+    with_run(folder, Batch.redo_edit)
+
+
 def undo(folder: Path) -> None:
     """Undoes the run, its edits too."""
     with_run(folder, lambda batch: batch.undo(keeps_edits=False))
@@ -118,6 +123,7 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "run": (begin,),
     "edit": (begin, edit),
     "undo-edit": (begin, edit, undo_edit),
+    "redo-edit": (begin, edit, undo_edit, redo_edit),
     "undo": (begin, edit, undo),
     "export": (export,),
     "continue": (tables, continue_tables),

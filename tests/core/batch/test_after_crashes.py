@@ -85,7 +85,7 @@ def test_image_edited_during_its_answer_waits_again_once_the_edit_is_undone(
         batch.edit(1, "by hand") if request.picture.name == "2.png" else None
     )
     batch.run(engine, Control())
-    assert batch.undo_edit() == 1
+    assert batch.undo_edit().count == 1
     if is_restarted:
         batch.close()
         batch = Batch.resume(batch.journal_path)
@@ -236,7 +236,7 @@ def test_edit_of_an_added_caption_leaves_what_it_was_added_to(ran, folder, exist
     assert texts_then.alt_text == separator.join(parts).replace("mine", "my alt text")
     with closing(Batch.resume(journal)) as batch:
         assert batch.items[1].caption == "once more"
-        assert batch.undo_edit() == batch.undo_edit() == 1
+        assert batch.undo_edit().count == batch.undo_edit().count == 1
         assert batch.undo() == []
     assert texts(folder) == {"2": "mine"}
     assert (folder / "2.xmp").read_bytes() == before

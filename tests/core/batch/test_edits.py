@@ -6,9 +6,19 @@ import threading
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, ItemState
+from core.batch import (
+    Batch,
+    BatchOptions,
+    CaptionFormat,
+    Control,
+    Existing,
+    ItemState,
+    changes,
+    xmp,
+)
 from core.batch.items import EDITED
 from core.batch.journal import read_lines
+from core.errors import StoreError
 from tests.support.folder_run import FolderEngine
 
 PROMPT = "What is it?"
@@ -82,11 +92,11 @@ def test_edits_are_taken_back_one_after_the_other(begin, folder, is_restarted):
     batch.edit_all({1: "second", 2: "other"})
     assert texts(folder)["2.txt"] == "second"
     batch = again(batch) if is_restarted else batch
-    assert batch.undo_edit() == 2
+    assert batch.undo_edit().count == 2
     assert (batch.items[1].caption, batch.items[1].is_edited) == ("first", True)
     assert (batch.items[2].caption, batch.items[2].is_edited) == (said(3), False)
     batch = again(batch) if is_restarted else batch
-    assert batch.undo_edit() == 1
+    assert batch.undo_edit().count == 1
     assert not batch.can_undo_edit
     batch.close()
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
@@ -95,20 +105,163 @@ def test_edits_are_taken_back_one_after_the_other(begin, folder, is_restarted):
 def test_edit_of_a_picture_without_a_caption_is_taken_back_to_none(begin, folder):
     batch = begin(ran=False)
     batch.edit(1, "by hand")
-    assert batch.undo_edit() == 1
+    assert batch.undo_edit().count == 1
     assert texts(folder) == {"1.txt": "mine"}
     assert batch.items[1].state is ItemState.WAITING
     batch.run(FolderEngine(), Control())
     assert texts(folder)["2.txt"] == said(2)
 
 
-def test_edit_that_somebody_has_changed_since_is_not_taken_back(begin, folder):
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_undone_edits_are_redone_one_group_after_the_other(begin, folder, is_restarted):
+    batch = begin(writes=("txt", "xmp", "jsonl"), existing=Existing.REPLACE)
+    batch.edit(1, "first")
+    batch.edit_all({1: "second", 2: "other"})
+    batch = again(batch)  # Which brings the table up to date.
+    edited = {path: path.read_bytes() for path in folder.iterdir()}
+    assert not batch.can_redo_edit
+    batch.undo_edit()
+    batch.undo_edit()
+    batch = again(batch) if is_restarted else batch
+    assert batch.redo_edit().count == 1
+    assert (batch.items[1].caption, batch.items[1].is_edited) == ("first", True)
+    batch = again(batch) if is_restarted else batch
+    assert batch.redo_edit().count == 2
+    assert not batch.can_redo_edit
+    batch = again(batch) if is_restarted else batch
+    assert not batch.can_redo_edit
+    assert batch.undo_edit().count == 2
+    assert batch.redo_edit().count == 2
+    batch.close()
+    assert {path: path.read_bytes() for path in folder.iterdir()} == edited
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_new_edit_leaves_nothing_to_redo(begin, folder, is_restarted):
     batch = begin()
-    batch.edit_all({1: "by hand", 2: "by hand too"})
+    batch.edit(1, "first")
+    batch.undo_edit()
+    batch.edit(2, "other")
+    batch = again(batch) if is_restarted else batch
+    assert not batch.can_redo_edit
+    batch.close()
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_an_edit_that_could_not_be_written_is_not_offered_to_be_redone(begin, folder, is_restarted):
+    batch = begin(writes=("txt", "xmp"))
+    (folder / "2.xmp").unlink()
+    (folder / "2.xmp").mkdir()
+    with pytest.raises(StoreError):
+        batch.edit(1, "by hand")
+    batch = again(batch) if is_restarted else batch
+    assert not batch.can_redo_edit
+    assert not batch.can_undo_edit
+    batch.close()
+
+
+def change_elsewhere(folder, name, kind):
+    """Another program writes another caption into the file of this kind."""
+    path = folder / f"{name}.{kind}"
+    if kind == "txt":
+        path.write_text("elsewhere")
+    else:
+        path.write_bytes(
+            xmp.described(path.read_bytes(), description="elsewhere", alt_text="elsewhere")
+        )
+
+
+def beside(folder, name, kind):
+    path = folder / f"{name}.{kind}"
+    return changes.caption_in(path)
+
+
+@pytest.mark.parametrize("kind", ["txt", "xmp"])
+@pytest.mark.parametrize("existing", [Existing.REPLACE, Existing.APPEND])
+def test_edit_leaves_a_file_that_somebody_else_has_changed(begin, folder, kind, existing):
+    batch = begin(writes=("txt", "xmp"), existing=existing)
+    change_elsewhere(folder, 2, kind)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    (conflict,) = batch.edit(1, "by hand").conflicts
+    assert (conflict.number, conflict.path.suffix) == (1, f".{kind}")
+    assert conflict.found == "elsewhere"
+    assert "by hand" in conflict.caption
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert batch.edit(1, "by hand", overwrites=True).count == 1
+    assert "by hand" in beside(folder, 2, kind)
+    assert batch.undo_edit().count == 1
+    assert beside(folder, 2, kind) == "elsewhere"
+    assert batch.items[1].caption == "elsewhere"
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_edit_leaves_a_caption_that_its_row_did_not_show(begin, folder, ran):
+    batch = begin(ran=ran)
+    assert batch.edit(0, "by hand", shown="mine").count == 1
+    (folder / "1.txt").write_text("elsewhere")
+    batch.undo_edit(overwritten=[0])
+    assert texts(folder)["1.txt"] == "mine"
+    (folder / "1.txt").write_text("elsewhere")
+    (conflict,) = batch.edit(0, "by hand", shown="mine").conflicts
+    assert (conflict.found, conflict.caption) == ("elsewhere", "by hand")
+
+
+def test_edit_of_a_deleted_or_equal_file_is_no_conflict(begin, folder):
+    batch = begin()
+    (folder / "2.txt").unlink()
+    (folder / "3.txt").write_bytes(b"\xef\xbb\xbf" + said(3).encode() + b"\r\n\r\n")
+    assert batch.edit_all({1: "by hand", 2: "too"}).count == 2
+    assert texts(folder) == {"1.txt": "mine", "2.txt": "by hand", "3.txt": "too"}
+
+
+def test_replacing_in_many_captions_leaves_those_changed_elsewhere_until_asked(begin, folder):
+    batch = begin()
     (folder / "2.txt").write_text("elsewhere")
-    assert batch.undo_edit() == 1
+    outcome = batch.edit_all({1: "by hand", 2: "by hand too"})
+    assert outcome.count == 1
+    assert [conflict.found for conflict in outcome.conflicts] == ["elsewhere"]
+    further = batch.edit_all({1: "by hand"}, overwrites=True, group=outcome.group)
+    assert further.count == 1
+    assert batch.undo_edit().count == 2
     assert texts(folder) == {"1.txt": "mine", "2.txt": "elsewhere", "3.txt": said(3)}
-    assert any("2.png" in note for note in batch.notes)
+
+
+@pytest.mark.parametrize("kind", ["txt", "xmp"])
+def test_undo_and_redo_leave_a_file_that_somebody_else_has_changed(begin, folder, kind):
+    batch = begin(writes=("txt", "xmp"))
+    batch.edit_all({1: "by hand", 2: "by hand too"})
+    change_elsewhere(folder, 2, kind)
+    outcome = batch.undo_edit()
+    assert outcome.count == 1
+    (conflict,) = outcome.conflicts
+    assert (conflict.number, conflict.found, conflict.caption) == (1, "elsewhere", said(2))
+    assert batch.can_undo_edit
+    assert batch.undo_edit(overwritten=[1]).count == 1
+    assert beside(folder, 2, kind) == said(2)
+    change_elsewhere(folder, 2, kind)
+    (conflict,) = batch.redo_edit().conflicts
+    assert (conflict.found, conflict.caption) == ("elsewhere", "by hand")
+    assert batch.redo_edit(overwritten=[1]).count == 1
+    assert beside(folder, 2, kind) == "by hand"
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_text_from_elsewhere_that_is_kept_is_the_caption_from_then_on(
+    begin, folder, is_restarted
+):
+    batch = begin(writes=("txt", "jsonl"))
+    (folder / "2.txt").write_text("elsewhere")
+    outcome = batch.edit(1, "by hand")
+    batch.adopt(outcome.conflicts)
+    batch = again(batch) if is_restarted else batch
+    assert (batch.items[1].caption, batch.items[1].is_edited) == ("elsewhere", True)
+    assert not batch.can_undo_edit
+    batch.close()
+    table = batch.exports[CaptionFormat.JSONL].read_text()
+    assert "elsewhere" in table
+    batch = Batch.resume(batch.journal_path)
+    assert batch.edit(1, "by hand").count == 1
+    batch.close()
 
 
 def test_edited_caption_of_a_waiting_picture_is_not_replaced_by_the_run(begin, folder):

@@ -116,6 +116,19 @@ def check_captions(batch, step):
             )
 
 
+def check_redo(batch, step):
+    """An undone edit can be redone as a whole, wherever the undo or the redo was killed."""
+    if step not in ("undo-edit", "redo-edit"):
+        assert not batch.can_redo_edit
+        return
+    undone = sum(item.caption == TWICE[item.path.name] for item in batch.items)
+    assert batch.can_redo_edit == bool(undone)
+    if undone:
+        assert batch.redo_edit().count == undone
+    assert {item.path.name: item.caption for item in batch.items} == BY_HAND
+    assert not batch.can_redo_edit
+
+
 def check_killed(step, folder):
     """Opens the run that was killed, compares, opens it once more, ends it, and undoes it."""
     images = folder / "images"
@@ -133,6 +146,9 @@ def check_killed(step, folder):
     check_rows(batch, images, earlier)
     with closing(Batch.resume(run)) as batch:
         assert list(batch.items) == seen
+        check_redo(batch, step)
+    with closing(Batch.resume(run)) as batch:
+        check_rows(batch, images, earlier)
         waiting = {item.path.name for item in seen if item.state is ItemState.WAITING}
         engine = FolderEngine()
         if not batch.is_undone:

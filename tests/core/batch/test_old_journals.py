@@ -108,7 +108,7 @@ def becomes(batch, folder):
     engine = FolderEngine(facts=FACTS)
     edits = []
     while batch.can_undo_edit:
-        edits.append([batch.undo_edit(), files(folder)])
+        edits.append([batch.undo_edit().count, files(folder)])
     batch.retry_failed()
     batch.run(engine, Control())
     batch.edit(0, "by hand")

@@ -1,0 +1,75 @@
+"""Caption files that somebody else has changed since: noticed before an edit would replace them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.batch.changes import Change, text_in
+from core.batch.items import Item, ItemState
+from core.batch.options import BatchOptions
+from core.batch.sidecar import combined
+
+# XML keeps no control characters, and line ends differ between systems.
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An image whose caption file was left, because it does not hold what the run wrote there or
+    what its row showed, but `found`. `caption` is what the file would have held instead."""
+
+    number: int
+    path: Path
+    found: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class EditOutcome:
+    """How many captions an edit, an undo or a redo has written, and which it left. `group` is what
+    its edits have in common; those of `conflicts` can join it."""
+
+    count: int = 0
+    conflicts: tuple[Conflict, ...] = ()
+    group: str = ""
+
+
+def conflict_of_edit(
+    number: int, item: Item, changes: list[Change], shown: str | None, options: BatchOptions
+) -> Conflict | None:
+    """Returns the first file that an edit must not replace unasked.
+
+    `shown` is the text that the person saw of an image without a caption of the run; with None it
+    is not compared.
+    """
+    expected = item.caption if item.state is ItemState.DONE else shown
+    if expected is None:
+        return None
+    adds = options.adds_to_captions and item.state is ItemState.DONE
+    for change in changes:
+        found = text_in(change.path, change.before)
+        after = text_in(change.path, change.after)
+        if not found or _is_same(found, after):
+            continue
+        if adds and options.drops_duplicates:
+            continue  # What was added is not told from the rest, which all stays.
+        has_part = adds and combined(found, expected, options.existing, options.separator) == found
+        if not has_part and not _is_same(found, expected):
+            return Conflict(number, change.path, found, after)
+    return None
+
+
+def conflict_of_undo(number: int, changes: list[Change]) -> Conflict | None:
+    """Returns the first file that does not hold what it held before these changes. Raises
+    StoreError."""
+    for change in changes:
+        if not (change.is_to_make or change.is_made):
+            found = text_in(change.path, change.current)
+            return Conflict(number, change.path, found, text_in(change.path, change.after))
+    return None
+
+
+def _is_same(one: str, other: str) -> bool:
+    return _SPACE.sub(" ", one).strip() == _SPACE.sub(" ", other).strip()
