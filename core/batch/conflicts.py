@@ -18,12 +18,14 @@ _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 @dataclass(frozen=True)
 class Conflict:
     """An image whose caption file was left, because it does not hold what the run wrote there or
-    what its row showed, but `found`. `caption` is what the file would have held instead."""
+    what its row showed, but `found`. `caption` is what the file would have held instead, and
+    `written` what a person wrote for it; "" where an edit was to be undone or redone."""
 
     number: int
     path: Path
     found: str
     caption: str
+    written: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,18 @@ class EditOutcome:
 
 
 def conflict_of_edit(
-    number: int, item: Item, changes: list[Change], shown: str | None, options: BatchOptions
+    number: int,
+    item: Item,
+    changes: list[Change],
+    options: BatchOptions,
+    *,
+    written: str,
+    shown: str | None,
 ) -> Conflict | None:
     """Returns the first file that an edit must not replace unasked.
 
-    `shown` is the text that the person saw of an image without a caption of the run; with None it
-    is not compared.
+    `written` is what the person wrote, and `shown` the text that they saw of an image without a
+    caption of the run; with None it is not compared.
     """
     expected = item.caption if item.state is ItemState.DONE else shown
     if expected is None:
@@ -57,7 +65,7 @@ def conflict_of_edit(
             continue  # What was added is not told from the rest, which all stays.
         has_part = adds and combined(found, expected, options.existing, options.separator) == found
         if not has_part and not _is_same(found, expected):
-            return Conflict(number, change.path, found, after)
+            return Conflict(number, change.path, found, after, written)
     return None
 
 

@@ -80,7 +80,9 @@ def edit_one(
         by_hand = changes.ByHand(caption, item.caption if is_added else None, ledger.options)
         targets = ledger.names.targets(item.path)
         to_make = [changes.change_by_hand(item.path, one, by_hand) for one in targets]
-        conflict = conflict_of_edit(number, item, to_make, shown, ledger.options)
+        conflict = conflict_of_edit(
+            number, item, to_make, ledger.options, written=caption, shown=shown
+        )
         if conflict and not overwrites:
             return EditOutcome(0, (conflict,), group)
         before = item

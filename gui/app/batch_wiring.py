@@ -59,6 +59,7 @@ class BatchWiring(QObject):
         run.noticed.connect(panel.show_notice)
         run.summed_up.connect(panel.show_summary)
         run.edits.changed.connect(panel.show_can_undo_edit)
+        run.edits.conflicted.connect(panel.ask_about_conflicts)
         run.trial.begun.connect(panel.trial_page.show_pictures)
         run.trial.progressed.connect(panel.trial_page.show_tried)
         run.trial.running_changed.connect(panel.trial_page.set_trying)
@@ -74,6 +75,7 @@ class BatchWiring(QObject):
         panel.edited.connect(self._on_edited)
         panel.replace_asked.connect(self._on_replace_asked)
         panel.edit_undone.connect(self._on_edit_undone)
+        panel.conflicts_decided.connect(self._on_conflicts_decided)
         panel.caption_wanted.connect(self._on_caption_wanted)
         panel.tried.connect(self._on_tried)
         panel.trial_stopped.connect(run.trial.stop)
@@ -198,6 +200,10 @@ class BatchWiring(QObject):
     @Slot()
     def _on_edit_undone(self) -> None:
         self._begin(self._run.edits.undo())
+
+    @Slot(object, object)
+    def _on_conflicts_decided(self, overwritten: set[int], kept: set[int]) -> None:
+        self._begin(self._run.edits.resolve(overwritten, kept))
 
     @Slot(int)
     def _on_caption_wanted(self, number: int) -> None:

@@ -3,7 +3,8 @@
 Before a run: `form` and `more_options` are what to ask and write; `trial`, with `trial_variant` and
 `trial_result`, compares two variants of it on a few pictures.
 The run: `run_controls` and `run_progress` start, end and show it; `undo_dialog` asks before it is
-undone; `summary` shows its outcome.
+undone; `summary` shows its outcome. `head` names the run.
 The captions: `rows` is the table model, with `row_filter` and `thumbnails`; `caption_list` is its
-view, with the delegates in `cells`; `filter_bar` and `replace` are the lines above it.
+view, with the delegates in `cells`; `filter_bar` and `replace` are the lines above it;
+`conflict_dialog` asks where an edit meets a file that somebody else has changed.
 """

@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QResizeEvent,
+    QTextCursor,
 )
 from PySide6.QtWidgets import (
     QAbstractItemDelegate,
@@ -92,6 +93,17 @@ class BatchList(QTableView):
         if self.state() == QAbstractItemView.State.EditingState and editor:
             self.commitData(editor)
             self.closeEditor(editor, QAbstractItemDelegate.EndEditHint.NoHint)
+
+    @Slot(int, str)
+    def edit_text(self, number: int, text: str) -> None:
+        """Edits the caption of the item with this number, beginning with `text`."""
+        row = self._rows.row(number)
+        if row is not None and self._is_editable(row):
+            self.setCurrentIndex(self._rows.index(row, Column.PICTURE))
+            self._edit()
+            if editor := self.findChild(CaptionEdit):
+                editor.setPlainText(text)
+                editor.moveCursor(QTextCursor.MoveOperation.End)
 
     def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
         super().closeEditor(editor, hint)

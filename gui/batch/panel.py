@@ -9,20 +9,20 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
     QLineEdit,
     QPlainTextEdit,
-    QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from core.batch import BatchOptions, Item, ItemState, Phase, Progress, Summary
+from core.batch import BatchOptions, Conflict, Item, ItemState, Phase, Progress, Summary
 from core.transcript import Sampling
 from gui.batch.caption_list import BatchList
+from gui.batch.conflict_dialog import ConflictDialog
 from gui.batch.filter_bar import FilterBar
 from gui.batch.form import BatchForm
+from gui.batch.head import RunHead
 from gui.batch.replace import ReplaceBar
 from gui.batch.rows import BatchModel
 from gui.batch.run_controls import RunAction, RunControls, has_begun, is_at_rest
@@ -31,8 +31,6 @@ from gui.batch.summary import SummaryBox
 from gui.batch.trial import TrialPage
 from gui.batch.undo_dialog import UndoDialog
 from gui.picture.drop_zone import DragOverlay
-from gui.widgets.buttons import icon_button
-from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.notice_bar import NoticeAction, NoticeBar
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
@@ -46,8 +44,9 @@ class BatchPanel(QFrame):
     actions of a run; `recursion_changed(bool)`.
     Captions: `edited(int, str)`; `replace_asked(Replacement, list[int])` in the captions of these
     items; `edit_undone()`, where a replacement in many captions is one edit;
-    `caption_wanted(int)`: the files beside a skipped picture are to be read; `doubt_asked()`: find
-    the most doubtful word of each caption; `doubt_stopped()`.
+    `conflicts_decided(set[int], set[int])`: overwrite the files of these items, keep those of the
+    others; `caption_wanted(int)`: the files beside a skipped picture are to be read;
+    `doubt_asked()`: find the most doubtful word of each caption; `doubt_stopped()`.
     Before the run: `tried(list[BatchOptions], bool)` with whether other images than before are to
     be used; `trial_stopped()`.
     Elsewhere: `opened(Path)`: show this picture; `folder_asked(Path)` and `reveal_asked(Path)`:
@@ -62,6 +61,7 @@ class BatchPanel(QFrame):
     # Signal(list) would convert the numbers to QVariants, one after another.
     replace_asked = Signal(object, object)
     edit_undone = Signal()
+    conflicts_decided = Signal(object, object)
     caption_wanted = Signal(int)
     doubt_asked = Signal()
     doubt_stopped = Signal()
@@ -81,13 +81,7 @@ class BatchPanel(QFrame):
         self._other_prompt = ""
         self._can_undo_edit = False
         self._has_summary = False
-        self.title_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
-        self.title_label.setProperty("class", "title")
-        self.folder_button = QPushButton(self.tr("Show folder"))
-        self.folder_button.setProperty("class", "small")
-        self.folder_button.setToolTip(self.tr("Open the folder in the file manager"))
-        self.folder_button.setAutoDefault(False)
-        self.close_button = icon_button(theme, "close", self.tr("Back to the image"))
+        self.head = RunHead(theme)
         self.form = BatchForm()
         self.controls = RunControls(theme)
         self.progress = RunProgress()
@@ -147,12 +141,12 @@ class BatchPanel(QFrame):
         self._roots = list(roots)
         # It was about another folder.
         self.notice_bar.hide()
-        self._show_title()
+        self.head.show_run(len(self.model.items), self._roots)
 
     def show_items(self, items: list[Item]) -> None:
         """Shows the items of another run."""
         self.model.set_items(items)
-        self._show_title()
+        self.head.show_run(len(self.model.items), self._roots)
 
     def show_item(self, number: int, item: Item) -> None:
         """Shows a new version of one item."""
@@ -174,10 +168,17 @@ class BatchPanel(QFrame):
         self.summary_box.show_summary(summary)
         self._show_parts()
 
-    def show_can_undo_edit(self, can_undo: bool) -> None:
+    def show_can_undo_edit(self, can_undo: bool, can_redo: bool = False) -> None:
         """Shows whether the last edit of captions can be undone."""
         self._can_undo_edit = can_undo
         self._show_parts()
+
+    def ask_about_conflicts(self, conflicts: Sequence[Conflict]) -> None:
+        """Asks what becomes of captions whose files somebody else has changed."""
+        dialog = ConflictDialog(conflicts, self)
+        dialog.decided.connect(self.conflicts_decided)
+        dialog.edit_asked.connect(self.list.edit_text)
+        dialog.open()
 
     def set_doubting(self, is_doubting: bool) -> None:
         """Shows whether doubtful words are being looked for."""
@@ -209,10 +210,6 @@ class BatchPanel(QFrame):
     # Parts
 
     def _place(self) -> None:
-        head = QHBoxLayout()
-        head.addWidget(self.title_label, 1)
-        head.addWidget(self.folder_button)
-        head.addWidget(self.close_button)
         run_page = QWidget()
         run = QVBoxLayout(run_page)
         run.setContentsMargins(0, 0, 0, 0)
@@ -233,15 +230,15 @@ class BatchPanel(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 12, 16, 8)
         column.setSpacing(8)
-        column.addLayout(head)
+        column.addWidget(self.head)
         column.addWidget(self.notice_bar)
         column.addWidget(self.pages, 1)
 
     def _connect(self) -> None:
         self.controls.asked.connect(self._on_action_asked)
         self.controls.unfolded.connect(self.form.unfold)
-        self.folder_button.clicked.connect(self._on_folder_clicked)
-        self.close_button.clicked.connect(self.closed)
+        self.head.folder_asked.connect(self._on_folder_asked)
+        self.head.closed.connect(self.closed)
         self.form.recursion_changed.connect(self.recursion_changed)
         self.model.edited.connect(self.edited)
         self.model.caption_wanted.connect(self.caption_wanted)
@@ -266,18 +263,6 @@ class BatchPanel(QFrame):
 
     # Showing
 
-    def _show_title(self) -> None:
-        count, names = len(self.model.items), [root.name or str(root) for root in self._roots]
-        where = self.tr("{count} places").format(count=len(names))
-        if len(names) == 1:
-            where = f"“{names[0]}”"
-        title = self.tr("Caption {count} images in {where}")
-        if count == 1:
-            title = self.tr("Caption 1 image in {where}")
-        text = title.format(count=f"{count:,}", where=where)
-        self.title_label.setText(text if names else self.tr("Caption folder"))
-        self.folder_button.setEnabled(bool(self._roots))
-
     def _show_phase(self) -> None:
         self._has_summary &= is_at_rest(self._phase)
         if self._phase is not Phase.CHOOSING and self.is_trying:
@@ -285,7 +270,7 @@ class BatchPanel(QFrame):
         self.model.set_editable(self._can_edit)
         self.form.recursive_box.setEnabled(self._phase is Phase.CHOOSING)
         self._show_parts()
-        self._show_title()
+        self.head.show_run(len(self.model.items), self._roots)
         self.show_progress(self._progress)
 
     @property
@@ -391,7 +376,7 @@ class BatchPanel(QFrame):
         self.replace_asked.emit(replacement, numbers)
 
     @Slot()
-    def _on_folder_clicked(self) -> None:
+    def _on_folder_asked(self) -> None:
         index = self.list.currentIndex()
         self.folder_asked.emit(
             self.model.item(index).path.parent if index.isValid() else self._roots[0]

@@ -1,14 +1,17 @@
-"""Edits by hand of the captions of a folder run, and taking them back."""
+"""Edits by hand of the captions of a folder run, undone and redone."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from core.batch import Batch, Replacement
+from core.batch import Batch, Conflict, EditOutcome, ItemState, Replacement
 from core.errors import AppError
 from gui.session.inbox import Inbox
 from gui.session.run_items import RunItems
@@ -16,14 +19,26 @@ from gui.session.run_items import RunItems
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Unresolved:
+    """Captions that an action has left. `overwrite` does the rest of it for these numbers."""
+
+    conflicts: tuple[Conflict, ...]
+    overwrite: Callable[[Collection[int]], EditOutcome]
+    say: Callable[[int], str]
+
+
 class CaptionEdits(QObject):
     """Writes edited captions to their files at once, in helper threads.
 
-    `changed(bool)`: an edit was made or taken back, and whether there is one to take back now.
-    `noticed(str)`: a sentence to show. A failure is a notice.
+    `changed(bool, bool)`: an edit was made, undone or redone, and whether there is now one to undo
+    and one to redo. `conflicted(tuple[Conflict, ...])`: these captions were left, since somebody
+    else has changed their files; `resolve` says what becomes of them, and meanwhile no others are
+    reported. `noticed(str)`: a sentence to show. A failure is a notice.
     """
 
-    changed = Signal(bool)
+    changed = Signal(bool, bool)
+    conflicted = Signal(object)
     noticed = Signal(str)
 
     def __init__(self, items: RunItems, inbox: Inbox, parent: QObject | None = None):
@@ -32,57 +47,122 @@ class CaptionEdits(QObject):
         self._inbox = inbox
         self._batch: Batch | None = None
         self._read: set[int] = set()
+        self._unresolved: deque[_Unresolved] = deque()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to undo."""
+        return self._batch is not None and self._batch.can_undo_edit
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an undone edit to make again."""
+        return self._batch is not None and self._batch.can_redo_edit
 
     def set_batch(self, batch: Batch | None) -> None:
         """Edit the captions of this run from now on; None while no run is open."""
         self._batch = batch
         self._read.clear()
+        self._unresolved.clear()
 
     async def edit(self, number: int, caption: str) -> None:
         """Write a caption that a person edited."""
         if self._batch is None:
             return
-        try:
-            await asyncio.to_thread(self._batch.edit, number, caption, self._inbox.put)
-        except AppError as error:
-            self.noticed.emit(str(error))
+        batch, put = self._batch, self._inbox.put
+        item = self._items[number]
+        shown = item.caption if item.state is ItemState.SKIPPED else ""
+
+        def overwrite(numbers: Collection[int]) -> EditOutcome:
+            return batch.edit(number, caption, put, overwrites=True)
+
+        write = partial(batch.edit, number, caption, put, shown=shown)
+        if await self._done(write, overwrite, lambda count: "") is None:
             self._items.show_again(number)
-        await self.report()
 
     async def replace(self, replacement: Replacement, numbers: Sequence[int]) -> None:
         """Replace text in the captions of these images, as one edit."""
         if self._batch is None:
             return
-        batch, items = self._batch, self._items.copy()
+        batch, items, put = self._batch, self._items.copy(), self._inbox.put
+        group = ""
 
-        def work() -> int:
+        def work() -> EditOutcome:
+            nonlocal group
             changed = ((number, replacement.of(items[number].caption)) for number in numbers)
             captions = {n: replaced.after.strip() for n, replaced in changed if replaced}
-            return batch.edit_all(captions, self._inbox.put)
+            outcome = batch.edit_all(captions, put)
+            group = outcome.group
+            return outcome
 
-        try:
-            count = await asyncio.to_thread(work)
-        except AppError as error:
-            self.noticed.emit(str(error))
-        else:
-            one = self.tr("Replaced in 1 caption. Undo edit restores it.")
-            many = self.tr("Replaced in {count} captions. Undo edit restores them.")
-            self._notice(one if count == 1 else many.format(count=f"{count:,}"))
-        await self.report()
+        def overwrite(chosen: Collection[int]) -> EditOutcome:
+            changed = ((number, replacement.of(items[number].caption)) for number in chosen)
+            captions = {n: replaced.after.strip() for n, replaced in changed if replaced}
+            return batch.edit_all(captions, put, overwrites=True, group=group)
+
+        one = self.tr("Replaced in 1 caption. Undo edit restores it.")
+        many = self.tr("Replaced in {count} captions. Undo edit restores them.")
+        await self._done(work, overwrite, partial(_counted, one, many))
 
     async def undo(self) -> None:
-        """Take back the last edit; a replacement in many captions is one."""
+        """Undo the last edit; a replacement in many captions is one."""
         if self._batch is None or not self._batch.can_undo_edit:
             return
+        work = partial(self._batch.undo_edit, self._inbox.put)
+        one = self.tr("Edit undone in 1 caption.")
+        many = self.tr("Edit undone in {count} captions.")
+        await self._done(work, work, partial(_counted, one, many))
+
+    async def redo(self) -> None:
+        """Make the edit again that was undone last."""
+        if self._batch is None or not self._batch.can_redo_edit:
+            return
+        work = partial(self._batch.redo_edit, self._inbox.put)
+        one = self.tr("Edit redone in 1 caption.")
+        many = self.tr("Edit redone in {count} captions.")
+        await self._done(work, work, partial(_counted, one, many))
+
+    async def resolve(self, overwritten: Collection[int], kept: Collection[int]) -> None:
+        """Write, in the images with these numbers, what the files were left without, and keep what
+        the files hold in the others. Conflicts in neither stay as they are."""
+        if self._batch is None or not self._unresolved:
+            return
+        batch, unresolved = self._batch, self._unresolved.popleft()
+        adopted = [one for one in unresolved.conflicts if one.number in kept]
+        chosen = [one.number for one in unresolved.conflicts if one.number in overwritten]
         try:
-            count = await asyncio.to_thread(self._batch.undo_edit, self._inbox.put)
+            await asyncio.to_thread(batch.adopt, adopted, self._inbox.put)
+            if chosen:
+                outcome = await asyncio.to_thread(unresolved.overwrite, chosen)
+                self._notice(unresolved.say(outcome.count))
+        except AppError as error:
+            self.noticed.emit(str(error))
+        await self.report()
+        if self._unresolved:
+            self.conflicted.emit(self._unresolved[0].conflicts)
+
+    async def _done(
+        self,
+        work: Callable[[], EditOutcome],
+        overwrite: Callable[[Collection[int]], EditOutcome],
+        say: Callable[[int], str],
+    ) -> EditOutcome | None:
+        """Do `work` in another thread, and report what it did; None if it failed."""
+        batch, outcome = self._batch, None
+        try:
+            outcome = await asyncio.to_thread(work)
         except AppError as error:
             self.noticed.emit(str(error))
         else:
-            one = self.tr("Edit undone in 1 caption.")
-            many = self.tr("Edit undone in {count} captions.")
-            self._notice(one if count == 1 else many.format(count=f"{count:,}"))
+            self._notice(say(outcome.count) if outcome.count else "")
         await self.report()
+        if outcome and outcome.conflicts and batch is self._batch:
+            for conflict in outcome.conflicts:
+                self._items.show_again(conflict.number)
+            self._unresolved.append(_Unresolved(outcome.conflicts, overwrite, say))
+            if len(self._unresolved) == 1:
+                self.conflicted.emit(outcome.conflicts)
+        return outcome
 
     async def read_caption(self, number: int) -> None:
         """Read, once, the caption file of an image that the run has skipped, and show it."""
@@ -99,12 +179,17 @@ class CaptionEdits(QObject):
             self._items.show_caption(number, caption)
 
     async def report(self) -> None:
-        """Say, once all items are up to date, whether there is an edit to take back."""
+        """Say, once all items are up to date, whether there is an edit to undo or to redo."""
         await self._inbox.emptied()
-        self.changed.emit(self._batch is not None and self._batch.can_undo_edit)
+        self.changed.emit(self.can_undo, self.can_redo)
 
     def _notice(self, sentence: str) -> None:
-        self.noticed.emit(" ".join((sentence, *taken_notes(self._batch))))
+        if text := " ".join(filter(None, (sentence, *taken_notes(self._batch)))):
+            self.noticed.emit(text)
+
+
+def _counted(one: str, many: str, count: int) -> str:
+    return one if count == 1 else many.format(count=f"{count:,}")
 
 
 def taken_notes(batch: Batch | None) -> list[str]:

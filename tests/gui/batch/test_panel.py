@@ -19,90 +19,17 @@ from core.batch import CaptionFormat, Doubt, Item, ItemState, Phase, Replacement
 from core.engine import Ready
 from core.locations import locations
 from core.transcript import ModelChoice
-from gui.app.program import Program
 from gui.batch.caption_list import BatchList
 from gui.batch.cells import CaptionEdit
 from gui.batch.row_filter import SortKey, StateFilter
 from gui.batch.rows import BatchModel, Column
 from gui.batch.run_controls import RunAction, offered_actions
 from gui.session.inbox import _SLICE_SECONDS, Inbox
-from gui.session.model_thread import ModelThread
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 from gui.window.commands import STEP, ZOOM, Command
+from tests.gui.batch.folder_page import begun, chosen, click, is_said, over, phase, shown, texts
 from tests.gui.conftest import until
-from tests.support.living_program import live_through
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Pictures 1.png to 4.png."""
-    folder = tmp_path / "holiday"
-    folder.mkdir()
-    for number in range(1, 5):
-        Image.new("RGB", (40, 30), (60 * number, 80, 90)).save(folder / f"{number}.png")
-    return folder
-
-
-@pytest.fixture
-def live(run, loop, qapp, tmp_path, monkeypatch, checkpoint):
-    """Run a story inside a whole living program; its end is part of every test."""
-    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
-
-    def live(story):
-        program = Program(qapp, loop, locations(), time.perf_counter(), ModelThread(checkpoint))
-
-        async def whole():
-            await until(lambda: isinstance(program.model.state, Ready))
-            await story(program, program.window.batch_panel)
-
-        live_through(program, whole, run)
-
-    return live
-
-
-def click(button):
-    assert button.isVisible()
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-async def chosen(program, panel, *paths):
-    program.window.folder_run_chosen.emit(list(paths))
-    await until(
-        lambda: (
-            panel.controls.buttons[RunAction.START].isVisible()
-            and panel.controls.buttons[RunAction.START].isEnabled()
-        )
-    )
-
-
-async def begun(program, panel, folder, prompt="say 2 words", slots=1):
-    """With several slots the pictures come in the order in which they are open."""
-    await chosen(program, panel, folder)
-    panel.form.prompt_edit.setPlainText(prompt)
-    panel.form.more.slots_box.setValue(slots)
-    click(panel.controls.buttons[RunAction.START])
-
-
-def phase(program):
-    return program.folder_run.phase
-
-
-def is_said(panel, words):
-    return any(words in caption for _, _, caption in shown(panel))
-
-
-def shown(panel):
-    """Name, state and caption of each row."""
-    model = panel.model
-    return [
-        tuple(model.index(row, column).data() for column in range(3))
-        for row in range(model.rowCount())
-    ]
-
-
-def texts(folder):
-    return {path.name: path.read_text() for path in sorted(folder.glob("*.txt"))}
 
 
 def test_images_that_cannot_be_shown_are_named_when_a_folder_is_chosen(live, folder):
@@ -397,7 +324,7 @@ def test_folders_inside_are_taken_when_wanted(live, folder):
 
     async def story(program, panel):
         await chosen(program, panel, folder)
-        assert "4 images in “holiday”" in panel.title_label.text()
+        assert "4 images in “holiday”" in panel.head.title_label.text()
         click(panel.form.recursive_box)
         await until(lambda: len(panel.model.items) == 5)
 
@@ -494,11 +421,6 @@ def test_trial_is_seen_as_it_comes_and_stopped_inside_a_caption(live, folder):
 
 
 # Replaced
-
-
-async def over(program, panel, folder, prompt="say 2 words"):
-    await begun(program, panel, folder, prompt)
-    await until(lambda: phase(program) is Phase.OVER)
 
 
 def test_replacement_is_shown_first_then_saved_and_taken_back(live, folder):
@@ -761,7 +683,7 @@ def test_keys_of_the_conversation_do_nothing_behind_the_run(live, folder):
         await over(program, panel, folder)
         for command in (*STEP, *ZOOM):
             assert not program.window.commands[command].isEnabled()
-        click(panel.close_button)
+        click(panel.head.close_button)
         assert program.window.commands[Command.NEXT_PICTURE].isEnabled()
 
     live(story)

@@ -1,0 +1,53 @@
+"""The first line of a folder run: what it is about, its folder, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from gui.widgets.buttons import icon_button
+from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.theme import Theme
+
+
+class RunHead(QWidget):
+    """Names the run's images and folders.
+
+    `folder_asked()`: the folder is to be shown in the file manager. `closed()`: back to the image.
+    """
+
+    folder_asked = Signal()
+    closed = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.title_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
+        self.title_label.setProperty("class", "title")
+        self.folder_button = QPushButton(self.tr("Show folder"))
+        self.folder_button.setProperty("class", "small")
+        self.folder_button.setToolTip(self.tr("Open the folder in the file manager"))
+        self.folder_button.setAutoDefault(False)
+        self.close_button = icon_button(theme, "close", self.tr("Back to the image"))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.title_label, 1)
+        row.addWidget(self.folder_button)
+        row.addWidget(self.close_button)
+        self.folder_button.clicked.connect(self.folder_asked)
+        self.close_button.clicked.connect(self.closed)
+
+    def show_run(self, count: int, roots: Sequence[Path]) -> None:
+        """Says how many images are in which folders and files."""
+        names = [root.name or str(root) for root in roots]
+        where = self.tr("{count} places").format(count=len(names))
+        if len(names) == 1:
+            where = f"“{names[0]}”"
+        title = self.tr("Caption {count} images in {where}")
+        if count == 1:
+            title = self.tr("Caption 1 image in {where}")
+        text = title.format(count=f"{count:,}", where=where)
+        self.title_label.setText(text if names else self.tr("Caption folder"))
+        self.folder_button.setEnabled(bool(roots))
