@@ -5,11 +5,11 @@ from PySide6.QtTest import QTest
 
 from core.batch import Phase
 from gui.batch.rows import Column
-from tests.gui.batch.test_panel import begun, click, folder, live, phase, shown  # noqa: F401
+from tests.gui.batch.folder_page import begun, click, phase, shown
 from tests.gui.conftest import until
 
 
-async def doubted(program, panel, folder):  # noqa: F811
+async def doubted(program, panel, folder):
     """A finished run whose n-th caption has n words, the last the most doubtful."""
     await begun(program, panel, folder, "say {stem} words")
     await until(lambda: phase(program) is Phase.OVER)
@@ -24,7 +24,7 @@ def words(panel):
     return [word for word in column if word]
 
 
-def test_the_most_doubtful_word_of_each_caption_has_a_column_once_it_is_asked_for(live, folder):  # noqa: F811
+def test_the_most_doubtful_word_of_each_caption_has_a_column_once_it_is_asked_for(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder, "say {stem} words")
         assert panel.list.isColumnHidden(Column.DOUBT)
@@ -36,7 +36,7 @@ def test_the_most_doubtful_word_of_each_caption_has_a_column_once_it_is_asked_fo
     live(story)
 
 
-def test_a_click_on_its_head_sorts_by_doubt_and_another_brings_the_order_back(live, folder):  # noqa: F811
+def test_a_click_on_its_head_sorts_by_doubt_and_another_brings_the_order_back(live, folder):
     async def story(program, panel):
         await doubted(program, panel, folder)
         header = panel.list.horizontalHeader()
@@ -51,7 +51,7 @@ def test_a_click_on_its_head_sorts_by_doubt_and_another_brings_the_order_back(li
     live(story)
 
 
-def test_only_captions_in_doubt_are_left_when_wanted(live, folder):  # noqa: F811
+def test_only_captions_in_doubt_are_left_when_wanted(live, folder):
     async def story(program, panel):
         await doubted(program, panel, folder)
         panel.filter_bar.state_box.setCurrentIndex(panel.filter_bar.state_box.findText("Doubtful"))
@@ -62,7 +62,7 @@ def test_only_captions_in_doubt_are_left_when_wanted(live, folder):  # noqa: F81
     live(story)
 
 
-def test_a_caption_that_is_changed_is_not_in_doubt_for_what_it_said(live, folder):  # noqa: F811
+def test_a_caption_that_is_changed_is_not_in_doubt_for_what_it_said(live, folder):
     async def story(program, panel):
         await doubted(program, panel, folder)
         panel.edited.emit(3, "A red square.")
@@ -73,7 +73,7 @@ def test_a_caption_that_is_changed_is_not_in_doubt_for_what_it_said(live, folder
     live(story)
 
 
-def test_looking_for_doubt_is_stopped(live, folder, checkpoint):  # noqa: F811
+def test_looking_for_doubt_is_stopped(live, folder, checkpoint):
     async def story(program, panel):
         await begun(program, panel, folder, "ponder")
         await until(lambda: phase(program) is Phase.OVER)
@@ -87,7 +87,7 @@ def test_looking_for_doubt_is_stopped(live, folder, checkpoint):  # noqa: F811
     live(story)
 
 
-def test_a_model_that_says_nothing_of_its_words_says_so(live, folder):  # noqa: F811
+def test_a_model_that_says_nothing_of_its_words_says_so(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder)
         await until(lambda: phase(program) is Phase.OVER)
@@ -98,7 +98,7 @@ def test_a_model_that_says_nothing_of_its_words_says_so(live, folder):  # noqa: 
     live(story)
 
 
-def test_it_is_there_again_when_the_run_is_opened_another_day(live, folder, checkpoint):  # noqa: F811
+def test_it_is_there_again_when_the_run_is_opened_another_day(live, folder, checkpoint):
     async def story(program, panel):
         await doubted(program, panel, folder)
         run = program.folder_run
