@@ -14,6 +14,7 @@ from typing import Any
 
 from core.checkpoint.safety import read_settings, require_possible, require_safe_folder
 from core.errors import CheckpointError
+from core.files import exists, is_folder
 from core.model_reference import folder_named, is_hub_id
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD
 from core.resources import RESOURCES
@@ -32,13 +33,13 @@ def find_folder(model: str) -> Path:
     """
     if model == BUILT_IN:
         folder = built_in_model()
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise CheckpointError("The built-in model is missing. Install Onlooker again.")
         return folder
     path = folder_named(model)
-    if path and path.is_dir():
+    if path and is_folder(path):
         return path
-    if path and path.is_file():
+    if path and exists(path):
         raise CheckpointError(
             f"“{path.name}” is a file. Choose the folder that holds the whole model."
         )
