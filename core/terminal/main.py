@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import json
 import os
 import signal
 import sys
@@ -22,7 +23,6 @@ from core.terminal.output import (
     BROKEN_PIPE,
     INTERRUPTED,
     SOME_FAILED,
-    as_json,
     is_ascii,
     print_result,
     say,
@@ -101,5 +101,7 @@ def _bench(options: BenchOptions, stop: threading.Event) -> int:
         say(f"onlooker: {error}")
         return SOME_FAILED
     is_json = options.prints_json
-    print_result(as_json(report, indent=1, is_ascii=is_ascii()) if is_json else table(report))
+    print_result(
+        json.dumps(report, ensure_ascii=is_ascii(), indent=1) if is_json else table(report)
+    )
     return ALL_WELL

@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
 
 from core.batch import BatchOptions, KeptRun, Phase, Replacement
-from core.files import is_folder
 from core.settings import Settings
 from gui.app.tasks import Begin
 from gui.batch.run_controls import RunAction
@@ -225,4 +224,4 @@ class BatchWiring(QObject):
 
 
 def _are_many(paths: list[Path]) -> bool:
-    return len(paths) > 1 or any(map(is_folder, paths))
+    return len(paths) > 1 or any(path.is_dir() for path in paths)

@@ -33,6 +33,7 @@ from gui.batch.undo_dialog import UndoDialog
 from gui.picture.drop_zone import DragOverlay
 from gui.widgets.notice_bar import NoticeAction, NoticeBar
 from gui.widgets.preview import PreviewMaker
+from gui.widgets.scrolled_page import ScrolledPage
 from gui.widgets.theme import Theme
 
 
@@ -232,7 +233,7 @@ class BatchPanel(QFrame):
         column.setSpacing(8)
         column.addWidget(self.head)
         column.addWidget(self.notice_bar)
-        column.addWidget(self.pages, 1)
+        column.addWidget(ScrolledPage(self.pages), 1)
 
     def _connect(self) -> None:
         self.controls.asked.connect(self._on_action_asked)

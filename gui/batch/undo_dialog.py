@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QMessageBox, QWidget
 
+from gui.widgets.screen_fit import ScreenFit
+
 
 class UndoDialog(QMessageBox):
     """Offers, if captions were edited by hand, to undo these edits too.
@@ -21,6 +23,7 @@ class UndoDialog(QMessageBox):
         self.setText(self.tr("Restore all files to their state before this run?"))
         self.setInformativeText(self.tr("Captions that you edited by hand are kept."))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        ScreenFit(self)
         self.edits_box = QCheckBox(self.tr("Also undo edits by hand"))
         if has_edits:
             self.setCheckBox(self.edits_box)

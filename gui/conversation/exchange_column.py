@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
@@ -13,6 +13,7 @@ from gui.widgets.theme import Theme
 
 SLICE_SECONDS = 0.012
 _NEAR_END = 8
+_LEAST_HEIGHT = 56
 _BOTTOM = 12
 # How far beyond the visible part exchanges are woken and left awake, in heights of that part.
 _NEXT, _FAR = 0.25, 0.5
@@ -88,6 +89,10 @@ class ExchangeColumn(QScrollArea):
         self._follow(True)
         bar = self.verticalScrollBar()
         bar.setValue(bar.maximum())
+
+    def minimumSizeHint(self) -> QSize:
+        """Little: on a small screen, notices and the prompt need the height too."""
+        return QSize(super().minimumSizeHint().width(), _LEAST_HEIGHT)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

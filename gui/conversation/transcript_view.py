@@ -241,7 +241,9 @@ class TranscriptView(QFrame):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self.scroll_area and event.type() == QEvent.Type.Resize:
             side = self.end_button.sizeHint()
-            x = (self.scroll_area.viewport().width() - side.width()) // 2
+            # The viewport still has its size of before.
+            seen = self.scroll_area.width() - self.scroll_area.verticalScrollBar().width()
+            x = (seen - side.width()) // 2
             self.end_button.move(x, self.scroll_area.height() - side.height() - 12)
         return super().eventFilter(watched, event)
 

@@ -31,6 +31,7 @@ from gui.picture.patch_figure import PatchFigure
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.line_break import breakable
 from gui.widgets.preview import PreviewMaker, scaled, to_image
+from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Inspector(QDialog):
         super().__init__(parent)
         self.setObjectName("inspector")
         self.setWindowTitle(self.tr("Inspector"))
-        self.resize(_FIRST.boundedTo(parent.size()))
+        self.resize(_FIRST)
+        ScreenFit(self)
         self._theme, self._previews = theme, previews
         self._trace: Trace | None = None
         self._serial = 0

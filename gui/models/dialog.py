@@ -28,10 +28,11 @@ from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job
 from gui.models.options_menu import OptionsMenu
 from gui.models.requests import ModelRequests
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind, NoticeBar
+from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.theme import Theme
 
 _SIZE = (860, 600)
-_SMALLEST = (560, 400)
+_SMALLEST = (560, 320)
 
 
 class ModelsDialog(QDialog):
@@ -47,6 +48,7 @@ class ModelsDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumSize(*_SMALLEST)
         self.resize(*_SIZE)
+        ScreenFit(self)
         self.requests = ModelRequests(self)
         self._follow_ups = FollowUps(self.requests, self)
         self._jobs: dict[str, ModelJob] = {}

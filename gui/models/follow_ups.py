@@ -11,6 +11,7 @@ from core.formatting import format_bytes
 from core.hub import DownloadOptions, Entry, Where
 from gui.models.requests import ModelRequests
 from gui.models.token_dialog import TokenDialog
+from gui.widgets.screen_fit import ScreenFit
 
 
 class FollowUps(QObject):
@@ -74,6 +75,7 @@ class FollowUps(QObject):
         box.setDefaultButton(cancel)
         box.setEscapeButton(cancel)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        ScreenFit(box)
         remove.clicked.connect(self._on_removal_confirmed)
         box.open()
 
@@ -81,6 +83,7 @@ class FollowUps(QObject):
         dialog = QFileDialog(self._window, title, folder)
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        ScreenFit(dialog)
         return dialog
 
     @Slot(str)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from gui.widgets.screen_fit import ScreenFit
+
 
 class TokenDialog(QDialog):
     """`token_given(str)`: "" removes the stored one. The dialog never shows a token."""
@@ -47,6 +49,7 @@ class TokenDialog(QDialog):
         for part in (words, self.token_edit, kept, buttons):
             column.addWidget(part)
         self.setMinimumWidth(420)
+        ScreenFit(self)
 
     @Slot()
     def _on_accepted(self) -> None:

@@ -75,7 +75,7 @@ class DropZone(QFrame):
         super().__init__(parent)
         self.setObjectName("drop_zone")
         self.setAcceptDrops(True)
-        self.setMinimumWidth(312)
+        self.setMinimumWidth(292)
         self.previews = PreviewMaker(self)
         self._theme = theme
         self._facts = ""

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from gui.widgets.buttons import key_text
 from gui.widgets.line_break import breakable
 from gui.widgets.preview import PreviewMaker, thumbnail
+from gui.widgets.scrolled_page import ScrolledPage
 from gui.widgets.theme import Theme
 
 # The side of a sample's thumbnail, in a small window and in a larger one.
@@ -30,7 +31,7 @@ _LOW = 340
 _ROOMY = QSize(480, 560)
 
 
-class EmptyPage(QWidget):
+class EmptyPage(ScrolledPage):
     """Says how to begin, and offers samples.
 
     `sample_chosen(Path)`: a sample was clicked.
@@ -39,7 +40,8 @@ class EmptyPage(QWidget):
     sample_chosen = Signal(Path)
 
     def __init__(self, theme: Theme, previews: PreviewMaker):
-        super().__init__()
+        content = QWidget()
+        super().__init__(content)
         self.setObjectName("empty_page")
         self._theme = theme
         self._previews = previews
@@ -57,7 +59,7 @@ class EmptyPage(QWidget):
         self._grid = QGridLayout(self.samples)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
-        column = QVBoxLayout(self)
+        column = QVBoxLayout(content)
         column.setContentsMargins(0, 8, 0, 8)
         column.setSpacing(0)
         column.addStretch(3)
@@ -123,11 +125,12 @@ class EmptyPage(QWidget):
                 self._buttons[path].setIcon(QIcon(_rounded(pixmap)))
 
 
-class ErrorPage(QWidget):
+class ErrorPage(ScrolledPage):
     """Says why a picture cannot be opened, and offers another or the previous one."""
 
     def __init__(self, theme: Theme):
-        super().__init__()
+        content = QWidget()
+        super().__init__(content)
         self.setObjectName("error_page")
         self._theme = theme
         self.icon_label = QLabel()
@@ -142,7 +145,7 @@ class ErrorPage(QWidget):
         self.open_button.setObjectName("open_another_button")
         self.back_button = QPushButton(self.tr("&Back to previous image"))
         self.back_button.setObjectName("back_button")
-        column = QVBoxLayout(self)
+        column = QVBoxLayout(content)
         column.setContentsMargins(12, 8, 12, 8)
         column.setSpacing(16)
         middle = Qt.AlignmentFlag.AlignHCenter

@@ -6,6 +6,7 @@ from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
 
 from core.picture import PICTURE_SUFFIXES
+from gui.widgets.screen_fit import ScreenFit
 
 translate = QCoreApplication.translate
 
@@ -41,4 +42,5 @@ def transcript_dialog(parent: QWidget) -> QFileDialog:
 def open_without_waiting(dialog: QDialog) -> None:
     """Show a dialog that deletes itself; a nested event loop would run beside the program's own."""
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    ScreenFit(dialog)
     dialog.open()

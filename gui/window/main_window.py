@@ -36,6 +36,7 @@ from gui.conversation.transcript_view import TranscriptView
 from gui.inspector.panel import Inspector
 from gui.picture.drop_zone import DropZone
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind, NoticeBar
+from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.theme import Theme
 from gui.window.commands import STEP, ZOOM, Command, Submenu, build_menus
 from gui.window.file_dialogs import (
@@ -50,7 +51,7 @@ from gui.window.status_line import StatusLine
 from gui.window.task_bar import TaskBar
 from gui.window.title import window_title
 
-SMALLEST = (640, 480)
+SMALLEST = (600, 344)
 _FIRST = (1180, 760)
 
 
@@ -133,6 +134,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(*SMALLEST)
         self.resize(*_FIRST)
         self.setAcceptDrops(True)
+        ScreenFit(self)
         self._theme = theme
         self._suggestion = presets[0][1] if presets else ""
         self._folder = ""

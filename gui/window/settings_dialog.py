@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from core.device.memory import Card
 from core.settings import Settings
+from gui.widgets.screen_fit import ScreenFit
 from gui.window.settings_pages import AnswersPage, AppearancePage, GeneralPage, ModelPage
 
 
@@ -72,6 +73,7 @@ class SettingsDialog(QDialog):
         row.addWidget(self.buttons)
         column.addLayout(row)
         self.resize(560, 600)
+        ScreenFit(self)
         self._show(self._settings)
 
     def control(self, name: str) -> QWidget:

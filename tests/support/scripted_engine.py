@@ -22,6 +22,8 @@ import numpy as np
 
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory
+from core.picture import ImagePreprocessing
+from core.trace import ImageTrace, MemoryUse, StageTime, TokenTrace, Trace
 from core.transcript import Answer, Ending, ModelChoice, Precision, Request
 from core.words import Candidate, Evidence, Presence, Word, WordMap
 
@@ -116,8 +118,48 @@ class ScriptedEngine:
     def look_again(self, request: Request, answer: Answer, word: Word) -> Presence:
         return Presence(f"Is there a {word.text} in the image?", -2.0, -3.0)
 
+    def trace(self, request: Request, answer: Answer) -> Trace:
+        """A trace of four patches; an id for each word."""
+        prompt, text = request.turns[-1].prompt, answer.text
+        size = request.picture.pixels.size
+        image = ImageTrace(
+            size=size,
+            padded_size=(max(size), max(size)),
+            pad_colour=(122, 116, 104),
+            values_shape=(1, 3, 28, 28),
+            values_dtype="float32",
+            values_range=(-1.8, 1.9),
+            patch_grid=(2, 2),
+            tower_features_shape=(1, 4, 16),
+            projected_features_shape=(1, 4, 32),
+        )
+        asked = _tokens(prompt)
+        return Trace(
+            model=self.facts.model,
+            device="cpu",
+            dtype=Precision.FLOAT32,
+            image=image,
+            prompt=f"USER: <image> {prompt} ASSISTANT:",
+            input=TokenTrace((-200, *asked.ids), ("<image>", *asked.pieces)),
+            image_tokens=4,
+            output=_tokens(text),
+            is_output_exact=True,
+            text=text,
+            ending=answer.ending,
+            stop_string="</s>",
+            max_new_tokens=512,
+            seed=7,
+            times=(StageTime("whole answer", 0.5),),
+            memory=(MemoryUse("weights", 10**6),),
+        )
+
     def close(self) -> None:
         self.is_closed = True
+
+
+def _tokens(text: str) -> TokenTrace:
+    words = tuple(text.split())
+    return TokenTrace(tuple(range(1, 1 + len(words))), words)
 
 
 def _word(text: str, begin: int, end: int) -> Word:
@@ -145,6 +187,7 @@ class ScriptedCheckpoint:
     def __init__(self):
         self.engines: list[ScriptedEngine] = []
         self.missing: dict[Capability, Missing] = {}
+        self.preprocessing: ImagePreprocessing | None = None
         self.release = threading.Event()
 
     def __call__(
@@ -167,6 +210,6 @@ class ScriptedCheckpoint:
                 if stop.is_set():
                     raise Cancelled("Loading was cancelled.")
         engine = ScriptedEngine(choice)
-        engine.facts = replace(engine.facts, missing=self.missing)
+        engine.facts = replace(engine.facts, missing=self.missing, preprocessing=self.preprocessing)
         self.engines.append(engine)
         return engine

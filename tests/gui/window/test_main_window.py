@@ -13,8 +13,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMenu,
     QPushButton,
-    QToolButton,
-    QWidget,
 )
 
 from core.engine import Absent, EngineFacts, Failed, Loading, Ready
@@ -25,6 +23,7 @@ from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
 from gui.widgets.theme import Theme
 from gui.window.commands import Command
 from gui.window.main_window import SMALLEST, MainWindow
+from tests.support.layout import cut_off
 
 PRESETS = (("Describe", "Please describe this image."), ("Tags", "List tags."))
 FACTS = EngineFacts("built-in", "cpu", "CPU", Precision.FLOAT32, 65_000_000, 2048, True)
@@ -438,25 +437,6 @@ def test_closing_is_reported_once_the_window_is_gone(window):
     window.closed.connect(lambda: seen.append(window.isVisible()))
     window.close()
     assert seen == [False]
-
-
-def cut_off(window: MainWindow) -> list[str]:
-    """Parts that are seen, but smaller than they must be or partly outside of the window."""
-    kinds = (QPushButton, QToolButton, QLabel)
-    wrong = []
-    for part in window.findChildren(QWidget):
-        if not isinstance(part, kinds) or not part.isVisible() or part.width() == 0:
-            continue
-        if window.transcript_view.scroll_area.isAncestorOf(part):
-            continue  # It scrolls.
-        place = part.rect().translated(part.mapTo(window, QPoint()))
-        needed = part.minimumSizeHint()
-        if isinstance(part, QLabel) and part.wordWrap():
-            needed.setHeight(part.heightForWidth(part.width()))
-        small = part.width() < needed.width() or part.height() < needed.height()
-        if small or not window.rect().contains(place):
-            wrong.append(f"{part.objectName() or type(part).__name__}: {part.geometry()}")
-    return wrong
 
 
 def test_nothing_is_cut_off_at_the_smallest_size(window, files, qtbot):

@@ -1,0 +1,78 @@
+"""Finds what of a window cannot be seen or reached, since the layout has no room for it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QScrollArea,
+    QWidget,
+)
+
+# What a layout may round away, and what a focus frame adds.
+_TOLERANCE = 2
+# So much of what scrolls must be seen at once.
+_LEAST_SCROLLED = 56
+
+
+def cut_off(window: QWidget) -> list[str]:
+    """Returns the parts that are visible, but squeezed or partly outside of what shows them.
+
+    Parts that can be scrolled into view are in order.
+    """
+    faults = []
+    for part in window.findChildren(QWidget):
+        if part.isVisible() and part.window() is window and _matters(part):
+            faults += _faults_of_part(part)
+    return faults
+
+
+def _matters(part: QWidget) -> bool:
+    if isinstance(part.parentWidget(), QComboBox | QAbstractSpinBox):
+        return False
+    takes_focus = part.focusPolicy() != Qt.FocusPolicy.NoFocus
+    is_read = isinstance(part, QLabel) and bool(part.text())
+    return takes_focus or is_read or isinstance(part, QScrollArea)
+
+
+def _faults_of_part(part: QWidget) -> list[str]:
+    name = f"{_named(part)} {getattr(part, 'text', str)()!r}"
+    faults = []
+    for around in _parents(part):
+        if isinstance(around.parentWidget(), QScrollArea):
+            # It scrolls; the area itself is looked at as another part.
+            break
+        inside = around.rect().adjusted(-_TOLERANCE, -_TOLERANCE, _TOLERANCE, _TOLERANCE)
+        place = QRect(part.mapTo(around, QPoint()), part.size())
+        if not inside.contains(place):
+            where = f"{_named(around)} {described_rect(around.rect())}"
+            faults.append(f"{name} at {described_rect(place)} is cut off by {where}")
+            break
+    needed = part.minimumSizeHint().height()
+    if isinstance(part, QLabel) and part.wordWrap():
+        needed = part.heightForWidth(part.width())
+    most = part.maximumHeight()
+    if isinstance(part, QAbstractScrollArea):
+        needed = min(_LEAST_SCROLLED, part.sizeHint().height())
+    if part.height() + _TOLERANCE < min(needed, most):
+        faults.append(f"{name} is {part.height()} high and needs {needed}")
+    return faults
+
+
+def _parents(part: QWidget) -> list[QWidget]:
+    parents = []
+    while not part.isWindow() and (parent := part.parentWidget()) is not None:
+        parents.append(parent)
+        part = parent
+    return parents
+
+
+def _named(part: QWidget) -> str:
+    return f"{type(part).__name__} {part.objectName()}"
+
+
+def described_rect(rect: QRect) -> str:
+    return f"{rect.x()},{rect.y()} {rect.width()}×{rect.height()}"

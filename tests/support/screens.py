@@ -1,0 +1,211 @@
+"""Visits every screen and dialog of the whole living program, as a person reaches them.
+
+A test of something that must hold everywhere iterates over `screens` and looks at each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QPlainTextEdit,
+    QPushButton,
+    QTabWidget,
+    QWidget,
+)
+
+from core.engine import Ready
+from gui.app.program import Program
+from gui.batch.panel import BatchPanel
+from gui.window.commands import Command
+from tests.gui.conftest import until
+
+LONG_NAME = "a very long name of an image that nobody would want to type again " * 2 + "42.png"
+NAMES = ("red.png", LONG_NAME, "שלום עולם.png", "🐧 penguin 🐧.png")
+KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A window or dialog in one of its states."""
+
+    name: str
+    widget: QWidget
+
+
+def make_pictures(folder: Path) -> list[Path]:
+    """Writes images whose names are long, written from right to left, or hold emoji."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / name for name in NAMES]
+    for number, path in enumerate(paths):
+        picture = Image.new("RGB", (320, 200 + 40 * number), "white")
+        ImageDraw.Draw(picture).ellipse((90, 30, 230, 170), fill=("red", "blue")[number % 2])
+        picture.save(path)
+    return paths
+
+
+def drop(program: Program, paths: Sequence[Path]) -> None:
+    """Drops files on the window."""
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    where, copy, plain = QPointF(20, 20), Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
+    program.window.dropEvent(QDropEvent(where, copy, mime, LEFT, plain))
+
+
+async def screens(
+    program: Program, folder: Path, prompts: Sequence[str] = ("say 12 words", "say 3 words")
+) -> AsyncIterator[Screen]:
+    """Yields each screen while it is shown; `folder` takes the files that are needed."""
+    await until(lambda: isinstance(program.model.state, Ready))
+    yield Screen("empty", program.window)
+    async for screen in _conversation(program, folder, prompts):
+        yield screen
+    async for screen in _dialogs(program):
+        yield screen
+    async for screen in _folder_run(program, folder):
+        yield screen
+
+
+async def _conversation(
+    program: Program, folder: Path, prompts: Sequence[str]
+) -> AsyncIterator[Screen]:
+    window = program.window
+    pictures = make_pictures(folder / "pictures")
+    drop(program, pictures)
+    await until(lambda: window.drop_zone.has_picture)
+    drop(program, [pictures[1]])
+    await until(lambda: program.session.picture and program.session.picture.name == LONG_NAME)
+    await until(lambda: window.drop_zone.picture_view.has_picture)
+    yield Screen("image", window)
+    for number, prompt in enumerate(prompts, 1):
+        edit = window.prompt_box.prompt_edit
+        QTest.keyClicks(edit, prompt)
+        QTest.keyClick(edit, KEY.Key_Return)
+        await _answered(program, number)
+    yield Screen("answer", window)
+    last = window.transcript_view.exchange_views[-1]
+    QTest.keyClick(window.prompt_box.prompt_edit, KEY.Key_F2)
+    await until(window.evidence_view.popup.isVisible)
+    yield Screen("word", window)
+    QTest.keyClick(last.answer_text, KEY.Key_Escape)
+    await until(lambda: not window.evidence_view.popup.isVisible())
+    last.body.edit_button.click()
+    yield Screen("editing a question", window)
+    QTest.keyClick(_visible(last, QPlainTextEdit), KEY.Key_Escape)
+    if window.commands[Command.MODEL_VIEW].isEnabled():
+        window.commands[Command.MODEL_VIEW].trigger()
+        yield Screen("what the model sees", window)
+        window.commands[Command.MODEL_VIEW].trigger()
+    if window.commands[Command.INSPECT].isEnabled():
+        window.commands[Command.INSPECT].trigger()
+        await until(lambda: window.inspector.trace or window.inspector.message.isVisible())
+        yield Screen("inspector", window.inspector)
+        window.inspector.close()
+    broken = folder / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n and no image")
+    drop(program, [broken])
+    await until(lambda: window.drop_zone.error_page.isVisible())
+    yield Screen("error", window)
+
+
+async def _dialogs(program: Program) -> AsyncIterator[Screen]:
+    window = program.window
+    window.commands[Command.SETTINGS].trigger()
+    settings = await _dialog("settings_dialog")
+    tabs = _visible(settings, QTabWidget)
+    for number in range(tabs.count()):
+        tabs.setCurrentIndex(number)
+        yield Screen(f"settings {tabs.tabText(number)}", settings)
+    settings.reject()
+    for command, name in ((Command.KEYS, "keys_dialog"), (Command.ABOUT, "about_dialog")):
+        window.commands[command].trigger()
+        dialog = await _dialog(name)
+        yield Screen(name.replace("_", " "), dialog)
+        dialog.reject()
+    window.commands[Command.MODELS].trigger()
+    models = await _dialog("models_dialog")
+    await until(lambda: models.model.count)
+    yield Screen("models", models)
+    models.options_menu.token_action.trigger()
+    token = await _dialog("token_dialog")
+    yield Screen("token", token)
+    token.reject()
+    models.close()
+
+
+async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
+    window = program.window
+    panel: BatchPanel = window.batch_panel
+    window.folder_run_chosen.emit([folder / "pictures"])
+    await until(lambda: panel.isVisible() and panel.model.items)
+    yield Screen("folder form", window)
+    panel.controls.more_button.click()
+    yield Screen("folder form, more options", window)
+    panel.controls.more_button.click()
+    _button(panel, "try_first_button").click()
+    await until(panel.trial_page.isVisible)
+    yield Screen("trial", window)
+    panel.trial_page.back_button.click()
+    panel.form.prompt_edit.setPlainText("hold")
+    _button(panel, "batch_start_button").click()
+    await until(lambda: panel.is_running)
+    yield Screen("running", window)
+    window.close()
+    leave = await _dialog("leave_run_dialog")
+    yield Screen("leaving a run", leave)
+    leave.reject()
+    _button(panel, "stop_run_button").click()
+    await until(lambda: not panel.is_running)
+    yield Screen("paused", window)
+    _button(panel, "new_run_button").click()
+    await until(lambda: _button(panel, "batch_start_button").isEnabled())
+    panel.form.prompt_edit.setPlainText("say 12 words")
+    _button(panel, "batch_start_button").click()
+    await until(lambda: panel.is_running)
+    await until(lambda: panel.summary_box.isVisible())
+    yield Screen("finished", window)
+    QTest.keyClick(panel.list, KEY.Key_H, CTRL)
+    yield Screen("replacing", window)
+    panel.replace_bar.close_bar()
+    _button(panel, "undo_button").click()
+    undo = await _dialog("undo_dialog")
+    yield Screen("undoing a run", undo)
+    undo.reject()
+
+
+async def _answered(program: Program, count: int) -> None:
+    session, view = program.session, program.window.transcript_view
+    await until(lambda: len(session.transcript.exchanges) == count and not session.is_answering)
+    await until(lambda: len(view.exchange_views) == count and not view.is_answering)
+    await until(lambda: view.exchange_views[-1].evidence)
+
+
+async def _dialog(name: str) -> QDialog:
+    def found() -> list[QDialog]:
+        return [
+            widget
+            for widget in QApplication.topLevelWidgets()
+            if isinstance(widget, QDialog) and widget.isVisible() and widget.objectName() == name
+        ]
+
+    await until(found)
+    return found()[0]
+
+
+def _visible(widget: QWidget, kind: type):
+    return next(part for part in widget.findChildren(kind) if part.isVisible())
+
+
+def _button(panel: QWidget, name: str) -> QPushButton:
+    button = panel.findChild(QPushButton, name)
+    assert button is not None, name
+    return button
