@@ -43,6 +43,23 @@ class UnreadableFile(OSError):
     """What has the file's name is no regular file, or is too large. `strerror` says which."""
 
 
+def exists(path: Path) -> bool:
+    """Returns whether there is a file or folder, also behind a link. Never raises, as `Path.exists`
+    does in a folder that may not be entered and for a name that is too long: there is none then."""
+    return _mode_of(path) is not None
+
+
+def is_folder(path: Path) -> bool:
+    """Returns whether there is a folder, also behind a link. Never raises; see `exists`."""
+    mode = _mode_of(path)
+    return mode is not None and stat.S_ISDIR(mode)
+
+
+def is_link(path: Path) -> bool:
+    """Returns whether there is a link. Never raises; see `exists`."""
+    return os.path.islink(path)  # noqa: PTH114 (that of Path raises)
+
+
 def open_regular(
     path: Path, *, most: int = LARGEST_FILE, buffer_bytes: int = DEFAULT_BUFFER_SIZE
 ) -> BufferedReader:
@@ -78,14 +95,13 @@ def read_bytes(path: Path, *, most: int = LARGEST_FILE) -> bytes | None:
         return read_regular(path, most=most)
     except FileNotFoundError:
         return None
-    except UnreadableFile as error:
-        raise StoreError(
-            f"“{path.name}” cannot be read ({reason(error)}). Move it away, then try again."
-        ) from error
     except OSError as error:
-        raise StoreError(
-            f"“{path.name}” cannot be read ({reason(error)}). Allow reading it, or move it away."
-        ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        advice = "Move it away, then try again."
+        if not isinstance(error, UnreadableFile):
+            advice = "Allow reading it, or move it away."
+        raise StoreError(f"“{path.name}” cannot be read ({reason(error)}). {advice}") from error
 
 
 def restore(path: Path, content: bytes | None) -> None:
@@ -226,6 +242,11 @@ def write_error(path: Path, error: OSError) -> StoreError:
         return DiskFull(
             f"The disk is full: “{path.name}” cannot be written. Free some space, then go on."
         )
+    if error.errno == errno.ENAMETOOLONG:
+        return StoreError(
+            f"“{path.name}” cannot be written, as its name is too long for the disk. Shorten the "
+            "name, then try again."
+        )
     return StoreError(
         f"“{path.name}” cannot be written ({reason(error)}). Allow writing in its folder, then "
         "try again."
@@ -253,6 +274,13 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def _mode_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return None
 
 
 def _refuse_unreadable(status: os.stat_result, most: int) -> None:

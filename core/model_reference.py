@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
+from core.files import exists
 from core.transcript import BUILT_IN
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
@@ -18,8 +20,13 @@ def folder_named(model: str) -> Path | None:
     """
     if model == BUILT_IN:
         return None
-    path = Path(model).expanduser()
-    return path if path.is_absolute() or path.exists() else None
+    path = with_home(model)
+    return path if path.is_absolute() or exists(path) else None
+
+
+def with_home(text: str) -> Path:
+    """Returns a path that a person typed, with ~ expanded where there is such a user."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (that of Path raises)
 
 
 def is_hub_id(text: str) -> bool:

@@ -130,8 +130,6 @@ def as_record(trace: Trace) -> dict[str, Any]:
 
 def as_markdown(trace: Trace) -> str:
     """Returns the stages in their order, for people to read."""
-    image = trace.image
-    low, high = image.values_range
     origin = "" if trace.is_output_exact else ", those of its text made again"
     seed = "" if trace.seed is None else f", seed {trace.seed}"
     return "\n".join(
@@ -142,13 +140,7 @@ def as_markdown(trace: Trace) -> str:
             "",
             "## Picture",
             "",
-            f"- {sides(image.size)} pixels, padded to {sides(image.padded_size)} with"
-            f" RGB {', '.join(map(str, image.pad_colour))}",
-            f"- pixel values: {sides(image.values_shape)}, "
-            f"{image.values_dtype}, from {low:.3f} to {high:.3f}",
-            f"- patches: {sides(image.patch_grid)}",
-            f"- image features: {sides(image.tower_features_shape)}, after"
-            f" the projector {sides(image.projected_features_shape)}",
+            *_image_lines(trace.image),
             "",
             "## Prompt",
             "",
@@ -179,6 +171,19 @@ def as_markdown(trace: Trace) -> str:
             "",
         ]
     )
+
+
+def _image_lines(image: ImageTrace) -> list[str]:
+    low, high = image.values_range
+    return [
+        f"- {sides(image.size)} pixels, padded to {sides(image.padded_size)} with"
+        f" RGB {', '.join(map(str, image.pad_colour))}",
+        f"- pixel values: {sides(image.values_shape)}, {image.values_dtype}, from {low:.3f} to"
+        f" {high:.3f}",
+        f"- patches: {sides(image.patch_grid)}",
+        f"- image features: {sides(image.tower_features_shape)}, after the projector"
+        f" {sides(image.projected_features_shape)}",
+    ]
 
 
 def sides(numbers: Iterable[int]) -> str:

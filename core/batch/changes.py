@@ -15,7 +15,7 @@ from core.batch.sidecar import Existing
 from core.batch.stored import StoredChange
 from core.batch.wording import without_duplicates
 from core.errors import StoreError
-from core.files import read_bytes, restore
+from core.files import is_link, read_bytes, restore
 from core.formatting import format_bytes
 from core.picture import is_image
 
@@ -323,7 +323,7 @@ def _largest(target: Path) -> int:
 
 def _refuse_link(target: Path) -> None:
     """Raises StoreError for a link: `CaptionNames` follows those that stay in the run's folders."""
-    if target.is_symlink():
+    if is_link(target):
         raise StoreError(
             f"“{target.name}” is a link that leads out of the folder, or to no caption file. Put a "
             "file in its place, then try again."

@@ -15,6 +15,7 @@ from core.batch.items import HAS_CAPTION, Item, ItemState
 from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing
+from core.files import exists, is_folder
 from core.picture import FoundPictures, look_for_pictures
 
 
@@ -31,7 +32,7 @@ def expanded(roots: Iterable[Path]) -> list[Path]:
     """
     paths: list[Path] = []
     for root in roots:
-        is_pattern = not root.exists() and glob.has_magic(str(root))
+        is_pattern = not exists(root) and glob.has_magic(str(root))
         paths += (_matches(root) if is_pattern else []) or [root]
     return paths
 
@@ -39,7 +40,7 @@ def expanded(roots: Iterable[Path]) -> list[Path]:
 def _matches(pattern: Path) -> list[Path]:
     parts = pattern.parts
     known, count = Path(), 0
-    while count < len(parts) and (known / parts[count]).exists():
+    while count < len(parts) and exists(known / parts[count]):
         known /= parts[count]
         count += 1
     begin = glob.escape(str(known)) if count else ""
@@ -111,6 +112,6 @@ def _shared(picture: Path, owner: Path) -> str:
 def export_folder(roots: Sequence[Path]) -> Path:
     """Returns the folder for the tables of a run."""
     first = roots[0] if roots else Path.cwd()
-    while not first.is_dir() and first != first.parent:
+    while not is_folder(first) and first != first.parent:
         first = first.parent
     return first

@@ -189,7 +189,7 @@ class Ledger:
                 self.set_item(number, unknown, ignore)
 
     def _plan(self, found: FoundPictures) -> None:
-        if found.left_out:
+        if found.sentence:
             self.note(found.sentence)
         self.items = planned(found.pictures, self.options, self.names, self.replayed.items)
         self.numbers = {str(item.path): number for number, item in enumerate(self.items)}

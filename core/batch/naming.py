@@ -25,7 +25,7 @@ from core.batch.formats import CaptionFormat
 from core.batch.options import BatchOptions
 from core.batch.sidecar import NAME, STEM, filled_name
 from core.errors import StoreError
-from core.files import read_regular
+from core.files import is_link, read_regular
 from core.picture import PICTURE_SUFFIXES
 
 _CAPTION_SUFFIXES = (".txt", ".caption", ".xmp")
@@ -127,7 +127,7 @@ class CaptionNames:
     def _extension_in(self, path: Path) -> str:
         """Returns the extension of the image that an XMP file says it belongs to."""
         try:
-            if path.is_symlink():
+            if is_link(path):
                 return ""
             data = read_regular(path, most=xmp.LARGEST)
             is_said = b"SidecarForExtension" in data.replace(b"\0", b"")
@@ -136,12 +136,12 @@ class CaptionNames:
             return ""
 
     def _followed(self, path: Path) -> Path:
-        if not path.is_symlink():
+        if not is_link(path):
             return path
         real = Path(os.path.realpath(path))
         folders = (os.path.realpath(path.parent), *self._roots)
         is_inside = any(real.is_relative_to(folder) for folder in folders)
-        is_caption = real.suffix.lower() == path.suffix.lower() and not real.is_symlink()
+        is_caption = real.suffix.lower() == path.suffix.lower() and not is_link(real)
         return real if is_inside and is_caption else path
 
     def _folder(self, path: str) -> _Folder:

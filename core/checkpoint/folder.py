@@ -7,13 +7,14 @@ the original one (`LlavaLlamaForCausalLM`), whose vision tower has a folder of i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.checkpoint.safety import read_settings, require_possible, require_safe_folder
 from core.errors import CheckpointError
+from core.files import exists, is_folder
 from core.model_reference import folder_named, is_hub_id
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD
 from core.resources import RESOURCES
@@ -32,13 +33,13 @@ def find_folder(model: str) -> Path:
     """
     if model == BUILT_IN:
         folder = built_in_model()
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise CheckpointError("The built-in model is missing. Install Onlooker again.")
         return folder
     path = folder_named(model)
-    if path and path.is_dir():
+    if path and is_folder(path):
         return path
-    if path and path.is_file():
+    if path and exists(path):
         raise CheckpointError(
             f"“{path.name}” is a file. Choose the folder that holds the whole model."
         )
@@ -243,12 +244,9 @@ def _find_base(folder: Path, named: Any) -> Path:
     """Returns the base model of a LoRA: at the path named, in a sibling folder, or in the cache."""
     if not isinstance(named, str) or not named:
         raise _refusal(folder, "is an adapter that does not say which model it belongs to")
-    for place in (folder / named, folder.parent / Path(named).name):
-        if has_weights(place):
-            return place
-    cached = _cached(named)
-    if cached and has_weights(cached):
-        return cached
+    places = (folder / named, folder.parent / Path(named).name)
+    if found := _first_with_weights(places, named):
+        return found
     raise CheckpointError(
         f"“{folder.name}” is a LoRA for the model “{named}”, which is not on this computer. "
         f"Download that model, or put its folder beside it under the name {Path(named).name}.",
@@ -256,17 +254,24 @@ def _find_base(folder: Path, named: Any) -> Path:
     )
 
 
+def _first_with_weights(places: Iterable[Path], named: str) -> Path | None:
+    """Returns the first place that holds weights, or else the cache's folder for `named`."""
+    for place in places:
+        if has_weights(place):
+            return place
+    cached = _cached(named)
+    return cached if cached and has_weights(cached) else None
+
+
 def _find_tower(folder: Path, named: Any) -> Path:
     """Returns the vision tower's folder: at the path named, near the weights, or in the cache."""
     if not isinstance(named, str) or not named:
         raise _refusal(folder, "does not say which vision tower it sees with (mm_vision_tower)")
     name = Path(named).name
-    for place in (folder / named, folder / name, folder.parent / name):
-        if (place / "config.json").is_file() and has_weights(place):
-            return place
-    cached = _cached(named)
-    if cached and has_weights(cached):
-        return cached
+    places = (folder / named, folder / name, folder.parent / name)
+    described = (place for place in places if (place / "config.json").is_file())
+    if found := _first_with_weights(described, named):
+        return found
     raise CheckpointError(
         f"The vision tower “{named}” is not on this computer. Download it, or put its folder, "
         f"with config.json and weights, into “{folder.name}” under the name {name}.",

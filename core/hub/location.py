@@ -18,7 +18,7 @@ from pathlib import Path
 
 from core.checkpoint.safety import read_settings
 from core.errors import CheckpointError, HubError
-from core.files import replace_file
+from core.files import exists, replace_file
 from core.model_reference import is_hub_id
 
 RECORD = ".onlooker-download"
@@ -298,7 +298,7 @@ def are_on_one_disk(folder: Path, other: Path) -> bool:
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there."""
     existing = folder.absolute()
-    while not existing.exists() and existing != existing.parent:
+    while not exists(existing) and existing != existing.parent:
         existing = existing.parent
     return existing
 

@@ -13,7 +13,7 @@ that back into an image for people. Nothing here imports torch. `pixel_values` i
 imported by name, so that the window starts without it.
 """
 
-from core.picture.finding import FoundPictures, find_pictures, look_for_pictures
+from core.picture.finding import FoundPictures, find_pictures, is_picture, look_for_pictures
 from core.picture.format import PICTURE_SUFFIXES, is_image
 from core.picture.model_view import ImagePreprocessing, given_pixels, lost_detail, square_of
 from core.picture.opening import Picture, open_picture
@@ -26,6 +26,7 @@ __all__ = [
     "find_pictures",
     "given_pixels",
     "is_image",
+    "is_picture",
     "look_for_pictures",
     "lost_detail",
     "open_picture",

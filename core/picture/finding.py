@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.files import is_folder
 from core.picture.format import (
     PICTURE_SUFFIXES,
     TRUSTED_SUFFIXES,
@@ -22,14 +23,29 @@ from core.picture.recognition import kind_of
 
 @dataclass(frozen=True)
 class FoundPictures:
-    """The picture files of folders, and how many files of each other kind of image there are."""
+    """The picture files of folders, how many files of each other kind of image there are, and which
+    folders may not be read."""
 
     pictures: list[Path]
     left_out: Counter[PictureFormat | OtherFormat]
+    unreadable: tuple[Path, ...] = ()
 
     @property
     def sentence(self) -> str:
-        """What was left out, by kinds, the most frequent first; empty for nothing."""
+        """What was left out; empty for nothing."""
+        return " ".join(filter(None, (self._kinds, self._folders)))
+
+    @property
+    def _folders(self) -> str:
+        if not self.unreadable:
+            return ""
+        first, *others = self.unreadable
+        more = f" and {len(others):,} more" if others else ""
+        return f"“{first.name or first}”{more} cannot be read. Allow reading in the permissions."
+
+    @property
+    def _kinds(self) -> str:
+        """By kinds, the most frequent first."""
         if not self.left_out:
             return ""
         most_first = sorted(
@@ -60,17 +76,18 @@ def look_for_pictures(
     them, or without the preview that would be shown."""
     found: dict[str, Path] = {}
     left_out: Counter[PictureFormat | OtherFormat] = Counter()
+    unreadable: list[Path] = []
     for path in paths:
-        is_folder = _is_folder(path)
-        folder = _Folder(recursive, trusts_suffix, left_out)
-        pictures = folder.pictures(path) if is_folder else [path]
+        is_root = is_folder(path)
+        folder = _Folder(recursive, trusts_suffix, left_out, unreadable)
+        pictures = folder.pictures(path) if is_root else [path]
         # Made absolute once here, where it can be, not for each of 100,000 pictures.
-        is_absolute = is_folder and os.path.abspath(path) == str(path)  # noqa: PTH100 (keeps links)
+        is_absolute = is_root and os.path.abspath(path) == str(path)  # noqa: PTH100 (keeps links)
         for picture in pictures:
             # Compared by name, so that a link and its target are two files.
             name = str(picture) if is_absolute else os.path.abspath(picture)  # noqa: PTH100
             found.setdefault(name, picture)
-    return FoundPictures(list(found.values()), left_out)
+    return FoundPictures(list(found.values()), left_out, tuple(unreadable))
 
 
 def is_picture(path: Path) -> bool:
@@ -78,30 +95,26 @@ def is_picture(path: Path) -> bool:
     return kind_of(path)[1]
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # A folder above it cannot be entered.
-        return False
-
-
 class _Folder:
-    """A search of folders; counts in `left_out` what cannot be shown."""
+    """A search of folders; counts in `left_out` what cannot be shown, and adds folders that may
+    not be read to `unreadable`."""
 
     def __init__(
         self,
         is_recursive: bool,
         trusts_suffix: bool,
         left_out: Counter[PictureFormat | OtherFormat],
+        unreadable: list[Path],
     ):
         self._is_recursive, self._trusts_suffix = is_recursive, trusts_suffix
-        self._left_out = left_out
+        self._left_out, self._unreadable = left_out, unreadable
 
     def pictures(self, folder: Path) -> Iterator[Path]:
         try:
             with os.scandir(folder) as entries:
                 visible = sorted((e for e in entries if not _is_hidden(e)), key=_natural_order)
         except OSError:
+            self._unreadable.append(folder)
             return
         subfolders: list[Path] = []
         trusted = {e.name for e in visible if self._trusts_suffix and _has_trusted_suffix(e.name)}

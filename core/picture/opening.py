@@ -21,7 +21,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from core.errors import PictureError
-from core.files import UnreadableFile, open_regular
+from core.files import UnreadableFile, is_folder, open_regular
 from core.picture.decode import decode
 from core.picture.format import OtherFormat, PictureFormat, name_of
 from core.picture.recognition import LARGEST_FILE_BYTES, recognise
@@ -109,7 +109,7 @@ def _opened(source: Path | bytes, title: str) -> Generator[BinaryIO]:
         yield io.BytesIO(source)
         return
     try:
-        if source.is_dir():
+        if is_folder(source):
             raise PictureError(f"{title} is a folder; open the pictures inside it.")
         file = open_regular(source, most=LARGEST_FILE_BYTES)
     except FileNotFoundError as error:

@@ -29,6 +29,7 @@ from core.batch import (
 from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.eta import Pace
+from core.files import exists
 from core.formatting import format_duration
 from core.terminal.evidence import write_run_evidence
 from core.terminal.modes import option
@@ -111,7 +112,7 @@ def _batch(paths: Sequence[Path], options: FolderRunOptions) -> Batch | None:
     if options.begun is None:
         return None
     for path in expanded(paths):
-        if not path.exists() and not set("*?[") & set(str(path)):
+        if not exists(path) and not set("*?[") & set(str(path)):
             raise ValueError(f"{path}: there is no such file or folder.")
     return Batch.begin(paths, options.begun, journals)
 
@@ -201,7 +202,7 @@ def _summarize(batch: Batch, tally: Tally) -> None:
     for path in batch.exports.values():
         if path in complete:
             say(f"All captions are in {path}.")
-        elif path.exists():  # Without a caption there is no table.
+        elif exists(path):  # Without a caption there is no table.
             say(f"{path} lacks captions.")
     if tally.waiting:
         say(f"{tally.waiting} are left; --resume goes on with them.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 from core.batch import NO_WORDS, expanded, joined
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
+from core.files import is_folder
 from core.picture import Picture, look_for_pictures, open_picture
 from core.terminal.evidence import evidence_record
 from core.terminal.options import CaptionOptions
@@ -19,6 +19,7 @@ from core.terminal.output import (
     ALL_WELL,
     INTERRUPTED,
     SOME_FAILED,
+    as_json,
     is_ascii,
     print_result,
     say,
@@ -70,7 +71,7 @@ class Captions:
     def _find_pictures(self) -> list[Path]:
         pictures: list[Path] = []
         for path in expanded(self._options.paths):
-            if not path.is_dir():
+            if not is_folder(path):
                 pictures.append(path)
                 continue
             found = look_for_pictures([path], self._options.is_recursive)
@@ -78,7 +79,7 @@ class Captions:
             if not found.pictures:
                 nothing = "There are no pictures in this folder."
                 self._fail(str(path), f"{nothing} {found.sentence}".strip())
-            elif found.left_out:
+            elif found.sentence:
                 say(f"{path}: {found.sentence}")
         return pictures
 
@@ -132,9 +133,8 @@ class Captions:
     ) -> None:
         if self._options.prints_json:
             answer = engine.answer(request, lambda piece: None, self._stop)
-            print_result(
-                json.dumps(_record(path, request, answer, engine), ensure_ascii=is_ascii())
-            )
+            record = _record(path, request, answer, engine)
+            print_result(as_json(record, is_ascii=is_ascii()))
         else:
             if is_one_of_many:
                 print_result(f"{path}:")
@@ -160,7 +160,7 @@ class Captions:
             return
         try:
             content = records[0] if len(records) == 1 else records
-            path.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+            path.write_text(as_json(content, indent=1), "utf-8")
         except OSError as error:
             self._fail(str(path), f"The {name} cannot be written ({error.strerror}).")
 

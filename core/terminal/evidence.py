@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from core.batch import Batch, Control
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, EngineError, StoreError
-from core.files import open_regular, write_error
+from core.files import exists, open_regular, write_error
 from core.picture import open_picture
 from core.terminal.output import say
 from core.transcript import Answer, Ending, Request
@@ -103,7 +103,7 @@ def _add(
 def _written(path: Path) -> Iterator[tuple[str, str, str]]:
     """Yields image, prompt and text of what the file has, and removes a line that a crash has torn.
     Raises StoreError if the file is none of ours."""
-    if not path.exists():
+    if not exists(path):
         return
     whole = 0
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import json
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from core.terminal.output import (
     BROKEN_PIPE,
     INTERRUPTED,
     SOME_FAILED,
+    as_json,
     is_ascii,
     print_result,
     say,
@@ -101,7 +101,5 @@ def _bench(options: BenchOptions, stop: threading.Event) -> int:
         say(f"onlooker: {error}")
         return SOME_FAILED
     is_json = options.prints_json
-    print_result(
-        json.dumps(report, ensure_ascii=is_ascii(), indent=1) if is_json else table(report)
-    )
+    print_result(as_json(report, indent=1, is_ascii=is_ascii()) if is_json else table(report))
     return ALL_WELL

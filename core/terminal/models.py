@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -13,6 +12,7 @@ from typing import Any
 
 from core.device.memory import PRECISIONS
 from core.errors import AppError, Cancelled
+from core.files import is_folder
 from core.formatting import format_bytes, format_duration, format_rate
 from core.hub import (
     AccessToken,
@@ -31,6 +31,8 @@ from core.hub import (
     remove_model,
     with_access_token,
 )
+from core.model_reference import with_home
+from core.terminal.output import as_json, is_ascii
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -107,12 +109,12 @@ class _Library:
     def named(self, name: str) -> LocalModel | None:
         """Returns the model with this hub id, folder or unambiguous name, None if there is none."""
         models = self.models()
-        path = Path(name).expanduser()
-        if path.is_dir():
+        path = with_home(name)
+        if is_folder(path):
             models += find_models([path.absolute()], self.hub.cache)
         for model in models:
             if name in (model.model, model.hub_id, str(model.folder)) or (
-                path.is_dir() and model.folder.resolve() == path.resolve()
+                is_folder(path) and model.folder.resolve() == path.resolve()
             ):
                 return model
         alike = [model for model in models if model.name.lower() == name.lower()]
@@ -136,7 +138,7 @@ def _list(
     rows = [_row(entry, memory) for entry in list_entries(library.models(), memory.device, found)]
     if options.json:
         content = {"device": memory.device, "free": memory.free, "models": rows}
-        print_line(json.dumps(content, ensure_ascii=_is_ascii(), indent=1))
+        print_line(as_json(content, indent=1, is_ascii=is_ascii()))
     else:
         for line in _table(rows, memory):
             print_line(line)
@@ -281,10 +283,6 @@ class _Line:
     def end(self) -> None:
         if self._shown:
             _say("\r\x1b[K", end="")
-
-
-def _is_ascii() -> bool:
-    return "utf" not in (sys.stdout.encoding or "").lower()
 
 
 def _say(line: str, end: str = "\n") -> None:

@@ -6,11 +6,14 @@ An option that does not apply is refused with a sentence, never ignored.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from core.batch import TABLE_FORMATS, TEXT_FORMATS, CaptionFormat, Existing
+from core.picture import is_picture
 
 
 class Mode(Enum):
@@ -106,6 +109,8 @@ def mode_of(options: argparse.Namespace) -> Mode:
 def refusal(options: argparse.Namespace) -> str | None:
     """Returns a sentence about the first option that does not apply; None if all do."""
     mode = mode_of(options)
+    if reason := _refused_output(options):
+        return reason
     for name, modes in MODES.items():
         if name in options.given and mode not in modes:
             return _REFUSALS[mode].format(option(name))
@@ -113,8 +118,10 @@ def refusal(options: argparse.Namespace) -> str | None:
         return None
     if mode is Mode.PRINT and len(options.prompt or ()) > 1:
         return "Several prompts need a folder run. Add --write."
+    beside = {*TEXT_FORMATS, CaptionFormat.XMP} & set(options.write or ())
     for name, is_used, need in (
         ("top_p", options.temperature > 0, "a --temperature above 0"),
+        ("seed", options.temperature > 0, "a --temperature above 0"),
         (
             "replace_edited",
             options.existing in (Existing.REPLACE, Existing.STALE),
@@ -126,8 +133,13 @@ def refusal(options: argparse.Namespace) -> str | None:
             "--existing append or prepend",
         ),
         (
+            "existing",
+            beside or options.existing in (Existing.SKIP, Existing.REPLACE),
+            "--write with a file beside each picture",
+        ),
+        (
             "name",
-            {*TEXT_FORMATS, CaptionFormat.XMP} & set(options.write or ()),
+            beside,
             "--write with a file beside each picture",
         ),
         ("table_paths", set(TABLE_FORMATS) & set(options.write or ()), "--write with a table"),
@@ -135,6 +147,19 @@ def refusal(options: argparse.Namespace) -> str | None:
     ):
         if name in options.given and not is_used:
             return f"{option(name)} needs {need}."
+    return None
+
+
+def _refused_output(options: argparse.Namespace) -> str | None:
+    """Returns a sentence where one of the files to write would replace an image or the other."""
+    for name in ("trace", "evidence"):
+        path: Path | None = getattr(options, name)
+        if path is not None and is_picture(path):
+            return f"{option(name)} would replace the picture {path}. Choose another file."
+    trace: Path | None = options.trace
+    evidence: Path | None = options.evidence
+    if trace and evidence and os.path.realpath(trace) == os.path.realpath(evidence):
+        return "--trace and --evidence need a file each."
     return None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import Any
 
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -19,6 +21,17 @@ def print_result(text: str, end: str = "\n") -> None:
 def say(line: str) -> None:
     """Prints a message for the user to standard error."""
     print(line, file=sys.stderr, flush=True)
+
+
+def as_json(content: Any, *, indent: int | None = None, is_ascii: bool = False) -> str:
+    """Returns JSON. It is escaped to ASCII with `is_ascii`, or where it holds the name of a file
+    that is not text, which nothing else could be written to."""
+    text = json.dumps(content, ensure_ascii=is_ascii, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(content, indent=indent)
+    return text
 
 
 def is_ascii() -> bool:

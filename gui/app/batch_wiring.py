@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
 
 from core.batch import BatchOptions, KeptRun, Phase, Replacement
+from core.files import is_folder
 from core.settings import Settings
 from gui.app.tasks import Begin
 from gui.batch.run_controls import RunAction
@@ -224,4 +225,4 @@ class BatchWiring(QObject):
 
 
 def _are_many(paths: list[Path]) -> bool:
-    return len(paths) > 1 or any(path.is_dir() for path in paths)
+    return len(paths) > 1 or any(map(is_folder, paths))

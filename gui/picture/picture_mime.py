@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from PySide6.QtCore import QBuffer, QByteArray, QCoreApplication, QIODevice, QMimeData
 from PySide6.QtGui import QImage
 
+from core.files import is_folder
 from gui.widgets.file_urls import path_of
 
 translate = QCoreApplication.translate
@@ -60,7 +61,7 @@ def invitation(mime: QMimeData) -> str:
     if len(paths) > 1:
         many = translate("DropZone", "Drop to caption {count} files")
         return many.format(count=len(paths))
-    if paths and paths[0].is_dir():
+    if paths and is_folder(paths[0]):
         return translate("DropZone", "Drop to caption the folder")
     return translate("DropZone", "Drop to open the image")
 

@@ -12,7 +12,8 @@ from PIL import Image
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from core.errors import AppError, PictureError
-from core.picture import Picture, find_pictures, open_picture
+from core.files import is_folder
+from core.picture import Picture, look_for_pictures, open_picture
 from core.store import KeptConversation
 
 translate = QCoreApplication.translate
@@ -138,13 +139,14 @@ class PictureList(QObject):
 
 def _pictures_among(paths: list[Path]) -> list[Path]:
     """A single file is opened whatever its name; of several, those that are pictures."""
-    if len(paths) == 1 and not paths[0].is_dir():
+    if len(paths) == 1 and not is_folder(paths[0]):
         return paths
-    if found := find_pictures(paths):
-        return found
+    found = look_for_pictures(paths)
+    if found.pictures:
+        return found.pictures
     if len(paths) == 1:
         text = translate("PictureList", "There are no images in “{name}”. Choose another folder.")
-        raise PictureError(text.format(name=paths[0].name))
+        raise PictureError(found.sentence or text.format(name=paths[0].name))
     raise PictureError(translate("PictureList", "None of these is an image. Choose image files."))
 
 

@@ -24,6 +24,7 @@ ASKED = {
 # What an option needs beside it.
 WITH = {
     "top_p": ["--temperature", "1"],
+    "seed": ["--temperature", "1"],
     "replace_edited": ["--existing", "replace"],
     "separator": ["--existing", "append"],
     "table_paths": ["--write", "csv"],
@@ -74,11 +75,26 @@ def test_option_is_taken_or_refused_with_its_name(action, mode, tmp_path, capsys
         ["--write", "txt", "--separator", "comma"],
         ["--write", "txt", "--replace-edited", "a.png"],
         ["--top-p", "0.5"],
+        ["--seed", "5"],
+        ["--write", "txt", "--seed", "5"],
+        ["--write", "csv", "--existing", "append"],
+        ["--write", "csv,jsonl", "--existing", "prepend"],
+        ["--write", "jsonl", "--existing", "stale"],
+        ["--trace", "t.json", "--evidence", "./t.json"],
     ],
 )
 def test_option_that_would_do_nothing_is_a_wrong_use(arguments, tmp_path, capsys):
     assert terminal.main(["caption", str(tmp_path), *arguments]) == 2
     assert capsys.readouterr().err.count("error: --") == 1
+
+
+@pytest.mark.parametrize("option", ["--trace", "--evidence"])
+def test_option_that_would_replace_an_image_is_a_wrong_use(option, folder, capsys):
+    image = folder / "fruit.png"
+    before = image.read_bytes()
+    assert terminal.main(["caption", option, str(image), str(folder)]) == 2
+    assert f"{option} would replace the picture" in capsys.readouterr().err
+    assert image.read_bytes() == before
 
 
 @pytest.fixture
