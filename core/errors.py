@@ -10,21 +10,27 @@ AppError
 ├── StoreError         something could not be kept on disk
 └── Cancelled          the user ended it; not a failure, never shown as one
 
-Each message is one or two sentences: what happened, and one action that helps. The library's
-own exception stays as `__cause__`.
+Each message is one or two sentences: what happened, and one action that helps. It is made by
+`core.message.translatable`, so that the window can translate it. The library's own exception stays
+as `__cause__`.
 """
 
 import re
 from enum import StrEnum
 
+from core.message import Message
+
 
 class AppError(Exception):
     """An expected failure whose text is written for the user."""
 
+    def __init__(self, message: str):
+        super().__init__(message)
+
     @property
     def message(self) -> str:
-        """The sentence for the user."""
-        return str(self)
+        """The sentences for the user, a `Message` if core wrote them: it can be translated."""
+        return self.args[0]
 
 
 class PictureError(AppError):
@@ -48,14 +54,30 @@ class CheckpointError(AppError):
 
 
 _LONGEST_WORD = re.compile(r"(\S{80})\S+")
+_LONGEST_FIELD = 300
 _LONGEST_MESSAGE = 600
 
 
 def _readable(message: str) -> str:
-    """Cuts long words and long messages, and replaces line breaks and control characters."""
-    text = _LONGEST_WORD.sub(r"\1…", message)
-    if len(text) > _LONGEST_MESSAGE:
-        half = _LONGEST_MESSAGE // 2
+    """Cuts long words and long texts in the fields, and replaces line breaks and control
+    characters; if the message then still is too long, cuts it as a whole."""
+    if not isinstance(message, Message) or not message.fields:
+        return message if isinstance(message, Message) else _cut(message, _LONGEST_MESSAGE)
+    fields: dict[str, str | int | float] = {}
+    for name, value in message.fields.items():
+        is_ours = isinstance(value, Message)
+        fields[name] = _readable(value) if is_ours else value
+        if isinstance(value, str) and not is_ours:
+            fields[name] = _cut(value, _LONGEST_FIELD)
+    readable = Message(message.template, fields)
+    is_short = len(readable) <= _LONGEST_MESSAGE
+    return readable if is_short else _cut(readable, _LONGEST_MESSAGE)
+
+
+def _cut(text: str, most: int) -> str:
+    text = _LONGEST_WORD.sub(r"\1…", text)
+    if len(text) > most:
+        half = most // 2
         text = f"{text[:half]} … {text[-half:]}"
     return "".join(character if character.isprintable() else " " for character in text)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from core.errors import StoreError
 from core.formatting import format_bytes
+from core.message import translatable
 
 # EFBIG is a limit on the size of one file, which is reached in the same way.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
@@ -98,10 +99,14 @@ def read_bytes(path: Path, *, most: int = LARGEST_FILE) -> bytes | None:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return None
-        advice = "Move it away, then try again."
-        if not isinstance(error, UnreadableFile):
-            advice = "Allow reading it, or move it away."
-        raise StoreError(f"“{path.name}” cannot be read ({reason(error)}). {advice}") from error
+        text = translatable(
+            "core", "“{name}” cannot be read ({reason}). Allow reading it, or move it away."
+        )
+        if isinstance(error, UnreadableFile):
+            text = translatable(
+                "core", "“{name}” cannot be read ({reason}). Move it away, then try again."
+            )
+        raise StoreError(text.format(name=path.name, reason=reason(error))) from error
 
 
 def restore(path: Path, content: bytes | None) -> None:
@@ -128,7 +133,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         mode = None
         if path.exists():
             if not os.access(path, os.W_OK):
-                raise PermissionError(errno.EACCES, "it is write-protected")
+                raise PermissionError(errno.EACCES, translatable("core", "it is write-protected"))
             status = path.stat()
             _refuse_irregular(status)
             mode = status.st_mode & 0o777
@@ -240,16 +245,24 @@ def write_error(path: Path, error: OSError) -> StoreError:
     """Returns the error to raise where `path` could not be written; DiskFull for a full disk."""
     if error.errno in _FULL:
         return DiskFull(
-            f"The disk is full: “{path.name}” cannot be written. Free some space, then go on."
+            translatable(
+                "core",
+                "The disk is full, so “{name}” cannot be written. Free some space, then try again.",
+            ).format(name=path.name)
         )
     if error.errno == errno.ENAMETOOLONG:
         return StoreError(
-            f"“{path.name}” cannot be written, as its name is too long for the disk. Shorten the "
-            "name, then try again."
+            translatable(
+                "core",
+                "“{name}” cannot be written, as its name is too long for the disk. Shorten "
+                "the name, then try again.",
+            ).format(name=path.name)
         )
     return StoreError(
-        f"“{path.name}” cannot be written ({reason(error)}). Allow writing in its folder, then "
-        "try again."
+        translatable(
+            "core",
+            "“{name}” cannot be written ({reason}). Allow writing in its folder, then try again.",
+        ).format(name=path.name, reason=reason(error))
     )
 
 
@@ -292,21 +305,22 @@ def _refuse_unreadable(status: os.stat_result, most: int) -> None:
 def _refuse_irregular(status: os.stat_result) -> None:
     if stat.S_ISREG(status.st_mode):
         return
-    kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-    raise UnreadableFile(errno.EINVAL, f"it is {kind}, not a file")
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode), translatable("core", "it is not a file"))
+    raise UnreadableFile(errno.EINVAL, kind)
 
 
 _KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: translatable("core", "it is a folder, not a file"),
+    stat.S_IFIFO: translatable("core", "it is a pipe, not a file"),
+    stat.S_IFSOCK: translatable("core", "it is a socket, not a file"),
+    stat.S_IFCHR: translatable("core", "it is a device, not a file"),
+    stat.S_IFBLK: translatable("core", "it is a device, not a file"),
 }
 
 
 def _too_large(most: int) -> UnreadableFile:
-    return UnreadableFile(errno.EOVERFLOW, f"it is larger than {format_bytes(most)}")
+    text = translatable("core", "it is larger than {size}")
+    return UnreadableFile(errno.EOVERFLOW, text.format(size=format_bytes(most)))
 
 
 def _opener(mode: int | None) -> Callable[[str, int], int]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from core.message import Message, translatable
 
-def format_duration(seconds: float) -> str:
+
+def format_duration(seconds: float) -> Message:
     """Returns "about 5 min" for 290 seconds: no more precise than an estimate can be."""
     if seconds < 45:
-        return "less than a minute"
+        return translatable("core", "less than a minute")
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"about {minutes if minutes < 10 else 5 * round(minutes / 5)} min"
+        minutes = minutes if minutes < 10 else 5 * round(minutes / 5)
+        return translatable("core", "about {minutes} min").format(minutes=minutes)
     hours, rest = divmod(15 * round(seconds / 900), 60)
-    return f"about {hours} h {rest} min" if rest and hours < 10 else f"about {hours} h"
+    if rest and hours < 10:
+        return translatable("core", "about {hours} h {minutes} min").format(
+            hours=hours, minutes=rest
+        )
+    return translatable("core", "about {hours} h").format(hours=hours)
 
 
 def format_bytes(size: int) -> str:

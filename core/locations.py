@@ -17,6 +17,7 @@ from pathlib import Path
 import platformdirs
 
 from core.files import PRIVATE
+from core.message import translatable
 
 SETTINGS_NAME = "settings.json"
 
@@ -81,8 +82,11 @@ def writable_locations() -> Locations:
         folder = Path(tempfile.mkdtemp(prefix="onlooker-"))
         return _all_in(
             folder,
-            f"Nothing can be kept in the home folder ({reason}). Settings and conversations are "
-            f"in {folder} and may be gone the next time; make the home folder writable.",
+            translatable(
+                "core",
+                "The home folder cannot be written ({reason}), so settings and conversations "
+                "are in “{folder}” and may be lost at the end. Make the home folder writable.",
+            ).format(reason=reason, folder=folder),
         )
     return places
 
@@ -108,7 +112,7 @@ def take_from_others(places: Locations) -> None:
 
 def _require_writable(folder: Path) -> None:
     if not folder.is_absolute():
-        raise FileNotFoundError(errno.ENOENT, "there is none", str(folder))
+        raise FileNotFoundError(errno.ENOENT, translatable("core", "there is none"), str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass

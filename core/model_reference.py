@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from core.files import exists
+from core.message import translatable
 from core.transcript import BUILT_IN
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
@@ -44,4 +45,6 @@ def hub_id_in(text: str) -> str:
 
 def short_name(model: str) -> str:
     """Returns what a model is called on screen: the last part of its folder or hub id."""
-    return "Built-in model" if model == BUILT_IN else Path(model).name or model
+    return (
+        translatable("core", "Built-in model") if model == BUILT_IN else Path(model).name or model
+    )

@@ -18,6 +18,7 @@ from pydantic import (
 from core.errors import StoreError
 from core.files import keep_copy, numbered, read_regular, reason, replace_file
 from core.locations import SETTINGS_NAME
+from core.message import joined, translatable
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
 REMEMBERED_PROMPTS = 200
@@ -136,17 +137,26 @@ def load(folder: Path) -> Settings:
     except FileNotFoundError:
         return Settings()
     except OSError as error:
-        return _defaults(f"The settings cannot be read ({reason(error)}); all are as at first.")
+        return _defaults(
+            translatable(
+                "core", "The settings cannot be read ({reason}). Defaults restored."
+            ).format(reason=reason(error))
+        )
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        return _defaults(f"The settings were damaged; all are as at first.{_kept(path)}")
+        return _defaults(
+            joined(
+                translatable("core", "The settings were damaged. Defaults restored."), _kept(path)
+            )
+        )
     values = cast(dict[str, Any], data)
     wrong = _wrong_keys(values)
     settings = Settings(**{key: value for key, value in values.items() if key not in wrong})
     if wrong:
         names = ", ".join(key.replace("_", " ") for key in wrong)
-        settings.add_note(f"These settings did not hold and were reset: {names}.{_kept(path)}")
+        note = translatable("core", "Invalid settings were reset ({names}).").format(names=names)
+        settings.add_note(joined(note, _kept(path)))
     return settings
 
 
@@ -176,7 +186,7 @@ def _kept(path: Path) -> str:
             keep_copy(path, copy)
     except OSError:
         return ""
-    return f" The file as it was is kept as {copy.name}."
+    return translatable("core", "The old file is kept as “{name}”.").format(name=copy.name)
 
 
 def save(settings: Settings, folder: Path) -> None:
@@ -192,6 +202,9 @@ def save(settings: Settings, folder: Path) -> None:
         replace_file(path, text.encode(), mode=0o600)
     except OSError as error:
         raise StoreError(
-            f"The settings cannot be kept in {folder} ({error.strerror or error}); allow writing"
-            " there or free some space."
+            translatable(
+                "core",
+                "The settings cannot be saved in “{folder}” ({reason}). Allow writing there, "
+                "or free some space.",
+            ).format(folder=folder, reason=reason(error))
         ) from error

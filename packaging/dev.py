@@ -5,6 +5,7 @@
     python3 packaging/dev.py test --slow [PYTEST ARGUMENT …]     only the slow tier of tests
     python3 packaging/dev.py test --coverage                     the same as test, with coverage
     python3 packaging/dev.py build [--only-program]              the packaged program, in dist/
+    python3 packaging/dev.py strings FILE.ts                     what translators translate
 
 Each sets `.venv` up by itself; when nothing has changed, that is one comparison of a fingerprint.
 Standard library only: this runs before anything is installed.
@@ -74,6 +75,8 @@ TEST_TOOLS = {
     "exiftool": ("libimage-exiftool-perl",),
     "cc": ("gcc", "libc6-dev"),
 }
+# `translatable` of core/message.py marks a sentence as this macro does in Qt's own C++.
+LUPDATE_OPTIONS = ("-tr-function-alias", "QT_TRANSLATE_NOOP+=translatable")
 # A worker that has imported torch, transformers and Qt takes a gigabyte or so.
 MOST_WORKERS = 8
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
@@ -81,7 +84,7 @@ FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fo
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that the first argument names; returns the exit status."""
-    verbs = {"run": run, "test": test, "build": build}
+    verbs = {"run": run, "test": test, "build": build, "strings": strings}
     if not arguments or arguments[0] not in verbs:
         print(__doc__)
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
@@ -149,6 +152,13 @@ def build(arguments: list[str]) -> int:
         return 1
     command = [PYTHON, ROOT / "packaging" / "build.py", *arguments]
     return subprocess.call(command, cwd=ROOT, env=environment())
+
+
+def strings(arguments: list[str]) -> int:
+    """Collect the sentences of core and the window into a file of Qt Linguist."""
+    install()
+    command = [BIN / "pyside6-lupdate", *LUPDATE_OPTIONS, "-extensions", "py", "core", "gui"]
+    return subprocess.call([*command, "-ts", *map(os.path.abspath, arguments)], cwd=ROOT)
 
 
 def step(title: str, *command: str) -> int:

@@ -15,6 +15,7 @@ HEAVY = {"torch", "transformers"}
 # each other. Imports inside functions and under TYPE_CHECKING count.
 LAYERS = {
     "core": (
+        {"message"},
         {"errors", "words", "eta", "formatting", "version", "resources"},
         {"files"},
         {"isolation", "locations"},

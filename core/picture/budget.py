@@ -17,6 +17,8 @@ import psutil
 from PIL import Image, ImageFile
 
 from core.errors import PictureError
+from core.formatting import format_bytes
+from core.message import translatable
 from core.picture.format import PictureFormat
 from core.picture.reduction import reduced_size
 
@@ -69,9 +71,11 @@ class MemoryBudget:
             return
         if size > self._most:
             raise PictureError(
-                f"{title} needs more than {self._most / 1e9:.1f} GB of memory to be decoded"
-                f" ({size / 1e9:.1f} GB), which is Onlooker's limit; save it as JPEG, or make it"
-                " smaller."
+                translatable(
+                    "core",
+                    "{image} needs {size} of memory to decode, and Onlooker's limit is {limit}. "
+                    "Save it as JPEG, or make it smaller.",
+                ).format(image=title, size=format_bytes(size), limit=format_bytes(self._most))
             )
         turn = object()
         with self._changed:

@@ -12,6 +12,8 @@ from typing import Any, Literal, cast
 import numpy as np
 from PIL import Image, ImageChops, ImageCms
 
+from core.message import translatable
+
 
 def plain(image: Image.Image) -> Image.Image:
     """Returns `image` in one of the modes L, LA, RGB, RGBA, CMYK and LAB.
@@ -65,7 +67,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 _PROFILED_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
-_SPACES = {"GRAY": "greyscale", "Lab": "Lab"}
+_SPACES = {"GRAY": translatable("core", "greyscale"), "Lab": "Lab"}
 
 
 def on_white(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
@@ -75,14 +77,14 @@ def on_white(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, st
     """
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colour = image.convert(image.mode.removesuffix("A")) if alpha else image
-    note = ""
+    note: str = ""
     if colour.mode == "LAB":
         colour = _in_srgb(colour, _standard_profile("LAB"))
     elif profile:
         try:
             colour, note = _by_profile(colour, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            note = "Its colour profile is damaged and was left out."
+            note = translatable("core", "The colour profile is damaged and was ignored.")
     if colour.mode != "RGB":
         colour = colour.convert("RGB")
     if alpha is None:
@@ -107,8 +109,9 @@ def _by_profile(colour: Image.Image, profile: ImageCms.ImageCmsProfile) -> tuple
             colour = grey
     if mode == colour.mode:
         return _in_srgb(colour, profile), ""
-    kind = _SPACES.get(space, space) or "other"
-    return colour, f"Its colour profile is for {kind} images and was left out."
+    kind = _SPACES.get(space, space) or translatable("core", "other")
+    text = translatable("core", "The colour profile is for {kind} images and was ignored.")
+    return colour, text.format(kind=kind)
 
 
 def plain_object(image: Image.Image) -> Image.Image:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from PIL import Image, ImageChops, ImageFile
 
 from core.errors import PictureError
+from core.message import translatable
 from core.picture.budget import BUDGET, claimed_bytes, decoding_bytes, reducing_bytes
 from core.picture.colour import on_white, plain
 from core.picture.endless import MOST_PAGES, frame_count, refuse_endless
@@ -79,7 +80,13 @@ def decode(
         return _decode_preview(file, picture_format, title)
     refuse_endless(file, picture_format, title)
     if picture_format is PictureFormat.JPEG and (kind := undecodable_kind(file)):
-        raise PictureError(f"{title} is {kind}, which cannot be read; save it as a plain JPEG.")
+        raise PictureError(
+            translatable(
+                "core",
+                "{image} is a kind of JPEG that Onlooker cannot read ({kind}). Save it as a plain "
+                "JPEG.",
+            ).format(image=title, kind=kind)
+        )
     if picture_format is PictureFormat.TIFF and (layout := sample_layout(file, title)):
         return _decode_samples(file, layout, title, orientation)
     early = _decoded_at_opening(file, picture_format, title)
@@ -128,13 +135,20 @@ def _upright(
     pixels.info = {}
     notes: list[str] = []
     if not stored.is_complete:
-        notes.append("The file is cut short or damaged; this is what could be read of it.")
+        notes.append(
+            translatable(
+                "core", "The file is damaged or incomplete. Only a part of it could be read."
+            )
+        )
     if frames is None:
-        notes.append("This is the first of many frames.")
+        notes.append(translatable("core", "This is the first of many frames."))
     elif frames > 1:
-        notes.append(f"This is the first of {frames} frames.")
+        text = translatable("core", "This is the first of {count} frames.")
+        notes.append(text.format(count=frames))
     if pixels.size != size:
-        notes.append("Shown at {} × {} pixels; the file has {} × {}.".format(*pixels.size, *size))
+        text = translatable("core", "Shown at {shown} pixels. The file has {original}.")
+        shown, original = (f"{width} × {height}" for width, height in (pixels.size, size))
+        notes.append(text.format(shown=shown, original=original))
     if profile_note:
         notes.append(profile_note)
     return Decoded(pixels, tuple(notes), size)
@@ -142,14 +156,18 @@ def _upright(
 
 def _decode_preview(file: BinaryIO, picture_format: PictureFormat, title: str) -> Decoded:
     """Decodes the JPEG inside a camera raw file or a Photoshop document."""
-    kind = name_of(picture_format)
     preview = find_preview(file, picture_format)
     if preview is None:
-        raise PictureError(f"{title} is a {kind} without a preview; save it as JPEG.")
+        raise PictureError(
+            translatable(
+                "core", "{image} has no preview to show ({format}). Save it as JPEG."
+            ).format(image=title, format=name_of(picture_format))
+        )
     inside = io.BytesIO(preview.read(file))
     decoded = decode(inside, PictureFormat.JPEG, title, preview.orientation)
     width, height = decoded.original_size
-    note = f"This is the preview in the {kind}, of {width} × {height} pixels."
+    text = translatable("core", "This is the preview in the {format}, {size} pixels.")
+    note = text.format(format=name_of(picture_format), size=f"{width} × {height}")
     return replace(decoded, notes=(note, *decoded.notes))
 
 
@@ -250,8 +268,11 @@ def _refuse_absurd(size: tuple[int, int], title: str) -> None:
     width, height = size
     if width * height > LARGEST_PIXELS:
         raise PictureError(
-            f"{title} claims {width} × {height} pixels, more than Onlooker opens"
-            " (30,000 × 30,000); make it smaller first."
+            translatable(
+                "core",
+                "{image} claims to have {size} pixels, and Onlooker opens at most {most}. Make it "
+                "smaller.",
+            ).format(image=title, size=f"{width} × {height}", most="30,000 × 30,000")
         )
 
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from PIL import ImageFile
 
 from core.errors import PictureError
+from core.message import translatable
 from core.picture.format import PictureFormat
 from core.picture.jpeg_markers import count_scans, has_too_many_segments, jpeg_size
 from core.picture.reading import READ_ERRORS
@@ -36,19 +37,24 @@ _FRAME_BYTES = 2**18
 
 def refuse_endless(file: BinaryIO, picture_format: PictureFormat, title: str) -> None:
     """Raises PictureError if decoding would take minutes; leaves the file at its start."""
-    reason = ""
+    reason: str = ""
     match picture_format:
         case PictureFormat.JPEG:
             reason = _endless_jpeg(file)
         case PictureFormat.PNG if _has_too_many_chunks(file):
-            reason = f"consists of more than {_CHUNKS:,} chunks"
+            reason = translatable("core", "more than {count} chunks").format(count=f"{_CHUNKS:,}")
         case PictureFormat.PPM:
             reason = _endless_pnm(file)
         case _:
             pass
     file.seek(0)
     if reason:
-        raise PictureError(f"{title} {reason}; save it anew as JPEG or PNG.")
+        raise PictureError(
+            translatable(
+                "core",
+                "{image} would take minutes to decode ({reason}). Save it again as JPEG or PNG.",
+            ).format(image=title, reason=reason)
+        )
 
 
 def frame_count(
@@ -69,7 +75,7 @@ def frame_count(
 
 def _endless_jpeg(file: BinaryIO) -> str:
     if has_too_many_segments(file):
-        return "has too many segments before its pixels"
+        return translatable("core", "too many segments before its pixels")
     scans = count_scans(file)
     if scans <= _SCANS:
         return ""
@@ -77,7 +83,7 @@ def _endless_jpeg(file: BinaryIO) -> str:
     # Thumbnails and a few wrong ones among the bytes of a large file are no reason.
     if scans * size[0] * size[1] <= _SCANNED_PIXELS:
         return ""
-    return f"is stored in {scans:,} scans"
+    return translatable("core", "{count} scans").format(count=f"{scans:,}")
 
 
 def _has_too_many_chunks(file: BinaryIO) -> bool:
@@ -100,11 +106,13 @@ def _endless_pnm(file: BinaryIO) -> str:
         return ""
     found = _PNM_HEADER.match(head)
     if found is None:
-        return "has an endless header" if len(head) == _PNM_HEADER_BYTES else ""
+        is_endless = len(head) == _PNM_HEADER_BYTES
+        return translatable("core", "an endless header") if is_endless else ""
     if found[1] in (b"P1", b"P2", b"P3"):
         numbers = int(found[2]) * int(found[3]) * (3 if found[1] == b"P3" else 1)
         if numbers > _PNM_NUMBERS or file.seek(0, 2) > 8 * _PNM_NUMBERS:
-            return f"stores more than {_PNM_NUMBERS:,} numbers as text"
+            text = translatable("core", "more than {count} numbers as text")
+            return text.format(count=f"{_PNM_NUMBERS:,}")
     return ""
 
 

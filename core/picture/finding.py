@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.files import is_folder
+from core.message import joined, translatable
 from core.picture.format import (
     PICTURE_SUFFIXES,
     TRUSTED_SUFFIXES,
@@ -33,15 +34,21 @@ class FoundPictures:
     @property
     def sentence(self) -> str:
         """What was left out; empty for nothing."""
-        return " ".join(filter(None, (self._kinds, self._folders)))
+        return joined(self._kinds, self._folders)
 
     @property
     def _folders(self) -> str:
         if not self.unreadable:
             return ""
         first, *others = self.unreadable
-        more = f" and {len(others):,} more" if others else ""
-        return f"“{first.name or first}”{more} cannot be read. Allow reading in the permissions."
+        text = translatable("core", "“{folder}” cannot be read. Allow reading in its permissions.")
+        if others:
+            text = translatable(
+                "core",
+                "“{folder}” and {count} more cannot be read. Allow reading in their permissions.",
+            )
+            return text.format(folder=first.name or first, count=f"{len(others):,}")
+        return text.format(folder=first.name or first)
 
     @property
     def _kinds(self) -> str:
@@ -52,7 +59,8 @@ class FoundPictures:
             self.left_out.items(), key=lambda item: (-item[1], name_of(item[0]).lower())
         )
         kinds = (_counted(kind, count) for kind, count in most_first)
-        return f"Left out, since Onlooker cannot show them: {', '.join(kinds)}."
+        text = translatable("core", "Skipped images that Onlooker cannot show: {kinds}.")
+        return text.format(kinds=joined(*kinds, between=", "))
 
 
 def find_pictures(
@@ -154,10 +162,10 @@ _NO_IMAGES = frozenset(
 
 
 def _counted(kind: PictureFormat | OtherFormat, count: int) -> str:
-    name = name_of(kind)
-    noun = name if count == 1 else f"{name}s"
-    is_without = kind in (PictureFormat.CAMERA_RAW, PictureFormat.PSD)
-    return f"{count:,} {noun}{' without a preview' if is_without else ''}"
+    text = translatable("core", "{count} × {format}")
+    if kind in (PictureFormat.CAMERA_RAW, PictureFormat.PSD):
+        text = translatable("core", "{count} × {format} without a preview")
+    return text.format(count=f"{count:,}", format=name_of(kind))
 
 
 def _is_companion(name: str, companions: set[str]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum, StrEnum, auto
 
+from core.message import Message, translatable
+
 HEAD_BYTES = 512
 """How many bytes of a file `format_of` needs to see."""
 
@@ -59,28 +61,32 @@ class OtherFormat(Enum):
     ZIP = auto()
 
 
-_NAMES: dict[PictureFormat | OtherFormat, str] = {
-    PictureFormat.CAMERA_RAW: "camera raw file",
-    PictureFormat.JPEG_XL: "JPEG XL image",
-    PictureFormat.PSD: "Photoshop document",
-    OtherFormat.CURSOR: "cursor",
-    OtherFormat.DDS: "DDS texture",
-    OtherFormat.GIMP: "GIMP document",
-    OtherFormat.OPENEXR: "OpenEXR picture",
-    OtherFormat.PDF: "PDF document",
-    OtherFormat.POSTSCRIPT: "PostScript document",
-    OtherFormat.QOI: "QOI picture",
-    OtherFormat.RADIANCE: "Radiance HDR picture",
-    OtherFormat.SVG: "SVG drawing",
-    OtherFormat.VIDEO: "video",
-    OtherFormat.WEB_PAGE: "web page",
-    OtherFormat.ZIP: "ZIP archive or office document",
+_NAMES: dict[PictureFormat | OtherFormat, Message] = {
+    PictureFormat.CAMERA_RAW: translatable("core", "camera raw file"),
+    PictureFormat.JPEG_XL: translatable("core", "JPEG XL image"),
+    PictureFormat.PSD: translatable("core", "Photoshop document"),
+    OtherFormat.CURSOR: translatable("core", "cursor"),
+    OtherFormat.DDS: translatable("core", "DDS texture"),
+    OtherFormat.GIMP: translatable("core", "GIMP document"),
+    OtherFormat.OPENEXR: translatable("core", "OpenEXR image"),
+    OtherFormat.PDF: translatable("core", "PDF document"),
+    OtherFormat.POSTSCRIPT: translatable("core", "PostScript document"),
+    OtherFormat.QOI: translatable("core", "QOI image"),
+    OtherFormat.RADIANCE: translatable("core", "Radiance HDR image"),
+    OtherFormat.SVG: translatable("core", "SVG drawing"),
+    OtherFormat.VIDEO: translatable("core", "video"),
+    OtherFormat.WEB_PAGE: translatable("core", "web page"),
+    OtherFormat.ZIP: translatable("core", "ZIP archive or office document"),
 }
 
 
-def name_of(kind: PictureFormat | OtherFormat) -> str:
-    """Returns what a sentence calls one file of this format; an s makes it several."""
-    return _NAMES.get(kind, f"{kind.value} image" if isinstance(kind, PictureFormat) else "file")
+def name_of(kind: PictureFormat | OtherFormat) -> Message:
+    """Returns what a sentence calls a file of this format."""
+    if kind in _NAMES:
+        return _NAMES[kind]
+    if isinstance(kind, PictureFormat):
+        return translatable("core", "{format} image").format(format=kind.value)
+    return translatable("core", "file")
 
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}

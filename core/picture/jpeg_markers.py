@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from core.message import translatable
+
 _FRAMES = {0xC0, 0xC1, 0xC2}
 """Baseline, extended and progressive: what libjpeg decodes. Raw files hold lossless ones too."""
 
 _JPEG_LS = 0xF7
 _UNDECODABLE = {
-    0xC3: "a lossless JPEG",
-    0xCB: "a lossless JPEG",
-    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "a hierarchical JPEG"),
-    _JPEG_LS: "a JPEG-LS image",
+    **dict.fromkeys((0xC3, 0xCB), translatable("core", "lossless JPEG")),
+    **dict.fromkeys(
+        (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), translatable("core", "hierarchical JPEG")
+    ),
+    _JPEG_LS: "JPEG-LS",
 }
 # C4, C8 and CC begin other segments.
 _FRAME_MARKERS = {*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC}
@@ -58,8 +61,8 @@ def jpeg_size(data: bytes, start: int = 0) -> tuple[int, int] | None:
 
 
 def undecodable_kind(file: BinaryIO) -> str:
-    """Returns what a sentence calls a JPEG that libjpeg does not decode, as "a lossless JPEG"; ""
-    for others. Leaves the file at its start."""
+    """Returns what a sentence calls a JPEG that libjpeg does not decode, as "lossless JPEG"; "" for
+    others. Leaves the file at its start."""
     file.seek(2)
     try:
         for _ in range(MOST_SEGMENTS):
@@ -74,8 +77,9 @@ def undecodable_kind(file: BinaryIO) -> str:
             if start[1] in _FRAME_MARKERS:
                 precision = file.read(1)
                 kind = _UNDECODABLE.get(start[1], "")
-                is_deep = precision > b"\x08" and not kind
-                return f"a JPEG of {precision[0]} bits" if is_deep else kind
+                if precision > b"\x08" and not kind:
+                    return translatable("core", "{bits} bits").format(bits=precision[0])
+                return kind
             file.seek(max(0, length - 2), 1)
         return ""
     finally:

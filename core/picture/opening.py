@@ -22,6 +22,7 @@ from PIL import Image
 
 from core.errors import PictureError
 from core.files import UnreadableFile, is_folder, open_regular
+from core.message import translatable
 from core.picture.decode import decode
 from core.picture.format import OtherFormat, PictureFormat, name_of
 from core.picture.recognition import LARGEST_FILE_BYTES, recognise
@@ -48,25 +49,28 @@ class Picture:
         """The file's name or the given one, printable."""
         if self.path:
             return _printable(self.path.name)
-        return self.given_name or "Pasted picture"
+        return self.given_name or translatable("core", "Pasted image")
 
 
 def open_picture(source: Path | bytes, name: str | None = None) -> Picture:
     """Decodes a picture file, or the bytes of one. `name` is what to call bytes without a path.
 
-    A file that is cut short but decodes in part is returned with a note. Raises PictureError, one
-    sentence that names the file, for whatever cannot be shown.
+    A file that is cut short but decodes in part is returned with a note. Raises PictureError,
+    which names the file, for whatever cannot be shown.
     """
     path = source if isinstance(source, Path) else None
     title = f"“{_printable(path.name or str(path))}”" if path else f"“{name}”" if name else ""
-    title = title or "The pasted picture"
+    title = title or translatable("core", "The pasted image")
     with _opened(source, title) as file:
         try:
             decoded = decode(file, _recognised(file, title), title)
         except MemoryError as error:
             raise PictureError(
-                f"{title} needs more memory than there is; close other programs or make the"
-                " picture smaller."
+                translatable(
+                    "core",
+                    "{image} needs more memory than is free. Close other programs, or make the "
+                    "image smaller.",
+                ).format(image=title)
             ) from error
     return Picture(
         path, decoded.pixels, decoded.notes, decoded.original_size, given_name=name or ""
@@ -80,26 +84,32 @@ def _printable(name: str) -> str:
 
 def _recognised(file: BinaryIO, title: str) -> PictureFormat:
     if not file.read(1):
-        raise PictureError(f"{title} is empty; copy or download it again.")
+        raise PictureError(
+            translatable("core", "{image} is empty. Copy or download it again.").format(image=title)
+        )
     match recognise(file):
         case PictureFormat() as found:
             return found
         case None:
-            raise PictureError(
-                f"{title} is not a picture that Onlooker knows; save it as JPEG or PNG and open"
-                " that."
+            text = translatable(
+                "core", "{image} has an unknown format. Save it as JPEG or PNG, then open that."
             )
-        case OtherFormat.TEXT | OtherFormat.WEB_PAGE as other:
-            held = "text" if other is OtherFormat.TEXT else "a web page"
-            raise PictureError(
-                f"{title} holds {held}, not a picture; find the picture itself and open that."
+        case OtherFormat.TEXT:
+            text = translatable(
+                "core", "{image} is a text file, not an image. Open the image itself."
+            )
+        case OtherFormat.WEB_PAGE:
+            text = translatable(
+                "core", "{image} is a web page, not an image. Open the image itself."
             )
         case OtherFormat() as other:
-            name = name_of(other)
-            article = "an" if name.startswith(("SVG", "Open")) else "a"
-            raise PictureError(
-                f"{title} is {article} {name}, which Onlooker cannot show; save it as JPEG or PNG."
+            text = translatable(
+                "core",
+                "{image} has a format that Onlooker cannot show ({format}). Save it as JPEG "
+                "or PNG.",
             )
+            raise PictureError(text.format(image=title, format=name_of(other)))
+    raise PictureError(text.format(image=title))
 
 
 @contextlib.contextmanager
@@ -110,19 +120,31 @@ def _opened(source: Path | bytes, title: str) -> Generator[BinaryIO]:
         return
     try:
         if is_folder(source):
-            raise PictureError(f"{title} is a folder; open the pictures inside it.")
+            raise PictureError(
+                translatable("core", "{image} is a folder. Open the images in it.").format(
+                    image=title
+                )
+            )
         file = open_regular(source, most=LARGEST_FILE_BYTES)
     except FileNotFoundError as error:
         raise PictureError(
-            f"{title} is no longer there; look where it was moved, and open it again."
+            translatable(
+                "core", "{image} is no longer there. Find where it was moved, then open it again."
+            ).format(image=title)
         ) from error
     except PermissionError as error:
         raise PictureError(
-            f"{title} may not be read; allow reading in the file's permissions and open it again."
+            translatable(
+                "core",
+                "You have no permission to read {image}. Change the file's permissions, then open "
+                "it again.",
+            ).format(image=title)
         ) from error
     except UnreadableFile as error:
         raise PictureError(
-            f"{title} cannot be opened ({error.strerror}); open a picture file."
+            translatable("core", "{image} cannot be opened ({reason}). Open an image file.").format(
+                image=title, reason=error.strerror
+            )
         ) from error
     except (OSError, ValueError) as error:
         raise _unreadable(title, error) from error
@@ -136,4 +158,8 @@ def _opened(source: Path | bytes, title: str) -> Generator[BinaryIO]:
 
 def _unreadable(title: str, error: OSError | ValueError) -> PictureError:
     reason = getattr(error, "strerror", None) or str(error)
-    return PictureError(f"{title} cannot be read ({reason}); check the disk it is on.")
+    return PictureError(
+        translatable("core", "{image} cannot be read ({reason}). Check the disk it is on.").format(
+            image=title, reason=reason
+        )
+    )

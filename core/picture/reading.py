@@ -20,6 +20,7 @@ from typing import BinaryIO
 from PIL import Image, ImageFile
 
 from core.errors import PictureError
+from core.message import translatable
 from core.picture.format import PictureFormat
 from core.picture.jxl import jxl_image
 
@@ -69,8 +70,9 @@ def without_pillow_limit() -> Generator[None]:
 def damaged(title: str) -> PictureError:
     """Returns the error for a file of which nothing can be read."""
     return PictureError(
-        f"{title} is cut short or damaged, and nothing of it can be shown; copy or download it"
-        " again."
+        translatable("core", "{image} is damaged or incomplete. Copy or download it again.").format(
+            image=title
+        )
     )
 
 
@@ -88,7 +90,7 @@ def read_header(file: BinaryIO, picture_format: PictureFormat, title: str) -> Im
             return jxl_image(file)
         return read_heif(file) if read_heif else Image.open(file, formats=(picture_format,))
     except ImportError as error:
-        raise PictureError(f"{title} is a JPEG XL image; {_advice('pillow-jxl-plugin')}") from error
+        raise _unsupported(title, "JPEG XL", "pillow-jxl-plugin") from error
     except READ_ERRORS as error:
         raise damaged(title) from error
 
@@ -102,14 +104,20 @@ def _heif_reader(title: str) -> Callable[[BinaryIO], ImageFile.ImageFile]:
     try:
         from pi_heif import HeifImageFile
     except ImportError as error:
-        raise PictureError(f"{title} is a HEIC picture; {_advice('pillow-heif')}") from error
+        raise _unsupported(title, "HEIC", "pillow-heif") from error
     return HeifImageFile
 
 
-def _advice(package: str) -> str:
+def _unsupported(title: str, name: str, package: str) -> PictureError:
     if hasattr(sys, "frozen"):  # Nothing can be installed into a packaged program.
-        return "save it as JPEG."
-    return f"install what reads it (pip install {package}) or save it as JPEG."
+        text = translatable("core", "{image} is a {format} image. Save it as JPEG.")
+    else:
+        text = translatable(
+            "core",
+            "{image} is a {format} image. Install what reads it (pip install {package}), or save "
+            "it as JPEG.",
+        )
+    return PictureError(text.format(image=title, format=name, package=package))
 
 
 def sizes_in_icon(file: BinaryIO) -> Iterator[tuple[int, int]]:

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from core.errors import PictureError
+from core.message import translatable
 from core.picture.budget import BUDGET
 from core.picture.reading import READ_ERRORS, damaged
 from core.picture.tiff_strips import Tag, tiff_file
@@ -151,7 +152,11 @@ def _layout(tags: TiffImagePlugin.ImageFileDirectory_v2, title: str) -> SampleLa
         return None
     why = _why_unreadable(tags, all_bits, kinds)
     if why:
-        raise PictureError(f"{title} is a TIFF with {why}; save it with 8 or 16 bits per sample.")
+        raise PictureError(
+            translatable(
+                "core", "{image} is a TIFF with {what}. Save it with 8 or 16 bits per sample."
+            ).format(image=title, what=why)
+        )
     extra = tags.get(Tag.EXTRA_SAMPLES)
     return SampleLayout(
         width=int(tags[Tag.IMAGE_WIDTH]),
@@ -185,20 +190,21 @@ def _why_unreadable(
     """Returns what the file has that cannot be read; "" for nothing."""
     bits, kind = all_bits[0], kinds[0]
     if kind in (5, 6):
-        return "complex numbers"
+        return translatable("core", "complex numbers")
     if kind not in tuple(_Kind):
-        return "samples of an unknown kind"
+        return translatable("core", "samples of an unknown kind")
     if len({*all_bits}) > 1 or len({*kinds}) > 1:
-        return "samples of several sizes"
+        return translatable("core", "samples of several sizes")
     if bits > 64 or (kind == _Kind.FLOAT and bits not in (16, 32, 64)):
-        return f"{bits} bits per sample"
+        return translatable("core", "{bits} bits per sample").format(bits=bits)
     if kind == _Kind.SIGNED and bits not in (8, 16, 32, 64):
-        return f"{bits} bits per signed sample"
+        return translatable("core", "{bits} bits per signed sample").format(bits=bits)
     if bits > 32 and bits != 64:
-        return f"{bits} bits per sample"
+        return translatable("core", "{bits} bits per sample").format(bits=bits)
     compression = int(tags.get(Tag.COMPRESSION, 1))
     if compression not in _COMPRESSIONS:
-        return f"{bits} bits per sample in compression {compression}"
+        text = translatable("core", "{bits} bits per sample in compression {compression}")
+        return text.format(bits=bits, compression=compression)
     return ""
 
 

@@ -10,6 +10,7 @@ from core.errors import AppError
 from core.store import Summary
 from gui.app.tasks import Begin
 from gui.session.session import Session
+from gui.widgets.translated import translated
 from gui.window.main_window import MainWindow
 
 TITLE_LENGTH = 48
@@ -60,7 +61,7 @@ class ConversationWiring(QObject):
 
     @Slot(object)
     def _on_answer_failed(self, error: AppError) -> None:
-        self._window.fail(str(error))
+        self._window.fail(translated(error))
 
     @Slot(Path)
     def _on_transcript_path_chosen(self, path: Path) -> None:

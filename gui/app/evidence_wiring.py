@@ -15,6 +15,7 @@ from gui.session.answer_inspection import AnswerInspection
 from gui.session.model_thread import ModelThread
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
+from gui.widgets.translated import translated
 from gui.window.main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class EvidenceWiring(QObject):
         except Cancelled:
             self._view.refuse_evidence(index)
         except AppError as error:
-            self._view.refuse_evidence(index, str(error))
+            self._view.refuse_evidence(index, translated(error))
 
     @Slot(int, object)
     def _on_map_wanted(self, index: int, word: Word) -> None:
@@ -117,7 +118,7 @@ class EvidenceWiring(QObject):
             trace = await self._inspection.trace(index)
         except AppError as error:
             if mine == self._inspections:
-                self._window.inspector.show_reason(str(error))
+                self._window.inspector.show_reason(translated(error))
         else:
             if mine == self._inspections and picture is not None:
                 self._window.show_trace(trace, picture)

@@ -18,6 +18,7 @@ from gui.picture.model_view_switch import no_model_text, own_way_text
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
+from gui.widgets.translated import translated
 from gui.window.main_window import MainWindow
 
 
@@ -64,8 +65,10 @@ class LoadingWiring(QObject):
         if isinstance(state, Ready):
             facts = state.facts
             self._window.show_preprocessing(facts.preprocessing, own_way_text())
-            self._window.show_evidence_obstacle(facts.why_not(Capability.EVIDENCE) or "")
-            self._window.show_trace_obstacle(facts.why_not(Capability.TRACE) or "")
+            self._window.show_evidence_obstacle(
+                translated(facts.why_not(Capability.EVIDENCE) or "")
+            )
+            self._window.show_trace_obstacle(translated(facts.why_not(Capability.TRACE) or ""))
         elif not self._model.is_idle_unloaded:
             self._window.show_preprocessing(None, no_model_text())
         self._offer_help(state)
@@ -77,10 +80,10 @@ class LoadingWiring(QObject):
                 self._smaller = replace(self._model.choice, dtype=precision)
                 text = self.tr("Load in {bits}").format(bits=in_bits(Precision(precision)))
                 action = NoticeAction(NoticeActionKind.LOAD_IN_LOWER_PRECISION, text)
-                self._window.show_notice(str(error), action)
+                self._window.show_notice(translated(error), action)
             case Failed(CheckpointError(missing_id=str() as hub_id) as error) if hub_id:
                 show_models = NoticeAction(NoticeActionKind.SHOW_MODELS, self.tr("Show models"))
-                self._window.show_notice(str(error), show_models)
+                self._window.show_notice(translated(error), show_models)
 
     @Slot(object)
     def _on_notice_action_chosen(self, kind: NoticeActionKind) -> None:

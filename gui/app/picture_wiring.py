@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Slot
 from core.errors import AppError
 from gui.app.tasks import Begin
 from gui.session.picture_list import PictureList
+from gui.widgets.translated import translated
 from gui.window.main_window import MainWindow
 
 
@@ -41,4 +42,4 @@ class PictureWiring(QObject):
 
     @Slot(object, str)
     def _on_failed(self, error: AppError, name: str) -> None:
-        self._window.show_picture_error(str(error))
+        self._window.show_picture_error(translated(error))

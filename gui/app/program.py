@@ -42,6 +42,7 @@ from gui.session.picture_list import PictureList
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated_all
 from gui.window.main_window import MainWindow
 
 LATEST_PAINT_SECONDS = 1.0
@@ -232,7 +233,7 @@ class Program(QObject):
         notes = [note for note in (*others, *await self.session.opened_notes()) if note]
         if notes:
             log.warning(" ".join(notes))
-            self.window.show_notice(" ".join(notes))
+            self.window.show_notice(translated_all(notes))
 
     async def _painted(self) -> None:
         """Wait for the first paint, before torch takes Python's lock; a window that begins

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import AppError
+from gui.widgets.translated import translated
 
 Begin = Callable[[Coroutine], None]
 """Starts a coroutine in the event loop and returns at once."""
@@ -49,6 +50,6 @@ class BackgroundTasks(QObject):
             case None:
                 pass
             case AppError() as error:
-                self.noticed.emit(str(error))
+                self.noticed.emit(translated(error))
             case error:
                 self.failed.emit(error)

@@ -35,6 +35,7 @@ from gui.widgets.notice_bar import NoticeAction, NoticeBar
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.scrolled_page import ScrolledPage
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated
 
 
 class BatchPanel(QFrame):
@@ -311,7 +312,7 @@ class BatchPanel(QFrame):
         try:
             options = self.form.options
         except ValueError as error:
-            self.show_notice(str(error))
+            self.show_notice(translated(error))
             return None
         self.notice_bar.hide()
         return options

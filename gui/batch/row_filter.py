@@ -10,6 +10,7 @@ from heapq import merge
 from itertools import islice
 
 from core.batch import Doubt, Item, ItemState, Replacement
+from gui.widgets.translated import translated
 
 # Rows looked at between two chances to return to the event loop: about a millisecond.
 _STRETCH = 1000
@@ -90,8 +91,9 @@ class RowFilter:
                 (state is None or item.state is state)
                 and (
                     not words
-                    or words in f"{item.path.name}\n{item.caption}{item.reason}".casefold()
-                    or any(words in note.casefold() for note in item.notes)
+                    or words
+                    in f"{item.path.name}\n{item.caption}{translated(item.reason)}".casefold()
+                    or any(words in translated(note).casefold() for note in item.notes)
                 )
                 and (
                     replacement is None

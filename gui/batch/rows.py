@@ -25,6 +25,7 @@ from core.batch import Doubt, Item, ItemState, Replacement
 from gui.batch.row_filter import RowFilter, SortKey, StateFilter
 from gui.batch.thumbnails import Thumbnails
 from gui.widgets.preview import PreviewMaker
+from gui.widgets.translated import translated
 
 _FILTER_AGAIN_MS = 400
 # The longest time at a stretch for which the filter keeps the GUI thread busy.
@@ -235,11 +236,11 @@ class BatchModel(QAbstractTableModel):
             case Qt.ItemDataRole.ToolTipRole if column is Column.PICTURE:
                 return str(item.path)
             case Qt.ItemDataRole.ToolTipRole if column is Column.CAPTION:
-                return "\n".join(filter(None, (item.caption or item.reason, *item.notes))) or None
+                return "\n".join(filter(None, (_caption(item), *_notes(item)))) or None
             case Qt.ItemDataRole.ToolTipRole if column is Column.STATE:
-                return "\n".join(item.notes) or None
+                return "\n".join(_notes(item)) or None
             case Qt.ItemDataRole.AccessibleTextRole if column is Column.STATE:
-                return ". ".join((self._text(index, item), *item.notes))
+                return ". ".join((self._text(index, item), *_notes(item)))
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self._text(index, item)
         return None
@@ -259,7 +260,7 @@ class BatchModel(QAbstractTableModel):
                 is_edited = item.is_edited and item.state is ItemState.DONE
                 return self.tr("Edited") if is_edited else state_text(item.state)
             case Column.CAPTION:
-                return item.caption or item.reason
+                return _caption(item)
             case Column.DOUBT:
                 doubt = self.doubt(self.number(index))
                 return doubt.word if doubt else ""
@@ -324,6 +325,15 @@ class BatchModel(QAbstractTableModel):
         if self._rows:
             last = self.index(len(self._rows) - 1, column)
             self.dataChanged.emit(self.index(0, column), last)
+
+
+def _caption(item: Item) -> str:
+    """The caption, or why there is none."""
+    return item.caption or translated(item.reason)
+
+
+def _notes(item: Item) -> list[str]:
+    return [translated(note) for note in item.notes]
 
 
 def _is_unread(item: Item) -> bool:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 from core.batch import ItemState, Phase, Progress
 from core.formatting import format_duration
 from gui.batch.run_controls import has_begun
+from gui.widgets.translated import translated
 
 translate = QCoreApplication.translate
 
@@ -69,8 +70,8 @@ def progress_text(phase: Phase, progress: Progress) -> str:
             if progress.rate:
                 parts.append(_rate(progress.rate))
             if progress.seconds_left is not None and left:
-                left_text = translate("RunProgress", "{time} left")
-                parts.append(left_text.format(time=format_duration(progress.seconds_left)))
+                time = translated(format_duration(progress.seconds_left))
+                parts.append(translate("RunProgress", "{time} left").format(time=time))
         case Phase.ENDING:
             parts.append(translate("RunProgress", "stopping after the current captions"))
         case Phase.PAUSED:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 from core.batch import CaptionFormat, Summary
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
+from gui.widgets.translated import translated
 
 _REASONS = 3
 
@@ -97,7 +98,7 @@ def _written(summary: Summary) -> str:
 
 
 def _reasons(word: str, reasons: Sequence[tuple[str, int]]) -> str:
-    shown = [f"{count:,} × {reason}" for reason, count in reasons[:_REASONS]]
+    shown = [f"{count:,} × {translated(reason)}" for reason, count in reasons[:_REASONS]]
     if len(reasons) > _REASONS:
         others = sum(count for _, count in reasons[_REASONS:])
         text = translate("SummaryBox", "{count} for other reasons.")

@@ -14,6 +14,7 @@ from core.batch import Span, Tried, differing_words
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.painting import paint_thumbnail
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated, translated_all
 
 SIDE = 64
 ROWS = 3
@@ -64,7 +65,7 @@ class TrialResult:
         tried = self._tried
         if tried is None:
             return
-        self.notes_label.setText(" ".join(tried.notes))
+        self.notes_label.setText(translated_all(tried.notes))
         self.notes_label.setVisible(bool(tried.notes))
         marks: tuple[list[Span], ...] = ([],) * len(self.caption_labels)
         if tried.is_over and len(tried.captions) == 2 and all(tried.captions):
@@ -72,7 +73,7 @@ class TrialResult:
         for label, caption, spans in zip(self.caption_labels, tried.captions, marks, strict=True):
             label.setText(self._marked(caption, spans))
         if tried.reason and self.caption_labels:
-            self.caption_labels[0].setText(self._coloured(tried.reason, "danger"))
+            self.caption_labels[0].setText(self._coloured(translated(tried.reason), "danger"))
 
     def _marked(self, caption: str, spans: Sequence[Span]) -> str:
         background = self._theme.colour("accent_soft").name()

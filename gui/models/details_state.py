@@ -23,6 +23,7 @@ from core.hub import (
 from core.model_reference import short_name
 from core.transcript import BUILT_IN, Precision
 from gui.models.model_list import in_bits, kind_text
+from gui.widgets.translated import translated
 
 translate = QCoreApplication.translate
 
@@ -223,19 +224,19 @@ class DetailsState:
             return Trouble()
         if job and job.error:
             need = job.error.need if isinstance(job.error, HubError) else None
-            return Trouble(str(job.error), _remedy(need))
+            return Trouble(translated(job.error), _remedy(need))
         if entry.local and entry.local.problem:
             part = short_name(self.missing_id)
             can_get = part and not self.options.is_offline
             caption = translate("DetailsState", "Download {part}").format(part=part)
             remedy = Offer(Action.GET_MISSING_PART, caption) if can_get else None
-            return Trouble(entry.local.problem, remedy)
+            return Trouble(translated(entry.local.problem), remedy)
         if isinstance(self.model_state, Failed) and entry.key == self.loaded_key:
             failure, lower = self.model_state.error, self.lower_precision
             remedy = None
             if lower and lower is not self.precision:
                 remedy = Offer(Action.LOAD_LOWER, _load_in(lower))
-            return Trouble(str(failure) if isinstance(failure, AppError) else "", remedy)
+            return Trouble(translated(failure) if isinstance(failure, AppError) else "", remedy)
         return Trouble()
 
     def hint(self) -> str:
@@ -271,7 +272,7 @@ class DetailsState:
         progress: Progress | None = None
         if job and job.is_under_way:
             progress = job.progress
-            stage = (progress.stage if progress else "") or kind_text(job.kind)
+            stage = translated(progress.stage if progress else "") or kind_text(job.kind)
             if job.state is JobState.WAITING:
                 stage = translate("DetailsState", "Waiting for another download")
         elif local and not local.is_complete:
@@ -279,7 +280,7 @@ class DetailsState:
             stopped = translate("DetailsState", "Stopped")
             stage = stopped if job else translate("DetailsState", "Paused")
         elif self.entry.key == self.loaded_key and isinstance(self.model_state, Loading):
-            return ShownProgress(self.model_state.stage, self.model_state.fraction)
+            return ShownProgress(translated(self.model_state.stage), self.model_state.fraction)
         else:
             return ShownProgress()
         fraction = progress.done / progress.total if progress and progress.total else 0.0

@@ -10,6 +10,7 @@ from core.hub import Progress
 from gui.models.details_state import ShownProgress
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
+from gui.widgets.translated import translated
 
 _STEPS = 1000
 
@@ -55,6 +56,6 @@ def _bytes_and_rate(progress: Progress) -> str:
     if progress.rate:
         parts.append(format_rate(progress.rate))
     if progress.seconds_left is not None and progress.done < progress.total:
-        left = format_duration(progress.seconds_left)
+        left = translated(format_duration(progress.seconds_left))
         parts.append(translate("ModelProgress", "{time} left").format(time=left))
     return "  ·  ".join(parts)

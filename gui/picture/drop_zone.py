@@ -47,6 +47,7 @@ from gui.widgets.buttons import key_text
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated
 
 # Enough for a picture's size; a long name is elided before this is.
 _FACTS_WIDTH = 92
@@ -109,7 +110,7 @@ class DropZone(QFrame):
         if width < 1 or height < 1:
             width, height = picture.pixels.size
         self.name_label.setText(picture.name)
-        facts = (f"{width} × {height}", *picture.notes)
+        facts = (f"{width} × {height}", *map(translated, picture.notes))
         self._facts = "  ·  ".join(fact.rstrip(".") for fact in facts)
         self.facts_label.setText(self._facts)
         self.model_view_switch.show_picture(picture.pixels)

@@ -16,6 +16,7 @@ from gui.session.conversation import Conversation
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
 from gui.session.session import Session
+from gui.widgets.translated import translated
 
 if TYPE_CHECKING:
     from core.trace import Trace
@@ -125,7 +126,7 @@ class AnswerInspection:
             text = translate(
                 "Inspection", "Another model gave this answer. Load “{model}”, then try again."
             )
-            raise EngineError(text.format(model=short_name(answered_by)))
+            raise EngineError(text.format(model=translated(short_name(answered_by))))
         if self._model.is_used_exclusively:
             raise EngineError(
                 translate(

@@ -15,6 +15,7 @@ from core.batch import Batch, Conflict, EditOutcome, ItemState, Replacement
 from core.errors import AppError
 from gui.session.inbox import Inbox
 from gui.session.run_items import RunItems
+from gui.widgets.translated import translated, translated_all
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class CaptionEdits(QObject):
                 outcome = await asyncio.to_thread(unresolved.overwrite, chosen)
                 self._notice(unresolved.say(outcome.count))
         except AppError as error:
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
         await self.report()
         if self._unresolved:
             self.conflicted.emit(self._unresolved[0].conflicts)
@@ -152,7 +153,7 @@ class CaptionEdits(QObject):
         try:
             outcome = await asyncio.to_thread(work)
         except AppError as error:
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
         else:
             self._notice(say(outcome.count) if outcome.count else "")
         await self.report()
@@ -184,7 +185,7 @@ class CaptionEdits(QObject):
         self.changed.emit(self.can_undo, self.can_redo)
 
     def _notice(self, sentence: str) -> None:
-        if text := " ".join(filter(None, (sentence, *taken_notes(self._batch)))):
+        if text := translated_all(filter(None, (sentence, *taken_notes(self._batch)))):
             self.noticed.emit(text)
 
 

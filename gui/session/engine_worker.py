@@ -13,6 +13,7 @@ from core.errors import Cancelled, EngineError
 from core.transcript import Answer, Ending
 from gui.session.engine_jobs import FRAME_MS, AnswerJob, ExclusiveJob, LoadJob, ReadOnlyJob
 from gui.session.engine_start import OnProgress, OpenEngine
+from gui.widgets.translated import translated
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -29,7 +30,7 @@ def no_model(cause: Exception | None = None) -> EngineError:
             translate("EngineWorker", "No model is loaded. Load one, then ask again.")
         )
     text = translate("EngineWorker", "No model is loaded. {reason}")
-    error = EngineError(text.format(reason=cause))
+    error = EngineError(text.format(reason=translated(cause)))
     error.__cause__ = cause
     return error
 
@@ -40,7 +41,7 @@ class EngineWorker(QObject):
     Every signal's first argument is the job it is about.
     """
 
-    progressed = Signal(object, float, str)
+    progressed = Signal(object, float, object)
     loaded = Signal(object, object)
     load_failed = Signal(object, object)
     unloaded = Signal()

@@ -37,6 +37,7 @@ from gui.session.folder_trial import FolderTrial
 from gui.session.inbox import Inbox
 from gui.session.model_thread import ModelThread
 from gui.session.run_items import RunItems
+from gui.widgets.translated import translated, translated_all
 
 TICK_MS = 250
 
@@ -148,7 +149,7 @@ class FolderRun(QObject):
             begin = partial(Batch.begin, self._roots, options, self._journals)
             self._batch, counts, _ = await asyncio.to_thread(_opened, begin)
         except (AppError, ValueError) as error:
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
             self._set_phase(Phase.CHOOSING)
             return
         self._show_items(self._batch.items, counts)
@@ -170,7 +171,7 @@ class FolderRun(QObject):
             resume = partial(Batch.resume, kept.journal)
             self._batch, counts, doubts = await asyncio.to_thread(_opened, resume)
         except AppError as error:
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
             self._set_phase(Phase.CHOOSING)
             return
         self._roots = list(kept.roots)
@@ -184,7 +185,7 @@ class FolderRun(QObject):
         await self.edits.report()
         self._set_phase(self._idle_phase())
         if notes := taken_notes(batch):
-            self.noticed.emit(" ".join(notes))
+            self.noticed.emit(translated_all(notes))
         if self._phase is Phase.OVER:
             await _painted()
             self.summed_up.emit(await asyncio.to_thread(_summary, batch, 0.0))
@@ -254,7 +255,7 @@ class FolderRun(QObject):
             left = await asyncio.to_thread(undo)
         except AppError as error:
             left = []
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
         finally:
             await self._inbox.emptied()
             self._ended.set()
@@ -297,7 +298,7 @@ class FolderRun(QObject):
         except Cancelled:
             log.info("The run ends, as the program closes")
         except AppError as error:
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
         finally:
             self._tick.stop()
             summary = await asyncio.to_thread(_summary, batch, time.monotonic() - began)
@@ -307,7 +308,7 @@ class FolderRun(QObject):
             if self._phase is Phase.OVER or (self._phase is Phase.PAUSED and self._is_stopped):
                 self.summed_up.emit(summary)
             if notes := taken_notes(self._batch):
-                self.noticed.emit(" ".join(notes))
+                self.noticed.emit(translated_all(notes))
 
     def _idle_phase(self) -> Phase:
         """Return the phase of a run that nothing is done with."""
@@ -325,7 +326,7 @@ class FolderRun(QObject):
             try:
                 await asyncio.to_thread(batch.close)
             except AppError as error:
-                self.noticed.emit(str(error))
+                self.noticed.emit(translated(error))
             del batch  # With everything it knows of its images, which takes a while too.
             await _painted()
 
@@ -360,7 +361,7 @@ class FolderRun(QObject):
 def _found_in(roots: Sequence[Path], is_recursive: bool) -> tuple[list[Item], str]:
     """Look for images, and say in a sentence which ones are left out."""
     found = look_for_pictures(roots, is_recursive, trusts_suffix=True)
-    return [Item(path) for path in found.pictures], found.sentence
+    return [Item(path) for path in found.pictures], translated(found.sentence)
 
 
 def _opened(open_batch: Callable[[], Batch]) -> tuple[Batch, Counter[ItemState], list[Doubt]]:

@@ -33,6 +33,7 @@ from core.hub import (
     remove_model,
     with_access_token,
 )
+from core.message import joined
 from core.settings import Settings
 from gui.session.model_jobs import JobThread, ModelJobs, OnProgress, Run
 
@@ -199,7 +200,7 @@ class ModelLibrary(QObject):
             nonlocal problems
             problems = check_model(model, on_progress, stop)
             if problems:
-                raise HubError(" ".join(problems))
+                raise HubError(joined(*problems))
 
         await self._run(key, JobKind.CHECK, JobThread.DISK, work)
         if problems == []:

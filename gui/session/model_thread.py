@@ -269,7 +269,7 @@ class ModelThread(QObject):
         self.job_ended.emit()
         settle(job.answer, outcome)
 
-    @Slot(object, float, str)
+    @Slot(object, float, object)
     def _on_progressed(self, load: LoadJob, fraction: float, stage: str) -> None:
         if load is self._load:
             self._set_state(Loading(fraction, stage))

@@ -21,6 +21,7 @@ from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
 from gui.session.picture_list import PictureList
 from gui.session.settings_file import SettingsFile
+from gui.widgets.translated import translated
 
 ANOTHER_TEMPERATURE = 0.7
 LAST_WORDS_SECONDS = 1.0
@@ -169,10 +170,10 @@ class Session(QObject):
         try:
             return self._store.recent(RECENT)
         except StoreBeingMended as error:
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
             self.mending_begun.emit()
         except StoreError as error:
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
         return []
 
     async def reopen(self, id: int) -> None:
@@ -191,7 +192,7 @@ class Session(QObject):
         try:
             await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = error.strerror or translated(error)
             text = self.tr("“{name}” cannot be written ({reason}). Choose another folder.")
             self.noticed.emit(text.format(name=path.name, reason=reason))
 
@@ -339,7 +340,7 @@ class Session(QObject):
             return
         except StoreError as error:
             log.warning("The conversation is not kept", exc_info=error)
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
         self._report_store_notes()
 
     def _keep_later(self, conversation: Conversation) -> None:
@@ -350,7 +351,7 @@ class Session(QObject):
         """Say what became of the file of conversations while it was used."""
         for note in self._store.take_notes():
             log.warning(note)
-            self.noticed.emit(note)
+            self.noticed.emit(translated(note))
 
 
 def _for_reader(error: Exception) -> AppError:

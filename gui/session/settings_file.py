@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from core.errors import StoreError
 from core.settings import Settings
 from core.settings import save as save_settings
+from gui.widgets.translated import translated
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class SettingsFile(QObject):
             try:
                 await asyncio.to_thread(save_settings, settings, self._folder)
             except StoreError as error:
-                self.noticed.emit(str(error))
+                self.noticed.emit(translated(error))
 
     async def close(self) -> None:
         """Write the settings once more, after any write under way; the last one."""

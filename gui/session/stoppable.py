@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import AppError, Cancelled
+from gui.widgets.translated import translated
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Stoppable(QObject):
         except Cancelled:
             log.info("%s ends, as the program closes", type(self).__name__)
         except AppError as error:
-            self.noticed.emit(str(error))
+            self.noticed.emit(translated(error))
         finally:
             self._stop = None
             self._ended.set()

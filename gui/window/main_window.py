@@ -38,6 +38,7 @@ from gui.picture.drop_zone import DropZone
 from gui.widgets.notice_bar import NoticeAction, NoticeActionKind, NoticeBar
 from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated, translated_all
 from gui.window.commands import STEP, ZOOM, Command, Submenu, build_menus
 from gui.window.file_dialogs import (
     folder_dialog,
@@ -191,15 +192,15 @@ class MainWindow(QMainWindow):
         self.commands[Command.UNLOAD].setEnabled(isinstance(state, Ready))
         match state:
             case Ready(facts):
-                self._trace_obstacle = facts.why_not(Capability.TRACE) or ""
+                self._trace_obstacle = translated(facts.why_not(Capability.TRACE) or "")
                 self._most_pictures = facts.most_pictures
                 self._show_state()
                 self.transcript_view.show_only_drawings(facts.knows_only_drawings)
                 if facts.notes:
-                    self.show_notice(" ".join(facts.notes))
+                    self.show_notice(translated_all(facts.notes))
             case Failed(error):
                 self.transcript_view.show_only_drawings(False)
-                self.show_notice(str(error), self._use_built_in())
+                self.show_notice(translated(error), self._use_built_in())
 
     def show_preprocessing(
         self, preprocessing: ImagePreprocessing | None, reason: str = ""

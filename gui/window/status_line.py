@@ -11,6 +11,7 @@ from core.engine import Absent, EngineFacts, Failed, Loading, ModelState, Ready
 from core.formatting import format_bytes
 from core.model_reference import short_name
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.translated import translated
 
 _STEPS = 1000
 
@@ -68,7 +69,7 @@ class StatusLine(QFrame):
                 self.state_label.setText(self.tr("No model loaded"))
             case Loading(fraction, stage):
                 self.progress_bar.setValue(round(fraction * _STEPS))
-                self.state_label.setText(f"{stage}  {fraction:.0%}")
+                self.state_label.setText(f"{translated(stage)}  {fraction:.0%}")
             case Ready(facts):
                 self.state_label.setText(describe(facts))
             case Failed():
@@ -120,4 +121,6 @@ class _ModelLabel(ElidedLabel):
 def describe(facts: EngineFacts) -> str:
     """Return model, device, precision and memory in one line."""
     memory = format_bytes(facts.memory_bytes)
-    return "  ·  ".join((short_name(facts.model), facts.device_name, facts.dtype, memory))
+    return "  ·  ".join(
+        (translated(short_name(facts.model)), facts.device_name, facts.dtype, memory)
+    )

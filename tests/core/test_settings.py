@@ -87,7 +87,7 @@ def test_each_damaged_file_is_kept_and_the_same_one_only_once(tmp_path):
         (note,) = load(tmp_path).notes
         copies = {copy.name: copy.read_text() for copy in tmp_path.glob("*.bak")}
         [name] = [name for name, kept in copies.items() if kept == text]
-        assert note.endswith(f"kept as {name}.")
+        assert note.endswith(f"kept as “{name}”.")
     assert sorted(copies.values()) == ["[]", "{", '{"beams": 99}']
 
 
@@ -150,10 +150,10 @@ def test_unreadable_place_gives_the_defaults_with_a_note(tmp_path):
 
 def test_unwritable_place_is_an_error_that_names_it_and_leaves_nothing(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"cannot be kept in .*file"):
+    with pytest.raises(StoreError, match=r"cannot be saved in .*file"):
         save(Settings(), tmp_path / "file")
     (tmp_path / "settings.json").mkdir()
-    with pytest.raises(StoreError, match="cannot be kept"):
+    with pytest.raises(StoreError, match="cannot be saved"):
         save(Settings(), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "settings.json"]
 

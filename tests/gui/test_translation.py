@@ -1,10 +1,11 @@
-"""Strings of the window can be translated: found by lupdate in the source, and used at run time.
+"""Strings of the window and sentences of core can be translated: lupdate finds them, Qt shows them.
 
-`CONVERTED` grows until it is all of `gui`.
+`CONVERTED` grows until it is all of `gui`, `CORE_CONVERTED` until it is all of `core`.
 """
 
 import ast
 import re
+import runpy
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,14 +13,15 @@ from xml.etree import ElementTree
 import PySide6
 import pytest
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTranslator
 from PySide6.QtWidgets import QComboBox, QTabWidget
 
 from core import errors
 from core.device.memory import Card
 from core.engine import Failed, Loading
-from core.errors import OutOfMemory
+from core.errors import OutOfMemory, StoreError
 from core.hub import DeviceMemory, DownloadOptions, JobKind, ModelJob, find_models, list_entries
+from core.message import joined, translatable
 from core.picture import Picture
 from core.settings import Settings
 from core.transcript import BUILT_IN, Answer, Ending, Precision
@@ -27,10 +29,13 @@ from core.version import program_version
 from gui.models.dialog import ModelsDialog
 from gui.models.token_dialog import TokenDialog
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated, translated_all
 from gui.window.commands import Command
 from gui.window.help_dialogs import AboutDialog, KeysDialog
 from gui.window.main_window import MainWindow
 from gui.window.settings_dialog import SettingsDialog
+from tests.support import core_sentences
+from tests.support.core_sentences import called
 from tests.support.translation import shown_texts, untranslated
 
 GUI = Path(__file__).parents[2] / "gui"
@@ -47,12 +52,13 @@ CONVERTED = (
         "window",
     ),
 )
-TERMINAL = {"app/self_test.py"}  # Prints, in English.
+# One prints, in English; one translates what `core` says.
+OTHERS = {"app/self_test.py", "widgets/translated.py"}
 MODULES = sorted(
     path
     for name in CONVERTED
     for path in (GUI / name).rglob("*.py")
-    if path.relative_to(GUI).as_posix() not in TERMINAL
+    if path.relative_to(GUI).as_posix() not in OTHERS
 )
 
 # Calls whose strings nobody reads on screen.
@@ -66,7 +72,33 @@ NAMES = {
     *("Onlooker", "Onlooker ", "NVIDIA ", "GeForce "),
 }
 KEY = re.compile(r"((Ctrl|Shift)\+)*(.|F\d+|Esc|Enter|Return|Tab|PgUp|PgDown|Menu)")
-TRANSLATING = {"tr", "translate"}
+TRANSLATING = {"tr", "translate", "translatable"}
+
+CORE = GUI.parent / "core"
+LUPDATE_OPTIONS = runpy.run_path(str(GUI.parent / "packaging" / "dev.py"))["LUPDATE_OPTIONS"]
+CORE_CONVERTED = (
+    "errors.py",
+    "message.py",
+    "files.py",
+    "locations.py",
+    "settings.py",
+    "eta.py",
+    "formatting.py",
+    "model_reference.py",
+    "transcript.py",
+    "version.py",
+    "resources.py",
+    "picture",
+)
+CORE_MODULES = sorted(
+    path
+    for name in CORE_CONVERTED
+    for path in ([CORE / name] if name.endswith(".py") else (CORE / name).rglob("*.py"))
+)
+OUR_ERRORS = {
+    *(name for name in vars(errors) if isinstance(getattr(errors, name), type)),
+    *("DiskFull", "UnknownEncoding", "UnreadableFile", "XmpError"),
+}
 
 
 def is_prose(text: str) -> bool:
@@ -76,16 +108,10 @@ def is_prose(text: str) -> bool:
     return bool(re.search(r"[A-Za-z]{2} [a-z]{2}|^&?[A-Z][a-z]", text)) and not is_name
 
 
-def called(call: ast.Call) -> str:
-    function = call.func
-    name = function.attr if isinstance(function, ast.Attribute) else ""
-    return function.id if isinstance(function, ast.Name) else name
-
-
 def is_shown(raised: ast.Raise) -> bool:
     """Whether an error has a text for the person: one of ours that is not `Cancelled`."""
     name = called(raised.exc) if isinstance(raised.exc, ast.Call) else ""
-    return name != "Cancelled" and hasattr(errors, name)
+    return name != "Cancelled" and name in OUR_ERRORS
 
 
 def is_unread(node: ast.AST) -> bool:
@@ -112,8 +138,7 @@ def literals(node: ast.AST) -> list[tuple[int, str]]:
 
 
 def translations(tree: ast.AST) -> list[ast.Call]:
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [call for call in calls if called(call) in TRANSLATING]
+    return core_sentences.calls(tree, "tr", "translate")
 
 
 def name_of(path: Path) -> str:
@@ -148,14 +173,23 @@ def test_translated_strings_are_literals(path):
         assert all(isinstance(argument, ast.Constant) for argument in call.args), call.lineno
 
 
-def test_tool_for_translators_finds_every_string(tmp_path):
+@pytest.fixture
+def lupdate(tmp_path):
+    """Runs Qt's tool, and returns the texts that translators get."""
     tools = [path for path in Path(PySide6.__file__).parent.rglob("lupdate*") if path.is_file()]
     if not tools:
         pytest.skip("PySide6 has no lupdate here")
-    out = tmp_path / "gui.ts"
-    command = [tools[0], "-silent", *MODULES, "-ts", out]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    found = {source.text for source in ElementTree.parse(out).iter("source")}
+
+    def found(*arguments: object) -> set[str | None]:
+        out = tmp_path / "found.ts"
+        command = [tools[0], "-silent", *map(str, arguments), "-ts", out]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        return {source.text for source in ElementTree.parse(out).iter("source")}
+
+    return found
+
+
+def test_tool_for_translators_finds_every_string(lupdate):
     wanted = set()
     for path in MODULES:
         for call in translations(ast.parse(path.read_text(encoding="utf-8"))):
@@ -163,7 +197,7 @@ def test_tool_for_translators_finds_every_string(tmp_path):
             assert isinstance(text, ast.Constant)
             wanted.add(text.value)
     assert wanted
-    assert found == wanted
+    assert lupdate(*MODULES) == wanted
 
 
 # At run time
@@ -268,3 +302,119 @@ def test_settings_show_nothing_untranslated(bracketed, qtbot):
     assert {text for text in choices - data if "⟦" not in text} == set()
     (tabs,) = dialog.findChildren(QTabWidget)
     assert all("⟦" in tabs.tabText(index) for index in range(tabs.count()))
+
+
+# The sentences of core
+
+
+def core_name(path: Path) -> str:
+    return path.relative_to(CORE).as_posix()
+
+
+@pytest.mark.parametrize("path", CORE_MODULES, ids=core_name)
+def test_every_sentence_of_core_is_marked(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert list(core_sentences.faults(tree)) == []
+    assert list(core_sentences.raised_unmarked(tree, OUR_ERRORS)) == []
+    assert [one for one in literals(tree) if core_sentences.is_sentence(one[1])] == []
+
+
+def test_search_for_sentences_of_core_finds_each_kind_of_fault():
+    source = """
+def fail(name):
+    raise StoreError(f"{name} is gone.")
+    raise StoreError("Plain " + name)
+    note = f"The file {name} is gone."
+    raise StoreError(translatable("core", f"{name} is gone."))
+    raise StoreError(translatable("core", "{} is gone.").format(name))
+    raise StoreError(translatable("core", "{name} is gone.").format(path=name))
+    raise StoreError(translatable("core", "{name} is gone.").format(name=name))
+    raise ValueError(f"{name} is for developers")
+"""
+    tree = ast.parse(source)
+    lines = [int(fault.split(":")[0].split()[1]) for fault in core_sentences.faults(tree)]
+    assert sorted({*lines}) == [6, 7, 8]
+    assert len(list(core_sentences.raised_unmarked(tree, OUR_ERRORS))) == 2
+    found = {line for line, text in literals(tree) if core_sentences.is_sentence(text)}
+    assert found == {3, 5}
+
+
+def test_tool_for_translators_finds_every_sentence_of_core(lupdate, tmp_path):
+    wanted = {
+        text
+        for path in CORE.rglob("*.py")
+        for _, text in core_sentences.templates(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert len(wanted) > 10
+    assert lupdate(*LUPDATE_OPTIONS, "-extensions", "py", CORE) == wanted
+
+
+def test_an_error_is_translated_before_it_is_filled_in(bracketed):
+    reason = translatable("core", "it is a pipe, not a file")
+    error = StoreError(
+        translatable("core", "“{name}”: {reason}.").format(name="{a}", reason=reason)
+    )
+    assert translated(error) == "⟦“{a}”: ⟦it is a pipe, not a file⟧.⟧"
+    assert str(error) == "“{a}”: it is a pipe, not a file."
+    assert translated(ValueError(reason)) == "⟦it is a pipe, not a file⟧"
+    both = joined(reason, "Kept text.")
+    assert translated(both) == "⟦⟦it is a pipe, not a file⟧ Kept text.⟧"
+    assert translated_all([reason, "Kept text."]) == "⟦it is a pipe, not a file⟧ Kept text."
+
+
+def test_text_that_core_did_not_write_is_shown_as_it_is(bracketed):
+    for text in ("", "Kept {in} a journal", translatable("core", "")):
+        assert translated(text) == text
+    assert translated(StoreError("Kept {in} a journal")) == "Kept {in} a journal"
+
+
+class Wrong(QTranslator):
+    """A translation with a field that there is not."""
+
+    def isEmpty(self) -> bool:
+        return False
+
+    def translate(self, context, source, disambiguation=None, n=-1):
+        return "{nom} est vide." if context == "core" else source
+
+
+def test_wrong_translation_leaves_the_english_text(qapp):
+    translator = Wrong()
+    qapp.installTranslator(translator)
+    try:
+        text = translatable("core", "{name} is empty.").format(name="a.png")
+        assert translated(text) == "a.png is empty."
+    finally:
+        qapp.removeTranslator(translator)
+
+
+def shown_untranslated(tree: ast.AST) -> list[int]:
+    """Lines at which the text of a caught error of core is taken without its translation."""
+    found = []
+    for handler in ast.walk(tree):
+        if isinstance(handler, ast.ExceptHandler) and handler.name and handler.type:
+            names = {part.id for part in ast.walk(handler.type) if isinstance(part, ast.Name)}
+            if names & OUR_ERRORS:
+                found += [
+                    call.lineno
+                    for call in core_sentences.calls(handler, "str")
+                    if [ast.unparse(one) for one in call.args] == [handler.name]
+                ]
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_an_error_of_core_is_translated_where_it_is_shown(path):
+    assert shown_untranslated(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+def test_search_for_shown_errors_finds_them():
+    source = """
+try:
+    work()
+except (AppError, OSError) as error:
+    self.noticed.emit(str(error))
+except OSError as error:
+    log.info(str(error))
+"""
+    assert shown_untranslated(ast.parse(source)) == [5]

@@ -120,7 +120,7 @@ def test_broken_picture_is_a_row_with_its_reason_and_the_run_goes_on(begin, fold
     (folder / "2.png").write_text("<html>Not found</html>")
     batch = ran(begin(), slots=slots)
     assert states(batch) == {"1.png": "done", "2.png": "failed", "10.png": "done"}
-    assert "“2.png” holds a web page, not a picture" in batch.items[1].reason
+    assert "“2.png” is a web page, not an image" in batch.items[1].reason
 
 
 def test_picture_that_takes_long_to_open_holds_up_no_other(begin, folder):

@@ -15,8 +15,8 @@ OPTIONS = BatchOptions(
     ("What is it?",), writes=(CaptionFormat.TXT, CaptionFormat.CSV, CaptionFormat.JSONL)
 )
 SENTENCE = (
-    "Left out, since Onlooker cannot show them: 2 camera raw files without a preview, "
-    "1 cursor, 1 JPEG XL image, 1 Photoshop document without a preview."
+    "Skipped images that Onlooker cannot show: 2 × camera raw file without a preview, "
+    "1 × cursor, 1 × JPEG XL image, 1 × Photoshop document without a preview."
 )
 
 
@@ -66,7 +66,7 @@ def test_readable_kinds_are_captioned_and_the_others_named(folder, tmp_path):
         ("b.cr2", "c.psd", "t.tga", "z.jp2"), "done"
     )
     noted = {item.path.name: item.notes for item in batch.items if item.notes}
-    assert noted == {"b.cr2": ("This is the preview in the camera raw file, of 64 × 32 pixels.",)}
+    assert noted == {"b.cr2": ("This is the preview in the camera raw file, 64 × 32 pixels.",)}
     assert batch.notes == [SENTENCE]
 
 

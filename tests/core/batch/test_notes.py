@@ -28,7 +28,7 @@ from tests.support.folder_run import FolderEngine
 OPTIONS = BatchOptions(
     ("What is it?",), writes=(CaptionFormat.TXT, CaptionFormat.CSV, CaptionFormat.JSONL)
 )
-CUT = "The file is cut short or damaged; this is what could be read of it."
+CUT = "The file is damaged or incomplete. Only a part of it could be read."
 FRAMES = "This is the first of 4 frames."
 
 

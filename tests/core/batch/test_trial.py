@@ -60,7 +60,7 @@ def test_what_is_noted_of_an_image_is_said_from_its_first_piece_on(pictures):
     path = pictures[0][1]
     Image.new("RGB", (8, 6), "red").save(path, icc_profile=b"no profile" * 20)
     whole, heard = tried(pictures, WHAT)
-    note = "Its colour profile is damaged and was left out."
+    note = "The colour profile is damaged and was ignored."
     assert [one.notes for one in whole] == [(note,), ()]
     assert all(one.notes == (note,) for one in heard if one.number == 3 and one.captions != ("",))
 

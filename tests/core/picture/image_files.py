@@ -78,12 +78,12 @@ def photograph(size=(400, 300)):
 
 
 def error_of(source, name=None):
-    """The one sentence with which opening `source` fails."""
+    """The text with which opening `source` fails: what happened, and what to do."""
     with pytest.raises(PictureError) as caught:
         open_picture(source, name)
     text = str(caught.value)
     assert text.endswith(".")
-    assert ". " not in text, "more than one sentence"
+    assert text.count(". ") == 1, "not two sentences"
     assert "\n" not in text
     return text
 

@@ -79,7 +79,7 @@ def test_profile_is_applied_beneath_transparency_and_behind_a_palette():
 def test_broken_profile_is_left_out_with_a_note():
     broken = open_picture(data_of(two_colours(), "PNG", icc_profile=b"no profile at all" * 20))
     assert_two_colours(broken, tolerance=0)
-    assert broken.notes == ("Its colour profile is damaged and was left out.",)
+    assert broken.notes == ("The colour profile is damaged and was ignored.",)
 
 
 def profile_for(space: bytes) -> bytes:
@@ -107,7 +107,7 @@ def test_profile_for_another_kind_of_image_is_left_out_with_a_note(mode, space):
     image = image.quantize(4) if mode == "P" else image.convert(mode)
     kind = "TIFF" if mode == "CMYK" else "PNG"
     picture = open_picture(data_of(image, kind, icc_profile=profile_for(space.ljust(4).encode())))
-    assert picture.notes == (f"Its colour profile is for {SPACES[space]} images and was left out.",)
+    assert picture.notes == (f"The colour profile is for {SPACES[space]} images and was ignored.",)
     assert_two_colours(picture, left, right, 3)
 
 

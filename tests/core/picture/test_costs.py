@@ -84,19 +84,19 @@ def many_pages(count):
 
 
 BOMBS = {
-    "gif": (lambda: gif(29_999, 29_999), "of memory to be decoded"),
-    "gif65535": (lambda: gif(65_535, 65_535), "claims 65535"),
-    "webp": (lambda: webp(16_383, 16_383), "of memory to be decoded"),
-    "scans": (lambda: jpeg_of_scans(5000), "is stored in 5,"),
+    "gif": (lambda: gif(29_999, 29_999), "of memory to decode"),
+    "gif65535": (lambda: gif(65_535, 65_535), "claims to have 65535"),
+    "webp": (lambda: webp(16_383, 16_383), "of memory to decode"),
+    "scans": (lambda: jpeg_of_scans(5000), "(5,"),
     "segments": (lambda: b"\xff\xd8" + b"\xff\xe2\0\2" * 9_000_000, "too many segments"),
     "fill": (lambda: b"\xff\xd8" + b"\xff" * 30_000_000, "too many segments"),
     "ppm": (lambda: b"P6\n#" + b"x" * 50_000_000 + b"\n9 9\n255\n" + bytes(243), "endless header"),
     "ppm spaces": (lambda: b"P6" + b" " * 50_000_000 + b"9 9\n255\n" + bytes(243), "endless"),
     "ppm text": (lambda: b"P3\n4000 4000\n255\n" + b"1 " * 20_000_000, "numbers as text"),
-    "pfm": (lambda: b"Pf\n29000 29000\n-1.0\n" + bytes(4000), "of memory to be decoded"),
-    "interlaced": (lambda: huge_png(1), "of memory to be decoded"),
+    "pfm": (lambda: b"Pf\n29000 29000\n-1.0\n" + bytes(4000), "of memory to decode"),
+    "interlaced": (lambda: huge_png(1), "of memory to decode"),
     "chunks": (lambda: huge_png(0)[:33] + chunk(b"abCd", b"") * 3_000_000, "chunks"),
-    "tiff": (lambda: chained_tiff(300_000), "cut short or damaged"),
+    "tiff": (lambda: chained_tiff(300_000), "damaged or incomplete"),
 }
 
 
@@ -209,7 +209,7 @@ def test_budget_is_given_back_by_a_decoder_that_fails():
     for _ in range(3):
         with pytest.raises(KeyError), budget.taken(100, "“a”"):
             raise KeyError
-    with pytest.raises(PictureError, match="“a” needs more than"), budget.taken(101, "“a”"):
+    with pytest.raises(PictureError, match=r"“a” needs .* limit"), budget.taken(101, "“a”"):
         pass
 
 

@@ -26,7 +26,7 @@ def test_file_cut_short_is_shown_as_far_as_it_goes(kind, options):
     image = photograph()
     whole = data_of(image, kind, **options)
     picture = open_picture(whole[: len(whole) * 6 // 10])
-    assert picture.notes[0] == "The file is cut short or damaged; this is what could be read of it."
+    assert picture.notes[0] == "The file is damaged or incomplete. Only a part of it could be read."
     assert picture.pixels.size == image.size
     box = (0, 200, 400, 290) if kind == "BMP" else (0, 0, 400, 100)  # BMP begins at the foot.
     seen = np.asarray(picture.pixels.crop(box)).astype(int)
@@ -96,7 +96,7 @@ def test_png_with_an_unknown_filter_is_shown_up_to_that_row(
         monkeypatch.setattr("core.picture.decode._STRIPWISE_PIXELS", 0)
         monkeypatch.setattr("core.picture.strips._STRIP_BYTES", 20 * 4 * 8)
     picture = open_picture(data)
-    assert picture.notes[0] == "The file is cut short or damaged; this is what could be read of it."
+    assert picture.notes[0] == "The file is damaged or incomplete. Only a part of it could be read."
     seen = np.asarray(picture.pixels.convert("L"))
     assert np.array_equal(seen[:good_rows], rows[:good_rows, 1:])
     assert set(np.unique(seen[good_rows:])) <= {0, 255}

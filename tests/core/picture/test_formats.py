@@ -77,16 +77,16 @@ def test_packaged_program_without_a_reader_asks_for_no_installation(heic, monkey
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.raises(PictureError) as raised:
         open_picture(heic)
-    assert str(raised.value) == "“phone.heic” is a HEIC picture; save it as JPEG."
+    assert str(raised.value) == "“phone.heic” is a HEIC image. Save it as JPEG."
 
 
 def test_bytes_without_a_path_are_a_pasted_picture():
     data = data_of(two_colours(), "PNG")
     pasted = open_picture(data)
     assert_two_colours(pasted)
-    assert (pasted.path, pasted.name) == (None, "Pasted picture")
+    assert (pasted.path, pasted.name) == (None, "Pasted image")
     assert open_picture(data, "from the web.png").name == "from the web.png"
-    with pytest.raises(PictureError, match="The pasted picture is empty"):
+    with pytest.raises(PictureError, match="The pasted image is empty"):
         open_picture(b"")
     with pytest.raises(PictureError, match=r"“web\.png” is empty"):
         open_picture(b"", "web.png")

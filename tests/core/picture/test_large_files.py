@@ -37,7 +37,7 @@ def test_large_picture_is_reduced_and_says_so(kind):
     assert width * height <= 4096 * 4096
     assert abs(width / height - 1.5) < 0.01
     assert picture.original_size == (6000, 4000)
-    assert picture.notes == (f"Shown at {width} × {height} pixels; the file has 6000 × 4000.",)
+    assert picture.notes == (f"Shown at {width} × {height} pixels. The file has 6000 × 4000.",)
     assert_two_colours(picture, tolerance=4)
 
 

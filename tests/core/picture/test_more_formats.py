@@ -25,7 +25,7 @@ def jpeg(size=(64, 32), **colours):
 
 
 SMALL = jpeg((16, 8), left=(0, 90, 0))
-RAW_NOTE = "This is the preview in the camera raw file, of 64 × 32 pixels."
+RAW_NOTE = "This is the preview in the camera raw file, 64 × 32 pixels."
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_tga_without_footer_opens_and_one_that_is_cut_short_is_not_taken_for_one
     data = data_of(two_colours(), "TGA")
     assert data.endswith(b"TRUEVISION-XFILE.\0")
     assert_two_colours(open_picture(data[:-26]))
-    assert "is not a picture that Onlooker knows" in error_of(data[: len(data) // 2], "cut.tga")
+    assert "has an unknown format" in error_of(data[: len(data) // 2], "cut.tga")
 
 
 def test_alpha_of_a_tga_counts_only_if_its_header_says_so():
@@ -92,11 +92,11 @@ def cursor():
     ],
 )
 def test_other_files_are_not_taken_for_tga(name, data):
-    assert "is not a picture that Onlooker knows" in error_of(data, name)
+    assert "has an unknown format" in error_of(data, name)
 
 
 def test_cursor_is_called_one_and_not_a_tga():
-    assert "is a cursor" in error_of(cursor(), "arrow.cur")
+    assert "(cursor)" in error_of(cursor(), "arrow.cur")
 
 
 def test_cut_jpeg_2000_is_shown_or_named():
@@ -105,9 +105,9 @@ def test_cut_jpeg_2000_is_shown_or_named():
         try:
             picture = open_picture(data[:end], "cut.jp2")
         except PictureError as error:
-            assert "cut short" in str(error)  # noqa: PT017 (either is right)
+            assert "incomplete" in str(error)  # noqa: PT017 (either is right)
         else:
-            assert "cut short" in picture.notes[0]
+            assert "incomplete" in picture.notes[0]
 
 
 # ---- JPEG XL
@@ -134,16 +134,16 @@ def test_jpeg_xl_without_the_plugin_says_what_to_install(tmp_path, monkeypatch):
     path.write_bytes(b"\xff\x0a" + bytes(100))
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)  # As when it is not installed.
     monkeypatch.setitem(sys.modules, "pillow_jxl.JpegXLImagePlugin", None)
-    assert "“two.jxl” is a JPEG XL image; install what reads it" in error_of(path)
+    assert "“two.jxl” is a JPEG XL image. Install what reads it" in error_of(path)
     assert not is_picture(path)
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert error_of(path) == "“two.jxl” is a JPEG XL image; save it as JPEG."
+    assert error_of(path) == "“two.jxl” is a JPEG XL image. Save it as JPEG."
 
 
 def test_jpeg_xl_is_refused_by_its_size_before_it_is_decoded():
     data = jxl(Image.new("L", (8000, 8000)))
     assert len(data) < 10_000
-    assert "needs more than 0.9 GB of memory" in error_of(data, "bomb.jxl")
+    assert "Onlooker's limit is 891 MB" in error_of(data, "bomb.jxl")
 
 
 # ---- camera raw
@@ -215,7 +215,7 @@ def test_preview_with_an_orientation_of_its_own_keeps_it():
 def test_raw_file_without_a_preview_says_so(tmp_path, data):
     path = tmp_path / "a.nef"
     path.write_bytes(data)
-    assert error_of(path) == ("“a.nef” is a camera raw file without a preview; save it as JPEG.")
+    assert error_of(path) == ("“a.nef” has no preview to show (camera raw file). Save it as JPEG.")
     assert not is_picture(path)
 
 
@@ -252,7 +252,7 @@ def test_photoshop_document_without_a_readable_merged_image_is_shown_by_its_prev
     white = Image.new("RGB", (256, 128), "white")
     picture = open_picture(previews.psd(white, thumbnail=two_colours(), **how))
     assert_two_colours(picture, tolerance=6)
-    assert picture.notes == ("This is the preview in the Photoshop document, of 64 × 32 pixels.",)
+    assert picture.notes == ("This is the preview in the Photoshop document, 64 × 32 pixels.",)
 
 
 def test_photoshop_document_without_either_says_so(tmp_path):
@@ -264,7 +264,7 @@ def test_photoshop_document_without_either_says_so(tmp_path):
     ):
         path.write_bytes(data)
         assert error_of(path) == (
-            "“a.psd” is a Photoshop document without a preview; save it as JPEG."
+            "“a.psd” has no preview to show (Photoshop document). Save it as JPEG."
         )
         assert not is_picture(path)
 

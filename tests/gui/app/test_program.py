@@ -399,7 +399,8 @@ def test_without_a_home_the_window_says_where_things_are_kept(live, tmp_path, mo
     monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "file" / "home"))
 
     async def story(program):
-        await until(lambda: "Nothing can be kept" in program.window.notice_bar.text_label.text())
+        label = program.window.notice_bar.text_label
+        await until(lambda: "The home folder cannot be written" in label.text())
 
     live(story)
 

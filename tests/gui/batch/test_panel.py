@@ -37,7 +37,7 @@ def test_images_that_cannot_be_shown_are_named_when_a_folder_is_chosen(live, fol
     nothing = folder / "nothing"
     nothing.mkdir()
     (nothing / "x.psd").write_bytes(b"8BPS\0\1" + bytes(50))
-    left_out = "Left out, since Onlooker cannot show them: 1 Photoshop document without a preview."
+    left_out = "Skipped images that Onlooker cannot show: 1 × Photoshop document without a preview."
 
     async def story(program, panel):
         said = []
@@ -55,7 +55,7 @@ def test_warning_about_an_image_is_in_its_row_and_in_the_summary(live, folder):
     noise.save(folder / "2.png")
     data = (folder / "2.png").read_bytes()
     (folder / "2.png").write_bytes(data[: len(data) // 2])
-    note = "The file is cut short or damaged; this is what could be read of it."
+    note = "The file is damaged or incomplete. Only a part of it could be read."
 
     async def story(program, panel):
         await begun(program, panel, folder)
@@ -178,7 +178,7 @@ def test_broken_picture_is_a_row_and_is_retried(live, folder):
         await begun(program, panel, folder)
         await until(lambda: phase(program) is Phase.OVER)
         assert shown(panel)[1][1] == "Failed"
-        assert "not a picture" in shown(panel)[1][2]
+        assert "not an image" in shown(panel)[1][2]
         panel.filter_bar.state_box.setCurrentIndex(
             panel.filter_bar.state_box.findData(ItemState.FAILED)
         )
@@ -397,7 +397,7 @@ def test_trial_shows_what_is_noted_of_an_image(live, folder):
             result.path.name: result.notes_label for result in panel.trial_page.results.values()
         }
         assert labels["1.png"].isVisible()
-        assert labels["1.png"].text() == "Its colour profile is damaged and was left out."
+        assert labels["1.png"].text() == "The colour profile is damaged and was ignored."
         assert not labels["2.png"].isVisible()
 
     live(story)
@@ -518,7 +518,7 @@ def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder):
         box = panel.summary_box
         assert box.headline_label.text().startswith("Stopped")
         assert "1 captioned, 1 failed, 1 skipped, 1 still to do" in box.headline_label.text()
-        assert "not a picture" in box.failed_label.text()
+        assert "not an image" in box.failed_label.text()
         assert box.skipped_label.text() == "Skipped: 1 × Has a caption already."
         assert panel.controls.buttons[RunAction.RETRY_FAILED].isVisible()
         click(panel.controls.buttons[RunAction.RESUME])

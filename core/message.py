@@ -1,0 +1,60 @@
+"""Text for the person that can still be translated: an English template and its fields.
+
+The terminal prints it as it is. The window looks up a translation of the template before it fills
+in the fields (`gui/widgets/translated.py`). Journals and databases keep the English text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+
+class Message(str):
+    """A filled-in English text that remembers its `template` and `fields`.
+
+    Everywhere else it is the text itself: it compares, prints and is stored like any other `str`.
+    A field may be a message too, and is then translated first.
+    """
+
+    template: str
+    fields: Mapping[str, str | int | float]
+
+    def __new__(cls, template: str, fields: Mapping[str, object] | None = None) -> Self:
+        """Fills `fields` into `template`; without fields the template is the text."""
+        plain = {name: _plain(value) for name, value in (fields or {}).items()}
+        message = super().__new__(cls, template.format(**plain) if plain else template)
+        message.template, message.fields = template, plain
+        return message
+
+    def format(self, *args: object, **fields: object) -> Message:
+        """Returns the message with its fields, which have names."""
+        if args:
+            raise TypeError("the fields of a message have names")
+        return Message(self.template, fields)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.template, self.fields)
+
+
+def translatable(context: str, text: str) -> Message:
+    """Marks a template, a literal, for translation: `translatable("core", "…").format(name=…)`.
+
+    `packaging/dev.py strings` collects the calls, as lupdate does `QT_TRANSLATE_NOOP`.
+    """
+    assert context == "core", context
+    return Message(text)
+
+
+def joined(*texts: str, between: str = " ") -> Message:
+    """Returns sentences one after another, each still translatable; empty ones are left out."""
+    parts = {f"part_{number}": text for number, text in enumerate(texts) if text}
+    return Message(between.join(f"{{{name}}}" for name in parts), parts)
+
+
+def _plain(value: object) -> str | int | float:
+    """Returns what can be copied between threads and processes: text, numbers, messages."""
+    if isinstance(value, str | int | float):
+        return value
+    message = value.args[0] if isinstance(value, Exception) and len(value.args) == 1 else None
+    return message if isinstance(message, Message) else str(value)

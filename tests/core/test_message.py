@@ -1,0 +1,80 @@
+"""A message is its English text, and remembers the template and fields that a translation needs."""
+
+import json
+import pickle
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from core.errors import CheckpointError, HubError, HubNeed, StoreError
+from core.message import Message, joined, translatable
+
+TEXT = "“{name}” has {count} frames."
+
+
+@pytest.fixture
+def message():
+    return translatable("core", TEXT).format(name="a{b}.gif", count=3)
+
+
+def test_a_message_is_its_text(message):
+    text = "“a{b}.gif” has 3 frames."
+    assert message == text
+    assert f"{message}" == text
+    assert {text: 1}[message] == 1
+    assert json.dumps([message], ensure_ascii=False) == f'["{text}"]'
+    assert sqlite3.connect(":memory:").execute("SELECT ?", (message,)).fetchone() == (text,)
+
+
+def test_a_message_crosses_processes_whole(message):
+    for whole in (pickle.loads(pickle.dumps(message)), pickle.loads(pickle.dumps(joined(message)))):
+        assert whole == message
+    again = pickle.loads(pickle.dumps(message))
+    assert (again.template, again.fields) == (TEXT, {"name": "a{b}.gif", "count": 3})
+
+
+def test_an_error_keeps_its_message_and_prints_as_its_text(message):
+    error = pickle.loads(pickle.dumps(StoreError(message)))
+    assert str(error) == message
+    assert isinstance(error.message, Message)
+    assert (error.message.template, error.message.fields) == (TEXT, message.fields)
+
+
+def test_an_error_may_have_a_text_of_another_origin():
+    error = HubError("100 % of {it}", HubNeed.TOKEN)
+    assert str(error) == error.message == "100 % of {it}"
+
+
+def test_errors_paths_and_messages_may_be_fields(message):
+    why = translatable("core", "{place}: {cause} {other}").format(
+        place=Path("x"), cause=StoreError(message), other=OSError("gone")
+    )
+    assert why == f"x: {message} gone"
+    assert isinstance(why.fields["cause"], Message)
+    assert why.fields["cause"].template == TEXT
+
+
+def test_fields_have_names(message):
+    with pytest.raises(TypeError):
+        message.format("a.gif", 3)
+
+
+def test_joined_sentences_stay_messages(message):
+    whole = joined(message, "", "Go on.")
+    assert whole == f"{message} Go on."
+    assert [getattr(field, "template", None) for field in whole.fields.values()] == [TEXT, None]
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "word " * 1_000, "a\nb\x1b[31m" * 100])
+def test_what_a_model_says_is_cut_and_printable_and_its_sentence_stays(name):
+    inner = translatable("core", "({name})").format(name=name)
+    error = CheckpointError(
+        translatable("core", "Bad {name} {inner}.").format(name=name, inner=inner)
+    )
+    assert len(str(error)) <= 605
+    assert str(error).isprintable()
+    short = CheckpointError(translatable("core", "Bad {name}.").format(name=name))
+    assert isinstance(short.message, Message)
+    assert short.message.template == "Bad {name}."
+    assert len(str(short)) < 320
