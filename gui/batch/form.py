@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QFontMetrics
+from functools import partial
+
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -17,21 +18,23 @@ from PySide6.QtWidgets import (
 from core.batch import TABLE_FORMATS, BatchOptions, CaptionFormat, Existing
 from core.transcript import Sampling
 from gui.batch.more_options import MoreOptions, combo, field_row, key_label
+from gui.batch.prompt_list import PromptList
+from gui.widgets.theme import Theme
 
-_PROMPT_LINES = 2
 _LEAST_HEIGHT = 96
 _EXISTING_WIDTH = 340
 
 
 class BatchForm(QScrollArea):
-    """Shows the usual options; `more` is folded away. Scrolls where it does not fit.
+    """Shows the usual options, and has those that are seldom changed, `more`, in a scroll area of
+    their own, `more_area`, which stands elsewhere. Scrolls where it does not fit.
 
     `recursion_changed(bool)`: whether images in subfolders are to be taken too.
     """
 
     recursion_changed = Signal(bool)
 
-    def __init__(self, parent: QWidget | None = None):
+    def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("batch_form")
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -39,9 +42,10 @@ class BatchForm(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._sampling = Sampling()
-        self._build_prompt()
+        self._build_prompts(theme)
         self._build_choices()
         self.more = MoreOptions()
+        self.more_area = _MoreArea(self.more)
         self._place()
         self.recursive_box.toggled.connect(self.recursion_changed)
         for beside in (CaptionFormat.TXT, CaptionFormat.XMP):
@@ -72,9 +76,8 @@ class BatchForm(QScrollArea):
     @property
     def options(self) -> BatchOptions:
         """The chosen options. Raises ValueError with a sentence if they make no run."""
-        lines = self.prompt_edit.toPlainText().splitlines()
         options = BatchOptions(
-            prompts=tuple(line.strip() for line in lines if line.strip()),
+            prompts=self.prompt_list.prompts,
             writes=tuple(kind for kind, box in self.write_boxes.items() if box.isChecked()),
             existing=Existing(self.existing_box.currentData()),  # Qt keeps a plain str.
             is_recursive=self.recursive_box.isChecked(),
@@ -84,8 +87,8 @@ class BatchForm(QScrollArea):
 
     def show_prompt(self, prompt: str) -> None:
         """Sets what to ask, if nothing is written there."""
-        if not self.prompt_edit.toPlainText().strip():
-            self.prompt_edit.setPlainText(prompt)
+        if not self.prompt_list.prompts:
+            self.prompt_list.show_prompts([prompt])
 
     def show_sampling(self, sampling: Sampling) -> None:
         """Sets how words are sampled; the temperature can be changed for the run."""
@@ -94,7 +97,7 @@ class BatchForm(QScrollArea):
 
     def show_options(self, options: BatchOptions) -> None:
         """Shows the options of a run that is opened again, or of a variant that was tried."""
-        self.prompt_edit.setPlainText("\n".join(options.prompts))
+        self.prompt_list.show_prompts(options.prompts)
         for kind, box in self.write_boxes.items():
             is_text = kind is CaptionFormat.TXT and bool(options.text_formats)
             box.setChecked(kind in options.writes or is_text)
@@ -106,11 +109,10 @@ class BatchForm(QScrollArea):
         self.recursive_box.setChecked(options.is_recursive)
         self.recursive_box.blockSignals(False)
 
-    @Slot(bool)
-    def unfold(self, is_unfolded: bool) -> None:
-        """Shows or hides the options that are seldom changed."""
-        self.more.setVisible(is_unfolded)
-        self.updateGeometry()
+    @property
+    def prompt_edit(self) -> QPlainTextEdit:
+        """The field of the first prompt."""
+        return self.prompt_list.edits[0]
 
     def sizeHint(self) -> QSize:
         return self._page.sizeHint()
@@ -121,25 +123,23 @@ class BatchForm(QScrollArea):
 
     # Parts
 
-    def _build_prompt(self) -> None:
-        self.prompt_edit = QPlainTextEdit()
-        self.prompt_edit.setObjectName("batch_prompt_edit")
-        self.prompt_edit.setAccessibleName(self.tr("Prompts for each image, one per line"))
-        self.prompt_edit.setPlaceholderText(
-            self.tr(
-                "Prompts for each image, one per line. {name}, {folder}, {caption} and "
-                "{exif:Model} are filled in."
-            )
+    def _build_prompts(self, theme: Theme) -> None:
+        placeholder = self.tr(
+            "Prompt for each image. {name}, {folder}, {caption} and {exif:Model} are filled in."
         )
-        self.prompt_edit.setToolTip(
+        self.prompt_list = PromptList(theme, "batch_prompt_edit", self._prompt_name, placeholder)
+        self.prompt_list.set_tip(
             self.tr(
                 "{name}, {stem}, {folder}, {index}, {caption} (the existing one) and {exif:Model} "
                 "are filled in"
             )
         )
-        self.prompt_edit.setTabChangesFocus(True)
-        lines = QFontMetrics(self.prompt_edit.font()).lineSpacing() * _PROMPT_LINES
-        self.prompt_edit.setFixedHeight(lines + 20)
+        self.prompt_list.field_added.connect(self._on_field_added)
+
+    def _prompt_name(self, number: int, count: int) -> str:
+        if count == 1:
+            return self.tr("Prompt for each image")
+        return self.tr("Prompt {number} for each image").format(number=number)
 
     def _build_choices(self) -> None:
         self.write_boxes: dict[CaptionFormat, QCheckBox] = {}
@@ -200,17 +200,21 @@ class BatchForm(QScrollArea):
         column = QVBoxLayout(self._page)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        column.addWidget(self.prompt_edit)
+        column.addWidget(self.prompt_list)
         labels = key_label(self.tr("Write")), key_label(self.tr("Existing captions"))
         column.addLayout(field_row(labels[0], *self.write_boxes.values()))
         column.addLayout(field_row(labels[1], self.existing_box, self.recursive_box))
-        column.addWidget(self.more)
-        self.more.hide()
         # The labels here stand in rows and those of `more` in a grid; all get one width.
         width = max(label.sizeHint().width() for label in (*labels, *self.more.labels))
         for label in (*labels, *self.more.labels):
             label.setMinimumWidth(width)
         self.setWidget(self._page)
+
+    @Slot(QWidget)
+    def _on_field_added(self, field: QWidget) -> None:
+        """Scrolls to the field once it has its place."""
+        self.updateGeometry()
+        QTimer.singleShot(0, field, partial(self.ensureWidgetVisible, field))
 
     @Slot()
     def _on_written_changed(self) -> None:
@@ -232,3 +236,22 @@ class BatchForm(QScrollArea):
     def _on_tables_changed(self) -> None:
         has_tables = any(self.write_boxes[kind].isChecked() for kind in TABLE_FORMATS)
         self.more.show_tables(has_tables, self.write_boxes[CaptionFormat.CSV].isChecked())
+
+
+class _MoreArea(QScrollArea):
+    """Scrolls the options that are seldom changed where they do not fit."""
+
+    def __init__(self, more: MoreOptions):
+        super().__init__()
+        self.setObjectName("more_area")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self.setWidget(more)
+
+    def sizeHint(self) -> QSize:
+        return self.widget().sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self.widget().minimumSizeHint().width(), 0)

@@ -23,6 +23,7 @@ from gui.batch.conflict_dialog import ConflictDialog
 from gui.batch.filter_bar import FilterBar
 from gui.batch.form import BatchForm
 from gui.batch.head import RunHead
+from gui.batch.list_area import ListArea
 from gui.batch.replace import ReplaceBar
 from gui.batch.rows import BatchModel
 from gui.batch.run_controls import RunAction, RunControls, has_begun, is_at_rest
@@ -84,13 +85,15 @@ class BatchPanel(QFrame):
         self._can_undo_edit = False
         self._has_summary = False
         self.head = RunHead(theme)
-        self.form = BatchForm()
+        self.form = BatchForm(theme)
         self.controls = RunControls(theme)
         self.progress = RunProgress()
         self.filter_bar = FilterBar()
         self.model = BatchModel(previews, self)
         self.list = BatchList(theme, self.model)
         self.replace_bar = ReplaceBar(theme)
+        captions = (self.filter_bar, self.replace_bar, self.list)
+        self.list_area = ListArea(self.form.more_area, captions)
         self.summary_box = SummaryBox()
         self.trial_page = TrialPage(theme, previews)
         self.notice_bar = NoticeBar(theme)
@@ -221,11 +224,9 @@ class BatchPanel(QFrame):
             self.summary_box,
             self.controls,
             self.progress,
-            self.filter_bar,
-            self.replace_bar,
         ):
             run.addWidget(part)
-        run.addWidget(self.list, 1)
+        run.addWidget(self.list_area, 1)
         self.pages = QStackedWidget()
         self.pages.addWidget(run_page)
         self.pages.addWidget(self.trial_page)
@@ -238,7 +239,7 @@ class BatchPanel(QFrame):
 
     def _connect(self) -> None:
         self.controls.asked.connect(self._on_action_asked)
-        self.controls.unfolded.connect(self.form.unfold)
+        self.controls.unfolded.connect(self._show_parts)
         self.head.folder_asked.connect(self._on_folder_asked)
         self.head.closed.connect(self.closed)
         self.form.recursion_changed.connect(self.recursion_changed)
@@ -279,11 +280,13 @@ class BatchPanel(QFrame):
     def _can_edit(self) -> bool:
         return has_begun(self._phase) and self._phase not in (Phase.UNDOING, Phase.UNDONE)
 
+    @Slot()
     def _show_parts(self) -> None:
         """Shows what can be used now."""
         phase, counts = self._phase, self._progress.counts
         can_start = phase is Phase.CHOOSING and bool(self.model.items)
         self.form.setVisible(not has_begun(phase))
+        self.list_area.show_options(self.controls.is_unfolded and not has_begun(phase))
         self.controls.show_phase(phase, counts, can_start)
         self.progress.show_parts(phase, has_summary=self._has_summary)
         self.filter_bar.show_parts(

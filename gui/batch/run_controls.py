@@ -127,6 +127,11 @@ class RunControls(QWidget):
         row.addStretch(1)
         row.addWidget(self.more_button)
 
+    @property
+    def is_unfolded(self) -> bool:
+        """Whether more options are to be shown."""
+        return self.more_button.isChecked()
+
     def show_phase(self, phase: Phase, counts: Mapping[ItemState, int], can_start: bool) -> None:
         """Shows the buttons of this phase; `counts` are the items in each state."""
         offered = offered_actions(phase, counts)

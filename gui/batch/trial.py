@@ -52,7 +52,7 @@ class TrialPage(QFrame):
         self._tried_variants = 0
         self.results: dict[int, TrialResult] = {}
         self._is_trying = False
-        self.variants = [TrialVariant(letter) for letter in _LETTERS]
+        self.variants = [TrialVariant(theme, letter) for letter in _LETTERS]
         self._build_buttons()
         self._build_results()
         self._place()

@@ -16,19 +16,26 @@ from PySide6.QtWidgets import (
 )
 
 from core.batch import BatchOptions
+from gui.batch.prompt_list import PromptList
+from gui.widgets.theme import Theme
 
-_PROMPT_LINES = 2
 _NUMBER_WIDTH = 88
 
 translate = QCoreApplication.translate
 
 
 class TrialVariant(QFrame):
-    """Edits the prompts, one a line, and the temperature of a variant called "A" or "B"."""
+    """Edits the prompts and the temperature of a variant called "A" or "B"."""
 
-    def __init__(self, letter: str):
+    def __init__(self, theme: Theme, letter: str):
         super().__init__()
-        self.prompt_edit = _prompt_edit(letter)
+        self._letter = letter
+        self.prompt_list = PromptList(
+            theme,
+            f"trial_prompt_{letter.lower()}",
+            self._prompt_name,
+            self.tr("Another prompt, empty to try only one"),
+        )
         self.temperature_box = _temperature_box(letter)
         label = QLabel(self.tr("Temperature"))
         label.setProperty("class", "key")
@@ -47,41 +54,37 @@ class TrialVariant(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
-        column.addWidget(self.prompt_edit)
+        column.addWidget(self.prompt_list)
         column.addLayout(row)
 
     @property
     def is_empty(self) -> bool:
         """Whether no prompt is written."""
-        return not self.prompt_edit.toPlainText().strip()
+        return not self.prompt_list.prompts
+
+    @property
+    def prompt_edit(self) -> QPlainTextEdit:
+        """The field of the first prompt."""
+        return self.prompt_list.edits[0]
 
     def show_options(self, options: BatchOptions) -> None:
         """Shows the prompts and the temperature of `options`."""
-        self.prompt_edit.setPlainText("\n".join(options.prompts))
+        self.prompt_list.show_prompts(options.prompts)
         self.temperature_box.setValue(options.sampling.temperature)
 
     def set_trying(self, is_trying: bool) -> None:
         """Forbids changes while a trial is under way."""
-        self.prompt_edit.setReadOnly(is_trying)
+        self.prompt_list.set_read_only(is_trying)
         self.temperature_box.setEnabled(not is_trying)
 
     def applied_to(self, base: BatchOptions) -> BatchOptions:
         """Returns `base` with the prompts and the temperature that are written here."""
-        lines = self.prompt_edit.toPlainText().splitlines()
-        prompts = tuple(line.strip() for line in lines if line.strip())
         sampling = replace(base.sampling, temperature=self.temperature_box.value())
-        return replace(base, prompts=prompts, sampling=sampling)
+        return replace(base, prompts=self.prompt_list.prompts, sampling=sampling)
 
-
-def _prompt_edit(letter: str) -> QPlainTextEdit:
-    edit = QPlainTextEdit()
-    edit.setObjectName(f"trial_prompt_{letter.lower()}")
-    edit.setProperty("class", "field")
-    edit.setAccessibleName(translate("TrialVariant", "Prompt {letter}").format(letter=letter))
-    edit.setPlaceholderText(translate("TrialVariant", "Another prompt, empty to try only one"))
-    edit.setTabChangesFocus(True)
-    edit.setFixedHeight(edit.fontMetrics().lineSpacing() * _PROMPT_LINES + 20)
-    return edit
+    def _prompt_name(self, number: int, count: int) -> str:
+        name = self.tr("Prompt {letter}") if count == 1 else self.tr("Prompt {letter}, {number}")
+        return name.format(letter=self._letter, number=number)
 
 
 def _temperature_box(letter: str) -> QDoubleSpinBox:

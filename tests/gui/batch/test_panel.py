@@ -570,7 +570,7 @@ def test_what_is_seldom_wanted_is_folded_away_and_does_what_it_says(live, folder
         click(panel.controls.more_button)
         form = panel.form
         assert form.more.beginning_edit.isVisible()
-        form.prompt_edit.setPlainText("say 1 words\nsay 2 words")
+        form.prompt_list.show_prompts(["say 1 words", "say 2 words"])
         form.more.suffix_box.setCurrentIndex(1)
         form.more.name_box.setCurrentText("{name}")
         form.more.beginning_edit.setText("Look:")

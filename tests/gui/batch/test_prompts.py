@@ -1,0 +1,140 @@
+"""Several prompts of a folder run, by mouse and by keys: a line break is a line break."""
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication
+
+from core.batch import Phase, find_runs
+from core.locations import locations
+from gui.batch.run_controls import RunAction
+from gui.window.commands import Command
+from tests.gui.batch.folder_page import chosen, click, phase, texts
+from tests.gui.conftest import until
+
+TWO_LINES = "say 2\nwords"
+
+
+def retype(edit, text):
+    """Writes over what is in a field, key by key."""
+    edit.selectAll()
+    QTest.keyClicks(edit, text.split("\n", maxsplit=1)[0])
+    for line in text.split("\n")[1:]:
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+        QTest.keyClicks(edit, line)
+
+
+def test_line_break_is_part_of_the_prompt_in_the_run_and_when_it_is_opened_again(live, folder):
+    async def yesterday(program, panel):
+        await chosen(program, panel, folder)
+        prompts = panel.form.prompt_list
+        retype(prompts.edits[0], TWO_LINES)
+        click(prompts.add_button)
+        assert prompts.edits[1].hasFocus()
+        QTest.keyClicks(QApplication.focusWidget(), "say 1 words")
+        click(panel.controls.buttons[RunAction.START])
+        await until(lambda: phase(program) is Phase.OVER)
+        assert texts(folder)["1.txt"] == "word0 word1\nword0\n"
+        (kept,) = find_runs(locations().runs)
+        assert kept.options.prompts == (TWO_LINES, "say 1 words")
+
+    async def today(program, panel):
+        program.window.commands[Command.LAST_RUN].trigger()
+        await until(lambda: phase(program) is Phase.OVER)
+        click(panel.controls.buttons[RunAction.NEW_RUN])
+        await until(panel.form.isVisible)
+        edits = panel.form.prompt_list.edits
+        assert [edit.toPlainText() for edit in edits] == [TWO_LINES, "say 1 words"]
+
+    live(yesterday)
+    live(today)
+
+
+def test_a_trial_takes_several_prompts_and_hands_them_to_the_run(live, folder, checkpoint):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        retype(panel.form.prompt_edit, TWO_LINES)
+        click(panel.controls.buttons[RunAction.TRY_FIRST])
+        one, other = panel.trial_page.variants
+        assert one.prompt_list.prompts == (TWO_LINES,)
+        other.prompt_list.show_prompts(["say 3\nwords"])
+        click(other.prompt_list.add_button)
+        QTest.keyClicks(QApplication.focusWidget(), "say 1 words")
+        click(panel.trial_page.try_button)
+
+        def asked():
+            return {request.turns[-1].prompt for request in checkpoint.engines[-1].requests}
+
+        await until(lambda: asked() == {TWO_LINES, "say 3\nwords", "say 1 words"})
+        await until(lambda: not program.folder_run.trial.is_running)
+        click(other.use_button)
+        assert panel.form.prompt_list.prompts == ("say 3\nwords", "say 1 words")
+
+    live(story)
+
+
+@pytest.mark.parametrize("removed", [0, 1, 2])
+def test_any_prompt_is_removed_and_the_next_added_field_has_its_text_again(live, folder, removed):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        prompts = panel.form.prompt_list
+        prompts.show_prompts(["a", "b\nb", "c"])
+
+        def remove_buttons():
+            buttons = prompts.findChildren(QAbstractButton)
+            named = (b for b in buttons if b.accessibleName().startswith("Remove prompt"))
+            return [button for button in named if button.isVisible()]
+
+        await until(lambda: len(remove_buttons()) == 3)
+        remove = remove_buttons()
+        remove[removed].setFocus()
+        QTest.keyClick(remove[removed], Qt.Key.Key_Space)
+        left = ["a", "b\nb", "c"]
+        gone = left.pop(removed)
+        assert prompts.prompts == tuple(left)
+        assert QApplication.focusWidget() in prompts.edits
+        click(prompts.add_button)
+        assert prompts.prompts == (*left, gone)
+        assert [edit.accessibleName() for edit in prompts.edits] == [
+            f"Prompt {number} for each image" for number in (1, 2, 3)
+        ]
+
+    live(story)
+
+
+def test_a_single_prompt_cannot_be_removed_and_an_empty_field_is_used_first(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        prompts = panel.form.prompt_list
+        names = [b.accessibleName() for b in prompts.findChildren(QAbstractButton) if b.isVisible()]
+        assert not any(name.startswith("Remove") for name in names)
+        click(prompts.add_button)
+        click(prompts.add_button)
+        assert len(prompts.edits) == 2
+        assert len(prompts.prompts) == 1
+
+    live(story)
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1000, 640), (800, 500), (683, 384)])
+def test_nothing_above_the_list_moves_when_more_options_open_or_close(live, folder, size):
+    async def story(program, panel):
+        program.window.resize(*size)
+        await chosen(program, panel, folder)
+        form, more = panel.form, panel.controls.more_button
+        watched = [more, *panel.controls.buttons.values(), *form.write_boxes.values(), form]
+
+        def places():
+            return [
+                (part.mapToGlobal(QPoint()), part.size()) for part in watched if part.isVisible()
+            ]
+
+        before = places()
+        for is_open in (True, False, True):
+            click(more)
+            QTest.qWait(50)
+            assert form.more.prefix_edit.isVisible() == is_open
+            assert places() == before
+        assert form.more_area.height() >= 60
+
+    live(story)
