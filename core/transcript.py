@@ -5,9 +5,11 @@ Everything here is frozen and free of torch and Qt, so that it can cross threads
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
+from itertools import chain, count
 
 from core.picture import Picture
 
@@ -123,24 +125,160 @@ def without(text: str, struck: Iterable[Span]) -> str:
 
 
 @dataclass(frozen=True)
+class Node:
+    """An exchange in its place: `parent` is the number of the one that it follows, None for none.
+
+    Of those that follow the same one, that with the highest `chosen` is shown, and of equals the
+    newest: it was chosen last.
+    """
+
+    exchange: Exchange
+    parent: int | None = None
+    chosen: int = 0
+
+
+@dataclass(frozen=True)
+class Variants:
+    """Which of how many is shown, counted from 1: of the questions asked in one place of the
+    conversation, and of the answers to the one shown.
+    """
+
+    question: int = 1
+    questions: int = 1
+    answer: int = 1
+    answers: int = 1
+
+
+@dataclass(frozen=True)
+class ExchangeTree:
+    """All exchanges of a conversation: an edited question and an answer that was generated again
+    stand beside the former ones, each with all that followed.
+
+    An exchange's number is its index in `nodes`, in the order in which they were asked; a parent
+    stands before what follows it.
+    """
+
+    nodes: tuple[Node, ...] = ()
+
+    @staticmethod
+    def of(exchanges: Iterable[Exchange]) -> ExchangeTree:
+        """Returns a tree without branches, oldest exchange first."""
+        parents = chain((None,), count())
+        return ExchangeTree(tuple(map(Node, exchanges, parents)))
+
+    @cached_property
+    def path(self) -> tuple[int, ...]:
+        """The numbers of the exchanges that are shown, oldest first."""
+        path: list[int] = []
+        followers = self._followers.get(None)
+        while followers:
+            path.append(self.chosen_last(followers))
+            followers = self._followers.get(path[-1])
+        return tuple(path)
+
+    def siblings(self, number: int) -> tuple[int, ...]:
+        """Returns the numbers of all that stand in the same place, itself among them."""
+        return tuple(self._followers[self.nodes[number].parent])
+
+    def answers(self, number: int, prompt: str | None = None) -> tuple[int, ...]:
+        """Returns the numbers of all exchanges in the same place that ask `prompt`, or the same."""
+        asked = self.nodes[number].exchange.prompt if prompt is None else prompt
+        return tuple(
+            one for one in self.siblings(number) if self.nodes[one].exchange.prompt == asked
+        )
+
+    def questions(self, number: int) -> tuple[str, ...]:
+        """Returns the different questions that were asked in the same place, oldest first."""
+        asked = (self.nodes[one].exchange.prompt for one in self.siblings(number))
+        return tuple(dict.fromkeys(asked))
+
+    def variants(self, number: int) -> Variants:
+        """Returns which of the questions and answers in its place an exchange is."""
+        questions, answers = self.questions(number), self.answers(number)
+        return Variants(
+            questions.index(self.nodes[number].exchange.prompt) + 1,
+            len(questions),
+            answers.index(number) + 1,
+            len(answers),
+        )
+
+    def chosen_last(self, numbers: Iterable[int]) -> int:
+        """Returns the exchange that was shown last of these, which stand in one place."""
+        return max(numbers, key=lambda number: (self.nodes[number].chosen, number))
+
+    def with_exchange(self, exchange: Exchange, parent: int | None) -> ExchangeTree:
+        """Returns the tree with one more exchange, the chosen one of those that follow `parent`."""
+        chosen = self._latest_choice + 1 if parent in self._followers else 0
+        return ExchangeTree((*self.nodes, Node(exchange, parent, chosen)))
+
+    def with_changed(self, number: int, exchange: Exchange) -> ExchangeTree:
+        """Returns the tree with another exchange in the place of one."""
+        return self._changed({number: replace(self.nodes[number], exchange=exchange)})
+
+    def choosing(self, number: int) -> ExchangeTree:
+        """Returns the tree in which the path goes through this exchange."""
+        choice = self._latest_choice + 1
+        changed: dict[int, Node] = {}
+        at: int | None = number
+        while at is not None:
+            if len(self.siblings(at)) > 1:
+                changed[at] = replace(self.nodes[at], chosen=choice)
+            at = self.nodes[at].parent
+        return self._changed(changed)
+
+    @property
+    def _latest_choice(self) -> int:
+        return max((node.chosen for node in self.nodes), default=0)
+
+    @cached_property
+    def _followers(self) -> dict[int | None, list[int]]:
+        followers: dict[int | None, list[int]] = {}
+        for number, node in enumerate(self.nodes):
+            followers.setdefault(node.parent, []).append(number)
+        return followers
+
+    def _changed(self, changed: Mapping[int, Node]) -> ExchangeTree:
+        nodes = (changed.get(number, node) for number, node in enumerate(self.nodes))
+        return ExchangeTree(tuple(nodes))
+
+
+@dataclass(frozen=True)
 class Transcript:
-    """A conversation about one picture, oldest exchange first."""
+    """A conversation about one picture: one path through its tree of exchanges is shown."""
 
     picture: Picture
-    exchanges: tuple[Exchange, ...] = ()
+    tree: ExchangeTree = ExchangeTree()
+
+    @staticmethod
+    def of(picture: Picture, exchanges: Iterable[Exchange]) -> Transcript:
+        """Returns a conversation without branches, oldest exchange first."""
+        return Transcript(picture, ExchangeTree.of(exchanges))
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The exchanges that are shown, oldest first."""
+        return tuple(self.tree.nodes[number].exchange for number in self.tree.path)
 
     def asking(self, prompt: str) -> tuple[Turn, ...]:
         """Returns the turns of a request that asks `prompt` next, without unanswered questions."""
         answered = [Turn(e.prompt, e.text) for e in self.exchanges if e.answer and e.text.strip()]
         return (*answered, Turn(prompt))
 
-    def with_exchange(self, exchange: Exchange) -> Transcript:
-        """The conversation with one more exchange at its end."""
-        return replace(self, exchanges=(*self.exchanges, exchange))
+    def variants(self, index: int) -> Variants:
+        """Returns what else there is in the place of the exchange shown at `index`."""
+        return self.tree.variants(self.tree.path[index])
+
+    def with_exchange(self, exchange: Exchange, at: int | None = None) -> Transcript:
+        """Returns the conversation with one more exchange, at its end or in place of index `at`.
+
+        What stood there, and all that followed it, stays in the tree.
+        """
+        before = self.tree.path[:at]
+        return replace(self, tree=self.tree.with_exchange(exchange, before[-1] if before else None))
 
     def before(self, index: int) -> Transcript:
-        """Returns the conversation up to, not including, the exchange at `index`."""
-        return replace(self, exchanges=self.exchanges[:index])
+        """Returns the conversation up to, not including, the exchange at `index`; no branches."""
+        return Transcript.of(self.picture, self.exchanges[:index])
 
 
 BUILT_IN = "built-in"

@@ -48,6 +48,14 @@ _ODD_ROWS = (
         WHERE (SELECT count(*) FROM sqlite_sequence) != 1
     """,
 )
+# In columns that only this version has.
+_ODD_PLACES = (
+    """
+    SELECT 1 FROM exchange WHERE
+        typeof(parent) NOT IN ('integer', 'null') OR parent NOT BETWEEN -1 AND position - 1
+        OR typeof(chosen) NOT IN ('integer', 'null') OR chosen < 0
+    """,
+)
 _ODD_LISTS = tuple(
     f"SELECT 1 FROM exchange WHERE {column} NOT NULL"
     f" AND CASE WHEN json_valid({column}) THEN json_type({column}) != 'array' ELSE 1 END"
@@ -75,6 +83,8 @@ def require_sound(connection: sqlite3.Connection, version: int) -> None:
     if found != "ok":
         raise Damaged(found)
     queries = list(_ODD_ROWS)
+    if version == VERSION:
+        queries += _ODD_PLACES
     if version == VERSION and _knows_json(connection):
         queries += _ODD_LISTS
     for query in queries:

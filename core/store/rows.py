@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,7 @@ from typing import Any, cast
 from PIL import Image
 
 from core.picture import Picture
-from core.transcript import Answer, Ending, Exchange, Span
+from core.transcript import Answer, Ending, Exchange, ExchangeTree, Node, Span
 
 THUMBNAIL_SIDE = 320
 LARGEST_ID = 2**53
@@ -32,8 +32,11 @@ CONVERSATION_COLUMNS = (
 )  # fmt: skip
 EXCHANGE_COLUMNS = (
     "prompt", "model", "answer", "ending", "tokens", "seconds", "seconds_to_first_token",
-    "input_tokens", "left_out", "seed", "output_ids", "struck",
+    "input_tokens", "left_out", "seed", "output_ids", "struck", "parent", "chosen",
 )  # fmt: skip
+
+NO_PARENT = -1
+"""The stored `parent` of an exchange that follows none."""
 
 Values = tuple[object, ...]
 
@@ -43,15 +46,15 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def searchable(picture_name: str, exchanges: Sequence[Exchange]) -> str:
-    """Returns the text in which a search looks for words."""
+def searchable(picture_name: str, tree: ExchangeTree) -> str:
+    """Returns the text in which a search looks for words: those of all branches."""
     said = [picture_name]
-    for exchange in exchanges:
-        said += [exchange.prompt, exchange.text]
+    for node in tree.nodes:
+        said += [node.exchange.prompt, node.exchange.text]
     return storable("\n".join(said)).casefold()
 
 
-def conversation_values(picture: Picture, exchanges: Sequence[Exchange]) -> Values:
+def conversation_values(picture: Picture, tree: ExchangeTree) -> Values:
     """Returns what is stored about a conversation, in the order of CONVERSATION_COLUMNS."""
     size = picture.original_size if any(picture.original_size) else picture.pixels.size
     return (
@@ -60,11 +63,11 @@ def conversation_values(picture: Picture, exchanges: Sequence[Exchange]) -> Valu
         *size,
         thumbnail(picture.pixels),
         time.time(),
-        searchable(picture.name, exchanges),
+        searchable(picture.name, tree),
     )
 
 
-def sound_conversation(values: Values, exchanges: Sequence[Exchange]) -> Values:
+def sound_conversation(values: Values, tree: ExchangeTree) -> Values:
     """Returns values of a damaged file as they may be stored, None for what could not be read."""
     path, name, width, height, image, changed, words = values
     where = path_from(path)
@@ -76,33 +79,60 @@ def sound_conversation(values: Values, exchanges: Sequence[Exchange]) -> Values:
         size_from(height),
         image if isinstance(image, bytes) else thumbnail(Image.new("RGB", (4, 3), "gray")),
         seconds_from(changed),
-        text_from(words) or searchable(shown, exchanges),
+        text_from(words) or searchable(shown, tree),
     )
 
 
-def exchange_values(exchange: Exchange) -> Values:
-    """Returns what is stored about an exchange, in the order of EXCHANGE_COLUMNS."""
-    answer = exchange.answer
-    if not answer:
-        return (storable(exchange.prompt), storable(exchange.model), *[None] * 10)
-    return (
-        storable(exchange.prompt),
-        storable(exchange.model),
-        storable(answer.text),
-        answer.ending.value,
-        answer.tokens,
-        answer.seconds,
-        answer.seconds_to_first_token,
-        answer.input_tokens,
-        answer.left_out,
-        answer.seed,
-        json.dumps(answer.output_ids),
-        json.dumps(exchange.struck),
-    )
+def exchange_values(node: Node) -> Values:
+    """Returns what is stored about an exchange, in the order of EXCHANGE_COLUMNS.
+
+    Its position is its number in the tree.
+    """
+    exchange, answer = node.exchange, node.exchange.answer
+    given: Values = (None,) * 10
+    if answer:
+        given = (
+            storable(answer.text),
+            answer.ending.value,
+            answer.tokens,
+            answer.seconds,
+            answer.seconds_to_first_token,
+            answer.input_tokens,
+            answer.left_out,
+            answer.seed,
+            json.dumps(answer.output_ids),
+            json.dumps(exchange.struck),
+        )
+    parent = NO_PARENT if node.parent is None else node.parent
+    names = storable(exchange.prompt), storable(exchange.model)
+    return (*names, *given, parent, node.chosen)
 
 
-def exchange_from(values: Values) -> Exchange:
-    """Returns the exchange of a row that has EXCHANGE_COLUMNS."""
+def tree_from(rows: Mapping[int, Values]) -> ExchangeTree:
+    """Returns the exchanges of rows that have EXCHANGE_COLUMNS, by their position.
+
+    Where rows are missing, what followed them follows the one before.
+    """
+    numbers = {position: number for number, position in enumerate(sorted(rows))}
+    nodes: list[Node] = []
+    for position in numbers:
+        *values, parent, chosen = rows[position]
+        exchange = _exchange_from(tuple(values))
+        nodes.append(Node(exchange, _parent(parent, position, numbers), _count(chosen)))
+    return ExchangeTree(tuple(nodes))
+
+
+def _parent(value: object, position: int, numbers: Mapping[int, int]) -> int | None:
+    """Returns the number of the exchange before; one that an earlier version kept has no value."""
+    if value == NO_PARENT:
+        return None
+    if isinstance(value, int) and value < position and value in numbers:
+        return numbers[value]
+    number = numbers[position]
+    return number - 1 if number else None
+
+
+def _exchange_from(values: Values) -> Exchange:
     prompt, model, text, ending, tokens, seconds, first, input_tokens, left_out, *rest = values
     if text is None:
         return Exchange(text_from(prompt), None, text_from(model))

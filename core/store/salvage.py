@@ -19,10 +19,10 @@ from core.store.rows import (
     EXCHANGE_COLUMNS,
     LARGEST_ID,
     Values,
-    exchange_from,
     exchange_values,
     sound_conversation,
     text_from,
+    tree_from,
 )
 from core.store.schema import VERSION, bring_up_to_date, has_tables_of
 
@@ -112,14 +112,14 @@ def _carry(reader: _Reader, number: int, target: sqlite3.Connection) -> int | No
     values, rows = reader.conversation(number), reader.exchanges(number)
     if values is None and not rows:
         return None
-    exchanges = [exchange_from(rows[position]) for position in sorted(rows)]
-    sound = sound_conversation(values or (None,) * len(CONVERSATION_COLUMNS), exchanges)
+    tree = tree_from(rows)
+    sound = sound_conversation(values or (None,) * len(CONVERSATION_COLUMNS), tree)
     target.execute(_INSERT_CONVERSATION, (number, *sound))
     target.executemany(
         _INSERT_EXCHANGE,
-        [(number, at, *exchange_values(exchange)) for at, exchange in enumerate(exchanges)],
+        [(number, at, *exchange_values(node)) for at, node in enumerate(tree.nodes)],
     )
-    return len(exchanges)
+    return len(tree.nodes)
 
 
 class _Reader:

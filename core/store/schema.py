@@ -44,6 +44,11 @@ _STEPS = (
     ALTER TABLE exchange ADD COLUMN output_ids TEXT;
     ALTER TABLE exchange ADD COLUMN struck TEXT;
     """,
+    # Rows of before are in no branch: without a value, each follows the one at the position before.
+    """
+    ALTER TABLE exchange ADD COLUMN parent INTEGER;
+    ALTER TABLE exchange ADD COLUMN chosen INTEGER;
+    """,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

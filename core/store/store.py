@@ -19,17 +19,18 @@ from core.store.opening import MustStop, Opened, mend_file, open_file, sqlite_re
 from core.store.rows import (
     CONVERSATION_COLUMNS,
     EXCHANGE_COLUMNS,
+    NO_PARENT,
     Values,
     conversation_values,
-    exchange_from,
     exchange_values,
     path_from,
     searchable,
     size_from,
     text_from,
     time_from,
+    tree_from,
 )
-from core.transcript import Exchange, Transcript
+from core.transcript import Exchange, ExchangeTree, Transcript
 
 _Result = TypeVar("_Result")
 # A disk that damages the file again and again gets no further copy of it each time.
@@ -42,7 +43,9 @@ class StoreBeingMended(StoreError):
 
 @dataclass(frozen=True)
 class Summary:
-    """A kept conversation as a line in a list. `answer` is the first line of the first answer."""
+    """A kept conversation as a line in a list. `answer` is the first line of the first answer;
+    `exchanges` counts those of all branches.
+    """
 
     id: int
     picture_path: Path | None
@@ -65,12 +68,17 @@ class KeptConversation:
     picture_name: str
     original_size: tuple[int, int]
     thumbnail: bytes
-    exchanges: tuple[Exchange, ...]
+    tree: ExchangeTree
     when: datetime
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The exchanges that were shown last, oldest first."""
+        return tuple(self.tree.nodes[number].exchange for number in self.tree.path)
 
     def transcript(self, picture: Picture) -> Transcript:
         """To go on with, about the picture opened again."""
-        return Transcript(picture, self.exchanges)
+        return Transcript(picture, self.tree)
 
 
 class Store:
@@ -217,24 +225,24 @@ class Store:
 
 
 def _save(connection: sqlite3.Connection, transcript: Transcript, id: int | None) -> int:
-    picture, exchanges = transcript.picture, transcript.exchanges
+    picture, tree = transcript.picture, transcript.tree
     with connection:
         changed = connection.execute(
             "UPDATE conversation SET changed = ?, words = ? WHERE id = ?",
-            (time.time(), searchable(picture.name, exchanges), id),
+            (time.time(), searchable(picture.name, tree), id),
         )
         if not changed.rowcount:
             id = connection.execute(
                 f"INSERT INTO conversation ({', '.join(CONVERSATION_COLUMNS)})"
                 f" VALUES ({_places(CONVERSATION_COLUMNS)})",
-                conversation_values(picture, exchanges),
+                conversation_values(picture, tree),
             ).lastrowid
         assert id is not None
         connection.execute("DELETE FROM exchange WHERE conversation = ?", (id,))
         connection.executemany(
             f"INSERT INTO exchange (conversation, position, {', '.join(EXCHANGE_COLUMNS)})"
             f" VALUES (?, ?, {_places(EXCHANGE_COLUMNS)})",
-            [(id, at, *exchange_values(exchange)) for at, exchange in enumerate(exchanges)],
+            [(id, at, *exchange_values(node)) for at, node in enumerate(tree.nodes)],
         )
     return id
 
@@ -244,7 +252,11 @@ def _recent(connection: sqlite3.Connection, limit: int, words: list[str]) -> lis
     query = f"""
         SELECT id, picture_path, picture_name, changed, prompt, answer,
             (SELECT count(*) FROM exchange WHERE conversation = id)
-        FROM conversation LEFT JOIN exchange ON conversation = id AND position = 0
+        FROM conversation LEFT JOIN exchange ON conversation = id AND position = (
+            SELECT position FROM exchange WHERE conversation = id
+                AND (parent = {NO_PARENT} OR parent IS NULL AND position = 0)
+            ORDER BY coalesce(chosen, 0) DESC, position DESC LIMIT 1
+        )
         WHERE {found} ORDER BY changed DESC, id DESC LIMIT ?
     """
     return [
@@ -270,8 +282,7 @@ def _open(connection: sqlite3.Connection, id: int) -> KeptConversation | None:
     if not row:
         return None
     rows = connection.execute(
-        f"SELECT {', '.join(EXCHANGE_COLUMNS)} FROM exchange WHERE conversation = ?"
-        " ORDER BY position",
+        f"SELECT position, {', '.join(EXCHANGE_COLUMNS)} FROM exchange WHERE conversation = ?",
         (id,),
     )
     path, name, width, height, thumbnail, changed, _ = row
@@ -281,7 +292,7 @@ def _open(connection: sqlite3.Connection, id: int) -> KeptConversation | None:
         picture_name=text_from(name),
         original_size=(size_from(width), size_from(height)),
         thumbnail=thumbnail if isinstance(thumbnail, bytes) else b"",
-        exchanges=tuple(exchange_from(values) for values in rows),
+        tree=tree_from({at: tuple(values) for at, *values in rows if isinstance(at, int)}),
         when=time_from(changed),
     )
 

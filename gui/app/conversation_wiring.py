@@ -36,6 +36,8 @@ class ConversationWiring(QObject):
         session.conversation_cleared.connect(window.clear_conversation)
         session.conversation_cut.connect(window.cut_conversation)
         session.conversation_reopened.connect(window.show_transcript)
+        session.branch_shown.connect(window.show_branch)
+        session.answer_retried.connect(window.transcript_view.retry)
         session.answer_begun.connect(window.begin_answer)
         session.piece_received.connect(window.append)
         session.answer_finished.connect(window.finish)

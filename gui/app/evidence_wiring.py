@@ -44,7 +44,7 @@ class EvidenceWiring(QObject):
         self._view.map_wanted.connect(self._on_map_wanted)
         self._view.look_again_asked.connect(self._on_look_again_asked)
         self._view.strike_changed.connect(self._on_strike_changed)
-        window.unstrike_asked.connect(session.undo_strike)
+        window.unstrike_asked.connect(session.undo)
         window.underlines_chosen.connect(self._on_underlines_chosen)
         window.inspect_asked.connect(self._on_inspect_asked)
         session.answer_struck.connect(window.show_struck)

@@ -72,6 +72,19 @@ class ExchangeBody(QWidget):
         self.error_line.show()
         return self.error_line.try_button
 
+    def hide_error(self) -> None:
+        """Takes away what `show_error` showed."""
+        line, self.error_line = self.error_line, None
+        if line is not None:
+            self.column.removeWidget(line)
+            line.hide()
+            line.deleteLater()
+
+    def show_question(self, prompt: str) -> None:
+        """Shows another question; an edit that was begun is given up."""
+        self.end_edit()
+        self.question_label.setText(breakable(prompt))
+
     def begin_edit(self, prompt: str) -> QuestionEdit:
         """Replaces the question by a field to edit it, and returns the field."""
         self.question_edit = editor = QuestionEdit(prompt)

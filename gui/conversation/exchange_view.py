@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication, QPoint, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QWidget
 
-from core.transcript import Answer, Span, without
+from core.transcript import Answer, Exchange, Span, without
 from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
@@ -185,6 +185,28 @@ class ExchangeView(QFrame):
             self._body.copy_button.setToolTip(self.tr("Copied"))
             self._copied.start()
 
+    def show_exchange(self, exchange: Exchange) -> None:
+        """Shows a complete exchange in place of the one so far; a selection and an edit are lost."""
+        self.is_open = False
+        self.evidence, self.struck = None, exchange.struck
+        self.prompt, self.answer = exchange.prompt, exchange.answer.text if exchange.answer else ""
+        self._foot = foot_line(exchange.answer) if exchange.answer else ""
+        self._error = "" if exchange.answer else self.tr("This question has no answer.")
+        if self._body:
+            self._body.show_question(self.prompt)
+            self._body.foot_label.setText(self._foot)
+            self._body.hide_error()
+            self._fill(self._body)
+        self.height_changed.emit()
+
+    def retry(self, waiting_text: str) -> None:
+        """Removes what came of the answer under way: it begins again."""
+        self.answer = ""
+        if self._body:
+            self._body.answer_text.clear()
+            self._body.answer_text.hide()
+        self._set_foot(waiting_text)
+
     def set_last(self, is_last: bool) -> None:
         """Marks it as the last exchange, whose answer can be regenerated."""
         self._is_last = is_last
@@ -239,14 +261,7 @@ class ExchangeView(QFrame):
         self.set_trace_obstacle(self._trace_obstacle)
         text = body.answer_text
         text.words.shows_doubt = self._shows_doubt
-        if self.answer:
-            self._show_answer(body)
-            if self.evidence is not None:
-                text.words.show(self.evidence.words)
-            text.words.strike(self.answer, self.struck)
-        if self._error:
-            self._show_error(body)
-        self._show_actions()
+        self._fill(body)
         text.height_changed.connect(self.height_changed)
         text.entered.connect(self._on_answer_entered)
         text.word_hovered.connect(self.word_hovered)
@@ -255,6 +270,17 @@ class ExchangeView(QFrame):
         self.setAccessibleName("")
         self.woken.emit()
         return body
+
+    def _fill(self, body: ExchangeBody) -> None:
+        """Shows the answer, what is known of it, and why there is none."""
+        self._show_answer(body)
+        if self.answer:
+            if self.evidence is not None:
+                body.answer_text.words.show(self.evidence.words)
+            body.answer_text.words.strike(self.answer, self.struck)
+        if self._error:
+            self._show_error(body)
+        self._show_actions()
 
     def _set_foot(self, text: str) -> None:
         """Changes the line below the answer, which may come to need another height."""

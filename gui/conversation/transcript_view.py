@@ -15,6 +15,8 @@ from gui.conversation.exchange_view import ExchangeView
 from gui.widgets.buttons import key_text
 from gui.widgets.theme import Theme
 
+# More exchanges of a branch than these are laid out in slices, from the end.
+_MOST_AT_ONCE = 12
 _LINK = '<a href="model" style="text-decoration: none; font-weight: 600">{text}</a>'
 
 
@@ -168,6 +170,32 @@ class TranscriptView(QFrame):
         self.scroll_area.go_to_end()
         self._update_placeholder()
 
+    def show_branch(self, index: int, transcript: Transcript) -> None:
+        """Shows other exchanges from this index on."""
+        if len(transcript.exchanges) - index > _MOST_AT_ONCE:
+            self.show_transcript(transcript)
+            return
+        self._finish_laying_out()
+        first, *others = transcript.exchanges[index:]
+        del self._exchanges[index + 1 :]
+        self.scroll_area.keep(index + 1)
+        if view := self.view_at(index):
+            view.show_exchange(first)
+        else:
+            others.insert(0, first)
+            self._show_column(True)
+        for exchange in others:
+            self._exchanges.append(self._complete_view(exchange))
+            self.scroll_area.add(self._exchanges[-1])
+        for view in self._exchanges:
+            view.set_last(view is self._exchanges[-1])
+        self._set_idle(True)
+
+    def retry(self) -> None:
+        """Begins the answer under way again: what came is the same as before."""
+        if self.is_answering:
+            self._exchanges[-1].retry(self.tr("The same answer again. Trying another…"))
+
     def show_only_drawings(self, only_drawings: bool) -> None:
         """Says, or stops saying, that the loaded model knows only drawn pictures."""
         self.drawings_label.setVisible(only_drawings)
@@ -261,20 +289,18 @@ class TranscriptView(QFrame):
         self._theme.text_size_changed.connect(view.apply_text_size)
         return view
 
+    def _complete_view(self, exchange: Exchange) -> ExchangeView:
+        view = self._make_view(exchange.prompt)
+        view.show_exchange(exchange)
+        view.set_idle(True)
+        return view
+
     @Slot()
     def _add_earlier(self) -> None:
         """Lays out exchanges not shown yet, the latest first, for one slice of time."""
         until = time.perf_counter() + SLICE_SECONDS
         while self._earlier and time.perf_counter() < until:
-            exchange = self._earlier.pop()
-            view = self._make_view(exchange.prompt)
-            if exchange.answer:
-                view.begin("")
-                view.finish(exchange.answer)
-                view.show_struck(exchange.struck)
-            else:
-                view.fail(self.tr("This question has no answer."))
-            view.set_idle(True)
+            view = self._complete_view(self._earlier.pop())
             self._exchanges.insert(0, view)
             self.scroll_area.add(view, at=0)
         if self._earlier:

@@ -43,26 +43,33 @@ class AnswerInspection:
     async def evidence(self, index: int) -> Evidence:
         """Return what each word of an answer rests on. It is found once for each answer."""
         conversation, request, answer = self._asked(index)
-        if index not in conversation.evidence:
+        number = conversation.number_at(index)
+        if number not in conversation.evidence:
             self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
-            conversation.evidence[index] = await self._model.run_read_only(
+            conversation.evidence[number] = await self._model.run_read_only(
                 lambda engine, stop: inspectable(engine, Capability.EVIDENCE).evidence(
                     request, answer, stop
                 )
             )
-            self._refuse_if_left(conversation)
-        return conversation.evidence[index]
+            self._refuse_if_left(conversation, index, number)
+        return conversation.evidence[number]
+
+    def known_evidence(self, index: int) -> Evidence | None:
+        """Return what was found out about the answer at an index; None if nothing was."""
+        conversation = self._session.conversation
+        return conversation.evidence.get(conversation.number_at(index)) if conversation else None
 
     async def word_map(self, index: int, word: Word) -> WordMap:
         """Return where on the picture a word of an answer rests."""
         conversation, request, answer = self._asked(index)
+        number = conversation.number_at(index)
         self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
         word_map = await self._model.run_read_only(
             lambda engine, stop: inspectable(engine, Capability.EVIDENCE).word_map(
                 request, answer, word
             )
         )
-        self._refuse_if_left(conversation)
+        self._refuse_if_left(conversation, index, number)
         return word_map
 
     async def look_again(self, index: int, word: Word) -> Evidence:
@@ -71,20 +78,21 @@ class AnswerInspection:
         Returns the evidence of the answer with the model's reply at that word.
         """
         conversation, request, answer = self._asked(index)
+        number = conversation.number_at(index)
         self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
         presence = await self._model.run_read_only(
             lambda engine, stop: inspectable(engine, Capability.EVIDENCE).look_again(
                 request, answer, word
             )
         )
-        self._refuse_if_left(conversation)
+        self._refuse_if_left(conversation, index, number)
         evidence = await self.evidence(index)
         words = [
             replace(one, presence=presence) if one.begin == word.begin else one
             for one in evidence.words
         ]
-        conversation.evidence[index] = replace(evidence, words=tuple(words))
-        return conversation.evidence[index]
+        conversation.evidence[number] = replace(evidence, words=tuple(words))
+        return conversation.evidence[number]
 
     async def trace(self, index: int) -> Trace:
         """Return what went through the model for an answer."""
@@ -96,7 +104,7 @@ class AnswerInspection:
 
     def _asked(self, index: int) -> tuple[Conversation, Request, Answer]:
         conversation = self._session.conversation
-        exchanges = conversation.transcript.exchanges if conversation else ()
+        exchanges = conversation.so_far.exchanges if conversation else ()
         answer = exchanges[index].answer if 0 <= index < len(exchanges) else None
         if conversation is None or answer is None or not answer.text:
             raise EngineError(
@@ -134,6 +142,8 @@ class AnswerInspection:
                 )
             )
 
-    def _refuse_if_left(self, conversation: Conversation) -> None:
-        if conversation is not self._session.conversation:
+    def _refuse_if_left(self, conversation: Conversation, index: int, number: int) -> None:
+        """Refuse if another conversation, or another answer at the index, is shown now."""
+        shown = conversation.transcript.tree.path[index : index + 1]
+        if conversation is not self._session.conversation or shown != (number,):
             raise Cancelled("The conversation was left.")

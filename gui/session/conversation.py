@@ -10,47 +10,99 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from core.transcript import Answer, Ending, Exchange, Request, Sampling, Span, Transcript
+from gui.session.history import Change, Chosen, History, Step, Struck
 
 if TYPE_CHECKING:
+    from core.picture import Picture
     from core.words import Evidence
+
+translate = QCoreApplication.translate
 
 
 @dataclass(eq=False)
 class Conversation:
     """A transcript that grows by `begin_answer` and `end_answer`. Belongs to the GUI thread.
 
-    `kept_as` is its id in the store, None before it is saved. By index of the exchange,
-    `requests` holds what was asked in this run of the program and `evidence` what was found out
-    about the words. `strike_history` holds the index and the former strikes of each change of
-    them, oldest first. `prompt`, `model`, `pieces`, `began` and `is_answered` belong to the answer
-    under way.
+    `kept_as` is its id in the store, None before it is saved. By the exchange's number in the
+    tree, `requests` holds what was asked in this run of the program and `evidence` what was found
+    out about the words. `prompt`, `model`, `pieces`, `began`, `asked` and `is_answered` belong to
+    the answer under way, and so do `replaced`, the index in whose place it is asked, None at the
+    end, and `must_stop`, whether there is to be no further try.
     """
 
     transcript: Transcript
     kept_as: int | None = None
     requests: dict[int, Request] = field(default_factory=dict)
     evidence: dict[int, Evidence] = field(default_factory=dict)
-    strike_history: list[tuple[int, tuple[Span, ...]]] = field(default_factory=list)
+    history: History = field(default_factory=History)
     prompt: str = ""
     model: str = ""
     pieces: list[str] = field(default_factory=list)
     began: float = 0.0
+    asked: Request | None = None
+    replaced: int | None = None
+    must_stop: bool = False
     is_answered: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def begin_answer(self, prompt: str, sampling: Sampling) -> Request:
-        """Return the request that asks `prompt` as the next question."""
-        request = Request(self.transcript.picture, self.transcript.asking(prompt), sampling)
-        self.requests[len(self.transcript.exchanges)] = request
-        self.prompt, self.model, self.pieces = prompt, "", []
-        self.began = time.perf_counter()
-        self.is_answered.clear()
-        return request
+    @property
+    def so_far(self) -> Transcript:
+        """What is shown, without the answer under way."""
+        if self.replaced is None:
+            return self.transcript
+        return self.transcript.before(self.replaced)
 
-    def end_answer(self, answer: Answer | None) -> None:
-        """Append the exchange under way; None if the model generated nothing."""
+    def number_at(self, index: int) -> int:
+        """Return the number in the tree of the exchange shown at this index."""
+        return self.transcript.tree.path[index]
+
+    # Answers
+
+    def begin_answer(self, prompt: str, at: int | None = None) -> None:
+        """Ask `prompt` as the next question, or in place of index `at`; `begin_try` follows."""
+        self.replaced, self.must_stop = at, False
+        self.prompt, self.model, self.pieces, self.asked = prompt, "", [], None
+        self.is_answered.clear()
+
+    def begin_try(self, sampling: Sampling, others: tuple[Picture, ...] = ()) -> Request:
+        """Return the request for the answer under way; what came of an earlier try is left out."""
+        self.pieces = []
+        self.began = time.perf_counter()
+        turns = self.so_far.asking(self.prompt)
+        self.asked = Request(self.transcript.picture, turns, sampling, others=others)
+        return self.asked
+
+    def is_new(self, answer: Answer) -> bool:
+        """Return whether no answer says the same that was given in the place of the one under way.
+
+        One that was stopped ends the tries.
+        """
+        if self.replaced is None or answer.ending is Ending.STOPPED:
+            return True
+        former = self.number_at(self.replaced)
+        return self._known(former, Exchange(self.prompt, answer)) is None
+
+    def end_answer(self, answer: Answer | None) -> bool:
+        """Put the exchange under way into the transcript; None if nothing was generated.
+
+        An answer that was given before, or that says nothing although another one does, is left
+        out. Returns whether this one was put in; what is shown is then that one.
+        """
         self.is_answered.set()
+        at, self.replaced = self.replaced, None
         exchange = Exchange(self.prompt, answer, self.model)
-        self.transcript = self.transcript.with_exchange(exchange)
+        former = None if at is None else self.number_at(at)
+        number = known = None if former is None else self._known(former, exchange)
+        if number is None:
+            number = self._put(exchange, at)
+            if self.asked is not None:
+                self.requests[number] = self.asked
+        if former is not None and number != former:
+            is_same = self._exchange(former).prompt == self.prompt
+            self.history.add(
+                Chosen(Change.REGENERATED if is_same else Change.EDITED, former, number)
+            )
+            self._choose(number)
+        return known is None
 
     def partial_answer(self) -> Answer | None:
         """Return the text so far of an answer that did not end by itself; None if there is none."""
@@ -63,42 +115,78 @@ class Conversation:
 
         For one of an earlier run of the program it is rebuilt, with the `sampling` given.
         """
-        if index in self.requests:
-            return self.requests[index]
+        if (number := self.number_at(index)) in self.requests:
+            return self.requests[number]
         before = self.transcript.before(index)
         turns = before.asking(self.transcript.exchanges[index].prompt)
         return Request(self.transcript.picture, turns, sampling)
 
-    def cut(self, index: int) -> Conversation:
-        """Return a new conversation, not yet kept, of the exchanges before `index`."""
-        return Conversation(
-            self.transcript.before(index),
-            requests={at: request for at, request in self.requests.items() if at < index},
-            evidence={at: found for at, found in self.evidence.items() if at < index},
-        )
+    # Changes that can be undone
+
+    def choose(self, index: int, number: int) -> None:
+        """Show exchange `number`, and what followed it, in place of the one at `index`."""
+        self.history.add(Chosen(Change.ANOTHER_CHOSEN, self.number_at(index), number))
+        self._choose(number)
 
     def strike(self, index: int, span: Span, *, is_struck: bool) -> None:
         """Strike a span of answer `index` out, or restore it."""
         before = self.transcript.exchanges[index].struck
         after = {*before, span} if is_struck else {one for one in before if one != span}
-        self.strike_history.append((index, before))
-        self._set_struck(index, tuple(sorted(after)))
+        change = Change.STRUCK if is_struck else Change.RESTORED
+        step = Struck(change, self.number_at(index), before, tuple(sorted(after)))
+        self.history.add(step)
+        self.take(step)
 
-    def undo_strike(self) -> int:
-        """Take the last `strike` back, and return the index of its answer."""
-        index, before = self.strike_history.pop()
-        self._set_struck(index, before)
-        return index
+    def take(self, step: Step) -> int:
+        """Make a change of the history; return the index of the exchange that differs then."""
+        match step:
+            case Struck(_, number, _, after):
+                self._change(number, replace(self._exchange(number), struck=after))
+            case Chosen(_, _, number):
+                self._choose(number)
+        return self.transcript.tree.path.index(number)
 
-    def _set_struck(self, index: int, struck: tuple[Span, ...]) -> None:
-        exchanges = list(self.transcript.exchanges)
-        exchanges[index] = replace(exchanges[index], struck=struck)
-        self.transcript = replace(self.transcript, exchanges=tuple(exchanges))
+    # Inside
+
+    def _known(self, former: int, exchange: Exchange) -> int | None:
+        """Return the exchange in the same place that makes this one superfluous, if there is."""
+        same = self.transcript.tree.answers(former, exchange.prompt)
+        said = {one: _words(self._exchange(one)) for one in same}
+        if words := _words(exchange):
+            return next((one for one in same if said[one] == words), None)
+        others = [one for one in same if said[one]]
+        return self.transcript.tree.chosen_last(others) if others else None
+
+    def _put(self, exchange: Exchange, at: int | None) -> int:
+        """Add the exchange, in place of one with its question that has no words if there is."""
+        if at is not None:
+            for one in self.transcript.tree.answers(self.number_at(at), exchange.prompt):
+                if not _words(self._exchange(one)):
+                    self._change(one, exchange)
+                    return one
+        self.transcript = self.transcript.with_exchange(exchange, at)
+        return len(self.transcript.tree.nodes) - 1
+
+    def _exchange(self, number: int) -> Exchange:
+        return self.transcript.tree.nodes[number].exchange
+
+    def _choose(self, number: int) -> None:
+        tree = self.transcript.tree.choosing(number)
+        self.transcript = replace(self.transcript, tree=tree)
+
+    def _change(self, number: int, exchange: Exchange) -> None:
+        tree = self.transcript.tree.with_changed(number, exchange)
+        self.transcript = replace(self.transcript, tree=tree)
+
+
+def _words(exchange: Exchange) -> str:
+    """Returns what the model said, before anything was struck out."""
+    return exchange.answer.text.strip() if exchange.answer else ""
 
 
 def as_text(transcript: Transcript) -> str:
     """Return the whole conversation as plain text, for a file."""
-    no_answer = QCoreApplication.translate("Conversation", "(no answer)")
+    no_answer = translate("Conversation", "(no answer)")
     exchanges = [
         f"{exchange.prompt}\n\n{exchange.text if exchange.answer else no_answer}\n"
         for exchange in transcript.exchanges

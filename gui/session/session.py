@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, Signal, SignalInstance, Slot
 
 from core.engine import Ready
-from core.errors import AppError, EngineError, StoreError
+from core.errors import AppError, EngineError
 from core.picture import Picture, open_picture
-from core.store import KeptConversation, Store, StoreBeingMended, Summary
+from core.store import Store, Summary
 from core.transcript import Answer, Sampling, Span, Transcript
 from gui.session.conversation import Conversation, as_text
 from gui.session.engine_jobs import OnPiece
+from gui.session.history import Chosen, Step, Struck
+from gui.session.kept_conversations import KeptConversations
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
 from gui.session.picture_list import PictureList
@@ -24,10 +26,10 @@ from gui.session.settings_file import SettingsFile
 from gui.widgets.translated import translated
 
 ANOTHER_TEMPERATURE = 0.7
+TRIES = 4
+WARMER = 0.15
+HIGHEST_TEMPERATURE = 2.0
 LAST_WORDS_SECONDS = 1.0
-RECENT = 20
-
-log = logging.getLogger(__name__)
 
 translate = QCoreApplication.translate
 
@@ -37,11 +39,16 @@ class Session(QObject):
 
     `conversation_cleared()`, `conversation_cut(int)`: how many exchanges are left.
     `conversation_reopened(Transcript)`: an earlier one, to go on with.
+    `branch_shown(int, Transcript)`: from this index on, other exchanges are shown.
     `answer_begun(str prompt)`, `piece_received(str)`, `answer_finished(Answer)`,
-    `answer_failed(AppError)`. `answer_struck(int, tuple, bool)`: what is now struck out of the
-    answer at an index, as spans, and whether that can be undone. `ask_refused(str prompt)`: not
-    asked, a notice says why. `mending_begun()`: the file of conversations turned out to be damaged;
-    await `opened_notes`. `noticed(str)`: a sentence to show.
+    `answer_failed(AppError)`. `answer_retried()`: what was received is the same as before, and one
+    more try begins. `answer_repeated(int)`: no try for the answer at an index gave another one.
+    `variants_changed(int, Variants)`: what else there is in the place of the exchange at an index.
+    `answer_struck(int, tuple, bool)`: what is now struck out of the answer at an index, as spans,
+    and whether that can be undone. `history_changed()`: something else can be undone or redone.
+    `ask_refused(str prompt)`: not asked, a notice says why. `mending_begun()`: the file of
+    conversations turned out to be damaged; await `opened_notes`. `noticed(str)`: a sentence to
+    show.
 
     An expected failure is a signal with a sentence to show. An unexpected one is raised by the
     coroutine, after the signal that puts the window right.
@@ -50,10 +57,15 @@ class Session(QObject):
     conversation_cleared = Signal()
     conversation_cut = Signal(int)
     conversation_reopened = Signal(object)
+    branch_shown = Signal(int, object)
     answer_begun = Signal(str)
     piece_received = Signal(str)
     answer_finished = Signal(object)
     answer_failed = Signal(object)
+    answer_retried = Signal()
+    answer_repeated = Signal(int)
+    variants_changed = Signal(int, object)
+    history_changed = Signal()
     answer_struck = Signal(int, object, bool)
     ask_refused = Signal(str)
     mending_begun = Signal()
@@ -73,13 +85,14 @@ class Session(QObject):
         self._model = model
         self._loaded = loaded
         self._pictures = pictures
-        self._store = store
+        self._kept = KeptConversations(store, self)
+        self._kept.mending_begun.connect(self.mending_begun)
+        self._kept.noticed.connect(self.noticed)
         self._settings_file = settings_file
         self._settings = settings_file.settings
         self.asks_about_all = False
         self._conversation: Conversation | None = None
         self._under_way: set[Conversation] = set()
-        self._waiting_to_be_kept: list[Conversation] = []
         self._is_closed = False
         pictures.opened.connect(self._begin_conversation)
 
@@ -96,7 +109,7 @@ class Session(QObject):
     @property
     def transcript(self) -> Transcript | None:
         """The conversation so far, without the answer under way."""
-        return self._conversation.transcript if self._conversation else None
+        return self._conversation.so_far if self._conversation else None
 
     @property
     def is_answering(self) -> bool:
@@ -112,34 +125,90 @@ class Session(QObject):
             return
         self._settings.remember_prompt(prompt)
         if conversation := await self._free_conversation(prompt):
-            await self._answer(conversation, prompt, self._settings.sampling)
+            await self._answer(conversation, prompt, (self._settings.sampling,))
         await self._settings_file.save()
 
     async def regenerate(self) -> None:
-        """Answer the last question again, in other words; the replaced answer stays kept."""
+        """Sample the last answer again until it differs from all that were given; keep them all."""
         conversation = await self._free_conversation()
-        if not conversation or not conversation.transcript.exchanges:
-            return
-        sampling = self._settings.sampling
-        if sampling.temperature == 0:
-            # Greedy decoding would generate the same answer again.
-            sampling = replace(sampling, temperature=ANOTHER_TEMPERATURE)
-        last = len(conversation.transcript.exchanges) - 1
-        prompt = conversation.transcript.exchanges[last].prompt
-        await self._answer(self._cut(conversation, last), prompt, replace(sampling, seed=None))
+        if conversation and conversation.transcript.exchanges:
+            await self._answer_again(conversation, len(conversation.transcript.exchanges) - 1)
 
     async def ask_again(self, index: int, prompt: str) -> None:
-        """Ask `prompt` in place of question `index`; what came after stays kept, not shown."""
+        """Ask `prompt` in place of question `index`; that one and what came after stay a branch."""
         prompt = prompt.strip()
         conversation = await self._free_conversation()
         if not prompt or not conversation:
             return
+        if prompt == conversation.transcript.exchanges[index].prompt:
+            await self._answer_again(conversation, index)
+            return
         self._settings.remember_prompt(prompt)
-        await self._answer(self._cut(conversation, index), prompt, self._settings.sampling)
+        await self._answer(conversation, prompt, (self._settings.sampling,), index)
 
     def stop(self) -> None:
         """End the answer under way; its text so far is kept."""
+        for conversation in self._under_way:
+            conversation.must_stop = True
         self._model.stop()
+
+    # Branches
+
+    def step_answer(self, index: int, step: int) -> None:
+        """Show the next answer to question `index`, `step` 1, or the one before, -1."""
+        if conversation := self._resting_conversation():
+            number = conversation.number_at(index)
+            answers = conversation.transcript.tree.answers(number)
+            at = answers.index(number) + step
+            if 0 <= at < len(answers):
+                self._choose(conversation, index, answers[at])
+
+    def step_question(self, index: int, step: int) -> None:
+        """Show the next question that was asked in place of `index`, `step` 1, or the one before.
+
+        It comes with the answer that was shown last, and all that followed.
+        """
+        if conversation := self._resting_conversation():
+            tree, number = conversation.transcript.tree, conversation.number_at(index)
+            questions = tree.questions(number)
+            at = questions.index(tree.nodes[number].exchange.prompt) + step
+            if 0 <= at < len(questions):
+                answers = tree.answers(number, questions[at])
+                self._choose(conversation, index, tree.chosen_last(answers))
+
+    # Undo
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is something to undo, and no answer under way."""
+        return bool(self.undo_text)
+
+    @property
+    def undo_text(self) -> str:
+        """What `undo` would do now, as a menu entry; "" for nothing."""
+        conversation = self._resting_conversation()
+        return conversation.history.undo_text if conversation else ""
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is something to redo, and no answer under way."""
+        return bool(self.redo_text)
+
+    @property
+    def redo_text(self) -> str:
+        """What `redo` would do now, as a menu entry; "" for nothing."""
+        conversation = self._resting_conversation()
+        return conversation.history.redo_text if conversation else ""
+
+    def undo(self) -> None:
+        """Take back the last strike-out, edited question, new answer or choice of a version."""
+        if self.can_undo and self._conversation:
+            self._take(self._conversation, self._conversation.history.undo())
+
+    def redo(self) -> None:
+        """Make the change again that was taken back last."""
+        if self.can_redo and self._conversation:
+            self._take(self._conversation, self._conversation.history.redo())
 
     # The conversation as a whole
 
@@ -149,37 +218,17 @@ class Session(QObject):
             self._begin_conversation(self._conversation.transcript.picture)
 
     async def opened_notes(self) -> tuple[str, ...]:
-        """Wait until the file of conversations is open, and return what became of it.
-
-        That takes long for a large file. What was asked meanwhile is kept then.
-        """
-        await asyncio.wrap_future(self._store.opening)
-        waiting, self._waiting_to_be_kept = self._waiting_to_be_kept, []
-        notes = () if self._is_closed else self._store.take_notes()
-        for conversation in waiting:
-            self._keep(conversation)
-        return notes
+        """Wait until the file of conversations is open, and return what became of it."""
+        return await self._kept.opened_notes()
 
     def recent_conversations(self) -> list[Summary]:
         """Return the kept conversations, newest first; [] with a notice if they cannot be read."""
-        if not self._store.is_open:
-            self.noticed.emit(
-                self.tr("Earlier conversations are still being checked. Try again soon.")
-            )
-            return []
-        try:
-            return self._store.recent(RECENT)
-        except StoreBeingMended as error:
-            self.noticed.emit(translated(error))
-            self.mending_begun.emit()
-        except StoreError as error:
-            self.noticed.emit(translated(error))
-        return []
+        return self._kept.recent()
 
     async def reopen(self, id: int) -> None:
         """Go on with an earlier conversation, its picture opened again."""
         with self._pictures.opening("") as opening:
-            kept = await self._kept(id)
+            kept = await self._kept.open(id)
             if picture := await self._pictures.open_kept(opening, kept):
                 self._conversation = Conversation(kept.transcript(picture), kept_as=id)
                 self.conversation_reopened.emit(self._conversation.transcript)
@@ -188,7 +237,7 @@ class Session(QObject):
         """Write the conversation as text. A failure is a notice."""
         if not self._conversation:
             return
-        text = as_text(self._conversation.transcript)
+        text = as_text(self._conversation.so_far)
         try:
             await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         except OSError as error:
@@ -203,46 +252,56 @@ class Session(QObject):
             conversation.strike(index, span, is_struck=is_struck)
             self._report_struck(conversation, index)
 
-    def undo_strike(self) -> None:
-        """Take back the last striking out, or restoring, in this conversation."""
-        conversation = self._conversation
-        if conversation and conversation.strike_history:
-            self._report_struck(conversation, conversation.undo_strike())
-
     async def close(self) -> None:
         """Stop, keep the text so far of answers under way, and close the store."""
         self._is_closed = True
         self._pictures.close()
-        self._model.stop()
+        self.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 for conversation in list(self._under_way):
                     await conversation.is_answered.wait()
         for conversation in list(self._under_way):
             self._end_answer(conversation, conversation.partial_answer())
-        if self._waiting_to_be_kept:  # Else a file that is not checked yet is closed as it is.
-            await self.opened_notes()
-        self._store.close()
+        await self._kept.close()
 
     # Inside
 
     @Slot(object)
     def _begin_conversation(self, picture: Picture) -> None:
         if self.is_answering:
-            self._model.stop()
+            self.stop()
         self._conversation = Conversation(Transcript(picture))
         self.conversation_cleared.emit()
+        self.history_changed.emit()
 
-    def _cut(self, conversation: Conversation, index: int) -> Conversation:
-        """Go on from before question `index`, in a conversation that is kept by itself."""
-        self._conversation = conversation.cut(index)
-        self.conversation_cut.emit(index)
-        return self._conversation
+    def _resting_conversation(self) -> Conversation | None:
+        """Return the conversation unless an answer is under way in it."""
+        return None if self.is_answering else self._conversation
+
+    def _choose(self, conversation: Conversation, index: int, number: int) -> None:
+        conversation.choose(index, number)
+        self._show_branch(conversation, index)
+
+    def _take(self, conversation: Conversation, step: Step) -> None:
+        index = conversation.take(step)
+        match step:
+            case Struck():
+                self._report_struck(conversation, index)
+            case Chosen():
+                self._show_branch(conversation, index)
+
+    def _show_branch(self, conversation: Conversation, index: int) -> None:
+        self._kept.keep(conversation)
+        if conversation is self._conversation:
+            self.branch_shown.emit(index, conversation.transcript)
+            self.history_changed.emit()
 
     def _report_struck(self, conversation: Conversation, index: int) -> None:
-        self._keep(conversation)
+        self._kept.keep(conversation)
         struck = conversation.transcript.exchanges[index].struck
-        self.answer_struck.emit(index, struck, bool(conversation.strike_history))
+        self.answer_struck.emit(index, struck, self.can_undo)
+        self.history_changed.emit()
 
     async def _free_conversation(self, prompt: str = "") -> Conversation | None:
         """Return the conversation if something can be asked in it now; else say why not."""
@@ -273,33 +332,91 @@ class Session(QObject):
             self.noticed.emit(text.format(count=most))
         return tuple([await asyncio.to_thread(open_picture, path) for path in paths[: most - 1]])
 
-    async def _answer(self, conversation: Conversation, prompt: str, sampling: Sampling) -> None:
-        request = conversation.begin_answer(prompt, sampling)
+    async def _answer_again(self, conversation: Conversation, index: int) -> None:
+        """Answer question `index` again, in other words than before."""
+        transcript, sampling = conversation.transcript, self._settings.sampling
+        exchange = transcript.exchanges[index]
+        if not exchange.answer or not exchange.answer.text.strip():
+            await self._answer(conversation, exchange.prompt, (sampling,), index)
+            return
+        await self._answer(conversation, exchange.prompt, _samplings_for_another(sampling), index)
+
+    async def _answer(
+        self,
+        conversation: Conversation,
+        prompt: str,
+        samplings: Sequence[Sampling],
+        at: int | None = None,
+    ) -> None:
+        """Ask, at the end or in place of index `at`; try one sampling after the other until the
+        answer is a new one.
+        """
+        conversation.begin_answer(prompt, at)
         self._under_way.add(conversation)
+        if at is not None:
+            self.conversation_cut.emit(at)
         self.answer_begun.emit(prompt)
+        self.history_changed.emit()
         try:
-            request = replace(request, others=await self._other_pictures())
-            answer = await self._model.answer(request, self._piece_listener(conversation))
+            answer = await self._first_new_answer(conversation, samplings)
         except asyncio.CancelledError:
             self._end_answer(conversation, conversation.partial_answer())
             raise
         except Exception as error:
-            self._end_answer(conversation, conversation.partial_answer())
-            if conversation is self._conversation:
-                self.answer_failed.emit(_for_reader(error))
+            failure = _for_reader(error)
+            is_new = self._end_answer(conversation, conversation.partial_answer())
+            self._report_end(conversation, at, is_new, self.answer_failed, failure)
+            if not is_new and conversation is self._conversation:
+                self.noticed.emit(translated(failure))
             if not isinstance(error, AppError):
                 raise
         else:
-            self._end_answer(conversation, answer)
-            if conversation is self._conversation:
-                self.answer_finished.emit(answer)
-                if answer.left_out:
-                    self.noticed.emit(
-                        self.tr(
-                            "The conversation is too long for the model. Older questions were "
-                            "left out."
-                        )
+            tries_all = len(samplings) > 1 and not conversation.must_stop
+            is_new = self._end_answer(conversation, answer)
+            self._report_end(conversation, at, is_new, self.answer_finished, answer)
+            if conversation is not self._conversation:
+                return
+            if at is not None and not is_new and tries_all:
+                self.answer_repeated.emit(at)
+            if answer.left_out:
+                self.noticed.emit(
+                    self.tr(
+                        "The conversation is too long for the model. Older questions were left out."
                     )
+                )
+
+    async def _first_new_answer(
+        self, conversation: Conversation, samplings: Sequence[Sampling]
+    ) -> Answer:
+        """Return the first answer that was not given before, or the last one."""
+        others = await self._other_pictures()
+        for sampling in samplings:
+            if sampling is not samplings[0] and conversation is self._conversation:
+                self.answer_retried.emit()
+            request = conversation.begin_try(sampling, others)
+            answer = await self._model.answer(request, self._piece_listener(conversation))
+            if conversation.must_stop or conversation.is_new(answer):
+                break
+        return answer
+
+    def _report_end(
+        self,
+        conversation: Conversation,
+        at: int | None,
+        is_new: bool,
+        signal: SignalInstance,
+        outcome: Answer | AppError,
+    ) -> None:
+        """Say how an answer ended; one that says nothing new leaves what was there before."""
+        if conversation is not self._conversation:
+            return
+        if is_new:
+            signal.emit(outcome)
+            if at is not None:
+                self.variants_changed.emit(at, conversation.transcript.variants(at))
+        elif at is not None:
+            self.branch_shown.emit(at, conversation.transcript)
+        self.history_changed.emit()
 
     def _piece_listener(self, conversation: Conversation) -> OnPiece:
         def on_piece(piece: str) -> None:
@@ -312,46 +429,27 @@ class Session(QObject):
 
         return on_piece
 
-    def _end_answer(self, conversation: Conversation, answer: Answer | None) -> None:
-        """Put the answer into the transcript and keep it, whatever became of it."""
-        if conversation in self._under_way:  # Else `close` has done so already.
-            self._under_way.remove(conversation)
-            conversation.end_answer(answer)
-            self._keep(conversation)
+    def _end_answer(self, conversation: Conversation, answer: Answer | None) -> bool:
+        """Put the answer into the transcript, unless it is there already, and keep it.
 
-    async def _kept(self, id: int) -> KeptConversation:
-        await asyncio.wrap_future(self._store.opening)
-        try:
-            return self._store.open(id)
-        except StoreBeingMended:
-            self.mending_begun.emit()
-        await asyncio.wrap_future(self._store.opening)
-        return self._store.open(id)
+        Returns whether it was put in.
+        """
+        if conversation not in self._under_way:  # `close` has done so already.
+            return True
+        self._under_way.remove(conversation)
+        is_new = conversation.end_answer(answer)
+        self._kept.keep(conversation)
+        return is_new
 
-    def _keep(self, conversation: Conversation) -> None:
-        if not self._store.is_open:
-            self._keep_later(conversation)
-            return
-        try:
-            conversation.kept_as = self._store.save(conversation.transcript, conversation.kept_as)
-        except StoreBeingMended:
-            self._keep_later(conversation)
-            self.mending_begun.emit()
-            return
-        except StoreError as error:
-            log.warning("The conversation is not kept", exc_info=error)
-            self.noticed.emit(translated(error))
-        self._report_store_notes()
 
-    def _keep_later(self, conversation: Conversation) -> None:
-        if conversation not in self._waiting_to_be_kept:
-            self._waiting_to_be_kept.append(conversation)
+def _samplings_for_another(sampling: Sampling) -> tuple[Sampling, ...]:
+    """Returns how to try for another answer: with other seeds, and warmer each time.
 
-    def _report_store_notes(self) -> None:
-        """Say what became of the file of conversations while it was used."""
-        for note in self._store.take_notes():
-            log.warning(note)
-            self.noticed.emit(translated(note))
+    Greedy decoding would generate the same answer again.
+    """
+    first = sampling.temperature or ANOTHER_TEMPERATURE
+    temperatures = (min(first + WARMER * number, HIGHEST_TEMPERATURE) for number in range(TRIES))
+    return tuple(replace(sampling, temperature=one, seed=None) for one in temperatures)
 
 
 def _for_reader(error: Exception) -> AppError:

@@ -269,6 +269,11 @@ class MainWindow(QMainWindow):
         self._can_unstrike = False
         self.transcript_view.cut(count)
 
+    def show_branch(self, index: int, transcript: Transcript) -> None:
+        """Show other exchanges from this index on."""
+        self.transcript_view.show_branch(index, transcript)
+        self.prompt_box.set_answering(False)
+
     def show_transcript(self, transcript: Transcript) -> None:
         """Show a kept conversation, to go on with."""
         self.show_conversation()

@@ -38,7 +38,7 @@ async def measured(program: Program, count: int, times: int) -> None:
     assert opened is not None
     window, theme = program.window, application().findChild(Theme)
     assert theme is not None
-    kept = Transcript(opened.picture, tuple(map(_exchange, range(count))))
+    kept = Transcript.of(opened.picture, tuple(map(_exchange, range(count))))
     found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
 
     async def note(name: str) -> None:

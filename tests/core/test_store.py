@@ -45,7 +45,7 @@ def test_conversation_is_kept_whole_and_found_the_next_time(path):
             said("Why?", "☃ 猫\0\n\n  end "),
             Exchange("Failed?", None, "m"),
         )
-        id = store.save(Transcript(picture(), exchanges))
+        id = store.save(Transcript.of(picture(), exchanges))
     with closing(Store(path)) as store:
         kept = store.open(id)
         assert store.notes == ()
@@ -64,7 +64,7 @@ def test_conversation_is_kept_whole_and_found_the_next_time(path):
     with Image.open(io.BytesIO(kept.thumbnail)) as thumbnail:
         assert thumbnail.size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE * 3 // 4)
     shown = picture()
-    assert kept.transcript(shown) == Transcript(shown, kept.exchanges)
+    assert kept.transcript(shown) == Transcript.of(shown, kept.exchanges)
 
 
 def test_growing_conversation_stays_one(store):
@@ -80,14 +80,16 @@ def test_growing_conversation_stays_one(store):
 
 def test_half_answer_is_kept(store):
     half = Exchange("Tell me", Answer("A cat si", Ending.STOPPED, 3, 0.5), "m")
-    id = store.save(Transcript(picture(), (half,)))
+    id = store.save(Transcript.of(picture(), (half,)))
     assert store.open(id).exchanges == (half,)
 
 
 def test_recent_gives_the_newest_first_with_its_first_lines(store):
-    ids = [store.save(Transcript(picture(f"{n}.jpg"), (said(f"question {n}"),))) for n in range(5)]
+    ids = [
+        store.save(Transcript.of(picture(f"{n}.jpg"), (said(f"question {n}"),))) for n in range(5)
+    ]
     assert [row.id for row in store.recent(3)] == ids[:1:-1]
-    store.save(Transcript(picture("0.jpg"), (said("again"),)), ids[0])
+    store.save(Transcript.of(picture("0.jpg"), (said("again"),)), ids[0])
     newest = store.recent(1)[0]
     assert (newest.id, newest.picture_name) == (ids[0], "0.jpg")
     assert (newest.prompt, newest.answer, newest.exchanges) == ("again", "A cat sits", 1)
@@ -95,10 +97,10 @@ def test_recent_gives_the_newest_first_with_its_first_lines(store):
 
 def test_search_finds_parts_of_words_in_name_prompts_and_answers(store):
     cat = store.save(
-        Transcript(picture("Katze.png"), (said("What is it?", "Eine GRÖSSE 50% Katze"),))
+        Transcript.of(picture("Katze.png"), (said("What is it?", "Eine GRÖSSE 50% Katze"),))
     )
     dog = store.save(
-        Transcript(picture("dog.png"), (said("Who?"), said("Where?", "in the garden_1")))
+        Transcript.of(picture("dog.png"), (said("Who?"), said("Where?", "in the garden_1")))
     )
 
     def found(search):
@@ -111,7 +113,7 @@ def test_search_finds_parts_of_words_in_name_prompts_and_answers(store):
 
 
 def test_deleted_conversation_is_gone(store, path):
-    kept, gone = (store.save(Transcript(picture(), (said(p),))) for p in ("kept", "gone"))
+    kept, gone = (store.save(Transcript.of(picture(), (said(p),))) for p in ("kept", "gone"))
     store.delete(gone)
     store.delete(gone)
     assert [row.id for row in store.recent()] == [kept]
@@ -119,14 +121,14 @@ def test_deleted_conversation_is_gone(store, path):
         store.open(gone)
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("SELECT count(*) FROM exchange").fetchone() == (1,)
-    again = store.save(Transcript(picture(), (said("gone"), said("on"))), gone)
+    again = store.save(Transcript.of(picture(), (said("gone"), said("on"))), gone)
     assert again not in (kept, gone)
     assert len(store.open(again).exchanges) == 2
 
 
 def test_pasted_picture_has_no_path(store):
     pasted = Picture(None, Image.new("RGB", (1, 1)), given_name="from the web")
-    id = store.save(Transcript(pasted, (said("?"),)))
+    id = store.save(Transcript.of(pasted, (said("?"),)))
     kept = store.open(id)
     assert (kept.picture_path, kept.picture_name) == (None, "from the web")
     assert kept.original_size == (1, 1)
@@ -136,7 +138,7 @@ def test_pasted_picture_has_no_path(store):
 def test_damaged_file_is_set_aside_and_a_new_one_begun(path, damage):
     with closing(Store(path)) as store:
         for number in range(60):
-            store.save(Transcript(picture(), (said(f"{number} " + "x" * 2000),)))
+            store.save(Transcript.of(picture(), (said(f"{number} " + "x" * 2000),)))
     content = path.read_bytes()
     if damage == "text":
         content = b"this is no database, " * 500
@@ -151,7 +153,7 @@ def test_damaged_file_is_set_aside_and_a_new_one_begun(path, damage):
             file.executescript("CREATE TABLE exchange (a); CREATE TABLE other (b)")
         content = path.read_bytes()
     with closing(Store(path)) as store:
-        id = store.save(Transcript(picture(), (said("new"),)))
+        id = store.save(Transcript.of(picture(), (said("new"),)))
         assert [row.prompt for row in store.recent()] == ["new"]
         assert store.open(id).exchanges[0].prompt == "new"
         (note,) = store.notes
@@ -167,13 +169,13 @@ def test_unwritable_place_keeps_in_memory_and_says_so(tmp_path):
     for path in (tmp_path / "file" / "transcripts.sqlite", tmp_path):
         with closing(Store(path)) as store:
             assert "not kept after closing" in store.notes[0]
-            store.save(Transcript(picture(), (said("for now"),)))
+            store.save(Transcript.of(picture(), (said("for now"),)))
             assert store.recent()[0].prompt == "for now"
 
 
 def test_what_was_struck_out_is_kept_beside_what_the_model_said(store):
     exchange = replace(said("What is it?", "A cat and a dog."), struck=((6, 15),))
-    kept = store.open(store.save(Transcript(picture(), (exchange,)))).exchanges[0]
+    kept = store.open(store.save(Transcript.of(picture(), (exchange,)))).exchanges[0]
     assert kept.answer
     assert kept.answer.text == "A cat and a dog."
     assert kept.text == "A cat."
@@ -182,7 +184,7 @@ def test_what_was_struck_out_is_kept_beside_what_the_model_said(store):
 
 def test_conversations_of_the_first_version_are_read_and_gone_on_with(path):
     with closing(Store(path)) as store:
-        id = store.save(Transcript(picture(), (said("What is it?"),)))
+        id = store.save(Transcript.of(picture(), (said("What is it?"),)))
     with closing(sqlite3.connect(path)) as file:
         for column in ("output_ids", "struck"):
             file.execute(f"ALTER TABLE exchange DROP COLUMN {column}")
@@ -205,12 +207,12 @@ def test_file_of_a_newer_onlooker_is_left_alone(path):
     before = path.read_bytes()
     with closing(Store(path)) as store:
         assert "newer Onlooker" in store.notes[0]
-        store.save(Transcript(picture(), (said("for now"),)))
+        store.save(Transcript.of(picture(), (said("for now"),)))
     assert path.read_bytes() == before
 
 
 def test_file_that_another_process_holds_is_an_error_at_once_and_kept_later(store, path):
-    transcript = Transcript(picture(), (said("first"),))
+    transcript = Transcript.of(picture(), (said("first"),))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         started = time.perf_counter()
@@ -224,8 +226,8 @@ def test_file_that_another_process_holds_is_an_error_at_once_and_kept_later(stor
 
 def test_two_windows_share_one_file(store, path):
     with closing(Store(path)) as other:
-        first = store.save(Transcript(picture(), (said("here"),)))
-        second = other.save(Transcript(picture(), (said("there"),)))
+        first = store.save(Transcript.of(picture(), (said("here"),)))
+        second = other.save(Transcript.of(picture(), (said("there"),)))
         assert {row.id for row in store.recent()} == {row.id for row in other.recent()}
         assert {row.id for row in store.recent()} == {first, second}
 
@@ -234,7 +236,7 @@ def test_picture_whose_name_is_no_text_is_kept(store):
     if sys.platform != "linux":
         pytest.skip("names are text there")
     odd = Picture(Path(os.fsdecode(b"/pictures/caf\xe9.jpg")), Image.new("RGB", (2, 2)))
-    id = store.save(Transcript(odd, (said("half a pair: \ud83d"),)))
+    id = store.save(Transcript.of(odd, (said("half a pair: \ud83d"),)))
     assert store.open(id).picture_path == odd.path
     assert store.open(id).exchanges[0].prompt == "half a pair: ?"
 
@@ -253,10 +255,10 @@ def test_thousands_of_conversations_do_not_hold_the_window_up(store):
     large = Picture(Path("/big.jpg"), big, (), big.size)
     small = picture(size=(64, 48))
     for number in range(1000):
-        store.save(Transcript(small, (said(f"question {number}", "word " * 200),)))
+        store.save(Transcript.of(small, (said(f"question {number}", "word " * 200),)))
     times = {}
     for name, call in {
-        "save": lambda: store.save(Transcript(large, tuple(said(str(n)) for n in range(20)))),
+        "save": lambda: store.save(Transcript.of(large, tuple(said(str(n)) for n in range(20)))),
         "recent": lambda: store.recent(100),
         "search": lambda: store.recent(100, "question 77"),
     }.items():

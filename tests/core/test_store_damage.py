@@ -8,7 +8,6 @@ import os
 import re
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -47,7 +46,7 @@ def transcript(number: int) -> Transcript:
     ]
     if chance.random() < 0.2:
         exchanges.append(Exchange("A question that failed", None, "built-in"))
-    return Transcript(picture, tuple(exchanges))
+    return Transcript.of(picture, tuple(exchanges))
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +176,7 @@ def test_garbled_file_is_noticed_at_opening_and_nothing_fails_later(sound, kept,
         assert [row.id for row in store.recent(search="IMAGE 1000, PART")] == [new]
         assert store.open(new).exchanges == transcript(1000).exchanges
         some = next(iter(found), new)
-        store.save(replace(transcript(1001), exchanges=()), some)
+        store.save(Transcript(transcript(1001).picture), some)
         assert store.open(some).exchanges == ()
         store.delete(new)
         assert store.take_notes() == ()

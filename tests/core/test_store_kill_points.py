@@ -43,7 +43,7 @@ def damaged(before: Path) -> None:
         for number in range(30):
             picture = Picture(None, Image.new("RGB", (40, 30)), given_name=f"{number}.png")
             answer = Answer("A cat. " * 90, Ending.COMPLETE, 7, 0.5)
-            store.save(Transcript(picture, (Exchange(f"What is {number}?", answer, "m"),)))
+            store.save(Transcript.of(picture, (Exchange(f"What is {number}?", answer, "m"),)))
             if number == 20:
                 with closing(sqlite3.connect(made / "transcripts.sqlite")) as file:
                     file.execute("PRAGMA wal_checkpoint(TRUNCATE)")

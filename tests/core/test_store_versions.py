@@ -18,7 +18,11 @@ from core.store import VERSION, Store
 from core.transcript import Answer, Ending, Exchange, Precision, Transcript
 
 DATA = Path(__file__).parents[1] / "data"
-SAMPLES = (DATA / "schema_1" / "transcripts.sqlite", DATA / "transcripts.sqlite")
+SAMPLES = (
+    DATA / "schema_1" / "transcripts.sqlite",
+    DATA / "schema_2" / "transcripts.sqlite",
+    DATA / "transcripts.sqlite",
+)
 
 
 def version_of(path: Path) -> int:
@@ -28,7 +32,7 @@ def version_of(path: Path) -> int:
 
 def asked(prompt: str) -> Transcript:
     picture = Picture(None, Image.new("RGB", (4, 3)), given_name="new")
-    return Transcript(picture, (Exchange(prompt, Answer("Yes.", Ending.COMPLETE, 2, 0.5), "m"),))
+    return Transcript.of(picture, (Exchange(prompt, Answer("Yes.", Ending.COMPLETE, 2, 0.5), "m"),))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def test_the_model_is_reminded_of_an_answer_as_it_was_left(red_picture):
     said = Answer("A cat and a dog.", Ending.COMPLETE, 6, 1.0)
     struck = Exchange("What is it?", said, "m", ((6, 15),))
     all_struck = Exchange("Why?", said, "m", ((0, 16),))
-    turns = Transcript(red_picture, (struck, all_struck)).asking("And now?")
+    turns = Transcript.of(red_picture, (struck, all_struck)).asking("And now?")
     assert turns == (Turn("What is it?", "A cat."), Turn("And now?"))
 
 

@@ -44,7 +44,7 @@ def say(view, prompt="What is it?", text="A red square.", ending=Ending.COMPLETE
 
 def conversation(count, text=SENTENCE * 20):
     exchanges = (Exchange(f"Question {n}?", answer(f"{n}. {text}")) for n in range(count))
-    return Transcript(PICTURE, tuple(exchanges))
+    return Transcript.of(PICTURE, tuple(exchanges))
 
 
 def shown(exchange):
@@ -361,7 +361,7 @@ def test_a_kept_conversation_is_shown_from_its_end(view, qtbot):
 
 
 def test_a_question_without_an_answer_is_shown_as_such(view):
-    view.show_transcript(Transcript(PICTURE, (Exchange("Lost?"),)))
+    view.show_transcript(Transcript.of(PICTURE, (Exchange("Lost?"),)))
     assert "no answer" in view.exchange_views[0].body.error_line.label.text()
 
 

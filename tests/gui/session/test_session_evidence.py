@@ -135,10 +135,10 @@ def test_struck_out_words_are_kept_sent_to_the_model_and_undone(run, session, st
     assert kept.exchanges[0].struck == ((2, 5),)
     run(session.ask("And now?"))
     assert checkpoint.engines[-1].requests[-1].turns[0].answer == "A square."
-    session.undo_strike()
+    session.undo()
     assert session.transcript.exchanges[0].text == "A red square."
     assert store.open(store.recent()[0].id).exchanges[0].struck == ()
-    session.undo_strike()
+    session.undo()
     assert struck == [(0, ((2, 5),), True), (0, (), False)]
 
 
@@ -147,7 +147,7 @@ def test_putting_back_can_be_undone_too(run, session):
     session.strike(0, (2, 5), is_struck=True)
     session.strike(0, (2, 5), is_struck=False)
     assert session.transcript.exchanges[0].struck == ()
-    session.undo_strike()
+    session.undo()
     assert session.transcript.exchanges[0].struck == ((2, 5),)
 
 
