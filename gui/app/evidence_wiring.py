@@ -45,6 +45,7 @@ class EvidenceWiring(QObject):
         self._view.look_again_asked.connect(self._on_look_again_asked)
         self._view.strike_changed.connect(self._on_strike_changed)
         window.unstrike_asked.connect(session.undo)
+        session.history_changed.connect(self._on_history_changed)
         window.underlines_chosen.connect(self._on_underlines_chosen)
         window.inspect_asked.connect(self._on_inspect_asked)
         session.answer_struck.connect(window.show_struck)
@@ -55,6 +56,10 @@ class EvidenceWiring(QObject):
         """Doubt is computed while nothing else is; the next question ends it."""
         if self._settings_file.settings.underlines_doubt and answer.text:
             self._find_evidence_of_last()
+
+    @Slot()
+    def _on_history_changed(self) -> None:
+        self._window.show_can_undo(self._session.can_undo)
 
     @Slot(bool)
     def _on_underlines_chosen(self, is_shown: bool) -> None:

@@ -186,7 +186,7 @@ class ExchangeView(QFrame):
             self._copied.start()
 
     def show_exchange(self, exchange: Exchange) -> None:
-        """Shows a complete exchange in place of the one so far; a selection and an edit are lost."""
+        """Shows a complete exchange in place of what was shown; an edit is given up."""
         self.is_open = False
         self.evidence, self.struck = None, exchange.struck
         self.prompt, self.answer = exchange.prompt, exchange.answer.text if exchange.answer else ""

@@ -14,7 +14,7 @@ from core.engine import Ready
 from core.errors import AppError, EngineError
 from core.picture import Picture, open_picture
 from core.store import Store, Summary
-from core.transcript import Answer, Sampling, Span, Transcript
+from core.transcript import Answer, Ending, Sampling, Span, Transcript
 from gui.session.conversation import Conversation, as_text
 from gui.session.engine_jobs import OnPiece
 from gui.session.history import Chosen, Step, Struck
@@ -389,13 +389,16 @@ class Session(QObject):
         self, conversation: Conversation, samplings: Sequence[Sampling]
     ) -> Answer:
         """Return the first answer that was not given before, or the last one."""
+        answer = Answer("", Ending.STOPPED, tokens=0, seconds=0.0)
         others = await self._other_pictures()
         for sampling in samplings:
+            if conversation.must_stop:
+                break
             if sampling is not samplings[0] and conversation is self._conversation:
                 self.answer_retried.emit()
             request = conversation.begin_try(sampling, others)
             answer = await self._model.answer(request, self._piece_listener(conversation))
-            if conversation.must_stop or conversation.is_new(answer):
+            if conversation.is_new(answer):
                 break
         return answer
 

@@ -233,6 +233,11 @@ class MainWindow(QMainWindow):
         self._can_unstrike = can_undo
         self._show_state()
 
+    def show_can_undo(self, can_undo: bool) -> None:
+        """Offer to undo the last change in the conversation, if there is one."""
+        self._can_unstrike = can_undo
+        self._show_state()
+
     def show_trace(self, trace: Trace, picture: Picture) -> None:
         """Show the trace that `inspect_asked` wanted."""
         self.inspector.show_trace(trace, picture, self._preprocessing)

@@ -5,6 +5,10 @@
     "hold"                      answers "Half an ", then waits to be stopped
     "fail"                      answers "Half an ", then fails as a device does
     "crash"                     answers "Half an ", then raises an unexpected exception
+    "new every 3"               the answer changes with every third time that this is asked
+    "then hold"                 the first time it answers "First.", then it is like "hold"
+    "then fail"                 the first time it answers "First.", then it fails at once
+    "fail twice"                it fails at once two times, then it answers "At last."
 
 The name of the model says what loading does: "slow" loads until it is cancelled or `release` is
 set, "broken" cannot be loaded, "large" fits only in 8 bits, "towerless" lacks a part, "buggy"
@@ -87,7 +91,15 @@ class ScriptedEngine:
                 for i in range(int(count)):
                     stop.wait(max(0.0, started + i / float(rate) - time.perf_counter()))
                     yield f"word{i} "
-            case ["hold"]:
+            case ["new", "every", count]:
+                yield f"Answer {self._times_asked_before(script) // int(count)}."
+            case ["then", _] if not self._times_asked_before(script):
+                yield "First."
+            case ["fail", "twice"] if self._times_asked_before(script) >= 2:
+                yield "At last."
+            case ["then", "fail"] | ["fail", "twice"]:
+                raise EngineError("The device went away. Ask again.")
+            case ["hold"] | ["then", "hold"]:
                 yield "Half an "
                 stop.wait()
             case ["fail"]:
@@ -98,6 +110,9 @@ class ScriptedEngine:
                 raise ZeroDivisionError("nobody foresaw this")
             case _:
                 yield from ("A ", "red ", "square.")
+
+    def _times_asked_before(self, script: str) -> int:
+        return [request.turns[-1].prompt for request in self.requests].count(script) - 1
 
     def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
         """Doubts "red", and "word1", "word2" and so on ever more; after "ponder" it never ends."""
