@@ -18,7 +18,7 @@ LAYERS = {
         {"message"},
         {"errors", "words", "eta", "formatting", "version", "resources"},
         {"files"},
-        {"isolation", "locations"},
+        {"isolation", "locations", "transfer"},
         {"picture"},
         {"transcript"},
         {"model_reference", "trace"},

@@ -12,10 +12,11 @@ from core.hub.access_token import AccessToken
 from core.hub.client import Hub, HubModel, look_up, with_access_token
 from core.hub.download import fetch
 from core.hub.files import move_model, remove_model
-from core.hub.jobs import DownloadOptions, JobKind, JobState, ModelJob, Progress
+from core.hub.jobs import DownloadOptions, JobKind, JobState, ModelJob
 from core.hub.library import DeviceMemory, Entry, device_memory, list_entries
 from core.hub.local_models import LocalModel, Where, find_models
 from core.hub.verification import check_model
+from core.transfer.meter import Progress
 
 __all__ = [
     "AccessToken",

@@ -19,7 +19,6 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 from core.errors import HubError, HubNeed
-from core.hub.blocking import run_until_stopped
 from core.hub.listing import (
     is_settings,
     parameters_of,
@@ -28,9 +27,12 @@ from core.hub.listing import (
     tower_of,
 )
 from core.hub.location import Record
-from core.hub.meter import DownloadMeter
 from core.model_reference import is_hub_id
+from core.transfer.blocking import run_until_stopped
+from core.transfer.meter import DownloadMeter
+from core.transfer.network import connection_failures
 
+ASKING = "Asking the hub"
 STALL_SECONDS = 20.0
 _LONGEST_WAIT = 60.0
 _LARGEST_LISTING = 50_000_000
@@ -91,7 +93,7 @@ def look_up(hub: Hub, hub_id: str, stop: threading.Event) -> HubModel:
 
 
 async def _look_up(hub: Hub, hub_id: str) -> HubModel:
-    async with HubClient(hub, DownloadMeter()) as client:
+    async with HubClient(hub, DownloadMeter(ASKING)) as client:
         record, listing = await client.read_record(hub_id)
         size = record.size
         config: Mapping[str, Any] = {}
@@ -175,7 +177,7 @@ class HubClient:
     def __init__(self, hub: Hub, meter: DownloadMeter):
         self._hub = hub
         self._meter = meter
-        self._failures = _connection_failures()
+        self._failures = connection_failures()
 
     async def __aenter__(self) -> HubClient:
         self._session = _new_session()
@@ -187,7 +189,7 @@ class HubClient:
 
     async def read_record(self, hub_id: str) -> tuple[Record, Mapping[str, Any]]:
         """The files of the model that are needed, and the hub's whole answer about the model."""
-        self._meter.stage = "Asking the hub"
+        self._meter.stage = ASKING
         address = f"{self._hub.endpoint}/api/models/{hub_id}/revision/main?blobs=true"
         text = await self.retrying("", lambda: self._read(hub_id, address), lambda: 0)
         try:
@@ -377,11 +379,3 @@ def _new_session() -> Any:
             "it begins with http://.",
             HubNeed.NETWORK,
         ) from error
-
-
-def _connection_failures() -> type[Exception]:
-    """What the session raises when the network fails: huggingface_hub 1.x comes with httpx, 2.x
-    with httpx2, and its own error is the first child of either."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return HfHubHTTPError.__bases__[0]

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from core.errors import HubError, HubNeed
 from core.formatting import format_bytes
-from core.hub.blocking import run_until_stopped
 from core.hub.checksum import feed, new_digest
-from core.hub.client import Busy, Damaged, Hub, HubClient, require_askable
+from core.hub.client import ASKING, Busy, Damaged, Hub, HubClient, require_askable
 from core.hub.listing import is_settings, require_runnable, tower_of
 from core.hub.location import (
     CacheLocation,
@@ -26,8 +25,9 @@ from core.hub.location import (
     Record,
     free_bytes,
 )
-from core.hub.meter import DOWNLOADING, DownloadMeter, OnProgress
 from core.model_reference import short_name
+from core.transfer.blocking import run_until_stopped
+from core.transfer.meter import DOWNLOADING, DownloadMeter, OnProgress
 
 _SPARE_BYTES = 200_000_000
 # Files that are downloaded at once: a content network limits the rate of each connection.
@@ -68,7 +68,7 @@ class _Download:
         self._parent = parent
         self._on_progress = on_progress
         self._stop = stop
-        self._meter = DownloadMeter()
+        self._meter = DownloadMeter(ASKING)
 
     def report(self) -> None:
         """Calls `on_progress` with how far it is."""

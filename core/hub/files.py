@@ -23,9 +23,9 @@ from core.hub.location import (
     records_inside,
     remove_downloaded,
 )
-from core.hub.meter import ByteCounter, OnProgress
 from core.hub.verification import known_files
 from core.model_reference import is_hub_id
+from core.transfer.meter import ByteCounter, OnProgress
 
 _COPY_BYTES = 2**22
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from core.errors import AppError
+from core.transfer.meter import Progress
 
 
 class JobKind(StrEnum):
@@ -25,20 +26,6 @@ class JobState(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
     FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is: `stage` in words, bytes, and bytes a second while it downloads.
-
-    `total` is 0 and `seconds_left` None while unknown.
-    """
-
-    stage: str
-    done: int
-    total: int
-    rate: float = 0.0
-    seconds_left: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.hub.checksum import checksum_of
 from core.hub.local_models import LocalModel, Where
 from core.hub.location import HubFile, Record
-from core.hub.meter import ByteCounter, OnProgress
+from core.transfer.meter import ByteCounter, OnProgress
 
 
 def check_model(model: LocalModel, on_progress: OnProgress, stop: threading.Event) -> list[str]:

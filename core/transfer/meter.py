@@ -6,9 +6,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from core.errors import Cancelled
-from core.hub.jobs import Progress
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is: `stage` in words, bytes, and bytes a second while it downloads.
+
+    `total` is 0 and `seconds_left` None while unknown.
+    """
+
+    stage: str
+    done: int
+    total: int
+    rate: float = 0.0
+    seconds_left: float | None = None
+
 
 DOWNLOADING = "Downloading"
 OnProgress = Callable[[Progress], None]
@@ -24,8 +39,8 @@ class DownloadMeter:
     those that came over the network now.
     """
 
-    def __init__(self) -> None:
-        self.stage = "Asking the hub"
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
         self.files: dict[str, str] = {}
         self.total = 0
         self.done = 0

@@ -23,7 +23,7 @@ def run_until_stopped(
     Calls `on_tick` several times a second. Raises Cancelled within a second once `stop` is set.
     """
     with asyncio.Runner() as runner:
-        runner.get_loop().set_default_executor(_Executor(2, thread_name_prefix="hub"))
+        runner.get_loop().set_default_executor(_Executor(2, thread_name_prefix="transfer"))
         return runner.run(_watched(work, stop, on_tick))
 
 
