@@ -38,9 +38,19 @@ class Locations:
         return self.settings.parent
 
     @property
+    def data(self) -> Path:
+        """The folder of what is neither settings nor a cache: conversations, runs, engine packs."""
+        return self.transcripts.parent
+
+    @property
+    def engines(self) -> Path:
+        """The engine packs, PyTorch for graphics cards."""
+        return self.data / "engines"
+
+    @property
     def runs(self) -> Path:
         """The journals of folder runs."""
-        return self.transcripts.parent / "runs"
+        return self.data / "runs"
 
     @property
     def kernels(self) -> Path:

@@ -27,7 +27,7 @@ LAYERS = {
         {"batch", "generation"},
         {"llava"},
         {"checkpoint"},
-        {"chat", "remote", "hub"},
+        {"chat", "remote", "hub", "engine_packs"},
         {"vetting"},
         {"open_engine"},
         {"terminal"},
@@ -52,7 +52,10 @@ LEVEL = {
 }
 # They have a face: their `__init__` exports what others use.
 WITH_A_FACE = {"core.words", "core.picture", "core.batch", "core.hub"}
-NEVER_TORCH = ("core.words", "core.picture", "core.batch", "core.isolation", "core.remote")
+NEVER_TORCH = (
+    *("core.words", "core.picture", "core.batch", "core.isolation", "core.remote"),
+    *("core.transfer", "core.engine_packs"),
+)
 
 
 def modules(*packages: str) -> list[str]:
