@@ -17,13 +17,15 @@ How the modules fit together, in the order in which to read them:
 - `changes` is what happens to the files of one image, and `naming` finds and names them; `sidecar`,
   `encoding`, `xmp`, `xmp_tree` and `xmp_packet` are their formats, `tables` and `export` the files
   with all captions, `continued` those that earlier runs began.
-- `find` finds the images, `trial` captions a few of them first, `doubt` finds doubtful words,
-  `wording` fills prompts in and cleans captions up, `summary` says what became of a run.
+- `find` finds the images, `beside` reads captions that they have already, `trial` captions a few
+  of them first, `doubt` finds doubtful words, `wording` fills prompts in and cleans captions up,
+  `summary` says what became of a run.
 
 Nothing here imports torch.
 """
 
 from core.batch.batch import Batch
+from core.batch.beside import CaptionsBeside
 from core.batch.conflicts import Conflict, EditOutcome
 from core.batch.doubt import Doubt, find_doubt
 from core.batch.encoding import decoded
@@ -47,6 +49,7 @@ __all__ = [
     "Batch",
     "BatchOptions",
     "CaptionFormat",
+    "CaptionsBeside",
     "Conflict",
     "Control",
     "Doubt",

@@ -58,6 +58,7 @@ class BatchWiring(QObject):
         run.options_replaced.connect(panel.show_options)
         run.roots_changed.connect(panel.show_roots)
         run.noticed.connect(panel.show_notice)
+        run.existing.unread_changed.connect(panel.filter_bar.show_unread)
         run.summed_up.connect(panel.show_summary)
         run.edits.changed.connect(panel.show_can_undo_edit)
         run.edits.conflicted.connect(panel.ask_about_conflicts)
@@ -77,7 +78,8 @@ class BatchWiring(QObject):
         panel.replace_asked.connect(self._on_replace_asked)
         panel.edit_undone.connect(self._on_edit_undone)
         panel.conflicts_decided.connect(self._on_conflicts_decided)
-        panel.caption_wanted.connect(self._on_caption_wanted)
+        panel.caption_wanted.connect(run.existing.read_first)
+        panel.names_changed.connect(self._on_names_changed)
         panel.tried.connect(self._on_tried)
         panel.trial_stopped.connect(run.trial.stop)
         panel.doubt_asked.connect(self._on_doubt_asked)
@@ -93,7 +95,8 @@ class BatchWiring(QObject):
         self._panel.show_sampling(self._settings.sampling)
         if not self._run.is_running:
             self._roots = paths
-        self._begin(self._run.choose(paths, self._panel.form.recursive_box.isChecked()))
+        options = self._panel.form.unchecked_options
+        self._begin(self._run.choose(paths, options.is_recursive, options))
 
     async def offer_unfinished(self) -> None:
         """Offer, at the start, to go on with a run that was closed before its end."""
@@ -168,7 +171,8 @@ class BatchWiring(QObject):
 
     @Slot(bool)
     def _on_recursion_changed(self, is_recursive: bool) -> None:
-        self._begin(self._run.choose(self._roots, is_recursive))
+        options = self._panel.form.unchecked_options
+        self._begin(self._run.choose(self._roots, is_recursive, options))
 
     @Slot(object)
     def _on_action_asked(self, action: RunAction) -> None:
@@ -206,9 +210,9 @@ class BatchWiring(QObject):
     def _on_conflicts_decided(self, overwritten: set[int], kept: set[int]) -> None:
         self._begin(self._run.edits.resolve(overwritten, kept))
 
-    @Slot(int)
-    def _on_caption_wanted(self, number: int) -> None:
-        self._begin(self._run.edits.read_caption(number))
+    @Slot()
+    def _on_names_changed(self) -> None:
+        self._run.look_beside(self._panel.form.unchecked_options)
 
     @Slot()
     def _on_doubt_asked(self) -> None:

@@ -10,7 +10,7 @@ from gui.batch.row_filter import StateFilter
 from gui.batch.rows import state_text
 from gui.widgets.buttons import key_button, key_text
 
-_FILTER_MS = 150
+_FILTER_MS = 30
 
 
 class FilterBar(QWidget):
@@ -30,6 +30,7 @@ class FilterBar(QWidget):
         super().__init__(parent)
         self._is_doubting = False
         self._doubt_obstacle = ""
+        self._count = self._total = self._unread = 0
         self._build()
         self._filter_timer = QTimer(self, interval=_FILTER_MS, singleShot=True)
         self.state_box.currentIndexChanged.connect(self._on_filter_changed)
@@ -41,8 +42,25 @@ class FilterBar(QWidget):
 
     def show_count(self, count: int, total: int) -> None:
         """Says how many of the rows are left, unless that is all of them."""
-        self.shown_label.setText(self.tr("{count} shown").format(count=f"{count:,}"))
-        self.shown_label.setVisible(count != total)
+        self._count, self._total = count, total
+        self._show_label()
+
+    def show_unread(self, count: int) -> None:
+        """Says, while words are searched for, how many captions may still turn out to have them."""
+        self._unread = count
+        self._show_label()
+
+    def _show_label(self) -> None:
+        text = self.tr("{count} shown").format(count=f"{self._count:,}")
+        is_searching = bool(self.find_edit.text().strip())
+        if is_searching and self._unread:
+            text = self.tr("{count} shown, {unread} still to read").format(
+                count=f"{self._count:,}", unread=f"{self._unread:,}"
+            )
+        self.shown_label.setText(text)
+        self.shown_label.setVisible(
+            self._count != self._total or (is_searching and bool(self._unread))
+        )
 
     def set_doubting(self, is_doubting: bool) -> None:
         """Turns the button for doubtful words into one that stops the search, and back."""

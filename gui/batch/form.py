@@ -23,16 +23,19 @@ from gui.widgets.theme import Theme
 
 _LEAST_HEIGHT = 96
 _EXISTING_WIDTH = 340
+_NAMES_MS = 300
 
 
 class BatchForm(QScrollArea):
     """Shows the usual options, and has those that are seldom changed, `more`, in a scroll area of
     their own, `more_area`, which stands elsewhere. Scrolls where it does not fit.
 
-    `recursion_changed(bool)`: whether images in subfolders are to be taken too.
+    `recursion_changed(bool)`: whether images in subfolders are to be taken too. `names_changed()`:
+    caption files of other names or formats are to be written.
     """
 
     recursion_changed = Signal(bool)
+    names_changed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
@@ -50,9 +53,13 @@ class BatchForm(QScrollArea):
         self.recursive_box.toggled.connect(self.recursion_changed)
         for beside in (CaptionFormat.TXT, CaptionFormat.XMP):
             self.write_boxes[beside].toggled.connect(self._on_written_changed)
+        self._names_timer = QTimer(self, interval=_NAMES_MS, singleShot=True)
+        self._names_timer.timeout.connect(self.names_changed)
         self.existing_box.currentIndexChanged.connect(self._on_existing_changed)
         self._on_existing_changed()
         self._on_written_changed()
+        self.more.name_box.currentTextChanged.connect(self._names_timer.start)
+        self.more.suffix_box.currentIndexChanged.connect(self._names_timer.start)
         for kind in TABLE_FORMATS:
             self.write_boxes[kind].toggled.connect(self._on_tables_changed)
         self._on_tables_changed()
@@ -76,6 +83,11 @@ class BatchForm(QScrollArea):
     @property
     def options(self) -> BatchOptions:
         """The chosen options. Raises ValueError with a sentence if they make no run."""
+        return self.unchecked_options.checked()
+
+    @property
+    def unchecked_options(self) -> BatchOptions:
+        """The chosen options, whether they make a run or not."""
         options = BatchOptions(
             prompts=self.prompt_list.prompts,
             writes=tuple(kind for kind, box in self.write_boxes.items() if box.isChecked()),
@@ -83,7 +95,7 @@ class BatchForm(QScrollArea):
             is_recursive=self.recursive_box.isChecked(),
             sampling=self._sampling,
         )
-        return self.more.applied_to(options).checked()
+        return self.more.applied_to(options)
 
     def show_prompt(self, prompt: str) -> None:
         """Sets what to ask, if nothing is written there."""
@@ -223,6 +235,7 @@ class BatchForm(QScrollArea):
             self.write_boxes[one].isChecked() for one in (CaptionFormat.TXT, CaptionFormat.XMP)
         )
         self.more.show_written(text=text, xmp=xmp)
+        self._names_timer.start()
 
     @Slot()
     def _on_existing_changed(self) -> None:

@@ -48,8 +48,9 @@ class BatchPanel(QFrame):
     Captions: `edited(int, str)`; `replace_asked(Replacement, list[int])` in the captions of these
     items; `edit_undone()`, where a replacement in many captions is one edit;
     `conflicts_decided(set[int], set[int])`: overwrite the files of these items, keep those of the
-    others; `caption_wanted(int)`: the files beside a skipped picture are to be read;
-    `doubt_asked()`: find the most doubtful word of each caption; `doubt_stopped()`.
+    others; `caption_wanted(int)`: an item in view has no caption yet; `names_changed()`: other
+    caption files belong to the images; `doubt_asked()`: find the most doubtful word of each
+    caption; `doubt_stopped()`.
     Before the run: `tried(list[BatchOptions], bool)` with whether other images than before are to
     be used; `trial_stopped()`.
     Elsewhere: `opened(Path)`: show this picture; `folder_asked(Path)` and `reveal_asked(Path)`:
@@ -66,6 +67,7 @@ class BatchPanel(QFrame):
     edit_undone = Signal()
     conflicts_decided = Signal(object, object)
     caption_wanted = Signal(int)
+    names_changed = Signal()
     doubt_asked = Signal()
     doubt_stopped = Signal()
     tried = Signal(list, bool)
@@ -243,6 +245,7 @@ class BatchPanel(QFrame):
         self.head.folder_asked.connect(self._on_folder_asked)
         self.head.closed.connect(self.closed)
         self.form.recursion_changed.connect(self.recursion_changed)
+        self.form.names_changed.connect(self.names_changed)
         self.model.edited.connect(self.edited)
         self.model.caption_wanted.connect(self.caption_wanted)
         self.model.counted.connect(self._on_counted)

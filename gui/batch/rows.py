@@ -82,8 +82,8 @@ class BatchModel(QAbstractTableModel):
     than the filter.
 
     `edited(int, str)`: a person wrote another caption for this item; `change` takes it over.
-    `caption_wanted(int)`: a skipped item is in view; its caption is in a file beside the picture
-    and has not been read yet.
+    `caption_wanted(int)`: an item without a caption is in view; there may be one in a file beside
+    the image that has not been read yet.
     `counted(int)`: the number of rows, after each filtering.
     `doubt_shown(bool)`: there are doubtful words to show, or there are none any more.
     """
@@ -226,7 +226,7 @@ class BatchModel(QAbstractTableModel):
         item, column = self.item(index), Column(index.column())
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                if column is Column.CAPTION and _is_unread(item):
+                if column is Column.CAPTION and not item.caption:
                     self.caption_wanted.emit(self.number(index))
                 return self._text(index, item)
             case Qt.ItemDataRole.EditRole if column is Column.CAPTION:

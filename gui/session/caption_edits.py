@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ from core.errors import AppError
 from gui.session.inbox import Inbox
 from gui.session.run_items import RunItems
 from gui.widgets.translated import translated, translated_all
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,6 @@ class CaptionEdits(QObject):
         self._items = items
         self._inbox = inbox
         self._batch: Batch | None = None
-        self._read: set[int] = set()
         self._unresolved: deque[_Unresolved] = deque()
 
     @property
@@ -63,7 +59,6 @@ class CaptionEdits(QObject):
     def set_batch(self, batch: Batch | None) -> None:
         """Edit the captions of this run from now on; None while no run is open."""
         self._batch = batch
-        self._read.clear()
         self._unresolved.clear()
 
     async def edit(self, number: int, caption: str) -> None:
@@ -71,8 +66,8 @@ class CaptionEdits(QObject):
         if self._batch is None:
             return
         batch, put = self._batch, self._inbox.put
-        item = self._items[number]
-        shown = item.caption if item.state is ItemState.SKIPPED else ""
+        is_failed = self._items[number].state is ItemState.FAILED  # Its row shows why.
+        shown = "" if is_failed else self._items.existing(number)
 
         def overwrite(numbers: Collection[int]) -> EditOutcome:
             return batch.edit(number, caption, put, overwrites=True)
@@ -160,24 +155,11 @@ class CaptionEdits(QObject):
         if outcome and outcome.conflicts and batch is self._batch:
             for conflict in outcome.conflicts:
                 self._items.show_again(conflict.number)
+                self._items.outdated.emit(conflict.number)
             self._unresolved.append(_Unresolved(outcome.conflicts, overwrite, say))
             if len(self._unresolved) == 1:
                 self.conflicted.emit(outcome.conflicts)
         return outcome
-
-    async def read_caption(self, number: int) -> None:
-        """Read, once, the caption file of an image that the run has skipped, and show it."""
-        if self._batch is None or number in self._read:
-            return
-        self._read.add(number)
-        batch = self._batch
-        try:
-            caption = await asyncio.to_thread(batch.caption_beside, number)
-        except AppError as error:
-            log.info("No caption to show: %s", error)
-            return
-        if caption and batch is self._batch:
-            self._items.show_caption(number, caption)
 
     async def report(self) -> None:
         """Say, once all items are up to date, whether there is an edit to undo or to redo."""

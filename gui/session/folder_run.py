@@ -33,6 +33,7 @@ from core.eta import Pace
 from core.picture import look_for_pictures
 from gui.session.caption_edits import CaptionEdits, taken_notes
 from gui.session.doubt_search import DoubtSearch
+from gui.session.existing_captions import ExistingCaptions
 from gui.session.folder_trial import FolderTrial
 from gui.session.inbox import Inbox
 from gui.session.model_thread import ModelThread
@@ -40,6 +41,7 @@ from gui.session.run_items import RunItems
 from gui.widgets.translated import translated, translated_all
 
 TICK_MS = 250
+_USUAL = BatchOptions((" ",))
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +49,9 @@ log = logging.getLogger(__name__)
 class FolderRun(QObject):
     """One run at a time. Its coroutines belong to the window's loop; what is wrong is a notice.
 
-    `items` are its images, `edits` changes their captions, `trial` tries the options first, and
-    `doubt_search` looks through the finished captions; each has signals of its own.
+    `items` are its images, `existing` the captions that they have already, `edits` changes
+    captions, `trial` tries the options first, and `doubt_search` looks through the finished
+    captions; each has signals of its own.
 
     `phase_changed(Phase)`, `progressed(Progress)`, `options_replaced(BatchOptions)`,
     `roots_changed(list[Path])`, `noticed(str)`: a sentence to show.
@@ -83,6 +86,7 @@ class FolderRun(QObject):
         self._tick.timeout.connect(self._on_tick)
         self.items = RunItems(self)
         self._inbox = Inbox(self.items.handle, self)
+        self.existing = ExistingCaptions(self.items, self)
         self.edits = CaptionEdits(self.items, self._inbox, self)
         self.trial = FolderTrial(model, self.items, self)
         self.doubt_search = DoubtSearch(model, self.items, self)
@@ -112,8 +116,14 @@ class FolderRun(QObject):
 
     # Opening
 
-    async def choose(self, roots: Sequence[Path], is_recursive: bool = False) -> None:
-        """Show the images that a run would take; nothing is written yet."""
+    async def choose(
+        self,
+        roots: Sequence[Path],
+        is_recursive: bool = False,
+        options: BatchOptions = _USUAL,
+    ) -> None:
+        """Show the images that a run would take, with the captions that one with these options
+        would find beside them; nothing is written yet."""
         if self.is_running:
             self.noticed.emit(
                 self.tr("A folder run is in progress. Pause it, then choose another folder.")
@@ -129,12 +139,18 @@ class FolderRun(QObject):
             await self._close_batch()
             self._show_items(found, Counter({ItemState.WAITING: len(found)}))
             self._set_phase(Phase.CHOOSING)
+            self.look_beside(options)
             if not found:
                 nothing = self.tr("There are no images here.")
                 action = self.tr("Choose another folder.")
                 left_out = " ".join(filter(None, (nothing, left_out, action)))
             if left_out:
                 self.noticed.emit(left_out)
+
+    def look_beside(self, options: BatchOptions) -> None:
+        """Read the captions that a run with these options would find, while images are chosen."""
+        if self._phase is Phase.CHOOSING:
+            self.existing.look(options, self._roots)
 
     async def start(self, options: BatchOptions, slots: int = 0) -> None:
         """Begin the run that was chosen, and wait for its end.
@@ -269,6 +285,7 @@ class FolderRun(QObject):
         """Stop inside the captions under way and close the journal; it can be reopened."""
         self._searches += 1
         self._control.stop_now()
+        self.existing.stop()
         self.trial.stop()
         self.doubt_search.stop()
         await self.trial.close()
@@ -332,8 +349,11 @@ class FolderRun(QObject):
 
     def _show_items(self, items: Sequence[Item], counts: Counter[ItemState]) -> None:
         self.edits.set_batch(self._batch)
+        self.existing.stop()
         self.items.set_items(items, counts)
         self._report_progress()
+        if self._batch:
+            self.existing.look_in_run(self._batch)
 
     def _set_phase(self, phase: Phase) -> None:
         self._phase = phase

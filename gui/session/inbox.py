@@ -43,6 +43,10 @@ class Inbox(QObject):
             self._is_scheduled = True
             self._filled.emit()
 
+    def clear(self) -> None:
+        """Drop what was put so far."""
+        self._events.clear()
+
     async def emptied(self) -> None:
         """Return once everything put so far is handled."""
         while self._events:

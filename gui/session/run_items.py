@@ -13,24 +13,31 @@ from core.batch import Item, ItemState
 from gui.session.inbox import ItemEvent
 
 _FREED_AT_ONCE = 2000
+_SHOWS_EXISTING = (ItemState.WAITING, ItemState.SKIPPED, ItemState.UNDONE)
 
 
 class RunItems(QObject):
     """A copy, in the GUI thread, of the items that the run changes in other threads.
 
     `replaced(list[Item])`: all of them are others. `changed(int, Item)`: one has changed.
-    `piece_received(int, str)`: a piece was generated of the caption of one.
+    `piece_received(int, str)`: a piece was generated of the caption of one. `outdated(int)`: the
+    files beside one have changed, and what they hold is not known any more.
+
+    An item without a caption of the run shows the one that its files have.
     """
 
     # A list would be converted, one item after another.
     replaced = Signal(object)
     changed = Signal(int, object)
     piece_received = Signal(int, str)
+    outdated = Signal(int)
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
         self._items: list[Item] = []
         self._counts: Counter[ItemState] = Counter()
+        # What is in the files beside images, by number, without those that have no caption there.
+        self._existing: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._items)
@@ -57,6 +64,7 @@ class RunItems(QObject):
         """Show other items; `counts` are theirs, counted in another thread."""
         before, self._items = self._items, list(items)
         self._counts = counts
+        self._existing = {}
         self.replaced.emit(self._items)
         self._free(before)
 
@@ -68,10 +76,20 @@ class RunItems(QObject):
             case str():
                 self._append(number, event)
 
-    def show_caption(self, number: int, caption: str) -> None:
-        """Show a caption that is already on disk with an item that the run has skipped."""
-        item = self._items[number] if number < len(self._items) else None
-        if item and item.state is ItemState.SKIPPED:
+    def existing(self, number: int) -> str:
+        """Return the caption beside an image, as far as it is read."""
+        return self._existing.get(number, "")
+
+    def show_existing(self, number: int, caption: str) -> None:
+        """Take over what is in the files beside an image; "" if there is no caption."""
+        if number >= len(self._items):
+            return
+        if caption:
+            self._existing[number] = caption
+        else:
+            self._existing.pop(number, None)
+        item = self._items[number]
+        if item.state in _SHOWS_EXISTING and item.caption != caption:
             self._set(number, replace(item, caption=caption))
 
     def show_again(self, number: int) -> None:
@@ -83,7 +101,14 @@ class RunItems(QObject):
             return  # It belongs to a run that is no longer shown.
         self._counts[self._items[number].state] -= 1
         self._counts[item.state] += 1
+        was_written = self._items[number].state is ItemState.DONE
+        if item.state in _SHOWS_EXISTING and not item.caption:
+            if was_written:
+                self._existing.pop(number, None)
+            item = replace(item, caption=self.existing(number))
         self._set(number, item)
+        if item.state in _SHOWS_EXISTING and (was_written or item.state is ItemState.SKIPPED):
+            self.outdated.emit(number)
 
     def _append(self, number: int, piece: str) -> None:
         item = self._items[number] if number < len(self._items) else None
