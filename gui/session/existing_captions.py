@@ -133,7 +133,7 @@ class _Job:
 
     def start(self) -> None:
         # A file on a disk that no longer answers must not keep the program from closing.
-        threading.Thread(target=self._work, name="existing captions", daemon=True).start()
+        threading.Thread(target=self._work, name="captions", daemon=True).start()
 
     def stop(self) -> None:
         with self._lock:
