@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import signal
 import socket
 import sys
 import time
@@ -29,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # where other programs use the cores too, each token then takes up to forty times as long. So
     # short a spin costs nothing on idle cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ctrl+C while modules are imported: KeyboardInterrupt can leave the import lock held, and
+        # then other threads wait for ever.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == [ISOLATED]:
         from core.isolation.child import main as isolated
@@ -135,9 +140,10 @@ def _say(line: str) -> None:
 
 
 def _caption(arguments: list[str]) -> int:
+    from core.terminal.interrupt import without_waiting
     from core.terminal.main import main as terminal
 
-    return terminal(arguments)
+    return without_waiting(terminal(arguments))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,6 @@
 
 `options` parses the arguments and `main` runs what they ask for: `caption` captions single images,
 `batch` runs a folder, `models` lists and downloads models, `bench` measures the speed. They print
-through `output`. Nothing here imports Qt. `bench`
+through `output`, and `interrupt` ends them on Ctrl+C. Nothing here imports Qt. `bench`
 imports torch, the others only once a model is needed.
 """

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +29,11 @@ from core.eta import Pace
 from core.files import exists
 from core.formatting import format_duration
 from core.terminal.evidence import write_run_evidence
+from core.terminal.interrupt import ending_on_interrupt
 from core.terminal.modes import option
 from core.terminal.options import FolderRunOptions
 from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say
 
-_PATIENCE_SECONDS = 2.0
 # Of images with the same note, so many are named.
 _NOTED = 20
 
@@ -182,7 +179,7 @@ def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -
 def _write_evidence(batch: Batch, engine: Engine, path: Path) -> bool:
     """Returns whether all was written, and not ended before."""
     control = Control()
-    with _ending_on_interrupt(control):
+    with ending_on_interrupt(control):
         write_run_evidence(batch, engine, path, control)
     return not control.is_ending
 
@@ -245,7 +242,7 @@ class _Progress:
             done = tally.total - tally.waiting
             self._bar = tqdm(total=tally.total, initial=done, bar_format=layout, leave=False)
         try:
-            with _ending_on_interrupt(self._control):
+            with ending_on_interrupt(self._control):
                 return self._batch.run(engine, self._control, self._on_item, slots=slots)
         finally:
             if self._bar is not None:
@@ -263,40 +260,3 @@ class _Progress:
                 words = f"{self._pace.rate:.1f}/s, {format_duration(left)} left" if left else ""
                 self._bar.set_description_str(words, refresh=False)
                 self._bar.update()
-
-
-@contextmanager
-def _ending_on_interrupt(control: Control) -> Generator[None]:
-    """The first Ctrl+C ends the run after the captions that are being generated, the second
-    inside them.
-
-    A token can take longer than that with a large model on a CPU, so the process exits two seconds
-    after the second. Finished answers are then in the journal, and the next start writes their
-    files, as after a crash.
-    """
-    has_ended = threading.Event()
-
-    def on_first(*_: Any) -> None:
-        control.stop_after_this()
-        # Before it is said, so that a quick second one is not taken for the first.
-        signal.signal(signal.SIGINT, on_second)
-        say("\nEnding after the captions under way; Ctrl+C again ends at once.")
-
-    def on_second(*_: Any) -> None:
-        control.stop_now()
-        threading.Thread(target=leave, daemon=True).start()
-
-    def leave() -> None:
-        if not has_ended.wait(_PATIENCE_SECONDS):
-            say("Interrupted; --resume goes on.")
-            os._exit(INTERRUPTED)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, on_first)
-    try:
-        yield
-    finally:
-        has_ended.set()
-        signal.signal(signal.SIGINT, before)

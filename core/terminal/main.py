@@ -5,17 +5,15 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import signal
 import sys
 import threading
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 from core.errors import AppError, Cancelled
 from core.terminal import batch as batch_terminal
 from core.terminal import models as models_terminal
 from core.terminal.caption import Captions, torch_wanted
+from core.terminal.interrupt import stop_on_interrupt
 from core.terminal.options import BenchOptions, CaptionOptions, ModelsOptions, parse
 from core.terminal.output import (
     ALL_WELL,
@@ -44,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as ended:
         return int(ended.code or 0)
     try:
-        with _stop_on_interrupt() as stop:
+        with stop_on_interrupt() as stop:
             match options:
                 case BenchOptions():
                     return _bench(options, stop)
@@ -64,22 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-@contextmanager
-def _stop_on_interrupt() -> Generator[threading.Event]:
-    """An event that the first Ctrl+C sets; the second one interrupts as ever."""
-    stop = threading.Event()
-
-    def on_interrupt(*_: Any) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _bench(options: BenchOptions, stop: threading.Event) -> int:

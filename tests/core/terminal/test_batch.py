@@ -22,6 +22,7 @@ if os.name == "nt":
 import fcntl
 import pty
 import select
+import signal
 import termios
 
 ROOT = Path(__file__).parents[3]
@@ -156,6 +157,29 @@ def test_first_ctrl_c_ends_after_the_captions_under_way_and_resume_does_the_rest
     assert re.search(r"\d+% .*\d+/30 .*/s, .* left", terminal.shown)
     assert "30 captioned." in terminal.shown
     assert whole_texts(folder, tmp_path / "home") == 30
+
+
+def test_one_ctrl_c_ends_a_run_soon_however_long_its_captions_are(start, folder, tmp_path):
+    terminal = start("--write", "txt,jsonl", "--max-new-tokens", 3000, "--slots", 4)
+    terminal.wait_for("0/30")
+    terminal.let_work(1.0)
+    terminal.press(CTRL_C)
+    pressed = time.monotonic()
+    assert terminal.end() == 130
+    assert time.monotonic() - pressed < 6  # Two seconds, where other programs are not in the way.
+    assert "--resume goes on" in terminal.shown
+    assert whole_texts(folder, tmp_path / "home") < 30
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1.0, 1.6])
+def test_one_ctrl_c_ends_what_is_still_loading_without_a_word_of_python(start, seconds):
+    terminal = start("--write", "txt")
+    terminal.let_work(seconds)
+    terminal.press(CTRL_C)
+    pressed = time.monotonic()
+    assert terminal.end() in (130, -signal.SIGINT)
+    assert time.monotonic() - pressed < 6
+    assert "Traceback" not in terminal.shown
 
 
 def test_second_ctrl_c_ends_at_once_and_loses_nothing(start, folder, tmp_path):
