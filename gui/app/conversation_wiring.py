@@ -37,7 +37,12 @@ class ConversationWiring(QObject):
         session.conversation_cut.connect(window.cut_conversation)
         session.conversation_reopened.connect(window.show_transcript)
         session.branch_shown.connect(window.show_branch)
-        session.answer_retried.connect(window.transcript_view.retry)
+        view = window.transcript_view
+        view.answer_stepped.connect(session.step_answer)
+        view.question_stepped.connect(session.step_question)
+        session.answer_retried.connect(view.retry)
+        session.answer_repeated.connect(view.show_repeated)
+        session.variants_changed.connect(view.show_variants)
         session.answer_begun.connect(window.begin_answer)
         session.piece_received.connect(window.append)
         session.answer_finished.connect(window.finish)

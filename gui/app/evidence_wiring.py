@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Slot
 
 from core.engine import Ready
 from core.errors import AppError, Cancelled
-from core.transcript import Answer
+from core.transcript import Answer, Transcript
 from gui.app.tasks import Begin
 from gui.session.answer_inspection import AnswerInspection
 from gui.session.model_thread import ModelThread
@@ -50,11 +50,21 @@ class EvidenceWiring(QObject):
         window.inspect_asked.connect(self._on_inspect_asked)
         session.answer_struck.connect(window.show_struck)
         session.answer_finished.connect(self._on_answer_finished)
+        session.branch_shown.connect(self._on_branch_shown)
 
     @Slot(object)
     def _on_answer_finished(self, answer: Answer) -> None:
         """Doubt is computed while nothing else is; the next question ends it."""
         if self._settings_file.settings.underlines_doubt and answer.text:
+            self._find_evidence_of_last()
+
+    @Slot(int, object)
+    def _on_branch_shown(self, first: int, transcript: Transcript) -> None:
+        """Shows what is known of answers that come back, and finds out about the last one."""
+        for index in range(first, len(transcript.exchanges)):
+            if evidence := self._inspection.known_evidence(index):
+                self._view.show_evidence(index, evidence)
+        if self._settings_file.settings.underlines_doubt:
             self._find_evidence_of_last()
 
     @Slot()

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.conversation.answer_text import AnswerText
+from gui.conversation.variant_pager import VariantPager
 from gui.widgets.buttons import icon_button, key_text
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
@@ -51,7 +52,8 @@ class ExchangeBody(QWidget):
     def focus_order(self) -> tuple[QWidget, ...]:
         """The widgets that Tab goes through, in order."""
         buttons = (self.inspect_button, self.copy_button, self.again_button)
-        return self.edit_button, self.answer_text, *buttons
+        pages = self.answer_pager.buttons
+        return *self.question_pager.buttons, self.edit_button, self.answer_text, *pages, *buttons
 
     def fit(self, width: int) -> int:
         """Lays out to this width; returns the height that it needs."""
@@ -106,11 +108,24 @@ class ExchangeBody(QWidget):
         self.question_label = paragraph(breakable(prompt), "question")
         self.question_label.setFont(self._theme.asking_font)
         self.edit_button = self._action("edit", self.tr("Edit question"))
+        self.question_pager = VariantPager(
+            self._theme,
+            self.tr("Previous question"),
+            self.tr("Next question"),
+            self.tr("Question {number} of {count}"),
+        )
+        self.answer_pager = VariantPager(
+            self._theme,
+            self.tr("Previous answer"),
+            self.tr("Next answer"),
+            self.tr("Answer {number} of {count}"),
+        )
         self.question_line = QWidget()
         line = QHBoxLayout(self.question_line)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(4)
         line.addWidget(self.question_label, 1)
+        line.addWidget(self.question_pager, 0, Qt.AlignmentFlag.AlignTop)
         line.addWidget(self.edit_button, 0, Qt.AlignmentFlag.AlignTop)
         self.answer_text = AnswerText(self._theme)
         self.answer_text.hide()
@@ -118,6 +133,8 @@ class ExchangeBody(QWidget):
         self.foot_label.setProperty("class", "foot")
         self.foot_label.setWordWrap(True)
         self.foot_label.setIndent(0)
+        self.note_label = paragraph(style="note")
+        self.note_label.hide()
         self.copy_button = self._action("copy", self.tr("Copy answer"))
         self.again_button = self._action(
             "again", self.tr("Regenerate answer ({key})").format(key=key_text("Ctrl+R"))
@@ -128,6 +145,7 @@ class ExchangeBody(QWidget):
         foot = QHBoxLayout()
         foot.setContentsMargins(0, 0, 0, 0)
         foot.setSpacing(0)
+        foot.addWidget(self.answer_pager, 0, Qt.AlignmentFlag.AlignTop)
         foot.addWidget(self.foot_label, 1)
         foot.addWidget(self.inspect_button, 0, Qt.AlignmentFlag.AlignTop)
         foot.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
@@ -138,6 +156,7 @@ class ExchangeBody(QWidget):
         column.addWidget(self.question_line)
         column.addSpacing(4)
         column.addWidget(self.answer_text)
+        column.addWidget(self.note_label)
         column.addLayout(foot)
 
     def _action(self, icon: str, name: str) -> QToolButton:

@@ -83,6 +83,16 @@ class ExchangeColumn(QScrollArea):
         self._stale = [view for view in self._stale if view in self._views]
         self._stack(count)
 
+    def offset_of(self, view: ExchangeView) -> int:
+        """Returns how far below the top of the visible part an exchange begins."""
+        return view.y() - self.verticalScrollBar().value()
+
+    def show_at(self, view: ExchangeView, offset: int) -> None:
+        """Scrolls so that an exchange begins there, or at the top if it would be out of view."""
+        self._settle()
+        is_seen = -view.height() < offset < self.viewport().height()
+        self.verticalScrollBar().setValue(view.y() - (offset if is_seen else 0))
+
     @Slot()
     def go_to_end(self) -> None:
         """Scrolls to the end, and follows it."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication, QPoint, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QWidget
 
-from core.transcript import Answer, Exchange, Span, without
+from core.transcript import Answer, Exchange, Span, Variants, without
 from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
@@ -31,14 +31,17 @@ class ExchangeView(QFrame):
     widgets again when the colours change, and a long conversation would have thousands. Asleep, it
     keeps its position and its height.
 
-    `regenerate_asked()`: answer again. `edited(str)`: ask this instead. `inspect_asked()`: show
-    the trace. `answer_entered()`: the pointer entered an answer without evidence. `word_hovered`,
-    `word_chosen` and `word_menu_asked` are those of `AnswerText`. `height_changed()`: it needs to
-    be laid out again. `woken()`: its widgets were made.
+    `regenerate_asked()`: answer again. `edited(str)`: ask this instead. `answer_stepped(int)` and
+    `question_stepped(int)`: show the next one of several, or the one before. `inspect_asked()`:
+    show the trace. `answer_entered()`: the pointer entered an answer without evidence.
+    `word_hovered`, `word_chosen` and `word_menu_asked` are those of `AnswerText`.
+    `height_changed()`: it needs to be laid out again. `woken()`: its widgets were made.
     """
 
     regenerate_asked = Signal()
     edited = Signal(str)
+    answer_stepped = Signal(int)
+    question_stepped = Signal(int)
     inspect_asked = Signal()
     answer_entered = Signal()
     word_hovered = Signal(int)
@@ -57,6 +60,8 @@ class ExchangeView(QFrame):
         self._theme = theme
         self._foot = ""
         self._error = ""
+        self._note = ""
+        self._variants = Variants()
         self._trace_obstacle = ""
         self._shows_doubt = True
         self._is_last = False
@@ -185,6 +190,23 @@ class ExchangeView(QFrame):
             self._body.copy_button.setToolTip(self.tr("Copied"))
             self._copied.start()
 
+    @property
+    def variants(self) -> Variants:
+        """What else there is in its place."""
+        return self._variants
+
+    def show_variants(self, variants: Variants) -> None:
+        """Offers to page through the questions and answers in its place."""
+        self._variants = variants
+        self._show_actions()
+
+    def show_note(self, text: str) -> None:
+        """Says something about the answer, below it; "" for nothing."""
+        self._note = text
+        if self._body:
+            self._show_note(self._body)
+            self.height_changed.emit()
+
     def show_exchange(self, exchange: Exchange) -> None:
         """Shows a complete exchange in place of what was shown; an edit is given up."""
         self.is_open = False
@@ -192,6 +214,7 @@ class ExchangeView(QFrame):
         self.prompt, self.answer = exchange.prompt, exchange.answer.text if exchange.answer else ""
         self._foot = foot_line(exchange.answer) if exchange.answer else ""
         self._error = "" if exchange.answer else self.tr("This question has no answer.")
+        self._note = ""
         if self._body:
             self._body.show_question(self.prompt)
             self._body.foot_label.setText(self._foot)
@@ -217,8 +240,7 @@ class ExchangeView(QFrame):
         self._is_idle = is_idle
         if self._body and self._body.question_edit is not None:
             self._body.question_edit.ask_button.setEnabled(is_idle)
-        if self._is_last:
-            self._show_actions()
+        self._show_actions()
 
     def fit(self, width: int) -> int:
         """Lays out to this width; returns the height that it needs."""
@@ -258,6 +280,8 @@ class ExchangeView(QFrame):
         body.copy_button.clicked.connect(self.copy)
         body.again_button.clicked.connect(self.regenerate_asked)
         body.inspect_button.clicked.connect(self.inspect_asked)
+        body.answer_pager.stepped.connect(self.answer_stepped)
+        body.question_pager.stepped.connect(self.question_stepped)
         self.set_trace_obstacle(self._trace_obstacle)
         text = body.answer_text
         text.words.shows_doubt = self._shows_doubt
@@ -280,7 +304,12 @@ class ExchangeView(QFrame):
             body.answer_text.words.strike(self.answer, self.struck)
         if self._error:
             self._show_error(body)
+        self._show_note(body)
         self._show_actions()
+
+    def _show_note(self, body: ExchangeBody) -> None:
+        body.note_label.setText(self._note)
+        body.note_label.setVisible(bool(self._note))
 
     def _set_foot(self, text: str) -> None:
         """Changes the line below the answer, which may come to need another height."""
@@ -304,6 +333,9 @@ class ExchangeView(QFrame):
         body.copy_button.setVisible(done and bool(self.answer))
         body.inspect_button.setVisible(done and bool(self.answer))
         body.again_button.setVisible(again and body.error_line is None)
+        variants, is_idle = self._variants, done and self._is_idle
+        body.answer_pager.show_position(variants.answer, variants.answers, is_idle=is_idle)
+        body.question_pager.show_position(variants.question, variants.questions, is_idle=is_idle)
         if body.error_line is not None:
             body.error_line.try_button.setVisible(again)
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from core.transcript import Answer, Exchange, Transcript
+from core.transcript import Answer, Exchange, Transcript, Variants
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
 from gui.conversation.exchange_view import ExchangeView
 from gui.widgets.buttons import key_text
@@ -27,7 +27,9 @@ class TranscriptView(QFrame):
     view are asleep.
 
     `regenerate_asked()`: answer the last question again. `edited(int, str)`: ask this instead of
-    the question at the index. `inspect_asked(int)`: show the trace of the answer at the index.
+    the question at the index. `answer_stepped(int, int)` and `question_stepped(int, int)`: show the
+    next answer or question in the place of the index, or the one before. `inspect_asked(int)`: show
+    the trace of the answer at the index.
     `model_requested()`: offer the real model. `changed()`: an answer began or ended, or the
     conversation is another. `word_hovered`, `word_chosen` and `word_menu_asked` are those of an
     answer's text, with its exchange view in front; `answer_entered(ExchangeView)`: the pointer
@@ -36,6 +38,8 @@ class TranscriptView(QFrame):
 
     regenerate_asked = Signal()
     edited = Signal(int, str)
+    answer_stepped = Signal(int, int)
+    question_stepped = Signal(int, int)
     inspect_asked = Signal(int)
     word_hovered = Signal(object, int)
     word_chosen = Signal(object, int)
@@ -50,7 +54,7 @@ class TranscriptView(QFrame):
         self._theme = theme
         self._waiting_text = self.tr("Looking at the image…")
         self._exchanges: list[ExchangeView] = []
-        self._earlier: list[Exchange] = []
+        self._earlier: list[tuple[Exchange, Variants]] = []
         self._shows_doubt = True
         self._trace_obstacle = ""
         self._build()
@@ -112,7 +116,7 @@ class TranscriptView(QFrame):
         """Returns the question at this index of the conversation."""
         earlier = len(self._earlier)
         return (
-            self._earlier[index].prompt
+            self._earlier[index][0].prompt
             if index < earlier
             else self._exchanges[index - earlier].prompt
         )
@@ -161,7 +165,7 @@ class TranscriptView(QFrame):
     def show_transcript(self, transcript: Transcript) -> None:
         """Shows a conversation from its end; the earlier part follows in slices."""
         self._keep(0)
-        self._earlier = list(transcript.exchanges)
+        self._earlier = _with_variants(transcript)
         self._show_column(bool(self._earlier))
         self._add_earlier()
         if self._exchanges:
@@ -176,20 +180,35 @@ class TranscriptView(QFrame):
             self.show_transcript(transcript)
             return
         self._finish_laying_out()
-        first, *others = transcript.exchanges[index:]
+        first, *others = _with_variants(transcript)[index:]
+        there = self.view_at(index)
+        offset = self.scroll_area.offset_of(there) if there else 0
         del self._exchanges[index + 1 :]
         self.scroll_area.keep(index + 1)
-        if view := self.view_at(index):
-            view.show_exchange(first)
+        if there:
+            there.show_exchange(first[0])
+            there.show_variants(first[1])
         else:
             others.insert(0, first)
             self._show_column(True)
-        for exchange in others:
-            self._exchanges.append(self._complete_view(exchange))
+        for exchange, variants in others:
+            self._exchanges.append(self._complete_view(exchange, variants))
             self.scroll_area.add(self._exchanges[-1])
         for view in self._exchanges:
             view.set_last(view is self._exchanges[-1])
         self._set_idle(True)
+        if there:
+            self.scroll_area.show_at(there, offset)
+
+    def show_variants(self, index: int, variants: Variants) -> None:
+        """Offers what else there is in the place of the exchange at this index."""
+        if view := self.view_at(index):
+            view.show_variants(variants)
+
+    def show_repeated(self, index: int) -> None:
+        """Says that the model has no other answer to the question at this index."""
+        if view := self.view_at(index):
+            view.show_note(self.tr("The model gives the same answer every time."))
 
     def retry(self) -> None:
         """Begins the answer under way again: what came is the same as before."""
@@ -210,7 +229,7 @@ class TranscriptView(QFrame):
 
     def text(self) -> str:
         """Returns the whole conversation as plain text."""
-        earlier = [_as_text(e.prompt, e.text) for e in self._earlier]
+        earlier = [_as_text(e.prompt, e.text) for e, _ in self._earlier]
         shown = [_as_text(view.prompt, view.text) for view in self._exchanges]
         return "\n\n".join(earlier + shown)
 
@@ -279,6 +298,8 @@ class TranscriptView(QFrame):
         view = ExchangeView(self._theme, prompt, self.scroll_area.column)
         view.regenerate_asked.connect(self.regenerate_asked)
         view.edited.connect(self._on_edited)
+        view.answer_stepped.connect(self._on_answer_stepped)
+        view.question_stepped.connect(self._on_question_stepped)
         view.inspect_asked.connect(self._on_inspect_asked)
         view.set_trace_obstacle(self._trace_obstacle)
         view.answer_entered.connect(partial(self.answer_entered.emit, view))
@@ -289,9 +310,10 @@ class TranscriptView(QFrame):
         self._theme.text_size_changed.connect(view.apply_text_size)
         return view
 
-    def _complete_view(self, exchange: Exchange) -> ExchangeView:
+    def _complete_view(self, exchange: Exchange, variants: Variants) -> ExchangeView:
         view = self._make_view(exchange.prompt)
         view.show_exchange(exchange)
+        view.show_variants(variants)
         view.set_idle(True)
         return view
 
@@ -300,7 +322,7 @@ class TranscriptView(QFrame):
         """Lays out exchanges not shown yet, the latest first, for one slice of time."""
         until = time.perf_counter() + SLICE_SECONDS
         while self._earlier and time.perf_counter() < until:
-            view = self._complete_view(self._earlier.pop())
+            view = self._complete_view(*self._earlier.pop())
             self._exchanges.insert(0, view)
             self.scroll_area.add(view, at=0)
         if self._earlier:
@@ -343,10 +365,24 @@ class TranscriptView(QFrame):
         if (index := self.index_of(self.sender())) is not None:
             self.edited.emit(index, text)
 
+    @Slot(int)
+    def _on_answer_stepped(self, step: int) -> None:
+        if (index := self.index_of(self.sender())) is not None:
+            self.answer_stepped.emit(index, step)
+
+    @Slot(int)
+    def _on_question_stepped(self, step: int) -> None:
+        if (index := self.index_of(self.sender())) is not None:
+            self.question_stepped.emit(index, step)
+
     @Slot()
     def _on_inspect_asked(self) -> None:
         if (index := self.index_of(self.sender())) is not None:
             self.inspect_asked.emit(index)
+
+
+def _with_variants(transcript: Transcript) -> list[tuple[Exchange, Variants]]:
+    return [(each, transcript.variants(at)) for at, each in enumerate(transcript.exchanges)]
 
 
 def _as_text(prompt: str, answer: str) -> str:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal, SignalInstance, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
-from core.engine import Ready
-from core.errors import AppError, EngineError
-from core.picture import Picture, open_picture
+from core.picture import Picture
 from core.store import Store, Summary
-from core.transcript import Answer, Ending, Sampling, Span, Transcript
+from core.transcript import Span, Transcript
+from gui.session.answering import Answering
 from gui.session.conversation import Conversation, as_text
-from gui.session.engine_jobs import OnPiece
 from gui.session.history import Chosen, Step, Struck
 from gui.session.kept_conversations import KeptConversations
 from gui.session.loaded_model import LoadedModel
@@ -24,14 +19,6 @@ from gui.session.model_thread import ModelThread
 from gui.session.picture_list import PictureList
 from gui.session.settings_file import SettingsFile
 from gui.widgets.translated import translated
-
-ANOTHER_TEMPERATURE = 0.7
-TRIES = 4
-WARMER = 0.15
-HIGHEST_TEMPERATURE = 2.0
-LAST_WORDS_SECONDS = 1.0
-
-translate = QCoreApplication.translate
 
 
 class Session(QObject):
@@ -90,31 +77,39 @@ class Session(QObject):
         self._kept.noticed.connect(self.noticed)
         self._settings_file = settings_file
         self._settings = settings_file.settings
-        self.asks_about_all = False
-        self._conversation: Conversation | None = None
-        self._under_way: set[Conversation] = set()
         self._is_closed = False
+        self._answering = Answering(model, loaded, pictures, self._kept, self)
+        self._relay(self._answering)
         pictures.opened.connect(self._begin_conversation)
+
+    @property
+    def asks_about_all(self) -> bool:
+        """Whether questions are about all pictures of the list, as many as the model takes."""
+        return self._answering.asks_about_all
+
+    @asks_about_all.setter
+    def asks_about_all(self, asks_about_all: bool) -> None:
+        self._answering.asks_about_all = asks_about_all
 
     @property
     def conversation(self) -> Conversation | None:
         """The conversation about the picture that is shown; None before the first picture."""
-        return self._conversation
+        return self._answering.shown
 
     @property
     def picture(self) -> Picture | None:
         """The picture that the conversation is about."""
-        return self._conversation.transcript.picture if self._conversation else None
+        return self.conversation.transcript.picture if self.conversation else None
 
     @property
     def transcript(self) -> Transcript | None:
         """The conversation so far, without the answer under way."""
-        return self._conversation.so_far if self._conversation else None
+        return self.conversation.so_far if self.conversation else None
 
     @property
     def is_answering(self) -> bool:
         """Whether an answer in the conversation shown is under way, or waits for the model."""
-        return self._conversation in self._under_way
+        return self._answering.is_under_way
 
     # Questions
 
@@ -125,32 +120,31 @@ class Session(QObject):
             return
         self._settings.remember_prompt(prompt)
         if conversation := await self._free_conversation(prompt):
-            await self._answer(conversation, prompt, (self._settings.sampling,))
+            await self._answering.answer(conversation, prompt, (self._settings.sampling,))
         await self._settings_file.save()
 
     async def regenerate(self) -> None:
         """Sample the last answer again until it differs from all that were given; keep them all."""
         conversation = await self._free_conversation()
         if conversation and conversation.transcript.exchanges:
-            await self._answer_again(conversation, len(conversation.transcript.exchanges) - 1)
+            last = len(conversation.transcript.exchanges) - 1
+            await self._answering.answer_again(conversation, last, self._settings.sampling)
 
     async def ask_again(self, index: int, prompt: str) -> None:
         """Ask `prompt` in place of question `index`; that one and what came after stay a branch."""
         prompt = prompt.strip()
-        conversation = await self._free_conversation()
+        conversation = await self._free_conversation(prompt)
         if not prompt or not conversation:
             return
         if prompt == conversation.transcript.exchanges[index].prompt:
-            await self._answer_again(conversation, index)
+            await self._answering.answer_again(conversation, index, self._settings.sampling)
             return
         self._settings.remember_prompt(prompt)
-        await self._answer(conversation, prompt, (self._settings.sampling,), index)
+        await self._answering.answer(conversation, prompt, (self._settings.sampling,), index)
 
     def stop(self) -> None:
         """End the answer under way; its text so far is kept."""
-        for conversation in self._under_way:
-            conversation.must_stop = True
-        self._model.stop()
+        self._answering.stop()
 
     # Branches
 
@@ -202,20 +196,20 @@ class Session(QObject):
 
     def undo(self) -> None:
         """Take back the last strike-out, edited question, new answer or choice of a version."""
-        if self.can_undo and self._conversation:
-            self._take(self._conversation, self._conversation.history.undo())
+        if self.can_undo and self.conversation:
+            self._take(self.conversation, self.conversation.history.undo())
 
     def redo(self) -> None:
         """Make the change again that was taken back last."""
-        if self.can_redo and self._conversation:
-            self._take(self._conversation, self._conversation.history.redo())
+        if self.can_redo and self.conversation:
+            self._take(self.conversation, self.conversation.history.redo())
 
     # The conversation as a whole
 
     def new_conversation(self) -> None:
         """Begin another conversation about the same picture; the one before stays kept."""
-        if self._conversation:
-            self._begin_conversation(self._conversation.transcript.picture)
+        if self.conversation:
+            self._begin_conversation(self.conversation.transcript.picture)
 
     async def opened_notes(self) -> tuple[str, ...]:
         """Wait until the file of conversations is open, and return what became of it."""
@@ -230,14 +224,15 @@ class Session(QObject):
         with self._pictures.opening("") as opening:
             kept = await self._kept.open(id)
             if picture := await self._pictures.open_kept(opening, kept):
-                self._conversation = Conversation(kept.transcript(picture), kept_as=id)
-                self.conversation_reopened.emit(self._conversation.transcript)
+                self._answering.shown = Conversation(kept.transcript(picture), kept_as=id)
+                self.conversation_reopened.emit(self._answering.shown.transcript)
+                self.history_changed.emit()
 
     async def write_transcript(self, path: Path) -> None:
         """Write the conversation as text. A failure is a notice."""
-        if not self._conversation:
+        if not self.conversation:
             return
-        text = as_text(self._conversation.so_far)
+        text = as_text(self.conversation.so_far)
         try:
             await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         except OSError as error:
@@ -247,7 +242,7 @@ class Session(QObject):
 
     def strike(self, index: int, span: Span, *, is_struck: bool) -> None:
         """Strike a part of answer `index` out, or restore it; the answer itself stays kept."""
-        conversation = self._conversation
+        conversation = self.conversation
         if conversation and index < len(conversation.transcript.exchanges):
             conversation.strike(index, span, is_struck=is_struck)
             self._report_struck(conversation, index)
@@ -256,13 +251,7 @@ class Session(QObject):
         """Stop, keep the text so far of answers under way, and close the store."""
         self._is_closed = True
         self._pictures.close()
-        self.stop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS_SECONDS):
-                for conversation in list(self._under_way):
-                    await conversation.is_answered.wait()
-        for conversation in list(self._under_way):
-            self._end_answer(conversation, conversation.partial_answer())
+        await self._answering.close()
         await self._kept.close()
 
     # Inside
@@ -271,13 +260,27 @@ class Session(QObject):
     def _begin_conversation(self, picture: Picture) -> None:
         if self.is_answering:
             self.stop()
-        self._conversation = Conversation(Transcript(picture))
+        self._answering.shown = Conversation(Transcript(picture))
         self.conversation_cleared.emit()
         self.history_changed.emit()
 
+    def _relay(self, answering: Answering) -> None:
+        """What is reported about answers is reported here."""
+        answering.conversation_cut.connect(self.conversation_cut)
+        answering.branch_shown.connect(self.branch_shown)
+        answering.answer_begun.connect(self.answer_begun)
+        answering.piece_received.connect(self.piece_received)
+        answering.answer_finished.connect(self.answer_finished)
+        answering.answer_failed.connect(self.answer_failed)
+        answering.answer_retried.connect(self.answer_retried)
+        answering.answer_repeated.connect(self.answer_repeated)
+        answering.variants_changed.connect(self.variants_changed)
+        answering.history_changed.connect(self.history_changed)
+        answering.noticed.connect(self.noticed)
+
     def _resting_conversation(self) -> Conversation | None:
         """Return the conversation unless an answer is under way in it."""
-        return None if self.is_answering else self._conversation
+        return None if self.is_answering else self.conversation
 
     def _choose(self, conversation: Conversation, index: int, number: int) -> None:
         conversation.choose(index, number)
@@ -293,7 +296,7 @@ class Session(QObject):
 
     def _show_branch(self, conversation: Conversation, index: int) -> None:
         self._kept.keep(conversation)
-        if conversation is self._conversation:
+        if conversation is self.conversation:
             self.branch_shown.emit(index, conversation.transcript)
             self.history_changed.emit()
 
@@ -309,155 +312,14 @@ class Session(QObject):
         await self._pictures.wait_until_opened()
         if self._is_closed:
             return None
-        if not self._conversation:
+        if not self.conversation:
             reason = self.tr("Open an image first. Drop it on the window, or paste it.")
         elif self._model.is_used_exclusively:
             reason = self.tr("A folder run is using the model. Pause it, then ask again.")
         elif self.is_answering:
             reason = self.tr("An answer is being generated. Stop it, then ask again.")
         else:
-            return self._conversation
+            return self.conversation
         self.ask_refused.emit(prompt)
         self.noticed.emit(reason)
         return None
-
-    async def _other_pictures(self) -> tuple[Picture, ...]:
-        """If all are asked about, open the other pictures of the list, up to the model's limit."""
-        state = self._model.state
-        if not self.asks_about_all or not isinstance(state, Ready):
-            return ()
-        paths, most = self._pictures.others, state.facts.most_pictures
-        if most > 1 and len(paths) >= most:
-            text = self.tr("The model takes {count} images at a time. The others are left out.")
-            self.noticed.emit(text.format(count=most))
-        return tuple([await asyncio.to_thread(open_picture, path) for path in paths[: most - 1]])
-
-    async def _answer_again(self, conversation: Conversation, index: int) -> None:
-        """Answer question `index` again, in other words than before."""
-        transcript, sampling = conversation.transcript, self._settings.sampling
-        exchange = transcript.exchanges[index]
-        if not exchange.answer or not exchange.answer.text.strip():
-            await self._answer(conversation, exchange.prompt, (sampling,), index)
-            return
-        await self._answer(conversation, exchange.prompt, _samplings_for_another(sampling), index)
-
-    async def _answer(
-        self,
-        conversation: Conversation,
-        prompt: str,
-        samplings: Sequence[Sampling],
-        at: int | None = None,
-    ) -> None:
-        """Ask, at the end or in place of index `at`; try one sampling after the other until the
-        answer is a new one.
-        """
-        conversation.begin_answer(prompt, at)
-        self._under_way.add(conversation)
-        if at is not None:
-            self.conversation_cut.emit(at)
-        self.answer_begun.emit(prompt)
-        self.history_changed.emit()
-        try:
-            answer = await self._first_new_answer(conversation, samplings)
-        except asyncio.CancelledError:
-            self._end_answer(conversation, conversation.partial_answer())
-            raise
-        except Exception as error:
-            failure = _for_reader(error)
-            is_new = self._end_answer(conversation, conversation.partial_answer())
-            self._report_end(conversation, at, is_new, self.answer_failed, failure)
-            if not is_new and conversation is self._conversation:
-                self.noticed.emit(translated(failure))
-            if not isinstance(error, AppError):
-                raise
-        else:
-            tries_all = len(samplings) > 1 and not conversation.must_stop
-            is_new = self._end_answer(conversation, answer)
-            self._report_end(conversation, at, is_new, self.answer_finished, answer)
-            if conversation is not self._conversation:
-                return
-            if at is not None and not is_new and tries_all:
-                self.answer_repeated.emit(at)
-            if answer.left_out:
-                self.noticed.emit(
-                    self.tr(
-                        "The conversation is too long for the model. Older questions were left out."
-                    )
-                )
-
-    async def _first_new_answer(
-        self, conversation: Conversation, samplings: Sequence[Sampling]
-    ) -> Answer:
-        """Return the first answer that was not given before, or the last one."""
-        answer = Answer("", Ending.STOPPED, tokens=0, seconds=0.0)
-        others = await self._other_pictures()
-        for sampling in samplings:
-            if conversation.must_stop:
-                break
-            if sampling is not samplings[0] and conversation is self._conversation:
-                self.answer_retried.emit()
-            request = conversation.begin_try(sampling, others)
-            answer = await self._model.answer(request, self._piece_listener(conversation))
-            if conversation.is_new(answer):
-                break
-        return answer
-
-    def _report_end(
-        self,
-        conversation: Conversation,
-        at: int | None,
-        is_new: bool,
-        signal: SignalInstance,
-        outcome: Answer | AppError,
-    ) -> None:
-        """Say how an answer ended; one that says nothing new leaves what was there before."""
-        if conversation is not self._conversation:
-            return
-        if is_new:
-            signal.emit(outcome)
-            if at is not None:
-                self.variants_changed.emit(at, conversation.transcript.variants(at))
-        elif at is not None:
-            self.branch_shown.emit(at, conversation.transcript)
-        self.history_changed.emit()
-
-    def _piece_listener(self, conversation: Conversation) -> OnPiece:
-        def on_piece(piece: str) -> None:
-            if not conversation.pieces:
-                # By the end of the answer the next model may already be loaded.
-                conversation.model = self._loaded.name
-            conversation.pieces.append(piece)
-            if conversation is self._conversation:
-                self.piece_received.emit(piece)
-
-        return on_piece
-
-    def _end_answer(self, conversation: Conversation, answer: Answer | None) -> bool:
-        """Put the answer into the transcript, unless it is there already, and keep it.
-
-        Returns whether it was put in.
-        """
-        if conversation not in self._under_way:  # `close` has done so already.
-            return True
-        self._under_way.remove(conversation)
-        is_new = conversation.end_answer(answer)
-        self._kept.keep(conversation)
-        return is_new
-
-
-def _samplings_for_another(sampling: Sampling) -> tuple[Sampling, ...]:
-    """Returns how to try for another answer: with other seeds, and warmer each time.
-
-    Greedy decoding would generate the same answer again.
-    """
-    first = sampling.temperature or ANOTHER_TEMPERATURE
-    temperatures = (min(first + WARMER * number, HIGHEST_TEMPERATURE) for number in range(TRIES))
-    return tuple(replace(sampling, temperature=one, seed=None) for one in temperatures)
-
-
-def _for_reader(error: Exception) -> AppError:
-    if isinstance(error, AppError):
-        return error
-    return EngineError(
-        translate("Session", "The model failed unexpectedly. Ask again, or reload the model.")
-    )

@@ -9,8 +9,9 @@ from PIL import Image
 from core.store import Store
 from core.transcript import Ending, Variants
 from gui.session.answer_inspection import AnswerInspection
+from gui.session.answering import TRIES
 from gui.session.picture_list import PictureList
-from gui.session.session import TRIES, Session
+from gui.session.session import Session
 from tests.gui.conftest import until
 
 
