@@ -1,0 +1,208 @@
+"""Answers and questions paged through in the window, and taken back, by mouse and by keys."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from core.engine import Ready
+from tests.gui.conftest import until
+
+
+def click(button):
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def type_and_enter(edit, text):
+    edit.setFocus()
+    QTest.keyClicks(edit, text)
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+
+
+async def ask(program, text):
+    count = len(program.session.transcript.exchanges)
+    type_and_enter(program.window.prompt_box.prompt_edit, text)
+    await until(lambda: len(program.session.transcript.exchanges) > count)
+    await until(lambda: not program.session.is_answering)
+
+
+def view_at(program, index):
+    return program.window.transcript_view.view_at(index)
+
+
+async def regenerate(program):
+    """By the button of the last exchange."""
+    click(program.window.transcript_view.exchange_views[-1].body.again_button)
+    await until(lambda: program.session.is_answering)
+    await until(lambda: not program.session.is_answering)
+
+
+async def edit(program, index, text):
+    view = view_at(program, index)
+    click(view.body.edit_button)
+    editor = view.body.question_edit.edit
+    editor.selectAll()
+    type_and_enter(editor, text)
+    await until(lambda: program.session.is_answering)
+    await until(lambda: not program.session.is_answering)
+
+
+def shown(program):
+    views = program.window.transcript_view.exchange_views
+    return [(view.prompt, view.body.answer_text.toPlainText()) for view in views]
+
+
+def pages(pager):
+    return pager.label.text() if pager.isVisible() else ""
+
+
+@pytest.fixture
+def talk(live, picture_file):
+    """A story about a picture that is open, with a model."""
+
+    def talk(story):
+        async def whole(program):
+            await until(lambda: isinstance(program.model.state, Ready) and program.session.picture)
+            await story(program)
+
+        live(whole, paths=[picture_file])
+
+    return talk
+
+
+def test_answers_are_paged_through_and_the_one_shown_is_copied(talk):
+    async def story(program):
+        await ask(program, "new every 1")
+        assert pages(view_at(program, 0).body.answer_pager) == ""
+        await regenerate(program)
+        await regenerate(program)
+        view = view_at(program, 0)
+        pager = view.body.answer_pager
+        assert (pages(pager), shown(program)) == ("3/3", [("new every 1", "Answer 2.")])
+        assert pages(view.body.question_pager) == ""
+        assert not pager.on_button.isEnabled()
+        click(pager.back_button)
+        assert (pages(pager), shown(program)) == ("2/3", [("new every 1", "Answer 1.")])
+        pager.back_button.setFocus()
+        QTest.keyClick(pager.back_button, Qt.Key.Key_Space)
+        assert (pages(pager), shown(program)) == ("1/3", [("new every 1", "Answer 0.")])
+        # At the end the focus is not lost, but on the way back.
+        assert QApplication.focusWidget() is pager.on_button
+        click(view.body.copy_button)
+        assert QGuiApplication.clipboard().text() == "Answer 0."
+
+    talk(story)
+
+
+def test_what_pages_has_a_name_and_a_tool_tip(talk):
+    async def story(program):
+        await ask(program, "new every 1")
+        await regenerate(program)
+        await edit(program, 0, "say 1 words")
+        body = view_at(program, 0).body
+        assert pages(body.question_pager) == "2/2"
+        click(body.question_pager.back_button)
+        for pager in (body.question_pager, body.answer_pager):
+            assert pager.isVisible()
+            for button in pager.buttons:
+                assert button.accessibleName()
+                assert button.toolTip()
+                assert button.focusPolicy() & Qt.FocusPolicy.TabFocus
+        assert body.answer_pager.label.accessibleName() == "Answer 2 of 2"
+        assert body.question_pager.label.accessibleName() == "Question 1 of 2"
+
+    talk(story)
+
+
+def test_a_model_with_nothing_else_to_say_says_so_until_another_answer_is_shown(talk):
+    async def story(program):
+        await ask(program, "say 2 words")
+        await regenerate(program)
+        note = view_at(program, 0).body.note_label
+        assert (note.isVisible(), note.text()) == (
+            True, "The model gives the same answer every time.",
+        )  # fmt: skip
+        assert shown(program) == [("say 2 words", "word0 word1")]
+        assert not program.window.prompt_box.is_answering
+        assert view_at(program, 0).body.again_button.isVisible()
+        await ask(program, "say 3 words")
+        assert not view_at(program, 1).body.note_label.isVisible()
+
+    talk(story)
+
+
+def test_an_edited_question_is_gone_back_from_with_all_that_followed(talk):
+    async def story(program):
+        for prompt in ("say 1 words", "say 2 words", "say 3 words"):
+            await ask(program, prompt)
+        before = shown(program)
+        await edit(program, 1, "say 4 words")
+        after = shown(program)
+        assert [prompt for prompt, _ in after] == ["say 1 words", "say 4 words"]
+        pager = view_at(program, 1).body.question_pager
+        assert pages(pager) == "2/2"
+        click(pager.back_button)
+        assert (shown(program), pages(pager)) == (before, "1/2")
+        again = [view.body.again_button.isVisible() for view in
+                 program.window.transcript_view.exchange_views]  # fmt: skip
+        assert again == [False, False, True]
+        program.session.undo()
+        assert shown(program) == after
+        program.session.undo()
+        assert shown(program) == before
+        program.session.redo()
+        assert shown(program) == after
+
+    talk(story)
+
+
+def test_paging_moves_nothing_above_and_leaves_the_exchange_where_it_is(talk):
+    async def story(program):
+        for number in range(1, 9):
+            await ask(program, f"say {number * 30} words")
+        view = program.window.transcript_view
+        await edit(program, 3, "say 5 words")
+        for number in range(1, 4):
+            await ask(program, f"say {number * 100} words")
+        bar = view.scroll_area.verticalScrollBar()
+        bar.setValue(view_at(program, 3).y() - 60)
+        pager = view_at(program, 3).body.question_pager
+        tops = []
+        for button in (pager.back_button, pager.on_button, pager.back_button):
+            at = view_at(program, 3).mapTo(view, view_at(program, 3).rect().topLeft()).y()
+            tops.append(at)
+            click(button)
+        assert len(set(tops)) == 1
+
+    talk(story)
+
+
+def test_stopping_a_try_keeps_what_came_as_an_answer_of_its_own(talk):
+    async def story(program):
+        await ask(program, "then hold")
+        click(view_at(program, 0).body.again_button)
+        await until(lambda: program.session.is_answering and program.session.conversation.pieces)
+        click(program.window.prompt_box.ask_button)
+        await until(lambda: not program.session.is_answering)
+        assert shown(program) == [("then hold", "Half an")]
+        assert pages(view_at(program, 0).body.answer_pager) == "2/2"
+
+    talk(story)
+
+
+def test_branches_are_there_when_the_conversation_is_reopened(talk):
+    async def story(program):
+        await ask(program, "new every 1")
+        await regenerate(program)
+        await edit(program, 0, "say 1 words")
+        program.session.new_conversation()
+        (kept,) = program.session.recent_conversations()
+        await program.session.reopen(kept.id)
+        body = view_at(program, 0).body
+        assert pages(body.question_pager) == "2/2"
+        click(body.question_pager.back_button)
+        assert pages(body.answer_pager) == "2/2"
+        assert shown(program) == [("new every 1", "Answer 1.")]
+
+    talk(story)
