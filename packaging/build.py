@@ -24,12 +24,13 @@ from pathlib import Path
 import debian
 import libraries
 import trial
-from bundle import ROOT, Contents, Exclusion, contents, is_below, matches, project
+from bundle import ENGINES, ROOT, Contents, Exclusion, contents, is_below, matches, project
 
 DIST = ROOT / "dist"
 WORK = ROOT / "build"
 PROGRAM = DIST / "onlooker"
-LARGEST_FOLDER_BYTES = 650_000_000
+# Modules of PyTorch lie in it one by one, so that engine packs can take their place.
+LARGEST_FOLDER_BYTES = 680_000_000
 LARGEST_ARCHIVE_BYTES = 220_000_000
 
 
@@ -191,8 +192,28 @@ def try_built_program() -> None:
         program = copy / ("onlooker-console.exe" if sys.platform == "win32" else "onlooker")
         try:
             trial.try_program(program, models)
+            if sys.platform == "linux":
+                bare = without_engine(copy, Path(name) / "without an engine")
+                trial.try_engine(bare / program.name, next(engine_folders(copy)))
         finally:
             make_writable(Path(name))
+
+
+def engine_folders(program: Path) -> Iterator[Path]:
+    """The folders of the program's engines."""
+    return (path for path in (program / "_internal" / ENGINES).iterdir() if path.is_dir())
+
+
+def without_engine(program: Path, target: Path) -> Path:
+    """Link the program's files at `target`, but for those of its engines; returns `target`."""
+    names = {path.name for path in engine_folders(program)}
+    leave_out = shutil.ignore_patterns(*names)
+
+    def ignore(folder: str, inside: list[str]) -> set[str]:
+        return leave_out(folder, inside) if Path(folder).name == ENGINES else set()
+
+    shutil.copytree(program, target, symlinks=True, copy_function=os.link, ignore=ignore)
+    return target
 
 
 def make_read_only(folder: Path) -> None:

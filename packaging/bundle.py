@@ -7,6 +7,9 @@ uses this module; so do the tests, which run the program with all of that missin
 from __future__ import annotations
 
 import fnmatch
+import importlib.util
+import marshal
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +20,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 RESOURCES = ROOT / "resources"
+
+# PyTorch and its native libraries lie in the package in a folder of their own, below ENGINES, so
+# that another build of the same version can take its place.
+ENGINES = "engines"
+_ENGINE = re.compile(
+    r"(torch|torchgen|functorch|nvidia)(/|$)|(torch|nvidia[-_]\w+)-[^/]*\.dist-info/"
+)
+# PEP 552: the bytecode has a hash of its source, which Python does not check.
+_UNCHECKED = (1).to_bytes(4, "little")
 
 
 @dataclass(frozen=True)
@@ -107,6 +119,39 @@ def contents() -> Contents:
         tuple(table["strip"]["files"]),
         tuple(table["icu"]["items"]),
     )
+
+
+def is_engine(path: str) -> bool:
+    """Whether a file of the package, with forward slashes, belongs in PyTorch's own folder."""
+    return bool(_ENGINE.match(path))
+
+
+def engine_name(cuda: str | None) -> str:
+    """The name of the engine's folder for `torch.version.cuda`: cuda130 for 13.0, or cpu."""
+    return f"cuda{cuda.replace('.', '')}" if cuda else "cpu"
+
+
+def without_engine(path: str) -> str:
+    """A file's path in the package as if PyTorch lay among the other libraries."""
+    top, _, rest = path.partition("/")
+    return rest.partition("/")[2] if top == ENGINES else path
+
+
+def write_bytecode(place: str, source: Path, folder: Path, *, keeps_source: bool) -> Path:
+    """Compile a module below `folder`, where Python imports it from; returns its path in there.
+
+    `place` is where the source is, or would be, in the package. Beside a source the bytecode goes
+    where Python looks for it then, and is not compared with the source: the program's folder may be
+    read-only, and its files may have any times.
+    """
+    path = importlib.util.cache_from_source(place) if keeps_source else f"{place}c"
+    text = source.read_bytes()
+    code = compile(text, place, "exec", dont_inherit=True, optimize=0)
+    header = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(text)
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(header + marshal.dumps(code))
+    return Path(path)
 
 
 def is_below(module: str, packages: Iterable[str]) -> bool:

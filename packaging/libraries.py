@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from bundle import Contents, matches
+from bundle import Contents, matches, without_engine
 
 TOOLS = ("strip", "objcopy", "as", "ld")
 _LOAD = 1
@@ -30,7 +30,7 @@ def make_smaller(folder: Path, inside: Contents) -> None:
         return
     libraries = [path for path in folder.rglob("*.so*") if path.is_file() and not path.is_symlink()]
     for path in libraries:
-        name = path.relative_to(folder).as_posix()
+        name = without_engine(path.relative_to(folder).as_posix())
         if name.startswith("nvidia/"):
             # NVIDIA's licence allows redistribution of unmodified libraries only.
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from pathlib import Path
 
 
 def main() -> int:
@@ -17,6 +18,14 @@ def main() -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    # PyInstaller's name for the program's folder.
+    if (folder := getattr(sys, "_MEIPASS", "")) and not add_engine(Path(folder)):
+        print(
+            "PyTorch is missing from the program. Install Onlooker again, or get an engine pack "
+            "with “onlooker engines get”.",
+            file=sys.stderr,
+        )
+        return 1
     # A worker process of a library is this program again; it must not open a second window.
     multiprocessing.freeze_support()
     # The hub's client must send nothing that the user did not ask for.
@@ -25,6 +34,30 @@ def main() -> int:
     from gui.__main__ import main as program
 
     return program()
+
+
+def add_engine(program: Path) -> bool:
+    """Let PyTorch be imported: from an engine pack of the user's, or from the program's own engine.
+
+    Returns whether it can be, or what the program is asked for needs none. The modules that are
+    imported here import no PyTorch. The folder comes last, so that it can take no other module's
+    place.
+    """
+    from core.engine_packs.choice import choose_engine
+    from core.engine_packs.current import set_current
+    from core.locations import locations
+
+    engines = program / "engines"
+    version = (engines / "torch_version").read_text("utf-8")
+    try:
+        data = locations().data
+    except RuntimeError:  # A user whom the system does not know has no packs.
+        data = engines
+    chosen = choose_engine(engines, data, version)
+    set_current(chosen)
+    sys.path.append(str(chosen.folder))
+    needs_none = sys.argv[1:2] in (["engines"], ["--version"], ["--help"])
+    return needs_none or (chosen.folder / "torch").is_dir()
 
 
 def give_back_environment() -> None:

@@ -1,6 +1,6 @@
 """Checks the built program as somebody would use it who has just installed it.
 
-    python3 packaging/trial.py PROGRAM [--models FOLDER]
+    python3 packaging/trial.py PROGRAM [--models FOLDER] [--engine FOLDER]
 
 PROGRAM may be in `dist/` or installed. Each check starts it with an empty home folder and an
 environment that leads neither to the source nor to any Python; root runs it as the user nobody.
@@ -45,8 +45,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--models", type=Path, help="folder of model folders; each model answers once"
     )
+    parser.add_argument(
+        "--engine", type=Path, help="PROGRAM comes without PyTorch and takes it from this folder"
+    )
     options = parser.parse_args(arguments)
-    try_program(options.program.absolute(), options.models)
+    if options.engine:
+        try_engine(options.program.absolute(), options.engine.absolute())
+    else:
+        try_program(options.program.absolute(), options.models)
     return 0
 
 
@@ -72,6 +78,11 @@ def try_program(program: Path, models: Path | None = None) -> None:
         run_check(program, title, check)
     for folder in sorted(models.iterdir()) if models else ():
         run_check(program, f"a model of {folder.name}", lambda one, at=folder: answers(one, at))
+
+
+def try_engine(program: Path, engine: Path) -> None:
+    """Run the checks of a program whose PyTorch is an engine pack in the user's folder."""
+    run_check(program, "with an engine pack", lambda one: with_a_pack(one, engine))
 
 
 def run_check(program: Path, title: str, check: Callable[[FreshInstall], str]) -> None:
@@ -300,6 +311,43 @@ def old_encoding(one: FreshInstall) -> str:
     lines = caption.read_text("utf-8").splitlines()
     one.require(lines[0] == text and len(lines) > 1, f"the caption is now {lines}")
     return "well"
+
+
+def with_a_pack(one: FreshInstall, engine: Path) -> str:
+    """An image is described with the pack; without it, a sentence says what is missing."""
+    data, name = one.home / "data", "trial1"
+    pack = data / "engines" / name
+    pack.mkdir(parents=True)
+    for path in engine.iterdir():
+        (pack / path.name).symlink_to(path)
+    description = pack_description(name, engine)
+    (pack / "pack.json").write_text(json.dumps(description), "utf-8")
+    ask = ("caption", one.samples / "shapes.png", "--format", "json")
+    answer = json.loads(one.run(*ask, ONLOOKER_HOME=str(data)).stdout)
+    one.require("red circle" in answer["caption"], f"it answered {answer['caption']!r}")
+    without = one.run(*ask, statuses=(1,), ONLOOKER_ENGINE="cpu", ONLOOKER_HOME=str(data))
+    one.require("Traceback" not in without.stderr, f"without PyTorch it says {without.stderr}")
+    one.require("PyTorch" in without.stderr, f"without PyTorch it says {without.stderr!r}")
+    return "well"
+
+
+def pack_description(name: str, engine: Path) -> dict[str, Any]:
+    """What core.engine_packs reads in pack.json, for PyTorch for the processor."""
+    machine = "amd64" if sys.platform == "win32" else os.uname().machine
+    system = {"win32": "win", "darwin": "macosx"}.get(sys.platform, sys.platform)
+    library = next(engine.glob("torch/lib/*torch_cpu.*"))
+    return {
+        "format": 1,
+        "name": name,
+        "torch": (engine.parent / "torch_version").read_text("utf-8").partition("+")[0],
+        "cuda": "0.0",
+        "needs_driver": "0.0",
+        "platform": f"{system}_{machine}",
+        "python": f"cp{sys.version_info.major}{sys.version_info.minor}",
+        "size": library.stat().st_size,
+        "files": {library.relative_to(engine).as_posix(): library.stat().st_size},
+        "trial": {"passed": "2026-01-01T00:00:00+00:00", "card": ""},
+    }
 
 
 def without_a_screen(one: FreshInstall) -> str:

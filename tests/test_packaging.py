@@ -21,6 +21,7 @@ import pytest
 from PIL import IcnsImagePlugin, IcoImagePlugin
 
 from core.picture import PICTURE_SUFFIXES
+from tests.support.packs import write_pack
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGING = ROOT / "packaging"
@@ -153,6 +154,114 @@ def test_frozen_start_leaves_the_environment_of_others_as_it_was(before):
         check=True,
     )
     assert ast.literal_eval(done.stdout) == {"PATH": "/bin"} | before
+
+
+START_AND_IMPORT = """
+import sys
+sys.path[:0] = sys.argv[1:2]
+sys._MEIPASS = sys.argv[2]
+sys.modules["gui.__main__"] = sys
+import start
+sys.main = lambda: print(__import__("torch").__file__, sys.path[-1])
+sys.argv[1:] = sys.argv[3:]
+sys.exit(start.main())
+"""
+
+
+@pytest.fixture
+def frozen(packaging, tmp_path):
+    """A stand-in for the program's folder with a PyTorch of its own, and the user's folder."""
+    import bundle
+
+    def write_torch(folder: Path) -> None:
+        source = tmp_path / "torch.py"
+        source.write_text("")
+        bundle.write_bytecode("torch/__init__.py", source, folder, keeps_source=False)
+
+    write_torch(tmp_path / "program/engines/cpu")
+    (tmp_path / "program/engines/torch_version").write_text("2.13.0+cpu")
+    write_torch(write_pack(tmp_path / "home/engines/pack1", cuda="0.0", needs_driver="0.0"))
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/platformdirs").symlink_to(bundle.package_folder("platformdirs"))
+    return tmp_path
+
+
+def start_frozen(folder: Path, *arguments: str, **environment: str):
+    # Without site-packages, since the PyTorch that is installed there would be found first.
+    environment["PYTHONPATH"] = str(folder / "site")
+    command = [sys.executable, "-S", "-c", START_AND_IMPORT, PACKAGING, folder / "program"]
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=ROOT,
+        env=os.environ | {"ONLOOKER_HOME": str(folder / "home")} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_frozen_start_imports_pytorch_from_the_pack_or_else_from_the_program(frozen):
+    imported = {
+        name: start_frozen(frozen, ONLOOKER_ENGINE=name).stdout.split() for name in ("", "cpu")
+    }
+    pack, own = frozen / "home/engines/pack1", frozen / "program/engines/cpu"
+    assert imported == {
+        "": [f"{pack}/torch/__init__.pyc", str(pack)],
+        "cpu": [f"{own}/torch/__init__.pyc", str(own)],
+    }
+
+
+def test_frozen_start_without_any_pytorch_says_so(frozen):
+    shutil.rmtree(frozen / "program/engines/cpu")
+    done = start_frozen(frozen, ONLOOKER_ENGINE="cpu")
+    assert done.returncode == 1
+    assert done.stderr.startswith("PyTorch is missing from the program. Install Onlooker again")
+    assert "missing" not in start_frozen(frozen, "engines", ONLOOKER_ENGINE="cpu").stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "is_engine"),
+    [
+        ("torch/lib/libtorch_cpu.so", True),
+        ("torch", True),
+        ("torchgen/model.pyc", True),
+        ("nvidia/cu13/lib/libnvrtc.so.13", True),
+        ("torch-2.13.0+cpu.dist-info/METADATA", True),
+        ("nvidia_cublas-13.1.0.3.dist-info/METADATA", True),
+        ("torchvision/io/image.py", False),
+        ("transformers/models/llava/modeling_llava.py", False),
+        ("accelerate-1.15.0.dist-info/METADATA", False),
+    ],
+)
+def test_pytorch_goes_into_a_folder_of_its_own(packaging, place, is_engine):
+    import bundle
+
+    assert bundle.is_engine(place) is is_engine
+    assert bundle.without_engine(f"engines/cpu/{place}") == place
+    assert bundle.without_engine(place) == place
+
+
+@pytest.mark.parametrize("keeps_source", [True, False])
+def test_bytecode_is_imported_whatever_the_times_of_its_files(packaging, tmp_path, keeps_source):
+    import bundle
+
+    source = tmp_path / "source.py"
+    source.write_text("answer = 42")
+    place = tmp_path / "engine" / "standin" / "__init__.py"
+    path = bundle.write_bytecode(
+        "standin/__init__.py", source, tmp_path / "engine", keeps_source=keeps_source
+    )
+    if keeps_source:
+        place.write_text("raise ValueError('compiled again')")
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import standin as s; print(s.answer)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "engine"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "42\n"
+    assert (tmp_path / "engine" / path).is_file()
 
 
 @pytest.mark.slow

@@ -50,9 +50,9 @@ class Pack:
     """What a pack's `pack.json` says.
 
     `torch` is the version of PyTorch without its local part, `cuda` that of CUDA. `needs_driver` is
-    the CUDA version that the driver must support. `files` are sizes in bytes of the files that are
-    compared at start, by their path. `tried` is when the pack passed its trial, and `card` on which
-    card; both are "" before. `failure` is why it failed.
+    the CUDA version that the driver must support; both are 0.0 for a pack without CUDA. `files` are
+    sizes in bytes of the files that are compared at start, by their path. `tried` is when the pack
+    passed its trial, and `card` on which card; both are "" before. `failure` is why it failed.
     """
 
     folder: Path
@@ -237,10 +237,13 @@ def obstacle_of(pack: Pack, torch_version: str) -> str:
     for name, size in pack.files.items():
         if _size_on_disk(pack.folder / name) != size:
             return f"is damaged ({name})"
+    needed = numbers(pack.needs_driver)
+    if not any(needed):
+        return ""
     driver = driver_cuda()
     if driver is None:
         return "needs NVIDIA's driver, which cannot be reached"
-    if driver < numbers(pack.needs_driver):
+    if driver < needed:
         has = ".".join(map(str, driver))
         return f"needs a driver for CUDA {pack.needs_driver}, and the driver here is for {has}"
     return ""
