@@ -6,8 +6,13 @@ in the fields (`gui/widgets/translated.py`). Journals and databases keep the Eng
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Self
+
+_Field = str | int | float
+_QUOTED = re.compile("“[^”]*”")
+_NUMBER = re.compile(r"\d[\d,]*")
 
 
 class Message(str):
@@ -18,7 +23,7 @@ class Message(str):
     """
 
     template: str
-    fields: Mapping[str, str | int | float]
+    fields: Mapping[str, _Field]
 
     def __new__(cls, template: str, fields: Mapping[str, object] | None = None) -> Self:
         """Fills `fields` into `template`; without fields the template is the text."""
@@ -52,7 +57,37 @@ def joined(*texts: str, between: str = " ") -> Message:
     return Message(between.join(f"{{{name}}}" for name in parts), parts)
 
 
-def _plain(value: object) -> str | int | float:
+def without_names(text: str) -> str:
+    """Returns the text with … in place of each name in quotes, still translatable."""
+    if not isinstance(text, Message):
+        return _QUOTED.sub("“…”", text)
+    return Message(
+        text.template,
+        {
+            name: "…" if f"“{{{name}}}”" in text.template else _in_text(value, without_names)
+            for name, value in text.fields.items()
+        },
+    )
+
+
+def without_numbers(text: str) -> str:
+    """Returns the text with … in place of each number in its fields, still translatable."""
+    if not isinstance(text, Message):
+        return _NUMBER.sub("…", text)
+    return Message(
+        text.template,
+        {
+            name: _in_text(value, without_numbers) if isinstance(value, str) else "…"
+            for name, value in text.fields.items()
+        },
+    )
+
+
+def _in_text(value: _Field, change: Callable[[str], str]) -> _Field:
+    return change(value) if isinstance(value, str) else value
+
+
+def _plain(value: object) -> _Field:
     """Returns what can be copied between threads and processes: text, numbers, messages."""
     if isinstance(value, str | int | float):
         return value

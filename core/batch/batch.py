@@ -25,10 +25,11 @@ from core.batch.options import BatchOptions
 from core.batch.recording import Recorder
 from core.batch.run import Control, Run
 from core.batch.run_events import Ended, Retried, Started
-from core.batch.sidecar import Existing
+from core.batch.sidecar import NAME, Existing
 from core.batch.stored import StoredAnswer
 from core.batch.written import files_written_by_runs
 from core.engine import Engine
+from core.message import translatable
 from core.version import program_version
 
 
@@ -96,11 +97,19 @@ class Batch:
         count = self._ledger.sharing_count
         if not count:
             return ""
-        images = "1 image" if count == 1 else f"{count:,} images"
-        return (
-            f"{images} would write the caption file of another image, and will fail. With the "
-            "name {name}, all captions have files of their own."
+        text = translatable(
+            "core",
+            "{count} images would write the caption file of another image, and will "
+            "fail. Name the captions {pattern} to give each its own file.",
         )
+        if count == 1:
+            text = translatable(
+                "core",
+                "1 image would write the caption file of another image, and will fail. Name "
+                "the captions {pattern} to give each its own file.",
+            )
+            return text.format(pattern=NAME)
+        return text.format(count=f"{count:,}", pattern=NAME)
 
     @property
     def is_undone(self) -> bool:

@@ -11,12 +11,13 @@ from core.batch.encoding import UnknownEncoding, decoded
 from core.batch.items import EDITED, HAS_CAPTION
 from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
-from core.batch.sidecar import Existing
+from core.batch.sidecar import NAME, Existing
 from core.batch.stored import StoredChange
 from core.batch.wording import without_duplicates
 from core.errors import StoreError
 from core.files import is_link, read_bytes, restore
 from core.formatting import format_bytes
+from core.message import translatable
 from core.picture import is_image
 
 
@@ -31,7 +32,9 @@ class WrittenFile:
     recipes: frozenset[str] = frozenset()
 
 
-MADE_ALREADY = "Made in this way already."
+HAS_NO_CAPTION = translatable("core", "No caption yet.")
+NOT_OURS = translatable("core", "Not written by Onlooker.")
+MADE_ALREADY = translatable("core", "Already captioned with these settings.")
 EDITED_FILE = WrittenFile("by hand")
 _NOT_WRITTEN = WrittenFile()
 # A person's words replace what is there.
@@ -162,8 +165,9 @@ def _change(target: Path, before: bytes | None, after: bytes | None) -> Change:
     """Returns a change. Raises StoreError where the file could not be read again, to be undone."""
     if after is not None and len(after) > _largest(target):
         raise StoreError(
-            f"“{target.name}” would be larger than {format_bytes(_largest(target))}. Shorten what "
-            "is in it, then try again."
+            translatable(
+                "core", "“{name}” would be larger than {size}. Shorten its content, then try again."
+            ).format(name=target.name, size=format_bytes(_largest(target)))
         )
     return Change(target, before, after)
 
@@ -287,7 +291,7 @@ def files_to_write(
     named = options.replaces_edited
     is_named = picture.name in named or str(picture) in named
     chosen: list[Path] = []
-    why = "Has no caption yet." if existing is Existing.STALE else HAS_CAPTION
+    why = HAS_NO_CAPTION if existing is Existing.STALE else HAS_CAPTION
     for target in targets:
         data = _content(target)
         last = written.get(str(target), _NOT_WRITTEN)
@@ -297,7 +301,7 @@ def files_to_write(
         elif existing is Existing.REPLACE:
             chosen.append(target)
         elif data is not None and not last.fingerprint:
-            why = "Not made by a run of Onlooker."
+            why = NOT_OURS
         elif data is not None and last.recipe == options.recipe(model):
             why = MADE_ALREADY
         elif data is not None:
@@ -311,8 +315,11 @@ def _content(target: Path) -> bytes | None:
     data = read_bytes(target, most=_largest(target))
     if data and is_image(data):
         raise StoreError(
-            f"“{target.name}” is an image, not a caption file. Rename it, or name the captions "
-            "after the whole file name, {name}."
+            translatable(
+                "core",
+                "“{name}” is an image, not a caption file. Rename it, or name the captions "
+                "{pattern}.",
+            ).format(name=target.name, pattern=NAME)
         )
     return data
 
@@ -325,8 +332,11 @@ def _refuse_link(target: Path) -> None:
     """Raises StoreError for a link: `CaptionNames` follows those that stay in the run's folders."""
     if is_link(target):
         raise StoreError(
-            f"“{target.name}” is a link that leads out of the folder, or to no caption file. Put a "
-            "file in its place, then try again."
+            translatable(
+                "core",
+                "“{name}” is a link that leads out of the folder, or to no caption file. "
+                "Replace it with a file, then try again.",
+            ).format(name=target.name)
         )
 
 

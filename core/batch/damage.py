@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.batch.items import Item, ItemState
 from core.batch.kinds import Kind
+from core.message import translatable
 
 # Of a line that is damaged elsewhere, both are near its beginning.
 _PICTURE = re.compile(rb'"picture": ?("(?:[^"\\]|\\.)*")')
@@ -40,17 +41,21 @@ class Damaged:
         return Item(
             Path(self.picture),
             ItemState.FAILED,
-            reason="It is unknown what became of this image, as a line about it in the run’s "
-            "journal is damaged. Check its caption, or retry it.",
+            reason=translatable(
+                "core",
+                "It is unknown what became of this image, since the run's journal is "
+                "damaged. Check its caption, or retry it.",
+            ),
         )
 
     @property
     def note(self) -> str:
         """Returns a sentence for the user."""
-        return (
-            f"Line {self.line_number} of the run’s journal is damaged, so that it is unknown what "
-            "it says about an image. Check the captions."
-        )
+        return translatable(
+            "core",
+            "Line {number} of the run's journal is damaged, so the result of one image "
+            "is unknown. Check the captions.",
+        ).format(number=f"{self.line_number:,}")
 
 
 def _picture_in(line: bytes) -> str:

@@ -47,7 +47,7 @@ def edit_many(
         except DiskFull:
             raise
         except StoreError as error:
-            ledger.note(str(error))
+            ledger.note(error.message)
         else:
             count += outcome.count
             conflicts += outcome.conflicts

@@ -18,6 +18,7 @@ from itertools import pairwise
 from charset_normalizer import from_bytes
 
 from core.errors import StoreError
+from core.message import translatable
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -133,9 +134,11 @@ def decoded(data: bytes | None, name: str = "") -> str:
     """
     text = _text(data or b"")
     if text is None:
-        which = f"“{name}”" if name else "the caption file"
+        which = f"“{name}”" if name else translatable("core", "the caption file")
         raise UnknownEncoding(
-            f"The encoding of {which} is uncertain. Save it as UTF-8, then try again."
+            translatable(
+                "core", "The encoding of {file} is uncertain. Save it as UTF-8, then try again."
+            ).format(file=which)
         )
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 

@@ -14,8 +14,9 @@ from core.batch.formats import CaptionFormat
 from core.batch.items import HAS_CAPTION, Item, ItemState
 from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
-from core.batch.sidecar import Existing
+from core.batch.sidecar import NAME, Existing
 from core.files import exists, is_folder
+from core.message import translatable
 from core.picture import FoundPictures, look_for_pictures
 
 
@@ -94,19 +95,23 @@ def _is_open(item: Item) -> bool:
 
 def _shared(picture: Path, owner: Path) -> str:
     if picture.name == owner.name:
-        return (
-            f"“{picture}” and “{owner}” are in one folder, and would share a caption file. Leave "
-            "out one of the two paths to it."
+        text = translatable(
+            "core",
+            "“{image}” and “{other}” are in the same folder, and would share a caption "
+            "file. Leave out one of the two paths to it.",
         )
+        return text.format(image=picture, other=owner)
     if picture.stem.casefold() == owner.stem.casefold():
-        return (
-            f"“{picture.name}” and “{owner.name}” would share a caption file. Name the captions "
-            "after the whole file name, {name}."
+        text = translatable(
+            "core",
+            "“{image}” and “{other}” would share a caption file. Name the captions {pattern}.",
         )
-    return (
-        f"“{picture.name}” and “{owner.name}” would share a caption file through a link or names "
-        "that look alike. Rename one of the images, or put a file in the link's place."
-    )
+        return text.format(image=picture.name, other=owner.name, pattern=NAME)
+    return translatable(
+        "core",
+        "“{image}” and “{other}” would share a caption file, because of a link or "
+        "similar names. Rename one of the images, or replace the link with a file.",
+    ).format(image=picture.name, other=owner.name)
 
 
 def export_folder(roots: Sequence[Path]) -> Path:

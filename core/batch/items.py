@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-NO_WORDS = "The model gave no words of its own. Try another prompt or model."
-EDITED = "Edited by hand, and kept."
-HAS_THIS_CAPTION = "Has this caption already."
-HAS_CAPTION = "Has a caption already."
+from core.message import translatable, without_names
+
+NO_WORDS = translatable("core", "The model wrote nothing of its own. Try another prompt or model.")
+EDITED = translatable("core", "Edited by hand and kept.")
+HAS_THIS_CAPTION = translatable("core", "Already has this caption.")
+HAS_CAPTION = translatable("core", "Already has a caption.")
 
 
 class ItemState(StrEnum):
@@ -86,7 +87,7 @@ def tally_of(items: Iterable[Item]) -> Tally:
     items = list(items)
     counts = Counter(item.state for item in items)
     failures = (item.reason for item in items if item.state is ItemState.FAILED)
-    reasons = Counter(re.sub("“[^”]*”", "“…”", reason) for reason in failures)
+    reasons = Counter(map(without_names, failures))
     return Tally(
         done=counts[ItemState.DONE],
         skipped=counts[ItemState.SKIPPED],

@@ -21,6 +21,7 @@ from core.batch.kinds import DAMAGE
 from core.batch.stored import JsonObject
 from core.errors import StoreError
 from core.files import open_regular, private, reason, sync_folder, write_error
+from core.message import translatable
 
 SUFFIX = ".jsonl"
 
@@ -56,7 +57,10 @@ class Journal:
         except OSError as error:
             self._file.close()
             raise StoreError(
-                "This run is under way in another window or terminal. Stop it there first."
+                translatable(
+                    "core",
+                    "This run is under way in another window or terminal. Stop it there first.",
+                )
             ) from error
         self._size = _whole_lines(self._file)
         self._file.truncate(self._size)
@@ -158,7 +162,7 @@ def read_first_line(path: Path) -> JsonObject:
         with open_regular(path, most=_MOST_BYTES) as file:
             line = file.readline(_LONGEST_LINE)
     except OSError as error:
-        raise StoreError(f"The run's journal cannot be read ({reason(error)}).") from error
+        raise _unreadable(error) from error
     if not line.endswith(b"\n"):
         raise ValueError("the first line of a journal has no end")
     return _parsed(line)
@@ -185,7 +189,15 @@ def _whole_lines_of(path: Path) -> Iterator[bytes]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StoreError(f"The run's journal cannot be read ({reason(error)}).") from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> StoreError:
+    return StoreError(
+        translatable(
+            "core", "The run's journal cannot be read ({reason}). Check the disk it is on."
+        ).format(reason=reason(error))
+    )
 
 
 def _end_of_line(file: BufferedReader) -> bytes:

@@ -22,6 +22,7 @@ from core.batch.replay import ReplayedRun
 from core.batch.run_events import Begun, Closed, Ended, Retried, Started, UndoBegun, Undone
 from core.batch.tables import Tables
 from core.errors import StoreError
+from core.message import translatable
 from core.picture import FoundPictures
 from core.version import program_version
 
@@ -90,7 +91,9 @@ class Ledger:
         """Opens a journal and replays it; see `Batch.resume`."""
         begun = read_begin(path)
         if begun is None:
-            raise StoreError("This run's journal is damaged. Begin the run anew.")
+            raise StoreError(
+                translatable("core", "This run's journal is damaged. Start the run again.")
+            )
         found = found_pictures(begun.roots, begun.options)
         ledger = cls(Journal(path), begun, found.pictures)
         try:
@@ -153,8 +156,9 @@ class Ledger:
         for table_format, path in continued_by_later.items():
             del self.tables.paths[table_format]
             self.note(
-                f"A later run has continued “{path.name}”, so that changes here are not written "
-                "there."
+                translatable(
+                    "core", "A later run continues “{name}”, so changes here are not written to it."
+                ).format(name=path.name)
             )
 
     def _replay(self, path: Path, found: FoundPictures) -> None:

@@ -26,6 +26,7 @@ from core.batch.wording import (
     without_duplicates,
     without_opening,
 )
+from core.message import translatable
 from core.picture import Picture
 from core.transcript import Answer, Ending, Request, Sampling, Turn
 from core.words import has_words
@@ -64,15 +65,22 @@ class BatchOptions:
     def checked(self) -> BatchOptions:
         """Returns itself; raises ValueError with a sentence if no run can have these options."""
         if not self.prompts or not all(prompt.strip() for prompt in self.prompts):
-            raise ValueError("There is no prompt. Say what to ask about each picture.")
+            raise ValueError(
+                translatable("core", "There is no prompt. Enter what to ask about each image.")
+            )
         wrong = set(self.writes) - set(CaptionFormat)
-        if wrong or not self.writes:
-            named = ", ".join(sorted(wrong)) if self.writes else "Nothing"
-            raise ValueError(f"{named} cannot be written; choose among {', '.join(CaptionFormat)}.")
+        formats = ", ".join(CaptionFormat)
+        if not self.writes:
+            text = translatable("core", "No caption format is chosen. Choose from {formats}.")
+            raise ValueError(text.format(formats=formats))
+        if wrong:
+            text = translatable("core", "{wrong} cannot be written. Choose from {formats}.")
+            raise ValueError(text.format(wrong=", ".join(sorted(wrong)), formats=formats))
         if self.csv_separator not in SEPARATORS.values():
             raise ValueError(
-                f"“{self.csv_separator}” cannot stand between columns; choose among "
-                f"{', '.join(SEPARATORS)}."
+                translatable(
+                    "core", "“{separator}” cannot separate columns. Choose from {separators}."
+                ).format(separator=self.csv_separator, separators=", ".join(SEPARATORS))
             )
         for beside in self.formats_beside:
             sidecar.text_path(Path("picture.png"), f"{self.name}.{beside}")

@@ -191,7 +191,7 @@ class Recorder:
             event = self._replayed.unwritten[name]
             if isinstance(event, Captioned):
                 writing.take_back(event)
-                self._fail(self._ledger.numbers[name], str(error))
+                self._fail(self._ledger.numbers[name], error.message)
             else:
                 recovery.mark_unfinished(self._ledger, name, error, self._on_item)
 
@@ -229,7 +229,7 @@ class Recorder:
                     self.skip(work.number, HAS_THIS_CAPTION, existing)
                     return None
         except StoreError as error:
-            self._fail(work.number, str(error))
+            self._fail(work.number, error.message)
             return None
         return Captioned(
             str(work.path),
@@ -248,7 +248,7 @@ class Recorder:
             raise
         except StoreError as error:
             writing.take_back(event)
-            self._fail(self._ledger.numbers[event.picture], str(error))
+            self._fail(self._ledger.numbers[event.picture], error.message)
 
     def _fail(self, number: int, reason: str) -> None:
         path = self.path(number)

@@ -31,7 +31,7 @@ def recover(ledger: Ledger) -> None:
             else:
                 _finish(ledger)
         except StoreError as error:
-            ledger.note(str(error))
+            ledger.note(error.message)
 
 
 def finish_writing(ledger: Ledger, on_item: OnItem) -> dict[str, StoreError]:
@@ -55,7 +55,7 @@ def mark_unfinished(ledger: Ledger, name: str, error: StoreError, on_item: OnIte
     """Shows why an image's files cannot be written now. The journal does not say so: a disk that is
     not there today does not make the caption fail."""
     number = ledger.numbers[name]
-    item = replace(ledger.items[number], state=ItemState.FAILED, reason=str(error), caption="")
+    item = replace(ledger.items[number], state=ItemState.FAILED, reason=error.message, caption="")
     ledger.set_item(number, item, on_item)
 
 

@@ -23,6 +23,7 @@ from core.batch.items import ItemState
 from core.batch.recording import Recorder, Work
 from core.engine import Engine, EngineFacts
 from core.errors import AppError, EngineError, OutOfMemory, StoreError
+from core.message import translatable
 from core.picture import Picture, given_pixels, open_picture
 from core.transcript import Answer, Ending, Request
 
@@ -121,15 +122,12 @@ class Run:
                     self._run_in_slots(waiting, slots)
                 except OutOfMemory:
                     slots //= 2
-                    self._recorder.note(
-                        f"The memory was used up, so that now {slots} "
-                        f"{'picture is' if slots == 1 else 'pictures are'} looked at at once."
-                    )
+                    self._recorder.note(_fewer_at_once(slots))
                 except StoreError:
                     raise
                 except Exception as error:
                     if not isinstance(error, AppError):
-                        log.exception("The model failed in a way that nobody foresaw")
+                        log.exception("The model failed unexpectedly")
                     # One of the images in the slots caused it; asked one by one it is found.
                     one_by_one = set(list(waiting)[: 2 * slots])
         finally:
@@ -149,7 +147,7 @@ class Run:
                     answer = self._engine.answer(question.request, on_piece, self._stop)
                 except Exception as failure:
                     error = _as_app_error(failure, work.path)
-                    self._recorder.fail(work.number, str(error))
+                    self._recorder.fail(work.number, error.message)
                     work.is_failed = True
                     self._count_failure(error)
                 else:
@@ -242,7 +240,9 @@ class Run:
         self._failures += 1
         if self._failures >= _FAILURES_IN_A_ROW and isinstance(error, EngineError):
             raise EngineError(
-                f"The model failed {self._failures} times in a row. {error} Then retry the failed."
+                translatable("core", "The model failed {count} times in a row. {error}").format(
+                    count=self._failures, error=error
+                )
             ) from error
 
     def _questions(
@@ -307,12 +307,15 @@ class Run:
                 picture = replace(picture, pixels=given)
             return _Opened(work, picture)
         except AppError as error:
-            return _Opened(failed=str(error))
+            return _Opened(failed=error.message)
         except MemoryError:
             name = self._recorder.path(number).name
             return _Opened(
-                failed=f"“{name}” needs more memory than is free. Close other programs, then try "
-                "again."
+                failed=translatable(
+                    "core",
+                    "“{name}” needs more memory than is free. Close other programs, then try "
+                    "again.",
+                ).format(name=name)
             )
         except Exception as error:
             # One image that crashes its decoder must not end a run over thousands.
@@ -320,8 +323,11 @@ class Run:
             if not self._is_over.is_set():  # Else nobody waits for it any more.
                 log.exception("%s cannot be opened", path)
             return _Opened(
-                failed=f"“{path.name}” cannot be opened ({type(error).__name__}). Save it as JPEG "
-                "or PNG once more, then try again."
+                failed=translatable(
+                    "core",
+                    "“{name}” cannot be opened ({error}). Save it again as JPEG or PNG, then try "
+                    "again.",
+                ).format(name=path.name, error=type(error).__name__)
             )
 
     def _questions_about(self, number: int, opened: _Opened) -> Iterator[_Question]:
@@ -353,11 +359,19 @@ def _as_app_error(failure: Exception, path: Path) -> AppError:
     """Returns an error whose message can be shown as the item's reason."""
     if isinstance(failure, AppError):
         return failure
-    log.error("The model failed over %s", path, exc_info=failure)
+    log.error("The model failed on %s", path, exc_info=failure)
     return EngineError(
-        f"The model failed over “{path.name}” ({type(failure).__name__}). Try again; if it fails "
-        "again, leave this picture out."
+        translatable(
+            "core", "The model failed on “{name}” ({error}). Try again, or leave this image out."
+        ).format(name=path.name, error=type(failure).__name__)
     )
+
+
+def _fewer_at_once(slots: int) -> str:
+    if slots == 1:
+        return translatable("core", "Memory ran out, so images are now captioned one at a time.")
+    text = translatable("core", "Memory ran out, so {count} images are now captioned at once.")
+    return text.format(count=slots)
 
 
 def _first_done(opening: Sequence[Future[_Opened]]) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from core.message import translatable
+
 STEM, NAME = "{stem}", "{name}"
 TEXT_PATTERN = "{stem}.txt"
 CAPTION_PATTERN = "{stem}.caption"
@@ -34,7 +36,10 @@ def text_path(picture: Path, pattern: str = TEXT_PATTERN) -> Path:
     name = filled_name(pattern, picture.name)
     is_one_name = not re.search(r'[/\\:*?"<>|\0]', pattern) and name not in ("", ".", "..")
     if not is_one_name or not re.search(r"\{(stem|name)\}", pattern) or name == picture.name:
-        raise ValueError(f"“{pattern}” is no name for captions; take for example {TEXT_PATTERN}.")
+        text = translatable(
+            "core", "“{pattern}” is not a valid name for captions. Use a name such as {example}."
+        )
+        raise ValueError(text.format(pattern=pattern, example=TEXT_PATTERN))
     return picture.with_name(name)
 
 

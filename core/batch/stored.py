@@ -20,6 +20,7 @@ from core.batch.items import Item, ItemState
 from core.batch.options import BatchOptions
 from core.batch.sidecar import Existing
 from core.errors import StoreError
+from core.message import translatable
 from core.transcript import Answer, Sampling
 
 JsonObject = dict[str, Any]
@@ -120,8 +121,11 @@ class StoredTable:
             return zlib.decompress(base64.b64decode(self.packed))
         except (ValueError, zlib.error) as error:
             raise StoreError(
-                "What a table held before this run cannot be read, as the run’s journal is "
-                "damaged. Move the table away, then begin the run anew."
+                translatable(
+                    "core",
+                    "The earlier content of a table cannot be restored, since the run's journal "
+                    "is damaged. Move the table away, then start the run again.",
+                )
             ) from error
 
 

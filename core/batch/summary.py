@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from core.batch.items import Item, ItemState, Tally
 from core.batch.options import BatchOptions
+from core.message import without_numbers
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,4 @@ def noted(items: Iterable[Item]) -> Iterator[tuple[str, Item, str]]:
     for item in items:
         if item.state is ItemState.DONE:
             for note in item.notes:
-                yield _NUMBER.sub("…", note), item, note
-
-
-_NUMBER = re.compile(r"\d[\d,]*")
+                yield without_numbers(note), item, note

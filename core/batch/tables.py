@@ -28,6 +28,7 @@ from core.batch.stored import StoredTable
 from core.engine import EngineFacts
 from core.errors import StoreError
 from core.files import DiskFull, read_bytes, remove_partial, restore, write_error
+from core.message import translatable
 from core.transcript import Sampling
 from core.version import program_version
 
@@ -101,7 +102,7 @@ class Tables:
             except DiskFull:
                 raise
             except StoreError as error:
-                self._note(str(error))
+                self._note(error.message)
 
     def add(self, captioned: Iterable[Captioned], engine: EngineFacts) -> None:
         """Appends the rows of new captions, made by `engine`. Raises DiskFull."""
@@ -119,7 +120,7 @@ class Tables:
                 raise
             except StoreError as error:
                 self.old.add(table_format)
-                self._note(str(error))
+                self._note(error.message)
 
     def remove(self) -> list[Path]:
         """Gives tables that hold only our rows the content from before the run, which for most is
@@ -145,7 +146,9 @@ class Tables:
         except OSError as error:
             raise write_error(path, error) from error
         self._note(
-            f"“{path.name}” held what this run has not written; that is kept as “{aside.name}”."
+            translatable(
+                "core", "“{name}” held other content than this run's. It is kept as “{aside}”."
+            ).format(name=path.name, aside=aside.name)
         )
 
     def _is_ours(self, path: Path, table_format: CaptionFormat) -> bool:

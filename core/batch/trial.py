@@ -101,7 +101,7 @@ def _try_picture(
                 captions[index] = "\n".join([*captioned, ""])
             captions[index] = options.whole_caption(captioned)
     except AppError as error:
-        return so_far(str(error))
+        return so_far(error.message)
     return so_far()
 
 

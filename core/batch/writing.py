@@ -12,6 +12,7 @@ from core.batch.ledger import Ledger, OnItem
 from core.batch.replay import CaptionEvent, item_after
 from core.errors import StoreError
 from core.files import remove_partial
+from core.message import translatable
 
 
 def write_files(ledger: Ledger, event: CaptionEvent, on_item: OnItem) -> None:
@@ -59,6 +60,7 @@ def _make(ledger: Ledger, change: Change) -> bool:
     if change.is_to_make:
         change.make()
     elif not change.is_made:
-        ledger.note(f"“{change.path.name}” was changed since, and is left as it is.")
+        text = translatable("core", "“{name}” was changed meanwhile, and is left as it is.")
+        ledger.note(text.format(name=change.path.name))
         return False
     return True

@@ -34,6 +34,7 @@ from core.batch.xmp_tree import (
     text_of,
 )
 from core.errors import StoreError
+from core.message import translatable
 
 LARGEST = 4_000_000
 """The bytes up to which an XMP file is read; a tree takes twenty times as many."""
@@ -43,7 +44,7 @@ _NEW = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </x:xmpmeta>
 <?xpacket end="w"?>
 """
-_FORM = "its description is in a form that Onlooker cannot change"
+_FORM = translatable("core", "its description has a form that Onlooker cannot change")
 # Each is found anew in the text; a broken program writes two or three.
 _MOST_DEFAULTS = 10
 # Not allowed in XML 1.0, not even as references.
@@ -132,8 +133,15 @@ def _clean(text: str) -> str:
 
 
 def _refused(error: XmpError, name: str) -> StoreError:
-    which = f"The XMP file “{name}”" if name else "The XMP file"
-    return StoreError(f"{which} cannot be changed ({error}). Move it away, then try again.")
+    if not name:
+        text = translatable(
+            "core", "The XMP file cannot be changed ({reason}). Move it away, then try again."
+        )
+        return StoreError(text.format(reason=error))
+    text = translatable(
+        "core", "The XMP file “{name}” cannot be changed ({reason}). Move it away, then try again."
+    )
+    return StoreError(text.format(name=name, reason=error))
 
 
 # Changing the text
@@ -306,7 +314,7 @@ def _prove(before: str, after: str, texts: dict[XmpProperty, str], *, is_new: bo
         return
     del image
     if _remains(before, texts) != _remains(after, texts):
-        raise XmpError("it cannot be changed without changing something else in it")
+        raise XmpError(translatable("core", "a change would change something else in it"))
 
 
 def _remains(body: str, texts: dict[XmpProperty, str]) -> tuple[bytes, list[object]]:

@@ -18,6 +18,8 @@ from typing import Any
 
 from lxml import etree
 
+from core.message import translatable
+
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -70,14 +72,18 @@ class Packet:
         try:
             text = data[len(bom) : length].decode(encoding)
         except UnicodeDecodeError as error:
-            raise XmpError(f"it is not in {encoding.upper()}") from error
+            raise XmpError(
+                translatable("core", "it is not in {encoding}").format(encoding=encoding.upper())
+            ) from error
         start, end = _start_of_body(text), _end_of_body(text)
         if start >= end or text[start] != "<" or text.startswith("<!", start):
-            raise XmpError("it holds no XMP, or a document type")
+            raise XmpError(translatable("core", "it holds no XMP, or a document type"))
         head, body, tail = text[:start], text[start:end], text[end:]
         packet = cls(encoding, bom, head, body, tail, data[length:])
         if packet.joined(body) != data:
-            raise XmpError(f"it is not in {encoding.upper()}")
+            raise XmpError(
+                translatable("core", "it is not in {encoding}").format(encoding=encoding.upper())
+            )
         return packet
 
     def joined(self, body: str) -> bytes:
@@ -90,7 +96,7 @@ class Packet:
 def parsed(body: str) -> etree._Element:
     """Parses an element without entities, network or limits lifted. Raises XmpError."""
     if body.count("xmlns") > _MOST_NAMES:
-        raise XmpError("it declares too many namespaces")
+        raise XmpError(translatable("core", "it declares too many namespaces"))
     # Each parse has its own parser: they may run in several threads.
     parser = etree.XMLParser(
         encoding="utf-8",
@@ -103,13 +109,14 @@ def parsed(body: str) -> etree._Element:
     try:
         root = etree.fromstring(body.encode(), parser)
     except (etree.XMLSyntaxError, UnicodeEncodeError) as error:
-        reason = str(error.msg) if isinstance(error, etree.XMLSyntaxError) else "it is no Unicode"
-        raise XmpError(" ".join(reason.split())[:_LONGEST_REASON]) from error
+        if isinstance(error, UnicodeEncodeError):
+            raise XmpError(translatable("core", "it is not Unicode")) from error
+        raise XmpError(" ".join(str(error.msg).split())[:_LONGEST_REASON]) from error
     if any(len(element.attrib) > _MOST_NAMES for element in root.iter(etree.Element)):
-        raise XmpError("an element in it has too many attributes")
+        raise XmpError(translatable("core", "an element in it has too many attributes"))
     docinfo: Any = root.getroottree().docinfo  # The stubs know no `doctype`.
     if docinfo.doctype or next(root.iter(etree.Entity), None) is not None:
-        raise XmpError("it has a document type or entities")
+        raise XmpError(translatable("core", "it has a document type or entities"))
     return root
 
 
@@ -118,7 +125,7 @@ def canonical(root: etree._Element) -> bytes:
     try:
         return etree.tostring(root, method="c14n", with_comments=True)
     except etree.C14NError as error:
-        raise XmpError("a namespace in it has no absolute address") from error
+        raise XmpError(translatable("core", "a namespace in it has no absolute address")) from error
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ def place_of(body: str, element: etree._Element) -> Place:
             depth += 1
         if not depth:
             return Place(name, opening.start(), opening.end(), tag.start(), tag.end(), False)
-    raise XmpError("an element does not end")
+    raise XmpError(translatable("core", "an element does not end"))
 
 
 def _tags(body: str) -> Iterator[re.Match[str]]:
@@ -185,7 +192,8 @@ def _encoding_of(data: bytes) -> tuple[bytes, str]:
     except LookupError:
         name = ""
     if not _SINGLE_BYTE.fullmatch(name):
-        raise XmpError(f"its encoding {declared[1].decode()} is not supported")
+        text = translatable("core", "its encoding {encoding} is not supported")
+        raise XmpError(text.format(encoding=declared[1].decode()))
     return b"", name
 
 
@@ -196,7 +204,7 @@ def _start_of_body(text: str) -> int:
         if found is None or found.end() == start:
             return start
         start = found.end()
-    raise XmpError("it has too many comments")
+    raise XmpError(translatable("core", "it has too many comments"))
 
 
 def _end_of_body(text: str) -> int:
@@ -210,4 +218,4 @@ def _end_of_body(text: str) -> int:
             end = max(0, text.rfind("<!--", 0, end))
         else:
             return end
-    raise XmpError("it has too many comments")
+    raise XmpError(translatable("core", "it has too many comments"))

@@ -10,6 +10,7 @@ from enum import StrEnum
 from lxml import etree
 
 from core.batch.xmp_packet import XmpError
+from core.message import translatable
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
@@ -45,12 +46,14 @@ class Image:
         self.rdf = self._rdf()
         self.nodes = [] if self.rdf is None else list(self.rdf.iterchildren(etree.Element))
         if len(self.nodes) > _MOST_NODES:
-            raise XmpError("it holds too many descriptions")
+            raise XmpError(translatable("core", "it holds too many descriptions"))
         if any(node.tag != NODE for node in self.nodes):
-            raise XmpError("its rdf:RDF holds something other than descriptions")
+            raise XmpError(
+                translatable("core", "its rdf:RDF holds something other than descriptions")
+            )
         abouts = {node.get(about, "") for node in self.nodes for about in ABOUT} - {""}
         if len(abouts) > 1:
-            raise XmpError("it describes several files")
+            raise XmpError(translatable("core", "it describes several files"))
         self.about = next(iter(abouts), "")
 
     def _rdf(self) -> etree._Element | None:
@@ -62,7 +65,9 @@ class Image:
             return found[0]
         is_wrapper = str(self.root.tag).startswith(f"{{{META}}}")
         if found or not is_wrapper or len(self.root) or (self.root.text or "").strip():
-            raise XmpError("it holds several rdf:RDF" if found else "it holds no rdf:RDF")
+            if found:
+                raise XmpError(translatable("core", "it holds several rdf:RDF"))
+            raise XmpError(translatable("core", "it holds no rdf:RDF"))
         return None
 
     def elements(self, name: str) -> list[etree._Element]:
@@ -93,7 +98,7 @@ class Image:
 def _said_by(element: etree._Element) -> str:
     items = [li for alt in element.iterchildren(ALT) for li in alt.iterchildren(LI)]
     if len(items) > _MOST_LANGUAGES:
-        raise XmpError("it holds too many languages")
+        raise XmpError(translatable("core", "it holds too many languages"))
     texts = [(is_default(li), text_of(li)) for li in items] or [(False, text_of(element))]
     default = dict.fromkeys(text for is_for_all, text in texts if is_for_all and text.strip())
     others = (text for _, text in texts if text.strip())

@@ -258,7 +258,7 @@ def test_folder_run_with_more_slots_than_the_card_holds_takes_fewer(tmp_path):
         torch.cuda.set_per_process_memory_fraction(1.0, card)
     batch.close()
     sys.stderr.write(f"{batch.notes}\n")
-    assert "512 pictures are looked at at once" in batch.notes[0]
+    assert "512 images are now captioned at once" in batch.notes[0]
     assert len(list((tmp_path / "pictures").glob("*.txt"))) == 6
     engine.close()
 

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from core.errors import CheckpointError, HubError, HubNeed, StoreError
-from core.message import Message, joined, translatable
+from core.message import (
+    Message,
+    joined,
+    translatable,
+    without_names,
+    without_numbers,
+)
 
 TEXT = "“{name}” has {count} frames."
 
@@ -78,3 +84,17 @@ def test_what_a_model_says_is_cut_and_printable_and_its_sentence_stays(name):
     assert isinstance(short.message, Message)
     assert short.message.template == "Bad {name}."
     assert len(str(short)) < 320
+
+
+def test_names_and_numbers_are_left_out_of_a_message_that_stays_one(message):
+    name = without_names(message)
+    assert name == "“…” has 3 frames."
+    number = without_numbers(message)
+    assert number == "“a{b}.gif” has … frames."
+    assert [getattr(one, "template", None) for one in (name, number)] == [TEXT, TEXT]
+    kept = "“a” and “b” have 1,024 frames."  # As journals keep it.
+    assert without_names(kept) == "“…” and “…” have 1,024 frames."
+    assert without_numbers(kept) == "“a” and “b” have … frames."
+    around = translatable("core", "{image} failed: {why}").format(image="“x.png”", why=message)
+    assert without_names(around) == "“…” failed: “…” has 3 frames."
+    assert without_numbers(around) == "“x.png” failed: “a{b}.gif” has … frames."

@@ -69,6 +69,7 @@ UNSEEN = {
 }
 NAMES = {
     *("ShowItems", "Update"),  # Of D-Bus.
+    "by hand",  # The recipe of an edited caption, in journals.
     *("Onlooker", "Onlooker ", "NVIDIA ", "GeForce "),
 }
 KEY = re.compile(r"((Ctrl|Shift)\+)*(.|F\d+|Esc|Enter|Return|Tab|PgUp|PgDown|Menu)")
@@ -89,11 +90,14 @@ CORE_CONVERTED = (
     "version.py",
     "resources.py",
     "picture",
+    "batch",
 )
+ABBREVIATIONS = CORE / "batch" / "sentences.py"
 CORE_MODULES = sorted(
     path
     for name in CORE_CONVERTED
     for path in ([CORE / name] if name.endswith(".py") else (CORE / name).rglob("*.py"))
+    if path != ABBREVIATIONS
 )
 OUR_ERRORS = {
     *(name for name in vars(errors) if isinstance(getattr(errors, name), type)),
@@ -307,6 +311,10 @@ def test_settings_show_nothing_untranslated(bracketed, qtbot):
 # The sentences of core
 
 
+def is_sentence(text: str) -> bool:
+    return text not in NAMES and core_sentences.is_sentence(text)
+
+
 def core_name(path: Path) -> str:
     return path.relative_to(CORE).as_posix()
 
@@ -316,7 +324,7 @@ def test_every_sentence_of_core_is_marked(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert list(core_sentences.faults(tree)) == []
     assert list(core_sentences.raised_unmarked(tree, OUR_ERRORS)) == []
-    assert [one for one in literals(tree) if core_sentences.is_sentence(one[1])] == []
+    assert [one for one in literals(tree) if is_sentence(one[1])] == []
 
 
 def test_search_for_sentences_of_core_finds_each_kind_of_fault():

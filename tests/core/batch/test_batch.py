@@ -166,7 +166,7 @@ def test_memory_that_is_used_up_takes_fewer_slots_then_one_then_leaves_the_pictu
     engine.fail["10.png"] = OutOfMemory("The memory is used up.")
     batch = ran(begin(), engine, slots=4)
     assert states(batch) == {"1.png": "done", "2.png": "done", "10.png": "failed"}
-    assert [note[-36:] for note in batch.notes][-1].endswith("1 picture is looked at at once.")
+    assert batch.notes[-1].endswith("are now captioned one at a time.")
 
 
 @pytest.mark.slow
@@ -178,7 +178,7 @@ def test_run_with_more_slots_than_memory_takes_fewer_and_says_so(tmp_path):
     ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     report = json.loads(ran.stdout)
     assert report["done"] == 2
-    assert report["notes"][0].endswith("now 256 pictures are looked at at once.")
+    assert report["notes"][0].endswith("256 images are now captioned at once.")
     assert all(report["captions"].values())
 
 
@@ -399,7 +399,7 @@ def test_tables_and_xmp_hold_what_was_said_and_how(begin, folder):
     ],
 )
 def test_run_that_makes_no_sense_is_refused(begin, changes):
-    with pytest.raises(ValueError, match=r"prompt|written|no name"):
+    with pytest.raises(ValueError, match=r"prompt|written|caption format|not a valid name"):
         begin(**changes)
 
 

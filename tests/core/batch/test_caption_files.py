@@ -155,7 +155,7 @@ def test_name_holds_for_xmp_too(run, folder):
     paint(folder, "a.jpg")
     run(writes=("xmp", "txt"), name="{name}")
     assert names_in(folder) == ["a.jpg", "a.jpg.txt", "a.jpg.xmp"]
-    with pytest.raises(ValueError, match="no name for captions"):
+    with pytest.raises(ValueError, match="not a valid name for captions"):
         run(writes=("xmp",), name="captions")
 
 
@@ -190,7 +190,7 @@ def test_one_folder_by_two_paths_is_captioned_once(run, folder, tmp_path, kind):
     (tmp_path / "link").symlink_to(folder)
     batch = run(folder, tmp_path / "link", writes=(kind,), name="{name}", existing="append")
     assert [item.state.value for item in batch.items] == ["done", "done", "failed", "failed"]
-    assert "are in one folder" in batch.items[-1].reason
+    assert "are in the same folder" in batch.items[-1].reason
     for item in batch.items[:2]:
         assert said(folder / f"{item.path.name}.{kind}") == item.caption
 

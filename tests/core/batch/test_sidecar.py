@@ -67,7 +67,7 @@ def test_caption_is_named_after_its_picture(picture):
 
 @pytest.mark.parametrize("pattern", ["captions.txt", "../{stem}.txt", "{name}", "{stem}.png", ""])
 def test_pattern_that_would_overwrite_or_leave_the_folder_is_refused(picture, pattern):
-    with pytest.raises(ValueError, match="no name for captions"):
+    with pytest.raises(ValueError, match="not a valid name for captions"):
         text_path(picture, pattern)
 
 

@@ -519,7 +519,7 @@ def test_stopping_after_this_one_sums_up_and_can_be_gone_on_with(live, folder):
         assert box.headline_label.text().startswith("Stopped")
         assert "1 captioned, 1 failed, 1 skipped, 1 still to do" in box.headline_label.text()
         assert "not an image" in box.failed_label.text()
-        assert box.skipped_label.text() == "Skipped: 1 × Has a caption already."
+        assert box.skipped_label.text() == "Skipped: 1 × Already has a caption."
         assert panel.controls.buttons[RunAction.RETRY_FAILED].isVisible()
         click(panel.controls.buttons[RunAction.RESUME])
         await until(lambda: not box.isVisible())
@@ -639,7 +639,7 @@ def test_name_that_is_none_is_refused_with_the_reason(live, folder):
         await chosen(program, panel, folder)
         panel.form.more.name_box.setCurrentText("captions/all")
         click(panel.controls.buttons[RunAction.START])
-        assert "is no name for captions" in panel.notice_bar.text_label.text()
+        assert "is not a valid name for captions" in panel.notice_bar.text_label.text()
         assert phase(program) is Phase.CHOOSING
 
     live(story)
