@@ -337,6 +337,9 @@ def event_from(line: JsonObject) -> Event | Unknown:
     for name in _TEXTS:
         if not isinstance(getattr(event, name, ""), str):
             raise TypeError(f"{name} must be text")
+    picture: str | None = getattr(event, "picture", None)
+    if picture is not None and (not picture or "\0" in picture):
+        raise ValueError("it is no path of an image")
     return event
 
 

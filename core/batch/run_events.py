@@ -46,7 +46,11 @@ class Begun:
             datetime.fromisoformat(line["when"]),
             tuple(map(Path, line["roots"])),
             stored.options_from(line["options"]),
-            {one: Path(line["exports"][one]) for one in CaptionFormat if one in line["exports"]},
+            {
+                one: stored.file_from(line["exports"][one])
+                for one in CaptionFormat
+                if one in line["exports"]
+            },
             None if line.get("number") is None else int(line["number"]),
             {one: StoredTable(held[one]) for one in CaptionFormat if one in held},
         )

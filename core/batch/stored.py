@@ -139,11 +139,19 @@ def answers_json(answers: Sequence[StoredAnswer]) -> list[JsonObject]:
     return [answer.to_json() for answer in answers]
 
 
+def file_from(text: str) -> Path:
+    """Reads the path of a file. Raises ValueError for one that no file can have."""
+    path = Path(text)
+    if not path.name or "\0" in text:
+        raise ValueError("it is no path of a file")
+    return path
+
+
 def changes_from(stored: Sequence[JsonObject]) -> tuple[StoredChange, ...]:
     """Reads the file changes of a journal line."""
     changes = tuple(StoredChange(one["path"], one["before"], one["after"]) for one in stored)
     for change in changes:
-        Path(change.path)
+        file_from(change.path)
         for content in (change.before, change.after):
             if content is not None and (len(content) % 4 or not _BASE64.fullmatch(content)):
                 raise ValueError("the content of a file must be base64")

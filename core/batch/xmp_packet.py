@@ -33,6 +33,7 @@ _SINGLE_BYTE = re.compile(
     r"utf-8|ascii|iso8859-\d+|cp125\d|koi8-[ru]|gb18030|gbk|gb2312|big5|shift_jis|euc_\w+"
 )
 _BEFORE = re.compile(r"[ \t\r\n\0]*(?:<\?.*?\?>|<!--.*?-->)?", re.DOTALL)
+_COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
 _BLANK = " \t\r\n\0"
 # Instructions and comments around the element; real files have two or three.
 _MOST_AROUND = 50
@@ -79,6 +80,8 @@ class Packet:
         if start >= end or text[start] != "<" or text.startswith("<!", start):
             raise XmpError(translatable("core", "it holds no XMP, or a document type"))
         head, body, tail = text[:start], text[start:end], text[end:]
+        if any("--" in f"{comment}-" for comment in _COMMENT.findall(f"{head}{tail}")):
+            raise XmpError(translatable("core", "a comment in it is not well-formed"))
         packet = cls(encoding, bom, head, body, tail, data[length:])
         if packet.joined(body) != data:
             raise XmpError(

@@ -70,6 +70,30 @@ def test_image_of_a_damaged_line_is_listed_as_unknown(ran, how, number):
         assert any("damaged" in note for note in batch.notes)
 
 
+@pytest.mark.parametrize("path", ["", ".", "/", "a\0b"], ids=["none", "dot", "root", "zero"])
+@pytest.mark.parametrize("kind", ["item", "edit"])
+def test_line_with_a_path_that_no_file_has_is_damaged(folder, journals, kind, path):
+    with closing(Batch.begin([folder], OPTIONS, journals)) as batch:
+        batch.run(FolderEngine(), Control())
+        batch.edit(1, "by hand")
+
+    def spoilt(line):
+        values = json.loads(line)
+        values["files"][0]["path"] = path
+        return json.dumps(values).encode() + b"\n"
+
+    damage(batch.journal_path, kind, "2.png", spoilt)
+    with closing(Batch.resume(batch.journal_path)) as again:
+        # An edit after it says what became of the image.
+        is_known = kind == "item"
+        assert again.items[1].state is (ItemState.DONE if is_known else ItemState.FAILED)
+        assert any("damaged" in note for note in again.notes)
+        assert again.undo(keeps_edits=False) == [folder / "2.txt"]
+    # The edit is undone where it is known.
+    left = "2.png: What is it?" if is_known else "by hand"
+    assert (folder / "2.txt").read_text() == f"{left}\n"
+
+
 def test_unknown_image_is_not_given_back_by_undo_and_named(ran, folder):
     journal = ran()
     damage(journal, "item", "2.png", DAMAGES["cut"])

@@ -105,6 +105,8 @@ FILLED = {
 # exiv2 knows a file as XMP by how it begins, and finds nothing under other prefixes.
 NOT_FOR_EXIV2 = {"RDF alone", "other prefixes", "comments around"}
 REFUSED = {
+    "comment before that is not well-formed": "<!-- one -- two -->\n" + rdf(OTHERS),
+    "comment behind that is not well-formed": rdf(OTHERS) + "<!----- one -->",
     "a list that is no Alt": rdf(alt(li("one")).replace("rdf:Alt", "rdf:Bag")),
     "qualified value": rdf(
         alt(
