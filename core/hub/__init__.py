@@ -4,12 +4,13 @@
 files are needed, `location` says where they are stored, and `access_token` keeps the token for
 gated models. `catalogue` is the short list of models known to run here, `local_models` finds those
 that are here, and `library` lists all of them with their memory need. `files` moves and removes
-local models, `verification` checks them, and `jobs` describes such work while it goes on. Nothing
-here imports torch before it is needed.
+local models, `verification` checks them, `comparison` compares their files with the hub's, and
+`jobs` describes such work while it goes on. Nothing here imports torch before it is needed.
 """
 
 from core.hub.access_token import AccessToken
 from core.hub.client import Hub, HubModel, look_up, with_access_token
+from core.hub.comparison import Comparison, FileState, compare_with_hub, downloaded_as
 from core.hub.download import fetch
 from core.hub.files import move_model, remove_model
 from core.hub.jobs import DownloadOptions, JobKind, JobState, ModelJob
@@ -20,9 +21,11 @@ from core.transfer.meter import Progress
 
 __all__ = [
     "AccessToken",
+    "Comparison",
     "DeviceMemory",
     "DownloadOptions",
     "Entry",
+    "FileState",
     "Hub",
     "HubModel",
     "JobKind",
@@ -32,7 +35,9 @@ __all__ = [
     "Progress",
     "Where",
     "check_model",
+    "compare_with_hub",
     "device_memory",
+    "downloaded_as",
     "fetch",
     "find_models",
     "list_entries",

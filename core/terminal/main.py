@@ -1,4 +1,4 @@
-"""The entry of the command line: `onlooker caption`, `bench` and `models`."""
+"""The entry of the command line: `onlooker caption`, `bench`, `models` and `verify`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from core.terminal import batch as batch_terminal
 from core.terminal import models as models_terminal
 from core.terminal.caption import Captions, torch_wanted
 from core.terminal.interrupt import stop_on_interrupt
-from core.terminal.options import BenchOptions, CaptionOptions, ModelsOptions, parse
+from core.terminal.options import (
+    BenchOptions,
+    CaptionOptions,
+    ModelsOptions,
+    VerifyOptions,
+    parse,
+)
 from core.terminal.output import (
     ALL_WELL,
     BROKEN_PIPE,
@@ -46,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             match options:
                 case BenchOptions():
                     return _bench(options, stop)
+                case VerifyOptions():
+                    return _verify(options, stop)
                 case ModelsOptions():
                     return models_terminal.run(options.arguments, stop, print_result)
                 case CaptionOptions():
@@ -85,3 +93,23 @@ def _bench(options: BenchOptions, stop: threading.Event) -> int:
     is_json = options.prints_json
     print_result(as_json(report, indent=1, is_ascii=is_ascii()) if is_json else table(report))
     return ALL_WELL
+
+
+def _verify(options: VerifyOptions, stop: threading.Event) -> int:
+    try:
+        with torch_wanted():
+            from core.terminal.verify import require_folder, verify, write_report
+        if options.output:
+            require_folder(options.output)
+        report = verify(options.choice, show_progress, stop, asks_hub=options.asks_hub)
+        path = write_report(report, options.output)
+    except Cancelled:
+        return INTERRUPTED
+    except AppError as error:
+        say(f"onlooker: {error}")
+        return SOME_FAILED
+    show_progress(1.0, "")
+    for problem in report.problems:
+        print_result(problem)
+    print_result(f"The report is in “{path}”. Read it, then attach it to an issue.")
+    return SOME_FAILED if report.problems else ALL_WELL

@@ -81,7 +81,19 @@ class ModelsOptions:
     arguments: argparse.Namespace
 
 
-def parse(argv: Sequence[str] | None) -> CaptionOptions | BenchOptions | ModelsOptions:
+@dataclass(frozen=True)
+class VerifyOptions:
+    """`onlooker verify`. `output` None is a file named for the model, in the current folder."""
+
+    choice: ModelChoice
+    output: Path | None
+    asks_hub: bool
+
+
+Options = CaptionOptions | BenchOptions | ModelsOptions | VerifyOptions
+
+
+def parse(argv: Sequence[str] | None) -> Options:
     """Parses the arguments, `sys.argv` for None. Raises SystemExit after help or a wrong use."""
     parser = _parser()
     arguments = parser.parse_args(argv)
@@ -90,6 +102,8 @@ def parse(argv: Sequence[str] | None) -> CaptionOptions | BenchOptions | ModelsO
             return _caption_options(parser, arguments)
         case "bench":
             return _bench_options(arguments)
+        case "verify":
+            return VerifyOptions(_choice(arguments), arguments.output, not arguments.offline)
         case _:
             return ModelsOptions(arguments)
 
@@ -108,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     _add_bench(verbs.add_parser)
+    _add_verify(verbs.add_parser)
     return parser
 
 
@@ -318,6 +333,22 @@ def _add_bench(add_verb: _AddVerb) -> None:
     add("--json", action="store_true", help="one JSON object instead of the table")
 
 
+def _add_verify(add_verb: _AddVerb) -> None:
+    verify = add_verb(
+        "verify",
+        help="try a model and write a report for the developers",
+        description="Compare a model's files with the hub's, ask it about two images that come "
+        "with Onlooker, compare what the prompt became, and write a report to attach to an issue. "
+        "The report names versions, the device and the model, and no folder or file of yours.",
+        epilog="Exit status: 0 all as expected, 1 something differs or fails, 130 interrupted.",
+    )
+    add = verify.add_argument
+    add("model", metavar="MODEL", help="a folder, or a name in the Hugging Face cache")
+    add("--output", type=Path, metavar="FILE", help="where the report goes")
+    add("--offline", action="store_true", help="do not compare the files with the hub's")
+    _add_device(add)
+
+
 def _add_model(add: Callable[..., Any]) -> None:
     add(
         "--model",
@@ -325,6 +356,10 @@ def _add_model(add: Callable[..., Any]) -> None:
         metavar="NAME_OR_FOLDER",
         help="the built-in model, a folder with LLaVA-1.5, or its name in the Hugging Face cache",
     )
+    _add_device(add)
+
+
+def _add_device(add: Callable[..., Any]) -> None:
     add("--device", default="auto", type=_device, metavar="auto|cpu|cuda[:N]")
     add(
         "--dtype",
