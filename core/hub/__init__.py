@@ -14,7 +14,13 @@ from core.hub.comparison import Comparison, FileState, compare_with_hub, downloa
 from core.hub.download import fetch
 from core.hub.files import move_model, remove_model
 from core.hub.jobs import DownloadOptions, JobKind, JobState, ModelJob
-from core.hub.library import DeviceMemory, Entry, device_memory, list_entries
+from core.hub.library import (
+    DeviceMemory,
+    Entry,
+    device_memory,
+    helpful_precisions,
+    list_entries,
+)
 from core.hub.local_models import LocalModel, Where, find_models
 from core.hub.verification import check_model
 from core.transfer.meter import Progress
@@ -40,6 +46,7 @@ __all__ = [
     "downloaded_as",
     "fetch",
     "find_models",
+    "helpful_precisions",
     "list_entries",
     "look_up",
     "move_model",

@@ -111,6 +111,19 @@ def memory_needs(
         return {}
 
 
+def helpful_precisions(needs: Mapping[Precision, int]) -> tuple[Precision, ...]:
+    """Returns those of `needs`, from the highest on, that need less memory than all before them.
+
+    Quantized weights come with scales, and with room to dequantize them in: in a small model that
+    is more than they save.
+    """
+    helpful: list[Precision] = []
+    for precision, need in needs.items():
+        if not helpful or need < needs[helpful[-1]]:
+            helpful.append(precision)
+    return tuple(helpful)
+
+
 @dataclass(frozen=True)
 class DeviceMemory:
     """Where a model would compute: cpu or cuda:N, what people call it, and the bytes free there,

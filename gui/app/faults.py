@@ -43,6 +43,7 @@ from PySide6.QtWidgets import (
 
 from core.files import private, read_regular
 from core.version import program_version
+from gui.widgets.screen_fit import ScreenFit
 
 LOG_BYTES = 1_000_000
 CRASH_FILE = "crash.txt"
@@ -157,6 +158,7 @@ class FaultDialog(QDialog):
         layout.addWidget(self._details)
         layout.addWidget(buttons)
         self.resize(560, 320)
+        ScreenFit(self)
         copy_button.clicked.connect(self._on_copy_clicked)
         buttons.rejected.connect(self.reject)
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QW
 
 from core.version import program_version
 from gui.widgets.foreign_markdown import ForeignMarkdown
+from gui.widgets.screen_fit import ScreenFit
 
 TIMEOUT_MS = 10_000
 LARGEST_BYTES = 1_000_000
@@ -108,6 +109,7 @@ class UpdatesDialog(QDialog):
             text.setAccessibleName(self.tr("Changes"))
             layout.addWidget(text)
             self.resize(560, 420)
+        ScreenFit(self)
         layout.addWidget(buttons)
 
 

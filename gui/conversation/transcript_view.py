@@ -13,6 +13,7 @@ from core.transcript import Answer, Exchange, Transcript, Variants
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
 from gui.conversation.exchange_view import ExchangeView
 from gui.widgets.buttons import key_text
+from gui.widgets.labels import LinkLabel
 from gui.widgets.theme import Theme
 
 # More exchanges of a branch than these are laid out in slices, from the end.
@@ -253,14 +254,8 @@ class TranscriptView(QFrame):
     def _build(self) -> None:
         only_drawings = self.tr("The built-in model knows drawings, not photos.")
         link = _LINK.format(text=self.tr("Load LLaVA-1.5…").replace(" ", "&nbsp;"))
-        self.drawings_label = QLabel(f"{only_drawings} {link}")
+        self.drawings_label = LinkLabel(f"{only_drawings} {link}")
         self.drawings_label.setObjectName("drawings_label")
-        self.drawings_label.setWordWrap(True)
-        self.drawings_label.setIndent(0)
-        self.drawings_label.setTextInteractionFlags(
-            Qt.TextInteractionFlag.LinksAccessibleByMouse
-            | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
-        )
         self.drawings_label.hide()
         self.scroll_area = ExchangeColumn(self._theme)
         self.scroll_area.setObjectName("transcript_scroll")
@@ -284,6 +279,11 @@ class TranscriptView(QFrame):
         self._slice_timer = QTimer(self, singleShot=True, interval=0)
         self._slice_timer.timeout.connect(self._add_earlier)
         self.scroll_area.installEventFilter(self)
+
+    def hasHeightForWidth(self) -> bool:
+        """Takes whatever height there is: layouts would take the height for a width for the least
+        height, and squeeze the prompt in a low window."""
+        return False
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self.scroll_area and event.type() == QEvent.Type.Resize:

@@ -19,6 +19,7 @@ from core.hub import (
     ModelJob,
     Progress,
     Where,
+    helpful_precisions,
 )
 from core.model_reference import short_name
 from core.transcript import BUILT_IN, Precision
@@ -140,7 +141,8 @@ class DetailsState:
             return self._loaded_precision
         if self.memory is None or not self.entry.needs:
             return PRECISIONS[0]
-        return self.memory.best_precision(self.entry.needs) or PRECISIONS[-1]
+        best = self.memory.best_precision(self.entry.needs)
+        return best or helpful_precisions(self.entry.needs)[-1]
 
     @property
     def _loaded_precision(self) -> Precision:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLabel, QRadioButton, Q
 
 from core.device.memory import PRECISIONS
 from core.formatting import format_bytes
+from core.hub import helpful_precisions
 from core.transcript import Precision
 from gui.models.model_list import in_bits
 
@@ -48,7 +49,11 @@ class MemoryTable(QWidget):
     def show_needs(
         self, needs: Mapping[Precision, int], free: int | None, chosen: Precision
     ) -> None:
-        """Shows the bytes needed in each precision against those that are `free`, if known."""
+        """Shows the bytes needed in each precision against those that are `free`, if known.
+
+        A precision that saves no memory cannot be chosen, and says so.
+        """
+        helpful = helpful_precisions(needs)
         for number, precision in enumerate(PRECISIONS):
             need, fit = needs.get(precision, 0), self.fit_labels[number]
             shortage = 0 if free is None else need - free
@@ -56,6 +61,10 @@ class MemoryTable(QWidget):
             if shortage > 0:
                 verdict = self.tr("{size} short").format(size=format_bytes(shortage))
             verdict = "" if free is None else verdict
+            is_helpful = precision in helpful
+            if not is_helpful:
+                verdict, shortage = self.tr("saves no memory"), 0
+            self.precisions.button(number).setEnabled(is_helpful)
             self.need_labels[number].setText(format_bytes(need))
             need_text = self.tr("{bits} needs {size}").format(
                 bits=in_bits(precision), size=format_bytes(need)

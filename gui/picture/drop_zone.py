@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 from core.picture import Picture
 from gui.picture.empty_page import EmptyPage, ErrorPage
 from gui.picture.model_view_switch import ModelViewSwitch
+from gui.picture.name_and_facts import NameAndFacts
 from gui.picture.picture_mime import (
     as_png,
     encoded_image,
@@ -44,13 +45,11 @@ from gui.picture.picture_mime import (
 from gui.picture.picture_strip import PictureStrip
 from gui.picture.picture_view import PictureView
 from gui.widgets.buttons import key_text
-from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 from gui.widgets.translated import translated
 
-# Enough for a picture's size; a long name is elided before this is.
-_FACTS_WIDTH = 92
+_CAPTION_SPACING = 8
 
 
 class DropZone(QFrame):
@@ -76,7 +75,7 @@ class DropZone(QFrame):
         super().__init__(parent)
         self.setObjectName("drop_zone")
         self.setAcceptDrops(True)
-        self.setMinimumWidth(292)
+        self.setMinimumWidth(312)
         self.previews = PreviewMaker(self)
         self._theme = theme
         self._facts = ""
@@ -109,10 +108,10 @@ class DropZone(QFrame):
         width, height = picture.original_size
         if width < 1 or height < 1:
             width, height = picture.pixels.size
-        self.name_label.setText(picture.name)
+        self.name_and_facts.show_name(picture.name)
         facts = (f"{width} × {height}", *map(translated, picture.notes))
         self._facts = "  ·  ".join(fact.rstrip(".") for fact in facts)
-        self.facts_label.setText(self._facts)
+        self.name_and_facts.show_facts(self._facts, is_named=True)
         self.model_view_switch.show_picture(picture.pixels)
         self._turn_to(self.picture_view)
 
@@ -194,6 +193,7 @@ class DropZone(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.drag_overlay.setGeometry(self.rect())
+        self._show_scale()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.previews.close()
@@ -212,11 +212,7 @@ class DropZone(QFrame):
             self.stage.addWidget(page)
 
     def _build_caption(self) -> None:
-        self.name_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
-        self.name_label.setObjectName("name_label")
-        self.facts_label = ElidedLabel()
-        self.facts_label.setObjectName("facts_label")
-        self.facts_label.setMinimumWidth(_FACTS_WIDTH)
+        self.name_and_facts = NameAndFacts()
         self.scale_button = QToolButton()
         self.scale_button.setObjectName("scale_button")
         self.scale_button.setToolTip(self.tr("Fit image ({key})").format(key=key_text("0")))
@@ -229,11 +225,9 @@ class DropZone(QFrame):
         self.caption.setObjectName("caption")
         row = QHBoxLayout(self.caption)
         row.setContentsMargins(16, 4, 12, 8)
-        row.setSpacing(12)
-        row.addWidget(self.name_label)
+        row.setSpacing(_CAPTION_SPACING)
         row.addWidget(self.model_view_switch)
-        row.addWidget(self.facts_label)
-        row.addStretch(1)
+        row.addWidget(self.name_and_facts, 1)
         row.addWidget(self.model_view_switch.show_button)
         row.addWidget(self.scale_button)
         self.caption.hide()
@@ -271,10 +265,18 @@ class DropZone(QFrame):
 
     @Slot(str)
     def _on_facts_changed(self, text: str) -> None:
-        self.facts_label.setText(text or self._facts)
         # The window's title has the name too.
-        self.name_label.setVisible(not text)
-        self.facts_label.setMinimumWidth(1 if text else _FACTS_WIDTH)
+        self.name_and_facts.show_facts(text or self._facts, is_named=not text)
+        self._show_scale()
+
+    def _show_scale(self) -> None:
+        """Hides the scale where the model's view needs the room for its own buttons."""
+        switch = self.model_view_switch
+        parts = (switch, switch.show_button, self.scale_button)
+        margins = self.caption.layout().contentsMargins()
+        needed = sum(part.sizeHint().width() for part in parts) + 4 * _CAPTION_SPACING
+        room = self.width() - margins.left() - margins.right()
+        self.scale_button.setVisible(switch.isHidden() or needed <= room)
 
     @Slot()
     def _on_back_clicked(self) -> None:

@@ -23,7 +23,8 @@ translate = QCoreApplication.translate
 
 
 class ModelViewSwitch(QWidget):
-    """Two buttons in the line under the picture; the choice survives a change of picture.
+    """Two buttons in the line under the picture. The model's view stays on for another picture,
+    which is first shown as the model is given it.
 
     `show_button`, which the owner places, turns the model's view on. Then this widget is visible
     and offers what to show: the pixels that the model was given, or what resizing lost.
@@ -86,6 +87,7 @@ class ModelViewSwitch(QWidget):
     def show_picture(self, pixels: Image.Image | None) -> None:
         """Takes the RGB pixels of the picture that is shown now, or None without a picture."""
         self._pixels = pixels
+        self.given_button.setChecked(True)
         self._show()
 
     @Slot()

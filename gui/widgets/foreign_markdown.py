@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QUrl, Slot
+from PySide6.QtCore import QEvent, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QTextCharFormat, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextBrowser, QWidget
 
@@ -23,14 +23,26 @@ class ForeignMarkdown(QTextBrowser):
         # Neither the text nor a click may lead this widget itself to another document.
         self.setOpenLinks(False)
         # An image would be loaded before it could be taken out, so that it becomes a link first.
-        self.document().setMarkdown(text.replace("![", "["), _FEATURES)
-        _unlink(self.document())
+        self._markdown = text.replace("![", "[")
+        self._render()
         self.anchorClicked.connect(self._on_anchor_clicked)
         self.highlighted.connect(self._on_highlighted)
 
     def loadResource(self, kind: int, name: QUrl | str) -> Any:
         """Loads nothing: on Windows even a file's name may lead to another computer."""
         return None
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            # The colour of links is written into the document.
+            at = self.verticalScrollBar().value()
+            self._render()
+            self.verticalScrollBar().setValue(at)
+
+    def _render(self) -> None:
+        self.document().setMarkdown(self._markdown, _FEATURES)
+        _unlink(self.document())
 
     @Slot(QUrl)
     def _on_anchor_clicked(self, address: QUrl) -> None:

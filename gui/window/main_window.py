@@ -52,7 +52,7 @@ from gui.window.status_line import StatusLine
 from gui.window.task_bar import TaskBar
 from gui.window.title import window_title
 
-SMALLEST = (600, 344)
+SMALLEST = (620, 344)
 _FIRST = (1180, 760)
 
 

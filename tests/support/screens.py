@@ -19,15 +19,23 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QTabWidget,
+    QToolButton,
     QWidget,
 )
 
 from core.engine import Ready
+from core.picture import ImagePreprocessing
 from gui.app.program import Program
+from gui.app.updates import UpdatesDialog
 from gui.batch.panel import BatchPanel
 from gui.window.commands import Command
 from tests.gui.conftest import until
 
+# What the engine of the screens is to be like: everything that can be shown is shown.
+FACTS = {
+    "preprocessing": ImagePreprocessing(28, 14, (0.5,) * 3, (0.5,) * 3),
+    "knows_only_drawings": True,
+}
 LONG_NAME = "a very long name of an image that nobody would want to type again " * 2 + "42.png"
 NAMES = ("red.png", LONG_NAME, "שלום עולם.png", "🐧 penguin 🐧.png")
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
@@ -66,6 +74,8 @@ async def screens(
 ) -> AsyncIterator[Screen]:
     """Yields each screen while it is shown; `folder` takes the files that are needed."""
     await until(lambda: isinstance(program.model.state, Ready))
+    samples = program.window.drop_zone.empty_page.samples.findChildren(QToolButton)
+    await until(lambda: all(not sample.icon().isNull() for sample in samples))
     yield Screen("empty", program.window)
     async for screen in _conversation(program, folder, prompts):
         yield screen
@@ -107,7 +117,7 @@ async def _conversation(
         window.commands[Command.MODEL_VIEW].trigger()
     if window.commands[Command.INSPECT].isEnabled():
         window.commands[Command.INSPECT].trigger()
-        await until(lambda: window.inspector.trace or window.inspector.message.isVisible())
+        await until(lambda: window.inspector.trace)
         yield Screen("inspector", window.inspector)
         window.inspector.close()
     broken = folder / "broken.png"
@@ -131,6 +141,14 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
         dialog = await _dialog(name)
         yield Screen(name.replace("_", " "), dialog)
         dialog.reject()
+    updates = UpdatesDialog("# 9.9.9\n\nNews, [in full](https://example.org/news).", window)
+    updates.open()
+    yield Screen("updates", updates)
+    updates.reject()
+    program.faults.report(ZeroDivisionError("nobody foresaw this"))
+    fault = await _dialog("fault_dialog")
+    yield Screen("fault", fault)
+    fault.reject()
     window.commands[Command.MODELS].trigger()
     models = await _dialog("models_dialog")
     await until(lambda: models.model.count)

@@ -21,12 +21,12 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory
-from core.picture import ImagePreprocessing
 from core.trace import ImageTrace, MemoryUse, StageTime, TokenTrace, Trace
 from core.transcript import Answer, Ending, ModelChoice, Precision, Request
 from core.words import Candidate, Evidence, Presence, Word, WordMap
@@ -202,7 +202,8 @@ class ScriptedCheckpoint:
     def __init__(self):
         self.engines: list[ScriptedEngine] = []
         self.missing: dict[Capability, Missing] = {}
-        self.preprocessing: ImagePreprocessing | None = None
+        # Fields of EngineFacts that are to be otherwise.
+        self.facts: dict[str, Any] = {}
         self.release = threading.Event()
 
     def __call__(
@@ -225,6 +226,6 @@ class ScriptedCheckpoint:
                 if stop.is_set():
                     raise Cancelled("Loading was cancelled.")
         engine = ScriptedEngine(choice)
-        engine.facts = replace(engine.facts, missing=self.missing, preprocessing=self.preprocessing)
+        engine.facts = replace(engine.facts, missing=self.missing, **self.facts)
         self.engines.append(engine)
         return engine

@@ -17,11 +17,10 @@ import qasync
 from PySide6.QtWidgets import QApplication
 
 from core.locations import writable_locations
-from core.picture import ImagePreprocessing
 from gui.app.program import Program
 from gui.session.model_thread import ModelThread
 from tests.support.layout import cut_off, described_rect
-from tests.support.screens import Screen, screens
+from tests.support.screens import FACTS, Screen, screens
 from tests.support.scripted_engine import ScriptedCheckpoint
 
 
@@ -47,7 +46,7 @@ def main(folder: Path) -> int:
     loop = qasync.QEventLoop(app)
     loop.set_default_executor(ThreadPoolExecutor(2))
     checkpoint = ScriptedCheckpoint()
-    checkpoint.preprocessing = ImagePreprocessing(28, 14, (0.5,) * 3, (0.5,) * 3)
+    checkpoint.facts = FACTS
     model = ModelThread(checkpoint)
     program = Program(app, loop, writable_locations(), time.perf_counter(), model)
     faults: list[str] = []

@@ -534,6 +534,23 @@ def test_folder_of_ones_own_is_listed_and_taken_out_of_the_list_but_never_remove
     live(story)
 
 
+@pytest.fixture
+def large_settings(tiny_transformers_layout, server, tmp_path):
+    """The model of the hub says that it is as large as LLaVA-1.5-7b."""
+    folder = shutil.copytree(tiny_transformers_layout, tmp_path / "large")
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"] |= {
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    server.add(ID, folder)
+
+
+@pytest.mark.usefixtures("large_settings")
 def test_chosen_precision_is_the_one_that_is_loaded(live):
     async def story(program, dialog):
         await got(dialog)
@@ -618,15 +635,38 @@ def test_model_that_ran_out_of_memory_offers_fewer_bits(dialog, qtbot, tmp_path)
 
 
 def test_loaded_model_shows_its_precision_and_loads_in_another(dialog, qtbot, tmp_path):
-    dialog.show_entries(entries_of(tmp_path), CARD)
-    dialog.show_model_state(Ready(replace(FACTS, dtype="4-bit")), BUILT_IN)
-    dialog.choose(BUILT_IN)
+    key = "llava-hf/llava-1.5-7b-hf"
+    dialog.show_entries(here(tmp_path, key), CARD)
+    dialog.show_model_state(Ready(replace(FACTS, dtype="4-bit")), key)
+    dialog.choose(key)
     assert dialog.details.memory_table.precisions.checkedId() == 2
     assert says(dialog, "Unload")
     QTest.mouseClick(dialog.details.memory_table.precisions.button(1), Qt.MouseButton.LeftButton)
     with qtbot.waitSignal(dialog.requests.load_asked) as asked:
         press(dialog, "Load in 8 bits")
-    assert asked.args == [BUILT_IN, "8-bit"]
+    assert asked.args == [key, "8-bit"]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_only_precisions_that_save_memory_can_be_chosen(dialog, tmp_path, device):
+    entries = list_entries(find_models([], tmp_path), device)
+    dialog.show_entries(entries, replace(CARD, device=device))
+    for entry in entries:
+        dialog.choose(entry.key)
+        table = dialog.details.memory_table
+        least = None
+        for number, need in enumerate(entry.needs.values()):
+            saves = least is None or need < least
+            least = need if saves else least
+            assert table.precisions.button(number).isEnabled() is saves
+            assert (table.fit_labels[number].text() == "saves no memory") is not saves
+    assert not entries[0].needs or not all(
+        saves_memory(entries[0].needs, precision) for precision in entries[0].needs
+    )
+
+
+def saves_memory(needs, precision) -> bool:
+    return precision is next(iter(needs)) or needs[precision] < next(iter(needs.values()))
 
 
 def test_loading_is_shown_and_can_be_cancelled(dialog, qtbot, tmp_path):

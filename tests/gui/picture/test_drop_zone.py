@@ -217,10 +217,32 @@ def test_a_picture_is_shown_with_name_size_and_notes(zone, qtbot):
     zone.show_picture(picture((300, 200), ("First of 12 frames.",), "trip.gif"))
     qtbot.waitUntil(lambda: zone.picture_view.has_picture)
     assert shown == [(True,)]
-    assert zone.name_label.text() == "trip.gif"
-    assert zone.facts_label.text() == "300 × 200  ·  First of 12 frames"
+    assert zone.name_and_facts.name_label.text() == "trip.gif"
+    assert zone.name_and_facts.facts_label.text() == "300 × 200  ·  First of 12 frames"
     centre = zone.picture_view.mapTo(zone, zone.picture_view.rect().center())
     assert zone.grab().toImage().pixelColor(centre).name() == "#ff0000"
+
+
+def shown_text(label) -> str:
+    """What of a label is painted, elided or not."""
+    inside = label.contentsRect().width()
+    return label.fontMetrics().elidedText(label.text(), Qt.TextElideMode.ElideMiddle, inside)
+
+
+@pytest.mark.parametrize("width", [320, 420, 600, 900])
+@pytest.mark.parametrize("name", ["trip.gif", "a_holiday_in_the_south_of_france_2019.jpeg"])
+def test_the_name_is_shortened_after_all_else_and_keeps_its_ending(zone, qtbot, name, width):
+    zone.resize(width, 400)
+    zone.show_picture(picture((300, 200), ("First of 12 frames.",), name))
+    qtbot.waitUntil(lambda: zone.picture_view.has_picture)
+    label, facts = zone.name_and_facts.name_label, zone.name_and_facts.facts_label
+    if shown_text(label) != name:
+        assert shown_text(label).endswith(name[-4:])
+        assert not facts.isVisible()
+        assert "300 × 200" in zone.name_and_facts.toolTip()
+    if width == 900:
+        assert shown_text(label) == name
+        assert shown_text(facts) == "300 × 200  ·  First of 12 frames"
 
 
 def test_an_error_is_shown_in_its_place_with_a_way_on(zone, qtbot):

@@ -51,10 +51,10 @@ def test_the_switch_shows_the_square_that_the_model_was_given(zone, show, qtbot)
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == QColor(*PAD_COLOUR))
     assert canvas != QColor(*PAD_COLOUR)
     assert colour_at(zone, 0.5, 0.5) == QColor("red")
-    assert "56 × 56" in zone.facts_label.text()
+    assert "56 × 56" in zone.name_and_facts.facts_label.text()
     QTest.mouseClick(zone.model_view_switch.show_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == canvas)
-    assert zone.facts_label.text() == "400 × 200"
+    assert zone.name_and_facts.facts_label.text() == "400 × 200"
 
 
 def test_what_was_lost_is_one_press_from_what_was_given(zone, show, qtbot):
@@ -71,6 +71,15 @@ def test_the_switch_stays_on_for_the_next_picture(zone, show, qtbot):
     show(picture("red"))
     zone.model_view_switch.toggle()
     show(picture("blue"))
+    qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == QColor(*PAD_COLOUR))
+    assert colour_at(zone, 0.5, 0.5) == QColor("blue")
+
+
+def test_lost_detail_of_one_picture_is_not_shown_for_the_next(zone, show, qtbot):
+    show(picture("red"))
+    zone.model_view_switch.toggle_lost()
+    show(picture("blue"))
+    assert zone.model_view_switch.given_button.isChecked()
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == QColor(*PAD_COLOUR))
     assert colour_at(zone, 0.5, 0.5) == QColor("blue")
 
@@ -101,4 +110,4 @@ def test_zoomed_in_the_padding_can_be_moved_into_sight(zone, show, qtbot):
 def test_a_small_picture_is_said_to_lose_nothing(zone, show):
     show(picture("red", (28, 28)))
     zone.model_view_switch.toggle()
-    assert zone.facts_label.text() == "56 × 56, enlarged 2.0 times, no detail lost"
+    assert zone.name_and_facts.facts_label.text() == "56 × 56, enlarged 2.0 times, no detail lost"

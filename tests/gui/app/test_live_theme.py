@@ -1,0 +1,98 @@
+"""After a switch of the theme or the text size, every screen looks as after a restart in it."""
+
+import asyncio
+import shutil
+import time
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from core.locations import writable_locations
+from core.settings import Settings, save
+from gui.app.program import Program
+from gui.session.model_thread import ModelThread
+from gui.widgets.theme import Theme
+from tests.gui.conftest import until
+from tests.support.appearance import looks_of
+from tests.support.living_program import live_through
+from tests.support.screens import FACTS, screens
+from tests.support.scripted_engine import ScriptedCheckpoint
+
+# Previews and thumbnails are made by a thread, and widgets are laid out by events.
+_SETTLED_SECONDS = 0.15
+
+
+@pytest.fixture
+def visit(run, loop, qapp, tmp_path, monkeypatch):
+    """Starts the program with these settings and returns how its screens look, by their names.
+
+    `change(Theme)` is what happens while each screen is shown, `undo` afterwards.
+    """
+    qapp.setCursorFlashTime(0)
+
+    def visit(settings, change=None, undo=None):
+        home = tmp_path / "home"
+        shutil.rmtree(home, ignore_errors=True)
+        monkeypatch.setenv("ONLOOKER_HOME", str(home))
+        save(Settings(**settings), writable_locations().folder)
+        checkpoint = ScriptedCheckpoint()
+        checkpoint.facts = FACTS
+        model = ModelThread(checkpoint)
+        program = Program(qapp, loop, writable_locations(), time.perf_counter(), model)
+        theme = qapp.findChildren(Theme)[-1]
+        looks, after = {}, {}
+
+        async def applied(act):
+            if act is not None:
+                act(theme)
+                await until(lambda: not theme.is_restyling)
+            await asyncio.sleep(_SETTLED_SECONDS)
+
+        async def story():
+            await until(program.window.isVisible)
+            async for screen in screens(program, home / "work"):
+                await applied(change)
+                looks[screen.name] = looks_of(screen.widget)
+                if undo is not None:
+                    await applied(undo)
+                    after[screen.name] = looks_of(screen.widget)
+
+        live_through(program, story, run)
+        QApplication.processEvents()
+        return looks, after
+
+    return visit
+
+
+def differences(looks, expected):
+    """What looks otherwise than expected, a line each."""
+    assert looks.keys() == expected.keys()
+    lines = []
+    for name, widgets in looks.items():
+        # Scroll bars come and go with a pixel.
+        both = widgets.keys() & expected[name].keys()
+        assert len(both) > 0.9 * len(widgets)
+        for path in both:
+            if words := widgets[path].differs_from(expected[name][path]):
+                lines.append(f"{name}: {path} {words}")
+    return lines
+
+
+def test_switching_the_theme_leaves_no_colour_of_the_other_one(visit):
+    light, _ = visit({"theme": "light"})
+    dark, _ = visit({"theme": "dark"})
+    to_dark, back = visit(
+        {"theme": "light"},
+        lambda theme: theme.choose("dark"),
+        lambda theme: theme.choose("light"),
+    )
+    assert differences(light, dark)
+    found = differences(to_dark, dark) + differences(back, light)
+    assert not found, "\n".join(found)
+
+
+def test_switching_the_text_size_lays_everything_out_as_a_restart_does(visit):
+    large, _ = visit({"theme": "light", "text_percent": 150})
+    to_large, _ = visit({"theme": "light"}, lambda theme: theme.choose_text_percent(150))
+    found = differences(to_large, large)
+    assert not found, "\n".join(found)
