@@ -25,6 +25,7 @@ import debian
 import libraries
 import trial
 from bundle import ENGINES, ROOT, Contents, Exclusion, contents, is_below, matches, project
+from parts import split
 
 DIST = ROOT / "dist"
 WORK = ROOT / "build"
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> int:
         try_built_program()
     if not options.only_program:
         with timed("Archives"):
-            archives = make_archives()
+            archives = [part for archive in make_archives() for part in split(archive)]
             write_checksums(archives)
         report_archives(archives)
     return 0
@@ -254,7 +255,10 @@ def stem() -> str:
 
 
 def linux_archives() -> Iterator[Path]:
-    """Make the `.tar.xz`, and the Debian package where there is dpkg-deb."""
+    """Make the `.tar.xz`, and the Debian package where there is dpkg-deb and no CUDA inside.
+
+    The Debian package has one name, and with CUDA it would be more than a release takes.
+    """
     archive = DIST / f"{stem()}.tar.xz"
     archive.unlink(missing_ok=True)
     compress = "xz --threads=0 -3"
@@ -262,6 +266,8 @@ def linux_archives() -> Iterator[Path]:
     command = ["tar", *owner, "--use-compress-program", compress, "-cf", archive, "-C", DIST]
     subprocess.run([*command, "onlooker"], check=True)
     yield archive
+    if not is_for_processor():
+        return
     if shutil.which("dpkg-deb"):
         yield debian.make_package(PROGRAM, DIST)
     else:
@@ -269,8 +275,12 @@ def linux_archives() -> Iterator[Path]:
 
 
 def windows_archives() -> Iterator[Path]:
-    """Make the `.zip`, and the installer where there is Inno Setup."""
-    yield Path(shutil.make_archive(str(DIST / stem()), "zip", DIST, "onlooker"))
+    """Make the `.zip`, and the installer where there is Inno Setup; it alone where CUDA is inside.
+
+    The installer spans several files, which Windows cannot do with a `.zip`.
+    """
+    if is_for_processor():
+        yield Path(shutil.make_archive(str(DIST / stem()), "zip", DIST, "onlooker"))
     usual = Path(os.environ.get("PROGRAMFILES(X86)", ""), "Inno Setup 6", "ISCC.exe")
     compiler = shutil.which("iscc") or (usual if usual.is_file() else None)
     if compiler:

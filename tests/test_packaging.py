@@ -55,7 +55,17 @@ def packaging(monkeypatch):
     """The folder of the build's modules on the path, as for a script that lies in it."""
     monkeypatch.syspath_prepend(str(PACKAGING))
     yield
-    for name in ("bundle", "icon", "inventory", "debian", "build", "libraries", "start", "trial"):
+    for name in (
+        "bundle",
+        "icon",
+        "inventory",
+        "debian",
+        "build",
+        "libraries",
+        "parts",
+        "start",
+        "trial",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -781,11 +791,53 @@ def test_release_builds_on_a_tag_for_the_three_systems():
     yaml = pytest.importorskip("yaml")
     path = ROOT / ".github" / "workflows" / "release.yml"
     flow = yaml.safe_load(path.read_text(encoding="utf-8"))
-    systems = flow["jobs"]["build"]["strategy"]["matrix"]["os"]
-    assert [name.partition("-")[0] for name in systems] == ["ubuntu", "windows", "macos"]
+    matrix = flow["jobs"]["build"]["strategy"]["matrix"]
+    assert [name.partition("-")[0] for name in matrix["os"]] == ["ubuntu", "windows", "macos"]
+    # There is no CUDA for macOS.
+    assert matrix["engine"] == ["cpu", "cuda"]
+    assert matrix["exclude"] == [{"os": matrix["os"][2], "engine": "cuda"}]
     # YAML reads the key "on" as true.
     assert flow[True]["push"]["tags"] == ["v*"]
     assert "dev.py build" in path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """A download of 250,003 bytes, and its content."""
+    content = os.urandom(250_003)
+    path = tmp_path / "onlooker-1.0-cuda.tar.xz"
+    path.write_bytes(content)
+    return path, content
+
+
+def test_download_that_is_small_enough_stays_whole(packaging, whole):
+    from parts import split
+
+    path, content = whole
+    assert split(path, largest=len(content)) == [path]
+    assert path.read_bytes() == content
+
+
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs sha256sum")
+def test_large_download_comes_in_parts_that_its_script_joins(packaging, whole, tmp_path):
+    from parts import split
+
+    path, content = whole
+    *parts, script = split(path, largest=100_000)
+    assert [part.stat().st_size for part in parts] == [100_000, 100_000, 50_003]
+    assert not path.exists()
+    done = subprocess.run(["sh", script], cwd="/", capture_output=True, text=True, check=True)
+    assert "is whole" in done.stdout
+    assert path.read_bytes() == content
+    path.unlink()
+
+    parts[1].write_bytes(b"x" * 100_000)
+    for _ in range(2):
+        done = subprocess.run(["sh", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert not path.exists()
+        assert sorted(tmp_path.iterdir()) == sorted([*(p for p in parts if p.exists()), script])
+        parts[1].unlink(missing_ok=True)
 
 
 def test_release_can_name_where_updates_are_announced(tmp_path):
