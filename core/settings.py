@@ -38,6 +38,17 @@ def _newest(limit: int) -> BeforeValidator:
     return BeforeValidator(shorten)
 
 
+def _keys(values: Any) -> Any:
+    """Of the keys that commands were given, those that are lists of texts."""
+    if not isinstance(values, dict):
+        return values
+    return {
+        name: [key for key in cast(list[Any], keys) if isinstance(key, str)]
+        for name, keys in cast(dict[Any, Any], values).items()
+        if isinstance(name, str) and isinstance(keys, list | tuple)
+    }
+
+
 class Settings(BaseModel):
     """The bounds hold for assignments too: a value outside raises pydantic's ValidationError.
 
@@ -45,6 +56,7 @@ class Settings(BaseModel):
     word for its size and place, `updates_address` of a change log, "" for the one that the
     package names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
     `download_folder`, "" for the hub's cache; with `works_offline` nothing asks the network.
+    `keys` are those of the window's commands that a person has changed, by the command's name.
     """
 
     model_config = ConfigDict(
@@ -70,6 +82,7 @@ class Settings(BaseModel):
     text_percent: int = Field(default=100, ge=50, le=300)
     underlines_doubt: bool = True
     checks_for_updates: bool = False
+    keys: Annotated[dict[str, list[str]], BeforeValidator(_keys)] = {}
     updates_address: str = ""
     window: str = ""
     last_folder: str = ""

@@ -192,7 +192,7 @@ async def close_while_answering(program):
     said = []
     program.session.piece_received.connect(said.append)
     await until(lambda: program.session.picture, seconds=60)
-    program.window.asked.emit("Please describe this image in detail.")
+    program.window.prompt_box.asked.emit("Please describe this image in detail.")
     await until(lambda: said, seconds=60)
     program.window.close()
 

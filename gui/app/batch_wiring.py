@@ -8,16 +8,19 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
 
-from core.batch import BatchOptions, KeptRun, Phase, Replacement
+from core.batch import BatchOptions, ItemState, KeptRun, Phase, Progress, Replacement
 from core.files import is_folder
 from core.settings import Settings
 from gui.app.tasks import Begin
-from gui.batch.run_controls import RunAction
+from gui.batch.run_controls import RunAction, has_begun, is_at_rest, offered_actions
+from gui.batch.run_progress import items_left
 from gui.session.folder_run import FolderRun
 from gui.widgets.file_manager import reveal
 from gui.widgets.file_urls import url_of
-from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
+from gui.widgets.notice import NoticeAction, NoticeActionKind, StandsWhile
+from gui.window.commands import Command
 from gui.window.main_window import MainWindow
+from gui.window.view_state import RunState, ViewState
 
 
 class BatchWiring(QObject):
@@ -37,15 +40,62 @@ class BatchWiring(QObject):
         self._window, self._panel, self._run = window, window.batch_panel, run
         self._settings, self._prompt, self._begin = settings, prompt, begin
         self._offered: list[Path] = []
+        self._before: tuple[Path, ...] = ()
         self._roots: list[Path] = []
         self._kept: KeptRun | None = None
+        self._is_known = False
+        self._edits = 0
         self._connect_run()
         self._connect_panel()
-        window.folder_run_chosen.connect(self.choose)
-        window.last_run_asked.connect(self._on_last_run_asked)
+        window.dialogs.run_chosen.connect(self.choose)
         window.drop_zone.paths_dropped.connect(self._on_paths_dropped)
         window.paths_opened.connect(self._on_paths_opened)
+        window.states.changed.connect(self._on_window_changed)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
+        bind = window.command_actions.bind
+        bind(Command.LAST_RUN, self._on_last_run_asked)
+        run, panel = self._run, self._panel
+        for signal in (
+            *(run.items.replaced, run.progressed, run.phase_changed, run.roots_changed),
+            *(run.edits.changed, run.doubt_search.running_changed, panel.trial_shown),
+        ):
+            signal.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Read the run into the window's state."""
+        run = self._run
+        self._is_known |= run.has_run
+        phase, counts = run.phase, run.items.counts
+        offered = offered_actions(phase, counts)
+        if phase is not Phase.CHOOSING or not counts:
+            offered -= {RunAction.START, RunAction.TRY_FIRST}
+        can_edit = has_begun(phase) and phase not in (Phase.UNDOING, Phase.UNDONE)
+        self._window.states.update(
+            run=RunState(
+                phase=phase,
+                name=self._name_of(run.roots),
+                roots=tuple(run.roots),
+                fraction=_fraction(phase, counts),
+                is_open=run.has_run,
+                is_known=self._is_known,
+                journal=self._kept.journal if self._kept else None,
+                offered=frozenset(offered),
+                can_edit=can_edit,
+                can_find_doubt=is_at_rest(phase) and bool(counts.get(ItemState.DONE)),
+                is_finding_doubt=run.doubt_search.is_running,
+                can_undo_edit=can_edit and run.edits.can_undo,
+                can_redo_edit=can_edit and run.edits.can_redo,
+                edits=self._edits,
+                is_trying=self._panel.is_trying,
+            )
+        )
+
+    def _name_of(self, roots: list[Path]) -> str:
+        if len(roots) == 1:
+            return roots[0].name or str(roots[0])
+        return self.tr("{count} places").format(count=len(roots)) if roots else ""
 
     def _connect_run(self) -> None:
         run, panel = self._run, self._panel
@@ -53,11 +103,10 @@ class BatchWiring(QObject):
         run.items.changed.connect(panel.show_item)
         run.phase_changed.connect(panel.show_phase)
         run.progressed.connect(panel.show_progress)
-        run.progressed.connect(self._show_progress)
-        run.phase_changed.connect(self._show_progress)
         run.options_replaced.connect(panel.show_options)
         run.roots_changed.connect(panel.show_roots)
-        run.noticed.connect(panel.show_notice)
+        run.noticed.connect(self._on_run_noticed)
+        run.edits.noticed.connect(self._on_edit_noticed)
         run.existing.unread_changed.connect(panel.filter_bar.show_unread)
         run.summed_up.connect(panel.show_summary)
         run.edits.changed.connect(panel.show_can_undo_edit)
@@ -70,13 +119,14 @@ class BatchWiring(QObject):
 
     def _connect_panel(self) -> None:
         run, panel = self._run, self._panel
+        panel.noticed.connect(self._on_form_noticed)
         panel.started.connect(self._on_started)
         panel.action_asked.connect(self._on_action_asked)
         panel.undo_asked.connect(self._on_undo_asked)
         panel.recursion_changed.connect(self._on_recursion_changed)
         panel.edited.connect(self._on_edited)
         panel.replace_asked.connect(self._on_replace_asked)
-        panel.edit_undone.connect(self._on_edit_undone)
+        panel.edit_undone.connect(self.undo_edit)
         panel.conflicts_decided.connect(self._on_conflicts_decided)
         panel.caption_wanted.connect(run.existing.read_first)
         panel.names_changed.connect(self._on_names_changed)
@@ -90,6 +140,7 @@ class BatchWiring(QObject):
     @Slot(list)
     def choose(self, paths: list[Path]) -> None:
         """Show the panel with the images of these folders and files."""
+        self._offered = []
         self._window.show_batch_panel()
         self._panel.show_prompt(self._prompt)
         self._panel.show_sampling(self._settings.sampling)
@@ -100,12 +151,17 @@ class BatchWiring(QObject):
 
     async def offer_unfinished(self) -> None:
         """Offer, at the start, to go on with a run that was closed before its end."""
-        self._kept = await self._run.unfinished()
-        if self._kept and not self._window.notice_bar.isVisible():
+        newest = await self._run.last()
+        self._is_known |= newest is not None
+        self._kept = None if newest is None or newest.is_over else newest
+        self.refresh()
+        if self._kept:
             name = self._kept.roots[0].name if self._kept.roots else ""
             notice = self.tr("The folder run for “{name}” is unfinished.").format(name=name)
-            resume = NoticeAction(NoticeActionKind.RESUME_RUN, self.tr("Resume"))
-            self._window.show_notice(notice, resume)
+            kind = NoticeActionKind.RESUME_RUN
+            resume = NoticeAction(kind, self.tr("Resume"), self._kept)
+            stands = StandsWhile.RUN_UNFINISHED
+            self._window.show_notice(notice, resume, stands=stands, about=self._kept.journal)
 
     @Slot(list)
     def _on_paths_dropped(self, paths: list[Path]) -> None:
@@ -118,19 +174,52 @@ class BatchWiring(QObject):
     @Slot(list)
     def _on_paths_opened(self, paths: list[Path]) -> None:
         """What was chosen in a dialog is to be looked at, and a run over it is offered."""
-        if _are_many(paths) and not self._panel.isVisible():
-            self._offered = paths
-            caption_all = NoticeAction(NoticeActionKind.CAPTION_ALL, self.tr("Caption all"))
-            self._window.show_notice(
-                self.tr("These images can be captioned in one run."), caption_all
-            )
+        if _are_many(paths) and self._window.state.is_conversation:
+            self._offered, self._before = paths, self._window.state.picture.paths
 
     @Slot(object)
-    def _on_notice_action_chosen(self, kind: NoticeActionKind) -> None:
-        if kind is NoticeActionKind.CAPTION_ALL and self._offered:
-            self.choose(self._offered)
-        elif kind is NoticeActionKind.RESUME_RUN and self._kept:
-            self._begin(self._reopen_and_resume(self._kept))
+    def _on_window_changed(self, state: ViewState) -> None:
+        """Offer the run once the images are listed, for as long as they are."""
+        if self._offered and state.picture.paths != self._before:
+            offered, self._offered = self._offered, []
+            if state.picture.count > 1:
+                kind = NoticeActionKind.CAPTION_ALL
+                self._window.show_notice(
+                    self.tr("These images can be captioned in one run."),
+                    NoticeAction(kind, self.tr("Caption all"), tuple(offered)),
+                    stands=StandsWhile.IMAGES_OPEN,
+                    about=state.picture.paths,
+                    on_run_page=False,
+                )
+
+    @Slot(object)
+    def _on_notice_action_chosen(self, action: NoticeAction) -> None:
+        match action:
+            case NoticeAction(NoticeActionKind.CAPTION_ALL, _, tuple() as paths):
+                self.choose(list(paths))
+            case NoticeAction(NoticeActionKind.RESUME_RUN, _, KeptRun() as kept):
+                self._begin(self._reopen_and_resume(kept))
+
+    @Slot(str)
+    def _on_run_noticed(self, text: str) -> None:
+        self._show_notice(text, StandsWhile.RUN, tuple(self._run.roots))
+
+    @Slot(str)
+    def _on_edit_noticed(self, text: str) -> None:
+        self._show_notice(text, StandsWhile.LAST_EDIT, self._edits)
+
+    @Slot(str)
+    def _on_form_noticed(self, text: str) -> None:
+        """Why the options make no run; once they do, the last reason is not true any more."""
+        for notice in self._window.state.notices:
+            if notice.stands is StandsWhile.RUN_CHOSEN:
+                self._window.states.dismiss(notice)
+        if text:
+            self._show_notice(text, StandsWhile.RUN_CHOSEN, None)
+
+    def _show_notice(self, text: str, stands: StandsWhile, about: object) -> None:
+        self.refresh()
+        self._window.show_notice(text, stands=stands, about=about, on_run_page=True)
 
     async def _reopen_and_resume(self, kept: KeptRun) -> None:
         self._window.show_batch_panel()
@@ -138,7 +227,6 @@ class BatchWiring(QObject):
         await self._run.reopen(kept)
         await self._run.resume()
 
-    @Slot()
     def _on_last_run_asked(self) -> None:
         self._begin(self._show_last_run())
 
@@ -150,8 +238,11 @@ class BatchWiring(QObject):
             self._roots = list(kept.roots)
             self._begin(self._run.reopen(kept))
         else:
+            self._is_known = False
+            self.refresh()
             self._window.show_notice(
-                self.tr("No folder run yet. Start one with File > Caption folder….")
+                self.tr("No folder run yet. Start one with File > Caption folder…."),
+                stands=StandsWhile.NO_RUN_YET,
             )
 
     @Slot(object, int)
@@ -196,18 +287,29 @@ class BatchWiring(QObject):
 
     @Slot(int, str)
     def _on_edited(self, number: int, caption: str) -> None:
+        self._edits += 1
         self._begin(self._run.edits.edit(number, caption))
 
     @Slot(object, object)
     def _on_replace_asked(self, replacement: Replacement, numbers: list[int]) -> None:
+        self._edits += 1
         self._begin(self._run.edits.replace(replacement, numbers))
 
     @Slot()
-    def _on_edit_undone(self) -> None:
+    def undo_edit(self) -> None:
+        """Take back the last edit of captions."""
+        self._edits += 1
         self._begin(self._run.edits.undo())
+
+    @Slot()
+    def redo_edit(self) -> None:
+        """Make the edit again that was taken back last."""
+        self._edits += 1
+        self._begin(self._run.edits.redo())
 
     @Slot(object, object)
     def _on_conflicts_decided(self, overwritten: set[int], kept: set[int]) -> None:
+        self._edits += 1
         self._begin(self._run.edits.resolve(overwritten, kept))
 
     @Slot()
@@ -218,14 +320,17 @@ class BatchWiring(QObject):
     def _on_doubt_asked(self) -> None:
         self._begin(self._run.find_doubt())
 
-    @Slot()
-    def _show_progress(self) -> None:
-        is_paused = self._run.phase is Phase.PAUSED
-        self._window.show_run_progress(self._panel.fraction, is_paused=is_paused)
-
     @Slot(Path)
     def _on_folder_asked(self, folder: Path) -> None:
         QDesktopServices.openUrl(url_of(folder))
+
+
+def _fraction(phase: Phase, counts: dict[ItemState, int]) -> float | None:
+    """Return the share of a run that is done; None if none is under way or paused."""
+    if phase not in (Phase.RUNNING, Phase.ENDING, Phase.PAUSED):
+        return None
+    total = sum(counts.values())
+    return (total - items_left(Progress(counts))) / total if total else None
 
 
 def _are_many(paths: list[Path]) -> bool:

@@ -6,53 +6,125 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
+from core.engine import EngineFacts, Ready
 from core.errors import AppError
-from core.store import Summary
+from core.transcript import Answer
 from gui.app.tasks import Begin
+from gui.session.conversation import Conversation
+from gui.session.model_thread import ModelThread
 from gui.session.session import Session
+from gui.session.waiting_question import WaitingQuestion
+from gui.widgets.notice import StandsWhile
 from gui.widgets.translated import translated
+from gui.window.commands import Command
 from gui.window.main_window import MainWindow
-
-TITLE_LENGTH = 48
+from gui.window.view_state import ConversationState
 
 
 class ConversationWiring(QObject):
-    """What is asked in the window goes to the session, and what it reports is shown."""
+    """What is asked in the window goes to the session, and what it reports is shown.
+
+    Every signal of the session is followed by reading its whole state.
+    """
 
     def __init__(
-        self, window: MainWindow, session: Session, begin: Begin, parent: QObject | None = None
+        self,
+        window: MainWindow,
+        session: Session,
+        question: WaitingQuestion,
+        model: ModelThread,
+        begin: Begin,
+        parent: QObject | None = None,
     ):
         super().__init__(parent)
-        self._window, self._session, self._begin = window, session, begin
-        window.asked.connect(self._on_asked)
-        window.stopped.connect(session.stop)
-        window.regenerate_asked.connect(self._on_regenerate_asked)
-        window.edited.connect(self._on_edited)
-        window.together_chosen.connect(self._on_together_chosen)
-        window.new_conversation_asked.connect(session.new_conversation)
-        window.transcript_path_chosen.connect(self._on_transcript_path_chosen)
-        window.recent_opened.connect(self._on_recent_opened)
-        window.recent_chosen.connect(self._on_recent_chosen)
-        session.conversation_cleared.connect(window.clear_conversation)
-        session.conversation_cut.connect(window.cut_conversation)
-        session.conversation_reopened.connect(window.show_transcript)
-        session.branch_shown.connect(window.show_branch)
-        view = window.transcript_view
+        self._window, self._session, self._question = window, session, question
+        self._model, self._begin = model, begin
+        self._numbered: Conversation | None = None
+        self._number = 0
+        self._measured: tuple[Answer, EngineFacts] | None = None
+        self._is_refused = False
+        self._connect_window()
+        self._connect_session()
+        for signal in (
+            *(question.changed, model.state_changed),
+            *(session.conversation_cleared, session.conversation_cut),
+            *(session.conversation_reopened, session.answer_begun),
+            *(session.answer_finished, session.answer_failed, session.answer_struck),
+            *(session.branch_shown, session.history_changed),
+        ):
+            signal.connect(self.refresh)
+
+    def _connect_window(self) -> None:
+        window, session, bind = self._window, self._session, self._window.command_actions.bind
+        window.prompt_box.asked.connect(self._on_asked)
+        window.prompt_box.stopped.connect(session.stop)
+        window.prompt_box.taken_back.connect(self._question.take_back)
+        window.transcript_view.regenerate_asked.connect(self._on_regenerate_asked)
+        window.transcript_view.edited.connect(self._on_edited)
+        window.dialogs.transcript_path_chosen.connect(self._on_transcript_path_chosen)
+        window.recent_menu.opened.connect(self._on_recent_opened)
+        window.recent_menu.chosen.connect(self._on_recent_chosen)
+        bind(Command.NEW, session.new_conversation)
+        bind(Command.REGENERATE, self._on_regenerate_asked)
+        bind(Command.ASK_TOGETHER, self._on_together_toggled)
+
+    def _connect_session(self) -> None:
+        session, view = self._session, self._window.transcript_view
+        session.conversation_cleared.connect(view.clear)
+        session.conversation_cut.connect(view.cut)
+        session.conversation_reopened.connect(self._window.show_transcript)
+        session.branch_shown.connect(view.show_branch)
         view.answer_stepped.connect(session.step_answer)
         view.question_stepped.connect(session.step_question)
         session.answer_retried.connect(view.retry)
         session.answer_repeated.connect(view.show_repeated)
         session.variants_changed.connect(view.show_variants)
-        session.answer_begun.connect(window.begin_answer)
-        session.piece_received.connect(window.append)
-        session.answer_finished.connect(window.finish)
+        session.answer_begun.connect(view.begin_answer)
+        session.piece_received.connect(view.append)
+        session.answer_finished.connect(self._on_answer_finished)
         session.answer_failed.connect(self._on_answer_failed)
-        session.ask_refused.connect(window.give_prompt_back)
-        session.noticed.connect(window.show_notice)
+        session.ask_refused.connect(self._on_ask_refused)
+        session.noticed.connect(self._on_noticed)
+        self._question.given_back.connect(self._window.give_prompt_back)
+
+    @Slot()
+    def refresh(self) -> None:
+        """Read the conversation into the window's state."""
+        self._window.states.update(conversation=self._state())
+
+    def _state(self) -> ConversationState:
+        session, conversation = self._session, self._session.conversation
+        if conversation is not self._numbered:
+            self._numbered, self._number = conversation, self._number + 1
+        exchanges = session.transcript.exchanges if session.transcript else ()
+        return ConversationState(
+            number=self._number,
+            exchanges=len(exchanges) + session.is_answering,
+            answers=sum(1 for exchange in exchanges if exchange.answer),
+            is_answering=session.is_answering,
+            waiting=self._question.prompt,
+            undo=session.undo_text,
+            redo=session.redo_text,
+            tokens_per_second=self._speed(),
+            asks_about_all=session.asks_about_all,
+        )
+
+    def _speed(self) -> float:
+        """Return the speed of the last answer; 0 if the loaded model did not give it."""
+        transcript, state = self._session.transcript, self._model.state
+        if self._session.is_answering or not transcript or not transcript.exchanges:
+            return 0.0
+        last = transcript.exchanges[-1].answer
+        if last is None or not self._measured or not isinstance(state, Ready):
+            return 0.0
+        measured, facts = self._measured
+        return last.tokens_per_second if measured is last and facts == state.facts else 0.0
+
+    # What the window reports
 
     @Slot(str)
     def _on_asked(self, prompt: str) -> None:
-        self._begin(self._session.ask(prompt))
+        self._begin(self._question.ask(prompt))
 
     @Slot()
     def _on_regenerate_asked(self) -> None:
@@ -62,13 +134,16 @@ class ConversationWiring(QObject):
     def _on_edited(self, index: int, prompt: str) -> None:
         self._begin(self._session.ask_again(index, prompt))
 
-    @Slot(bool)
-    def _on_together_chosen(self, is_chosen: bool) -> None:
-        self._session.asks_about_all = is_chosen
-
-    @Slot(object)
-    def _on_answer_failed(self, error: AppError) -> None:
-        self._window.fail(translated(error))
+    def _on_together_toggled(self) -> None:
+        is_about_all = self._session.asks_about_all = not self._session.asks_about_all
+        self.refresh()
+        notice = self.tr("Questions are now about one image.")
+        if is_about_all:
+            notice = self.tr("Questions are now about up to {count} open images.")
+        most = self._window.state.model.most_pictures
+        self._window.show_notice(
+            notice.format(count=most), stands=StandsWhile.ASKS_ABOUT, about=is_about_all
+        )
 
     @Slot(Path)
     def _on_transcript_path_chosen(self, path: Path) -> None:
@@ -76,15 +151,51 @@ class ConversationWiring(QObject):
 
     @Slot()
     def _on_recent_opened(self) -> None:
-        kept = self._session.recent_conversations()
-        self._window.show_recent([(one.id, _title(one)) for one in kept])
+        self._window.recent_menu.show(
+            [
+                (
+                    one.id,
+                    one.picture_name,
+                    f"{' '.join(one.prompt.split())} ({one.when:%d %b %H:%M})",
+                )
+                for one in self._session.recent_conversations()
+            ]
+        )
 
     @Slot(int)
     def _on_recent_chosen(self, id_: int) -> None:
         self._begin(self._session.reopen(id_))
 
+    # What the session reports
 
-def _title(kept: Summary) -> str:
-    words = " ".join(kept.prompt.split())
-    short = words if len(words) <= TITLE_LENGTH else f"{words[:TITLE_LENGTH]}…"
-    return f"{kept.picture_name} – {short} ({kept.when:%d %b %H:%M})"
+    @Slot(object)
+    def _on_answer_finished(self, answer: Answer) -> None:
+        state = self._model.state
+        self._measured = (answer, state.facts) if isinstance(state, Ready) else None
+        self._window.transcript_view.finish(answer)
+
+    @Slot(object)
+    def _on_answer_failed(self, error: AppError) -> None:
+        self._window.transcript_view.fail(translated(error))
+
+    @Slot(str)
+    def _on_ask_refused(self, prompt: str) -> None:
+        """The reason follows, as a notice."""
+        self._is_refused = True
+        self._window.give_prompt_back(prompt)
+
+    @Slot(str)
+    def _on_noticed(self, text: str) -> None:
+        """A reason for refusing a question holds as long as what it says, anything else as long as
+        the conversation is shown."""
+        self.refresh()
+        stands: StandsWhile = StandsWhile.CONVERSATION
+        if self._is_refused:
+            if not self._session.conversation:
+                stands = StandsWhile.NO_IMAGE
+            elif self._model.is_used_exclusively:
+                stands = StandsWhile.RUN_USES_MODEL
+            else:
+                stands = StandsWhile.ANSWERING
+        self._is_refused = False
+        self._window.show_notice(text, stands=stands, about=self._number)

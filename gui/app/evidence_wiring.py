@@ -16,6 +16,7 @@ from gui.session.model_thread import ModelThread
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.widgets.translated import translated
+from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 
 if TYPE_CHECKING:
@@ -44,10 +45,8 @@ class EvidenceWiring(QObject):
         self._view.map_wanted.connect(self._on_map_wanted)
         self._view.look_again_asked.connect(self._on_look_again_asked)
         self._view.strike_changed.connect(self._on_strike_changed)
-        window.unstrike_asked.connect(session.undo)
-        session.history_changed.connect(self._on_history_changed)
-        window.underlines_chosen.connect(self._on_underlines_chosen)
-        window.inspect_asked.connect(self._on_inspect_asked)
+        window.transcript_view.inspect_asked.connect(self._on_inspect_asked)
+        window.command_actions.bind(Command.UNDERLINE_DOUBT, self._on_underlines_toggled)
         session.answer_struck.connect(window.show_struck)
         session.answer_finished.connect(self._on_answer_finished)
         session.branch_shown.connect(self._on_branch_shown)
@@ -67,13 +66,10 @@ class EvidenceWiring(QObject):
         if self._settings_file.settings.underlines_doubt:
             self._find_evidence_of_last()
 
-    @Slot()
-    def _on_history_changed(self) -> None:
-        self._window.show_can_undo(self._session.can_undo)
-
-    @Slot(bool)
-    def _on_underlines_chosen(self, is_shown: bool) -> None:
+    def _on_underlines_toggled(self) -> None:
+        is_shown = not self._settings_file.settings.underlines_doubt
         self._settings_file.settings.underlines_doubt = is_shown
+        self._window.states.update(underlines_doubt=is_shown)
         self._begin(self._settings_file.save())
         if is_shown and not self._session.is_answering:
             self._find_evidence_of_last()

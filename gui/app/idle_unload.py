@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
-from core.engine import ModelState, Ready
+from core.engine import Absent, ModelState, Ready
 from core.settings import Settings
 from gui.session.model_thread import ModelThread
+from gui.widgets.notice import StandsWhile
 from gui.window.main_window import MainWindow
 
 _MS_PER_MINUTE = 60_000
@@ -41,17 +42,25 @@ class IdleUnload(QObject):
 
     @Slot(object)
     def _on_state_changed(self, state: ModelState) -> None:
+        """Connected after the window's state follows the model, which the notice is about."""
         self.restart_timer()
+        if isinstance(state, Absent) and self._model.is_idle_unloaded:
+            self._say_so()
 
     @Slot()
     def _on_timeout(self) -> None:
         if self._model.is_busy or self._model.is_used_exclusively:
             self.restart_timer()
             return
-        minutes = self._settings.rest_minutes
         self._model.unload_idle()
+
+    def _say_so(self) -> None:
+        minutes = self._settings.rest_minutes
         one = self.tr("Unloaded after 1 minute idle. The next question loads the model again.")
         many = self.tr(
             "Unloaded after {count} minutes idle. The next question loads the model again."
         )
-        self._window.show_notice(one if minutes == 1 else many.format(count=minutes))
+        self._window.show_notice(
+            one if minutes == 1 else many.format(count=minutes),
+            stands=StandsWhile.UNLOADED_WHEN_IDLE,
+        )

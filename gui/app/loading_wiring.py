@@ -7,19 +7,20 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
-from core.engine import Capability, Failed, Loading, ModelState, Ready
+from core.engine import EngineFacts, Failed, Loading, ModelState, Ready
 from core.errors import CheckpointError, OutOfMemory
 from core.settings import Settings
-from core.transcript import ModelChoice, Precision
+from core.transcript import BUILT_IN, ModelChoice, Precision
 from gui.app.garbage import GarbageCollector
 from gui.app.tasks import Begin
 from gui.models.model_list import in_bits
-from gui.picture.model_view_switch import no_model_text, own_way_text
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
-from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
-from gui.widgets.translated import translated
+from gui.widgets.notice import NoticeAction, NoticeActionKind, StandsWhile
+from gui.widgets.translated import translated, translated_all
+from gui.window.commands import Command
 from gui.window.main_window import MainWindow
+from gui.window.view_state import LoadedState
 
 
 class LoadingWiring(QObject):
@@ -38,18 +39,38 @@ class LoadingWiring(QObject):
         super().__init__(parent)
         self._window, self._model, self._loaded = window, model, loaded
         self._settings, self._garbage, self._begin = settings, garbage, begin
-        self._smaller: ModelChoice | None = None
-        window.built_in_model_chosen.connect(self._on_built_in_model_chosen)
-        window.model_folder_chosen.connect(self._on_model_folder_chosen)
-        window.model_unloaded.connect(model.unload)
-        window.loading_cancelled.connect(model.cancel_load)
+        self._facts: EngineFacts | None = None
+        bind = window.command_actions.bind
+        bind(Command.BUILT_IN_MODEL, self._on_built_in_model_chosen)
+        bind(Command.LAST_MODEL, self._on_last_model_chosen)
+        bind(Command.UNLOAD, model.unload)
+        window.dialogs.model_folder_chosen.connect(self._on_model_folder_chosen)
+        window.status_line.loading_cancelled.connect(model.cancel_load)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
-        model.state_changed.connect(window.show_model_state)
         model.state_changed.connect(self._on_state_changed)
+        self.refresh()
 
     @Slot()
+    def refresh(self) -> None:
+        """Read the model into the window's state."""
+        state, model = self._model.state, self._model
+        if isinstance(state, Ready):
+            self._facts = state.facts
+        is_kept = isinstance(state, Ready) or model.is_idle_unloaded
+        self._window.states.update(
+            model=LoadedState(
+                state=state,
+                facts=self._facts if is_kept else None,
+                is_idle_unloaded=model.is_idle_unloaded,
+                last=self._settings.model,
+            )
+        )
+
     def _on_built_in_model_chosen(self) -> None:
         self._begin(self._loaded.load(ModelChoice()))
+
+    def _on_last_model_chosen(self) -> None:
+        self._begin(self._loaded.load(self._settings.model_choice))
 
     @Slot(Path)
     def _on_model_folder_chosen(self, folder: Path) -> None:
@@ -62,33 +83,37 @@ class LoadingWiring(QObject):
             self._garbage.pause()
         else:
             self._garbage.resume()
-        if isinstance(state, Ready):
-            facts = state.facts
-            self._window.show_preprocessing(facts.preprocessing, own_way_text())
-            self._window.show_evidence_obstacle(
-                translated(facts.why_not(Capability.EVIDENCE) or "")
-            )
-            self._window.show_trace_obstacle(translated(facts.why_not(Capability.TRACE) or ""))
-        elif not self._model.is_idle_unloaded:
-            self._window.show_preprocessing(None, no_model_text())
-        self._offer_help(state)
-
-    def _offer_help(self, state: ModelState) -> None:
-        """Replace the window's notice where more helps than the built-in model."""
+        self.refresh()
         match state:
-            case Failed(OutOfMemory(precision=str() as precision) as error):
-                self._smaller = replace(self._model.choice, dtype=precision)
+            case Ready(facts) if facts.notes:
+                stands = StandsWhile.MODEL_LOADED
+                self._window.show_notice(translated_all(facts.notes), stands=stands, about=facts)
+            case Failed(error):
+                stands = StandsWhile.LOAD_FAILED
+                self._window.show_notice(
+                    translated(error), self._remedy(error), stands=stands, about=error
+                )
+
+    def _remedy(self, error: Exception) -> NoticeAction | None:
+        """Return what helps after a load that failed with this error."""
+        kinds = NoticeActionKind
+        match error:
+            case OutOfMemory(precision=str() as precision):
+                smaller = replace(self._model.choice, dtype=precision)
                 text = self.tr("Load in {bits}").format(bits=in_bits(Precision(precision)))
-                action = NoticeAction(NoticeActionKind.LOAD_IN_LOWER_PRECISION, text)
-                self._window.show_notice(translated(error), action)
-            case Failed(CheckpointError(missing_id=str() as hub_id) as error) if hub_id:
-                show_models = NoticeAction(NoticeActionKind.SHOW_MODELS, self.tr("Show models"))
-                self._window.show_notice(translated(error), show_models)
+                return NoticeAction(kinds.LOAD_IN_LOWER_PRECISION, text, smaller)
+            case CheckpointError(missing_id=str() as hub_id) if hub_id:
+                return NoticeAction(kinds.SHOW_MODELS, self.tr("Show models"))
+        if self._model.choice.model == BUILT_IN:
+            return None
+        return NoticeAction(kinds.USE_BUILT_IN_MODEL, self.tr("Use built-in model"))
 
     @Slot(object)
-    def _on_notice_action_chosen(self, kind: NoticeActionKind) -> None:
-        if kind is NoticeActionKind.SHOW_MODELS:
-            self._window.models_asked.emit()
-        elif kind is NoticeActionKind.LOAD_IN_LOWER_PRECISION and self._smaller:
-            choice, self._smaller = self._smaller, None
-            self._begin(self._loaded.load(choice))
+    def _on_notice_action_chosen(self, action: NoticeAction) -> None:
+        match action:
+            case NoticeAction(NoticeActionKind.SHOW_MODELS):
+                self._window.commands[Command.MODELS].trigger()
+            case NoticeAction(NoticeActionKind.USE_BUILT_IN_MODEL):
+                self._on_built_in_model_chosen()
+            case NoticeAction(NoticeActionKind.LOAD_IN_LOWER_PRECISION, _, ModelChoice() as choice):
+                self._begin(self._loaded.load(choice))

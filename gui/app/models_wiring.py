@@ -21,6 +21,7 @@ from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import ModelThread
 from gui.widgets.file_urls import url_of
 from gui.widgets.theme import Theme
+from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 
 
@@ -48,9 +49,8 @@ class ModelsWiring(QObject):
         library.moved.connect(self._on_moved)
         library.noticed.connect(self._on_noticed)
         model.state_changed.connect(self._on_state_changed)
-        window.models_asked.connect(self.open)
+        window.command_actions.bind(Command.MODELS, self.open)
 
-    @Slot()
     def open(self) -> None:
         """Show the dialog, or bring it forward."""
         if self._dialog is None:
@@ -141,9 +141,9 @@ class ModelsWiring(QObject):
     @Slot()
     def _on_unload_asked(self) -> None:
         if isinstance(self._state, Loading):
-            self._window.loading_cancelled.emit()
+            self._model.cancel_load()
         else:
-            self._window.model_unloaded.emit()
+            self._model.unload()
 
     @Slot(str)
     def _on_look_up_asked(self, hub_id: str) -> None:

@@ -32,6 +32,7 @@ from gui.app.picture_wiring import PictureWiring
 from gui.app.settings_wiring import SettingsWiring
 from gui.app.single_instance import SingleInstance
 from gui.app.tasks import BackgroundTasks
+from gui.app.undo_wiring import UndoWiring
 from gui.app.updates_wiring import UpdatesWiring
 from gui.session.answer_inspection import AnswerInspection
 from gui.session.folder_run import FolderRun
@@ -41,6 +42,7 @@ from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.picture_list import PictureList
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
+from gui.session.waiting_question import WaitingQuestion
 from gui.widgets.theme import Theme
 from gui.widgets.translated import translated_all
 from gui.window.main_window import MainWindow
@@ -139,22 +141,28 @@ class Program(QObject):
         self.session = Session(
             model, self.loaded_model, self.pictures, self._store, self._settings_file, self
         )
+        self.question = WaitingQuestion(
+            model,
+            self.loaded_model,
+            self.pictures,
+            self.session,
+            self._settings_file,
+            self.tasks.begin,
+            self,
+        )
         self._inspection = AnswerInspection(model, self.loaded_model, self.session, self.settings)
         self.folder_run = FolderRun(model, self._places.runs, self)
         self.model_library = ModelLibrary(self.settings, self._settings_file.save, self)
 
     def _wire(self) -> None:
-        """Connect the sessions with the window.
-
-        Slots are called in the order in which they are connected: the window shows a failed load
-        before another notice, which helps more, replaces its own.
-        """
+        """Connect the sessions with the window."""
         window, begin, settings = self.window, self.tasks.begin, self.settings
         model, loaded, session = self.model, self.loaded_model, self.session
-        PictureWiring(window, self.pictures, begin, self)
-        ConversationWiring(window, session, begin, self)
-        EvidenceWiring(window, session, model, self._inspection, self._settings_file, begin, self)
+        # The state follows the model before anything else asks what is in it.
         LoadingWiring(window, model, loaded, settings, self._garbage, begin, self)
+        PictureWiring(window, self.pictures, begin, self)
+        ConversationWiring(window, session, self.question, model, begin, self)
+        EvidenceWiring(window, session, model, self._inspection, self._settings_file, begin, self)
         ModelsWiring(window, self.model_library, model, loaded, settings, self._theme, begin, self)
         self.idle_unload = IdleUnload(window, model, settings, self)
         self._batch_wiring = BatchWiring(
@@ -170,6 +178,7 @@ class Program(QObject):
             begin,
             self,
         )
+        UndoWiring(window, session, self._batch_wiring, self)
         self._updates_wiring = UpdatesWiring(window, settings, self)
         self.faults.window = window
         session.mending_begun.connect(self._on_mending_begun)
@@ -221,7 +230,7 @@ class Program(QObject):
         self.window.show_empty(sample_pictures())
         self.window.prompt_box.set_history(self.settings.prompt_history)
         self.window.restore_state(self.settings.window)
-        self.window.show_underlines(self.settings.underlines_doubt)
+        self.window.states.update(underlines_doubt=self.settings.underlines_doubt)
         self.window.show()
 
     @Slot()

@@ -102,7 +102,7 @@ async def _visit(program: Program, picture: Path, findings: _Findings) -> None:
         findings.text = answer.text
         write_atomically(text_path(picture), encoded(answer.text))
         transcript = _transcript_path(picture)
-        program.window.transcript_path_chosen.emit(transcript)
+        program.window.dialogs.transcript_path_chosen.emit(transcript)
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not transcript.exists():
                 await asyncio.sleep(0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
@@ -16,6 +17,8 @@ from gui.session.loaded_model import LoadedModel
 from gui.session.settings_file import SettingsFile
 from gui.widgets.file_urls import url_of
 from gui.widgets.theme import Theme
+from gui.window.availability import THEMES
+from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 from gui.window.settings_dialog import SettingsDialog
 
@@ -44,21 +47,31 @@ class SettingsWiring(QObject):
         self._window, self._theme, self._settings_file = window, theme, settings_file
         self._loaded, self._idle_unload, self._logs = loaded, idle_unload, logs
         self._begin = begin
-        window.theme_chosen.connect(self._on_theme_chosen)
-        window.settings_asked.connect(self._on_settings_asked)
-        window.log_folder_asked.connect(self._on_log_folder_asked)
+        bind = window.command_actions.bind
+        bind(Command.SETTINGS, self._on_settings_asked)
+        bind(Command.LOG_FOLDER, self._on_log_folder_asked)
+        for command, mode in THEMES.items():
+            bind(command, partial(self._on_theme_chosen, mode))
+        window.command_actions.set_bindings(settings_file.settings.keys)
+        window.keys_asked.connect(self._on_keys_asked)
         settings_file.noticed.connect(window.show_notice)
 
-    @Slot(str)
     def _on_theme_chosen(self, mode: str) -> None:
+        self._theme.choose(mode)
         # pydantic checks the value.
         self._settings_file.settings.theme = cast(Literal["system", "light", "dark"], mode)
         self._begin(self._settings_file.save())
 
     @Slot()
-    def _on_settings_asked(self) -> None:
-        dialog = SettingsDialog(self._settings_file.settings, self._window, known_cards())
+    def _on_keys_asked(self) -> None:
+        self._on_settings_asked(shows_keyboard=True)
+
+    def _on_settings_asked(self, *, shows_keyboard: bool = False) -> None:
+        rows = self._window.command_actions.rows
+        dialog = SettingsDialog(self._settings_file.settings, self._window, known_cards(), rows)
         dialog.saved.connect(self._on_saved)
+        if shows_keyboard:
+            dialog.show_keyboard()
         dialog.open()
 
     @Slot(object)
@@ -70,11 +83,11 @@ class SettingsWiring(QObject):
             setattr(settings, name, getattr(chosen, name))
         self._theme.choose(settings.theme)
         self._theme.choose_text_percent(settings.text_percent)
+        self._window.command_actions.set_bindings(settings.keys)
         self._idle_unload.restart_timer()
         if settings.model_choice != before:
             self._begin(self._loaded.load(settings.model_choice))
         self._begin(self._settings_file.save())
 
-    @Slot()
     def _on_log_folder_asked(self) -> None:
         QDesktopServices.openUrl(url_of(self._logs))

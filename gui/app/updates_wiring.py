@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Slot
 
 from core.settings import Settings
 from gui.app.updates import Updates, UpdatesDialog
+from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ class UpdatesWiring(QObject):
         self._window, self._settings = window, settings
         self._updates: Updates | None = None
         self._reports_all = False
-        window.updates_asked.connect(self._on_updates_asked)
+        window.command_actions.bind(Command.UPDATES, self._on_updates_asked)
 
     def look(self, *, is_asked: bool) -> None:
         """Look for a newer version. If nobody asked for it, only a newer version is shown."""
@@ -38,7 +39,6 @@ class UpdatesWiring(QObject):
             self._updates.failed.connect(self._on_failed)
         self._updates.check()
 
-    @Slot()
     def _on_updates_asked(self) -> None:
         self.look(is_asked=True)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QLineEdit,
@@ -32,7 +32,7 @@ from gui.batch.summary import SummaryBox
 from gui.batch.trial import TrialPage
 from gui.batch.undo_dialog import UndoDialog
 from gui.picture.drop_zone import DragOverlay
-from gui.widgets.notice_bar import NoticeAction, NoticeBar
+from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.scrolled_page import ScrolledPage
 from gui.widgets.theme import Theme
@@ -53,8 +53,10 @@ class BatchPanel(QFrame):
     caption; `doubt_stopped()`.
     Before the run: `tried(list[BatchOptions], bool)` with whether other images than before are to
     be used; `trial_stopped()`.
-    Elsewhere: `opened(Path)`: show this picture; `folder_asked(Path)` and `reveal_asked(Path)`:
-    show this folder or file in the file manager; `closed()`: back to the picture.
+    `trial_shown(bool)`: whether the page for that is in view.
+    Elsewhere: `noticed(str)`: why the options make no run, "" once they do. `opened(Path)`: show
+    this picture; `folder_asked(Path)` and `reveal_asked(Path)`: show this folder or file in the
+    file manager; `closed()`: back to the picture.
     """
 
     started = Signal(object, int)
@@ -70,6 +72,8 @@ class BatchPanel(QFrame):
     names_changed = Signal()
     doubt_asked = Signal()
     doubt_stopped = Signal()
+    noticed = Signal(str)
+    trial_shown = Signal(bool)
     tried = Signal(list, bool)
     trial_stopped = Signal()
     opened = Signal(Path)
@@ -146,8 +150,6 @@ class BatchPanel(QFrame):
     def show_roots(self, roots: Sequence[Path]) -> None:
         """Names the folders and files of the run."""
         self._roots = list(roots)
-        # It was about another folder.
-        self.notice_bar.hide()
         self.head.show_run(len(self.model.items), self._roots)
 
     def show_items(self, items: list[Item]) -> None:
@@ -196,10 +198,6 @@ class BatchPanel(QFrame):
         """Sets why the loaded model cannot find doubtful words, "" if it can."""
         self.filter_bar.set_doubt_obstacle(reason)
         self._show_parts()
-
-    def show_notice(self, text: str, action: NoticeAction | None = None) -> None:
-        """Shows a note or an expected error above the run."""
-        self.notice_bar.show_notice(text, action)
 
     def focus_first(self) -> None:
         """Moves the focus to where one would continue."""
@@ -263,9 +261,7 @@ class BatchPanel(QFrame):
         self.trial_page.stopped.connect(self.trial_stopped)
         self.trial_page.chosen.connect(self._on_variant_chosen)
         self.trial_page.closed.connect(self._on_trial_closed)
-        find = QShortcut(QKeySequence("Ctrl+F"), self)
-        find.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        find.activated.connect(self._on_find_asked)
+        self.pages.currentChanged.connect(self._on_page_changed)
 
     # Showing
 
@@ -318,9 +314,9 @@ class BatchPanel(QFrame):
         try:
             options = self.form.options
         except ValueError as error:
-            self.show_notice(translated(error))
+            self.noticed.emit(translated(error))
             return None
-        self.notice_bar.hide()
+        self.noticed.emit("")
         return options
 
     @Slot(object)
@@ -363,9 +359,8 @@ class BatchPanel(QFrame):
         self.focus_first()
 
     @Slot()
-    def _on_find_asked(self) -> None:
-        if not self.is_trying:
-            self.filter_bar.focus_words()
+    def _on_page_changed(self) -> None:
+        self.trial_shown.emit(self.is_trying)
 
     @Slot()
     def _on_replace_bar_asked(self) -> None:

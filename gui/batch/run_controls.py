@@ -61,7 +61,7 @@ def _look(action: RunAction) -> _Look:
         case RunAction.RETRY_FAILED:
             return _Look(translate("RunControls", "Retry failed"), "retry_button", "Ctrl+Shift+R")
         case RunAction.UNDO:
-            return _Look(translate("RunControls", "Undo run…"), "undo_button", "Ctrl+Shift+Z")
+            return _Look(translate("RunControls", "Undo run…"), "undo_button", "Ctrl+Shift+U")
         case RunAction.NEW_RUN:
             tip = translate("RunControls", "Start over with the same images")
             text = translate("RunControls", "New run")

@@ -207,7 +207,7 @@ class AnswerText(QTextEdit):
         chosen = self.words.chosen
         index = chosen if by_key else self.words.at(QPointF(event.pos()))
         if index < 0:
-            super().contextMenuEvent(event)
+            event.ignore()  # Between the words, it is the exchange's menu that opens.
             return
         at = self.word_rect(index).bottomLeft() if by_key else event.globalPos()
         self.word_menu_asked.emit(index, at)

@@ -107,6 +107,8 @@ class ExchangeBody(QWidget):
     def _build(self, prompt: str) -> None:
         self.question_label = paragraph(breakable(prompt), "question")
         self.question_label.setFont(self._theme.asking_font)
+        # The menu is the exchange's, not Qt's own for text.
+        self.question_label.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.edit_button = self._action("edit", self.tr("Edit question"))
         self.question_pager = VariantPager(
             self._theme,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QPoint, QTimer, Signal, Slot
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QWidget
 
 from core.transcript import Answer, Exchange, Span, Variants, without
@@ -31,10 +31,11 @@ class ExchangeView(QFrame):
     widgets again when the colours change, and a long conversation would have thousands. Asleep, it
     keeps its position and its height.
 
-    `regenerate_asked()`: answer again. `edited(str)`: ask this instead. `answer_stepped(int)` and
-    `question_stepped(int)`: show the next one of several, or the one before. `inspect_asked()`:
-    show the trace. `answer_entered()`: the pointer entered an answer without evidence.
-    `word_hovered`, `word_chosen` and `word_menu_asked` are those of `AnswerText`.
+    `regenerate_asked()`: answer again. `edited(str)`: ask this instead. `edit_ended()`: asked or
+    given up. `answer_stepped(int)` and `question_stepped(int)`: show the next one of several, or
+    the one before. `inspect_asked()`: show the trace. `answer_entered()`: the pointer entered an
+    answer without evidence. `word_hovered`, `word_chosen` and `word_menu_asked` are those of
+    `AnswerText`. `menu_asked(QPoint)`: its context menu is to open there, on the screen.
     `height_changed()`: it needs to be laid out again. `woken()`: its widgets were made.
     """
 
@@ -42,6 +43,8 @@ class ExchangeView(QFrame):
     edited = Signal(str)
     answer_stepped = Signal(int)
     question_stepped = Signal(int)
+    edit_ended = Signal()
+    menu_asked = Signal(QPoint)
     inspect_asked = Signal()
     answer_entered = Signal()
     word_hovered = Signal(int)
@@ -270,6 +273,12 @@ class ExchangeView(QFrame):
         self.height_changed.emit()
         editor.begin()
 
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Asks for the menu, except where text is edited."""
+        editor = self._body.question_edit if self._body else None
+        if editor is None or not editor.geometry().contains(event.pos()):
+            self.menu_asked.emit(event.globalPos())
+
     # Inside
 
     def _wake(self) -> ExchangeBody:
@@ -355,6 +364,7 @@ class ExchangeView(QFrame):
         """Close the editor; an empty `text` means that the edit was given up."""
         self.body.end_edit()
         self.height_changed.emit()
+        self.edit_ended.emit()
         if text:
             self.edited.emit(text)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum, auto
+from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QMenu,
     QPushButton,
@@ -19,51 +20,42 @@ from PySide6.QtWidgets import (
 )
 
 from gui.conversation.prompt_edit import PromptEdit
+from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
 from gui.widgets.buttons import key_text
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
 
 _NARROW = 360
-
-
-class _Hint(Enum):
-    """What the line below the field says."""
-
-    NOTHING = auto()
-    LOADING = auto()
-    WAITING = auto()
-    BUSY = auto()
-    STOPS = auto()
-    ENTER = auto()
-    OPEN_FIRST = auto()
+_NARROW_MODELS = 440
+_LONGEST_NAME = 18
 
 
 class PromptBox(QFrame):
     """Enter sends, Shift+Enter breaks the line, Up and Down bring earlier prompts back.
 
-    `asked(str)`: a prompt to answer. `stopped()`: end the answer under way.
-    `picture_pasted()`: a picture, not text, was pasted.
+    `asked(str)`: a prompt to answer. `stopped()`: end the answer under way. `taken_back()`: the
+    question that waits for a model is to be edited. `model_chosen(ModelOffer)`: one of the models
+    that are offered while there is none. `picture_pasted()`: a picture, not text, was pasted.
     """
 
     asked = Signal(str)
     stopped = Signal()
+    taken_back = Signal()
+    model_chosen = Signal(object)
     picture_pasted = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("prompt_box")
         self._theme = theme
-        self._suggestion = ""
-        self._has_picture = False
-        self._is_answering = False
-        self._is_loading = False
-        self._hint_shown = _Hint.NOTHING
+        self._offer = PromptOffer()
+        self._hint_shown = Hint.NOTHING
         self._hint_texts = self._texts_of_hints()
         self._build()
         self._place()
         self._show_state()
         self.prompt_edit.sent.connect(self._on_sent)
-        self.prompt_edit.escaped.connect(self._on_escaped)
+        self.prompt_edit.escaped.connect(self.escape)
         self.prompt_edit.picture_pasted.connect(self.picture_pasted)
         self.prompt_edit.textChanged.connect(self._show_state)
         self.prompt_edit.focus_changed.connect(self._on_focus_changed)
@@ -75,32 +67,18 @@ class PromptBox(QFrame):
         return self.prompt_edit.toPlainText()
 
     @property
-    def is_answering(self) -> bool:
-        """Whether the button is Stop."""
-        return self._is_answering
+    def offer(self) -> PromptOffer:
+        """What is offered now."""
+        return self._offer
 
     def set_text(self, text: str) -> None:
         """Replaces what is written; that can be undone."""
         self.prompt_edit.replace_text(text)
 
-    def suggest(self, prompt: str) -> None:
-        """Sets the prompt that Enter sends from an empty box, as its placeholder; "" for none."""
-        self._suggestion = prompt
-        self._show_state()
-
-    def set_has_picture(self, has_picture: bool) -> None:
-        """Allows asking only while there is a picture."""
-        self._has_picture = has_picture
-        self._show_state()
-
-    def set_answering(self, is_answering: bool) -> None:
-        """Turns Ask into Stop, and back."""
-        self._is_answering = is_answering
-        self._show_state()
-
-    def set_loading(self, is_loading: bool) -> None:
-        """Says that the model is loading: questions can be asked, and wait for it."""
-        self._is_loading = is_loading
+    def show_offer(self, offer: PromptOffer) -> None:
+        """Shows what can be asked now, and the ways to a model if there is none."""
+        self._offer = offer
+        self._show_models()
         self._show_state()
 
     def set_presets(self, presets: Sequence[tuple[str, str]]) -> None:
@@ -136,6 +114,7 @@ class PromptBox(QFrame):
         self._menu.setToolTipsVisible(True)
         self.presets_button.setMenu(self._menu)
         self.presets_button.hide()
+        self._build_models()
         self.hint_label = ElidedLabel()
         self.hint_label.setObjectName("hint_label")
         self.hint_label.setAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
@@ -143,10 +122,56 @@ class PromptBox(QFrame):
         self.ask_button.setObjectName("ask_button")
         self.ask_button.setIconSize(QSize(16, 16))
 
+    def _build_models(self) -> None:
+        self.models_row = QWidget()
+        self.models_row.setObjectName("models_row")
+        self.model_buttons: dict[ModelOffer, QPushButton] = {}
+        self._models_grid = QGridLayout(self.models_row)
+        self._models_grid.setContentsMargins(0, 2, 0, 2)
+        self._models_grid.setSpacing(8)
+        self._models_grid.setColumnStretch(3, 1)
+        for offer in (ModelOffer.LAST, ModelOffer.BUILT_IN, ModelOffer.CHOOSE):
+            button = QPushButton()
+            button.setProperty("class", "small")
+            button.setAutoDefault(False)
+            button.clicked.connect(partial(self._on_model_clicked, offer))
+            self.model_buttons[offer] = button
+        self._place_models(is_narrow=False)
+        self.models_row.hide()
+
+    def _place_models(self, *, is_narrow: bool) -> None:
+        """In a narrow box the last model's name has a line of its own."""
+        last, built_in, choose = self.model_buttons.values()
+        self._models_grid.addWidget(last, 0, 0, 1, 2 if is_narrow else 1)
+        self._models_grid.addWidget(built_in, int(is_narrow), 0 if is_narrow else 1)
+        self._models_grid.addWidget(choose, int(is_narrow), 1 if is_narrow else 2)
+
+    def _show_models(self) -> None:
+        name, offered = self._offer.last_model, self._offer.models
+        texts = {
+            ModelOffer.LAST: self.tr("Load {model}").format(model=_short(name)),
+            ModelOffer.BUILT_IN: self.tr("Load built-in model"),
+            ModelOffer.CHOOSE: self.tr("Choose…"),
+        }
+        tips = {
+            ModelOffer.LAST: self.tr("Load {model}, the last model").format(model=name),
+            ModelOffer.BUILT_IN: self.tr("Knows drawings and works on every computer"),
+            ModelOffer.CHOOSE: self.tr("Choose a model, or download one"),
+        }
+        for offer, button in self.model_buttons.items():
+            button.setText(texts[offer])
+            button.setToolTip(tips[offer])
+            button.setVisible(offer in offered)
+        had_focus = self.models_row.isAncestorOf(self.window().focusWidget() or self)
+        self.models_row.setVisible(bool(offered))
+        if had_focus and not offered:
+            self.focus_prompt()
+
     def _place(self) -> None:
         self._column = column = QVBoxLayout(self)
         column.setContentsMargins(8, 6, 8, 8)
         column.setSpacing(4)
+        column.addWidget(self.models_row)
         column.addWidget(self.prompt_edit)
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
@@ -160,58 +185,65 @@ class PromptBox(QFrame):
 
     @Slot()
     def _show_state(self) -> None:
-        has_words = bool(self.text.strip() or self._suggestion)
-        stops = self._is_answering
-        self.ask_button.setText(self.tr("Stop") if stops else self.tr("Ask"))
-        tip = self.tr("Stop answering ({key})") if stops else self.tr("Ask ({key})")
-        self.ask_button.setToolTip(tip.format(key=key_text("Esc" if stops else "Return")))
-        self.ask_button.setEnabled(stops or (self._has_picture and has_words))
+        offer, stops = self._offer, self._offer.button is not AskButton.ASK
+        has_words = bool(self.text.strip() or offer.suggestion)
+        texts = {
+            AskButton.ASK: (self.tr("Ask"), self.tr("Ask ({key})"), "Return", "send"),
+            AskButton.STOP: (self.tr("Stop"), self.tr("Stop answering ({key})"), "Esc", "stop"),
+            AskButton.TAKE_BACK: (
+                self.tr("Take back"),
+                self.tr("Edit the question that waits ({key})"),
+                "Esc",
+                "edit",
+            ),
+        }
+        text, tip, key, icon = texts[offer.button]
+        self.ask_button.setText(text)
+        self.ask_button.setToolTip(tip.format(key=key_text(key)))
+        self.ask_button.setEnabled(stops or (offer.can_ask and has_words))
         self.ask_button.setProperty("stops", stops)
-        self._theme.set_icon(
-            self.ask_button, "stop" if stops else "send", "text" if stops else "on_accent"
-        )
+        self._theme.set_icon(self.ask_button, icon, "text" if stops else "on_accent")
         self.ask_button.style().polish(self.ask_button)
-        self.prompt_edit.show_placeholder(self._placeholder())
-        self._hint(self._standing_hint())
+        self.prompt_edit.show_placeholder(offer.placeholder)
+        is_hidden = offer.hint is Hint.ENTER and bool(self.text)
+        self._hint(Hint.NOTHING if is_hidden else offer.hint)
 
-    def _placeholder(self) -> str:
-        if not self._has_picture:
-            return self.tr("Open an image to ask about it")
-        return self._suggestion or self.tr("Ask about the image")
-
-    def _texts_of_hints(self) -> dict[_Hint, tuple[str, str]]:
+    def _texts_of_hints(self) -> dict[Hint, tuple[str, str]]:
         """Returns each hint in a long form, and in a short one for a narrow box."""
         enter, stop = self.tr("Press Enter to ask"), self.tr("Press Esc to stop")
         open_first = self.tr("Open an image first")
         return {
-            _Hint.NOTHING: ("", ""),
-            _Hint.LOADING: (
+            Hint.NOTHING: ("", ""),
+            Hint.NO_MODEL: (
+                self.tr("No model is loaded. Your question will wait for one."),
+                self.tr("No model loaded"),
+            ),
+            Hint.CHOOSE_MODEL: (
+                self.tr("Your question waits for a model. Choose one above."),
+                self.tr("Choose a model"),
+            ),
+            Hint.LOADING: (
                 self.tr("The model is loading. Questions wait for it."),
                 self.tr("Loading model"),
             ),
-            _Hint.WAITING: (
+            Hint.WAITING: (
                 self.tr("The model is loading. Your question waits for it."),
                 self.tr("Question waits"),
             ),
-            _Hint.BUSY: (
+            Hint.BUSY: (
                 self.tr("An answer is being generated. Press Esc to stop it first."),
                 self.tr("Press Esc first"),
             ),
-            _Hint.STOPS: (stop, stop),
-            _Hint.ENTER: (enter, enter),
-            _Hint.OPEN_FIRST: (open_first, open_first),
+            Hint.HELD: (
+                self.tr("One question waits already. Press Esc to edit it."),
+                self.tr("Press Esc first"),
+            ),
+            Hint.STOPS: (stop, stop),
+            Hint.ENTER: (enter, enter),
+            Hint.OPEN_FIRST: (open_first, open_first),
         }
 
-    def _standing_hint(self) -> _Hint:
-        if self._is_loading:
-            return _Hint.WAITING if self._is_answering else _Hint.LOADING
-        if self._is_answering:
-            return _Hint.STOPS
-        if self._has_picture and self._suggestion and not self.text:
-            return _Hint.ENTER
-        return _Hint.NOTHING
-
-    def _hint(self, hint: _Hint) -> None:
+    def _hint(self, hint: Hint) -> None:
         self._hint_shown = hint
         full, short = self._hint_texts[hint]
         fits = self.hint_label.fontMetrics().horizontalAdvance(full) <= self.hint_label.width()
@@ -224,49 +256,67 @@ class PromptBox(QFrame):
         self.presets_button.setToolButtonStyle(
             style.ToolButtonIconOnly if narrow else style.ToolButtonTextBesideIcon
         )
+        self._place_models(is_narrow=self.width() < _NARROW_MODELS)
         self._column.activate()
         self._hint(self._hint_shown)
 
     def _ask(self, prompt: str) -> None:
         self.prompt_edit.remember(prompt)
-        self._suggestion = ""
+        # Asked once; the offer that follows the answer has none either.
+        self._offer = replace(self._offer, suggestion="")
         self._show_state()
         self.asked.emit(prompt)
 
     @Slot()
     def _on_sent(self) -> None:
         """Asks. What cannot be asked now stays in the field, and the hint says why."""
-        prompt = self.text.strip() or self._suggestion
-        if self._is_answering:
-            self._hint(_Hint.BUSY)
-        elif not self._has_picture:
-            self._hint(_Hint.OPEN_FIRST)
+        prompt = self.text.strip() or self._offer.suggestion
+        if self._offer.button is AskButton.STOP:
+            self._hint(Hint.BUSY)
+        elif self._offer.button is AskButton.TAKE_BACK:
+            self._hint(Hint.HELD)
+        elif not self._offer.can_ask:
+            self._hint(Hint.OPEN_FIRST)
         elif prompt:
             self._ask(prompt)
 
     @Slot()
-    def _on_escaped(self) -> None:
-        if self._is_answering:
-            self.stopped.emit()
+    def escape(self) -> None:
+        """Ends the answer under way, or takes back the question that waits."""
+        match self._offer.button:
+            case AskButton.STOP:
+                self.stopped.emit()
+            case AskButton.TAKE_BACK:
+                self.taken_back.emit()
 
     @Slot()
     def _on_ask_clicked(self) -> None:
-        if self._is_answering:
-            self.stopped.emit()
-        else:
+        if self._offer.button is AskButton.ASK:
             self._on_sent()
+        else:
+            self.escape()
         self.focus_prompt()
 
     @Slot()
     def _on_preset_chosen(self, prompt: str, checked: bool = False) -> None:
         """Asks a preset at once if there is a picture; keeps what was being written."""
         self.focus_prompt()
-        if self._has_picture and not self._is_answering and not self.text.strip():
+        is_free = self._offer.can_ask and self._offer.button is AskButton.ASK
+        if is_free and not self.text.strip():
             self._ask(prompt)
         else:
             self.prompt_edit.insert_or_replace(prompt)
+
+    def _on_model_clicked(self, offer: ModelOffer, checked: bool = False) -> None:
+        self.focus_prompt()
+        self.model_chosen.emit(offer)
 
     @Slot(bool)
     def _on_focus_changed(self, has_focus: bool) -> None:
         self.setProperty("focused", has_focus)
         self.style().polish(self)
+
+
+def _short(name: str) -> str:
+    """Returns a model's name in a button's length."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QMimeData, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent, QTextCursor
+from PySide6.QtCore import QEvent, QMimeData, Qt, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit
 
 from gui.widgets.file_urls import path_of
@@ -69,6 +69,17 @@ class PromptEdit(QPlainTextEdit):
             self.insertPlainText(text)
         else:
             self.replace_text(text)
+
+    def event(self, event: QEvent) -> bool:
+        """Leaves Undo and Redo to the window while nothing was changed here."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            keys, document = QKeySequence.StandardKey, self.document()
+            is_about_history = event.matches(keys.Undo) or event.matches(keys.Redo)
+            has_history = document.isUndoAvailable() or document.isRedoAvailable()
+            if is_about_history and not has_history:
+                event.ignore()
+                return False
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)

@@ -28,9 +28,10 @@ class TranscriptView(QFrame):
     view are asleep.
 
     `regenerate_asked()`: answer the last question again. `edited(int, str)`: ask this instead of
-    the question at the index. `answer_stepped(int, int)` and `question_stepped(int, int)`: show the
-    next answer or question in the place of the index, or the one before. `inspect_asked(int)`: show
-    the trace of the answer at the index.
+    the question at the index. `edit_ended()`: a question is no longer edited.
+    `answer_stepped(int, int)` and `question_stepped(int, int)`: show the next answer or question in
+    the place of the index, or the one before. `inspect_asked(int)`: show the trace of the answer at
+    the index. `menu_asked(ExchangeView, QPoint)`: the menu of an exchange is to open there.
     `model_requested()`: offer the real model. `changed()`: an answer began or ended, or the
     conversation is another. `word_hovered`, `word_chosen` and `word_menu_asked` are those of an
     answer's text, with its exchange view in front; `answer_entered(ExchangeView)`: the pointer
@@ -47,13 +48,17 @@ class TranscriptView(QFrame):
     word_menu_asked = Signal(object, int, QPoint)
     answer_entered = Signal(object)
     model_requested = Signal()
+    edit_ended = Signal()
+    menu_asked = Signal(object, QPoint)
     changed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("transcript_view")
         self._theme = theme
-        self._waiting_text = self.tr("Looking at the image…")
+        self._looking = self.tr("Looking at the image…")
+        self._waiting_text = self._looking
+        self._shows_held = False
         self._exchanges: list[ExchangeView] = []
         self._earlier: list[tuple[Exchange, Variants]] = []
         self._shows_doubt = True
@@ -124,6 +129,7 @@ class TranscriptView(QFrame):
 
     def begin_answer(self, prompt: str) -> None:
         """Adds a question whose answer is to come."""
+        self.show_held("")
         if self._exchanges:
             self._exchanges[-1].set_last(False)
         self._show_column(True)
@@ -177,6 +183,7 @@ class TranscriptView(QFrame):
 
     def show_branch(self, index: int, transcript: Transcript) -> None:
         """Shows other exchanges from this index on."""
+        self.show_held("")
         if len(transcript.exchanges) - index > _MOST_AT_ONCE:
             self.show_transcript(transcript)
             return
@@ -220,13 +227,22 @@ class TranscriptView(QFrame):
         """Says, or stops saying, that the loaded model knows only drawn pictures."""
         self.drawings_label.setVisible(only_drawings)
 
-    def set_loading(self, is_loading: bool) -> None:
-        """Sets whether a question waits for the model to load, rather than for its first token."""
-        looking = self.tr("Looking at the image…")
-        waiting = self.tr("The model is loading. Your question waits for it.")
-        self._waiting_text = waiting if is_loading else looking
+    def show_wait(self, text: str) -> None:
+        """Says what a question waits for, "" if only for its first token."""
+        text = text or self._looking
+        if text == self._waiting_text:
+            return
+        self._waiting_text = text
         if self.is_answering:
             self._exchanges[-1].wait(self._waiting_text)
+
+    def show_held(self, prompt: str) -> None:
+        """Shows a question that is not asked yet, as it waits for a model; "" takes it away."""
+        if prompt and not self._shows_held:
+            self.begin_answer(prompt)
+            self._shows_held = True
+        elif not prompt and self._shows_held:
+            self.cut(len(self._earlier) + len(self._exchanges) - 1)
 
     def text(self) -> str:
         """Returns the whole conversation as plain text."""
@@ -243,6 +259,11 @@ class TranscriptView(QFrame):
         """Asks for the trace of the last complete answer."""
         if view := self.last_answered:
             view.inspect_asked.emit()
+
+    def edit_last(self) -> None:
+        """Lets the last question be edited."""
+        if self._exchanges and not self._exchanges[-1].is_open:
+            self._exchanges[-1].edit()
 
     def copy_last(self) -> None:
         """Copies the last answer."""
@@ -300,6 +321,8 @@ class TranscriptView(QFrame):
         view.edited.connect(self._on_edited)
         view.answer_stepped.connect(self._on_answer_stepped)
         view.question_stepped.connect(self._on_question_stepped)
+        view.edit_ended.connect(self.edit_ended)
+        view.menu_asked.connect(partial(self.menu_asked.emit, view))
         view.inspect_asked.connect(self._on_inspect_asked)
         view.set_trace_obstacle(self._trace_obstacle)
         view.answer_entered.connect(partial(self.answer_entered.emit, view))
@@ -333,6 +356,7 @@ class TranscriptView(QFrame):
             self._add_earlier()
 
     def _keep(self, count: int) -> None:
+        self._shows_held = False
         self._earlier = []
         self._slice_timer.stop()
         self.scroll_area.keep(count)

@@ -27,7 +27,8 @@ from gui.models.follow_ups import FollowUps
 from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job_of
 from gui.models.options_menu import OptionsMenu
 from gui.models.requests import ModelRequests
-from gui.widgets.notice_bar import NoticeAction, NoticeActionKind, NoticeBar
+from gui.widgets.notice import NoticeAction, NoticeActionKind
+from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.theme import Theme
 
@@ -291,6 +292,6 @@ class ModelsDialog(QDialog):
         self.search_edit.selectAll()
 
     @Slot(object)
-    def _on_notice_action(self, kind: NoticeActionKind) -> None:
-        if kind is NoticeActionKind.ALLOW_NETWORK:
+    def _on_notice_action(self, action: NoticeAction) -> None:
+        if action.kind is NoticeActionKind.ALLOW_NETWORK:
             self.requests.offline_chosen.emit(False)

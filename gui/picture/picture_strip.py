@@ -17,8 +17,23 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPixmap, QWheelEvent
-from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QImage,
+    QKeyEvent,
+    QPainter,
+    QPixmap,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import (
+    QListView,
+    QMenu,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from gui.widgets.painting import paint_thumbnail
 from gui.widgets.preview import PreviewMaker, thumbnail
@@ -36,10 +51,13 @@ _Index = QModelIndex | QPersistentModelIndex
 class PictureStrip(QListView):
     """Shows thumbnails, which are made when first painted. Hidden with fewer than two pictures.
 
-    `picture_chosen(int)`: another picture is to be opened, by its index.
+    `picture_chosen(int)`: another picture is to be opened, by its index. `close_asked(int)`: one
+    is to be taken out. `reveal_asked(Path)`: a file is to be shown in the file manager.
     """
 
     picture_chosen = Signal(int)
+    close_asked = Signal(int)
+    reveal_asked = Signal(Path)
 
     def __init__(self, theme: Theme, previews: PreviewMaker, parent: QWidget | None = None):
         super().__init__(parent)
@@ -108,8 +126,41 @@ class PictureStrip(QListView):
                 self.choose(0)
             case Qt.Key.Key_End:
                 self.choose(self.count - 1)
+            case _ if event.text().isprintable() and event.text().strip():
+                event.ignore()  # There are no names to search: it is for the prompt.
             case _:
                 super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        # The menu key means the current picture, wherever the pointer is.
+        is_by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        index = self.currentIndex() if is_by_key else self.indexAt(event.pos())
+        if index.isValid():
+            below = self.viewport().mapToGlobal(self.visualRect(index).bottomLeft())
+            self._menu_of(index.row()).popup(below if is_by_key else event.globalPos())
+
+    def _menu_of(self, number: int) -> QMenu:
+        menu = QMenu(self)
+        menu.setObjectName("strip_menu")
+        show = menu.addAction(self.tr("&Show image"))
+        show.setEnabled(number != self.current)
+        show.triggered.connect(partial(self._on_show_chosen, number))
+        reveal = menu.addAction(self.tr("Show in &folder"))
+        reveal.triggered.connect(partial(self._on_reveal_chosen, number))
+        menu.addSeparator()
+        close = menu.addAction(self.tr("&Close image"))
+        close.triggered.connect(partial(self._on_close_chosen, number))
+        menu.aboutToHide.connect(menu.deleteLater)
+        return menu
+
+    def _on_show_chosen(self, number: int, checked: bool = False) -> None:
+        self.choose(number)
+
+    def _on_reveal_chosen(self, number: int, checked: bool = False) -> None:
+        self.reveal_asked.emit(self._pictures.paths[number])
+
+    def _on_close_chosen(self, number: int, checked: bool = False) -> None:
+        self.close_asked.emit(number)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         bar = self.horizontalScrollBar()

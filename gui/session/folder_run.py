@@ -91,13 +91,18 @@ class FolderRun(QObject):
         self.trial = FolderTrial(model, self.items, self)
         self.doubt_search = DoubtSearch(model, self.items, self)
         self.edits.changed.connect(self._on_edits_changed)
-        for part in (self.edits, self.trial, self.doubt_search):
+        for part in (self.trial, self.doubt_search):
             part.noticed.connect(self.noticed)
 
     @property
     def phase(self) -> Phase:
         """What is going on: images are chosen, captioned, given their files back, or nothing."""
         return self._phase
+
+    @property
+    def roots(self) -> list[Path]:
+        """The folders and files that were chosen for the run."""
+        return self._roots
 
     @property
     def has_run(self) -> bool:

@@ -31,7 +31,8 @@ class PictureList(QObject):
     """Opens pictures in helper threads. A newer call supersedes one that is still opening.
 
     `opened(Picture)`, `failed(AppError, str name)`.
-    `list_changed(list[Path], int current)`: [] and -1 for a picture without a file.
+    `list_changed(list[Path], int current)`: [] and -1 for a picture without a file. `emptied()`:
+    the last picture was closed.
 
     An expected failure is the signal `failed`. An unexpected one is raised by the coroutine as
     well, after that signal.
@@ -41,13 +42,36 @@ class PictureList(QObject):
     failed = Signal(object, str)
     # A list would be converted, one path after another.
     list_changed = Signal(object, int)
+    emptied = Signal()
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
         self._paths: list[Path] = []
         self._current = -1
+        self._picture: Picture | None = None
+        self._error: AppError | None = None
         self._newest: Opening | None = None
         self._is_closed = False
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture that was opened last; None before the first, and once the last is closed."""
+        return self._picture
+
+    @property
+    def error(self) -> AppError | None:
+        """Why a picture after that one could not be opened; None if that was not tried."""
+        return self._error
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that were opened together."""
+        return self._paths
+
+    @property
+    def index(self) -> int:
+        """Which of `paths` is shown, or could not be; -1 for a picture without a file."""
+        return self._current
 
     @property
     def others(self) -> list[Path]:
@@ -85,8 +109,38 @@ class PictureList(QObject):
         self._paths = [picture.path] if picture.path else []
         self._current = len(self._paths) - 1
         self.list_changed.emit(self._paths, self._current)
-        self.opened.emit(picture)
+        self._show(picture)
         return picture
+
+    def return_to_picture(self) -> None:
+        """Forget the error: the picture that was opened last is shown again."""
+        self._error = None
+        path = self._picture.path if self._picture else None
+        self._current = self._paths.index(path) if path in self._paths else -1
+        self.list_changed.emit(self._paths, self._current)
+
+    async def close_picture(self) -> None:
+        """Close the picture that is shown, or the error; the next one of the list is opened."""
+        if 0 <= self._current < len(self._paths):
+            await self.close_listed(self._current)
+        else:
+            self._close_all()
+
+    async def close_listed(self, index: int) -> None:
+        """Take a picture out of the list; if it is the one shown, its neighbour is opened."""
+        if not 0 <= index < len(self._paths):
+            return
+        paths = [path for number, path in enumerate(self._paths) if number != index]
+        if not paths:
+            self._close_all()
+            return
+        is_shown = index == self._current
+        self._paths = paths
+        if is_shown:
+            await self.open_listed(min(index, len(paths) - 1))
+        else:
+            self._current -= index < self._current
+            self.list_changed.emit(self._paths, self._current)
 
     async def wait_until_opened(self) -> None:
         """Return once no picture is being opened, whatever became of it."""
@@ -115,8 +169,20 @@ class PictureList(QObject):
         """Show nothing that is still opening."""
         self._is_closed = True
 
+    def _close_all(self) -> None:
+        self._newest = None  # What is still opening is not wanted any more.
+        self._paths, self._current = [], -1
+        self._picture = self._error = None
+        self.list_changed.emit([], -1)
+        self.emptied.emit()
+
+    def _show(self, picture: Picture) -> None:
+        self._picture, self._error = picture, None
+        self.opened.emit(picture)
+
     def _fail(self, opening: Opening, error: AppError) -> None:
         if opening is self._newest:
+            self._error = error
             self.failed.emit(error, opening.name)
 
     def _is_current(self, opening: Opening) -> bool:
@@ -133,7 +199,7 @@ class PictureList(QObject):
         picture = await asyncio.to_thread(open_picture, source, name)
         if not self._is_current(opening):
             return False
-        self.opened.emit(picture)
+        self._show(picture)
         return True
 
 

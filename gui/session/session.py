@@ -81,6 +81,7 @@ class Session(QObject):
         self._answering = Answering(model, loaded, pictures, self._kept, self)
         self._relay(self._answering)
         pictures.opened.connect(self._begin_conversation)
+        pictures.emptied.connect(self._end_conversation)
 
     @property
     def asks_about_all(self) -> bool:
@@ -261,6 +262,15 @@ class Session(QObject):
         if self.is_answering:
             self.stop()
         self._answering.shown = Conversation(Transcript(picture))
+        self.conversation_cleared.emit()
+        self.history_changed.emit()
+
+    @Slot()
+    def _end_conversation(self) -> None:
+        """The last picture was closed; what was asked about it stays kept."""
+        if self.is_answering:
+            self.stop()
+        self._answering.shown = None
         self.conversation_cleared.emit()
         self.history_changed.emit()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
+    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -17,46 +17,32 @@ from PySide6.QtWidgets import (
 from gui.widgets.buttons import icon_button
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
+from gui.widgets.notice import Notice, NoticeAction, NoticeActionKind
 from gui.widgets.theme import Theme
 
 _SHOWN_MS = 15_000
 
 
-class NoticeActionKind(Enum):
-    """Everything that the button of a notice can do."""
-
-    USE_BUILT_IN_MODEL = auto()
-    LOAD_IN_LOWER_PRECISION = auto()
-    SHOW_MODELS = auto()
-    ALLOW_NETWORK = auto()
-    RESUME_RUN = auto()
-    CAPTION_ALL = auto()
-
-
-@dataclass(frozen=True)
-class NoticeAction:
-    """The button of a notice: `kind` says what it does, `text` is only shown and never compared."""
-
-    kind: NoticeActionKind
-    text: str
-
-
 class NoticeBar(QFrame):
-    """Shows the latest notice. A notice without an action disappears after 15 seconds.
+    """Shows the newest of some notices. One without an action is dismissed after 15 seconds.
 
-    `action_chosen(NoticeActionKind)`: the notice's button was clicked.
+    `action_chosen(NoticeAction)`: the notice's button was clicked. `dismissed(Notice)`: it was
+    closed, by the person or by its time; the next one may be shown.
     """
 
     action_chosen = Signal(object)
+    dismissed = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("notice_bar")
-        self._action: NoticeAction | None = None
+        self._notice: Notice | None = None
         self.text_label = paragraph()
         self.text_label.setObjectName("notice_text")
         self.action_button = QPushButton()
         self.action_button.setProperty("class", "small")
+        self.more_label = QLabel()
+        self.more_label.setProperty("class", "key")
         self.close_button = icon_button(
             theme, "close", self.tr("Dismiss this notice"), tip=self.tr("Dismiss")
         )
@@ -68,31 +54,72 @@ class NoticeBar(QFrame):
         row.addWidget(self.text_label, 1)
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(row)
-        column.addWidget(self.action_button, 0, Qt.AlignmentFlag.AlignLeft)
+        self._below = QWidget()
+        below = QHBoxLayout(self._below)
+        below.setContentsMargins(0, 0, 8, 0)
+        below.setSpacing(8)
+        below.addWidget(self.action_button)
+        below.addStretch(1)
+        below.addWidget(self.more_label)
+        column.addWidget(self._below)
         self._timeout = QTimer(self, singleShot=True, interval=_SHOWN_MS)
-        self._timeout.timeout.connect(self.hide)
-        self.close_button.clicked.connect(self.hide)
+        self._timeout.timeout.connect(self.dismiss)
+        self.close_button.clicked.connect(self.dismiss)
         self.action_button.clicked.connect(self._on_action_clicked)
         self.hide()
 
     @property
+    def notice(self) -> Notice | None:
+        """The notice that is shown; None if there is none."""
+        return self._notice
+
+    @property
     def action_kind(self) -> NoticeActionKind | None:
-        """What the button of the latest notice does; None if that notice has no button."""
-        return self._action.kind if self._action else None
+        """What the button of the notice does; None if it has no button."""
+        action = self._notice.action if self._notice else None
+        return action.kind if action else None
+
+    def show_notices(self, notices: Sequence[Notice]) -> None:
+        """Shows the first of these notices and how many more there are; hides without any."""
+        notice, before = notices[0] if notices else None, self._notice
+        self._notice = notice
+        self._count(len(notices) - 1)
+        if notice is None:
+            self._timeout.stop()
+            self.hide()
+        elif notice is not before or self.isHidden():
+            action = notice.action
+            self.text_label.setText(breakable(notice.text))
+            self.action_button.setText(action.text if action else "")
+            self.action_button.setVisible(action is not None)
+            self._below.setVisible(action is not None or len(notices) > 1)
+            self.show()
+            self._timeout.stop()
+            if action is None:
+                self._timeout.start()
 
     def show_notice(self, text: str, action: NoticeAction | None = None) -> None:
-        """Replaces the notice shown so far; `action` adds a button and keeps the notice open."""
-        self._action = action
-        self.text_label.setText(breakable(text))
-        self.action_button.setText(action.text if action else "")
-        self.action_button.setVisible(action is not None)
-        self.show()
+        """Shows one notice, where nobody keeps several."""
+        self.show_notices([Notice(text, action)])
+
+    @Slot()
+    def dismiss(self) -> None:
+        """Closes the notice that is shown."""
+        notice, self._notice = self._notice, None
         self._timeout.stop()
-        if action is None:
-            self._timeout.start()
+        self.hide()
+        if notice is not None:
+            self.dismissed.emit(notice)
+
+    def _count(self, more: int) -> None:
+        one, many = self.tr("1 more notice"), self.tr("{count} more notices")
+        self.more_label.setText(one if more == 1 else many.format(count=more))
+        self.more_label.setVisible(more > 0)
+        self._below.setVisible(more > 0 or self.action_kind is not None)
 
     @Slot()
     def _on_action_clicked(self) -> None:
-        self.hide()
-        if self._action:
-            self.action_chosen.emit(self._action.kind)
+        action = self._notice.action if self._notice else None
+        self.dismiss()
+        if action:
+            self.action_chosen.emit(action)

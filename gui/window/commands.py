@@ -1,290 +1,359 @@
-"""The menus of the window as data: every command, its text, its keys and where it stands."""
+"""The table of commands: every command's text, keys and place. Menus, context menus, the list of
+keys and their rebinding are made from it; `actions` makes them, `availability` says what can be
+given when."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu, QMenuBar
+from PySide6.QtGui import QAction
+
+from gui.window.command import Command
 
 translate = QCoreApplication.translate
 
 
-class Command(Enum):
-    """Everything that the menus can do, the submenus' entries apart."""
+class Menu(Enum):
+    """The menus of the menu bar, in their order."""
 
-    OPEN = auto()
-    OPEN_FOLDER = auto()
-    CAPTION_FOLDER = auto()
-    LAST_RUN = auto()
-    PASTE = auto()
-    SAVE = auto()
-    SETTINGS = auto()
-    QUIT = auto()
-    NEW = auto()
-    WRITE = auto()
-    ASK_TOGETHER = auto()
-    REGENERATE = auto()
-    STOP = auto()
-    WORDS = auto()
-    UNDO_STRIKE = auto()
-    INSPECT = auto()
-    COPY = auto()
-    COPY_ALL = auto()
-    FIT = auto()
-    ACTUAL_SIZE = auto()
-    ZOOM_IN = auto()
-    ZOOM_OUT = auto()
-    MODEL_VIEW = auto()
-    RESIZING_LOSS = auto()
-    PREVIOUS_PICTURE = auto()
-    NEXT_PICTURE = auto()
-    UNDERLINE_DOUBT = auto()
-    MODELS = auto()
-    BUILT_IN_MODEL = auto()
-    MODEL_FOLDER = auto()
-    UNLOAD = auto()
-    KEYS = auto()
-    LOG_FOLDER = auto()
-    UPDATES = auto()
-    ABOUT = auto()
+    FILE = auto()
+    EDIT = auto()
+    CONVERSATION = auto()
+    VIEW = auto()
+    RUN = auto()
+    MODEL = auto()
+    HELP = auto()
 
 
 class Submenu(Enum):
-    """The submenus, which the window fills itself."""
+    """A menu inside a menu; RECENT is filled when it opens."""
 
     RECENT = auto()
     THEME = auto()
 
 
+class Place(Enum):
+    """What a context menu is about."""
+
+    IMAGE = auto()
+    EXCHANGE = auto()
+
+
 @dataclass(frozen=True)
 class CommandRow:
-    """One command in a menu: `keys` are all its shortcuts, the first of which is shown."""
+    """One command. `keys` are all its shortcuts, the first of which is shown.
+
+    `hint` says what it does beyond its text. `places` are the context menus that have it. Where
+    `is_fixed`, its keys cannot be changed: text fields and lists use the same ones. A command with
+    `key_of` has the keys of another one, as never both can be given.
+    """
 
     command: Command
     text: str
     keys: tuple[str, ...] = ()
+    hint: str = ""
+    places: tuple[Place, ...] = ()
     is_checkable: bool = False
-    is_checked: bool = False
+    is_fixed: bool = False
+    key_of: Command | None = None
     role: QAction.MenuRole | None = None
+
+    @property
+    def name(self) -> str:
+        """The text as it reads in a list: without the mnemonic and the ellipsis."""
+        return self.text.replace("&&", "\0").replace("&", "").replace("\0", "&").rstrip("…")
 
 
 @dataclass(frozen=True)
 class SubmenuRow:
-    """Where a submenu stands."""
+    """A submenu, and the commands in it."""
 
     submenu: Submenu
     text: str
+    rows: tuple[CommandRow, ...] = ()
+
+
+Group = tuple[CommandRow | SubmenuRow, ...]
 
 
 @dataclass(frozen=True)
 class MenuRows:
     """One menu of the menu bar; each of its groups is set off by a separator."""
 
+    menu: Menu
     text: str
-    groups: tuple[tuple[CommandRow | SubmenuRow, ...], ...]
-    shows_tooltips: bool = False
+    groups: tuple[Group, ...]
 
-
-ZOOM = (Command.FIT, Command.ACTUAL_SIZE, Command.ZOOM_IN, Command.ZOOM_OUT)
-STEP = (Command.PREVIOUS_PICTURE, Command.NEXT_PICTURE)
-
-
-def build_menus(
-    bar: QMenuBar, runs: Mapping[Command, Callable[[], object]]
-) -> tuple[dict[Command, QAction], dict[Submenu, QMenu]]:
-    """Fill the menu bar. `runs` says what each command does."""
-    actions: dict[Command, QAction] = {}
-    submenus: dict[Submenu, QMenu] = {}
-    menus = (_file_menu(), _conversation_menu(), _view_menu(), _model_menu(), _help_menu())
-    for rows in menus:
-        menu = bar.addMenu(rows.text)
-        menu.setToolTipsVisible(rows.shows_tooltips)
-        for number, group in enumerate(rows.groups):
-            if number:
-                menu.addSeparator()
+    @property
+    def rows(self) -> tuple[CommandRow, ...]:
+        """Its commands, those of its submenus too."""
+        found: list[CommandRow] = []
+        for group in self.groups:
             for row in group:
-                match row:
-                    case CommandRow():
-                        actions[row.command] = _action(menu, row, runs[row.command])
-                    case SubmenuRow():
-                        submenus[row.submenu] = menu.addMenu(row.text)
-    return actions, submenus
+                found += row.rows if isinstance(row, SubmenuRow) else (row,)
+        return tuple(found)
 
 
-def _action(menu: QMenu, row: CommandRow, run: Callable[[], object]) -> QAction:
-    action = QAction(row.text, menu)
-    action.setShortcuts([QKeySequence(key) for key in row.keys])
-    action.setCheckable(row.is_checkable)
-    action.setChecked(row.is_checked)
-    if row.role is not None:
-        action.setMenuRole(row.role)
-    action.triggered.connect(lambda checked=False: run())
-    menu.addAction(action)
-    return action
-
-
-def _file_menu() -> MenuRows:
-    return MenuRows(
-        translate("Menu", "&File"),
-        (
-            (
-                CommandRow(Command.OPEN, translate("Menu", "&Open images…"), ("Ctrl+O",)),
-                CommandRow(
-                    Command.OPEN_FOLDER,
-                    translate("Menu", "Open &folder…"),
-                    ("Ctrl+Shift+O",),
-                ),
-                CommandRow(
-                    Command.CAPTION_FOLDER,
-                    translate("Menu", "&Caption folder…"),
-                    ("Ctrl+B",),
-                ),
-                CommandRow(
-                    Command.LAST_RUN,
-                    translate("Menu", "&Last folder run"),
-                    ("Ctrl+Shift+B",),
-                ),
-            ),
-            (CommandRow(Command.PASTE, translate("Menu", "&Paste image"), ("Ctrl+V",)),),
-            (
-                CommandRow(Command.SAVE, translate("Menu", "&Save conversation…"), ("Ctrl+S",)),
-                SubmenuRow(Submenu.RECENT, translate("Menu", "&Recent conversations")),
-            ),
-            (
-                CommandRow(
-                    Command.SETTINGS,
-                    translate("Menu", "S&ettings…"),
-                    ("Ctrl+,",),
-                    role=QAction.MenuRole.PreferencesRole,
-                ),
-                CommandRow(
-                    Command.QUIT,
-                    translate("Menu", "&Quit"),
-                    ("Ctrl+Q",),
-                    role=QAction.MenuRole.QuitRole,
-                ),
-            ),
-        ),
+def command_table() -> tuple[MenuRows, ...]:
+    """Returns all commands, by menu, in the language of the window."""
+    return (
+        _file_menu(),
+        _edit_menu(),
+        _conversation_menu(),
+        _view_menu(),
+        _run_menu(),
+        _model_menu(),
+        _help_menu(),
     )
 
 
-def _conversation_menu() -> MenuRows:
-    return MenuRows(
-        translate("Menu", "&Conversation"),
-        (
-            (
-                CommandRow(Command.NEW, translate("Menu", "&New conversation"), ("Ctrl+N",)),
-                CommandRow(Command.WRITE, translate("Menu", "&Go to the prompt"), ("Ctrl+L",)),
-                CommandRow(
-                    Command.ASK_TOGETHER,
-                    translate("Menu", "Ask a&bout all images"),
-                    is_checkable=True,
-                ),
-                CommandRow(
-                    Command.REGENERATE, translate("Menu", "&Regenerate answer"), ("Ctrl+R",)
-                ),
-                CommandRow(Command.STOP, translate("Menu", "&Stop answering"), ("Esc",)),
-            ),
-            (
-                CommandRow(Command.WORDS, translate("Menu", "Step through &words"), ("F2",)),
-                CommandRow(Command.UNDO_STRIKE, translate("Menu", "&Undo strike-out"), ("Ctrl+Z",)),
-                CommandRow(Command.INSPECT, translate("Menu", "&Inspect last answer"), ("Ctrl+I",)),
-            ),
-            (
-                CommandRow(Command.COPY, translate("Menu", "&Copy last answer"), ("Ctrl+Shift+C",)),
-                CommandRow(
-                    Command.COPY_ALL,
-                    translate("Menu", "Copy c&onversation"),
-                    ("Ctrl+Shift+A",),
-                ),
-            ),
+def _file_menu() -> MenuRows:
+    image = (Place.IMAGE,)
+    opening: Group = (
+        CommandRow(Command.OPEN, translate("Menu", "&Open images…"), ("Ctrl+O",)),
+        CommandRow(Command.OPEN_FOLDER, translate("Menu", "Open &folder…"), ("Ctrl+Shift+O",)),
+        CommandRow(Command.CAPTION_FOLDER, translate("Menu", "&Caption folder…"), ("Ctrl+B",)),
+        CommandRow(Command.LAST_RUN, translate("Menu", "&Last folder run"), ("Ctrl+Shift+B",)),
+    )
+    picture: Group = (
+        CommandRow(
+            Command.SAVE_PICTURE,
+            translate("Menu", "Save image &as…"),
+            ("Ctrl+Shift+S",),
+            places=image,
         ),
-        shows_tooltips=True,
+        CommandRow(
+            Command.REVEAL_PICTURE,
+            translate("Menu", "S&how in folder"),
+            ("Ctrl+Shift+F",),
+            places=image,
+        ),
+        CommandRow(
+            Command.CLOSE_PICTURE, translate("Menu", "Close &image"), ("Ctrl+W",), places=image
+        ),
+    )
+    conversation: Group = (
+        CommandRow(Command.SAVE, translate("Menu", "&Save conversation…"), ("Ctrl+S",)),
+        SubmenuRow(Submenu.RECENT, translate("Menu", "&Recent conversations")),
+    )
+    program: Group = (
+        CommandRow(
+            Command.SETTINGS,
+            translate("Menu", "S&ettings…"),
+            ("Ctrl+,",),
+            role=QAction.MenuRole.PreferencesRole,
+        ),
+        CommandRow(
+            Command.QUIT, translate("Menu", "&Quit"), ("Ctrl+Q",), role=QAction.MenuRole.QuitRole
+        ),
+    )
+    return MenuRows(
+        Menu.FILE, translate("Menu", "&File"), (opening, picture, conversation, program)
+    )
+
+
+def _edit_menu() -> MenuRows:
+    undoing: Group = (
+        CommandRow(Command.UNDO, translate("Menu", "&Undo"), ("Ctrl+Z",), is_fixed=True),
+        CommandRow(
+            Command.REDO, translate("Menu", "&Redo"), ("Ctrl+Shift+Z", "Ctrl+Y"), is_fixed=True
+        ),
+    )
+    clipboard: Group = (
+        CommandRow(Command.CUT, translate("Menu", "Cu&t"), ("Ctrl+X",), is_fixed=True),
+        CommandRow(Command.COPY_SELECTION, translate("Menu", "&Copy"), ("Ctrl+C",), is_fixed=True),
+        CommandRow(
+            Command.PASTE,
+            translate("Menu", "&Paste"),
+            ("Ctrl+V",),
+            translate("Menu", "Paste an image, or text into the prompt"),
+            is_fixed=True,
+        ),
+        CommandRow(
+            Command.SELECT_ALL, translate("Menu", "Select &all"), ("Ctrl+A",), is_fixed=True
+        ),
+    )
+    image: Group = (
+        CommandRow(
+            Command.COPY_PICTURE,
+            translate("Menu", "Copy &image"),
+            ("Ctrl+Alt+C",),
+            places=(Place.IMAGE,),
+        ),
+    )
+    return MenuRows(Menu.EDIT, translate("Menu", "&Edit"), (undoing, clipboard, image))
+
+
+def _conversation_menu() -> MenuRows:
+    exchange = (Place.EXCHANGE,)
+    asking: Group = (
+        CommandRow(Command.NEW, translate("Menu", "&New conversation"), ("Ctrl+N",)),
+        CommandRow(Command.WRITE, translate("Menu", "&Go to the prompt"), ("Ctrl+L",)),
+        CommandRow(
+            Command.ASK_TOGETHER, translate("Menu", "Ask a&bout all images"), is_checkable=True
+        ),
+        CommandRow(
+            Command.REGENERATE,
+            translate("Menu", "&Regenerate answer"),
+            ("Ctrl+R",),
+            places=exchange,
+        ),
+        CommandRow(Command.STOP, translate("Menu", "&Stop or dismiss"), ("Esc",), is_fixed=True),
+    )
+    answer: Group = (
+        CommandRow(
+            Command.WORDS,
+            translate("Menu", "Step through &words"),
+            ("F2",),
+            translate("Menu", "Show the evidence for each word"),
+            places=exchange,
+        ),
+        CommandRow(
+            Command.INSPECT,
+            translate("Menu", "&Inspect last answer"),
+            ("Ctrl+I",),
+            translate("Menu", "Show what went through the model"),
+        ),
+        CommandRow(
+            Command.EDIT_QUESTION, translate("Menu", "&Edit last question"), ("Ctrl+Shift+L",)
+        ),
+    )
+    copying: Group = (
+        CommandRow(Command.COPY, translate("Menu", "&Copy last answer"), ("Ctrl+Shift+C",)),
+        CommandRow(
+            Command.COPY_ALL,
+            translate("Menu", "Copy c&onversation"),
+            ("Ctrl+Shift+A",),
+            places=exchange,
+        ),
+    )
+    return MenuRows(
+        Menu.CONVERSATION, translate("Menu", "&Conversation"), (asking, answer, copying)
     )
 
 
 def _view_menu() -> MenuRows:
-    return MenuRows(
-        translate("Menu", "&View"),
-        (
-            (
-                CommandRow(Command.FIT, translate("Menu", "&Fit image"), ("Ctrl+0",)),
-                CommandRow(Command.ACTUAL_SIZE, translate("Menu", "&Actual size"), ("Ctrl+1",)),
-                CommandRow(Command.ZOOM_IN, translate("Menu", "Zoom &in"), ("Ctrl++", "Ctrl+=")),
-                CommandRow(Command.ZOOM_OUT, translate("Menu", "Zoom &out"), ("Ctrl+-",)),
-            ),
-            (
-                CommandRow(
-                    Command.MODEL_VIEW,
-                    translate("Menu", "What the &model sees"),
-                    ("Ctrl+E",),
-                ),
-                CommandRow(
-                    Command.RESIZING_LOSS,
-                    translate("Menu", "&Lost detail"),
-                    ("Ctrl+Shift+E",),
-                ),
-            ),
-            (
-                CommandRow(
-                    Command.PREVIOUS_PICTURE,
-                    translate("Menu", "&Previous image"),
-                    ("PgUp",),
-                ),
-                CommandRow(Command.NEXT_PICTURE, translate("Menu", "&Next image"), ("PgDown",)),
-            ),
-            (
-                CommandRow(
-                    Command.UNDERLINE_DOUBT,
-                    translate("Menu", "Underline &doubtful words"),
-                    ("Ctrl+U",),
-                    is_checkable=True,
-                    is_checked=True,
-                ),
-            ),
-            (SubmenuRow(Submenu.THEME, translate("Menu", "&Theme")),),
+    image = (Place.IMAGE,)
+    zooming: Group = (
+        CommandRow(Command.FIT, translate("Menu", "&Fit image"), ("Ctrl+0",), places=image),
+        CommandRow(
+            Command.ACTUAL_SIZE, translate("Menu", "&Actual size"), ("Ctrl+1",), places=image
         ),
-        shows_tooltips=True,
+        CommandRow(
+            Command.ZOOM_IN, translate("Menu", "Zoom &in"), ("Ctrl++", "Ctrl+="), places=image
+        ),
+        CommandRow(Command.ZOOM_OUT, translate("Menu", "Zoom &out"), ("Ctrl+-",), places=image),
     )
+    seeing: Group = (
+        CommandRow(
+            Command.MODEL_VIEW,
+            translate("Menu", "What the &model sees"),
+            ("Ctrl+E",),
+            places=image,
+        ),
+        CommandRow(
+            Command.RESIZING_LOSS,
+            translate("Menu", "&Lost detail"),
+            ("Ctrl+Shift+E",),
+            places=image,
+        ),
+    )
+    stepping: Group = (
+        CommandRow(Command.PREVIOUS_PICTURE, translate("Menu", "&Previous image"), ("PgUp",)),
+        CommandRow(Command.NEXT_PICTURE, translate("Menu", "&Next image"), ("PgDown",)),
+    )
+    doubt: Group = (
+        CommandRow(
+            Command.UNDERLINE_DOUBT,
+            translate("Menu", "Underline &doubtful words"),
+            ("Ctrl+U",),
+            translate("Menu", "Underline words that may be wrong"),
+            is_checkable=True,
+        ),
+    )
+    themes = (
+        CommandRow(Command.THEME_SYSTEM, translate("Menu", "Follow &system"), is_checkable=True),
+        CommandRow(Command.THEME_LIGHT, translate("Menu", "&Light"), is_checkable=True),
+        CommandRow(Command.THEME_DARK, translate("Menu", "&Dark"), is_checkable=True),
+    )
+    theme: Group = (SubmenuRow(Submenu.THEME, translate("Menu", "&Theme"), themes),)
+    return MenuRows(
+        Menu.VIEW, translate("Menu", "&View"), (zooming, seeing, stepping, doubt, theme)
+    )
+
+
+def _run_menu() -> MenuRows:
+    running: Group = (
+        CommandRow(Command.RUN_START, translate("Menu", "&Start"), ("Ctrl+Return",)),
+        CommandRow(
+            Command.RUN_TRY_FIRST,
+            translate("Menu", "&Try first…"),
+            ("Ctrl+T",),
+            translate("Menu", "Compare two prompts on a few images"),
+        ),
+        CommandRow(Command.RUN_RESUME, translate("Menu", "&Resume"), key_of=Command.RUN_START),
+        CommandRow(
+            Command.RUN_PAUSE,
+            translate("Menu", "&Pause"),
+            ("Ctrl+P",),
+            translate("Menu", "Pause when the current captions are written"),
+        ),
+        CommandRow(
+            Command.RUN_STOP_NOW,
+            translate("Menu", "Stop n&ow"),
+            ("Esc",),
+            translate("Menu", "Stop inside the current captions"),
+            is_fixed=True,
+        ),
+        CommandRow(
+            Command.RUN_STOP_AFTER,
+            translate("Menu", "Stop &after the current image"),
+            ("Ctrl+Shift+P",),
+        ),
+        CommandRow(Command.RUN_RETRY, translate("Menu", "Retry &failed"), ("Ctrl+Shift+R",)),
+    )
+    captions: Group = (
+        CommandRow(Command.RUN_FIND, translate("Menu", "Fi&nd in names and captions"), ("Ctrl+F",)),
+        CommandRow(Command.RUN_REPLACE, translate("Menu", "R&eplace in captions…"), ("Ctrl+H",)),
+        CommandRow(Command.RUN_DOUBT, translate("Menu", "Find &doubtful words"), ("Ctrl+D",)),
+    )
+    ending: Group = (
+        CommandRow(Command.RUN_UNDO, translate("Menu", "&Undo run…"), ("Ctrl+Shift+U",)),
+        CommandRow(
+            Command.RUN_NEW,
+            translate("Menu", "Ne&w run"),
+            ("Ctrl+Shift+N",),
+            translate("Menu", "Start over with the same images"),
+        ),
+        CommandRow(Command.RUN_CLOSE, translate("Menu", "&Back to the image"), ("Alt+Left",)),
+    )
+    return MenuRows(Menu.RUN, translate("Menu", "Folder &run"), (running, captions, ending))
 
 
 def _model_menu() -> MenuRows:
-    return MenuRows(
-        translate("Menu", "&Model"),
-        (
-            (CommandRow(Command.MODELS, translate("Menu", "&Models…"), ("Ctrl+M",)),),
-            (
-                CommandRow(Command.BUILT_IN_MODEL, translate("Menu", "Load &built-in model")),
-                CommandRow(
-                    Command.MODEL_FOLDER,
-                    translate("Menu", "Open model &folder…"),
-                    ("Ctrl+Shift+M",),
-                ),
-            ),
-            (CommandRow(Command.UNLOAD, translate("Menu", "&Unload model")),),
+    all_models: Group = (CommandRow(Command.MODELS, translate("Menu", "&Models…"), ("Ctrl+M",)),)
+    loading: Group = (
+        CommandRow(Command.BUILT_IN_MODEL, translate("Menu", "Load &built-in model")),
+        CommandRow(Command.LAST_MODEL, translate("Menu", "Load &last model")),
+        CommandRow(
+            Command.MODEL_FOLDER, translate("Menu", "Open model &folder…"), ("Ctrl+Shift+M",)
         ),
     )
+    unloading: Group = (CommandRow(Command.UNLOAD, translate("Menu", "&Unload model")),)
+    return MenuRows(Menu.MODEL, translate("Menu", "&Model"), (all_models, loading, unloading))
 
 
 def _help_menu() -> MenuRows:
-    return MenuRows(
-        translate("Menu", "&Help"),
-        (
-            (
-                CommandRow(Command.KEYS, translate("Menu", "&Keyboard shortcuts"), ("F1",)),
-                CommandRow(Command.LOG_FOLDER, translate("Menu", "Open &log folder")),
-                CommandRow(Command.UPDATES, translate("Menu", "Check for &updates")),
-            ),
-            (
-                CommandRow(
-                    Command.ABOUT,
-                    translate("Menu", "&About Onlooker"),
-                    role=QAction.MenuRole.AboutRole,
-                ),
-            ),
+    helping: Group = (
+        CommandRow(Command.KEYS, translate("Menu", "&Keyboard shortcuts"), ("F1",)),
+        CommandRow(Command.LOG_FOLDER, translate("Menu", "Open &log folder")),
+        CommandRow(Command.UPDATES, translate("Menu", "Check for &updates")),
+    )
+    about: Group = (
+        CommandRow(
+            Command.ABOUT, translate("Menu", "&About Onlooker"), role=QAction.MenuRole.AboutRole
         ),
     )
+    return MenuRows(Menu.HELP, translate("Menu", "&Help"), (helping, about))

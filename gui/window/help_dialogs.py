@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication, QMargins, Qt, QUrl, Slot
-from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
+from PySide6.QtCore import QCoreApplication, QMargins, Qt, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -20,6 +20,9 @@ from PySide6.QtWidgets import (
 
 from core.resources import RESOURCES
 from core.version import program_version
+from gui.widgets.buttons import key_text
+from gui.window.actions import Actions
+from gui.window.commands import Menu
 
 translate = QCoreApplication.translate
 
@@ -30,32 +33,35 @@ _ICON_SIDE = 64
 
 
 class KeysDialog(QDialog):
-    """Lists the keys of `actions` and those that no menu has. Open it with `open()`."""
+    """Lists the keys of all commands, by menu, and those that no menu has. Open it with `open()`.
 
-    def __init__(self, actions: Iterable[QAction], parent: QWidget):
+    `keys_asked()`: the keys are to be changed.
+    """
+
+    keys_asked = Signal()
+
+    def __init__(self, actions: Actions, parent: QWidget):
         super().__init__(parent)
         self.setObjectName("keys_dialog")
         self.setWindowTitle(self.tr("Keyboard shortcuts"))
-        native = QKeySequence.SequenceFormat.NativeText
-        known = [
-            (action.shortcut().toString(native), action.text().replace("&", "").rstrip("…"))
-            for action in actions
-            if not action.shortcut().isEmpty()
-        ]
         page = QWidget()
         page.setObjectName("keys_page")
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, 16, 0)
         column.setSpacing(8)
-        is_narrow = parent.width() < _WIDE
-        for title, rows in (
-            (self.tr("Images and conversations"), [*_prompt_keys(), *known, *_answer_keys()]),
-            (self.tr("Folder run"), [(_native(keys), text) for keys, text in _run_keys()]),
-        ):
-            label = QLabel(title)
+        halves = 1 if parent.width() < _WIDE else 2
+        more = {
+            Menu.CONVERSATION: _conversation_keys(),
+            Menu.VIEW: _view_keys(),
+            Menu.RUN: _run_keys(),
+        }
+        for rows in actions.table:
+            known = [(actions.key_text(row.command), row.name) for row in rows.rows]
+            known = [(key, name) for key, name in known if key]
+            label = QLabel(rows.text.replace("&", ""))
             label.setProperty("class", "section")
             column.addWidget(label)
-            column.addLayout(_grid(rows, 1 if is_narrow else 2))
+            column.addLayout(_grid([*known, *more.get(rows.menu, [])], halves))
             column.addSpacing(12)
         area = QScrollArea()
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -64,54 +70,47 @@ class KeysDialog(QDialog):
         area.setWidget(page)
         content = QVBoxLayout()
         content.addWidget(area)
-        _add_close_button(self, content)
+        buttons = _add_close_button(self, content)
+        change = buttons.addButton(self.tr("Change…"), QDialogButtonBox.ButtonRole.ActionRole)
+        change.setObjectName("change_keys_button")
+        change.clicked.connect(self._on_change_clicked)
         wanted = page.sizeHint().grownBy(QMargins(48, 48, 64, 80))
         most = parent.size().shrunkBy(QMargins(*[_DIALOG_MARGIN // 2] * 4))
         self.resize(wanted.boundedTo(most))
 
+    @Slot()
+    def _on_change_clicked(self) -> None:
+        self.accept()
+        self.keys_asked.emit()
 
-def _prompt_keys() -> list[tuple[str, str]]:
+
+def _conversation_keys() -> list[tuple[str, str]]:
     return [
-        ("Enter", translate("KeysDialog", "Ask")),
-        ("Shift+Enter", translate("KeysDialog", "Insert line break")),
+        (key_text("Return"), translate("KeysDialog", "Ask")),
+        (key_text("Shift+Return"), translate("KeysDialog", "Insert line break")),
         (translate("KeysDialog", "Up, Down"), translate("KeysDialog", "Earlier prompts")),
-    ]
-
-
-def _answer_keys() -> list[tuple[str, str]]:
-    return [
         (
             translate("KeysDialog", "Arrows, Esc"),
             translate("KeysDialog", "Move between the words of an answer, leave them"),
         ),
-        (
-            translate("KeysDialog", "0, 1, +, −, wheel"),
-            translate("KeysDialog", "Zoom, on the image"),
-        ),
     ]
 
 
+def _view_keys() -> list[tuple[str, str]]:
+    zoom = translate("KeysDialog", "Zoom, on the image")
+    return [(translate("KeysDialog", "0, 1, +, −, wheel"), zoom)]
+
+
 def _run_keys() -> list[tuple[str, str]]:
-    return [
-        ("Ctrl+Return", translate("KeysDialog", "Start, resume")),
-        ("Ctrl+T", translate("KeysDialog", "Try on a few images first")),
-        ("Ctrl+P", translate("KeysDialog", "Pause")),
-        ("Esc", translate("KeysDialog", "Stop now, inside a caption")),
-        ("Ctrl+Shift+P", translate("KeysDialog", "Stop after the current image")),
-        ("Ctrl+Shift+R", translate("KeysDialog", "Retry failed images")),
-        ("Ctrl+Shift+Z", translate("KeysDialog", "Undo run")),
-        ("Ctrl+Shift+N", translate("KeysDialog", "New run")),
-        ("Ctrl+F", translate("KeysDialog", "Find in names and captions")),
-        ("Ctrl+H", translate("KeysDialog", "Replace in captions")),
-        ("Ctrl+D", translate("KeysDialog", "Find doubtful words")),
-        ("Ctrl+Z", translate("KeysDialog", "Undo last edit")),
+    rows = [
         ("F2", translate("KeysDialog", "Edit caption")),
-        ("Enter, Shift+Enter", translate("KeysDialog", "Save caption, insert line break")),
+        ("Return, Shift+Return", translate("KeysDialog", "Save caption, insert line break")),
         ("Tab, Shift+Tab", translate("KeysDialog", "Save caption, edit the next or previous one")),
         ("Return", translate("KeysDialog", "Show image")),
         ("Ctrl+C", translate("KeysDialog", "Copy caption")),
         ("Menu", translate("KeysDialog", "Open the menu of the row")),
     ]
+    return [(", ".join(key_text(key) for key in keys.split(", ")), text) for keys, text in rows]
 
 
 def _grid(rows: Sequence[tuple[str, str]], halves: int) -> QGridLayout:
@@ -129,13 +128,6 @@ def _grid(rows: Sequence[tuple[str, str]], halves: int) -> QGridLayout:
         grid.addWidget(key_label, row, column)
         grid.addWidget(QLabel(words), row, column + 1)
     return grid
-
-
-def _native(keys: str) -> str:
-    """Returns keys as the system writes them; anything else unchanged."""
-    parts = [QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) or key
-             for key in keys.split(", ")]  # fmt: skip
-    return ", ".join(parts)
 
 
 class AboutDialog(QDialog):

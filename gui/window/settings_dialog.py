@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -23,6 +23,9 @@ from PySide6.QtWidgets import (
 from core.device.memory import Card
 from core.settings import Settings
 from gui.widgets.screen_fit import ScreenFit
+from gui.window.command import Command
+from gui.window.commands import CommandRow
+from gui.window.keyboard_page import KeyboardPage
 from gui.window.settings_pages import AnswersPage, AppearancePage, GeneralPage, ModelPage
 
 
@@ -35,9 +38,13 @@ class SettingsDialog(QDialog):
     saved = Signal(object)
 
     def __init__(
-        self, settings: Settings, parent: QWidget | None = None, cards: Sequence[Card] = ()
+        self,
+        settings: Settings,
+        parent: QWidget | None = None,
+        cards: Sequence[Card] = (),
+        commands: Mapping[Command, CommandRow] | None = None,
     ):
-        """`cards` are the CUDA cards to choose from."""
+        """`cards` are the CUDA cards to choose from, `commands` those whose keys can be changed."""
         super().__init__(parent)
         self.setObjectName("settings_dialog")
         self.setWindowTitle(self.tr("Settings"))
@@ -53,8 +60,12 @@ class SettingsDialog(QDialog):
         self.tabs.addTab(model, self.tr("Model"))
         self.tabs.addTab(appearance, self.tr("Appearance"))
         self.tabs.addTab(general, self.tr("General"))
+        self.keyboard = KeyboardPage(commands or {})
+        if commands:
+            self.tabs.addTab(self.keyboard, self.tr("Keyboard"))
         self.draw_seed_check = answers.draw_seed_check
         self._controls = answers.controls | model.controls | appearance.controls | general.controls
+        self._controls["keys"] = self.keyboard
         buttons = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(buttons.RestoreDefaults | buttons.Cancel | buttons.Save)
         for button in self.buttons.buttons():
@@ -80,6 +91,11 @@ class SettingsDialog(QDialog):
         """Return the control that edits the field `name` of Settings."""
         return self._controls[name]
 
+    def show_keyboard(self) -> None:
+        """Turns to the page with the keys."""
+        self.tabs.setCurrentWidget(self.keyboard)
+        self.keyboard.find_edit.setFocus()
+
     # Values
 
     def _show(self, settings: Settings) -> None:
@@ -90,6 +106,8 @@ class SettingsDialog(QDialog):
                     control.setValue(value)
                 case QComboBox():
                     control.setCurrentIndex(control.findData(value))
+                case KeyboardPage():
+                    control.show_keys(value)
                 case QLineEdit():
                     self.draw_seed_check.setChecked(value is None)
                     control.setText("0" if value is None else str(value))
@@ -105,6 +123,8 @@ class SettingsDialog(QDialog):
                 return control.value()
             case QComboBox():
                 return control.currentData()
+            case KeyboardPage():
+                return dict(control.keys)
             case QLineEdit():
                 return None if self.draw_seed_check.isChecked() else int(control.text() or 0)
         raise TypeError(name)

@@ -7,11 +7,8 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
-from core.engine import Absent, EngineFacts, Failed, Loading, ModelState, Ready
-from core.formatting import format_bytes
-from core.model_reference import short_name
 from gui.widgets.elided_label import ElidedLabel
-from gui.widgets.translated import translated
+from gui.window.shown import Status
 
 _STEPS = 1000
 
@@ -28,7 +25,7 @@ class StatusLine(QFrame):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("status_line")
-        self.state_label = _ModelLabel(self.tr("No model loaded"))
+        self.state_label = _ModelLabel("")
         self.state_label.setObjectName("state_label")
         self.state_label.setAccessibleDescription(self.tr("Opens the Models dialog"))
         self.download_button = QToolButton()
@@ -56,31 +53,19 @@ class StatusLine(QFrame):
         self.state_label.clicked.connect(self.models_asked)
         self.download_button.clicked.connect(self.models_asked)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
-        self.show_model_state(Absent())
+        self.show_status(Status(""))
 
-    def show_model_state(self, state: ModelState) -> None:
-        """Show the loaded model, how far loading is, or that there is none."""
-        loading = isinstance(state, Loading)
-        self.progress_bar.setVisible(loading)
-        self.cancel_button.setVisible(loading)
-        self.cancel_button.setEnabled(loading)
-        match state:
-            case Absent():
-                self.state_label.setText(self.tr("No model loaded"))
-            case Loading(fraction, stage):
-                self.progress_bar.setValue(round(fraction * _STEPS))
-                self.state_label.setText(f"{translated(stage)}  {fraction:.0%}")
-            case Ready(facts):
-                self.state_label.setText(describe(facts))
-            case Failed():
-                self.state_label.setText(self.tr("The model could not be loaded"))
-        if not isinstance(state, Ready):
-            self.show_speed(0)
-
-    def show_speed(self, tokens_per_second: float) -> None:
-        """Show the speed of the last answer or of the one under way; 0 shows nothing."""
-        rate = self.tr("{rate} tokens/s").format(rate=f"{tokens_per_second:.0f}")
-        self.speed_label.setText(rate if tokens_per_second else "")
+    def show_status(self, status: Status) -> None:
+        """Shows the loaded model and its speed, how far loading is, or that there is none."""
+        is_loading = status.fraction is not None
+        self.progress_bar.setVisible(is_loading)
+        if self.cancel_button.isHidden() == is_loading:
+            self.cancel_button.setVisible(is_loading)
+            self.cancel_button.setEnabled(is_loading)
+        if status.fraction is not None:
+            self.progress_bar.setValue(round(status.fraction * _STEPS))
+        self.state_label.setText(status.text)
+        self.speed_label.setText(status.speed)
 
     def show_download(self, name: str, share: float) -> None:
         """Show how much of a model is downloaded, as a fraction; the name "" for no download."""
@@ -116,11 +101,3 @@ class _ModelLabel(ElidedLabel):
             self.clicked.emit()
         else:
             super().keyPressEvent(event)
-
-
-def describe(facts: EngineFacts) -> str:
-    """Return model, device, precision and memory in one line."""
-    memory = format_bytes(facts.memory_bytes)
-    return "  ·  ".join(
-        (translated(short_name(facts.model)), facts.device_name, facts.dtype, memory)
-    )

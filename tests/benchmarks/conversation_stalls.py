@@ -68,7 +68,7 @@ async def measured(program: Program, count: int, times: int) -> None:
         window.resize(window.width() - 60, window.height())
         await asyncio.sleep(REST_SECONDS)
         heart = Heartbeat()
-        window.clear_conversation()
+        window.transcript_view.clear()
         await note("put away")
     print(f"{count} exchanges, {widgets} widgets")
     for name, each in found.items():

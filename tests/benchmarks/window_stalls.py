@@ -79,7 +79,7 @@ class Heartbeat(QObject):
 
 async def streaming(program: Program, rate: int) -> None:
     heartbeat = Heartbeat()
-    program.window.asked.emit(f"say {WORDS} words at {rate}")
+    program.window.prompt_box.asked.emit(f"say {WORDS} words at {rate}")
     await until(lambda: program.session.is_answering)
     await until(lambda: not program.session.is_answering, seconds=120)
     await asyncio.sleep(0.5)  # What follows an answer counts too: Markdown, writing to disk.

@@ -35,6 +35,7 @@ from gui.window.help_dialogs import AboutDialog, KeysDialog
 from gui.window.main_window import MainWindow
 from gui.window.settings_dialog import SettingsDialog
 from tests.support import core_sentences
+from tests.support import window_alone as alone
 from tests.support.core_sentences import called
 from tests.support.translation import shown_texts, untranslated
 
@@ -72,7 +73,7 @@ NAMES = {
     "by hand",  # The recipe of an edited caption, in journals.
     *("Onlooker", "Onlooker ", "NVIDIA ", "GeForce "),
 }
-KEY = re.compile(r"((Ctrl|Shift)\+)*(.|F\d+|Esc|Enter|Return|Tab|PgUp|PgDown|Menu)")
+KEY = re.compile(r"((Ctrl|Shift|Alt)\+)*(.|F\d+|Left|Esc|Enter|Return|Tab|PgUp|PgDown|Menu)")
 TRANSLATING = {"tr", "translate", "translatable"}
 
 CORE = GUI.parent / "core"
@@ -277,11 +278,11 @@ def test_window_shows_nothing_untranslated_before_and_after_an_answer(window):
     said = Answer("A red square.", Ending.COMPLETE, 42, 0.46, 0.21)
     assert [untranslated(part, *data) for part in (window.menuBar(), *parts)] == [[]] * 5
     pixels = Image.new("RGB", (300, 200), "red")
-    window.show_picture(Picture(Path("cat.png"), pixels, (), (300, 200)))
-    window.begin_answer("What?")
+    alone.show_picture(window, Picture(Path("cat.png"), pixels, (), (300, 200)))
+    alone.begin_answer(window, "What?")
     assert [untranslated(part, *data) for part in parts] == [[]] * 4
-    window.append("A red square.")
-    window.finish(said)
+    window.transcript_view.append("A red square.")
+    alone.finish(window, said)
     assert [untranslated(part, *data) for part in (window.menuBar(), *parts)] == [[]] * 5
 
 

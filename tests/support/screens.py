@@ -163,7 +163,7 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
 async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
     window = program.window
     panel: BatchPanel = window.batch_panel
-    window.folder_run_chosen.emit([folder / "pictures"])
+    window.dialogs.run_chosen.emit([folder / "pictures"])
     await until(lambda: panel.isVisible() and panel.model.items)
     yield Screen("folder form", window)
     panel.controls.more_button.click()

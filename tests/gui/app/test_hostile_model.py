@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from core.engine import Failed, Ready
+from gui.window.commands import Command
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
 from tests.support.hostile_models import HOSTILE
 from tests.test_journeys import drop, home, live, model, pictures  # noqa: F401
@@ -42,7 +43,7 @@ def test_chosen_model_that_does_harm_is_a_sentence_and_another_one_is_loaded(
 
     async def story(program):
         window = program.window
-        window.model_folder_chosen.emit(folder)
+        window.dialogs.model_folder_chosen.emit(folder)
         await until(lambda: not isinstance(program.model.state, Ready))
         pause = await longest_pause(lambda: isinstance(program.model.state, Failed))
         assert pause < 2, "the window hung"
@@ -52,7 +53,7 @@ def test_chosen_model_that_does_harm_is_a_sentence_and_another_one_is_loaded(
         assert cause in shown
         assert psutil.Process().children() == []
 
-        window.built_in_model_chosen.emit()
+        window.commands[Command.BUILT_IN_MODEL].trigger()
         await until(lambda: isinstance(program.model.state, Ready))
         drop(program, pictures[0])
         await until(lambda: window.drop_zone.has_picture)
@@ -65,7 +66,7 @@ def test_trial_is_cancelled_by_closing_the_window(live, chat_folders, tmp_path):
     HOSTILE["template: power"][1](folder)
 
     async def story(program):
-        program.window.model_folder_chosen.emit(folder)
+        program.window.dialogs.model_folder_chosen.emit(folder)
         await until(lambda: psutil.Process().children())
 
     live(story)

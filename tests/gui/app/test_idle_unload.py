@@ -6,23 +6,14 @@ from PySide6.QtTest import QTest
 from core.engine import Absent, Failed, Loading, Ready
 from core.transcript import ModelChoice, Precision
 from gui.window.commands import Command
-from tests.gui.app.test_program import (
-    drop,
-    home,
-    live,
-    picture_file,
-    transcript_text,
-    type_and_enter,
-)
+from tests.gui.app.test_program import drop, transcript_text, type_and_enter
 from tests.gui.conftest import until
-
-__all__ = ["home", "live", "picture_file"]  # Fixtures.
 
 
 def test_model_that_is_too_large_loads_in_fewer_bits_by_one_click(live, checkpoint):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
-        program.window.model_folder_chosen.emit(Path("large"))
+        program.window.dialogs.model_folder_chosen.emit(Path("large"))
         await until(lambda: isinstance(program.model.state, Failed))
         bar = program.window.notice_bar
         assert "needs 15.3 GB" in bar.text_label.text()
@@ -84,7 +75,7 @@ def test_model_that_was_unloaded_by_hand_stays_so(live, picture_file, checkpoint
         drop(program, picture_file)
         await until(lambda: program.window.drop_zone.has_picture)
         type_and_enter(program, "say 3 words")
-        await until(lambda: not program.session.is_answering)
+        await until(lambda: program.question.prompt)
         assert not isinstance(program.model.state, Ready | Loading)
 
     live(story)
@@ -94,11 +85,11 @@ def test_model_that_was_unloaded_by_hand_stays_so(live, picture_file, checkpoint
 def test_model_that_misses_a_part_leads_to_where_it_is_to_be_had(live):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
-        program.window.model_folder_chosen.emit(Path("towerless"))
+        program.window.dialogs.model_folder_chosen.emit(Path("towerless"))
         await until(lambda: isinstance(program.model.state, Failed))
         bar = program.window.notice_bar
         asked = []
-        program.window.models_asked.connect(lambda: asked.append(True))
+        program.window.commands[Command.MODELS].triggered.connect(lambda: asked.append(True))
         assert bar.action_button.text() == "Show models"
         QTest.mouseClick(bar.action_button, Qt.MouseButton.LeftButton)
         assert asked == [True]

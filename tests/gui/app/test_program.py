@@ -141,7 +141,7 @@ def test_closing_the_window_during_an_answer_keeps_its_half(live, picture_file, 
 def test_closing_while_the_model_loads_ends_the_program(live):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
-        program.window.model_folder_chosen.emit(Path("slow"))
+        program.window.dialogs.model_folder_chosen.emit(Path("slow"))
         await until(lambda: isinstance(program.model.state, Loading))
         program.window.close()
 
@@ -165,10 +165,10 @@ def test_question_waits_for_the_model_and_the_window_says_so(live, picture_file,
         await until(lambda: isinstance(program.model.state, Ready))
         drop(program, picture_file)
         await until(lambda: program.window.drop_zone.has_picture)
-        program.window.model_folder_chosen.emit(Path("slow"))
+        program.window.dialogs.model_folder_chosen.emit(Path("slow"))
         await until(lambda: isinstance(program.model.state, Loading))
         type_and_enter(program, "say 3 words")
-        await until(lambda: program.session.is_answering)
+        await until(lambda: program.question.prompt)
         assert "waits" in program.window.prompt_box.hint_label.text()
         checkpoint.release.set()
         await until(lambda: "word2" in transcript_text(program))
@@ -191,7 +191,7 @@ def test_fault_is_shown_and_the_program_lives(live, picture_file):
 def test_broken_model_is_reported_and_the_built_in_one_is_a_click_away(live):
     async def story(program):
         await until(lambda: isinstance(program.model.state, Ready))
-        program.window.model_folder_chosen.emit(Path("broken"))
+        program.window.dialogs.model_folder_chosen.emit(Path("broken"))
         bar = program.window.notice_bar
         await until(bar.isVisible)
         assert "not a LLaVA" in bar.text_label.text()
@@ -266,7 +266,7 @@ def test_earlier_conversation_is_opened_from_the_menu(live, picture_file):
         await until(lambda: "word2" in transcript_text(program))
 
     async def look(program):
-        menu = program.window.recent_menu
+        menu = program.window.recent_menu.menu
         menu.aboutToShow.emit()
         [action] = menu.actions()
         assert "red.png" in action.text()

@@ -14,7 +14,7 @@ def click(button):
 
 
 async def chosen(program, panel, *paths):
-    program.window.folder_run_chosen.emit(list(paths))
+    program.window.dialogs.run_chosen.emit(list(paths))
     await until(
         lambda: (
             panel.controls.buttons[RunAction.START].isVisible()

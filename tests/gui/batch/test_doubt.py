@@ -1,9 +1,12 @@
 """The column of a folder run that names the most doubtful word of each caption."""
 
+from dataclasses import replace
+
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from core.batch import Phase
+from core.engine import Capability, Missing
 from gui.batch.rows import Column
 from tests.gui.batch.folder_page import begun, click, phase, shown
 from tests.gui.conftest import until
@@ -91,7 +94,10 @@ def test_a_model_that_says_nothing_of_its_words_says_so(live, folder):
     async def story(program, panel):
         await begun(program, panel, folder)
         await until(lambda: phase(program) is Phase.OVER)
-        program.window.show_evidence_obstacle("This model tells nothing of its words.")
+        model = program.window.state.model
+        missing = {Capability.EVIDENCE: Missing("This model tells nothing of its words.")}
+        facts = replace(model.facts, missing=missing)
+        program.window.states.update(model=replace(model, facts=facts))
         assert not panel.filter_bar.doubt_button.isEnabled()
         assert panel.filter_bar.doubt_button.toolTip() == "This model tells nothing of its words."
 

@@ -27,7 +27,8 @@ from gui.batch.run_controls import RunAction, offered_actions
 from gui.session.inbox import _SLICE_SECONDS, Inbox
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
-from gui.window.commands import STEP, ZOOM, Command
+from gui.window.availability import STEP, ZOOM
+from gui.window.commands import Command
 from tests.gui.batch.folder_page import begun, chosen, click, is_said, over, phase, shown, texts
 from tests.gui.conftest import until
 
@@ -250,6 +251,7 @@ def test_run_of_yesterday_is_summed_up_and_undone(live, folder):
         await over(program, panel, folder)
 
     async def today(program, panel):
+        await until(program.window.commands[Command.LAST_RUN].isEnabled)
         program.window.commands[Command.LAST_RUN].trigger()
         await until(lambda: panel.summary_box.isVisible())
         assert panel.summary_box.headline_label.text() == "Finished: 4 captioned"
@@ -290,6 +292,7 @@ def test_question_during_a_run_is_refused_with_the_reason(live, folder):
         await program.pictures.open_paths([folder / "1.png"])
         await begun(program, panel, folder, "hold")
         await until(lambda: is_said(panel, "Half an"))
+        program.window.show_conversation()
         await program.session.ask("What?")
         assert "Pause it, then ask" in program.window.notice_bar.text_label.text()
         panel.action_asked.emit(RunAction.STOP_NOW)
@@ -340,6 +343,7 @@ def test_row_is_opened_by_enter_and_the_panel_comes_back(live, folder):
         await until(lambda: program.session.picture is not None)
         assert program.session.picture.name == "3.png"
         assert not panel.isVisible()
+        await until(program.window.commands[Command.LAST_RUN].isEnabled)
         program.window.commands[Command.LAST_RUN].trigger()
         await until(panel.isVisible)
         assert len(shown(panel)) == 4
@@ -481,10 +485,10 @@ def test_notice_of_an_empty_folder_goes_when_another_is_chosen(live, folder, tmp
     (tmp_path / "empty").mkdir()
 
     async def story(program, panel):
-        program.window.folder_run_chosen.emit([tmp_path / "empty"])
+        program.window.dialogs.run_chosen.emit([tmp_path / "empty"])
         await until(lambda: panel.notice_bar.isVisible())
         assert "no images here" in panel.notice_bar.text_label.text()
-        program.window.folder_run_chosen.emit([folder])
+        program.window.dialogs.run_chosen.emit([folder])
         await until(lambda: len(shown(panel)) == 4)
         assert not panel.notice_bar.isVisible()
 
@@ -496,12 +500,12 @@ def test_title_says_how_far_the_run_is(live, folder):
 
     async def story(program, panel):
         await begun(program, panel, folder, "hold")
-        await until(lambda: program.window.windowTitle() == "25 % — Onlooker")
+        await until(lambda: program.window.windowTitle() == "25 % — holiday — Onlooker")
         click(panel.controls.buttons[RunAction.STOP_NOW])
         await until(lambda: phase(program) is Phase.PAUSED)
-        assert program.window.windowTitle() == "25 % — Onlooker"
+        assert program.window.windowTitle() == "25 % — holiday — Onlooker"
         click(panel.controls.buttons[RunAction.NEW_RUN])
-        await until(lambda: program.window.windowTitle() == "Onlooker")
+        await until(lambda: program.window.windowTitle() == "holiday — Onlooker")
 
     live(story)
 

@@ -39,6 +39,7 @@ def test_line_break_is_part_of_the_prompt_in_the_run_and_when_it_is_opened_again
         assert kept.options.prompts == (TWO_LINES, "say 1 words")
 
     async def today(program, panel):
+        await until(program.window.commands[Command.LAST_RUN].isEnabled)
         program.window.commands[Command.LAST_RUN].trigger()
         await until(lambda: phase(program) is Phase.OVER)
         click(panel.controls.buttons[RunAction.NEW_RUN])

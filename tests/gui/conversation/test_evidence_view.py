@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -6,13 +8,16 @@ from PySide6.QtGui import QColor, QContextMenuEvent, QGuiApplication, QMouseEven
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMenu
 
+from core.engine import Capability, EngineFacts, Missing, Ready
 from core.picture import Picture
-from core.transcript import Answer, Ending
+from core.transcript import Answer, Ending, Precision
 from core.words import Candidate, Evidence, Presence, Word, WordMap, split_words
 from gui.conversation.word_popup import gain_text, presence_text, probability_text
 from gui.widgets.theme import Theme
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
+from gui.window.view_state import LoadedState
+from tests.support import window_alone as alone
 
 TEXT = "A red ball and a **blue cube** lie on the table."
 DOUBTS = {"red": 0.6, "cube": 0.95}
@@ -54,8 +59,8 @@ def answered(window):
     """The window with one answer whose words are known; gives its text widget."""
 
     def answered(text=TEXT, evidence=None):
-        window.begin_answer("Describe it.")
-        window.finish(Answer(text, Ending.COMPLETE, 9, 1.0))
+        alone.begin_answer(window, "Describe it.")
+        alone.finish(window, Answer(text, Ending.COMPLETE, 9, 1.0))
         index = len(window.transcript_view.exchange_views) - 1
         window.evidence_view.show_evidence(index, evidence or evidence_of(text))
         return window.transcript_view.exchange_views[-1].answer_text
@@ -163,8 +168,8 @@ def test_each_character_of_a_script_without_blanks_is_struck_by_itself(window, a
 
 def test_evidence_of_another_text_is_not_taken(window, answered):
     text = answered()
-    window.begin_answer("Once more")
-    window.finish(Answer("Something else.", Ending.COMPLETE, 3, 1.0))
+    alone.begin_answer(window, "Once more")
+    alone.finish(window, Answer("Something else.", Ending.COMPLETE, 3, 1.0))
     window.evidence_view.show_evidence(1, evidence_of(TEXT))
     assert text.words.is_known
     assert not window.transcript_view.exchange_views[1].answer_text.words.is_known
@@ -173,11 +178,11 @@ def test_evidence_of_another_text_is_not_taken(window, answered):
 def test_an_answer_without_evidence_asks_for_it_once_when_pointed_at(window):
     wanted = []
     window.evidence_view.evidence_wanted.connect(lambda *asked: wanted.append(asked))
-    window.begin_answer("Describe it.")
+    alone.begin_answer(window, "Describe it.")
     text = window.transcript_view.exchange_views[0].answer_text
     QApplication.sendEvent(text.viewport(), QEvent(QEvent.Type.Enter))
     assert wanted == []
-    window.finish(Answer(TEXT, Ending.COMPLETE, 9, 1.0))
+    alone.finish(window, Answer(TEXT, Ending.COMPLETE, 9, 1.0))
     for _ in range(2):
         QApplication.sendEvent(text.viewport(), QEvent(QEvent.Type.Enter))
     assert wanted == [(0, False)]
@@ -250,8 +255,8 @@ def test_a_key_begins_at_the_first_doubtful_word(window, answered):
 
 
 def test_words_not_known_yet_are_asked_for_and_then_gone_through(window, qtbot):
-    window.begin_answer("Describe it.")
-    window.finish(Answer(TEXT, Ending.COMPLETE, 9, 1.0))
+    alone.begin_answer(window, "Describe it.")
+    alone.finish(window, Answer(TEXT, Ending.COMPLETE, 9, 1.0))
     with qtbot.waitSignal(window.evidence_view.evidence_wanted) as wanted:
         window.commands[Command.WORDS].trigger()
     assert wanted.args == [0, True]
@@ -277,7 +282,7 @@ def test_a_map_that_comes_late_is_not_shown_for_another_word(window, answered, q
 def test_the_next_question_leaves_the_words(window, answered):
     text = answered()
     click(text, "red")
-    window.begin_answer("And now?")
+    alone.begin_answer(window, "And now?")
     assert text.words.chosen == -1
     assert not window.evidence_view.popup.isVisible()
 
@@ -323,15 +328,13 @@ def under(text, said: str) -> set[str]:
 
 
 def test_doubt_is_underlined_in_two_steps_and_can_be_switched_off(window, answered):
-    text, doubt = answered(), QColor(window._theme.palette.doubt).name()
+    text, doubt = answered(), QColor(window.theme.palette.doubt).name()
     assert doubt in under(text, "cube")
     assert len(under(text, "red")) > len(under(text, "ball"))
     assert doubt not in under(text, "ball") | under(text, "the")
-    chosen = []
-    window.underlines_chosen.connect(chosen.append)
-    window.commands[Command.UNDERLINE_DOUBT].trigger()
+    window.states.update(underlines_doubt=False)
     assert doubt not in under(text, "cube")
-    assert chosen == [False]
+    assert not window.commands[Command.UNDERLINE_DOUBT].isChecked()
 
 
 def test_a_content_words_menu_offers_to_look_again_and_to_strike_it_out(window, answered):
@@ -371,12 +374,14 @@ def test_striking_out_is_asked_for_shown_and_left_out_of_what_is_copied(window, 
     assert struck.args == [0, 2, 5, True]
     before = text.viewport().grab().toImage()
     window.show_struck(0, ((2, 5),), True)
+    undo = replace(window.state.conversation, undo="Undo strike-out")
+    window.states.update(conversation=undo)
     assert text.viewport().grab().toImage() != before
     window.transcript_view.copy_last()
     assert QGuiApplication.clipboard().text() == TEXT.replace("red ", "")
     assert window.transcript_view.exchange_views[0].answer == TEXT
     assert window.evidence_view.popup.strike_button.text() == "Undo strike-out"
-    assert window.commands[Command.UNDO_STRIKE].isEnabled()
+    assert window.commands[Command.UNDO].isEnabled()
 
 
 def test_looking_again_is_asked_for_and_its_answer_shown(window, answered, qtbot):
@@ -397,24 +402,30 @@ def test_looking_again_is_asked_for_and_its_answer_shown(window, answered, qtbot
     assert f"Asked “{question}”, it answered no." in said_in(popup)
 
 
+def show_obstacle(window, capability, reason):
+    missing = {capability: Missing(reason)} if reason else {}
+    facts = EngineFacts("m", "cpu", "CPU", Precision.FLOAT32, 0, 1, missing=missing)
+    window.states.update(model=LoadedState(Ready(facts), facts))
+
+
 def test_without_evidence_the_actions_are_grey_and_say_why(window, answered):
     answered()
-    window.show_evidence_obstacle("This model tells nothing of its words.")
+    show_obstacle(window, Capability.EVIDENCE, "This model tells nothing of its words.")
     for action in (window.commands[Command.WORDS], window.commands[Command.UNDERLINE_DOUBT]):
         assert not action.isEnabled()
         assert action.toolTip() == "This model tells nothing of its words."
-    window.show_evidence_obstacle("")
+    show_obstacle(window, Capability.EVIDENCE, "")
     assert window.commands[Command.WORDS].isEnabled()
 
 
 def test_without_a_trace_there_is_nothing_to_inspect_and_it_says_why(window, answered):
-    window.show_trace_obstacle("This model leaves no trace.")
+    show_obstacle(window, Capability.TRACE, "This model leaves no trace.")
     answered()
     button = window.transcript_view.exchange_views[0].body.inspect_button
     for thing in (window.commands[Command.INSPECT], button):
         assert not thing.isEnabled()
         assert thing.toolTip() == "This model leaves no trace."
-    window.show_trace_obstacle("")
+    show_obstacle(window, Capability.TRACE, "")
     assert window.commands[Command.INSPECT].isEnabled()
     assert button.isEnabled()
 

@@ -1,13 +1,20 @@
 import pytest
-from PySide6.QtCore import QMimeData, QObject, Qt
-from PySide6.QtGui import QGuiApplication, QImage, QPaintEvent
+from PySide6.QtCore import QEvent, QMimeData, QObject, Qt
+from PySide6.QtGui import QGuiApplication, QImage, QKeyEvent, QPaintEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from gui.conversation.prompt_box import PromptBox
+from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
 from gui.widgets.theme import Theme
 
 KEY = Qt.Key
+READY = PromptOffer(can_ask=True)
+ANSWERING = PromptOffer(can_ask=True, button=AskButton.STOP, hint=Hint.STOPS)
+
+
+def suggesting(prompt):
+    return PromptOffer(prompt, prompt, can_ask=True, hint=Hint.ENTER)
 
 
 @pytest.fixture
@@ -15,7 +22,7 @@ def box(qapp, qtbot):
     box = PromptBox(Theme(qapp, "light"))
     qtbot.addWidget(box)
     box.resize(420, 200)
-    box.set_has_picture(True)
+    box.show_offer(READY)
     box.show()
     box.focus_prompt()
     return box
@@ -63,7 +70,7 @@ def test_an_empty_prompt_is_not_sent(box):
 
 def test_enter_in_an_empty_box_asks_what_is_suggested(box):
     heard = asked(box)
-    box.suggest("Describe it.")
+    box.show_offer(suggesting("Describe it."))
     assert box.prompt_edit.placeholderText() == "Describe it."
     press(box, KEY.Key_Return)
     press(box, KEY.Key_Return)
@@ -71,12 +78,12 @@ def test_enter_in_an_empty_box_asks_what_is_suggested(box):
 
 
 def test_what_enter_asks_is_painted_when_it_changes(box, qtbot):
-    box.suggest("")
+    box.show_offer(READY)
     viewport = box.prompt_edit.viewport()
     qtbot.wait_until(lambda: not viewport.testAttribute(Qt.WidgetAttribute.WA_PendingUpdate))
     painted = _WholePaints()
     viewport.installEventFilter(painted)
-    box.suggest("Describe it.")
+    box.show_offer(suggesting("Describe it."))
     qtbot.wait_until(lambda: painted.rect == viewport.rect())
 
 
@@ -93,7 +100,7 @@ class _WholePaints(QObject):
 
 def test_without_a_picture_enter_keeps_the_text_and_says_why(box):
     heard = asked(box)
-    box.set_has_picture(False)
+    box.show_offer(PromptOffer())
     write(box, "What is it?")
     press(box, KEY.Key_Return)
     assert heard == []
@@ -161,7 +168,7 @@ def test_suggestion_is_shown_whole_in_a_narrow_box(box, qtbot):
     edit = box.prompt_edit
     line = edit.height()
     box.resize(900, 200)
-    box.suggest("Please describe this image in detail, and say where each thing is.")
+    box.show_offer(suggesting("Please describe this image in detail, and say where each thing is."))
     qtbot.waitUntil(lambda: edit.height() == line)
     box.resize(260, 200)
     qtbot.waitUntil(lambda: edit.height() > line)
@@ -185,19 +192,19 @@ def test_long_lines_make_it_grow_too(box, qtbot):
 
 
 def test_while_answering_ask_becomes_stop_and_esc_stops(box, qtbot):
-    box.set_answering(True)
+    box.show_offer(ANSWERING)
     assert box.ask_button.text() == "Stop"
     with qtbot.waitSignal(box.stopped):
         QTest.mouseClick(box.ask_button, Qt.MouseButton.LeftButton)
     with qtbot.waitSignal(box.stopped):
         press(box, KEY.Key_Escape)
-    box.set_answering(False)
+    box.show_offer(READY)
     assert box.ask_button.text() == "Ask"
 
 
 def test_enter_while_answering_sends_nothing_and_keeps_the_text(box):
     heard = asked(box)
-    box.set_answering(True)
+    box.show_offer(ANSWERING)
     write(box, "And then?")
     press(box, KEY.Key_Return)
     assert heard == []
@@ -207,11 +214,11 @@ def test_enter_while_answering_sends_nothing_and_keeps_the_text(box):
 
 def test_while_the_model_loads_it_says_that_a_question_waits(box):
     box.resize(640, 200)
-    box.set_loading(True)
+    box.show_offer(PromptOffer(can_ask=True, hint=Hint.LOADING))
     assert "Questions wait" in box.hint_label.text()
-    box.set_answering(True)
+    box.show_offer(PromptOffer(can_ask=True, hint=Hint.WAITING))
     assert "waits" in box.hint_label.text()
-    box.set_loading(False)
+    box.show_offer(ANSWERING)
     assert "wait" not in box.hint_label.text()
 
 
@@ -260,3 +267,49 @@ def test_every_control_has_a_name_for_those_who_do_not_see(box):
     assert box.prompt_edit.accessibleName()
     assert box.presets_button.accessibleName()
     assert box.ask_button.text()
+
+
+def test_ways_to_a_model_are_offered_where_there_is_none(box, qtbot):
+    ways = (ModelOffer.LAST, ModelOffer.BUILT_IN, ModelOffer.CHOOSE)
+    box.show_offer(PromptOffer(can_ask=True, models=ways, last_model="llava-1.5-7b-hf"))
+    texts = [button.text() for button in box.model_buttons.values() if button.isVisible()]
+    assert texts == ["Load llava-1.5-7b-hf", "Load built-in model", "Choose…"]
+    for way in ways:
+        with qtbot.waitSignal(box.model_chosen) as chosen:
+            QTest.mouseClick(box.model_buttons[way], Qt.MouseButton.LeftButton)
+        assert chosen.args == [way]
+        assert box.prompt_edit.hasFocus()
+    box.show_offer(READY)
+    assert not box.models_row.isVisible()
+
+
+@pytest.mark.parametrize("width", [276, 420, 700])
+def test_ways_to_a_model_fit_into_the_box(box, width, qtbot):
+    ways = (ModelOffer.LAST, ModelOffer.BUILT_IN, ModelOffer.CHOOSE)
+    box.resize(width, 240)
+    box.show_offer(PromptOffer(models=ways, last_model="a-model-with-a-very-long-name"))
+    qtbot.wait(1)
+    assert box.minimumSizeHint().width() <= width
+    for button in box.model_buttons.values():
+        assert button.width() >= button.minimumSizeHint().width()
+        assert box.rect().contains(button.geometry().translated(box.models_row.pos()))
+
+
+def test_question_that_waits_is_taken_back_by_esc_and_by_the_button(box, qtbot):
+    box.show_offer(PromptOffer(can_ask=True, button=AskButton.TAKE_BACK, hint=Hint.CHOOSE_MODEL))
+    assert box.ask_button.text() == "Take back"
+    with qtbot.waitSignal(box.taken_back):
+        QTest.mouseClick(box.ask_button, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(box.taken_back):
+        press(box, KEY.Key_Escape)
+
+
+def test_undo_is_left_to_the_window_while_nothing_was_written(box):
+    keys = Qt.KeyboardModifier.ControlModifier
+    override = QKeyEvent(QEvent.Type.ShortcutOverride, KEY.Key_Z, keys)
+    override.ignore()
+    QApplication.sendEvent(box.prompt_edit, override)
+    assert not override.isAccepted()
+    write(box, "words")
+    QApplication.sendEvent(box.prompt_edit, override)
+    assert override.isAccepted()

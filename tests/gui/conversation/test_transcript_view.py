@@ -225,11 +225,11 @@ def test_an_answer_stopped_before_its_first_word_has_a_foot_and_no_text(view):
 
 
 def test_until_the_first_word_it_says_what_is_waited_for(view):
-    view.set_loading(True)
+    view.show_wait("Your question waits for the model.")
     view.begin_answer("What is it?")
     foot = view.exchange_views[0].body.foot_label
     assert "Your question waits" in foot.text()
-    view.set_loading(False)
+    view.show_wait("")
     assert foot.text() == "Looking at the image…"
     view.append("A")
     assert foot.text() == "Answering…"

@@ -11,18 +11,18 @@ from PySide6.QtWidgets import (
     QDialog,
     QFileDialog,
     QLabel,
-    QMenu,
     QPushButton,
 )
 
-from core.engine import Absent, EngineFacts, Failed, Loading, Ready
-from core.errors import CheckpointError
+from core.engine import Absent, EngineFacts, Loading, Ready
 from core.picture import Picture
 from core.transcript import Answer, Ending, Precision
-from gui.widgets.notice_bar import NoticeAction, NoticeActionKind
+from gui.conversation.prompt_offer import AskButton
+from gui.widgets.notice import NoticeAction, NoticeActionKind
 from gui.widgets.theme import Theme
 from gui.window.commands import Command
 from gui.window.main_window import SMALLEST, MainWindow
+from tests.support import window_alone as alone
 from tests.support.layout import cut_off
 
 PRESETS = (("Describe", "Please describe this image."), ("Tags", "List tags."))
@@ -46,7 +46,7 @@ def window(qapp, qtbot):
 
 @pytest.fixture
 def with_picture(window, qtbot):
-    window.show_picture(picture())
+    alone.show_picture(window, picture())
     qtbot.waitUntil(lambda: window.drop_zone.picture_view.has_picture)
     return window
 
@@ -84,47 +84,50 @@ def dialog_of(window, kind=QDialog):
 
 
 def test_enter_on_a_new_picture_asks_the_first_preset(with_picture):
-    asked = emissions(with_picture.asked)
+    asked = emissions(with_picture.prompt_box.asked)
     press(KEY.Key_Return)
     assert asked == [("Please describe this image.",)]
 
 
 def test_after_the_first_answer_an_empty_prompt_asks_nothing(with_picture):
-    asked = emissions(with_picture.asked)
-    with_picture.begin_answer("Please describe this image.")
-    with_picture.finish(answer())
+    asked = emissions(with_picture.prompt_box.asked)
+    alone.begin_answer(with_picture, "Please describe this image.")
+    alone.finish(with_picture, answer())
     press(KEY.Key_Return)
     assert asked == []
 
 
 def test_a_new_picture_suggests_the_first_preset_again(with_picture):
-    with_picture.begin_answer("What?")
-    with_picture.finish(answer())
-    with_picture.clear_conversation()
-    with_picture.show_picture(picture("dog.png"))
-    asked = emissions(with_picture.asked)
+    alone.begin_answer(with_picture, "What?")
+    alone.finish(with_picture, answer())
+    alone.clear_conversation(
+        with_picture,
+    )
+    alone.show_picture(with_picture, picture("dog.png"))
+    asked = emissions(with_picture.prompt_box.asked)
     press(KEY.Key_Return)
     assert asked == [("Please describe this image.",)]
 
 
 def test_an_answer_is_shown_as_it_grows_and_its_speed_in_the_status_line(with_picture):
     window = with_picture
-    window.begin_answer("What?")
-    assert window.prompt_box.is_answering
-    window.append("A red")
-    window.append(" square.")
-    window.finish(answer())
+    alone.show_model_state(window, Ready(FACTS))
+    alone.begin_answer(window, "What?")
+    assert window.prompt_box.offer.button is AskButton.STOP
+    window.transcript_view.append("A red")
+    window.transcript_view.append(" square.")
+    alone.finish(window, answer())
     assert window.transcript_view.text() == "What?\nA red square."
     assert window.status_line.speed_label.text() == "164 tokens/s"
-    assert not window.prompt_box.is_answering
+    assert window.prompt_box.offer.button is AskButton.ASK
 
 
 def test_esc_stops_once_wherever_the_focus_is(with_picture):
     window = with_picture
-    stopped = emissions(window.stopped)
+    stopped = emissions(window.prompt_box.stopped)
     press(KEY.Key_Escape)
     assert stopped == []
-    window.begin_answer("What?")
+    alone.begin_answer(window, "What?")
     press(KEY.Key_Escape)
     assert len(stopped) == 1
     window.drop_zone.picture_view.setFocus()
@@ -134,10 +137,10 @@ def test_esc_stops_once_wherever_the_focus_is(with_picture):
 
 def test_esc_in_an_edit_gives_the_edit_up_and_stops_nothing(with_picture):
     window = with_picture
-    window.begin_answer("One?")
-    window.finish(answer())
-    window.begin_answer("Two?")
-    stopped = emissions(window.stopped)
+    alone.begin_answer(window, "One?")
+    alone.finish(window, answer())
+    alone.begin_answer(window, "Two?")
+    stopped = emissions(window.prompt_box.stopped)
     edit_button = window.transcript_view.exchange_views[0].body.edit_button
     QTest.mouseClick(edit_button, Qt.MouseButton.LeftButton)
     press(KEY.Key_Escape)
@@ -145,22 +148,24 @@ def test_esc_in_an_edit_gives_the_edit_up_and_stops_nothing(with_picture):
 
 
 def test_a_failed_answer_is_shown_in_its_place(with_picture):
-    with_picture.begin_answer("What?")
-    with_picture.fail("The device has no memory left.")
+    alone.begin_answer(with_picture, "What?")
+    alone.fail(with_picture, "The device has no memory left.")
     exchange = with_picture.transcript_view.exchange_views[0]
     assert exchange.body.error_line.label.text() == "The device has no memory left."
-    assert not with_picture.prompt_box.is_answering
+    assert with_picture.prompt_box.offer.button is AskButton.ASK
 
 
 def test_a_refused_prompt_is_in_the_box_again(with_picture):
     with_picture.give_prompt_back("What is it?")
     assert with_picture.prompt_box.text == "What is it?"
-    with_picture.give_prompt_back("Other")
+    with_picture.give_prompt_back("What is it?")
     assert with_picture.prompt_box.text == "What is it?"
+    with_picture.give_prompt_back("Other")
+    assert with_picture.prompt_box.text == "Other\nWhat is it?"
 
 
 def test_a_broken_picture_is_shown_where_it_would_be_and_cannot_be_asked_about(with_picture):
-    with_picture.show_picture_error("“x.jpg” is empty. Choose another.")
+    alone.show_picture_error(with_picture, "“x.jpg” is empty. Choose another.")
     assert with_picture.drop_zone.error_page.isVisible()
     assert not with_picture.prompt_box.ask_button.isEnabled()
     assert with_picture.windowTitle() == "Onlooker"
@@ -171,7 +176,7 @@ def test_the_title_names_the_picture(with_picture):
 
 
 def test_the_status_line_shows_model_device_precision_and_memory(window):
-    window.show_model_state(Ready(FACTS))
+    alone.show_model_state(window, Ready(FACTS))
     text = window.status_line.state_label.text()
     assert text == "Built-in model  ·  CPU  ·  float32  ·  65 MB"
     assert window.transcript_view.drawings_label.isVisible()
@@ -180,41 +185,32 @@ def test_the_status_line_shows_model_device_precision_and_memory(window):
 def test_a_folders_model_is_called_by_its_last_name(window):
     folder, size = "/m/llava-1.5-7b-hf", 15_000_000_000
     facts = EngineFacts(folder, "cuda:0", "RTX", Precision.FLOAT16, size, 4096)
-    window.show_model_state(Ready(facts))
+    alone.show_model_state(window, Ready(facts))
     assert window.status_line.state_label.text().startswith("llava-1.5-7b-hf  ·  RTX  ·  float16")
     assert "15.0 GB" in window.status_line.state_label.text()
     assert not window.transcript_view.drawings_label.isVisible()
 
 
 def test_loading_shows_stage_and_fraction_and_can_be_cancelled(window):
-    window.show_model_state(Loading(0.25, "Reading the weights"))
+    alone.show_model_state(window, Loading(0.25, "Reading the weights"))
     line = window.status_line
     assert line.state_label.text() == "Reading the weights  25%"
     assert line.progress_bar.value() == 250
-    cancelled = emissions(window.loading_cancelled)
+    cancelled = emissions(window.status_line.loading_cancelled)
     QTest.mouseClick(line.cancel_button, Qt.MouseButton.LeftButton)
     assert len(cancelled) == 1
-    window.show_model_state(Absent())
+    alone.show_model_state(window, Absent())
     assert not line.progress_bar.isVisible()
 
 
 def test_a_question_waits_for_the_model_and_says_so(with_picture):
-    with_picture.show_model_state(Loading(0.5, "Reading"))
-    with_picture.begin_answer("What?")
+    alone.show_model_state(with_picture, Loading(0.5, "Reading"))
+    alone.begin_answer(with_picture, "What?")
     exchange = with_picture.transcript_view.exchange_views[0]
     assert "waits" in exchange.body.foot_label.text()
     assert "waits" in with_picture.prompt_box.hint_label.text()
-    with_picture.show_model_state(Ready(FACTS))
+    alone.show_model_state(with_picture, Ready(FACTS))
     assert exchange.body.foot_label.text() == "Looking at the image…"
-
-
-def test_a_model_that_fails_to_load_says_why_and_offers_the_built_in_one(window):
-    window.show_model_state(Failed(CheckpointError("Shard 2 of 3 is missing.")))
-    assert window.notice_bar.text_label.text() == "Shard 2 of 3 is missing."
-    chosen = emissions(window.built_in_model_chosen)
-    QTest.mouseClick(window.notice_bar.action_button, Qt.MouseButton.LeftButton)
-    assert len(chosen) == 1
-    assert not window.notice_bar.isVisible()
 
 
 def test_a_notice_is_shown_without_a_dialog_and_can_be_dismissed(window):
@@ -268,7 +264,7 @@ def test_ctrl_v_takes_a_picture_wherever_the_focus_is(window, files, where):
 
 def test_a_pasted_image_comes_as_data(window, qtbot):
     QGuiApplication.clipboard().setImage(QImage(9, 9, QImage.Format.Format_RGB32))
-    with qtbot.waitSignal(window.image_data_dropped):
+    with qtbot.waitSignal(window.drop_zone.image_data_dropped):
         press(KEY.Key_V, CTRL)
 
 
@@ -285,8 +281,8 @@ def test_ctrl_o_opens_a_dialog_and_reports_what_was_chosen(window, files, qtbot)
 def test_all_models_are_asked_for_by_key_by_the_status_line_and_by_the_line_about_drawings(
     window, qtbot
 ):
-    window.show_model_state(Ready(FACTS))
-    asked = emissions(window.models_asked)
+    alone.show_model_state(window, Ready(FACTS))
+    asked = emissions(window.commands[Command.MODELS].triggered)
     press(KEY.Key_M, CTRL)
     window.transcript_view.drawings_label.linkActivated.emit("model")
     qtbot.mouseClick(window.status_line.state_label, Qt.MouseButton.LeftButton)
@@ -297,7 +293,7 @@ def test_all_models_are_asked_for_by_key_by_the_status_line_and_by_the_line_abou
 
 def test_a_model_folder_is_asked_for_by_key(window, tmp_path):
     press(KEY.Key_M, CTRL | SHIFT)
-    chosen = emissions(window.model_folder_chosen)
+    chosen = emissions(window.dialogs.model_folder_chosen)
     dialog = dialog_of(window, QFileDialog)
     assert dialog.fileMode() == QFileDialog.FileMode.Directory
     dialog.fileSelected.emit(str(tmp_path))
@@ -306,47 +302,37 @@ def test_a_model_folder_is_asked_for_by_key(window, tmp_path):
 
 
 def test_the_strip_is_walked_with_page_up_and_page_down_while_writing(window, files):
-    window.show_picture_list(files, 1)
-    chosen = emissions(window.picture_chosen)
+    alone.show_picture_list(window, files, 1)
+    chosen = emissions(window.drop_zone.picture_chosen)
     press(KEY.Key_PageDown)
     press(KEY.Key_PageUp)
     assert chosen == [(2,), (0,)]
 
 
 @pytest.mark.parametrize(
-    ("key", "modifiers", "signal"),
+    ("key", "modifiers", "command"),
     [
-        (KEY.Key_N, CTRL, "new_conversation_asked"),
-        (KEY.Key_R, CTRL, "regenerate_asked"),
-        (KEY.Key_Comma, CTRL, "settings_asked"),
+        (KEY.Key_N, CTRL, Command.NEW),
+        (KEY.Key_R, CTRL, Command.REGENERATE),
+        (KEY.Key_Comma, CTRL, Command.SETTINGS),
     ],
 )
-def test_actions_have_keys(with_picture, key, modifiers, signal):
-    with_picture.begin_answer("What?")
-    with_picture.finish(answer())
-    emitted = emissions(getattr(with_picture, signal))
+def test_actions_have_keys(with_picture, key, modifiers, command):
+    alone.show_model_state(with_picture, Ready(FACTS))
+    alone.begin_answer(with_picture, "What?")
+    alone.finish(with_picture, answer())
+    emitted = emissions(with_picture.commands[command].triggered)
     press(key, modifiers)
     assert len(emitted) == 1
 
 
 def test_copying_by_key(with_picture):
-    with_picture.begin_answer("What?")
-    with_picture.finish(answer("**Red**"))
+    alone.begin_answer(with_picture, "What?")
+    alone.finish(with_picture, answer("**Red**"))
     press(KEY.Key_C, CTRL | SHIFT)
     assert QGuiApplication.clipboard().text() == "**Red**"
     press(KEY.Key_A, CTRL | SHIFT)
     assert QGuiApplication.clipboard().text() == "What?\n**Red**"
-
-
-def test_no_two_actions_share_a_key(window):
-    keys = [
-        key.toString()
-        for menu in window.menuBar().findChildren(QMenu)
-        for action in menu.actions()
-        for key in action.shortcuts()
-    ]
-    assert len(keys) > 20
-    assert len(keys) == len(set(keys))
 
 
 def test_what_cannot_be_done_now_is_not_offered(window):
@@ -357,11 +343,12 @@ def test_what_cannot_be_done_now_is_not_offered(window):
         window.commands[Command.SAVE],
     )
     assert not any(action.isEnabled() for action in actions)
-    window.show_picture(picture())
-    window.begin_answer("What?")
+    alone.show_model_state(window, Ready(FACTS))
+    alone.show_picture(window, picture())
+    alone.begin_answer(window, "What?")
     assert window.commands[Command.STOP].isEnabled()
     assert not window.commands[Command.REGENERATE].isEnabled()
-    window.finish(answer())
+    alone.finish(window, answer())
     assert not window.commands[Command.STOP].isEnabled()
     assert window.commands[Command.REGENERATE].isEnabled()
 
@@ -370,7 +357,7 @@ def test_the_shortcuts_are_listed(window):
     press(KEY.Key_F1)
     dialog = dialog_of(window)
     words = [label.text() for label in dialog.findChildren(QLabel)]
-    assert {"Ask", "Stop answering", "Open images", "Next image"} <= set(words)
+    assert {"Ask", "Stop or dismiss", "Open images", "Next image"} <= set(words)
     dialog.close()
 
 
@@ -394,23 +381,26 @@ def test_about_shows_the_version_and_opens_the_licences(window, monkeypatch):
     dialog.close()
 
 
-def test_the_chosen_colours_are_applied_and_reported(window):
-    emitted = emissions(window.theme_chosen)
-    window.theme_actions["dark"].trigger()
-    assert emitted == [("dark",)]
-    assert window._theme.is_dark
-    assert window.theme_actions["dark"].isChecked()
-
-
 def test_earlier_conversations_are_offered(window):
-    asked = emissions(window.recent_opened)
-    window.recent_menu.aboutToShow.emit()
+    menu = window.recent_menu
+    asked, chosen = emissions(menu.opened), emissions(menu.chosen)
+    menu.menu.aboutToShow.emit()
     assert len(asked) == 1
-    window.show_recent([(7, "cat.png: R&D?"), (3, "dog.png: Where?")])
-    chosen = emissions(window.recent_chosen)
-    window.recent_menu.actions()[0].trigger()
+    menu.show([(7, "cat.png", "R&D?"), (3, "dog.png", "Where?")])
+    menu.menu.actions()[0].trigger()
     assert chosen == [(7,)]
-    assert window.recent_menu.actions()[0].text() == "cat.png: R&&D?"
+    assert menu.menu.actions()[0].text() == "cat.png – R&&D?"
+
+
+def test_long_names_of_earlier_conversations_are_elided_and_whole_in_the_tool_tip(window):
+    name, prompt = f"{'x' * 120}.png", "Why is it so? " * 40
+    menu = window.recent_menu
+    menu.show([(1, name, prompt)])
+    [action] = menu.menu.actions()
+    assert menu.menu.sizeHint().width() < 760
+    assert action.toolTip() == f"{name} – {prompt}"
+    assert action.text().startswith("xxx")
+    assert ".png – Why" in action.text()
 
 
 def test_size_and_division_come_back(qapp, qtbot, window):
@@ -444,18 +434,18 @@ def test_nothing_is_cut_off_at_the_smallest_size(window, files, qtbot):
     assert (window.width(), window.height()) == SMALLEST
     samples = [files[n % 3].with_name(f"sample{n}.png") for n in range(8)]
     window.show_empty(samples)
-    window.show_model_state(Ready(FACTS))
+    alone.show_model_state(window, Ready(FACTS))
     qtbot.wait(1)
     assert cut_off(window) == []
-    window.show_picture_list(files, 0)
-    window.show_picture(picture("a very long name indeed, longer than there is room.png"))
-    window.begin_answer("What?")
-    window.finish(answer())
+    alone.show_picture_list(window, files, 0)
+    alone.show_picture(window, picture("a very long name indeed, longer than there is room.png"))
+    alone.begin_answer(window, "What?")
+    alone.finish(window, answer())
     window.show_notice("The model could not be loaded: shard 2 is missing.", USE_ANOTHER)
     qtbot.wait(1)
     assert cut_off(window) == []
-    window.show_picture_error(f"“{'long_name_' * 8}.jpg” is cut short. Copy it again." * 2)
-    window.show_model_state(Loading(0.4, "Reading the language model"))
+    alone.show_picture_error(window, f"“{'long_name_' * 8}.jpg” is cut short. Copy it again." * 2)
+    alone.show_model_state(window, Loading(0.4, "Reading the language model"))
     qtbot.wait(1)
     assert cut_off(window) == []
 

@@ -1,0 +1,43 @@
+"""Connects Undo and Redo with what is meant: text with the focus, the conversation, or the run."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+
+from gui.app.batch_wiring import BatchWiring
+from gui.session.session import Session
+from gui.window import text_focus
+from gui.window.commands import Command
+from gui.window.main_window import MainWindow
+
+
+class UndoWiring(QObject):
+    """A text field in which nothing was changed leaves both to the page in view."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        session: Session,
+        batch_wiring: BatchWiring,
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self._window, self._session, self._batch_wiring = window, session, batch_wiring
+        window.command_actions.bind(Command.UNDO, self._undo)
+        window.command_actions.bind(Command.REDO, self._redo)
+
+    def _undo(self) -> None:
+        if text_focus.undo():
+            self._window.note_focus()
+        elif self._window.state.is_conversation:
+            self._session.undo()
+        else:
+            self._batch_wiring.undo_edit()
+
+    def _redo(self) -> None:
+        if text_focus.redo():
+            self._window.note_focus()
+        elif self._window.state.is_conversation:
+            self._session.redo()
+        else:
+            self._batch_wiring.redo_edit()

@@ -1,0 +1,139 @@
+"""Menus, context menus and keys, made from the table of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QAbstractButton, QMenu, QMenuBar, QWidget
+
+from gui.window.availability import is_checked, obstacle, text_now
+from gui.window.commands import (
+    Command,
+    CommandRow,
+    Menu,
+    MenuRows,
+    Place,
+    Submenu,
+    SubmenuRow,
+    command_table,
+)
+from gui.window.key_bindings import Bindings, keys_of, rows_of
+from gui.window.view_state import ViewState
+
+Run = Callable[[], object]
+
+
+class Actions(QObject):
+    """The commands as Qt actions. What each does is given by `bind`.
+
+    `edit_opened()`: the Edit menu is about to show.
+    """
+
+    edit_opened = Signal()
+
+    def __init__(self, bar: QMenuBar, window: QWidget):
+        super().__init__(window)
+        self.table = command_table()
+        self.rows = rows_of(self.table)
+        self.by_command: dict[Command, QAction] = {}
+        self.submenus: dict[Submenu, QMenu] = {}
+        self._window = window
+        self._runs: dict[Command, Run] = {}
+        self._buttons: dict[Command, QAbstractButton] = {}
+        self._bindings: Bindings = {}
+        for rows in self.table:
+            self._add_menu(bar, rows)
+        self.set_bindings({})
+
+    def bind(self, command: Command, run: Run) -> None:
+        """Says what a command does, in the GUI thread."""
+        self._runs[command] = run
+
+    def attach(self, command: Command, button: QAbstractButton) -> None:
+        """Lets a command have the key of a button that does the same; its tool tip names it."""
+        button.setShortcut(QKeySequence())
+        self._buttons[command] = button
+        self._name_key(command)
+
+    @property
+    def bindings(self) -> Bindings:
+        """The keys that a person has changed."""
+        return self._bindings
+
+    def set_bindings(self, bindings: Mapping[str, list[str]]) -> None:
+        """Gives the commands their keys. Names that are no command's are passed over."""
+        self._bindings = {name: list(keys) for name, keys in bindings.items()}
+        for command, action in self.by_command.items():
+            keys = keys_of(self.rows, self._bindings, command)
+            action.setShortcuts([QKeySequence(key) for key in keys])
+        for command in self._buttons:
+            self._name_key(command)
+
+    def key_text(self, command: Command) -> str:
+        """Returns the first key of a command as the system writes it; "" if it has none."""
+        native = QKeySequence.SequenceFormat.NativeText
+        return self.by_command[command].shortcut().toString(native)
+
+    def render(self, state: ViewState) -> None:
+        """Enables what can be done now, and says why the rest cannot."""
+        for command, action in self.by_command.items():
+            reason = obstacle(state, command)
+            action.setEnabled(reason is None)
+            text = text_now(state, command)
+            action.setText(f"&{text}" if text else self.rows[command].text)
+            action.setToolTip(reason or self.rows[command].hint or action.text())
+            if self.rows[command].is_checkable:
+                action.setChecked(is_checked(state, command))
+
+    def context_menu(self, place: Place) -> QMenu:
+        """Returns a new menu of the commands for a place, which deletes itself once closed."""
+        menu = QMenu(self._window)
+        menu.setObjectName(f"{place.name.lower()}_menu")
+        menu.setToolTipsVisible(True)
+        for rows in self.table:
+            if chosen := [row for row in rows.rows if place in row.places]:
+                if not menu.isEmpty():
+                    menu.addSeparator()
+                menu.addActions([self.by_command[row.command] for row in chosen])
+        menu.aboutToHide.connect(menu.deleteLater)
+        return menu
+
+    def _add_menu(self, bar: QMenuBar, rows: MenuRows) -> None:
+        menu = bar.addMenu(rows.text)
+        menu.setToolTipsVisible(True)
+        if rows.menu is Menu.EDIT:
+            menu.aboutToShow.connect(self.edit_opened)
+        for number, group in enumerate(rows.groups):
+            if number:
+                menu.addSeparator()
+            for row in group:
+                if isinstance(row, SubmenuRow):
+                    submenu = self.submenus[row.submenu] = menu.addMenu(row.text)
+                    submenu.addActions([self._add_action(submenu, one) for one in row.rows])
+                else:
+                    menu.addAction(self._add_action(menu, row))
+
+    def _add_action(self, menu: QMenu, row: CommandRow) -> QAction:
+        action = QAction(row.text, menu)
+        action.setObjectName(row.command.value)
+        action.setCheckable(row.is_checkable)
+        if row.role is not None:
+            action.setMenuRole(row.role)
+        action.triggered.connect(partial(self._on_triggered, row.command))
+        self.by_command[row.command] = action
+        return action
+
+    def _on_triggered(self, command: Command, checked: bool = False) -> None:
+        # Qt has changed the mark already; only the state decides about it.
+        if self.rows[command].is_checkable:
+            self.by_command[command].setChecked(not checked)
+        if run := self._runs.get(command):
+            run()
+
+    def _name_key(self, command: Command) -> None:
+        button, tip = self._buttons[command], self.rows[command].hint
+        key = self.key_text(command)
+        button.setToolTip(f"{tip} ({key})" if tip and key else tip or key)

@@ -1,0 +1,215 @@
+"""Which commands can be given in a state of the window, and why others cannot."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from core.engine import Capability, Ready
+from core.transcript import BUILT_IN
+from gui.batch.run_controls import RunAction
+from gui.picture.model_view_switch import no_model_text, own_way_text
+from gui.widgets.translated import translated
+from gui.window.command import Command
+from gui.window.shown import needs_model, visible_notice
+from gui.window.view_state import ViewState
+
+translate = QCoreApplication.translate
+
+ZOOM = (Command.FIT, Command.ACTUAL_SIZE, Command.ZOOM_IN, Command.ZOOM_OUT)
+STEP = (Command.PREVIOUS_PICTURE, Command.NEXT_PICTURE)
+THEMES = {
+    Command.THEME_SYSTEM: "system",
+    Command.THEME_LIGHT: "light",
+    Command.THEME_DARK: "dark",
+}
+RUN_ACTIONS = {
+    Command.RUN_START: RunAction.START,
+    Command.RUN_TRY_FIRST: RunAction.TRY_FIRST,
+    Command.RUN_RESUME: RunAction.RESUME,
+    Command.RUN_PAUSE: RunAction.PAUSE,
+    Command.RUN_STOP_NOW: RunAction.STOP_NOW,
+    Command.RUN_STOP_AFTER: RunAction.STOP_AFTER_THIS,
+    Command.RUN_RETRY: RunAction.RETRY_FAILED,
+    Command.RUN_UNDO: RunAction.UNDO,
+    Command.RUN_NEW: RunAction.NEW_RUN,
+}
+
+_IMAGE = (Command.COPY_PICTURE, Command.SAVE_PICTURE, *ZOOM)
+_ANSWER = (Command.WORDS, Command.INSPECT, Command.COPY)
+_EXCHANGE = (Command.NEW, Command.COPY_ALL, Command.SAVE, Command.EDIT_QUESTION)
+
+
+def is_enabled(state: ViewState, command: Command) -> bool:
+    """Whether the command can be given now."""
+    return obstacle(state, command) is None
+
+
+def obstacle(state: ViewState, command: Command) -> str | None:
+    """Returns why the command cannot be given, "" where that is plain; None if it can."""
+    for find in (_of_edit, _of_picture, _of_conversation, _of_run, _of_model):
+        found = find(state, command)
+        if found is not True:
+            return found if isinstance(found, str) else None
+    return None
+
+
+def is_checked(state: ViewState, command: Command) -> bool:
+    """Whether a command that is a choice is chosen."""
+    match command:
+        case Command.ASK_TOGETHER:
+            return state.conversation.asks_about_all
+        case Command.UNDERLINE_DOUBT:
+            return state.underlines_doubt
+        case _:
+            return THEMES.get(command) == state.theme
+
+
+def text_now(state: ViewState, command: Command) -> str:
+    """Returns what a command does in this state, as a menu entry; "" for its usual text."""
+    match command:
+        case Command.UNDO | Command.REDO if state.focus.has_history or not state.is_conversation:
+            return ""
+        case Command.UNDO:
+            return state.conversation.undo
+        case Command.REDO:
+            return state.conversation.redo
+        case Command.STOP:
+            return _escape_text(state)
+        case _:
+            return ""
+
+
+def _escape_text(state: ViewState) -> str:
+    if state.is_conversation:
+        if state.conversation.is_answering:
+            return translate("Menu", "Stop answering")
+        if state.conversation.waiting:
+            return translate("Menu", "Take the question back")
+        if state.has_chosen_word:
+            return translate("Menu", "Leave the words")
+    return translate("Menu", "Dismiss notice") if visible_notice(state) else ""
+
+
+# Each returns True where the command is none of its own, None if it can be given, or the obstacle.
+_Found = str | None | bool
+
+
+def _unless(holds: object, reason: str = "") -> str | None:
+    return None if holds else reason
+
+
+def _of_edit(state: ViewState, command: Command) -> _Found:
+    focus, talk, run = state.focus, state.conversation, state.run
+    match command:
+        case Command.UNDO if focus.has_history:
+            return _unless(focus.can_undo)
+        case Command.REDO if focus.has_history:
+            return _unless(focus.can_redo)
+        case Command.UNDO:
+            return _unless(talk.undo if state.is_conversation else run.can_undo_edit)
+        case Command.REDO:
+            return _unless(talk.redo if state.is_conversation else run.can_redo_edit)
+        case Command.CUT:
+            return _unless(focus.takes_text and focus.has_selection)
+        case Command.COPY_SELECTION:
+            return _unless(focus.has_selection)
+        case Command.SELECT_ALL:
+            return _unless(focus.has_text)
+        case Command.PASTE:
+            return None
+        case _:
+            return True
+
+
+def _of_picture(state: ViewState, command: Command) -> _Found:
+    picture, is_seen = state.picture, state.is_conversation
+    has_picture = is_seen and picture.is_shown
+    if command in _IMAGE:
+        return _unless(has_picture)
+    if command in STEP:
+        return _unless(is_seen and picture.count > 1)
+    match command:
+        case Command.REVEAL_PICTURE:
+            no_file = translate("Menu", "This image has no file")
+            return _unless(has_picture and picture.path, no_file if has_picture else "")
+        case Command.CLOSE_PICTURE:
+            return _unless(is_seen and (picture.is_shown or picture.error))
+        case Command.MODEL_VIEW | Command.RESIZING_LOSS:
+            reason = own_way_text() if state.model.facts else no_model_text()
+            return _unless(has_picture and state.model.preprocessing, reason)
+        case _:
+            return True
+
+
+def _of_conversation(state: ViewState, command: Command) -> _Found:
+    talk, is_seen = state.conversation, state.is_conversation
+    if command in _EXCHANGE:
+        return _unless(is_seen and talk.exchanges)
+    if command in _ANSWER:
+        has_answer = is_seen and bool(talk.answers)
+        lacks = {
+            Command.WORDS: translated(state.model.why_not(Capability.EVIDENCE)),
+            Command.INSPECT: translated(state.model.why_not(Capability.TRACE)),
+        }.get(command, "")
+        return _unless(has_answer and not lacks, lacks)
+    match command:
+        case Command.WRITE:
+            return _unless(is_seen)
+        case Command.REGENERATE:
+            no_model = translate("Menu", "Load a model first") if needs_model(state) else ""
+            return _unless(
+                is_seen and talk.exchanges and not talk.is_answering and not no_model, no_model
+            )
+        case Command.STOP:
+            return _unless(_can_escape(state))
+        case Command.ASK_TOGETHER:
+            one = translate("Menu", "This model takes one image at a time")
+            none = translate("Menu", "Load a model first")
+            return _unless(state.model.most_pictures > 1, one if state.model.facts else none)
+        case Command.UNDERLINE_DOUBT:
+            lacks = translated(state.model.why_not(Capability.EVIDENCE))
+            return _unless(not lacks, lacks)
+        case _:
+            return True
+
+
+def _can_escape(state: ViewState) -> bool:
+    """Whether Esc has something to stop or to close."""
+    if visible_notice(state):
+        return state.is_conversation or not state.run.is_running
+    talk = state.conversation
+    return state.is_conversation and bool(
+        talk.is_answering or talk.waiting or state.has_chosen_word
+    )
+
+
+def _of_run(state: ViewState, command: Command) -> _Found:
+    run, is_seen = state.run, not state.is_conversation
+    if command in RUN_ACTIONS:
+        is_offered = RUN_ACTIONS[command] in run.offered
+        return _unless(is_seen and is_offered and not run.is_trying)
+    match command:
+        case Command.LAST_RUN:
+            return _unless(run.is_known, translate("Menu", "No folder run yet"))
+        case Command.RUN_FIND:
+            return _unless(is_seen and not run.is_trying)
+        case Command.RUN_REPLACE:
+            return _unless(is_seen and run.can_edit)
+        case Command.RUN_DOUBT:
+            lacks = translated(state.model.why_not(Capability.EVIDENCE))
+            can_find = run.is_finding_doubt or (run.can_find_doubt and not lacks)
+            return _unless(is_seen and can_find, lacks)
+        case Command.RUN_CLOSE:
+            return _unless(is_seen)
+        case _:
+            return True
+
+
+def _of_model(state: ViewState, command: Command) -> _Found:
+    match command:
+        case Command.UNLOAD:
+            return _unless(isinstance(state.model.state, Ready))
+        case Command.LAST_MODEL:
+            return _unless(needs_model(state) and state.model.last != BUILT_IN)
+        case _:
+            return True

@@ -1,0 +1,64 @@
+"""The parts of the main window, built and placed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from gui.batch.panel import BatchPanel
+from gui.conversation.prompt_box import PromptBox
+from gui.conversation.transcript_view import TranscriptView
+from gui.picture.drop_zone import DropZone
+from gui.widgets.notice_bar import NoticeBar
+from gui.widgets.theme import Theme
+from gui.window.status_line import StatusLine
+
+
+class Parts(QWidget):
+    """What fills the window below its menus: two pages, and the status line.
+
+    The `splitter` is the page with the picture and its conversation, `batch_panel` the other one.
+    """
+
+    def __init__(self, theme: Theme):
+        super().__init__()
+        self.drop_zone = DropZone(theme)
+        self.transcript_view = TranscriptView(theme)
+        self.notice_bar = NoticeBar(theme)
+        self.prompt_box = PromptBox(theme)
+        self.batch_panel = BatchPanel(theme, self.drop_zone.previews)
+        self.status_line = StatusLine()
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setObjectName("splitter")
+        self.splitter.setHandleWidth(1)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self.drop_zone)
+        self.splitter.addWidget(self._conversation())
+        self.splitter.setStretchFactor(0, 3)
+        self.splitter.setStretchFactor(1, 2)
+        self.splitter.setSizes([700, 480])
+        self.pages = QStackedWidget()
+        self.pages.setObjectName("pages")
+        self.pages.addWidget(self.splitter)
+        self.pages.addWidget(self.batch_panel)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(self.pages, 1)
+        rows.addWidget(self.status_line)
+
+    def _conversation(self) -> QWidget:
+        right = QWidget()
+        right.setObjectName("conversation")
+        right.setMinimumWidth(300)
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.transcript_view, 1)
+        below = QVBoxLayout()
+        below.setContentsMargins(12, 8, 12, 12)
+        below.setSpacing(8)
+        below.addWidget(self.notice_bar)
+        below.addWidget(self.prompt_box)
+        column.addLayout(below)
+        return right

@@ -1,0 +1,171 @@
+"""What the window shows for a state: title, status line, notice, and the prompt's offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication
+
+from core.engine import Absent, EngineFacts, Failed, Loading, Ready
+from core.formatting import format_bytes
+from core.model_reference import short_name
+from core.transcript import BUILT_IN
+from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
+from gui.widgets.notice import Notice, StandsWhile
+from gui.widgets.translated import translated
+from gui.window.view_state import Page, ViewState
+
+translate = QCoreApplication.translate
+
+
+def window_title(state: ViewState) -> str:
+    """Returns the title: what is in view, and how much of a folder run that is in view is done."""
+    if state.is_conversation:
+        parts = [state.picture.name if state.picture.is_shown else ""]
+    else:
+        done = state.run.fraction
+        parts = ["" if done is None else f"{int(100 * done)} %", state.run.name]
+    return " — ".join([*(part for part in parts if part), "Onlooker"])
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the status line shows. `fraction` is how far loading is, None if nothing loads."""
+
+    text: str
+    fraction: float | None = None
+    speed: str = ""
+
+
+def status(state: ViewState) -> Status:
+    """Returns what the status line shows of the model, and of the conversation in view."""
+    match state.model.state:
+        case Loading(fraction, stage):
+            return Status(f"{translated(stage)}  {fraction:.0%}", fraction)
+        case Ready(facts):
+            speed = state.conversation.tokens_per_second
+            rate = translate("StatusLine", "{rate} tokens/s").format(rate=f"{speed:.0f}")
+            return Status(describe(facts), speed=rate if speed and state.is_conversation else "")
+        case Failed():
+            return Status(translate("StatusLine", "The model could not be loaded"))
+    if state.model.is_idle_unloaded and state.model.facts:
+        text = translate("StatusLine", "{model}  ·  unloaded while idle")
+        return Status(text.format(model=translated(short_name(state.model.facts.model))))
+    return Status(translate("StatusLine", "No model loaded"))
+
+
+def describe(facts: EngineFacts) -> str:
+    """Returns model, device, precision and memory in one line."""
+    memory = format_bytes(facts.memory_bytes)
+    return "  ·  ".join(
+        (translated(short_name(facts.model)), facts.device_name, facts.dtype, memory)
+    )
+
+
+def needs_model(state: ViewState) -> bool:
+    """Whether a model has to be chosen before a question can be answered."""
+    return isinstance(state.model.state, Absent | Failed) and not state.model.is_idle_unloaded
+
+
+def prompt_offer(state: ViewState) -> PromptOffer:
+    """Returns what the prompt box offers around the text that is written in it."""
+    can_ask = state.picture.is_shown
+    suggestion = "" if state.conversation.exchanges or not can_ask else state.suggestion
+    return PromptOffer(
+        placeholder=_placeholder(can_ask, suggestion),
+        suggestion="" if state.conversation.waiting else suggestion,
+        can_ask=can_ask,
+        button=_button(state),
+        hint=_hint(state, suggestion),
+        models=_models(state),
+        last_model=translated(short_name(state.model.last)),
+    )
+
+
+def _placeholder(can_ask: bool, suggestion: str) -> str:
+    if not can_ask:
+        return translate("PromptBox", "Open an image to ask about it")
+    return suggestion or translate("PromptBox", "Ask about the image")
+
+
+def _button(state: ViewState) -> AskButton:
+    if state.conversation.is_answering:
+        return AskButton.STOP
+    return AskButton.TAKE_BACK if state.conversation.waiting else AskButton.ASK
+
+
+def _hint(state: ViewState, suggestion: str) -> Hint:
+    conversation = state.conversation
+    is_asked = conversation.is_answering or bool(conversation.waiting)
+    if isinstance(state.model.state, Loading):
+        return Hint.WAITING if is_asked else Hint.LOADING
+    if conversation.waiting:
+        return Hint.CHOOSE_MODEL
+    if conversation.is_answering:
+        return Hint.STOPS
+    if needs_model(state):
+        return Hint.NO_MODEL if state.picture.is_shown else Hint.NOTHING
+    return Hint.ENTER if suggestion else Hint.NOTHING
+
+
+def _models(state: ViewState) -> tuple[ModelOffer, ...]:
+    if not needs_model(state):
+        return ()
+    if state.model.last == BUILT_IN:
+        return (ModelOffer.BUILT_IN, ModelOffer.CHOOSE)
+    return (ModelOffer.LAST, ModelOffer.BUILT_IN, ModelOffer.CHOOSE)
+
+
+def standing_notices(state: ViewState) -> tuple[Notice, ...]:
+    """Returns the notices that are still true, newest first."""
+    return tuple(notice for notice in state.notices if is_true(notice, state))
+
+
+def shown_notices(state: ViewState) -> tuple[Notice, ...]:
+    """Returns the notices for the page in view, newest first; only the first one is visible."""
+    is_run_page = state.page is Page.FOLDER_RUN
+    return tuple(n for n in standing_notices(state) if n.on_run_page in (None, is_run_page))
+
+
+def visible_notice(state: ViewState) -> Notice | None:
+    """Returns the newest notice for the page in view that is still true."""
+    return next(iter(shown_notices(state)), None)
+
+
+def is_true(notice: Notice, state: ViewState) -> bool:
+    """Whether what a notice says still holds."""
+    return _HOLDS[notice.stands](state, notice.about)
+
+
+def _is_failed(state: ViewState, error: object) -> bool:
+    return isinstance(state.model.state, Failed) and state.model.state.error is error
+
+
+def _is_loaded(state: ViewState, facts: object) -> bool:
+    return isinstance(state.model.state, Ready) and state.model.facts == facts
+
+
+def _is_unloaded(state: ViewState, _: object) -> bool:
+    return state.model.is_idle_unloaded and isinstance(state.model.state, Absent)
+
+
+_HOLDS: dict[StandsWhile, Callable[[ViewState, object], bool]] = {
+    StandsWhile.ALWAYS: lambda _, __: True,
+    StandsWhile.LOAD_FAILED: _is_failed,
+    StandsWhile.MODEL_LOADED: _is_loaded,
+    StandsWhile.UNLOADED_WHEN_IDLE: _is_unloaded,
+    StandsWhile.IMAGES_OPEN: lambda state, paths: state.picture.paths == paths,
+    StandsWhile.RUN_UNFINISHED: lambda state, journal: (
+        not state.run.is_open and state.run.journal == journal
+    ),
+    StandsWhile.NO_RUN_YET: lambda state, _: not state.run.is_known,
+    StandsWhile.RUN: lambda state, roots: state.run.roots == roots,
+    StandsWhile.RUN_CHOSEN: lambda state, _: not state.run.is_open,
+    StandsWhile.LAST_EDIT: lambda state, number: state.run.edits == number,
+    StandsWhile.RUN_USES_MODEL: lambda state, _: state.run.is_running,
+    StandsWhile.CONVERSATION: lambda state, number: state.conversation.number == number,
+    StandsWhile.ANSWERING: lambda state, _: state.conversation.is_answering,
+    StandsWhile.NO_IMAGE: lambda state, _: not state.picture.is_shown,
+    StandsWhile.ASKS_ABOUT: lambda state, is_all: state.conversation.asks_about_all == is_all,
+}

@@ -1,0 +1,88 @@
+"""The Edit menu's commands for the text that has the focus."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, QTextEdit, QWidget
+
+from gui.window.view_state import FocusState
+
+Editor = QLineEdit | QPlainTextEdit | QTextEdit
+
+
+def focus_state(widget: QWidget | None) -> FocusState:
+    """Returns what can be done with the text of the widget that has the focus."""
+    match widget:
+        case QLineEdit():
+            return FocusState(
+                takes_text=not widget.isReadOnly(),
+                can_undo=widget.isUndoAvailable(),
+                can_redo=widget.isRedoAvailable(),
+                has_selection=widget.hasSelectedText(),
+                has_text=bool(widget.text()),
+            )
+        case QPlainTextEdit() | QTextEdit():
+            takes_text = not widget.isReadOnly()
+            return FocusState(
+                takes_text=takes_text,
+                can_undo=takes_text and widget.document().isUndoAvailable(),
+                can_redo=takes_text and widget.document().isRedoAvailable(),
+                has_selection=widget.textCursor().hasSelection(),
+                has_text=not widget.document().isEmpty(),
+            )
+        case QLabel():
+            return FocusState(has_selection=widget.hasSelectedText())
+    return FocusState()
+
+
+def takes_text(widget: QWidget | None) -> bool:
+    """Whether what is typed lands in this widget."""
+    return focus_state(widget).takes_text
+
+
+def cut() -> None:
+    """Cuts the selection of the text that has the focus."""
+    if isinstance(editor := QApplication.focusWidget(), Editor):
+        editor.cut()
+
+
+def copy() -> None:
+    """Copies the selection of the text that has the focus."""
+    match QApplication.focusWidget():
+        case QLabel() as label:
+            QGuiApplication.clipboard().setText(label.selectedText())
+        case QLineEdit() | QPlainTextEdit() | QTextEdit() as editor:
+            editor.copy()
+
+
+def select_all() -> None:
+    """Selects all of the text that has the focus."""
+    if isinstance(editor := QApplication.focusWidget(), Editor):
+        editor.selectAll()
+
+
+def paste() -> bool:
+    """Pastes into the text field that has the focus. Returns False if there is none."""
+    editor = QApplication.focusWidget()
+    if not isinstance(editor, Editor) or not takes_text(editor):
+        return False
+    editor.paste()
+    return True
+
+
+def undo() -> bool:
+    """Takes back the last change of the text field that has the focus. False if there is none."""
+    editor = QApplication.focusWidget()
+    if not isinstance(editor, Editor) or not focus_state(editor).has_history:
+        return False
+    editor.undo()
+    return True
+
+
+def redo() -> bool:
+    """Makes the last change of the text field that has the focus again. False if there is none."""
+    editor = QApplication.focusWidget()
+    if not isinstance(editor, Editor) or not focus_state(editor).has_history:
+        return False
+    editor.redo()
+    return True

@@ -1,0 +1,168 @@
+"""What the window shows outside of its documents, as one frozen value.
+
+The sessions are the truth; the wiring in `gui.app` reads them into these parts whenever they
+change. Title, status line, notices, commands and the prompt's offer are functions of this value:
+see `shown` and `availability`. Nothing in it refers to a widget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+
+from core.batch import Phase
+from core.engine import Absent, Capability, EngineFacts, ModelState
+from core.picture import ImagePreprocessing
+from core.transcript import BUILT_IN
+from gui.batch.run_controls import RunAction
+from gui.widgets.notice import Notice
+
+
+class Page(Enum):
+    """What the middle of the window is for."""
+
+    CONVERSATION = auto()
+    FOLDER_RUN = auto()
+
+
+@dataclass(frozen=True)
+class PictureState:
+    """The picture that is open. `path` is None for one without a file, such as a pasted one.
+
+    `error` says why the last one could not be opened; then none is shown. `paths` are the pictures
+    opened together, and `index` is the place of this one among them, -1 without a list.
+    """
+
+    name: str = ""
+    path: Path | None = None
+    error: str = ""
+    is_shown: bool = False
+    paths: tuple[Path, ...] = ()
+    index: int = -1
+
+    @property
+    def count(self) -> int:
+        """How many pictures were opened together."""
+        return len(self.paths)
+
+
+@dataclass(frozen=True)
+class LoadedState:
+    """The model. `facts` are those of the one that is loaded, or that is unloaded while idle.
+
+    `last` is the model that the program starts with.
+    """
+
+    state: ModelState = field(default_factory=Absent)
+    facts: EngineFacts | None = None
+    is_idle_unloaded: bool = False
+    last: str = BUILT_IN
+
+    @property
+    def most_pictures(self) -> int:
+        """How many pictures a question may be about."""
+        return self.facts.most_pictures if self.facts else 1
+
+    @property
+    def preprocessing(self) -> ImagePreprocessing | None:
+        """How the model takes pictures in, where that can be shown."""
+        return self.facts.preprocessing if self.facts else None
+
+    def why_not(self, capability: Capability) -> str:
+        """Returns why the model lacks a capability; "" if it has it, or there is no model."""
+        return (self.facts.why_not(capability) or "") if self.facts else ""
+
+
+@dataclass(frozen=True)
+class ConversationState:
+    """The conversation about the picture that is shown; `number` tells it from others.
+
+    `exchanges` counts its questions, with the one under way, and `answers` those with an answer.
+    `waiting` is a question that waits for a model to be loaded, "" for none. `undo` and `redo` say
+    what these would do, as menu entries, "" for nothing. `tokens_per_second` is the speed of its
+    last answer if the model that is loaded gave it.
+    """
+
+    number: int = 0
+    exchanges: int = 0
+    answers: int = 0
+    is_answering: bool = False
+    waiting: str = ""
+    undo: str = ""
+    redo: str = ""
+    tokens_per_second: float = 0.0
+    asks_about_all: bool = False
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The folder run. `fraction` is the share that is done, None if none is under way or paused.
+
+    `offered` is what can be done with it. `is_known` says whether any run was ever begun; `journal`
+    is that of an unfinished one that is not open. `edits` counts edits of captions.
+    """
+
+    phase: Phase = Phase.CHOOSING
+    name: str = ""
+    roots: tuple[Path, ...] = ()
+    fraction: float | None = None
+    is_open: bool = False
+    is_known: bool = False
+    journal: Path | None = None
+    offered: frozenset[RunAction] = frozenset()
+    can_edit: bool = False
+    can_find_doubt: bool = False
+    is_finding_doubt: bool = False
+    can_undo_edit: bool = False
+    can_redo_edit: bool = False
+    edits: int = 0
+    is_trying: bool = False
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it can be resumed."""
+        return self.phase is Phase.PAUSED
+
+    @property
+    def is_running(self) -> bool:
+        """Whether captions are being written or undone."""
+        return self.phase in (Phase.RUNNING, Phase.ENDING, Phase.UNDOING)
+
+
+@dataclass(frozen=True)
+class FocusState:
+    """The text that has the focus: what the Edit menu can do with it."""
+
+    takes_text: bool = False
+    can_undo: bool = False
+    can_redo: bool = False
+    has_selection: bool = False
+    has_text: bool = False
+
+    @property
+    def has_history(self) -> bool:
+        """Whether Undo and Redo are about this text: something was changed in it."""
+        return self.can_undo or self.can_redo
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """Everything that the window shows outside of its documents. `notices` has the newest first."""
+
+    page: Page = Page.CONVERSATION
+    picture: PictureState = PictureState()
+    model: LoadedState = LoadedState()
+    conversation: ConversationState = ConversationState()
+    run: RunState = RunState()
+    focus: FocusState = FocusState()
+    notices: tuple[Notice, ...] = ()
+    has_chosen_word: bool = False
+    underlines_doubt: bool = True
+    theme: str = "system"
+    suggestion: str = ""
+
+    @property
+    def is_conversation(self) -> bool:
+        """Whether the picture and its conversation are in view."""
+        return self.page is Page.CONVERSATION
