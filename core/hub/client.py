@@ -6,9 +6,7 @@ cache and the errors. Nothing is asked before a person wants it.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import operator
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -30,11 +28,10 @@ from core.hub.location import Record
 from core.model_reference import is_hub_id
 from core.transfer.blocking import run_until_stopped
 from core.transfer.meter import DownloadMeter
-from core.transfer.network import connection_failures
+from core.transfer.retrying import Busy, Damaged, GaveUp, retrying, seconds_to_wait
 
 ASKING = "Asking the hub"
 STALL_SECONDS = 20.0
-_LONGEST_WAIT = 60.0
 _LARGEST_LISTING = 50_000_000
 
 Answered = TypeVar("Answered")
@@ -154,19 +151,6 @@ def with_access_token(
     return ask(replace(hub, token=token))
 
 
-class Busy(Exception):
-    """The hub cannot answer now; `seconds` is how long it asks to wait, None if it does not say."""
-
-    def __init__(self, status: int, seconds: float | None):
-        super().__init__(f"HTTP {status}")
-        self.status = status
-        self.seconds = seconds
-
-
-class Damaged(Exception):
-    """The bytes that came are not those of the file that the hub listed."""
-
-
 class HubClient:
     """One session with the hub, for one look-up or download; used with `async with`.
 
@@ -177,7 +161,6 @@ class HubClient:
     def __init__(self, hub: Hub, meter: DownloadMeter):
         self._hub = hub
         self._meter = meter
-        self._failures = connection_failures()
 
     async def __aenter__(self) -> HubClient:
         self._session = _new_session()
@@ -237,31 +220,23 @@ class HubClient:
 
         `bytes_here` returns how many bytes of the file called `name` are on the disk.
         """
-        waits = iter(self._hub.waits)
-        while True:
-            before = bytes_here()
-            try:
-                return await attempt()
-            except Busy as busy:
-                error, asked = busy, busy.seconds
-            except self._failures as failure:
-                error, asked = failure, None
-                if (
-                    not self._meter.received
-                    and len(self._hub.waits) - operator.length_hint(waits) >= 2
-                ):
-                    # Nothing has ever come: there is no network, rather than a broken one.
-                    waits = iter(())
-            if bytes_here() > before:
-                waits = iter(self._hub.waits)
-            wait = next(waits, None)
-            if wait is None or (asked or 0) > _LONGEST_WAIT:
-                raise self._unreachable(error, asked) from error
-            seconds = wait if asked is None else asked
-            if seconds >= 1:
+
+        def on_wait(seconds: float) -> None:
+            if seconds:
                 self._meter.files[name] = f"Waiting {seconds:.0f} s for the hub"
-            await asyncio.sleep(seconds)
-            self._meter.files.pop(name, None)
+            else:
+                self._meter.files.pop(name, None)
+
+        try:
+            return await retrying(
+                attempt,
+                self._hub.waits,
+                bytes_here=bytes_here,
+                has_received=lambda: bool(self._meter.received),
+                on_wait=on_wait,
+            )
+        except GaveUp as gave_up:
+            raise self._unreachable(gave_up.error, gave_up.asked) from gave_up.error
 
     def _unreachable(self, error: Exception, asked: float | None) -> HubError:
         host = urlsplit(self._hub.endpoint).hostname
@@ -309,7 +284,7 @@ class HubClient:
                 raise Damaged("The half file is longer than the whole one.")
             if status in (408, 429) or status >= 500 or (status >= 400 and not is_hub):
                 # Of a content network: an address that has grown old, for instance.
-                raise Busy(status, _seconds(response.headers.get("retry-after")))
+                raise Busy(status, seconds_to_wait(response.headers.get("retry-after")))
             if status >= 400:
                 raise self._refusal(hub_id, response)
             yield response
@@ -352,12 +327,6 @@ class HubClient:
                 if len(read) > _LARGEST_LISTING:
                     raise HubError(f"The hub's list of “{hub_id}” is too long. Choose another.")
             return bytes(read)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Of a Retry-After header; a date in it is not read."""
-    text = (retry_after or "").strip()
-    return float(text) if text.isdecimal() and len(text) < 7 else None
 
 
 def _is_safe(address: str) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from core.errors import HubError, HubNeed
 from core.formatting import format_bytes
 from core.hub.checksum import feed, new_digest
-from core.hub.client import ASKING, Busy, Damaged, Hub, HubClient, require_askable
+from core.hub.client import ASKING, Hub, HubClient, require_askable
 from core.hub.listing import is_settings, require_runnable, tower_of
 from core.hub.location import (
     CacheLocation,
@@ -28,6 +28,7 @@ from core.hub.location import (
 from core.model_reference import short_name
 from core.transfer.blocking import run_until_stopped
 from core.transfer.meter import DOWNLOADING, DownloadMeter, OnProgress
+from core.transfer.retrying import Busy, Damaged
 
 _SPARE_BYTES = 200_000_000
 # Files that are downloaded at once: a content network limits the rate of each connection.
@@ -206,7 +207,7 @@ class _Download:
                         self._meter.receive(len(block))
                     opened.flush()
             if have < end:
-                raise Busy(200, None)  # The server closed the connection early.
+                raise Busy(200)  # The server closed the connection early.
         if digest.hexdigest() != file.checksum:
             raise Damaged(file.name)
         self._meter.files[file.name] = f"Writing {file.name}"
