@@ -1,6 +1,6 @@
 """The entry of an isolated child: reads requests from standard input, answers to standard output.
 
-It must be run with nothing but the name of a module that has what `Work` says, as
+It must be run with the name of a module that has what `Work` says, and perhaps `WITH_TORCH`, as
 `core.isolation.process` does.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import psutil
 
-from core.isolation.protocol import Envelope, Limits, encoded
+from core.isolation.protocol import WITH_TORCH, Envelope, Limits, encoded
 
 if sys.platform != "win32":
     import resource
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     requests, replies = _own_pipes()
     _dump_no_core()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    for name in _WITHOUT:
+    for name in () if WITH_TORCH in arguments[1:] else _WITHOUT:
         # Documented: imports of it then fail, and `importlib.util.find_spec` does not find it.
         cast(dict[str, Any], sys.modules)[name] = None
     work = cast(Work, import_module(arguments[0]))
@@ -105,5 +105,7 @@ def _limit(limits: Limits) -> None:
     used = time.process_time()
     seconds = int(used + limits.cpu_seconds) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+    if limits.memory_bytes is None:
+        return
     held = psutil.Process().memory_info().data
     resource.setrlimit(resource.RLIMIT_DATA, (held + limits.memory_bytes, resource.RLIM_INFINITY))

@@ -21,6 +21,7 @@ from core.errors import Cancelled
 from core.isolation.protocol import (
     LONGEST_LINE,
     VERB,
+    WITH_TORCH,
     ChildFailed,
     Ended,
     Envelope,
@@ -30,8 +31,8 @@ from core.isolation.protocol import (
 
 _ROOT = Path(__file__).resolve().parents[2]
 # One thread each: their pools reserve memory for each core, and the child has one thing to do. No
-# network, no graphics card.
-_ENVIRONMENT = {
+# graphics card.
+_SMALL = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -39,6 +40,8 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "MALLOC_ARENA_MAX": "1",
     "CUDA_VISIBLE_DEVICES": "",
+}
+_OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -57,20 +60,21 @@ class IsolatedProcess:
     After a failure it is ended, and further requests fail too.
     """
 
-    def __init__(self, module: str):
+    def __init__(self, module: str, *, has_torch: bool = False):
         """Starts the child; the module's `answer(request, note_stage)` does its work.
 
-        Raises ChildFailed if the system refuses.
+        With `has_torch` it may import torch, use all cores and see the graphics cards. Raises
+        ChildFailed if the system refuses.
         """
         self._stage = ""
         self._lines: queue.Queue[bytes] = queue.Queue()
         try:
             self._process = subprocess.Popen(
-                _command(module),
+                _command(module, *([WITH_TORCH] if has_torch else [])),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=_environment(),
+                env=_environment(_OFFLINE if has_torch else _OFFLINE | _SMALL),
                 # Ctrl+C in a terminal is for the parent, which ends the child.
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -181,7 +185,7 @@ class _Watch:
         limits = self._limits
         if limits is None:
             return Ended.NOT_STARTED if seconds > _START_SECONDS else None
-        if self._memory_bytes() > limits.memory_bytes:
+        if limits.memory_bytes is not None and self._memory_bytes() > limits.memory_bytes:
             return Ended.MEMORY
         used = self._cpu_seconds() - self._cpu_begin
         if used > limits.cpu_seconds:
@@ -204,17 +208,17 @@ class _Watch:
         return 0
 
 
-def _command(module: str) -> list[str]:
+def _command(module: str, *options: str) -> list[str]:
     if getattr(sys, "frozen", False):
-        return [sys.executable, VERB, module]
+        return [sys.executable, VERB, module, *options]
     # Not from the working directory, which may be full of somebody's modules.
     code = (
         f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
-        f"from core.isolation.child import main; sys.exit(main([{module!r}]))"
+        f"from core.isolation.child import main; sys.exit(main({[module, *options]!r}))"
     )
     return [sys.executable, "-P", "-c", code]
 
 
-def _environment() -> dict[str, str]:
+def _environment(settings: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
-    return kept | _ENVIRONMENT
+    return kept | settings

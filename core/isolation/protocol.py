@@ -15,6 +15,9 @@ from typing import Any
 VERB = "isolated"
 """The first argument of the program that makes it such a child; it is not for people."""
 
+WITH_TORCH = "with-torch"
+"""The argument after the module's name that lets the child import torch and use the cards."""
+
 LONGEST_LINE = 256_000_000
 """Bytes; what the child sends is made from files that somebody else wrote."""
 
@@ -33,12 +36,13 @@ class Ended(StrEnum):
 class Limits:
     """How long a request may compute and last, in seconds, and the child's resident bytes.
 
-    A computer that does much else makes it last longer than it computes.
+    Memory is not limited for None. A computer that does much else makes it last longer than it
+    computes.
     """
 
     cpu_seconds: float
     seconds: float
-    memory_bytes: int
+    memory_bytes: int | None
 
 
 class ChildFailed(Exception):
