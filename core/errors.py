@@ -5,6 +5,7 @@ AppError
 ├── PromptError        this question cannot be asked as it is
 ├── CheckpointError    this model cannot be loaded
 ├── HubError           this model cannot be got from the hub
+├── PackError          this engine pack cannot be got or used
 ├── OutOfMemory        the device has too little memory for what was asked
 ├── EngineError        the model failed while answering
 ├── StoreError         something could not be kept on disk
@@ -94,6 +95,14 @@ class HubNeed(StrEnum):
 
 class HubError(AppError):
     """A model that cannot be looked up or downloaded. `need` is what would help, if known."""
+
+    def __init__(self, message: str, need: HubNeed | None = None):
+        super().__init__(message)
+        self.need = need
+
+
+class PackError(AppError):
+    """An engine pack that cannot be got, tried or removed. `need` is what would help, if known."""
 
     def __init__(self, message: str, need: HubNeed | None = None):
         super().__init__(message)

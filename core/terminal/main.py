@@ -1,4 +1,4 @@
-"""The entry of the command line: `onlooker caption`, `bench`, `models` and `verify`."""
+"""The entry of the command line: `onlooker caption`, `bench`, `models`, `engines` and `verify`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from collections.abc import Sequence
 
 from core.errors import AppError, Cancelled
 from core.terminal import batch as batch_terminal
+from core.terminal import engines as engines_terminal
 from core.terminal import models as models_terminal
 from core.terminal.caption import Captions, torch_wanted
 from core.terminal.interrupt import stop_on_interrupt
 from core.terminal.options import (
     BenchOptions,
     CaptionOptions,
-    ModelsOptions,
+    ModuleOptions,
     VerifyOptions,
     parse,
 )
@@ -54,8 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                     return _bench(options, stop)
                 case VerifyOptions():
                     return _verify(options, stop)
-                case ModelsOptions():
+                case ModuleOptions("models"):
                     return models_terminal.run(options.arguments, stop, print_result)
+                case ModuleOptions():
+                    return engines_terminal.run(options.arguments, stop, print_result)
                 case CaptionOptions():
                     captions = Captions(options, stop)
                     if run := options.folder_run:

@@ -13,14 +13,13 @@ from typing import Any
 from core.device.memory import PRECISIONS
 from core.errors import AppError, Cancelled
 from core.files import is_folder
-from core.formatting import format_bytes, format_duration, format_rate
+from core.formatting import format_bytes
 from core.hub import (
     AccessToken,
     DeviceMemory,
     Entry,
     Hub,
     LocalModel,
-    Progress,
     Where,
     check_model,
     device_memory,
@@ -32,15 +31,26 @@ from core.hub import (
     with_access_token,
 )
 from core.model_reference import with_home
-from core.terminal.output import as_json, is_ascii
-
-ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+from core.terminal.output import (
+    ALL_WELL,
+    INTERRUPTED,
+    SOME_FAILED,
+    WRONG_USE,
+    ProgressLine,
+    as_json,
+    is_ascii,
+)
 
 Print = Callable[[str], None]
 
 
-def add_arguments(models: argparse.ArgumentParser) -> None:
-    """Adds the subcommands of `onlooker models` and their options."""
+def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+    """Adds `onlooker models`, its subcommands and their options."""
+    models = add_parser(
+        "models",
+        help="what models are here; get, check and remove them",
+        description="List local models and models at the hub; download, check and remove them.",
+    )
     acts = models.add_subparsers(dest="act", metavar="list|get|remove|check")
     listing = acts.add_parser("list", help="what is on this computer, and what can be had")
     listing.add_argument(
@@ -194,7 +204,7 @@ def _gb(size: int | None) -> str:
 def _get(
     options: argparse.Namespace, library: _Library, stop: threading.Event, print_line: Print
 ) -> int:
-    line = _Line()
+    line = ProgressLine()
     into = options.into or library.downloads
     try:
         folder = with_access_token(
@@ -243,7 +253,7 @@ def _check(
         if model is None:
             status = _unknown(name)
             continue
-        line = _Line()
+        line = ProgressLine()
         problems = check_model(model, line.show, stop)
         line.end()
         print_line(f"{model.model}: {'in order' if not problems else ' '.join(problems)}")
@@ -255,34 +265,6 @@ def _check(
 def _unknown(name: str) -> int:
     _say(f"onlooker: There is no model “{name}” on this computer. See: onlooker models list")
     return WRONG_USE
-
-
-class _Line:
-    """A progress line on a terminal, rewritten in place. Prints nothing into a file or pipe."""
-
-    def __init__(self) -> None:
-        self._is_shown = sys.stderr.isatty()
-        self._shown = ""
-
-    def show(self, progress: Progress) -> None:
-        if not self._is_shown:
-            return
-        parts = [progress.stage]
-        if progress.total:
-            share = progress.done / progress.total
-            parts.append(f"{_gb(progress.done)} of {_gb(progress.total)}, {share:.0%}")
-        if progress.rate:
-            parts.append(format_rate(progress.rate))
-        if progress.seconds_left is not None:
-            parts.append(f"{format_duration(progress.seconds_left)} left")
-        line = "  ".join(parts)
-        if line != self._shown:
-            self._shown = line
-            _say(f"\r\x1b[K{line}", end="")
-
-    def end(self) -> None:
-        if self._shown:
-            _say("\r\x1b[K", end="")
 
 
 def _say(line: str, end: str = "\n") -> None:

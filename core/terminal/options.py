@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.batch import SEPARATORS, BatchOptions, CaptionFormat, Existing, TablePaths
+from core.terminal import engines as engines_terminal
 from core.terminal import models as models_terminal
 from core.terminal.modes import Mode, NotingParser, mode_of, refusal
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
@@ -75,9 +76,10 @@ class BenchOptions:
 
 
 @dataclass(frozen=True)
-class ModelsOptions:
-    """`onlooker models`, whose own module reads the arguments."""
+class ModuleOptions:
+    """A verb whose own module, reads its arguments: `models` and `engines`."""
 
+    verb: str
     arguments: argparse.Namespace
 
 
@@ -90,7 +92,7 @@ class VerifyOptions:
     asks_hub: bool
 
 
-Options = CaptionOptions | BenchOptions | ModelsOptions | VerifyOptions
+Options = CaptionOptions | BenchOptions | ModuleOptions | VerifyOptions
 
 
 def parse(argv: Sequence[str] | None) -> Options:
@@ -104,8 +106,8 @@ def parse(argv: Sequence[str] | None) -> Options:
             return _bench_options(arguments)
         case "verify":
             return VerifyOptions(_choice(arguments), arguments.output, not arguments.offline)
-        case _:
-            return ModelsOptions(arguments)
+        case verb:
+            return ModuleOptions(verb, arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,13 +116,8 @@ def _parser() -> argparse.ArgumentParser:
         dest="verb", required=True, metavar="VERB", parser_class=NotingParser
     )
     _add_caption(verbs.add_parser)
-    models_terminal.add_arguments(
-        verbs.add_parser(
-            "models",
-            help="what models are here; get, check and remove them",
-            description="List local models and models at the hub; download, check and remove them.",
-        )
-    )
+    models_terminal.add_verb(verbs.add_parser)
+    engines_terminal.add_verb(verbs.add_parser)
     _add_bench(verbs.add_parser)
     _add_verify(verbs.add_parser)
     return parser

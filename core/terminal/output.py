@@ -6,6 +6,9 @@ import json
 import sys
 from typing import Any
 
+from core.formatting import format_bytes, format_duration, format_rate
+from core.transfer.meter import Progress
+
 ALL_WELL, SOME_FAILED, WRONG_USE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
@@ -45,3 +48,40 @@ def show_progress(fraction: float, stage: str) -> None:
         # Clears the line; the caption follows in its place.
         line = "" if fraction == 1 else f"{stage} … {fraction:.0%}"
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+
+class ProgressLine:
+    """A progress line on a terminal, rewritten in place. Prints nothing into a file or pipe."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr.isatty()
+        self._shown = ""
+
+    def show(self, progress: Progress) -> None:
+        """Shows how far a job is."""
+        if not self._is_shown:
+            return
+        parts = [progress.stage]
+        if progress.total:
+            share = progress.done / progress.total
+            parts.append(
+                f"{format_bytes(progress.done)} of {format_bytes(progress.total)}, {share:.0%}"
+            )
+        if progress.rate:
+            parts.append(format_rate(progress.rate))
+        if progress.seconds_left is not None:
+            parts.append(f"{format_duration(progress.seconds_left)} left")
+        line = "  ".join(parts)
+        if line != self._shown:
+            self._shown = line
+            _write(f"\r\x1b[K{line}")
+
+    def end(self) -> None:
+        """Clears the line."""
+        if self._shown:
+            _write("\r\x1b[K")
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()

@@ -145,7 +145,7 @@ def installed_kernels(shape: KernelShape, capability: tuple[int, int]) -> Kernel
     return build
 
 
-def try_compiler() -> float | None:
+def try_compiler(capability: tuple[int, int] = (8, 0)) -> float | None:
     """Compiles the kernels of one model for one kind of GPU; returns the seconds that took.
 
     Returns None where torch is built without CUDA. Needs no GPU and leaves the cache alone, so
@@ -155,7 +155,7 @@ def try_compiler() -> float | None:
     if torch.version.cuda is None:
         return None
     shape = KernelShape(torch.float16, 4, 4096, 11008, 128, 1)
-    return build_kernels(shape, (8, 0), GEMV_TUNING[shape.bits], Nvrtc()).seconds
+    return build_kernels(shape, capability, GEMV_TUNING[shape.bits], Nvrtc()).seconds
 
 
 def _options(shape: KernelShape, capability: tuple[int, int], tuning: GemvTuning) -> list[str]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 
 # Older GPUs have no 16-byte loads that bypass the L1 cache.
-_MINIMUM_CAPABILITY = (7, 0)
+MINIMUM_CAPABILITY = (7, 0)
+"""The compute capability from which on there are kernels."""
+
 _MINIMUM_FOR_BFLOAT16 = (8, 0)
 # The tensor cores' m16n8k16.
 _MINIMUM_FOR_SKINNY = (8, 0)
@@ -39,7 +41,7 @@ def obstacle(shape: KernelShape, device: torch.device) -> str | None:
     if shape.dtype not in (torch.float16, torch.bfloat16):
         return f"they compute in 16 bits, and not in {shape.dtype}"
     if capability < (
-        _MINIMUM_FOR_BFLOAT16 if shape.dtype == torch.bfloat16 else _MINIMUM_CAPABILITY
+        _MINIMUM_FOR_BFLOAT16 if shape.dtype == torch.bfloat16 else MINIMUM_CAPABILITY
     ):
         return f"a card of compute capability {capability[0]}.{capability[1]} is too old"
     if shape.head_dim not in (64, 128) or shape.group not in (1, 2, 4, 8):

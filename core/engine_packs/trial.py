@@ -1,0 +1,59 @@
+"""Tries a pack in a child process: what crashes or hangs there does not take the program along."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.engine_packs.pins import PackPins
+from core.isolation.process import IsolatedProcess
+from core.isolation.protocol import ChildFailed, Ended, Limits, RequestFailed
+
+LIMITS = Limits(cpu_seconds=1_800, seconds=900, memory_bytes=None)
+"""Compiling PyTorch's two thousand modules takes a minute on a slow computer, loading it another;
+beyond that it hangs."""
+
+_MODULE = "core.engine_packs.trial_child"
+_ENDS = {
+    Ended.CRASHED: "It crashed while {stage}.",
+    Ended.MEMORY: "There was too little memory while {stage}.",
+    Ended.SLOW: "It did not come to an end while {stage}.",
+    Ended.BUSY: "It did not come to an end while {stage}.",
+    Ended.NOT_STARTED: "It could not be started.",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the trial went: the card that it computed on, or why it failed in one sentence."""
+
+    card: str = ""
+    failure: str = ""
+
+
+def try_pack(
+    folder: Path, pins: PackPins, stop: threading.Event, limits: Limits = LIMITS
+) -> Verdict:
+    """Compiles the pack's modules, imports PyTorch, and multiplies matrices on the card.
+
+    Also compiles our kernels, if the card is new enough for them. Blocks; raises Cancelled.
+    """
+    request = {"folder": str(folder), "torch": pins.torch, "cuda": pins.cuda}
+    try:
+        with closing(IsolatedProcess(_MODULE, has_torch=True)) as child:
+            reply = child.ask(request, limits, stop)
+    except RequestFailed as failure:
+        return Verdict(failure=_sentence(str(failure)))
+    except ChildFailed as failure:
+        stage = failure.stage or "starting"
+        return Verdict(failure=_ENDS[failure.ended].format(stage=stage))
+    return Verdict(card=str(reply["card"]))
+
+
+def _sentence(text: str) -> str:
+    """The first line of an error, as one sentence of a length that can be read."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "It failed")
+    line = line if len(line) <= 300 else f"{line[:300]}…"
+    return line if line.endswith((".", "…", "!", "?")) else f"{line}."
