@@ -117,9 +117,9 @@ class Fetcher:
                     return await self._verify_local(wheel, local)
                 await self._download(wheel, with_credentials(file.address, source), partial)
             except Refused as refusal:
-                reasons[host_of(file.address)] = str(refusal)
+                reasons[host_of(source)] = str(refusal)
             except Damaged:
-                reasons[host_of(file.address)] = "sends another file under this name"
+                reasons[host_of(source)] = "gives another file under this name"
             else:
                 await asyncio.to_thread(_to_disk, partial)
                 partial.replace(path)
@@ -166,7 +166,10 @@ class Fetcher:
         if page.suffix not in (".html", ".htm") or not page.is_file():
             return None
         body = await asyncio.to_thread(page.read_bytes)
-        return files_on_page(body, "text/html", page.absolute().as_uri()).get(filename)
+        try:
+            return files_on_page(body, "text/html", page.absolute().as_uri()).get(filename)
+        except ValueError as error:
+            raise Refused("is no page of a package index") from error
 
     async def _verify_local(self, wheel: WheelPin, path: Path) -> Path:
         if _size(path) != wheel.size:

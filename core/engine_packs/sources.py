@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 _SECTIONS = ("global", "install", "download")
@@ -123,7 +123,7 @@ def project_page(index: str, project: str) -> str:
 
 def folder_of(address: str) -> Path | None:
     """The local path that an entry names by itself or as a file: address; None for others."""
-    parts = urlsplit(address)
+    parts = _split(address)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))
     # A letter before the colon is a drive of Windows.
@@ -132,7 +132,7 @@ def folder_of(address: str) -> Path | None:
 
 def with_credentials(address: str, index: str) -> str:
     """`address` with the credentials of the index, if it is of the same host and has none."""
-    parts, source = urlsplit(address), urlsplit(index)
+    parts, source = _split(address), _split(index)
     credentials = source.netloc.rpartition("@")[0]
     if credentials and parts.netloc == source.netloc.rpartition("@")[2]:
         return urlunsplit(parts._replace(netloc=f"{credentials}@{parts.netloc}"))
@@ -141,5 +141,12 @@ def with_credentials(address: str, index: str) -> str:
 
 def host_of(address: str) -> str:
     """What is shown of an address: its host, or the folder."""
-    parts = urlsplit(address)
-    return parts.hostname or str(folder_of(address) or address)
+    return _split(address).hostname or str(folder_of(address) or address)
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; that of a broken one has a scheme that nobody knows."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("broken", "", address, "", "")

@@ -90,12 +90,14 @@ def _first_line(error: Exception) -> str:
 
 
 def _compile_kernels(torch: Any, index: int) -> None:
-    from core.llava.kernels.build import try_compiler
     from core.llava.kernels.shape import MINIMUM_CAPABILITY
 
     capability = torch.cuda.get_device_capability(index)
     if capability < MINIMUM_CAPABILITY:
         return  # torch's own operations do the same work there.
+
+    from core.llava.kernels.build import try_compiler
+
     try:
         try_compiler(capability)
     except (OSError, RuntimeError) as error:

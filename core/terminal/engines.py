@@ -40,7 +40,7 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     engines = add_parser(
         "engines",
         help="PyTorch for graphics cards; get, remove and choose it",
-        description="List graphics cards and the engine packs for them; get, remove and choose one.",
+        description="List graphics cards and engine packs for them; get, remove and choose one.",
     )
     acts = engines.add_subparsers(dest="act", metavar="list|get|remove|use")
     listing = acts.add_parser("list", help="cards, drivers, and the packs for them")
