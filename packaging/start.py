@@ -56,7 +56,7 @@ def add_engine(program: Path) -> bool:
     chosen = choose_engine(engines, data, version)
     set_current(chosen)
     sys.path.append(str(chosen.folder))
-    needs_none = sys.argv[1:2] in (["engines"], ["--version"], ["--help"])
+    needs_none = sys.argv[1:2] in (["engines"], ["isolated"], ["--version"], ["--help"])
     return needs_none or (chosen.folder / "torch").is_dir()
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from core.engine_packs.choice import ENGINES
+from core.engine_packs.current import current_engine
 from core.engine_packs.driver import Graphics, ask_graphics
 from core.engine_packs.installed import InstalledPack, installed_packs
 from core.engine_packs.offer import Offer, llava_needs, make_offer
@@ -19,11 +18,13 @@ class Overview:
     """What is used, what is on the disk, and what is suggested.
 
     `in_use` is the name of the engine of this process, "" where it runs from source, with the
-    PyTorch of its environment. `available` are the packs that can be got for this system.
+    PyTorch of its environment; `note` says why a pack was left out. `available` are the packs that
+    can be got for this system.
     """
 
     torch: str
     in_use: str
+    note: str
     graphics: Graphics
     packs: tuple[InstalledPack, ...]
     available: tuple[PackPins, ...]
@@ -35,12 +36,13 @@ def overview(engines: Path, pins: EnginePins) -> Overview:
 
     Where a driver hangs, it takes ten seconds.
     """
-    torch = torch_version()
+    torch, current = torch_version() or pins.torch, current_engine()
     graphics = ask_graphics()
     packs = tuple(installed_packs(engines, torch))
     available = pins.here(torch)
     offer = make_offer(graphics, available, packs, llava_needs())
-    return Overview(torch, engine_in_use(), graphics, packs, available, offer)
+    in_use, note = (current.name, current.note) if current else ("", "")
+    return Overview(torch, in_use, note, graphics, packs, available, offer)
 
 
 def torch_version() -> str:
@@ -49,12 +51,3 @@ def torch_version() -> str:
         return version("torch")
     except PackageNotFoundError:
         return ""
-
-
-def engine_in_use() -> str:
-    """Returns the name of the engine that PyTorch is imported from; does not import it."""
-    spec = importlib.util.find_spec("torch")
-    if spec is None or spec.origin is None:
-        return ""
-    folder = Path(spec.origin).parents[1]
-    return folder.name if folder.parent.name == ENGINES else ""

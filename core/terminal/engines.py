@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from core.engine_packs.choice import CPU, is_pack_name, numbers
+from core.engine_packs.current import current_engine
 from core.engine_packs.driver import Graphics, ask_graphics
 from core.engine_packs.get import get_pack, offline_sources
 from core.engine_packs.installed import InstalledPack, prefer_engine, remove_pack
 from core.engine_packs.offer import obstacle_to
-from core.engine_packs.overview import Overview, engine_in_use, overview, torch_version
+from core.engine_packs.overview import Overview, overview, torch_version
 from core.engine_packs.pins import PINS_FILE, EnginePins, PackPins, read_pins
 from core.engine_packs.sources import sources_here
 from core.errors import AppError, Cancelled, PackError
@@ -120,6 +120,7 @@ def _content(found: Overview) -> dict[str, Any]:
     return {
         "torch": found.torch,
         "in_use": found.in_use,
+        "note": found.note,
         "driver": found.graphics.driver,
         "driver_cuda": ".".join(map(str, found.graphics.driver_cuda)),
         "cards": [
@@ -168,6 +169,8 @@ def _row_of_pins(pins: PackPins) -> dict[str, Any]:
 def _lines(found: Overview) -> Iterator[str]:
     where = found.in_use or "the environment that Onlooker runs from"
     yield f"PyTorch {found.torch}, engine in use: {where}"
+    if found.note:
+        yield found.note
     yield from _card_lines(found.graphics)
     rows = _rows(found)
     if rows:
@@ -202,7 +205,7 @@ def _get(
     stop: threading.Event,
     print_line: Print,
 ) -> int:
-    available = pins.here(torch_version())
+    available = pins.here(torch_version() or pins.torch)
     pack = next((pack for pack in available if pack.name == options.name), None)
     if pack is None:
         names = ", ".join(pack.name for pack in available) or "none"
@@ -230,7 +233,7 @@ def _get(
     finally:
         line.end()
     print_line(f"{got.name} is ready for {got.card}. It is used from the next start on.")
-    if not getattr(sys, "frozen", False) and not engine_in_use():
+    if current_engine() is None:
         say("Onlooker runs from source here and uses the PyTorch of its environment.")
     return ALL_WELL
 

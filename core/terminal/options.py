@@ -77,7 +77,7 @@ class BenchOptions:
 
 @dataclass(frozen=True)
 class ModuleOptions:
-    """A verb whose own module, reads its arguments: `models` and `engines`."""
+    """A verb whose own module reads its arguments: `models` and `engines`."""
 
     verb: str
     arguments: argparse.Namespace
