@@ -32,6 +32,12 @@ def _tokenizer(arguments: argparse.Namespace) -> None:
     train_tokenizer(arguments.output)
 
 
+def _vocabulary(arguments: argparse.Namespace) -> None:
+    from vocabulary import write_vocabulary
+
+    write_vocabulary(arguments.output)
+
+
 def _train(arguments: argparse.Namespace) -> None:
     from training import Plan, Trainer
 
@@ -87,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     tokenizer = verbs.add_parser("tokenizer", help="train the tokenizer")
     tokenizer.add_argument("--output", type=Path, default=MODEL)
     tokenizer.set_defaults(verb=_tokenizer)
+
+    vocabulary = verbs.add_parser("vocabulary", help="write the words of the questions")
+    vocabulary.add_argument("--output", type=Path, default=MODEL / "vocabulary.txt")
+    vocabulary.set_defaults(verb=_vocabulary)
 
     train = verbs.add_parser("train", help="train the model (one H200: 20 minutes)")
     train.add_argument("--atlas", type=Path, default=ATLAS)
