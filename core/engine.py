@@ -17,6 +17,7 @@ from core.errors import EngineError
 from core.picture import ImagePreprocessing
 from core.trace import Trace
 from core.transcript import Answer, Precision, Request
+from core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     # It imports numpy, which would make the window's start slower.
@@ -50,7 +51,8 @@ class EngineFacts:
     not computed. `missing` has the capabilities that the engine lacks. `most_pictures` is how many
     pictures one question may be about. `slots_that_fit` is how many requests fit on the GPU at
     once; 0 if unknown. `preprocessing` is how the model takes pictures in; None if it is not
-    LLaVA's.
+    LLaVA's. `vocabulary` has the words of prompts that a small model was trained on; None for a
+    model that reads any.
     """
 
     model: str
@@ -66,6 +68,11 @@ class EngineFacts:
     most_pictures: int = 1
     slots_that_fit: int = 0
     preprocessing: ImagePreprocessing | None = None
+    vocabulary: Vocabulary | None = None
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Returns the parts of a prompt that the model was not trained on: it may misunderstand."""
+        return self.vocabulary.unknown(prompt) if self.vocabulary else ()
 
     def why_not(self, capability: Capability) -> str | None:
         """Returns the reason why the engine lacks the capability; None if it has it."""
@@ -92,7 +99,7 @@ class EngineFacts:
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> EngineFacts:
         """Reads what `record` wrote, in this version or another: unknown keys are ignored."""
-        typed = {"dtype", "notes", "missing", "preprocessing"}
+        typed = {"dtype", "notes", "missing", "preprocessing", "vocabulary"}
         plain = {one.name for one in fields(EngineFacts)} - typed
         cannot = record.get("cannot", {})
         return EngineFacts(

@@ -45,6 +45,7 @@ from core.llava.tokenizer import Tokenizer
 from core.model_reference import folder_named
 from core.transcript import BUILT_IN, ModelChoice, Precision
 from core.vetting.vetting import Vetting, begin_vetting
+from core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     LocalEngine = LlavaEngine | ChatEngine
 
 _END_BYTES = 2**16
+# Of the built-in model.
+_VOCABULARY = "vocabulary.txt"
 
 
 def open_engine(
@@ -143,6 +146,7 @@ class _Opening:
             knows_only_drawings=is_built_in,
             fingerprint=_fingerprint(self.folder),
             notes=(note,) if note else (),
+            vocabulary=Vocabulary.read(self.folder / _VOCABULARY) if is_built_in else None,
         )
 
     def distribute(

@@ -97,14 +97,16 @@ Span = tuple[int, int]
 class Exchange:
     """A question of the transcript and its answer; None if it failed.
 
-    `struck` are the parts of the answer's text that a person struck out, as [begin, end), in
-    order; `answer` itself stays as it was generated.
+    `unknown` are the parts of the question that the model was not trained on, so that it may have
+    misunderstood. `struck` are the parts of the answer's text that a person struck out, as
+    [begin, end), in order; `answer` itself stays as it was generated.
     """
 
     prompt: str
     answer: Answer | None = None
     model: str = ""
     struck: tuple[Span, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

@@ -16,7 +16,7 @@ HEAVY = {"torch", "transformers"}
 LAYERS = {
     "core": (
         {"message"},
-        {"errors", "words", "eta", "formatting", "version", "resources"},
+        {"errors", "words", "vocabulary", "eta", "formatting", "version", "resources"},
         {"files"},
         {"isolation", "locations", "transfer"},
         {"picture"},

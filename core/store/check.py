@@ -59,7 +59,7 @@ _ODD_PLACES = (
 _ODD_LISTS = tuple(
     f"SELECT 1 FROM exchange WHERE {column} NOT NULL"
     f" AND CASE WHEN json_valid({column}) THEN json_type({column}) != 'array' ELSE 1 END"
-    for column in ("output_ids", "struck")
+    for column in ("output_ids", "struck", "unknown")
 )
 _TEXTS = (
     "SELECT picture_name, words FROM conversation",

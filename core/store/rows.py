@@ -32,7 +32,7 @@ CONVERSATION_COLUMNS = (
 )  # fmt: skip
 EXCHANGE_COLUMNS = (
     "prompt", "model", "answer", "ending", "tokens", "seconds", "seconds_to_first_token",
-    "input_tokens", "left_out", "seed", "output_ids", "struck", "parent", "chosen",
+    "input_tokens", "left_out", "seed", "output_ids", "struck", "unknown", "parent", "chosen",
 )  # fmt: skip
 
 NO_PARENT = -1
@@ -105,7 +105,8 @@ def exchange_values(node: Node) -> Values:
         )
     parent = NO_PARENT if node.parent is None else node.parent
     names = storable(exchange.prompt), storable(exchange.model)
-    return (*names, *given, parent, node.chosen)
+    unknown = json.dumps([storable(part) for part in exchange.unknown])
+    return (*names, *given, unknown, parent, node.chosen)
 
 
 def tree_from(rows: Mapping[int, Values]) -> ExchangeTree:
@@ -135,8 +136,8 @@ def _parent(value: object, position: int, numbers: Mapping[int, int]) -> int | N
 def _exchange_from(values: Values) -> Exchange:
     prompt, model, text, ending, tokens, seconds, first, input_tokens, left_out, *rest = values
     if text is None:
-        return Exchange(text_from(prompt), None, text_from(model))
-    seed, ids, struck = rest
+        return Exchange(text_from(prompt), None, text_from(model), (), _texts(rest[-1]))
+    seed, ids, struck, unknown = rest
     answer = Answer(
         text=text_from(text),
         ending=_ending(ending),
@@ -148,7 +149,13 @@ def _exchange_from(values: Values) -> Exchange:
         seed=seed if isinstance(seed, int) else None,
         output_ids=tuple(item for item in _list(ids) if isinstance(item, int)),
     )
-    return Exchange(text_from(prompt), answer, text_from(model), _spans(struck, len(answer.text)))
+    return Exchange(
+        text_from(prompt),
+        answer,
+        text_from(model),
+        _spans(struck, len(answer.text)),
+        _texts(unknown),
+    )
 
 
 def path_from(value: object) -> Path | None:
@@ -217,6 +224,10 @@ def _list(value: object) -> list[Any]:
     except (ValueError, RecursionError):
         return []
     return cast(list[Any], found) if isinstance(found, list) else []
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(item for item in _list(value) if isinstance(item, str))
 
 
 def _spans(value: object, length: int) -> tuple[Span, ...]:

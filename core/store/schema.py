@@ -48,6 +48,7 @@ _STEPS = (
     """
     ALTER TABLE exchange ADD COLUMN parent INTEGER;
     ALTER TABLE exchange ADD COLUMN chosen INTEGER;
+    ALTER TABLE exchange ADD COLUMN unknown TEXT;
     """,
 )
 VERSION = len(_STEPS)

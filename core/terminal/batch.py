@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -33,9 +34,11 @@ from core.terminal.interrupt import ending_on_interrupt
 from core.terminal.modes import option
 from core.terminal.options import FolderRunOptions
 from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say
+from core.vocabulary import unknown_note
 
 # Of images with the same note, so many are named.
 _NOTED = 20
+_VARIABLE = re.compile(r"\{[^{}]*\}")
 
 # The fields of BatchOptions and Sampling by the option that sets them.
 _FIELDS = {
@@ -163,6 +166,7 @@ def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -
     has_evidence = True
     if tally.waiting or options.evidence:
         engine = open_engine()
+        _say_unknown_words(batch, engine)
         try:
             if tally.waiting:
                 tally = _Progress(batch).run(engine, options.slots or usual_slots(engine.facts))
@@ -174,6 +178,12 @@ def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -
     if tally.waiting or not has_evidence:
         return INTERRUPTED
     return SOME_FAILED if tally.failed else ALL_WELL
+
+
+def _say_unknown_words(batch: Batch, engine: Engine) -> None:
+    prompts = " ".join(_VARIABLE.sub(" ", prompt) for prompt in batch.options.prompts)
+    if unknown := engine.facts.unknown_words(prompts):
+        say(unknown_note(unknown))
 
 
 def _write_evidence(batch: Batch, engine: Engine, path: Path) -> bool:

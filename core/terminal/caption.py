@@ -27,6 +27,7 @@ from core.terminal.output import (
 )
 from core.trace import as_record
 from core.transcript import Answer, Ending, Request, Turn
+from core.vocabulary import unknown_note
 from core.words import has_words
 
 
@@ -103,6 +104,8 @@ class Captions:
         return engine
 
     def _caption(self, pictures: list[Path], engine: Engine) -> None:
+        if unknown := engine.facts.unknown_words(self._options.prompt):
+            say(unknown_note(unknown))
         groups = [pictures] if self._options.asks_together else [[path] for path in pictures]
         for paths in groups:
             if self._stop.is_set():

@@ -78,6 +78,7 @@ class ConversationWiring(QObject):
         view.question_stepped.connect(session.step_question)
         session.answer_retried.connect(view.retry)
         session.answer_repeated.connect(view.show_repeated)
+        session.prompt_misread.connect(view.show_misread)
         session.variants_changed.connect(view.show_variants)
         session.answer_begun.connect(view.begin_answer)
         session.piece_received.connect(view.append)

@@ -10,11 +10,13 @@ from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QWidget
 
 from core.transcript import Answer, Exchange, Span, Variants, without
+from core.vocabulary import unknown_note
 from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
 from gui.inspector.wording import ending_text
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated
 
 if TYPE_CHECKING:
     from core.words import Evidence
@@ -64,6 +66,7 @@ class ExchangeView(QFrame):
         self._foot = ""
         self._error = ""
         self._note = ""
+        self._warns = False
         self._variants = Variants()
         self._trace_obstacle = ""
         self._shows_doubt = True
@@ -203,12 +206,17 @@ class ExchangeView(QFrame):
         self._variants = variants
         self._show_actions()
 
-    def show_note(self, text: str) -> None:
-        """Says something about the answer, below it; "" for nothing."""
-        self._note = text
+    def add_note(self, text: str) -> None:
+        """Says something about the answer, below it."""
+        self._note = "\n".join(filter(None, (self._note, text)))
         if self._body:
             self._show_note(self._body)
             self.height_changed.emit()
+
+    def show_misread(self, unknown: Sequence[str]) -> None:
+        """Says that the model does not know these parts of the question."""
+        self._warns = True
+        self.add_note(_misread_note(unknown))
 
     def show_exchange(self, exchange: Exchange) -> None:
         """Shows a complete exchange in place of what was shown; an edit is given up."""
@@ -217,7 +225,9 @@ class ExchangeView(QFrame):
         self.prompt, self.answer = exchange.prompt, exchange.answer.text if exchange.answer else ""
         self._foot = foot_line(exchange.answer) if exchange.answer else ""
         self._error = "" if exchange.answer else self.tr("This question has no answer.")
-        self._note = ""
+        self._note, self._warns = "", False
+        if exchange.answer and exchange.unknown:
+            self._note, self._warns = _misread_note(exchange.unknown), True
         if self._body:
             self._body.show_question(self.prompt)
             self._body.foot_label.setText(self._foot)
@@ -319,6 +329,8 @@ class ExchangeView(QFrame):
     def _show_note(self, body: ExchangeBody) -> None:
         body.note_label.setText(self._note)
         body.note_label.setVisible(bool(self._note))
+        body.note_label.setProperty("warns", self._warns)
+        body.note_label.style().polish(body.note_label)
 
     def _set_foot(self, text: str) -> None:
         """Changes the line below the answer, which may come to need another height."""
@@ -387,3 +399,7 @@ def foot_line(answer: Answer) -> str:
         without = translate("ExchangeView", "without {count} earlier questions")
         facts.append(without.format(count=answer.left_out))
     return " · ".join(facts)
+
+
+def _misread_note(unknown: Sequence[str]) -> str:
+    return translated(unknown_note(unknown))

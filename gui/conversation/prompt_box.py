@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.vocabulary import listed
 from gui.conversation.prompt_edit import PromptEdit
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
 from gui.widgets.buttons import key_text
@@ -28,6 +29,10 @@ from gui.widgets.theme import Theme
 _NARROW = 360
 _NARROW_MODELS = 440
 _LONGEST_NAME = 18
+# So long after a key a word is taken for complete.
+_WRITTEN_MS = 600
+# Characters, in which words that the model does not know are looked for: 20 ms.
+_MOST_LOOKED_AT = 2000
 
 
 class PromptBox(QFrame):
@@ -49,6 +54,9 @@ class PromptBox(QFrame):
         self.setObjectName("prompt_box")
         self._theme = theme
         self._offer = PromptOffer()
+        self._unknown: tuple[str, ...] = ()
+        self._written = QTimer(self, singleShot=True, interval=_WRITTEN_MS)
+        self._written.timeout.connect(self._look_for_unknown_words)
         self._hint_shown = Hint.NOTHING
         self._hint_texts = self._texts_of_hints()
         self._build()
@@ -57,7 +65,7 @@ class PromptBox(QFrame):
         self.prompt_edit.sent.connect(self._on_sent)
         self.prompt_edit.escaped.connect(self.escape)
         self.prompt_edit.picture_pasted.connect(self.picture_pasted)
-        self.prompt_edit.textChanged.connect(self._show_state)
+        self.prompt_edit.textChanged.connect(self._on_text_changed)
         self.prompt_edit.focus_changed.connect(self._on_focus_changed)
         self.ask_button.clicked.connect(self._on_ask_clicked)
 
@@ -77,9 +85,13 @@ class PromptBox(QFrame):
 
     def show_offer(self, offer: PromptOffer) -> None:
         """Shows what can be asked now, and the ways to a model if there is none."""
+        is_other = offer.vocabulary != self._offer.vocabulary
         self._offer = offer
         self._show_models()
-        self._show_state()
+        if is_other:
+            self._look_for_unknown_words()
+        else:
+            self._show_state()
 
     def set_presets(self, presets: Sequence[tuple[str, str]]) -> None:
         """Offers saved prompts, as (name, prompt), in a menu."""
@@ -205,8 +217,9 @@ class PromptBox(QFrame):
         self._theme.set_icon(self.ask_button, icon, "text" if stops else "on_accent")
         self.ask_button.style().polish(self.ask_button)
         self.prompt_edit.show_placeholder(offer.placeholder)
-        is_hidden = offer.hint is Hint.ENTER and bool(self.text)
-        self._hint(Hint.NOTHING if is_hidden else offer.hint)
+        is_free = offer.hint is Hint.NOTHING or (offer.hint is Hint.ENTER and bool(self.text))
+        beside_text = Hint.MISREAD if self._unknown else Hint.NOTHING
+        self._hint(beside_text if is_free else offer.hint)
 
     def _texts_of_hints(self) -> dict[Hint, tuple[str, str]]:
         """Returns each hint in a long form, and in a short one for a narrow box."""
@@ -241,13 +254,25 @@ class PromptBox(QFrame):
             Hint.STOPS: (stop, stop),
             Hint.ENTER: (enter, enter),
             Hint.OPEN_FIRST: (open_first, open_first),
+            Hint.MISREAD: (
+                self.tr("The model may not understand {words}"),
+                self.tr("Unknown: {words}"),
+            ),
         }
 
     def _hint(self, hint: Hint) -> None:
         self._hint_shown = hint
         full, short = self._hint_texts[hint]
+        warns = hint is Hint.MISREAD
+        if warns:
+            full = full.format(words=listed(self._unknown))
+            short = short.format(words=listed(self._unknown, 1))
         fits = self.hint_label.fontMetrics().horizontalAdvance(full) <= self.hint_label.width()
         self.hint_label.setText(full if fits else short)
+        self.hint_label.setToolTip(full if warns else "")
+        if self.hint_label.property("warns") != warns:
+            self.hint_label.setProperty("warns", warns)
+            self.hint_label.style().polish(self.hint_label)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -266,6 +291,19 @@ class PromptBox(QFrame):
         self._offer = replace(self._offer, suggestion="")
         self._show_state()
         self.asked.emit(prompt)
+
+    @Slot()
+    def _on_text_changed(self) -> None:
+        """Drops a hint about what is no longer written; new words are looked at when complete."""
+        self._unknown = tuple(part for part in self._unknown if part in self.text)
+        self._written.start()
+        self._show_state()
+
+    @Slot()
+    def _look_for_unknown_words(self) -> None:
+        vocabulary = self._offer.vocabulary
+        self._unknown = vocabulary.unknown(self.text[:_MOST_LOOKED_AT]) if vocabulary else ()
+        self._show_state()
 
     @Slot()
     def _on_sent(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from core.vocabulary import Vocabulary
+
 
 class Hint(Enum):
     """What the line below the field says."""
@@ -19,6 +21,7 @@ class Hint(Enum):
     STOPS = auto()
     ENTER = auto()
     OPEN_FIRST = auto()
+    MISREAD = auto()
 
 
 class AskButton(Enum):
@@ -42,7 +45,8 @@ class PromptOffer:
     """What the prompt box shows around the text that is written in it.
 
     `suggestion` is what Enter asks from an empty box. `models` are the ways to a model that are
-    offered while there is none, and `last_model` the name of the last one.
+    offered while there is none, and `last_model` the name of the last one. `vocabulary` has the
+    words that the model was trained on, None if it reads any: a hint names others.
     """
 
     placeholder: str = ""
@@ -52,3 +56,4 @@ class PromptOffer:
     hint: Hint = Hint.NOTHING
     models: tuple[ModelOffer, ...] = ()
     last_model: str = ""
+    vocabulary: Vocabulary | None = None

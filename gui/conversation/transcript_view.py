@@ -213,10 +213,15 @@ class TranscriptView(QFrame):
         if view := self.view_at(index):
             view.show_variants(variants)
 
+    def show_misread(self, index: int, unknown: tuple[str, ...]) -> None:
+        """Says that the model does not know these parts of the question at this index."""
+        if view := self.view_at(index):
+            view.show_misread(unknown)
+
     def show_repeated(self, index: int) -> None:
         """Says that the model has no other answer to the question at this index."""
         if view := self.view_at(index):
-            view.show_note(self.tr("The model gives the same answer every time."))
+            view.add_note(self.tr("The model gives the same answer every time."))
 
     def retry(self) -> None:
         """Begins the answer under way again: what came is the same as before."""

@@ -45,6 +45,7 @@ class Answering(QObject):
     answer_retried = Signal()
     answer_repeated = Signal(int)
     variants_changed = Signal(int, object)
+    prompt_misread = Signal(int, object)
     history_changed = Signal()
     noticed = Signal(str)
 
@@ -185,6 +186,9 @@ class Answering(QObject):
             signal.emit(outcome)
             if at is not None:
                 self.variants_changed.emit(at, conversation.transcript.variants(at))
+            if conversation.unknown:
+                index = len(conversation.transcript.exchanges) - 1
+                self.prompt_misread.emit(index, conversation.unknown)
         elif at is not None:
             self.branch_shown.emit(at, conversation.transcript)
         self.history_changed.emit()
@@ -194,6 +198,8 @@ class Answering(QObject):
             if not conversation.pieces:
                 # By the end of the answer the next model may already be loaded.
                 conversation.model = self._loaded.name
+                if isinstance(state := self._model.state, Ready):
+                    conversation.unknown = state.facts.unknown_words(conversation.prompt)
             conversation.pieces.append(piece)
             if conversation is self.shown:
                 self.piece_received.emit(piece)

@@ -25,9 +25,9 @@ class Conversation:
 
     `kept_as` is its id in the store, None before it is saved. By the exchange's number in the
     tree, `requests` holds what was asked in this run of the program and `evidence` what was found
-    out about the words. `prompt`, `model`, `pieces`, `began`, `asked` and `is_answered` belong to
-    the answer under way, and so do `replaced`, the index in whose place it is asked, None at the
-    end, and `must_stop`, whether there is to be no further try.
+    out about the words. `prompt`, `model`, `unknown`, `pieces`, `began`, `asked` and `is_answered`
+    belong to the answer under way, and so do `replaced`, the index in whose place it is asked, None
+    at the end, and `must_stop`, whether there is to be no further try.
     """
 
     transcript: Transcript
@@ -37,6 +37,7 @@ class Conversation:
     history: History = field(default_factory=History)
     prompt: str = ""
     model: str = ""
+    unknown: tuple[str, ...] = ()
     pieces: list[str] = field(default_factory=list)
     began: float = 0.0
     asked: Request | None = None
@@ -60,7 +61,8 @@ class Conversation:
     def begin_answer(self, prompt: str, at: int | None = None) -> None:
         """Ask `prompt` as the next question, or in place of index `at`; `begin_try` follows."""
         self.replaced, self.must_stop = at, False
-        self.prompt, self.model, self.pieces, self.asked = prompt, "", [], None
+        self.prompt, self.model, self.unknown = prompt, "", ()
+        self.pieces, self.asked = [], None
         self.is_answered.clear()
 
     def begin_try(self, sampling: Sampling, others: tuple[Picture, ...] = ()) -> Request:
@@ -89,7 +91,7 @@ class Conversation:
         """
         self.is_answered.set()
         at, self.replaced = self.replaced, None
-        exchange = Exchange(self.prompt, answer, self.model)
+        exchange = Exchange(self.prompt, answer, self.model, unknown=self.unknown)
         former = None if at is None else self.number_at(at)
         number = known = None if former is None else self._known(former, exchange)
         if number is None:

@@ -31,6 +31,7 @@ class Session(QObject):
     `answer_failed(AppError)`. `answer_retried()`: what was received is the same as before, and one
     more try begins. `answer_repeated(int)`: no try for the answer at an index gave another one.
     `variants_changed(int, Variants)`: what else there is in the place of the exchange at an index.
+    `prompt_misread(int, tuple)`: parts of question `index` that the model was not trained on.
     `answer_struck(int, tuple, bool)`: what is now struck out of the answer at an index, as spans,
     and whether that can be undone. `history_changed()`: something else can be undone or redone.
     `ask_refused(str prompt)`: not asked, a notice says why. `mending_begun()`: the file of
@@ -52,6 +53,7 @@ class Session(QObject):
     answer_retried = Signal()
     answer_repeated = Signal(int)
     variants_changed = Signal(int, object)
+    prompt_misread = Signal(int, object)
     history_changed = Signal()
     answer_struck = Signal(int, object, bool)
     ask_refused = Signal(str)
@@ -285,6 +287,7 @@ class Session(QObject):
         answering.answer_retried.connect(self.answer_retried)
         answering.answer_repeated.connect(self.answer_repeated)
         answering.variants_changed.connect(self.variants_changed)
+        answering.prompt_misread.connect(self.prompt_misread)
         answering.history_changed.connect(self.history_changed)
         answering.noticed.connect(self.noticed)
 

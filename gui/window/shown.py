@@ -80,6 +80,7 @@ def prompt_offer(state: ViewState) -> PromptOffer:
         hint=_hint(state, suggestion),
         models=_models(state),
         last_model=translated(short_name(state.model.last)),
+        vocabulary=state.model.facts.vocabulary if state.model.facts else None,
     )
 
 

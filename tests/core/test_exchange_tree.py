@@ -112,6 +112,14 @@ def test_a_tree_with_rows_missing_or_odd_still_opens(seed, tmp_path):
             assert number in kept.tree.choosing(number).path
 
 
+def test_what_a_model_did_not_know_of_a_question_is_kept_with_it(tmp_path):
+    answered = Exchange("Wo?", Answer("There.", Ending.COMPLETE, 1, 0.5), "m", unknown=("Wo", "☕"))
+    failed = Exchange("Wann?", None, "m", unknown=("Wann",))
+    with closing(Store(tmp_path / "transcripts.sqlite")) as store:
+        id_ = store.save(Transcript.of(PICTURE, (answered, failed)))
+        assert store.open(id_).exchanges == (answered, failed)
+
+
 def test_sample_of_this_version_has_branches(tmp_path):
     sample = Path(__file__).parents[1] / "data" / "transcripts.sqlite"
     (tmp_path / "transcripts.sqlite").write_bytes(sample.read_bytes())

@@ -387,3 +387,26 @@ def test_banned_word_is_not_said(capsys, tmp_path):
     assert "penguin" in capsys.readouterr().out
     assert terminal.main([*arguments, "--ban", "penguin", "--ban", "penguins"]) == 0
     assert "penguin" not in capsys.readouterr().out
+
+
+def test_a_prompt_that_the_built_in_model_does_not_read_is_noted_beside_the_answer(
+    pictures, capsys
+):
+    picture = pictures / "teal 2.png"
+    for prompt, is_noted in (("Wo ist die Katze?", True), ("Where is the cat?", False)):
+        status = terminal.main(
+            [
+                "caption",
+                str(picture),
+                "--prompt",
+                prompt,
+                "--device",
+                "cpu",
+                "--max-new-tokens",
+                "4",
+            ]
+        )
+        out, err = capsys.readouterr()
+        assert status == 0
+        assert ("The model does not know “Wo”, “Katze”" in err) == is_noted
+        assert "does not know" not in out

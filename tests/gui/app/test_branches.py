@@ -7,6 +7,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core.engine import Ready
+from core.transcript import ModelChoice
+from core.vocabulary import Vocabulary
 from tests.gui.conftest import until
 
 
@@ -31,11 +33,18 @@ def view_at(program, index):
     return program.window.transcript_view.view_at(index)
 
 
+async def answered(program, act):
+    """Until the answer that `act` asks for is there."""
+    begun = []
+    program.session.answer_begun.connect(begun.append)
+    act()
+    await until(lambda: begun and not program.session.is_answering)
+
+
 async def regenerate(program):
     """By the button of the last exchange."""
-    click(program.window.transcript_view.exchange_views[-1].body.again_button)
-    await until(lambda: program.session.is_answering)
-    await until(lambda: not program.session.is_answering)
+    button = program.window.transcript_view.exchange_views[-1].body.again_button
+    await answered(program, lambda: click(button))
 
 
 async def edit(program, index, text):
@@ -43,9 +52,7 @@ async def edit(program, index, text):
     click(view.body.edit_button)
     editor = view.body.question_edit.edit
     editor.selectAll()
-    type_and_enter(editor, text)
-    await until(lambda: program.session.is_answering)
-    await until(lambda: not program.session.is_answering)
+    await answered(program, lambda: type_and_enter(editor, text))
 
 
 def shown(program):
@@ -204,5 +211,32 @@ def test_branches_are_there_when_the_conversation_is_reopened(talk):
         click(body.question_pager.back_button)
         assert pages(body.answer_pager) == "2/2"
         assert shown(program) == [("new every 1", "Answer 1.")]
+
+    talk(story)
+
+
+def test_an_answer_to_words_that_the_model_does_not_know_is_marked_then_and_later(talk, checkpoint):
+    checkpoint.facts = {"vocabulary": Vocabulary(("say", "words"))}
+    mark = "The model does not know “Wo”, so its answer may be wrong."
+
+    def note(program, index):
+        label = view_at(program, index).body.note_label
+        return label.text() if label.isVisible() else ""
+
+    async def story(program):
+        await ask(program, "say 2 words")
+        await ask(program, "Wo")
+        assert [note(program, index) for index in (0, 1)] == ["", mark]
+        checkpoint.facts = {}  # Another model is loaded, which reads everything.
+        await program.model.load(ModelChoice("other"))
+        await edit(program, 1, "say 1 words")
+        assert note(program, 1) == ""
+        click(view_at(program, 1).body.question_pager.back_button)
+        assert note(program, 1) == mark
+        program.session.new_conversation()
+        (kept,) = program.session.recent_conversations()
+        await program.session.reopen(kept.id)
+        await until(lambda: view_at(program, 0))
+        assert [note(program, index) for index in (0, 1)] == ["", mark]
 
     talk(story)

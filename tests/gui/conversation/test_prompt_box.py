@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QKeyEvent, QPaintEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from core.vocabulary import Vocabulary
 from gui.conversation.prompt_box import PromptBox
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
 from gui.widgets.theme import Theme
@@ -313,3 +316,52 @@ def test_undo_is_left_to_the_window_while_nothing_was_written(box):
     write(box, "words")
     QApplication.sendEvent(box.prompt_edit, override)
     assert override.isAccepted()
+
+
+@pytest.fixture
+def reads_little(box):
+    """The box of a model that knows a few words."""
+    box.resize(700, 200)
+    box.show_offer(replace(READY, vocabulary=Vocabulary(("where", "is", "the", "cat", "dog"))))
+    return box
+
+
+def hint(box):
+    return box.hint_label.toolTip() or box.hint_label.text()
+
+
+def test_words_that_the_model_does_not_know_are_named_once_they_are_written(reads_little, qtbot):
+    write(reads_little, "Where is the cat?")
+    assert hint(reads_little) == ""
+    write(reads_little, " Wo ist die Katze")
+    assert "Katze" not in hint(reads_little)  # It may still become another word.
+    qtbot.waitUntil(lambda: "“ist”" in hint(reads_little))
+    assert hint(reads_little) == "The model may not understand “Wo”, “ist”, “die” …"
+    heard = asked(reads_little)
+    press(reads_little, KEY.Key_Return)  # It can be asked all the same.
+    assert heard == ["Where is the cat? Wo ist die Katze"]
+    assert hint(reads_little) == ""
+
+
+def test_the_hint_goes_with_the_word_that_it_names(reads_little, qtbot):
+    write(reads_little, "Where is the xylophone")
+    qtbot.waitUntil(lambda: "xylophone" in hint(reads_little))
+    for _ in range(3):
+        press(reads_little, KEY.Key_Backspace)
+    assert hint(reads_little) == ""
+
+
+def test_the_hint_still_names_a_word_in_a_narrow_box(reads_little, qtbot):
+    reads_little.resize(330, 200)
+    write(reads_little, "Wo ist die Katze?")
+    qtbot.waitUntil(lambda: bool(hint(reads_little)))
+    assert reads_little.hint_label.text() == "Unknown: “Wo” …"
+
+
+def test_another_model_reads_everything(reads_little, qtbot):
+    write(reads_little, "Wo ist die Katze?")
+    qtbot.waitUntil(lambda: bool(hint(reads_little)))
+    reads_little.show_offer(READY)
+    assert hint(reads_little) == ""
+    reads_little.show_offer(replace(READY, vocabulary=Vocabulary(("katze",))))
+    assert "“die”" in hint(reads_little)
