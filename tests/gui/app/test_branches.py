@@ -131,7 +131,7 @@ def test_a_model_with_nothing_else_to_say_says_so_until_another_answer_is_shown(
             True, "The model gives the same answer every time.",
         )  # fmt: skip
         assert shown(program) == [("say 2 words", "word0 word1")]
-        assert not program.window.prompt_box.is_answering
+        assert program.window.prompt_box.ask_button.text() == "Ask"
         assert view_at(program, 0).body.again_button.isVisible()
         await ask(program, "say 3 words")
         assert not view_at(program, 1).body.note_label.isVisible()
