@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from core.errors import EngineError
+from core.message import joined
 from core.picture import ImagePreprocessing
 from core.trace import Trace
 from core.transcript import Answer, Precision, Request
@@ -203,7 +204,7 @@ def inspectable(
     Raises EngineError, with the reason and the remedy, if its facts say that it does not.
     """
     if missing := engine.facts.missing.get(capability):
-        raise EngineError(f"{missing.reason} {missing.remedy}".rstrip())
+        raise EngineError(joined(missing.reason, missing.remedy))
     return cast(InspectableEngine, engine)
 
 

@@ -42,6 +42,7 @@ from core.device.offload import MaxMemory, dispatch, max_memory
 from core.engine import EngineFacts
 from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.llava.tokenizer import Tokenizer
+from core.message import translatable
 from core.model_reference import folder_named
 from core.transcript import BUILT_IN, ModelChoice, Precision
 from core.vetting.vetting import Vetting, begin_vetting
@@ -78,8 +79,11 @@ def open_engine(
             return _open_vetted(choice, on_progress, stop, begun)
     except MemoryError as error:
         raise OutOfMemory(
-            "There is too little free memory to open this model. Close other programs, or choose "
-            "a smaller model."
+            translatable(
+                "core",
+                "There is not enough free memory for this model. Close other programs, or "
+                "choose a smaller model.",
+            )
         ) from error
 
 
@@ -89,7 +93,7 @@ def _open_vetted(
     stop: threading.Event,
     vetting: Vetting,
 ) -> LocalEngine:
-    on_progress(0.0, "Reading the model's folder")
+    on_progress(0.0, translatable("core", "Reading the model's folder"))
     folder = find_folder(choice.model)
     config = read_config(folder)
     checkpoint = read_checkpoint(folder, config)
@@ -120,12 +124,12 @@ class _Opening:
     def require_tried(self) -> None:
         """Waits until the folder has been tried. Raises CheckpointError if it must not be used."""
         if not self.vetting.is_decided:
-            self.on_progress(0.01, "Checking the model's files")
+            self.on_progress(0.01, translatable("core", "Checking the model's files"))
         self.vetting.wait(self.stop)
 
     def report_loading(self, fraction: float) -> None:
         """Reports the fraction of the weights that is loaded."""
-        self.on_progress(0.1 + 0.88 * fraction, "Loading the weights")
+        self.on_progress(0.1 + 0.88 * fraction, translatable("core", "Loading the weights"))
 
     def end_if_stopped(self) -> None:
         """Raises Cancelled once `stop` is set."""
@@ -137,7 +141,9 @@ class _Opening:
         is_built_in = self.choice.model == BUILT_IN
         note = device_note(self.choice.device)
         return EngineFacts(
-            model="Built-in model" if is_built_in else _model_name(self.choice.model, self.folder),
+            model=translatable("core", "Built-in model")
+            if is_built_in
+            else _model_name(self.choice.model, self.folder),
             device=str(self.device),
             device_name=device_name(self.device),
             dtype=precision,
@@ -165,21 +171,23 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
     tokenizer = Tokenizer.load(checkpoint.folder)
 
     # Takes seconds the first time, so everything wrong with the folder is reported before.
-    opening.on_progress(0.02, "Starting transformers")
+    opening.on_progress(0.02, translatable("core", "Loading the model"))
     from core.llava.engine import LlavaEngine
 
     _require_layers(opening, checkpoint)
     model = _empty_model(checkpoint, tokenizer)
     opening.end_if_stopped()
 
-    opening.on_progress(0.1, "Looking through the weights")
+    opening.on_progress(0.1, translatable("core", "Reading the weights"))
     locations = find_weights(model, _sources(checkpoint))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     dtype, bits = choose_dtype(choice.dtype, device, parameters), choice.dtype.weight_bits
     if checkpoint.adapter and bits:
         raise CheckpointError(
-            f"“{opening.folder.name}” is a LoRA, which goes into weights of 16 bits. Choose 16 "
-            "bits."
+            translatable(
+                "core",
+                "“{folder}” is a LoRA, which needs 16-bit weights. Choose 16-bit precision.",
+            ).format(folder=opening.folder.name)
         )
     sizes = {"text_config": checkpoint.text, "vision_config": checkpoint.vision}
     limits = _memory_limits(choice, sizes, _precision(dtype, bits), device, parameters)
@@ -189,7 +197,7 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
     load_weights(model, locations, load_device, dtype, opening.report_loading, opening.stop, bits)
     opening.end_if_stopped()
 
-    opening.on_progress(0.98, "Making the model ready")
+    opening.on_progress(0.98, translatable("core", "Preparing the model"))
     if checkpoint.adapter:
         merge(model, checkpoint.adapter)
     rebuild_buffers(model, load_device)
@@ -220,13 +228,13 @@ def _require_layers(opening: _Opening, checkpoint: Checkpoint) -> None:
 
 def _open_chat_engine(opening: _Opening) -> ChatEngine:
     """Opens a model of another architecture, which transformers runs."""
-    opening.on_progress(0.02, "Starting transformers")
+    opening.on_progress(0.02, translatable("core", "Loading the model"))
     from core.chat.engine import ChatEngine
     from core.chat.loading import load_chat_model
     from core.chat.model import read_chat_model
 
     device = opening.device
-    opening.on_progress(0.1, "Looking through the weights")
+    opening.on_progress(0.1, translatable("core", "Reading the weights"))
     read = read_chat_model(opening.folder, opening.config, opening.require_tried)
     opening.end_if_stopped()
     dtype, bits = _chat_precision(opening.choice.dtype, device, read)
@@ -241,7 +249,7 @@ def _open_chat_engine(opening: _Opening) -> ChatEngine:
         if not is_out_of_memory(error):
             raise
         raise out_of_memory(device, error, lower_precision(precision)) from error
-    opening.on_progress(0.98, "Making the model ready")
+    opening.on_progress(0.98, translatable("core", "Preparing the model"))
     tensors = (*model.parameters(), *model.buffers())
     facts = opening.facts(
         precision=precision_of(dtype, bits),
@@ -344,8 +352,11 @@ def _empty_model(checkpoint: Checkpoint, tokenizer: Tokenizer) -> LlavaForCondit
 
     if tokenizer.size > checkpoint.text["vocab_size"]:
         raise CheckpointError(
-            f"The tokenizer has {tokenizer.size} pieces and the model knows "
-            f"{checkpoint.text['vocab_size']}. Copy the model's own tokenizer files into it."
+            translatable(
+                "core",
+                "The tokenizer has {pieces} pieces, but the model has {known}. Copy the "
+                "model's own tokenizer files into its folder.",
+            ).format(pieces=tokenizer.size, known=checkpoint.text["vocab_size"])
         )
     try:
         config = LlavaConfig(
@@ -359,7 +370,10 @@ def _empty_model(checkpoint: Checkpoint, tokenizer: Tokenizer) -> LlavaForCondit
             return LlavaForConditionalGeneration(config)
     except (StrictDataclassError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(
-            f"The settings in config.json do not make a model ({error}). Download it again."
+            translatable(
+                "core",
+                "config.json describes no valid model ({reason}). Download it again.",
+            ).format(reason=error)
         ) from error
 
 
@@ -389,6 +403,9 @@ def rebuild_buffers(model: LlavaForConditionalGeneration, device: torch.device) 
     unfilled = [name for name, buffer in model.named_buffers() if buffer.is_meta]
     if unfilled:
         raise CheckpointError(
-            f"This version of transformers computes {', '.join(unfilled)}, which Onlooker does "
-            "not know. Install the version that Onlooker asks for."
+            translatable(
+                "core",
+                "This version of transformers computes {names}, which Onlooker does not "
+                "know. Install the version that Onlooker asks for.",
+            ).format(names=", ".join(unfilled))
         )

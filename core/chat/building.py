@@ -18,6 +18,7 @@ from transformers import PreTrainedConfig
 from core.chat.quiet import first_line, quiet
 from core.errors import CheckpointError
 from core.formatting import format_bytes
+from core.message import translatable
 
 # The largest models have some 10,000 modules, which take a second, and buffers of some megabytes.
 _MOST_MODULES = 200_000
@@ -37,19 +38,26 @@ def empty_model(kind: type, settings: PreTrainedConfig) -> Any:
         raise
     except ImportError as error:
         raise CheckpointError(
-            f"{kind.__name__} needs a library that Onlooker does not bring "
-            f"({first_line(error)}). Choose another model."
+            translatable(
+                "core",
+                "{kind} needs a library that Onlooker lacks ({reason}). Choose another model.",
+            ).format(kind=kind.__name__, reason=first_line(error))
         ) from error
     except Exception as error:
         raise CheckpointError(
-            f"The settings in config.json do not make a model ({first_line(error)}). Download it "
-            "again."
+            translatable(
+                "core",
+                "config.json describes no valid model ({reason}). Download it again.",
+            ).format(reason=first_line(error))
         ) from error
     computed = sum(buffer.numel() * buffer.itemsize for buffer in model.buffers())
     if computed > _MOST_BUFFER_BYTES:
         raise CheckpointError(
-            f"config.json asks for {format_bytes(computed)} of computed tables, which no model "
-            "needs. Download it again."
+            translatable(
+                "core",
+                "config.json asks for {size} of computed tables, far too much for a model. "
+                "Download it again.",
+            ).format(size=format_bytes(computed))
         )
     return model
 
@@ -67,7 +75,10 @@ def _bounded() -> Iterator[None]:
         count += 1
         if count > _MOST_MODULES or time.monotonic() > end:
             raise CheckpointError(
-                "config.json describes a model of far too many parts. Download it again."
+                translatable(
+                    "core",
+                    "config.json describes far too many parts. Download it again.",
+                )
             )
 
     hook = register_module_module_registration_hook(on_module)

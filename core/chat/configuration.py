@@ -11,6 +11,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from core.chat.quiet import first_line, quiet
 from core.errors import CheckpointError
+from core.message import translatable
 
 # With these a config.json could make transformers fetch kernels, read other files, or change the
 # model in ways that nobody asked for. None of them describes a model.
@@ -37,8 +38,11 @@ def read_configuration(folder: Path, config: Mapping[str, Any]) -> PreTrainedCon
     kind = config.get("model_type")
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         raise CheckpointError(
-            f"“{folder.name}” holds {architecture_named_in(config)}, which the transformers in "
-            "Onlooker does not know. Choose another model, or a newer Onlooker."
+            translatable(
+                "core",
+                "“{folder}” is of an unknown kind ({architecture}). Choose another model, "
+                "or update Onlooker.",
+            ).format(folder=folder.name, architecture=architecture_named_in(config))
         )
     try:
         with quiet():
@@ -46,14 +50,19 @@ def read_configuration(folder: Path, config: Mapping[str, Any]) -> PreTrainedCon
     except ModuleNotFoundError as error:
         # The packaged program leaves out most of the families that transformers knows.
         raise CheckpointError(
-            f"“{folder.name}” holds {architecture_named_in(config)}, which this package of "
-            "Onlooker does not bring. Choose another model, or run Onlooker from its source."
+            translatable(
+                "core",
+                "“{folder}” is of a kind that this package leaves out ({architecture}). "
+                "Choose another model, or run Onlooker from source.",
+            ).format(folder=folder.name, architecture=architecture_named_in(config))
         ) from error
     except Exception as error:
         # Each of the many configuration classes has its own checks and exceptions.
         raise CheckpointError(
-            f"The settings in config.json do not make a model ({first_line(error)}). Download it "
-            "again."
+            translatable(
+                "core",
+                "config.json describes no valid model ({reason}). Download it again.",
+            ).format(reason=first_line(error))
         ) from error
     settings._attn_implementation = "sdpa"
     return settings

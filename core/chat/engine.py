@@ -37,17 +37,25 @@ from core.generation.streaming import (
     StreamedAnswers,
     piece_listener,
 )
+from core.message import translatable
 from core.transcript import Answer, Request, Sampling, Turn
 
-_CHOOSE_LLAVA = "Choose LLaVA-1.5 for it."
+_CHOOSE_LLAVA = translatable("core", "Load LLaVA-1.5.")
 MISSING = {
     Capability.EVIDENCE: Missing(
-        "What its words rest on can be asked of LLaVA-1.5 alone.", _CHOOSE_LLAVA
+        translatable(
+            "core",
+            "Only LLaVA-1.5 shows the evidence for words.",
+        ),
+        _CHOOSE_LLAVA,
     ),
     Capability.SLOTS: Missing(
-        "Pictures are looked at in groups, each as long as its longest answer."
+        translatable(
+            "core",
+            "Images are captioned in groups, each as slow as its longest caption.",
+        )
     ),
-    Capability.TRACE: Missing("The pipeline's trace is that of LLaVA-1.5.", _CHOOSE_LLAVA),
+    Capability.TRACE: Missing(translatable("core", "Only LLaVA-1.5 shows a trace."), _CHOOSE_LLAVA),
 }
 """What this kind of engine lacks."""
 
@@ -163,13 +171,20 @@ class ChatEngine:
             raise closed_engine()
         turns = request.turns
         if not turns:
-            raise PromptError("Nothing was asked. Type a question about the picture.")
+            raise PromptError(
+                translatable(
+                    "core",
+                    "There is no prompt. Type a question about the image.",
+                )
+            )
         if 1 + len(request.others) > self.facts.most_pictures:
             most = self.facts.most_pictures
-            raise PromptError(
-                f"This model looks at {most} picture{'s' if most > 1 else ''} at a time, not at "
-                f"{1 + len(request.others)}. Choose fewer."
+            text = translatable(
+                "core", "This model takes at most {most} images at a time. Choose fewer."
             )
+            if most == 1:
+                text = translatable("core", "This model takes one image at a time. Choose one.")
+            raise PromptError(text.format(most=most))
         context = self.facts.context_length
         wanted = min(request.sampling.max_new_tokens, context // 4)
         kept = [(left, [turns[0], *turns[1 + left :]]) for left in range(len(turns) - 1)]
@@ -183,8 +198,11 @@ class ChatEngine:
                 most = min(request.sampling.max_new_tokens, context - length)
                 return _Prepared(prompt, inputs, length, most, left_out)
         raise PromptError(
-            f"Question and picture take {length} tokens, and the model reads {context} at a time. "
-            "Shorten the question, or choose a smaller picture."
+            translatable(
+                "core",
+                "Prompt and image take {count} tokens, but the model reads {most}. Shorten "
+                "the prompt, or choose a smaller image.",
+            ).format(count=length, most=context)
         )
 
     def _prompt(self, turns: Sequence[Turn], pictures: int) -> str:
@@ -210,8 +228,10 @@ class ChatEngine:
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise EngineError(
-                f"The model's image processor does not take this picture ({error}). Try another "
-                "picture or another model."
+                translatable(
+                    "core",
+                    "The model cannot take this image ({reason}). Try another image or model.",
+                ).format(reason=error)
             ) from error
         device, dtype = self._model.device, self._model.dtype
         return {

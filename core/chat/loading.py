@@ -14,6 +14,7 @@ from core.chat.quiet import quiet
 from core.chat.stored import StoredTensor
 from core.errors import Cancelled, CheckpointError
 from core.llava.quantized import QuantizedLinear, quantize, reorder_for_cpu
+from core.message import translatable
 
 
 def load_chat_model(
@@ -54,14 +55,20 @@ def load_chat_model(
         if isinstance(error, torch.OutOfMemoryError) or "memory" in str(error):
             raise
         raise CheckpointError(
-            "The weights do not fit what config.json says. Download the model's files again, all "
-            "together."
+            translatable(
+                "core",
+                "The weights do not match config.json. Download all files of the model again.",
+            )
         ) from error
     progress.raise_cause()
     if missing := sorted(report["missing_keys"]):
         raise CheckpointError(
-            f"The weights lack {len(missing)} tensors: {', '.join(missing[:3])}"
-            f"{' …' if len(missing) > 3 else ''}. Download the model again."
+            translatable(
+                "core", "The weights lack {count} tensors ({names}). Download the model again."
+            ).format(
+                count=len(missing),
+                names=", ".join(missing[:3]) + (" …" if len(missing) > 3 else ""),
+            )
         )
     if bits:
         _quantize_layers(model, bits, device, stop)

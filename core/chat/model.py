@@ -22,6 +22,7 @@ from core.chat.processor import load_processor
 from core.chat.stored import StoredTensor, stored_tensors
 from core.checkpoint.safety import read_settings, require_layers_in
 from core.errors import CheckpointError
+from core.message import translatable
 
 # Models that were trained with several pictures in one conversation.
 _TAKES_SEVERAL = (
@@ -95,15 +96,20 @@ def _kind(folder: Path, config: Mapping[str, Any], settings: PreTrainedConfig) -
     named = architecture_named_in(config)
     if kind is None:
         raise CheckpointError(
-            f"“{folder.name}” holds {named}, which does not answer questions about pictures. "
-            "Choose another model."
+            translatable(
+                "core",
+                "“{folder}” does not take images ({architecture}). Choose another model.",
+            ).format(folder=folder.name, architecture=named)
         )
     kind = kind[0] if isinstance(kind, tuple) else kind
     architectures = config.get("architectures")
     if architectures and kind.__name__ not in architectures:
         raise CheckpointError(
-            f"“{folder.name}” holds {named}, which the transformers in Onlooker does not know. "
-            "Choose another model, or a newer Onlooker."
+            translatable(
+                "core",
+                "“{folder}” is of an unknown kind ({architecture}). Choose another model, "
+                "or update Onlooker.",
+            ).format(folder=folder.name, architecture=named)
         )
     return kind
 
@@ -127,8 +133,11 @@ def _require_weights_for(
     held = sum(tensor.count for tensor in stored.values())
     if wanted > 1.02 * held + 1024:
         raise CheckpointError(
-            f"config.json in “{folder.name}” describes a model of {_counted(wanted)} parameters, "
-            f"and its files hold {_counted(held)}. Download the model's files again, all together."
+            translatable(
+                "core",
+                "config.json in “{folder}” describes {described} parameters, but the files "
+                "hold {held}. Download all files of the model again.",
+            ).format(folder=folder.name, described=_counted(wanted), held=_counted(held))
         )
 
 

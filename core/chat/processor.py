@@ -12,6 +12,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
 from core.chat.quiet import first_line
 from core.errors import CheckpointError
+from core.message import translatable
 
 # transformers 5.17 says that the image processors of these need torchvision, and has them for PIL.
 _NAMED_AS_TORCHVISION = ("idefics3", "smolvlm")
@@ -25,7 +26,10 @@ def load_processor(folder: Path, settings: PreTrainedConfig) -> Any:
     kind: Any = PROCESSOR_MAPPING.get(type(settings), None)
     if kind is None:
         raise CheckpointError(
-            f"transformers has no processor for {settings.model_type}. Choose another model."
+            translatable(
+                "core",
+                "transformers has no image processor for {kind}. Choose another model.",
+            ).format(kind=settings.model_type)
         )
     stills: Any = _for_stills(kind)
     here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -42,13 +46,19 @@ def load_processor(folder: Path, settings: PreTrainedConfig) -> Any:
     except Exception as error:
         # Each of the many tokenizers and image processors has its own exceptions.
         raise CheckpointError(
-            f"The tokenizer or image processor of “{folder.name}” cannot be used "
-            f"({first_line(error)}). Download the model's files again, all together."
+            translatable(
+                "core",
+                "The tokenizer or image processor of “{folder}” cannot be used ({reason}). "
+                "Download all files of the model again.",
+            ).format(folder=folder.name, reason=first_line(error))
         ) from error
     if not (processor.chat_template or getattr(processor.tokenizer, "chat_template", None)):
         raise CheckpointError(
-            f"“{folder.name}” has no chat template, so nobody knows how to ask it. Choose a model "
-            "that was trained to follow instructions."
+            translatable(
+                "core",
+                "“{folder}” has no chat template. Choose a model that is trained to follow "
+                "instructions.",
+            ).format(folder=folder.name)
         )
     return processor
 
@@ -114,6 +124,8 @@ def chat_template_of(processor: Any) -> tuple[str, dict[str, Any]]:
                 for name, token in processor.tokenizer.special_tokens_map.items()
             }
     raise CheckpointError(
-        "The model has several chat templates, and none of them is the default. Choose another "
-        "model."
+        translatable(
+            "core",
+            "The model has several chat templates and no default. Choose another model.",
+        )
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.checkpoint.weights import open_shard, reading, weight_files
 from core.errors import CheckpointError
+from core.message import translatable
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
         for name in sorted(present) if listed is None else listed:
             if name not in present:
                 raise CheckpointError(
-                    f"“{path.name}” does not hold {name}, as its index says. Download both again."
+                    translatable(
+                        "core",
+                        "“{name}” lacks {tensor}, which its index lists. Download both again.",
+                    ).format(name=path.name, tensor=name)
                 )
             stored[name] = StoredTensor(path, name, shard.shape(name), shard)
     return stored

@@ -14,15 +14,20 @@ from core.chat.template_child import render
 from core.errors import CheckpointError
 from core.isolation.process import IsolatedProcess
 from core.isolation.protocol import ChildFailed, Ended, Limits
+from core.message import translatable
 
 _CHILD = "core.chat.template_child"
 # A conversation takes milliseconds.
 _LIMITS = Limits(cpu_seconds=4, seconds=12, memory_bytes=400_000_000)
 _CAUSES = {
-    Ended.SLOW: f"it computes for more than {_LIMITS.cpu_seconds:.0f} s",
-    Ended.BUSY: f"it was not done in {_LIMITS.seconds:.0f} s",
-    Ended.MEMORY: "it takes too much memory",
-    Ended.CRASHED: "it ends the process that runs it",
+    Ended.SLOW: translatable("core", "it computes for more than {count} s").format(
+        count=round(_LIMITS.cpu_seconds)
+    ),
+    Ended.BUSY: translatable("core", "it took more than {count} s").format(
+        count=round(_LIMITS.seconds)
+    ),
+    Ended.MEMORY: translatable("core", "it takes too much memory"),
+    Ended.CRASHED: translatable("core", "it ends the process that runs it"),
 }
 
 
@@ -86,6 +91,9 @@ class ChatTemplate:
     @staticmethod
     def _error(cause: str) -> CheckpointError:
         return CheckpointError(
-            f"The model's chat template does not take this conversation ({cause}). Begin a new "
-            "conversation, or choose another model."
+            translatable(
+                "core",
+                "The model's chat template does not take this conversation ({reason}). "
+                "Start a new conversation, or choose another model.",
+            ).format(reason=cause)
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from core.errors import CheckpointError
 from core.files import UnreadableFile, open_regular
 from core.formatting import format_bytes
+from core.message import translatable
 
 _MB = 1_000_000
 _SETTINGS = 4 * _MB
@@ -56,8 +57,10 @@ def small_files(folder: Path) -> Iterator[Path]:
         found = sorted(templates.glob("*.jinja"))
         if len(found) > _MOST_TEMPLATES:
             raise CheckpointError(
-                f"“{folder.name}” has {len(found):,} chat templates, more than any model needs. "
-                "Choose another model."
+                translatable(
+                    "core",
+                    "“{folder}” has too many chat templates ({count}). Choose another model.",
+                ).format(folder=folder.name, count=f"{len(found):,}")
             )
         yield from found
 
@@ -81,7 +84,15 @@ def size_error(path: Path, error: OSError, most: int) -> CheckpointError:
     """Returns the error to raise where `path` could not be opened as a file of at most `most`."""
     if isinstance(error, UnreadableFile) and error.errno == errno.EOVERFLOW:
         return CheckpointError(
-            f"“{path.name}” in “{path.parent.name}” is larger than {format_bytes(most)}, which is "
-            "far too large for such a file. Download it again."
+            translatable(
+                "core",
+                "“{name}” in “{parent}” is larger than {size}, far too large for its kind. "
+                "Download it again.",
+            ).format(name=path.name, parent=path.parent.name, size=format_bytes(most))
         )
-    return CheckpointError(f"“{path.name}” cannot be read. Download it again.")
+    return CheckpointError(
+        translatable(
+            "core",
+            "“{name}” cannot be read. Download it again.",
+        ).format(name=path.name)
+    )

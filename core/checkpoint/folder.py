@@ -15,6 +15,7 @@ from typing import Any
 from core.checkpoint.safety import read_settings, require_possible, require_safe_folder
 from core.errors import CheckpointError
 from core.files import exists, is_folder
+from core.message import translatable
 from core.model_reference import folder_named, is_hub_id
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD
 from core.resources import RESOURCES
@@ -34,23 +35,33 @@ def find_folder(model: str) -> Path:
     if model == BUILT_IN:
         folder = built_in_model()
         if not is_folder(folder):
-            raise CheckpointError("The built-in model is missing. Install Onlooker again.")
+            raise CheckpointError(
+                translatable(
+                    "core",
+                    "The built-in model is missing. Install Onlooker again.",
+                )
+            )
         return folder
     path = folder_named(model)
     if path and is_folder(path):
         return path
     if path and exists(path):
         raise CheckpointError(
-            f"“{path.name}” is a file. Choose the folder that holds the whole model."
+            translatable(
+                "core",
+                "“{name}” is a file. Choose the folder that holds the whole model.",
+            ).format(name=path.name)
         )
     if cached := _cached(model):
         return cached
     hub_id = model if is_hub_id(model) else ""
-    action = "Download it, or choose another one." if hub_id else "Choose the folder that holds it."
-    raise CheckpointError(
-        f"There is no model “{model}”, neither as a folder nor in the Hugging Face cache. {action}",
-        hub_id,
-    )
+    text = translatable("core", "There is no model “{name}”. Choose the folder that holds it.")
+    if hub_id:
+        text = translatable(
+            "core",
+            "The model “{name}” is not on this computer. Download it, or choose another one.",
+        )
+    raise CheckpointError(text.format(name=model), hub_id)
 
 
 def _cached(hub_id: str) -> Path | None:
@@ -106,17 +117,20 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     if not (folder / "config.json").is_file():
         if (folder / "mm_projector.bin").is_file():
-            raise _refusal(folder, "holds a projector alone, not a whole model")
+            raise _refusal(folder, translatable("core", "it holds only a projector"))
         raise CheckpointError(
-            f"“{folder.name}” is not a model's folder: it has no config.json. Choose the folder "
-            "that holds config.json and the weights."
+            translatable(
+                "core",
+                "“{folder}” is not a model's folder. Choose the folder with config.json "
+                "and the weights.",
+            ).format(folder=folder.name)
         )
     require_safe_folder(folder)
     config = read_settings(folder / "config.json")
     require_possible(folder, config)
     # Dequantised weights would differ from those that were trained.
     if config.get("quantization_config"):
-        raise _refusal(folder, "is already quantised; choose the float16 one")
+        raise _refusal(folder, translatable("core", "its weights are already quantised"))
     return config
 
 
@@ -131,39 +145,40 @@ def read_checkpoint(folder: Path, config: Mapping[str, Any] | None = None) -> Ch
         return _read_adapter(folder, config)
     architectures = config.get("architectures") or []
     if not isinstance(architectures, list):
-        raise _refusal(folder, "does not say what it holds")
+        raise _refusal(folder, translatable("core", "it does not say what it holds"))
     if "LlavaForConditionalGeneration" in architectures:
-        is_plain = _difference(config) is None
-        return _read_transformers_layout(folder, config) if is_plain else None
+        return _read_transformers_layout(folder, config) if _is_plain(config) else None
     tower = config.get("mm_vision_tower") or config.get("vision_tower")
     if "LlavaLlamaForCausalLM" in architectures or (not architectures and tower):
         return _read_original_layout(folder, config, tower)
     if not architectures or "mm_vision_tower" in config:
-        named = architectures[0] if architectures else config.get("model_type", "another model")
-        raise _refusal(folder, f"holds {named}")
+        named = architectures[0] if architectures else config.get("model_type", "")
+        text = translatable("core", "its architecture is {name}")
+        unnamed = translatable("core", "it names no architecture")
+        raise _refusal(folder, text.format(name=named) if named else unnamed)
     return None
 
 
 def _refusal(folder: Path, why: str) -> CheckpointError:
     return CheckpointError(
-        f"“{folder.name}” {why}. Onlooker runs LLaVA-1.5, and other models as transformers "
-        "publishes them: choose a folder with a whole one."
+        translatable(
+            "core",
+            "Onlooker cannot run “{folder}” ({reason}). Choose a whole LLaVA-1.5, or "
+            "another model as transformers publishes it.",
+        ).format(folder=folder.name, reason=why)
     )
 
 
-def _difference(config: Mapping[str, Any]) -> str | None:
-    """Says how a `LlavaForConditionalGeneration` differs from LLaVA-1.5; None if it does not."""
+def _is_plain(config: Mapping[str, Any]) -> bool:
+    """Returns whether a `LlavaForConditionalGeneration` is built as LLaVA-1.5 is."""
     text, vision = _section(config, "text_config"), _section(config, "vision_config")
-    if text.get("model_type", "llama") != "llama":
-        return "another language model"
-    if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
-        return "another vision tower"
-    if config.get("projector_hidden_act", "gelu") != "gelu":
-        return "another projector"
-    if config.get("vision_feature_select_strategy", "default") != "default":
-        return "other image features"
-    is_one_layer = isinstance(config.get("vision_feature_layer", -2), int)
-    return None if is_one_layer else "features of several layers"
+    return (
+        text.get("model_type", "llama") == "llama"
+        and vision.get("model_type", "clip_vision_model") == "clip_vision_model"
+        and config.get("projector_hidden_act", "gelu") == "gelu"
+        and config.get("vision_feature_select_strategy", "default") == "default"
+        and isinstance(config.get("vision_feature_layer", -2), int)
+    )
 
 
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -191,27 +206,54 @@ def _read_original_layout(folder: Path, config: Mapping[str, Any], tower: Any) -
     if str(config.get("image_aspect_ratio")).startswith("anyres") or (
         config.get("mm_patch_merge_type", "flat") != "flat"
     ):
-        raise _refusal(folder, "is LLaVA-1.6, which cuts pictures into tiles (anyres)")
+        raise _refusal(
+            folder,
+            translatable(
+                "core",
+                "it is LLaVA-1.6, which cuts images into tiles",
+            ),
+        )
     if config.get("mm_use_im_start_end"):
-        raise _refusal(folder, "puts marks around the image (mm_use_im_start_end)")
+        raise _refusal(
+            folder,
+            translatable(
+                "core",
+                "it puts marks around the image, by mm_use_im_start_end",
+            ),
+        )
     if config.get("mm_projector_type") != "mlp2x_gelu":
         named = config.get("mm_projector_type", "linear")
-        raise _refusal(folder, f"has the projector {named} where LLaVA-1.5 has mlp2x_gelu")
+        raise _refusal(
+            folder,
+            translatable(
+                "core",
+                "its projector is {named}, where LLaVA-1.5 has mlp2x_gelu",
+            ).format(named=named),
+        )
     if config.get("mm_vision_select_feature", "patch") != "patch":
-        raise _refusal(folder, "selects other image features")
+        raise _refusal(folder, translatable("core", "it selects other image features"))
     missing = [name for name in _SIZES if name not in config]
     if missing:
         raise CheckpointError(
-            f"config.json in “{folder.name}” does not say {', '.join(missing)}. Download it again."
+            translatable(
+                "core",
+                "config.json in “{folder}” lacks {names}. Download it again.",
+            ).format(folder=folder.name, names=", ".join(missing))
         )
     tower_folder = _find_tower(folder, tower)
     require_safe_folder(tower_folder)
     tower_config = read_settings(tower_folder / "config.json")
     vision = tower_config.get("vision_config", tower_config)
     if not isinstance(vision, Mapping):
-        raise _refusal(folder, "has a vision tower without settings")
+        raise _refusal(folder, translatable("core", "its vision tower has no settings"))
     if vision.get("model_type", "clip_vision_model") != "clip_vision_model":
-        raise _refusal(folder, f"sees through {vision['model_type']}, not CLIP")
+        raise _refusal(
+            folder,
+            translatable(
+                "core",
+                "its vision tower is {model_type}, not CLIP",
+            ).format(model_type=vision["model_type"]),
+        )
     mean, std = _pixel_statistics(tower_folder)
     return Checkpoint(
         folder=folder,
@@ -230,7 +272,13 @@ def _read_adapter(folder: Path, config: Mapping[str, Any]) -> Checkpoint:
     """Reads a LoRA of the original code, whose config.json describes the merged model."""
     tower = config.get("mm_vision_tower")
     if not tower:
-        raise _refusal(folder, "is an adapter, and not one of the original LLaVA's")
+        raise _refusal(
+            folder,
+            translatable(
+                "core",
+                "it is an adapter for another model than the original LLaVA",
+            ),
+        )
     whole = _read_original_layout(folder, config, tower)
     path = folder / "adapter_config.json"
     base = _find_base(
@@ -243,13 +291,22 @@ def _read_adapter(folder: Path, config: Mapping[str, Any]) -> Checkpoint:
 def _find_base(folder: Path, named: Any) -> Path:
     """Returns the base model of a LoRA: at the path named, in a sibling folder, or in the cache."""
     if not isinstance(named, str) or not named:
-        raise _refusal(folder, "is an adapter that does not say which model it belongs to")
+        raise _refusal(
+            folder,
+            translatable(
+                "core",
+                "it is an adapter that does not name its base model",
+            ),
+        )
     places = (folder / named, folder.parent / Path(named).name)
     if found := _first_with_weights(places, named):
         return found
     raise CheckpointError(
-        f"“{folder.name}” is a LoRA for the model “{named}”, which is not on this computer. "
-        f"Download that model, or put its folder beside it under the name {Path(named).name}.",
+        translatable(
+            "core",
+            "“{folder}” is a LoRA for the model “{named}”, which is not on this "
+            "computer. Download that model, or put its folder beside it as “{name}”.",
+        ).format(folder=folder.name, named=named, name=Path(named).name),
         named if is_hub_id(named) else "",
     )
 
@@ -266,15 +323,24 @@ def _first_with_weights(places: Iterable[Path], named: str) -> Path | None:
 def _find_tower(folder: Path, named: Any) -> Path:
     """Returns the vision tower's folder: at the path named, near the weights, or in the cache."""
     if not isinstance(named, str) or not named:
-        raise _refusal(folder, "does not say which vision tower it sees with (mm_vision_tower)")
+        raise _refusal(
+            folder,
+            translatable(
+                "core",
+                "it does not name its vision tower, in mm_vision_tower",
+            ),
+        )
     name = Path(named).name
     places = (folder / named, folder / name, folder.parent / name)
     described = (place for place in places if (place / "config.json").is_file())
     if found := _first_with_weights(described, named):
         return found
     raise CheckpointError(
-        f"The vision tower “{named}” is not on this computer. Download it, or put its folder, "
-        f"with config.json and weights, into “{folder.name}” under the name {name}.",
+        translatable(
+            "core",
+            "The vision tower “{named}” is not on this computer. Download it, or put "
+            "its folder into “{folder}” as “{name}”.",
+        ).format(named=named, folder=folder.name, name=name),
         named if is_hub_id(named) else "",
     )
 
@@ -340,8 +406,10 @@ def _vision_settings(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     if settings["image_size"] > _MOST_PATCHES_OF_A_SIDE * settings["patch_size"]:
         raise _refusal(
             folder,
-            f"cuts an image of {settings['image_size']} pixels a side into patches of "
-            f"{settings['patch_size']}",
+            translatable(
+                "core",
+                "it cuts an image of {image_size} pixels a side into patches of {patch_size}",
+            ).format(image_size=settings["image_size"], patch_size=settings["patch_size"]),
         )
     return settings
 
@@ -351,15 +419,24 @@ def _require_sizes(folder: Path, settings: Mapping[str, Any], names: Sequence[st
         value = settings[name]
         if not isinstance(value, int) or not 1 <= value <= _LARGEST.get(name, 1_000_000):
             raise CheckpointError(
-                f"config.json in “{folder.name}” gives {name} as {value!r}, which cannot be. "
-                "Download it again."
+                translatable(
+                    "core",
+                    "config.json in “{folder}” has an impossible {name} ({value}). Download it "
+                    "again.",
+                ).format(folder=folder.name, name=name, value=f"{value!r}")
             )
 
 
 def _feature_layer(folder: Path, layer: Any, vision: Mapping[str, Any]) -> int:
     count = vision.get("num_hidden_layers", _VIT_L_336["num_hidden_layers"])
     if not isinstance(count, int) or not isinstance(layer, int) or not -count - 1 <= layer <= count:
-        raise _refusal(folder, f"takes image features from layer {layer!r}")
+        raise _refusal(
+            folder,
+            translatable(
+                "core",
+                "it takes image features from layer {layer}",
+            ).format(layer=f"{layer!r}"),
+        )
     return layer
 
 
@@ -382,6 +459,9 @@ def _colours(
         for value in values
     ):
         raise CheckpointError(
-            f"“{path.name}” gives {name} as {values!r}, which cannot be. Download it again."
+            translatable(
+                "core",
+                "“{name}” has an impossible {key} ({values}). Download it again.",
+            ).format(name=path.name, key=name, values=f"{values!r}")
         )
     return tuple(float(value) for value in values)

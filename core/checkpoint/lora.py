@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from core.checkpoint.safety import read_settings
 from core.checkpoint.weights import from_original, from_transformers, open_shard, reading
 from core.errors import CheckpointError
+from core.message import translatable
 
 TRAINED_WHOLE = "non_lora_trainables.bin"
 _FILES = ("adapter_model.safetensors", "adapter_model.bin")
@@ -75,8 +76,11 @@ def merge(model: nn.Module, folder: Path) -> None:
             raise _damaged(folder)
         if (change.up.shape[0], change.down.shape[1]) != tuple(weight.shape):
             raise CheckpointError(
-                f"The LoRA in “{folder.name}” is for another size of model than its base has. "
-                "Put the base that adapter_config.json names beside it."
+                translatable(
+                    "core",
+                    "The LoRA in “{folder}” does not fit the size of its base model. Put the "
+                    "model that adapter_config.json names beside it.",
+                ).format(folder=folder.name)
             )
         weights[name] = weight
     if kinds := [kind for kind in _FOR_PEFT if settings.get(kind)]:
@@ -105,8 +109,11 @@ def _settings(folder: Path) -> dict[str, Any]:
         others.append(begin)
     if others:
         raise CheckpointError(
-            f"The adapter in “{folder.name}” uses {others[0]}, which Onlooker does not know. Merge "
-            "it with its base model first."
+            translatable(
+                "core",
+                "The adapter in “{folder}” uses {kind}, which Onlooker does not know. "
+                "Merge it with its base model first.",
+            ).format(folder=folder.name, kind=others[0])
         )
     if not (_is_rank(settings.get("r")) and _is_number(settings.get("lora_alpha"))):
         raise _damaged(folder)
@@ -151,8 +158,11 @@ def _merge_with_peft(
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise CheckpointError(
-            f"The adapter in “{folder.name}” uses {kind}, for which Onlooker needs peft. Install "
-            "onlooker[lora], or merge the adapter with its base model first."
+            translatable(
+                "core",
+                "The adapter in “{folder}” uses {kind}, which needs peft. Install "
+                "onlooker[lora], or merge the adapter with its base model first.",
+            ).format(folder=folder.name, kind=kind)
         ) from error
     config = LoraConfig(
         r=settings["r"],
@@ -213,8 +223,11 @@ def _changes(folder: Path) -> dict[str, _Change]:
     path = next((folder / name for name in _FILES if (folder / name).is_file()), None)
     if path is None:
         raise CheckpointError(
-            f"“{folder.name}” lacks adapter_model.safetensors or adapter_model.bin. Download it "
-            "again."
+            translatable(
+                "core",
+                "“{folder}” lacks adapter_model.safetensors or adapter_model.bin. Download "
+                "it again.",
+            ).format(folder=folder.name)
         )
     shard = open_shard(path)
     found: dict[str, dict[str, Any]] = {}
@@ -238,5 +251,8 @@ def _changes(folder: Path) -> dict[str, _Change]:
 
 def _damaged(folder: Path) -> CheckpointError:
     return CheckpointError(
-        f"The adapter in “{folder.name}” is damaged or not one of LLaVA's. Download it again."
+        translatable(
+            "core",
+            "The adapter in “{folder}” is damaged, or not for LLaVA. Download it again.",
+        ).format(folder=folder.name)
     )

@@ -16,6 +16,7 @@ from typing import Any
 from core.checkpoint.file_sizes import largest_size, require_small_files, size_error
 from core.errors import CheckpointError
 from core.files import UnreadableFile, read_regular
+from core.message import translatable
 
 _SETTINGS = (
     "config.json",
@@ -54,13 +55,26 @@ def read_settings(path: Path) -> dict[str, Any]:
     except UnreadableFile as error:
         raise size_error(path, error, most) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"“{path.name}” cannot be read. Download it again.") from error
+        raise CheckpointError(
+            translatable(
+                "core",
+                "“{name}” cannot be read. Download it again.",
+            ).format(name=path.name)
+        ) from error
     except MemoryError as error:
         raise CheckpointError(
-            f"“{path.name}” takes more memory than is free. Close other programs, then try again."
+            translatable(
+                "core",
+                "“{name}” needs more memory than is free. Close other programs, then try again.",
+            ).format(name=path.name)
         ) from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"“{path.name}” does not hold settings. Download it again.")
+        raise CheckpointError(
+            translatable(
+                "core",
+                "“{name}” holds no settings. Download it again.",
+            ).format(name=path.name)
+        )
     return content
 
 
@@ -73,14 +87,27 @@ def files_in_index(index: Path) -> dict[str, list[str]]:
     files: dict[str, list[str]] = {}
     weight_map = read_settings(index).get("weight_map")
     if not isinstance(weight_map, dict) or len(weight_map) > _MOST_TENSORS:
-        raise CheckpointError(f"“{index.name}” cannot be read. Download it again.")
+        raise CheckpointError(
+            translatable(
+                "core",
+                "“{name}” cannot be read. Download it again.",
+            ).format(name=index.name)
+        )
     for tensor, file in sorted(weight_map.items()):
         if not isinstance(file, str):
-            raise CheckpointError(f"“{index.name}” cannot be read. Download it again.")
+            raise CheckpointError(
+                translatable(
+                    "core",
+                    "“{name}” cannot be read. Download it again.",
+                ).format(name=index.name)
+            )
         files.setdefault(file, []).append(tensor)
         if len(files) > _MOST_FILES:
             raise CheckpointError(
-                f"“{index.name}” names more than {_MOST_FILES:,} files. Download it again."
+                translatable(
+                    "core",
+                    "“{name}” names more than {count} files. Download it again.",
+                ).format(name=index.name, count=f"{_MOST_FILES:,}")
             )
     named: dict[str, list[str]] = {}
     for file, tensors in files.items():
@@ -106,12 +133,18 @@ def require_safe_folder(folder: Path) -> None:
                 entry.resolve().is_relative_to(home) for home in homes
             ):
                 raise CheckpointError(
-                    f"“{entry.name}” in “{folder.name}” is a link to a file elsewhere, which "
-                    "Onlooker does not follow. Put the file itself into the folder."
+                    translatable(
+                        "core",
+                        "“{entry}” in “{folder}” is a link that leads out of the folder. Put the "
+                        "file itself there.",
+                    ).format(entry=entry.name, folder=folder.name)
                 )
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle.
         raise CheckpointError(
-            f"“{folder.name}” cannot be looked into ({error}). Choose another folder."
+            translatable(
+                "core",
+                "“{folder}” cannot be read ({reason}). Choose another folder.",
+            ).format(folder=folder.name, reason=error)
         ) from error
     require_small_files(folder)
     for name in _SETTINGS:
@@ -134,8 +167,11 @@ def _require_short_lists(folder: Path, name: str, settings: Mapping[str, Any]) -
         elif isinstance(this, list):
             if len(this) > _LONGEST_LIST:
                 raise CheckpointError(
-                    f"“{name}” in “{folder.name}” has a list of {len(this):,} entries, which no "
-                    "model needs. Download it again."
+                    translatable(
+                        "core",
+                        "“{name}” in “{folder}” has a list of {count} entries, far too long for a "
+                        "model. Download it again.",
+                    ).format(name=name, folder=folder.name, count=f"{len(this):,}")
                 )
             left += this
 
@@ -148,8 +184,11 @@ def require_no_code(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def _code(folder: Path) -> CheckpointError:
     return CheckpointError(
-        f"“{folder.name}” brings program code of its own, which Onlooker never runs. Choose a "
-        "model that transformers runs by itself."
+        translatable(
+            "core",
+            "“{folder}” contains program code, which Onlooker never runs. Choose a "
+            "model that transformers runs by itself.",
+        ).format(folder=folder.name)
     )
 
 
@@ -157,17 +196,28 @@ def require_possible(folder: Path, config: Mapping[str, Any]) -> None:
     """Raises CheckpointError for numbers in a config.json that no model can have."""
     for count, (name, value) in enumerate(_numbers(folder, config)):
         if count >= _MOST_NUMBERS:
-            raise _impossible(folder, f"holds more than {_MOST_NUMBERS:,} numbers")
+            raise _impossible(
+                folder,
+                translatable("core", "more than {count} numbers").format(
+                    count=f"{_MOST_NUMBERS:,}"
+                ),
+            )
         most = next((most for pattern, most in _BOUNDS if pattern.search(name)), 1 << 62)
         least = 0 if most < 1 << 62 else -(1 << 62)
         # Comparisons with NaN are false. `math.isfinite` would fail for an int of 400 digits.
         if not (least <= value <= most) or value in (math.inf, -math.inf):
-            raise _impossible(folder, f"gives {name} as {value!r}")
+            raise _impossible(
+                folder,
+                translatable("core", "{name} is {value}").format(name=name, value=repr(value)),
+            )
 
 
 def _impossible(folder: Path, why: str) -> CheckpointError:
     return CheckpointError(
-        f"config.json in “{folder.name}” {why}, which cannot be. Download it again."
+        translatable(
+            "core",
+            "config.json in “{folder}” is invalid ({reason}). Download it again.",
+        ).format(folder=folder.name, reason=why)
     )
 
 
@@ -179,8 +229,11 @@ def require_layers_in(folder: Path, config: Mapping[str, Any], tensors: int) -> 
     for name, value in _numbers(folder, config):
         if _BOUNDS[0][0].search(name) and value > tensors:
             raise CheckpointError(
-                f"config.json in “{folder.name}” gives {name} as {value:g}, and the weights have "
-                f"{tensors} tensors in all. Download the model's files again, all together."
+                translatable(
+                    "core",
+                    "config.json in “{folder}” gives {name} as {value}, but the weights have "
+                    "only {tensors} tensors. Download all files of the model again.",
+                ).format(folder=folder.name, name=name, value=f"{value:g}", tensors=tensors)
             )
 
 
@@ -189,7 +242,10 @@ def _numbers(
 ) -> Iterator[tuple[str, Any]]:
     if nested > _MOST_NESTED:
         raise CheckpointError(
-            f"config.json in “{folder.name}” is nested too deeply. Download it again."
+            translatable(
+                "core",
+                "config.json in “{folder}” is nested too deeply. Download it again.",
+            ).format(folder=folder.name)
         )
     if isinstance(value, bool):
         return
@@ -200,7 +256,12 @@ def _numbers(
             yield from _numbers(folder, inside, str(key), nested + 1)
     elif isinstance(value, list):
         if len(value) > _LONGEST_LIST:
-            raise _impossible(folder, f"lists {len(value):,} things under {name}")
+            raise _impossible(
+                folder,
+                translatable("core", "{count} entries under {name}").format(
+                    count=f"{len(value):,}", name=name
+                ),
+            )
         for inside in value:
             yield from _numbers(folder, inside, name, nested + 1)
 

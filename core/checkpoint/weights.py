@@ -24,6 +24,7 @@ from core.checkpoint.pickles import require_plain_pickle
 from core.checkpoint.safety import files_in_index
 from core.errors import CheckpointError
 from core.files import open_regular
+from core.message import translatable
 
 # Maps a tensor's published name to the model's own; None if the tensor is not needed.
 Rename = Callable[[str], str | None]
@@ -194,7 +195,10 @@ def reading(path: Path) -> Iterator[None]:
         struct.error,
     ) as error:
         raise CheckpointError(
-            f"“{path.name}” is damaged, cut short or cannot be read. Download it again."
+            translatable(
+                "core",
+                "“{name}” is damaged or incomplete. Download it again.",
+            ).format(name=path.name)
         ) from error
 
 
@@ -211,8 +215,11 @@ def weight_files(folder: Path) -> dict[Path, list[str] | None]:
         if (folder / name).is_file():
             return {folder / name: None}
     raise CheckpointError(
-        f"There are no weights in “{folder.name}”. Choose the folder that holds "
-        "model.safetensors or pytorch_model.bin, or their parts and index."
+        translatable(
+            "core",
+            "“{folder}” has no weights. Choose the folder with model.safetensors or "
+            "pytorch_model.bin, or their parts and index.",
+        ).format(folder=folder.name)
     )
 
 
@@ -232,8 +239,11 @@ def _indexed(index: Path) -> dict[Path, list[str] | None]:
     missing = [path.name for path in wanted if not os.path.isfile(path)]  # noqa: PTH113
     if missing:
         raise CheckpointError(
-            f"{len(missing)} of {len(wanted)} weight files are missing: {_listed(missing)}. "
-            "Download them into the model's folder."
+            translatable(
+                "core",
+                "{count} of {total} weight files are missing ({names}). Download them into "
+                "the model's folder.",
+            ).format(count=len(missing), total=len(wanted), names=_listed(missing))
         )
     return wanted
 
@@ -266,13 +276,18 @@ def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, Tenso
                     continue
                 if name not in present:
                     raise CheckpointError(
-                        f"“{path.name}” does not hold {name}, as its index says. Download both "
-                        "again."
+                        translatable(
+                            "core",
+                            "“{name}” lacks {tensor}, which its index lists. Download both again.",
+                        ).format(name=path.name, tensor=name)
                     )
                 if plain not in own:
                     raise CheckpointError(
-                        f"“{path.name}” holds {name}, which LLaVA-1.5 does not have. Choose a "
-                        "LLaVA-1.5 checkpoint."
+                        translatable(
+                            "core",
+                            "“{name}” holds {tensor}, which LLaVA-1.5 does not have. Choose a "
+                            "LLaVA-1.5 model.",
+                        ).format(name=path.name, tensor=name)
                     )
                 _require_shape(plain, shard.shape(name), tuple(own[plain][1].shape), path)
                 locations[own[plain][0]] = TensorLocation(path, name)
@@ -283,8 +298,10 @@ def find_weights(model: nn.Module, sources: Iterable[Source]) -> dict[str, Tenso
     missing = [name for name, _ in own.values() if name not in locations]
     if missing:
         raise CheckpointError(
-            f"The weights lack {len(missing)} of {len(own)} tensors: {_listed(missing)}. "
-            "Download the model again."
+            translatable(
+                "core",
+                "The weights lack {count} of {total} tensors ({names}). Download the model again.",
+            ).format(count=len(missing), total=len(own), names=_listed(missing))
         )
     return locations
 
@@ -300,13 +317,16 @@ def _require_shape(name: str, shape: tuple[int, ...], wanted: tuple[int, ...], p
     has_more_rows = name in _VOCABULARY and shape[1:] == wanted[1:] and shape[0] > wanted[0]
     if shape != wanted and not has_more_rows:
         raise CheckpointError(
-            f"In “{path.name}”, {name} has the shape {_shape(shape)} where config.json and "
-            f"tokenizer want {_shape(wanted)}. Download the model's files again, all together."
+            translatable(
+                "core",
+                "In “{name}”, {tensor} has the shape {shape}, but config.json and "
+                "tokenizer need {needed}. Download all files of the model again.",
+            ).format(name=path.name, tensor=name, shape=_shape(shape), needed=_shape(wanted))
         )
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape)) or "of a single number"
+    return " × ".join(map(str, shape)) or translatable("core", "a single number")
 
 
 def _listed(names: list[str]) -> str:

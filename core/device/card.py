@@ -15,6 +15,8 @@ from pathlib import Path
 
 import torch
 
+from core.message import translatable
+
 _PCI = Path("/sys/bus/pci/devices")
 _NVIDIA, _DISPLAY_CLASS = "0x10de", "0x03"
 
@@ -44,7 +46,10 @@ def card_trouble(index: int = 0) -> str | None:
         return None
     except RuntimeError as error:
         reason = str(error).splitlines()[0].removeprefix("CUDA error: ")
-        return f"The graphics card {name} does not answer ({reason}). Start the computer again."
+        return translatable(
+            "core",
+            "The graphics card {name} does not answer ({reason}). Restart the computer.",
+        ).format(name=name, reason=reason)
     return None
 
 
@@ -67,14 +72,16 @@ def _complaint() -> str:
 def driver_trouble(complaint: str, cuda: str, has_card: bool) -> str | None:
     """Returns the message for a missing or outdated driver; `complaint` is PyTorch's error."""
     if "driver on your system is too old" in complaint:
-        return (
-            f"The graphics card's driver is too old for the CUDA {cuda} that Onlooker brings. "
-            "Install the newest driver from the card's maker."
-        )
+        return translatable(
+            "core",
+            "The graphics card's driver is too old for CUDA {cuda}. Install the newest "
+            "driver from the card's maker.",
+        ).format(cuda=cuda)
     if has_card:
-        return (
-            "There is an NVIDIA graphics card, but its driver cannot be reached. "
-            "Install the driver from the card's maker, or start the computer again."
+        return translatable(
+            "core",
+            "The NVIDIA graphics card's driver does not answer. Install the driver "
+            "from the card's maker, or restart the computer.",
         )
     return None
 
@@ -98,10 +105,11 @@ def kernel_trouble(
             return None
         if kind == "compute" and made_for <= capability:
             return None
-    return (
-        f"This build of Onlooker has no kernels for the graphics card {name} "
-        f"(compute capability {major}.{minor}). Take a build for that card."
-    )
+    return translatable(
+        "core",
+        "This Onlooker does not support the graphics card {name} (compute "
+        "capability {capability}). Install a build for that card.",
+    ).format(name=name, capability=f"{major}.{minor}")
 
 
 def _has_nvidia_card() -> bool:

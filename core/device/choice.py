@@ -16,6 +16,7 @@ from core.device.card import card_trouble, is_cuda_available
 from core.device.memory import PRECISIONS, free_memory, memory_need, precision_that_fits
 from core.errors import CheckpointError, OutOfMemory
 from core.formatting import format_bytes
+from core.message import joined, translatable
 from core.transcript import Precision
 
 # The memory of a model by that of its weights: the KV cache and the activations come on top.
@@ -39,13 +40,20 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cpu")
     kind, _, number = name.partition(":")
     if kind != "cuda" or not (number or "0").isdecimal():
-        raise CheckpointError(f"“{name}” is no device. Choose auto, cpu, cuda or cuda:0.")
+        raise CheckpointError(
+            translatable(
+                "core",
+                "“{name}” is not a device. Choose auto, cpu, cuda or cuda:0.",
+            ).format(name=name)
+        )
     if not is_cuda_available():
         raise CheckpointError(card_trouble() or _no_card())
     if int(number or 0) >= torch.cuda.device_count():
         raise CheckpointError(
-            f"There is no graphics card {name}; they are numbered from 0 to "
-            f"{torch.cuda.device_count() - 1}. Choose one of them."
+            translatable(
+                "core",
+                "There is no graphics card {name}. Choose a number from 0 to {last}.",
+            ).format(name=name, last=torch.cuda.device_count() - 1)
         )
     if trouble := card_trouble(int(number or 0)):
         raise CheckpointError(trouble)
@@ -54,18 +62,30 @@ def choose_device(name: str) -> torch.device:
 
 def _no_card() -> str:
     if torch.version.cuda is not None:
-        reason, remedy = "there is none, or no driver", "install the card's driver"
-    elif getattr(sys, "frozen", False):
-        reason, remedy = "this Onlooker is for the processor alone", "get the one with CUDA"
-    else:
-        reason, remedy = "this PyTorch is for the processor alone", "install its CUDA build"
-    return f"No CUDA graphics card can be used: {reason}. Choose the processor, or {remedy}."
+        return translatable(
+            "core",
+            "There is no CUDA graphics card, or no driver for it. Choose the processor, "
+            "or install the card's driver.",
+        )
+    if getattr(sys, "frozen", False):
+        return translatable(
+            "core",
+            "This Onlooker runs on the processor only. Choose the processor, or install "
+            "the Onlooker for CUDA.",
+        )
+    return translatable(
+        "core",
+        "This PyTorch runs on the processor only. Choose the processor, or install "
+        "the PyTorch for CUDA.",
+    )
 
 
 def device_note(name: str) -> str | None:
     """Why "auto" is the CPU although there is a GPU; None if it is not."""
     trouble = card_trouble() if name == "auto" else None
-    return f"{trouble} Until then the processor does the work." if trouble else None
+    if trouble is None:
+        return None
+    return joined(trouble, translatable("core", "Until then, the processor is used."))
 
 
 def precision_of(dtype: torch.dtype, weight_bits: int | None) -> Precision:
@@ -95,13 +115,21 @@ def choose_dtype(precision: Precision, device: torch.device, parameters: int) ->
     with AMX and 54 to 151 ms without; one row takes 0.6 ms in float32, 0.3 to 0.6 ms in bfloat16.
     """
     if precision not in list(Precision):
-        raise CheckpointError(f"“{precision}” is no precision. Choose {', '.join(Precision)}.")
+        raise CheckpointError(
+            translatable(
+                "core",
+                "“{precision}” is not a precision. Choose {known}.",
+            ).format(precision=precision, known=", ".join(Precision))
+        )
     if precision == Precision.BITS_16:
         return torch.float16 if device.type == "cuda" else torch.bfloat16
     if precision in _DTYPES:
         if precision == Precision.FLOAT16 and device.type == "cpu":
             raise CheckpointError(
-                "float16 is unusably slow on a processor. Choose bfloat16 or float32."
+                translatable(
+                    "core",
+                    "float16 is far too slow on a processor. Choose bfloat16 or float32.",
+                )
             )
         return _DTYPES[precision]
     if device.type == "cuda":
@@ -133,30 +161,48 @@ def require_fit(
         return
     lower = PRECISIONS[PRECISIONS.index(precision) + 1 :] if precision in PRECISIONS else PRECISIONS
     other = precision_that_fits(settings, free, precisions=lower, **how)
-    if other is None:
-        action = (
-            "Close other programs, or choose "
-            f"{'the processor' if device.type == 'cuda' else 'a smaller model'}."
-        )
-    else:
+    action = _close_or_choose(device)
+    if other is not None:
         needs = memory_need(settings, other, **how).total
-        action = f"Load it in {other.replace('-', ' ')}s, where it needs {format_bytes(needs)}."
+        text = translatable("core", "Load it in {precision}, which needs {size}.")
+        action = text.format(precision=str(other), size=format_bytes(needs))
+    text = translatable(
+        "core",
+        "In {precision}, this model needs {size} of memory on {device}, where {free} "
+        "is free. {action}",
+    )
     raise OutOfMemory(
-        f"In {precision.replace('-', ' ')}{'s' if 'bit' in precision else ''} this model needs "
-        f"{format_bytes(need)} of memory on {_spoken(device)}, where {format_bytes(free)} are "
-        f"free. {action}",
+        text.format(
+            precision=str(precision),
+            size=format_bytes(need),
+            device=_spoken(device),
+            free=format_bytes(free),
+            action=action,
+        ),
         other,
     )
+
+
+def _close_or_choose(device: torch.device) -> str:
+    if device.type == "cuda":
+        return translatable("core", "Close other programs, or choose the processor.")
+    return translatable("core", "Close other programs, or choose a smaller model.")
 
 
 def require_memory(size: int, device: torch.device) -> None:
     """Raises OutOfMemory if weights of `size` bytes and one answer do not fit on `device`."""
     free, needed = free_memory(str(device)), size * _OVERHEAD
     if free is not None and needed > free:
+        text = translatable(
+            "core", "This model needs {size} of memory on {device}, where {free} is free. {action}"
+        )
         raise OutOfMemory(
-            f"This model needs {format_bytes(round(needed))} of memory on {_spoken(device)}, where "
-            f"{format_bytes(free)} are free. Close other programs, or choose "
-            f"{'the processor' if device.type == 'cuda' else 'a smaller model'}."
+            text.format(
+                size=format_bytes(round(needed)),
+                device=_spoken(device),
+                free=format_bytes(free),
+                action=_close_or_choose(device),
+            )
         )
 
 
@@ -178,15 +224,29 @@ def out_of_memory(
     """
     wanted = _bytes_wanted(failure)
     free = free_memory(str(device))
-    needs = f"{format_bytes(wanted)} more were needed" if wanted else ""
-    has = f"{format_bytes(free)} are free" if free is not None else ""
-    details = ", and ".join(part for part in (needs, has) if part)
-    action = "ask for a shorter answer with fewer beams"
+    text = translatable("core", "{device} is out of memory. {action}")
+    if wanted and free is not None:
+        text = translatable(
+            "core", "{device} is out of memory ({size} needed, {free} free). {action}"
+        )
+    elif wanted:
+        text = translatable("core", "{device} is out of memory ({size} needed). {action}")
+    elif free is not None:
+        text = translatable("core", "{device} is out of memory ({free} free). {action}")
+    action = translatable(
+        "core", "Close other programs, or ask for a shorter answer with fewer beams."
+    )
     if lower is not None:
-        action = f"load the model in {lower.replace('-', ' ')}s"
+        action = translatable(
+            "core", "Close other programs, or load the model in {precision}."
+        ).format(precision=str(lower))
     return OutOfMemory(
-        f"The memory of {_spoken(device)} is used up{f': {details}' if details else ''}. Close "
-        f"other programs, or {action}.",
+        text.format(
+            device=_at_the_start(device),
+            size=format_bytes(wanted or 0),
+            free=format_bytes(free or 0),
+            action=action,
+        ),
         lower,
     )
 
@@ -202,8 +262,18 @@ def _bytes_wanted(failure: BaseException | None) -> int | None:
     return round(float(wanted[1]) * _UNITS[wanted[2]]) if wanted else None
 
 
+def _at_the_start(device: torch.device) -> str:
+    if device.type == "cuda":
+        return translatable("core", "The graphics card")
+    return translatable("core", "This computer")
+
+
 def _spoken(device: torch.device) -> str:
-    return "the graphics card" if device.type == "cuda" else "this computer"
+    return (
+        translatable("core", "the graphics card")
+        if device.type == "cuda"
+        else translatable("core", "this computer")
+    )
 
 
 def device_name(device: torch.device) -> str:

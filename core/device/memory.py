@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import CheckpointError
+from core.message import translatable
 from core.transcript import Precision
 
 PRECISIONS = (Precision.BITS_16, Precision.BITS_8, Precision.BITS_4)
@@ -278,7 +279,10 @@ def _whole(name: str, value: Any, most: int | None) -> int:
     # NaN, which JSON may hold, is in no range.
     if not is_number or not 1 <= value <= (most or 10**12):
         raise CheckpointError(
-            f"config.json gives {name} as {value!r}, which cannot be. Download it again."
+            translatable(
+                "core",
+                "config.json has an impossible {name} ({value}). Download it again.",
+            ).format(name=name, value=f"{value!r}")
         )
     return int(value)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from core.device.memory import Card, MemoryNeed
+from core.message import translatable
 
 MaxMemory = dict[int | str, int]
 """Bytes that weights may take, by the index of the GPU, and "cpu"."""
@@ -81,7 +82,20 @@ def unsplit_modules(model: Any) -> list[str]:
 def description(devices: dict[str, Any]) -> str:
     """A sentence for the person about where a distributed model is."""
     cards = sorted({device for device in devices.values() if isinstance(device, int)})
-    where = [f"on {len(cards)} graphics cards" if len(cards) > 1 else "on the graphics card"]
-    if any(device == "cpu" for device in devices.values()):
-        where.append("in the computer's own memory, which makes its answers slow")
-    return f"The model lies {' and '.join(where)}."
+    is_slow = any(device == "cpu" for device in devices.values())
+    if len(cards) > 1:
+        text = translatable("core", "The model is split across {count} graphics cards.")
+        if is_slow:
+            text = translatable(
+                "core",
+                "The model is split across {count} graphics cards and the computer's memory, "
+                "so its answers are slow.",
+            )
+        return text.format(count=len(cards))
+    if is_slow:
+        return translatable(
+            "core",
+            "The model is split across the graphics card and the computer's memory, so "
+            "its answers are slow.",
+        )
+    return translatable("core", "The model is on the graphics card.")

@@ -9,6 +9,7 @@ import torch
 
 from core.device.choice import is_out_of_memory, lower_precision, out_of_memory
 from core.errors import AppError, EngineError
+from core.message import translatable
 from core.transcript import Precision
 
 
@@ -25,19 +26,31 @@ def engine_failure(failure: BaseException, device: torch.device, dtype: Precisio
     if is_out_of_memory(failure):
         return out_of_memory(device, failure, lower_precision(dtype))
     return EngineError(
-        f"The model failed while answering ({type(failure).__name__}). Ask again; if "
-        "it fails again, load the model anew."
+        translatable(
+            "core",
+            "The model failed while answering ({error}). Ask again, or reload the model.",
+        ).format(error=type(failure).__name__)
     )
 
 
 def broken_numbers() -> EngineError:
     """Returns the error of a model that computes infinities, or what is not a number."""
-    return EngineError("The model's numbers are broken (not finite). Load it in another precision.")
+    return EngineError(
+        translatable(
+            "core",
+            "The model computed invalid numbers. Load it in another precision.",
+        )
+    )
 
 
 def closed_engine() -> EngineError:
     """Returns the error to raise where an engine is asked after it was closed."""
-    return EngineError("The model was unloaded. Load it again, then ask.")
+    return EngineError(
+        translatable(
+            "core",
+            "The model was unloaded. Load it again, then ask.",
+        )
+    )
 
 
 def release_memory() -> None:

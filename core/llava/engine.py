@@ -33,6 +33,7 @@ from core.llava.generate_path import GeneratePath
 from core.llava.prompt import Inputs, prepare
 from core.llava.tokenizer import Tokenizer
 from core.llava.tracing import Stopwatch, make_trace
+from core.message import joined, translatable
 from core.picture import ImagePreprocessing
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
 from core.trace import Trace
@@ -48,8 +49,11 @@ _USUAL_LENGTH = 960
 _MOST_SLOTS = 64
 
 _NO_EVIDENCE = Missing(
-    "What words rest on can be had only of LLaVA-1.5 that lies whole on one device.",
-    "Choose such a model for it.",
+    translatable(
+        "core",
+        "Only LLaVA-1.5 models on a single device show the evidence for words.",
+    ),
+    translatable("core", "Load such a model."),
 )
 
 
@@ -268,7 +272,12 @@ class LlavaEngine:
         """
         question = question_about(answer.text, word)
         if question is None:
-            raise PromptError(f"“{word.text}” names no thing to look for. Choose another word.")
+            raise PromptError(
+                translatable(
+                    "core",
+                    "“{word}” names nothing to look for. Choose another word.",
+                ).format(word=word.text)
+            )
         questions = [question, *absent_questions(answer.text)]
         with self._examining() as examiner:
             odds = [self._yes_over_no(examiner, request, question) for question in questions]
@@ -279,7 +288,7 @@ class LlavaEngine:
         if self._is_closed:
             raise closed_engine()
         if self._loop is None:
-            raise EngineError(f"{_NO_EVIDENCE.reason} {_NO_EVIDENCE.remedy}")
+            raise EngineError(joined(_NO_EVIDENCE.reason, _NO_EVIDENCE.remedy))
         if self._examiner is None:
             plain = Image.new("RGB", (1, 1), PAD_COLOUR)
             size = self._model.config.vision_config.image_size
@@ -339,7 +348,12 @@ class LlavaEngine:
         if self._is_closed:
             raise closed_engine()
         if request.others:
-            raise PromptError("This model looks at one picture at a time. Choose one.")
+            raise PromptError(
+                translatable(
+                    "core",
+                    "This model takes one image at a time. Choose one.",
+                )
+            )
         pixels = request.picture.pixels
         vision = self._model.config.vision_config
         if self._pixel_values is None or self._pixel_values[0] is not pixels:

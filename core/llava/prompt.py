@@ -15,9 +15,10 @@ import numpy as np
 
 from core.errors import PromptError
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX, Mark, Tokenizer, split_at_marks
+from core.message import translatable
 from core.transcript import Turn
 
-SYSTEM = (
+SYSTEM = (  # LLaVA-1.5 was trained with it.
     "A chat between a curious human and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the human's questions."
 )
@@ -123,7 +124,12 @@ def prepare(
     last. Raises PromptError if the question does not fit alone.
     """
     if not turns:
-        raise PromptError("Nothing was asked. Type a question about the picture.")
+        raise PromptError(
+            translatable(
+                "core",
+                "There is no prompt. Type a question about the image.",
+            )
+        )
     image_tokens = (pixel_values.shape[-1] // patch_size) ** 2
     wanted = min(max_new_tokens, context_length // 4)
     candidates = [(left, [turns[0], *turns[1 + left :]]) for left in range(len(turns) - 1)]
@@ -142,6 +148,9 @@ def prepare(
         ):
             return replace(inputs, max_new_tokens=min(max_new_tokens, room))
     raise PromptError(
-        f"This question is too long for the model, which reads {context_length} tokens at a "
-        f"time, the picture's {image_tokens} among them. Shorten it."
+        translatable(
+            "core",
+            "The prompt is too long. Shorten it: the model reads {count} tokens, "
+            "{image} of them for the image.",
+        ).format(count=context_length, image=image_tokens)
     )

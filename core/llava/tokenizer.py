@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from sentencepiece import SentencePieceProcessor
 
 from core.errors import CheckpointError
+from core.message import translatable
 
 IMAGE_TOKEN_INDEX = -200
 """Stands for the image in input ids, as in the original code; no vocabulary has it."""
@@ -90,11 +91,17 @@ class Tokenizer:
         # Both libraries raise bare RuntimeError and Exception for a broken file.
         except Exception as error:
             raise CheckpointError(
-                f"The tokenizer in “{folder.name}” cannot be read. Copy the model's tokenizer "
-                "files into the folder again."
+                translatable(
+                    "core",
+                    "The tokenizer in “{folder}” cannot be read. Download the tokenizer's "
+                    "files again.",
+                ).format(folder=folder.name)
             ) from error
         raise CheckpointError(
-            f"There is no tokenizer in “{folder.name}”. Put the model's tokenizer.model into it."
+            translatable(
+                "core",
+                "“{folder}” has no tokenizer. Put the model's tokenizer.model there.",
+            ).format(folder=folder.name)
         )
 
     def encode(self, text: str) -> list[int]:

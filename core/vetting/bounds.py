@@ -11,6 +11,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from core.message import translatable
+
 MOST_TOKENS = 2_000_000
 _MOST_ADDED = 100_000
 _LONGEST_TOKEN = 5_000
@@ -22,9 +24,15 @@ _LARGEST_GROWTH = 64.0
 def pieces_problem(pieces: Sequence[str]) -> str:
     """As `tokenizer_problem`, of the tokens as the vocabulary writes them."""
     if len(pieces) > MOST_TOKENS:
-        return f"has more than {MOST_TOKENS:,} tokens"
+        return translatable("core", "it has more than {count} tokens").format(
+            count=f"{MOST_TOKENS:,}"
+        )
     longest = max(map(len, pieces), default=0)
-    return f"has a token of {longest:,} letters" if longest > _LONGEST_TOKEN else ""
+    return (
+        translatable("core", "it has a token of {count} letters").format(count=f"{longest:,}")
+        if longest > _LONGEST_TOKEN
+        else ""
+    )
 
 
 def tokenizer_problem(tokenizer: Tokenizer) -> str:
@@ -34,7 +42,7 @@ def tokenizer_problem(tokenizer: Tokenizer) -> str:
         return problem
     added = len(tokenizer.get_added_tokens_decoder())
     if added > _MOST_ADDED:
-        return f"has {added:,} added tokens"
+        return translatable("core", "it has {count} added tokens").format(count=f"{added:,}")
     for part in (tokenizer.normalizer, tokenizer.decoder, tokenizer.post_processor):
         if part is not None and (problem := _growth_problem(json.loads(part.__getstate__()))):
             return problem
@@ -48,15 +56,23 @@ def _growth_problem(state: Any) -> str:
         content = step.get("content", step.get("prepend", ""))
         if isinstance(content, str):
             if len(content) > _LONGEST_CONTENT:
-                return f"puts {len(content):,} letters in the place of a few"
+                return translatable("core", "it replaces a few letters with {count}").format(
+                    count=f"{len(content):,}"
+                )
             pattern = step.get("pattern")
             replaced = pattern.get("String", "") if isinstance(pattern, dict) else ""
             if step.get("type") == "Replace":
                 growth *= max(1.0, len(content) / max(1, len(replaced)))
         special = step.get("single")
         if isinstance(special, list) and len(special) > _MOST_SPECIAL:
-            return f"puts {len(special):,} tokens around each text"
-    return f"makes a text {growth:,.0f} times as long" if growth > _LARGEST_GROWTH else ""
+            return translatable("core", "it puts {count} tokens around each text").format(
+                count=f"{len(special):,}"
+            )
+    return (
+        translatable("core", "it makes a text {count} times as long").format(count=f"{growth:,.0f}")
+        if growth > _LARGEST_GROWTH
+        else ""
+    )
 
 
 def _steps(state: Any) -> Iterator[dict[str, Any]]:

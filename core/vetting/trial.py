@@ -16,6 +16,7 @@ from PIL import Image
 from core.checkpoint.folder import read_config
 from core.llava.prompt import conversation, input_ids
 from core.llava.tokenizer import Tokenizer
+from core.message import translatable
 from core.transcript import Turn
 from core.vetting.bounds import MOST_TOKENS, pieces_problem, tokenizer_problem
 from core.vetting.verdict import EngineKind, Part, Trial, Verdict, refusal
@@ -146,7 +147,9 @@ class _ChatModel:
             )
             count = inputs["input_ids"].shape[1] if inputs else 0
             if count > _MOST_IMAGE_TOKENS:
-                return f"makes {count:,} tokens of an image"
+                return translatable("core", "it turns an image into {count} tokens").format(
+                    count=f"{count:,}"
+                )
         return ""
 
 
@@ -176,7 +179,10 @@ def _texts() -> Iterable[str]:
 def _length_problem(text: str, count: int) -> str:
     if count <= 1_000 + _TOKENS_PER_BYTE * len(text.encode()):
         return ""
-    return f"makes {count:,} tokens of {len(text):,} letters"
+    return translatable(
+        "core",
+        "it turns {letters} letters into {count} tokens",
+    ).format(letters=f"{len(text):,}", count=f"{count:,}")
 
 
 def _returned(use: Callable[[], Any]) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from core.formatting import format_bytes
 from core.isolation.protocol import Ended, Limits
+from core.message import Message, translatable
 
 _MEMORY_BYTES = 1_200_000_000
 
@@ -23,11 +25,22 @@ class EngineKind(StrEnum):
 
 
 class Part(StrEnum):
-    """A part of a model that is tried by itself, in this order; the value is for people."""
+    """A part of a model that is tried by itself, in this order."""
 
     TOKENIZER = "tokenizer"
     TEMPLATE = "chat template"
     IMAGES = "image processor"
+
+    @property
+    def title(self) -> Message:
+        """What a sentence calls it."""
+        match self:
+            case Part.TOKENIZER:
+                return translatable("core", "tokenizer")
+            case Part.TEMPLATE:
+                return translatable("core", "chat template")
+            case Part.IMAGES:
+                return translatable("core", "image processor")
 
     @property
     def limits(self) -> Limits:
@@ -76,6 +89,10 @@ class Verdict:
     note: str = ""
     is_lasting: bool = True
 
+    def named(self, name: str) -> Verdict:
+        """Returns the verdict about the model of this name."""
+        return replace(self, problem=_named(self.problem, name), note=_named(self.note, name))
+
     def record(self) -> dict[str, Any]:
         """Returns the verdict as it is sent and kept."""
         return asdict(self)
@@ -88,16 +105,29 @@ class Verdict:
         return cls(record["problem"], str(record["note"]), bool(record["is_lasting"]))
 
 
+def _named(text: str, name: str) -> str:
+    if isinstance(text, Message) and "name" in text.fields:
+        return Message(text.template, {**text.fields, "name": name})
+    return text.replace(NAME, name)  # As verdicts are kept.
+
+
 NOT_TRIED = Verdict(
-    note=f"“{NAME}” could not be tried in a process of its own, as new models are. Use it only if "
-    "you trust where it comes from.",
+    note=translatable(
+        "core",
+        "“{name}” could not be checked in a separate process. Use it only if you trust its source.",
+    ).format(name=NAME),
     is_lasting=False,
 )
 
 
 def refusal(part: Part, problem: str) -> Verdict:
     """Returns the verdict for what no model does; `problem` is the middle of a sentence."""
-    return Verdict(f"The {part} of “{NAME}” {problem}, which no model needs. Choose another model.")
+    return Verdict(
+        translatable(
+            "core",
+            "The {part} of “{name}” is unsafe ({problem}). Choose another model.",
+        ).format(part=part.title, name=NAME, problem=problem)
+    )
 
 
 def verdict_of_failure(part: Part, ended: Ended) -> Verdict:
@@ -105,22 +135,34 @@ def verdict_of_failure(part: Part, ended: Ended) -> Verdict:
     match ended:
         case Ended.SLOW:
             return Verdict(
-                f"The {part} of “{NAME}” computes without end. Choose another model.",
+                translatable(
+                    "core",
+                    "The {part} of “{name}” never finishes. Choose another model.",
+                ).format(part=part.title, name=NAME),
                 is_lasting=False,
             )
         case Ended.BUSY:
             return Verdict(
-                f"The {part} of “{NAME}” could not be tried within {part.limits.seconds:.0f} s. "
-                "Close other programs, then open the model again.",
+                translatable(
+                    "core",
+                    "The {part} of “{name}” could not be checked within {seconds} s. Close "
+                    "other programs, then load the model again.",
+                ).format(part=part.title, name=NAME, seconds=f"{part.limits.seconds:.0f}"),
                 is_lasting=False,
             )
         case Ended.MEMORY:
             return Verdict(
-                f"The {part} of “{NAME}” takes more than {_MEMORY_BYTES / 1e9:.1f} GB of "
-                "memory. Choose another model."
+                translatable(
+                    "core",
+                    "The {part} of “{name}” needs more than {size} of memory. Choose another "
+                    "model.",
+                ).format(part=part.title, name=NAME, size=format_bytes(_MEMORY_BYTES))
             )
         case Ended.CRASHED | Ended.NOT_STARTED:
             return Verdict(
-                f"The {part} of “{NAME}” crashes the library that reads it. Download the model "
-                "again, or choose another one."
+                translatable(
+                    "core",
+                    "The {part} of “{name}” crashes the library that reads it. Download the "
+                    "model again, or choose another one.",
+                ).format(part=part.title, name=NAME)
             )

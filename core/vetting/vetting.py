@@ -13,7 +13,7 @@ from core.isolation.process import IsolatedProcess
 from core.isolation.protocol import ChildFailed, RequestFailed
 from core.transcript import BUILT_IN, ModelChoice
 from core.vetting.kept import KeptVerdicts, fingerprint, kept_verdicts
-from core.vetting.verdict import NAME, NOT_TRIED, EngineKind, Trial, Verdict, verdict_of_failure
+from core.vetting.verdict import NOT_TRIED, EngineKind, Trial, Verdict, verdict_of_failure
 
 _CHILD = "core.vetting.trial"
 _LOOK_SECONDS = 0.05
@@ -67,9 +67,10 @@ class Vetting:
                 if stop.is_set():
                     self._stop.set()
                     raise Cancelled("Loading was cancelled.") from None
+        verdict = verdict.named(self._name)
         if verdict.problem:
-            raise CheckpointError(verdict.problem.replace(NAME, self._name))
-        return verdict.note.replace(NAME, self._name)
+            raise CheckpointError(verdict.problem)
+        return verdict.note
 
     def _find_verdict(self, trial: Trial, kept: KeptVerdicts) -> None:
         try:

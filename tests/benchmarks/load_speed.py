@@ -168,8 +168,8 @@ def engine_figures(folder: Path, device: str, dtype: str) -> dict[str, Any]:
     ready = time.perf_counter()
     figures = {
         "ready_seconds": ready - started,
-        "weights_seconds": times["Making the model ready"] - times["Looking through the weights"],
-        "making_ready_seconds": ready - times["Making the model ready"],
+        "weights_seconds": times["Preparing the model"] - times["Reading the weights"],
+        "making_ready_seconds": ready - times["Preparing the model"],
         "memory_bytes": engine.facts.memory_bytes,
         "peak_memory_bytes": torch.cuda.max_memory_allocated() if on_card else None,
     }

@@ -1,4 +1,4 @@
-"""A model whose weights or sums are not finite says so in every way of answering."""
+"""A model whose weights or sums are invalid numbers says so in every way of answering."""
 
 import threading
 
@@ -14,7 +14,7 @@ from core.transcript import Answer, Ending, Request, Sampling, Turn
 from tests.support.tiny_chat import write_chat_model
 from tests.support.tiny_llava import random_weights, write_original_layout
 
-MESSAGE = "The model's numbers are broken (not finite). Load it in another precision."
+MESSAGE = "The model's numbers are broken (invalid numbers). Load it in another precision."
 WAYS = (
     Sampling(max_new_tokens=6),
     Sampling(max_new_tokens=6, temperature=1.0, top_p=0.9, seed=3),
@@ -83,7 +83,7 @@ def test_what_words_rest_on_is_not_made_of_broken_numbers(spoiled, picture):
 )
 def test_one_broken_weight_anywhere_is_noticed(tmp_path, opened, picture, name, value):
     engine = opened(write_original_layout(tmp_path / "llava", spoiled_weights(name, value)))
-    with pytest.raises(EngineError, match=r"not finite"):
+    with pytest.raises(EngineError, match=r"invalid numbers"):
         ask(engine, picture, WAYS[0])
     engine.close()
 

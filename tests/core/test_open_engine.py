@@ -194,10 +194,10 @@ def test_precision_follows_the_device():
 @pytest.mark.parametrize(
     ("choice", "cause"),
     [
-        ({"device": "tpu"}, "is no device"),
-        ({"device": "cuda:x"}, "is no device"),
-        ({"device": "cpu", "dtype": "int3"}, "is no precision"),
-        ({"device": "cpu", "dtype": "float16"}, "unusably slow"),
+        ({"device": "tpu"}, "is not a device"),
+        ({"device": "cuda:x"}, "is not a device"),
+        ({"device": "cpu", "dtype": "int3"}, "is not a precision"),
+        ({"device": "cpu", "dtype": "float16"}, "far too slow"),
     ],
 )
 def test_impossible_choice_is_an_error(tiny_original_layout, choice, cause):
@@ -209,7 +209,7 @@ def test_impossible_choice_is_an_error(tiny_original_layout, choice, cause):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
 def test_missing_graphics_card_is_an_error(tiny_original_layout):
-    with pytest.raises(CheckpointError, match="No CUDA graphics card"):
+    with pytest.raises(CheckpointError, match=r"no CUDA graphics card|processor only"):
         open_engine(
             ModelChoice(str(tiny_original_layout), "cuda"), lambda *_: None, threading.Event()
         )
@@ -218,7 +218,7 @@ def test_missing_graphics_card_is_an_error(tiny_original_layout):
 def test_too_little_memory_is_said_before_loading(opened, tiny_original_layout, monkeypatch):
     monkeypatch.setattr("core.device.choice.free_memory", lambda device: 100_000)
     stages = []
-    with pytest.raises(OutOfMemory, match=r"needs 303 MB .* 100 kB are free\. Close"):
+    with pytest.raises(OutOfMemory, match=r"needs 303 MB .* 100 kB is free\. Close"):
         opened(tiny_original_layout, on_progress=lambda fraction, stage: stages.append(stage))
     assert "Loading the weights" not in stages
 
@@ -254,7 +254,7 @@ def test_memory_used_up_while_loading_is_said(opened, tiny_original_layout):
         if stage == "Loading the weights":
             raise torch.OutOfMemoryError("no more")
 
-    with pytest.raises(OutOfMemory, match="used up"):
+    with pytest.raises(OutOfMemory, match="out of memory"):
         opened(tiny_original_layout, on_progress=on_progress)
 
 
@@ -277,7 +277,7 @@ def test_original_layout_is_loaded_without_a_second_copy(tmp_path, suffix):
 
 
 def test_missing_model_is_an_error(opened):
-    with pytest.raises(CheckpointError, match=r"There is no model .*nowhere"):
+    with pytest.raises(CheckpointError, match=r"The model .*nowhere.* is not on this computer"):
         opened("someone/nowhere")
     with pytest.raises(CheckpointError, match="There is no model"):
         opened("/nowhere/at all/✗")
@@ -289,10 +289,10 @@ def test_file_instead_of_a_folder_is_an_error(opened, original):
 
 
 def test_folder_without_config_is_an_error(opened, tmp_path):
-    with pytest.raises(CheckpointError, match=r"no config\.json"):
+    with pytest.raises(CheckpointError, match=r"with config\.json"):
         opened(tmp_path)
     (tmp_path / "mm_projector.bin").touch()
-    with pytest.raises(CheckpointError, match="a projector alone"):
+    with pytest.raises(CheckpointError, match="only a projector"):
         opened(tmp_path)
 
 
@@ -306,25 +306,25 @@ def test_broken_config_is_an_error(opened, original, text):
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"architectures": ["LlamaForCausalLM"]}, "holds LlamaForCausalLM"),
-        ({"architectures": ["LlavaNextVideoLlamaForCausalLM"]}, "holds LlavaNext"),
-        ({"architectures": ["LlavaMistralForCausalLM"]}, "holds LlavaMistral"),
+        ({"architectures": ["LlamaForCausalLM"]}, "its architecture is LlamaForCausalLM"),
+        ({"architectures": ["LlavaNextVideoLlamaForCausalLM"]}, "its architecture is LlavaNext"),
+        ({"architectures": ["LlavaMistralForCausalLM"]}, "its architecture is LlavaMistral"),
         ({"image_aspect_ratio": "anyres"}, "tiles"),
         ({"mm_patch_merge_type": "spatial_unpad"}, "tiles"),
         ({"mm_use_im_start_end": True}, "marks around the image"),
-        ({"mm_projector_type": "linear"}, "projector linear"),
+        ({"mm_projector_type": "linear"}, "projector is linear"),
         ({"mm_vision_select_feature": "cls_patch"}, "other image features"),
         ({"mm_vision_select_layer": -9}, "from layer -9"),
         ({"quantization_config": {"load_in_4bit": True}}, "already quantised"),
         ({"auto_map": {"AutoModel": "code.Model"}}, "program code"),
-        ({"mm_vision_tower": None}, "which vision tower"),
+        ({"mm_vision_tower": None}, "does not name its vision tower"),
         ({"mm_vision_tower": "openai/clip-missing"}, "not on this computer"),
-        ({"hidden_size": 50}, "do not make a model"),
-        ({"hidden_size": -4}, "hidden_size as -4"),
-        ({"num_hidden_layers": 10**9}, "which cannot be"),
-        ({"vocab_size": "many"}, "which cannot be"),
-        ({"hidden_act": "no such"}, "do not make a model"),
-        ({"rope_scaling": {"type": "no such", "factor": 2.0}}, "do not make a model"),
+        ({"hidden_size": 50}, "no valid model"),
+        ({"hidden_size": -4}, "hidden_size is -4"),
+        ({"num_hidden_layers": 10**9}, "is invalid|an impossible"),
+        ({"vocab_size": "many"}, "is invalid|an impossible"),
+        ({"hidden_act": "no such"}, "no valid model"),
+        ({"rope_scaling": {"type": "no such", "factor": 2.0}}, "no valid model"),
         ({"vocab_size": 300}, "tokenizer has 420 pieces"),
     ],
 )
@@ -340,7 +340,7 @@ def test_setting_that_must_be_there_is_named(opened, original):
     config = json.loads(path.read_text())
     del config["hidden_size"]
     path.write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match="does not say hidden_size"):
+    with pytest.raises(CheckpointError, match="lacks hidden_size"):
         opened(original)
 
 
@@ -413,7 +413,7 @@ def change_settings(path: Path, **changes):
     ("changes", "cause"),
     [
         ({"base_model_name_or_path": "someone/elsewhere"}, "LoRA for the model “someone/elsewhere"),
-        ({"base_model_name_or_path": None}, "does not say which model"),
+        ({"base_model_name_or_path": None}, "does not name its base model"),
         ({"modules_to_save": ["lm_head"]}, "uses modules_to_save"),
         ({"megatron_config": {"a": 1}}, "uses megatron_config"),
         ({"init_lora_weights": "pissa_niter_4"}, "uses pissa_niter_4"),
@@ -520,7 +520,7 @@ def test_lora_without_the_tensors_that_its_kind_has_is_an_error(opened, lora):
 def test_lora_of_another_size_or_cut_short_is_an_error(opened, lora):
     folder, _ = lora()
     write_adapter(folder, "lmsys/vicuna", replace(TINY, mlp=64))
-    with pytest.raises(CheckpointError, match="another size of model"):
+    with pytest.raises(CheckpointError, match="does not fit the size"):
         opened(folder)
     (folder / "adapter_model.bin").write_bytes(b"no")
     with pytest.raises(CheckpointError, match="damaged"):
@@ -532,20 +532,20 @@ def test_lora_of_another_size_or_cut_short_is_an_error(opened, lora):
 
 def test_lora_in_few_bits_is_refused(opened, lora):
     folder, _ = lora()
-    with pytest.raises(CheckpointError, match="Choose 16 bits"):
+    with pytest.raises(CheckpointError, match="Choose 16-bit"):
         opened(folder, "4-bit")
 
 
 def test_missing_shard_is_named(opened, original):
     (original / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="1 of 3 weight files are missing: model-00002"):
+    with pytest.raises(CheckpointError, match=r"1 of 3 weight files are missing .model-00002"):
         opened(original)
 
 
 def test_folder_without_weights_is_an_error(opened, original):
     for path in original.glob("model*"):
         path.unlink()
-    with pytest.raises(CheckpointError, match="no weights"):
+    with pytest.raises(CheckpointError, match="has no weights"):
         opened(original)
 
 
@@ -554,7 +554,7 @@ def test_truncated_shard_is_named(opened, tmp_path, suffix):
     folder = write_original_layout(tmp_path / "model", suffix=suffix)
     path = next(folder.glob(f"*-00002-of-*.{suffix}"))
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(CheckpointError, match=rf"{path.name}.* cut short"):
+    with pytest.raises(CheckpointError, match=rf"{path.name}.* incomplete"):
         opened(folder)
 
 
@@ -578,11 +578,11 @@ def test_wrong_shape_missing_and_unexpected_tensors_are_named(opened, tmp_path):
     weights = random_weights()
     norm = weights.pop("model.norm.weight")
     folder = write_original_layout(tmp_path / "missing", weights, shards=1)
-    with pytest.raises(CheckpointError, match=r"lack 1 of \d+ tensors: .*norm\.weight"):
+    with pytest.raises(CheckpointError, match=r"lack 1 of \d+ tensors \(.*norm\.weight"):
         opened(folder)
     weights["model.norm.weight"] = norm[:-1].clone()
     folder = write_original_layout(tmp_path / "shape", weights, shards=1)
-    with pytest.raises(CheckpointError, match=r"shape 47 where .* 48"):
+    with pytest.raises(CheckpointError, match=r"shape 47, but .* 48"):
         opened(folder)
     weights["model.norm.weight"] = norm
     weights["model.image_newline"] = norm.clone()
@@ -597,7 +597,7 @@ def test_index_that_names_what_is_not_there_is_an_error(opened, original):
     first = next(iter(index["weight_map"].values()))
     index["weight_map"]["model.layers.9.input_layernorm.weight"] = first
     path.write_text(json.dumps(index))
-    with pytest.raises(CheckpointError, match="does not hold"):
+    with pytest.raises(CheckpointError, match="lacks "):
         opened(original)
 
 

@@ -38,7 +38,7 @@ def fields(template: str) -> list[str]:
 def is_sentence(text: str) -> bool:
     """Whether a string of core looks like something to read: two words, or a sentence's end."""
     text = re.sub(r"<[^<>]*>?|:\w+ \S+>", "", text)  # Markup.
-    return bool(re.search(r"[A-Za-z]{2} [a-z]{2}|[a-z]{3}\.( |$)", text))
+    return bool(re.search(r"[A-Za-z]{2} [a-z]{2}| [a-z]{2,}\.( |$)", text))
 
 
 def faults(tree: ast.AST) -> Iterator[str]:

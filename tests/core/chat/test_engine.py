@@ -153,15 +153,17 @@ def engine(chat_engines):
 
 def test_more_pictures_than_the_model_takes_are_refused(chat_engines, picture):
     request = Request(picture, (Turn("Which?"),), others=(TALL,))
-    with pytest.raises(PromptError, match="looks at 1 picture at a time, not at 2"):
+    with pytest.raises(PromptError, match="takes one image at a time"):
         chat_engines("llava_next").answer(request, lambda piece: None, threading.Event())
 
 
 def test_what_such_a_model_cannot_do_is_reported_with_the_reason(engine):
     assert set(engine.facts.missing) == set(Capability)
-    with pytest.raises(EngineError, match=r"trace is that of LLaVA-1\.5\. Choose LLaVA-1\.5"):
+    with pytest.raises(EngineError, match=r"Only LLaVA-1\.5 shows a trace\. Load LLaVA-1\.5"):
         inspectable(engine, Capability.TRACE)
-    with pytest.raises(EngineError, match=r"LLaVA-1\.5 alone\. Choose LLaVA-1\.5"):
+    with pytest.raises(
+        EngineError, match=r"Only LLaVA-1\.5 shows the evidence for words\. Load LLaVA-1\.5"
+    ):
         inspectable(engine, Capability.EVIDENCE)
 
 
@@ -259,7 +261,7 @@ def test_oldest_turns_are_left_out_and_a_too_long_question_is_refused(engine, pi
     request = Request(picture, turns, Sampling(max_new_tokens=300))
     answer = engine.answer(request, lambda piece: None, threading.Event())
     assert answer.left_out == 1
-    with pytest.raises(PromptError, match="reads 2048 at a time"):
+    with pytest.raises(PromptError, match="the model reads 2048"):
         ask(engine, picture, "x" * 3000)
 
 
@@ -298,7 +300,7 @@ def test_too_little_memory_is_said_with_the_precision_that_fits(opened, chat_fol
     parameters = sum(tensor.numel() for tensor in stored)
     enough = memory_need(config, Precision.BITS_16, device="cpu", parameters=parameters).total
     monkeypatch.setattr("core.device.choice.free_memory", lambda device: enough)
-    with pytest.raises(OutOfMemory, match=r"In float32 .* Load it in 16 bits") as raised:
+    with pytest.raises(OutOfMemory, match=r"In float32 .* Load it in 16-bit") as raised:
         opened(chat_folders["gemma3"])
     assert raised.value.precision == "16-bit"
 
@@ -309,22 +311,25 @@ def test_missing_and_misshapen_weights_are_errors(copied, opened):
     name = next(name for name in tensors if "q_proj" in name)
     whole = tensors.pop(name)
     save_file(tensors, folder / "model.safetensors")
-    with pytest.raises(CheckpointError, match=r"describes a model of|lack 1 tensors"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"describes \S+ \S+ parameters|describes \S+ parameters|lack 1 tensors",
+    ):
         opened(folder)
     save_file(tensors | {name: whole[:-1].clone()}, folder / "model.safetensors")
-    with pytest.raises(CheckpointError, match="do not fit what config"):
+    with pytest.raises(CheckpointError, match="do not match config"):
         opened(folder)
 
 
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"architectures": ["SomethingForCausalLM"]}, "holds SomethingForCausalLM"),
-        ({"model_type": "no such"}, "does not know"),
-        ({"model_type": None}, "does not know"),
-        ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, "does not answer"),
+        ({"architectures": ["SomethingForCausalLM"]}, "unknown kind \\(SomethingForCausalLM"),
+        ({"model_type": "no such"}, "unknown kind"),
+        ({"model_type": None}, "unknown kind"),
+        ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, "does not take images"),
         ({"auto_map": {"AutoModel": "code.Model"}}, "program code"),
-        ({"text_config": {"hidden_size": -1}}, "hidden_size as -1"),
+        ({"text_config": {"hidden_size": -1}}, "hidden_size is -1"),
         ({"text_config": {"num_hidden_layers": 900}}, "gives num_hidden_layers as 900"),
         ({"quantization_config": {"load_in_4bit": True}}, "already quantised"),
     ],

@@ -87,7 +87,7 @@ def test_conversation_is_rendered_in_another_process(template):
         # jinja2 computes what is constant when it compiles, for any conversation.
         (
             "{{ (messages | length) ** (10 ** 9) }}",
-            "it computes for more than 4 s|it was not done in 12 s",
+            "it computes for more than 4 s|it took more than 12 s",
         ),
         ("{{ 'a'.ljust(10 ** 11) }}", "it takes too much memory"),
         ("{{ 'a' * 9000000 }}", "it makes 9,000,000 letters of it"),

@@ -366,9 +366,9 @@ def test_failure_among_many_reaches_the_asker_and_the_next_answer_works(ask, eng
 @pytest.mark.parametrize(
     ("failure", "kind", "text"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory, "used up"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory, "used up"),
-        (MemoryError(), OutOfMemory, "used up"),
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory, "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), OutOfMemory, "out of memory"),
+        (MemoryError(), OutOfMemory, "out of memory"),
         (RuntimeError("CUDA error: device-side assert"), EngineError, "failed while answering"),
     ],
 )

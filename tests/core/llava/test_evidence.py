@@ -183,7 +183,7 @@ def test_looking_again_affirms_what_is_there_and_not_what_is_absent(engine):
     assert there.is_affirmed
     assert not absent.is_affirmed
     assert there.margin > absent.margin + 5
-    with pytest.raises(PromptError, match="names no thing"):
+    with pytest.raises(PromptError, match="names nothing"):
         engine.look_again(request, said, word_in(evidence, "and"))
 
 
@@ -220,9 +220,9 @@ def test_answer_without_words_rests_on_nothing(engine):
 
 def test_model_that_cannot_be_looked_into_says_why(engine):
     other = engine.by_generate()
-    with pytest.raises(EngineError, match="Choose"):
+    with pytest.raises(EngineError, match="Load such a model"):
         inspectable(other, Capability.EVIDENCE)
-    with pytest.raises(EngineError, match="Choose"):
+    with pytest.raises(EngineError, match="Load such a model"):
         other.evidence(request_for("fruit.png"), written("A banana."), NEVER)
 
 

@@ -181,7 +181,7 @@ def test_card_whose_driver_is_too_old_is_reported_and_the_processor_answers(
     assert terminal.main(["caption", str(pictures / "teal 2.png"), *arguments]) == 0
     out, err = capsys.readouterr()
     assert out.strip()
-    assert err.count("The graphics card's driver is too old for the CUDA 13.0") == 1
+    assert err.count("The graphics card's driver is too old for CUDA 13.0") == 1
     assert terminal.main(["caption", str(pictures), *arguments, "--device", "cuda"]) == 1
     assert "driver is too old" in capsys.readouterr().err
 

@@ -45,7 +45,9 @@ def test_sentence_and_exit_status_are_all_that_is_left(start):
     with start("tokenizer: replaces by much") as process:
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (1, "")
-    assert err.splitlines()[-1].startswith("onlooker: The tokenizer of “model” puts 5,000,000")
+    assert err.splitlines()[-1].startswith(
+        "onlooker: The tokenizer of “model” is unsafe (it replaces a few letters with 5,000,000)"
+    )
     assert "Traceback" not in err
 
 

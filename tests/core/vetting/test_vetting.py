@@ -91,7 +91,10 @@ def test_refusal_is_kept_and_names_the_folder_that_is_opened(copied, started):
     name = "tokenizer: replaces by much"
     for folder in (copied(), copied(name="other")):
         HOSTILE[name][1](folder)
-        with pytest.raises(CheckpointError, match=f"tokenizer of “{folder.name}” puts 5,000,000"):
+        with pytest.raises(
+            CheckpointError,
+            match=f"tokenizer of “{folder.name}” is unsafe .it replaces a few letters with 5,000",
+        ):
             vetted(folder)
     assert len(started) == 1
 
@@ -188,7 +191,7 @@ def test_trial_ends_with_the_opening_that_failed_for_another_reason(copied, open
     folder = copied()
     (folder / "chat_template.jinja").write_text("{{ 10 ** (10 ** 9) }}")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="no weights"):
+    with pytest.raises(CheckpointError, match="has no weights"):
         opened(folder)
     assert psutil.Process().children() == []
 
