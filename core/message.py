@@ -83,6 +83,19 @@ def without_numbers(text: str) -> str:
     )
 
 
+def renamed(text: str, old: str, new: str) -> str:
+    """Returns the text with a name in it replaced, still translatable."""
+    if not isinstance(text, Message):
+        return text.replace(old, new)
+    return Message(
+        text.template,
+        {
+            name: renamed(value, old, new) if isinstance(value, str) else value
+            for name, value in text.fields.items()
+        },
+    )
+
+
 def _in_text(value: _Field, change: Callable[[str], str]) -> _Field:
     return change(value) if isinstance(value, str) else value
 

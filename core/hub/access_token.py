@@ -6,6 +6,7 @@ import logging
 import threading
 
 from core.errors import Cancelled
+from core.message import translatable
 
 _PATIENCE_SECONDS = 0.1
 _SERVICE, _USER = "onlooker", "hub access token"
@@ -58,9 +59,10 @@ class AccessToken:
         except Exception as error:
             log.info("No keyring: %s", type(error).__name__)
             if token:
-                return (
-                    "This system has no keyring to keep the access token in. It is used until "
-                    "Onlooker is closed; to keep it, install the system's keyring."
+                return translatable(
+                    "core",
+                    "This system has no keyring, so the access token is forgotten when "
+                    "Onlooker closes. Install the system's keyring to keep it.",
                 )
         return ""
 

@@ -25,12 +25,13 @@ from core.hub.listing import (
     tower_of,
 )
 from core.hub.location import Record
+from core.message import translatable
 from core.model_reference import is_hub_id
 from core.transfer.blocking import run_until_stopped
 from core.transfer.meter import DownloadMeter
 from core.transfer.retrying import Busy, Damaged, GaveUp, retrying, seconds_to_wait
 
-ASKING = "Asking the hub"
+ASKING = translatable("core", "Asking the hub")
 STALL_SECONDS = 20.0
 _LARGEST_LISTING = 50_000_000
 
@@ -115,19 +116,35 @@ async def _look_up(hub: Hub, hub_id: str) -> HubModel:
 def require_askable(hub: Hub, hub_id: str) -> None:
     """Raises HubError if the hub cannot be asked about `hub_id` with these settings at all."""
     if not is_hub_id(hub_id):
-        raise HubError(f"“{hub_id}” is not a valid model name. Use owner/name.")
+        raise HubError(
+            translatable(
+                "core",
+                "“{name}” is not a valid model name. Use owner/name.",
+            ).format(name=hub_id)
+        )
     if hub.is_offline:
         raise HubError(
-            "Onlooker is offline. To download models, turn off Work offline, or start Onlooker "
-            "without HF_HUB_OFFLINE.",
+            translatable(
+                "core",
+                "Onlooker is offline. Turn off Work offline in Settings, or start Onlooker "
+                "without HF_HUB_OFFLINE.",
+            ),
             HubNeed.ONLINE,
         )
     if not all(urlsplit(hub.endpoint)[:2]):
-        raise HubError(f"HF_ENDPOINT is “{hub.endpoint}”, which is no address. Correct it.")
+        raise HubError(
+            translatable(
+                "core",
+                "HF_ENDPOINT is “{address}”, which is not an address. Correct it.",
+            ).format(address=hub.endpoint)
+        )
     if not re.fullmatch(r"[!-~]*", hub.token):
         # Sent as it is, the library would quote it in its complaint.
         raise HubError(
-            "The access token holds blanks or letters that no token has. Enter it again.",
+            translatable(
+                "core",
+                "The access token contains invalid characters. Enter it again.",
+            ),
             HubNeed.TOKEN,
         )
 
@@ -180,14 +197,19 @@ class HubClient:
             record = record_of(hub_id, listing)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise HubError(
-                f"{self._hub.endpoint} does not answer as a hub does. Check HF_ENDPOINT and the "
-                "proxy."
+                translatable(
+                    "core",
+                    "{address} is not a model hub. Check HF_ENDPOINT and the proxy.",
+                ).format(address=self._hub.endpoint)
             ) from error
         names = {file.name for file in record.files}
         if "config.json" not in names or not any(not is_settings(file) for file in record.files):
             raise HubError(
-                f"“{hub_id}” holds no model that Onlooker can read (config.json with weights in "
-                "safetensors or .bin). Choose another one."
+                translatable(
+                    "core",
+                    "“{name}” has no config.json with weights in safetensors or .bin. Choose "
+                    "another model.",
+                ).format(name=hub_id)
             )
         return record, listing
 
@@ -200,7 +222,12 @@ class HubClient:
         except (ValueError, RecursionError):
             config = None
         if not isinstance(config, dict):
-            raise HubError(f"“{record.hub_id}” has no config.json to read. Choose another model.")
+            raise HubError(
+                translatable(
+                    "core",
+                    "“{name}” has no readable config.json. Choose another model.",
+                ).format(name=record.hub_id)
+            )
         settings = cast(dict[str, Any], config)
         # Errors name the folder, which is the last part of the id.
         require_loadable(record.hub_id, Path(record.hub_id), settings, is_part=False)
@@ -223,7 +250,8 @@ class HubClient:
 
         def on_wait(seconds: float) -> None:
             if seconds:
-                self._meter.files[name] = f"Waiting {seconds:.0f} s for the hub"
+                text = translatable("core", "Waiting {count} s for the hub")
+                self._meter.files[name] = text.format(count=round(seconds))
             else:
                 self._meter.files.pop(name, None)
 
@@ -243,23 +271,36 @@ class HubClient:
         if isinstance(error, Busy) and error.status == 429:
             minutes = f"{max(1, round((asked or 60) / 60))} min"
             return HubError(
-                f"{host} has been asked too often from here. Try again in {minutes}.",
+                translatable(
+                    "core",
+                    "{host} received too many requests. Try again in {minutes}.",
+                ).format(host=host, minutes=minutes),
                 HubNeed.NETWORK,
             )
         if isinstance(error, Busy) and error.status != 200:
             return HubError(
-                f"{host} cannot answer now (HTTP {error.status}). Try again later.", HubNeed.NETWORK
+                translatable(
+                    "core",
+                    "{host} cannot answer now (HTTP {status}). Try again later.",
+                ).format(host=host, status=error.status),
+                HubNeed.NETWORK,
             )
         if self._meter.done:
             return HubError(
-                f"The connection to {host} was lost. Check the network, then go on; what has come "
-                "is kept.",
+                translatable(
+                    "core",
+                    "The connection to {host} was lost. Check the network, then resume the "
+                    "download.",
+                ).format(host=host),
                 HubNeed.NETWORK,
             )
         reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).strip(" .") or type(error).__name__
         return HubError(
-            f"{host} cannot be reached ({reason}). Check the network and the proxy, then try "
-            "again.",
+            translatable(
+                "core",
+                "{host} cannot be reached ({reason}). Check the network and the proxy, "
+                "then try again.",
+            ).format(host=host, reason=reason),
             HubNeed.NETWORK,
         )
 
@@ -295,28 +336,51 @@ class HubClient:
         if code == "GatedRepo" or status == 403:
             if self._hub.token:
                 return HubError(
-                    f"“{hub_id}” is given only to those who accepted its licence. Accept it at "
-                    f"{page}, then try again.",
+                    translatable(
+                        "core",
+                        "“{name}” requires accepting its licence. Accept it at {page}, then try "
+                        "again.",
+                    ).format(name=hub_id, page=page),
                     HubNeed.LICENCE,
                 )
             return HubError(
-                f"“{hub_id}” is given only to those who accepted its licence. Accept it at "
-                f"{page}, then enter your access token.",
+                translatable(
+                    "core",
+                    "“{name}” requires accepting its licence. Accept it at {page}, then enter "
+                    "your access token.",
+                ).format(name=hub_id, page=page),
                 HubNeed.TOKEN,
             )
         if status == 401 and self._hub.token and code != "RepoNotFound":
             return HubError(
-                "The hub does not accept the access token. Enter another one.", HubNeed.TOKEN
+                translatable(
+                    "core",
+                    "The hub rejected the access token. Enter another one.",
+                ),
+                HubNeed.TOKEN,
             )
         if status == 401 or (status == 404 and code in (None, "RepoNotFound")):
             return HubError(
-                f"The hub has no model “{hub_id}”, or it is a private one. Check the name, or "
-                "enter an access token that may read it.",
+                translatable(
+                    "core",
+                    "The hub has no public model “{name}”. Check the name, or enter an access "
+                    "token with read permission.",
+                ).format(name=hub_id),
                 HubNeed.TOKEN,
             )
         if status == 404:
-            return HubError(f"“{hub_id}” has changed at the hub while it was read. Try again.")
-        return HubError(f"The hub refuses “{hub_id}” (HTTP {status}). Choose another one.")
+            return HubError(
+                translatable(
+                    "core",
+                    "“{name}” changed on the hub while it was read. Try again.",
+                ).format(name=hub_id)
+            )
+        return HubError(
+            translatable(
+                "core",
+                "The hub refused “{name}” (HTTP {status}). Choose another model.",
+            ).format(name=hub_id, status=status)
+        )
 
     async def _read(self, hub_id: str, address: str) -> bytes:
         """The whole of a small answer."""
@@ -325,7 +389,12 @@ class HubClient:
             async for block in response.aiter_bytes():
                 read += block
                 if len(read) > _LARGEST_LISTING:
-                    raise HubError(f"The hub's list of “{hub_id}” is too long. Choose another.")
+                    raise HubError(
+                        translatable(
+                            "core",
+                            "“{name}” has too many files. Choose another model.",
+                        ).format(name=hub_id)
+                    )
             return bytes(read)
 
 
@@ -344,7 +413,10 @@ def _new_session() -> Any:
     except Exception as error:
         # ValueError for an unknown beginning, ImportError for SOCKS, and one of the library's own.
         raise HubError(
-            "The proxy that this system names (HTTPS_PROXY, ALL_PROXY) cannot be used. Correct it; "
-            "it begins with http://.",
+            translatable(
+                "core",
+                "The proxy in HTTPS_PROXY or ALL_PROXY cannot be used. Enter an address "
+                "that starts with http://.",
+            ),
             HubNeed.NETWORK,
         ) from error

@@ -25,6 +25,7 @@ from core.hub.location import (
     Record,
     free_bytes,
 )
+from core.message import translatable
 from core.model_reference import short_name
 from core.transfer.blocking import run_until_stopped
 from core.transfer.meter import DOWNLOADING, DownloadMeter, OnProgress
@@ -125,9 +126,11 @@ class _Download:
         needed, free = self._meter.total - self._meter.done, free_bytes(location.root)
         if needed and needed + _SPARE_BYTES > free:
             raise HubError(
-                f"This model needs {format_bytes(needed)} more on the disk, and "
-                f"{format_bytes(_SPARE_BYTES)} to spare; {format_bytes(free)} are free. Free "
-                "some space, or choose another folder for downloads.",
+                translatable(
+                    "core",
+                    "This model needs {size} on the disk, where {free} is free. Free some "
+                    "space, or choose another folder for downloads.",
+                ).format(size=format_bytes(needed + _SPARE_BYTES), free=format_bytes(free)),
                 HubNeed.SPACE,
             )
 
@@ -163,8 +166,10 @@ class _Download:
         except Damaged as error:
             self._delete_partial(path)
             raise HubError(
-                f"“{file.name}” arrived damaged: its checksum is not the one that the hub names. "
-                "Try again; it is downloaded anew."
+                translatable(
+                    "core",
+                    "“{name}” was damaged during the download. Try again.",
+                ).format(name=file.name)
             ) from error
         finally:
             self._meter.files.pop(file.name, None)
@@ -181,7 +186,7 @@ class _Download:
             self._delete_partial(path)
             have = 0
         if have:
-            self._meter.files[file.name] = "Reading what is here"
+            self._meter.files[file.name] = translatable("core", "Checking downloaded files")
             await asyncio.to_thread(feed, digest, path, self._stop)
         self._meter.files[file.name] = f"{DOWNLOADING} {file.name}"
         while have < file.size or not path.exists():
@@ -228,12 +233,18 @@ def _to_disk(path: Path) -> None:
 def _explained(error: OSError, hub_id: str) -> HubError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return HubError(
-            f"The disk is full, and “{hub_id}” is not here yet. Free some space, then go on; "
-            "what has come is kept.",
+            translatable(
+                "core",
+                "The disk is full, so “{name}” is incomplete. Free some space, then resume "
+                "the download.",
+            ).format(name=hub_id),
             HubNeed.SPACE,
         )
     reason = error.strerror or str(error)
     return HubError(
-        f"“{hub_id}” cannot be written ({reason}). Allow writing there, or choose another folder "
-        "for downloads."
+        translatable(
+            "core",
+            "“{name}” cannot be written ({reason}). Allow writing there, or choose "
+            "another folder for downloads.",
+        ).format(name=hub_id, reason=reason)
     )

@@ -24,6 +24,7 @@ from core.hub.location import (
     remove_downloaded,
 )
 from core.hub.verification import known_files
+from core.message import translatable
 from core.model_reference import is_hub_id
 from core.transfer.meter import ByteCounter, OnProgress
 
@@ -42,12 +43,18 @@ def remove_model(model: LocalModel, cache: Path) -> None:
             remove_downloaded(model.folder)
         else:
             raise HubError(
-                f"“{model.name}” was not downloaded by Onlooker. Remove its folder yourself."
+                translatable(
+                    "core",
+                    "“{name}” was not downloaded by Onlooker. Remove its folder yourself.",
+                ).format(name=model.name)
             )
     except OSError as error:
         raise HubError(
-            f"“{model.name}” cannot be removed ({error.strerror or error}). Unload it, and close "
-            "other programs that use it."
+            translatable(
+                "core",
+                "“{name}” cannot be removed ({reason}). Unload it, and close other "
+                "programs that use it.",
+            ).format(name=model.name, reason=error.strerror or error)
         ) from error
 
 
@@ -88,20 +95,37 @@ def move_model(
     """
     target = parent / model.name
     if target.resolve() == model.folder.resolve():
-        raise HubError(f"“{model.name}” is in this folder already. Choose another one.")
+        raise HubError(
+            translatable(
+                "core",
+                "“{name}” is already in this folder. Choose another one.",
+            ).format(name=model.name)
+        )
     files = _record_of(model, cache)
     if files is None or not model.can_move:
         raise HubError(
-            f"Where “{model.name}” came from is not known. Move its folder yourself, then add it."
+            translatable(
+                "core",
+                "The origin of “{name}” is unknown. Move its folder yourself, then add it.",
+            ).format(name=model.name)
         )
     total = sum(location.downloaded_bytes(record) for location, record, _ in files)
     if not are_on_one_disk(model.folder, parent) and free_bytes(parent) < total:
         raise HubError(
-            f"“{model.name}” needs {format_bytes(total)} in {parent}, where "
-            f"{format_bytes(free_bytes(parent))} are free. Choose another folder.",
+            translatable(
+                "core",
+                "“{name}” needs {size} in “{folder}”, where {free} is free. Choose another folder.",
+            ).format(
+                name=model.name,
+                size=format_bytes(total),
+                folder=parent,
+                free=format_bytes(free_bytes(parent)),
+            ),
             HubNeed.SPACE,
         )
-    counter = ByteCounter(f"Moving {model.name}", total, on_progress, stop)
+    counter = ByteCounter(
+        translatable("core", "Moving {name}").format(name=model.name), total, on_progress, stop
+    )
     try:
         for source, record, inside in files:
             location = FolderLocation(target / inside, record.hub_id)
@@ -116,8 +140,10 @@ def move_model(
         if isinstance(error, Cancelled):
             raise
         raise HubError(
-            f"“{model.name}” cannot be written to {parent} ({error.strerror or error}). Choose "
-            "another folder."
+            translatable(
+                "core",
+                "“{name}” cannot be written to “{folder}” ({reason}). Choose another folder.",
+            ).format(name=model.name, folder=parent, reason=error.strerror or error)
         ) from error
     remove_model(model, cache)
     return target

@@ -14,6 +14,7 @@ from core.errors import CheckpointError
 from core.hub.catalogue import offer_of, offers
 from core.hub.client import HubModel
 from core.hub.local_models import LocalModel
+from core.message import translatable
 from core.model_reference import short_name
 from core.transcript import Precision
 
@@ -151,7 +152,9 @@ def device_memory(device: str = "auto", taken: int = 0) -> DeviceMemory:
             if card.index == index:
                 return DeviceMemory(f"cuda:{index}", card.name, card.free + taken)
     free = free_memory("cpu")
-    return DeviceMemory("cpu", "this computer", None if free is None else free + taken)
+    return DeviceMemory(
+        "cpu", translatable("core", "this computer"), None if free is None else free + taken
+    )
 
 
 def _may_have_card() -> bool:

@@ -17,6 +17,7 @@ from core.checkpoint.safety import (
 )
 from core.errors import CheckpointError, HubError
 from core.hub.location import HubFile, Record
+from core.message import renamed, translatable
 from core.model_reference import is_hub_id
 
 # The settings that loaders read. No code, images or weights in other formats are downloaded.
@@ -151,7 +152,7 @@ def require_runnable(hub_id: str, folder: Path, is_part: bool) -> Mapping[str, A
         require_safe_folder(folder)
         config = read_settings(folder / "config.json")
     except CheckpointError as error:
-        raise HubError(str(error).replace(f"“{folder.name}”", f"“{hub_id}”")) from error
+        raise HubError(renamed(error.message, folder.name, hub_id)) from error
     require_loadable(hub_id, folder, config, is_part=is_part)
     return config
 
@@ -164,11 +165,13 @@ def require_loadable(
         require_no_code(folder, config)
         require_possible(folder, config)
     except CheckpointError as error:
-        raise HubError(str(error).replace(f"“{folder.name}”", f"“{hub_id}”")) from error
+        raise HubError(renamed(error.message, folder.name, hub_id)) from error
     if not (is_part or sees_and_speaks(config)):
         raise HubError(
-            f"“{hub_id}” is no model that looks at pictures: its settings name no vision model. "
-            "Choose another one."
+            translatable(
+                "core",
+                "“{name}” does not take images. Choose another model.",
+            ).format(name=hub_id)
         )
 
 

@@ -24,6 +24,7 @@ from core.hub.location import (
     HubFile,
     Record,
 )
+from core.message import renamed, translatable
 from core.model_reference import is_hub_id, short_name
 from core.transcript import BUILT_IN
 
@@ -106,7 +107,7 @@ def _built_in() -> LocalModel:
     size = _size_of(folder)
     return LocalModel(
         BUILT_IN,
-        "Built-in model",
+        translatable("core", "Built-in model"),
         folder,
         Where.BUILT_IN,
         size,
@@ -207,15 +208,25 @@ def _problem(folder: Path, name: str) -> str:
     from core.checkpoint.folder import read_checkpoint
 
     if not _holds_weights(folder):
-        return f"“{name}” has no weights in safetensors or .bin. Download it again."
+        return translatable(
+            "core",
+            "“{name}” has no weights in safetensors or .bin. Download it again.",
+        ).format(name=name)
     if missing := _missing_parts(folder):
-        parts = "part of its weights is" if missing == 1 else "parts of its weights are"
-        return f"“{name}” is not whole: {missing} {parts} missing. Download it again."
+        text = translatable(
+            "core", "“{name}” is incomplete ({count} weight files are missing). Download it again."
+        )
+        if missing == 1:
+            text = translatable(
+                "core", "“{name}” is incomplete (1 weight file is missing). Download it again."
+            )
+            return text.format(name=name)
+        return text.format(name=name, count=missing)
     try:
         read_checkpoint(folder)
     except AppError as error:
         # In the cache a folder's name is that of a revision.
-        return str(error).replace(folder.name, name)
+        return renamed(error.message, folder.name, name)
     return ""
 
 

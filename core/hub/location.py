@@ -19,6 +19,7 @@ from pathlib import Path
 from core.checkpoint.safety import read_settings
 from core.errors import CheckpointError, HubError
 from core.files import exists, replace_file
+from core.message import translatable
 from core.model_reference import is_hub_id
 
 RECORD = ".onlooker-download"
@@ -153,8 +154,11 @@ class ModelLocation(ABC):
                 yield
         except Timeout as error:
             raise HubError(
-                f"“{self.hub_id}” is being downloaded by another window or terminal. Wait until "
-                "it is here."
+                translatable(
+                    "core",
+                    "“{name}” is being downloaded by another window or terminal. Wait until it "
+                    "is finished.",
+                ).format(name=self.hub_id)
             ) from error
 
     @abstractmethod
@@ -225,8 +229,10 @@ class FolderLocation(ModelLocation):
         self._kept = Record.read(root)
         if self._kept is None and root.is_dir() and any(root.glob("[!.]*")):
             raise HubError(
-                f"There is a folder “{root.name}” in {root.parent} already, with other things in "
-                "it. Choose another folder for downloads."
+                translatable(
+                    "core",
+                    "“{folder}” already holds other files. Choose another folder for downloads.",
+                ).format(folder=root)
             )
 
     def folder(self, revision: str) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from core.hub.checksum import checksum_of
 from core.hub.local_models import LocalModel, Where
 from core.hub.location import HubFile, Record
+from core.message import translatable
 from core.transfer.meter import ByteCounter, OnProgress
 
 
@@ -19,23 +20,44 @@ def check_model(model: LocalModel, on_progress: OnProgress, stop: threading.Even
     downloaded. Elsewhere the weights' files are looked at for their length.
     """
     if not model.is_complete:
-        return [f"“{model.name}” is not all here. Go on with its download."]
+        return [
+            translatable(
+                "core",
+                "“{name}” is incomplete. Resume its download.",
+            ).format(name=model.name)
+        ]
     problems = [model.problem] if model.problem else []
     known = list(known_files(model))
     counter = ByteCounter(
-        f"Checking {model.name}", sum(file.size for _, file in known), on_progress, stop
+        translatable("core", "Checking {name}").format(name=model.name),
+        sum(file.size for _, file in known),
+        on_progress,
+        stop,
     )
     for path, file in known:
         try:
             is_right = checksum_of(file, path, stop, counter.add) == file.checksum
         except OSError as error:
-            problems.append(f"“{file.name}” cannot be read ({error.strerror}). Download it again.")
+            problems.append(
+                translatable(
+                    "core",
+                    "“{name}” cannot be read ({reason}). Download it again.",
+                ).format(name=file.name, reason=error.strerror or error)
+            )
             continue
         if not is_right:
-            problems.append(f"“{file.name}” is damaged. Remove the model and download it again.")
+            problems.append(
+                translatable(
+                    "core",
+                    "“{name}” is damaged. Remove the model, then download it again.",
+                ).format(name=file.name)
+            )
     checked = {path.name for path, _ in known}
     problems += [
-        f"“{path.name}” is cut off or damaged. Copy it again from where it came."
+        translatable(
+            "core",
+            "“{name}” is damaged or incomplete. Copy it again.",
+        ).format(name=path.name)
         for path in sorted(model.folder.glob("*.safetensors"))
         if path.name not in checked and not _is_sound(path)
     ]

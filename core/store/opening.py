@@ -19,6 +19,7 @@ from pathlib import Path
 
 from core.errors import StoreError
 from core.files import keep_copy, make_private, numbered, reason, sync_folder, write_error
+from core.message import joined, translatable
 from core.store.check import NEWEST_PLAUSIBLE, Damaged, is_damage, require_sound
 from core.store.rows import CONVERSATION_COLUMNS, EXCHANGE_COLUMNS, LARGEST_ID, text_from
 from core.store.salvage import ENDINGS, UNREADABLE, carry_over
@@ -72,16 +73,21 @@ def open_file(path: Path, must_stop: MustStop) -> Opened:
         # memory than there is.
         return mend_file(path, must_stop)
     except StoreError as error:
-        return Opened(_new_in_memory(), (f"New conversations are not kept: {error}",))
+        return Opened(_new_in_memory(), (joined(_NOT_KEPT, error.message),))
     except OSError as error:
         return _in_memory(path, reason(error))
     return Opened(opened.connection, (*notes, *opened.notes), opened.newer)
 
 
-_EMPTY = "The file of earlier conversations was empty, so they are gone. New ones are kept."
-_FINISHED = (
-    "The file of earlier conversations was damaged. All that could be read was carried over to a "
-    "new file, and the damaged one is kept beside it."
+_NOT_KEPT = translatable("core", "New conversations are not saved.")
+_EMPTY = translatable(
+    "core",
+    "The file of earlier conversations was empty, so they are lost. New ones are saved.",
+)
+_FINISHED = translatable(
+    "core",
+    "The file of earlier conversations was damaged and has been repaired as "
+    "far as possible. The damaged file is kept beside it.",
 )
 
 
@@ -125,21 +131,25 @@ def _put_in_place(path: Path) -> None:
 def sqlite_reason(error: sqlite3.Error) -> str:
     """Returns in plain words why SQLite could not do something."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return _REASONS.get(code, "it is damaged" if is_damage(error) else f"SQLite error {code}")
+    if known := _REASONS.get(code):
+        return known
+    if is_damage(error):
+        return translatable("core", "it is damaged")
+    return translatable("core", "SQLite error {number}").format(number=code)
 
 
 _REASONS = {
-    sqlite3.SQLITE_BUSY: "it is locked by another program",
-    sqlite3.SQLITE_LOCKED: "it is locked by another program",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "the disk reports an error",
-    sqlite3.SQLITE_READONLY: "it is write-protected",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
-    sqlite3.SQLITE_PERM: "opening it is not allowed",
-    sqlite3.SQLITE_AUTH: "opening it is not allowed",
-    sqlite3.SQLITE_NOMEM: "there is too little memory",
-    sqlite3.SQLITE_TOOBIG: "a text is too long",
-    sqlite3.SQLITE_INTERRUPT: "Onlooker is closing",
+    sqlite3.SQLITE_BUSY: translatable("core", "it is locked by another program"),
+    sqlite3.SQLITE_LOCKED: translatable("core", "it is locked by another program"),
+    sqlite3.SQLITE_FULL: translatable("core", "the disk is full"),
+    sqlite3.SQLITE_IOERR: translatable("core", "the disk reports an error"),
+    sqlite3.SQLITE_READONLY: translatable("core", "it is write-protected"),
+    sqlite3.SQLITE_CANTOPEN: translatable("core", "it cannot be opened"),
+    sqlite3.SQLITE_PERM: translatable("core", "you have no permission to open it"),
+    sqlite3.SQLITE_AUTH: translatable("core", "you have no permission to open it"),
+    sqlite3.SQLITE_NOMEM: translatable("core", "there is not enough memory"),
+    sqlite3.SQLITE_TOOBIG: translatable("core", "a text is too long"),
+    sqlite3.SQLITE_INTERRUPT: translatable("core", "Onlooker is closing"),
 }
 
 
@@ -251,8 +261,11 @@ def _up_to_date(path: Path, connection: sqlite3.Connection, version: int) -> Non
         if isinstance(error, OSError):
             raise write_error(kept, error) from error
         raise StoreError(
-            f"“{kept.name}” cannot be written ({sqlite_reason(error)}). Free some space, then "
-            "start Onlooker again."
+            translatable(
+                "core",
+                "“{name}” cannot be written ({reason}). Free some space, then start "
+                "Onlooker again.",
+            ).format(name=kept.name, reason=sqlite_reason(error))
         ) from error
     bring_up_to_date(connection, version)
 
@@ -261,7 +274,6 @@ def _only_read(path: Path, connection: sqlite3.Connection) -> Opened:
     """The file of a newer program is read as far as its tables are still the same."""
     connection.execute("PRAGMA query_only = ON")
     _make_ready(connection)
-    note = f"“{path.name}” was written by a newer Onlooker. "
     try:
         for columns, table in (
             (("id", *CONVERSATION_COLUMNS), "conversation"),
@@ -270,9 +282,18 @@ def _only_read(path: Path, connection: sqlite3.Connection) -> Opened:
             connection.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchone()
     except UNREADABLE:
         connection.close()
-        note += "Earlier conversations cannot be read and new ones are not kept; update Onlooker."
-        return Opened(_new_in_memory(), (note,))
-    note += "Earlier conversations can be read, but new ones are not kept; update Onlooker."
+        text = translatable(
+            "core",
+            "“{name}” comes from a newer Onlooker: it cannot be read, and new "
+            "conversations are not saved. Update Onlooker.",
+        )
+        return Opened(_new_in_memory(), (text.format(name=path.name),))
+    text = translatable(
+        "core",
+        "“{name}” comes from a newer Onlooker: it can be read, but new conversations "
+        "are not saved. Update Onlooker.",
+    )
+    note = text.format(name=path.name)
     memory = _new_in_memory()
     with memory:  # No number of a new one is that of an earlier one.
         memory.execute("INSERT INTO sqlite_sequence VALUES ('conversation', ?)", (LARGEST_ID // 2,))
@@ -287,7 +308,10 @@ def _make_ready(connection: sqlite3.Connection) -> None:
 
 
 def _in_memory(path: Path, why: str) -> Opened:
-    note = f"Conversations are not kept after closing: “{path}” cannot be used ({why})."
+    note = translatable(
+        "core",
+        "Conversations are lost when Onlooker closes, since “{path}” cannot be used ({reason}).",
+    ).format(path=path, reason=why)
     return Opened(_new_in_memory(), (note,))
 
 
@@ -300,12 +324,21 @@ def _new_in_memory() -> sqlite3.Connection:
 
 def _mended(count: int, kept: str) -> str:
     if not count:
-        return (
-            "The file of earlier conversations was damaged, and nothing in it can be read. It is "
-            f"kept as “{kept}”, and a new one is begun."
-        )
-    carried = "1 conversation was" if count == 1 else f"{count:,} conversations were"
-    return (
-        f"The file of earlier conversations was damaged. {carried} carried over to a new file; "
-        f"parts may be missing. The damaged one is kept as “{kept}”."
+        return translatable(
+            "core",
+            "The file of earlier conversations was damaged and cannot be repaired. It "
+            "is kept as “{name}”.",
+        ).format(name=kept)
+    text = translatable(
+        "core",
+        "The file of earlier conversations was damaged: {count} conversations were "
+        "saved, perhaps not whole. The damaged file is kept as “{name}”.",
     )
+    if count == 1:
+        text = translatable(
+            "core",
+            "The file of earlier conversations was damaged: 1 conversation was saved, "
+            "perhaps not whole. The damaged file is kept as “{name}”.",
+        )
+        return text.format(name=kept)
+    return text.format(count=f"{count:,}", name=kept)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.errors import StoreError
+from core.message import Message, translatable
 from core.picture import Picture
 from core.store.check import Damaged, is_damage
 from core.store.opening import MustStop, Opened, mend_file, open_file, sqlite_reason
@@ -81,6 +82,11 @@ class KeptConversation:
         return Transcript(picture, self.tree)
 
 
+_NOT_SAVED = translatable("core", "The conversation cannot be saved in “{path}” ({reason}).")
+_NOT_READ = translatable("core", "Earlier conversations cannot be read from “{path}” ({reason}).")
+_NOT_DELETED = translatable("core", "The conversation cannot be deleted from “{path}” ({reason}).")
+
+
 class Store:
     """One open file, used by one thread at a time. A call takes a few milliseconds.
 
@@ -136,7 +142,7 @@ class Store:
         def save(opened: Opened) -> int:
             return _save(opened.connection, transcript, id)
 
-        return self._mending(save, "The conversation cannot be kept in")
+        return self._mending(save, _NOT_SAVED)
 
     def recent(self, limit: int = 100, search: str = "") -> list[Summary]:
         """The newest first. `search` finds words, or their beginnings and parts, in any case."""
@@ -152,7 +158,7 @@ class Store:
             found.sort(key=lambda summary: (summary.when, summary.id), reverse=True)
             return found[:limit]
 
-        return self._mending(recent, "Earlier conversations cannot be read from")
+        return self._mending(recent, _NOT_READ)
 
     def open(self, id: int) -> KeptConversation:
         """All that is kept of one conversation. StoreError if it was deleted."""
@@ -161,9 +167,14 @@ class Store:
             found = _open(opened.connection, id)
             return _open(opened.newer, id) if not found and opened.newer else found
 
-        if found := self._mending(kept, "Earlier conversations cannot be read from"):
+        if found := self._mending(kept, _NOT_READ):
             return found
-        raise StoreError("This conversation was deleted; choose another one.")
+        raise StoreError(
+            translatable(
+                "core",
+                "This conversation was deleted. Choose another one.",
+            )
+        )
 
     def delete(self, id: int) -> None:
         """Forget a conversation for good."""
@@ -171,12 +182,15 @@ class Store:
         def delete(opened: Opened) -> None:
             if opened.newer and _open(opened.newer, id):
                 raise StoreError(
-                    "This conversation was kept by a newer Onlooker. Delete it with that one."
+                    translatable(
+                        "core",
+                        "This conversation was saved by a newer Onlooker. Delete it there.",
+                    )
                 )
             with opened.connection as connection:
                 connection.execute("DELETE FROM conversation WHERE id = ?", (id,))
 
-        self._mending(delete, "The conversation cannot be deleted from")
+        self._mending(delete, _NOT_DELETED)
 
     def close(self) -> None:
         """Ends a check that is under way. May be called more than once."""
@@ -195,7 +209,7 @@ class Store:
         opener.shutdown(wait=False)
         return opening
 
-    def _mending(self, act: Callable[[Opened], _Result], failure: str) -> _Result:
+    def _mending(self, act: Callable[[Opened], _Result], failure: Message) -> _Result:
         """Does something with the file. If it turns out to be damaged, has it mended.
 
         Only with `waits` is that waited for, and `act` called once more.
@@ -212,10 +226,17 @@ class Store:
                     raise Damaged(str(error)) from error
             self._begin_mending(opened)
             if not self._waits:
-                raise StoreBeingMended("Earlier conversations are being repaired. Try again soon.")
+                raise StoreBeingMended(
+                    translatable(
+                        "core",
+                        "Earlier conversations are being repaired. Try again soon.",
+                    )
+                )
             return act(self._opened)
         except sqlite3.Error as error:
-            raise StoreError(f"{failure} “{self._path}” ({sqlite_reason(error)}).") from error
+            raise StoreError(
+                failure.format(path=self._path, reason=sqlite_reason(error))
+            ) from error
 
     def _begin_mending(self, opened: Opened) -> None:
         self._mendings += 1

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.formatting import format_bytes
 from core.isolation.protocol import Ended, Limits
-from core.message import Message, translatable
+from core.message import Message, renamed, translatable
 
 _MEMORY_BYTES = 1_200_000_000
 
@@ -91,7 +91,8 @@ class Verdict:
 
     def named(self, name: str) -> Verdict:
         """Returns the verdict about the model of this name."""
-        return replace(self, problem=_named(self.problem, name), note=_named(self.note, name))
+        problem, note = (renamed(text, NAME, name) for text in (self.problem, self.note))
+        return replace(self, problem=problem, note=note)
 
     def record(self) -> dict[str, Any]:
         """Returns the verdict as it is sent and kept."""
@@ -103,12 +104,6 @@ class Verdict:
         if not isinstance(record["problem"], str):
             raise TypeError(record)
         return cls(record["problem"], str(record["note"]), bool(record["is_lasting"]))
-
-
-def _named(text: str, name: str) -> str:
-    if isinstance(text, Message) and "name" in text.fields:
-        return Message(text.template, {**text.fields, "name": name})
-    return text.replace(NAME, name)  # As verdicts are kept.
 
 
 NOT_TRIED = Verdict(

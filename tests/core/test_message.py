@@ -11,6 +11,7 @@ from core.errors import CheckpointError, HubError, HubNeed, StoreError
 from core.message import (
     Message,
     joined,
+    renamed,
     translatable,
     without_names,
     without_numbers,
@@ -98,3 +99,10 @@ def test_names_and_numbers_are_left_out_of_a_message_that_stays_one(message):
     around = translatable("core", "{image} failed: {why}").format(image="“x.png”", why=message)
     assert without_names(around) == "“…” failed: “…” has 3 frames."
     assert without_numbers(around) == "“x.png” failed: “a{b}.gif” has … frames."
+
+
+def test_a_name_in_a_message_can_be_replaced(message):
+    other = renamed(message, "a{b}.gif", "model")
+    assert other == "“model” has 3 frames."
+    assert isinstance(other, Message)
+    assert renamed("“a” is gone.", "a", "b") == "“b” is gone."

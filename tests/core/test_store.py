@@ -168,7 +168,7 @@ def test_unwritable_place_keeps_in_memory_and_says_so(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "transcripts.sqlite", tmp_path):
         with closing(Store(path)) as store:
-            assert "not kept after closing" in store.notes[0]
+            assert "lost when Onlooker closes" in store.notes[0]
             store.save(Transcript.of(picture(), (said("for now"),)))
             assert store.recent()[0].prompt == "for now"
 
@@ -216,7 +216,7 @@ def test_file_that_another_process_holds_is_an_error_at_once_and_kept_later(stor
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         started = time.perf_counter()
-        with pytest.raises(StoreError, match=r"cannot be kept in .*locked"):
+        with pytest.raises(StoreError, match=r"cannot be saved in .*locked"):
             store.save(transcript)
         assert time.perf_counter() - started < 0.5
         other.execute("ROLLBACK")

@@ -245,5 +245,5 @@ def test_what_is_wrong_is_said_without_the_databases_own_words(tmp_path):
     assert {exchange.prompt for exchange in conversation.exchanges} == {"\ufffdA"}
     assert {exchange.struck for exchange in conversation.exchanges} == {()}
     with closing(Store(path)) as store:
-        assert "1 conversation was carried over" in store.notes[0]
+        assert "1 conversation was saved" in store.notes[0]
         assert store.open(id_).exchanges == conversation.exchanges

@@ -117,7 +117,7 @@ def test_damaged_file_of_an_earlier_version_is_carried_over(path):
     content[3900:4000] = b"x" * 100  # In the description of the tables.
     path.write_bytes(content)
     with closing(Store(path)) as store:
-        assert "2 conversations were carried over" in store.notes[0]
+        assert "2 conversations were saved" in store.notes[0]
         texts = [exchange.text for exchange in store.open(1).exchanges]
     assert texts == ["A cat sits, calmly, on a red mat.", "☃ 猫\n\n  end ", ""]
 
@@ -139,7 +139,7 @@ class TestNewer:
         content = newer.read_bytes()
         with closing(Store(newer)) as store:
             assert "newer Onlooker" in store.notes[0]
-            assert "not kept" in store.notes[0]
+            assert "not saved" in store.notes[0]
             assert [row.picture_name for row in store.recent()] == ["Pasted picture", "cat.jpg"]
             assert store.open(1).exchanges[0].text == "A cat sits, on a mat."
             assert [row.id for row in store.recent(search="sits")] == [1]

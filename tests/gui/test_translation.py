@@ -1,6 +1,6 @@
 """Strings of the window and sentences of core can be translated: lupdate finds them, Qt shows them.
 
-`CONVERTED` grows until it is all of `gui`, `CORE_CONVERTED` until it is all of `core`.
+Those that are not are listed, with the reason.
 """
 
 import ast
@@ -77,6 +77,7 @@ NAMES = {
     r"[Tt]ried to allocate ([\d.]+) (bytes|[KMGT]iB)",
     *("picture and prompt prepared", "embeddings joined"),  # Stages of a trace.
     "picture seen: vision tower and projector",
+    "hub access token",  # Its name in the keyring.
     *("chat template", "image processor"),  # Values that parent and child exchange.
     *("Onlooker", "Onlooker ", "NVIDIA ", "GeForce "),
 }
@@ -85,22 +86,17 @@ TRANSLATING = {"tr", "translate", "translatable"}
 
 CORE = GUI.parent / "core"
 LUPDATE_OPTIONS = runpy.run_path(str(GUI.parent / "packaging" / "dev.py"))["LUPDATE_OPTIONS"]
-# Left to the end: `hub`, `store` and `terminal`, which prints in English.
-CORE_CONVERTED = (
-    *("batch", "chat", "checkpoint", "device", "generation", "isolation", "llava", "picture"),
-    "vetting",
-    *(path.name for path in CORE.glob("*.py")),
-)
 # Strings that are no sentences for the person: abbreviations, words of questions that models are
-# asked, the log, files in Markdown, and what a child process or a graphics card reads.
+# asked, the log, files in Markdown, and what a child process or a graphics card reads. The terminal
+# prints in English.
 NO_SENTENCES = {
     *("batch/sentences.py", "trace.py", "llava/tracing.py", "llava/forward.py"),
-    *("llava/kernels", "chat/template_child.py", "isolation", "vetting/trial.py"),
+    *("llava/kernels", "chat/template_child.py", "isolation", "vetting/trial.py", "words"),
+    *("terminal", "engine_packs"),
 }
 CORE_MODULES = sorted(
     path
-    for name in CORE_CONVERTED
-    for path in ([CORE / name] if name.endswith(".py") else (CORE / name).rglob("*.py"))
+    for path in CORE.rglob("*.py")
     if not any(path == CORE / one or CORE / one in path.parents for one in NO_SENTENCES)
 )
 OUR_ERRORS = {
@@ -268,7 +264,6 @@ def window(bracketed, qapp, qtbot):
 
 
 def test_window_shows_nothing_untranslated_before_and_after_an_answer(window):
-    # The panel of folder runs is not converted yet.
     parts = (window.drop_zone, window.transcript_view, window.prompt_box, window.status_line)
     data = (
         "Please describe this image.",

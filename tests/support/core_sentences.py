@@ -37,6 +37,11 @@ def fields(template: str) -> list[str]:
 
 def is_sentence(text: str) -> bool:
     """Whether a string of core looks like something to read: two words, or a sentence's end."""
+    if re.search(
+        r"\b(SELECT|INTO|FROM|WHERE|PRAGMA|UPDATE|ORDER BY|TABLE|BEGIN|VALUES|typeof|json_type|json_valid)\b",
+        text,
+    ):
+        return False  # SQL.
     text = re.sub(r"<[^<>]*>?|:\w+ \S+>", "", text)  # Markup.
     return bool(re.search(r"[A-Za-z]{2} [a-z]{2}| [a-z]{2,}\.( |$)", text))
 

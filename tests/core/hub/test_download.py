@@ -176,7 +176,7 @@ def test_cut_connections_are_taken_up_again_while_bytes_come(server, hub):
 
 def test_connection_that_gives_nothing_any_more_is_reported_and_what_came_is_kept(server, hub):
     server.faults.cuts = [100_000, 0, 0, 0]
-    with pytest.raises(HubError, match=r"was lost.* what has come is kept") as failure:
+    with pytest.raises(HubError, match=r"was lost.* resume the download") as failure:
         get(hub)
     assert failure.value.need == "network"
     get(hub)
@@ -233,7 +233,7 @@ def test_failure_of_one_part_ends_the_others_and_what_came_is_kept(server, hub):
     parts = in_parts(server)
     server.faults.missing = {"model-00002-of-00003.safetensors"}
     server.faults.holds = [50_000] * 2
-    with pytest.raises(HubError, match="has changed at the hub"):
+    with pytest.raises(HubError, match="changed on the hub"):
         get(hub)
     server.faults.missing, server.faults.holds = set(), []
     server.go_on.set()
@@ -258,7 +258,7 @@ def test_server_that_ignores_ranges_sends_all_of_it_again(server, hub):
 
 def test_wrong_checksum_is_reported_and_the_file_is_not_kept(server, hub):
     server.faults.damages = {"model.safetensors"}
-    with pytest.raises(HubError, match="checksum is not the one"):
+    with pytest.raises(HubError, match="was damaged during the download"):
         get(hub)
     server.faults.damages = set()
     assert (get(hub) / "model.safetensors").read_bytes() == WEIGHTS
@@ -269,7 +269,7 @@ def test_half_a_file_that_was_damaged_on_the_disk_does_not_become_a_whole_one(se
     stop_half_way(server, hub)
     (half,) = hub.cache.rglob("*.incomplete")
     half.write_bytes(b"\0" * 100_000)
-    with pytest.raises(HubError, match="checksum"):
+    with pytest.raises(HubError, match="was damaged during the download"):
         get(hub)
     assert (get(hub) / "model.safetensors").read_bytes() == WEIGHTS
 
@@ -286,7 +286,7 @@ def test_busy_hub_is_asked_again_after_the_time_it_names(server, hub):
 @pytest.mark.parametrize(
     ("busy", "sentence"),
     [
-        ([(429, "3600")], r"asked too often from here\. Try again in 60 min\."),
+        ([(429, "3600")], r"received too many requests\. Try again in 60 min\."),
         ([(503, None)] * 3, r"cannot answer now \(HTTP 503\)\. Try again later\."),
     ],
 )
@@ -304,7 +304,7 @@ def test_content_address_that_has_grown_old_is_asked_for_again(server, hub):
 def test_half_file_that_the_server_cannot_go_on_with_is_begun_anew(server, hub):
     stop_half_way(server, hub)
     server.faults.content_busy = [416]
-    with pytest.raises(HubError, match="it is downloaded anew"):
+    with pytest.raises(HubError, match=r"was damaged during the download. Try again"):
         get(hub)
     assert (get(hub) / "model.safetensors").read_bytes() == WEIGHTS
     assert server.sent("model.safetensors")[-1] == ""
@@ -326,13 +326,13 @@ def test_stop_takes_effect_while_the_hub_asks_to_wait(server, hub):
 
 @pytest.mark.parametrize("token", ["", "hf_right"])
 def test_model_that_is_not_there_is_reported(server, hub, token):
-    with pytest.raises(HubError, match="has no model “nobody/nothing”"):
+    with pytest.raises(HubError, match="has no public model “nobody/nothing”"):
         get(Hub(hub.endpoint, hub.cache, token), "nobody/nothing")
 
 
 def test_file_that_is_gone_is_reported(server, hub):
     server.faults.missing = {"model.safetensors"}
-    with pytest.raises(HubError, match="has changed at the hub"):
+    with pytest.raises(HubError, match="changed on the hub"):
         get(hub)
 
 
@@ -341,7 +341,7 @@ def test_file_that_is_gone_is_reported(server, hub):
     [
         ("", "token", "Accept it at .*/someone/model, then enter your access token"),
         ("hf_stranger", "licence", "Accept it at .*/someone/model, then try again"),
-        ("hf_wrong", "token", "does not accept the access token"),
+        ("hf_wrong", "token", "rejected the access token"),
     ],
 )
 def test_gated_model_says_what_is_missing(server, hub, token, need, sentence):
@@ -354,7 +354,7 @@ def test_gated_model_says_what_is_missing(server, hub, token, need, sentence):
 
 @pytest.mark.parametrize("token", ["hf_ü", "hf_a b", "hf_a\nX-Evil: 1", "hf_\u200b", "hf_\0"])
 def test_token_that_can_be_none_is_reported_without_being_shown(server, hub, token):
-    with pytest.raises(HubError, match="letters that no token has") as failure:
+    with pytest.raises(HubError, match="invalid characters") as failure:
         get(Hub(hub.endpoint, hub.cache, token))
     assert failure.value.need == "token"
     assert token not in str(failure.value)
@@ -372,7 +372,7 @@ def test_token_goes_to_the_hub_and_not_to_where_it_redirects(server, hub):
 
 def test_too_little_space_is_reported_before_any_weights_are_asked_for(server, hub):
     server.faults.sizes = {"model.safetensors": 2**42}
-    with pytest.raises(HubError, match=r"needs 4398\.0 GB more on the disk, and 200 MB") as failure:
+    with pytest.raises(HubError, match=r"needs 4398\.2 GB on the disk") as failure:
         get(hub)
     assert failure.value.need == "space"
     assert not server.sent("model.safetensors")
@@ -434,7 +434,7 @@ def test_link_in_the_place_of_half_the_weights_is_refused(server, hub, tmp_path)
     (half,) = (tmp_path / "given" / "model").glob("*.incomplete")
     half.unlink()
     half.symlink_to(tmp_path / "new")
-    with pytest.raises(HubError, match="is a link to a file elsewhere"):
+    with pytest.raises(HubError, match="is a link that leads out"):
         get(hub, parent=tmp_path / "given")
     assert not (tmp_path / "new").exists()
 
@@ -454,7 +454,7 @@ def test_link_in_the_place_of_the_lock_is_not_emptied(server, hub, tmp_path):
 def test_folder_with_other_things_in_it_is_left_alone(server, hub, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "diary.txt").write_text("mine")
-    with pytest.raises(HubError, match="with other things in it"):
+    with pytest.raises(HubError, match="already holds other files"):
         get(hub, parent=tmp_path)
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["diary.txt"]
 
@@ -505,7 +505,7 @@ def test_tower_of_a_model_in_a_folder_lies_in_that_folder(server, hub, tmp_path)
 
 def test_model_that_brings_code_is_refused_before_its_weights_come(server, hub):
     server.repositories[ID]["config.json"] = b'{"auto_map": {"AutoModel": "modeling_model.M"}}'
-    with pytest.raises(HubError, match=f"“{ID}” brings program code of its own"):
+    with pytest.raises(HubError, match=f"“{ID}” contains program code"):
         get(hub)
     assert not server.sent("model.safetensors")
 
@@ -513,10 +513,10 @@ def test_model_that_brings_code_is_refused_before_its_weights_come(server, hub):
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        (b'{"model_type": "llama"}', f"“{ID}” is no model that looks at pictures"),
-        (b'{"model_type": "clip", "vision_config": {}}', "is no model that looks at pictures"),
-        (b'{"vision_config": {"num_hidden_layers": 1e9}}', "which cannot be"),
-        (b"[1]", "does not hold settings"),
+        (b'{"model_type": "llama"}', f"“{ID}” does not take images"),
+        (b'{"model_type": "clip", "vision_config": {}}', "does not take images"),
+        (b'{"vision_config": {"num_hidden_layers": 1e9}}', "config.json .* is invalid"),
+        (b"[1]", "holds no settings"),
         (b"{", "cannot be read"),
     ],
 )
@@ -531,7 +531,7 @@ def test_model_that_cannot_be_run_is_refused_before_its_weights_come(server, hub
 def test_repository_without_weights_is_refused(server, hub):
     del server.repositories[ID]["model.safetensors"]
     del server.repositories[ID]["pytorch_model.bin"]
-    with pytest.raises(HubError, match="holds no model that Onlooker can read"):
+    with pytest.raises(HubError, match=r"has no config.json with weights"):
         get(hub)
 
 
@@ -550,7 +550,7 @@ def test_names_that_lead_out_of_the_folder_are_not_followed(server, hub, name, c
 )
 def test_server_that_is_no_hub_is_reported(server, hub, answer):
     server.faults.listing = answer
-    with pytest.raises(HubError, match="does not answer as a hub does"):
+    with pytest.raises(HubError, match="is not a model hub"):
         get(hub)
 
 
@@ -622,10 +622,10 @@ def test_what_the_hub_says_beside_the_files_is_not_trusted(server, hub, card, li
 
 def test_model_that_cannot_be_run_is_refused_when_it_is_looked_up(server, hub):
     server.repositories[ID]["config.json"] = b'{"auto_map": {"AutoModel": "modeling_model.M"}}'
-    with pytest.raises(HubError, match=f"“{ID}” brings program code of its own"):
+    with pytest.raises(HubError, match=f"“{ID}” contains program code"):
         look_up(hub, ID, threading.Event())
     server.repositories[ID]["config.json"] = b"[" * 100_000
-    with pytest.raises(HubError, match=r"no config\.json to read"):
+    with pytest.raises(HubError, match=r"no readable config\.json"):
         look_up(hub, ID, threading.Event())
 
 
@@ -635,7 +635,7 @@ def test_model_called_like_a_word_of_a_sentence_is_reported_correctly(server, hu
         "config.json": b'{"auto_map": {}}',
     }
     for ask in (lambda: get(hub, "someone/code"), lambda: look_up(hub, "someone/code", STOP)):
-        with pytest.raises(HubError, match="“someone/code” brings program code of its own"):
+        with pytest.raises(HubError, match="“someone/code” contains program code"):
             ask()
 
 
@@ -656,7 +656,7 @@ def test_proxy_of_the_system_is_used(server, hub, monkeypatch):
     monkeypatch.setenv("http_proxy", server.endpoint)
     server.repositories[ID] = {"config.json": SMALL, "model.safetensors": b"tiny"}
     server.faults.missing = {"model.safetensors"}  # Its redirect goes past the proxy.
-    with pytest.raises(HubError, match="has changed"):
+    with pytest.raises(HubError, match="changed on the hub"):
         get(Hub("http://hub.invalid", hub.cache, waits=()))
     assert server.asked[0].path.startswith("http://hub.invalid/api/models/")
 
@@ -664,7 +664,7 @@ def test_proxy_of_the_system_is_used(server, hub, monkeypatch):
 @pytest.mark.parametrize("proxy", ["nonsense://x", "socks5://127.0.0.1:1", "127.0.0.1:x"])
 def test_proxy_that_is_none_is_reported(server, hub, monkeypatch, proxy):
     monkeypatch.setenv("https_proxy", proxy)
-    with pytest.raises(HubError, match="proxy that this system names") as failure:
+    with pytest.raises(HubError, match="proxy in HTTPS_PROXY or ALL_PROXY") as failure:
         get(hub)
     assert failure.value.need == "network"
 
@@ -706,7 +706,7 @@ def test_record_of_an_unfinished_download_is_gone_when_it_is_finished(server, hu
 @pytest.mark.parametrize("is_in_folder", [False, True])
 def test_download_of_which_nothing_came_leaves_no_trace(server, hub, tmp_path, is_in_folder):
     server.gated = {ID}
-    with pytest.raises(HubError, match="accepted its licence"):
+    with pytest.raises(HubError, match="requires accepting its licence"):
         get(hub, parent=tmp_path / "disk" if is_in_folder else None)
     assert not list(hub.cache.glob("models--*"))
     assert not list((tmp_path / "disk").glob("*"))

@@ -249,7 +249,7 @@ def test_failed_download_says_why_and_is_tried_again(live, server):
         type_id(dialog)
         press(dialog, "Download")
         await until(dialog.details.error_frame.isVisible)
-        assert "asked too often" in dialog.details.error_label.text()
+        assert "too many requests" in dialog.details.error_label.text()
         press(dialog, "Try again")
         await until(lambda: says(dialog, "Load in"))
         assert not dialog.details.error_frame.isVisible()
