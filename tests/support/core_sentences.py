@@ -9,6 +9,9 @@ import string
 from collections.abc import Iterator
 
 MARK = "translatable"
+SQL = re.compile(
+    r"\b(SELECT|INTO|FROM|WHERE|PRAGMA|UPDATE|ORDER BY|TABLE|BEGIN|VALUES|typeof|json_\w+)\b"
+)
 
 
 def called(call: ast.Call) -> str:
@@ -37,11 +40,8 @@ def fields(template: str) -> list[str]:
 
 def is_sentence(text: str) -> bool:
     """Whether a string of core looks like something to read: two words, or a sentence's end."""
-    if re.search(
-        r"\b(SELECT|INTO|FROM|WHERE|PRAGMA|UPDATE|ORDER BY|TABLE|BEGIN|VALUES|typeof|json_type|json_valid)\b",
-        text,
-    ):
-        return False  # SQL.
+    if SQL.search(text):
+        return False
     text = re.sub(r"<[^<>]*>?|:\w+ \S+>", "", text)  # Markup.
     return bool(re.search(r"[A-Za-z]{2} [a-z]{2}| [a-z]{2,}\.( |$)", text))
 
