@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from gui.app.program import run
     except ImportError as error:
         _say(f"The window cannot be opened: {error}. Install what is missing, or use")
-        _say("“onlooker caption PICTURE”, which needs no window.")
+        _say("“onlooker caption IMAGE”, which needs no window.")
         return 1
     return run(paths, STARTED)
 
@@ -60,18 +60,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="onlooker",
-        description="Looks at pictures and tells, word by word, what it sees.",
-        epilog="“onlooker caption --help” tells how to describe pictures in the terminal.",
+        description="Describes images and answers questions about them.",
+        epilog="“onlooker caption --help” shows how to describe images in the terminal.",
     )
     parser.add_argument(
         "paths",
         nargs="*",
         type=Path,
-        metavar="PICTURE | FOLDER",
-        help="open the window on these pictures, or on those in a folder",
+        metavar="IMAGE | FOLDER",
+        help="open these images, or those in a folder, in the window",
     )
     parser.add_argument(
-        "--self-test", action="store_true", help="try the whole program, say how it went, and end"
+        "--self-test", action="store_true", help="test the whole program, print the result and exit"
     )
     parser.add_argument("--version", action="version", version=f"Onlooker {program_version()}")
     return parser
@@ -128,9 +128,9 @@ def _caption_without_window(paths: list[Path]) -> int:
     samples = sorted(path for path in SAMPLES.glob("*") if path.suffix in (".png", ".jpg"))
     pictures = find_pictures(paths) if paths else samples[:1]
     if not pictures:
-        _say("There is no display for a window, and no picture to describe in the terminal.")
+        _say("There is no display for a window, and no image to describe in the terminal.")
         return 1
-    _say(f"There is no display for a window; describing {pictures[0].name} in the terminal.")
+    _say(f"There is no display for a window. Describing “{pictures[0].name}” in the terminal.")
     return _caption(["caption", *map(str, pictures)])
 
 

@@ -87,10 +87,10 @@ def write_control(root: Path, architecture: str) -> None:
         f"Recommends: {', '.join(RECOMMENDS)}\n"
         "Section: graphics\n"
         "Priority: optional\n"
-        "Description: looks at pictures and tells, word by word, what it sees\n"
-        " Drop a picture on the window, press Enter, and read a description that appears\n"
-        " word by word. Everything happens on this computer. A small model for drawn\n"
-        " pictures is built in; LLaVA-1.5-7b can be loaded from a folder.\n",
+        "Description: describes images and answers questions about them\n"
+        " Drop an image on the window, press Enter, and read the answer as it is written.\n"
+        " Nothing leaves your computer. A small model for drawings is built in; for photos,\n"
+        " load LLaVA-1.5-7b or download another model.\n",
         encoding="utf-8",
     )
     sums = [

@@ -1,6 +1,6 @@
 """The commands of a developer, on a machine that has nothing but Python.
 
-    python3 packaging/dev.py run [PICTURE | FOLDER | caption …]  open the window, or caption
+    python3 packaging/dev.py run [IMAGE | FOLDER | caption …]    open the window, or caption
     python3 packaging/dev.py test [PYTEST ARGUMENT …]            ruff, pyright, the default tier
     python3 packaging/dev.py test --slow [PYTEST ARGUMENT …]     only the slow tier of tests
     python3 packaging/dev.py test --coverage                     the same as test, with coverage

@@ -857,3 +857,16 @@ def test_checksums_are_what_sha256sum_checks(packaging, tmp_path, monkeypatch):
     assert sums == (
         "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73  onlooker.tar.xz\n"
     )
+
+
+def test_program_is_described_by_the_same_line_everywhere():
+    line = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["description"]
+    line = line.removesuffix(".")
+    linux = PACKAGING / "linux"
+    assert f"Comment={line}\n" in (linux / "onlooker.desktop").read_text("utf-8")
+    about = ElementTree.parse(linux / "app.onlooker.Onlooker.metainfo.xml")
+    assert about.findtext("summary") == line
+    assert f"onlooker \\- {line.lower()}\n" in (linux / "onlooker.1").read_text("utf-8")
+    assert f'"Description: {line.lower()}\\n"' in (PACKAGING / "debian.py").read_text("utf-8")
+    assert f'description="{line}."' in (ROOT / "gui" / "__main__.py").read_text("utf-8")
+    assert f"Onlooker {line[0].lower()}{line[1:]}." in (ROOT / "README.md").read_text("utf-8")

@@ -75,7 +75,7 @@ def run(paths: Sequence[Path], options: FolderRunOptions, open_engine: OpenEngin
     try:
         batch = _batch(paths, options)
         if batch is None:
-            say("onlooker: There is no run over these folders. Begin one with --write.")
+            say("onlooker: There is no run over these folders. Start one with --write.")
             return WRONG_USE
         try:
             if options.undoes or batch.is_undone:  # An undo that was cut off is finished.
@@ -100,20 +100,20 @@ def _batch(paths: Sequence[Path], options: FolderRunOptions) -> Batch | None:
     journals = locations().runs
     if options.continues:
         for path in unreadable_journals(journals):
-            say(f"The run of “{path.name}” is left out, as its journal is damaged: {path}")
+            say(f"Skipped a run with a damaged journal: {path}")
         kept = _last_run(journals, paths)
         if kept is not None:
             if not options.undoes:
                 _require_same(options, kept.options)
             batch = Batch.resume(kept.journal)
             if options.retries_failed and not batch.is_undone:
-                say(f"{batch.retry_failed()} that failed are tried again.")
+                say(f"Retrying {batch.retry_failed()} failed images.")
             return batch
     if options.begun is None:
         return None
     for path in expanded(paths):
         if not exists(path) and not set("*?[") & set(str(path)):
-            raise ValueError(f"{path}: there is no such file or folder.")
+            raise ValueError(f"{path}: no such file or folder.")
     return Batch.begin(paths, options.begun, journals)
 
 
@@ -132,8 +132,8 @@ def _require_same(options: FolderRunOptions, kept: BatchOptions) -> None:
     if not differing:
         return
     raise ValueError(
-        f"The last run over these folders has another {option(differing[0])}. Leave it out to go "
-        "on with that run, or begin a new one with --write alone."
+        f"The last run over these folders has another {option(differing[0])}. Leave it out to "
+        "resume that run, or start a new one with --write alone."
     )
 
 
@@ -147,16 +147,16 @@ def _last_run(journals: Path, paths: Sequence[Path]) -> KeptRun | None:
 def _undo(batch: Batch) -> int:
     left = batch.undo()
     for path in left:
-        say(f"{path}: changed since, and left as it is")
+        say(f"{path}: changed meanwhile, not restored")
     for note in batch.notes:
         say(note)
-    say(f"Undone: {batch.tally.undone} pictures have again what they had.")
+    say(f"Undone: {batch.tally.undone} images restored.")
     return ALL_WELL
 
 
 def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -> int:
     if not batch.items:
-        say("onlooker: There are no pictures in these folders.")
+        say("onlooker: There are no images in these folders.")
         for note in batch.notes:
             say(note)
         return SOME_FAILED
@@ -198,7 +198,7 @@ def _summarize(batch: Batch, tally: Tally) -> None:
     """Prints a summary to standard error."""
     counts = (("captioned", tally.done), ("skipped", tally.skipped), ("failed", tally.failed))
     parts = [f"{count} {word}" for word, count in counts if count]
-    say(", ".join(parts) + "." if parts else "Nothing was to be done.")
+    say(", ".join(parts) + "." if parts else "Nothing to do.")
     for item in batch.items:
         if item.state is ItemState.FAILED:
             say(f"{item.path}: {item.reason}")
@@ -212,9 +212,9 @@ def _summarize(batch: Batch, tally: Tally) -> None:
         elif exists(path):  # Without a caption there is no table.
             say(f"{path} lacks captions.")
     if tally.waiting:
-        say(f"{tally.waiting} are left; --resume goes on with them.")
+        say(f"{tally.waiting} left. Use --resume to continue.")
     elif tally.failed:
-        say("--retry-failed tries those that failed again.")
+        say("Use --retry-failed to retry the failed images.")
 
 
 def _print_notes(items: Sequence[Item]) -> None:

@@ -156,7 +156,7 @@ class _Run:
         self._step(begin + 0.1 * share, "Asking")
         ours = self._figures(self._engine, answers)
         ours["peak_memory_bytes"] = _peak_memory(self._engine.facts.device)
-        self._step(begin + 0.4 * share, "Captioning many pictures")
+        self._step(begin + 0.4 * share, "Captioning many images")
         ours["captions_per_second"] = {str(n): self._captions(self._engine, n) for n in self._slots}
         return ours
 

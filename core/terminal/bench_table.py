@@ -28,7 +28,7 @@ def table(report: dict[str, Any]) -> str:
 
     row("tokens per second", ours["tokens_per_second"], theirs["tokens_per_second"], 1, False)
     for key, name in (
-        ("seconds_to_first_token", "ms to first token, new picture"),
+        ("seconds_to_first_token", "ms to first token, new image"),
         ("follow_up_seconds_to_first_token", "ms to first token, follow-up"),
     ):
         row(name, 1e3 * ours[key], 1e3 * theirs[key], 1, True)
@@ -41,7 +41,7 @@ def table(report: dict[str, Any]) -> str:
         lines.append("")
         row(f"{precision}: tokens per second", figures["tokens_per_second"], None, 1, False)
         for key, name in (
-            ("seconds_to_first_token", "ms to first token, new picture"),
+            ("seconds_to_first_token", "ms to first token, new image"),
             ("follow_up_seconds_to_first_token", "ms to first token, follow-up"),
         ):
             row(f"  {name}", 1e3 * figures[key], None, 1, False)

@@ -78,7 +78,7 @@ class Captions:
             found = look_for_pictures([path], self._options.is_recursive)
             pictures += found.pictures
             if not found.pictures:
-                nothing = "There are no pictures in this folder."
+                nothing = "There are no images in this folder."
                 self._fail(str(path), f"{nothing} {found.sentence}".strip())
             elif found.sentence:
                 say(f"{path}: {found.sentence}")
@@ -98,8 +98,8 @@ class Captions:
             say(note)
         if engine.facts.knows_only_drawings:
             say(
-                "The built-in model knows drawn pictures, not photographs. "
-                "For those, give --model a folder with LLaVA-1.5-7b."
+                "The built-in model knows drawings, not photos. For photos, give --model a folder "
+                "with LLaVA-1.5-7b."
             )
         return engine
 

@@ -123,6 +123,4 @@ def _key(data: bytes, path: Path) -> tuple[str, str, str]:
         line = json.loads(data)
         return line["picture"], line["prompt"], line["text"]
     except (ValueError, LookupError, TypeError) as error:
-        raise StoreError(
-            f"“{path.name}” holds something else than evidence. Choose another name."
-        ) from error
+        raise StoreError(f"“{path.name}” does not hold evidence. Choose another name.") from error

@@ -61,7 +61,7 @@ def ending_on_interrupt(control: Control) -> Generator[None]:
         # Before it is said, so that a quick second one is not taken for the first.
         signal.signal(signal.SIGINT, on_second)
         _begin(end_inside)
-        say("\nEnding after the captions under way, or in two seconds; Ctrl+C again ends at once.")
+        say("\nStopping after the current captions. Press Ctrl+C again to stop at once.")
 
     def on_second(*_: Any) -> None:
         control.stop_now()
@@ -69,7 +69,7 @@ def ending_on_interrupt(control: Control) -> Generator[None]:
     def end_inside() -> None:
         if not has_ended.wait(_CAPTIONS_SECONDS):
             control.stop_now()
-            _leave_after(has_ended, _STOP_SECONDS, "Interrupted; --resume goes on.")
+            _leave_after(has_ended, _STOP_SECONDS, "Interrupted. Use --resume to continue.")
 
     if threading.current_thread() is not threading.main_thread():
         yield

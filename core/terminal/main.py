@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                         return batch_terminal.run(options.paths, run, captions.open_engine)
                     return captions.run()
     except MemoryError:
-        say("onlooker: There is no free memory left. Close other programs, then try again.")
+        say("onlooker: Memory is full. Close other programs, then try again.")
         return SOME_FAILED
     except BrokenPipeError:
         # The reader has gone, as with `head`. Python would report it once more at exit.

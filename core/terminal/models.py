@@ -48,29 +48,33 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     """Adds `onlooker models`, its subcommands and their options."""
     models = add_parser(
         "models",
-        help="what models are here; get, check and remove them",
-        description="List local models and models at the hub; download, check and remove them.",
+        help="list, download, check and remove models",
+        description="List, download, check and remove models.",
     )
     acts = models.add_subparsers(dest="act", metavar="list|get|remove|check")
-    listing = acts.add_parser("list", help="what is on this computer, and what can be had")
+    listing = acts.add_parser("list", help="list models on this computer and on the hub")
     listing.add_argument(
-        "model", metavar="OWNER/NAME", nargs="*", help="ask the hub about these too"
+        "model", metavar="OWNER/NAME", nargs="*", help="also look these up on the hub"
     )
-    listing.add_argument("--json", action="store_true", help="one JSON object instead of the table")
-    listing.add_argument("--device", default="auto", help="where it is to fit: auto, cpu, cuda:N")
+    listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    listing.add_argument(
+        "--device", default="auto", help="device whose memory counts: auto, cpu, cuda:N"
+    )
     get = acts.add_parser(
         "get",
         help="download a model",
-        description="Download a model from the hub. What has come stays when it is interrupted; "
-        "the same command goes on. HF_ENDPOINT, HF_HOME, HF_TOKEN and the proxy are respected.",
+        description="Download a model from the hub. The same command resumes an interrupted "
+        "download. HF_ENDPOINT, HF_HOME, HF_TOKEN and the proxy are respected.",
     )
     get.add_argument("model", metavar="OWNER/NAME")
-    get.add_argument("--into", type=Path, metavar="FOLDER", help="instead of the hub's cache")
+    get.add_argument(
+        "--into", type=Path, metavar="FOLDER", help="save it here instead of in the hub's cache"
+    )
     remove = acts.add_parser("remove", help="delete a downloaded model")
-    remove.add_argument("model", metavar="NAME", help="as the list calls it")
-    remove.add_argument("--yes", action="store_true", help="without asking")
-    check = acts.add_parser("check", help="read models again and compare their checksums")
-    check.add_argument("model", metavar="NAME", nargs="*", help="all where none is named")
+    remove.add_argument("model", metavar="NAME", help="name as listed")
+    remove.add_argument("--yes", action="store_true", help="do not ask")
+    check = acts.add_parser("check", help="compare the checksums of models")
+    check.add_argument("model", metavar="NAME", nargs="*", help="default: all models")
     models.set_defaults(act="list", model=[], json=False, device="auto")
 
 
@@ -158,7 +162,7 @@ def _list(
 def _row(entry: Entry, memory: DeviceMemory) -> dict[str, Any]:
     row: dict[str, Any] = {
         "model": entry.key,
-        "state": "to be had",
+        "state": "available",
         "size": entry.size,
         "needs": dict(entry.needs),
         "fits": memory.best_precision(entry.needs) if entry.needs else None,
@@ -215,7 +219,7 @@ def _get(
         )
     except Cancelled:
         line.end()
-        _say(f"Stopped; what has come is kept. Go on with: onlooker models get {options.model}")
+        _say(f"Stopped. Resume with: onlooker models get {options.model}")
         return INTERRUPTED
     except AppError:
         line.end()
@@ -230,11 +234,11 @@ def _remove(options: argparse.Namespace, library: _Library, print_line: Print) -
     if model is None:
         return _unknown(options.model)
     if model.where is Where.BUILT_IN:
-        _say("onlooker: The built-in model is a part of the program. Remove another one.")
+        _say("onlooker: The built-in model is part of the program. Remove another model.")
         return WRONG_USE
     if not options.yes:
         if not sys.stdin.isatty():
-            _say("onlooker: Nobody can be asked here. Say --yes to remove it.")
+            _say("onlooker: No terminal to ask in. Add --yes to remove the model.")
             return WRONG_USE
         _say(f"Remove {model.folder} ({_gb(model.size)})? [y/N] ", end="")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):

@@ -68,10 +68,10 @@ MODES: dict[str, frozenset[Mode]] = {
 """The modes of each option, by its `dest`."""
 
 _REFUSALS = {
-    Mode.PRINT: "{} is for a folder run. Add --write.",
-    Mode.RUN: "{} is for a run without --write.",
-    Mode.CONTINUE: "{} is for a run without --resume and --retry-failed.",
-    Mode.UNDO: "{} does nothing in --undo. Leave it out.",
+    Mode.PRINT: "{} needs a folder run. Add --write.",
+    Mode.RUN: "{} does not work with --write. Leave it out.",
+    Mode.CONTINUE: "{} does not work with --resume or --retry-failed. Leave it out.",
+    Mode.UNDO: "{} does not work with --undo. Leave it out.",
 }
 
 
@@ -135,12 +135,12 @@ def refusal(options: argparse.Namespace) -> str | None:
         (
             "existing",
             beside or options.existing in (Existing.SKIP, Existing.REPLACE),
-            "--write with a file beside each picture",
+            "--write with a file beside each image",
         ),
         (
             "name",
             beside,
-            "--write with a file beside each picture",
+            "--write with a file beside each image",
         ),
         ("table_paths", set(TABLE_FORMATS) & set(options.write or ()), "--write with a table"),
         ("csv_separator", CaptionFormat.CSV in (options.write or ()), "--write csv"),
@@ -155,11 +155,11 @@ def _refused_output(options: argparse.Namespace) -> str | None:
     for name in ("trace", "evidence"):
         path: Path | None = getattr(options, name)
         if path is not None and is_picture(path):
-            return f"{option(name)} would replace the picture {path}. Choose another file."
+            return f"{option(name)} would overwrite the image {path}. Choose another file."
     trace: Path | None = options.trace
     evidence: Path | None = options.evidence
     if trace and evidence and os.path.realpath(trace) == os.path.realpath(evidence):
-        return "--trace and --evidence need a file each."
+        return "--trace and --evidence need different files."
     return None
 
 

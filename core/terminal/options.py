@@ -204,41 +204,47 @@ def _choice(arguments: argparse.Namespace) -> ModelChoice:
 def _add_caption(add_verb: _AddVerb) -> None:
     caption = add_verb(
         "caption",
-        help="describe pictures",
-        description="Describe pictures, word by word, on standard output.",
-        epilog="Exit status: 0 all well, 1 some pictures failed, 2 wrong use, 130 interrupted.",
+        help="describe images",
+        description="Print descriptions of images, word by word.",
+        epilog="Exit status: 0 success, 1 some images failed, 2 wrong usage, 130 interrupted.",
     )
     add = caption.add_argument
-    add("paths", nargs="+", type=Path, metavar="PICTURE", help="a picture or a folder of them")
+    add("paths", nargs="+", type=Path, metavar="IMAGE", help="an image or a folder of images")
     add(
         "--prompt",
         action="append",
         metavar="TEXT",
-        help=f"what to ask (default: {PROMPT}); a folder run takes several, and fills in {{name}}, "
+        help=f"the question (default: {PROMPT}); a folder run takes several and replaces {{name}}, "
         "{stem}, {folder}, {index}, {caption} and {exif:…}",
     )
     _add_model(add)
     add("--max-new-tokens", default=512, type=_count, metavar="N")
-    add("--temperature", default=0.0, type=_temperature, metavar="T", help="0, the default: greedy")
-    add("--top-p", default=1.0, type=_share, metavar="P")
-    add("--seed", type=_seed, metavar="N", help="makes a sampled caption come again")
     add(
-        "--ban", action="append", default=[], metavar="WORD", help="never say this; may be repeated"
+        "--temperature", default=0.0, type=_temperature, metavar="T", help="default: 0, no sampling"
     )
-    add("--recursive", action="store_true", help="also the folders inside")
-    add("--begin", default="", metavar="TEXT", help="every caption begins so, and goes on from it")
+    add("--top-p", default=1.0, type=_share, metavar="P")
+    add("--seed", type=_seed, metavar="N", help="makes sampling repeatable")
+    add("--ban", action="append", default=[], metavar="WORD", help="word to avoid; repeatable")
+    add("--recursive", action="store_true", help="include subfolders")
+    add(
+        "--begin",
+        default="",
+        metavar="TEXT",
+        help="start of every caption, which the model continues",
+    )
     add(
         "--together",
         action="store_true",
-        help="ask once about all pictures, where the model looks at several",
+        help="ask about all images at once, if the model takes several",
     )
-    add("--format", default="text", choices=["text", "json"], help="json: one object a line")
-    add("--trace", type=Path, metavar="FILE", help="write what went through the pipeline as JSON")
+    add("--format", default="text", choices=["text", "json"], help="json: one object per line")
+    add("--trace", type=Path, metavar="FILE", help="write a trace of the pipeline as JSON")
     add(
         "--evidence",
         type=Path,
         metavar="FILE",
-        help="write what each word and token rests on as JSON, one object a line in a folder run",
+        help="write the evidence for each word and token as JSON; in a folder run, one object "
+        "per line",
     )
     _add_folder_run(caption)
 
@@ -246,47 +252,52 @@ def _add_caption(add_verb: _AddVerb) -> None:
 def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     group = caption.add_argument_group(
         "folder run",
-        "With one of these, captions are kept beside their pictures, and a run that was "
-        "interrupted, by a power cut even, goes on where it was.",
+        "These options save captions beside the images. An interrupted run can be resumed, even "
+        "after a power cut.",
     )
     add = group.add_argument
-    add("--write", type=_formats, metavar="KIND,…", help=f"some of {', '.join(CaptionFormat)}")
+    add(
+        "--write",
+        type=_formats,
+        metavar="KIND,…",
+        help=f"formats to write: {', '.join(CaptionFormat)}",
+    )
     add(
         "--existing",
         type=_existing,
         default=Existing.SKIP,
         metavar="|".join(Existing),
-        help="what becomes of captions that are there (default: %(default)s); stale: replace "
-        "only what was made with another prompt, model or sampling",
+        help="what to do with existing captions (default: %(default)s); stale: replace only "
+        "captions made with other settings",
     )
-    add("--replace-edited", action="append", default=[], metavar="PICTURE",
-        help="replace this picture's caption although it was edited by hand")  # fmt: skip
+    add("--replace-edited", action="append", default=[], metavar="IMAGE",
+        help="overwrite this image's hand-edited caption")  # fmt: skip
     add("--name", default="{stem}", metavar="PATTERN",
-        help="of text and XMP files: {stem} or {name}, and more around it (default: %(default)s)",
+        help="name of text and XMP files, with {stem} or {name} in it (default: %(default)s)",
     )  # fmt: skip
     add(
         "--prefix",
         default="",
         metavar="TEXT",
-        help="put before each caption, as a trigger word; the model does not see it",
+        help="text before each caption, such as a trigger word; the model does not see it",
     )
-    add("--suffix", default="", metavar="TEXT", help="the same behind each caption")
+    add("--suffix", default="", metavar="TEXT", help="text after each caption")
     add(
         "--separator",
         default="\n",
         type=_separator,
         metavar="line|comma|space|none|TEXT",
-        help="between the caption that is there and the added one (default: line)",
+        help="between the existing caption and the added one (default: line)",
     )
-    add("--one-line", action="store_true", help="put each caption on one line")
-    add("--drop-duplicates", action="store_true", help="keep each tag of a list once")
-    add("--strip-openings", action="store_true", help="leave out “The image shows” and the like")
-    add("--whole-sentences", action="store_true", help="end at a sentence when the length is used")
+    add("--one-line", action="store_true", help="write each caption on one line")
+    add("--drop-duplicates", action="store_true", help="remove duplicate tags")
+    add("--strip-openings", action="store_true", help="remove openings such as “The image shows”")
+    add("--whole-sentences", action="store_true", help="end captions after a whole sentence")
     _add_table_options(add)
-    add("--slots", type=_slots, metavar="N", help="how many pictures are looked at at once")
-    add("--resume", action="store_true", help="go on with the last run over these folders")
-    add("--retry-failed", action="store_true", help="the same, with what failed")
-    add("--undo", action="store_true", help="give all files of that run back what they held")
+    add("--slots", type=_slots, metavar="N", help="images captioned at once")
+    add("--resume", action="store_true", help="resume the last run over these folders")
+    add("--retry-failed", action="store_true", help="resume, and retry the failed images")
+    add("--undo", action="store_true", help="restore all files to their state before that run")
 
 
 def _add_table_options(add: Callable[..., Any]) -> None:
@@ -295,13 +306,13 @@ def _add_table_options(add: Callable[..., Any]) -> None:
         type=TablePaths,
         choices=list(TablePaths),
         default=TablePaths.ABSOLUTE,
-        help="how tables name pictures; relative: from the table's folder (default: %(default)s)",
+        help="how tables name images; relative: to the table's folder (default: %(default)s)",
     )
     add(
         "--csv-separator",
         choices=list(SEPARATORS),
         default="comma",
-        help="between columns; spreadsheets want semicolons where the decimal sign is a comma "
+        help="between columns; use semicolon for spreadsheets with decimal commas "
         "(default: %(default)s)",
     )
 
@@ -309,25 +320,31 @@ def _add_table_options(add: Callable[..., Any]) -> None:
 def _add_bench(add_verb: _AddVerb) -> None:
     bench = add_verb(
         "bench",
-        help="measure how fast answers come",
-        description="Measure how fast answers come, with transformers' own generate() beside it.",
+        help="measure the speed of answers",
+        description="Measure the speed of answers, compared with transformers' generate().",
     )
     add = bench.add_argument
     _add_model(add)
     add(
         "--random-weights",
         choices=["llava-1.5-7b", "built-in"],
-        help="a model of these sizes that talks nonsense, instead of a checkpoint",
+        help="use random weights of this size instead of a model",
     )
     add("--max-new-tokens", default=256, type=_count, metavar="N")
-    add("--answers", default=10, type=_count, metavar="N", help="how many (default: %(default)s)")
+    add(
+        "--answers",
+        default=10,
+        type=_count,
+        metavar="N",
+        help="number of answers (default: %(default)s)",
+    )
     add(
         "--slots",
         type=_counts,
         metavar="N,N",
-        help="how many pictures are looked at at once (default: 1,8,32,64 on a card, else 1,8)",
+        help="images captioned at once (default: 1,8,32,64 on a card, else 1,8)",
     )
-    add("--json", action="store_true", help="one JSON object instead of the table")
+    add("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _add_verify(add_verb: _AddVerb) -> None:
@@ -351,7 +368,7 @@ def _add_model(add: Callable[..., Any]) -> None:
         "--model",
         default=BUILT_IN,
         metavar="NAME_OR_FOLDER",
-        help="the built-in model, a folder with LLaVA-1.5, or its name in the Hugging Face cache",
+        help="built-in (default), a folder, or a name in the Hugging Face cache",
     )
     _add_device(add)
 
@@ -362,7 +379,7 @@ def _add_device(add: Callable[..., Any]) -> None:
         "--dtype",
         default="auto",
         choices=[precision.value for precision in Precision],
-        help="8-bit and 4-bit take less memory",
+        help="8-bit and 4-bit need less memory",
     )
 
 

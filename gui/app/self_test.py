@@ -108,7 +108,7 @@ async def _visit(program: Program, picture: Path, findings: _Findings) -> None:
                 await asyncio.sleep(0.01)
         findings.fault = _fault_of_text(answer.text)
     except TimeoutError:
-        findings.fault = f"Nothing came for {PATIENCE_SECONDS} s."
+        findings.fault = f"No answer within {PATIENCE_SECONDS} s."
     except AppError as error:
         findings.fault = str(error)
     except Exception as error:
@@ -151,14 +151,14 @@ def _fault_of_text(text: str) -> str:
 
 def _fault_of_files(picture: Path, text: str) -> str:
     if decoded(read_bytes(text_path(picture))) != text:
-        return "The caption beside the picture is not the answer."
+        return "The caption file does not hold the answer."
     if text not in _transcript_path(picture).read_text(encoding="utf-8"):
-        return "The answer is not in the transcript that was saved."
+        return "The saved conversation does not hold the answer."
     settings = locations().settings
     if not settings.is_file() or not json.loads(settings.read_text(encoding="utf-8")):
-        return f"The settings were not kept in {settings}."
+        return f"The settings were not saved in {settings}."
     if not locations().transcripts.is_file():
-        return f"The conversation was not kept in {locations().transcripts}."
+        return f"The conversation was not saved in {locations().transcripts}."
     return ""
 
 

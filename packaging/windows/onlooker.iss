@@ -61,7 +61,7 @@ Name: "{group}\Onlooker"; Filename: "{app}\onlooker.exe"
 Name: "{autodesktop}\Onlooker"; Filename: "{app}\onlooker.exe"; Tasks: desktopicon
 
 [Registry]
-; "Open with": Onlooker is offered for pictures and takes none of them over.
+; "Open with": Onlooker is offered for images, and stays no default.
 Root: HKA; Subkey: "Software\Classes\Applications\onlooker.exe"; ValueType: string; ValueName: "FriendlyAppName"; ValueData: "Onlooker"; Flags: uninsdeletekey
 Root: HKA; Subkey: "Software\Classes\Applications\onlooker.exe\shell\open\command"; ValueType: string; ValueData: """{app}\onlooker.exe"" ""%1"""
 Root: HKA; Subkey: "Software\Classes\Applications\onlooker.exe\SupportedTypes"; ValueType: string; ValueName: ".jpg"; ValueData: ""

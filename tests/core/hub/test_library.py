@@ -573,8 +573,8 @@ def test_terminal_gets_lists_checks_and_removes_the_same_model(server, tmp_path)
     rows = {row["model"]: row for row in json.loads(listing)["models"]}
     assert rows[ID]["state"] == "here"
     assert rows[ID]["fits"] == "16-bit"
-    assert rows["llava-hf/llava-1.5-7b-hf"]["state"] == "to be had"
+    assert rows["llava-hf/llava-1.5-7b-hf"]["state"] == "available"
     assert check == f"{ID}: in order\n"
-    assert "Say --yes" in run.stderr
+    assert "Add --yes" in run.stderr
     assert removed.startswith(f"Removed {ID}")
     assert "The hub has no model “someone/other”" in run.stderr

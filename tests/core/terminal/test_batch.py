@@ -146,9 +146,9 @@ def test_first_ctrl_c_ends_after_the_captions_under_way_and_resume_does_the_rest
     terminal = start("--write", "txt", "--max-new-tokens", 60, "--slots", 3)
     terminal.wait_for(r"[1-9]\d*/30")
     terminal.press(CTRL_C)
-    terminal.wait_for("Ending after the captions under way")
+    terminal.wait_for("Stopping after the current captions")
     assert terminal.end() == 130
-    assert "--resume goes on" in terminal.shown
+    assert "Use --resume to continue" in terminal.shown
     count = whole_texts(folder, tmp_path / "home")
     # Those under way are among them.
     assert 3 <= count < 30
@@ -167,7 +167,7 @@ def test_one_ctrl_c_ends_a_run_soon_however_long_its_captions_are(start, folder,
     pressed = time.monotonic()
     assert terminal.end() == 130
     assert time.monotonic() - pressed < 6  # Two seconds, where other programs are not in the way.
-    assert "--resume goes on" in terminal.shown
+    assert "Use --resume to continue" in terminal.shown
     assert whole_texts(folder, tmp_path / "home") < 30
 
 
@@ -187,7 +187,7 @@ def test_second_ctrl_c_ends_at_once_and_loses_nothing(start, folder, tmp_path):
     terminal.wait_for("0/30")
     terminal.let_work(1.0)
     terminal.press(CTRL_C)
-    terminal.wait_for("Ending after the captions under way")
+    terminal.wait_for("Stopping after the current captions")
     terminal.press(CTRL_C)
     pressed = time.monotonic()
     assert terminal.end() == 130
@@ -196,4 +196,4 @@ def test_second_ctrl_c_ends_at_once_and_loses_nothing(start, folder, tmp_path):
     (journal,) = (tmp_path / "home" / "runs").glob("*.jsonl")
     halves = [r["text"] for r in read_lines(journal) if r["kind"] == "stopped"]
     # A machine too busy for one more token in two seconds is left without them.
-    assert halves or "Interrupted; --resume goes on." in terminal.shown, terminal.shown
+    assert halves or "Interrupted. Use --resume to continue." in terminal.shown, terminal.shown

@@ -189,7 +189,7 @@ def test_card_whose_driver_is_too_old_is_reported_and_the_processor_answers(
 def test_folder_without_pictures_is_an_error(caption, tmp_path):
     status, out, err = caption(tmp_path)
     assert (status, out) == (1, "")
-    assert "no pictures" in err
+    assert "no images" in err
 
 
 def test_model_that_cannot_be_loaded_is_an_error(pictures, tmp_path, capsys):

@@ -93,7 +93,7 @@ def test_option_that_would_replace_an_image_is_a_wrong_use(option, folder, capsy
     image = folder / "fruit.png"
     before = image.read_bytes()
     assert terminal.main(["caption", option, str(image), str(folder)]) == 2
-    assert f"{option} would replace the picture" in capsys.readouterr().err
+    assert f"{option} would overwrite the image" in capsys.readouterr().err
     assert image.read_bytes() == before
 
 
