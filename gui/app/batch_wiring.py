@@ -129,6 +129,7 @@ class BatchWiring(QObject):
         panel.edit_undone.connect(self.undo_edit)
         panel.conflicts_decided.connect(self._on_conflicts_decided)
         panel.caption_wanted.connect(run.existing.read_first)
+        panel.filter_bar.find_edit.textChanged.connect(run.existing.give_way)
         panel.names_changed.connect(self._on_names_changed)
         panel.tried.connect(self._on_tried)
         panel.trial_stopped.connect(run.trial.stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from gui.session.inbox import Inbox, ItemEvent
 from gui.session.run_items import RunItems
 
 _COUNTED_MS = 100
+# Otherwise the GUI thread would wait for the interpreter's lock after nearly every call of Qt.
+_AT_A_STRETCH, _PAUSE_SECONDS = 4, 0.001
+_HELD_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +80,12 @@ class ExistingCaptions(QObject):
             self._job.read_again(number)
             self._count_later()
 
+    @Slot()
+    def give_way(self) -> None:
+        """Read nothing for a moment, as somebody types and the rows are filtered."""
+        if self._job:
+            self._job.held_until = time.monotonic() + _HELD_SECONDS
+
     def stop(self) -> None:
         """End the reading within the present file, without waiting for it."""
         if self._job:
@@ -130,6 +140,7 @@ class _Job:
             self._is_unread[number] = 1
         self._is_stopped = False
         self.unread = len(self._rest)
+        self.held_until = 0.0
 
     def start(self) -> None:
         # A file on a disk that no longer answers must not keep the program from closing.
@@ -158,6 +169,9 @@ class _Job:
         """Returns the next number to read, waiting for one; None once stopped."""
         with self._lock:
             while not self._is_stopped:
+                if (held := self.held_until - time.monotonic()) > 0:
+                    self._lock.wait(held)
+                    continue
                 while self._first or self._rest:
                     # The last that came into view is in view most likely.
                     number = self._first.pop() if self._first else self._rest.popleft()
@@ -180,3 +194,5 @@ class _Job:
                     return
                 self.unread -= 1
                 self._put(number, text)
+            if number % _AT_A_STRETCH == 0:
+                time.sleep(_PAUSE_SECONDS)
