@@ -15,7 +15,16 @@ from core.message import translatable
 _PICTURE = re.compile(rb'"picture": ?("(?:[^"\\]|\\.)*")')
 _KIND = re.compile(rb'"kind": ?"(\w+)"')
 # What these say changes no caption. An answer is asked for again.
-_HARMLESS = {Kind.RUN, Kind.ANSWER, Kind.STOPPED, Kind.DOUBT, Kind.END, Kind.RETRY, Kind.CLOSED}
+_HARMLESS = {
+    Kind.RUN,
+    Kind.ANSWER,
+    Kind.STOPPED,
+    Kind.DOUBT,
+    Kind.END,
+    Kind.RETRY,
+    Kind.CLOSED,
+    Kind.RAN,
+}
 
 
 @dataclass(frozen=True, slots=True)

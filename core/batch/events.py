@@ -14,7 +14,7 @@ from pathlib import Path
 from core.batch import stored
 from core.batch.items import Item
 from core.batch.kinds import Kind
-from core.batch.run_events import Begun, Closed, Ended, Retried, Started, UndoBegun, Undone
+from core.batch.run_events import Begun, Closed, Ended, Ran, Retried, Started, UndoBegun, Undone
 from core.batch.stored import JsonObject, StoredAnswer, StoredChange
 
 
@@ -303,6 +303,7 @@ Event = (
     | Failed
     | DoubtFound
     | Retried
+    | Ran
     | Ended
     | UndoBegun
     | Undone
@@ -320,6 +321,7 @@ _READERS: dict[str, Callable[[JsonObject], Event]] = {
     Kind.WRITTEN: Written.from_json,
     Kind.FAILED: Failed.from_json,
     Kind.RETRY: Retried.from_json,
+    Kind.RAN: Ran.from_json,
     Kind.END: Ended.from_json,
     Kind.EDIT: Edited.from_json,
     Kind.UNEDIT: EditUndone.from_json,

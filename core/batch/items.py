@@ -57,24 +57,32 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `rate` is in images per second; `seconds_left` is None while unknown."""
+    """How far a run is. `edited` are those done images whose caption was edited by hand. `rate` is
+    in images per second; `seconds_left` is None while unknown."""
 
     counts: dict[ItemState, int]
+    edited: int = 0
     rate: float = 0.0
     seconds_left: float | None = None
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many images are in which state. `reasons` counts why images failed, the most frequent
-    first."""
+    """How many images are in which state, and how many of those that are `done` have a caption that
+    was `edited` by hand. `reasons` counts why images failed, the most frequent first."""
 
     done: int = 0
     skipped: int = 0
     failed: int = 0
     waiting: int = 0
     undone: int = 0
+    edited: int = 0
     reasons: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def captioned(self) -> int:
+        """Returns how many images have a caption that the model wrote."""
+        return self.done - self.edited
 
     @property
     def total(self) -> int:
@@ -94,5 +102,6 @@ def tally_of(items: Iterable[Item]) -> Tally:
         failed=counts[ItemState.FAILED],
         waiting=counts[ItemState.WAITING] + counts[ItemState.WORKING],
         undone=counts[ItemState.UNDONE],
+        edited=sum(item.is_edited and item.state is ItemState.DONE for item in items),
         reasons=tuple(reasons.most_common()),
     )

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     WRITTEN = "written"
     FAILED = "failed"
     RETRY = "retry"
+    RAN = "ran"
     END = "end"
     EDIT = "edit"
     UNEDIT = "unedit"

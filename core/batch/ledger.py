@@ -19,7 +19,7 @@ from core.batch.journal import SUFFIX, Journal, WriteLock, read_events
 from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
 from core.batch.replay import ReplayedRun
-from core.batch.run_events import Begun, Closed, Ended, Retried, Started, UndoBegun, Undone
+from core.batch.run_events import Begun, Closed, Ended, Ran, Retried, Started, UndoBegun, Undone
 from core.batch.tables import Tables
 from core.errors import StoreError
 from core.message import translatable
@@ -104,7 +104,7 @@ class Ledger:
             raise
         return ledger
 
-    def append_to_run(self, event: Started | Ended | Retried | UndoBegun | Undone) -> None:
+    def append_to_run(self, event: Started | Ran | Ended | Retried | UndoBegun | Undone) -> None:
         """Adds to the journal what happened to the run as a whole. Raises StoreError."""
         self.journal.append(event)
         self.replayed.add(event, self.names)

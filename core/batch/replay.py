@@ -22,7 +22,7 @@ from core.batch.events import (
 )
 from core.batch.items import EDITED, Item, ItemState
 from core.batch.naming import CaptionNames
-from core.batch.run_events import Begun, Closed, Ended, Retried, Started, UndoBegun, Undone
+from core.batch.run_events import Begun, Closed, Ended, Ran, Retried, Started, UndoBegun, Undone
 from core.batch.stored import StoredAnswer
 
 CaptionEvent = Captioned | Edited | EditUndone
@@ -41,10 +41,10 @@ class ReplayedRun:
     not be opened again to be written. `skipped` are the captions of skipped images, if
     there are tables.
 
-    `is_undone` from the moment that an undo began, and `undo_under_way` until it has ended.
-    `is_running` since captioning started and until no image waits, when it `has_ended`.
-    `is_at_rest` if the process ended well, so that the tables hold what the journal says.
-    `damaged` are the lines that cannot be read.
+    `seconds` is how long images were captioned, in all stretches. `is_undone` from the moment that
+    an undo began, and `undo_under_way` until it has ended. `is_running` since captioning started
+    and until no image waits, when it `has_ended`. `is_at_rest` if the process ended well, so that
+    the tables hold what the journal says. `damaged` are the lines that cannot be read.
     """
 
     items: dict[str, Item] = field(default_factory=dict[str, Item])
@@ -58,6 +58,7 @@ class ReplayedRun:
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     damaged: list[Damaged] = field(default_factory=list[Damaged])
+    seconds: float = 0.0
     is_undone: bool = False
     undo_under_way: UndoBegun | None = None
     is_running: bool = False
@@ -141,6 +142,8 @@ class ReplayedRun:
             case Started() | Ended():
                 self.is_running = isinstance(event, Started)
                 self.has_ended = isinstance(event, Ended)
+            case Ran():
+                self.seconds += event.seconds
             case Retried():
                 self.has_ended = False
                 failed = [n for n, item in self.items.items() if item.state is ItemState.FAILED]

@@ -99,6 +99,20 @@ class Retried:
 
 
 @dataclass(frozen=True, slots=True)
+class Ran:
+    """Captioning went on for so long, until no image waited or somebody ended it."""
+
+    seconds: float
+
+    @classmethod
+    def from_json(cls, line: JsonObject) -> Ran:
+        return cls(float(line["seconds"]))
+
+    def to_json(self) -> JsonObject:
+        return {"kind": Kind.RAN, "seconds": round(self.seconds, 3)}
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """No image waits any more."""
 

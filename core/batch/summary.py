@@ -16,7 +16,7 @@ from core.message import without_numbers
 class Summary:
     """The outcome of a run. `skips` counts why images were skipped, the most frequent first, and
     `notes` what was noted of captioned ones, with … for numbers. `tables` are the files with all
-    captions. `seconds` is how long the last stretch took."""
+    captions. `seconds` is how long images were captioned; 0 where an early journal does not say."""
 
     tally: Tally
     skips: tuple[tuple[str, int], ...]

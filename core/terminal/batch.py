@@ -196,7 +196,12 @@ def _write_evidence(batch: Batch, engine: Engine, path: Path) -> bool:
 
 def _summarize(batch: Batch, tally: Tally) -> None:
     """Prints a summary to standard error."""
-    counts = (("captioned", tally.done), ("skipped", tally.skipped), ("failed", tally.failed))
+    counts = (
+        ("captioned", tally.captioned),
+        ("edited by hand", tally.edited),
+        ("skipped", tally.skipped),
+        ("failed", tally.failed),
+    )
     parts = [f"{count} {word}" for word, count in counts if count]
     say(", ".join(parts) + "." if parts else "Nothing to do.")
     for item in batch.items:

@@ -266,7 +266,7 @@ class BatchPanel(QFrame):
     # Showing
 
     def _show_phase(self) -> None:
-        self._has_summary &= is_at_rest(self._phase)
+        self._has_summary &= is_at_rest(self._phase) or self._phase is Phase.UNDONE
         if self._phase is not Phase.CHOOSING and self.is_trying:
             self._on_trial_closed()
         self.model.set_editable(self._can_edit)

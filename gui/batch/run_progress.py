@@ -78,7 +78,11 @@ def progress_text(phase: Phase, progress: Progress) -> str:
             parts.append(translate("RunProgress", "Paused. You can resume any time."))
         case Phase.OVER:
             finished = translate("RunProgress", "Finished: {count} captioned")
-            parts[0] = finished.format(count=f"{counts.get(ItemState.DONE, 0):,}")
+            captioned = counts.get(ItemState.DONE, 0) - progress.edited
+            parts[0] = finished.format(count=f"{captioned:,}")
+            if progress.edited:
+                edited = translate("RunProgress", "{count} edited by hand")
+                parts.insert(1, edited.format(count=f"{progress.edited:,}"))
         case Phase.UNDOING:
             parts = [translate("RunProgress", "Undoing…")]
         case Phase.UNDONE:

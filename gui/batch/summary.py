@@ -60,6 +60,8 @@ class SummaryBox(QFrame):
 
 def _headline(summary: Summary) -> str:
     tally = summary.tally
+    if tally.undone:
+        return _undone_headline(summary)
     begin = translate("SummaryBox", "Finished")
     if tally.waiting:
         begin = translate("SummaryBox", "Stopped")
@@ -67,7 +69,8 @@ def _headline(summary: Summary) -> str:
         after = translate("SummaryBox", "{what} after {time}")
         begin = after.format(what=begin, time=_lasted(summary.seconds))
     counts = (
-        (tally.done, translate("SummaryBox", "{count} captioned")),
+        (tally.captioned, translate("SummaryBox", "{count} captioned")),
+        (tally.edited, translate("SummaryBox", "{count} edited by hand")),
         (tally.failed, translate("SummaryBox", "{count} failed")),
         (tally.skipped, translate("SummaryBox", "{count} skipped")),
         (tally.waiting, translate("SummaryBox", "{count} still to do")),
@@ -77,8 +80,22 @@ def _headline(summary: Summary) -> str:
     return f"{begin}: {', '.join(parts) or nothing}"
 
 
+def _undone_headline(summary: Summary) -> str:
+    tally = summary.tally
+    one = translate("SummaryBox", "Undone: 1 image is as before the run")
+    many = translate("SummaryBox", "Undone: {count} images are as before the run")
+    parts = [one if tally.undone == 1 else many.format(count=f"{tally.undone:,}")]
+    if tally.edited:
+        kept = translate("SummaryBox", "{count} edited by hand and kept")
+        parts.append(kept.format(count=f"{tally.edited:,}"))
+    if summary.seconds >= 1:
+        took = translate("SummaryBox", "the run took {time}")
+        parts.append(took.format(time=_lasted(summary.seconds)))
+    return ", ".join(parts)
+
+
 def _written(summary: Summary) -> str:
-    if not summary.tally.done:
+    if not summary.tally.done or summary.tally.undone:
         return ""
     options = summary.options
     is_plain = options.name == "{stem}"

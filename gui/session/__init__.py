@@ -2,8 +2,9 @@
 
 `picture_list` opens pictures, `session` is the conversation about the one shown (`conversation` its
 data) and `answer_inspection` what its answers rest on. `folder_run` is a run over many images, with
-`run_items`, `caption_edits`, `folder_trial` and `doubt_search` (both `stoppable`). `loaded_model`
-loads a model and `model_library` manages all of them. `settings_file` writes the settings.
+`run_items`, `existing_captions`, `caption_edits`, `run_pace`, `folder_trial` and `doubt_search`
+(both `stoppable`). `loaded_model` loads a model and `model_library` manages all of them.
+`settings_file` writes the settings.
 `model_thread` is the QThread that owns the engine: `engine_jobs` is what it is asked to do,
 `engine_worker` does it there, `engine_start` imports torch. `inbox` brings a run's events from
 other threads to the GUI thread.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from core.batch import (
     Batch,
@@ -22,14 +21,11 @@ from core.batch import (
     KeptRun,
     Phase,
     Progress,
-    Summary,
     find_runs,
-    summary_of,
     usual_slots,
 )
 from core.engine import Engine
 from core.errors import AppError, Cancelled
-from core.eta import Pace
 from core.picture import look_for_pictures
 from gui.session.caption_edits import CaptionEdits, taken_notes
 from gui.session.doubt_search import DoubtSearch
@@ -38,9 +34,9 @@ from gui.session.folder_trial import FolderTrial
 from gui.session.inbox import Inbox
 from gui.session.model_thread import ModelThread
 from gui.session.run_items import RunItems
+from gui.session.run_pace import RunPace
 from gui.widgets.translated import translated, translated_all
 
-TICK_MS = 250
 _USUAL = BatchOptions((" ",))
 
 log = logging.getLogger(__name__)
@@ -55,7 +51,7 @@ class FolderRun(QObject):
 
     `phase_changed(Phase)`, `progressed(Progress)`, `options_replaced(BatchOptions)`,
     `roots_changed(list[Path])`, `noticed(str)`: a sentence to show.
-    `summed_up(Summary)`: once a run is over or was stopped.
+    `summed_up(Summary)`: once a run is over, was stopped or undone, and when that has changed.
     """
 
     phase_changed = Signal(object)
@@ -75,16 +71,14 @@ class FolderRun(QObject):
         self._phase = Phase.CHOOSING
         self._control = Control()
         self._is_stopped = False
+        self._summing: asyncio.Future[None] | None = None
         self._slots = 0
         self._searches = 0
         self._ended = asyncio.Event()
         self._ended.set()
-        self._pace = Pace()
-        self._ticked = 0.0
-        self._settled_at_tick = 0
-        self._tick = QTimer(self, interval=TICK_MS)
-        self._tick.timeout.connect(self._on_tick)
         self.items = RunItems(self)
+        self._pace = RunPace(self.items, self)
+        self._pace.progressed.connect(self.progressed)
         self._inbox = Inbox(self.items.handle, self)
         self.existing = ExistingCaptions(self.items, self)
         self.edits = CaptionEdits(self.items, self._inbox, self)
@@ -207,9 +201,8 @@ class FolderRun(QObject):
         self._set_phase(self._idle_phase())
         if notes := taken_notes(batch):
             self.noticed.emit(translated_all(notes))
-        if self._phase is Phase.OVER:
-            await _painted()
-            self.summed_up.emit(await asyncio.to_thread(_summary, batch, 0.0))
+        await _painted()
+        await self._sum_up()
 
     async def last(self) -> KeptRun | None:
         """Return the newest run."""
@@ -285,6 +278,7 @@ class FolderRun(QObject):
             many = self.tr("{count} files were edited after the run and left unchanged.")
             self.noticed.emit(one if len(left) == 1 else many.format(count=f"{len(left):,}"))
         self._set_phase(self._idle_phase())
+        await self._sum_up()
 
     async def close(self) -> None:
         """Stop inside the captions under way and close the journal; it can be reopened."""
@@ -296,6 +290,8 @@ class FolderRun(QObject):
         await self.trial.close()
         await self.doubt_search.close()
         await self._ended.wait()
+        if self._summing:
+            await self._summing
         await self._close_batch()
 
     # Inside
@@ -304,11 +300,10 @@ class FolderRun(QObject):
         assert self._batch is not None
         batch, self._control = self._batch, Control()
         self.doubt_search.stop()
-        self._is_stopped, began = False, time.monotonic()
+        self._is_stopped = False
         self._ended.clear()
         self._set_phase(Phase.RUNNING)
-        self._pace, self._ticked, self._settled_at_tick = Pace(), began, self.items.settled
-        self._tick.start()
+        self._pace.start()
 
         def work(engine: Engine) -> None:
             slots = self._slots or usual_slots(engine.facts)
@@ -322,15 +317,27 @@ class FolderRun(QObject):
         except AppError as error:
             self.noticed.emit(translated(error))
         finally:
-            self._tick.stop()
-            summary = await asyncio.to_thread(_summary, batch, time.monotonic() - began)
+            self._pace.stop()
+            summary = await asyncio.to_thread(batch.summary)
             await self.edits.report()
             self._ended.set()
             self._set_phase(self._idle_phase())
-            if self._phase is Phase.OVER or (self._phase is Phase.PAUSED and self._is_stopped):
+            if self._is_to_sum_up:
                 self.summed_up.emit(summary)
             if notes := taken_notes(self._batch):
                 self.noticed.emit(translated_all(notes))
+
+    @property
+    def _is_to_sum_up(self) -> bool:
+        is_stopped = self._phase is Phase.PAUSED and self._is_stopped
+        return is_stopped or self._phase in (Phase.OVER, Phase.UNDONE)
+
+    async def _sum_up(self) -> None:
+        """Say what became of the run, as it is after an edit or an undo too."""
+        if (batch := self._batch) and self._is_to_sum_up:
+            summary = await asyncio.to_thread(batch.summary)
+            if batch is self._batch and self._is_to_sum_up:
+                self.summed_up.emit(summary)
 
     def _idle_phase(self) -> Phase:
         """Return the phase of a run that nothing is done with."""
@@ -366,21 +373,13 @@ class FolderRun(QObject):
         self.phase_changed.emit(phase)
 
     def _report_progress(self) -> None:
-        self.progressed.emit(Progress(self.items.counts))
+        self.progressed.emit(Progress(self.items.counts, self.items.edited))
 
     @Slot()
     def _on_edits_changed(self) -> None:
         if not self.is_running:
             self._report_progress()
-
-    @Slot()
-    def _on_tick(self) -> None:
-        now, settled = time.monotonic(), self.items.settled
-        left = self._pace.advance(
-            now - self._ticked, settled - self._settled_at_tick, len(self.items) - settled
-        )
-        self._ticked, self._settled_at_tick = now, settled
-        self.progressed.emit(Progress(self.items.counts, self._pace.rate, left))
+            self._summing = asyncio.ensure_future(self._sum_up())
 
 
 def _found_in(roots: Sequence[Path], is_recursive: bool) -> tuple[list[Item], str]:
@@ -393,11 +392,6 @@ def _opened(open_batch: Callable[[], Batch]) -> tuple[Batch, Counter[ItemState],
     """Open a run and count its states: everything that goes through 100,000 rows."""
     batch = open_batch()
     return batch, Counter(item.state for item in batch.items), batch.doubts
-
-
-def _summary(batch: Batch, seconds: float) -> Summary:
-    tables = tuple(batch.complete_tables)
-    return summary_of(batch.tally, list(batch.items), batch.options, tables, seconds)
 
 
 async def _painted() -> None:

@@ -36,6 +36,7 @@ class RunItems(QObject):
         super().__init__(parent)
         self._items: list[Item] = []
         self._counts: Counter[ItemState] = Counter()
+        self._edited = 0
         # What is in the files beside images, by number, without those that have no caption there.
         self._existing: dict[int, str] = {}
 
@@ -51,6 +52,11 @@ class RunItems(QObject):
         return dict(self._counts)
 
     @property
+    def edited(self) -> int:
+        """How many items that are done have a caption that was edited by hand."""
+        return self._edited
+
+    @property
     def settled(self) -> int:
         """How many items need no more work."""
         waiting = self._counts[ItemState.WAITING] + self._counts[ItemState.WORKING]
@@ -64,6 +70,7 @@ class RunItems(QObject):
         """Show other items; `counts` are theirs, counted in another thread."""
         before, self._items = self._items, list(items)
         self._counts = counts
+        self._edited = sum(map(_is_edited, self._items))
         self._existing = {}
         self.replaced.emit(self._items)
         self._free(before)
@@ -101,6 +108,7 @@ class RunItems(QObject):
             return  # It belongs to a run that is no longer shown.
         self._counts[self._items[number].state] -= 1
         self._counts[item.state] += 1
+        self._edited += _is_edited(item) - _is_edited(self._items[number])
         was_written = self._items[number].state is ItemState.DONE
         if item.state in _SHOWS_EXISTING and not item.caption:
             if was_written:
@@ -126,3 +134,7 @@ class RunItems(QObject):
         del items[-_FREED_AT_ONCE:]
         if items:
             asyncio.get_running_loop().call_later(0.01, self._free, items)
+
+
+def _is_edited(item: Item) -> bool:
+    return item.is_edited and item.state is ItemState.DONE

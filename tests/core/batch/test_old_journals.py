@@ -65,7 +65,7 @@ def seen(batch, kept, folder):
         ],
         "beside": [batch.caption_beside(number) for number in range(len(batch.items))],
         "doubts": [asdict(doubt) for doubt in batch.doubts],
-        "tally": asdict(batch.tally),
+        "tally": {k: v for k, v in asdict(batch.tally).items() if k != "edited"},
         "notes": list(batch.notes),
         "options": options_json(batch.options),
         "exports": {kind: path.name for kind, path in batch.exports.items()},

@@ -41,7 +41,7 @@ def test_all_captions_of_a_new_run_are_shown_and_searched(live, many):
         assert shown(panel)[7][1] == "Waiting"
         QTest.keyClicks(panel.filter_bar.find_edit, "needle")
         await until(lambda: [row[0] for row in shown(panel)] == ["250.png"])
-        assert panel.filter_bar.shown_label.text() == "1 shown"
+        await until(lambda: panel.filter_bar.shown_label.text() == "1 shown")
 
     live(story)
 

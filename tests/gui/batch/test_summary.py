@@ -1,0 +1,90 @@
+"""The summary of a folder run: true after edits, undos and restarts, with how long it took."""
+
+import re
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
+
+from core.batch import Phase
+from gui.batch.run_controls import RunAction
+from gui.batch.undo_dialog import UndoDialog
+from gui.window.commands import Command
+from tests.gui.batch.folder_page import begun, click, phase, texts
+from tests.gui.batch.test_conflicts import edit_row
+from tests.gui.conftest import until
+
+# Four images take a bit more than a second.
+SLOWLY = "say 4 words at 10"
+
+
+def headline(panel):
+    return panel.summary_box.headline_label.text()
+
+
+def confirm_undo(panel):
+    click(panel.controls.buttons[RunAction.UNDO])
+    dialog = panel.findChild(UndoDialog)
+    (undo,) = [b for b in dialog.findChildren(QPushButton) if b.text() == "Undo"]
+    click(undo)
+
+
+def test_hand_edits_and_undos_count_the_same_at_once_and_after_a_restart(live, folder):
+    (folder / "1.txt").write_text("mine\n")
+
+    async def today(program, panel):
+        await begun(program, panel, folder)
+        await until(panel.summary_box.isVisible)
+        assert headline(panel) == "Finished: 3 captioned, 1 skipped"
+        await until(lambda: panel.model.items[0].caption == "mine")
+        edit_row(panel, 0, "by hand")
+        await until(lambda: headline(panel) == "Finished: 3 captioned, 1 edited by hand")
+        edit_row(panel, 1, "by hand too")
+        await until(lambda: headline(panel) == "Finished: 2 captioned, 2 edited by hand")
+        click(panel.filter_bar.undo_edit_button)
+        await until(lambda: headline(panel) == "Finished: 3 captioned, 1 edited by hand")
+
+    async def tomorrow(program, panel):
+        program.window.commands[Command.LAST_RUN].trigger()
+        await until(panel.summary_box.isVisible)
+        assert headline(panel) == "Finished: 3 captioned, 1 edited by hand"
+        assert panel.progress.label.text() == "Finished: 3 captioned  ·  1 edited by hand"
+        assert texts(folder)["1.txt"] == "by hand\n"
+
+    live(today)
+    live(tomorrow)
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_how_long_the_run_took_stays_after_undos_and_a_restart(live, folder, is_paused):
+    first = []
+
+    async def today(program, panel):
+        await begun(program, panel, folder, SLOWLY)
+        if is_paused:
+            await until(lambda: texts(folder))
+            QTest.keyClick(panel, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
+            await until(lambda: phase(program) is Phase.PAUSED)
+            click(panel.controls.buttons[RunAction.RESUME])
+        await until(panel.summary_box.isVisible)
+        first.append(headline(panel))
+        assert re.fullmatch(r"Finished after [1-9]\d* s: 4 captioned", first[0])
+        edit_row(panel, 0, "by hand")
+        await until(lambda: headline(panel).endswith("1 edited by hand"))
+        assert headline(panel).startswith(first[0].partition(":")[0])
+        click(panel.filter_bar.undo_edit_button)
+        await until(lambda: headline(panel) == first[0])
+
+    async def tomorrow(program, panel):
+        program.window.commands[Command.LAST_RUN].trigger()
+        await until(panel.summary_box.isVisible)
+        assert headline(panel) == first[0]
+        confirm_undo(panel)
+        await until(lambda: headline(panel).startswith("Undone: 4 images are as before the run"))
+        assert re.search(r"the run took [1-9]\d* s$", headline(panel))
+        assert panel.summary_box.isVisible()
+        assert texts(folder) == {}
+
+    live(today)
+    live(tomorrow)
