@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, Signal, Slot
+from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import (
     QAction,
     QContextMenuEvent,
@@ -38,8 +39,7 @@ from gui.batch.row_filter import SortKey
 from gui.batch.rows import BatchModel, Column
 from gui.widgets.theme import Theme
 
-_STATE_WIDTH = 84
-_DOUBT_WIDTH = 100
+_LEAST_WIDTH, _LEAST_CAPTION = 84, 160
 # Of the list's width; a long name is elided in its middle.
 _NAME_SHARE = 0.28
 _NAME_WIDTHS = (200, 280)
@@ -129,6 +129,20 @@ class BatchList(QTableView):
         else:
             super().keyPressEvent(event)
 
+    def moveCursor(
+        self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
+    ) -> QModelIndex:
+        """Home and End go to the first and last row, as in any list; a table would go to the first
+        and last column of the row."""
+        count = self._rows.rowCount()
+        match action:
+            case QAbstractItemView.CursorAction.MoveHome if count:
+                return self._rows.index(0, Column.PICTURE)
+            case QAbstractItemView.CursorAction.MoveEnd if count:
+                return self._rows.index(count - 1, Column.PICTURE)
+            case _:
+                return super().moveCursor(action, modifiers)
+
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         # The menu key means the current row, wherever the pointer is.
         is_by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
@@ -144,9 +158,26 @@ class BatchList(QTableView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Gives each column its width; the caption, which comes last, takes what is left."""
+        header = self.horizontalHeader()
+        for column, texts in ((Column.STATE, self._rows.state_texts()), (Column.DOUBT, ())):
+            header.resizeSection(column, self._width_for(column, texts))
         narrow, wide = _NAME_WIDTHS
-        width = round(self.viewport().width() * _NAME_SHARE)
-        self.horizontalHeader().resizeSection(Column.PICTURE, max(narrow, min(wide, width)))
+        whole = self.viewport().width()
+        width = max(narrow, min(wide, round(whole * _NAME_SHARE)))
+        others = header.sectionSize(Column.STATE) + header.sectionSize(Column.DOUBT)
+        least = header.sectionSizeHint(Column.PICTURE)
+        header.resizeSection(
+            Column.PICTURE, max(least, min(width, whole - others - _LEAST_CAPTION))
+        )
+
+    def _width_for(self, column: Column, texts: Sequence[str]) -> int:
+        """Returns the width at which neither the header nor one of these texts is cut."""
+        of_texts = max(map(self.fontMetrics().horizontalAdvance, texts), default=0) + 2 * GAP
+        return max(self.horizontalHeader().sectionSizeHint(column), of_texts, _LEAST_WIDTH)
 
     # Parts
 
@@ -169,8 +200,6 @@ class BatchList(QTableView):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
-        header.resizeSection(Column.STATE, _STATE_WIDTH)
-        header.resizeSection(Column.DOUBT, _DOUBT_WIDTH)
         # In front of the caption, which comes last and takes the remaining width.
         header.moveSection(Column.DOUBT, Column.CAPTION)
         header.setSectionsClickable(True)
@@ -224,6 +253,7 @@ class BatchList(QTableView):
     @Slot(bool)
     def _on_doubt_shown(self, is_shown: bool) -> None:
         self.setColumnHidden(Column.DOUBT, not is_shown)
+        self._fit_columns()
         self.sort_action.setVisible(is_shown)
         self._sort_by(self._rows.sort_key)
 

@@ -122,9 +122,11 @@ class FilterBar(QWidget):
         row.addWidget(self.state_box)
         row.addWidget(self.find_edit, 1)
         row.addWidget(self.shown_label)
-        row.addWidget(self.doubt_button)
+        # What comes and goes stands before what stays, so that nothing moves under the pointer.
         row.addWidget(self.undo_edit_button)
+        row.addWidget(self.doubt_button)
         row.addWidget(self.replace_button)
+        self.doubt_button.setMinimumWidth(self.doubt_button.sizeHint().width())
 
     @Slot()
     def _on_filter_changed(self) -> None:

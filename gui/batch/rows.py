@@ -72,7 +72,7 @@ def _header(column: Column) -> str:
         case Column.CAPTION:
             return translate("BatchModel", "Caption")
         case Column.DOUBT:
-            return translate("BatchModel", "Most doubtful word")
+            return translate("BatchModel", "Doubtful word")
 
 
 class BatchModel(QAbstractTableModel):
@@ -212,7 +212,13 @@ class BatchModel(QAbstractTableModel):
     ) -> Any:
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return _header(Column(section))
+        if section == Column.DOUBT and role == Qt.ItemDataRole.ToolTipRole:
+            return self.tr("The most doubtful word of each caption. Click to sort.")
         return None
+
+    def state_texts(self) -> list[str]:
+        """Returns all that the column of states may say."""
+        return [*map(state_text, ItemState), self.tr("Edited"), self.tr("Warning")]
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
@@ -239,6 +245,8 @@ class BatchModel(QAbstractTableModel):
                 return "\n".join(filter(None, (_caption(item), *_notes(item)))) or None
             case Qt.ItemDataRole.ToolTipRole if column is Column.STATE:
                 return "\n".join(_notes(item)) or None
+            case Qt.ItemDataRole.ToolTipRole if column is Column.DOUBT:
+                return self._text(index, item) or None
             case Qt.ItemDataRole.AccessibleTextRole if column is Column.STATE:
                 return ". ".join((self._text(index, item), *_notes(item)))
             case Qt.ItemDataRole.AccessibleTextRole:

@@ -84,7 +84,7 @@ def offered_actions(phase: Phase, counts: Mapping[ItemState, int]) -> set[RunAct
         return {RunAction.START, RunAction.TRY_FIRST}
     offered = {
         Phase.RUNNING: {RunAction.PAUSE, RunAction.STOP_NOW, RunAction.STOP_AFTER_THIS},
-        Phase.ENDING: {RunAction.STOP_NOW},
+        Phase.ENDING: {RunAction.PAUSE, RunAction.STOP_NOW},
         Phase.PAUSED: {RunAction.RESUME, RunAction.NEW_RUN},
         Phase.OVER: {RunAction.NEW_RUN},
         Phase.UNDONE: {RunAction.NEW_RUN},
@@ -140,6 +140,8 @@ class RunControls(QWidget):
         self.more_button.setVisible(not has_begun(phase))
         for action in (RunAction.START, RunAction.TRY_FIRST):
             self.buttons[action].setEnabled(can_start)
+        # It stays in its place: a second click must not hit what would stand there instead.
+        self.buttons[RunAction.PAUSE].setEnabled(phase is Phase.RUNNING)
         self.buttons[RunAction.RETRY_FAILED].setDefault(phase is Phase.OVER)
 
     def _button(self, action: RunAction) -> QPushButton:

@@ -3,14 +3,15 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from PySide6.QtCore import QBuffer, QByteArray, QPoint
+from PySide6.QtCore import QBuffer, QByteArray, QPoint, Qt
 from PySide6.QtGui import QPainter, QRegion
 from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
-from core.batch import Item, ItemState, Replacement
+from core.batch import Doubt, Item, ItemState, Replacement
 from gui.batch.caption_list import BatchList
-from gui.batch.rows import BatchModel
+from gui.batch.rows import BatchModel, Column
 from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 
@@ -99,3 +100,56 @@ def test_what_would_be_replaced_is_struck_out_to_the_letter(captions, theme, mar
     pieces = painted(view)
     assert "".join(t for fill, t in pieces if fill == colours["danger"]).strip() == "cat"
     assert "".join(t for fill, t in pieces if fill == colours["accent"]).strip() == "dog"
+
+
+MODIFIERS = (
+    Qt.KeyboardModifier.NoModifier,
+    Qt.KeyboardModifier.ShiftModifier,
+    Qt.KeyboardModifier.ControlModifier,
+    Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier,
+)
+
+
+@pytest.mark.parametrize("modifier", MODIFIERS)
+@pytest.mark.parametrize(
+    ("key", "goes_to"),
+    [
+        (Qt.Key.Key_Home, lambda row: row == 0),
+        (Qt.Key.Key_End, lambda row: row == 99),
+        (Qt.Key.Key_PageUp, lambda row: row < 49),
+        (Qt.Key.Key_PageDown, lambda row: row > 51),
+        (Qt.Key.Key_Up, lambda row: row == 49),
+        (Qt.Key.Key_Down, lambda row: row == 51),
+    ],
+)
+def test_keys_of_a_list_move_its_current_row_with_whatever_modifier(
+    captions, tmp_path, key, goes_to, modifier
+):
+    view, model = captions("")
+    model.set_items([Item(tmp_path / f"{number}.png") for number in range(100)])
+    view.setCurrentIndex(model.index(50, Column.PICTURE))
+    QTest.keyClick(view, key, modifier)
+    row = view.currentIndex().row()
+    assert goes_to(row)
+    assert [index.row() for index in view.selectionModel().selectedRows()] == [row]
+    assert view.visualRect(view.currentIndex()).intersects(view.viewport().rect())
+
+
+@pytest.mark.parametrize("pixels", [12, 18, 24])
+@pytest.mark.parametrize("width", [600, 760, 1300])
+def test_neither_headers_nor_states_are_cut_in_their_columns(captions, tmp_path, pixels, width):
+    view, model = captions("A caption")
+    font = view.font()
+    font.setPixelSize(pixels)
+    view.setFont(font)
+    view.horizontalHeader().setFont(font)
+    view.resize(width, 300)
+    item = model.items[0]
+    model.show_doubts([Doubt(0, item.caption, "caption", 0.5, 1, "model")])
+    view.resize(width + 1, 300)
+    header = view.horizontalHeader()
+    metrics = view.fontMetrics()
+    for column in Column:
+        assert header.sectionSize(column) >= header.sectionSizeHint(column)
+    for text in model.state_texts():
+        assert metrics.horizontalAdvance(text) < header.sectionSize(Column.STATE)

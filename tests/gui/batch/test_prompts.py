@@ -117,7 +117,7 @@ def test_a_single_prompt_cannot_be_removed_and_an_empty_field_is_used_first(live
     live(story)
 
 
-@pytest.mark.parametrize("size", [(800, 760), (800, 500), (640, 400)])
+@pytest.mark.parametrize("size", [(760, 700), (760, 500), (640, 400)])
 def test_nothing_above_the_list_moves_when_more_options_open_or_close(live, folder, size):
     async def story(program, panel):
         program.window.resize(*size)
