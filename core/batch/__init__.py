@@ -36,7 +36,7 @@ from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
 from core.batch.options import BatchOptions
 from core.batch.run import Control, usual_slots
 from core.batch.sidecar import Existing, encoded, text_path
-from core.batch.summary import Summary, noted, summary_of
+from core.batch.summary import Summary, noted
 from core.batch.trial import PICTURES, Tried, drawn, try_first
 from core.batch.wording import Replaced, Replacement, Span, differing_words, joined
 
@@ -76,7 +76,6 @@ __all__ = [
     "find_runs",
     "joined",
     "noted",
-    "summary_of",
     "text_path",
     "try_first",
     "unreadable_journals",

@@ -84,7 +84,7 @@ def offered_actions(phase: Phase, counts: Mapping[ItemState, int]) -> set[RunAct
         return {RunAction.START, RunAction.TRY_FIRST}
     offered = {
         Phase.RUNNING: {RunAction.PAUSE, RunAction.STOP_NOW, RunAction.STOP_AFTER_THIS},
-        Phase.ENDING: {RunAction.PAUSE, RunAction.STOP_NOW},
+        Phase.ENDING: {RunAction.STOP_NOW},
         Phase.PAUSED: {RunAction.RESUME, RunAction.NEW_RUN},
         Phase.OVER: {RunAction.NEW_RUN},
         Phase.UNDONE: {RunAction.NEW_RUN},
@@ -141,7 +141,9 @@ class RunControls(QWidget):
         for action in (RunAction.START, RunAction.TRY_FIRST):
             self.buttons[action].setEnabled(can_start)
         # It stays in its place: a second click must not hit what would stand there instead.
-        self.buttons[RunAction.PAUSE].setEnabled(phase is Phase.RUNNING)
+        pause = self.buttons[RunAction.PAUSE]
+        pause.setVisible(phase in (Phase.RUNNING, Phase.ENDING))
+        pause.setEnabled(phase is Phase.RUNNING)
         self.buttons[RunAction.RETRY_FAILED].setDefault(phase is Phase.OVER)
 
     def _button(self, action: RunAction) -> QPushButton:

@@ -18,9 +18,9 @@ from core.batch import (
     Item,
     ItemState,
     Tally,
-    summary_of,
 )
 from core.batch.journal import read_lines
+from core.batch.summary import summary_of
 from core.errors import EngineError
 from core.terminal import main as terminal
 from tests.support.folder_run import FolderEngine

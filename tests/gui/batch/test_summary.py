@@ -46,6 +46,7 @@ def test_hand_edits_and_undos_count_the_same_at_once_and_after_a_restart(live, f
         await until(lambda: headline(panel) == "Finished: 3 captioned, 1 edited by hand")
 
     async def tomorrow(program, panel):
+        await until(program.window.commands[Command.LAST_RUN].isEnabled)
         program.window.commands[Command.LAST_RUN].trigger()
         await until(panel.summary_box.isVisible)
         assert headline(panel) == "Finished: 3 captioned, 1 edited by hand"
@@ -77,6 +78,7 @@ def test_how_long_the_run_took_stays_after_undos_and_a_restart(live, folder, is_
         await until(lambda: headline(panel) == first[0])
 
     async def tomorrow(program, panel):
+        await until(program.window.commands[Command.LAST_RUN].isEnabled)
         program.window.commands[Command.LAST_RUN].trigger()
         await until(panel.summary_box.isVisible)
         assert headline(panel) == first[0]
