@@ -262,7 +262,7 @@ def test_checksums_in_the_cache_are_compared_again(hub):
     content[-1] ^= 1
     weights.write_bytes(content)
     assert check_model(model, quiet, threading.Event()) == [
-        f"“{some_weights(model.folder).name}” is damaged. Remove the model and download it again."
+        f"“{some_weights(model.folder).name}” is damaged. Remove the model, then download it again."
     ]
 
 
@@ -543,7 +543,7 @@ def test_interrupt_in_the_terminal_keeps_what_has_come_and_says_how_to_go_on(ser
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert printed.endswith(f"Go on with: onlooker models get {ID}\n")
+    assert printed.endswith(f"Resume with: onlooker models get {ID}\n")
     assert list((tmp_path / "hub").rglob("*.incomplete"))
 
 
@@ -577,4 +577,4 @@ def test_terminal_gets_lists_checks_and_removes_the_same_model(server, tmp_path)
     assert check == f"{ID}: in order\n"
     assert "Add --yes" in run.stderr
     assert removed.startswith(f"Removed {ID}")
-    assert "The hub has no model “someone/other”" in run.stderr
+    assert "The hub has no public model “someone/other”" in run.stderr
