@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import debian
@@ -40,6 +41,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="dev.py build", description=__doc__)
     parser.add_argument("--only-program", action="store_true", help="make no archives of it")
     options = parser.parse_args(arguments)
+    pin_engine_packs()
     with timed("The program"):
         build_program()
     report_exclusions(contents())
@@ -61,6 +63,23 @@ def timed(title: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     print(f"   {time.monotonic() - started:.0f} s", flush=True)
+
+
+def pin_engine_packs() -> None:
+    """Let the program know the engine packs of the PyTorch that it is built with.
+
+    The pins in the checkout are kept if they are for it. Without an index the program has none, and
+    says so where somebody asks for a pack.
+    """
+    import engine_pins
+
+    from core.engine_packs.pins import read_pins
+
+    is_needed = is_for_processor() and sys.platform in ("linux", "win32")
+    if is_needed and not read_pins().here(version("torch")):
+        with timed("Pins of the engine packs"):
+            if engine_pins.main([]):
+                print("warning: this program will have no engine packs for all it could have")
 
 
 def build_program() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.engine_packs.choice import is_pack_name, platform_tag, public_version, python_tag
+from core.errors import PackError
 from core.files import read_regular
 from core.resources import RESOURCES
 
@@ -104,17 +105,13 @@ NO_PINS = EnginePins("", "", ())
 
 
 def read_pins(path: Path = PINS_FILE) -> EnginePins:
-    """Reads the pins; NO_PINS where the program was built without. Raises ValueError for others."""
+    """Reads the pins; NO_PINS where the program was built without. Raises PackError."""
     try:
-        content = json.loads(read_regular(path))
+        return _pins_of(json.loads(read_regular(path)))
     except FileNotFoundError:
         return NO_PINS
-    except OSError as error:
-        raise ValueError(str(error)) from error
-    try:
-        return _pins_of(content)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path.name} is damaged: {error!r}") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise PackError("The list of engine packs is damaged. Install Onlooker again.") from error
 
 
 def _pins_of(content: dict[str, Any]) -> EnginePins:

@@ -77,7 +77,7 @@ def run(
     """Runs the subcommand and returns the exit status."""
     engines = locations().engines
     try:
-        pins = _read(pins_file)
+        pins = read_pins(pins_file)
         match options.act:
             case "get":
                 return _get(options, engines, pins, stop, print_line)
@@ -94,13 +94,6 @@ def run(
     except AppError as error:
         say(f"onlooker: {error}")
         return SOME_FAILED
-
-
-def _read(pins_file: Path) -> EnginePins:
-    try:
-        return read_pins(pins_file)
-    except ValueError as error:
-        raise PackError(f"{error}. Install Onlooker again.") from error
 
 
 # ---- list --------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 
 @dataclass
@@ -51,6 +51,7 @@ class IndexServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
         self.is_json = False
+        self.prefix = "/simple/"
         self.lists_checksums = True
         self.redirects = False
         self.password = ""
@@ -100,8 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.password and headers.get("authorization") != f"Basic {self.server.password}":
             self._send(401)
         elif faults.busy:
-            self._send(faults.busy.pop(0), **{"Retry-After": "0"})
-        elif match := re.fullmatch(r"/simple/([a-z0-9-]+)/", path):
+            self._send(faults.busy.pop(0), b"", **{"Retry-After": "0"})
+        elif match := re.fullmatch(rf"{self.server.prefix}([a-z0-9-]+)/", path):
             self._send_page(match[1])
         elif match := re.fullmatch(r"/(files|elsewhere)/([^/]+)", path):
             self._send_file(match[1], match[2], headers.get("range", ""))
@@ -126,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             files = [
                 {
                     "filename": name,
-                    "url": f"../../files/{name}",
+                    "url": f"/files/{quote(name)}",
                     "hashes": {"sha256": _sha256(server.files[name])},
                     "size": len(server.files[name]),
                 }
@@ -136,10 +137,12 @@ class _Handler(BaseHTTPRequestHandler):
             kind = "application/vnd.pypi.simple.v1+json"
             self._send(200, body.encode(), **{"Content-Type": kind})
         else:
-            marks = {n: f"#sha256={_sha256(server.files[n])}" for n in names}
+            marks = dict.fromkeys(names, "")
+            if server.lists_checksums:
+                marks = {name: f"#sha256={_sha256(server.files[name])}" for name in names}
             links = "\n".join(
-                f'<a href="../../files/{n}{marks[n] if server.lists_checksums else ""}">{n}</a><br>'
-                for n in names
+                f'<a href="/files/{quote(name)}{mark}">{name}</a><br>'
+                for name, mark in marks.items()
             )
             body = f"<!DOCTYPE html><html><body>\n{links}\n</body></html>"
             self._send(200, body.encode(), **{"Content-Type": "text/html"})
