@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import (
@@ -51,6 +52,9 @@ class AnswerText(QTextEdit):
     Once `words` are known: `word_hovered(int)`; `word_chosen(int)` by a click or the arrow keys;
     `word_menu_asked(int, QPoint)`. They carry the index of a word, or -1 for none; Esc chooses
     none. `entered()`: the pointer came over the text. `height_changed()`: it needs another height.
+
+    `take_tab`, if set, is asked when Tab or Shift+Tab is pressed while a word is chosen; it returns
+    whether it moved the focus.
     """
 
     height_changed = Signal()
@@ -63,6 +67,7 @@ class AnswerText(QTextEdit):
         super().__init__(parent)
         self.setProperty("class", "answer")
         self.words = AnswerWords(self, theme)
+        self.take_tab: Callable[[bool], bool] | None = None
         self._pressed_at: QPointF | None = None
         self.setFont(theme.reading_font)
         self.setReadOnly(True)
@@ -81,6 +86,7 @@ class AnswerText(QTextEdit):
         self._set_block_format(QTextCursor(self.document()))
         self._end = QTextCursor(self.document())
         self.document().documentLayout().documentSizeChanged.connect(self._on_size_changed)
+        self.selectionChanged.connect(self._on_selection_changed)
 
     def append_piece(self, piece: str) -> None:
         """Adds a piece of text at the end."""
@@ -127,10 +133,10 @@ class AnswerText(QTextEdit):
             self.viewport().update()
             self.word_hovered.emit(index)
 
-    def word_rect(self, index: int) -> QRect:
-        """Returns where a word is, in screen coordinates."""
-        rect = self.words.rect(index).toAlignedRect()
-        return QRect(self.viewport().mapToGlobal(rect.topLeft()), rect.size())
+    def word_rects(self, index: int) -> list[QRect]:
+        """Returns where the parts of a word are, one for each line, in screen coordinates."""
+        rects = (rect.toAlignedRect() for rect in self.words.rects(index))
+        return [QRect(self.viewport().mapToGlobal(one.topLeft()), one.size()) for one in rects]
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if not self.words.draws:
@@ -144,10 +150,12 @@ class AnswerText(QTextEdit):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
-        if event.buttons() == Qt.MouseButton.NoButton:
+        is_free = event.buttons() == Qt.MouseButton.NoButton
+        if is_free and not self.textCursor().hasSelection():
             self.hover_word(self.words.at(event.position()))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.hover_word(-1)
         super().mousePressEvent(event)
         is_left = event.button() == Qt.MouseButton.LeftButton
         self._pressed_at = event.position() if is_left else None
@@ -179,6 +187,11 @@ class AnswerText(QTextEdit):
             return True
         return super().event(event)
 
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        if self.words.chosen >= 0 and self.take_tab and self.take_tab(forward):
+            return True
+        return super().focusNextPrevChild(forward)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         words, chosen = self.words, self.words.chosen
         if chosen < 0 or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
@@ -209,12 +222,19 @@ class AnswerText(QTextEdit):
         if index < 0:
             event.ignore()  # Between the words, it is the exchange's menu that opens.
             return
-        at = self.word_rect(index).bottomLeft() if by_key else event.globalPos()
+        at = self.word_rects(index)[0].bottomLeft() if by_key else event.globalPos()
         self.word_menu_asked.emit(index, at)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leaves the wheel to the conversation, which scrolls as a whole."""
         event.ignore()
+
+    @Slot()
+    def _on_selection_changed(self) -> None:
+        """Selecting text is something else than looking into words."""
+        if self.textCursor().hasSelection():
+            self.hover_word(-1)
+            self.choose_word(-1)
 
     @Slot()
     def _on_size_changed(self) -> None:

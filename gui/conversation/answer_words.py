@@ -145,7 +145,12 @@ class AnswerWords:
 
     def rect(self, index: int) -> QRectF:
         """Returns where a word is in the viewport; its first part if it is broken over lines."""
-        return next(self._rects(index), QRectF())
+        return next(self.rects(index), QRectF())
+
+    def rects(self, index: int) -> Iterator[QRectF]:
+        """Yields where the parts of a word are in the viewport, one for each line."""
+        if index in self._spans:
+            yield from self._lines(*self._spans[index])
 
     # Drawing
 
@@ -186,7 +191,7 @@ class AnswerWords:
     def _paint_frames(self, painter: QPainter, index: int) -> None:
         # At the beginning and the end of a line there is no space beyond the letters.
         right = self._edit.viewport().width() - 1.0
-        for rect in self._rects(index):
+        for rect in self.rects(index):
             rect.adjust(-2, 0, 2, 2)
             rect.setLeft(max(rect.left(), 1.0))
             rect.setRight(min(rect.right(), right))
@@ -194,7 +199,7 @@ class AnswerWords:
 
     def _paint_doubt(self, painter: QPainter, index: int, step: int, seen: QRectF) -> None:
         painter.setPen(doubt_pen(self._theme, step))
-        for rect in self._rects(index):
+        for rect in self.rects(index):
             if rect.adjusted(0, 0, 0, 4).intersects(seen):
                 y = round(rect.bottom()) + 1.0
                 painter.drawLine(QPointF(rect.left(), y), QPointF(rect.right(), y))
@@ -209,12 +214,7 @@ class AnswerWords:
             painter.drawLine(QPointF(rect.left() - 1, y), QPointF(rect.right() + 1, y))
 
     def _is_over(self, index: int, point: QPointF) -> bool:
-        return any(rect.adjusted(-2, -2, 2, 4).contains(point) for rect in self._rects(index))
-
-    def _rects(self, index: int) -> Iterator[QRectF]:
-        """A rectangle for each line that the word is on."""
-        if index in self._spans:
-            yield from self._lines(*self._spans[index])
+        return any(rect.adjusted(-2, -2, 2, 4).contains(point) for rect in self.rects(index))
 
     def _lines(self, begin: int, end: int) -> Iterator[QRectF]:
         document = self._edit.document()

@@ -1,12 +1,14 @@
-"""Shows the evidence for words of answers: pointing, choosing, the map, the menu."""
+"""Shows the evidence for words of answers: pointing, choosing, the map, entries of the menu."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
+from shiboken6 import isValid
 
 from gui.conversation.exchange_view import ExchangeView
 from gui.conversation.transcript_view import TranscriptView
@@ -62,6 +64,7 @@ class EvidenceView(QObject):
         self._asked: dict[ExchangeView, bool] = {}
         self._hovered: tuple[ExchangeView, int] | None = None
         self._chosen: tuple[ExchangeView, int] | None = None
+        self._came_from: QWidget | None = None
         self._map_serial = 0
         self._hover = QTimer(self, singleShot=True, interval=_HOVER_MS)
         self._hover.timeout.connect(self._on_hover_over)
@@ -71,7 +74,6 @@ class EvidenceView(QObject):
         self._drop_map.timeout.connect(self._on_map_stale)
         transcript_view.word_hovered.connect(self._on_word_hovered)
         transcript_view.word_chosen.connect(self._on_word_chosen)
-        transcript_view.word_menu_asked.connect(self._on_word_menu_asked)
         transcript_view.answer_entered.connect(self._on_answer_entered)
         transcript_view.changed.connect(self._on_transcript_changed)
         transcript_view.scroll_area.verticalScrollBar().valueChanged.connect(self._on_moved)
@@ -79,6 +81,7 @@ class EvidenceView(QObject):
         previews.made.connect(self._on_made)
         self.popup.look_button.clicked.connect(self._on_look_clicked)
         self.popup.strike_button.clicked.connect(self._on_strike_clicked)
+        self.popup.left.connect(self._on_popup_left)
         window.installEventFilter(self)
 
     @property
@@ -171,6 +174,9 @@ class EvidenceView(QObject):
 
     @Slot()
     def _on_hover_over(self) -> None:
+        is_pressed = QApplication.mouseButtons() != Qt.MouseButton.NoButton
+        if is_pressed or self._transcript.has_selection:
+            return
         if self._hovered is not None and self._chosen is None:
             self._show_popup(*self._hovered, is_chosen=False)
 
@@ -198,6 +204,8 @@ class EvidenceView(QObject):
         if not view.answer_text.words.is_known:
             self._want_evidence(view, is_asked=True)
             return
+        focused = QApplication.focusWidget()
+        self._came_from = None if focused is view.answer_text else focused
         view.answer_text.setFocus(Qt.FocusReason.OtherFocusReason)
         view.answer_text.choose_word(view.answer_text.words.first())
 
@@ -211,17 +219,37 @@ class EvidenceView(QObject):
         self._hover.stop()
         if before and before[0] is not view:
             before[0].answer_text.choose_word(-1)
+        if before:
+            before[0].answer_text.take_tab = None
         if self._chosen is None:
             self._ask_map.stop()
             self._drop_map.stop()
             self._picture.lay_over(None)
+            self._return_focus(view)
             self.popup.hide()
         else:
+            view.answer_text.take_tab = self.popup.enter
             self._transcript.show_word(view, index)
             self._show_popup(view, index, is_chosen=True)
             self._ask_map.start()
             self._drop_map.start()
         self.changed.emit()
+
+    def _return_focus(self, view: ExchangeView) -> None:
+        """Gives the focus back to what had it before the words were gone through."""
+        text, came_from = view.answer_text, self._came_from
+        self._came_from = None
+        if self.popup.has_focus:
+            text.setFocus(Qt.FocusReason.OtherFocusReason)
+        if not text.hasFocus() or text.textCursor().hasSelection():
+            return
+        if came_from is not None and isValid(came_from) and came_from.isVisible():
+            came_from.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    @Slot()
+    def _on_popup_left(self) -> None:
+        if self._chosen is not None:
+            self._chosen[0].answer_text.setFocus(Qt.FocusReason.OtherFocusReason)
 
     @Slot()
     def _on_map_due(self) -> None:
@@ -262,8 +290,7 @@ class EvidenceView(QObject):
     def _on_moved(self) -> None:
         """Moves the popup when the answers were scrolled or resized."""
         if self._chosen is not None:
-            view, index = self._chosen
-            self.popup.show_at(view.answer_text.word_rect(index))
+            self._place_popup(*self._chosen)
         else:
             self.popup.hide()
 
@@ -276,33 +303,28 @@ class EvidenceView(QObject):
             is_chosen=is_chosen,
             can_look=can_look,
         )
-        self.popup.show_at(view.answer_text.word_rect(index))
+        self._place_popup(view, index)
+
+    def _place_popup(self, view: ExchangeView, index: int) -> None:
+        if rects := view.answer_text.word_rects(index):
+            self.popup.show_at(rects, view.button_rects())
 
     # Actions
 
-    @Slot(object, int, QPoint)
-    def _on_word_menu_asked(self, view: ExchangeView, index: int, at: QPoint) -> None:
-        menu = self.menu_of(view, index)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(at)
-
-    def menu_of(self, view: ExchangeView, index: int) -> QMenu:
-        """Returns the context menu of a word."""
-        menu = QMenu(self.popup.parentWidget())
-        menu.setObjectName("word_menu")
+    def word_actions(self, menu: QMenu, view: ExchangeView, index: int) -> list[QAction]:
+        """Returns what a menu offers for a word."""
         words = view.answer_text.words
-        show = menu.addAction(self.tr("Show &where"))
+        show = QAction(self.tr("Show &where"), menu)
         show.triggered.connect(partial(self._choose, view, index))
-        if words.words[index].is_content:
-            look = menu.addAction(self.tr("&Look again"))
-            look.setEnabled(view.can_look_again(index) and not self.obstacle)
-            look.triggered.connect(partial(self._look, view, index))
-            undo = self.tr("&Undo strike-out")
-            strike = menu.addAction(undo if words.is_struck(index) else self.tr("&Strike out"))
-            strike.triggered.connect(partial(self._strike, view, index))
-        menu.addSeparator()
-        menu.addAction(self.tr("&Copy answer")).triggered.connect(view.copy)
-        return menu
+        if not words.words[index].is_content:
+            return [show]
+        look = QAction(self.tr("&Look again"), menu)
+        look.setEnabled(view.can_look_again(index) and not self.obstacle)
+        look.triggered.connect(partial(self._look, view, index))
+        undo = self.tr("&Undo strike-out")
+        strike = QAction(undo if words.is_struck(index) else self.tr("&Strike out"), menu)
+        strike.triggered.connect(partial(self._strike, view, index))
+        return [show, look, strike]
 
     def _choose(self, view: ExchangeView, index: int, checked: bool = False) -> None:
         view.answer_text.setFocus(Qt.FocusReason.OtherFocusReason)

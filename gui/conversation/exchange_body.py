@@ -22,7 +22,7 @@ from gui.conversation.answer_text import AnswerText
 from gui.conversation.variant_pager import VariantPager
 from gui.widgets.buttons import icon_button, key_text
 from gui.widgets.labels import paragraph
-from gui.widgets.line_break import breakable
+from gui.widgets.line_break import breakable, unbroken
 from gui.widgets.theme import Theme
 
 
@@ -43,10 +43,15 @@ class ExchangeBody(QWidget):
         return (
             self.question_edit is not None
             or (focused is not None and self.isAncestorOf(focused))
-            or self.question_label.hasSelectedText()
-            or self.answer_text.textCursor().hasSelection()
+            or bool(self.selected_text)
             or self.answer_text.words.chosen >= 0
         )
+
+    @property
+    def selected_text(self) -> str:
+        """What is selected in the answer, or in the question."""
+        selection = self.answer_text.textCursor().selection()
+        return selection.toPlainText() or unbroken(self.question_label.selectedText())
 
     @property
     def focus_order(self) -> tuple[QWidget, ...]:
@@ -107,8 +112,6 @@ class ExchangeBody(QWidget):
     def _build(self, prompt: str) -> None:
         self.question_label = paragraph(breakable(prompt), "question")
         self.question_label.setFont(self._theme.asking_font)
-        # The menu is the exchange's, not Qt's own for text.
-        self.question_label.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.edit_button = self._action("edit", self.tr("Edit question"))
         self.question_pager = VariantPager(
             self._theme,
@@ -137,6 +140,9 @@ class ExchangeBody(QWidget):
         self.foot_label.setIndent(0)
         self.note_label = paragraph(style="note")
         self.note_label.hide()
+        # The menu is the exchange's, not Qt's own for text.
+        for label in (self.question_label, self.note_label):
+            label.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.copy_button = self._action("copy", self.tr("Copy answer"))
         self.again_button = self._action(
             "again", self.tr("Regenerate answer ({key})").format(key=key_text("Ctrl+R"))
@@ -176,6 +182,7 @@ class ErrorLine(QFrame):
         super().__init__()
         self.setProperty("class", "error_line")
         self.label = paragraph(breakable(text), "error")
+        self.label.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.try_button = QPushButton(self.tr("Try again"))
         self.try_button.setProperty("class", "small")
         row = QHBoxLayout(self)

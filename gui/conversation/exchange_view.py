@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QPoint, QTimer, Signal, Slot
+from PySide6.QtCore import QPoint, QRect, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QAbstractButton, QFrame, QWidget
 
 from core.transcript import Answer, Exchange, Span, Variants, without
-from core.vocabulary import unknown_note
 from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
-from gui.inspector.wording import ending_text
+from gui.conversation.exchange_foot import foot_line, misread_note
 from gui.widgets.theme import Theme
-from gui.widgets.translated import translated
 
 if TYPE_CHECKING:
     from core.words import Evidence
-
-translate = QCoreApplication.translate
 
 _COPIED_MS = 1500
 
@@ -216,7 +212,7 @@ class ExchangeView(QFrame):
     def show_misread(self, unknown: Sequence[str]) -> None:
         """Says that the model does not know these parts of the question."""
         self._warns = True
-        self.add_note(_misread_note(unknown))
+        self.add_note(misread_note(unknown))
 
     def show_exchange(self, exchange: Exchange) -> None:
         """Shows a complete exchange in place of what was shown; an edit is given up."""
@@ -227,7 +223,7 @@ class ExchangeView(QFrame):
         self._error = "" if exchange.answer else self.tr("This question has no answer.")
         self._note, self._warns = "", False
         if exchange.answer and exchange.unknown:
-            self._note, self._warns = _misread_note(exchange.unknown), True
+            self._note, self._warns = misread_note(exchange.unknown), True
         if self._body:
             self._body.show_question(self.prompt)
             self._body.foot_label.setText(self._foot)
@@ -242,6 +238,29 @@ class ExchangeView(QFrame):
             self._body.answer_text.clear()
             self._body.answer_text.hide()
         self._set_foot(waiting_text)
+
+    @property
+    def has_selection(self) -> bool:
+        """Whether a part of the question or the answer is selected."""
+        return bool(self._body and self._body.selected_text)
+
+    def copy_selection(self) -> None:
+        """Copies what is selected in the question or the answer."""
+        QGuiApplication.clipboard().setText(self.body.selected_text)
+
+    def select_answer(self) -> None:
+        """Selects the whole answer."""
+        self.answer_text.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.answer_text.selectAll()
+
+    def button_rects(self) -> list[QRect]:
+        """Returns where its buttons are, in screen coordinates."""
+        buttons = self._body.findChildren(QAbstractButton) if self._body else []
+        return [
+            QRect(button.mapToGlobal(QPoint()), button.size())
+            for button in buttons
+            if button.isVisible()
+        ]
 
     def set_last(self, is_last: bool) -> None:
         """Marks it as the last exchange, whose answer can be regenerated."""
@@ -379,27 +398,3 @@ class ExchangeView(QFrame):
         self.edit_ended.emit()
         if text:
             self.edited.emit(text)
-
-
-def foot_line(answer: Answer) -> str:
-    """Returns a line that says how long the answer is and how long it took."""
-    one, several = translate("ExchangeView", "1 token"), translate("ExchangeView", "{count} tokens")
-    facts = [one if answer.tokens == 1 else several.format(count=answer.tokens)]
-    if answer.tokens and answer.seconds_to_first_token:
-        seconds = f"{answer.seconds_to_first_token:.2f}"
-        first = translate("ExchangeView", "first word after {seconds} s")
-        facts.append(first.format(seconds=seconds))
-    if speed := answer.tokens_per_second:
-        rate = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"
-        facts.append(translate("ExchangeView", "{rate} tokens/s").format(rate=rate))
-    facts.append(ending_text(answer.ending))
-    if answer.left_out == 1:
-        facts.append(translate("ExchangeView", "without 1 earlier question"))
-    elif answer.left_out:
-        without = translate("ExchangeView", "without {count} earlier questions")
-        facts.append(without.format(count=answer.left_out))
-    return " · ".join(facts)
-
-
-def _misread_note(unknown: Sequence[str]) -> str:
-    return translated(unknown_note(unknown))

@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from core.transcript import Answer, Exchange, Transcript, Variants
@@ -93,6 +93,11 @@ class TranscriptView(QFrame):
         """Returns the exchange at this index; None while it is not laid out."""
         shown = index - len(self._earlier)
         return self._exchanges[shown] if 0 <= shown < len(self._exchanges) else None
+
+    @property
+    def has_selection(self) -> bool:
+        """Whether a part of a question or an answer is selected."""
+        return any(view.has_selection for view in self._exchanges)
 
     @property
     def last_answered(self) -> ExchangeView | None:
@@ -282,6 +287,7 @@ class TranscriptView(QFrame):
         link = _LINK.format(text=self.tr("Load LLaVA-1.5…").replace(" ", "&nbsp;"))
         self.drawings_label = LinkLabel(f"{only_drawings} {link}")
         self.drawings_label.setObjectName("drawings_label")
+        self.drawings_label.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.drawings_label.hide()
         self.scroll_area = ExchangeColumn(self._theme)
         self.scroll_area.setObjectName("transcript_scroll")
@@ -310,6 +316,11 @@ class TranscriptView(QFrame):
         """Takes whatever height there is: layouts would take the height for a width for the least
         height, and squeeze the prompt in a low window."""
         return False
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Beside the exchanges, the menu is that of the last one."""
+        if self._exchanges:
+            self.menu_asked.emit(self._exchanges[-1], event.globalPos())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self.scroll_area and event.type() == QEvent.Type.Resize:

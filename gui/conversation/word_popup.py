@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -29,6 +30,7 @@ translate = QCoreApplication.translate
 _WIDTH = 288
 _GAP = 6
 _MARGIN = 8
+_INDENT = 12
 _RUNNERS_UP = 4
 # A candidate that is less likely was not seriously considered.
 _NEAR = 0.005
@@ -38,7 +40,12 @@ _MANY_TIMES = math.log(1000)
 
 
 class WordPopup(QFrame):
-    """Floats in the window next to the word; takes clicks only while the word is chosen."""
+    """Floats in the window next to the word; takes clicks and keys only while the word is chosen.
+
+    Tab goes through its buttons. `left()`: Tab went beyond them, or Esc was pressed.
+    """
+
+    left = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget):
         super().__init__(parent)
@@ -69,33 +76,80 @@ class WordPopup(QFrame):
         undo, strike = self.tr("Undo strike-out"), self.tr("Strike out")
         self.strike_button.setText(undo if is_struck else strike)
         self.action_row.setVisible(is_chosen and word.is_content)
-        self.look_button.setVisible(can_look and word.presence is None)
+        can_look = can_look and word.presence is None
+        if self.look_button.hasFocus() and not can_look:
+            self.strike_button.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.look_button.setVisible(can_look)
         self.look_button.setEnabled(True)
         self.look_button.setText(self.tr("Look again"))
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not is_chosen)
         self.setAccessibleName(f"{word.text}: {probability_text(word.probability)}")
 
+    @property
+    def has_focus(self) -> bool:
+        """Whether one of its buttons has the focus."""
+        return any(button.hasFocus() for button in (self.look_button, self.strike_button))
+
+    def enter(self, forward: bool = True) -> bool:
+        """Moves the focus to the first button, or to the last one; False if there is none."""
+        buttons = self._reachable()
+        if buttons:
+            reason = Qt.FocusReason.TabFocusReason
+            buttons[0 if forward else -1].setFocus(reason)
+        return bool(buttons)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        buttons = self._reachable()
+        focused = next((at for at, one in enumerate(buttons) if one.hasFocus()), None)
+        if focused is None:
+            return super().focusNextPrevChild(forward)
+        at = focused + (1 if forward else -1)
+        if 0 <= at < len(buttons):
+            buttons[at].setFocus(Qt.FocusReason.TabFocusReason)
+        else:
+            self.left.emit()
+        return True
+
+    def event(self, event: QEvent) -> bool:
+        """Takes Esc while a button has the focus, which goes back to the words."""
+        keys = (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress)
+        is_key = isinstance(event, QKeyEvent) and event.type() in keys
+        if is_key and event.key() == Qt.Key.Key_Escape and self.has_focus:
+            event.accept()
+            if event.type() == QEvent.Type.KeyPress:
+                self.left.emit()
+            return True
+        return super().event(event)
+
     def show_looking(self) -> None:
         """Says that the model is being asked whether the thing is there."""
+        if self.look_button.hasFocus():
+            self.strike_button.setFocus(Qt.FocusReason.OtherFocusReason)
         self.look_button.setEnabled(False)
         self.look_button.setText(self.tr("Looking…"))
 
-    def show_at(self, word_rect: QRect) -> None:
-        """Appears below the word, given in screen coordinates, or above it if that fits better."""
+    def show_at(self, word: Sequence[QRect], kept_free: Sequence[QRect] = ()) -> None:
+        """Appears near a word without covering it or what is to be `kept_free`.
+
+        The parts of the word and these are in screen coordinates.
+        """
         parent, column = self._window, self._column
         inside = parent.rect().adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
         self.setFixedWidth(min(_WIDTH, inside.width()))
         column.invalidate()
         column.activate()
         size = QSize(self.width(), column.totalHeightForWidth(self.width()))
-        word = QRect(parent.mapFromGlobal(word_rect.topLeft()), word_rect.size())
-        below, above = word.bottom() + _GAP, word.top() - _GAP - size.height()
-        fits_below = below + size.height() <= inside.bottom()
-        top = below if fits_below or above < inside.top() else above
-        left = min(max(word.left() - 12, inside.left()), inside.right() - size.width())
-        self.setGeometry(QRect(QPoint(left, min(top, inside.bottom() - size.height())), size))
+        near, free = ([self._in_window(rect) for rect in rects] for rects in (word, kept_free))
+        self.setGeometry(place_beside(near, free, size, inside))
         self.show()
         self.raise_()
+
+    def _in_window(self, rect: QRect) -> QRect:
+        return QRect(self._window.mapFromGlobal(rect.topLeft()), rect.size())
+
+    def _reachable(self) -> list[QPushButton]:
+        buttons = (self.look_button, self.strike_button)
+        return [one for one in buttons if one.isVisible() and one.isEnabled()]
 
     def _build(self) -> None:
         self.word_label = QLabel()
@@ -155,6 +209,41 @@ class WordPopup(QFrame):
                 name.setText(text)
                 bar.show_share(probability)
                 share.setText(probability_text(probability))
+
+
+def place_beside(
+    word: Sequence[QRect], kept_free: Sequence[QRect], size: QSize, inside: QRect
+) -> QRect:
+    """Returns a place of this size for the popup of a word, whose parts these are.
+
+    Below the word is best, then above it, then shifted aside. Where nothing is free, it covers as
+    little as can be, and rather anything else than the word.
+    """
+    avoided = [*word, *kept_free]
+    tops = [max(one.bottom() for one in word) + _GAP]
+    tops.append(min(one.top() for one in word) - _GAP - size.height())
+    lefts = [word[0].left() - _INDENT]
+    for one in avoided:
+        lefts += [one.right() + _GAP, one.left() - _GAP - size.width()]
+        tops += [one.bottom() + _GAP, one.top() - _GAP - size.height()]
+
+    def cost(place: QRect) -> tuple[int, int, int]:
+        covered = [_area(place & one) for one in avoided]
+        away = abs(place.left() - lefts[0]) + 2 * min(abs(place.top() - top) for top in tops[:2])
+        return sum(covered[: len(word)]), sum(covered), away
+
+    places = [_moved_inside(QRect(QPoint(x, y), size), inside) for y in tops for x in lefts]
+    return min(places, key=cost)
+
+
+def _moved_inside(place: QRect, inside: QRect) -> QRect:
+    left = max(inside.left(), min(place.left(), inside.right() - place.width() + 1))
+    top = max(inside.top(), min(place.top(), inside.bottom() - place.height() + 1))
+    return QRect(QPoint(left, top), place.size())
+
+
+def _area(rect: QRect) -> int:
+    return max(0, rect.width()) * max(0, rect.height())
 
 
 class _Share(QWidget):
@@ -256,5 +345,5 @@ def _button(text: str) -> QPushButton:
     button = QPushButton(text)
     button.setProperty("class", "small")
     button.setAutoDefault(False)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button

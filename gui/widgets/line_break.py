@@ -16,6 +16,11 @@ def breakable(text: str) -> str:
     return re.sub(r"\S{25,}", _with_breaks, text)
 
 
+def unbroken(text: str) -> str:
+    """Returns the text that `breakable` was given."""
+    return text.replace(_ZERO_WIDTH_SPACE, "")
+
+
 def _with_breaks(word: re.Match[str]) -> str:
     text = re.sub(r"([^\W_]{24})(?=\w)", rf"\1{_ZERO_WIDTH_SPACE}", word[0])
     return re.sub(r"([._/\\-])(?=\w)", rf"\1{_ZERO_WIDTH_SPACE}", text)

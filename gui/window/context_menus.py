@@ -1,4 +1,7 @@
-"""The context menus of the image and of an exchange, opened by the right button or the menu key."""
+"""The context menus of the image, an exchange and a word of it.
+
+They are opened by the right button, the menu key or Shift+F10.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QPoint, Qt, Slot
-from PySide6.QtGui import QAction, QGuiApplication
-from PySide6.QtWidgets import QMenu
+from PySide6.QtCore import QCoreApplication, QObject, QPoint, QRect, QRectF, Qt, Slot
+from PySide6.QtGui import QAction, QContextMenuEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from gui.conversation.exchange_view import ExchangeView
 from gui.window.availability import obstacle
@@ -17,6 +20,9 @@ from gui.window.commands import Place
 
 if TYPE_CHECKING:
     from gui.window.main_window import MainWindow
+
+# Text, what it runs, whether it can be given, and why not.
+_Row = tuple[str, Callable[[], object], bool, str]
 
 
 class ContextMenus(QObject):
@@ -29,6 +35,7 @@ class ContextMenus(QObject):
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         view.customContextMenuRequested.connect(self._on_image_menu_asked)
         window.transcript_view.menu_asked.connect(self._on_exchange_menu_asked)
+        window.transcript_view.word_menu_asked.connect(self._on_word_menu_asked)
 
     @Slot(QPoint)
     def _on_image_menu_asked(self, at: QPoint) -> None:
@@ -39,34 +46,54 @@ class ContextMenus(QObject):
     def _on_exchange_menu_asked(self, view: ExchangeView, at: QPoint) -> None:
         self.menu_of(view).popup(at)
 
-    def menu_of(self, view: ExchangeView) -> QMenu:
-        """Returns the menu of an exchange, which deletes itself once closed."""
-        window, actions = self._window, self._window.command_actions
-        menu = actions.context_menu(Place.EXCHANGE)
+    @Slot(object, int, QPoint)
+    def _on_word_menu_asked(self, view: ExchangeView, word: int, at: QPoint) -> None:
+        self.menu_of(view, word).popup(at)
+
+    def menu_of(self, view: ExchangeView, word: int = -1) -> QMenu:
+        """Returns the menu of an exchange, and of a word of its answer, which deletes itself."""
+        menu = self._window.command_actions.context_menu(Place.EXCHANGE)
         first = menu.actions()[0]
-        state, is_whole = window.state, not view.is_open
-        rows = [
-            (self.tr("&Copy answer"), view.copy, is_whole and bool(view.answer), ""),
-            (self.tr("Copy &question"), partial(_copy, view.prompt), True, ""),
-            (self.tr("&Edit question"), view.edit, is_whole, ""),
-        ]
-        no_trace = obstacle(state, Command.INSPECT)
-        rows.append(
-            (
-                self.tr("&Inspect answer"),
-                view.inspect_asked.emit,
-                is_whole and bool(view.answer) and no_trace is None,
-                no_trace or "",
-            )
-        )
-        for text, run, is_enabled, reason in rows:
-            action = QAction(text, menu)
-            action.setEnabled(is_enabled)
-            action.setToolTip(reason or text.replace("&", ""))
-            action.triggered.connect(partial(_run, run))
-            menu.insertAction(first, action)
-        menu.insertSeparator(first)
+        if word >= 0:
+            menu.setObjectName("word_menu")
+            menu.insertActions(first, self._window.evidence_view.word_actions(menu, view, word))
+            menu.insertSeparator(first)
+        for rows in (self._text_rows(view), self._exchange_rows(view)):
+            for text, run, is_enabled, reason in rows:
+                action = QAction(text, menu)
+                action.setEnabled(is_enabled)
+                action.setToolTip(reason or text.replace("&", ""))
+                action.triggered.connect(partial(_run, run))
+                menu.insertAction(first, action)
+            menu.insertSeparator(first)
         return menu
+
+    def _text_rows(self, view: ExchangeView) -> list[_Row]:
+        has_answer = not view.is_open and bool(view.answer)
+        return [
+            (self.tr("C&opy"), view.copy_selection, view.has_selection, ""),
+            (self.tr("&Copy answer"), view.copy, has_answer, ""),
+            (self.tr("Copy &question"), partial(_copy, view.prompt), True, ""),
+            (self.tr("Select &all"), view.select_answer, has_answer, ""),
+        ]
+
+    def _exchange_rows(self, view: ExchangeView) -> list[_Row]:
+        is_whole, no_trace = not view.is_open, obstacle(self._window.state, Command.INSPECT)
+        can_inspect = is_whole and bool(view.answer) and no_trace is None
+        return [
+            (self.tr("&Edit question"), view.edit, is_whole, ""),
+            (self.tr("&Inspect answer"), view.inspect_asked.emit, can_inspect, no_trace or ""),
+        ]
+
+
+def open_by_key(widget: QWidget | None) -> None:
+    """Opens the menu of the widget with the focus, as the menu key does."""
+    if widget is not None and QApplication.activePopupWidget() is None:
+        at = widget.inputMethodQuery(Qt.InputMethodQuery.ImCursorRectangle)
+        place = at.toRect().center() if isinstance(at, QRectF) else QRect(at or QRect()).center()
+        reason = QContextMenuEvent.Reason.Keyboard
+        event = QContextMenuEvent(reason, place, widget.mapToGlobal(place))
+        QCoreApplication.sendEvent(widget, event)
 
 
 def _run(run: Callable[[], object], checked: bool = False) -> None:

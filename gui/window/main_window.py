@@ -32,7 +32,7 @@ from gui.widgets.translated import translated
 from gui.window.actions import Actions
 from gui.window.command_runs import bind_own_commands
 from gui.window.commands import Command, Submenu
-from gui.window.context_menus import ContextMenus
+from gui.window.context_menus import ContextMenus, open_by_key
 from gui.window.file_dialogs import FileDialogs, open_without_waiting
 from gui.window.parts import Parts
 from gui.window.recent_menu import RecentMenu
@@ -192,6 +192,10 @@ class MainWindow(QMainWindow):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """What is typed where nothing takes it lands in the prompt."""
+        is_shifted = event.modifiers() == Qt.KeyboardModifier.ShiftModifier
+        if event.key() == Qt.Key.Key_F10 and is_shifted:  # Not on all systems Qt does that.
+            open_by_key(self.focusWidget())
+            return
         modifiers = Qt.KeyboardModifier
         plain = modifiers.ShiftModifier | modifiers.KeypadModifier | modifiers.GroupSwitchModifier
         is_typed = event.text().isprintable() and bool(event.text().strip())

@@ -11,83 +11,12 @@ from PySide6.QtWidgets import QApplication, QLabel, QMenu
 from core.engine import Capability, EngineFacts, Missing, Ready
 from core.picture import Picture
 from core.transcript import Answer, Ending, Precision
-from core.words import Candidate, Evidence, Presence, Word, WordMap, split_words
+from core.words import Evidence, Presence, Word, WordMap
 from gui.conversation.word_popup import gain_text, presence_text, probability_text
-from gui.widgets.theme import Theme
 from gui.window.commands import Command
-from gui.window.main_window import MainWindow
 from gui.window.view_state import LoadedState
 from tests.support import window_alone as alone
-
-TEXT = "A red ball and a **blue cube** lie on the table."
-DOUBTS = {"red": 0.6, "cube": 0.95}
-
-
-def word(text: str, begin: int, end: int) -> Word:
-    said = text[begin:end]
-    is_content = said not in ("A", "and", "a", "on", "the")
-    return Word(
-        begin=begin,
-        end=end,
-        text=said,
-        first_token=0,
-        end_token=1,
-        probability=0.62,
-        candidates=(Candidate(said, 0.62), Candidate("round", 0.3), Candidate("odd", 0.001)),
-        gain=2.0,
-        doubt=DOUBTS.get(said, 0.1) if is_content else None,
-        is_content=is_content,
-    )
-
-
-def evidence_of(text: str) -> Evidence:
-    return Evidence(tuple(word(text, begin, end) for begin, end in split_words(text)), 0.1)
-
-
-@pytest.fixture
-def window(qapp, qtbot):
-    window = MainWindow(Theme(qapp, "light"), [("Detail", "Describe it.")])
-    qtbot.addWidget(window)
-    window.resize(1000, 700)
-    window.show()
-    yield window
-    window.drop_zone.previews.close()
-
-
-@pytest.fixture
-def answered(window):
-    """The window with one answer whose words are known; gives its text widget."""
-
-    def answered(text=TEXT, evidence=None):
-        alone.begin_answer(window, "Describe it.")
-        alone.finish(window, Answer(text, Ending.COMPLETE, 9, 1.0))
-        index = len(window.transcript_view.exchange_views) - 1
-        window.evidence_view.show_evidence(index, evidence or evidence_of(text))
-        return window.transcript_view.exchange_views[-1].answer_text
-
-    return answered
-
-
-def index_of(text, said: str) -> int:
-    return next(i for i, one in enumerate(text.words.words) if one.text == said)
-
-
-def point_at(text, said: str | None) -> None:
-    at = text.words.rect(index_of(text, said)).center() if said else QPointF(2, text.height() - 2)
-    event = QMouseEvent(
-        QEvent.Type.MouseMove,
-        at,
-        QPointF(text.viewport().mapToGlobal(at.toPoint())),
-        Qt.MouseButton.NoButton,
-        Qt.MouseButton.NoButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    QApplication.sendEvent(text.viewport(), event)
-
-
-def click(text, said: str) -> None:
-    at = text.words.rect(index_of(text, said)).center().toPoint()
-    QTest.mouseClick(text.viewport(), Qt.MouseButton.LeftButton, pos=at)
+from tests.support.answer_words import TEXT, click, evidence_of, index_of, point_at, word
 
 
 def said_in(popup) -> str:
@@ -337,17 +266,25 @@ def test_doubt_is_underlined_in_two_steps_and_can_be_switched_off(window, answer
     assert not window.commands[Command.UNDERLINE_DOUBT].isChecked()
 
 
+def offered(menu) -> list[str]:
+    texts = [action.text().replace("&", "") for action in menu.actions()]
+    menu.deleteLater()
+    return [text for text in texts if text]
+
+
 def test_a_content_words_menu_offers_to_look_again_and_to_strike_it_out(window, answered):
     text = answered()
     view = window.transcript_view.exchange_views[0]
-    offered = window.evidence_view.menu_of(view, index_of(text, "cube")).actions()
-    assert [a.text().replace("&", "") for a in offered if a.text()] == [
-        *("Show where", "Look again", "Strike out", "Copy answer"),
+    menus = [
+        offered(window.context_menus.menu_of(view, word))
+        for word in (index_of(text, "cube"), index_of(text, "the"), -1)
     ]
-    offered = window.evidence_view.menu_of(view, index_of(text, "the")).actions()
-    assert [a.text().replace("&", "") for a in offered if a.text()] == [
-        *("Show where", "Copy answer"),
-    ]
+    assert menus[0] == ["Show where", "Look again", "Strike out", *menus[2]]
+    assert menus[1] == ["Show where", *menus[2]]
+    assert menus[2][:6] == [
+        "Copy", "Copy answer", "Copy question", "Select all", "Edit question", "Inspect answer",
+    ]  # fmt: skip
+    assert {"Regenerate answer", "Copy conversation"} <= set(menus[2])
 
 
 def test_the_menu_opens_by_the_right_button_and_by_the_menu_key(window, answered):
@@ -474,7 +411,7 @@ def test_a_yes_that_absent_things_get_too_is_reported_as_such():
 def test_pointing_far_from_any_word_points_at_none(answered):
     text = answered()
     assert text.words.at(QPointF(text.width() - 1, text.height() - 1)) == -1
-    assert QPoint(0, 0) != text.word_rect(0).center()
+    assert QPoint(0, 0) != text.word_rects(0)[0].center()
 
 
 def test_of_a_long_answer_the_words_in_sight_are_drawn_and_few_others(answered):

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit
 
 from core.picture import Picture
 from core.transcript import Answer, Ending, Exchange, Transcript
-from gui.conversation.exchange_view import foot_line
+from gui.conversation.exchange_foot import foot_line
 from gui.conversation.transcript_view import TranscriptView
 from gui.widgets.theme import Theme
 

@@ -1,0 +1,39 @@
+"""What stands below an answer, as text: what it took, and what to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QCoreApplication
+
+from core.transcript import Answer
+from core.vocabulary import unknown_note
+from gui.inspector.wording import ending_text
+from gui.widgets.translated import translated
+
+translate = QCoreApplication.translate
+
+
+def foot_line(answer: Answer) -> str:
+    """Returns a line that says how long the answer is and how long it took."""
+    one, several = translate("ExchangeView", "1 token"), translate("ExchangeView", "{count} tokens")
+    facts = [one if answer.tokens == 1 else several.format(count=answer.tokens)]
+    if answer.tokens and answer.seconds_to_first_token:
+        seconds = f"{answer.seconds_to_first_token:.2f}"
+        first = translate("ExchangeView", "first word after {seconds} s")
+        facts.append(first.format(seconds=seconds))
+    if speed := answer.tokens_per_second:
+        rate = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"
+        facts.append(translate("ExchangeView", "{rate} tokens/s").format(rate=rate))
+    facts.append(ending_text(answer.ending))
+    if answer.left_out == 1:
+        facts.append(translate("ExchangeView", "without 1 earlier question"))
+    elif answer.left_out:
+        without = translate("ExchangeView", "without {count} earlier questions")
+        facts.append(without.format(count=answer.left_out))
+    return " · ".join(facts)
+
+
+def misread_note(unknown: Sequence[str]) -> str:
+    """Returns what is said of the answer to a question with parts that the model does not know."""
+    return translated(unknown_note(unknown))
