@@ -307,7 +307,7 @@ class EvidenceView(QObject):
 
     def _place_popup(self, view: ExchangeView, index: int) -> None:
         if rects := view.answer_text.word_rects(index):
-            self.popup.show_at(rects, view.button_rects())
+            self.popup.show_at(rects, self._transcript.button_rects())
 
     # Actions
 

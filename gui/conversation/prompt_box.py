@@ -264,12 +264,14 @@ class PromptBox(QFrame):
         self._hint_shown = hint
         full, short = self._hint_texts[hint]
         warns = hint is Hint.MISREAD
+        forms = [full, short]
         if warns:
-            full = full.format(words=listed(self._unknown))
-            short = short.format(words=listed(self._unknown, 1))
-        fits = self.hint_label.fontMetrics().horizontalAdvance(full) <= self.hint_label.width()
-        self.hint_label.setText(full if fits else short)
-        self.hint_label.setToolTip(full if warns else "")
+            fewer = [short.format(words=listed(self._unknown, most)) for most in (3, 2, 1)]
+            forms = [full.format(words=listed(self._unknown)), *fewer]
+        metrics, room = self.hint_label.fontMetrics(), self.hint_label.width()
+        fitting = (form for form in forms if metrics.horizontalAdvance(form) <= room)
+        self.hint_label.setText(next(fitting, forms[-1]))
+        self.hint_label.setToolTip(forms[0] if warns else "")
         if self.hint_label.property("warns") != warns:
             self.hint_label.setProperty("warns", warns)
             self.hint_label.style().polish(self.hint_label)

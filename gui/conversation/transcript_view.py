@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
@@ -104,6 +104,13 @@ class TranscriptView(QFrame):
         """The last exchange with a complete answer; None if there is none."""
         views = (view for view in reversed(self._exchanges) if view.answer and not view.is_open)
         return next(views, None)
+
+    def button_rects(self) -> list[QRect]:
+        """Returns where the buttons of the exchanges are that are in view, on the screen."""
+        seen = self.scroll_area.viewport()
+        area = QRect(seen.mapToGlobal(QPoint()), seen.size())
+        rects = (rect for view in self._exchanges for rect in view.button_rects())
+        return [rect & area for rect in rects if rect.intersects(area)]
 
     def set_trace_obstacle(self, reason: str) -> None:
         """Sets why traces of answers cannot be shown, "" if they can."""

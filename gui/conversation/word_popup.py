@@ -216,8 +216,8 @@ def place_beside(
 ) -> QRect:
     """Returns a place of this size for the popup of a word, whose parts these are.
 
-    Below the word is best, then above it, then shifted aside. Where nothing is free, it covers as
-    little as can be, and rather anything else than the word.
+    Right below the word is best, then what is near that. Where nothing is free, it covers as little
+    as can be, and rather anything else than the word.
     """
     avoided = [*word, *kept_free]
     tops = [max(one.bottom() for one in word) + _GAP]
@@ -229,7 +229,7 @@ def place_beside(
 
     def cost(place: QRect) -> tuple[int, int, int]:
         covered = [_area(place & one) for one in avoided]
-        away = abs(place.left() - lefts[0]) + 2 * min(abs(place.top() - top) for top in tops[:2])
+        away = abs(place.left() - lefts[0]) + 2 * abs(place.top() - tops[0])
         return sum(covered[: len(word)]), sum(covered), away
 
     places = [_moved_inside(QRect(QPoint(x, y), size), inside) for y in tops for x in lefts]

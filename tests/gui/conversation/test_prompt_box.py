@@ -352,10 +352,14 @@ def test_the_hint_goes_with_the_word_that_it_names(reads_little, qtbot):
 
 
 def test_the_hint_still_names_a_word_in_a_narrow_box(reads_little, qtbot):
-    reads_little.resize(330, 200)
     write(reads_little, "Wo ist die Katze?")
-    qtbot.waitUntil(lambda: bool(hint(reads_little)))
-    assert reads_little.hint_label.text() == "Unknown: “Wo” …"
+    shown = []
+    for width in (700, 330, 280, 260):
+        reads_little.resize(width, 200)
+        qtbot.waitUntil(lambda: bool(hint(reads_little)))
+        shown.append(reads_little.hint_label.text())
+    assert len(shown[0]) > len(shown[1]) > len(shown[-1])
+    assert {text.partition("Wo")[0] for text in shown[1:]} == {"Unknown: “"}
 
 
 def test_another_model_reads_everything(reads_little, qtbot):

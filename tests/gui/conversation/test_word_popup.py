@@ -99,7 +99,7 @@ def test_it_covers_neither_the_word_nor_the_buttons_of_the_exchange(
         text.choose_word(index)
         assert window.rect().contains(popup.geometry())
         assert overlaps(popup, text.word_rects(index)) == []
-        buttons = [rect for rect in view.button_rects() if rect.intersects(area)]
+        buttons = [rect & area for rect in view.button_rects() if rect.intersects(area)]
         assert buttons or length > 1
         assert overlaps(popup, buttons) == []
 
@@ -120,6 +120,19 @@ def test_below_the_word_is_best_and_above_it_next():
     above = place_beside(word, taken, QSize(200, 80), inside)
     assert above.bottom() < 90
     assert above.left() == 88
+
+
+def test_it_leaves_the_buttons_of_other_exchanges_free_too(window, answered, popup):
+    texts = [answered() for _ in range(3)]
+    views = window.transcript_view.exchange_views
+    area = window.transcript_view.scroll_area.viewport()
+    seen = QRect(area.mapToGlobal(QPoint()), area.size())
+    buttons = [rect & seen for view in views for rect in view.button_rects()]
+    assert len(buttons) >= 9
+    for text in texts:
+        for index in range(len(text.words.words)):
+            text.choose_word(index)
+            assert overlaps(popup, [*text.word_rects(index), *buttons]) == []
 
 
 # ---- keys
