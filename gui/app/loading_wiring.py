@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 
-from core.engine import EngineFacts, Failed, Loading, ModelState, Ready
+from core.engine import Absent, EngineFacts, Failed, Loading, ModelState, Ready
 from core.errors import CheckpointError, OutOfMemory
 from core.settings import Settings
 from core.transcript import BUILT_IN, ModelChoice, Precision
@@ -48,6 +48,7 @@ class LoadingWiring(QObject):
         window.status_line.loading_cancelled.connect(model.cancel_load)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
         model.state_changed.connect(self._on_state_changed)
+        loaded.remembered.connect(self.refresh)
         self.refresh()
 
     @Slot()
@@ -56,12 +57,14 @@ class LoadingWiring(QObject):
         state, model = self._model.state, self._model
         if isinstance(state, Ready):
             self._facts = state.facts
-        is_kept = isinstance(state, Ready) or model.is_idle_unloaded
+        # It is said of the model before it is unloaded.
+        is_idle = model.is_idle_unloaded and isinstance(state, Absent)
+        is_kept = isinstance(state, Ready) or is_idle
         self._window.states.update(
             model=LoadedState(
                 state=state,
                 facts=self._facts if is_kept else None,
-                is_idle_unloaded=model.is_idle_unloaded,
+                is_idle_unloaded=is_idle,
                 last=self._settings.model,
             )
         )

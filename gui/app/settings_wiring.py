@@ -56,8 +56,13 @@ class SettingsWiring(QObject):
         window.keys_asked.connect(self._on_keys_asked)
         settings_file.noticed.connect(window.show_notice)
 
-    def _on_theme_chosen(self, mode: str) -> None:
+    def _choose_theme(self, mode: str) -> None:
+        """Another mode may have the same colours, of which the theme says nothing."""
         self._theme.choose(mode)
+        self._window.states.update(theme=self._theme.mode)
+
+    def _on_theme_chosen(self, mode: str) -> None:
+        self._choose_theme(mode)
         # pydantic checks the value.
         self._settings_file.settings.theme = cast(Literal["system", "light", "dark"], mode)
         self._begin(self._settings_file.save())
@@ -81,7 +86,7 @@ class SettingsWiring(QObject):
         before = settings.model_choice
         for name in Settings.model_fields.keys() - REMEMBERED:
             setattr(settings, name, getattr(chosen, name))
-        self._theme.choose(settings.theme)
+        self._choose_theme(settings.theme)
         self._theme.choose_text_percent(settings.text_percent)
         self._window.command_actions.set_bindings(settings.keys)
         self._idle_unload.restart_timer()

@@ -351,6 +351,7 @@ class FolderRun(QObject):
         self.doubt_search.stop()
         batch, self._batch = self._batch, None
         self.edits.set_batch(None)
+        self._report_progress()
         if batch:
             try:
                 await asyncio.to_thread(batch.close)

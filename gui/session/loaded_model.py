@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from core.engine import ModelState, Ready
 from core.errors import AppError, Cancelled
@@ -16,7 +16,12 @@ log = logging.getLogger(__name__)
 
 
 class LoadedModel(QObject):
-    """The model that the program works with. Its state is that of the model thread."""
+    """The model that the program works with. Its state is that of the model thread.
+
+    `remembered()`: the program will start with another model the next time.
+    """
+
+    remembered = Signal()
 
     def __init__(
         self, model: ModelThread, settings_file: SettingsFile, parent: QObject | None = None
@@ -47,6 +52,7 @@ class LoadedModel(QObject):
             log.warning("The model is not loaded", exc_info=error)
         else:
             self._settings_file.settings.model_choice = choice
+            self.remembered.emit()
             await self._settings_file.save()
 
     @Slot(object)
