@@ -32,7 +32,7 @@ class Part(StrEnum):
     IMAGES = "image processor"
 
     @property
-    def title(self) -> Message:
+    def spoken(self) -> Message:
         """What a sentence calls it."""
         match self:
             case Part.TOKENIZER:
@@ -121,7 +121,7 @@ def refusal(part: Part, problem: str) -> Verdict:
         translatable(
             "core",
             "The {part} of “{name}” is unsafe ({problem}). Choose another model.",
-        ).format(part=part.title, name=NAME, problem=problem)
+        ).format(part=part.spoken, name=NAME, problem=problem)
     )
 
 
@@ -133,7 +133,7 @@ def verdict_of_failure(part: Part, ended: Ended) -> Verdict:
                 translatable(
                     "core",
                     "The {part} of “{name}” never finishes. Choose another model.",
-                ).format(part=part.title, name=NAME),
+                ).format(part=part.spoken, name=NAME),
                 is_lasting=False,
             )
         case Ended.BUSY:
@@ -142,7 +142,7 @@ def verdict_of_failure(part: Part, ended: Ended) -> Verdict:
                     "core",
                     "The {part} of “{name}” could not be checked within {seconds} s. Close "
                     "other programs, then load the model again.",
-                ).format(part=part.title, name=NAME, seconds=f"{part.limits.seconds:.0f}"),
+                ).format(part=part.spoken, name=NAME, seconds=f"{part.limits.seconds:.0f}"),
                 is_lasting=False,
             )
         case Ended.MEMORY:
@@ -151,7 +151,7 @@ def verdict_of_failure(part: Part, ended: Ended) -> Verdict:
                     "core",
                     "The {part} of “{name}” needs more than {size} of memory. Choose another "
                     "model.",
-                ).format(part=part.title, name=NAME, size=format_bytes(_MEMORY_BYTES))
+                ).format(part=part.spoken, name=NAME, size=format_bytes(_MEMORY_BYTES))
             )
         case Ended.CRASHED | Ended.NOT_STARTED:
             return Verdict(
@@ -159,5 +159,5 @@ def verdict_of_failure(part: Part, ended: Ended) -> Verdict:
                     "core",
                     "The {part} of “{name}” crashes the library that reads it. Download the "
                     "model again, or choose another one.",
-                ).format(part=part.title, name=NAME)
+                ).format(part=part.spoken, name=NAME)
             )

@@ -169,7 +169,7 @@ class FolderRun(QObject):
             return
         self._show_items(self._batch.items, counts)
         if self._batch.warning:
-            self.noticed.emit(self._batch.warning)
+            self.noticed.emit(translated(self._batch.warning))
         await self._run()
 
     async def reopen(self, kept: KeptRun) -> None:

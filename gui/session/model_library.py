@@ -36,6 +36,7 @@ from core.hub import (
 from core.message import joined
 from core.settings import Settings
 from gui.session.model_jobs import JobThread, ModelJobs, OnProgress, Run
+from gui.widgets.translated import translated
 
 
 class ModelLibrary(QObject):
@@ -243,7 +244,7 @@ class ModelLibrary(QObject):
     async def keep_token(self, token: str) -> None:
         """Use this access token from now on; "" removes it."""
         if note := await self.jobs.call(JobThread.DISK, partial(self._token.keep, token)):
-            self.noticed.emit(note)
+            self.noticed.emit(translated(note))
 
     async def _run(self, key: str, kind: JobKind, thread: JobThread, work: Run) -> bool:
         is_done = await self.jobs.run(key, kind, thread, work)

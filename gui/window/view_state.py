@@ -17,6 +17,7 @@ from core.picture import ImagePreprocessing
 from core.transcript import BUILT_IN
 from gui.batch.run_controls import RunAction
 from gui.widgets.notice import Notice
+from gui.widgets.translated import translated
 
 
 class Page(Enum):
@@ -71,7 +72,7 @@ class LoadedState:
 
     def why_not(self, capability: Capability) -> str:
         """Returns why the model lacks a capability; "" if it has it, or there is no model."""
-        return (self.facts.why_not(capability) or "") if self.facts else ""
+        return translated(self.facts.why_not(capability) or "") if self.facts else ""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def templates(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for call in calls(tree, MARK):
         text = call.args[1]
         assert isinstance(text, ast.Constant)
-        yield call.lineno, text.value
+        yield call.lineno, str(text.value)
 
 
 def fields(template: str) -> list[str]:
