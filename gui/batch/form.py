@@ -68,7 +68,10 @@ class BatchForm(QScrollArea):
             field.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Lets the wheel scroll the form instead of changing the field under the pointer."""
+        """Lets the wheel scroll the form instead of changing the field under the pointer, and takes
+        as much height as the page needs now."""
+        if watched is self._page and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
         is_wheel = event.type() == QEvent.Type.Wheel
         if is_wheel and isinstance(watched, QWidget) and not watched.hasFocus():
             event.ignore()
@@ -221,11 +224,11 @@ class BatchForm(QScrollArea):
         for label in (*labels, *self.more.labels):
             label.setMinimumWidth(width)
         self.setWidget(self._page)
+        self._page.installEventFilter(self)
 
     @Slot(QWidget)
     def _on_field_added(self, field: QWidget) -> None:
         """Scrolls to the field once it has its place."""
-        self.updateGeometry()
         QTimer.singleShot(0, field, partial(self.ensureWidgetVisible, field))
 
     @Slot()

@@ -164,7 +164,10 @@ class BatchPanel(QFrame):
     def show_phase(self, phase: Phase) -> None:
         """Shows what can be done in this phase of the run."""
         self._phase = phase
+        had_focus = self.controls.isAncestorOf(self.focusWidget() or self)
         self._show_phase()
+        if had_focus and has_begun(phase):
+            self.list.setFocus()  # Its button is gone; the next one would do something else.
 
     def show_progress(self, progress: Progress) -> None:
         """Shows how far the run is."""

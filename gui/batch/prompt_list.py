@@ -172,7 +172,7 @@ class _Row(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        row.addWidget(self.edit, 1)
+        row.addWidget(self.edit, 1, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self._buttons)
         self.edit.textChanged.connect(self._fit)
         self.remove_button.clicked.connect(self._on_remove_clicked)

@@ -56,6 +56,7 @@ class TrialVariant(QFrame):
         column.setSpacing(8)
         column.addWidget(self.prompt_list)
         column.addLayout(row)
+        column.addStretch(1)
 
     @property
     def is_empty(self) -> bool:

@@ -139,3 +139,42 @@ def test_nothing_above_the_list_moves_when_more_options_open_or_close(live, fold
         assert form.more_area.height() >= 60
 
     live(story)
+
+
+def test_the_form_is_as_high_as_its_prompts_need(live, folder):
+    async def story(program, panel):
+        program.window.resize(760, 700)
+        await chosen(program, panel, folder)
+        form = panel.form
+        height = form.height()
+        form.prompt_list.show_prompts(["a", "b"])
+        await until(lambda: form.height() > height)
+        form.prompt_list.show_prompts(["a"])
+        await until(lambda: form.height() == height)
+        form.prompt_edit.setPlainText("a\nb\nc\nd")
+        await until(lambda: form.height() > height)
+        form.prompt_edit.setPlainText("a")
+        await until(lambda: form.height() == height)
+        assert form.prompt_edit.mapTo(form, QPoint()).y() == 0
+
+    live(story)
+
+
+def test_the_focus_goes_to_the_list_and_not_to_the_button_in_the_place_of_pause(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        panel.form.prompt_edit.setPlainText("hold")
+        panel.form.more.slots_box.setValue(1)
+        click(panel.controls.buttons[RunAction.START])
+        await until(lambda: phase(program) is Phase.RUNNING)
+        pause = panel.controls.buttons[RunAction.PAUSE]
+        pause.setFocus()
+        QTest.keyClick(pause, Qt.Key.Key_Space)
+        await until(lambda: phase(program) is Phase.ENDING)
+        assert panel.list.hasFocus()
+        assert pause.isVisible()
+        click(panel.controls.buttons[RunAction.STOP_NOW])
+        await until(lambda: phase(program) is Phase.PAUSED)
+        assert panel.list.hasFocus()
+
+    live(story)
