@@ -44,7 +44,8 @@ class ListArea(QWidget):
         self._share()
 
     def sizeHint(self) -> QSize:
-        return self._captions.sizeHint()
+        """Returns the least size: what stands above comes first, and the list takes the rest."""
+        return self.minimumSizeHint()
 
     def minimumSizeHint(self) -> QSize:
         """Returns what the captions need, whether the options are open or not."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil
 
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QFontMetricsF, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QPlainTextEdit,
@@ -19,7 +21,6 @@ from gui.widgets.theme import Theme
 
 _LINES = 2
 _MOST_LINES = 5
-_FRAME = 20
 
 
 class PromptList(QWidget):
@@ -154,7 +155,7 @@ class _Row(QWidget):
 
     def __init__(self, theme: Theme, placeholder: str, button: QPushButton | None):
         super().__init__()
-        self.edit = QPlainTextEdit()
+        self.edit = _Field()
         self.edit.setProperty("class", "field")
         self.edit.setPlaceholderText(placeholder)
         self.edit.setTabChangesFocus(True)
@@ -174,20 +175,32 @@ class _Row(QWidget):
         row.setSpacing(8)
         row.addWidget(self.edit, 1, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self._buttons)
-        self.edit.textChanged.connect(self._fit)
         self.remove_button.clicked.connect(self._on_remove_clicked)
-        self._fit()
 
     def set_button_width(self, width: int) -> None:
         """Gives the buttons this width, so that all fields end in one line."""
         self._buttons.setFixedWidth(width)
 
     @Slot()
-    def _fit(self) -> None:
-        """Makes the field as high as its text, within bounds."""
-        lines = max(_LINES, min(_MOST_LINES, round(self.edit.document().size().height())))
-        self.edit.setFixedHeight(self.edit.fontMetrics().lineSpacing() * lines + _FRAME)
-
-    @Slot()
     def _on_remove_clicked(self) -> None:
         self.remove_asked.emit(self)
+
+
+class _Field(QPlainTextEdit):
+    """A field as high as its text, within bounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.textChanged.connect(self._fit)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()  # At another width the text has other lines.
+
+    @Slot()
+    def _fit(self) -> None:
+        lines = max(_LINES, min(_MOST_LINES, round(self.document().size().height())))
+        # With the two margins alone, Qt finds that the last line does not fit, and scrolls.
+        around = self.height() - self.viewport().height() + 3 * self.document().documentMargin()
+        self.setFixedHeight(ceil(lines * QFontMetricsF(self.font()).lineSpacing() + around))

@@ -156,6 +156,9 @@ def test_the_form_is_as_high_as_its_prompts_need(live, folder):
         form.prompt_edit.setPlainText("a")
         await until(lambda: form.height() == height)
         assert form.prompt_edit.mapTo(form, QPoint()).y() == 0
+        for count in (1, 2, 3, 5):
+            form.prompt_edit.setPlainText("\n".join("x" * count))
+            await until(lambda: form.prompt_edit.verticalScrollBar().maximum() == 0)
 
     live(story)
 
