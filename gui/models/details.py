@@ -22,9 +22,9 @@ from gui.models.facts import Facts
 from gui.models.follow_ups import FollowUps
 from gui.models.memory_table import MemoryTable
 from gui.models.more_menu import MoreMenu
-from gui.models.progress import ModelProgress
 from gui.models.requests import ModelRequests
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.job_progress import JobProgress
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 
@@ -90,7 +90,7 @@ class ModelDetails(QFrame):
         self.name_label = paragraph(style="title", is_selectable=False)
         self.id_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         self.id_label.setObjectName("model_id_label")
-        self.progress = ModelProgress()
+        self.progress = JobProgress()
         self.hint_label = paragraph(style="explanation", is_selectable=False)
         self.facts = Facts()
         self.memory_table = MemoryTable()

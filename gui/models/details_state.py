@@ -24,6 +24,7 @@ from core.hub import (
 from core.model_reference import short_name
 from core.transcript import BUILT_IN, Precision
 from gui.models.model_list import in_bits, kind_text
+from gui.widgets.job_progress import ShownProgress
 from gui.widgets.translated import translated
 
 translate = QCoreApplication.translate
@@ -63,15 +64,6 @@ class Trouble:
 
     error: str = ""
     remedy: Offer | None = None
-
-
-@dataclass(frozen=True)
-class ShownProgress:
-    """A stage in words, "" to show none; the fraction that is done, and the bytes, if known."""
-
-    stage: str = ""
-    fraction: float = 0.0
-    progress: Progress | None = None
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""How far a model's download, move, check or loading is."""
+"""How far a download, a move, a check or loading is."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from core.formatting import format_bytes, format_duration, format_rate
-from core.hub import Progress
-from gui.models.details_state import ShownProgress
+from core.transfer.meter import Progress
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import paragraph
 from gui.widgets.translated import translated
@@ -17,7 +18,16 @@ _STEPS = 1000
 translate = QCoreApplication.translate
 
 
-class ModelProgress(QWidget):
+@dataclass(frozen=True)
+class ShownProgress:
+    """A stage in words, "" to show none; the fraction that is done, and the bytes, if known."""
+
+    stage: str = ""
+    fraction: float = 0.0
+    progress: Progress | None = None
+
+
+class JobProgress(QWidget):
     """The stage, a bar, and bytes, rate and remaining time; hidden while nothing is under way."""
 
     def __init__(self, parent: QWidget | None = None):
@@ -49,7 +59,7 @@ class ModelProgress(QWidget):
 
 def _bytes_and_rate(progress: Progress) -> str:
     parts = [
-        translate("ModelProgress", "{done} of {total}").format(
+        translate("JobProgress", "{done} of {total}").format(
             done=format_bytes(progress.done), total=format_bytes(progress.total)
         )
     ]
@@ -57,5 +67,5 @@ def _bytes_and_rate(progress: Progress) -> str:
         parts.append(format_rate(progress.rate))
     if progress.seconds_left is not None and progress.done < progress.total:
         left = translated(format_duration(progress.seconds_left))
-        parts.append(translate("ModelProgress", "{time} left").format(time=left))
+        parts.append(translate("JobProgress", "{time} left").format(time=left))
     return "  ·  ".join(parts)
