@@ -23,6 +23,7 @@ from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
 REMEMBERED_PROMPTS = 200
 REMEMBERED_FOLDERS = 20
+REMEMBERED_OFFERS = 20
 _LARGEST = 10_000_000
 
 
@@ -56,6 +57,7 @@ class Settings(BaseModel):
     word for its size and place, `updates_address` of a change log, "" for the one that the
     package names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
     `download_folder`, "" for the hub's cache; with `works_offline` nothing asks the network.
+    `seen_offers` are notices about engine packs that were shown, by version, stage and pack.
     `keys` are those of the window's commands that a person has changed, by the command's name.
     """
 
@@ -84,6 +86,7 @@ class Settings(BaseModel):
     checks_for_updates: bool = False
     keys: Annotated[dict[str, list[str]], BeforeValidator(_keys)] = {}
     updates_address: str = ""
+    seen_offers: Annotated[list[str], _newest(REMEMBERED_OFFERS)] = []
     window: str = ""
     last_folder: str = ""
     last_prompt: str = ""

@@ -1,7 +1,8 @@
 """Which folder PyTorch is imported from: the program's own engine, or an engine pack that fits.
 
 The packaged program calls `choose_engine` before it imports anything else. So this module imports
-the standard library alone, and whatever is odd leads to the program's own engine and a note.
+the standard library and `core.message` alone, and whatever is odd leads to the program's own engine
+and a note.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+
+from core.message import translatable
 
 ENGINES = "engines"
 """The folder of packs in the user's data folder, and that of the program's own engine."""
@@ -72,6 +75,11 @@ class Pack:
 class NoPack(ValueError):
     """A folder that holds no pack, or a damaged one; the message completes "the pack …"."""
 
+    @property
+    def reason(self) -> str:
+        """The message, which can still be translated."""
+        return self.args[0]
+
 
 def choose_engine(program_engines: Path, data_folder: Path, torch_version: str) -> Chosen:
     """Returns the engine to use. Never raises, imports no torch, and takes some milliseconds.
@@ -84,7 +92,10 @@ def choose_engine(program_engines: Path, data_folder: Path, torch_version: str) 
     try:
         return _choose(own, data_folder / ENGINES, torch_version)
     except Exception as error:
-        return Chosen(own, own.name, f"Engine packs cannot be read ({error}).")
+        note = translatable(
+            "core", "Engine packs cannot be read ({reason}). Models run on the processor."
+        )
+        return Chosen(own, own.name, note.format(reason=error))
 
 
 def _own_engine(program_engines: Path) -> Path:
@@ -107,17 +118,20 @@ def _choose(own: Path, engines: Path, torch_version: str) -> Chosen:
         try:
             pack = read_pack(folder)
         except NoPack as error:
-            obstacle = str(error)
+            obstacle = error.reason
         else:
             obstacle = obstacle_of(pack, torch_version)
         if not obstacle:
             return Chosen(folder, folder.name, note)
         note = note or (
-            f"The engine pack {folder.name} is not used: it {obstacle}. "
-            f"To replace it, run: onlooker engines get {folder.name}"
+            translatable("core", "The engine pack {pack} is not used: it {obstacle}.").format(
+                pack=folder.name, obstacle=obstacle
+            )
         )
     if wanted and not note:
-        note = f"There is no engine pack {wanted}; the processor is used."
+        note = translatable(
+            "core", "There is no engine pack “{pack}”. Models run on the processor."
+        ).format(pack=wanted)
     return Chosen(own, own.name, note)
 
 
@@ -159,15 +173,19 @@ def read_pack(folder: Path) -> Pack:
     try:
         content: object = json.loads(_read_small(folder / PACK_FILE))
     except OSError as error:
-        raise NoPack(f"cannot be read ({error.strerror or error})") from error
+        raise NoPack(
+            translatable("core", "cannot be read ({reason})").format(reason=error.strerror or error)
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise NoPack("is damaged") from error
+        raise NoPack(translatable("core", "is damaged")) from error
     try:
         pack = _pack_of(folder, cast(dict[str, Any], content))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NoPack("is damaged, or made by another version of the program") from error
+        raise NoPack(
+            translatable("core", "is damaged, or made by another version of Onlooker")
+        ) from error
     if pack.name != folder.name and is_pack_name(folder.name):
-        raise NoPack(f"is called {pack.name} inside")
+        raise NoPack(translatable("core", "is called {pack} inside").format(pack=pack.name))
     return pack
 
 
@@ -229,23 +247,28 @@ def obstacle_of(pack: Pack, torch_version: str) -> str:
     """Returns why the pack cannot be used now, "" if it can; it completes "the pack …"."""
     torch = public_version(torch_version)
     if pack.torch != torch:
-        return f"is for PyTorch {pack.torch}, and this program has {torch}"
+        return translatable(
+            "core", "is for PyTorch {pack_torch}, and this program has {torch}"
+        ).format(pack_torch=pack.torch, torch=torch)
     if (pack.platform, pack.python) != (platform_tag(), python_tag()):
-        return f"is for {pack.platform} and {pack.python}"
+        return translatable("core", "is for {platform} and {python}").format(
+            platform=pack.platform, python=pack.python
+        )
     if not pack.tried:
-        return "has not passed its trial"
+        return translatable("core", "has not passed its trial")
     for name, size in pack.files.items():
         if _size_on_disk(pack.folder / name) != size:
-            return f"is damaged ({name})"
+            return translatable("core", "is damaged ({name})").format(name=name)
     needed = numbers(pack.needs_driver)
     if not any(needed):
         return ""
     driver = driver_cuda()
     if driver is None:
-        return "needs NVIDIA's driver, which cannot be reached"
+        return translatable("core", "needs NVIDIA's driver, which cannot be reached")
     if driver < needed:
-        has = ".".join(map(str, driver))
-        return f"needs a driver for CUDA {pack.needs_driver}, and the driver here is for {has}"
+        return translatable(
+            "core", "needs a driver for CUDA {needed}, and the driver here is for {has}"
+        ).format(needed=pack.needs_driver, has=".".join(map(str, driver)))
     return ""
 
 

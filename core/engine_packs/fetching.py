@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import re
 import ssl
 import threading
 from collections.abc import AsyncGenerator, Sequence
@@ -20,6 +19,13 @@ from urllib.parse import urljoin
 
 from core.engine_packs.index import ACCEPT, IndexFile, files_on_page, normalized
 from core.engine_packs.pins import WheelPin
+from core.engine_packs.refusals import (
+    Refused,
+    not_found,
+    other_file,
+    refusal_of,
+    unreachable_error,
+)
 from core.engine_packs.sources import (
     Sources,
     folder_of,
@@ -28,18 +34,15 @@ from core.engine_packs.sources import (
     with_credentials,
 )
 from core.errors import HubNeed, PackError
-from core.transfer.meter import DOWNLOADING, DownloadMeter
-from core.transfer.network import connection_failures, http_library
+from core.message import translatable
+from core.transfer.meter import DownloadMeter
+from core.transfer.network import http_library
 from core.transfer.retrying import Busy, Damaged, GaveUp, retrying, seconds_to_wait
 
 PARTIAL = ".part"
 _CONNECTIONS = 4
 _LARGEST_PAGE = 50_000_000
 _READ_BYTES = 2**20
-
-
-class Refused(Exception):
-    """A server does not give what was asked for; another one may."""
 
 
 class Fetcher:
@@ -108,7 +111,8 @@ class Fetcher:
         partial = path.with_name(path.name + PARTIAL)
         have = _size(partial)
         self._meter.done += have
-        self._meter.files[wheel.filename] = f"Looking for {wheel.name}"
+        looking = translatable("core", "Looking for {name}").format(name=wheel.name)
+        self._meter.files[wheel.filename] = looking
         reasons: dict[str, str] = {}
         unreachable: list[PackError] = []
         async for source, file in self._candidates(wheel, reasons, unreachable):
@@ -117,15 +121,15 @@ class Fetcher:
                     return await self._verify_local(wheel, local)
                 await self._download(wheel, with_credentials(file.address, source), partial)
             except Refused as refusal:
-                reasons[host_of(source)] = str(refusal)
+                reasons[host_of(source)] = refusal.reason
             except Damaged:
-                reasons[host_of(source)] = "gives another file under this name"
+                reasons[host_of(source)] = other_file()
             else:
                 await asyncio.to_thread(_to_disk, partial)
                 partial.replace(path)
                 return path
         # Another place may have it, but if none has, this is the reason that can be mended.
-        raise unreachable[0] if unreachable else _not_found(wheel, reasons)
+        raise unreachable[0] if unreachable else not_found(wheel, reasons)
 
     async def _candidates(
         self, wheel: WheelPin, reasons: dict[str, str], unreachable: list[PackError]
@@ -136,13 +140,13 @@ class Fetcher:
             try:
                 file = await self._find(wheel.filename, source)
             except Refused as refusal:
-                reasons[host_of(source)] = str(refusal)
+                reasons[host_of(source)] = refusal.reason
             except PackError as error:
                 unreachable.append(error)
             if file is None:
-                reasons.setdefault(host_of(source), "does not have it")
+                reasons.setdefault(host_of(source), translatable("core", "does not have it"))
             elif file.sha256 not in ("", wheel.sha256):
-                reasons[host_of(source)] = "has another file under this name"
+                reasons[host_of(source)] = other_file()
             else:
                 yield source, file
 
@@ -169,12 +173,13 @@ class Fetcher:
         try:
             return files_on_page(body, "text/html", page.absolute().as_uri()).get(filename)
         except ValueError as error:
-            raise Refused("is no page of a package index") from error
+            raise Refused(translatable("core", "is no page of a package index")) from error
 
     async def _verify_local(self, wheel: WheelPin, path: Path) -> Path:
         if _size(path) != wheel.size:
             raise Damaged(wheel.filename)
-        self._meter.files[wheel.filename] = f"Reading {wheel.name}"
+        reading = translatable("core", "Reading {name}").format(name=wheel.name)
+        self._meter.files[wheel.filename] = reading
         digest = hashlib.sha256()
         await asyncio.to_thread(self._feed, digest, path)
         if digest.hexdigest() != wheel.sha256:
@@ -207,9 +212,10 @@ class Fetcher:
             self._delete(partial)
             have = 0
         if have:
-            self._meter.files[wheel.filename] = "Reading what is here"
+            self._meter.files[wheel.filename] = translatable("core", "Reading what is here")
             await asyncio.to_thread(self._feed, digest, partial)
-        self._meter.files[wheel.filename] = f"{DOWNLOADING} {wheel.name}"
+        downloading = translatable("core", "Downloading {name}").format(name=wheel.name)
+        self._meter.files[wheel.filename] = downloading
         if have < wheel.size:
             headers = {"Range": f"bytes={have}-"} if have else {}
             async with self._response(address, **headers) as response:
@@ -252,7 +258,7 @@ class Fetcher:
                 async for block in response.aiter_bytes():
                     body += block
                     if len(body) > _LARGEST_PAGE:
-                        raise Refused("sends a page that is too long")
+                        raise Refused(translatable("core", "sends a page that is too long"))
                 # Links are relative to where the page was found after redirects.
                 found_at = urljoin(address, str(response.url))
                 kind = response.headers.get("content-type", "")
@@ -260,7 +266,9 @@ class Fetcher:
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise Refused("does not answer as a package index does") from error
+            raise Refused(
+                translatable("core", "does not answer as a package index does")
+            ) from error
 
     @asynccontextmanager
     async def _response(self, address: str, **headers: str) -> AsyncGenerator[Any]:
@@ -279,7 +287,7 @@ class Fetcher:
             if status in (404, 410) and "Accept" in headers:
                 raise FileNotFoundError(address)
             if status >= 400:
-                raise Refused(_refusal(status))
+                raise Refused(refusal_of(status))
             yield response
 
     async def _retrying(self, name: str, address: str, attempt: Any, partial: Path) -> Any:
@@ -287,7 +295,8 @@ class Fetcher:
 
         def on_wait(seconds: float) -> None:
             if seconds:
-                self._meter.files[name] = f"Waiting {seconds:.0f} s for {host}"
+                waiting = translatable("core", "Waiting {seconds} s for {host}")
+                self._meter.files[name] = waiting.format(seconds=round(seconds), host=host)
             else:
                 self._meter.files.pop(name, None)
 
@@ -300,9 +309,9 @@ class Fetcher:
                 on_wait=on_wait,
             )
         except GaveUp as gave_up:
-            raise _unreachable(host, gave_up, self._meter.received) from gave_up.error
+            raise unreachable_error(host, gave_up, self._meter.received) from gave_up.error
         except http_library().InvalidURL as error:
-            raise Refused("is no address") from error
+            raise Refused(translatable("core", "is no address")) from error
 
 
 def _new_client(sources: Sources) -> Any:
@@ -322,51 +331,23 @@ def _new_client(sources: Sources) -> Any:
         )
     except OSError as error:
         raise PackError(
-            f"pip's certificates “{sources.cert}” cannot be read ({error.strerror or error}). "
-            "Correct PIP_CERT or pip's configuration.",
+            translatable(
+                "core",
+                "pip's certificates “{name}” cannot be read ({reason}). Correct PIP_CERT or pip's "
+                "configuration.",
+            ).format(name=sources.cert, reason=error.strerror or error),
             HubNeed.NETWORK,
         ) from error
     except Exception as error:
         # ValueError for an unknown beginning, ImportError for SOCKS, and one of the library's own.
         raise PackError(
-            "The proxy that pip or this system names cannot be used. Correct it; it begins with "
-            "http://.",
+            translatable(
+                "core",
+                "The proxy that pip or this system names cannot be used. Correct it; it begins "
+                "with http://.",
+            ),
             HubNeed.NETWORK,
         ) from error
-
-
-def _refusal(status: int) -> str:
-    if status in (401, 403, 407):
-        return f"refuses access (HTTP {status})"
-    return "no longer has it" if status in (404, 410) else f"refuses it (HTTP {status})"
-
-
-def _not_found(wheel: WheelPin, reasons: dict[str, str]) -> PackError:
-    where = "; ".join(f"{host} {reason}" for host, reason in reasons.items())
-    return PackError(
-        f"“{wheel.filename}” cannot be got: {where or 'no place is named where it could be'}. "
-        "Check pip's settings, or give a folder with the wheels.",
-        HubNeed.NETWORK,
-    )
-
-
-def _unreachable(host: str, gave_up: GaveUp, received: int) -> PackError:
-    error = gave_up.error
-    if isinstance(error, Busy) and error.status != 200:
-        return PackError(
-            f"{host} cannot answer now (HTTP {error.status}). Try again later.", HubNeed.NETWORK
-        )
-    if received or not isinstance(error, connection_failures()):
-        return PackError(
-            f"The connection to {host} was lost. Check the network, then go on; what has come is "
-            "kept.",
-            HubNeed.NETWORK,
-        )
-    reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).strip(" .") or type(error).__name__
-    return PackError(
-        f"{host} cannot be reached ({reason}). Check the network and the proxy, then try again.",
-        HubNeed.NETWORK,
-    )
 
 
 def _size(path: Path) -> int:

@@ -39,6 +39,7 @@ from core.errors import HubNeed, PackError
 from core.files import write_atomically
 from core.formatting import format_bytes
 from core.isolation.protocol import Limits
+from core.message import joined, translatable
 from core.transfer.blocking import run_until_stopped
 from core.transfer.meter import ByteCounter, DownloadMeter, OnProgress, Progress
 
@@ -67,7 +68,11 @@ def get_pack(
     call tries it again.
     """
     if (pins.platform, pins.python) != (platform_tag(), python_tag()):
-        raise PackError(f"The pack {pins.name} is for another system. Choose one of the list.")
+        raise PackError(
+            translatable(
+                "core", "The engine pack {pack} is for another system. Choose another one."
+            ).format(pack=pins.name)
+        )
     job = _Job(pins, engines, sources, on_progress, stop)
     try:
         with _lock(engines):
@@ -167,13 +172,16 @@ class _Job:
         free = shutil.disk_usage(self._root).free
         if missing and needed > free:
             raise PackError(
-                f"The pack needs {format_bytes(needed)} on the disk while it is unpacked; "
-                f"{format_bytes(free)} are free. Free some space, then try again.",
+                translatable(
+                    "core",
+                    "The engine pack needs {needed} on the disk while it is unpacked, and {free} "
+                    "are free. Free some space, then try again.",
+                ).format(needed=format_bytes(needed), free=format_bytes(free)),
                 HubNeed.SPACE,
             )
 
     def _fetch(self, missing: Sequence[WheelPin], waits: Sequence[float]) -> dict[str, Path]:
-        meter = DownloadMeter("Looking for the pack")
+        meter = DownloadMeter(translatable("core", "Looking for the engine pack"))
         meter.total = sum(wheel.size for wheel in missing)
 
         async def fetch() -> dict[str, Path]:
@@ -188,7 +196,8 @@ class _Job:
         """Has a child process use the pack. Raises PackError if that fails."""
         if read_pack(self._pack).tried:
             return  # The process was killed just before the last step.
-        self._on_progress(Progress("Trying the pack on the graphics card", 0, 0))
+        stage = translatable("core", "Trying the engine pack on the graphics card")
+        self._on_progress(Progress(stage, 0, 0))
         verdict = try_pack(self._pack, self._pins, self._stop, limits)
         if verdict.failure:
             trial = {"failure": verdict.failure}
@@ -198,9 +207,16 @@ class _Job:
         write_atomically(self._pack / PACK_FILE, self._described(trial))
         if verdict.failure:
             raise PackError(
-                f"The pack {self._pins.name} failed its trial and is put aside; the processor is "
-                f"used. {verdict.failure} Update the card's driver and try again, or remove the "
-                "pack."
+                joined(
+                    translatable(
+                        "core",
+                        "The engine pack {pack} failed its trial; models run on the processor.",
+                    ).format(pack=self._pins.name),
+                    verdict.failure,
+                    translatable(
+                        "core", "Update the card's driver and try again, or remove the pack."
+                    ),
+                )
             )
 
     def put_into_place(self) -> Pack:
@@ -245,7 +261,8 @@ class _Unpacking:
 
     def __init__(self, wheels: Sequence[WheelPin], on_progress: OnProgress, stop: threading.Event):
         total = sum(wheel.unpacked for wheel in wheels)
-        self._counter = ByteCounter("Unpacking", total, on_progress, stop)
+        stage = translatable("core", "Unpacking")
+        self._counter = ByteCounter(stage, total, on_progress, stop)
         self._waiting = 0
 
     def add_many(self, count: int) -> None:
@@ -253,6 +270,17 @@ class _Unpacking:
         if self._waiting >= _LARGE:
             self._counter.add(self._waiting)
             self._waiting = 0
+
+
+def clear_leftovers(engines: Path) -> None:
+    """Deletes what removed and replaced packs have left, unless a pack is being got. Never raises.
+
+    Call it at the start, once the engine is chosen.
+    """
+    with suppress(PackError, OSError):
+        if engines.is_dir():
+            with _lock(engines):
+                clean_up(engines)
 
 
 def offline_sources(folder: Path) -> Sources:
@@ -296,7 +324,10 @@ def _lock(engines: Path) -> Generator[None]:
             yield
     except Timeout as error:
         raise PackError(
-            "Another window or terminal is getting an engine pack. Wait until it is done."
+            translatable(
+                "core",
+                "Another window or terminal is getting an engine pack. Wait until it is done.",
+            )
         ) from error
 
 
@@ -310,11 +341,17 @@ def _size(path: Path) -> int:
 def _explained(error: OSError, name: str) -> PackError:
     if error.errno in _FULL:
         return PackError(
-            f"The disk is full, and the pack {name} is not complete yet. Free some space, then go "
-            "on; what has come is kept.",
+            translatable(
+                "core",
+                "The disk is full, and the engine pack {pack} is not complete yet. Free some "
+                "space, then resume.",
+            ).format(pack=name),
             HubNeed.SPACE,
         )
     return PackError(
-        f"The pack {name} cannot be written ({error.strerror or error}). Allow writing in the "
-        "program's data folder, then try again."
+        translatable(
+            "core",
+            "The engine pack {pack} cannot be written ({reason}). Allow writing in the program's "
+            "data folder, then try again.",
+        ).format(pack=name, reason=error.strerror or error)
     )

@@ -25,6 +25,7 @@ from core.engine_packs.choice import (
 )
 from core.errors import PackError
 from core.files import reason, write_atomically
+from core.message import translatable
 
 GETTING, OLD, UNPACKED = ".getting-", ".old-", ".pack"
 
@@ -76,7 +77,7 @@ def _installed(folder: Path, torch_version: str) -> InstalledPack:
         pack = read_pack(folder)
     except NoPack as error:
         size = measured(folder)
-        return InstalledPack(folder.name, PackState.UNUSABLE, size, str(error))
+        return InstalledPack(folder.name, PackState.UNUSABLE, size, error.reason)
     obstacle = obstacle_of(pack, torch_version)
     is_outdated = pack.torch != public_version(torch_version)
     state = PackState.OUTDATED if is_outdated else PackState.UNUSABLE
@@ -90,9 +91,10 @@ def _getting(folder: Path) -> InstalledPack:
     with suppress(NoPack):
         pack = read_pack(folder / UNPACKED)
         if pack.failure:
-            note = f"failed its trial: {pack.failure}"
+            note = translatable("core", "failed its trial: {failure}").format(failure=pack.failure)
             return InstalledPack(name, PackState.FAILED, pack.size, note, pack)
-    return InstalledPack(name, PackState.PARTIAL, measured(folder), "is not complete yet")
+    note = translatable("core", "is not complete yet")
+    return InstalledPack(name, PackState.PARTIAL, measured(folder), note)
 
 
 def prefer_engine(engines: Path, name: str) -> None:
@@ -116,11 +118,21 @@ def remove_pack(engines: Path, name: str) -> int:
     folders = [engines / name, engines / f"{GETTING}{name}", engines / f"{OLD}{name}"]
     there = [folder for folder in folders if folder.is_dir()] if is_pack_name(name) else []
     if not there:
-        raise PackError(f"There is no engine pack “{name}”. See: onlooker engines list")
+        raise PackError(
+            translatable("core", "There is no engine pack “{pack}” here.").format(pack=name)
+        )
     before = sum(map(measured, there))
     for folder in there:
         discard(folder)
     return before - sum(measured(folder) for folder in there if folder.is_dir())
+
+
+def retire_pack(engines: Path, name: str) -> None:
+    """Keeps a pack from being used from the next start on; the running program keeps its files.
+
+    `clear_leftovers` deletes them then. Raises PackError.
+    """
+    _delete_pack_file(engines / name)
 
 
 def discard(folder: Path) -> None:
@@ -128,13 +140,19 @@ def discard(folder: Path) -> None:
 
     Raises PackError if not even that is possible.
     """
+    _delete_pack_file(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _delete_pack_file(folder: Path) -> None:
     try:
         (folder / PACK_FILE).unlink(missing_ok=True)
     except OSError as error:
         raise PackError(
-            f"“{folder}” cannot be deleted ({reason(error)}). Allow writing there, then try again."
+            translatable(
+                "core", "“{folder}” cannot be deleted ({reason}). Allow writing there, then retry."
+            ).format(folder=folder, reason=reason(error))
         ) from error
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def clean_up(engines: Path) -> None:

@@ -16,6 +16,7 @@ from core.engine_packs.driver import Graphics, Maker, NvidiaCard
 from core.engine_packs.installed import InstalledPack, PackState
 from core.engine_packs.pins import PackPins
 from core.formatting import format_bytes
+from core.message import Message, joined, translatable
 from core.resources import RESOURCES
 from core.transcript import Precision
 
@@ -32,14 +33,14 @@ class Advice(StrEnum):
     READY = "ready"
     FAILED = "failed"
     """The pack failed its trial and is put aside."""
-    UPDATE_DRIVER = "update driver"
-    INSTALL_DRIVER = "install driver"
+    UPDATE_DRIVER = "update-driver"
+    INSTALL_DRIVER = "install-driver"
     RESTART = "restart"
     """The driver does not answer."""
-    CARD_TOO_OLD = "card too old"
-    OTHER_MAKER = "other maker"
-    NO_CARD = "no card"
-    NO_PACK = "no pack"
+    CARD_TOO_OLD = "card-too-old"
+    OTHER_MAKER = "other-maker"
+    NO_CARD = "no-card"
+    NO_PACK = "no-pack"
     """This program was built without packs for this system."""
 
 
@@ -77,15 +78,18 @@ def make_offer(
     if graphics.is_hanging:
         return Offer(
             Advice.RESTART,
-            "NVIDIA's driver does not answer. Restart the computer; until then the processor is "
-            "used.",
+            translatable(
+                "core",
+                "NVIDIA's driver does not answer. Restart the computer; models run on the "
+                "processor until then.",
+            ),
         )
     if not graphics.cards:
         return _without_card(graphics)
     if not pins:
         return Offer(
             Advice.NO_PACK,
-            "This build of Onlooker has no engine packs for this system.",
+            translatable("core", "This build of Onlooker has no engine packs for this system."),
             graphics.cards[0],
         )
     return _with_card(graphics, pins, packs, needs)
@@ -105,7 +109,9 @@ def obstacle_to(pack: PackPins, graphics: Graphics) -> str:
     suited = [card for card in graphics.cards if _has_code_for(pack, card)]
     if not suited:
         name = graphics.cards[0].name
-        return f"The pack {pack.name} has no code for {name}. See: onlooker engines list"
+        return translatable(
+            "core", "The engine pack {pack} has no code for {card}. Choose another one."
+        ).format(pack=pack.name, card=name)
     return "" if _driver_suits(pack, graphics) else _driver_sentence(graphics, pack, suited[0])
 
 
@@ -114,20 +120,34 @@ def _without_card(graphics: Graphics) -> Offer:
     if Maker.NVIDIA in makers:
         return Offer(
             Advice.INSTALL_DRIVER,
-            "There is an NVIDIA graphics card, but its driver cannot be reached. Install the "
-            "driver from NVIDIA, then start Onlooker again.",
+            translatable(
+                "core",
+                "The driver of the NVIDIA graphics card cannot be reached. Install the driver from "
+                "NVIDIA, then start Onlooker again.",
+            ),
         )
     for maker, sentence in _OTHERS.items():
         if maker in makers:
             return Offer(Advice.OTHER_MAKER, sentence)
-    return Offer(Advice.NO_CARD, "There is no graphics card that Onlooker can use.")
+    sentence = translatable(
+        "core", "No graphics card that Onlooker can use was found. Models run on the processor."
+    )
+    return Offer(Advice.NO_CARD, sentence)
 
 
 _OTHERS = {
-    Maker.APPLE: "Onlooker does not use Apple's graphics (Metal) yet. Models run on the processor.",
-    Maker.AMD: "There are no engine packs for AMD cards; models run on the processor. From source, "
-    "PyTorch's ROCm build may use the card, which we have not tried.",
-    Maker.INTEL: "Onlooker does not use Intel's graphics. Models run on the processor.",
+    Maker.APPLE: translatable(
+        "core",
+        "Onlooker does not use Apple's graphics (Metal) yet. Models run on the processor.",
+    ),
+    Maker.AMD: translatable(
+        "core",
+        "There are no engine packs for AMD cards; models run on the processor. From source, "
+        "PyTorch's ROCm build may use the card, which we have not tried.",
+    ),
+    Maker.INTEL: translatable(
+        "core", "Onlooker does not use Intel's graphics. Models run on the processor."
+    ),
 }
 
 
@@ -144,8 +164,11 @@ def _with_card(
         capability = ".".join(map(str, cards[0].capability))
         return Offer(
             Advice.CARD_TOO_OLD,
-            f"PyTorch {pins[0].torch} has no code for {cards[0].name} (compute capability "
-            f"{capability}). Models run on the processor.",
+            translatable(
+                "core",
+                "{card} is too old for PyTorch {torch} (compute capability {capability}). Models "
+                "run on the processor.",
+            ).format(card=cards[0].name, torch=pins[0].torch, capability=capability),
             cards[0],
         )
     # The card counts more than the CUDA version: on some computers there is an old one as well.
@@ -165,11 +188,19 @@ def _driver_suits(pack: PackPins, graphics: Graphics) -> bool:
 
 
 def _driver_sentence(graphics: Graphics, pack: PackPins, card: NvidiaCard) -> str:
-    has = f" {graphics.driver}" if graphics.driver else ""
-    return (
-        f"The driver{has} of {card.name} is too old. Install NVIDIA's driver {pack.driver} or "
-        "newer to use the card."
+    sentence = translatable(
+        "core",
+        "The driver of {card} is too old. Install NVIDIA's driver {needed} or newer to use the "
+        "card.",
     )
+    if graphics.driver:
+        sentence = translatable(
+            "core",
+            "The driver {driver} of {card} is too old. Install NVIDIA's driver {needed} or newer "
+            "to use the card.",
+        )
+        return sentence.format(driver=graphics.driver, card=card.name, needed=pack.driver)
+    return sentence.format(card=card.name, needed=pack.driver)
 
 
 def _for_pack(
@@ -181,36 +212,47 @@ def _for_pack(
     there = {found.name: found for found in packs if found.state is not PackState.PARTIAL}
     ready = [found for found in packs if found.state is PackState.READY]
     if ready:
-        sentence = f"The engine pack {ready[0].name} is ready for {card.name}."
+        sentence = translatable("core", "The engine pack {pack} is ready for {card}.").format(
+            pack=ready[0].name, card=card.name
+        )
         return Offer(Advice.READY, sentence, card, pack, precision)
     outdated = [found for found in packs if found.state is PackState.OUTDATED]
-    size = f"{format_bytes(pack.download_bytes)} are fetched"
+    size = format_bytes(pack.download_bytes)
     if outdated:
         old = next((found for found in outdated if found.name == pack.name), outdated[0])
-        sentence = (
-            f"The engine pack {old.name} is for an earlier version of Onlooker. Get the one for "
-            f"this version to use {card.name} again; {size}, and the old one is removed."
-        )
+        sentence = translatable(
+            "core",
+            "The engine pack {pack} is for another version of Onlooker. Get the one for this "
+            "version to use {card} again. It is a download of {size} and replaces the old one.",
+        ).format(pack=old.name, card=card.name, size=size)
         return Offer(Advice.REPLACE, sentence, card, pack, precision, old.name)
     aside = there.get(pack.name)
     if aside and aside.state is PackState.FAILED:
-        sentence = (
-            f"The engine pack {pack.name} {aside.note} Update the driver and try it again, or "
-            "remove it."
-        )
+        sentence = translatable(
+            "core",
+            "The engine pack {pack} {problem} Update the driver and try it again, or remove it.",
+        ).format(pack=pack.name, problem=aside.note)
         return Offer(Advice.FAILED, sentence, card, pack, precision)
-    sentence = (
-        f"{card.name} can run models many times faster than the processor. {_fit(precision)} "
-        f"{size}; the licences of PyTorch and NVIDIA apply."
+    sentence = joined(
+        translatable("core", "{card} can run models many times faster than the processor.").format(
+            card=card.name
+        ),
+        _fit(precision),
+        translatable(
+            "core",
+            "The engine pack for it is a download of {size}; the licences of PyTorch and NVIDIA "
+            "apply.",
+        ).format(size=size),
     )
     return Offer(Advice.GET, sentence, card, pack, precision)
 
 
-def _fit(precision: Precision | None) -> str:
-    match precision:
-        case None:
-            return f"{LLAVA_7B} does not fit on it, smaller models do."
-        case Precision.BITS_16:
-            return f"{LLAVA_7B} fits in 16 bits."
-        case _:
-            return f"{LLAVA_7B} fits in {precision.weight_bits} bits."
+def _fit(precision: Precision | None) -> Message:
+    if precision is None:
+        return translatable("core", "{model} does not fit on it; smaller models do.").format(
+            model=LLAVA_7B
+        )
+    bits = precision.weight_bits or 16
+    return translatable("core", "{model} fits on it in {bits} bits.").format(
+        model=LLAVA_7B, bits=bits
+    )

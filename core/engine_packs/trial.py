@@ -10,6 +10,7 @@ from pathlib import Path
 from core.engine_packs.pins import PackPins
 from core.isolation.process import IsolatedProcess
 from core.isolation.protocol import ChildFailed, Ended, Limits, RequestFailed
+from core.message import translatable
 
 LIMITS = Limits(cpu_seconds=1_800, seconds=900, memory_bytes=None)
 """Compiling PyTorch's two thousand modules takes a minute on a slow computer, loading it another;
@@ -17,11 +18,11 @@ beyond that it hangs."""
 
 _MODULE = "core.engine_packs.trial_child"
 _ENDS = {
-    Ended.CRASHED: "It crashed while {stage}.",
-    Ended.MEMORY: "There was too little memory while {stage}.",
-    Ended.SLOW: "It did not come to an end while {stage}.",
-    Ended.BUSY: "It did not come to an end while {stage}.",
-    Ended.NOT_STARTED: "It could not be started.",
+    Ended.CRASHED: translatable("core", "It crashed while {stage}."),
+    Ended.MEMORY: translatable("core", "There was too little memory while {stage}."),
+    Ended.SLOW: translatable("core", "It did not come to an end while {stage}."),
+    Ended.BUSY: translatable("core", "It did not come to an end while {stage}."),
+    Ended.NOT_STARTED: translatable("core", "It could not be started."),
 }
 
 
@@ -54,6 +55,8 @@ def try_pack(
 
 def _sentence(text: str) -> str:
     """The first line of an error, as one sentence of a length that can be read."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "It failed")
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    if not line:
+        return translatable("core", "It failed.")
     line = line if len(line) <= 300 else f"{line[:300]}…"
     return line if line.endswith((".", "…", "!", "?")) else f"{line}."

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from core.engine_packs.pins import WheelPin
 from core.errors import Cancelled, PackError
+from core.message import translatable
 
 _COPY_BYTES = 2**20
 # Of these folders of a wheel's data, what they hold belongs beside its packages.
@@ -40,13 +41,15 @@ def unpack(
                 with opened.open(entry) as source, target.open("wb") as written:
                     while block := source.read(_COPY_BYTES):
                         if stop.is_set():
-                            raise Cancelled("Unpacking was ended.")
+                            raise Cancelled(translatable("core", "Unpacking was ended."))
                         written.write(block)
                         on_bytes(len(block))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise PackError(
-            f"“{wheel.filename}” cannot be unpacked ({error}). Report this; the processor goes on "
-            "working."
+            translatable(
+                "core",
+                "“{name}” cannot be unpacked ({reason}). Report this; models run on the processor.",
+            ).format(name=wheel.filename, reason=error)
         ) from error
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import Cancelled
+from core.message import translatable
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class DownloadMeter:
         stages = list(self.files.values()) or [self.stage]
         downloading = [stage for stage in stages if stage.startswith(DOWNLOADING)]
         if len(downloading) > 1:
-            return f"{DOWNLOADING} {len(downloading)} files"
+            return translatable("core", "Downloading {count} files").format(count=len(downloading))
         return downloading[0] if downloading else stages[0]
 
 

@@ -71,6 +71,7 @@ UNSEEN = {
 }
 NAMES = {
     *("ShowItems", "Update"),  # Of D-Bus.
+    "advanced micro",  # A maker, as Windows calls it.
     "by hand",  # The recipe of an edited caption, in journals.
     *("CUDA error: ", "driver on your system is too old", "model name"),  # Read, not said.
     *("can't allocate memory", "not enough memory"),
@@ -93,8 +94,7 @@ LUPDATE_OPTIONS = runpy.run_path(str(GUI.parent / "packaging" / "dev.py"))["LUPD
 NO_SENTENCES = {
     *("batch/sentences.py", "trace.py", "llava/tracing.py", "llava/forward.py"),
     *("llava/kernels", "chat/template_child.py", "isolation", "vetting/trial.py", "words"),
-    "terminal",
-    "engine_packs",  # Still being written; the window does not show it yet.
+    *("terminal", "engine_packs/trial_child.py"),
 }
 CORE_MODULES = sorted(
     path
