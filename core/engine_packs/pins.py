@@ -14,6 +14,7 @@ from typing import Any
 from core.engine_packs.choice import is_pack_name, platform_tag, public_version, python_tag
 from core.errors import PackError
 from core.files import read_regular
+from core.message import translatable
 from core.resources import RESOURCES
 
 PINS_FILE = RESOURCES / "engine_packs.json"
@@ -111,7 +112,9 @@ def read_pins(path: Path = PINS_FILE) -> EnginePins:
     except FileNotFoundError:
         return NO_PINS
     except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise PackError("The list of engine packs is damaged. Install Onlooker again.") from error
+        raise PackError(
+            translatable("core", "The list of engine packs is damaged. Install Onlooker again.")
+        ) from error
 
 
 def _pins_of(content: dict[str, Any]) -> EnginePins:
