@@ -130,7 +130,7 @@ def _without_card(graphics: Graphics) -> Offer:
         if maker in makers:
             return Offer(Advice.OTHER_MAKER, sentence)
     sentence = translatable(
-        "core", "No graphics card that Onlooker can use was found. Models run on the processor."
+        "core", "There is no graphics card that Onlooker can use. Models run on the processor."
     )
     return Offer(Advice.NO_CARD, sentence)
 
@@ -253,6 +253,4 @@ def _fit(precision: Precision | None) -> Message:
             model=LLAVA_7B
         )
     bits = precision.weight_bits or 16
-    return translatable("core", "{model} fits on it in {bits} bits.").format(
-        model=LLAVA_7B, bits=bits
-    )
+    return translatable("core", "{model} fits in {bits} bits.").format(model=LLAVA_7B, bits=bits)
