@@ -8,7 +8,8 @@ How the modules fit together, in the order in which to read them:
 - `run` is the work: decode ahead, answer in slots, write behind. `recording` decides what an image
   is asked, and turns answers into journal lines and files.
 - `events` and `run_events` have a class for each kind of journal line, `kinds` the kinds, `damage`
-  what is left of one that cannot be read, `stored` the values inside, and `journal` is the file.
+  what is left of one that cannot be read, `stored` the values inside, `checksum` tells a damaged
+  line from a whole one, and `journal` is the file.
   `replay` derives a run's state from its events; `history` looks at earlier runs, `written` at what
   they wrote.
 - `edits` writes captions by hand, undoes and redoes edits, and undoes runs; `conflicts` notices

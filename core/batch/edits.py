@@ -11,7 +11,7 @@ from typing import Protocol
 from core.batch import changes, writing
 from core.batch.changes import Change
 from core.batch.conflicts import Conflict, EditOutcome, conflict_of_edit, conflict_of_undo
-from core.batch.damage import Damaged
+from core.batch.damage import Damaged, PictureNames
 from core.batch.events import Adopted, Captioned, Edited, EditUndone, Written, changes_of
 from core.batch.items import Item, ItemState
 from core.batch.journal import read_events
@@ -263,8 +263,10 @@ def _changed_files(ledger: Ledger) -> tuple[dict[Path, list[_MadeChange]], dict[
     be about, with their images. Raises StoreError."""
     files: dict[Path, list[_MadeChange]] = {}
     unknown: dict[Path, str] = {}
+    names = PictureNames(ledger.numbers)
     for event in read_events(ledger.journal.path):
         if isinstance(event, Damaged):
+            event = names.named(event)
             if event.picture and not event.is_harmless:
                 targets = ledger.names.targets(Path(event.picture))
                 unknown.update(dict.fromkeys(targets, event.picture))

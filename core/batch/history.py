@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.batch.formats import CaptionFormat
-from core.batch.journal import SUFFIX, read_first_line, read_kinds_backwards
+from core.batch.journal import SUFFIX, has_damaged_end, read_first_line, read_kinds_backwards
 from core.batch.kinds import DAMAGE, VERSION, Kind
 from core.batch.options import BatchOptions
 from core.batch.run_events import Begun
@@ -93,6 +93,7 @@ def _is_empty(path: Path) -> bool:
     try:
         with open_regular(path) as file:
             line = file.readline(_MOST_BYTES)
-            return len(line) < _MOST_BYTES and not line.endswith(b"\n")
+            is_torn = not (line.endswith(b"\n") or has_damaged_end(line))
+            return len(line) < _MOST_BYTES and is_torn
     except OSError:
         return False

@@ -1,20 +1,22 @@
 """The journal of a run: one JSON object per line, added at the end and never changed.
 
 A run is resumed and undone from its journal, so a line is on the disk before what it says is done.
-A line that a crash has torn is removed when the file is opened again.
+A line that a crash has torn is removed when the file is opened again. Each line has a checksum, so
+that one that was damaged later is noticed; see `checksum`.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
+from core.batch.checksum import is_whole, line_of, values_in
 from core.batch.damage import Damaged
 from core.batch.events import Event, Unknown, event_from
 from core.batch.kinds import DAMAGE
@@ -32,6 +34,8 @@ _TAIL_BYTES = 2**17
 _MOST_BYTES = 2**50
 # A line holds what an image's files held before and after; the first one may hold whole tables.
 _LONGEST_LINE = 2**26
+# No other place of a line looks so: quotation marks inside texts are escaped.
+_LINE_BEGINS = re.compile(rb'(?!\A)(?=\{"kind": ")')
 
 
 class Journal:
@@ -62,14 +66,13 @@ class Journal:
                     "This run is under way in another window or terminal. Stop it there first.",
                 )
             ) from error
-        self._size = _whole_lines(self._file)
-        self._file.truncate(self._size)
+        self._size = _with_end(self._file)
         if is_new:
             sync_folder(path.parent)
 
     def append(self, *events: Event, is_durable: bool = True) -> None:
         """Adds a line for each event. With `is_durable` they are on the disk on return."""
-        data = b"".join(json.dumps(event.to_json()).encode() + b"\n" for event in events)
+        data = b"".join(line_of(event.to_json()) for event in events)
         with self._lock:
             try:
                 written = 0
@@ -141,9 +144,9 @@ def read_events(path: Path) -> Iterator[Event | Unknown | Damaged]:
     """Yields what a journal says, without a torn line at its end. Raises StoreError."""
     for number, line in enumerate(_whole_lines_of(path), 1):
         try:
-            yield event_from(_parsed(line))
+            yield event_from(values_in(line))
         except DAMAGE:
-            yield Damaged.of(line, number)
+            yield from _read_damaged(line, number)
 
 
 def read_lines(path: Path) -> Iterator[JsonObject]:
@@ -151,7 +154,7 @@ def read_lines(path: Path) -> Iterator[JsonObject]:
     Raises StoreError."""
     for line in _whole_lines_of(path):
         try:
-            yield _parsed(line)
+            yield values_in(line)
         except DAMAGE:
             continue
 
@@ -165,7 +168,7 @@ def read_first_line(path: Path) -> JsonObject:
         raise _unreadable(error) from error
     if not line.endswith(b"\n"):
         raise ValueError("the first line of a journal has no end")
-    return _parsed(line)
+    return values_in(line)
 
 
 def read_kinds_backwards(path: Path) -> Iterator[str]:
@@ -174,7 +177,7 @@ def read_kinds_backwards(path: Path) -> Iterator[str]:
     with suppress(OSError):  # What cannot be read now could be a moment ago.
         for line in _lines_backwards(path):
             with suppress(*DAMAGE):
-                yield str(json.loads(line)["kind"])
+                yield str(values_in(line + b"\n")["kind"])
 
 
 def _whole_lines_of(path: Path) -> Iterator[bytes]:
@@ -184,7 +187,7 @@ def _whole_lines_of(path: Path) -> Iterator[bytes]:
             while line := file.readline(_LONGEST_LINE):
                 if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
                     line = line[:_READ_BYTES] + _end_of_line(file)
-                if line.endswith(b"\n"):
+                if line.endswith(b"\n") or has_damaged_end(line):
                     yield line
     except FileNotFoundError:
         return
@@ -222,12 +225,34 @@ def _lines_backwards(path: Path) -> Iterator[bytes]:
             yield torn
 
 
-def _parsed(line: bytes) -> JsonObject:
-    """Returns the object of a line. Raises one of `DAMAGE` if it is none."""
-    found = json.loads(line)
-    if not isinstance(found, dict):
-        raise TypeError("a line of a journal must be an object")
-    return cast(JsonObject, found)
+def _read_damaged(line: bytes, number: int) -> Iterator[Event | Unknown | Damaged]:
+    """Yields what is known of a damaged line. One whose end is damaged takes the next line along,
+    which is whole."""
+    for part in _LINE_BEGINS.split(line):
+        try:
+            if not is_whole(part):
+                raise ValueError("this part of the line is damaged")
+            yield event_from(values_in(part))
+        except DAMAGE:
+            yield Damaged.of(part, number)
+
+
+def has_damaged_end(rest: bytes) -> bool:
+    """Returns whether the bytes behind the last line end of a journal are a whole line with another
+    character in the place of its line end. A crash, which tears a line, leaves no such thing."""
+    return rest[-1:] not in (b"", b"\0") and is_whole(rest[:-1] + b"\n")
+
+
+def _with_end(file: FileIO) -> int:
+    """Removes a torn line from the end of a journal, and ends one whose line end is damaged.
+    Returns how many bytes there are then."""
+    size = _whole_lines(file)
+    file.seek(size)
+    if has_damaged_end(file.read(_LONGEST_LINE)):
+        file.write(b"\n")
+        return file.tell()
+    file.truncate(size)
+    return size
 
 
 def _whole_lines(file: BinaryIO) -> int:

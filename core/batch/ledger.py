@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from core.batch import continued, export
+from core.batch.damage import Damaged, PictureNames
 from core.batch.find import found_pictures, planned, sharing_names
 from core.batch.formats import CaptionFormat
 from core.batch.history import next_number, read_begin
@@ -162,7 +164,11 @@ class Ledger:
             )
 
     def _replay(self, path: Path, found: FoundPictures) -> None:
+        items = self.replayed.items
+        names = PictureNames(chain(map(str, found.pictures), items))
         for event in read_events(path):
+            if isinstance(event, Damaged):
+                event = names.named(event)
             self.replayed.add(event, self.names)
         missing = self.replayed.items.keys() - {str(path) for path in found.pictures}
         self._plan(replace(found, pictures=[*found.pictures, *sorted(map(Path, missing))]))
@@ -183,7 +189,7 @@ class Ledger:
     def _report_damage(self) -> None:
         """Says which lines of the journal are lost. If they name no image, it is one of those that
         seem to have been skipped or, when the run is over, that seem to wait."""
-        nameless = [one for one in self.replayed.damaged if not one.picture]
+        nameless = [one for one in self.replayed.damaged if one.may_be_any_image]
         for one in self.replayed.damaged:
             self.note(one.note)
         if nameless:

@@ -5,12 +5,16 @@ with the built-in model, and are never generated anew: a test that fails here me
 on people's disks are no longer read as they were. In them `@FOLDER@` stands for the folder of the
 images; `files` are the caption files and tables as the run left them, and `expected.json` is what
 version 0.1 made of it all.
+
+`tests/data/journals_with_checksums` holds journals with each kind of line of the format that came
+after it. Their checksums are those of the lines as they are there, with `@FOLDER@`.
 """
 
 import csv
 import io
 import json
 import re
+import zlib
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +28,7 @@ from core.batch.stored import options_json
 from tests.support.folder_run import FACTS, FolderEngine
 
 SAMPLES = Path(__file__).parents[2] / "data" / "journals"
+WITH_CHECKSUMS = Path(__file__).parents[2] / "data" / "journals_with_checksums"
 FOLDER = "@FOLDER@"
 
 
@@ -37,12 +42,33 @@ def placed(text, folder, *, is_json=True):
     return re.sub(rf'{FOLDER}([^",\\\r\n]*)', path, text)
 
 
-def opened(name, tmp_path):
+def placed_journal(lines, folder):
+    """The lines with their paths on this computer, and then with other checksums."""
+    return "".join(
+        placed_line(line, folder) if '"crc": "' in line else placed(line, folder)
+        for line in lines.splitlines(keepends=True)
+    )
+
+
+def placed_line(line, folder):
+    begin, digits = line[:-19], line[-19:-3]
+    assert line[-11:-3] == checksum(line[:-11])
+    assert digits[:8] == checksum(json.loads(line).get("picture", ""))
+    begin = placed(begin, folder)
+    begin += checksum(json.loads(placed(line, folder)).get("picture", ""))
+    return f'{begin}{checksum(begin)}"}}\n'
+
+
+def checksum(text):
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def opened(sample, tmp_path):
     """The run of a sample, as a start of the program finds it."""
-    sample, folder = SAMPLES / name, tmp_path / "images"
+    folder = tmp_path / "images"
     expected = json.loads((sample / "expected.json").read_text("utf-8"))
     folder.mkdir()
-    for image in expected["images"]:
+    for image in expected.get("images") or [item[0] for item in expected["items"]]:
         Image.new("RGB", (8, 6), "red").save(folder / image)
     for file in (sample / "files").glob("*"):
         text = file.read_bytes().decode("utf-8")
@@ -51,7 +77,7 @@ def opened(name, tmp_path):
     journal = tmp_path / "journals" / "20260101-000000-000000-0000.jsonl"
     journal.parent.mkdir()
     lines = (sample / "journal.jsonl").read_text("utf-8")
-    journal.write_text(placed(lines, folder), "utf-8", newline="\n")
+    journal.write_text(placed_journal(lines, folder), "utf-8", newline="\n")
     (kept,) = find_runs(journal.parent)
     return Batch.resume(kept.journal), kept, folder
 
@@ -146,7 +172,7 @@ def finished(name, seen):
 
 @pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.iterdir()))
 def test_run_of_version_0_1_is_what_it_was(name, tmp_path):
-    batch, kept, folder = opened(name, tmp_path)
+    batch, kept, folder = opened(SAMPLES / name, tmp_path)
     expected = json.loads((SAMPLES / name / "expected.json").read_text("utf-8"))
     try:
         assert seen(batch, kept, folder) == expected["seen"] | finished(name, expected["seen"])
@@ -185,3 +211,18 @@ def test_line_of_a_newer_version_is_read_as_far_as_it_is_known():
     event = event_from({"kind": "translated", "picture": "a.png", "files": [change]})
     assert [one.after_bytes for one in changes_of(event)] == [b"A"]
     assert changes_of(event_from({"kind": "noted"})) == ()
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in WITH_CHECKSUMS.iterdir()))
+def test_run_with_checksums_is_what_it_was(name, tmp_path):
+    batch, kept, folder = opened(WITH_CHECKSUMS / name, tmp_path)
+    expected = json.loads((WITH_CHECKSUMS / name / "expected.json").read_text("utf-8"))
+    try:
+        now = seen(batch, kept, folder)
+        assert (now["items"], now["notes"]) == (expected["items"], expected["notes"])
+        assert [doubt["word"] for doubt in now["doubts"]] == expected["doubts"]
+        batch.undo(keeps_edits=False)
+    finally:
+        batch.close()
+    # What another program has written stays.
+    assert files(folder) == {"3.txt": "elsewhere\n", "5.txt": "mine\n"}
