@@ -100,9 +100,9 @@ class FilterBar(QWidget):
         self.find_edit = QLineEdit()
         self.find_edit.setObjectName("find_edit")
         self.find_edit.setAccessibleName(self.tr("Find in names and captions"))
-        self.find_edit.setPlaceholderText(
-            self.tr("Find in names and captions  ({key})").format(key=key_text("Ctrl+F"))
-        )
+        self.find_edit.setPlaceholderText(self.tr("Find"))
+        tip = self.tr("Find in names and captions ({key})").format(key=key_text("Ctrl+F"))
+        self.find_edit.setToolTip(tip)
         self.find_edit.setClearButtonEnabled(True)
         self.shown_label = QLabel()
         self.shown_label.setProperty("class", "key")

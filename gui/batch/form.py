@@ -21,14 +21,13 @@ from gui.batch.more_options import MoreOptions, combo, field_row, key_label
 from gui.batch.prompt_list import PromptList
 from gui.widgets.theme import Theme
 
-_LEAST_HEIGHT = 96
 _EXISTING_WIDTH = 340
 _NAMES_MS = 300
 
 
 class BatchForm(QScrollArea):
     """Shows the usual options, and has those that are seldom changed, `more`, in a scroll area of
-    their own, `more_area`, which stands elsewhere. Scrolls where it does not fit.
+    their own, `more_area`, which stands elsewhere.
 
     `recursion_changed(bool)`: whether images in subfolders are to be taken too. `names_changed()`:
     caption files of other names or formats are to be written.
@@ -42,6 +41,7 @@ class BatchForm(QScrollArea):
         self.setObjectName("batch_form")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._sampling = Sampling()
@@ -133,8 +133,8 @@ class BatchForm(QScrollArea):
         return self._page.sizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        hint = self._page.minimumSizeHint()
-        return QSize(hint.width(), min(hint.height(), _LEAST_HEIGHT))
+        """Returns what the page needs: where that does not fit, the run's whole page scrolls."""
+        return self._page.minimumSizeHint()
 
     # Parts
 
@@ -262,6 +262,7 @@ class _MoreArea(QScrollArea):
         self.setObjectName("more_area")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.setWidget(more)

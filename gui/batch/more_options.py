@@ -274,7 +274,7 @@ class MoreOptions(QWidget):
             buddy = fields[0]
             label = self._labels[buddy] = key_label(words)
             label.setBuddy(buddy)
-            if not buddy.accessibleName():
+            if not (buddy.accessibleName() or isinstance(buddy, QCheckBox)):
                 buddy.setAccessibleName(words)
             grid.addWidget(label, number, 0)
             if len(fields) == 1:

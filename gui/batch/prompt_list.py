@@ -98,8 +98,11 @@ class PromptList(QWidget):
         row.edit.setToolTip(self._tip)
         row.set_button_width(self.add_button.sizeHint().width())
         row.remove_asked.connect(self._on_remove_asked)
-        self._rows.append(row)
         self._column.addWidget(row)
+        if self._rows:  # Otherwise Tab would come to it after the list.
+            QWidget.setTabOrder(self._rows[-1].remove_button, row.edit)
+            QWidget.setTabOrder(row.edit, row.remove_button)
+        self._rows.append(row)
         self._name_rows()
         return row
 

@@ -19,8 +19,10 @@ from gui.widgets.translated import translated, translated_all
 
 @dataclass(frozen=True)
 class _Unresolved:
-    """Captions that an action has left. `overwrite` does the rest of it for these numbers."""
+    """Captions that an action has left, and how many it has written. `overwrite` does the rest of
+    it for these numbers, and `say` is the sentence about all."""
 
+    count: int
     conflicts: tuple[Conflict, ...]
     overwrite: Callable[[Collection[int]], EditOutcome]
     say: Callable[[int], str]
@@ -128,9 +130,10 @@ class CaptionEdits(QObject):
         chosen = [one.number for one in unresolved.conflicts if one.number in overwritten]
         try:
             await asyncio.to_thread(batch.adopt, adopted, self._inbox.put)
+            count = unresolved.count
             if chosen:
-                outcome = await asyncio.to_thread(unresolved.overwrite, chosen)
-                self._notice(unresolved.say(outcome.count))
+                count += (await asyncio.to_thread(unresolved.overwrite, chosen)).count
+            self._notice(unresolved.say(count) if count else "")
         except AppError as error:
             self.noticed.emit(translated(error))
         await self.report()
@@ -150,13 +153,15 @@ class CaptionEdits(QObject):
         except AppError as error:
             self.noticed.emit(translated(error))
         else:
-            self._notice(say(outcome.count) if outcome.count else "")
+            # What conflicts is counted too, once it is decided.
+            is_whole = bool(outcome.count) and not outcome.conflicts
+            self._notice(say(outcome.count) if is_whole else "")
         await self.report()
         if outcome and outcome.conflicts and batch is self._batch:
             for conflict in outcome.conflicts:
                 self._items.show_again(conflict.number)
                 self._items.outdated.emit(conflict.number)
-            self._unresolved.append(_Unresolved(outcome.conflicts, overwrite, say))
+            self._unresolved.append(_Unresolved(outcome.count, outcome.conflicts, overwrite, say))
             if len(self._unresolved) == 1:
                 self.conflicted.emit(outcome.conflicts)
         return outcome

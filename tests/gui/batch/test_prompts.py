@@ -3,13 +3,14 @@
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 
-from core.batch import Phase, find_runs
+from core.batch import CaptionFormat, Phase, find_runs
 from core.locations import locations
 from gui.batch.run_controls import RunAction
 from gui.window.commands import Command
 from tests.gui.batch.folder_page import chosen, click, phase, texts
+from tests.gui.batch.test_conflicts import edit_row
 from tests.gui.conftest import until
 
 TWO_LINES = "say 2\nwords"
@@ -179,5 +180,59 @@ def test_the_focus_goes_to_the_list_and_not_to_the_button_in_the_place_of_pause(
         click(panel.controls.buttons[RunAction.STOP_NOW])
         await until(lambda: phase(program) is Phase.PAUSED)
         assert panel.list.hasFocus()
+
+    live(story)
+
+
+def test_tab_goes_through_the_prompts_before_what_stands_below_them(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        form = panel.form
+        form.prompt_list.show_prompts(["a", "b", "c"])
+        click(panel.controls.more_button)
+        remove = form.prompt_list.findChildren(QAbstractButton)
+        await until(lambda: all(button.isVisible() for button in remove))
+        form.prompt_edit.setFocus()
+        seen = []
+        for _ in range(14):
+            seen.append(QApplication.focusWidget())
+            QTest.keyClick(seen[-1], Qt.Key.Key_Tab)
+        edits = [widget for widget in seen if widget in form.prompt_list.edits]
+        assert edits == form.prompt_list.edits
+        assert seen.index(edits[-1]) < seen.index(form.write_boxes[CaptionFormat.TXT])
+        assert all(widget.accessibleName() or widget.text() for widget in seen)
+
+    live(story)
+
+
+@pytest.mark.parametrize("size", [(760, 700), (760, 500), (640, 400)])
+def test_no_text_is_cut_in_its_button_or_label(live, folder, size):
+    async def story(program, panel):
+        program.window.resize(*size)
+        await chosen(program, panel, folder)
+        click(panel.controls.more_button)
+
+        def check():
+            parts = [*panel.findChildren(QAbstractButton), *panel.findChildren(QLabel)]
+            cut = [
+                (part.text(), part.width(), part.sizeHint().width())
+                for part in parts
+                if part.isVisible()
+                and not (isinstance(part, QLabel) and part.wordWrap())
+                and part.width() < part.sizeHint().width()
+            ]
+            assert cut == []
+
+        check()
+        click(panel.controls.more_button)
+        panel.form.prompt_edit.setPlainText("say 2 words")
+        click(panel.controls.buttons[RunAction.START])
+        await until(panel.summary_box.isVisible)
+        edit_row(panel, 0, "by hand")
+        await until(panel.filter_bar.undo_edit_button.isVisible)
+        panel.filter_bar.find_edit.setText("word")
+        await until(panel.filter_bar.shown_label.isVisible)
+        QTest.qWait(20)
+        check()
 
     live(story)
