@@ -178,6 +178,11 @@ class ExchangeTree:
             followers = self._followers.get(path[-1])
         return tuple(path)
 
+    @cached_property
+    def has_versions(self) -> bool:
+        """Whether there is something else in the place of an exchange that is shown."""
+        return any(len(self._followers[self.nodes[number].parent]) > 1 for number in self.path)
+
     def siblings(self, number: int) -> tuple[int, ...]:
         """Returns the numbers of all that stand in the same place, itself among them."""
         return tuple(self._followers[self.nodes[number].parent])

@@ -103,6 +103,7 @@ class ConversationWiring(QObject):
             exchanges=len(exchanges) + session.is_answering,
             answers=sum(1 for exchange in exchanges if exchange.answer),
             is_answering=session.is_answering,
+            has_versions=bool(session.transcript and session.transcript.tree.has_versions),
             waiting=self._question.prompt,
             undo=session.undo_text,
             redo=session.redo_text,

@@ -175,7 +175,7 @@ class EvidenceView(QObject):
     @Slot()
     def _on_hover_over(self) -> None:
         is_pressed = QApplication.mouseButtons() != Qt.MouseButton.NoButton
-        if is_pressed or self._transcript.has_selection:
+        if is_pressed or self._transcript.scroll_area.has_selection:
             return
         if self._hovered is not None and self._chosen is None:
             self._show_popup(*self._hovered, is_chosen=False)
@@ -229,7 +229,7 @@ class EvidenceView(QObject):
             self.popup.hide()
         else:
             view.answer_text.take_tab = self.popup.enter
-            self._transcript.show_word(view, index)
+            self._transcript.scroll_area.show_word(view, index)
             self._show_popup(view, index, is_chosen=True)
             self._ask_map.start()
             self._drop_map.start()
@@ -307,7 +307,7 @@ class EvidenceView(QObject):
 
     def _place_popup(self, view: ExchangeView, index: int) -> None:
         if rects := view.answer_text.word_rects(index):
-            self.popup.show_at(rects, self._transcript.button_rects())
+            self.popup.show_at(rects, self._transcript.scroll_area.button_rects())
 
     # Actions
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QFrame,
     QHBoxLayout,
@@ -59,6 +60,11 @@ class ExchangeBody(QWidget):
         buttons = (self.inspect_button, self.copy_button, self.again_button)
         pages = self.answer_pager.buttons
         return *self.question_pager.buttons, self.edit_button, self.answer_text, *pages, *buttons
+
+    def button_rects(self) -> list[QRect]:
+        """Returns where its buttons are, in screen coordinates."""
+        buttons = (one for one in self.findChildren(QAbstractButton) if one.isVisible())
+        return [QRect(one.mapToGlobal(QPoint()), one.size()) for one in buttons]
 
     def fit(self, width: int) -> int:
         """Lays out to this width; returns the height that it needs."""

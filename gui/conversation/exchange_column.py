@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent, QWheelEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QToolButton, QWidget
 
 from gui.conversation.exchange_view import ExchangeView
+from gui.widgets.buttons import key_text
 from gui.widgets.theme import Theme
 
 SLICE_SECONDS = 0.012
@@ -41,6 +42,7 @@ class ExchangeColumn(QScrollArea):
         self.column = QWidget()
         self.column.setObjectName("transcript_column")
         self.setWidget(self.column)
+        self._build_end_button()
         self._views: list[ExchangeView] = []
         self._stale: list[ExchangeView] = []
         self._follows = True
@@ -83,6 +85,23 @@ class ExchangeColumn(QScrollArea):
         self._stale = [view for view in self._stale if view in self._views]
         self._stack(count)
 
+    @property
+    def has_selection(self) -> bool:
+        """Whether a part of a question or an answer is selected."""
+        return any(view.has_selection for view in self._views)
+
+    def button_rects(self) -> list[QRect]:
+        """Returns where the buttons of the exchanges are that are in view, on the screen."""
+        area = QRect(self.viewport().mapToGlobal(QPoint()), self.viewport().size())
+        rects = (rect for view in self._views for rect in view.button_rects())
+        return [rect & area for rect in rects if rect.intersects(area)]
+
+    def show_word(self, view: ExchangeView, index: int) -> None:
+        """Scrolls a word into view."""
+        rect = view.answer_text.words.rect(index).toAlignedRect()
+        at = view.answer_text.viewport().mapTo(self.column, rect.center())
+        self.ensureVisible(at.x(), at.y(), 0, 2 * rect.height())
+
     def offset_of(self, view: ExchangeView) -> int:
         """Returns how far below the top of the visible part an exchange begins."""
         return view.y() - self.verticalScrollBar().value()
@@ -104,8 +123,25 @@ class ExchangeColumn(QScrollArea):
         """Little: on a small screen, notices and the prompt need the height too."""
         return QSize(super().minimumSizeHint().width(), _LEAST_HEIGHT)
 
+    def _build_end_button(self) -> None:
+        self.end_button = QToolButton(self)
+        self.end_button.setObjectName("end_button")
+        self.end_button.setToolTip(self.tr("Jump to the end ({key})").format(key=key_text("End")))
+        self.end_button.setAccessibleName(self.tr("Jump to the end"))
+        self._theme.set_icon(self.end_button, "down", "text")
+        self.end_button.hide()
+        self.end_button.clicked.connect(self.go_to_end)
+        self.end_left.connect(self.end_button.setVisible)
+
+    def _place_end_button(self) -> None:
+        side = self.end_button.sizeHint()
+        # The viewport still has its size of before.
+        seen = self.width() - self.verticalScrollBar().width()
+        self.end_button.move((seen - side.width()) // 2, self.height() - side.height() - 12)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._place_end_button()
         if self.viewport().width() != self.column.width():
             self._stale = list(self._views)
             self._settle()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QAbstractButton, QFrame, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from core.transcript import Answer, Exchange, Span, Variants, without
 from core.words import question_about
@@ -255,12 +255,7 @@ class ExchangeView(QFrame):
 
     def button_rects(self) -> list[QRect]:
         """Returns where its buttons are, in screen coordinates."""
-        buttons = self._body.findChildren(QAbstractButton) if self._body else []
-        return [
-            QRect(button.mapToGlobal(QPoint()), button.size())
-            for button in buttons
-            if button.isVisible()
-        ]
+        return self._body.button_rects() if self._body else []
 
     def set_last(self, is_last: bool) -> None:
         """Marks it as the last exchange, whose answer can be regenerated."""
@@ -374,8 +369,13 @@ class ExchangeView(QFrame):
         body.inspect_button.setVisible(done and bool(self.answer))
         body.again_button.setVisible(again and body.error_line is None)
         variants, is_idle = self._variants, done and self._is_idle
-        body.answer_pager.show_position(variants.answer, variants.answers, is_idle=is_idle)
-        body.question_pager.show_position(variants.question, variants.questions, is_idle=is_idle)
+        positions = (
+            (body.answer_pager, variants.answer, variants.answers),
+            (body.question_pager, variants.question, variants.questions),
+        )
+        for pager, number, count in positions:
+            if pager.show_position(number, count, is_idle=is_idle):
+                self.woken.emit()  # Tab comes to new buttons.
         if body.error_line is not None:
             body.error_line.try_button.setVisible(again)
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Signal, SignalInstance, Slot
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QLabel,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from core.transcript import Answer, Exchange, Transcript, Variants
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
 from gui.conversation.exchange_view import ExchangeView
-from gui.widgets.buttons import key_text
 from gui.widgets.labels import LinkLabel
 from gui.widgets.theme import Theme
 
@@ -64,8 +70,6 @@ class TranscriptView(QFrame):
         self._shows_doubt = True
         self._trace_obstacle = ""
         self._build()
-        self.scroll_area.end_left.connect(self.end_button.setVisible)
-        self.end_button.clicked.connect(self.scroll_area.go_to_end)
         self.drawings_label.linkActivated.connect(self._on_link_activated)
 
     @property
@@ -95,22 +99,15 @@ class TranscriptView(QFrame):
         return self._exchanges[shown] if 0 <= shown < len(self._exchanges) else None
 
     @property
-    def has_selection(self) -> bool:
-        """Whether a part of a question or an answer is selected."""
-        return any(view.has_selection for view in self._exchanges)
+    def end_button(self) -> QToolButton:
+        """Goes to the end, while the reader is away from it."""
+        return self.scroll_area.end_button
 
     @property
     def last_answered(self) -> ExchangeView | None:
         """The last exchange with a complete answer; None if there is none."""
         views = (view for view in reversed(self._exchanges) if view.answer and not view.is_open)
         return next(views, None)
-
-    def button_rects(self) -> list[QRect]:
-        """Returns where the buttons of the exchanges are that are in view, on the screen."""
-        seen = self.scroll_area.viewport()
-        area = QRect(seen.mapToGlobal(QPoint()), seen.size())
-        rects = (rect for view in self._exchanges for rect in view.button_rects())
-        return [rect & area for rect in rects if rect.intersects(area)]
 
     def set_trace_obstacle(self, reason: str) -> None:
         """Sets why traces of answers cannot be shown, "" if they can."""
@@ -123,12 +120,6 @@ class TranscriptView(QFrame):
         self._shows_doubt = shows_doubt
         for view in self._exchanges:
             view.set_shows_doubt(shows_doubt)
-
-    def show_word(self, view: ExchangeView, index: int) -> None:
-        """Scrolls a word into view."""
-        rect = view.answer_text.words.rect(index).toAlignedRect()
-        at = view.answer_text.viewport().mapTo(self.scroll_area.column, rect.center())
-        self.scroll_area.ensureVisible(at.x(), at.y(), 0, 2 * rect.height())
 
     def prompt_at(self, index: int) -> str:
         """Returns the question at this index of the conversation."""
@@ -282,6 +273,17 @@ class TranscriptView(QFrame):
         if self._exchanges and not self._exchanges[-1].is_open:
             self._exchanges[-1].edit()
 
+    def step_version(self, step: int) -> None:
+        """Asks for the next answer or question, `step` 1, or the one before, -1, of several.
+
+        It is about the exchange with the focus, else about the last one of which there are several.
+        """
+        several = [view for view in self._exchanges if view.variants != Variants()]
+        focused = (view for view in several if view.isAncestorOf(QApplication.focusWidget()))
+        if view := next(focused, several[-1] if several else None):
+            has_answers = view.variants.answers > 1
+            (view.answer_stepped if has_answers else view.question_stepped).emit(step)
+
     def copy_last(self) -> None:
         """Copies the last answer."""
         if self._exchanges:
@@ -302,12 +304,6 @@ class TranscriptView(QFrame):
         self.empty_label.setObjectName("transcript_empty")
         self.empty_label.setWordWrap(True)
         self.empty_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.end_button = QToolButton(self.scroll_area)
-        self.end_button.setObjectName("end_button")
-        self.end_button.setToolTip(self.tr("Jump to the end ({key})").format(key=key_text("End")))
-        self.end_button.setAccessibleName(self.tr("Jump to the end"))
-        self._theme.set_icon(self.end_button, "down", "text")
-        self.end_button.hide()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -317,7 +313,6 @@ class TranscriptView(QFrame):
         self.scroll_area.hide()
         self._slice_timer = QTimer(self, singleShot=True, interval=0)
         self._slice_timer.timeout.connect(self._add_earlier)
-        self.scroll_area.installEventFilter(self)
 
     def hasHeightForWidth(self) -> bool:
         """Takes whatever height there is: layouts would take the height for a width for the least
@@ -329,24 +324,15 @@ class TranscriptView(QFrame):
         if self._exchanges:
             self.menu_asked.emit(self._exchanges[-1], event.globalPos())
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.scroll_area and event.type() == QEvent.Type.Resize:
-            side = self.end_button.sizeHint()
-            # The viewport still has its size of before.
-            seen = self.scroll_area.width() - self.scroll_area.verticalScrollBar().width()
-            x = (seen - side.width()) // 2
-            self.end_button.move(x, self.scroll_area.height() - side.height() - 12)
-        return super().eventFilter(watched, event)
-
     def _make_view(self, prompt: str) -> ExchangeView:
         view = ExchangeView(self._theme, prompt, self.scroll_area.column)
         view.regenerate_asked.connect(self.regenerate_asked)
-        view.edited.connect(self._on_edited)
-        view.answer_stepped.connect(self._on_answer_stepped)
-        view.question_stepped.connect(self._on_question_stepped)
+        view.edited.connect(partial(self._emit_for, view, self.edited))
+        view.answer_stepped.connect(partial(self._emit_for, view, self.answer_stepped))
+        view.question_stepped.connect(partial(self._emit_for, view, self.question_stepped))
         view.edit_ended.connect(self.edit_ended)
         view.menu_asked.connect(partial(self.menu_asked.emit, view))
-        view.inspect_asked.connect(self._on_inspect_asked)
+        view.inspect_asked.connect(partial(self._emit_for, view, self.inspect_asked))
         view.set_trace_obstacle(self._trace_obstacle)
         view.answer_entered.connect(partial(self.answer_entered.emit, view))
         view.set_shows_doubt(self._shows_doubt)
@@ -407,25 +393,10 @@ class TranscriptView(QFrame):
     def _on_link_activated(self) -> None:
         self.model_requested.emit()
 
-    @Slot(str)
-    def _on_edited(self, text: str) -> None:
-        if (index := self.index_of(self.sender())) is not None:
-            self.edited.emit(index, text)
-
-    @Slot(int)
-    def _on_answer_stepped(self, step: int) -> None:
-        if (index := self.index_of(self.sender())) is not None:
-            self.answer_stepped.emit(index, step)
-
-    @Slot(int)
-    def _on_question_stepped(self, step: int) -> None:
-        if (index := self.index_of(self.sender())) is not None:
-            self.question_stepped.emit(index, step)
-
-    @Slot()
-    def _on_inspect_asked(self) -> None:
-        if (index := self.index_of(self.sender())) is not None:
-            self.inspect_asked.emit(index)
+    def _emit_for(self, view: ExchangeView, signal: SignalInstance, *given: object) -> None:
+        """Emits a signal about an exchange, with its index, if it is still there."""
+        if (index := self.index_of(view)) is not None:
+            signal.emit(index, *given)
 
 
 def _with_variants(transcript: Transcript) -> list[tuple[Exchange, Variants]]:

@@ -155,6 +155,8 @@ def _of_conversation(state: ViewState, command: Command) -> _Found:
     match command:
         case Command.WRITE:
             return _unless(is_seen)
+        case Command.PREVIOUS_VERSION | Command.NEXT_VERSION:
+            return _unless(is_seen and talk.has_versions and not talk.is_answering)
         case Command.REGENERATE:
             no_model = translate("Menu", "Load a model first") if needs_model(state) else ""
             return _unless(

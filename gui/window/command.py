@@ -35,6 +35,8 @@ class Command(StrEnum):
     WORDS = auto()
     INSPECT = auto()
     EDIT_QUESTION = auto()
+    PREVIOUS_VERSION = auto()
+    NEXT_VERSION = auto()
     COPY = auto()
     COPY_ALL = auto()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
@@ -37,6 +38,8 @@ def bind_own_commands(window: MainWindow) -> None:
     bind(Command.WORDS, window.evidence_view.enter_last)
     bind(Command.INSPECT, view.inspect_last)
     bind(Command.EDIT_QUESTION, view.edit_last)
+    bind(Command.PREVIOUS_VERSION, partial(view.step_version, -1))
+    bind(Command.NEXT_VERSION, partial(view.step_version, 1))
     bind(Command.COPY, view.copy_last)
     bind(Command.COPY_ALL, view.copy_all)
     bind(Command.FIT, zone.picture_view.fit)

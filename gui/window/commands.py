@@ -219,6 +219,20 @@ def _conversation_menu() -> MenuRows:
         CommandRow(
             Command.EDIT_QUESTION, translate("Menu", "&Edit last question"), ("Ctrl+Shift+L",)
         ),
+        CommandRow(
+            Command.PREVIOUS_VERSION,
+            translate("Menu", "&Previous version"),
+            ("Alt+PgUp",),
+            translate("Menu", "Show the answer before, or the question before it was edited"),
+            places=exchange,
+        ),
+        CommandRow(
+            Command.NEXT_VERSION,
+            translate("Menu", "Next &version"),
+            ("Alt+PgDown",),
+            translate("Menu", "Show the next answer, or the question as it was edited"),
+            places=exchange,
+        ),
     )
     copying: Group = (
         CommandRow(Command.COPY, translate("Menu", "&Copy last answer"), ("Ctrl+Shift+C",)),

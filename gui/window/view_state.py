@@ -80,6 +80,7 @@ class ConversationState:
     """The conversation about the picture that is shown; `number` tells it from others.
 
     `exchanges` counts its questions, with the one under way, and `answers` those with an answer.
+    `has_versions` says whether there are several answers to a question, or an edited question.
     `waiting` is a question that waits for a model to be loaded, "" for none. `undo` and `redo` say
     what these would do, as menu entries, "" for nothing. `tokens_per_second` is the speed of its
     last answer if the model that is loaded gave it.
@@ -89,6 +90,7 @@ class ConversationState:
     exchanges: int = 0
     answers: int = 0
     is_answering: bool = False
+    has_versions: bool = False
     waiting: str = ""
     undo: str = ""
     redo: str = ""

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication
 from core.engine import Ready
 from core.transcript import ModelChoice
 from core.vocabulary import Vocabulary
+from gui.window.commands import Command
 from tests.gui.conftest import until
 
 
@@ -238,5 +239,32 @@ def test_an_answer_to_words_that_the_model_does_not_know_is_marked_then_and_late
         await program.session.reopen(kept.id)
         await until(lambda: view_at(program, 0))
         assert [note(program, index) for index in (0, 1)] == ["", mark]
+
+    talk(story)
+
+
+def test_keys_and_the_menu_page_through_the_versions_of_the_exchange_with_the_focus(talk):
+    async def story(program):
+        window, alt = program.window, Qt.KeyboardModifier.AltModifier
+        commands = [window.commands[c] for c in (Command.PREVIOUS_VERSION, Command.NEXT_VERSION)]
+        window.activateWindow()
+        await ask(program, "new every 1")
+        assert not any(command.isEnabled() for command in commands)
+        await regenerate(program)
+        assert all(command.isEnabled() for command in commands)
+        edit_ = window.prompt_box.prompt_edit
+        edit_.setFocus()
+        QTest.keyClick(edit_, Qt.Key.Key_PageUp, alt)
+        assert shown(program) == [("new every 1", "Answer 0.")]
+        assert QApplication.focusWidget() is edit_
+        QTest.keyClick(edit_, Qt.Key.Key_PageDown, alt)
+        assert shown(program) == [("new every 1", "Answer 1.")]
+        await ask(program, "say 1 words")
+        await edit(program, 1, "say 2 words")
+        commands[0].trigger()
+        assert shown(program)[1] == ("say 1 words", "word0")
+        view_at(program, 0).body.copy_button.setFocus()
+        commands[0].trigger()
+        assert shown(program) == [("new every 1", "Answer 0.")]
 
     talk(story)

@@ -244,7 +244,8 @@ def test_every_command_has_a_text_and_can_be_given_in_some_state():
     assert set(ROWS) == set(Command)
     more = [replace(READY_VIEW, model=replace(READY, facts=replace(FACTS, most_pictures=3)))]
     more += [replace(READY_VIEW, focus=FocusState(True, True, True, True, True))]
-    more += [replace(READY_VIEW, conversation=replace(TALK, redo="Redo")), LAST_MODEL, SEEN]
+    talk = replace(TALK, redo="Redo", has_versions=True)
+    more += [replace(READY_VIEW, conversation=talk), LAST_MODEL, SEEN]
     never = [c for c in Command if not any(is_enabled(s, c) for s in (*STATES, *more))]
     assert never == []
 
