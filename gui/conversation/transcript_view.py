@@ -249,6 +249,8 @@ class TranscriptView(QFrame):
         if prompt and not self._shows_held:
             self.begin_answer(prompt)
             self._shows_held = True
+            # It is taken back from the prompt box.
+            self._exchanges[-1].body.edit_button.hide()
         elif not prompt and self._shows_held:
             self.cut(len(self._earlier) + len(self._exchanges) - 1)
 

@@ -54,6 +54,10 @@ class ContextMenus(QObject):
         """Returns the menu of an exchange, and of a word of its answer, which deletes itself."""
         menu = self._window.command_actions.context_menu(Place.EXCHANGE)
         first = menu.actions()[0]
+        if view is not self._window.transcript_view.exchange_views[-1]:
+            for command in (Command.REGENERATE, Command.WORDS):  # They are about the last one.
+                menu.removeAction(self._window.commands[command])
+            first = menu.actions()[0]
         if word >= 0:
             menu.setObjectName("word_menu")
             menu.insertActions(first, self._window.evidence_view.word_actions(menu, view, word))

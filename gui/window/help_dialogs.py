@@ -28,6 +28,7 @@ translate = QCoreApplication.translate
 
 _DIALOG_MARGIN = 32
 _KEY_WIDTH = 132
+_NAME_WIDTH = 200
 _WIDE = 900
 _ICON_SIDE = 64
 
@@ -73,6 +74,7 @@ class KeysDialog(QDialog):
         buttons = _add_close_button(self, content)
         change = buttons.addButton(self.tr("Change…"), QDialogButtonBox.ButtonRole.ActionRole)
         change.setObjectName("change_keys_button")
+        change.setAutoDefault(False)
         change.clicked.connect(self._on_change_clicked)
         wanted = page.sizeHint().grownBy(QMargins(48, 48, 64, 80))
         most = parent.size().shrunkBy(QMargins(*[_DIALOG_MARGIN // 2] * 4))
@@ -126,7 +128,9 @@ def _grid(rows: Sequence[tuple[str, str]], halves: int) -> QGridLayout:
         key_label.setMinimumWidth(_KEY_WIDTH)
         row, column = number % half, 3 * (number // half)
         grid.addWidget(key_label, row, column)
-        grid.addWidget(QLabel(words), row, column + 1)
+        name_label = QLabel(words)
+        name_label.setMinimumWidth(_NAME_WIDTH)
+        grid.addWidget(name_label, row, column + 1)
     return grid
 
 

@@ -87,7 +87,7 @@ class KeyboardPage(QWidget):
         self.assign_button.setObjectName("assign_button")
         self.remove_button = QPushButton(self.tr("Remove"))
         self.remove_button.setObjectName("remove_keys_button")
-        self.reset_button = QPushButton(self.tr("Restore default"))
+        self.reset_button = QPushButton(self.tr("Use default"))
         self.reset_button.setObjectName("reset_keys_button")
         self.note_label = QLabel()
         self.note_label.setObjectName("keys_note")

@@ -71,10 +71,12 @@ def needs_model(state: ViewState) -> bool:
 def prompt_offer(state: ViewState) -> PromptOffer:
     """Returns what the prompt box offers around the text that is written in it."""
     can_ask = state.picture.is_shown
-    suggestion = "" if state.conversation.exchanges or not can_ask else state.suggestion
+    talk = state.conversation
+    is_first = can_ask and not talk.exchanges and not talk.waiting
+    suggestion = state.suggestion if is_first else ""
     return PromptOffer(
         placeholder=_placeholder(can_ask, suggestion),
-        suggestion="" if state.conversation.waiting else suggestion,
+        suggestion=suggestion,
         can_ask=can_ask,
         button=_button(state),
         hint=_hint(state, suggestion),

@@ -1,0 +1,152 @@
+"""What is typed lands in the prompt, wherever the focus is; and the focus is never lost."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from core.engine import Ready
+from gui.window.commands import Command
+from tests.gui.app.test_program import drop, transcript_text, type_and_enter
+from tests.gui.conftest import until
+
+KEY = Qt.Key
+
+
+@pytest.fixture
+def answered(live, picture_file, tmp_path):
+    """Run a story in a program with two images and an answer."""
+
+    def answered(story):
+        async def whole(program):
+            await until(lambda: isinstance(program.model.state, Ready))
+            (tmp_path / "second.png").write_bytes(picture_file.read_bytes())
+            program.window.activateWindow()
+            program.window.paths_opened.emit([picture_file, tmp_path / "second.png"])
+            await until(lambda: program.window.drop_zone.has_picture)
+            type_and_enter(program, "say 3 words")
+            await until(lambda: "word2" in transcript_text(program))
+            await until(lambda: not program.session.is_answering)
+            await story(program, program.window)
+
+        live(whole)
+
+    return answered
+
+
+def focused(window) -> QWidget:
+    widget = window.focusWidget()
+    assert widget is not None
+    assert widget.isVisible()
+    return widget
+
+
+def typed(window) -> str:
+    """What is in the prompt after a letter was typed where the focus is."""
+    QTest.keyClick(focused(window), "x")
+    QTest.keyClick(focused(window), "y")
+    return window.prompt_box.text
+
+
+def test_typing_lands_in_the_prompt_from_everything_that_takes_no_text(answered):
+    async def story(program, window):
+        parts = [part for part in window.splitter.findChildren(QWidget) if takes_focus(part)]
+        parts.append(window.status_line.state_label)
+        assert len(parts) > 8
+        for part in parts:
+            window.prompt_box.set_text("")
+            part.setFocus(Qt.FocusReason.TabFocusReason)
+            assert part.hasFocus(), part.objectName()
+            assert typed(window) == "xy", part.objectName() or type(part).__name__
+            assert window.prompt_box.prompt_edit.hasFocus()
+
+    answered(story)
+
+
+def takes_focus(part: QWidget) -> bool:
+    return part.isVisible() and part.isEnabled() and bool(part.focusPolicy() & KEYBOARD)
+
+
+KEYBOARD = Qt.FocusPolicy.TabFocus
+
+
+def test_folder_page_keeps_its_keys(answered, tmp_path):
+    async def story(program, window):
+        window.dialogs.run_chosen.emit([tmp_path])
+        await until(lambda: window.batch_panel.model.items)
+        window.batch_panel.list.setFocus()
+        QTest.keyClick(window.batch_panel.list, "x")
+        assert window.prompt_box.text == ""
+        assert window.batch_panel.list.hasFocus()
+
+    answered(story)
+
+
+@pytest.mark.parametrize("key", [KEY.Key_Return, KEY.Key_Escape])
+def test_focus_is_in_the_prompt_after_a_question_was_edited(answered, key):
+    async def story(program, window):
+        window.commands[Command.EDIT_QUESTION].trigger()
+        QTest.keyClick(QApplication.focusWidget(), key)
+        await until(lambda: not program.session.is_answering)
+        assert window.prompt_box.prompt_edit.hasFocus()
+        assert typed(window) == "xy"
+
+    answered(story)
+
+
+def test_focus_is_in_the_prompt_after_the_words_were_left(answered):
+    async def story(program, window):
+        window.commands[Command.WORDS].trigger()
+        await until(lambda: window.evidence_view.has_chosen)
+        QTest.keyClick(focused(window), KEY.Key_Escape)
+        assert not window.evidence_view.has_chosen
+        assert window.prompt_box.prompt_edit.hasFocus()
+
+    answered(story)
+
+
+def test_clicks_on_buttons_leave_the_focus_in_the_prompt(answered):
+    async def story(program, window):
+        body = window.transcript_view.exchange_views[0].body
+        buttons = (
+            window.drop_zone.model_view_switch.show_button,
+            window.drop_zone.scale_button,
+            body.copy_button,
+            window.prompt_box.ask_button,
+        )
+        for button in buttons:
+            QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+            assert typed(window) == "xy", button.objectName()
+            window.prompt_box.set_text("")
+
+    answered(story)
+
+
+def test_undo_reaches_the_conversation_unless_something_was_typed(live, picture_file):
+    async def story(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        await program.session.ask("say 3 words")
+        window, edit = program.window, program.window.prompt_box.prompt_edit
+        ctrl, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+        def struck():
+            return program.session.transcript.exchanges[0].struck
+
+        program.session.strike(0, (0, 5), is_struck=True)
+        window.activateWindow()
+        window.prompt_box.focus_prompt()
+        QTest.keyClick(edit, KEY.Key_Z, ctrl)
+        assert struck() == ()
+        QTest.keyClick(edit, KEY.Key_Z, ctrl | shift)
+        assert struck() == ((0, 5),)
+        QTest.keyClicks(edit, "words")
+        QTest.keyClick(edit, KEY.Key_Z, ctrl)
+        assert window.prompt_box.text == ""
+        assert struck() == ((0, 5),)
+        window.drop_zone.picture_view.setFocus()
+        window.commands[Command.UNDO].trigger()
+        assert struck() == ()
+
+    live(story)

@@ -1,0 +1,130 @@
+"""Commands get other keys in the settings, are told of conflicts, and keep them."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QDialogButtonBox
+
+from core.locations import locations
+from core.settings import load
+from gui.window.command import Command
+from gui.window.commands import command_table
+from gui.window.key_bindings import rows_of
+from gui.window.keyboard_page import KeyboardPage
+from gui.window.settings_dialog import SettingsDialog
+
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+KEY = Qt.Key
+
+
+@pytest.fixture
+def page(qtbot):
+    page = KeyboardPage(rows_of(command_table()))
+    qtbot.addWidget(page)
+    page.show()
+    return page
+
+
+def choose(page, name):
+    [item] = page.list.findItems(name, Qt.MatchFlag.MatchExactly)
+    page.list.setCurrentItem(item)
+    return item
+
+
+def press(page, key, modifiers):
+    QTest.keyClick(page.key_edit, key, modifiers)
+
+
+def click(button):
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_free_keys_are_assigned(page):
+    item = choose(page, "Regenerate answer")
+    assert item.text(1) == "Ctrl+R"
+    press(page, KEY.Key_J, CTRL)
+    assert "is free" in page.note_label.text()
+    click(page.assign_button)
+    assert page.keys == {"regenerate": ["Ctrl+J"]}
+    assert item.text(1) == "Ctrl+J"
+
+
+def test_taken_keys_say_whose_they_are_and_can_be_taken_over(page):
+    models = choose(page, "Models")
+    item = choose(page, "Caption folder")
+    press(page, KEY.Key_M, CTRL)
+    assert page.note_label.text() == "Ctrl+M belongs to “Models”."
+    assert page.assign_button.text() == "Use here instead"
+    click(page.assign_button)
+    assert page.keys == {"caption_folder": ["Ctrl+M"], "models": []}
+    assert (item.text(1), models.text(1)) == ("Ctrl+M", "")
+    choose(page, "Models")
+    click(page.reset_button)
+    assert page.keys == {"caption_folder": []}
+
+
+@pytest.mark.parametrize(("key", "modifiers"), [(KEY.Key_A, SHIFT), (KEY.Key_Z, CTRL)])
+def test_keys_for_typing_cannot_be_assigned(page, key, modifiers):
+    choose(page, "Caption folder")
+    press(page, key, modifiers)
+    assert "needed for typing" in page.note_label.text()
+    assert not page.assign_button.isEnabled()
+
+
+def test_keys_are_removed_and_come_back(page):
+    item = choose(page, "Zoom in")
+    assert item.text(1) == "Ctrl++, Ctrl+="
+    click(page.remove_button)
+    assert (item.text(1), page.keys) == ("", {"zoom_in": []})
+    click(page.reset_button)
+    assert (item.text(1), page.keys) == ("Ctrl++, Ctrl+=", {})
+
+
+def test_commands_are_found_by_name_and_key(page):
+    QTest.keyClicks(page.find_edit, "ctrl+shift+u")
+    items = [page.list.topLevelItem(row) for row in range(page.list.topLevelItemCount())]
+    assert [item.text(0) for item in items if not item.isHidden()] == ["Undo run"]
+
+
+def test_names_that_this_version_does_not_know_are_kept(page):
+    page.show_keys({"gone": ["Ctrl+J"]})
+    choose(page, "Regenerate answer")
+    press(page, KEY.Key_K, CTRL)
+    click(page.assign_button)
+    assert page.keys == {"gone": ["Ctrl+J"], "regenerate": ["Ctrl+K"]}
+
+
+def test_new_keys_work_at_once_are_kept_and_can_all_be_restored(live, home):
+    async def change(program):
+        window = program.window
+        window.commands[Command.SETTINGS].trigger()
+        [dialog] = window.findChildren(SettingsDialog)
+        dialog.show_keyboard()
+        choose(dialog.keyboard, "Regenerate answer")
+        press(dialog.keyboard, KEY.Key_J, CTRL)
+        click(dialog.keyboard.assign_button)
+        dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
+        assert window.commands[Command.REGENERATE].shortcut().toString() == "Ctrl+J"
+
+    async def restore(program):
+        window = program.window
+        assert window.commands[Command.REGENERATE].shortcut().toString() == "Ctrl+J"
+        window.commands[Command.SETTINGS].trigger()
+        [dialog] = window.findChildren(SettingsDialog)
+        dialog.buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults).click()
+        dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
+        assert window.commands[Command.REGENERATE].shortcut().toString() == "Ctrl+R"
+
+    live(change)
+    assert load(locations().folder).keys == {"regenerate": ["Ctrl+J"]}
+    live(restore)
+    assert load(locations().folder).keys == {}
+
+
+@pytest.mark.parametrize("wrong", ['"x"', '{"a": 3}', '{"a": [1, "Ctrl+J"]}', "null"])
+def test_settings_with_odd_keys_still_open(home, wrong):
+    home.mkdir()
+    (home / "settings.json").write_text(f'{{"theme": "dark", "keys": {wrong}}}')
+    settings = load(home)
+    assert settings.theme == "dark"
+    assert set(settings.keys) <= {"a"}

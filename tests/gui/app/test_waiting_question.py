@@ -1,0 +1,130 @@
+"""A question that is asked without a model waits for one, in the whole window."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from core.engine import Absent, Failed, Loading, Ready
+from core.transcript import BUILT_IN, ModelChoice
+from gui.conversation.prompt_offer import ModelOffer
+from gui.models.dialog import ModelsDialog
+from gui.window.commands import Command
+from tests.gui.app.test_program import drop, transcript_text, type_and_enter
+from tests.gui.conftest import until
+
+
+async def without_a_model(program, picture_file, model=BUILT_IN):
+    await until(lambda: isinstance(program.model.state, Ready))
+    if model != BUILT_IN:
+        await program.loaded_model.load(ModelChoice(model))
+    program.window.commands[Command.UNLOAD].trigger()
+    await until(lambda: isinstance(program.model.state, Absent))
+    drop(program, picture_file)
+    await until(lambda: program.window.drop_zone.has_picture)
+
+
+def choose(program, offer):
+    button = program.window.prompt_box.model_buttons[offer]
+    assert button.isVisible()
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@pytest.mark.parametrize("offer", [ModelOffer.BUILT_IN, ModelOffer.LAST])
+def test_question_is_asked_once_the_model_that_is_chosen_is_loaded(live, picture_file, offer):
+    async def story(program):
+        await without_a_model(program, picture_file, "other")
+        type_and_enter(program, "say 2 words")
+        await until(lambda: program.question.prompt)
+        assert "say 2 words" in transcript_text(program)
+        assert program.window.prompt_box.text == ""
+        choose(program, offer)
+        await until(lambda: "word1" in transcript_text(program))
+        await until(lambda: not program.session.is_answering)
+        assert transcript_text(program).count("say 2 words") == 1
+        assert not program.window.prompt_box.models_row.isVisible()
+        wanted = BUILT_IN if offer is ModelOffer.BUILT_IN else "other"
+        assert program.model.state.facts.model == wanted
+
+    live(story)
+
+
+def test_models_are_a_click_away(live, picture_file):
+    async def story(program):
+        await without_a_model(program, picture_file)
+        choose(program, ModelOffer.CHOOSE)
+        await until(lambda: program.window.findChild(ModelsDialog) is not None)
+        assert program.window.findChild(ModelsDialog).isVisible()
+        program.window.findChild(ModelsDialog).close()
+
+    live(story)
+
+
+def test_esc_takes_the_question_back_into_the_box(live, picture_file):
+    async def story(program):
+        await without_a_model(program, picture_file)
+        type_and_enter(program, "What is it?")
+        await until(lambda: program.question.prompt)
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+        assert program.window.prompt_box.text == "What is it?"
+        assert transcript_text(program) == ""
+        program.window.commands[Command.BUILT_IN_MODEL].trigger()
+        await until(lambda: isinstance(program.model.state, Ready))
+        assert not program.session.is_answering
+
+    live(story)
+
+
+def test_question_is_in_the_box_again_if_loading_fails(live, picture_file):
+    async def story(program):
+        await without_a_model(program, picture_file)
+        type_and_enter(program, "What is it?")
+        await until(lambda: program.question.prompt)
+        await program.loaded_model.load(ModelChoice("broken"))
+        assert isinstance(program.model.state, Failed)
+        assert program.window.prompt_box.text == "What is it?"
+        # It is no dead end either: the question can wait for another model.
+        QTest.keyClick(program.window.prompt_box.prompt_edit, Qt.Key.Key_Return)
+        await until(lambda: program.question.prompt)
+        choose(program, ModelOffer.BUILT_IN)
+        await until(lambda: "A red square." in transcript_text(program))
+        await until(lambda: not program.session.is_answering)
+
+    live(story)
+
+
+def test_question_asked_while_a_model_loads_survives_its_failure(live, picture_file, checkpoint):
+    async def story(program):
+        await without_a_model(program, picture_file)
+        program.tasks.begin(program.loaded_model.load(ModelChoice("slow")))
+        await until(lambda: isinstance(program.model.state, Loading))
+        type_and_enter(program, "What is it?")
+        await until(lambda: program.question.prompt)
+        await program.loaded_model.load(ModelChoice("broken"))
+        assert program.window.prompt_box.text == "What is it?"
+
+    live(story)
+
+
+def test_question_comes_back_when_another_image_is_opened(live, picture_file):
+    async def story(program):
+        await without_a_model(program, picture_file)
+        type_and_enter(program, "What is it?")
+        await until(lambda: program.question.prompt)
+        drop(program, picture_file)
+        await until(lambda: not program.question.prompt)
+        assert program.window.prompt_box.text == "What is it?"
+
+    live(story)
+
+
+def test_question_that_comes_back_overwrites_nothing(live, picture_file):
+    async def story(program):
+        await without_a_model(program, picture_file)
+        type_and_enter(program, "What is it?")
+        await until(lambda: program.question.prompt)
+        QTest.keyClicks(program.window.prompt_box.prompt_edit, "And where?")
+        await program.loaded_model.load(ModelChoice("broken"))
+        assert program.window.prompt_box.text == "What is it?\nAnd where?"
+
+    live(story)
