@@ -1,11 +1,11 @@
 """What a person can do, without widgets; here intent, model, transcript and files meet.
 
-`picture_list` opens pictures, `session` is the conversation about the one shown (`conversation` its
-data) and `answer_inspection` what its answers rest on. `folder_run` is a run over many images, with
-`run_items`, `existing_captions`, `caption_edits`, `run_pace`, `folder_trial` and `doubt_search`
-(both `stoppable`). `loaded_model` loads a model and `model_library` manages all of them.
-`settings_file` writes the settings.
-`model_thread` is the QThread that owns the engine: `engine_jobs` is what it is asked to do,
-`engine_worker` does it there, `engine_start` imports torch. `inbox` brings a run's events from
-other threads to the GUI thread.
+`picture_list` opens pictures and `saved_picture` copies them out, `session` is the conversation
+about the one shown (`conversation` its data) and `answer_inspection` what its answers rest on.
+`folder_run` is a run over many images, with `run_items`, `existing_captions`, `caption_edits`,
+`run_pace`, `folder_trial` and `doubt_search` (both `stoppable`). `loaded_model` loads a model, for
+which a `waiting_question` waits, and `model_library` manages all of them. `settings_file` writes
+the settings. `model_thread` is the QThread that owns the engine: `engine_jobs` is what it is asked
+to do, `engine_worker` does it there, `engine_start` imports torch. `inbox` brings a run's events
+from other threads to the GUI thread.
 """

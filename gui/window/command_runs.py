@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QKeySequence
 
+from gui.conversation.prompt_offer import ModelOffer
 from gui.window import text_focus
 from gui.window.availability import RUN_ACTIONS
 from gui.window.commands import Command
@@ -52,6 +53,7 @@ def bind_own_commands(window: MainWindow) -> None:
     bind(Command.NEXT_PICTURE, zone.picture_strip.choose_next)
     bind(Command.KEYS, runs.show_keys)
     bind(Command.ABOUT, runs.show_about)
+    window.prompt_box.model_chosen.connect(runs.load_offered)
     _bind_run(window)
 
 
@@ -86,6 +88,16 @@ class _Runs(QObject):
         """Pastes text where text is written, and images everywhere else."""
         if not text_focus.paste():
             self._window.drop_zone.paste()
+
+    @Slot(object)
+    def load_offered(self, offer: ModelOffer) -> None:
+        """The prompt's ways to a model are commands too."""
+        commands = {
+            ModelOffer.BUILT_IN: Command.BUILT_IN_MODEL,
+            ModelOffer.LAST: Command.LAST_MODEL,
+            ModelOffer.CHOOSE: Command.MODELS,
+        }
+        self._window.commands[commands[offer]].trigger()
 
     def show_keys(self) -> None:
         dialog = KeysDialog(self._window.command_actions, self._window)

@@ -14,26 +14,24 @@ from PySide6.QtGui import (
     QDropEvent,
     QKeyEvent,
 )
-from PySide6.QtWidgets import QApplication, QMainWindow, QMessageBox, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
-from core.engine import Capability, Loading
 from core.picture import Picture
 from core.trace import Trace
 from core.transcript import Transcript
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.evidence_view import EvidenceView
-from gui.conversation.prompt_offer import ModelOffer
 from gui.inspector.panel import Inspector
-from gui.picture.model_view_switch import no_model_text, own_way_text
 from gui.widgets.notice import Notice, NoticeAction, StandsWhile
 from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.theme import Theme
-from gui.widgets.translated import translated
 from gui.window.actions import Actions
 from gui.window.command_runs import bind_own_commands
 from gui.window.commands import Command, Submenu
 from gui.window.context_menus import ContextMenus, open_by_key
+from gui.window.documents import show_in_documents
 from gui.window.file_dialogs import FileDialogs, open_without_waiting
+from gui.window.leave_dialog import LeaveRunDialog
 from gui.window.parts import Parts
 from gui.window.recent_menu import RecentMenu
 from gui.window.saved_geometry import restore_geometry, saved_geometry
@@ -41,7 +39,7 @@ from gui.window.shown import prompt_offer, shown_notices, status, window_title
 from gui.window.state_holder import StateHolder
 from gui.window.task_bar import TaskBar
 from gui.window.text_focus import focus_state, takes_text
-from gui.window.view_state import LoadedState, Page, ViewState
+from gui.window.view_state import Page, ViewState
 
 SMALLEST = (620, 344)
 _FIRST = (1180, 760)
@@ -231,25 +229,15 @@ class MainWindow(QMainWindow):
         self.batch_panel.list.finish_editing()
         if self.state.run.is_running and not self._may_leave_run:
             event.ignore()
-            self._ask_to_leave_run()
+            dialog = LeaveRunDialog(self)
+            dialog.confirmed.connect(self.leave)
+            open_without_waiting(dialog)
             return
         self.hide()
         self._task_bar.show_progress(None)
         self.drop_zone.close()
         event.accept()
         self.closed.emit()
-
-    def _ask_to_leave_run(self) -> None:
-        box = QMessageBox(self)
-        box.setObjectName("leave_run_dialog")
-        box.setWindowTitle(self.tr("Folder run in progress"))
-        box.setText(self.tr("Stop the folder run and close?"))
-        box.setInformativeText(self.tr("You can resume it any time."))
-        leave = box.addButton(self.tr("Stop and close"), QMessageBox.ButtonRole.AcceptRole)
-        box.setDefaultButton(leave)
-        box.addButton(self.tr("Keep running"), QMessageBox.ButtonRole.RejectRole)
-        leave.clicked.connect(self.leave)
-        open_without_waiting(box)
 
     @Slot()
     def leave(self) -> None:
@@ -285,7 +273,6 @@ class MainWindow(QMainWindow):
         self.transcript_view.model_requested.connect(self.commands[Command.MODELS].trigger)
         self.transcript_view.edit_ended.connect(self.prompt_box.focus_prompt)
         self.status_line.models_asked.connect(self.commands[Command.MODELS].trigger)
-        self.prompt_box.model_chosen.connect(self._on_model_chosen)
         self.evidence_view.noticed.connect(self.show_notice)
         self.evidence_view.changed.connect(self._on_words_changed)
         for bar in (self.notice_bar, self.batch_panel.notice_bar):
@@ -310,40 +297,8 @@ class MainWindow(QMainWindow):
         self.command_actions.render(state)
         if (offer := prompt_offer(state)) != self.prompt_box.offer:
             self.prompt_box.show_offer(offer)
-        self.transcript_view.show_held(state.conversation.waiting)
-        self.transcript_view.show_wait(self._wait_text(state))
-        if before is None or state.underlines_doubt != before.underlines_doubt:
-            self.transcript_view.set_shows_doubt(state.underlines_doubt)
-        if before is None or state.model.facts != before.model.facts:
-            self._render_model(state.model)
+        show_in_documents(self, before, state)
         self._task_bar.show_progress(state.run.fraction, is_paused=state.run.is_paused)
-
-    def _render_model(self, model: LoadedState) -> None:
-        evidence = translated(model.why_not(Capability.EVIDENCE))
-        if evidence != self.evidence_view.obstacle:
-            self.evidence_view.set_obstacle(evidence)
-        self.batch_panel.set_doubt_obstacle(evidence)
-        self.transcript_view.set_trace_obstacle(translated(model.why_not(Capability.TRACE)))
-        knows_only_drawings = model.facts is not None and model.facts.knows_only_drawings
-        self.transcript_view.show_only_drawings(knows_only_drawings)
-        reason = own_way_text() if model.facts else no_model_text()
-        self.drop_zone.model_view_switch.set_preprocessing(model.preprocessing, reason)
-
-    def _wait_text(self, state: ViewState) -> str:
-        if isinstance(state.model.state, Loading):
-            return self.tr("The model is loading. Your question waits for it.")
-        if state.conversation.waiting:
-            return self.tr("Your question waits for a model.")
-        return ""
-
-    @Slot(object)
-    def _on_model_chosen(self, offer: ModelOffer) -> None:
-        commands = {
-            ModelOffer.BUILT_IN: Command.BUILT_IN_MODEL,
-            ModelOffer.LAST: Command.LAST_MODEL,
-            ModelOffer.CHOOSE: Command.MODELS,
-        }
-        self.commands[commands[offer]].trigger()
 
     @Slot()
     def _on_words_changed(self) -> None:
@@ -351,11 +306,8 @@ class MainWindow(QMainWindow):
         was_chosen, is_chosen = self.state.has_chosen_word, self.evidence_view.has_chosen
         self.states.update(has_chosen_word=is_chosen)
         focused = self.focusWidget()
-        if was_chosen and not is_chosen and isinstance(focused, AnswerText):
-            self._leave(focused)
-
-    def _leave(self, answer: AnswerText) -> None:
-        if not answer.textCursor().hasSelection():
+        is_left = was_chosen and not is_chosen
+        if is_left and isinstance(focused, AnswerText) and not focused.textCursor().hasSelection():
             self.prompt_box.focus_prompt()
 
     @Slot()

@@ -1,0 +1,49 @@
+"""What the state means inside the picture, the conversation and the folder run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+from core.engine import Capability, Loading
+from gui.picture.model_view_switch import no_model_text, own_way_text
+from gui.widgets.translated import translated
+from gui.window.view_state import LoadedState, ViewState
+
+if TYPE_CHECKING:
+    from gui.window.main_window import MainWindow
+
+translate = QCoreApplication.translate
+
+
+def show_in_documents(window: MainWindow, before: ViewState | None, state: ViewState) -> None:
+    """Shows a state in the documents; what is the same as `before` is left alone."""
+    view = window.transcript_view
+    view.show_held(state.conversation.waiting)
+    view.show_wait(_wait_text(state))
+    if before is None or state.underlines_doubt != before.underlines_doubt:
+        view.set_shows_doubt(state.underlines_doubt)
+    if before is None or state.model.facts != before.model.facts:
+        _show_model(window, state.model)
+
+
+def _show_model(window: MainWindow, model: LoadedState) -> None:
+    evidence = translated(model.why_not(Capability.EVIDENCE))
+    if evidence != window.evidence_view.obstacle:
+        window.evidence_view.set_obstacle(evidence)
+    window.batch_panel.set_doubt_obstacle(evidence)
+    view, facts = window.transcript_view, model.facts
+    view.set_trace_obstacle(translated(model.why_not(Capability.TRACE)))
+    view.show_only_drawings(facts is not None and facts.knows_only_drawings)
+    reason = own_way_text() if facts else no_model_text()
+    window.drop_zone.model_view_switch.set_preprocessing(model.preprocessing, reason)
+
+
+def _wait_text(state: ViewState) -> str:
+    """Returns what a question waits for; "" for nothing but its first token."""
+    if isinstance(state.model.state, Loading):
+        return translate("Documents", "The model is loading. Your question waits for it.")
+    if state.conversation.waiting:
+        return translate("Documents", "Your question waits for a model.")
+    return ""
