@@ -233,7 +233,7 @@ class PromptBox(QFrame):
             ),
             Hint.CHOOSE_MODEL: (
                 self.tr("Your question waits for a model. Choose one above."),
-                self.tr("Choose a model"),
+                self.tr("Waiting"),
             ),
             Hint.LOADING: (
                 self.tr("The model is loading. Questions wait for it."),

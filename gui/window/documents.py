@@ -20,8 +20,8 @@ translate = QCoreApplication.translate
 def show_in_documents(window: MainWindow, before: ViewState | None, state: ViewState) -> None:
     """Shows a state in the documents; what is the same as `before` is left alone."""
     view = window.transcript_view
-    view.show_held(state.conversation.waiting)
     view.show_wait(_wait_text(state))
+    view.show_held(state.conversation.waiting)
     if before is None or state.underlines_doubt != before.underlines_doubt:
         view.set_shows_doubt(state.underlines_doubt)
     if before is None or state.model.facts != before.model.facts:
