@@ -300,7 +300,7 @@ def test_too_little_memory_is_said_with_the_precision_that_fits(opened, chat_fol
     parameters = sum(tensor.numel() for tensor in stored)
     enough = memory_need(config, Precision.BITS_16, device="cpu", parameters=parameters).total
     monkeypatch.setattr("core.device.choice.free_memory", lambda device: enough)
-    with pytest.raises(OutOfMemory, match=r"In float32 .* Load it in 16-bit") as raised:
+    with pytest.raises(OutOfMemory, match=r"In float32, .* Load it in 16-bit") as raised:
         opened(chat_folders["gemma3"])
     assert raised.value.precision == "16-bit"
 

@@ -171,7 +171,7 @@ def test_model_opens_with_a_note_where_no_process_can_be_started(copied, monkeyp
     folder = copied()
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     (note,) = opened(folder).facts.notes
-    assert note.startswith("“model” could not be tried in a process of its own")
+    assert note.startswith("“model” could not be checked in a separate process")
 
 
 def test_trial_ends_at_once_when_loading_is_cancelled(copied):
