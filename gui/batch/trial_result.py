@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from core.batch import Span, Tried, differing_words
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.labels import make_selectable
 from gui.widgets.painting import paint_thumbnail
 from gui.widgets.theme import Theme
 from gui.widgets.translated import translated, translated_all
@@ -114,7 +115,7 @@ def _caption_label() -> QLabel:
     label.setTextFormat(Qt.TextFormat.RichText)
     label.setWordWrap(True)
     label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    make_selectable(label)
     label.setContentsMargins(0, 0, 0, 12)
     return label
 

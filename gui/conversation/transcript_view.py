@@ -281,7 +281,8 @@ class TranscriptView(QFrame):
         It is about the exchange with the focus, else about the last one of which there are several.
         """
         several = [view for view in self._exchanges if view.variants != Variants()]
-        focused = (view for view in several if view.isAncestorOf(QApplication.focusWidget()))
+        widget = QApplication.focusWidget()
+        focused = (view for view in several if widget is not None and view.isAncestorOf(widget))
         if view := next(focused, several[-1] if several else None):
             has_answers = view.variants.answers > 1
             (view.answer_stepped if has_answers else view.question_stepped).emit(step)

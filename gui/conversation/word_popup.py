@@ -32,6 +32,7 @@ _GAP = 6
 _MARGIN = 8
 _INDENT = 12
 _RUNNERS_UP = 4
+_KEYS = (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress)
 # A candidate that is less likely was not seriously considered.
 _NEAR = 0.005
 # Natural logarithms of how many times as likely.
@@ -112,14 +113,14 @@ class WordPopup(QFrame):
 
     def event(self, event: QEvent) -> bool:
         """Takes Esc while a button has the focus, which goes back to the words."""
-        keys = (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress)
-        is_key = isinstance(event, QKeyEvent) and event.type() in keys
-        if is_key and event.key() == Qt.Key.Key_Escape and self.has_focus:
-            event.accept()
-            if event.type() == QEvent.Type.KeyPress:
-                self.left.emit()
-            return True
-        return super().event(event)
+        kind = event.type()
+        is_escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if not is_escape or not self.has_focus or kind not in _KEYS:
+            return super().event(event)
+        event.accept()
+        if kind == QEvent.Type.KeyPress:
+            self.left.emit()
+        return True
 
     def show_looking(self) -> None:
         """Says that the model is being asked whether the thing is there."""

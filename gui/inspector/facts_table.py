@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from gui.widgets.labels import make_selectable
 from gui.widgets.line_break import breakable
 from gui.widgets.theme import Theme
 
@@ -32,7 +33,7 @@ class FactsTable(QWidget):
             label, words = quiet_label(), QLabel(breakable(value))
             label.setText(name)
             words.setTextFormat(Qt.TextFormat.PlainText)
-            words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            make_selectable(words)
             self._grid.addWidget(label, number, 0, Qt.AlignmentFlag.AlignTop)
             if shares is None or self._theme is None:
                 words.setWordWrap(True)

@@ -29,6 +29,7 @@ from gui.inspector.token_flow import TokenFlow
 from gui.inspector.wording import ending_text, memory_text, stage_text
 from gui.picture.patch_figure import PatchFigure
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.labels import make_selectable
 from gui.widgets.line_break import breakable
 from gui.widgets.preview import PreviewMaker, scaled, to_image
 from gui.widgets.screen_fit import ScreenFit
@@ -184,10 +185,7 @@ class Inspector(QDialog):
         self.prompt_text.setFont(_fixed_font(self._theme))
         self.prompt_text.setTextFormat(Qt.TextFormat.PlainText)
         self.prompt_text.setWordWrap(True)
-        self.prompt_text.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse
-            | Qt.TextInteractionFlag.TextSelectableByKeyboard
-        )
+        make_selectable(self.prompt_text, by_keyboard=True)
         self._sections.addWidget(self.prompt_text)
         self.input_title, self.input_description, self.input_flow = self._flow(self.tr("Input ids"))
         self.output_title, self.output_description, self.output_flow = self._flow(

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.widgets.buttons import key_text
+from gui.widgets.labels import make_selectable
 from gui.widgets.line_break import breakable
 from gui.widgets.preview import PreviewMaker, thumbnail
 from gui.widgets.scrolled_page import ScrolledPage
@@ -139,7 +140,7 @@ class ErrorPage(ScrolledPage):
         self.text_label.setTextFormat(Qt.TextFormat.PlainText)
         self.text_label.setWordWrap(True)
         self.text_label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.text_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        make_selectable(self.text_label)
         self.text_label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         self.open_button = QPushButton(self.tr("Open another image…"))
         self.open_button.setObjectName("open_another_button")

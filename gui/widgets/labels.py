@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QLabel, QWidget
+from functools import partial
+
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from PySide6.QtGui import QGuiApplication, QTextDocumentFragment
+from PySide6.QtWidgets import QLabel, QMenu, QWidget
+
+from gui.widgets.line_break import unbroken
+from gui.widgets.text_index import TextIndex
+
+translate = QCoreApplication.translate
 
 
 def paragraph(text: str = "", style: str = "", *, is_selectable: bool = True) -> QLabel:
@@ -18,8 +26,40 @@ def paragraph(text: str = "", style: str = "", *, is_selectable: bool = True) ->
     label.setWordWrap(True)
     label.setIndent(0)
     if is_selectable:
-        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        make_selectable(label)
     return label
+
+
+def make_selectable(label: QLabel, *, by_keyboard: bool = False) -> None:
+    """Lets text of a label be selected and copied, with a menu of our own rather than Qt's."""
+    flags = Qt.TextInteractionFlag
+    keyboard = flags.TextSelectableByKeyboard if by_keyboard else flags.NoTextInteraction
+    label.setTextInteractionFlags(flags.TextSelectableByMouse | keyboard)
+    label.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+    label.customContextMenuRequested.connect(partial(_open_text_menu, label))
+
+
+def _open_text_menu(label: QLabel, at: QPoint) -> None:
+    menu = QMenu(label)
+    menu.setObjectName("text_menu")
+    copy = menu.addAction(translate("TextMenu", "&Copy"))
+    copy.setEnabled(label.hasSelectedText())
+    copy.triggered.connect(partial(_copy, label))
+    select = menu.addAction(translate("TextMenu", "Select &all"))
+    select.setEnabled(bool(label.text()))
+    select.triggered.connect(partial(_select_all, label))
+    menu.aboutToHide.connect(menu.deleteLater)
+    menu.popup(label.mapToGlobal(at))
+
+
+def _copy(label: QLabel, checked: bool = False) -> None:
+    QGuiApplication.clipboard().setText(unbroken(label.selectedText()))
+
+
+def _select_all(label: QLabel, checked: bool = False) -> None:
+    text, is_rich = label.text(), label.textFormat() is Qt.TextFormat.RichText
+    plain = QTextDocumentFragment.fromHtml(text).toPlainText() if is_rich else text
+    label.setSelection(0, TextIndex(plain).to_qt(len(plain)))
 
 
 class LinkLabel(QLabel):
