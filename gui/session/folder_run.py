@@ -271,7 +271,7 @@ class FolderRun(QObject):
             left = []
             self.noticed.emit(translated(error))
         finally:
-            await self._inbox.emptied()
+            await self.edits.report()  # None is left to undo.
             self._ended.set()
         if left:
             one = self.tr("1 file was edited after the run and left unchanged.")

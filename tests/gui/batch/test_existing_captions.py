@@ -113,6 +113,8 @@ def test_undone_edits_and_runs_show_the_captions_in_the_files_again(live, folder
         click(panel.filter_bar.undo_edit_button)
         await until(lambda: texts(folder)["1.txt"] == "mine\n")
         await until(lambda: shown(panel)[0] == ("1.png", "Skipped", "mine"))
+        known = []
+        program.folder_run.edits.changed.connect(lambda *can: known.append(can))
         edit_row(panel, 0, "by hand")
         await until(lambda: texts(folder)["1.txt"] == "by hand\n")
         await until(panel.filter_bar.undo_edit_button.isVisible)
@@ -122,6 +124,7 @@ def test_undone_edits_and_runs_show_the_captions_in_the_files_again(live, folder
         click(undo)
         await until(lambda: phase(program) is Phase.UNDONE)
         await until(lambda: captions(panel) == ["mine", "", "", ""])
+        assert known[-1] == (False, False), "the Edit menu offers neither Undo nor Redo"
 
     live(story)
 

@@ -87,6 +87,7 @@ def test_how_long_the_run_took_stays_after_undos_and_a_restart(live, folder, is_
         assert re.search(r"the run took [1-9]\d* s$", headline(panel))
         assert panel.summary_box.isVisible()
         assert texts(folder) == {}
+        assert not program.folder_run.edits.can_redo
 
     live(today)
     live(tomorrow)
