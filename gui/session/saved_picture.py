@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from PySide6.QtCore import QCoreApplication, QMimeData, QUrl
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QGuiApplication, QImage
 
 from core.errors import PictureError
@@ -18,13 +18,9 @@ translate = QCoreApplication.translate
 
 
 async def copy_picture(picture: Picture) -> None:
-    """Puts the pixels on the clipboard, and the file if there is one."""
+    """Puts the pixels on the clipboard."""
     image = await asyncio.to_thread(_image, picture.pixels)
-    mime = QMimeData()
-    mime.setImageData(image)
-    if picture.path:
-        mime.setUrls([QUrl.fromLocalFile(str(picture.path))])
-    QGuiApplication.clipboard().setMimeData(mime)
+    QGuiApplication.clipboard().setImage(image)
 
 
 async def save_picture(picture: Picture, path: Path) -> None:
