@@ -158,7 +158,8 @@ class Fetcher:
         indexes = [*self._sources.indexes, wheel.index]
         project = normalized(wheel.name)
         pages = [project_page(index, project) for index in indexes if index]
-        return list(dict.fromkeys([*places, *pages]))
+        # What is on this computer need not be downloaded, also where pip would.
+        return sorted(dict.fromkeys([*places, *pages]), key=lambda place: folder_of(place) is None)
 
     async def _find(self, filename: str, source: str) -> IndexFile | None:
         folder = folder_of(source)

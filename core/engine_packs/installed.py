@@ -135,6 +135,12 @@ def retire_pack(engines: Path, name: str) -> None:
     _delete_pack_file(engines / name)
 
 
+def discard_download(engines: Path, name: str) -> None:
+    """Deletes what has been fetched of a pack; one that is in use stays. Raises PackError."""
+    if is_pack_name(name):
+        discard(engines / f"{GETTING}{name}")
+
+
 def discard(folder: Path) -> None:
     """Deletes a pack's folder, `pack.json` first, so that what remains is no pack.
 

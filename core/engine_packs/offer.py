@@ -75,6 +75,8 @@ def make_offer(
 
     `needs` are the bytes that LLaVA-1.5-7b takes on a card, by precision, the best one first.
     """
+    if ready := next((found for found in packs if found.state is PackState.READY), None):
+        return _for_ready(ready, graphics, pins, needs)
     if graphics.is_hanging:
         return Offer(
             Advice.RESTART,
@@ -151,6 +153,21 @@ _OTHERS = {
 }
 
 
+def _for_ready(
+    ready: InstalledPack,
+    graphics: Graphics,
+    pins: Sequence[PackPins],
+    needs: Mapping[Precision, int],
+) -> Offer:
+    """Also where this build has no packs, or the driver is slow to answer now."""
+    card = max(graphics.cards, key=lambda card: card.memory, default=None)
+    pack = next((pack for pack in pins if pack.name == ready.name), None)
+    name = card.name if card else ready.pack.card if ready.pack else ""
+    sentence = translatable("core", "The engine pack {pack} is ready for {card}.")
+    sentence = sentence.format(pack=ready.name, card=name)
+    return Offer(Advice.READY, sentence, card, pack, _precision(card, needs))
+
+
 def _with_card(
     graphics: Graphics,
     pins: Sequence[PackPins],
@@ -173,10 +190,14 @@ def _with_card(
         )
     # The card counts more than the CUDA version: on some computers there is an old one as well.
     pack, card = max(runnable or usable, key=lambda pair: (pair[1].memory, numbers(pair[0].cuda)))
-    precision = next((p for p, need in needs.items() if need <= card.memory), None)
     if not runnable:
         return Offer(Advice.UPDATE_DRIVER, _driver_sentence(graphics, pack, card), card, pack)
-    return _for_pack(pack, card, precision, packs)
+    return _for_pack(pack, card, _precision(card, needs), packs)
+
+
+def _precision(card: NvidiaCard | None, needs: Mapping[Precision, int]) -> Precision | None:
+    memory = card.memory if card else 0
+    return next((precision for precision, need in needs.items() if need <= memory), None)
 
 
 def _has_code_for(pack: PackPins, card: NvidiaCard) -> bool:
@@ -210,12 +231,6 @@ def _for_pack(
     packs: Sequence[InstalledPack],
 ) -> Offer:
     there = {found.name: found for found in packs if found.state is not PackState.PARTIAL}
-    ready = [found for found in packs if found.state is PackState.READY]
-    if ready:
-        sentence = translatable("core", "The engine pack {pack} is ready for {card}.").format(
-            pack=ready[0].name, card=card.name
-        )
-        return Offer(Advice.READY, sentence, card, pack, precision)
     outdated = [found for found in packs if found.state is PackState.OUTDATED]
     size = format_bytes(pack.download_bytes)
     if outdated:

@@ -146,6 +146,12 @@ def test_driver_that_hangs_and_programs_without_packs_offer_nothing():
     assert make_offer(graphics(card()), (), [], NEEDS).advice is Advice.NO_PACK
 
 
+@pytest.mark.parametrize("found", [graphics(card()), Graphics(is_hanging=True), Graphics()])
+def test_ready_pack_is_said_to_be_ready_whatever_else_is_missing(found):
+    offer = make_offer(found, (), [installed("cuda130", PackState.READY)], NEEDS)
+    assert (offer.advice, offer.is_actionable) == (Advice.READY, False)
+
+
 def test_a_pack_is_refused_before_it_is_fetched_where_it_could_not_run():
     assert obstacle_to(CUDA130, graphics(card())) == ""
     assert "too old" in obstacle_to(CUDA130, graphics(card(), cuda=(12, 8)))
