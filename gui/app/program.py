@@ -13,6 +13,7 @@ from pathlib import Path
 
 import qasync
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication
 
 from core.locations import Locations, take_from_others, writable_locations
@@ -34,6 +35,9 @@ from gui.app.single_instance import SingleInstance
 from gui.app.tasks import BackgroundTasks
 from gui.app.undo_wiring import UndoWiring
 from gui.app.updates_wiring import UpdatesWiring
+from gui.conversation.exchange_view import ExchangeView
+from gui.picture.patch_figure import PatchFigure
+from gui.picture.picture_view import PictureView
 from gui.session.answer_inspection import AnswerInspection
 from gui.session.folder_run import FolderRun
 from gui.session.loaded_model import LoadedModel
@@ -43,6 +47,7 @@ from gui.session.picture_list import PictureList
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.waiting_question import WaitingQuestion
+from gui.widgets.accessible import install_accessible
 from gui.widgets.theme import Theme
 from gui.widgets.translated import translated_all
 from gui.window.main_window import MainWindow
@@ -52,6 +57,12 @@ LATEST_PAINT_SECONDS = 1.0
 # wait for it dozens of times: at the default of 5 ms it would stand still for 0.1 s and more while
 # another thread is busy.
 SWITCH_SECONDS = 0.0005
+
+ROLES = {
+    PictureView: QAccessible.Role.Graphic,
+    PatchFigure: QAccessible.Role.Graphic,
+    ExchangeView: QAccessible.Role.Grouping,
+}
 
 Visit = Callable[["Program"], Coroutine[None, None, None]]
 
@@ -127,6 +138,7 @@ class Program(QObject):
         self.settings = load_settings(places.folder)
         self._presets = prompt_presets()
         self._build_sessions(model or ModelThread(parent=self))
+        install_accessible(ROLES)
         self._theme = Theme(application, self.settings.theme, self.settings.text_percent)
         self.window = MainWindow(self._theme, self._presets)
         self._wire()

@@ -39,6 +39,7 @@ class BatchForm(QScrollArea):
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("batch_form")
+        self.setAccessibleName(self.tr("Options of the run"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -260,6 +261,7 @@ class _MoreArea(QScrollArea):
     def __init__(self, more: MoreOptions):
         super().__init__()
         self.setObjectName("more_area")
+        self.setAccessibleName(self.tr("More options"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -121,7 +121,7 @@ class PromptList(QWidget):
         count = len(self._rows)
         for number, row in enumerate(self._rows, 1):
             row.edit.setAccessibleName(self._name_of(number, count))
-            remove = self.tr("Remove prompt {number}").format(number=number)
+            remove = self.tr("Remove {prompt}").format(prompt=self._name_of(number, count))
             row.remove_button.setAccessibleName(remove)
             row.remove_button.setToolTip(remove)
             row.remove_button.setVisible(count > 1)

@@ -250,8 +250,12 @@ class BatchModel(QAbstractTableModel):
             case Qt.ItemDataRole.AccessibleTextRole if column is Column.STATE:
                 return ". ".join((self._text(index, item), *_notes(item)))
             case Qt.ItemDataRole.AccessibleTextRole:
-                return self._text(index, item)
+                return self._text(index, item) or self._nothing(column)
         return None
+
+    def _nothing(self, column: Column) -> str:
+        """What a screen reader says of an empty cell."""
+        return self.tr("No caption") if column is Column.CAPTION else self.tr("Not examined")
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         caption = str(value).strip()

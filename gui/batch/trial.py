@@ -140,6 +140,7 @@ class TrialPage(QFrame):
         self.grid.addWidget(self.empty_label, 2 * PICTURES, 0, 1, 3)
         self.scroll_area = QScrollArea()
         self.scroll_area.setObjectName("trial_scroll")
+        self.scroll_area.setAccessibleName(self.tr("Captions of the trial"))
         self.scroll_area.setWidgetResizable(True)
         self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.scroll_area.setWidget(page)

@@ -36,6 +36,8 @@ class TrialVariant(QFrame):
             self._prompt_name,
             self.tr("Another prompt, empty to try only one"),
         )
+        add = self.tr("Add prompt to {letter}").format(letter=letter)
+        self.prompt_list.add_button.setAccessibleName(add)
         self.temperature_box = _temperature_box(letter)
         label = QLabel(self.tr("Temperature"))
         label.setProperty("class", "key")

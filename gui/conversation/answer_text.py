@@ -19,7 +19,10 @@ from PySide6.QtCore import (
     Slot,
 )
 from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
     QContextMenuEvent,
+    QFocusEvent,
     QFont,
     QKeyEvent,
     QMouseEvent,
@@ -36,6 +39,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QFrame, QSizePolicy, QTextEdit, QWidget
 
 from gui.conversation.answer_words import AnswerWords
+from gui.conversation.spoken_words import spoken_word
+from gui.widgets.focus_ring import is_by_key
 from gui.widgets.theme import Theme
 
 _LINE_HEIGHT = 140.0
@@ -68,6 +73,7 @@ class AnswerText(QTextEdit):
         self.setProperty("class", "answer")
         self.words = AnswerWords(self, theme)
         self.take_tab: Callable[[bool], bool] | None = None
+        self.shows_focus = False
         self._pressed_at: QPointF | None = None
         self.setFont(theme.reading_font)
         self.setReadOnly(True)
@@ -124,7 +130,14 @@ class AnswerText(QTextEdit):
             # The frame around the word replaces the text cursor.
             self.setCursorWidth(0 if index >= 0 else 1)
             self.viewport().update()
+            self._announce(index)
             self.word_chosen.emit(index)
+
+    def _announce(self, index: int) -> None:
+        """Lets a screen reader say the word that the keys have come to, and its doubt."""
+        if index >= 0 and QAccessible.isActive():
+            words = spoken_word(self.words.words[index])
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
     def hover_word(self, index: int) -> None:
         """Marks a word as the one under the pointer; with -1, none."""
@@ -175,6 +188,21 @@ class AnswerText(QTextEdit):
         elif event.type() == QEvent.Type.Enter:
             self.entered.emit()
         return super().viewportEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._show_focus(is_by_key(event))
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._show_focus(False)
+
+    def _show_focus(self, shows_focus: bool) -> None:
+        """The ring is around the text: on it there is no room for one."""
+        if shows_focus != self.shows_focus:
+            self.shows_focus = shows_focus
+            if (parent := self.parentWidget()) is not None:
+                parent.update()
 
     def event(self, event: QEvent) -> bool:
         is_escape = (

@@ -11,6 +11,7 @@ from PySide6.QtGui import QPainter, QPen, QTextDocument
 from PySide6.QtWidgets import QTextEdit
 
 from core.words import split_words
+from gui.conversation.spoken_words import spoken_doubt
 from gui.widgets.doubt_pen import doubt_pen
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
@@ -60,6 +61,7 @@ class AnswerWords:
     def show(self, words: Sequence[Word]) -> None:
         """Finds the words, which are of the text that the document was made of."""
         self._words = words
+        self._edit.setAccessibleDescription(spoken_doubt(words))
         texts = [word.text for word in words]
         self._positions = list(_positions_of(self._edit.document(), texts))
         self._starts = [begin for _, begin, _ in self._positions]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.variant_pager import VariantPager
 from gui.widgets.buttons import icon_button, key_text
+from gui.widgets.focus_ring import paint_focus
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable, unbroken
 from gui.widgets.theme import Theme
@@ -65,6 +66,13 @@ class ExchangeBody(QWidget):
         """Returns where its buttons are, in screen coordinates."""
         buttons = (one for one in self.findChildren(QAbstractButton) if one.isVisible())
         return [QRect(one.mapToGlobal(QPoint()), one.size()) for one in buttons]
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.answer_text.shows_focus:
+            with QPainter(self) as painter:
+                around = QRectF(self.answer_text.geometry()).adjusted(-5, -3, 5, 3)
+                paint_focus(painter, self, around)
 
     def fit(self, width: int) -> int:
         """Lays out to this width; returns the height that it needs."""
@@ -172,6 +180,26 @@ class ExchangeBody(QWidget):
         column.addWidget(self.answer_text)
         column.addWidget(self.note_label)
         column.addLayout(foot)
+
+    def show_number(self, number: int) -> None:
+        """Tells screen readers which exchange of the conversation the buttons belong to."""
+        names = {
+            self.edit_button: self.tr("Edit question {number}"),
+            self.copy_button: self.tr("Copy answer {number}"),
+            self.again_button: self.tr("Regenerate answer {number}"),
+            self.inspect_button: self.tr("Inspect answer {number}"),
+            self.answer_text: self.tr("Answer {number}"),
+        }
+        for widget, name in names.items():
+            widget.setAccessibleName(name.format(number=number))
+        self.question_pager.set_spoken_names(
+            self.tr("Previous version of question {number}").format(number=number),
+            self.tr("Next version of question {number}").format(number=number),
+        )
+        self.answer_pager.set_spoken_names(
+            self.tr("Previous version of answer {number}").format(number=number),
+            self.tr("Next version of answer {number}").format(number=number),
+        )
 
     def _action(self, icon: str, name: str) -> QToolButton:
         button = icon_button(self._theme, icon, name)

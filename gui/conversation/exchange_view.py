@@ -14,6 +14,7 @@ from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
 from gui.conversation.exchange_foot import foot_line, misread_note
+from gui.widgets.buttons import key_text
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class ExchangeView(QFrame):
         self._trace_obstacle = ""
         self._shows_doubt = True
         self._is_last = False
+        self._number = 1
         self._is_idle = True
         self._width = 0
         self._body: ExchangeBody | None = None
@@ -171,7 +173,8 @@ class ExchangeView(QFrame):
         if self._body:
             button = self._body.inspect_button
             button.setEnabled(not reason)
-            button.setToolTip(reason or button.accessibleName())
+            tip = self.tr("Inspect answer ({key})").format(key=key_text("Ctrl+I"))
+            button.setToolTip(reason or tip)
 
     def show_struck(self, struck: Sequence[Span]) -> None:
         """Strikes these parts of the answer out, as (begin, end); they stay readable."""
@@ -257,6 +260,12 @@ class ExchangeView(QFrame):
         """Returns where its buttons are, in screen coordinates."""
         return self._body.button_rects() if self._body else []
 
+    def set_number(self, number: int) -> None:
+        """Sets which exchange of the conversation it is, from 1."""
+        self._number = number
+        if self._body:
+            self._body.show_number(number)
+
     def set_last(self, is_last: bool) -> None:
         """Marks it as the last exchange, whose answer can be regenerated."""
         self._is_last = is_last
@@ -324,6 +333,7 @@ class ExchangeView(QFrame):
         text.word_hovered.connect(self.word_hovered)
         text.word_chosen.connect(self.word_chosen)
         text.word_menu_asked.connect(self.word_menu_asked)
+        body.show_number(self._number)
         self.setAccessibleName("")
         self.woken.emit()
         return body
@@ -388,7 +398,7 @@ class ExchangeView(QFrame):
     def _on_copied_over(self) -> None:
         if self._body:
             self._theme.set_icon(self._body.copy_button, "copy", "text_quiet")
-            self._body.copy_button.setToolTip(self._body.copy_button.accessibleName())
+            self._body.copy_button.setToolTip(self.tr("Copy answer"))
 
     @Slot(str)
     def _on_edit_done(self, text: str) -> None:

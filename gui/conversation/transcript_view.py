@@ -138,6 +138,7 @@ class TranscriptView(QFrame):
         self._show_column(True)
         view = self._make_view(prompt)
         self._exchanges.append(view)
+        view.set_number(len(self._earlier) + len(self._exchanges))
         view.begin(self._waiting_text)
         view.set_last(True)
         self._set_idle(False)
@@ -204,6 +205,7 @@ class TranscriptView(QFrame):
             self._show_column(True)
         for exchange, variants in others:
             self._exchanges.append(self._complete_view(exchange, variants))
+            self._exchanges[-1].set_number(len(self._earlier) + len(self._exchanges))
             self.scroll_area.add(self._exchanges[-1])
         for view in self._exchanges:
             view.set_last(view is self._exchanges[-1])
@@ -303,6 +305,7 @@ class TranscriptView(QFrame):
         self.drawings_label.hide()
         self.scroll_area = ExchangeColumn(self._theme)
         self.scroll_area.setObjectName("transcript_scroll")
+        self.scroll_area.setAccessibleName(self.tr("Conversation"))
         self.empty_label = QLabel(self.tr("Answers appear here, word by word."))
         self.empty_label.setObjectName("transcript_empty")
         self.empty_label.setWordWrap(True)
@@ -359,6 +362,7 @@ class TranscriptView(QFrame):
         while self._earlier and time.perf_counter() < until:
             view = self._complete_view(*self._earlier.pop())
             self._exchanges.insert(0, view)
+            view.set_number(len(self._earlier) + 1)
             self.scroll_area.add(view, at=0)
         if self._earlier:
             self._slice_timer.start()

@@ -23,6 +23,7 @@ class VariantPager(QWidget):
     def __init__(self, theme: Theme, back: str, on: str, position: str):
         super().__init__()
         self._theme, self._names, self._position = theme, (back, on), position
+        self._spoken = self._names
         self.buttons: tuple[QToolButton, ...] = ()
         self.label = QLabel(self)
         self.hide()
@@ -36,6 +37,12 @@ class VariantPager(QWidget):
     def on_button(self) -> QToolButton:
         """Goes to the next one; there is none until there are several."""
         return self.buttons[1]
+
+    def set_spoken_names(self, back: str, on: str) -> None:
+        """Sets what screen readers call the buttons, to distinguish them from other pagers'."""
+        self._spoken = (back, on)
+        for button, name in zip(self.buttons, self._spoken, strict=False):
+            button.setAccessibleName(name)
 
     def show_position(self, number: int, count: int, *, is_idle: bool) -> bool:
         """Shows which of how many is shown, from 1; only while idle others can be gone to.
@@ -70,6 +77,7 @@ class VariantPager(QWidget):
             icon_button(self._theme, icon, name)
             for icon, name in zip(("left", "right"), self._names, strict=True)
         )
+        self.set_spoken_names(*self._spoken)
         self.label.setProperty("class", "foot")
         self.label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         row = QHBoxLayout(self)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.conversation.spoken_words import spoken_word
 from gui.widgets.labels import paragraph
 from gui.widgets.theme import Theme
 
@@ -84,7 +85,7 @@ class WordPopup(QFrame):
         self.look_button.setEnabled(True)
         self.look_button.setText(self.tr("Look again"))
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, not is_chosen)
-        self.setAccessibleName(f"{word.text}: {probability_text(word.probability)}")
+        self.setAccessibleName(f"{spoken_word(word)}: {probability_text(word.probability)}")
 
     @property
     def has_focus(self) -> bool:

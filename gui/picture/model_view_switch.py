@@ -42,7 +42,7 @@ class ModelViewSwitch(QWidget):
         self.show_button = QToolButton()
         self.show_button.setObjectName("show_model_view_button")
         self.show_button.setCheckable(True)
-        self.show_button.setAccessibleName(self.tr("What the model sees"))
+        self.show_button.setAccessibleName(self.tr("Show what the model sees"))
         theme.set_icon(self.show_button, "eye", "text_quiet")
         self.given_button = self._choice(
             self.tr("What the model sees"), self.tr("The exact pixels that the model is given")

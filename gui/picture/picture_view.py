@@ -9,6 +9,7 @@ from PIL import Image
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QEnterEvent,
+    QFocusEvent,
     QHideEvent,
     QImage,
     QKeyEvent,
@@ -21,6 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui.picture.layer import Layer
+from gui.widgets.focus_ring import is_by_key, paint_focus
 from gui.widgets.preview import PreviewMaker, scaled, to_image
 
 LARGEST_ZOOM = 16.0
@@ -62,6 +64,7 @@ class PictureView(QWidget):
         self._stand_in: Layer | None = None
         self._overlay: Layer | None = None
         self._fits_square = False
+        self._shows_focus = False
         self._resize_timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._resize_timer.timeout.connect(self._ask_fitted)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -151,9 +154,13 @@ class PictureView(QWidget):
         return QRectF(left, top, width, height)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        if self._pixels is None:
-            return
         with QPainter(self) as painter:
+            self._paint_picture(painter)
+            if self._shows_focus:
+                paint_focus(painter, self)
+
+    def _paint_picture(self, painter: QPainter) -> None:
+        if self._pixels is not None:
             target = self.picture_rect()
             smooth = self.scale * self.devicePixelRatioF() < _HARD_EDGES_FROM
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
@@ -167,6 +174,17 @@ class PictureView(QWidget):
                 if not self._stand_in:
                     painter.setClipRect(target)
                 self._overlay.paint(painter, target, self._pixels.size)
+        painter.setClipping(False)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self._shows_focus = is_by_key(event)
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._shows_focus = False
+        super().focusOutEvent(event)
+        self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

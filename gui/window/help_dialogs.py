@@ -65,6 +65,7 @@ class KeysDialog(QDialog):
             column.addLayout(_grid([*known, *more.get(rows.menu, [])], halves))
             column.addSpacing(12)
         area = QScrollArea()
+        area.setAccessibleName(self.windowTitle())
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

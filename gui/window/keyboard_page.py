@@ -117,6 +117,8 @@ class KeyboardPage(QWidget):
         native = ", ".join(QKeySequence(key).toString(_NATIVE) for key in keys)
         item = self._items[command]
         item.setText(1, native)
+        spoken = native or self.tr("No keys")
+        item.setData(1, Qt.ItemDataRole.AccessibleTextRole, spoken)
         font = item.font(1)
         font.setBold(command.value in self.keys)
         item.setFont(1, font)

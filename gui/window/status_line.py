@@ -3,11 +3,10 @@ downloading."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
-from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.elided_button import ElidedButton
 from gui.window.shown import Status
 
 _STEPS = 1000
@@ -25,7 +24,7 @@ class StatusLine(QFrame):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("status_line")
-        self.state_label = _ModelLabel("")
+        self.state_label = ElidedButton()
         self.state_label.setObjectName("state_label")
         self.state_label.setAccessibleDescription(self.tr("Opens the Models dialog"))
         self.download_button = QToolButton()
@@ -79,25 +78,3 @@ class StatusLine(QFrame):
     def _on_cancel_clicked(self) -> None:
         self.cancel_button.setEnabled(False)
         self.loading_cancelled.emit()
-
-
-class _ModelLabel(ElidedLabel):
-    """A label that is a button too: `clicked()`, by mouse or key."""
-
-    clicked = Signal()
-
-    def __init__(self, text: str):
-        super().__init__(text)
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        is_inside = self.rect().contains(event.position().toPoint())
-        if event.button() == Qt.MouseButton.LeftButton and is_inside:
-            self.clicked.emit()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
-            self.clicked.emit()
-        else:
-            super().keyPressEvent(event)

@@ -38,6 +38,7 @@ FACTS = {
 }
 LONG_NAME = "a very long name of an image that nobody would want to type again " * 2 + "42.png"
 NAMES = ("red.png", LONG_NAME, "שלום עולם.png", "🐧 penguin 🐧.png")
+_FURTHER = 24
 KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
 CTRL = Qt.KeyboardModifier.ControlModifier
 
@@ -54,8 +55,10 @@ def make_pictures(folder: Path) -> list[Path]:
     """Writes images whose names are long, written from right to left, or hold emoji."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in NAMES]
+    # So many that lists scroll.
+    paths += [folder / f"{number:02}.png" for number in range(_FURTHER)]
     for number, path in enumerate(paths):
-        picture = Image.new("RGB", (320, 200 + 40 * number), "white")
+        picture = Image.new("RGB", (320, 200 + 8 * number), "white")
         ImageDraw.Draw(picture).ellipse((90, 30, 230, 170), fill=("red", "blue")[number % 2])
         picture.save(path)
     return paths

@@ -1,49 +1,16 @@
 """Windows on real screens of Qt's offscreen platform, whose sizes and scales are configured."""
 
-import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.support.configured_screens import run_on
+
 LARGE, SMALL = (0, 0, 1366, 768), (1366, 0, 700, 420)
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the platform is configured by a path, Qt called by its symbols"
 )
-
-
-def configured(folder, *screens):
-    """Write the platform's configuration; returns the value of QT_QPA_PLATFORM."""
-    names = ("x", "y", "width", "height")
-    config = {
-        "screens": [
-            {"name": f"screen {number}", "logicalDpi": 96, "logicalBaseDpi": 96, "dpr": 1}
-            | dict(zip(names, screen, strict=True))
-            for number, screen in enumerate(screens)
-        ]
-    }
-    path = folder / "screens.json"
-    path.write_text(json.dumps(config))
-    return f"offscreen:configfile={path}"
-
-
-def run_on(folder, module, argument, *screens, scale="1"):
-    """Run a module of the tests on these screens; returns what it printed."""
-    environment = os.environ | {
-        "QT_QPA_PLATFORM": configured(folder, *screens),
-        "QT_SCALE_FACTOR": scale,
-        "ONLOOKER_HOME": str(folder / "home"),
-    }
-    command = [sys.executable, "-m", module, argument]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +24,8 @@ def run_on(folder, module, argument, *screens, scale="1"):
 def test_every_page_and_dialog_is_on_the_screen_and_all_of_it_can_be_reached(
     tmp_path, screen, scale
 ):
-    folder = str(tmp_path / "work")
-    faults = run_on(tmp_path, "tests.support.small_screen", folder, screen, scale=scale)
+    arguments = [str(tmp_path / "work"), "reach"]
+    faults = run_on(tmp_path, "tests.support.screen_faults", arguments, screen, scale=scale)
     assert not faults, "\n".join(faults)
 
 
@@ -72,7 +39,7 @@ def test_every_page_and_dialog_is_on_the_screen_and_all_of_it_can_be_reached(
     ],
 )
 def test_window_stays_on_a_screen_that_changes(tmp_path, step, screens):
-    shown = run_on(tmp_path, "tests.support.changing_screens", step, *screens)
+    shown = run_on(tmp_path, "tests.support.changing_screens", [step], *screens)
     left, top, right, bottom = shown["after"]["frame"]
     area = shown["after"]["area"]
     assert (area[0] <= left, area[1] <= top) == (True, True), shown

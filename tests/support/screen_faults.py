@@ -1,0 +1,109 @@
+"""Looks for faults on every screen of the whole program, in a process of its own.
+
+    python -m tests.support.screen_faults FOLDER KIND…
+
+The environment configures the display. Prints, as JSON, a line for each fault of these kinds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import qasync
+from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import QApplication, QWidget
+
+from core.locations import writable_locations
+from core.settings import Settings, save
+from gui.app.program import Program
+from gui.session.model_thread import ModelThread
+from gui.widgets.theme import Theme
+from tests.gui.conftest import until
+from tests.support.accessible import misunderstandings
+from tests.support.focus_rings import hidden_focus
+from tests.support.layout import cut_off, described_rect
+from tests.support.screens import FACTS, Screen, screens
+from tests.support.scripted_engine import ScriptedCheckpoint
+from tests.support.text_contrast import hard_to_read
+
+
+def out_of_reach(window: QWidget) -> list[str]:
+    """Returns what is outside of the display, or of the window without a way to scroll to it."""
+    faults = []
+    area, frame = window.screen().availableGeometry(), window.frameGeometry()
+    if not area.contains(frame):
+        faults.append(f"{described_rect(frame)} is not inside {described_rect(area)}")
+    return faults + cut_off(window)
+
+
+LOOKS: dict[str, Callable[[QWidget], list[str]]] = {
+    "reach": out_of_reach,
+    "accessible": misunderstandings,
+    "contrast": hard_to_read,
+    "focus": hidden_focus,
+}
+# Their faults depend on the theme.
+_IN_BOTH_THEMES = {"contrast", "focus"}
+
+
+def faults_of(screen: Screen, kinds: Sequence[str]) -> list[str]:
+    """Returns the faults of these kinds."""
+    return [f"{screen.name}: {fault}" for kind in kinds for fault in LOOKS[kind](screen.widget)]
+
+
+async def _visit(
+    program: Program, theme: Theme, folder: Path, kinds: Sequence[str], faults: list[str]
+) -> None:
+    in_both = [kind for kind in kinds if kind in _IN_BOTH_THEMES]
+    async for screen in screens(program, folder):
+        # Windows are fitted and laid out by events.
+        await asyncio.sleep(0.05)
+        faults += faults_of(screen, kinds)
+        if in_both:
+            await _choose(theme, "dark")
+            faults += [f"dark: {fault}" for fault in faults_of(screen, in_both)]
+            await _choose(theme, "light")
+
+
+async def _choose(theme: Theme, mode: str) -> None:
+    theme.choose(mode)
+    await until(lambda: not theme.is_restyling)
+
+
+def main(folder: Path, kinds: Sequence[str]) -> int:
+    app = QApplication(sys.argv[:1])
+    QAccessible.setActive("accessible" in kinds)
+    save(Settings(theme="light"), writable_locations().folder)
+    loop = qasync.QEventLoop(app)
+    loop.set_default_executor(ThreadPoolExecutor(2))
+    checkpoint = ScriptedCheckpoint()
+    checkpoint.facts = FACTS
+    model = ModelThread(checkpoint)
+    program = Program(app, loop, writable_locations(), time.perf_counter(), model)
+    theme = app.findChildren(Theme)[-1]
+    faults: list[str] = []
+
+    async def whole() -> None:
+        living = asyncio.ensure_future(program.life([]))
+        try:
+            await _visit(program, theme, folder, kinds, faults)
+        except Exception:
+            faults.append(traceback.format_exc())
+        program.quit()
+        await living
+
+    loop.run_until_complete(whole())
+    loop.close()
+    sys.stdout.write(json.dumps(faults))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

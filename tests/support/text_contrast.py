@@ -1,0 +1,86 @@
+"""Finds text that is hard to read on what it stands on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from PySide6.QtCore import QRect
+from PySide6.QtGui import QColor, QImage, QPalette
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+    QWidget,
+)
+
+from gui.widgets.theme import contrast
+
+# WCAG AA; disabled text is exempt there, and yet is to be read.
+_ENABLED, _DISABLED = 4.5, 3.0
+
+
+def hard_to_read(window: QWidget) -> list[str]:
+    """Returns the widgets whose text has too little contrast, example texts of fields included."""
+    image = window.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    faults = []
+    for part in window.findChildren(QWidget):
+        seen = part.visibleRegion().boundingRect()
+        if part.isVisible() and part.window() is window and not seen.isEmpty():
+            colours = _colours(image, QRect(part.mapTo(window, seen.topLeft()), seen.size()))
+            ground = QColor.fromRgb(colours.most_common(1)[0][0])
+            for what, ink in _inks(part, ground, colours):
+                least = _ENABLED if part.isEnabled() else _DISABLED
+                ratio = contrast(ink.name(), ground.name())
+                if ratio < least:
+                    name = f"{type(part).__name__} {part.objectName()}"
+                    faults.append(
+                        f"{name}: {what}, {ink.name()} on {ground.name()}, is {ratio:.1f} : 1"
+                    )
+    return faults
+
+
+def _inks(part: QWidget, ground: QColor, colours: Counter[int]) -> list[tuple[str, QColor]]:
+    """Returns the text that a widget shows, with its colour."""
+    palette, role = part.palette(), QPalette.ColorRole
+    inks: list[tuple[str, QColor]] = []
+    match part:
+        case QLabel() if part.text() and not part.pixmap():
+            inks = [(part.text(), palette.color(part.foregroundRole()))]
+        case QAbstractButton() if part.text():
+            # The palette does not know the colours of a default button.
+            inks = [(part.text(), _farthest(ground, colours))]
+        case QComboBox() | QAbstractSpinBox():
+            inks = [("its value", palette.color(role.Text))]
+        case QLineEdit() | QPlainTextEdit() | QTextEdit():
+            inks = [("its text", palette.color(role.Text))]
+            if shown := part.placeholderText():
+                inks.append((shown, palette.color(role.PlaceholderText)))
+    return [(text, _over(ground, ink)) for text, ink in inks]
+
+
+def _farthest(ground: QColor, colours: Counter[int]) -> QColor:
+    """Returns the colour that stands out most from the ground."""
+    return max(map(QColor.fromRgb, colours), key=lambda one: contrast(one.name(), ground.name()))
+
+
+def _over(ground: QColor, ink: QColor) -> QColor:
+    """Returns what a translucent colour looks like on a ground."""
+    share = ink.alphaF()
+    channels = zip(ink.getRgb()[:3], ground.getRgb()[:3], strict=True)
+    return QColor(*(round(share * one + (1 - share) * other) for one, other in channels))
+
+
+def _colours(image: QImage, place: QRect) -> Counter[int]:
+    """Returns how often each colour is at a place, its edges left out."""
+    ratio = image.devicePixelRatio()
+    inner = place.adjusted(4, 4, -4, -4) if min(place.width(), place.height()) > 16 else place
+    pixels = np.frombuffer(image.constBits(), np.uint32).reshape(image.height(), -1)
+    rows = slice(round(inner.top() * ratio), round((inner.bottom() + 1) * ratio))
+    columns = slice(round(inner.left() * ratio), round((inner.right() + 1) * ratio))
+    colours, counts = np.unique(pixels[rows, columns], return_counts=True)
+    return Counter(dict(zip(map(int, colours), map(int, counts), strict=True)))
