@@ -267,10 +267,11 @@ class _MoreArea(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self._more = more
         self.setWidget(more)
 
     def sizeHint(self) -> QSize:
-        return self.widget().sizeHint()
+        return self._more.sizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self.widget().minimumSizeHint().width(), 0)
+        return QSize(self._more.minimumSizeHint().width(), 0)

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLayout, QVBoxLayout, QWidget
 
-_LEAST_OPTIONS = 200
+_LEAST_OPTIONS, _SPACING = 200, 8
 
 
 class ListArea(QWidget):
@@ -32,7 +32,7 @@ class ListArea(QWidget):
         parts.setStretchFactor(captions[-1], 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column.setSpacing(_SPACING)
         column.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
         column.addWidget(options)
         column.addWidget(self._captions, 1)
@@ -57,6 +57,6 @@ class ListArea(QWidget):
 
     def _share(self) -> None:
         wanted = min(_LEAST_OPTIONS, self._options.sizeHint().height())
-        least = self._captions.minimumSizeHint().height() + self.layout().spacing()
+        least = self._captions.minimumSizeHint().height() + _SPACING
         self._options.setVisible(self._is_unfolded)
         self._captions.setVisible(not self._is_unfolded or self.height() >= wanted + least)
