@@ -87,6 +87,7 @@ class ConversationWiring(QObject):
         session.ask_refused.connect(self._on_ask_refused)
         session.noticed.connect(self._on_noticed)
         self._question.given_back.connect(self._window.give_prompt_back)
+        view.scroll_area.draft_left.connect(self._window.give_prompt_back)
 
     @Slot()
     def refresh(self) -> None:

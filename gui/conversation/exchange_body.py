@@ -102,8 +102,7 @@ class ExchangeBody(QWidget):
             line.deleteLater()
 
     def show_question(self, prompt: str) -> None:
-        """Shows another question; an edit that was begun is given up."""
-        self.end_edit()
+        """Shows another question; an edit that was begun goes on."""
         self.question_label.setText(breakable(prompt))
 
     def begin_edit(self, prompt: str) -> QuestionEdit:

@@ -6,8 +6,9 @@ import time
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent, QWheelEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QToolButton, QWidget
 
+from core.transcript import Variants
 from gui.conversation.exchange_view import ExchangeView
 from gui.widgets.buttons import key_text
 from gui.widgets.theme import Theme
@@ -28,10 +29,12 @@ class ExchangeColumn(QScrollArea):
     Exchanges in view and next to it are awake, so that Tab finds them; others are put to sleep, if
     they can be.
 
-    `end_left(bool)`: whether the reader is away from the end.
+    `end_left(bool)`: whether the reader is away from the end. `draft_left(str)`: an exchange was
+    removed while its question was being edited; this is what was written.
     """
 
     end_left = Signal(bool)
+    draft_left = Signal(str)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -79,6 +82,8 @@ class ExchangeColumn(QScrollArea):
     def keep(self, count: int) -> None:
         """Removes all but the first `count` exchanges."""
         for view in self._views[count:]:
+            if draft := _draft_of(view):
+                self.draft_left.emit(draft)
             view.hide()
             view.deleteLater()
         del self._views[count:]
@@ -101,6 +106,18 @@ class ExchangeColumn(QScrollArea):
         rect = view.answer_text.words.rect(index).toAlignedRect()
         at = view.answer_text.viewport().mapTo(self.column, rect.center())
         self.ensureVisible(at.x(), at.y(), 0, 2 * rect.height())
+
+    def step_version(self, step: int) -> None:
+        """Asks for the next answer or question, `step` 1, or the one before, -1, of several.
+
+        It is about the exchange with the focus, else about the last one of which there are several.
+        """
+        several = [view for view in self._views if view.variants != Variants()]
+        widget = QApplication.focusWidget()
+        focused = (view for view in several if widget is not None and view.isAncestorOf(widget))
+        if view := next(focused, several[-1] if several else None):
+            has_answers = view.variants.answers > 1
+            (view.answer_stepped if has_answers else view.question_stepped).emit(step)
 
     def offset_of(self, view: ExchangeView) -> int:
         """Returns how far below the top of the visible part an exchange begins."""
@@ -291,3 +308,10 @@ class ExchangeColumn(QScrollArea):
         for widget in view.body.focus_order:
             QWidget.setTabOrder(before, widget)
             before = widget
+
+
+def _draft_of(view: ExchangeView) -> str:
+    """Returns what is written over the question of an exchange, "" if nothing is."""
+    editor = view.body.question_edit if view.is_awake else None
+    text = editor.edit.toPlainText().strip() if editor else ""
+    return text if text != view.prompt.strip() else ""

@@ -218,7 +218,7 @@ class ExchangeView(QFrame):
         self.add_note(misread_note(unknown))
 
     def show_exchange(self, exchange: Exchange) -> None:
-        """Shows a complete exchange in place of what was shown; an edit is given up."""
+        """Shows a complete exchange in place of what was shown; an edit goes on."""
         self.is_open = False
         self.evidence, self.struck = None, exchange.struck
         self.prompt, self.answer = exchange.prompt, exchange.answer.text if exchange.answer else ""

@@ -7,14 +7,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Signal, SignalInstance, Slot
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import (
-    QApplication,
-    QFrame,
-    QLabel,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from core.transcript import Answer, Exchange, Transcript, Variants
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
@@ -276,18 +269,6 @@ class TranscriptView(QFrame):
         """Lets the last question be edited."""
         if self._exchanges and not self._exchanges[-1].is_open:
             self._exchanges[-1].edit()
-
-    def step_version(self, step: int) -> None:
-        """Asks for the next answer or question, `step` 1, or the one before, -1, of several.
-
-        It is about the exchange with the focus, else about the last one of which there are several.
-        """
-        several = [view for view in self._exchanges if view.variants != Variants()]
-        widget = QApplication.focusWidget()
-        focused = (view for view in several if widget is not None and view.isAncestorOf(widget))
-        if view := next(focused, several[-1] if several else None):
-            has_answers = view.variants.answers > 1
-            (view.answer_stepped if has_answers else view.question_stepped).emit(step)
 
     def copy_last(self) -> None:
         """Copies the last answer."""

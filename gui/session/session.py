@@ -136,8 +136,13 @@ class Session(QObject):
     async def ask_again(self, index: int, prompt: str) -> None:
         """Ask `prompt` in place of question `index`; that one and what came after stay a branch."""
         prompt = prompt.strip()
+        asked_in = self.conversation
         conversation = await self._free_conversation(prompt)
         if not prompt or not conversation:
+            return
+        if conversation is not asked_in:  # Another picture opened meanwhile.
+            self.ask_refused.emit(prompt)
+            self.noticed.emit(self.tr("Another image was opened. Ask again to ask about it."))
             return
         if prompt == conversation.transcript.exchanges[index].prompt:
             await self._answering.answer_again(conversation, index, self._settings.sampling)

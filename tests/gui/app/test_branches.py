@@ -268,3 +268,23 @@ def test_keys_and_the_menu_page_through_the_versions_of_the_exchange_with_the_fo
         assert shown(program) == [("new every 1", "Answer 0.")]
 
     talk(story)
+
+
+def test_what_is_being_written_over_a_question_is_not_lost_when_another_branch_is_shown(talk):
+    async def story(program):
+        for prompt in ("say 1 words", "say 2 words"):
+            await ask(program, prompt)
+        await edit(program, 0, "say 3 words")
+        click(view_at(program, 0).body.question_pager.back_button)
+        for index, draft in enumerate(("over the first", "over the second")):
+            view = view_at(program, index)
+            click(view.body.edit_button)
+            editor = view.body.question_edit.edit
+            editor.selectAll()
+            QTest.keyClicks(editor, draft)
+        program.session.undo()
+        assert shown(program) == [("say 3 words", "word0 word1 word2")]
+        assert view_at(program, 0).body.question_edit.edit.toPlainText() == "over the first"
+        assert program.window.prompt_box.text == "over the second"
+
+    talk(story)

@@ -231,6 +231,26 @@ class TestEditing:
         run(session.ask_again(0, " new every 1 "))
         assert session.transcript.variants(0) == Variants(answer=2, answers=2)
 
+    def test_an_edit_that_another_image_overtakes_is_given_back(
+        self, run, session, pictures, heard, tmp_path
+    ):
+        refused = []
+        session.ask_refused.connect(refused.append)
+        Image.new("RGB", (40, 30), "blue").save(tmp_path / "blue.png")
+
+        async def story():
+            await session.ask("say 1 words")
+            heard.clear()
+            opening = asyncio.create_task(pictures.open_paths([tmp_path / "blue.png"]))
+            await asyncio.sleep(0)
+            await session.ask_again(0, "say 2 words")
+            await opening
+
+        run(story())
+        assert refused == ["say 2 words"]
+        assert names(heard)[-1] == "noticed"
+        assert shown(session) == []
+
     def test_all_branches_are_there_after_a_restart(
         self, run, session, ready, loaded, tmp_path, settings_file
     ):
