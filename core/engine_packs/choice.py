@@ -137,8 +137,11 @@ def _choose(own: Path, engines: Path, torch_version: str) -> Chosen:
 
 def preferred_engine(engines: Path) -> str:
     """Returns the name of the engine that the user wants, "" for the newest that fits."""
-    if name := os.environ.get(VARIABLE, "").strip().lower():
-        return name
+    return os.environ.get(VARIABLE, "").strip().lower() or chosen_engine(engines)
+
+
+def chosen_engine(engines: Path) -> str:
+    """Returns the engine that was chosen for all starts, "" for the newest that fits."""
     path = engines / PREFERENCE
     try:
         return _read_small(path).decode(errors="replace").strip().lower()

@@ -22,15 +22,25 @@ from typing import Any
 from core.engine_packs.choice import (
     PACK_FILE,
     PACK_FORMAT,
+    PREFERENCE,
     NoPack,
     Pack,
+    is_pack_name,
     obstacle_of,
     platform_tag,
     python_tag,
     read_pack,
 )
 from core.engine_packs.fetching import PARTIAL, Fetcher
-from core.engine_packs.installed import GETTING, OLD, UNPACKED, clean_up, discard, measured
+from core.engine_packs.installed import (
+    GETTING,
+    OLD,
+    UNPACKED,
+    clean_up,
+    discard,
+    measured,
+    prefer_engine,
+)
 from core.engine_packs.pins import PackPins, WheelPin
 from core.engine_packs.sources import Sources
 from core.engine_packs.trial import LIMITS, try_pack
@@ -120,7 +130,7 @@ class _Job:
         if not key_file.is_file() or key_file.read_text(errors="replace") != key:
             for folder in (self._pack, self._marks):
                 shutil.rmtree(folder, ignore_errors=True)
-            self._delete_other_wheels()
+            self._look_at_wheels_again()
             self._root.mkdir(parents=True, exist_ok=True)
             write_atomically(key_file, key.encode())
         if (self._pack / PACK_FILE).exists() and not self.is_unpacked:
@@ -129,11 +139,14 @@ class _Job:
         for folder in (self._wheels, self._pack, self._marks):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def _delete_other_wheels(self) -> None:
+    def _look_at_wheels_again(self) -> None:
+        """Deletes wheels that are not wanted now; those of the same name are compared once more."""
         wanted = {wheel.filename for wheel in self._pins.wheels}
         for path in self._wheels.glob("*") if self._wheels.is_dir() else ():
             if path.name.removesuffix(PARTIAL) not in wanted:
                 path.unlink()
+            elif path.suffix != PARTIAL:
+                path.replace(path.with_name(path.name + PARTIAL))
 
     @property
     def is_unpacked(self) -> bool:
@@ -229,6 +242,9 @@ class _Job:
         pack = read_pack(target)
         clean_up(self._engines)
         _discard_outdated(self._engines, pack)
+        if (self._engines / PREFERENCE).exists() or _others_of(target):
+            # Whoever gets a pack wants it, whatever was chosen before.
+            prefer_engine(self._engines, pack.name)
         return pack
 
     def _described(self, trial: dict[str, str] | None) -> bytes:
@@ -299,6 +315,12 @@ def _is_compared(path: Path) -> bool:
     size = path.stat().st_size
     is_library = any(ending in path.name for ending in _LIBRARIES)
     return size >= _LARGE or (is_library and size > 0)
+
+
+def _others_of(folder: Path) -> bool:
+    """Whether there are more packs than this one."""
+    others = (path for path in folder.parent.iterdir() if path != folder)
+    return any(is_pack_name(path.name) and (path / PACK_FILE).exists() for path in others)
 
 
 def _discard_outdated(engines: Path, used: Pack) -> None:

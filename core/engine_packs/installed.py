@@ -18,6 +18,7 @@ from core.engine_packs.choice import (
     PREFERENCE,
     NoPack,
     Pack,
+    chosen_engine,
     is_pack_name,
     obstacle_of,
     public_version,
@@ -124,6 +125,8 @@ def remove_pack(engines: Path, name: str) -> int:
     before = sum(map(measured, there))
     for folder in there:
         discard(folder)
+    if chosen_engine(engines) == name:
+        prefer_engine(engines, "")
     return before - sum(measured(folder) for folder in there if folder.is_dir())
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from core.engine_packs.choice import Pack, read_pack
+from core.engine_packs.choice import Pack, chosen_engine, read_pack
 from core.engine_packs.get import get_pack, offline_sources
 from core.engine_packs.installed import (
     PackState,
     discard_download,
     installed_packs,
+    prefer_engine,
     remove_pack,
 )
 from core.engine_packs.pins import PackPins
@@ -425,6 +426,30 @@ def test_old_programs_pack_is_used_until_the_new_one_has_passed_and_then_removed
     server.faults.missing = set()
     get(engines, server)
     assert_ready(engines)
+
+
+def test_wheel_of_an_earlier_program_with_the_same_name_is_not_taken(server, engines):
+    other = bytearray(WHEELS[TORCH_WHEEL])
+    other[50] ^= 1
+    others = {**WHEELS, TORCH_WHEEL: bytes(other)}
+    server.files, server.faults.missing = dict(others), {NVIDIA_WHEEL}
+    with pytest.raises(PackError):
+        get(engines, server, pins_of(others))
+    wheels = engines / GETTING / "wheels"
+    (wheels / f"{TORCH_WHEEL}.part").unlink(missing_ok=True)
+    (wheels / TORCH_WHEEL).write_bytes(other)
+    server.files, server.faults.missing = dict(WHEELS), set()
+    get(engines, server)
+    assert_ready(engines)
+
+
+def test_pack_that_was_got_is_used_whatever_was_chosen_before(server, engines):
+    engines.mkdir()
+    prefer_engine(engines, "cpu")
+    get(engines, server)
+    assert chosen_engine(engines) == "cuda130"
+    remove_pack(engines, "cuda130")
+    assert chosen_engine(engines) == ""
 
 
 @pytest.mark.slow
