@@ -29,24 +29,26 @@ def tables_of(
     """Returns the tables of a run that begins, and what those of them hold that it continues.
 
     It continues what earlier runs over the same folders wrote in the same form, if nobody has
-    changed it; beside other files it begins a table of its own.
+    changed it; beside other files it begins a table of its own. An empty table of theirs, which a
+    run has left that was killed before its first row, is used as if it were not there.
     """
     folder = export_folder(roots)
     paths: dict[CaptionFormat, Path] = {}
     earlier: dict[CaptionFormat, StoredTable] = {}
     runs = find_runs(journals)
     for one in formats:
-        of_runs = (
-            run.tables[one]
-            for run in runs
-            if one in run.tables and _have_same_form(run.options, options, one)
-        )
-        for path in dict.fromkeys(path for path in of_runs if path.parent == folder):
-            if content := _content_by_runs(
-                path, TableFormat(one, options.csv_separator), roots, runs
-            ):
-                paths[one], earlier[one] = path, StoredTable.of(content)
-                break
+        in_folder = [run for run in runs if one in run.tables and run.tables[one].parent == folder]
+        has_form = {
+            run.tables[one] for run in in_folder if _have_same_form(run.options, options, one)
+        }
+        for path in dict.fromkeys(run.tables[one] for run in in_folder):
+            content = _content_by_runs(path, TableFormat(one, options.csv_separator), roots, runs)
+            if content is None or (content and path not in has_form):
+                continue
+            paths[one] = path
+            if content:
+                earlier[one] = StoredTable.of(content)
+            break
         else:
             paths[one] = export.free_path(folder, one)
     return paths, earlier
@@ -76,7 +78,8 @@ def _content_by_runs(
     path: Path, table_format: TableFormat, roots: Sequence[Path], runs: Iterable[KeptRun]
 ) -> bytes | None:
     """Returns what the table holds; None if it holds anything else than rows of these runs, if it
-    is empty, or if one of its runs is open or over other folders, which may still add to it."""
+    does not exist, or if one of its runs is open or over other folders, which may still add to it.
+    """
     writers = [run for run in runs if run.tables.get(table_format.kind) == path]
     try:
         if any(run.roots != tuple(roots) or is_in_use(run.journal) for run in writers):
@@ -88,7 +91,8 @@ def _content_by_runs(
             path, most=sum(one.most_bytes(table_format.kind) for one in of_writers)
         )
         rows = chain.from_iterable(one.known_rows(table_format.kind) for one in of_writers)
-        return content if content and export.holds_only(content, rows, table_format) else None
+        is_known = not content or export.holds_only(content, rows, table_format)
+        return content if is_known else None
     except (OSError, StoreError):
         return None
 

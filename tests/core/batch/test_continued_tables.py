@@ -211,3 +211,29 @@ def test_file_that_is_far_too_large_for_a_table_is_not_read(ran, folder, name):
     with closing(Batch.resume(first)) as batch:
         assert batch.undo() == [folder / name]
     assert (folder / name).stat().st_size == 10**12
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("changes", [{}, {"csv_separator": "\t"}], ids=["same", "other form"])
+def test_empty_table_of_a_run_that_was_killed_at_its_begin_is_used(
+    ran, folder, tmp_path, kind, changes
+):
+    journal = ran(writes=(kind,))
+    # What the run left that was killed before it wrote a row.
+    first = journal.read_bytes().splitlines(keepends=True)[0]
+    journal.write_bytes(first)
+    table = folder / f"captions.{kind}"
+    table.write_bytes(b"")
+    ran(writes=(kind,), **changes)
+    assert list(tables(folder)) == [table.name]
+    (kept, _) = find_runs(tmp_path / "journals")
+    with closing(Batch.resume(kept.journal)) as batch:
+        batch.undo()
+    assert tables(folder) == {}
+
+
+def test_empty_table_that_no_run_has_made_is_left(ran, folder):
+    (folder / "captions.csv").touch()
+    ran(writes=(CaptionFormat.CSV,))
+    assert sorted(tables(folder)) == ["captions-2.csv", "captions.csv"]
+    assert (folder / "captions.csv").read_bytes() == b""
