@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import ctypes
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.resources import SAMPLES
-from core.version import program_version
+# Everything else is imported once `main` has seen to Ctrl+C, which would end with a traceback here.
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
 
 STARTED = time.perf_counter()
 # A constant, since PyInstaller packages a library that a call names literally, and this one
@@ -26,14 +25,14 @@ ISOLATED = "isolated"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status. Qt is imported only for a window."""
-    # Before torch is imported: by default its threads spin for milliseconds while they wait, and
-    # where other programs use the cores too, each token then takes up to forty times as long. So
-    # short a spin costs nothing on idle cores.
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Ctrl+C while modules are imported: KeyboardInterrupt can leave the import lock held, and
         # then other threads wait for ever.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Before torch is imported: by default its threads spin for milliseconds while they wait, and
+    # where other programs use the cores too, each token then takes up to forty times as long. So
+    # short a spin costs nothing on idle cores.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == [ISOLATED]:
         from core.isolation.child import main as isolated
@@ -58,6 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+    from pathlib import Path
+
+    from core.version import program_version
+
     parser = argparse.ArgumentParser(
         prog="onlooker",
         description="Describes images and answers questions about them.",
@@ -99,6 +103,9 @@ def _reaches_wayland() -> bool:
     name = os.environ.get("WAYLAND_DISPLAY")
     if not name:
         return False
+    import socket
+    from pathlib import Path
+
     with socket.socket(socket.AF_UNIX) as screen:
         try:
             screen.connect(str(Path(os.environ.get("XDG_RUNTIME_DIR", ""), name)))
@@ -110,6 +117,8 @@ def _reaches_wayland() -> bool:
 def _reaches_x() -> bool:
     if not os.environ.get("DISPLAY"):
         return False
+    import ctypes
+
     try:
         xcb = ctypes.CDLL(XCB)
     except OSError:
@@ -124,6 +133,7 @@ def _reaches_x() -> bool:
 
 def _caption_without_window(paths: list[Path]) -> int:
     from core.picture import find_pictures
+    from core.resources import SAMPLES
 
     samples = sorted(path for path in SAMPLES.glob("*") if path.suffix in (".png", ".jpg"))
     pictures = find_pictures(paths) if paths else samples[:1]
