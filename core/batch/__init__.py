@@ -30,7 +30,7 @@ from core.batch.beside import CaptionsBeside
 from core.batch.conflicts import Conflict, EditOutcome
 from core.batch.doubt import Doubt, find_doubt
 from core.batch.encoding import decoded
-from core.batch.find import expanded
+from core.batch.find import expanded, found_pictures
 from core.batch.formats import SEPARATORS, TABLE_FORMATS, TEXT_FORMATS, CaptionFormat, TablePaths
 from core.batch.history import KeptRun, find_runs, unreadable_journals
 from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
@@ -75,6 +75,7 @@ __all__ = [
     "expanded",
     "find_doubt",
     "find_runs",
+    "found_pictures",
     "joined",
     "noted",
     "text_path",

@@ -20,6 +20,7 @@ from core.batch import (
     Tally,
     expanded,
     find_runs,
+    found_pictures,
     noted,
     unreadable_journals,
     usual_slots,
@@ -114,7 +115,19 @@ def _batch(paths: Sequence[Path], options: FolderRunOptions) -> Batch | None:
     for path in expanded(paths):
         if not exists(path) and not set("*?[") & set(str(path)):
             raise ValueError(f"{path}: no such file or folder.")
+    _require_images(options.begun, paths)
     return Batch.begin(paths, options.begun, journals)
+
+
+def _require_images(options: BatchOptions, paths: Sequence[Path]) -> None:
+    """Raises ValueError if --replace-edited names an image that the run does not have."""
+    if not options.replaces_edited:
+        return
+    pictures = found_pictures([path.absolute() for path in paths], options).pictures
+    names = {name for path in pictures for name in (path.name, str(path))}
+    for name in options.replaces_edited:
+        if name not in names:
+            raise ValueError(f"--replace-edited: there is no image “{name}” in these folders.")
 
 
 def _require_same(options: FolderRunOptions, kept: BatchOptions) -> None:

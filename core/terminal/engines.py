@@ -20,6 +20,7 @@ from core.engine_packs.sources import sources_here
 from core.errors import AppError, Cancelled, PackError
 from core.formatting import format_bytes
 from core.locations import locations
+from core.terminal import values
 from core.terminal.output import (
     ALL_WELL,
     INTERRUPTED,
@@ -56,7 +57,7 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     get.add_argument(
         "--from",
         dest="source",
-        type=Path,
+        type=values.path,
         metavar="FOLDER",
         help="a folder with the wheels, for a computer without a network",
     )
@@ -203,6 +204,9 @@ def _get(
     if pack is None:
         names = ", ".join(pack.name for pack in available) or "none"
         say(f"onlooker: There is no pack “{options.name}” for this system. Available: {names}")
+        return WRONG_USE
+    if options.wheels and options.source is not None:
+        say("onlooker: --from is for a download, and --wheels only prints. Leave one out.")
         return WRONG_USE
     if options.wheels:
         for wheel in pack.wheels:

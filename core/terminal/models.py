@@ -31,6 +31,7 @@ from core.hub import (
     with_access_token,
 )
 from core.model_reference import with_home
+from core.terminal import values
 from core.terminal.output import (
     ALL_WELL,
     INTERRUPTED,
@@ -58,7 +59,11 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     )
     listing.add_argument("--json", action="store_true", help="print JSON instead of a table")
     listing.add_argument(
-        "--device", default="auto", help="device whose memory counts: auto, cpu, cuda:N"
+        "--device",
+        default="auto",
+        type=values.device,
+        metavar="auto|cpu|cuda[:N]",
+        help="device whose memory counts",
     )
     get = acts.add_parser(
         "get",
@@ -68,7 +73,10 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
     )
     get.add_argument("model", metavar="OWNER/NAME")
     get.add_argument(
-        "--into", type=Path, metavar="FOLDER", help="save it here instead of in the hub's cache"
+        "--into",
+        type=values.path,
+        metavar="FOLDER",
+        help="save it here instead of in the hub's cache",
     )
     remove = acts.add_parser("remove", help="delete a downloaded model")
     remove.add_argument("model", metavar="NAME", help="name as listed")
@@ -149,6 +157,9 @@ def _list(
         for name in options.model
     ]
     memory = device_memory(options.device)
+    if options.device.startswith("cuda") and memory.device == "cpu":
+        _say(f"onlooker: There is no {options.device} on this computer. Leave --device out.")
+        return SOME_FAILED
     rows = [_row(entry, memory) for entry in list_entries(library.models(), memory.device, found)]
     if options.json:
         content = {"device": memory.device, "free": memory.free, "models": rows}

@@ -31,10 +31,9 @@ _PRINT, _RUN = frozenset({Mode.PRINT}), frozenset({Mode.RUN, Mode.CONTINUE})
 
 MODES: dict[str, frozenset[Mode]] = {
     "paths": frozenset(Mode),
-    # Which model to take, where one is needed: scripts give it everywhere.
-    "model": frozenset(Mode),
-    "device": frozenset(Mode),
-    "dtype": frozenset(Mode),
+    "model": _NEW,
+    "device": _NEW,
+    "dtype": _NEW,
     "prompt": _NEW,
     "max_new_tokens": _NEW,
     "temperature": _NEW,

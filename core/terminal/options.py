@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +11,11 @@ from typing import Any
 from core.batch import SEPARATORS, BatchOptions, CaptionFormat, Existing, TablePaths
 from core.terminal import engines as engines_terminal
 from core.terminal import models as models_terminal
+from core.terminal import values
 from core.terminal.modes import Mode, NotingParser, mode_of, refusal
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
 PROMPT = "Please describe this image in detail."
-_SEPARATORS = {"line": "\n", "comma": ", ", "space": " ", "none": ""}
 
 _AddVerb = Callable[..., argparse.ArgumentParser]
 
@@ -103,7 +101,7 @@ def parse(argv: Sequence[str] | None) -> Options:
         case "caption":
             return _caption_options(parser, arguments)
         case "bench":
-            return _bench_options(arguments)
+            return _bench_options(parser, arguments)
         case "verify":
             return VerifyOptions(_choice(arguments), arguments.output, not arguments.offline)
         case verb:
@@ -186,7 +184,9 @@ def _folder_run_options(
     )
 
 
-def _bench_options(arguments: argparse.Namespace) -> BenchOptions:
+def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> BenchOptions:
+    if arguments.random_weights and "model" in arguments.given:
+        parser.error("--model is for a checkpoint, and --random-weights for none. Leave one out.")
     return BenchOptions(
         choice=_choice(arguments),
         random_weights=arguments.random_weights,
@@ -209,7 +209,13 @@ def _add_caption(add_verb: _AddVerb) -> None:
         epilog="Exit status: 0 success, 1 some images failed, 2 wrong usage, 130 interrupted.",
     )
     add = caption.add_argument
-    add("paths", nargs="+", type=Path, metavar="IMAGE", help="an image or a folder of images")
+    add(
+        "paths",
+        nargs="+",
+        type=values.path,
+        metavar="IMAGE",
+        help="an image or a folder of images",
+    )
     add(
         "--prompt",
         action="append",
@@ -218,13 +224,24 @@ def _add_caption(add_verb: _AddVerb) -> None:
         "{stem}, {folder}, {index}, {caption} and {exif:…}",
     )
     _add_model(add)
-    add("--max-new-tokens", default=512, type=_count, metavar="N")
+    add("--max-new-tokens", default=512, type=values.count, metavar="N")
     add(
-        "--temperature", default=0.0, type=_temperature, metavar="T", help="default: 0, no sampling"
+        "--temperature",
+        default=0.0,
+        type=values.temperature,
+        metavar="T",
+        help="default: 0, no sampling",
     )
-    add("--top-p", default=1.0, type=_share, metavar="P")
-    add("--seed", type=_seed, metavar="N", help="makes sampling repeatable")
-    add("--ban", action="append", default=[], metavar="WORD", help="word to avoid; repeatable")
+    add("--top-p", default=1.0, type=values.share, metavar="P")
+    add("--seed", type=values.seed, metavar="N", help="makes sampling repeatable")
+    add(
+        "--ban",
+        action="append",
+        default=[],
+        type=values.word,
+        metavar="WORD",
+        help="word to avoid; repeatable",
+    )
     add("--recursive", action="store_true", help="include subfolders")
     add(
         "--begin",
@@ -238,10 +255,10 @@ def _add_caption(add_verb: _AddVerb) -> None:
         help="ask about all images at once, if the model takes several",
     )
     add("--format", default="text", choices=["text", "json"], help="json: one object per line")
-    add("--trace", type=Path, metavar="FILE", help="write a trace of the pipeline as JSON")
+    add("--trace", type=values.path, metavar="FILE", help="write a trace of the pipeline as JSON")
     add(
         "--evidence",
-        type=Path,
+        type=values.path,
         metavar="FILE",
         help="write the evidence for each word and token as JSON; in a folder run, one object "
         "per line",
@@ -258,13 +275,13 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add(
         "--write",
-        type=_formats,
+        type=values.formats,
         metavar="KIND,…",
         help=f"formats to write: {', '.join(CaptionFormat)}",
     )
     add(
         "--existing",
-        type=_existing,
+        type=values.existing,
         default=Existing.SKIP,
         metavar="|".join(Existing),
         help="what to do with existing captions (default: %(default)s); stale: replace only "
@@ -285,7 +302,7 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add(
         "--separator",
         default="\n",
-        type=_separator,
+        type=values.separator,
         metavar="line|comma|space|none|TEXT",
         help="between the existing caption and the added one (default: line)",
     )
@@ -294,7 +311,7 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add("--strip-openings", action="store_true", help="remove openings such as “The image shows”")
     add("--whole-sentences", action="store_true", help="end captions after a whole sentence")
     _add_table_options(add)
-    add("--slots", type=_slots, metavar="N", help="images captioned at once")
+    add("--slots", type=values.slots, metavar="N", help="images captioned at once")
     add("--resume", action="store_true", help="resume the last run over these folders")
     add("--retry-failed", action="store_true", help="resume, and retry the failed images")
     add("--undo", action="store_true", help="restore all files to their state before that run")
@@ -330,17 +347,17 @@ def _add_bench(add_verb: _AddVerb) -> None:
         choices=["llava-1.5-7b", "built-in"],
         help="use random weights of this size instead of a model",
     )
-    add("--max-new-tokens", default=256, type=_count, metavar="N")
+    add("--max-new-tokens", default=256, type=values.count, metavar="N")
     add(
         "--answers",
         default=10,
-        type=_count,
+        type=values.count,
         metavar="N",
         help="number of answers (default: %(default)s)",
     )
     add(
         "--slots",
-        type=_counts,
+        type=values.counts,
         metavar="N,N",
         help="images captioned at once (default: 1,8,32,64 on a card, else 1,8)",
     )
@@ -358,7 +375,7 @@ def _add_verify(add_verb: _AddVerb) -> None:
     )
     add = verify.add_argument
     add("model", metavar="MODEL", help="a folder, or a name in the Hugging Face cache")
-    add("--output", type=Path, metavar="FILE", help="where the report goes")
+    add("--output", type=values.path, metavar="FILE", help="where the report goes")
     add("--offline", action="store_true", help="do not compare the files with the hub's")
     _add_device(add)
 
@@ -374,72 +391,10 @@ def _add_model(add: Callable[..., Any]) -> None:
 
 
 def _add_device(add: Callable[..., Any]) -> None:
-    add("--device", default="auto", type=_device, metavar="auto|cpu|cuda[:N]")
+    add("--device", default="auto", type=values.device, metavar="auto|cpu|cuda[:N]")
     add(
         "--dtype",
         default="auto",
         choices=[precision.value for precision in Precision],
         help="8-bit and 4-bit need less memory",
     )
-
-
-def _device(text: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
-        raise argparse.ArgumentTypeError("must be auto, cpu, cuda or cuda:N")
-    return text
-
-
-def _count(text: str) -> int:
-    return int(_number(text, int, 1, 100_000))
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    return tuple(_count(number) for number in text.split(","))
-
-
-def _seed(text: str) -> int:
-    return int(_number(text, int, 0, 2**63 - 1))
-
-
-def _temperature(text: str) -> float:
-    return _number(text, float, 0, 100)
-
-
-def _share(text: str) -> float:
-    share = _number(text, float, 0, 1)
-    if share == 0:
-        raise argparse.ArgumentTypeError("must be over 0")
-    return share
-
-
-def _number(text: str, kind: Callable[[str], float], least: float, most: float) -> float:
-    try:
-        number = kind(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"must be a number from {least} to {most}")
-    return number
-
-
-def _formats(text: str) -> tuple[CaptionFormat, ...]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names or set(names) - set(CaptionFormat):
-        raise argparse.ArgumentTypeError(f"must be some of {', '.join(CaptionFormat)}")
-    return tuple(map(CaptionFormat, names))
-
-
-def _existing(text: str) -> Existing:
-    if text not in list(Existing):
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(Existing)}")
-    return Existing(text)
-
-
-def _separator(text: str) -> str:
-    return _SEPARATORS.get(text, text.replace("\\n", "\n").replace("\\t", "\t"))
-
-
-def _slots(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError("must be a number from 1 to 1024")
-    return int(text)

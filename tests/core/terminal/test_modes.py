@@ -81,11 +81,65 @@ def test_option_is_taken_or_refused_with_its_name(action, mode, tmp_path, capsys
         ["--write", "csv,jsonl", "--existing", "prepend"],
         ["--write", "jsonl", "--existing", "stale"],
         ["--trace", "t.json", "--evidence", "./t.json"],
+        ["--undo", "--model", "built-in"],
     ],
 )
 def test_option_that_would_do_nothing_is_a_wrong_use(arguments, tmp_path, capsys):
     assert terminal.main(["caption", str(tmp_path), *arguments]) == 2
     assert capsys.readouterr().err.count("error: --") == 1
+
+
+def parsers(parser, *words):
+    """Every verb and act with its parser."""
+    yield words, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, inner in action.choices.items():
+                yield from parsers(inner, *words, word)
+
+
+# An empty text means something here: nothing is put around a caption, no words are asked. The
+# others are refused later, since no model, image or caption file has such a name.
+MAY_BE_EMPTY = {"prompt", "begin", "prefix", "suffix", "separator", "name", "model"}
+MAY_BE_EMPTY |= {"replace_edited"}
+EMPTY = [
+    (words, action)
+    for words, parser in parsers(options._parser())
+    for action in parser._actions
+    if action.option_strings and action.nargs != 0 and action.dest not in MAY_BE_EMPTY
+]
+
+
+@pytest.mark.parametrize(("words", "action"), EMPTY, ids=lambda one: getattr(one, "dest", None))
+def test_empty_value_is_a_wrong_use_in_every_verb(words, action, capsys):
+    needed = ["x"] if words == ("caption",) else []
+    assert terminal.main([*words, *needed, action.option_strings[0], ""]) == 2
+    error = capsys.readouterr().err
+    assert f"argument {action.option_strings[0]}: " in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bench", "--random-weights", "built-in", "--model", "built-in"],
+        ["models", "list", "--device", "gpu"],
+        ["models", "--json"],
+        ["caption", "x", "--ban", " "],
+    ],
+)
+def test_option_of_another_verb_that_would_do_nothing_is_a_wrong_use(arguments, capsys):
+    assert terminal.main(arguments) == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_image_to_replace_that_the_run_does_not_have_is_a_wrong_use(folder, capsys, tmp_path):
+    replacing = ["--write", "txt", "--existing", "replace", "--replace-edited"]
+    for name in ("none.png", "", "sub/desk.png", str(folder / "sub" / "desk.png")):
+        assert caption(folder, *replacing, name) == 2
+        assert f"no image “{name}”" in capsys.readouterr().err
+    assert not list((tmp_path / "home").rglob("*.jsonl"))
+    for name in ("fruit.png", str(folder / "fruit.png")):
+        assert caption(folder, *replacing, name) == 0
 
 
 @pytest.mark.parametrize("option", ["--trace", "--evidence"])

@@ -1,0 +1,99 @@
+"""The values of the command line's options: what an option takes, and why it takes no other."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from core.batch import CaptionFormat, Existing
+
+_SEPARATORS = {"line": "\n", "comma": ", ", "space": " ", "none": ""}
+
+
+def path(text: str) -> Path:
+    """A file or folder; "", which would be the current folder, is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a file or folder")
+    return Path(text)
+
+
+def word(text: str) -> str:
+    """A word, which is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must be a word")
+    return text
+
+
+def device(text: str) -> str:
+    """auto, cpu or a CUDA card."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError("must be auto, cpu, cuda or cuda:N")
+    return text
+
+
+def count(text: str) -> int:
+    """A number from 1 to 100,000."""
+    return int(_number(text, int, 1, 100_000))
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """Several of them, with commas between."""
+    return tuple(count(number) for number in text.split(","))
+
+
+def seed(text: str) -> int:
+    """A seed of 63 bits."""
+    return int(_number(text, int, 0, 2**63 - 1))
+
+
+def temperature(text: str) -> float:
+    """A temperature; 0 is greedy."""
+    return _number(text, float, 0, 100)
+
+
+def share(text: str) -> float:
+    """A number over 0, up to 1."""
+    share = _number(text, float, 0, 1)
+    if share == 0:
+        raise argparse.ArgumentTypeError("must be over 0")
+    return share
+
+
+def _number(text: str, kind: Callable[[str], float], least: float, most: float) -> float:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"must be a number from {least} to {most}")
+    return number
+
+
+def formats(text: str) -> tuple[CaptionFormat, ...]:
+    """Formats of caption files and tables, with commas between."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or set(names) - set(CaptionFormat):
+        raise argparse.ArgumentTypeError(f"must be some of {', '.join(CaptionFormat)}")
+    return tuple(map(CaptionFormat, names))
+
+
+def existing(text: str) -> Existing:
+    """What becomes of existing captions."""
+    if text not in list(Existing):
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(Existing)}")
+    return Existing(text)
+
+
+def separator(text: str) -> str:
+    """A separator by its name, or the text itself."""
+    return _SEPARATORS.get(text, text.replace("\\n", "\n").replace("\\t", "\t"))
+
+
+def slots(text: str) -> int:
+    """A number of slots."""
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError("must be a number from 1 to 1024")
+    return int(text)
