@@ -16,7 +16,7 @@ def test_a_card_without_kernels_is_named_with_a_way_out(capability):
     trouble = kernel_trouble("GeForce GTX 1080", capability, BUILD)
     assert trouble is not None
     assert "GeForce GTX 1080" in trouble
-    assert "Take a build" in trouble
+    assert "Install a build" in trouble
 
 
 def test_an_old_driver_is_distinguished_from_a_missing_one():
@@ -24,7 +24,7 @@ def test_an_old_driver_is_distinguished_from_a_missing_one():
     old = driver_trouble(said, "13.0", has_card=True)
     missing = driver_trouble("", "13.0", has_card=True)
     assert old
-    assert "too old for the CUDA 13.0" in old
+    assert "too old for CUDA 13.0" in old
     assert missing
     assert "driver does not answer" in missing
 
