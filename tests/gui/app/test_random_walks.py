@@ -301,6 +301,12 @@ class Walker:
             edits=shown.edits,
         )
 
+    def is_told_of_edits(self) -> bool:
+        """An edit is in the journal a moment before the thread that wrote it says so."""
+        shown, said = self.window.state.run, self._run()
+        undo = shown.can_undo_edit == said.can_undo_edit
+        return undo and shown.can_redo_edit == said.can_redo_edit
+
     # What is shown
 
     def compare(self) -> None:
@@ -363,6 +369,7 @@ def test_what_is_shown_is_what_the_state_says(
                 walker.random.seed(walk)
                 for _ in range(STEPS):
                     await walker.step()
+                    await until(walker.is_told_of_edits, 20)
                     walker.compare()
         finally:
             checkpoint.release.set()
