@@ -41,6 +41,10 @@ _ADDS_LITTLE = 0.4
 _MANY_TIMES = math.log(1000)
 
 
+def _is_escape(event: QEvent) -> bool:
+    return isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+
+
 class WordPopup(QFrame):
     """Floats in the window next to the word; takes clicks and keys only while the word is chosen.
 
@@ -115,8 +119,7 @@ class WordPopup(QFrame):
     def event(self, event: QEvent) -> bool:
         """Takes Esc while a button has the focus, which goes back to the words."""
         kind = event.type()
-        is_escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
-        if not is_escape or not self.has_focus or kind not in _KEYS:
+        if not self.has_focus or kind not in _KEYS or not _is_escape(event):
             return super().event(event)
         event.accept()
         if kind == QEvent.Type.KeyPress:

@@ -10,12 +10,20 @@ import pytest
 import qasync
 from PIL import Image
 from PySide6.QtCore import QCoreApplication, QEvent, QThread
+from PySide6.QtWidgets import QApplication, QWidget
 
 from core.picture import Picture
 from core.transcript import ModelChoice, Request, Turn
 from gui.session.model_thread import ModelThread
 from tests.support.scripted_engine import ScriptedCheckpoint
 from tests.support.translation import Bracketing
+
+
+def focused_widget() -> QWidget:
+    """Returns the widget with the focus; fails if none has it."""
+    widget = QApplication.focusWidget()
+    assert widget is not None
+    return widget
 
 
 async def until(is_so, seconds: float = 60) -> None:

@@ -28,6 +28,7 @@ from core.picture import ImagePreprocessing
 from gui.app.program import Program
 from gui.app.updates import UpdatesDialog
 from gui.batch.panel import BatchPanel
+from gui.models.dialog import ModelsDialog
 from gui.window.commands import Command
 from tests.gui.conftest import until
 
@@ -154,6 +155,7 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
     fault.reject()
     window.commands[Command.MODELS].trigger()
     models = await _dialog("models_dialog")
+    assert isinstance(models, ModelsDialog)
     await until(lambda: models.model.count)
     yield Screen("models", models)
     models.options_menu.token_action.trigger()
@@ -205,7 +207,13 @@ async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
 
 async def _answered(program: Program, count: int) -> None:
     session, view = program.session, program.window.transcript_view
-    await until(lambda: len(session.transcript.exchanges) == count and not session.is_answering)
+    await until(
+        lambda: (
+            session.transcript is not None
+            and len(session.transcript.exchanges) == count
+            and not session.is_answering
+        )
+    )
     await until(lambda: len(view.exchange_views) == count and not view.is_answering)
     await until(lambda: view.exchange_views[-1].evidence)
 

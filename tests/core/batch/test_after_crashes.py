@@ -81,9 +81,12 @@ def test_image_edited_during_its_answer_waits_again_once_the_edit_is_undone(
 ):
     batch = Batch.begin([folder], OPTIONS, tmp_path / "journals")
     engine = FolderEngine()
-    engine.on_answer = lambda request: (
-        batch.edit(1, "by hand") if request.picture.name == "2.png" else None
-    )
+
+    def edit(request):
+        if request.picture.name == "2.png":
+            batch.edit(1, "by hand")
+
+    engine.on_answer = edit
     batch.run(engine, Control())
     assert batch.undo_edit().count == 1
     if is_restarted:

@@ -185,8 +185,9 @@ def test_damaged_line_end_hides_neither_line(told, tmp_path, kind, flips):
     lines[number] = lines[number][:-1] + bytes([ord("\n") ^ flips])
     for count in (len(lines), number + 1):
         events = events_of(b"".join(lines[:count]), path)
-        assert isinstance(events[number], Damaged)
-        assert events[number].picture == getattr(whole[number], "picture", "")
+        damaged = events[number]
+        assert isinstance(damaged, Damaged)
+        assert damaged.picture == getattr(whole[number], "picture", "")
         assert events[:number] + events[number + 1 :] == whole[:number] + whole[number + 1 : count]
 
 

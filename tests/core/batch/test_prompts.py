@@ -50,4 +50,7 @@ def test_a_trial_asks_prompts_of_several_lines(folder):
 def test_the_terminal_takes_several_prompts_with_line_breaks(folder):
     prompts = [part for prompt in PROMPTS for part in ("--prompt", prompt)]
     parsed = options.parse(["caption", str(folder), "--write", "txt", *prompts])
+    assert isinstance(parsed, options.CaptionOptions)
+    assert parsed.folder_run
+    assert parsed.folder_run.begun
     assert parsed.folder_run.begun.prompts == PROMPTS

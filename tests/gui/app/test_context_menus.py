@@ -36,6 +36,7 @@ def menu_at(widget, at, reason, name) -> QMenu:
     QApplication.sendEvent(widget, QContextMenuEvent(reason, at, widget.mapToGlobal(at)))
     menus = [w for w in QApplication.topLevelWidgets() if w.objectName() == name and w.isVisible()]
     [menu] = menus
+    assert isinstance(menu, QMenu)
     return menu
 
 

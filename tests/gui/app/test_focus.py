@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QWidget
 
 from core.engine import Ready
 from gui.window.commands import Command
@@ -43,8 +43,8 @@ def focused(window) -> QWidget:
 
 def typed(window) -> str:
     """What is in the prompt after a letter was typed where the focus is."""
-    QTest.keyClick(focused(window), "x")
-    QTest.keyClick(focused(window), "y")
+    QTest.keyClicks(focused(window), "x")
+    QTest.keyClicks(focused(window), "y")
     return window.prompt_box.text
 
 
@@ -75,7 +75,7 @@ def test_folder_page_keeps_its_keys(answered, tmp_path):
         window.dialogs.run_chosen.emit([tmp_path])
         await until(lambda: window.batch_panel.model.items)
         window.batch_panel.list.setFocus()
-        QTest.keyClick(window.batch_panel.list, "x")
+        QTest.keyClicks(window.batch_panel.list, "x")
         assert window.prompt_box.text == ""
         assert window.batch_panel.list.hasFocus()
 
@@ -86,7 +86,7 @@ def test_folder_page_keeps_its_keys(answered, tmp_path):
 def test_focus_is_in_the_prompt_after_a_question_was_edited(answered, key):
     async def story(program, window):
         window.commands[Command.EDIT_QUESTION].trigger()
-        QTest.keyClick(QApplication.focusWidget(), key)
+        QTest.keyClick(focused(window), key)
         await until(lambda: not program.session.is_answering)
         assert window.prompt_box.prompt_edit.hasFocus()
         assert typed(window) == "xy"

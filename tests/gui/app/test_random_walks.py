@@ -240,10 +240,11 @@ class Walker:
 
     def _picture(self):
         pictures = self.program.pictures
-        is_shown = pictures.picture is not None and pictures.error is None
+        picture = pictures.picture if pictures.error is None else None
+        is_shown = picture is not None
         return PictureState(
-            name=pictures.picture.name if is_shown else "",
-            path=pictures.picture.path if is_shown else None,
+            name=picture.name if picture else "",
+            path=picture.path if picture else None,
             error=str(pictures.error) if pictures.error else "",
             is_shown=is_shown,
             paths=tuple(pictures.paths),
@@ -260,8 +261,9 @@ class Walker:
         session = self.program.session
         exchanges = session.transcript.exchanges if session.transcript else ()
         last = exchanges[-1].answer if exchanges else None
-        is_measured = self.measured and last is self.measured[0] and not session.is_answering
-        is_same = is_measured and self.measured[1] == self.program.model.state
+        answer, state = self.measured or (None, None)
+        is_measured = answer is not None and last is answer and not session.is_answering
+        is_same = is_measured and state == self.program.model.state
         return ConversationState(
             number=self.window.state.conversation.number,
             exchanges=len(exchanges) + session.is_answering,

@@ -3,7 +3,6 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from core.engine import Absent, Failed, Loading, Ready
 from core.transcript import BUILT_IN, ModelChoice
@@ -11,7 +10,7 @@ from gui.conversation.prompt_offer import ModelOffer
 from gui.models.dialog import ModelsDialog
 from gui.window.commands import Command
 from tests.gui.app.test_program import drop, transcript_text, type_and_enter
-from tests.gui.conftest import until
+from tests.gui.conftest import focused_widget, until
 
 
 async def without_a_model(program, picture_file, model=BUILT_IN):
@@ -65,7 +64,7 @@ def test_esc_takes_the_question_back_into_the_box(live, picture_file):
         await without_a_model(program, picture_file)
         type_and_enter(program, "What is it?")
         await until(lambda: program.question.prompt)
-        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+        QTest.keyClick(focused_widget(), Qt.Key.Key_Escape)
         assert program.window.prompt_box.text == "What is it?"
         assert transcript_text(program) == ""
         program.window.commands[Command.BUILT_IN_MODEL].trigger()

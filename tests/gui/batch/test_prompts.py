@@ -11,7 +11,7 @@ from gui.batch.run_controls import RunAction
 from gui.window.commands import Command
 from tests.gui.batch.folder_page import chosen, click, phase, texts
 from tests.gui.batch.test_conflicts import edit_row
-from tests.gui.conftest import until
+from tests.gui.conftest import focused_widget, until
 
 TWO_LINES = "say 2\nwords"
 
@@ -32,7 +32,7 @@ def test_line_break_is_part_of_the_prompt_in_the_run_and_when_it_is_opened_again
         retype(prompts.edits[0], TWO_LINES)
         click(prompts.add_button)
         assert prompts.edits[1].hasFocus()
-        QTest.keyClicks(QApplication.focusWidget(), "say 1 words")
+        QTest.keyClicks(focused_widget(), "say 1 words")
         click(panel.controls.buttons[RunAction.START])
         await until(lambda: phase(program) is Phase.OVER)
         assert texts(folder)["1.txt"] == "word0 word1\nword0\n"
@@ -61,7 +61,7 @@ def test_a_trial_takes_several_prompts_and_hands_them_to_the_run(live, folder, c
         assert one.prompt_list.prompts == (TWO_LINES,)
         other.prompt_list.show_prompts(["say 3\nwords"])
         click(other.prompt_list.add_button)
-        QTest.keyClicks(QApplication.focusWidget(), "say 1 words")
+        QTest.keyClicks(focused_widget(), "say 1 words")
         click(panel.trial_page.try_button)
 
         def asked():

@@ -7,6 +7,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu
 
 from gui.conversation.word_popup import place_beside
+from tests.gui.conftest import focused_widget
 from tests.support.answer_words import TEXT, click, index_of, point_at
 
 KEY = Qt.Key
@@ -146,13 +147,13 @@ def test_tab_goes_through_the_buttons_and_esc_back_to_the_words(window, answered
     assert QApplication.focusWidget() is text
     chosen = text.words.chosen
     for widget in (popup.look_button, popup.strike_button, text):
-        QTest.keyClick(QApplication.focusWidget(), KEY.Key_Tab)
+        QTest.keyClick(focused_widget(), KEY.Key_Tab)
         assert QApplication.focusWidget() is widget
     for widget in (popup.strike_button, popup.look_button, text):
-        QTest.keyClick(QApplication.focusWidget(), KEY.Key_Backtab)
+        QTest.keyClick(focused_widget(), KEY.Key_Backtab)
         assert QApplication.focusWidget() is widget
     QTest.keyClick(text, KEY.Key_Tab)
-    QTest.keyClick(QApplication.focusWidget(), KEY.Key_Escape)
+    QTest.keyClick(focused_widget(), KEY.Key_Escape)
     assert QApplication.focusWidget() is text
     assert (text.words.chosen, popup.isVisible()) == (chosen, True)
     QTest.keyClick(text, KEY.Key_Escape)
@@ -177,7 +178,7 @@ def test_a_button_of_the_popup_works_by_key_and_keeps_the_focus(window, answered
     click(text, "cube")
     QTest.keyClick(text, KEY.Key_Tab)
     with qtbot.waitSignal(window.evidence_view.look_again_asked):
-        QTest.keyClick(QApplication.focusWidget(), KEY.Key_Space)
+        QTest.keyClick(focused_widget(), KEY.Key_Space)
     # It cannot be asked twice; the focus is on the next button, not lost.
     assert QApplication.focusWidget() is popup.strike_button
     with qtbot.waitSignal(window.evidence_view.strike_changed):

@@ -258,6 +258,7 @@ class TestEditing:
         run(session.regenerate())
         run(session.ask("say 1 words"))
         run(session.ask_again(0, "say 2 words"))
+        assert session.transcript
         tree = session.transcript.tree
         run(session.close())
         with closing(Store(tmp_path / "transcripts.sqlite")) as store:
@@ -266,6 +267,7 @@ class TestEditing:
             assert [one.id for one in store.recent(search="Answer 0.")] == [row.id]
             again = Session(ready, loaded, PictureList(), store, settings_file)
             run(again.reopen(row.id))
+            assert again.transcript
             assert again.transcript.tree == tree
             assert shown(again) == [("say 2 words", "word0 word1")]
             again.step_question(0, -1)
