@@ -37,7 +37,7 @@ LAYERS = {
         {"picture"},
         {"inspector"},
         {"conversation"},
-        {"batch"},
+        {"batch", "engines"},
         {"session"},
         {"models", "window"},
         {"app"},

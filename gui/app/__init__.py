@@ -3,5 +3,5 @@
 `program` is the start and the end; each `*_wiring` connects one subject of `gui/session` with the
 window. `application` is the process around them and `tasks` the work that nobody awaits.
 `idle_unload` unloads an idle model; `faults` reports unexpected errors; `single_instance`,
-`updates`, `garbage`, `packaged_resources` and `self_test` are what their names say.
+`restart`, `updates`, `garbage`, `packaged_resources` and `self_test` are what their names say.
 """

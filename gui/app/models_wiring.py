@@ -14,6 +14,7 @@ from core.hub import Hub, JobKind, JobState, ModelJob
 from core.model_reference import short_name
 from core.settings import Settings
 from core.transcript import Precision
+from gui.app.engines_wiring import EnginesWiring
 from gui.app.tasks import Begin
 from gui.models.dialog import ModelsDialog
 from gui.session.loaded_model import LoadedModel
@@ -38,11 +39,13 @@ class ModelsWiring(QObject):
         theme: Theme,
         begin: Begin,
         parent: QObject | None = None,
+        *,
+        engines: EnginesWiring,
     ):
         super().__init__(parent)
         self._window, self._library, self._theme = window, library, theme
         self._model, self._loaded = model, loaded
-        self._settings, self._begin = settings, begin
+        self._settings, self._engines, self._begin = settings, engines, begin
         self._state: ModelState | None = None
         self._dialog: ModelsDialog | None = None
         library.jobs.changed.connect(self._on_job_changed)
@@ -79,6 +82,7 @@ class ModelsWiring(QObject):
         if self._state is not None:
             dialog.show_model_state(self._state, self._model.choice.model)
         dialog.show_jobs(library.jobs.all)
+        self._engines.connect_line(dialog.engine_line)
         library.models_listed.connect(dialog.show_entries)
         library.jobs.changed.connect(dialog.show_job)
         library.options_changed.connect(dialog.show_options)

@@ -16,12 +16,14 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication
 
+from core.engine_packs.pins import PINS_FILE
 from core.locations import Locations, take_from_others, writable_locations
 from core.settings import load as load_settings
 from core.store import Store
 from gui.app.application import Application, FirstPaint, unix_signals_calling
 from gui.app.batch_wiring import BatchWiring
 from gui.app.conversation_wiring import ConversationWiring
+from gui.app.engines_wiring import EnginesWiring
 from gui.app.evidence_wiring import EvidenceWiring
 from gui.app.faults import FaultReporter, crash_file, open_log
 from gui.app.garbage import GarbageCollector
@@ -30,6 +32,7 @@ from gui.app.loading_wiring import LoadingWiring
 from gui.app.models_wiring import ModelsWiring
 from gui.app.packaged_resources import prompt_presets, sample_pictures
 from gui.app.picture_wiring import PictureWiring
+from gui.app.restart import start_again
 from gui.app.settings_wiring import SettingsWiring
 from gui.app.single_instance import SingleInstance
 from gui.app.tasks import BackgroundTasks
@@ -39,6 +42,7 @@ from gui.conversation.exchange_view import ExchangeView
 from gui.picture.patch_figure import PatchFigure
 from gui.picture.picture_view import PictureView
 from gui.session.answer_inspection import AnswerInspection
+from gui.session.engine_packs import EnginePacks
 from gui.session.folder_run import FolderRun
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_library import ModelLibrary
@@ -102,6 +106,10 @@ def run(paths: list[Path], started: float, visit: Visit | None = None) -> int:
                 if sys.stderr:
                     sys.stderr.write(f"Onlooker cannot continue. See the log in {places.logs}.\n")
                 is_clean, status = False, 1
+    if program.restarts_on is not None:
+        instance.close()
+        logging.shutdown()
+        start_again(program.restarts_on)
     if not is_clean:
         # Nothing can interrupt a library that is being imported, and Qt aborts a process that
         # leaves a thread behind. Everything of the user's is saved by now.
@@ -122,6 +130,7 @@ class Program(QObject):
         places: Locations,
         started: float,
         model: ModelThread | None = None,
+        pins_file: Path = PINS_FILE,
     ):
         """Build everything; nothing is shown or loaded before `life`."""
         super().__init__()
@@ -132,6 +141,7 @@ class Program(QObject):
         self._places = places
         self._started = started
         self._quit_asked = asyncio.Event()
+        self._is_to_restart = False
         self._garbage = GarbageCollector(self)
         self.faults = FaultReporter(self)
         self.tasks = BackgroundTasks(loop, self)
@@ -139,6 +149,7 @@ class Program(QObject):
         self._presets = prompt_presets()
         self._build_sessions(model or ModelThread(parent=self))
         install_accessible(ROLES)
+        self.engine_packs = EnginePacks(places.engines, self.settings, self, pins_file)
         self._theme = Theme(application, self.settings.theme, self.settings.text_percent)
         self.window = MainWindow(self._theme, self._presets)
         self._wire()
@@ -175,7 +186,19 @@ class Program(QObject):
         PictureWiring(window, self.pictures, begin, self)
         ConversationWiring(window, session, self.question, model, begin, self)
         EvidenceWiring(window, session, model, self._inspection, self._settings_file, begin, self)
-        ModelsWiring(window, self.model_library, model, loaded, settings, self._theme, begin, self)
+        engines = EnginesWiring(window, self.engine_packs, self._settings_file, begin, self)
+        engines.restart_asked.connect(self.restart)
+        ModelsWiring(
+            window,
+            self.model_library,
+            model,
+            loaded,
+            settings,
+            self._theme,
+            begin,
+            self,
+            engines=engines,
+        )
         self.idle_unload = IdleUnload(window, model, settings, self)
         self._batch_wiring = BatchWiring(
             window, self.folder_run, settings, self._presets[0][1], begin, self
@@ -189,7 +212,9 @@ class Program(QObject):
             self._places.logs,
             begin,
             self,
+            engines=engines,
         )
+        self._engines_wiring = engines
         UndoWiring(window, session, self._batch_wiring, self)
         self._updates_wiring = UpdatesWiring(window, settings, self)
         self.faults.window = window
@@ -212,6 +237,7 @@ class Program(QObject):
         self.tasks.begin(self._report_notes(self._places.note, *self.settings.notes))
         self.tasks.begin(asyncio.to_thread(take_from_others, self._places))
         self.tasks.begin(self._batch_wiring.offer_unfinished())
+        self._engines_wiring.look_soon()
         if self.settings.checks_for_updates:
             self._updates_wiring.look(is_asked=False)
         if crash:
@@ -237,6 +263,20 @@ class Program(QObject):
     def quit(self) -> None:
         """End the program as closing the window does."""
         self._quit_asked.set()
+
+    @Slot()
+    def restart(self) -> None:
+        """End the program as closing the window does, and start it again on the same images."""
+        if self.window.state.run.is_running:
+            self.window.show_notice(self.tr("Pause the folder run, then restart Onlooker."))
+            return
+        self._is_to_restart = True
+        self.window.close()
+
+    @property
+    def restarts_on(self) -> list[Path] | None:
+        """The images that the program is to be started on again; None if it just ends."""
+        return list(self.pictures.paths) if self._is_to_restart else None
 
     def _show_window(self) -> None:
         self.window.show_empty(sample_pictures())
@@ -274,10 +314,11 @@ class Program(QObject):
             widget.hide()
         await self.folder_run.close()
         is_library_closed = await self.model_library.jobs.close(PATIENCE_SECONDS)
+        are_packs_closed = await self.engine_packs.close(PATIENCE_SECONDS)
         await self.session.close()
         await self._settings_file.close()
         deadline = self._loop.time() + PATIENCE_SECONDS
         is_model_closed = await self.model.close(PATIENCE_SECONDS)
         is_all_done = await self.tasks.all_done(deadline)
         self._garbage.close()
-        return is_library_closed and is_model_closed and is_all_done
+        return is_library_closed and are_packs_closed and is_model_closed and is_all_done

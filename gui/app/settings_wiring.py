@@ -11,6 +11,7 @@ from PySide6.QtGui import QDesktopServices
 
 from core.device.memory import known_cards
 from core.settings import Settings
+from gui.app.engines_wiring import EnginesWiring
 from gui.app.idle_unload import IdleUnload
 from gui.app.tasks import Begin
 from gui.session.loaded_model import LoadedModel
@@ -25,7 +26,7 @@ from gui.window.settings_dialog import SettingsDialog
 # Settings that nobody edits: the program writes them as it goes.
 REMEMBERED = {
     *("window", "last_folder", "last_prompt", "prompt_history"),
-    *("model_folders", "download_folder", "works_offline", "underlines_doubt"),
+    *("model_folders", "download_folder", "works_offline", "underlines_doubt", "seen_offers"),
 }
 
 
@@ -42,11 +43,13 @@ class SettingsWiring(QObject):
         logs: Path,
         begin: Begin,
         parent: QObject | None = None,
+        *,
+        engines: EnginesWiring,
     ):
         super().__init__(parent)
         self._window, self._theme, self._settings_file = window, theme, settings_file
         self._loaded, self._idle_unload, self._logs = loaded, idle_unload, logs
-        self._begin = begin
+        self._engines, self._begin = engines, begin
         bind = window.command_actions.bind
         bind(Command.SETTINGS, self._on_settings_asked)
         bind(Command.LOG_FOLDER, self._on_log_folder_asked)
@@ -73,7 +76,8 @@ class SettingsWiring(QObject):
 
     def _on_settings_asked(self, *, shows_keyboard: bool = False) -> None:
         rows = self._window.command_actions.rows
-        dialog = SettingsDialog(self._settings_file.settings, self._window, known_cards(), rows)
+        settings, panel = self._settings_file.settings, self._engines.make_panel()
+        dialog = SettingsDialog(settings, self._window, known_cards(), rows, panel)
         dialog.saved.connect(self._on_saved)
         if shows_keyboard:
             dialog.show_keyboard()

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from core.engine import ModelState
 from core.formatting import format_bytes
 from core.hub import DeviceMemory, DownloadOptions, Entry, ModelJob
+from gui.engines.line import EngineLine
 from gui.models.details import ModelDetails
 from gui.models.follow_ups import FollowUps
 from gui.models.model_list import ModelsDelegate, ModelsListModel, is_about, job_of
@@ -55,6 +56,7 @@ class ModelsDialog(QDialog):
         self._jobs: dict[str, ModelJob] = {}
         self._is_first = True
         self._wanted = ""
+        self.engine_line = EngineLine()
         self.details = ModelDetails(self.requests, self._follow_ups)
         self._build(self._build_list(theme), self._build_notice(theme), self._build_foot())
         self._connect()
@@ -149,6 +151,7 @@ class ModelsDialog(QDialog):
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 12)
         rows.setSpacing(12)
+        rows.addWidget(self.engine_line)
         rows.addWidget(self.splitter, 1)
         rows.addLayout(notice)
         rows.addLayout(foot)

@@ -15,6 +15,8 @@ class NoticeActionKind(Enum):
     ALLOW_NETWORK = auto()
     RESUME_RUN = auto()
     CAPTION_ALL = auto()
+    SHOW_ENGINES = auto()
+    RESTART = auto()
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class StandsWhile(Enum):
     """An answer is being generated."""
     NO_IMAGE = auto()
     """No image is open."""
+    ENGINES = auto()
+    """`about` is the stage on the way to an engine for the graphics card."""
     ASKS_ABOUT = auto()
     """`about` says whether questions are about all open images."""
 

@@ -72,6 +72,7 @@ class Command(StrEnum):
     LAST_MODEL = auto()
     MODEL_FOLDER = auto()
     UNLOAD = auto()
+    ENGINES = auto()
 
     KEYS = auto()
     LOG_FOLDER = auto()

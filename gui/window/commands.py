@@ -356,7 +356,10 @@ def _model_menu() -> MenuRows:
         ),
     )
     unloading: Group = (CommandRow(Command.UNLOAD, translate("Menu", "&Unload model")),)
-    return MenuRows(Menu.MODEL, translate("Menu", "&Model"), (all_models, loading, unloading))
+    engines: Group = (CommandRow(Command.ENGINES, translate("Menu", "&Graphics card…")),)
+    return MenuRows(
+        Menu.MODEL, translate("Menu", "&Model"), (all_models, loading, unloading, engines)
+    )
 
 
 def _help_menu() -> MenuRows:

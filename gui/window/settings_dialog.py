@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from core.device.memory import Card
 from core.settings import Settings
 from gui.widgets.screen_fit import ScreenFit
+from gui.widgets.scrolled_page import ScrolledPage
 from gui.window.command import Command
 from gui.window.commands import CommandRow
 from gui.window.keyboard_page import KeyboardPage
@@ -43,8 +44,12 @@ class SettingsDialog(QDialog):
         parent: QWidget | None = None,
         cards: Sequence[Card] = (),
         commands: Mapping[Command, CommandRow] | None = None,
+        engine_panel: QWidget | None = None,
     ):
-        """`cards` are the CUDA cards to choose from, `commands` those whose keys can be changed."""
+        """`cards` are the CUDA cards to choose from, `commands` those whose keys can be changed.
+
+        `engine_panel` is about the graphics card, and acts at once.
+        """
         super().__init__(parent)
         self.setObjectName("settings_dialog")
         self.setWindowTitle(self.tr("Settings"))
@@ -58,6 +63,8 @@ class SettingsDialog(QDialog):
         appearance, general = AppearancePage(), GeneralPage()
         self.tabs.addTab(answers, self.tr("Answers"))
         self.tabs.addTab(model, self.tr("Model"))
+        if engine_panel:
+            self.tabs.addTab(_page_with(engine_panel), self.tr("Graphics card"))
         self.tabs.addTab(appearance, self.tr("Appearance"))
         self.tabs.addTab(general, self.tr("General"))
         self.keyboard = KeyboardPage(commands or {})
@@ -86,7 +93,7 @@ class SettingsDialog(QDialog):
         row.setContentsMargins(24, 0, 24, 0)
         row.addWidget(self.buttons)
         column.addLayout(row)
-        self.resize(560, 600)
+        self.resize(620, 600)
         ScreenFit(self)
         self._show(self._settings)
 
@@ -145,3 +152,11 @@ class SettingsDialog(QDialog):
     def _on_restore_defaults(self) -> None:
         """The fields of this dialog; nothing is kept before Save."""
         self._show(Settings())
+
+
+def _page_with(panel: QWidget) -> ScrolledPage:
+    page = QWidget()
+    inside = QVBoxLayout(page)
+    inside.setContentsMargins(24, 20, 24, 12)
+    inside.addWidget(panel)
+    return ScrolledPage(page)

@@ -170,5 +170,6 @@ _HOLDS: dict[StandsWhile, Callable[[ViewState, object], bool]] = {
     StandsWhile.CONVERSATION: lambda state, number: state.conversation.number == number,
     StandsWhile.ANSWERING: lambda state, _: state.conversation.is_answering,
     StandsWhile.NO_IMAGE: lambda state, _: not state.picture.is_shown,
+    StandsWhile.ENGINES: lambda state, stage: state.engines is stage,
     StandsWhile.ASKS_ABOUT: lambda state, is_all: state.conversation.asks_about_all == is_all,
 }

@@ -16,6 +16,7 @@ from core.engine import Absent, Capability, EngineFacts, ModelState
 from core.picture import ImagePreprocessing
 from core.transcript import BUILT_IN
 from gui.batch.run_controls import RunAction
+from gui.engines.state import Stage
 from gui.widgets.notice import Notice
 from gui.widgets.translated import translated
 
@@ -151,7 +152,10 @@ class FocusState:
 
 @dataclass(frozen=True)
 class ViewState:
-    """Everything that the window shows outside of its documents. `notices` has the newest first."""
+    """Everything that the window shows outside of its documents. `notices` has the newest first.
+
+    `engines` is where the person is on the way to an engine for the graphics card.
+    """
 
     page: Page = Page.CONVERSATION
     picture: PictureState = PictureState()
@@ -160,6 +164,7 @@ class ViewState:
     run: RunState = RunState()
     focus: FocusState = FocusState()
     notices: tuple[Notice, ...] = ()
+    engines: Stage = Stage.LOOKING
     has_chosen_word: bool = False
     underlines_doubt: bool = True
     theme: str = "system"

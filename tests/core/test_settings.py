@@ -39,7 +39,8 @@ def test_every_setting_survives_the_file(tmp_path):
         prompt_history=["one", "two\nlines", "☃"], model_folders=["/models/llava"],
         checks_for_updates=True, updates_address="http://127.0.0.1/CHANGELOG.md",
         download_folder="/models", works_offline=True, underlines_doubt=False,
-        may_spread=True, rest_minutes=5,
+        may_spread=True, rest_minutes=5, keys={"OPEN": ["Ctrl+9"]},
+        seen_offers=["1.0 offered cuda130"],
     )  # fmt: skip
     save(settings, tmp_path / "new" / "folder")
     assert load(tmp_path / "new" / "folder") == settings

@@ -31,6 +31,7 @@ from gui.batch.panel import BatchPanel
 from gui.models.dialog import ModelsDialog
 from gui.window.commands import Command
 from tests.gui.conftest import until
+from tests.support.engine_states import STATES
 
 # What the engine of the screens is to be like: everything that can be shown is shown.
 FACTS = {
@@ -157,12 +158,21 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
     models = await _dialog("models_dialog")
     assert isinstance(models, ModelsDialog)
     await until(lambda: models.model.count)
+    await until(lambda: program.engine_packs.state.overview and _is_laid_out(models))
     yield Screen("models", models)
     models.options_menu.token_action.trigger()
     token = await _dialog("token_dialog")
     yield Screen("token", token)
     token.reject()
     models.close()
+    window.commands[Command.ENGINES].trigger()
+    engines = await _dialog("engines_dialog")
+    await until(lambda: program.engine_packs.state.overview)
+    for name in ("from source", "offered, with a damaged pack", "getting", "lost", "in use"):
+        engines.panel.show_state(STATES[name])
+        await until(lambda: _is_laid_out(engines))
+        yield Screen(f"graphics card, {name}", engines)
+    engines.reject()
 
 
 async def _folder_run(program: Program, folder: Path) -> AsyncIterator[Screen]:
@@ -228,6 +238,11 @@ async def _dialog(name: str) -> QDialog:
 
     await until(found)
     return found()[0]
+
+
+def _is_laid_out(widget: QWidget) -> bool:
+    parts = widget.findChildren(QWidget)
+    return not any(part.isVisible() and part.size().isEmpty() for part in parts)
 
 
 def _visible(widget: QWidget, kind: type):
