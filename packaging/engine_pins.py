@@ -161,6 +161,8 @@ class Lookup:
                 if not name.endswith(".whl") or not target.fits(name):
                     continue
                 version = parse_wheel_filename(name)[1]
+                if version.local and not index:
+                    continue  # PyTorch for the processor alone, which a build's own index may have.
                 if requirement.specifier.contains(version, prereleases=True) and (
                     best is None or version > best[0]
                 ):

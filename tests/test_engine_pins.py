@@ -45,6 +45,10 @@ TOOLKIT = (
 LINUX_TAGS = "py3-none-manylinux_2_27_x86_64"
 FILES = {
     "torch-2.13.0-cp311-cp311-manylinux_2_28_x86_64.whl": torch(),
+    # Of the index that builds for the processor come from.
+    "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl": wheel(
+        "torch", "2.13.0+cpu", "torch/__init__.py"
+    ),
     "torch-2.13.0-cp312-cp312-manylinux_2_28_x86_64.whl": torch(),
     "torch-2.12.0-cp311-cp311-manylinux_2_28_x86_64.whl": torch("2.12.0"),
     "torch-2.13.0-cp311-cp311-win_amd64.whl": wheel("torch", "2.13.0", "torch/__init__.py"),

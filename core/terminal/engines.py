@@ -54,14 +54,15 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         "variables and configuration (index, proxy, certificates) are respected.",
     )
     get.add_argument("name", metavar="NAME", help="as the list calls it, such as cuda130")
-    get.add_argument(
+    source = get.add_mutually_exclusive_group()
+    source.add_argument(
         "--from",
         dest="source",
         type=values.path,
         metavar="FOLDER",
         help="a folder with the wheels, for a computer without a network",
     )
-    get.add_argument("--wheels", action="store_true", help="only print which wheels it takes")
+    source.add_argument("--wheels", action="store_true", help="only print which wheels it takes")
     remove = acts.add_parser("remove", help="delete an engine pack, also a part of one")
     remove.add_argument("name", metavar="NAME", help="as the list calls it")
     use = acts.add_parser("use", help="choose the engine from the next start on")
