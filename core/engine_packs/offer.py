@@ -237,8 +237,8 @@ def _for_pack(
         old = next((found for found in outdated if found.name == pack.name), outdated[0])
         sentence = translatable(
             "core",
-            "The engine pack {pack} is for another version of Onlooker. Get the one for this "
-            "version to use {card} again. It is a download of {size} and replaces the old one.",
+            "The engine pack {pack} is for another version of Onlooker. Replace it to use {card} "
+            "again; the new one is a download of {size}.",
         ).format(pack=old.name, card=card.name, size=size)
         return Offer(Advice.REPLACE, sentence, card, pack, precision, old.name)
     aside = there.get(pack.name)
@@ -255,8 +255,7 @@ def _for_pack(
         _fit(precision),
         translatable(
             "core",
-            "The engine pack for it is a download of {size}; the licences of PyTorch and NVIDIA "
-            "apply.",
+            "The engine pack is a download of {size}; the licences of PyTorch and NVIDIA apply.",
         ).format(size=size),
     )
     return Offer(Advice.GET, sentence, card, pack, precision)

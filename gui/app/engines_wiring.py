@@ -24,8 +24,6 @@ from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 
 LOOK_AFTER_MS = 4_000
-# What is said once without being asked.
-_TOLD = (Stage.OFFERED, Stage.OUTDATED, Stage.FAILED, Stage.DRIVER)
 
 
 class EnginesWiring(QObject):
@@ -103,19 +101,14 @@ class EnginesWiring(QObject):
     @Slot(object)
     def _on_looked(self, state: EnginesState) -> None:
         """Say what could be done about the card, if that was not said before."""
-        settings = self._settings_file.settings
-        found, stage = state.overview, state.stage
-        if found is None or not found.in_use:
-            return
-        note = translated(found.note)
-        text = wording.sentence(state) if stage in _TOLD or (note and stage is Stage.NONE) else note
+        settings, stage = self._settings_file.settings, state.stage
+        text = wording.notice_sentence(state)
         if not text:
             if stage is Stage.IN_USE and settings.seen_offers:
                 settings.seen_offers = []  # What goes wrong from now on is news.
                 self._begin(self._settings_file.save())
             return
-        pack = found.offer.pack.name if found.offer.pack else ""
-        key = f"{program_version()} {stage.name.lower()} {pack} {'note' if note else ''}".strip()
+        key = _key_of(state)
         if key in settings.seen_offers:
             return
         settings.seen_offers = [*settings.seen_offers, key]
@@ -180,3 +173,11 @@ class EnginesWiring(QObject):
     @Slot()
     def _on_dialog_destroyed(self) -> None:
         self._dialog = None
+
+
+def _key_of(state: EnginesState) -> str:
+    """By what a notice is remembered: version, stage and pack, and whether one is not used."""
+    found = state.overview
+    pack = found.offer.pack if found else None
+    parts = [program_version(), state.stage.name.lower(), pack.name if pack else ""]
+    return " ".join([part for part in (*parts, "note" if found and found.note else "") if part])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
-from core.engine_packs.choice import CPU
+from core.engine_packs.choice import CPU, public_version
 from core.engine_packs.driver import Graphics
 from core.engine_packs.installed import PackState
 from core.engine_packs.overview import Overview
@@ -87,6 +87,19 @@ def _with_note(found: Overview, stage: Stage) -> str:
     needs_note = stage in (Stage.OFFERED, Stage.PAUSED, Stage.NONE)
     sentences = (found.note if needs_note else "", found.offer.sentence)
     return translated_all(text for text in sentences if text)
+
+
+def notice_sentence(state: EnginesState) -> str:
+    """Returns what is worth saying without being asked, "" for nothing."""
+    found, stage = state.overview, state.stage
+    if found is None or not found.in_use:
+        return ""
+    note = translated(found.note)
+    if note and stage in (Stage.OFFERED, Stage.PAUSED):
+        return " ".join((note, translate("Engines", "Get it again to use the graphics card.")))
+    if stage in (Stage.OFFERED, Stage.OUTDATED, Stage.FAILED, Stage.DRIVER):
+        return sentence(state)
+    return note
 
 
 def short_sentence(state: EnginesState) -> str:
@@ -190,9 +203,10 @@ def engine_in_use(state: EnginesState, found: Overview) -> str:
             version=found.torch
         )
     if found.in_use == CPU:
-        return translate("Engines", "Processor (PyTorch {version})").format(version=found.torch)
+        text = translate("Engines", "Processor (PyTorch {version})")
+        return text.format(version=public_version(found.torch))
     text = translate("Engines", "Graphics card ({engine}, PyTorch {version})")
-    return text.format(engine=found.in_use, version=found.torch)
+    return text.format(engine=found.in_use, version=public_version(found.torch))
 
 
 def progress(state: EnginesState) -> ShownProgress:
@@ -206,7 +220,7 @@ def progress(state: EnginesState) -> ShownProgress:
         fraction = now.done / now.total if now and now.total else 0.0
         return ShownProgress(stage, fraction, now)
     if state.stage is Stage.PAUSED and pack and state.partial:
-        paused = translate("Engines", "Paused")
+        paused = translate("Engines", "Stopped") if job else translate("Engines", "Paused")
         if state.partial.size <= pack.download_bytes:
             done, total = state.partial.size, pack.download_bytes
             return ShownProgress(paused, done / total if total else 0.0, Progress("", done, total))

@@ -60,6 +60,7 @@ class ModelsDialog(QDialog):
         self.details = ModelDetails(self.requests, self._follow_ups)
         self._build(self._build_list(theme), self._build_notice(theme), self._build_foot())
         self._connect()
+        self.search_edit.setFocus()
 
     # What it shows
 

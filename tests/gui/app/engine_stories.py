@@ -372,6 +372,7 @@ def test_settings_and_models_show_the_same(packaged):
         program.window.commands[Command.MODELS].trigger()
         await until(lambda: _dialogs("models_dialog"))
         (models,) = _dialogs("models_dialog")
+        assert models.focusWidget() is models.search_edit
         assert "RTX 3060" in models.engine_line.label.text()
         QTest.mouseClick(models.engine_line.button, Qt.MouseButton.LeftButton)
         await until(lambda: _dialogs("engines_dialog"))

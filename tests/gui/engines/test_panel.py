@@ -94,6 +94,14 @@ def test_facts_of_another_state_do_not_stay(panel):
     }
 
 
+@pytest.mark.parametrize("name", STATES)
+def test_notice_is_short_and_made_only_where_something_can_be_done(name):
+    text = wording.notice_sentence(STATES[name])
+    told = {"offered", "outdated", "failed", "old driver", "no driver", "hanging driver"}
+    assert bool(text) == (name in {*told, "offered, with a damaged pack"})
+    assert len(text) < 220
+
+
 def test_failure_is_shown_until_the_next_attempt(panel):
     panel.show_state(STATES["lost"])
     assert "connection to files.pythonhosted.org was lost" in panel.error_label.text().replace(
