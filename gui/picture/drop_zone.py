@@ -223,7 +223,7 @@ class DropZone(QFrame):
         self.model_view_switch.facts_changed.connect(self._on_facts_changed)
         self.caption = QWidget()
         self.caption.setObjectName("caption")
-        row = QHBoxLayout(self.caption)
+        self._caption_row = row = QHBoxLayout(self.caption)
         row.setContentsMargins(16, 4, 12, 8)
         row.setSpacing(_CAPTION_SPACING)
         row.addWidget(self.model_view_switch)
@@ -273,7 +273,7 @@ class DropZone(QFrame):
         """Hides the scale where the model's view needs the room for its own buttons."""
         switch = self.model_view_switch
         parts = (switch, switch.show_button, self.scale_button)
-        margins = self.caption.layout().contentsMargins()
+        margins = self._caption_row.contentsMargins()
         needed = sum(part.sizeHint().width() for part in parts) + 4 * _CAPTION_SPACING
         room = self.width() - margins.left() - margins.right()
         self.scale_button.setVisible(switch.isHidden() or needed <= room)

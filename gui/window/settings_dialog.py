@@ -72,7 +72,8 @@ class SettingsDialog(QDialog):
             self.tabs.addTab(self.keyboard, self.tr("Keyboard"))
         self.tabs.setAccessibleName(self.tr("Settings"))
         for number in range(self.tabs.count()):
-            self.tabs.widget(number).setAccessibleName(self.tabs.tabText(number))
+            if page := self.tabs.widget(number):
+                page.setAccessibleName(self.tabs.tabText(number))
         self.draw_seed_check = answers.draw_seed_check
         self._controls = answers.controls | model.controls | appearance.controls | general.controls
         self._controls["keys"] = self.keyboard

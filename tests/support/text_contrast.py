@@ -71,7 +71,11 @@ def _farthest(ground: QColor, colours: Counter[int]) -> QColor:
 def _over(ground: QColor, ink: QColor) -> QColor:
     """Returns what a translucent colour looks like on a ground."""
     share = ink.alphaF()
-    channels = zip(ink.getRgb()[:3], ground.getRgb()[:3], strict=True)
+    channels = [
+        (ink.red(), ground.red()),
+        (ink.green(), ground.green()),
+        (ink.blue(), ground.blue()),
+    ]
     return QColor(*(round(share * one + (1 - share) * other) for one, other in channels))
 
 
