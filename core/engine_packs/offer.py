@@ -255,7 +255,7 @@ def _for_pack(
         _fit(precision),
         translatable(
             "core",
-            "The engine pack is a download of {size}; the licences of PyTorch and NVIDIA apply.",
+            "The download is {size}; PyTorch's and NVIDIA's licences apply.",
         ).format(size=size),
     )
     return Offer(Advice.GET, sentence, card, pack, precision)

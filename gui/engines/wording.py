@@ -63,7 +63,7 @@ def sentence(state: EnginesState) -> str:
                 "Onlooker uses the PyTorch that is installed with Python ({version}). Engine packs "
                 "are for the downloaded program.",
             ).format(version=found.torch)
-        case Stage.OWN_CUDA:
+        case Stage.OWN_CUDA if found.graphics.cards:
             return translate(
                 "Engines", "This build of Onlooker uses the graphics card and needs no engine pack."
             )
@@ -109,7 +109,7 @@ def short_sentence(state: EnginesState) -> str:
     match state.stage:
         case Stage.FROM_SOURCE if found:
             return engine_in_use(state, found)
-        case Stage.IN_USE | Stage.OWN_CUDA:
+        case Stage.IN_USE | Stage.OWN_CUDA if found and found.graphics.cards:
             return translate("Engines", "Models run on {card}").format(card=name)
         case Stage.NEEDS_RESTART | Stage.REMOVED:
             return translate("Engines", "Restart Onlooker to change the engine")

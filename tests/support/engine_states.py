@@ -69,6 +69,7 @@ STATES: dict[str, EnginesState] = {
     "looking": EnginesState(ENGINES),
     "from source": seen(in_use=""),
     "own CUDA": seen(in_use="cuda130"),
+    "own CUDA, no card": seen(Graphics(), in_use="cuda130"),
     "offered": seen(),
     "offered, with a damaged pack": seen(DRIVEN, pack(PackState.UNUSABLE), note=DAMAGED),
     "getting": seen(

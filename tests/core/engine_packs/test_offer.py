@@ -60,7 +60,7 @@ def test_offer_says_which_card_what_fits_and_how_much_is_fetched(memory, precisi
     assert offer.is_actionable
     assert words in offer.sentence
     assert offer.sentence.startswith("RTX 3060 ")
-    assert "is a download of 502 kB" in offer.sentence
+    assert "The download is 502 kB" in offer.sentence
     assert "NVIDIA" in offer.sentence
 
 

@@ -111,7 +111,7 @@ def test_offer_is_made_once_for_each_pack_and_version(packaged, home):
     async def first(program):
         await until(lambda: notice(program) is not None)  # By itself, seconds after the start.
         shown = notice(program)
-        for words in ("NVIDIA GeForce RTX 3060", "8 bits", "502 kB", "licences of PyTorch"):
+        for words in ("NVIDIA GeForce RTX 3060", "8 bits", "502 kB", "NVIDIA's licences"):
             assert words in shown.text
         assert (shown.action.kind, shown.action.text) == (KINDS.SHOW_ENGINES, "Get…")
         QTest.mouseClick(program.window.notice_bar.action_button, Qt.MouseButton.LeftButton)

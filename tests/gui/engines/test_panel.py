@@ -41,6 +41,7 @@ def click(panel, caption):
         ("looking", Stage.LOOKING, "Looking", []),
         ("from source", Stage.FROM_SOURCE, "installed with Python", []),
         ("own CUDA", Stage.OWN_CUDA, "needs no engine pack", []),
+        ("own CUDA, no card", Stage.OWN_CUDA, "no graphics card", []),
         ("offered", Stage.OFFERED, "fits in 4 bits", ["Download", "Get from folder…"]),
         (
             *("offered, with a damaged pack", Stage.OFFERED, "not used: it is damaged"),
