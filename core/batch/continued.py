@@ -101,4 +101,12 @@ def _tables_by(run: KeptRun) -> Tables:
     begun = read_begin(run.journal)
     earlier = begun.earlier if begun else {}
     is_early = begun is None or begun.number is None
-    return Tables(run.tables, run.options, run.journal, lambda _: None, earlier, is_early=is_early)
+    return Tables(
+        run.tables,
+        run.options,
+        run.journal,
+        lambda _: None,
+        earlier,
+        is_early=is_early,
+        unwritten={},
+    )

@@ -61,6 +61,7 @@ class Ledger:
             self.note,
             begun.earlier,
             is_early=begun.number is None,
+            unwritten=self.replayed.unwritten,
         )
         self.disk = WriteLock(journal.path.parent)
         self._setting = threading.RLock()

@@ -171,9 +171,13 @@ class Recorder:
             self._journal.append(*captioned)
             for event in captioned:
                 self._replayed.unwritten[event.picture] = event
-            for event in captioned:
-                self._write_files(event)
-            self._ledger.tables.add(filter(self._is_done, captioned), self._engine)
+            try:
+                for event in captioned:
+                    self._write_files(event)
+                self._ledger.tables.add(filter(self._is_done, captioned), self._engine)
+            except DiskFull:
+                self._ledger.tables.mark_old()  # Some lack rows of captions that were written.
+                raise
 
     def fail(self, number: int, reason: str) -> None:
         """Records why there is no caption, unless the item was edited by hand meanwhile."""

@@ -23,6 +23,7 @@ from core.batch.export import KeptRow, Row, TableFormat
 from core.batch.formats import CaptionFormat, TablePaths
 from core.batch.journal import read_events
 from core.batch.options import BatchOptions
+from core.batch.replay import CaptionEvent
 from core.batch.run_events import Begun, Started
 from core.batch.stored import StoredTable
 from core.engine import EngineFacts
@@ -43,7 +44,8 @@ class Tables:
     A table that cannot be written gets a note and does not end the run, since the journal has its
     rows. A full disk does. `old` are the tables that may lack rows. `earlier` is what those
     tables held that the run continues; its rows stay, but for images that this run captions too.
-    A run of version 0.1 is early (`is_early`): its tables are written as that version did.
+    A run of version 0.1 is early (`is_early`): its tables are written as that version did. Images
+    with a caption that is `unwritten` still wait for it, and are in no table.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Tables:
         earlier: Mapping[CaptionFormat, StoredTable] | None = None,
         *,
         is_early: bool,
+        unwritten: Mapping[str, CaptionEvent],
     ):
         self.paths = dict(paths)
         self.earlier = dict(earlier or {})
@@ -63,6 +66,7 @@ class Tables:
         self._journal = journal
         self._note = note
         self._is_early = is_early
+        self._unwritten = unwritten
         self._folder = next((path.parent for path in self.paths.values()), None)
 
     @property
@@ -169,8 +173,9 @@ class Tables:
         rows: dict[str, list[Row]] = {}
         for picture, of_picture in self._versions():
             rows[picture] = of_picture
-        for of_picture in rows.values():
-            yield from of_picture
+        for picture, of_picture in rows.items():
+            if not isinstance(self._unwritten.get(picture), Captioned):
+                yield from of_picture
 
     def _merged_rows(self, table_format: CaptionFormat) -> Iterator[Row | KeptRow]:
         """Yields the rows of the continued table, with those of this run in the place of those

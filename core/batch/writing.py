@@ -7,11 +7,11 @@ from pathlib import Path
 
 from core.batch.changes import Change
 from core.batch.events import Captioned, Unused, Written
-from core.batch.items import EDITED, ItemState
+from core.batch.items import EDITED, Item, ItemState
 from core.batch.ledger import Ledger, OnItem
 from core.batch.replay import CaptionEvent, item_after
 from core.errors import StoreError
-from core.files import remove_partial
+from core.files import DiskFull, remove_partial
 from core.message import translatable
 
 
@@ -20,18 +20,17 @@ def write_files(ledger: Ledger, event: CaptionEvent, on_item: OnItem) -> None:
 
     Changes that a killed process had made already are kept, and so is a file that somebody else has
     written since, with a note. Raises StoreError, DiskFull among them; then the event stays among
-    `ReplayedRun.unwritten`, so that the next opening of the run finishes it.
+    `ReplayedRun.unwritten`, so that the next opening of the run finishes it. The item of a caption
+    waits for that after DiskFull, so none of its files are left.
     """
     name = event.picture
     ledger.replayed.unwritten[name] = event
-    made = [_make(ledger, Change.from_stored(stored)) for stored in event.changes]
-    item = item_after(event)
-    if isinstance(event, Captioned) and made and not any(made):
-        ledger.journal.append(Unused(name, event.answers), is_durable=False)
-        item = replace(item, state=ItemState.SKIPPED, caption="", reason=EDITED)
-    else:
-        ledger.journal.append(Written(name, is_changed=not all(made)), is_durable=False)
-        item = item if all(made) else replace(item, is_edited=True)
+    try:
+        item = _make_all(ledger, event)
+    except DiskFull:
+        if isinstance(event, Captioned):
+            take_back(event)
+        raise
     del ledger.replayed.unwritten[name]
     if isinstance(event, Captioned):
         for index in range(len(event.answers)):
@@ -53,6 +52,17 @@ def clear_partial_files(event: CaptionEvent) -> None:
     """Removes what a killed process left of the files of an event that it was writing."""
     for stored in event.changes:
         remove_partial(Path(stored.path))
+
+
+def _make_all(ledger: Ledger, event: CaptionEvent) -> Item:
+    """Makes the changes of an event, says so in the journal, and returns the item since then."""
+    made = [_make(ledger, Change.from_stored(stored)) for stored in event.changes]
+    item = item_after(event)
+    if isinstance(event, Captioned) and made and not any(made):
+        ledger.journal.append(Unused(event.picture, event.answers), is_durable=False)
+        return replace(item, state=ItemState.SKIPPED, caption="", reason=EDITED)
+    ledger.journal.append(Written(event.picture, is_changed=not all(made)), is_durable=False)
+    return item if all(made) else replace(item, is_edited=True)
 
 
 def _make(ledger: Ledger, change: Change) -> bool:
