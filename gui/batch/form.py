@@ -131,11 +131,11 @@ class BatchForm(QScrollArea):
         return self.prompt_list.edits[0]
 
     def sizeHint(self) -> QSize:
-        return self._page.sizeHint()
+        return self._page.sizeHint().grownBy(self.contentsMargins())
 
     def minimumSizeHint(self) -> QSize:
         """Returns what the page needs: where that does not fit, the run's whole page scrolls."""
-        return self._page.minimumSizeHint()
+        return self._page.minimumSizeHint().grownBy(self.contentsMargins())
 
     # Parts
 
@@ -271,7 +271,7 @@ class _MoreArea(QScrollArea):
         self.setWidget(more)
 
     def sizeHint(self) -> QSize:
-        return self._more.sizeHint()
+        return self._more.sizeHint().grownBy(self.contentsMargins())
 
     def minimumSizeHint(self) -> QSize:
         return QSize(self._more.minimumSizeHint().width(), 0)

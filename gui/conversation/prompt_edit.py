@@ -50,10 +50,13 @@ class PromptEdit(QPlainTextEdit):
         self._start_line(self.toPlainText())
 
     def remember(self, prompt: str) -> None:
-        """Adds a prompt to the history, and empties the field."""
+        """Adds a prompt to the history, and empties the field.
+
+        Undo is about the conversation from now on: Up brings the prompt back.
+        """
         if self._history[-1:] != [prompt]:
             self._history.append(prompt)
-        self.replace_text("")
+        self.setPlainText("")
         self._start_line("")
 
     def replace_text(self, text: str) -> None:

@@ -84,7 +84,7 @@ class VariantPager(QWidget):
         row.setContentsMargins(0, 0, 4, 0)
         row.setSpacing(0)
         for widget in (self.back_button, self.label, self.on_button):
-            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop)
+            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
         for button, step in zip(self.buttons, (-1, 1), strict=True):
             button.clicked.connect(partial(self._step, step))
 

@@ -84,7 +84,8 @@ class Actions(QObject):
             action.setEnabled(reason is None)
             text = text_now(state, command)
             action.setText(f"&{text}" if text else self.rows[command].text)
-            action.setToolTip(reason or self.rows[command].hint or action.text())
+            # Qt would show the text again, with its ampersand; a blank tool tip shows nothing.
+            action.setToolTip(reason or self.rows[command].hint or " ")
             if self.rows[command].is_checkable:
                 action.setChecked(is_checked(state, command))
 

@@ -103,6 +103,20 @@ def test_answers_are_paged_through_and_the_one_shown_is_copied(talk):
     talk(story)
 
 
+def test_undo_after_a_question_was_sent_or_edited_is_about_the_conversation(talk):
+    async def story(program):
+        prompt = program.window.prompt_box.prompt_edit
+        await ask(program, "say 2 words")
+        await edit(program, 0, "say 1 words")
+        assert [question for question, _ in shown(program)] == ["say 1 words"]
+        prompt.setFocus()
+        QTest.keyClick(prompt, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        await until(lambda: [asked for asked, _ in shown(program)] == ["say 2 words"])
+        assert prompt.toPlainText() == ""
+
+    talk(story)
+
+
 def test_what_pages_has_a_name_and_a_tool_tip(talk):
     async def story(program):
         await ask(program, "new every 1")
@@ -114,6 +128,8 @@ def test_what_pages_has_a_name_and_a_tool_tip(talk):
         for pager in (body.question_pager, body.answer_pager):
             assert pager.isVisible()
             for button in pager.buttons:
+                middle = pager.label.geometry().center().y()
+                assert abs(button.geometry().center().y() - middle) <= 1
                 assert button.accessibleName()
                 assert button.toolTip()
                 assert button.focusPolicy() & Qt.FocusPolicy.TabFocus

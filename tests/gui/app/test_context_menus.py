@@ -131,3 +131,12 @@ def test_image_that_is_pasted_has_no_folder(live, tmp_path):
         assert reveal.toolTip() == "This image has no file"
 
     live(story)
+
+
+def test_no_tool_tip_of_a_command_shows_a_mnemonic_or_repeats_the_command(live):
+    async def story(program):
+        for action in program.window.commands.values():
+            assert "&" not in action.toolTip().replace("&&", "")
+            assert action.toolTip() != action.text().replace("&", "")
+
+    live(story)

@@ -164,6 +164,21 @@ def test_the_form_is_as_high_as_its_prompts_need(live, folder):
     live(story)
 
 
+def test_nothing_scrolls_in_the_options_of_a_run_where_the_window_has_room(live, folder):
+    async def story(program, panel):
+        program.window.resize(1180, 760)
+        await chosen(program, panel, folder)
+        click(panel.controls.more_button)
+        await until(panel.form.more.prefix_edit.isVisible)
+        for prompts in (["a"], ["a", "b"], ["a\nb\nc"]):
+            panel.form.prompt_list.show_prompts(prompts)
+            QTest.qWait(50)
+            for area in (panel.form, panel.form.more_area):
+                assert area.verticalScrollBar().maximum() == 0
+
+    live(story)
+
+
 def test_the_focus_goes_to_the_list_and_not_to_the_button_in_the_place_of_pause(live, folder):
     async def story(program, panel):
         await chosen(program, panel, folder)
