@@ -60,6 +60,10 @@ class EnginesWiring(QObject):
         """Look for cards and packs once the window and the model have had their first seconds."""
         self._soon.start()
 
+    def close(self) -> None:
+        """Look no more: the program ends."""
+        self._soon.stop()
+
     @Slot()
     def open(self) -> None:
         """Show the dialog, or bring it forward."""

@@ -314,6 +314,7 @@ class Program(QObject):
             widget.hide()
         await self.folder_run.close()
         is_library_closed = await self.model_library.jobs.close(PATIENCE_SECONDS)
+        self._engines_wiring.close()
         are_packs_closed = await self.engine_packs.close(PATIENCE_SECONDS)
         await self.session.close()
         await self._settings_file.close()

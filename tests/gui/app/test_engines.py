@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from gui.app.engines_wiring import LOOK_AFTER_MS
 from gui.app.program import Program
 from gui.engines.panel import EnginePanel
 from gui.engines.state import Stage
@@ -65,6 +66,14 @@ def test_from_source_nothing_is_offered_and_it_is_said_whose_pytorch_it_is(live)
         assert not any(button.isVisible() for button in panel.buttons)
 
     live(story)
+
+
+def test_program_that_ends_before_it_has_looked_does_not_look_later(live, qtbot):
+    async def story(program: Program):
+        pass
+
+    live(story)
+    qtbot.wait(LOOK_AFTER_MS + 200)  # A coroutine that nobody awaits fails the test.
 
 
 def test_restarted_program_opens_a_window_of_its_own_on_the_same_image(tmp_path, home):

@@ -228,6 +228,7 @@ class Walker:
             run=self._run(),
             focus=focus_state(self.window.focusWidget()),
             notices=shown.notices,
+            engines=self.program.engine_packs.state.stage,
             has_chosen_word=self.window.evidence_view.has_chosen,
             underlines_doubt=self.program.settings.underlines_doubt,
             theme=self.program.settings.theme,

@@ -13,6 +13,7 @@ from core.errors import CheckpointError
 from core.transcript import Precision
 from gui.batch.run_controls import RunAction, offered_actions
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer
+from gui.engines.state import Stage
 from gui.widgets.notice import Notice, StandsWhile
 from gui.window.availability import is_checked, is_enabled, obstacle, text_now
 from gui.window.command import Command
@@ -171,6 +172,12 @@ JOURNAL = Path("runs/1.jsonl")
             {"conversation": TALK},
         ),
         (StandsWhile.NO_IMAGE, None, {"picture": PictureState()}, {"picture": CAT}),
+        (
+            StandsWhile.ENGINES,
+            Stage.OFFERED,
+            {"engines": Stage.OFFERED},
+            {"engines": Stage.IN_USE},
+        ),
         (
             StandsWhile.ASKS_ABOUT,
             True,
