@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import (
@@ -52,7 +53,7 @@ def paint_lines(
     """Paints as many whole lines as fit into `inside`, centred vertically.
 
     Line breaks of the text become spaces. If some of the text does not fit, the last line ends in
-    an ellipsis and has no formats.
+    an ellipsis.
     """
     # Of the same length as before, so that the spans still hold.
     text = text.replace("\n", " ")
@@ -71,12 +72,37 @@ def paint_lines(
         y = top + number * line_height
         end = line.textStart() + line.textLength()
         if number == most - 1 and end < indices.qt_length:
-            rest = text[indices.to_python(line.textStart()) :][:_ELIDED_FROM]
-            metrics = painter.fontMetrics()
-            elided = metrics.elidedText(rest, Qt.TextElideMode.ElideRight, inside.width())
-            painter.drawText(QPointF(inside.left(), y + metrics.ascent()), elided)
+            begin = indices.to_python(line.textStart())
+            rest = text[begin:][:_ELIDED_FROM]
+            moved = [((max(0, a - begin), b - begin), form) for (a, b), form in spans if b > begin]
+            _paint_elided(painter, QPointF(inside.left(), y), inside.width(), rest, moved)
         else:
             line.draw(painter, QPointF(inside.left(), y - line.y()))
+
+
+def _paint_elided(
+    painter: QPainter, at: QPointF, width: int, text: str, spans: Sequence[FormattedSpan]
+) -> None:
+    """Paints one line of at most `width` pixels that ends in an ellipsis."""
+    room = width
+    while True:
+        elided = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
+        length = max(0, len(elided) - 1)  # The ellipsis has no format.
+        indices = TextIndex(elided)
+        kept = [((begin, min(end, length)), form) for (begin, end), form in spans if begin < length]
+        layout = QTextLayout(elided, painter.font())
+        option = QTextOption()
+        option.setWrapMode(QTextOption.WrapMode.NoWrap)
+        layout.setTextOption(option)
+        layout.setFormats([_format_range(span, form, indices) for span, form in kept])
+        (line,) = _laid_out(layout, width, 1) or (None,)
+        # Bold text is wider than was measured.
+        excess = line.naturalTextWidth() - width if line else 0
+        if line is None or excess <= 0 or room <= 0:
+            break
+        room -= ceil(excess)
+    if line is not None:
+        line.draw(painter, at)
 
 
 def _laid_out(layout: QTextLayout, width: int, most: int) -> list[QTextLine]:

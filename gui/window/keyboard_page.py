@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
@@ -25,6 +25,19 @@ from gui.window.key_bindings import is_reserved, keys_of, users_of
 
 _NATIVE = QKeySequence.SequenceFormat.NativeText
 _PORTABLE = QKeySequence.SequenceFormat.PortableText
+
+
+class _KeyEdit(QKeySequenceEdit):
+    """Takes the keys that are pressed, but for Esc, which takes them back or leaves the dialog."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and not event.modifiers():
+            if self.keySequence().isEmpty():
+                event.ignore()
+            else:
+                self.clear()
+        else:
+            super().keyPressEvent(event)
 
 
 class KeyboardPage(QWidget):
@@ -79,7 +92,7 @@ class KeyboardPage(QWidget):
                 item = QTreeWidgetItem(self.list, [row.name, ""])
                 item.setData(0, Qt.ItemDataRole.UserRole, command.value)
                 self._items[command] = item
-        self.key_edit = QKeySequenceEdit()
+        self.key_edit = _KeyEdit()
         self.key_edit.setObjectName("key_edit")
         self.key_edit.setAccessibleName(self.tr("New keys"))
         self.key_edit.setMaximumSequenceLength(1)

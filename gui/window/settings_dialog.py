@@ -85,6 +85,8 @@ class SettingsDialog(QDialog):
         self.buttons.button(buttons.Save).setDefault(True)
         self.buttons.accepted.connect(self._on_save)
         self.buttons.rejected.connect(self.reject)
+        # Qt's own text has another spelling.
+        self.buttons.button(buttons.RestoreDefaults).setText(self.tr("Restore defaults"))
         self.buttons.button(buttons.RestoreDefaults).clicked.connect(self._on_restore_defaults)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 8, 0, 16)

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDialogButtonBox
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout
 
 from core.locations import locations
 from core.settings import load
@@ -69,6 +69,23 @@ def test_keys_for_typing_cannot_be_assigned(page, key, modifiers):
     press(page, key, modifiers)
     assert "needed for typing" in page.note_label.text()
     assert not page.assign_button.isEnabled()
+
+
+def test_esc_takes_pressed_keys_back_and_then_leaves_the_dialog(qtbot):
+    dialog = QDialog()
+    qtbot.addWidget(dialog)
+    page = KeyboardPage(rows_of(command_table()))
+    QVBoxLayout(dialog).addWidget(page)
+    dialog.show()
+    choose(page, "Caption folder")
+    page.key_edit.setFocus()
+    press(page, KEY.Key_J, CTRL)
+    QTest.keyClick(page.key_edit, KEY.Key_Escape)
+    assert page.key_edit.keySequence().isEmpty()
+    assert dialog.isVisible()
+    QTest.keyClick(page.key_edit, KEY.Key_Escape)
+    assert not dialog.isVisible()
+    assert page.keys == {}
 
 
 def test_keys_are_removed_and_come_back(page):

@@ -102,6 +102,21 @@ def test_what_would_be_replaced_is_struck_out_to_the_letter(captions, theme, mar
     assert "".join(t for fill, t in pieces if fill == colours["accent"]).strip() == "dog"
 
 
+@pytest.mark.parametrize("mark", ["é", EMOJI])
+def test_what_would_be_replaced_is_struck_out_in_a_last_line_that_is_cut_too(captions, theme, mark):
+    view, model = captions(f"{mark} " + "a cat sits " * 60)
+    model.show_replacement(Replacement("cat", "dog"))
+    danger, accent = (theme.colour(name).name() for name in ("danger", "accent"))
+    pieces = painted(view)
+    shown = caption_of(view)
+    assert shown.endswith("…")
+    # Each shown "cat" is struck out, and each shown "dog" is marked as new.
+    whole = shown.rstrip("…")
+    assert "".join(t for fill, t in pieces if fill == danger).count("cat") == whole.count("cat")
+    assert "".join(t for fill, t in pieces if fill == accent).count("dog") == whole.count("dog")
+    assert whole.count("cat") > 5
+
+
 MODIFIERS = (
     Qt.KeyboardModifier.NoModifier,
     Qt.KeyboardModifier.ShiftModifier,
