@@ -101,12 +101,8 @@ def _open_vetted(
     opening = _Opening(choice, folder, config, device, on_progress, stop, vetting)
     opening.end_if_stopped()
     if checkpoint is None:
-        engine = _open_chat_engine(opening)
-    else:
-        engine = _open_llava_engine(opening, checkpoint)
-    if note := vetting.wait(stop):
-        engine.facts = replace(engine.facts, notes=(*engine.facts.notes, note))
-    return engine
+        return _open_chat_engine(opening)
+    return _open_llava_engine(opening, checkpoint)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ does with the next.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from core.chat.quiet import first_line
-from core.chat.template_child import render
 from core.errors import CheckpointError
 from core.isolation.process import IsolatedProcess
 from core.isolation.protocol import ChildFailed, Ended, Limits
@@ -29,6 +29,11 @@ _CAUSES = {
     Ended.MEMORY: translatable("core", "it takes too much memory"),
     Ended.CRASHED: translatable("core", "it ends the process that runs it"),
 }
+_NOT_STARTED = translatable(
+    "core",
+    "The model's chat template could not be run in a separate process. Close other programs, then "
+    "ask again.",
+)
 
 
 class ChatTemplate:
@@ -38,7 +43,8 @@ class ChatTemplate:
         """Starts the process, so that it is there when the first question is asked."""
         self._template, self._special_tokens = template, dict(special_tokens)
         self._process: IsolatedProcess | None = None
-        self._start()
+        with suppress(ChildFailed):  # `render` tries again, and says it.
+            self._start()
 
     def render(self, messages: list[dict[str, Any]]) -> str:
         """Returns the prompt for the conversation; it ends where the answer begins.
@@ -49,6 +55,9 @@ class ChatTemplate:
             return self._rendered(messages)
         except ChildFailed as error:
             self.close()
+            if error.ended is Ended.NOT_STARTED:
+                # It is not run in this process, which it could hang.
+                raise CheckpointError(_NOT_STARTED) from error
             raise self._error(_CAUSES[error.ended]) from error
         except Exception as error:
             # A template can raise anything.
@@ -56,24 +65,12 @@ class ChatTemplate:
 
     def _rendered(self, messages: list[dict[str, Any]]) -> str:
         process = self._process or self._start()
-        if process is None:
-            return self._rendered_here(messages)
         request = {
             "template": self._template,
             "messages": messages,
             "special_tokens": self._special_tokens,
         }
-        try:
-            return str(process.ask(request, _LIMITS)["text"])
-        except ChildFailed as error:
-            if error.ended is not Ended.NOT_STARTED:
-                raise
-            self.close()
-            return self._rendered_here(messages)
-
-    def _rendered_here(self, messages: list[dict[str, Any]]) -> str:
-        """Renders in this process, where the system starts no other: most templates do no harm."""
-        return render(self._template, messages, self._special_tokens)
+        return str(process.ask(request, _LIMITS)["text"])
 
     def close(self) -> None:
         """Ends the process; the next conversation would start it again."""
@@ -81,11 +78,8 @@ class ChatTemplate:
             self._process.close()
             self._process = None
 
-    def _start(self) -> IsolatedProcess | None:
-        try:
-            self._process = IsolatedProcess(_CHILD)
-        except ChildFailed:
-            self._process = None
+    def _start(self) -> IsolatedProcess:
+        self._process = IsolatedProcess(_CHILD)
         return self._process
 
     @staticmethod

@@ -80,19 +80,16 @@ class Trial:
 class Verdict:
     """How a trial went: `problem` says why the model must not be used, "" if it may be.
 
-    `note` is for the user where nothing could be tried. `NAME` in either stands for the model's
-    name, as a verdict counts for any folder with the same files. `is_lasting` is false for what may
-    go otherwise at another time.
+    `NAME` in it stands for the model's name, as a verdict counts for any folder with the same
+    files. `is_lasting` is false for what may go otherwise at another time.
     """
 
     problem: str = ""
-    note: str = ""
     is_lasting: bool = True
 
     def named(self, name: str) -> Verdict:
         """Returns the verdict about the model of this name."""
-        problem, note = (renamed(text, NAME, name) for text in (self.problem, self.note))
-        return replace(self, problem=problem, note=note)
+        return replace(self, problem=renamed(self.problem, NAME, name))
 
     def record(self) -> dict[str, Any]:
         """Returns the verdict as it is sent and kept."""
@@ -103,13 +100,14 @@ class Verdict:
         """Reads what `record` returned. Raises KeyError, TypeError or ValueError for others."""
         if not isinstance(record["problem"], str):
             raise TypeError(record)
-        return cls(record["problem"], str(record["note"]), bool(record["is_lasting"]))
+        return cls(record["problem"], bool(record["is_lasting"]))
 
 
 NOT_TRIED = Verdict(
-    note=translatable(
+    translatable(
         "core",
-        "“{name}” could not be checked in a separate process. Use it only if you trust its source.",
+        "“{name}” could not be checked in a separate process, so it was not loaded. Close other "
+        "programs, then load the model again.",
     ).format(name=NAME),
     is_lasting=False,
 )

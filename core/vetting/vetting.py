@@ -54,8 +54,8 @@ class Vetting:
         """Whether `wait` returns at once."""
         return self._verdict.done()
 
-    def wait(self, stop: threading.Event) -> str:
-        """Returns once the model may be used: a note for the user, "" if there is none.
+    def wait(self, stop: threading.Event) -> None:
+        """Returns once the model may be used.
 
         Raises CheckpointError if it must not be used, and Cancelled once `stop` is set.
         """
@@ -70,7 +70,6 @@ class Vetting:
         verdict = verdict.named(self._name)
         if verdict.problem:
             raise CheckpointError(verdict.problem)
-        return verdict.note
 
     def _find_verdict(self, trial: Trial, kept: KeptVerdicts) -> None:
         try:
@@ -106,7 +105,10 @@ def begin_vetting(choice: ModelChoice) -> Vetting:
 
 
 def _try_in_child(trial: Trial, stop: threading.Event) -> Verdict:
-    """Returns the verdict of a trial in a child. Raises Cancelled once `stop` is set."""
+    """Returns the verdict of a trial in a child. Raises Cancelled once `stop` is set.
+
+    A model that cannot be tried is refused: it could hang this process, or fill the memory.
+    """
     try:
         child = IsolatedProcess(_CHILD)
     except ChildFailed:

@@ -105,6 +105,12 @@ def test_template_that_does_harm_is_a_sentence_and_the_next_conversation_is_rend
     assert rendered.render(messages(TURNS[:1], 1)) == "fine"
 
 
-def test_template_is_rendered_where_no_other_process_can_be_started(template, monkeypatch):
-    monkeypatch.setattr("sys.executable", "/nowhere/python")
-    assert template("{{ messages[0].role }}").render(messages(TURNS, 1)) == "user"
+@pytest.mark.parametrize("text", ["{{ messages[0].role }}", "{{ 10 ** (10 ** 9) }}"])
+def test_template_waits_for_a_process_of_its_own(template, monkeypatch, text):
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.executable", "/nowhere/python")
+        rendered = template(text)
+        with pytest.raises(CheckpointError, match="Close other programs, then ask again"):
+            rendered.render(messages(TURNS, 1))
+    if "**" not in text:
+        assert rendered.render(messages(TURNS, 1)) == "user"

@@ -55,9 +55,10 @@ def started(monkeypatch):
     return commands
 
 
-def vetted(folder) -> str:
+def vet(folder) -> None:
+    """Returns if the model may be used."""
     with begin_vetting(ModelChoice(str(folder))) as vetting:
-        return vetting.wait(NEVER)
+        vetting.wait(NEVER)
 
 
 # ---- normal models
@@ -65,15 +66,16 @@ def vetted(folder) -> str:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_model_of_each_architecture_is_fine(chat_folders, family):
-    assert vetted(chat_folders[family]) == ""
+    vet(chat_folders[family])
 
 
 def test_both_layouts_of_llava_are_fine(tiny_original_layout, tiny_transformers_layout):
-    assert vetted(tiny_original_layout) == vetted(tiny_transformers_layout) == ""
+    vet(tiny_original_layout)
+    vet(tiny_transformers_layout)
 
 
 def test_built_in_model_is_not_tried(started):
-    assert vetted(BUILT_IN) == ""
+    vet(BUILT_IN)
     assert started == []
 
 
@@ -83,7 +85,8 @@ def test_built_in_model_is_not_tried(started):
 @pytest.mark.parametrize("kind", ["gemma3", "original"])
 def test_model_is_tried_once_wherever_it_is(copied, started, kind):
     first, second = copied(kind), copied(kind, "copy")
-    assert vetted(first) == vetted(first) == vetted(second) == ""
+    for folder in (first, first, second):
+        vet(folder)
     assert len(started) == 1
 
 
@@ -95,7 +98,7 @@ def test_refusal_is_kept_and_names_the_folder_that_is_opened(copied, started):
             CheckpointError,
             match=f"tokenizer of “{folder.name}” is unsafe .it replaces a few letters with 5,000",
         ):
-            vetted(folder)
+            vet(folder)
     assert len(started) == 1
 
 
@@ -104,11 +107,11 @@ def test_refusal_is_kept_and_names_the_folder_that_is_opened(copied, started):
 )
 def test_changed_file_is_tried_again(copied, started, name):
     folder = copied()
-    vetted(folder)
+    vet(folder)
     path = folder / name
     before = path.stat()
     path.write_bytes(path.read_bytes() + b" ")
-    vetted(folder)
+    vet(folder)
     assert len(started) == 2
     assert before.st_size + 1 == path.stat().st_size
 
@@ -128,26 +131,26 @@ def test_other_content_of_the_same_size_and_date_is_tried_again(copied):
 
 def test_verdict_of_another_version_does_not_count(copied, started, monkeypatch):
     folder = copied("original")
-    vetted(folder)
+    vet(folder)
     monkeypatch.setattr("core.vetting.kept.program_version", lambda: "99.0")
-    vetted(folder)
+    vet(folder)
     assert len(started) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"problem": 3}', b"\xff", b"x" * 50_000])
 def test_damaged_verdict_is_tried_again(copied, started, home, content):
     folder = copied("original")
-    vetted(folder)
+    vet(folder)
     (kept,) = (home / "verdicts").glob("*")
     kept.write_bytes(content)
-    assert vetted(folder) == ""
+    vet(folder)
     assert len(started) == 2
     assert json.loads(kept.read_bytes())["problem"] == ""
 
 
 def test_nothing_kept_is_no_error(copied, home):
     home.write_text("a file in the place of the folder")
-    assert vetted(copied("original")) == ""
+    vet(copied("original"))
 
 
 def test_oldest_verdicts_are_removed(tmp_path):
@@ -167,11 +170,35 @@ def test_what_depends_on_the_computer_is_not_kept(tmp_path):
 # ---- what cannot be tried
 
 
-def test_model_opens_with_a_note_where_no_process_can_be_started(copied, monkeypatch, opened):
-    folder = copied()
+# What neither could be refused for without a process that tries it.
+BOMBS = ("template: power", "tokenizer: grows step by step", "processor: crop of 100,000")
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "original", *BOMBS])
+def test_model_is_refused_where_no_process_can_be_started_and_loads_once_one_can(
+    copied, monkeypatch, opened, kind
+):
+    family, change = HOSTILE[kind] if kind in BOMBS else (kind, None)
+    folder = copied(family)
+    if change:
+        change(folder)
+    begin = time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.executable", "/nowhere/python")
+        with pytest.raises(CheckpointError) as refused:
+            opened(folder)
+    assert time.monotonic() - begin < 10
+    assert str(refused.value) == (
+        "“model” could not be checked in a separate process, so it was not loaded. Close other "
+        "programs, then load the model again."
+    )
+    if not change:
+        opened(folder).close()
+
+
+def test_built_in_model_needs_no_process_of_its_own(monkeypatch, opened):
     monkeypatch.setattr("sys.executable", "/nowhere/python")
-    (note,) = opened(folder).facts.notes
-    assert note.startswith("“model” could not be checked in a separate process")
+    opened(BUILT_IN).close()
 
 
 def test_trial_ends_at_once_when_loading_is_cancelled(copied):
