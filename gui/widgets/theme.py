@@ -13,7 +13,7 @@ from functools import lru_cache
 from string import Template
 
 import shiboken6
-from PySide6.QtCore import QByteArray, QObject, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QEvent, QObject, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QFontInfo, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
@@ -267,6 +267,9 @@ class Theme(QObject):
         for window in frozen:
             if shiboken6.isValid(window):
                 window.setUpdatesEnabled(True)
+                # Qt drops a request to paint that comes meanwhile (a menu closes above, say), and
+                # makes no other until that one is done: without this the window stays as it was.
+                self._app.postEvent(window, QEvent(QEvent.Type.UpdateRequest))
 
 
 def stylesheet(palette: Palette, body_pixels: int = _SMALLEST_BODY, text_percent: int = 100) -> str:

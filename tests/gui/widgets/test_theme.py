@@ -1,9 +1,10 @@
 import re
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 from core.resources import RESOURCES
 from gui.widgets.theme import DARK, LIGHT, Palette, Theme, contrast, stylesheet
@@ -123,3 +124,29 @@ def test_icons_are_drawn_for_the_screens_own_pixels(theme, ratio):
 def test_a_mode_that_does_not_exist_is_refused(theme):
     with pytest.raises(ValueError, match="No such mode"):
         theme.choose("purple")
+
+
+class _Counted(QWidget):
+    """Counts how often it was painted."""
+
+    count = 0
+
+    def paintEvent(self, event):
+        self.count += 1
+
+
+def test_a_window_is_painted_anew_though_it_was_to_be_painted_during_the_switch(qapp, qtbot):
+    """As when the theme is chosen in a menu, which closes above the window meanwhile."""
+    theme = Theme(qapp, "light")
+    window = _Counted()
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitUntil(lambda: window.count > 0)
+    QTest.qWait(50)
+    window.update()
+    theme.choose("dark")
+    QApplication.sendEvent(window.windowHandle(), QEvent(QEvent.Type.UpdateRequest))
+    with qtbot.waitSignal(theme.changed):
+        pass
+    window.count = 0
+    qtbot.waitUntil(lambda: window.count > 0)
