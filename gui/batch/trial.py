@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtGui import QImage, QKeyEvent, QPixmap
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -103,6 +103,15 @@ class TrialPage(QFrame):
         """Ends the trial under way, if there is one."""
         if self._is_trying:
             self.stopped.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Esc ends the trial under way, or else goes back to the run."""
+        if event.key() != Qt.Key.Key_Escape or event.modifiers():
+            super().keyPressEvent(event)
+        elif self._is_trying:
+            self.stopped.emit()
+        else:
+            self.closed.emit()
 
     # Parts
 

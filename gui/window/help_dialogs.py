@@ -48,7 +48,7 @@ class KeysDialog(QDialog):
         page = QWidget()
         page.setObjectName("keys_page")
         column = QVBoxLayout(page)
-        column.setContentsMargins(0, 0, 16, 0)
+        column.setContentsMargins(12, 8, 16, 0)
         column.setSpacing(8)
         halves = 1 if parent.width() < _WIDE else 2
         more = {

@@ -251,3 +251,20 @@ def test_no_text_is_cut_in_its_button_or_label(live, folder, size):
         check()
 
     live(story)
+
+
+def test_esc_goes_back_from_the_trial_to_the_run_and_loses_no_prompt(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        click(panel.controls.buttons[RunAction.TRY_FIRST])
+        other = panel.trial_page.variants[1].prompt_edit
+        assert other.hasFocus()
+        retype(other, "say 3 words")
+        QTest.keyClick(other, Qt.Key.Key_Escape)
+        assert panel.form.isVisible()
+        assert not panel.trial_page.isVisible()
+        assert panel.isAncestorOf(focused_widget())
+        click(panel.controls.buttons[RunAction.TRY_FIRST])
+        assert other.toPlainText() == "say 3 words"
+
+    live(story)
