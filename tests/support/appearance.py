@@ -63,7 +63,10 @@ def _visible(widget: QWidget, path: str) -> list[tuple[str, QWidget]]:
     found = [(f"{path}/{type(widget).__name__} {widget.objectName()}", widget)]
     numbers: dict[str, int] = {}
     for child in widget.children():
-        if isinstance(child, QWidget) and not child.isWindow() and child.isVisible():
+        # A label without text may have no width.
+        if not isinstance(child, QWidget) or child.isWindow() or child.size().isEmpty():
+            continue
+        if child.isVisible():
             name = type(child).__name__
             numbers[name] = numbers.get(name, 0) + 1
             found += _visible(child, f"{found[0][0]}[{numbers[name]}]")

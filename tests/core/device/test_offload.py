@@ -50,7 +50,7 @@ def test_host_must_hold_the_weights_while_they_are_read(host):
 def test_devices_of_a_model_are_described():
     both = {"model.vision_tower": 0, "model.language_model.layers.0": 1, "lm_head": "cpu"}
     assert description(both) == (
-        "The model lies on 2 graphics cards and in the computer's own memory, which makes its "
-        "answers slow."
+        "The model is split across 2 graphics cards and the computer's memory, so its answers are "
+        "slow."
     )
-    assert description({"a": 0, "b": 0}) == "The model lies on the graphics card."
+    assert description({"a": 0, "b": 0}) == "The model is on the graphics card."

@@ -30,7 +30,10 @@ async def longest_pause(is_over) -> float:
     ("name", "cause"),
     [
         ("template: power", "The chat template of “model” "),
-        ("tokenizer: replaces by much", "The tokenizer of “model” puts 5,000,000 letters"),
+        (
+            "tokenizer: replaces by much",
+            "The tokenizer of “model” is unsafe (it replaces a few letters with 5,000,000)",
+        ),
         ("settings: a gigabyte", "“config.json” in “model” is larger than 8 MB"),
     ],
 )
