@@ -28,6 +28,7 @@ from core.picture import ImagePreprocessing
 from gui.app.program import Program
 from gui.app.updates import UpdatesDialog
 from gui.batch.panel import BatchPanel
+from gui.engines.dialog import EngineDialog
 from gui.models.dialog import ModelsDialog
 from gui.window.commands import Command
 from tests.gui.conftest import until
@@ -167,10 +168,14 @@ async def _dialogs(program: Program) -> AsyncIterator[Screen]:
     models.close()
     window.commands[Command.ENGINES].trigger()
     engines = await _dialog("engines_dialog")
+    assert isinstance(engines, EngineDialog)
     await until(lambda: program.engine_packs.state.overview)
     for name in ("from source", "offered, with a damaged pack", "getting", "lost", "in use"):
         engines.panel.show_state(STATES[name])
         await until(lambda: _is_laid_out(engines))
+        # What has the focus depends on which buttons there were before.
+        if focused := engines.focusWidget():
+            focused.clearFocus()
         yield Screen(f"graphics card, {name}", engines)
     engines.reject()
 

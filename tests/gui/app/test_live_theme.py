@@ -20,6 +20,7 @@ from tests.support.scripted_engine import ScriptedCheckpoint
 
 # Previews and thumbnails are made by a thread, and widgets are laid out by events.
 _SETTLED_SECONDS = 0.15
+_MOST_LOOKS = 20
 
 
 @pytest.fixture
@@ -48,14 +49,26 @@ def visit(run, loop, qapp, tmp_path, monkeypatch):
                 await until(lambda: not theme.is_restyling)
             await asyncio.sleep(_SETTLED_SECONDS)
 
+        async def settled(widget):
+            """How the screen looks once it has stopped changing."""
+            looks = looks_of(widget)
+            for _ in range(_MOST_LOOKS):
+                await asyncio.sleep(_SETTLED_SECONDS)
+                before, looks = looks, looks_of(widget)
+                if looks.keys() == before.keys() and not any(
+                    look.differs_from(before[path]) for path, look in looks.items()
+                ):
+                    break
+            return looks
+
         async def story():
             await until(program.window.isVisible)
             async for screen in screens(program, home / "work"):
                 await applied(change)
-                looks[screen.name] = looks_of(screen.widget)
+                looks[screen.name] = await settled(screen.widget)
                 if undo is not None:
                     await applied(undo)
-                    after[screen.name] = looks_of(screen.widget)
+                    after[screen.name] = await settled(screen.widget)
 
         live_through(program, story, run)
         QApplication.processEvents()
