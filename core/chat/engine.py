@@ -18,7 +18,9 @@ from transformers import GenerationConfig
 
 from core.chat.messages import messages
 from core.chat.processor import chat_template_of
+from core.chat.quiet import first_line
 from core.chat.template import ChatTemplate
+from core.device.choice import is_out_of_memory
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache
@@ -95,7 +97,7 @@ class ChatEngine:
         pending = PendingAnswer(request, self._decoder)
         if stop.is_set():
             return pending.stopped()
-        with self._memory_checked():
+        with self._failures_told():
             prepared, sampling = self._prepare(request), request.sampling
 
         def generate(streamer: PieceStreamer, is_over: Callable[[], bool]) -> list[int]:
@@ -226,12 +228,15 @@ class ChatEngine:
                 return_tensors="pt",
                 add_special_tokens=not has_begin,
             )
-        except (ValueError, TypeError, IndexError, KeyError) as error:
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            # Each of the many image processors has its own exceptions.
             raise EngineError(
                 translatable(
                     "core",
                     "The model cannot take this image ({reason}). Try another image or model.",
-                ).format(reason=error)
+                ).format(reason=first_line(error))
             ) from error
         device, dtype = self._model.device, self._model.dtype
         return {
@@ -274,7 +279,7 @@ class ChatEngine:
         on_piece: Callable[[Request, str], None] | None,
     ) -> Generator[tuple[Request, Answer]]:
         answers = [PendingAnswer(request, self._decoder) for request in requests]
-        with self._memory_checked():
+        with self._failures_told():
             prepared = [self._prepare(request) for request in requests]
         most = min(one.max_new_tokens for one in prepared)
         streamed = StreamedAnswers(self._decoder, on_piece) if on_piece else None
@@ -301,11 +306,14 @@ class ChatEngine:
             yield answer.request, answer.complete_generated(one, ids, self._end_ids)
 
     @contextmanager
-    def _memory_checked(self) -> Iterator[None]:
-        """Raises OutOfMemory where the processor's arrays find no memory."""
+    def _failures_told(self) -> Iterator[None]:
+        """Raises an AppError for whatever goes wrong before the model answers, such as the
+        processor's arrays that find no memory."""
         try:
             yield
-        except MemoryError as failure:
+        except AppError:
+            raise
+        except Exception as failure:
             raise self._failed(failure) from failure
 
     def _failed(self, failure: BaseException) -> AppError:

@@ -14,7 +14,7 @@ from core.transcript import Answer, Ending, Request, Sampling, Turn
 from tests.support.tiny_chat import write_chat_model
 from tests.support.tiny_llava import random_weights, write_original_layout
 
-MESSAGE = "The model's numbers are broken (invalid numbers). Load it in another precision."
+MESSAGE = "The model computed invalid numbers. Load it in another precision."
 WAYS = (
     Sampling(max_new_tokens=6),
     Sampling(max_new_tokens=6, temperature=1.0, top_p=0.9, seed=3),

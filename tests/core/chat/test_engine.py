@@ -11,7 +11,14 @@ from safetensors.torch import load_file, save_file
 
 from core.device.memory import memory_need
 from core.engine import Capability, inspectable
-from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, PromptError
+from core.errors import (
+    AppError,
+    Cancelled,
+    CheckpointError,
+    EngineError,
+    OutOfMemory,
+    PromptError,
+)
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
@@ -371,6 +378,45 @@ def test_chat_template_that_fails_is_told_however_it_fails(copied, opened, pictu
     (folder / "chat_template.jinja").write_text(template)
     with pytest.raises(CheckpointError, match="chat template does not take this conversation"):
         ask(opened(folder), picture)
+
+
+@pytest.mark.parametrize("slots", [0, 2])
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        ("qwen2_5_vl", {"merge_size": 0}),
+        ("qwen2_5_vl", {"patch_size": 0}),
+        ("qwen2_5_vl", {"patch_size": -1, "merge_size": 0}),
+        ("qwen2_5_vl", {"temporal_patch_size": 0}),
+        ("llava_next", {"image_grid_pinpoints": [[0, 0]]}),
+        ("llava_next", {"image_grid_pinpoints": 3}),
+        ("gemma3", {"image_mean": "a"}),
+        ("gemma3", {"size": {"height": 0, "width": 0}}),
+    ],
+)
+def test_image_processor_that_fails_is_told_however_it_fails(
+    copied, opened, picture, family, changes, slots
+):
+    folder = copied(family)
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        path = folder / name
+        if path.is_file():
+            content = json.loads(path.read_text())
+            content.get("image_processor", content).update(changes)
+            path.write_text(json.dumps(content))
+    engine = opened(folder)
+    request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=2))
+
+    def use():
+        if slots:
+            list(engine.answer_all([request] * 2, threading.Event(), slots=slots))
+        else:
+            engine.answer(request, lambda piece: None, threading.Event())
+
+    with pytest.raises(AppError) as told:
+        use()
+    assert str(told.value).endswith(("Try another image or model.", "or reload the model."))
+    engine.close()
 
 
 def test_model_without_a_chat_template_is_refused(copied, opened):
