@@ -146,7 +146,7 @@ def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path
         pictures |= set(lost.values())
         ledger.append_to_run(Undone(tuple(left), pictures))
         for number, item in enumerate(ledger.items):
-            if item.state is not ItemState.SKIPPED:
+            if item.state not in (ItemState.SKIPPED, ItemState.WAITING):
                 after = item_after_undo(item, is_left=str(item.path) in pictures)
                 ledger.set_item(number, after, on_item)
     return left

@@ -546,6 +546,21 @@ def test_undo_brings_every_file_back(begin, folder, is_restarted):
     batch.close()
 
 
+def test_images_that_still_waited_are_not_counted_as_undone_now_or_after_a_restart(begin, folder):
+    batch, control, engine = begin(), Control(), FolderEngine()
+    engine.on_answer = lambda request: control.stop_after_this()
+    batch.run(engine, control)
+    count = len(batch.items)
+    assert batch.undo() == []
+    tally = batch.summary().tally
+    assert (tally.undone, tally.waiting) == (1, count - 1)
+    before = states(batch)
+    batch.close()
+    again = Batch.resume(batch.journal_path)
+    assert states(again) == before
+    again.close()
+
+
 def test_undone_run_is_forgotten_when_asked_what_was_made_by_hand(begin, folder, journals):
     (folder / "1.txt").write_text("mine")
     ran(begin(existing=Existing.REPLACE)).undo()
