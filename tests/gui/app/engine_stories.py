@@ -21,9 +21,11 @@ from core.version import program_version
 from gui.app.program import Program
 from gui.engines.panel import EnginePanel
 from gui.engines.state import Stage
+from gui.models.dialog import ModelsDialog
 from gui.session.model_thread import ModelThread
 from gui.widgets.notice import NoticeActionKind
 from gui.window.commands import Command
+from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
 from tests.support.index_server import IndexServer
 from tests.support.living_program import live_through
@@ -87,7 +89,13 @@ async def panel_of(program):
     """Opens the dialog by its menu command and returns what is in it."""
     program.window.commands[Command.ENGINES].trigger()
     await until(lambda: _dialogs("engines_dialog"))
-    return _dialogs("engines_dialog")[0].findChild(EnginePanel)
+    return _panel_in(_dialogs("engines_dialog")[0])
+
+
+def _panel_in(dialog: QDialog) -> EnginePanel:
+    panel = dialog.findChild(EnginePanel)
+    assert panel is not None
+    return panel
 
 
 def _dialogs(name):
@@ -364,14 +372,16 @@ def test_settings_and_models_show_the_same(packaged):
         program.window.commands[Command.SETTINGS].trigger()
         await until(lambda: _dialogs("settings_dialog"))
         (settings,) = _dialogs("settings_dialog")
+        assert isinstance(settings, SettingsDialog)
         titles = [settings.tabs.tabText(number) for number in range(settings.tabs.count())]
         settings.tabs.setCurrentIndex(titles.index("Graphics card"))
-        panel = settings.findChild(EnginePanel)
+        panel = _panel_in(settings)
         assert panel.buttons[0].text() == "Download"
         settings.reject()
         program.window.commands[Command.MODELS].trigger()
         await until(lambda: _dialogs("models_dialog"))
         (models,) = _dialogs("models_dialog")
+        assert isinstance(models, ModelsDialog)
         assert models.focusWidget() is models.search_edit
         assert "RTX 3060" in models.engine_line.label.text()
         QTest.mouseClick(models.engine_line.button, Qt.MouseButton.LeftButton)
