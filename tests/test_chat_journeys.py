@@ -51,9 +51,9 @@ def test_person_asks_another_architecture_stops_it_and_sees_what_it_cannot(
         assert answer.tokens > 10
         window = program.window
         assert not window.commands[Command.WORDS].isEnabled()
-        assert "LLaVA-1.5 alone" in window.commands[Command.WORDS].toolTip()
+        assert "Only LLaVA-1.5 shows the evidence" in window.commands[Command.WORDS].toolTip()
         assert not window.commands[Command.INSPECT].isEnabled()
-        assert "that of LLaVA-1.5" in window.commands[Command.INSPECT].toolTip()
+        assert "Only LLaVA-1.5 shows a trace" in window.commands[Command.INSPECT].toolTip()
         program.settings.max_new_tokens = 1500
         ask(program, "Tell me more.")
         await until(lambda: window.transcript_view.is_answering)
@@ -114,7 +114,7 @@ def test_terminal_says_why_there_is_no_trace(chat_folders, pictures, capsys, tmp
     trace = tmp_path / "trace.json"
     status = terminal.main(["caption", str(pictures[0]), *options, "--trace", str(trace)])
     assert status == 1
-    assert "trace is that of LLaVA-1.5" in capsys.readouterr().err
+    assert "Only LLaVA-1.5 shows a trace" in capsys.readouterr().err
     assert not trace.exists()
 
 
@@ -143,4 +143,4 @@ def test_terminal_asks_once_about_all_pictures(chat_folders, pictures, capsys):
     assert tokens(*paths, *options, model) > tokens(paths[0], *options, model) + 4
     status = terminal.main(["caption", *paths, *options, str(chat_folders["llava_next"])])
     assert status == 1
-    assert "looks at 1 picture at a time, not at 2" in capsys.readouterr().err
+    assert "takes one image at a time" in capsys.readouterr().err

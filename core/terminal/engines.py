@@ -19,7 +19,6 @@ from core.engine_packs.pins import PINS_FILE, EnginePins, PackPins, read_pins
 from core.engine_packs.sources import sources_here
 from core.errors import AppError, Cancelled, PackError
 from core.formatting import format_bytes
-from core.locations import locations
 from core.terminal import values
 from core.terminal.output import (
     ALL_WELL,
@@ -77,6 +76,9 @@ def run(
     pins_file: Path = PINS_FILE,
 ) -> int:
     """Runs the subcommand and returns the exit status."""
+    # Here, since the other verbs do without platformdirs.
+    from core.locations import locations
+
     engines = locations().engines
     try:
         pins = read_pins(pins_file)

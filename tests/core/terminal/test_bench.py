@@ -12,6 +12,7 @@ from core.transcript import ModelChoice
 SHORT = ["--max-new-tokens", "4", "--answers", "1", "--slots", "1,2", "--device", "cpu"]
 
 
+@pytest.mark.slow
 def test_bench_prints_one_json_object_of_what_a_reader_gets(capsys):
     status = main(["bench", "--random-weights", "built-in", "--json", *SHORT])
 

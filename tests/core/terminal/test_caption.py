@@ -196,7 +196,7 @@ def test_folder_without_pictures_is_an_error(caption, tmp_path):
 def test_model_that_cannot_be_loaded_is_an_error(pictures, tmp_path, capsys):
     status = terminal.main(["caption", str(pictures), "--model", str(tmp_path)])
     assert status == 1
-    assert "no config.json" in capsys.readouterr().err
+    assert "is not a model's folder" in capsys.readouterr().err
 
 
 def test_trace_that_cannot_be_written_is_an_error(caption, pictures, tmp_path):

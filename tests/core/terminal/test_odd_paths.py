@@ -38,7 +38,7 @@ def caption(*arguments):
         ([LONG], 1, "cannot be read"),
         ([f"{LONG}/a.png"], 1, "cannot be read"),
         ([f"{LONG}*"], 1, "cannot be read"),
-        ([LONG, "--write", "txt"], 2, "there is no such file"),
+        ([LONG, "--write", "txt"], 2, "no such file or folder"),
         ([f"{LONG}/*.png", "--write", "txt"], 1, "cannot be read"),
         (["a.png", "--model", LONG], 1, "There is no model"),
         (["a.png", "--model", f"/{LONG}"], 1, "There is no model"),

@@ -127,7 +127,7 @@ def test_report_about_the_built_in_model_has_everything_and_no_folder(tmp_path):
 def test_model_that_is_not_here_and_file_that_cannot_be_written_are_said(tmp_path):
     done, report = verify(tmp_path / "home", "nobody/nothing", "--offline")
     assert (done.returncode, report) == (1, "")
-    assert done.stderr.startswith("onlooker: There is no model “nobody/nothing”")
+    assert done.stderr.startswith("onlooker: The model “nobody/nothing” is not on this computer")
     done, _ = verify(tmp_path, "built-in", "--offline", "--output", tmp_path / "none" / "x.txt")
     assert done.returncode == 1
     assert "x.txt" in done.stderr

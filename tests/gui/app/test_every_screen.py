@@ -17,8 +17,10 @@ pytestmark = pytest.mark.skipif(
     "kind",
     [
         pytest.param("accessible", id="all that takes the focus and every list has a name"),
-        pytest.param("contrast", id="text is at 4.5 to 1, disabled text at 3 to 1"),
-        pytest.param("focus", id="the focus is seen"),
+        pytest.param(
+            "contrast", id="text is at 4.5 to 1, disabled text at 3 to 1", marks=pytest.mark.slow
+        ),
+        pytest.param("focus", id="the focus is seen", marks=pytest.mark.slow),
     ],
 )
 def test_on_every_screen(tmp_path, kind):

@@ -91,6 +91,7 @@ def differences(looks, expected):
     return lines
 
 
+@pytest.mark.slow
 def test_switching_the_theme_leaves_no_colour_of_the_other_one(visit):
     light, _ = visit({"theme": "light"})
     dark, _ = visit({"theme": "dark"})
@@ -104,6 +105,7 @@ def test_switching_the_theme_leaves_no_colour_of_the_other_one(visit):
     assert not found, "\n".join(found)
 
 
+@pytest.mark.slow
 def test_switching_the_text_size_lays_everything_out_as_a_restart_does(visit):
     large, _ = visit({"theme": "light", "text_percent": 150})
     to_large, _ = visit({"theme": "light"}, lambda theme: theme.choose_text_percent(150))

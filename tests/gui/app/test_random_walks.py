@@ -356,7 +356,17 @@ class Walker:
         assert view.has_exchanges == bool(total), self.done
 
 
-@pytest.mark.parametrize("first", range(0, WALKS, WALKS_IN_ONE))
+@pytest.mark.parametrize(
+    "first",
+    # A fifth of them by default.
+    [
+        0,
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in range(WALKS_IN_ONE, WALKS, WALKS_IN_ONE)
+        ),
+    ],
+)
 def test_what_is_shown_is_what_the_state_says(
     first, run, loop, qapp, tmp_path, monkeypatch, checkpoint, files
 ):

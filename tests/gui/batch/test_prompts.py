@@ -84,7 +84,7 @@ def test_any_prompt_is_removed_and_the_next_added_field_has_its_text_again(live,
 
         def remove_buttons():
             buttons = prompts.findChildren(QAbstractButton)
-            named = (b for b in buttons if b.accessibleName().startswith("Remove prompt"))
+            named = (b for b in buttons if b.accessibleName().startswith("Remove Prompt"))
             return [button for button in named if button.isVisible()]
 
         await until(lambda: len(remove_buttons()) == 3)
