@@ -38,6 +38,14 @@ EXPECTED_FILES = (
 )
 
 
+# What the program says, by which a check knows that it does what it should.
+NO_HOME = "The home folder cannot be written"
+NO_DISPLAY = "There is no display"
+NO_WORDS = "The model wrote nothing of its own"
+COPY_STARTED = "Another copy was started, on "
+CRASHED = "Onlooker ended unexpectedly the last time"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Check the program that the command line names; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -353,7 +361,7 @@ def pack_description(name: str, engine: Path) -> dict[str, Any]:
 def without_a_screen(one: FreshInstall) -> str:
     """As over ssh when the display's X server has gone; Qt itself would abort."""
     done = one.run(one.samples / "shapes.png", DISPLAY=":987")
-    one.require("There is no display" in done.stderr, f"it did not say so:\n{done.stderr}")
+    one.require(NO_DISPLAY in done.stderr, f"it did not say so:\n{done.stderr}")
     one.require("red circle" in done.stdout, f"it answered {done.stdout!r}")
     return "described the picture in the terminal"
 
@@ -361,11 +369,11 @@ def without_a_screen(one: FreshInstall) -> str:
 def without_a_home(one: FreshInstall) -> str:
     """As for services. Everything goes to the temporary folder, and the window says so."""
     process = one.start(QT_QPA_PLATFORM="offscreen", HOME="/nonexistent")
-    text = one.wait_for("Nothing can be kept in the home folder")
+    text = one.wait_for(NO_HOME)
     one.wait_for("Window shown")
     status = one.end(process)
     one.require(status == 0, f"it ended with {status}")
-    return next(line for line in text.splitlines() if "Nothing can" in line).partition(": ")[2]
+    return next(line for line in text.splitlines() if NO_HOME in line).partition(": ")[2]
 
 
 def two_copies(one: FreshInstall) -> str:
@@ -373,7 +381,7 @@ def two_copies(one: FreshInstall) -> str:
     first = one.start(QT_QPA_PLATFORM="offscreen")
     one.wait_for("Window shown")
     one.run(one.samples / "shapes.png", QT_QPA_PLATFORM="offscreen")
-    one.wait_for("Another copy was started, on 1 picture(s)")
+    one.wait_for(f"{COPY_STARTED}1 picture(s)")
     status = one.end(first)
     one.require(status == 0, f"the first ended with {status}")
     return "the second handed its picture over"
@@ -391,7 +399,7 @@ def after_a_crash(one: FreshInstall) -> str:
     one.require(status == -signal.SIGSEGV, f"the crash ended with {status}")
     one.require(settings.read_bytes() == before, "the crash changed the settings")
     after = one.start(QT_QPA_PLATFORM="offscreen")
-    text = one.wait_for("Onlooker ended unexpectedly the last time")
+    text = one.wait_for(CRASHED)
     one.require("Fatal Python error: Segmentation fault" in text, "no stacks of the crash")
     status = one.end(after)
     one.require(status == 0, f"the start after it ended with {status}")
@@ -407,7 +415,7 @@ def answers(one: FreshInstall, model: Path) -> str:
     answer = json.loads(done.stdout)
     one.require(answer["new_tokens"] > 0, "it answered nothing")
     # Random weights may say signs alone, which is no caption.
-    is_well = not done.returncode or "no words of its own" in done.stderr
+    is_well = not done.returncode or NO_WORDS in done.stderr
     one.require(is_well, f"it ended with {done.returncode}\n{done.stderr[-4000:]}")
     return f"{answer['new_tokens']} tokens"
 

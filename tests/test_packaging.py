@@ -801,6 +801,21 @@ def test_release_builds_on_a_tag_for_the_three_systems():
     assert "dev.py build" in path.read_text(encoding="utf-8")
 
 
+def test_what_the_trial_waits_for_is_what_the_program_says(packaging):
+    import trial
+
+    sources = [path for top in ("core", "gui") for path in (ROOT / top).rglob("*.py")]
+    text = "".join(path.read_text(encoding="utf-8") for path in sources)
+    for words in (
+        trial.NO_HOME,
+        trial.NO_DISPLAY,
+        trial.NO_WORDS,
+        trial.COPY_STARTED,
+        trial.CRASHED,
+    ):
+        assert words in text
+
+
 @pytest.fixture
 def whole(tmp_path):
     """A download of 250,003 bytes, and its content."""
