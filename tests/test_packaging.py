@@ -120,7 +120,7 @@ def test_model_of_a_family_that_the_package_leaves_out_is_refused_with_the_reaso
     program = ["-c", WITHOUT_WHAT_IS_LEFT_OUT, PACKAGING]
     done = run([*program, "caption", picture, "--model", model], tmp_path / "home")
     assert done.returncode == 1
-    assert "Florence2ForConditionalGeneration, which this package of" in done.stderr
+    assert "this package leaves out (Florence2ForConditionalGeneration)" in done.stderr
 
 
 def draw_picture(path: Path) -> None:
