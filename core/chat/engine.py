@@ -97,7 +97,7 @@ class ChatEngine:
         pending = PendingAnswer(request, self._decoder)
         if stop.is_set():
             return pending.stopped()
-        with self._failures_told():
+        with self._failures_explained():
             prepared, sampling = self._prepare(request), request.sampling
 
         def generate(streamer: PieceStreamer, is_over: Callable[[], bool]) -> list[int]:
@@ -279,7 +279,7 @@ class ChatEngine:
         on_piece: Callable[[Request, str], None] | None,
     ) -> Generator[tuple[Request, Answer]]:
         answers = [PendingAnswer(request, self._decoder) for request in requests]
-        with self._failures_told():
+        with self._failures_explained():
             prepared = [self._prepare(request) for request in requests]
         most = min(one.max_new_tokens for one in prepared)
         streamed = StreamedAnswers(self._decoder, on_piece) if on_piece else None
@@ -306,7 +306,7 @@ class ChatEngine:
             yield answer.request, answer.complete_generated(one, ids, self._end_ids)
 
     @contextmanager
-    def _failures_told(self) -> Iterator[None]:
+    def _failures_explained(self) -> Iterator[None]:
         """Raises an AppError for whatever goes wrong before the model answers, such as the
         processor's arrays that find no memory."""
         try:

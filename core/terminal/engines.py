@@ -155,7 +155,7 @@ def _row_of_pins(pins: PackPins) -> dict[str, Any]:
     return {
         "name": pins.name,
         "cuda": pins.cuda,
-        "state": "to be had",
+        "state": "available",
         "download": pins.download_bytes,
         "size": pins.disk_bytes,
         "driver": pins.driver,

@@ -242,7 +242,7 @@ class ModelsDialog(QDialog):
         return self.model.row(self.list.currentIndex()).entry
 
     def _begin_with(self, entries: Sequence[Entry]) -> str:
-        """The model that is loaded; with none but the built-in one here, the first to be had."""
+        """The model that is loaded; without others here, the first that can be downloaded."""
         if len([entry for entry in entries if entry.local]) > 1:
             return self.details.ready_key or entries[0].key
         return next((entry.key for entry in entries if not entry.local), entries[0].key)

@@ -41,7 +41,7 @@ class ExistingCaptions(QObject):
         self._items = items
         self._job: _Job | None = None
         self._inbox = Inbox(self._on_read, self)
-        self._told = 0
+        self._reported = 0
         self._count_timer = QTimer(self, interval=_COUNTED_MS, singleShot=True)
         self._count_timer.timeout.connect(self._count)
         items.outdated.connect(self.read_again)
@@ -113,9 +113,9 @@ class ExistingCaptions(QObject):
 
     @Slot()
     def _count(self) -> None:
-        if self.unread != self._told:
-            self._told = self.unread
-            self.unread_changed.emit(self._told)
+        if self.unread != self._reported:
+            self._reported = self.unread
+            self.unread_changed.emit(self._reported)
 
 
 class _Job:

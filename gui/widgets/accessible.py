@@ -1,4 +1,4 @@
-"""What screen readers are told of widgets of our own, where it is more than Qt knows."""
+"""Accessibility of our own widgets: roles, names and states that Qt cannot know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of everything that the window can be told to do."""
+"""The names of all commands of the window."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class MainWindow(QMainWindow):
 
     Its parts are `drop_zone`, `transcript_view`, `prompt_box`, `notice_bar`, `status_line` and
     `batch_panel`, with signals of their own; `dialogs` are those in which files are chosen.
-    `commands` are the actions of the menus, and `command_actions` is told what they do.
+    `commands` are the actions of the menus, and `command_actions` connects them with what they do.
 
     `paths_opened(list[Path])`: files or folders, dropped, pasted, chosen or a sample.
     `notice_action_chosen(NoticeAction)`: the button of a notice was clicked. `keys_asked()`: the

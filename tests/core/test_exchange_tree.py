@@ -19,7 +19,7 @@ def said(prompt: str, text: str) -> Exchange:
     return Exchange(prompt, Answer(text, Ending.COMPLETE, 1, 0.5), "m")
 
 
-def told(transcript: Transcript) -> list[str]:
+def texts_of(transcript: Transcript) -> list[str]:
     return [exchange.text for exchange in transcript.exchanges]
 
 
@@ -33,9 +33,9 @@ def branched() -> Transcript:
 
 
 def test_what_follows_an_exchange_comes_and_goes_with_it(branched):
-    assert told(branched) == ["d0"]
+    assert texts_of(branched) == ["d0"]
     chosen = {n: Transcript(PICTURE, branched.tree.choosing(n)) for n in range(5)}
-    assert [told(chosen[n]) for n in range(5)] == [
+    assert [texts_of(chosen[n]) for n in range(5)] == [
         ["a0", "b0"], ["a0", "b0"], ["a1", "c0"], ["a1", "c0"], ["d0"],
     ]  # fmt: skip
 

@@ -19,7 +19,7 @@ _CLOSED = {Role.ScrollBar, Role.SpinBox, Role.ComboBox, Role.TitleBar}
 
 @dataclass(frozen=True)
 class Node:
-    """An object as a screen reader is told of it."""
+    """An object as a screen reader sees it."""
 
     role: QAccessible.Role
     name: str

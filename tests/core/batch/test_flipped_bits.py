@@ -32,7 +32,7 @@ OPTIONS = BatchOptions(
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def recorded(tmp_path_factory):
     """A folder with a run of every kind of journal line, and its journal; then that of its undo."""
     base = tmp_path_factory.mktemp("flipped")
     folder = base / "pictures"
@@ -95,7 +95,7 @@ def events_of(data, path):
 
 
 def became(journal):
-    """What a person is told of a run, and then of its undo; and whether damage is reported."""
+    """What a person sees of a run, and then of its undo; and whether damage is reported."""
     (kept,) = find_runs(journal.parent)
     with closing(Batch.resume(journal)) as batch:
         is_reported = any("journal is damaged" in note for note in batch.notes)
@@ -108,8 +108,8 @@ def became(journal):
     return is_reported, [*seen, files]
 
 
-def test_the_journals_have_every_kind_of_line_and_each_has_its_checksum(told):
-    lines = lines_of(told[3])
+def test_the_journals_have_every_kind_of_line_and_each_has_its_checksum(recorded):
+    lines = lines_of(recorded[3])
     assert {json.loads(line)["kind"] for line in lines} == set(Kind)
     for line in lines:
         assert b'"crc": "' in line
@@ -117,8 +117,8 @@ def test_the_journals_have_every_kind_of_line_and_each_has_its_checksum(told):
 
 
 @pytest.mark.parametrize("count", [400, pytest.param(None, marks=pytest.mark.slow)])
-def test_flipped_bit_changes_nothing_of_what_is_read_or_is_noticed(told, tmp_path, count):
-    data, path = told[3], tmp_path / "a.jsonl"
+def test_flipped_bit_changes_nothing_of_what_is_read_or_is_noticed(recorded, tmp_path, count):
+    data, path = recorded[3], tmp_path / "a.jsonl"
     whole = events_of(data, path)
     bits = range(8 * len(data))
     for bit in random.Random("bits").sample(bits, count) if count else bits:
@@ -131,8 +131,8 @@ def test_flipped_bit_changes_nothing_of_what_is_read_or_is_noticed(told, tmp_pat
 
 @pytest.mark.parametrize("count", [30, pytest.param(3000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("is_undone", [False, True], ids=["run", "undone"])
-def test_flipped_bit_is_never_told_or_undone_in_silence(told, tmp_path, is_undone, count):
-    folder, files, *journals = told
+def test_flipped_bit_is_never_told_or_undone_in_silence(recorded, tmp_path, is_undone, count):
+    folder, files, *journals = recorded
     data = journals[is_undone]
     path = tmp_path / "journals" / "a.jsonl"
     path.parent.mkdir()
@@ -144,7 +144,7 @@ def test_flipped_bit_is_never_told_or_undone_in_silence(told, tmp_path, is_undon
 
     is_reported, whole = opened(data)
     assert not is_reported
-    for bit in random.Random("told").sample(range(8 * len(data)), count):
+    for bit in random.Random("recorded").sample(range(8 * len(data)), count):
         try:
             is_reported, seen = opened(flipped(data, bit))
         except (StoreError, ValueError):
@@ -154,8 +154,8 @@ def test_flipped_bit_is_never_told_or_undone_in_silence(told, tmp_path, is_undon
 
 
 @pytest.mark.parametrize("kind", [Kind.ITEM, Kind.EDIT, Kind.UNEDIT, Kind.ADOPTED])
-def test_image_whose_path_is_damaged_in_its_line_is_listed_as_unknown(told, tmp_path, kind):
-    folder, files, data, _ = told
+def test_image_whose_path_is_damaged_in_its_line_is_listed_as_unknown(recorded, tmp_path, kind):
+    folder, files, data, _ = recorded
     lines = lines_of(data)
     number = max(n for n, line in enumerate(lines) if json.loads(line)["kind"] == kind)
     name = json.loads(lines[number])["picture"]
@@ -178,9 +178,9 @@ def test_image_whose_path_is_damaged_in_its_line_is_listed_as_unknown(told, tmp_
 
 @pytest.mark.parametrize("flips", [0x01, 0x40, 0x80])
 @pytest.mark.parametrize("kind", sorted(Kind))
-def test_damaged_line_end_hides_neither_line(told, tmp_path, kind, flips):
-    lines, path = lines_of(told[3]), tmp_path / "a.jsonl"
-    whole = events_of(told[3], path)
+def test_damaged_line_end_hides_neither_line(recorded, tmp_path, kind, flips):
+    lines, path = lines_of(recorded[3]), tmp_path / "a.jsonl"
+    whole = events_of(recorded[3], path)
     number = next(n for n, line in enumerate(lines) if json.loads(line)["kind"] == kind)
     lines[number] = lines[number][:-1] + bytes([ord("\n") ^ flips])
     for count in (len(lines), number + 1):
@@ -191,8 +191,8 @@ def test_damaged_line_end_hides_neither_line(told, tmp_path, kind, flips):
         assert events[:number] + events[number + 1 :] == whole[:number] + whole[number + 1 : count]
 
 
-def test_damaged_end_of_the_last_line_is_not_taken_for_a_torn_line(told, tmp_path):
-    folder, files, data, _ = told
+def test_damaged_end_of_the_last_line_is_not_taken_for_a_torn_line(recorded, tmp_path):
+    folder, files, data, _ = recorded
     put_back(folder, files)
     lines, path = lines_of(data), tmp_path / "a.jsonl"
     last = max(n for n, line in enumerate(lines) if json.loads(line)["kind"] == Kind.ITEM)
@@ -205,8 +205,8 @@ def test_damaged_end_of_the_last_line_is_not_taken_for_a_torn_line(told, tmp_pat
         assert batch.items[4].caption == "added later"
 
 
-def test_journal_without_checksums_is_read_and_continued_with_them(told, tmp_path):
-    folder, files, data, _ = told
+def test_journal_without_checksums_is_read_and_continued_with_them(recorded, tmp_path):
+    folder, files, data, _ = recorded
     put_back(folder, files)
 
     def without(line):

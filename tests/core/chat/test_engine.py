@@ -413,9 +413,9 @@ def test_image_processor_that_fails_is_told_however_it_fails(
         else:
             engine.answer(request, lambda piece: None, threading.Event())
 
-    with pytest.raises(AppError) as told:
+    with pytest.raises(AppError) as raised:
         use()
-    assert str(told.value).endswith(("Try another image or model.", "or reload the model."))
+    assert str(raised.value).endswith(("Try another image or model.", "or reload the model."))
     engine.close()
 
 

@@ -1,4 +1,4 @@
-"""Commands get other keys in the settings, are told of conflicts, and keep them."""
+"""Commands get other keys in the settings, which names conflicts and keeps the keys."""
 
 import pytest
 from PySide6.QtCore import Qt

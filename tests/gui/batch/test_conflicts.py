@@ -103,8 +103,8 @@ def test_replacing_in_many_captions_asks_once_for_those_changed_elsewhere(live, 
         assert texts(folder)["2.txt"] == "start word1\n"
         assert texts(folder)["1.txt"] == "elsewhere 1\n"
         await closed(panel)
-        told = "Replaced in 3 captions. Undo edit restores them."
-        await until(lambda: panel.notice_bar.text_label.text() == told)
+        notice = "Replaced in 3 captions. Undo edit restores them."
+        await until(lambda: panel.notice_bar.text_label.text() == notice)
         assert panel.notice_bar.isVisible()
         await program.folder_run.edits.undo()
         assert [texts(folder)[f"{number}.txt"] for number in (1, 2, 3, 4)] == [

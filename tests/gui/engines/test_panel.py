@@ -98,8 +98,8 @@ def test_facts_of_another_state_do_not_stay(panel):
 @pytest.mark.parametrize("name", STATES)
 def test_notice_is_short_and_made_only_where_something_can_be_done(name):
     text = wording.notice_sentence(STATES[name])
-    told = {"offered", "outdated", "failed", "old driver", "no driver", "hanging driver"}
-    assert bool(text) == (name in {*told, "offered, with a damaged pack"})
+    announced = {"offered", "outdated", "failed", "old driver", "no driver", "hanging driver"}
+    assert bool(text) == (name in {*announced, "offered, with a damaged pack"})
     assert len(text) < 220
 
 

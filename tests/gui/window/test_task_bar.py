@@ -32,7 +32,7 @@ print(output)
 
 @pytest.mark.skipif(
     not (shutil.which("dbus-run-session") and shutil.which("dbus-monitor")),
-    reason="there is no session bus to be had",
+    reason="there is no session bus",
 )
 def test_launcher_hears_the_progress_once_each_time_it_changes():
     command = ["dbus-run-session", "--", sys.executable, "-c", TELL]
