@@ -194,5 +194,5 @@ class _Job:
                     return
                 self.unread -= 1
                 self._put(number, text)
-            if number % _AT_A_STRETCH == 0:
-                time.sleep(_PAUSE_SECONDS)
+                if number % _AT_A_STRETCH == 0:
+                    self._lock.wait_for(lambda: self._is_stopped, _PAUSE_SECONDS)
