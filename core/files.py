@@ -56,6 +56,14 @@ def is_folder(path: Path) -> bool:
     return mode is not None and stat.S_ISDIR(mode)
 
 
+def size_of(path: Path) -> int:
+    """Returns the size of a file in bytes; 0 if it cannot be looked at."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def is_link(path: Path) -> bool:
     """Returns whether there is a link. Never raises; see `exists`."""
     return os.path.islink(path)  # noqa: PTH114 (that of Path raises)

@@ -34,6 +34,7 @@ from core.engine_packs.sources import (
     with_credentials,
 )
 from core.errors import HubNeed, PackError
+from core.files import size_of
 from core.message import translatable
 from core.transfer.meter import DownloadMeter
 from core.transfer.network import http_library
@@ -109,7 +110,7 @@ class Fetcher:
             self._meter.done += wheel.size
             return path
         partial = path.with_name(path.name + PARTIAL)
-        have = _size(partial)
+        have = size_of(partial)
         self._meter.done += have
         looking = translatable("core", "Looking for {name}").format(name=wheel.name)
         self._meter.files[wheel.filename] = looking
@@ -177,7 +178,7 @@ class Fetcher:
             raise Refused(translatable("core", "is no page of a package index")) from error
 
     async def _verify_local(self, wheel: WheelPin, path: Path) -> Path:
-        if _size(path) != wheel.size:
+        if size_of(path) != wheel.size:
             raise Damaged(wheel.filename)
         reading = translatable("core", "Reading {name}").format(name=wheel.name)
         self._meter.files[wheel.filename] = reading
@@ -191,7 +192,7 @@ class Fetcher:
     async def _download(self, wheel: WheelPin, address: str, partial: Path) -> None:
         """Downloads the rest of a wheel; once more from its beginning if the rest did not fit."""
         for _ in range(2):
-            resumed = _size(partial) > 0
+            resumed = size_of(partial) > 0
             try:
                 await self._retrying(
                     wheel.filename,
@@ -208,7 +209,7 @@ class Fetcher:
         raise Damaged(wheel.filename)
 
     async def _download_rest(self, wheel: WheelPin, address: str, partial: Path) -> None:
-        digest, have = hashlib.sha256(), _size(partial)
+        digest, have = hashlib.sha256(), size_of(partial)
         if partial.is_symlink() or have > wheel.size:
             self._delete(partial)
             have = 0
@@ -247,7 +248,7 @@ class Fetcher:
                 digest.update(block)
 
     def _delete(self, partial: Path) -> None:
-        self._meter.done -= _size(partial)
+        self._meter.done -= size_of(partial)
         partial.unlink(missing_ok=True)
 
     # ---- requests -------------------------------------------------------------------------------
@@ -305,7 +306,7 @@ class Fetcher:
             return await retrying(
                 attempt,
                 self._waits,
-                bytes_here=lambda: _size(partial) if name else 0,
+                bytes_here=lambda: size_of(partial) if name else 0,
                 has_received=lambda: bool(self._meter.received),
                 on_wait=on_wait,
             )
@@ -349,13 +350,6 @@ def _new_client(sources: Sources) -> Any:
             ),
             HubNeed.NETWORK,
         ) from error
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _to_disk(path: Path) -> None:

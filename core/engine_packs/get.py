@@ -46,7 +46,7 @@ from core.engine_packs.sources import Sources
 from core.engine_packs.trial import LIMITS, try_pack
 from core.engine_packs.unpacking import unpack
 from core.errors import HubNeed, PackError
-from core.files import write_atomically
+from core.files import size_of, write_atomically
 from core.formatting import format_bytes
 from core.isolation.protocol import Limits
 from core.message import joined, translatable
@@ -155,7 +155,7 @@ class _Job:
             pack = read_pack(self._pack)
         except NoPack:
             return False
-        return all(_size(self._pack / name) == size != 0 for name, size in pack.files.items())
+        return all(size_of(self._pack / name) == size != 0 for name, size in pack.files.items())
 
     def fetch_and_unpack(self, waits: Sequence[float]) -> None:
         """Fetches the wheels that are not unpacked yet, and unpacks them."""
@@ -179,8 +179,8 @@ class _Job:
     def _require_space(self, missing: Sequence[WheelPin]) -> None:
         needed = sum(wheel.unpacked for wheel in missing) + _SPARE_BYTES
         if not self._sources.is_offline:
-            here = sum(_size(self._wheels / wheel.filename) for wheel in missing)
-            here += sum(_size(self._wheels / f"{wheel.filename}{PARTIAL}") for wheel in missing)
+            here = sum(size_of(self._wheels / wheel.filename) for wheel in missing)
+            here += sum(size_of(self._wheels / f"{wheel.filename}{PARTIAL}") for wheel in missing)
             needed += max(0, sum(wheel.size for wheel in missing) - here)
         free = shutil.disk_usage(self._root).free
         if missing and needed > free:
@@ -351,13 +351,6 @@ def _lock(engines: Path) -> Generator[None]:
                 "Another window or terminal is getting an engine pack. Wait until it is done.",
             )
         ) from error
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _explained(error: OSError, name: str) -> PackError:

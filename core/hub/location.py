@@ -18,7 +18,7 @@ from pathlib import Path
 
 from core.checkpoint.safety import read_settings
 from core.errors import CheckpointError, HubError
-from core.files import exists, replace_file
+from core.files import exists, replace_file, size_of
 from core.message import translatable
 from core.model_reference import is_hub_id
 
@@ -138,7 +138,7 @@ class ModelLocation(ABC):
         return sum(
             file.size
             if self.is_complete(record, file)
-            else min(file.size, _size(self.partial_path(file)))
+            else min(file.size, size_of(self.partial_path(file)))
             for file in record.files
         )
 
@@ -182,7 +182,7 @@ class CacheLocation(ModelLocation):
 
     def is_complete(self, record: Record, file: HubFile) -> bool:
         # A file of another revision is a blob without a link.
-        return super().is_complete(record, file) or _size(self._blob(file)) == file.size > 0
+        return super().is_complete(record, file) or size_of(self._blob(file)) == file.size > 0
 
     def commit(self, record: Record, file: HubFile) -> None:
         if super().is_complete(record, file):
@@ -307,10 +307,3 @@ def _existing(folder: Path) -> Path:
     while not exists(existing) and existing != existing.parent:
         existing = existing.parent
     return existing
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
