@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.support.loopback import LoopbackServer
 
 REVISION = "5" * 40
 _LARGE = (".safetensors", ".bin", ".h5", ".model")
@@ -55,16 +53,14 @@ class Faults:
     """A body to send in place of the listing."""
 
 
-class HubServer(ThreadingHTTPServer):
+class HubServer(LoopbackServer):
     """The hub. `repositories` maps hub ids to files by name; `gated` ones are for `members` alone.
 
     `asked` has all requests. `is_held` is set once a download waits for `go_on`.
     """
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.gated: set[str] = set()
         self.cards: dict[str, dict[str, Any]] = {}
@@ -73,8 +69,6 @@ class HubServer(ThreadingHTTPServer):
         self.members = {"hf_right"}
         """Tokens of users who accepted the licences of gated repositories."""
         self.faults = Faults()
-        self.go_on = threading.Event()
-        self.is_held = threading.Event()
         self.asked: list[Asked] = []
 
     @property
@@ -93,23 +87,6 @@ class HubServer(ThreadingHTTPServer):
             for asked in self.asked
             if asked.method == "GET" and "/content/" in asked.path and asked.path.endswith(name)
         ]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that closed the connection."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-    @contextmanager
-    def running(self) -> Iterator[HubServer]:
-        thread = threading.Thread(target=self.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.go_on.set()
-            self.shutdown()
-            thread.join()
-            self.server_close()
 
 
 def checksum(name: str, content: bytes) -> str:

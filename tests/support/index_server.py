@@ -8,14 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import quote, unquote, urlsplit
+
+from tests.support.loopback import LoopbackServer
 
 
 @dataclass
@@ -39,25 +37,21 @@ class Faults:
     """The type and content of what is sent in place of each page."""
 
 
-class IndexServer(ThreadingHTTPServer):
+class IndexServer(LoopbackServer):
     """The index. `asked` has the path and the headers of all requests, in lower case.
 
     `password` is "user:password" in base64 if it is needed. `redirects` sends files from elsewhere.
     """
 
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.files: dict[str, bytes] = {}
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        super().__init__(_Handler)
+        self.files = dict(files or {})
         self.is_json = False
         self.prefix = "/simple/"
         self.lists_checksums = True
         self.redirects = False
         self.password = ""
         self.faults = Faults()
-        self.go_on = threading.Event()
-        self.is_held = threading.Event()
         self.asked: list[tuple[str, dict[str, str]]] = []
 
     @property
@@ -67,23 +61,6 @@ class IndexServer(ThreadingHTTPServer):
     def ranges(self, name: str) -> list[str]:
         """The Range headers of requests for a file, "" for the whole file."""
         return [headers.get("range", "") for path, headers in self.asked if path.endswith(name)]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that closed the connection."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-    @contextmanager
-    def running(self) -> Iterator[IndexServer]:
-        thread = threading.Thread(target=self.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.go_on.set()
-            self.shutdown()
-            thread.join()
-            self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

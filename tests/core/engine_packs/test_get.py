@@ -50,9 +50,7 @@ def slowly(value: str | int):
 
 @pytest.fixture
 def server():
-    server = IndexServer()
-    server.files = dict(WHEELS)
-    with server.running():
+    with IndexServer(WHEELS).running() as server:
         yield server
 
 

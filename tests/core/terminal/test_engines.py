@@ -34,9 +34,7 @@ def drivers(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def server():
-    server = IndexServer()
-    server.files = dict(WHEELS)
-    with server.running():
+    with IndexServer(WHEELS).running() as server:
         yield server
 
 

@@ -47,9 +47,7 @@ def card(monkeypatch):
 
 @pytest.fixture
 def server():
-    server = IndexServer()
-    server.files = dict(WHEELS)
-    with server.running():
+    with IndexServer(WHEELS).running() as server:
         yield server
 
 

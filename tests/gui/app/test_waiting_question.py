@@ -23,6 +23,12 @@ async def without_a_model(program, picture_file, model=BUILT_IN):
     await until(lambda: program.window.drop_zone.has_picture)
 
 
+async def asked_without_a_model(program, picture_file):
+    await without_a_model(program, picture_file)
+    type_and_enter(program, "What is it?")
+    await until(lambda: program.question.prompt)
+
+
 def choose(program, offer):
     button = program.window.prompt_box.model_buttons[offer]
     assert button.isVisible()
@@ -61,9 +67,7 @@ def test_models_are_a_click_away(live, picture_file):
 
 def test_esc_takes_the_question_back_into_the_box(live, picture_file):
     async def story(program):
-        await without_a_model(program, picture_file)
-        type_and_enter(program, "What is it?")
-        await until(lambda: program.question.prompt)
+        await asked_without_a_model(program, picture_file)
         QTest.keyClick(focused_widget(), Qt.Key.Key_Escape)
         assert program.window.prompt_box.text == "What is it?"
         assert transcript_text(program) == ""
@@ -76,9 +80,7 @@ def test_esc_takes_the_question_back_into_the_box(live, picture_file):
 
 def test_question_is_in_the_box_again_if_loading_fails(live, picture_file):
     async def story(program):
-        await without_a_model(program, picture_file)
-        type_and_enter(program, "What is it?")
-        await until(lambda: program.question.prompt)
+        await asked_without_a_model(program, picture_file)
         await program.loaded_model.load(ModelChoice("broken"))
         assert isinstance(program.model.state, Failed)
         assert program.window.prompt_box.text == "What is it?"
@@ -107,9 +109,7 @@ def test_question_asked_while_a_model_loads_survives_its_failure(live, picture_f
 
 def test_question_comes_back_when_another_image_is_opened(live, picture_file):
     async def story(program):
-        await without_a_model(program, picture_file)
-        type_and_enter(program, "What is it?")
-        await until(lambda: program.question.prompt)
+        await asked_without_a_model(program, picture_file)
         drop(program, picture_file)
         await until(lambda: not program.question.prompt)
         assert program.window.prompt_box.text == "What is it?"
@@ -119,9 +119,7 @@ def test_question_comes_back_when_another_image_is_opened(live, picture_file):
 
 def test_question_that_comes_back_overwrites_nothing(live, picture_file):
     async def story(program):
-        await without_a_model(program, picture_file)
-        type_and_enter(program, "What is it?")
-        await until(lambda: program.question.prompt)
+        await asked_without_a_model(program, picture_file)
         QTest.keyClicks(program.window.prompt_box.prompt_edit, "And where?")
         await program.loaded_model.load(ModelChoice("broken"))
         assert program.window.prompt_box.text == "What is it?\nAnd where?"
