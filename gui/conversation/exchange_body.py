@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.transcript import Variants
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.variant_pager import VariantPager
 from gui.widgets.buttons import icon_button, key_text
@@ -26,6 +27,8 @@ from gui.widgets.focus_ring import paint_focus
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable, unbroken
 from gui.widgets.theme import Theme
+
+_COPIED_MS = 1500
 
 
 class ExchangeBody(QWidget):
@@ -37,6 +40,8 @@ class ExchangeBody(QWidget):
         self.error_line: ErrorLine | None = None
         self.question_edit: QuestionEdit | None = None
         self._build(prompt)
+        self._copied = QTimer(self, singleShot=True, interval=_COPIED_MS)
+        self._copied.timeout.connect(self._on_copied_over)
 
     @property
     def is_in_use(self) -> bool:
@@ -44,6 +49,7 @@ class ExchangeBody(QWidget):
         focused = QApplication.focusWidget()
         return (
             self.question_edit is not None
+            or self._copied.isActive()
             or (focused is not None and self.isAncestorOf(focused))
             or bool(self.selected_text)
             or self.answer_text.words.chosen >= 0
@@ -101,6 +107,43 @@ class ExchangeBody(QWidget):
             line.hide()
             line.deleteLater()
 
+    def show_note(self, text: str, *, warns: bool) -> None:
+        """Says something about the answer, below it; `warns` gives it the colour of a warning."""
+        self.note_label.setText(text)
+        self.note_label.setVisible(bool(text))
+        self.note_label.setProperty("warns", warns)
+        self.note_label.style().polish(self.note_label)
+
+    def show_actions(self, *, answered: bool, again: bool) -> None:
+        """Shows the buttons for an answer that is there, and those that ask `again`."""
+        self.copy_button.setVisible(answered)
+        self.inspect_button.setVisible(answered)
+        self.again_button.setVisible(again and self.error_line is None)
+        if self.error_line is not None:
+            self.error_line.try_button.setVisible(again)
+
+    def show_variants(self, variants: Variants, *, is_idle: bool) -> bool:
+        """Shows which of several questions and answers it is; returns whether buttons were made."""
+        answers_made = self.answer_pager.show_position(
+            variants.answer, variants.answers, is_idle=is_idle
+        )
+        questions_made = self.question_pager.show_position(
+            variants.question, variants.questions, is_idle=is_idle
+        )
+        return answers_made or questions_made
+
+    def show_trace_obstacle(self, reason: str) -> None:
+        """Says why the trace of the answer cannot be shown, "" if it can."""
+        tip = self.tr("Inspect answer ({key})").format(key=key_text("Ctrl+I"))
+        self.inspect_button.setEnabled(not reason)
+        self.inspect_button.setToolTip(reason or tip)
+
+    def show_copied(self) -> None:
+        """Says for a moment that the answer was copied."""
+        self._theme.set_icon(self.copy_button, "check", "accent")
+        self.copy_button.setToolTip(self.tr("Copied"))
+        self._copied.start()
+
     def show_question(self, prompt: str) -> None:
         """Shows another question; an edit that was begun goes on."""
         self.question_label.setText(breakable(prompt))
@@ -122,64 +165,6 @@ class ExchangeBody(QWidget):
             editor.deleteLater()
         self.question_line.show()
 
-    def _build(self, prompt: str) -> None:
-        self.question_label = paragraph(breakable(prompt), "question")
-        self.question_label.setFont(self._theme.asking_font)
-        self.edit_button = self._action("edit", self.tr("Edit question"))
-        self.question_pager = VariantPager(
-            self._theme,
-            self.tr("Previous question"),
-            self.tr("Next question"),
-            self.tr("Question {number} of {count}"),
-        )
-        self.answer_pager = VariantPager(
-            self._theme,
-            self.tr("Previous answer"),
-            self.tr("Next answer"),
-            self.tr("Answer {number} of {count}"),
-        )
-        self.question_line = QWidget()
-        line = QHBoxLayout(self.question_line)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.setSpacing(4)
-        line.addWidget(self.question_label, 1)
-        line.addWidget(self.question_pager, 0, Qt.AlignmentFlag.AlignTop)
-        line.addWidget(self.edit_button, 0, Qt.AlignmentFlag.AlignTop)
-        self.answer_text = AnswerText(self._theme)
-        self.answer_text.hide()
-        self.foot_label = QLabel()
-        self.foot_label.setProperty("class", "foot")
-        self.foot_label.setWordWrap(True)
-        self.foot_label.setIndent(0)
-        self.note_label = paragraph(style="note")
-        self.note_label.hide()
-        # The menu is the exchange's, not Qt's own for text.
-        for label in (self.question_label, self.note_label):
-            label.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        self.copy_button = self._action("copy", self.tr("Copy answer"))
-        self.again_button = self._action(
-            "again", self.tr("Regenerate answer ({key})").format(key=key_text("Ctrl+R"))
-        )
-        self.inspect_button = self._action(
-            "inspect", self.tr("Inspect answer ({key})").format(key=key_text("Ctrl+I"))
-        )
-        foot = QHBoxLayout()
-        foot.setContentsMargins(0, 0, 0, 0)
-        foot.setSpacing(0)
-        foot.addWidget(self.answer_pager, 0, Qt.AlignmentFlag.AlignTop)
-        foot.addWidget(self.foot_label, 1)
-        foot.addWidget(self.inspect_button, 0, Qt.AlignmentFlag.AlignTop)
-        foot.addWidget(self.copy_button, 0, Qt.AlignmentFlag.AlignTop)
-        foot.addWidget(self.again_button, 0, Qt.AlignmentFlag.AlignTop)
-        self.column = column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 8, 4)
-        column.setSpacing(4)
-        column.addWidget(self.question_line)
-        column.addSpacing(4)
-        column.addWidget(self.answer_text)
-        column.addWidget(self.note_label)
-        column.addLayout(foot)
-
     def show_number(self, number: int) -> None:
         """Tells screen readers which exchange of the conversation the buttons belong to."""
         names = {
@@ -199,6 +184,75 @@ class ExchangeBody(QWidget):
             self.tr("Previous version of answer {number}").format(number=number),
             self.tr("Next version of answer {number}").format(number=number),
         )
+
+    def _build(self, prompt: str) -> None:
+        self.answer_text = AnswerText(self._theme)
+        self.answer_text.hide()
+        self.note_label = paragraph(style="note")
+        self.note_label.hide()
+        self.question_line = self._build_question_line(prompt)
+        # The menu is the exchange's, not Qt's own for text.
+        for label in (self.question_label, self.note_label):
+            label.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self.column = column = QVBoxLayout(self)
+        column.setContentsMargins(16, 12, 8, 4)
+        column.setSpacing(4)
+        column.addWidget(self.question_line)
+        column.addSpacing(4)
+        column.addWidget(self.answer_text)
+        column.addWidget(self.note_label)
+        column.addLayout(self._build_foot())
+
+    def _build_question_line(self, prompt: str) -> QWidget:
+        self.question_label = paragraph(breakable(prompt), "question")
+        self.question_label.setFont(self._theme.asking_font)
+        self.edit_button = self._action("edit", self.tr("Edit question"))
+        self.question_pager = VariantPager(
+            self._theme,
+            self.tr("Previous question"),
+            self.tr("Next question"),
+            self.tr("Question {number} of {count}"),
+        )
+        question_line = QWidget()
+        line = QHBoxLayout(question_line)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(4)
+        line.addWidget(self.question_label, 1)
+        line.addWidget(self.question_pager, 0, Qt.AlignmentFlag.AlignTop)
+        line.addWidget(self.edit_button, 0, Qt.AlignmentFlag.AlignTop)
+        return question_line
+
+    def _build_foot(self) -> QHBoxLayout:
+        self.answer_pager = VariantPager(
+            self._theme,
+            self.tr("Previous answer"),
+            self.tr("Next answer"),
+            self.tr("Answer {number} of {count}"),
+        )
+        self.foot_label = QLabel()
+        self.foot_label.setProperty("class", "foot")
+        self.foot_label.setWordWrap(True)
+        self.foot_label.setIndent(0)
+        self.copy_button = self._action("copy", self.tr("Copy answer"))
+        self.again_button = self._action(
+            "again", self.tr("Regenerate answer ({key})").format(key=key_text("Ctrl+R"))
+        )
+        self.inspect_button = self._action(
+            "inspect", self.tr("Inspect answer ({key})").format(key=key_text("Ctrl+I"))
+        )
+        foot = QHBoxLayout()
+        foot.setContentsMargins(0, 0, 0, 0)
+        foot.setSpacing(0)
+        foot.addWidget(self.answer_pager, 0, Qt.AlignmentFlag.AlignTop)
+        foot.addWidget(self.foot_label, 1)
+        for button in (self.inspect_button, self.copy_button, self.again_button):
+            foot.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        return foot
+
+    @Slot()
+    def _on_copied_over(self) -> None:
+        self._theme.set_icon(self.copy_button, "copy", "text_quiet")
+        self.copy_button.setToolTip(self.tr("Copy answer"))
 
     def _action(self, icon: str, name: str) -> QToolButton:
         button = icon_button(self._theme, icon, name)

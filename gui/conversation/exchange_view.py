@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QPoint, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QWidget
 
@@ -14,13 +14,10 @@ from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
 from gui.conversation.exchange_foot import foot_line, misread_note
-from gui.widgets.buttons import key_text
 from gui.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from core.words import Evidence
-
-_COPIED_MS = 1500
 
 
 class ExchangeView(QFrame):
@@ -72,8 +69,6 @@ class ExchangeView(QFrame):
         self._is_idle = True
         self._width = 0
         self._body: ExchangeBody | None = None
-        self._copied = QTimer(self, singleShot=True, interval=_COPIED_MS)
-        self._copied.timeout.connect(self._on_copied_over)
 
     @property
     def body(self) -> ExchangeBody:
@@ -98,7 +93,7 @@ class ExchangeView(QFrame):
     def sleep(self) -> None:
         """Deletes the widgets, unless they hold something that could not be shown again."""
         body = self._body
-        if body is None or self.is_open or self._copied.isActive() or body.is_in_use:
+        if body is None or self.is_open or body.is_in_use:
             return
         self._body = None
         body.hide()
@@ -171,10 +166,7 @@ class ExchangeView(QFrame):
         """Sets why the trace of the answer cannot be shown, "" if it can."""
         self._trace_obstacle = reason
         if self._body:
-            button = self._body.inspect_button
-            button.setEnabled(not reason)
-            tip = self.tr("Inspect answer ({key})").format(key=key_text("Ctrl+I"))
-            button.setToolTip(reason or tip)
+            self._body.show_trace_obstacle(reason)
 
     def show_struck(self, struck: Sequence[Span]) -> None:
         """Strikes these parts of the answer out, as (begin, end); they stay readable."""
@@ -191,9 +183,7 @@ class ExchangeView(QFrame):
         """Copies the answer as generated, without its struck-out parts."""
         QGuiApplication.clipboard().setText(self.text)
         if self._body:
-            self._theme.set_icon(self._body.copy_button, "check", "accent")
-            self._body.copy_button.setToolTip(self.tr("Copied"))
-            self._copied.start()
+            self._body.show_copied()
 
     @property
     def variants(self) -> Variants:
@@ -209,7 +199,7 @@ class ExchangeView(QFrame):
         """Says something about the answer, below it."""
         self._note = "\n".join(filter(None, (self._note, text)))
         if self._body:
-            self._show_note(self._body)
+            self._body.show_note(self._note, warns=self._warns)
             self.height_changed.emit()
 
     def show_misread(self, unknown: Sequence[str]) -> None:
@@ -347,14 +337,8 @@ class ExchangeView(QFrame):
             body.answer_text.words.strike(self.answer, self.struck)
         if self._error:
             self._show_error(body)
-        self._show_note(body)
+        body.show_note(self._note, warns=self._warns)
         self._show_actions()
-
-    def _show_note(self, body: ExchangeBody) -> None:
-        body.note_label.setText(self._note)
-        body.note_label.setVisible(bool(self._note))
-        body.note_label.setProperty("warns", self._warns)
-        body.note_label.style().polish(body.note_label)
 
     def _set_foot(self, text: str) -> None:
         """Changes the line below the answer, which may come to need another height."""
@@ -374,31 +358,16 @@ class ExchangeView(QFrame):
         if (body := self._body) is None:
             return
         done = not self.is_open
-        again = done and self._is_last and self._is_idle
-        body.copy_button.setVisible(done and bool(self.answer))
-        body.inspect_button.setVisible(done and bool(self.answer))
-        body.again_button.setVisible(again and body.error_line is None)
-        variants, is_idle = self._variants, done and self._is_idle
-        positions = (
-            (body.answer_pager, variants.answer, variants.answers),
-            (body.question_pager, variants.question, variants.questions),
+        body.show_actions(
+            answered=done and bool(self.answer), again=done and self._is_last and self._is_idle
         )
-        for pager, number, count in positions:
-            if pager.show_position(number, count, is_idle=is_idle):
-                self.woken.emit()  # Tab comes to new buttons.
-        if body.error_line is not None:
-            body.error_line.try_button.setVisible(again)
+        if body.show_variants(self._variants, is_idle=done and self._is_idle):
+            self.woken.emit()  # Tab comes to new buttons.
 
     @Slot()
     def _on_answer_entered(self) -> None:
         if not self.is_open and self.evidence is None:
             self.answer_entered.emit()
-
-    @Slot()
-    def _on_copied_over(self) -> None:
-        if self._body:
-            self._theme.set_icon(self._body.copy_button, "copy", "text_quiet")
-            self._body.copy_button.setToolTip(self.tr("Copy answer"))
 
     @Slot(str)
     def _on_edit_done(self, text: str) -> None:

@@ -187,8 +187,21 @@ def _edit_menu() -> MenuRows:
 
 
 def _conversation_menu() -> MenuRows:
-    exchange = (Place.EXCHANGE,)
-    asking: Group = (
+    copying: Group = (
+        CommandRow(Command.COPY, translate("Menu", "&Copy last answer"), ("Ctrl+Shift+C",)),
+        CommandRow(
+            Command.COPY_ALL,
+            translate("Menu", "Copy c&onversation"),
+            ("Ctrl+Shift+A",),
+            places=(Place.EXCHANGE,),
+        ),
+    )
+    groups = (_asking_group(), _answer_group(), copying)
+    return MenuRows(Menu.CONVERSATION, translate("Menu", "&Conversation"), groups)
+
+
+def _asking_group() -> Group:
+    return (
         CommandRow(Command.NEW, translate("Menu", "&New conversation"), ("Ctrl+N",)),
         CommandRow(Command.WRITE, translate("Menu", "&Go to the prompt"), ("Ctrl+L",)),
         CommandRow(
@@ -198,11 +211,15 @@ def _conversation_menu() -> MenuRows:
             Command.REGENERATE,
             translate("Menu", "&Regenerate answer"),
             ("Ctrl+R",),
-            places=exchange,
+            places=(Place.EXCHANGE,),
         ),
         CommandRow(Command.STOP, translate("Menu", "&Stop or dismiss"), ("Esc",), is_fixed=True),
     )
-    answer: Group = (
+
+
+def _answer_group() -> Group:
+    exchange = (Place.EXCHANGE,)
+    return (
         CommandRow(
             Command.WORDS,
             translate("Menu", "Step through &words"),
@@ -233,18 +250,6 @@ def _conversation_menu() -> MenuRows:
             translate("Menu", "Show the next answer, or the question as it was edited"),
             places=exchange,
         ),
-    )
-    copying: Group = (
-        CommandRow(Command.COPY, translate("Menu", "&Copy last answer"), ("Ctrl+Shift+C",)),
-        CommandRow(
-            Command.COPY_ALL,
-            translate("Menu", "Copy c&onversation"),
-            ("Ctrl+Shift+A",),
-            places=exchange,
-        ),
-    )
-    return MenuRows(
-        Menu.CONVERSATION, translate("Menu", "&Conversation"), (asking, answer, copying)
     )
 
 

@@ -56,38 +56,9 @@ class SettingsDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._settings = settings.model_copy(deep=True)
         self._values: dict[str, Any] = {}
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
-        self.tabs.tabBar().setDrawBase(False)
-        answers, model = AnswersPage(), ModelPage(self._settings.device, cards)
-        appearance, general = AppearancePage(), GeneralPage()
-        self.tabs.addTab(answers, self.tr("Answers"))
-        self.tabs.addTab(model, self.tr("Model"))
-        if engine_panel:
-            self.tabs.addTab(_page_with(engine_panel), self.tr("Graphics card"))
-        self.tabs.addTab(appearance, self.tr("Appearance"))
-        self.tabs.addTab(general, self.tr("General"))
         self.keyboard = KeyboardPage(commands or {})
-        if commands:
-            self.tabs.addTab(self.keyboard, self.tr("Keyboard"))
-        self.tabs.setAccessibleName(self.tr("Settings"))
-        for number in range(self.tabs.count()):
-            if page := self.tabs.widget(number):
-                page.setAccessibleName(self.tabs.tabText(number))
-        self.draw_seed_check = answers.draw_seed_check
-        self._controls = answers.controls | model.controls | appearance.controls | general.controls
-        self._controls["keys"] = self.keyboard
-        buttons = QDialogButtonBox.StandardButton
-        self.buttons = QDialogButtonBox(buttons.RestoreDefaults | buttons.Cancel | buttons.Save)
-        for button in self.buttons.buttons():
-            if isinstance(button, QPushButton):
-                button.setAutoDefault(False)
-        self.buttons.button(buttons.Save).setDefault(True)
-        self.buttons.accepted.connect(self._on_save)
-        self.buttons.rejected.connect(self.reject)
-        # Qt's own text has another spelling.
-        self.buttons.button(buttons.RestoreDefaults).setText(self.tr("Restore defaults"))
-        self.buttons.button(buttons.RestoreDefaults).clicked.connect(self._on_restore_defaults)
+        self.tabs = self._build_tabs(cards, engine_panel, has_keyboard=bool(commands))
+        self.buttons = self._build_buttons()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 8, 0, 16)
         column.setSpacing(12)
@@ -108,6 +79,48 @@ class SettingsDialog(QDialog):
         """Turns to the page with the keys."""
         self.tabs.setCurrentWidget(self.keyboard)
         self.keyboard.find_edit.setFocus()
+
+    # Inside
+
+    def _build_tabs(
+        self, cards: Sequence[Card], engine_panel: QWidget | None, *, has_keyboard: bool
+    ) -> QTabWidget:
+        """Makes the pages, and collects the controls that are on them."""
+        answers, model = AnswersPage(), ModelPage(self._settings.device, cards)
+        appearance, general = AppearancePage(), GeneralPage()
+        tabs = QTabWidget()
+        tabs.setDocumentMode(True)
+        tabs.tabBar().setDrawBase(False)
+        tabs.addTab(answers, self.tr("Answers"))
+        tabs.addTab(model, self.tr("Model"))
+        if engine_panel:
+            tabs.addTab(_page_with(engine_panel), self.tr("Graphics card"))
+        tabs.addTab(appearance, self.tr("Appearance"))
+        tabs.addTab(general, self.tr("General"))
+        if has_keyboard:
+            tabs.addTab(self.keyboard, self.tr("Keyboard"))
+        tabs.setAccessibleName(self.tr("Settings"))
+        for number in range(tabs.count()):
+            if page := tabs.widget(number):
+                page.setAccessibleName(tabs.tabText(number))
+        self.draw_seed_check = answers.draw_seed_check
+        self._controls = answers.controls | model.controls | appearance.controls | general.controls
+        self._controls["keys"] = self.keyboard
+        return tabs
+
+    def _build_buttons(self) -> QDialogButtonBox:
+        kind = QDialogButtonBox.StandardButton
+        box = QDialogButtonBox(kind.RestoreDefaults | kind.Cancel | kind.Save)
+        for button in box.buttons():
+            if isinstance(button, QPushButton):
+                button.setAutoDefault(False)
+        box.button(kind.Save).setDefault(True)
+        box.accepted.connect(self._on_save)
+        box.rejected.connect(self.reject)
+        # Qt's own text has another spelling.
+        box.button(kind.RestoreDefaults).setText(self.tr("Restore defaults"))
+        box.button(kind.RestoreDefaults).clicked.connect(self._on_restore_defaults)
+        return box
 
     # Values
 
