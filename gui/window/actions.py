@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu, QMenuBar, QWidget
 
 from gui.window.availability import is_checked, obstacle, text_now
+from gui.window.command_table import command_table
 from gui.window.commands import (
     Command,
     CommandRow,
@@ -18,7 +19,6 @@ from gui.window.commands import (
     Place,
     Submenu,
     SubmenuRow,
-    command_table,
 )
 from gui.window.key_bindings import Bindings, keys_of, rows_of
 from gui.window.view_state import ViewState

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout
 from core.locations import locations
 from core.settings import load
 from gui.window.command import Command
-from gui.window.commands import command_table
+from gui.window.command_table import command_table
 from gui.window.key_bindings import rows_of
 from gui.window.keyboard_page import KeyboardPage
 from gui.window.settings_dialog import SettingsDialog

@@ -17,7 +17,7 @@ from gui.engines.state import Stage
 from gui.widgets.notice import Notice, StandsWhile
 from gui.window.availability import is_checked, is_enabled, obstacle, text_now
 from gui.window.command import Command
-from gui.window.commands import command_table
+from gui.window.command_table import command_table
 from gui.window.key_bindings import is_reserved, keys_of, rows_of, users_of
 from gui.window.shown import (
     Status,

@@ -1,0 +1,296 @@
+"""The table itself: every command of the window, by menu."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QAction
+
+from gui.window.command import Command
+from gui.window.commands import CommandRow, Group, Menu, MenuRows, Place, Submenu, SubmenuRow
+
+translate = QCoreApplication.translate
+
+
+def command_table() -> tuple[MenuRows, ...]:
+    """Returns all commands, by menu, in the language of the window."""
+    return (
+        _file_menu(),
+        _edit_menu(),
+        _conversation_menu(),
+        _view_menu(),
+        _run_menu(),
+        _model_menu(),
+        _help_menu(),
+    )
+
+
+def _file_menu() -> MenuRows:
+    image = (Place.IMAGE,)
+    opening: Group = (
+        CommandRow(Command.OPEN, translate("Menu", "&Open images…"), ("Ctrl+O",)),
+        CommandRow(Command.OPEN_FOLDER, translate("Menu", "Open &folder…"), ("Ctrl+Shift+O",)),
+        CommandRow(Command.CAPTION_FOLDER, translate("Menu", "&Caption folder…"), ("Ctrl+B",)),
+        CommandRow(Command.LAST_RUN, translate("Menu", "&Last folder run"), ("Ctrl+Shift+B",)),
+    )
+    picture: Group = (
+        CommandRow(
+            Command.SAVE_PICTURE,
+            translate("Menu", "Save image &as…"),
+            ("Ctrl+Shift+S",),
+            places=image,
+        ),
+        CommandRow(
+            Command.REVEAL_PICTURE,
+            translate("Menu", "S&how in folder"),
+            ("Ctrl+Shift+F",),
+            places=image,
+        ),
+        CommandRow(
+            Command.CLOSE_PICTURE, translate("Menu", "Close &image"), ("Ctrl+W",), places=image
+        ),
+    )
+    conversation: Group = (
+        CommandRow(Command.SAVE, translate("Menu", "&Save conversation…"), ("Ctrl+S",)),
+        SubmenuRow(Submenu.RECENT, translate("Menu", "&Recent conversations")),
+    )
+    program: Group = (
+        CommandRow(
+            Command.SETTINGS,
+            translate("Menu", "S&ettings…"),
+            ("Ctrl+,",),
+            role=QAction.MenuRole.PreferencesRole,
+        ),
+        CommandRow(
+            Command.QUIT, translate("Menu", "&Quit"), ("Ctrl+Q",), role=QAction.MenuRole.QuitRole
+        ),
+    )
+    return MenuRows(
+        Menu.FILE, translate("Menu", "&File"), (opening, picture, conversation, program)
+    )
+
+
+def _edit_menu() -> MenuRows:
+    undoing: Group = (
+        CommandRow(Command.UNDO, translate("Menu", "&Undo"), ("Ctrl+Z",), is_fixed=True),
+        CommandRow(
+            Command.REDO, translate("Menu", "&Redo"), ("Ctrl+Shift+Z", "Ctrl+Y"), is_fixed=True
+        ),
+    )
+    clipboard: Group = (
+        CommandRow(Command.CUT, translate("Menu", "Cu&t"), ("Ctrl+X",), is_fixed=True),
+        CommandRow(Command.COPY_SELECTION, translate("Menu", "&Copy"), ("Ctrl+C",), is_fixed=True),
+        CommandRow(
+            Command.PASTE,
+            translate("Menu", "&Paste"),
+            ("Ctrl+V",),
+            translate("Menu", "Paste an image, or text into the prompt"),
+            is_fixed=True,
+        ),
+        CommandRow(
+            Command.SELECT_ALL, translate("Menu", "Select &all"), ("Ctrl+A",), is_fixed=True
+        ),
+    )
+    image: Group = (
+        CommandRow(
+            Command.COPY_PICTURE,
+            translate("Menu", "Copy &image"),
+            ("Ctrl+Alt+C",),
+            places=(Place.IMAGE,),
+        ),
+    )
+    return MenuRows(Menu.EDIT, translate("Menu", "&Edit"), (undoing, clipboard, image))
+
+
+def _conversation_menu() -> MenuRows:
+    copying: Group = (
+        CommandRow(Command.COPY, translate("Menu", "&Copy last answer"), ("Ctrl+Shift+C",)),
+        CommandRow(
+            Command.COPY_ALL,
+            translate("Menu", "Copy c&onversation"),
+            ("Ctrl+Shift+A",),
+            places=(Place.EXCHANGE,),
+        ),
+    )
+    groups = (_asking_group(), _answer_group(), copying)
+    return MenuRows(Menu.CONVERSATION, translate("Menu", "&Conversation"), groups)
+
+
+def _asking_group() -> Group:
+    return (
+        CommandRow(Command.NEW, translate("Menu", "&New conversation"), ("Ctrl+N",)),
+        CommandRow(Command.WRITE, translate("Menu", "&Go to the prompt"), ("Ctrl+L",)),
+        CommandRow(
+            Command.ASK_TOGETHER, translate("Menu", "Ask a&bout all images"), is_checkable=True
+        ),
+        CommandRow(
+            Command.REGENERATE,
+            translate("Menu", "&Regenerate answer"),
+            ("Ctrl+R",),
+            places=(Place.EXCHANGE,),
+        ),
+        CommandRow(Command.STOP, translate("Menu", "&Stop or dismiss"), ("Esc",), is_fixed=True),
+    )
+
+
+def _answer_group() -> Group:
+    exchange = (Place.EXCHANGE,)
+    return (
+        CommandRow(
+            Command.WORDS,
+            translate("Menu", "Step through &words"),
+            ("F2",),
+            translate("Menu", "Show the evidence for each word"),
+            places=exchange,
+        ),
+        CommandRow(
+            Command.INSPECT,
+            translate("Menu", "&Inspect last answer"),
+            ("Ctrl+I",),
+            translate("Menu", "Show what went through the model"),
+        ),
+        CommandRow(
+            Command.EDIT_QUESTION, translate("Menu", "&Edit last question"), ("Ctrl+Shift+L",)
+        ),
+        CommandRow(
+            Command.PREVIOUS_VERSION,
+            translate("Menu", "&Previous version"),
+            ("Alt+PgUp",),
+            translate("Menu", "Show the answer before, or the question before it was edited"),
+            places=exchange,
+        ),
+        CommandRow(
+            Command.NEXT_VERSION,
+            translate("Menu", "Next &version"),
+            ("Alt+PgDown",),
+            translate("Menu", "Show the next answer, or the question as it was edited"),
+            places=exchange,
+        ),
+    )
+
+
+def _view_menu() -> MenuRows:
+    image = (Place.IMAGE,)
+    zooming: Group = (
+        CommandRow(Command.FIT, translate("Menu", "&Fit image"), ("Ctrl+0",), places=image),
+        CommandRow(
+            Command.ACTUAL_SIZE, translate("Menu", "&Actual size"), ("Ctrl+1",), places=image
+        ),
+        CommandRow(
+            Command.ZOOM_IN, translate("Menu", "Zoom &in"), ("Ctrl++", "Ctrl+="), places=image
+        ),
+        CommandRow(Command.ZOOM_OUT, translate("Menu", "Zoom &out"), ("Ctrl+-",), places=image),
+    )
+    seeing: Group = (
+        CommandRow(
+            Command.MODEL_VIEW,
+            translate("Menu", "What the &model sees"),
+            ("Ctrl+E",),
+            places=image,
+        ),
+        CommandRow(
+            Command.RESIZING_LOSS,
+            translate("Menu", "&Lost detail"),
+            ("Ctrl+Shift+E",),
+            places=image,
+        ),
+    )
+    stepping: Group = (
+        CommandRow(Command.PREVIOUS_PICTURE, translate("Menu", "&Previous image"), ("PgUp",)),
+        CommandRow(Command.NEXT_PICTURE, translate("Menu", "&Next image"), ("PgDown",)),
+    )
+    doubt: Group = (
+        CommandRow(
+            Command.UNDERLINE_DOUBT,
+            translate("Menu", "Underline &doubtful words"),
+            ("Ctrl+U",),
+            translate("Menu", "Underline words that may be wrong"),
+            is_checkable=True,
+        ),
+    )
+    themes = (
+        CommandRow(Command.THEME_SYSTEM, translate("Menu", "Follow &system"), is_checkable=True),
+        CommandRow(Command.THEME_LIGHT, translate("Menu", "&Light"), is_checkable=True),
+        CommandRow(Command.THEME_DARK, translate("Menu", "&Dark"), is_checkable=True),
+    )
+    theme: Group = (SubmenuRow(Submenu.THEME, translate("Menu", "&Theme"), themes),)
+    return MenuRows(
+        Menu.VIEW, translate("Menu", "&View"), (zooming, seeing, stepping, doubt, theme)
+    )
+
+
+def _run_menu() -> MenuRows:
+    running: Group = (
+        CommandRow(Command.RUN_START, translate("Menu", "&Start"), ("Ctrl+Return",)),
+        CommandRow(
+            Command.RUN_TRY_FIRST,
+            translate("Menu", "&Try first…"),
+            ("Ctrl+T",),
+            translate("Menu", "Compare two prompts on a few images"),
+        ),
+        CommandRow(Command.RUN_RESUME, translate("Menu", "&Resume"), key_of=Command.RUN_START),
+        CommandRow(
+            Command.RUN_PAUSE,
+            translate("Menu", "&Pause"),
+            ("Ctrl+P",),
+            translate("Menu", "Pause when the current captions are written"),
+        ),
+        CommandRow(
+            Command.RUN_STOP_NOW,
+            translate("Menu", "Stop n&ow"),
+            ("Esc",),
+            translate("Menu", "Stop inside the current captions"),
+            is_fixed=True,
+        ),
+        CommandRow(
+            Command.RUN_STOP_AFTER,
+            translate("Menu", "Stop &after the current image"),
+            ("Ctrl+Shift+P",),
+        ),
+        CommandRow(Command.RUN_RETRY, translate("Menu", "Retry &failed"), ("Ctrl+Shift+R",)),
+    )
+    captions: Group = (
+        CommandRow(Command.RUN_FIND, translate("Menu", "Fi&nd in names and captions"), ("Ctrl+F",)),
+        CommandRow(Command.RUN_REPLACE, translate("Menu", "R&eplace in captions…"), ("Ctrl+H",)),
+        CommandRow(Command.RUN_DOUBT, translate("Menu", "Find &doubtful words"), ("Ctrl+D",)),
+    )
+    ending: Group = (
+        CommandRow(Command.RUN_UNDO, translate("Menu", "&Undo run…"), ("Ctrl+Shift+U",)),
+        CommandRow(
+            Command.RUN_NEW,
+            translate("Menu", "Ne&w run"),
+            ("Ctrl+Shift+N",),
+            translate("Menu", "Start over with the same images"),
+        ),
+        CommandRow(Command.RUN_CLOSE, translate("Menu", "&Back to the image"), ("Alt+Left",)),
+    )
+    return MenuRows(Menu.RUN, translate("Menu", "Folder &run"), (running, captions, ending))
+
+
+def _model_menu() -> MenuRows:
+    all_models: Group = (CommandRow(Command.MODELS, translate("Menu", "&Models…"), ("Ctrl+M",)),)
+    loading: Group = (
+        CommandRow(Command.BUILT_IN_MODEL, translate("Menu", "Load &built-in model")),
+        CommandRow(Command.LAST_MODEL, translate("Menu", "Load &last model")),
+        CommandRow(
+            Command.MODEL_FOLDER, translate("Menu", "Open model &folder…"), ("Ctrl+Shift+M",)
+        ),
+    )
+    unloading: Group = (CommandRow(Command.UNLOAD, translate("Menu", "&Unload model")),)
+    engines: Group = (CommandRow(Command.ENGINES, translate("Menu", "&Graphics card…")),)
+    return MenuRows(
+        Menu.MODEL, translate("Menu", "&Model"), (all_models, loading, unloading, engines)
+    )
+
+
+def _help_menu() -> MenuRows:
+    helping: Group = (
+        CommandRow(Command.KEYS, translate("Menu", "&Keyboard shortcuts"), ("F1",)),
+        CommandRow(Command.LOG_FOLDER, translate("Menu", "Open &log folder")),
+        CommandRow(Command.UPDATES, translate("Menu", "Check for &updates")),
+    )
+    about: Group = (
+        CommandRow(
+            Command.ABOUT, translate("Menu", "&About Onlooker"), role=QAction.MenuRole.AboutRole
+        ),
+    )
+    return MenuRows(Menu.HELP, translate("Menu", "&Help"), (helping, about))
