@@ -20,11 +20,11 @@ LAYERS = {
         {"files"},
         {"isolation", "locations", "transfer"},
         {"picture"},
-        {"transcript"},
+        {"transcript", "captions"},
         {"model_reference", "trace"},
         {"engine"},
         {"settings", "store", "device"},
-        {"batch", "generation"},
+        {"batch", "workspace", "generation"},
         {"llava"},
         {"checkpoint"},
         {"chat", "remote", "hub", "engine_packs"},
@@ -53,7 +53,15 @@ LEVEL = {
 # They have a face: their `__init__` exports what others use.
 WITH_A_FACE = {"core.words", "core.picture", "core.batch", "core.hub"}
 NEVER_TORCH = (
-    *("core.words", "core.picture", "core.batch", "core.isolation", "core.remote"),
+    *(
+        "core.words",
+        "core.picture",
+        "core.batch",
+        "core.captions",
+        "core.workspace",
+        "core.isolation",
+        "core.remote",
+    ),
     *("core.transfer", "core.engine_packs"),
 )
 

@@ -19,7 +19,6 @@ from core.batch.changes import WrittenFile, existing_caption
 from core.batch.conflicts import Conflict, EditOutcome
 from core.batch.doubt import Doubt
 from core.batch.events import Captioned, DoubtFound
-from core.batch.formats import CaptionFormat
 from core.batch.items import Item, ItemState, Tally, tally_of
 from core.batch.journal import read_events
 from core.batch.ledger import Ledger, OnItem, ignore
@@ -27,10 +26,11 @@ from core.batch.options import BatchOptions
 from core.batch.recording import Recorder
 from core.batch.run import Control, Run
 from core.batch.run_events import Ended, Ran, Retried, Started
-from core.batch.sidecar import NAME, Existing
 from core.batch.stored import StoredAnswer
 from core.batch.summary import Summary, summary_of
 from core.batch.written import files_written_by_runs
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import NAME, Existing
 from core.engine import Engine
 from core.errors import StoreError
 from core.message import translatable

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from core.batch.changes import existing_caption
-from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
+from core.captions.naming import CaptionNames
 from core.errors import StoreError
 
 
@@ -18,7 +18,7 @@ class CaptionsBeside:
     """
 
     def __init__(self, options: BatchOptions, roots: Iterable[Path], pictures: Sequence[Path]):
-        self._names = CaptionNames(options, roots, pictures)
+        self._names = CaptionNames(options.name, options.writes, roots, pictures)
 
     def read(self, picture: Path) -> str:
         """Returns the first caption in the files beside an image; "" if there is none, if it cannot

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.batch import sidecar, xmp
-from core.batch.encoding import UnknownEncoding, decoded
 from core.batch.items import EDITED, HAS_CAPTION
-from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
-from core.batch.sidecar import NAME, Existing
 from core.batch.stored import StoredChange
-from core.batch.wording import without_duplicates
+from core.captions import sidecar, xmp
+from core.captions.encoding import UnknownEncoding, decoded
+from core.captions.naming import CaptionNames
+from core.captions.sidecar import NAME, Existing
+from core.captions.wording import without_duplicates
 from core.errors import StoreError
 from core.files import is_link, read_bytes, restore
 from core.formatting import format_bytes

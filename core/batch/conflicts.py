@@ -9,7 +9,7 @@ from pathlib import Path
 from core.batch.changes import Change, text_in
 from core.batch.items import Item, ItemState
 from core.batch.options import BatchOptions
-from core.batch.sidecar import combined
+from core.captions.sidecar import combined
 
 # XML keeps no control characters, and line ends differ between systems.
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")

@@ -9,13 +9,13 @@ from pathlib import Path
 from core.batch import export
 from core.batch.export import TableFormat
 from core.batch.find import export_folder
-from core.batch.formats import CaptionFormat
 from core.batch.history import KeptRun, find_runs, read_begin
 from core.batch.journal import is_in_use
 from core.batch.options import BatchOptions
 from core.batch.run_events import Begun
 from core.batch.stored import StoredTable
 from core.batch.tables import Tables
+from core.captions.formats import CaptionFormat
 from core.errors import StoreError
 from core.files import read_bytes
 

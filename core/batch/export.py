@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from core.batch.formats import CaptionFormat
+from core.captions.formats import CaptionFormat
 from core.files import write_atomically, write_error
 from core.transcript import Sampling
 

@@ -10,11 +10,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from core.batch.formats import CaptionFormat
 from core.batch.items import HAS_CAPTION, Item, ItemState
-from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
-from core.batch.sidecar import NAME, Existing
+from core.captions.formats import CaptionFormat
+from core.captions.naming import CaptionNames
+from core.captions.sidecar import NAME, Existing
 from core.files import exists, is_folder
 from core.message import translatable
 from core.picture import FoundPictures, look_for_pictures

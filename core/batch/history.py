@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from core.batch.formats import CaptionFormat
 from core.batch.journal import SUFFIX, has_damaged_end, read_first_line, read_kinds_backwards
 from core.batch.kinds import DAMAGE, VERSION, Kind
 from core.batch.options import BatchOptions
 from core.batch.run_events import Begun
+from core.captions.formats import CaptionFormat
 from core.errors import StoreError
 from core.files import open_regular
 

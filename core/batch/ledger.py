@@ -14,15 +14,15 @@ from typing import Any
 from core.batch import continued, export
 from core.batch.damage import Damaged, PictureNames
 from core.batch.find import found_pictures, planned, sharing_names
-from core.batch.formats import CaptionFormat
 from core.batch.history import next_number, read_begin
 from core.batch.items import Item, ItemState, tally_of
 from core.batch.journal import SUFFIX, Journal, WriteLock, read_events
-from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
 from core.batch.replay import ReplayedRun
 from core.batch.run_events import Begun, Closed, Ended, Ran, Retried, Started, UndoBegun, Undone
 from core.batch.tables import Tables
+from core.captions.formats import CaptionFormat
+from core.captions.naming import CaptionNames
 from core.errors import StoreError
 from core.message import translatable
 from core.picture import FoundPictures
@@ -47,7 +47,7 @@ class Ledger:
     def __init__(self, journal: Journal, begun: Begun, pictures: Sequence[Path]):
         """Use `begin` or `resume`. `pictures` are the images found."""
         self.roots, self.options = begun.roots, begun.options
-        self.names = CaptionNames(begun.options, begun.roots, pictures)
+        self.names = CaptionNames(begun.options.name, begun.options.writes, begun.roots, pictures)
         self.items: list[Item] = []
         self.notes: list[str] = []
         self.numbers: dict[str, int] = {}

@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.batch import sidecar
-from core.batch.formats import (
+from core.captions import sidecar
+from core.captions.formats import (
     SEPARATORS,
     TABLE_FORMATS,
     TEXT_FORMATS,
     CaptionFormat,
     TablePaths,
 )
-from core.batch.sidecar import Existing
-from core.batch.wording import (
+from core.captions.sidecar import Existing
+from core.captions.wording import (
     filled,
     joined,
     opening_end,

@@ -21,9 +21,9 @@ from core.batch.events import (
     Written,
 )
 from core.batch.items import EDITED, Item, ItemState
-from core.batch.naming import CaptionNames
 from core.batch.run_events import Begun, Closed, Ended, Ran, Retried, Started, UndoBegun, Undone
 from core.batch.stored import StoredAnswer
+from core.captions.naming import CaptionNames
 
 CaptionEvent = Captioned | Edited | EditUndone
 """What is in the journal before caption files change."""

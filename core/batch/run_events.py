@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 
 from core.batch import stored
-from core.batch.formats import CaptionFormat
 from core.batch.kinds import VERSION, Kind
 from core.batch.options import BatchOptions
 from core.batch.stored import JsonObject, StoredTable
+from core.captions.formats import CaptionFormat
 from core.engine import EngineFacts
 
 

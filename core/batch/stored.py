@@ -15,10 +15,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
-from core.batch.formats import CaptionFormat, TablePaths
 from core.batch.items import Item, ItemState
 from core.batch.options import BatchOptions
-from core.batch.sidecar import Existing
+from core.captions.formats import CaptionFormat, TablePaths
+from core.captions.sidecar import Existing
 from core.errors import StoreError
 from core.message import translatable
 from core.transcript import Answer, Sampling

@@ -20,12 +20,12 @@ from core.batch.events import (
     Unused,
 )
 from core.batch.export import KeptRow, Row, TableFormat
-from core.batch.formats import CaptionFormat, TablePaths
 from core.batch.journal import read_events
 from core.batch.options import BatchOptions
 from core.batch.replay import CaptionEvent
 from core.batch.run_events import Begun, Started
 from core.batch.stored import StoredTable
+from core.captions.formats import CaptionFormat, TablePaths
 from core.engine import EngineFacts
 from core.errors import StoreError
 from core.files import DiskFull, read_bytes, remove_partial, restore, write_error

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from core.batch.changes import existing_caption
 from core.batch.items import NO_WORDS
-from core.batch.naming import CaptionNames
 from core.batch.options import BatchOptions
+from core.captions.naming import CaptionNames
 from core.engine import Engine
 from core.errors import AppError
 from core.picture import open_picture
@@ -109,4 +109,4 @@ def _caption_before(picture: Path, options: BatchOptions) -> str:
     """Returns the caption beside an image, if a prompt asks about it. Raises StoreError."""
     if not any("{caption}" in prompt for prompt in options.prompts):
         return ""
-    return existing_caption(picture, CaptionNames(options, (), [picture]))
+    return existing_caption(picture, CaptionNames(options.name, options.writes, (), [picture]))

@@ -11,8 +11,8 @@ from core.batch.events import Captioned, Edited, EditUndone, Failed, Unused, Wri
 from core.batch.history import KeptRun, find_runs
 from core.batch.journal import read_events
 from core.batch.run_events import UndoBegun
-from core.batch.sidecar import fingerprint
 from core.batch.stored import StoredChange
+from core.captions.sidecar import fingerprint
 from core.errors import StoreError
 
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.batch import NO_WORDS, expanded, joined
+from core.batch import NO_WORDS, expanded
+from core.captions.wording import joined
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
 from core.files import is_folder

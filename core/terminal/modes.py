@@ -12,7 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from core.batch import TABLE_FORMATS, TEXT_FORMATS, CaptionFormat, Existing
+from core.captions.formats import TABLE_FORMATS, TEXT_FORMATS, CaptionFormat
+from core.captions.sidecar import Existing
 from core.picture import is_picture
 
 

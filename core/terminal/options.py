@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.batch import SEPARATORS, BatchOptions, CaptionFormat, Existing, TablePaths
+from core.batch import BatchOptions
+from core.captions.formats import SEPARATORS, CaptionFormat, TablePaths
+from core.captions.sidecar import Existing
 from core.terminal import engines as engines_terminal
 from core.terminal import models as models_terminal
 from core.terminal import values

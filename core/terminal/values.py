@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from core.batch import CaptionFormat, Existing
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 
 _SEPARATORS = {"line": "\n", "comma": ", ", "space": " ", "none": ""}
 

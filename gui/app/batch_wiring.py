@@ -8,7 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
 
-from core.batch import BatchOptions, ItemState, KeptRun, Phase, Progress, Replacement
+from core.batch import BatchOptions, ItemState, KeptRun, Phase, Progress
+from core.captions.wording import Replacement
 from core.files import is_folder
 from core.settings import Settings
 from gui.app.tasks import Begin

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import psutil
 
-from core.batch import decoded, encoded, text_path
+from core.captions.encoding import decoded
+from core.captions.sidecar import encoded, text_path
 from core.engine import Failed
 from core.errors import AppError
 from core.files import read_bytes, write_atomically

@@ -13,7 +13,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch import Item, ItemState, Replaced
+from core.batch import Item, ItemState
+from core.captions.wording import Replaced
 from gui.batch.rows import BatchModel, Index
 from gui.batch.thumbnails import THUMBNAIL_SIDE
 from gui.widgets.doubt_pen import doubt_pen

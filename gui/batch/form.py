@@ -15,7 +15,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch import TABLE_FORMATS, BatchOptions, CaptionFormat, Existing
+from core.batch import BatchOptions
+from core.captions.formats import TABLE_FORMATS, CaptionFormat
+from core.captions.sidecar import Existing
 from core.transcript import Sampling
 from gui.batch.more_options import MoreOptions, combo, field_row, key_label
 from gui.batch.prompt_list import PromptList

@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch import TEXT_FORMATS, BatchOptions, CaptionFormat, TablePaths
+from core.batch import BatchOptions
+from core.captions.formats import TEXT_FORMATS, CaptionFormat, TablePaths
 from gui.widgets.elided_label import ElidedLabel
 
 _MOST_SLOTS = 64

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.batch import Replacement
+from core.captions.wording import Replacement
 from gui.widgets.buttons import icon_button, key_text
 from gui.widgets.theme import Theme
 

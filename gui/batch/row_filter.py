@@ -9,7 +9,8 @@ from enum import Enum, StrEnum, auto
 from heapq import merge
 from itertools import islice
 
-from core.batch import Doubt, Item, ItemState, Replacement
+from core.batch import Doubt, Item, ItemState
+from core.captions.wording import Replacement
 from gui.widgets.translated import translated
 
 # Rows looked at between two chances to return to the event loop: about a millisecond.

@@ -21,7 +21,8 @@ from PySide6.QtCore import (
 )
 from PySide6.QtWidgets import QWidget
 
-from core.batch import Doubt, Item, ItemState, Replacement
+from core.batch import Doubt, Item, ItemState
+from core.captions.wording import Replacement
 from gui.batch.row_filter import RowFilter, SortKey, StateFilter
 from gui.batch.thumbnails import Thumbnails
 from gui.widgets.preview import PreviewMaker

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from core.batch import CaptionFormat, Summary
+from core.batch import Summary
+from core.captions.formats import CaptionFormat
 from gui.widgets.labels import paragraph
 from gui.widgets.line_break import breakable
 from gui.widgets.translated import translated

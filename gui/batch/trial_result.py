@@ -10,7 +10,8 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
-from core.batch import Span, Tried, differing_words
+from core.batch import Tried
+from core.captions.wording import Span, differing_words
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.labels import make_selectable
 from gui.widgets.painting import paint_thumbnail

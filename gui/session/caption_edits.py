@@ -10,7 +10,8 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from core.batch import Batch, Conflict, EditOutcome, ItemState, Replacement
+from core.batch import Batch, Conflict, EditOutcome, ItemState
+from core.captions.wording import Replacement
 from core.errors import AppError
 from gui.session.inbox import Inbox
 from gui.session.run_items import RunItems

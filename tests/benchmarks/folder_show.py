@@ -21,8 +21,8 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance
 
-from core.batch import xmp
 from core.batch.journal import read_lines
+from core.captions import xmp
 
 ROOT = Path(__file__).parents[2]
 PROMPT = "What is in this picture?"

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from core.batch import Batch, BatchOptions, Control, Existing
+from core.batch import Batch, BatchOptions, Control
+from core.captions.sidecar import Existing
 from core.errors import EngineError
 from core.picture import Picture
 from core.transcript import Answer, Ending, Request, Sampling, Turn

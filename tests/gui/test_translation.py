@@ -92,7 +92,7 @@ LUPDATE_OPTIONS = runpy.run_path(str(GUI.parent / "packaging" / "dev.py"))["LUPD
 # asked, the log, files in Markdown, and what a child process or a graphics card reads. The terminal
 # prints in English.
 NO_SENTENCES = {
-    *("batch/sentences.py", "trace.py", "llava/tracing.py", "llava/forward.py"),
+    *("captions/sentences.py", "trace.py", "llava/tracing.py", "llava/forward.py"),
     *("llava/kernels", "chat/template_child.py", "isolation", "vetting/trial.py", "words"),
     *("terminal", "engine_packs/trial_child.py"),
 }

@@ -13,7 +13,9 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, find_runs
+from core.batch import Batch, BatchOptions, Control, find_runs
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from core.engine import EngineFacts
 from core.errors import AppError, OutOfMemory
 from core.picture import Picture

@@ -20,16 +20,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from core.batch import (
-    Batch,
-    BatchOptions,
-    CaptionFormat,
-    Control,
-    Existing,
-    Item,
-    ItemState,
-    find_runs,
-)
+from core.batch import Batch, BatchOptions, Control, Item, ItemState, find_runs
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from core.errors import AppError
 from core.transcript import Request
 from tests.support.folder_run import FolderEngine

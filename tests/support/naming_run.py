@@ -10,7 +10,10 @@ import json
 import sys
 from pathlib import Path
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, xmp
+from core.batch import Batch, BatchOptions, Control
+from core.captions import xmp
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from tests.support.folder_run import FolderEngine
 
 

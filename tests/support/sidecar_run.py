@@ -19,7 +19,9 @@ from typing import Any
 
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing
+from core.batch import Batch, BatchOptions, Control
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from tests.support.folder_run import FolderEngine
 from tests.support.sidecars import text_forms, xmp_forms
 

@@ -12,17 +12,11 @@ from dataclasses import replace
 
 import pytest
 
-from core.batch import (
-    Batch,
-    BatchOptions,
-    CaptionFormat,
-    Control,
-    Existing,
-    ItemState,
-    find_runs,
-    xmp,
-)
+from core.batch import Batch, BatchOptions, Control, ItemState, find_runs
 from core.batch.items import EDITED
+from core.captions import xmp
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from tests.support.folder_run import FolderEngine
 
 PROMPT = "What is it?"

@@ -20,21 +20,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.batch import (
-    Batch,
-    BatchOptions,
-    CaptionFormat,
-    Control,
-    Existing,
-    Item,
-    ItemState,
-    find_runs,
-    xmp,
-)
+from core.batch import Batch, BatchOptions, Control, Item, ItemState, find_runs
 from core.batch.events import Failed
 from core.batch.items import EDITED, HAS_CAPTION
 from core.batch.journal import Journal, read_lines
-from core.batch.wording import filled, to_last_sentence, without_opening
+from core.captions import xmp
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
+from core.captions.wording import filled, to_last_sentence, without_opening
 from core.errors import EngineError, OutOfMemory, StoreError
 from core.eta import Pace
 from core.files import DiskFull, sync_folder

@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, decoded, xmp
-from core.batch.naming import CaptionNames
+from core.batch import Batch, BatchOptions, Control
+from core.captions import xmp
+from core.captions.encoding import decoded
+from core.captions.formats import CaptionFormat
+from core.captions.naming import CaptionNames
+from core.captions.sidecar import Existing
 from core.errors import StoreError
 from tests.support.folder_run import FolderEngine
 
@@ -293,7 +297,7 @@ def test_names_of_100_000_images_are_found_in_seconds(tmp_path):
         (tmp_path / f"IMG_{number}.JPG").touch()
         (tmp_path / f"IMG_{number}.jpg.txt").write_text("a caption")
     pictures = [tmp_path / f"IMG_{number}.JPG" for number in range(2_000)]
-    names = CaptionNames(replace(OPTIONS, name="{name}"), [tmp_path], pictures)
+    names = CaptionNames("{name}", OPTIONS.writes, [tmp_path], pictures)
     begun = time.process_time()
     assert all(names.have_text(str(picture)) for picture in pictures)
     assert time.process_time() - begun < 1

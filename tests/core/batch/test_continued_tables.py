@@ -10,7 +10,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, find_runs
+from core.batch import Batch, BatchOptions, Control, find_runs
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from tests.support.folder_run import FolderEngine
 
 TABLES = (CaptionFormat.CSV, CaptionFormat.JSONL)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Doubt, find_doubt, find_runs
-from core.batch.formats import TABLE_FORMATS
+from core.batch import Batch, BatchOptions, Control, Doubt, find_doubt, find_runs
+from core.captions.formats import TABLE_FORMATS, CaptionFormat
 from core.engine import Capability, Missing
 from core.errors import EngineError
 from core.transcript import ModelChoice

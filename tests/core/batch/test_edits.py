@@ -6,18 +6,12 @@ import threading
 import pytest
 from PIL import Image
 
-from core.batch import (
-    Batch,
-    BatchOptions,
-    CaptionFormat,
-    Control,
-    Existing,
-    ItemState,
-    changes,
-    xmp,
-)
+from core.batch import Batch, BatchOptions, Control, ItemState, changes
 from core.batch.items import EDITED
 from core.batch.journal import read_lines
+from core.captions import xmp
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from core.errors import StoreError
 from tests.support.folder_run import FolderEngine
 

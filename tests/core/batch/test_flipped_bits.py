@@ -13,7 +13,6 @@ from PIL import Image
 from core.batch import (
     Batch,
     BatchOptions,
-    CaptionFormat,
     Control,
     Doubt,
     ItemState,
@@ -23,6 +22,7 @@ from core.batch import (
 from core.batch.damage import Damaged
 from core.batch.journal import read_events
 from core.batch.kinds import Kind
+from core.captions.formats import CaptionFormat
 from core.errors import EngineError, StoreError
 from tests.support.folder_run import FolderEngine
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.batch import xmp
+from core.captions import xmp
 from tests.core.batch.test_kill_points import has_c_compiler
 
 SHIM = Path(__file__).parents[2] / "support" / "folding_disk.c"

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, ItemState, xmp
+from core.batch import Batch, BatchOptions, Control, ItemState
+from core.captions import xmp
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from core.files import DiskFull
 from tests.support.folder_run import FolderEngine
 

@@ -9,17 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.batch import (
-    Batch,
-    BatchOptions,
-    CaptionFormat,
-    Control,
-    Existing,
-    ItemState,
-    find_runs,
-    unreadable_journals,
-)
+from core.batch import Batch, BatchOptions, Control, ItemState, find_runs, unreadable_journals
 from core.batch.journal import read_lines
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from core.errors import StoreError
 from core.transcript import Sampling
 from tests.support.folder_run import FolderEngine

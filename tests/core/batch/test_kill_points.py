@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from core.batch import Batch, CaptionFormat, Control, ItemState, find_runs, xmp
+from core.batch import Batch, Control, ItemState, find_runs
+from core.captions import xmp
+from core.captions.formats import CaptionFormat
 from tests.support.folder_run import FolderEngine
 from tests.support.kill_points import (
     BEFORE,

@@ -5,7 +5,8 @@ import sys
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control
+from core.batch import Batch, BatchOptions, Control
+from core.captions.formats import CaptionFormat
 from core.terminal import main as terminal
 from tests.core.picture import previews
 from tests.core.picture.image_files import data_of, two_colours

@@ -10,17 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.batch import (
-    Batch,
-    BatchOptions,
-    CaptionFormat,
-    Control,
-    Item,
-    ItemState,
-    Tally,
-)
+from core.batch import Batch, BatchOptions, Control, Item, ItemState, Tally
 from core.batch.journal import read_lines
 from core.batch.summary import summary_of
+from core.captions.formats import CaptionFormat
 from core.errors import EngineError
 from core.terminal import main as terminal
 from tests.support.folder_run import FolderEngine

@@ -5,7 +5,8 @@ import json
 import threading
 from contextlib import closing
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, find_runs, try_first
+from core.batch import Batch, BatchOptions, Control, find_runs, try_first
+from core.captions.formats import CaptionFormat
 from core.terminal import options
 from tests.support.folder_run import FolderEngine
 

@@ -10,18 +10,19 @@ import subprocess
 import pytest
 from PIL import Image
 
-from core.batch import (
-    BatchOptions,
-    CaptionFormat,
+from core.batch import BatchOptions, export
+from core.captions import xmp
+from core.captions.encoding import decoded
+from core.captions.formats import CaptionFormat
+from core.captions.naming import CaptionNames
+from core.captions.sidecar import (
+    CAPTION_PATTERN,
     Existing,
-    decoded,
+    combined,
     encoded,
-    export,
+    fingerprint,
     text_path,
-    xmp,
 )
-from core.batch.naming import CaptionNames
-from core.batch.sidecar import CAPTION_PATTERN, combined, fingerprint
 from core.errors import StoreError
 from core.files import read_bytes, restore, write_atomically
 from core.transcript import Sampling
@@ -55,7 +56,7 @@ def picture(tmp_path):
 
 def xmp_path(picture):
     options = BatchOptions(("What?",), writes=(CaptionFormat.XMP,))
-    (path,) = CaptionNames(options).targets(picture)
+    (path,) = CaptionNames(options.name, options.writes).targets(picture)
     return path
 
 

@@ -9,7 +9,8 @@ from functools import partial
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, TablePaths
+from core.batch import Batch, BatchOptions, Control
+from core.captions.formats import CaptionFormat, TablePaths
 from tests.support.folder_run import FolderEngine
 
 TABLES = (CaptionFormat.TXT, CaptionFormat.JSONL, CaptionFormat.CSV)

@@ -5,7 +5,8 @@ import threading
 import pytest
 from PIL import Image
 
-from core.batch import BatchOptions, Replacement, differing_words, drawn, try_first
+from core.batch import BatchOptions, drawn, try_first
+from core.captions.wording import Replacement, differing_words
 from core.errors import EngineError
 from tests.support.folder_run import FolderEngine
 

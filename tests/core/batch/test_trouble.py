@@ -9,10 +9,12 @@ from functools import partial
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, ItemState
+from core.batch import Batch, BatchOptions, Control, ItemState
 from core.batch import run as batch_run
 from core.batch.events import Captioned
 from core.batch.items import HAS_CAPTION
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from core.errors import StoreError
 from core.files import DiskFull
 from core.transcript import Sampling

@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, ItemState, xmp
+from core.batch import Batch, BatchOptions, Control, ItemState
 from core.batch.journal import read_lines
-from core.batch.wording import without_duplicates
+from core.captions import xmp
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
+from core.captions.wording import without_duplicates
 from core.transcript import Answer, Ending, Sampling
 from tests.support.folder_run import FolderEngine
 

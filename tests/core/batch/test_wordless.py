@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, CaptionFormat, Control, Existing, ItemState, try_first
+from core.batch import Batch, BatchOptions, Control, ItemState, try_first
 from core.batch.items import NO_WORDS
 from core.batch.journal import read_lines
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from core.words import has_words
 from tests.support.folder_run import FolderEngine
 

@@ -6,8 +6,9 @@ import json
 import pytest
 from PIL import Image
 
-from core.batch import BatchOptions, Existing
+from core.batch import BatchOptions
 from core.batch.find import expanded
+from core.captions.sidecar import Existing
 from core.terminal import main as terminal
 from core.terminal import options
 from core.terminal.modes import MODES, Mode, refusal

@@ -7,7 +7,8 @@ from PIL import Image
 from PySide6.QtWidgets import QAbstractItemView, QLabel
 
 from core import settings as settings_module
-from core.batch import BatchOptions, CaptionFormat
+from core.batch import BatchOptions
+from core.captions.formats import CaptionFormat
 from core.locations import writable_locations
 from core.settings import Settings
 from gui.app.program import Program

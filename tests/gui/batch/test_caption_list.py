@@ -9,7 +9,8 @@ from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
-from core.batch import Doubt, Item, ItemState, Replacement
+from core.batch import Doubt, Item, ItemState
+from core.captions.wording import Replacement
 from gui.batch.caption_list import BatchList
 from gui.batch.rows import BatchModel, Column
 from gui.widgets.preview import PreviewMaker

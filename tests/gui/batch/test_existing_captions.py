@@ -6,7 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 
-from core.batch import CaptionFormat, Existing, Phase
+from core.batch import Phase
+from core.captions.formats import CaptionFormat
+from core.captions.sidecar import Existing
 from gui.batch.filter_bar import FilterBar
 from gui.batch.run_controls import RunAction
 from gui.batch.undo_dialog import UndoDialog

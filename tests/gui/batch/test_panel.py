@@ -15,7 +15,9 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
 
-from core.batch import CaptionFormat, Doubt, Item, ItemState, Phase, Replacement, find_runs
+from core.batch import Doubt, Item, ItemState, Phase, find_runs
+from core.captions.formats import CaptionFormat
+from core.captions.wording import Replacement
 from core.engine import Ready
 from core.locations import locations
 from core.transcript import ModelChoice

@@ -5,7 +5,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 
-from core.batch import CaptionFormat, Phase, find_runs
+from core.batch import Phase, find_runs
+from core.captions.formats import CaptionFormat
 from core.locations import locations
 from gui.batch.run_controls import RunAction
 from gui.window.commands import Command

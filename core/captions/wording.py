@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from core.batch.sentences import sentence_ends
+from core.captions.sentences import sentence_ends
 
 _VARIABLE = re.compile(r"\{(name|stem|folder|index|caption|exif:([\w ]+))\}")
 _OPENING = re.compile(

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from lxml import etree
 
-from core.batch.xmp_packet import XmpError
+from core.captions.xmp_packet import XmpError
 from core.message import translatable
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"

@@ -19,11 +19,10 @@ from pathlib import Path
 from string import ascii_letters
 from unicodedata import normalize
 
-from core.batch import xmp
-from core.batch.encoding import UnknownEncoding, decoded
-from core.batch.formats import CaptionFormat
-from core.batch.options import BatchOptions
-from core.batch.sidecar import NAME, STEM, filled_name
+from core.captions import xmp
+from core.captions.encoding import UnknownEncoding, decoded
+from core.captions.formats import TEXT_FORMATS, CaptionFormat
+from core.captions.sidecar import NAME, STEM, filled_name
 from core.errors import StoreError
 from core.files import is_link, read_regular
 from core.picture import PICTURE_SUFFIXES
@@ -43,16 +42,24 @@ _BLANK_BYTES = 5
 
 
 class CaptionNames:
-    """Names the caption files of a run's images, and finds those that exist.
+    """Names the caption files of images, and finds those that exist.
 
-    `pictures` are the images of the run, and `roots` the folders that links may lead to. Lists each
-    folder once, and looks at single files afterwards. May be used from any thread.
+    `pattern` is that of their names, without the suffix; `writes` are their formats, of which
+    tables are ignored. `pictures` are all images, and `roots` the folders that links may lead to.
+    Lists each folder once, and looks at single files afterwards. May be used from any thread.
     """
 
     def __init__(
-        self, options: BatchOptions, roots: Iterable[Path] = (), pictures: Sequence[Path] = ()
+        self,
+        pattern: str,
+        writes: Iterable[CaptionFormat],
+        roots: Iterable[Path] = (),
+        pictures: Sequence[Path] = (),
     ):
-        self._options, self._pattern = options, options.name
+        writes = tuple(writes)
+        self._pattern = pattern
+        self._text_formats = tuple(one for one in TEXT_FORMATS if one in writes)
+        self._has_xmp = CaptionFormat.XMP in writes
         self._roots = [os.path.realpath(root) for root in roots]
         self._unusual: dict[str, list[str]] = {}
         for picture in pictures:
@@ -72,9 +79,9 @@ class CaptionNames:
         folder = self._folder(str(picture.parent))
         paths = [
             self._followed(picture.with_name(folder.found(self._pattern, f".{one}", picture.name)))
-            for one in self._options.text_formats
+            for one in self._text_formats
         ]
-        if CaptionFormat.XMP in self._options.writes:
+        if self._has_xmp:
             paths.append(self._followed(self._xmp(folder, picture)))
         return paths
 
@@ -86,7 +93,7 @@ class CaptionNames:
         if path != self._listing[0]:
             self._listing = path, frozenset(_names_in(path))
         names = self._listing[1]
-        for one in self._options.text_formats:
+        for one in self._text_formats:
             caption = folder.found(self._pattern, f".{one}", name)
             if caption not in names or not _has_text(f"{path}{os.sep}{caption}"):
                 return False
@@ -103,9 +110,8 @@ class CaptionNames:
         if has_links:
             targets = map(str, self.targets(Path(picture)))
             return [self._folder(where).file_key(one) for where, one in map(os.path.split, targets)]
-        names = [folder.found(self._pattern, f".{one}", name) for one in self._options.text_formats]
-        is_xmp = CaptionFormat.XMP in self._options.writes
-        if is_xmp and (self._pattern != STEM or folder.is_shared(name)):
+        names = [folder.found(self._pattern, f".{one}", name) for one in self._text_formats]
+        if self._has_xmp and (self._pattern != STEM or folder.is_shared(name)):
             names.append(self._xmp(folder, Path(picture)).name)
         return [folder.file_key(one) for one in names]
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from core.batch import xmp
+from core.captions import xmp
 from core.errors import StoreError
 from tests.support.sidecars import NAMESPACES, alt, li, rdf, xmp_forms
 

@@ -18,8 +18,8 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
-from core.batch.xmp_packet import Packet, XmpError, canonical, parsed, place_of
-from core.batch.xmp_tree import (
+from core.captions.xmp_packet import Packet, XmpError, canonical, parsed, place_of
+from core.captions.xmp_tree import (
     ABOUT,
     ALT,
     LANG,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.batch.wording import to_last_sentence
+from core.captions.wording import to_last_sentence
 
 WHOLE = [
     "A U.S. flag over a",

@@ -1,0 +1,7 @@
+"""The files that captions stand in, and the wording of captions. Nothing here imports torch.
+
+- `formats` names the file formats; `naming` finds and names the files of an image.
+- `sidecar` is the text file beside an image, `encoding` how its bytes are read. `xmp` reads and
+  changes an XMP file, as a tree (`xmp_tree`) behind its wrapper (`xmp_packet`).
+- `wording` fills prompts in and cleans captions up; `sentences` knows where a sentence ends.
+"""
