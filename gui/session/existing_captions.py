@@ -40,6 +40,7 @@ class ExistingCaptions(QObject):
         super().__init__(parent)
         self._items = items
         self._job: _Job | None = None
+        self._is_closed = False
         self._inbox = Inbox(self._on_read, self)
         self._reported = 0
         self._count_timer = QTimer(self, interval=_COUNTED_MS, singleShot=True)
@@ -94,9 +95,14 @@ class ExistingCaptions(QObject):
         self._job = None
         self._count()
 
+    def close(self) -> None:
+        """Stop, and read nothing from now on."""
+        self._is_closed = True
+        self.stop()
+
     def _start(self, prepare: Callable[[], Read], numbers: Iterable[int]) -> None:
         self.stop()
-        if not len(self._items):
+        if self._is_closed or not len(self._items):
             return
         self._job = _Job(prepare, numbers, len(self._items), self._inbox.put)
         self._count()

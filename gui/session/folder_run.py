@@ -71,6 +71,7 @@ class FolderRun(QObject):
         self._phase = Phase.CHOOSING
         self._control = Control()
         self._is_stopped = False
+        self._is_closed = False
         self._summing: asyncio.Future[None] | None = None
         self._slots = 0
         self._searches = 0
@@ -167,6 +168,9 @@ class FolderRun(QObject):
             self.noticed.emit(translated(error))
             self._set_phase(Phase.CHOOSING)
             return
+        if self._is_closed:
+            await self._close_batch()
+            return
         self._show_items(self._batch.items, counts)
         if self._batch.warning:
             self.noticed.emit(translated(self._batch.warning))
@@ -188,6 +192,9 @@ class FolderRun(QObject):
         except AppError as error:
             self.noticed.emit(translated(error))
             self._set_phase(Phase.CHOOSING)
+            return
+        if self._is_closed:
+            await self._close_batch()
             return
         self._roots = list(kept.roots)
         self.roots_changed.emit(self._roots)
@@ -281,10 +288,11 @@ class FolderRun(QObject):
         await self._sum_up()
 
     async def close(self) -> None:
-        """Stop inside the captions under way and close the journal; it can be reopened."""
+        """Stop inside the captions under way and close the journal: the program ends."""
+        self._is_closed = True
         self._searches += 1
         self._control.stop_now()
-        self.existing.stop()
+        self.existing.close()
         self.trial.stop()
         self.doubt_search.stop()
         await self.trial.close()
