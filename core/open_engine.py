@@ -14,18 +14,11 @@ from torch import nn
 
 from core.checkpoint.folder import Checkpoint, find_folder, read_checkpoint, read_config
 from core.checkpoint.folder import built_in_model as built_in_model
+from core.checkpoint.llava_model import empty_model, rebuild_buffers, weight_sources
 from core.checkpoint.loading import load_weights
-from core.checkpoint.lora import TRAINED_WHOLE, from_trained_whole, merge
+from core.checkpoint.lora import merge
 from core.checkpoint.safety import read_settings, require_layers_in
-from core.checkpoint.weights import (
-    Source,
-    count_tensors,
-    find_weights,
-    from_clip,
-    from_original,
-    from_original_with_tower,
-    from_transformers,
-)
+from core.checkpoint.weights import count_tensors, find_weights
 from core.device.choice import (
     choose_device,
     choose_dtype,
@@ -49,8 +42,6 @@ from core.vetting.vetting import Vetting, begin_vetting
 from core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
-
     from core.chat.engine import ChatEngine
     from core.chat.model import ChatModel
     from core.llava.engine import LlavaEngine
@@ -171,11 +162,11 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
     from core.llava.engine import LlavaEngine
 
     _require_layers(opening, checkpoint)
-    model = _empty_model(checkpoint, tokenizer)
+    model = empty_model(checkpoint, tokenizer.size)
     opening.end_if_stopped()
 
     opening.on_progress(0.1, translatable("core", "Reading the weights"))
-    locations = find_weights(model, _sources(checkpoint))
+    locations = find_weights(model, weight_sources(checkpoint))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     dtype, bits = choose_dtype(choice.dtype, device, parameters), choice.dtype.weight_bits
     if checkpoint.adapter and bits:
@@ -328,80 +319,3 @@ def _fingerprint(folder: Path) -> str:
             file.seek(max(0, size - _END_BYTES))
             digest.update(file.read(_END_BYTES))
     return digest.hexdigest()[:16]
-
-
-# ---- the model ---------------------------------------------------------------------------------
-
-
-def _empty_model(checkpoint: Checkpoint, tokenizer: Tokenizer) -> LlavaForConditionalGeneration:
-    """The model on the meta device: it has shapes, and takes no memory.
-
-    Its vocabulary has the tokenizer's size. transformers' layout pads the embedding and the head
-    with rows that would otherwise take part in sampling; the image needs none of them, since its
-    features are spliced in.
-    """
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers.models.clip.configuration_clip import CLIPVisionConfig
-    from transformers.models.llama.configuration_llama import LlamaConfig
-    from transformers.models.llava.configuration_llava import LlavaConfig
-    from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
-
-    if tokenizer.size > checkpoint.text["vocab_size"]:
-        raise CheckpointError(
-            translatable(
-                "core",
-                "The tokenizer has {pieces} pieces, but the model has {known}. Copy the "
-                "model's own tokenizer files into its folder.",
-            ).format(pieces=tokenizer.size, known=checkpoint.text["vocab_size"])
-        )
-    try:
-        config = LlavaConfig(
-            text_config=LlamaConfig(**{**checkpoint.text, "vocab_size": tokenizer.size}),
-            vision_config=CLIPVisionConfig(**checkpoint.vision),
-            vision_feature_layer=checkpoint.feature_layer,
-            tie_word_embeddings=checkpoint.text["tie_word_embeddings"],
-        )
-        config._attn_implementation = "sdpa"
-        with torch.device("meta"):
-            return LlavaForConditionalGeneration(config)
-    except (StrictDataclassError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(
-            translatable(
-                "core",
-                "config.json describes no valid model ({reason}). Download it again.",
-            ).format(reason=error)
-        ) from error
-
-
-def _sources(checkpoint: Checkpoint) -> list[Source]:
-    if checkpoint.tower is None:
-        return [Source(checkpoint.folder, from_transformers)]
-    rename = from_original_with_tower if checkpoint.has_own_tower else from_original
-    sources = [Source(checkpoint.tower, from_clip), Source(checkpoint.folder, rename)]
-    if checkpoint.adapter and (checkpoint.adapter / TRAINED_WHOLE).is_file():
-        sources.append(Source(checkpoint.adapter, from_trained_whole, TRAINED_WHOLE))
-    return sources
-
-
-def rebuild_buffers(model: LlavaForConditionalGeneration, device: torch.device) -> None:
-    """Computes the buffers that no file holds: rotary frequencies and position ids of patches.
-
-    Raises CheckpointError if the model has others.
-    """
-    language_model = model.model.language_model
-    language_model.rotary_emb = type(language_model.rotary_emb)(language_model.config).to(device)
-    for module in model.model.vision_tower.modules():
-        if "position_ids" in module._buffers:
-            count = module._buffers["position_ids"].shape[-1]
-            module.register_buffer(
-                "position_ids", torch.arange(count, device=device)[None], persistent=False
-            )
-    unfilled = [name for name, buffer in model.named_buffers() if buffer.is_meta]
-    if unfilled:
-        raise CheckpointError(
-            translatable(
-                "core",
-                "This version of transformers computes {names}, which Onlooker does not "
-                "know. Install the version that Onlooker asks for.",
-            ).format(names=", ".join(unfilled))
-        )

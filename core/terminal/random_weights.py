@@ -9,6 +9,7 @@ import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from core.checkpoint.folder import built_in_model
+from core.checkpoint.llava_model import rebuild_buffers
 from core.checkpoint.loading import allocate, assign_weights
 from core.device.choice import (
     choose_device,
@@ -21,7 +22,6 @@ from core.engine import EngineFacts
 from core.llava.engine import LlavaEngine
 from core.llava.quantized import QuantizedMatrix, quantize
 from core.llava.tokenizer import Tokenizer
-from core.open_engine import rebuild_buffers
 from core.transcript import ModelChoice
 
 _DEVIATION = 0.02

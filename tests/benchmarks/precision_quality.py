@@ -26,6 +26,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from core.checkpoint.llava_model import rebuild_buffers
 from core.checkpoint.loading import allocate, assign_weights
 from core.device.choice import choose_device, choose_dtype, device_name
 from core.device.memory import PRECISIONS
@@ -34,7 +35,7 @@ from core.llava.forward import forward_pass
 from core.llava.passes import Prompt
 from core.llava.quantized import QuantizedMatrix, quantize
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
-from core.open_engine import open_engine, rebuild_buffers
+from core.open_engine import open_engine
 from core.picture import Picture
 from core.terminal.random_weights import SIZES, fill_randomly, random_config
 from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
