@@ -1,11 +1,12 @@
 """Models from the Hugging Face hub, and the models that are on this computer.
 
-`client` asks the hub about a model and `download` downloads it; `listing` decides which of its
-files are needed, `location` says where they are stored, and `access_token` keeps the token for
-gated models. `catalogue` is the short list of models known to run here, `local_models` finds those
-that are here, and `library` lists all of them with their memory need. `files` moves and removes
-local models, `verification` checks them, `comparison` compares their files with the hub's, and
-`jobs` describes such work while it goes on. Nothing here imports torch before it is needed.
+`client` asks the hub about a model and `download` downloads it; `refusals` says why the hub gave
+nothing. `listing` decides which of a model's files are needed, `location` says where they are
+stored, and `access_token` keeps the token for gated models. `catalogue` is the short list of models
+known to run here, `local_models` finds those that are here, and `library` lists all of them with
+their memory need. `files` moves and removes local models, `verification` checks them, `comparison`
+compares their files with the hub's, and `jobs` describes such work while it goes on. Nothing here
+imports torch before it is needed.
 """
 
 from core.hub.access_token import AccessToken

@@ -25,6 +25,7 @@ from core.hub.listing import (
     tower_of,
 )
 from core.hub.location import Record
+from core.hub.refusals import refused, unreachable
 from core.message import translatable
 from core.model_reference import is_hub_id
 from core.transfer.blocking import run_until_stopped
@@ -264,45 +265,11 @@ class HubClient:
                 on_wait=on_wait,
             )
         except GaveUp as gave_up:
-            raise self._unreachable(gave_up.error, gave_up.asked) from gave_up.error
-
-    def _unreachable(self, error: Exception, asked: float | None) -> HubError:
-        host = urlsplit(self._hub.endpoint).hostname
-        if isinstance(error, Busy) and error.status == 429:
-            minutes = f"{max(1, round((asked or 60) / 60))} min"
-            return HubError(
-                translatable(
-                    "core",
-                    "{host} received too many requests. Try again in {minutes}.",
-                ).format(host=host, minutes=minutes),
-                HubNeed.NETWORK,
-            )
-        if isinstance(error, Busy) and error.status != 200:
-            return HubError(
-                translatable(
-                    "core",
-                    "{host} cannot answer now (HTTP {status}). Try again later.",
-                ).format(host=host, status=error.status),
-                HubNeed.NETWORK,
-            )
-        if self._meter.done:
-            return HubError(
-                translatable(
-                    "core",
-                    "The connection to {host} was lost. Check the network, then resume the "
-                    "download.",
-                ).format(host=host),
-                HubNeed.NETWORK,
-            )
-        reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)).strip(" .") or type(error).__name__
-        return HubError(
-            translatable(
-                "core",
-                "{host} cannot be reached ({reason}). Check the network and the proxy, "
-                "then try again.",
-            ).format(host=host, reason=reason),
-            HubNeed.NETWORK,
-        )
+            host = urlsplit(self._hub.endpoint).hostname
+            received = bool(self._meter.done)
+            raise unreachable(
+                host, gave_up.error, gave_up.asked, was_receiving=received
+            ) from gave_up.error
 
     @asynccontextmanager
     async def response(self, hub_id: str, address: str, **headers: str) -> AsyncGenerator[Any]:
@@ -327,60 +294,14 @@ class HubClient:
                 # Of a content network: an address that has grown old, for instance.
                 raise Busy(status, seconds_to_wait(response.headers.get("retry-after")))
             if status >= 400:
-                raise self._refusal(hub_id, response)
-            yield response
-
-    def _refusal(self, hub_id: str, response: Any) -> HubError:
-        status, code = response.status_code, response.headers.get("x-error-code")
-        page = self._hub.page(hub_id)
-        if code == "GatedRepo" or status == 403:
-            if self._hub.token:
-                return HubError(
-                    translatable(
-                        "core",
-                        "“{name}” requires accepting its licence. Accept it at {page}, then try "
-                        "again.",
-                    ).format(name=hub_id, page=page),
-                    HubNeed.LICENCE,
+                raise refused(
+                    hub_id,
+                    self._hub.page(hub_id),
+                    status,
+                    response.headers.get("x-error-code"),
+                    has_token=bool(self._hub.token),
                 )
-            return HubError(
-                translatable(
-                    "core",
-                    "“{name}” requires accepting its licence. Accept it at {page}, then enter "
-                    "your access token.",
-                ).format(name=hub_id, page=page),
-                HubNeed.TOKEN,
-            )
-        if status == 401 and self._hub.token and code != "RepoNotFound":
-            return HubError(
-                translatable(
-                    "core",
-                    "The hub rejected the access token. Enter another one.",
-                ),
-                HubNeed.TOKEN,
-            )
-        if status == 401 or (status == 404 and code in (None, "RepoNotFound")):
-            return HubError(
-                translatable(
-                    "core",
-                    "The hub has no public model “{name}”. Check the name, or enter an access "
-                    "token with read permission.",
-                ).format(name=hub_id),
-                HubNeed.TOKEN,
-            )
-        if status == 404:
-            return HubError(
-                translatable(
-                    "core",
-                    "“{name}” changed on the hub while it was read. Try again.",
-                ).format(name=hub_id)
-            )
-        return HubError(
-            translatable(
-                "core",
-                "The hub refused “{name}” (HTTP {status}). Choose another model.",
-            ).format(name=hub_id, status=status)
-        )
+            yield response
 
     async def _read(self, hub_id: str, address: str) -> bytes:
         """The whole of a small answer."""

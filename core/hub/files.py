@@ -94,35 +94,9 @@ def move_model(
     Cancelled with `stop`.
     """
     target = parent / model.name
-    if target.resolve() == model.folder.resolve():
-        raise HubError(
-            translatable(
-                "core",
-                "“{name}” is already in this folder. Choose another one.",
-            ).format(name=model.name)
-        )
-    files = _record_of(model, cache)
-    if files is None or not model.can_move:
-        raise HubError(
-            translatable(
-                "core",
-                "The origin of “{name}” is unknown. Move its folder yourself, then add it.",
-            ).format(name=model.name)
-        )
+    files = _require_movable(model, cache, target)
     total = sum(location.downloaded_bytes(record) for location, record, _ in files)
-    if not are_on_one_disk(model.folder, parent) and free_bytes(parent) < total:
-        raise HubError(
-            translatable(
-                "core",
-                "“{name}” needs {size} in “{folder}”, where {free} is free. Choose another folder.",
-            ).format(
-                name=model.name,
-                size=format_bytes(total),
-                folder=parent,
-                free=format_bytes(free_bytes(parent)),
-            ),
-            HubNeed.SPACE,
-        )
+    _require_space(model, parent, total)
     counter = ByteCounter(
         translatable("core", "Moving {name}").format(name=model.name), total, on_progress, stop
     )
@@ -151,8 +125,43 @@ def move_model(
 
 # ---- files ---------------------------------------------------------------------------------------
 
+_Files = list[tuple[ModelLocation, Record, str]]
 
-def _record_of(model: LocalModel, cache: Path) -> list[tuple[ModelLocation, Record, str]] | None:
+
+def _require_movable(model: LocalModel, cache: Path, target: Path) -> _Files:
+    """What to take along to `target`; raises HubError if the model cannot be moved there."""
+    if target.resolve() == model.folder.resolve():
+        raise HubError(
+            translatable(
+                "core",
+                "“{name}” is already in this folder. Choose another one.",
+            ).format(name=model.name)
+        )
+    files = _record_of(model, cache)
+    if files is None or not model.can_move:
+        raise HubError(
+            translatable(
+                "core",
+                "The origin of “{name}” is unknown. Move its folder yourself, then add it.",
+            ).format(name=model.name)
+        )
+    return files
+
+
+def _require_space(model: LocalModel, parent: Path, total: int) -> None:
+    """Raises HubError if the `total` bytes would have to be copied and do not fit."""
+    if are_on_one_disk(model.folder, parent) or (free := free_bytes(parent)) >= total:
+        return
+    raise HubError(
+        translatable(
+            "core",
+            "“{name}” needs {size} in “{folder}”, where {free} is free. Choose another folder.",
+        ).format(name=model.name, size=format_bytes(total), folder=parent, free=format_bytes(free)),
+        HubNeed.SPACE,
+    )
+
+
+def _record_of(model: LocalModel, cache: Path) -> _Files | None:
     """What to take along: from where, which files, into which folder inside; None where
     their checksums are not known. A tower in the cache stays there, where loaders find it."""
     if model.where is Where.CACHE:
