@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.batch import BatchOptions
-from core.captions.formats import SEPARATORS, CaptionFormat, TablePaths
-from core.captions.sidecar import Existing
-from core.terminal import engines as engines_terminal
-from core.terminal import models as models_terminal
-from core.terminal import values
-from core.terminal.modes import Mode, NotingParser, mode_of, refusal
-from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
-
-PROMPT = "Please describe this image in detail."
-
-_AddVerb = Callable[..., argparse.ArgumentParser]
+from core.captions.formats import SEPARATORS
+from core.terminal.modes import Mode, mode_of, refusal
+from core.terminal.parser import PROMPT, build_parser
+from core.transcript import ModelChoice, Precision, Sampling
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ Options = CaptionOptions | BenchOptions | ModuleOptions | VerifyOptions
 
 def parse(argv: Sequence[str] | None) -> Options:
     """Parses the arguments, `sys.argv` for None. Raises SystemExit after help or a wrong use."""
-    parser = _parser()
+    parser = build_parser()
     arguments = parser.parse_args(argv)
     match arguments.verb:
         case "caption":
@@ -108,19 +100,6 @@ def parse(argv: Sequence[str] | None) -> Options:
             return VerifyOptions(_choice(arguments), arguments.output, not arguments.offline)
         case verb:
             return ModuleOptions(verb, arguments)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="onlooker")
-    verbs = parser.add_subparsers(
-        dest="verb", required=True, metavar="VERB", parser_class=NotingParser
-    )
-    _add_caption(verbs.add_parser)
-    models_terminal.add_verb(verbs.add_parser)
-    engines_terminal.add_verb(verbs.add_parser)
-    _add_bench(verbs.add_parser)
-    _add_verify(verbs.add_parser)
-    return parser
 
 
 def _caption_options(
@@ -201,202 +180,3 @@ def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespac
 
 def _choice(arguments: argparse.Namespace) -> ModelChoice:
     return ModelChoice(arguments.model, arguments.device, Precision(arguments.dtype))
-
-
-def _add_caption(add_verb: _AddVerb) -> None:
-    caption = add_verb(
-        "caption",
-        help="describe images",
-        description="Print descriptions of images, word by word.",
-        epilog="Exit status: 0 success, 1 some images failed, 2 wrong usage, 130 interrupted.",
-    )
-    add = caption.add_argument
-    add(
-        "paths",
-        nargs="+",
-        type=values.path,
-        metavar="IMAGE",
-        help="an image or a folder of images",
-    )
-    add(
-        "--prompt",
-        action="append",
-        metavar="TEXT",
-        help=f"the question (default: {PROMPT}); a folder run takes several and replaces {{name}}, "
-        "{stem}, {folder}, {index}, {caption} and {exif:…}",
-    )
-    _add_model(add)
-    add("--max-new-tokens", default=512, type=values.count, metavar="N")
-    add(
-        "--temperature",
-        default=0.0,
-        type=values.temperature,
-        metavar="T",
-        help="default: 0, no sampling",
-    )
-    add("--top-p", default=1.0, type=values.share, metavar="P")
-    add("--seed", type=values.seed, metavar="N", help="makes sampling repeatable")
-    add(
-        "--ban",
-        action="append",
-        default=[],
-        type=values.word,
-        metavar="WORD",
-        help="word to avoid; repeatable",
-    )
-    add("--recursive", action="store_true", help="include subfolders")
-    add(
-        "--begin",
-        default="",
-        metavar="TEXT",
-        help="start of every caption, which the model continues",
-    )
-    add(
-        "--together",
-        action="store_true",
-        help="ask about all images at once, if the model takes several",
-    )
-    add("--format", default="text", choices=["text", "json"], help="json: one object per line")
-    add("--trace", type=values.path, metavar="FILE", help="write a trace of the pipeline as JSON")
-    add(
-        "--evidence",
-        type=values.path,
-        metavar="FILE",
-        help="write the evidence for each word and token as JSON; in a folder run, one object "
-        "per line",
-    )
-    _add_folder_run(caption)
-
-
-def _add_folder_run(caption: argparse.ArgumentParser) -> None:
-    group = caption.add_argument_group(
-        "folder run",
-        "These options save captions beside the images. An interrupted run can be resumed, even "
-        "after a power cut.",
-    )
-    add = group.add_argument
-    add(
-        "--write",
-        type=values.formats,
-        metavar="KIND,…",
-        help=f"formats to write: {', '.join(CaptionFormat)}",
-    )
-    add(
-        "--existing",
-        type=values.existing,
-        default=Existing.SKIP,
-        metavar="|".join(Existing),
-        help="what to do with existing captions (default: %(default)s); stale: replace only "
-        "captions made with other settings",
-    )
-    add("--replace-edited", action="append", default=[], metavar="IMAGE",
-        help="overwrite this image's hand-edited caption")  # fmt: skip
-    add("--name", default="{stem}", metavar="PATTERN",
-        help="name of text and XMP files, with {stem} or {name} in it (default: %(default)s)",
-    )  # fmt: skip
-    add(
-        "--prefix",
-        default="",
-        metavar="TEXT",
-        help="text before each caption, such as a trigger word; the model does not see it",
-    )
-    add("--suffix", default="", metavar="TEXT", help="text after each caption")
-    add(
-        "--separator",
-        default="\n",
-        type=values.separator,
-        metavar="line|comma|space|none|TEXT",
-        help="between the existing caption and the added one (default: line)",
-    )
-    add("--one-line", action="store_true", help="write each caption on one line")
-    add("--drop-duplicates", action="store_true", help="remove duplicate tags")
-    add("--strip-openings", action="store_true", help="remove openings such as “The image shows”")
-    add("--whole-sentences", action="store_true", help="end captions after a whole sentence")
-    _add_table_options(add)
-    add("--slots", type=values.slots, metavar="N", help="images captioned at once")
-    add("--resume", action="store_true", help="resume the last run over these folders")
-    add("--retry-failed", action="store_true", help="resume, and retry the failed images")
-    add("--undo", action="store_true", help="restore all files to their state before that run")
-
-
-def _add_table_options(add: Callable[..., Any]) -> None:
-    add(
-        "--table-paths",
-        type=TablePaths,
-        choices=list(TablePaths),
-        default=TablePaths.ABSOLUTE,
-        help="how tables name images; relative: to the table's folder (default: %(default)s)",
-    )
-    add(
-        "--csv-separator",
-        choices=list(SEPARATORS),
-        default="comma",
-        help="between columns; use semicolon for spreadsheets with decimal commas "
-        "(default: %(default)s)",
-    )
-
-
-def _add_bench(add_verb: _AddVerb) -> None:
-    bench = add_verb(
-        "bench",
-        help="measure the speed of answers",
-        description="Measure the speed of answers, compared with transformers' generate().",
-    )
-    add = bench.add_argument
-    _add_model(add)
-    add(
-        "--random-weights",
-        choices=["llava-1.5-7b", "built-in"],
-        help="use random weights of this size instead of a model",
-    )
-    add("--max-new-tokens", default=256, type=values.count, metavar="N")
-    add(
-        "--answers",
-        default=10,
-        type=values.count,
-        metavar="N",
-        help="number of answers (default: %(default)s)",
-    )
-    add(
-        "--slots",
-        type=values.counts,
-        metavar="N,N",
-        help="images captioned at once (default: 1,8,32,64 on a card, else 1,8)",
-    )
-    add("--json", action="store_true", help="print JSON instead of a table")
-
-
-def _add_verify(add_verb: _AddVerb) -> None:
-    verify = add_verb(
-        "verify",
-        help="try a model and write a report for the developers",
-        description="Compare a model's files with the hub's, ask it about two images that come "
-        "with Onlooker, compare what the prompt became, and write a report to attach to an issue. "
-        "The report names versions, the device and the model, and no folder or file of yours.",
-        epilog="Exit status: 0 all as expected, 1 something differs or fails, 130 interrupted.",
-    )
-    add = verify.add_argument
-    add("model", metavar="MODEL", help="a folder, or a name in the Hugging Face cache")
-    add("--output", type=values.path, metavar="FILE", help="where the report goes")
-    add("--offline", action="store_true", help="do not compare the files with the hub's")
-    _add_device(add)
-
-
-def _add_model(add: Callable[..., Any]) -> None:
-    add(
-        "--model",
-        default=BUILT_IN,
-        metavar="NAME_OR_FOLDER",
-        help="built-in (default), a folder, or a name in the Hugging Face cache",
-    )
-    _add_device(add)
-
-
-def _add_device(add: Callable[..., Any]) -> None:
-    add("--device", default="auto", type=values.device, metavar="auto|cpu|cuda[:N]")
-    add(
-        "--dtype",
-        default="auto",
-        choices=[precision.value for precision in Precision],
-        help="8-bit and 4-bit need less memory",
-    )

@@ -10,8 +10,8 @@ from core.batch import BatchOptions
 from core.batch.find import expanded
 from core.captions.sidecar import Existing
 from core.terminal import main as terminal
-from core.terminal import options
 from core.terminal.modes import MODES, Mode, refusal
+from core.terminal.parser import build_parser
 
 VALUES = {"existing": "replace", "slots": "2", "format": "json", "top_p": "0.5", "write": "txt",
           "temperature": "1", "seed": "1", "max_new_tokens": "4", "dtype": "float32",
@@ -35,7 +35,7 @@ WITH = {
 
 def actions():
     """The arguments of `onlooker caption`, as the parser has them."""
-    verbs = next(a for a in options._parser()._actions if isinstance(a, argparse._SubParsersAction))
+    verbs = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
     return [a for a in verbs.choices["caption"]._actions if a.dest != "help"]
 
 
@@ -59,7 +59,7 @@ def test_option_is_taken_or_refused_with_its_name(action, mode, tmp_path, capsys
     needs = WITH.get(action.dest, []) if mode in MODES[action.dest] else []
     arguments = ["caption", str(tmp_path / "none.png"), *ASKED[mode], *given(action), *needs]
     if mode in MODES[action.dest]:
-        assert refusal(options._parser().parse_args(arguments)) is None
+        assert refusal(build_parser().parse_args(arguments)) is None
     else:
         assert terminal.main(arguments) == 2
         assert f"error: {action.option_strings[0]} " in capsys.readouterr().err
@@ -105,7 +105,7 @@ MAY_BE_EMPTY = {"prompt", "begin", "prefix", "suffix", "separator", "name", "mod
 MAY_BE_EMPTY |= {"replace_edited"}
 EMPTY = [
     (words, action)
-    for words, parser in parsers(options._parser())
+    for words, parser in parsers(build_parser())
     for action in parser._actions
     if action.option_strings and action.nargs != 0 and action.dest not in MAY_BE_EMPTY
 ]
