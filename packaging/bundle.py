@@ -11,7 +11,8 @@ import importlib.util
 import marshal
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from importlib.util import find_spec
@@ -24,6 +25,8 @@ RESOURCES = ROOT / "resources"
 # PyTorch and its native libraries lie in the package in a folder of their own, below ENGINES, so
 # that another build of the same version can take its place.
 ENGINES = "engines"
+# The file in there with PyTorch's modules, which `core.engine_packs.archive` imports from.
+ARCHIVE = "modules.zip"
 _ENGINE = re.compile(
     r"(torch|torchgen|functorch|nvidia)(/|$)|(torch|nvidia[-_]\w+)-[^/]*\.dist-info/"
 )
@@ -137,21 +140,39 @@ def without_engine(path: str) -> str:
     return rest.partition("/")[2] if top == ENGINES else path
 
 
-def write_bytecode(place: str, source: Path, folder: Path, *, keeps_source: bool) -> Path:
-    """Compile a module below `folder`, where Python imports it from; returns its path in there.
+def write_modules(
+    folder: Path, modules: Iterable[tuple[str, Path]], kept_sources: Container[str]
+) -> Iterator[Path]:
+    """Compile an engine's modules below `folder`; yields the paths of the files written, in there.
 
-    `place` is where the source is, or would be, in the package. Beside a source the bytecode goes
-    where Python looks for it then, and is not compared with the source: the program's folder may be
-    read-only, and its files may have any times.
+    A module is the place of its source in the package, and the source. Those whose sources are kept
+    get bytecode beside them, where Python looks for it then; the others go into one archive.
     """
-    path = importlib.util.cache_from_source(place) if keeps_source else f"{place}c"
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for place, source in modules:
+            if place not in kept_sources:
+                # The same contents give the same archive, whenever it is made.
+                entry = zipfile.ZipInfo(f"{place}c")
+                archive.writestr(entry, bytecode(place, source), zipfile.ZIP_DEFLATED, 9)
+                continue
+            path = Path(importlib.util.cache_from_source(place))
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(bytecode(place, source))
+            yield path
+    yield Path(ARCHIVE)
+
+
+def bytecode(place: str, source: Path) -> bytes:
+    """The content of a module's .pyc file.
+
+    Python does not compare it with the source: the program's folder may be read-only, and its files
+    may have any times.
+    """
     text = source.read_bytes()
     code = compile(text, place, "exec", dont_inherit=True, optimize=0)
     header = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(text)
-    target = folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(header + marshal.dumps(code))
-    return Path(path)
+    return header + marshal.dumps(code)
 
 
 def is_below(module: str, packages: Iterable[str]) -> bool:

@@ -40,9 +40,9 @@ def add_engine(program: Path) -> bool:
     """Let PyTorch be imported: from an engine pack of the user's, or from the program's own engine.
 
     Returns whether it can be, or what the program is asked for needs none. The modules that are
-    imported here import no PyTorch. The folder comes last, so that it can take no other module's
-    place.
+    imported here import no PyTorch.
     """
+    from core.engine_packs.archive import add_engine_folder
     from core.engine_packs.choice import choose_engine
     from core.engine_packs.current import set_current
     from core.locations import locations
@@ -55,7 +55,7 @@ def add_engine(program: Path) -> bool:
         data = engines
     chosen = choose_engine(engines, data, version)
     set_current(chosen)
-    sys.path.append(str(chosen.folder))
+    add_engine_folder(chosen.folder)
     needs_none = sys.argv[1:2] in (["engines"], ["isolated"], ["--version"], ["--help"])
     return needs_none or (chosen.folder / "torch").is_dir()
 

@@ -183,14 +183,15 @@ def frozen(packaging, tmp_path):
     """A stand-in for the program's folder with a PyTorch of its own, and the user's folder."""
     import bundle
 
-    def write_torch(folder: Path) -> None:
-        source = tmp_path / "torch.py"
-        source.write_text("")
-        bundle.write_bytecode("torch/__init__.py", source, folder, keeps_source=False)
-
-    write_torch(tmp_path / "program/engines/cpu")
+    source = tmp_path / "torch.py"
+    source.write_text("")
+    own = tmp_path / "program/engines/cpu"
+    list(bundle.write_modules(own, [("torch/__init__.py", source)], ()))
+    (own / "torch").mkdir()  # Its libraries lie there.
     (tmp_path / "program/engines/torch_version").write_text("2.13.0+cpu")
-    write_torch(write_pack(tmp_path / "home/engines/pack1", cuda="0.0", needs_driver="0.0"))
+    pack = write_pack(tmp_path / "home/engines/pack1", cuda="0.0", needs_driver="0.0")
+    (pack / "torch").mkdir(exist_ok=True)
+    (pack / "torch/__init__.py").touch()
     (tmp_path / "site").mkdir()
     (tmp_path / "site/platformdirs").symlink_to(bundle.package_folder("platformdirs"))
     return tmp_path
@@ -216,7 +217,7 @@ def test_frozen_start_imports_pytorch_from_the_pack_or_else_from_the_program(fro
     }
     pack, own = frozen / "home/engines/pack1", frozen / "program/engines/cpu"
     assert imported == {
-        "": [f"{pack}/torch/__init__.pyc", str(pack)],
+        "": [f"{pack}/torch/__init__.py", str(pack)],
         "cpu": [f"{own}/torch/__init__.pyc", str(own)],
     }
 
@@ -251,27 +252,53 @@ def test_pytorch_goes_into_a_folder_of_its_own(packaging, place, is_engine):
     assert bundle.without_engine(place) == place
 
 
-@pytest.mark.parametrize("keeps_source", [True, False])
-def test_bytecode_is_imported_whatever_the_times_of_its_files(packaging, tmp_path, keeps_source):
+IMPORT_ENGINE = """
+import importlib.resources, inspect, pkgutil, sys
+from pathlib import Path
+from core.engine_packs.archive import add_engine_folder
+folder = Path(sys.argv[1])
+add_engine_folder(folder)
+import standin.deep.inner, standin.kept, standin.plain
+for module in (standin, standin.deep, standin.deep.inner, standin.kept, standin.plain):
+    assert module.NAME == module.__name__, module
+    assert Path(module.__file__).is_relative_to(folder), module
+assert Path(standin.plain.__file__).name == "plain.pyc"
+assert list(standin.deep.__path__) == [str(folder / "standin/deep")]
+assert "NAME" in inspect.getsource(standin.kept)
+assert pkgutil.get_data("standin.deep", "data.txt") == b"data"
+assert (importlib.resources.files("standin.deep") / "data.txt").read_text() == "data"
+try:
+    import standin.missing
+except ModuleNotFoundError:
+    print("well")
+"""
+
+
+def test_engine_is_imported_from_its_archive_and_its_folder(packaging, tmp_path):
     import bundle
 
-    source = tmp_path / "source.py"
-    source.write_text("answer = 42")
-    place = tmp_path / "engine" / "standin" / "__init__.py"
-    path = bundle.write_bytecode(
-        "standin/__init__.py", source, tmp_path / "engine", keeps_source=keeps_source
-    )
-    if keeps_source:
-        place.write_text("raise ValueError('compiled again')")
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import standin as s; print(s.answer)"
+    names = ("__init__", "kept", "plain", "deep/__init__", "deep/inner")
+    modules = [(f"standin/{name}.py", tmp_path / "source" / f"{name}.py") for name in names]
+    for _, source in modules:
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text("NAME = __name__")
+    engine = tmp_path / "engine"
+    written = list(bundle.write_modules(engine, modules, {"standin/kept.py"}))
+    assert {path.name for path in written} >= {"modules.zip"}
+    assert all((engine / path).is_file() for path in written)
+    # The source that is kept is never compiled again, whatever its time is.
+    (engine / "standin/kept.py").write_text("NAME = 'compiled again'")
+    # A folder of libraries and data alone is no package of its own.
+    (engine / "standin/deep").mkdir()
+    (engine / "standin/deep/data.txt").write_text("data")
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "engine"],
+        [sys.executable, "-c", IMPORT_ENGINE, engine],
+        cwd=ROOT,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    assert done.stdout == "42\n"
-    assert (tmp_path / "engine" / path).is_file()
+    assert done.stdout == "well\n", done.stderr
 
 
 @pytest.mark.slow
