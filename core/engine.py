@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from core.errors import EngineError
+from core.errors import EngineError, PromptError
 from core.message import joined
 from core.picture import ImagePreprocessing
 from core.trace import Trace
@@ -139,15 +139,24 @@ class Engine(Protocol):
 
     def answer_all(
         self,
-        requests: Iterable[Request],
+        requests: Iterable[Request | None],
         stop: threading.Event,
         *,
         slots: int,
         on_piece: Callable[[Request, str], None] | None = None,
+        is_stopped: Callable[[Request], bool] | None = None,
+        on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """Answers many requests, `slots` at once, and yields each as it is complete.
 
+        `requests` may yield None where none waits at the moment: the answers under way go on, and
+        it is asked again after their next token. It should wait only where no answer is under way.
+
         `on_piece` gets the text of each in this thread as it is generated, a few times a second.
+        Once `is_stopped` returns True, in any thread, that request's answer ends after the current
+        token, as if it alone had been stopped. `on_refused` gets a request that cannot be asked, in
+        this thread, and the others go on; without it, the error is raised.
+
         Once `stop` is set the current answers end and no further one begins. Raises as `answer`
         does; the remaining requests are then not answered.
         """

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import torch
@@ -26,6 +25,7 @@ from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache
 from core.generation.failure import closed_engine, engine_failure, release_memory
 from core.generation.generate import GenerateFailed, generate_in_thread, stopping
+from core.generation.listeners import Listeners
 from core.generation.pending import PendingAnswer
 from core.generation.sampling import (
     FiniteScores,
@@ -37,7 +37,6 @@ from core.generation.streaming import (
     PieceStreamer,
     StreamedAnswer,
     StreamedAnswers,
-    piece_listener,
 )
 from core.message import translatable
 from core.transcript import Answer, Request, Sampling, Turn
@@ -119,29 +118,32 @@ class ChatEngine:
 
     def answer_all(
         self,
-        requests: Iterable[Request],
+        requests: Iterable[Request | None],
         stop: threading.Event,
         *,
         slots: int = 8,
         on_piece: Callable[[Request, str], None] | None = None,
+        is_stopped: Callable[[Request], bool] | None = None,
+        on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """See `Engine.answer_all`.
 
         Greedy requests with the same sampling go through one `generate()`, `slots` at once; others
-        go one by one, since each draws its own random numbers.
+        go one by one, since each draws its own random numbers. A group ends early only once all of
+        it is stopped.
         """
+        listeners = Listeners(stop, on_piece, is_stopped, on_refused)
         waiting = iter(requests)
-        while not stop.is_set() and (group := list(islice(waiting, max(1, slots)))):
+        while not stop.is_set() and (group := _next_group(waiting, max(1, slots))):
             while group:
                 sampling = group[0].sampling
                 batch = [one for one in group if one.sampling == sampling]
                 if sampling.temperature > 0 or sampling.beams > 1 or len(batch) == 1:
                     batch = group[:1]
                     if not stop.is_set():
-                        listener = piece_listener(group[0], on_piece)
-                        yield group[0], self.answer(group[0], listener, stop)
+                        yield from listeners.answer_alone(group[0], self.answer)
                 else:
-                    yield from self._answer_batch(batch, stop, on_piece)
+                    yield from self._answer_batch(batch, listeners)
                 group = [one for one in group if all(one is not other for other in batch)]
 
     def by_generate(self) -> ChatEngine:
@@ -273,37 +275,49 @@ class ChatEngine:
         return output[:, length:].tolist()
 
     def _answer_batch(
-        self,
-        requests: list[Request],
-        stop: threading.Event,
-        on_piece: Callable[[Request, str], None] | None,
+        self, requests: list[Request], listeners: Listeners
     ) -> Generator[tuple[Request, Answer]]:
-        answers = [PendingAnswer(request, self._decoder) for request in requests]
-        with self._failures_explained():
-            prepared = [self._prepare(request) for request in requests]
-        most = min(one.max_new_tokens for one in prepared)
+        prepared = self._prepare_all(requests, listeners)
+        if not prepared:
+            return
+        answers = [PendingAnswer(request, self._decoder) for request, _ in prepared]
+        most = min(one.max_new_tokens for _, one in prepared)
+        on_piece = listeners.on_piece
         streamed = StreamedAnswers(self._decoder, on_piece) if on_piece else None
         streamer = None
         if streamed:
-            streamer = _RowsStreamer([streamed.begin(r) for r in requests], self._end_ids)
+            streamer = _RowsStreamer([streamed.begin(r) for r, _ in prepared], self._end_ids)
 
         def is_over() -> bool:
             for answer in answers:
                 answer.note_token()
-            return stop.is_set() or (streamed is not None and streamed.failure is not None)
+            has_failed = streamed is not None and streamed.failure is not None
+            return has_failed or all(listeners.ends(request) for request, _ in prepared)
 
         try:
-            pictures = [_pixels(request) for request in requests]
-            inputs = self._inputs([one.prompt for one in prepared], pictures)
-            rows = self._generate(inputs, requests[0].sampling, most, is_over, streamer)
+            pictures = [_pixels(request) for request, _ in prepared]
+            inputs = self._inputs([one.prompt for _, one in prepared], pictures)
+            rows = self._generate(inputs, prepared[0][0].sampling, most, is_over, streamer)
         except AppError:
             raise
         except Exception as failure:
             raise self._failed(failure) from failure
         if streamed and streamed.failure is not None:
             raise streamed.failure
-        for answer, one, ids in zip(answers, prepared, rows, strict=True):
+        for answer, (_, one), ids in zip(answers, prepared, rows, strict=True):
             yield answer.request, answer.complete_generated(one, ids, self._end_ids)
+
+    def _prepare_all(
+        self, requests: list[Request], listeners: Listeners
+    ) -> list[tuple[Request, _Prepared]]:
+        prepared: list[tuple[Request, _Prepared]] = []
+        with self._failures_explained():
+            for request in requests:
+                try:
+                    prepared.append((request, self._prepare(request)))
+                except PromptError as error:
+                    listeners.refuse(request, error)
+        return prepared
 
     @contextmanager
     def _failures_explained(self) -> Iterator[None]:
@@ -319,6 +333,17 @@ class ChatEngine:
     def _failed(self, failure: BaseException) -> AppError:
         """Returns the error to raise for a failure of the model, whose memory is released."""
         return engine_failure(failure, self._device, self.facts.dtype)
+
+
+def _next_group(waiting: Iterator[Request | None], most: int) -> list[Request]:
+    """Returns up to `most` requests that wait now; none once there will be no more."""
+    group: list[Request] = []
+    for request in waiting:
+        if request is not None:
+            group.append(request)
+        if len(group) == most or (request is None and group):
+            break
+    return group
 
 
 def _pixels(request: Request) -> list[Image.Image]:

@@ -135,10 +135,3 @@ class UnthrottledAnswers(StreamedAnswers):
     def seconds_between_pieces(self) -> float:
         """None: each piece is passed on at once."""
         return 0.0
-
-
-def piece_listener(request: Request, on_piece: OnPieceOf | None) -> OnPiece:
-    """Returns what `Engine.answer` is to call for `request`, one of many."""
-    if on_piece is None:
-        return lambda _: None
-    return lambda piece: on_piece(request, piece)

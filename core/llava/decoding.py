@@ -8,7 +8,7 @@ prefills only what is new.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,14 +83,15 @@ class DecodeLoop:
         """Whether the loop can sample like this; beam search is left to `generate()`."""
         return sampling.beams == 1
 
-    def decode(self, jobs: Iterable[Job], slots: int = 1) -> Generator[Decoded]:
+    def decode(self, jobs: Iterable[Job | None], slots: int = 1) -> Generator[Decoded]:
         """Yields each job's result when it ends, in the order of their ends.
 
-        Takes the next of `jobs` only when a slot is free for it. Closing the generator stops all
+        Takes the next of `jobs` only when a slot is free for it; None means that none waits now,
+        and the next is asked for after one more step. Closing the generator stops all
         answers. The memory of the slots is kept until a call asks for another number of them.
         """
         self._resize(slots)
-        waiting = iter(jobs)
+        waiting = _WaitingJobs(jobs)
         in_flight: deque[_LaunchedStep] = deque()
         ended: deque[Decoded] = deque()
         try:
@@ -101,7 +102,7 @@ class DecodeLoop:
                     continue
                 if launched is not None:
                     in_flight.append(launched)
-                elif not in_flight:
+                elif not in_flight and waiting.are_over:
                     return
                 # The results of a step are read while the device runs the next ones.
                 while len(in_flight) > self._steps_ahead(launched):
@@ -156,7 +157,7 @@ class DecodeLoop:
             self._forward.release()
 
     def _launch(
-        self, waiting: Iterator[Job], in_flight: Collection[_LaunchedStep]
+        self, waiting: _WaitingJobs, in_flight: Collection[_LaunchedStep]
     ) -> _LaunchedStep | Decoded | None:
         """Launches a step of all busy slots, with the prefill of the next job if a slot is free.
 
@@ -168,7 +169,7 @@ class DecodeLoop:
             if slot.answer is not None
         }
         if len(rows) < len(self._slots):
-            job = next(waiting, None)
+            job = waiting.next()
             if job is not None:
                 return self._begin(job, rows)
         # Tokens of each answer, those of steps in flight included.
@@ -261,6 +262,22 @@ class _LaunchedStep:
     output: StepOutput
     rows: dict[int, _ActiveAnswer]
     has_prompt: bool
+
+
+class _WaitingJobs:
+    """The jobs that have not begun. `are_over` once there will be no more."""
+
+    def __init__(self, jobs: Iterable[Job | None]):
+        self._jobs = iter(jobs)
+        self.are_over = False
+
+    def next(self) -> Job | None:
+        """Returns the next job, None if none waits now."""
+        try:
+            return next(self._jobs)
+        except StopIteration:
+            self.are_over = True
+            return None
 
 
 class _Slot:

@@ -19,18 +19,17 @@ from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache
 from core.generation.failure import closed_engine, engine_failure, release_memory
 from core.generation.generate import GenerateFailed, generate_in_thread
+from core.generation.listeners import Listeners
 from core.generation.pending import PendingAnswer
 from core.generation.streaming import (
     PieceStreamer,
-    StreamedAnswer,
-    StreamedAnswers,
     UnthrottledAnswers,
-    piece_listener,
 )
-from core.llava.decoding import Decoded, DecodeLoop, Job, decode_loop
+from core.llava.decoding import DecodeLoop, Job, decode_loop
 from core.llava.evidence import Examiner, GeneratedAnswer
 from core.llava.generate_path import GeneratePath
 from core.llava.prompt import Inputs, prepare
+from core.llava.together import AnswerInProgress, AnswersTogether
 from core.llava.tokenizer import Tokenizer
 from core.llava.tracing import Stopwatch, make_trace
 from core.message import joined, translatable
@@ -116,56 +115,34 @@ class LlavaEngine:
 
     def answer_all(
         self,
-        requests: Iterable[Request],
+        requests: Iterable[Request | None],
         stop: threading.Event,
         *,
         slots: int = 8,
         on_piece: Callable[[Request, str], None] | None = None,
+        is_stopped: Callable[[Request], bool] | None = None,
+        on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """See `Engine.answer_all`. Each answer is the same as `answer` would return.
 
         The next request is taken when a slot is free, so that no more pictures are open than are
         being answered about. With beams, requests are answered one by one after the others.
         """
-
-        def alone(request: Request) -> tuple[Request, Answer]:
-            return request, self.answer(request, piece_listener(request, on_piece), stop)
-
-        loop = self._loop
-        if loop is None:
-            yield from map(alone, requests)
+        listeners = Listeners(stop, on_piece, is_stopped, on_refused)
+        if self._loop is None:
+            for request in filter(None, requests):
+                yield from listeners.answer_alone(request, self.answer)
             return
-        streamed = StreamedAnswers(self._tokenizer, on_piece) if on_piece else None
-        in_progress: dict[Job, _InProgress] = {}
-        unsupported: list[Request] = []
-
-        def is_over() -> bool:
-            return stop.is_set() or (streamed is not None and streamed.failure is not None)
-
-        def jobs() -> Iterator[Job]:
-            for request in requests:
-                if is_over():
-                    return
-                if not loop.supports(request.sampling):
-                    unsupported.append(request)
-                    continue
-                this = _InProgress(PendingAnswer(request, self._tokenizer))
-                inputs = self._prepare(request)
-                this.stream = streamed.begin(request) if streamed else None
-                job = self._job(inputs, this, is_over)
-                in_progress[job] = this
-                yield job
-
+        together = AnswersTogether(self._tokenizer, listeners, self._prepare, self._job)
         try:
-            for decoded in loop.decode(jobs(), slots):
-                this = in_progress.pop(decoded.job)
-                yield this.pending.request, this.complete(decoded)
+            for decoded in self._loop.decode(together.jobs(requests), slots):
+                yield together.complete(decoded)
         except (RuntimeError, EngineError) as failure:
             # Broken numbers are in the cache too, which is released.
             raise self._failed(failure) from failure
-        if streamed and streamed.failure is not None:
-            raise streamed.failure
-        yield from map(alone, unsupported)
+        together.check()
+        for request in together.unsupported:
+            yield from listeners.answer_alone(request, self.answer)
 
     def _decode(
         self,
@@ -181,7 +158,7 @@ class LlavaEngine:
         each token take more than twice as long.
         """
         streamed = UnthrottledAnswers(self._tokenizer, on_piece)
-        this = _InProgress(pending, streamed.begin(pending.request))
+        this = AnswerInProgress(pending, streamed.begin(pending.request))
 
         def is_over() -> bool:
             return stop.is_set() or streamed.failure is not None
@@ -196,7 +173,7 @@ class LlavaEngine:
             raise streamed.failure
         return answer
 
-    def _job(self, inputs: Inputs, this: _InProgress, is_over: Callable[[], bool]) -> Job:
+    def _job(self, inputs: Inputs, this: AnswerInProgress, is_over: Callable[[], bool]) -> Job:
         sampling = replace(this.pending.request.sampling, seed=this.pending.seed)
         banned = self._banned_words.processor(sampling.banned_words)
         return Job(inputs, sampling, this.on_token, is_over, banned)
@@ -380,21 +357,3 @@ class LlavaEngine:
         if self._loop is not None:
             self._loop.release()
         return engine_failure(failure, self._device, self.facts.dtype)
-
-
-class _InProgress:
-    """An answer in the decode loop; `stream` passes its text on."""
-
-    def __init__(self, pending: PendingAnswer, stream: StreamedAnswer | None = None):
-        self.pending, self.stream = pending, stream
-
-    def on_token(self, token: int) -> None:
-        self.pending.note_token()
-        if self.stream is not None:
-            self.stream.add(token)
-
-    def complete(self, decoded: Decoded) -> Answer:
-        """Passes the rest of the text on, and returns the answer."""
-        if self.stream is not None:
-            self.stream.end()
-        return self.pending.complete(decoded.job.inputs, decoded.ids, decoded.ending)

@@ -17,7 +17,7 @@ from core.batch import Batch, BatchOptions, Control, find_runs
 from core.captions.formats import CaptionFormat
 from core.captions.sidecar import Existing
 from core.engine import EngineFacts
-from core.errors import AppError, OutOfMemory
+from core.errors import AppError, OutOfMemory, PromptError
 from core.picture import Picture
 from core.transcript import Answer, Ending, Precision, Request
 
@@ -62,14 +62,16 @@ class FolderEngine:
 
     def answer_all(
         self,
-        requests: Iterable[Request],
+        requests: Iterable[Request | None],
         stop: threading.Event,
         *,
         slots: int,
         on_piece: Callable[[Request, str], None] | None = None,
+        is_stopped: Callable[[Request], bool] | None = None,
+        on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """The last that came in is answered first."""
-        source = iter(requests)
+        source = filter(None, requests)
         held: list[Request] = []
         while True:
             while len(held) < slots and (request := next(source, None)):

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from core.engine import Capability, EngineFacts, Missing
-from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory
+from core.errors import Cancelled, CheckpointError, EngineError, OutOfMemory, PromptError
 from core.trace import ImageTrace, MemoryUse, StageTime, TokenTrace, Trace
 from core.transcript import Answer, Ending, ModelChoice, Precision, Request
 from core.words import Candidate, Evidence, Presence, Word, WordMap
@@ -69,14 +69,16 @@ class ScriptedEngine:
 
     def answer_all(
         self,
-        requests: Iterable[Request],
+        requests: Iterable[Request | None],
         stop: threading.Event,
         *,
         slots: int,
         on_piece: Callable[[Request, str], None] | None = None,
+        is_stopped: Callable[[Request], bool] | None = None,
+        on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """One after the other, however many slots there are."""
-        for request in requests:
+        for request in filter(None, requests):
             if stop.is_set():
                 return
             hear = partial(on_piece, request) if on_piece else lambda _: None

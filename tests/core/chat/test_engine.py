@@ -199,6 +199,32 @@ def test_stop_before_the_answer_and_between_groups(engine, picture):
     assert engine.answer(requests[0], lambda piece: None, stop).ending == Ending.STOPPED
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_request_of_a_group_is_stopped_or_refused_and_the_others_go_on(
+    engine, picture, temperature
+):
+    sampling = Sampling(temperature=temperature, max_new_tokens=6)
+    long = replace(sampling, max_new_tokens=7)
+    one, other = (Request(picture, (Turn(prompt),), sampling) for prompt in ("a", "What?"))
+    stopped, last = (Request(picture, (Turn(prompt),), long) for prompt in ("b", "c"))
+    refused = []
+    answers = dict(
+        engine.answer_all(
+            [Request(picture, (), sampling), one, other, None, stopped, None, last],
+            threading.Event(),
+            slots=4,
+            is_stopped=lambda request: request is stopped,
+            on_refused=lambda request, error: refused.append(type(error)),
+        )
+    )
+    assert refused == [PromptError]
+    assert list(answers) == [one, other, stopped, last]
+    assert answers[stopped].ending == Ending.STOPPED
+    for request in (one, other, last):
+        alone = engine.answer(request, lambda piece: None, threading.Event())
+        assert answers[request].output_ids == alone.output_ids
+
+
 def test_same_seed_gives_the_same_words_and_another_one_others(engine, picture):
     how = {"temperature": 1.0, "max_new_tokens": 12}
     said = ask(engine, picture, seed=3, **how)

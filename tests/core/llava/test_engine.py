@@ -335,6 +335,57 @@ def test_stop_ends_many_answers_and_begins_no_further_one(engine):
     assert [answer.ending for answer in answers] == [Ending.LENGTH, *[Ending.STOPPED] * 2]
 
 
+def test_requests_that_come_later_join_those_under_way(engine):
+    requests = [Request(drawn(n), (Turn("What?"),), Sampling(max_new_tokens=20)) for n in range(4)]
+    waiting, under_way, answers = list(requests), set(), {}
+
+    def source():
+        while waiting or under_way:
+            # Each comes after three tokens of those under way; the last when none is.
+            if len(waiting) > 1 or not under_way:
+                under_way.add(waiting[0])
+                yield waiting.pop(0)
+            yield from [None] * 3 if under_way else []
+
+    most = 0
+    for request, answer in engine.answer_all(source(), threading.Event(), slots=3):
+        most = max(most, len(under_way))
+        under_way.remove(request)
+        answers[request] = answer
+    assert most == 3
+    for request in requests:
+        alone = engine.answer(request, lambda _: None, threading.Event())
+        assert answers[request].output_ids == alone.output_ids
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_one_of_many_answers_is_stopped_or_refused_and_the_others_go_on(engine, beams):
+    requests = [
+        Request(drawn(n), (Turn("What?"),), Sampling(max_new_tokens=20, beams=beams))
+        for n in range(3)
+    ]
+    too_much = replace(requests[0], others=(drawn(5),))
+    asked, refused = [], []
+
+    def is_stopped(request):
+        asked.append(request)
+        return request is requests[1] and asked.count(request) > 3
+
+    answers = dict(
+        engine.answer_all(
+            [requests[0], too_much, *requests[1:]],
+            threading.Event(),
+            slots=2,
+            is_stopped=is_stopped,
+            on_refused=lambda request, error: refused.append((request, type(error))),
+        )
+    )
+    assert refused == [(too_much, PromptError)]
+    endings = [answers[request].ending for request in requests]
+    assert endings == [Ending.LENGTH, Ending.STOPPED, Ending.LENGTH]
+    assert 0 < answers[requests[1]].tokens < 20
+
+
 def test_many_answers_with_beams_come_too(engine):
     requests = [
         Request(drawn(n), (Turn("What?"),), Sampling(max_new_tokens=6, beams=1 + n % 2))
