@@ -31,9 +31,10 @@ from parts import split
 DIST = ROOT / "dist"
 WORK = ROOT / "build"
 PROGRAM = DIST / "onlooker"
-# Modules of PyTorch lie in it one by one, so that engine packs can take their place.
-LARGEST_FOLDER_BYTES = 680_000_000
-LARGEST_ARCHIVE_BYTES = 220_000_000
+# 5 % more than before PyTorch got a folder of its own.
+LARGEST_FOLDER_BYTES = 667_000_000
+# What is compressed already, as PyTorch's modules are, does not get smaller.
+LARGEST_ARCHIVE_BYTES = 226_000_000
 
 
 def main(arguments: list[str]) -> int:
