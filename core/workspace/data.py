@@ -1,0 +1,185 @@
+"""What a workspace says about its images, and about what was done to their captions: data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from core.captions.formats import CaptionFormat
+from core.message import Message
+
+
+class ReviewState(StrEnum):
+    """What a person thinks of an image's caption; stored."""
+
+    UNREVIEWED = "unreviewed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NEEDS_WORK = "needs-work"
+
+
+class SortKey(StrEnum):
+    """What images are sorted by; stored."""
+
+    NAME = "name"
+    """Folder by folder, in natural order: 2 before 10."""
+    DATE = "date"
+    """When the image's file was changed last."""
+    SIZE = "size"
+    """The number of pixels; files whose size is not read yet come first."""
+    LENGTH = "length"
+    """The number of characters in the caption."""
+    DOUBT = "doubt"
+    RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Sort:
+    """An order of images. `seed` chooses one of the random ones."""
+
+    key: SortKey = SortKey.NAME
+    is_descending: bool = False
+    seed: int = 0
+
+
+class CaptionMode(StrEnum):
+    """What the captions of a folder are; stored. Commas in a text separate no tags."""
+
+    TEXT = "text"
+    TAGS = "tags"
+
+
+@dataclass(frozen=True)
+class WorkspaceOptions:
+    """Which images a workspace has, and where their captions are. `format` is one of the formats
+    beside the images; `pattern` is that of the files' names, without the suffix."""
+
+    is_recursive: bool = True
+    mode: CaptionMode = CaptionMode.TEXT
+    format: CaptionFormat = CaptionFormat.TXT
+    pattern: str = "{stem}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """An image as lists show it."""
+
+    id: int
+    """Stable as long as the index is: also after a restart, but not after it was rebuilt."""
+    path: Path
+    caption: str
+    """Empty without one, also while the caption file is unread."""
+    has_caption: bool
+    review: ReviewState
+    is_edited: bool
+    """Whether a person changed the caption in Onlooker after a model wrote it."""
+    doubt: float | None
+    """From 0 to 1; None if unknown."""
+    width: int
+    height: int
+    """Both 0 as long as the file is unread, or if it is damaged."""
+    bytes: int
+    modified: float
+    problem: str
+    """Why the caption file or the image cannot be read, a `Message`; empty for none."""
+
+
+class ScanStage(StrEnum):
+    """What a scan does just now."""
+
+    FOLDERS = "folders"
+    CAPTIONS = "captions"
+    SIZES = "sizes"
+    FINGERPRINTS = "fingerprints"
+
+
+@dataclass(frozen=True)
+class ScanProgress:
+    """How far a scan is: `done` of `total` images. While folders are searched, `total` is 0 and
+    `done` counts the images found. `has_changed` says whether rows were added, changed or removed
+    since the last report."""
+
+    stage: ScanStage
+    done: int
+    total: int
+    has_changed: bool = True
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many images of a workspace there are, and of each kind. `unread` captions are not read
+    yet, so that they are missing in whatever a query finds."""
+
+    images: int = 0
+    with_caption: int = 0
+    unread: int = 0
+    failed: int = 0
+    edited: int = 0
+    reviews: Mapping[ReviewState, int] = field(default_factory=dict[ReviewState, int])
+
+    @property
+    def unreviewed(self) -> int:
+        """How many images are left to be reviewed."""
+        return self.reviews.get(ReviewState.UNREVIEWED, 0)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image whose caption could not be written, and why."""
+
+    path: Path
+    reason: Message
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An image whose caption file another program has changed since it was read. It was left as it
+    is; `ours` is what it would hold instead, and `found` what it holds."""
+
+    id: int
+    path: Path
+    ours: str
+    found: str
+
+
+@dataclass(frozen=True)
+class EditReport:
+    """What became of an edit, an undo or a redo: its name, the ids of the images that changed, and
+    those that did not."""
+
+    name: Message
+    changed: tuple[int, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """A value, such as a tag or a word, and how many images have it."""
+
+    value: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a histogram: how many captions have from `first` to `last` characters."""
+
+    first: int
+    last: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What images have in common, the most frequent first. `tags` is empty where captions are text;
+    `unread` captions are not counted."""
+
+    images: int = 0
+    tags: tuple[Frequency, ...] = ()
+    words: tuple[Frequency, ...] = ()
+    sizes: tuple[Frequency, ...] = ()
+    lengths: tuple[Bar, ...] = ()
+    unread: int = 0
