@@ -53,7 +53,7 @@ class EngineFacts:
     pictures one question may be about. `slots_that_fit` is how many requests fit on the GPU at
     once; 0 if unknown. `preprocessing` is how the model takes pictures in; None if it is not
     LLaVA's. `vocabulary` has the words of prompts that a small model was trained on; None for a
-    model that reads any.
+    model that reads any. `engines` is how many copies of the model answer at the same time.
     """
 
     model: str
@@ -70,6 +70,7 @@ class EngineFacts:
     slots_that_fit: int = 0
     preprocessing: ImagePreprocessing | None = None
     vocabulary: Vocabulary | None = None
+    engines: int = 1
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Returns the parts of a prompt that the model was not trained on: it may misunderstand."""
@@ -95,6 +96,7 @@ class EngineFacts:
             "cannot": {name.value: missing.reason for name, missing in self.missing.items()},
             "most_pictures": self.most_pictures,
             "slots_that_fit": self.slots_that_fit,
+            "engines": self.engines,
         }
 
     @staticmethod

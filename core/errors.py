@@ -8,6 +8,7 @@ AppError
 ├── PackError          this engine pack cannot be got or used
 ├── OutOfMemory        the device has too little memory for what was asked
 ├── EngineError        the model failed while answering
+│   └── EngineLost     … and cannot be asked again
 ├── StoreError         something could not be kept on disk
 └── Cancelled          the user ended it; not a failure, never shown as one
 
@@ -123,6 +124,10 @@ class OutOfMemory(AppError):
 
 class EngineError(AppError):
     """The model or its device failed while answering."""
+
+
+class EngineLost(EngineError):
+    """The engine failed, and cannot be asked again: its process has ended."""
 
 
 class StoreError(AppError):

@@ -70,7 +70,8 @@ class Answer:
 
     `input_tokens` counts the prompt's positions, 576 of them the image's with LLaVA-1.5. `tokens`
     counts the new ones without the end-of-sequence token; `output_ids` are their ids. `left_out`
-    is the number of earlier question-and-answer pairs that did not fit into the context.
+    is the number of earlier question-and-answer pairs that did not fit into the context. `notes`
+    are sentences about how it came about, for whoever shows it.
     """
 
     text: str
@@ -82,6 +83,7 @@ class Answer:
     output_ids: tuple[int, ...] = ()
     left_out: int = 0
     seed: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def tokens_per_second(self) -> float:

@@ -24,7 +24,7 @@ LAYERS = {
         {"model_reference", "trace"},
         {"engine"},
         {"settings", "store", "device"},
-        {"batch", "workspace", "generation"},
+        {"batch", "engine_group", "workspace", "generation"},
         {"llava"},
         {"checkpoint"},
         {"chat", "remote", "hub", "engine_packs"},
@@ -62,7 +62,7 @@ NEVER_TORCH = (
         "core.isolation",
         "core.remote",
     ),
-    *("core.transfer", "core.engine_packs"),
+    *("core.transfer", "core.engine_packs", "core.engine_group"),
 )
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from core.batch.items import ItemState
 from core.batch.recording import Recorder, Work
 from core.engine import Engine, EngineFacts
-from core.errors import AppError, EngineError, OutOfMemory, StoreError
+from core.errors import AppError, EngineError, EngineLost, OutOfMemory, StoreError
 from core.message import translatable
 from core.picture import Picture, given_pixels, open_picture
 from core.transcript import Answer, Ending, Request
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _FAILURES_IN_A_ROW = 5
 # The cores that this process may use; taskset and containers can limit them.
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-OPENERS = min(12, max(2, (_CORES or 2) - 1))
+_OPENERS_FOR_ONE = 12
 _UNWRITTEN = 64
 # Used if the engine does not know how many fit.
 _SLOTS_ON_A_CARD, _SLOTS_ELSEWHERE = 8, 4
@@ -42,6 +42,11 @@ def usual_slots(facts: EngineFacts) -> int:
     """Returns how many images are captioned at the same time unless the user says otherwise."""
     on_card = facts.device.startswith("cuda")
     return facts.slots_that_fit or (_SLOTS_ON_A_CARD if on_card else _SLOTS_ELSEWHERE)
+
+
+def openers_for(engines: int) -> int:
+    """Returns how many threads open images ahead of so many engines."""
+    return min(_OPENERS_FOR_ONE * engines, max(2, (_CORES or 2) - 1))
 
 
 class Control:
@@ -103,11 +108,15 @@ class Run:
         self._recorder, self._engine, self._control = recorder, engine, control
         # Openers still work when the run has ended and the engine is closed: they ask it nothing.
         self._facts = engine.facts
+        self._openers = openers_for(self._facts.engines)
         self._is_over = threading.Event()
         self._on_piece, self._writer = on_piece, writer
         self._answered: deque[Work] = deque()
         self._writes: deque[Future[None]] = deque()
         self._failures = 0
+        # What the engine said of itself, and how many images it was asked about, at the same time.
+        self._known_notes = len(self._facts.notes)
+        self._under_way = 0
 
     def run(self, waiting: deque[int], slots: int) -> None:
         """Captions the items `waiting`, `slots` at the same time. Raises as `Batch.run`."""
@@ -123,15 +132,17 @@ class Run:
                 except OutOfMemory:
                     slots //= 2
                     self._recorder.note(_fewer_at_once(slots))
-                except StoreError:
+                except (StoreError, EngineLost):
                     raise
                 except Exception as error:
                     if not isinstance(error, AppError):
                         log.exception("The model failed unexpectedly")
                     # One of the images in the slots caused it; asked one by one it is found.
-                    one_by_one = set(list(waiting)[: 2 * slots])
+                    one_by_one = set(list(waiting)[: max(2 * slots, self._under_way)])
         finally:
             self._is_over.set()
+            for note in self._engine.facts.notes[self._known_notes :]:
+                self._recorder.note(note)
             while self._writes:
                 self._writes.popleft().result()
 
@@ -145,6 +156,8 @@ class Run:
                 work = question.work
                 try:
                     answer = self._engine.answer(question.request, on_piece, self._stop)
+                except EngineLost:
+                    raise
                 except Exception as failure:
                     error = _as_app_error(failure, work.path)
                     self._recorder.fail(work.number, error.message)
@@ -166,7 +179,7 @@ class Run:
         def on_piece(request: Request, piece: str) -> None:
             self._report_piece(under_way[id(request)], piece)
 
-        ahead = max(4, min(slots, 2 * OPENERS))
+        ahead = max(4, min(slots * self._facts.engines, 2 * self._openers))
         questions = self._questions(waiting, ahead, keeps_order=False)
         answers = self._engine.answer_all(
             requests(), self._stop, slots=slots, on_piece=on_piece if self._on_piece else None
@@ -177,6 +190,7 @@ class Run:
                     self._take(under_way.pop(id(request)), answer)
         finally:
             again = sorted({one.work.number for one in under_way.values()}, reverse=True)
+            self._under_way = len(again)
             for number in again:
                 self._recorder.set_state(number, ItemState.WAITING)
                 waiting.appendleft(number)
@@ -200,6 +214,7 @@ class Run:
     def _take(self, question: _Question, answer: Answer) -> None:
         work, index = question.work, question.prompt_index
         self._failures = 0
+        work.notes += answer.notes
         if answer.ending is Ending.STOPPED:
             self._recorder.write_stopped(work, index, answer)
             return
@@ -259,10 +274,10 @@ class Run:
         that takes long to open does not delay others.
         """
         opening: deque[tuple[int, Future[_Opened]]] = deque()
-        openers = ThreadPoolExecutor(OPENERS, "opener", initializer=self._lower_priority)
+        openers = ThreadPoolExecutor(self._openers, "opener", initializer=self._lower_priority)
         # Pillow keeps freed blocks for reuse. The system would hand out new memory to one thread
         # at a time. Three blocks of 16 MB are an image of 12 megapixels.
-        Image.core.set_blocks_max(3 * OPENERS)
+        Image.core.set_blocks_max(3 * self._openers)
         try:
             while not self._control.is_ending:
                 while len(opening) < ahead and waiting and (only is None or waiting[0] in only):

@@ -60,6 +60,11 @@ def is_cuda_available() -> bool:
         return torch.cuda.is_available() and torch.cuda.device_count() > 0
 
 
+def card_count() -> int:
+    """Returns how many CUDA cards can be used; takes no memory of theirs."""
+    return torch.cuda.device_count() if is_cuda_available() else 0
+
+
 def _complaint() -> str:
     """Returns PyTorch's error about CUDA. Its warning is no use: it is given only once."""
     try:

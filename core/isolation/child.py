@@ -1,7 +1,8 @@
 """The entry of an isolated child: reads requests from standard input, answers to standard output.
 
 It must be run with the name of a module that has what `Work` says, and perhaps `WITH_TORCH`, as
-`core.isolation.process` does.
+`core.isolation.process` does. A module with `serve(requests, replies)` gets the two pipes instead,
+and says what it likes over them; `serve` returns the exit status.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ def main(arguments: list[str]) -> int:
     for name in () if WITH_TORCH in arguments[1:] else _WITHOUT:
         # Documented: imports of it then fail, and `importlib.util.find_spec` does not find it.
         cast(dict[str, Any], sys.modules)[name] = None
-    work = cast(Work, import_module(arguments[0]))
+    module = import_module(arguments[0])
+    if serve := getattr(module, "serve", None):
+        return serve(requests, replies)
+    work = cast(Work, module)
 
     def send(content: dict[str, Any]) -> None:
         replies.write(encoded(content))

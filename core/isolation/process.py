@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -54,6 +55,29 @@ _START_SECONDS = 120.0
 _FIRST_LOOK_SECONDS, _LOOK_SECONDS = 0.002, 0.05
 
 
+def start_child(
+    module: str, *, has_torch: bool = False, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts a child that does the work of `module`, with pipes for its input and output.
+
+    `environment` is added to its environment. Raises ChildFailed if the system refuses.
+    """
+    settings = _OFFLINE if has_torch else _OFFLINE | _SMALL
+    try:
+        return subprocess.Popen(
+            _command(module, *([WITH_TORCH] if has_torch else [])),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(settings | dict(environment or {})),
+            # Ctrl+C in a terminal is for the parent, which ends the child.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except OSError as error:
+        raise ChildFailed(Ended.NOT_STARTED, details=str(error)) from error
+
+
 class IsolatedProcess:
     """A child of this program. It belongs to one thread; `close` may be called by any.
 
@@ -68,19 +92,7 @@ class IsolatedProcess:
         """
         self._stage = ""
         self._lines: queue.Queue[bytes] = queue.Queue()
-        try:
-            self._process = subprocess.Popen(
-                _command(module, *([WITH_TORCH] if has_torch else [])),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=_environment(_OFFLINE if has_torch else _OFFLINE | _SMALL),
-                # Ctrl+C in a terminal is for the parent, which ends the child.
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
-        except OSError as error:
-            raise ChildFailed(Ended.NOT_STARTED, details=str(error)) from error
+        self._process = start_child(module, has_torch=has_torch)
         reader = threading.Thread(
             target=_read_lines, args=(self._process, self._lines), name="isolated", daemon=True
         )

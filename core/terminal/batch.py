@@ -68,7 +68,8 @@ _SAMPLING_FIELDS = {
     "ban": "banned_words",
 }
 
-OpenEngine = Callable[[], Engine]
+OpenEngine = Callable[[int], Engine]
+"""Opens the model for a run over so many images."""
 
 
 def run(paths: Sequence[Path], options: FolderRunOptions, open_engine: OpenEngine) -> int:
@@ -178,12 +179,16 @@ def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -
         say(batch.warning)
     has_evidence = True
     if tally.waiting or options.evidence:
-        engine = open_engine()
+        engine = open_engine(tally.waiting)
+        are_several = engine.facts.engines > 1
         _say_unknown_words(batch, engine)
         try:
             if tally.waiting:
                 tally = _Progress(batch).run(engine, options.slots or usual_slots(engine.facts))
             if options.evidence and not tally.waiting:
+                if are_several:
+                    engine.close()
+                    engine = open_engine(1)
                 has_evidence = _write_evidence(batch, engine, options.evidence)
         finally:
             engine.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +86,26 @@ class Captions:
                 say(f"{path}: {found.sentence}")
         return pictures
 
-    def open_engine(self) -> Engine:
-        """Opens the chosen model and prints its notes. Raises AppError."""
+    def open_engine(self, images: int = 1) -> Engine:
+        """Opens the chosen model and prints its notes. Raises AppError.
+
+        For a folder run over so many `images` it is opened on all cards that the run is to use.
+        """
         from core.vetting.vetting import begin_vetting
 
         # The model's folder is tried in another process while torch is imported.
         with begin_vetting(self._options.choice) as vetting:
             with torch_wanted():
                 from core.open_engine import open_engine
+                from core.terminal.several_cards import devices_of_run, open_several
 
-            engine = open_engine(self._options.choice, show_progress, self._stop, vetting)
+            devices = devices_of_run(self._options, images)
+            if len(devices) > 1:
+                vetting.wait(self._stop)
+                engine = open_several(devices, self._options.choice, self._stop)
+            else:
+                choice = replace(self._options.choice, device=devices[0])
+                engine = open_engine(choice, show_progress, self._stop, vetting)
         for note in engine.facts.notes:
             say(note)
         if engine.facts.knows_only_drawings:

@@ -61,6 +61,7 @@ MODES: dict[str, frozenset[Mode]] = {
     "table_paths": _RUN,
     "csv_separator": _RUN,
     "slots": _RUN,
+    "cards": _RUN,
     "resume": _RUN,
     "retry_failed": _RUN,
     "undo": frozenset({Mode.UNDO}),
@@ -142,6 +143,7 @@ def refusal(options: argparse.Namespace) -> str | None:
             beside,
             "--write with a file beside each image",
         ),
+        ("cards", options.device in ("auto", "cuda"), "--device auto or cuda"),
         ("table_paths", set(TABLE_FORMATS) & set(options.write or ()), "--write with a table"),
         ("csv_separator", CaptionFormat.CSV in (options.write or ()), "--write csv"),
     ):

@@ -17,11 +17,13 @@ from core.transcript import ModelChoice, Precision, Sampling
 @dataclass(frozen=True)
 class FolderRunOptions:
     """A folder run. `asked` is what the command line says of it, with defaults for the rest;
-    `given` names the options that are on the command line, by their `dest`."""
+    `given` names the options that are on the command line, by their `dest`. `cards` are the devices
+    to use, () standing for all."""
 
     asked: BatchOptions
     given: frozenset[str]
     slots: int | None
+    cards: tuple[str, ...]
     resumes: bool
     retries_failed: bool
     undoes: bool
@@ -158,6 +160,7 @@ def _folder_run_options(
         asked=asked,
         given=arguments.given,
         slots=arguments.slots,
+        cards=arguments.cards,
         resumes=arguments.resume,
         retries_failed=arguments.retry_failed,
         undoes=arguments.undo,

@@ -147,7 +147,9 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add("--strip-openings", action="store_true", help="remove openings such as “The image shows”")
     add("--whole-sentences", action="store_true", help="end captions after a whole sentence")
     _add_table_options(add)
-    add("--slots", type=values.slots, metavar="N", help="images captioned at once")
+    add("--slots", type=values.slots, metavar="N", help="images captioned at once, on each card")
+    add("--cards", type=values.cards, default=(), metavar="all|N,N",
+        help="graphics cards to use, by number (default: all that the model fits on)")  # fmt: skip
     add("--resume", action="store_true", help="resume the last run over these folders")
     add("--retry-failed", action="store_true", help="resume, and retry the failed images")
     add("--undo", action="store_true", help="restore all files to their state before that run")

@@ -98,3 +98,16 @@ def slots(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1024:
         raise argparse.ArgumentTypeError("must be a number from 1 to 1024")
     return int(text)
+
+
+def cards(text: str) -> tuple[str, ...]:
+    """Devices by the numbers of graphics cards; () for all. Tests name processors too."""
+    if text == "all":
+        return ()
+    names = [name.strip() for name in text.split(",")]
+    numbers = [name for name in names if name != "cpu"]
+    if not all(re.fullmatch(r"\d{1,3}", name) for name in numbers) or len(set(numbers)) < len(
+        numbers
+    ):
+        raise argparse.ArgumentTypeError("must be all, or different numbers with commas between")
+    return tuple(name if name == "cpu" else f"cuda:{int(name)}" for name in names)

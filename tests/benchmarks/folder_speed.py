@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image
 
 from core.batch import Batch, BatchOptions, Control
-from core.batch.run import OPENERS
+from core.batch.run import openers_for
 from core.picture import Picture, given_pixels, open_picture
 from core.transcript import BUILT_IN, ModelChoice, Request, Sampling, Turn
 
@@ -61,7 +61,7 @@ def main() -> int:
             "device": engine.facts.device_name,
             "model": engine.facts.model,
             "cores": len(os.sched_getaffinity(0)),
-            "openers": OPENERS,
+            "openers": openers_for(1),
             "slots": options.slots,
             "new_tokens": options.new_tokens,
             "seconds_to_make": round(made - started, 1),
@@ -124,8 +124,8 @@ def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict
     # Fills the slots so often that the last round, with empty slots, counts little.
     measured = paths[: max(8 * options.slots, 64)]
     started = time.perf_counter()
-    Image.core.set_blocks_max(3 * OPENERS)
-    with ThreadPoolExecutor(OPENERS) as openers:
+    Image.core.set_blocks_max(3 * openers_for(1))
+    with ThreadPoolExecutor(openers_for(1)) as openers:
         pictures = list(openers.map(lambda path: _seen(engine, path), measured))
     opened_rate = len(measured) / (time.perf_counter() - started)
     sampling = Sampling(max_new_tokens=options.new_tokens)
@@ -158,7 +158,7 @@ def _limit(opened: float, answered: float) -> str:
     """A sentence that names what limits the speed of a run."""
     if opened < answered:
         return (
-            f"the opening of pictures: {opened:.1f} a second by {OPENERS} threads without a model, "
+            f"the opening of pictures: {opened:.1f} a second by {openers_for(1)} threads without a model, "
             f"less than the {answered:.1f} that the slots alone answer"
         )
     return f"the slots: pictures open {opened / answered:.1f} times as fast as they are answered"

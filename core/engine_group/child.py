@@ -1,0 +1,150 @@
+"""The side of an engine's process that lives in the child: opens the engine, and answers rounds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, BinaryIO
+
+from core.engine import Engine
+from core.engine_group.messages import (
+    Answered,
+    Ask,
+    Begin,
+    Failed,
+    FromChild,
+    NoMore,
+    Open,
+    Opened,
+    Over,
+    Piece,
+    Progress,
+    Stop,
+    Wanted,
+    receive,
+    send,
+)
+from core.errors import AppError, EngineError
+from core.message import translatable
+from core.transcript import Request
+
+log = logging.getLogger(__name__)
+
+# Of requests that are here before a slot is free for them: the way through the pipe takes less
+# than a millisecond.
+_AHEAD = 2
+
+
+@dataclass(eq=False)
+class _Round:
+    """A round of requests, as they come in."""
+
+    slots: int
+    streams: bool
+    asked: queue.SimpleQueue[Ask | NoMore] = field(
+        default_factory=queue.SimpleQueue["Ask | NoMore"]
+    )
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> int:
+    """Opens an engine and answers, until the parent ends this process."""
+    _Server(requests, replies).run()
+    return 0
+
+
+class _Server:
+    """Answers in the main thread; another one reads what the parent sends."""
+
+    def __init__(self, requests: BinaryIO, replies: BinaryIO):
+        self._requests, self._replies = requests, replies
+        self._inbox: queue.SimpleQueue[Open | _Round | None] = queue.SimpleQueue()
+        self._opening_stop = threading.Event()
+
+    def run(self) -> None:
+        threading.Thread(target=self._read, name="parent", daemon=True).start()
+        opening = self._inbox.get()
+        if not isinstance(opening, Open):
+            return
+        try:
+            engine = self._open(opening)
+        except Exception as error:
+            self._send(Failed(_as_app_error(error)))
+            return
+        self._send(Opened(engine.facts))
+        while isinstance(this := self._inbox.get(), _Round):
+            try:
+                self._answer(engine, this)
+            except Exception as error:
+                self._send(Failed(_as_app_error(error)))
+            else:
+                self._send(Over())
+
+    def _read(self) -> None:
+        this: _Round | None = None
+        while True:
+            match receive(self._requests):
+                case Open() as opening:
+                    self._inbox.put(opening)
+                case Begin(slots, streams):
+                    this = _Round(slots, streams)
+                    self._inbox.put(this)
+                case Ask() | NoMore() as message if this is not None:
+                    this.asked.put(message)
+                case Stop() if this is not None:
+                    this.stop.set()
+                    this.asked.put(NoMore())
+                case _:  # The parent is gone, and nobody wants what is under way.
+                    os._exit(0)
+
+    def _open(self, opening: Open) -> Engine:
+        module, _, name = opening.opener.partition(":")
+        opener: Any = getattr(import_module(module), name)
+
+        def on_progress(fraction: float, stage: str) -> None:
+            self._send(Progress(fraction, stage))
+
+        return opener(opening.choice, on_progress, self._opening_stop)
+
+    def _answer(self, engine: Engine, this: _Round) -> None:
+        # By identity, as an engine gives the same request back.
+        numbers: dict[int, Ask] = {}
+
+        def requests() -> Generator[Request]:
+            for _ in range(_AHEAD):
+                self._send(Wanted())
+            while isinstance(asked := this.asked.get(), Ask) and not this.stop.is_set():
+                self._send(Wanted())
+                numbers[id(asked.request)] = asked
+                yield asked.request
+
+        def on_piece(request: Request, text: str) -> None:
+            self._send(Piece(numbers[id(request)].number, text))
+
+        answers = engine.answer_all(
+            requests(), this.stop, slots=this.slots, on_piece=on_piece if this.streams else None
+        )
+        for request, answer in answers:
+            self._send(Answered(numbers.pop(id(request)).number, answer))
+
+    def _send(self, message: FromChild) -> None:
+        try:
+            send(self._replies, message)
+        except (OSError, ValueError):
+            os._exit(0)
+
+
+def _as_app_error(error: Exception) -> AppError:
+    if isinstance(error, AppError):
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+        return error
+    log.exception("The engine failed unexpectedly")
+    reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    return EngineError(
+        translatable("core", "The model failed ({error}). Try again.").format(error=reason)
+    )

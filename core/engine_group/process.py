@@ -1,0 +1,218 @@
+"""An engine in a child process, as an `Engine`: what breaks there takes nothing else along."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import threading
+import weakref
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing, suppress
+from typing import Any, BinaryIO
+
+from core.engine import EngineFacts
+from core.engine_group.messages import (
+    Answered,
+    Ask,
+    Begin,
+    Failed,
+    FromParent,
+    NoMore,
+    Open,
+    Opened,
+    Over,
+    Piece,
+    Progress,
+    Stop,
+    Wanted,
+    receive,
+    send,
+)
+from core.errors import Cancelled, EngineLost
+from core.isolation.process import start_child
+from core.isolation.protocol import ChildFailed
+from core.message import translatable
+from core.transcript import Answer, Ending, ModelChoice, Request
+
+OPENER = "core.open_engine:open_engine"
+"""What opens a model's engine in the child."""
+
+_LOOK_SECONDS = 0.05
+# A slow computer reads a prompt for minutes; beyond that the child hangs.
+_STOP_SECONDS = 300.0
+
+
+class EngineProcess:
+    """A loaded model in a process of its own. Belongs to one thread, as every engine does."""
+
+    def __init__(
+        self,
+        choice: ModelChoice,
+        on_progress: Callable[[float, str], None],
+        stop: threading.Event,
+        *,
+        opener: str = OPENER,
+        environment: Mapping[str, str] | None = None,
+    ):
+        """Starts the child and waits until the model is loaded there.
+
+        `environment` is added to the child's. Raises as `opener` does, EngineLost if the child
+        ends, and Cancelled once `stop` is set.
+        """
+        try:
+            process = start_child(
+                "core.engine_group.child", has_torch=True, environment=environment
+            )
+        except ChildFailed as error:
+            raise _lost(str(error)) from error
+        assert process.stdin is not None and process.stdout is not None
+        self._process, self._requests = process, process.stdin
+        self._replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        reader = threading.Thread(
+            target=_read, args=(process.stdout, self._replies), name="engine replies", daemon=True
+        )
+        reader.start()
+        # Also when nobody closes it, and when the program ends.
+        self._end = weakref.finalize(self, _end, process, reader)
+        try:
+            self.facts = self._opened(Open(opener, choice), on_progress, stop)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def _opened(
+        self, opening: Open, on_progress: Callable[[float, str], None], stop: threading.Event
+    ) -> EngineFacts:
+        self._send(opening)
+        while True:
+            match self._receive(stop):
+                case Opened(facts):
+                    return facts
+                case Progress(fraction, stage):
+                    on_progress(fraction, stage)
+                case Failed(error):
+                    raise error
+                case _:
+                    raise Cancelled("Loading was cancelled.")
+
+    def answer(
+        self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
+    ) -> Answer:
+        """See `Engine.answer`."""
+        with closing(
+            self.answer_all([request], stop, slots=1, on_piece=lambda _, piece: on_piece(piece))
+        ) as answers:
+            for _, answer in answers:
+                return answer
+        return Answer("", Ending.STOPPED, 0, 0.0)
+
+    def answer_all(
+        self,
+        requests: Iterable[Request],
+        stop: threading.Event,
+        *,
+        slots: int,
+        on_piece: Callable[[Request, str], None] | None = None,
+    ) -> Generator[tuple[Request, Answer]]:
+        """See `Engine.answer_all`. The next request is taken shortly before a slot is free.
+
+        Raises EngineLost if the child has ended.
+        """
+        self._send(Begin(slots, on_piece is not None))
+        waiting, sent, count = iter(requests), dict[int, Request](), 0
+        is_stopped = is_over = False
+        try:
+            while not is_over:
+                match self._receive(None if is_stopped else stop):
+                    case Wanted():
+                        request = None if is_stopped else next(waiting, None)
+                        if request is None:
+                            self._send(NoMore())
+                            continue
+                        sent[count] = request
+                        self._send(Ask(count, request))
+                        count += 1
+                    case Piece(number, text) if on_piece is not None:
+                        on_piece(sent[number], text)
+                    case Answered(number, answer):
+                        yield sent.pop(number), answer
+                    case Over():
+                        is_over = True
+                    case Failed(error):
+                        is_over = True
+                        raise error
+                    case _:
+                        is_stopped = True
+                        self._send(Stop())
+        except EngineLost:
+            is_over = True
+            raise
+        finally:
+            if not is_over:
+                self._end_round()
+
+    def close(self) -> None:
+        """See `Engine.close`: ends the child. May be called from any thread."""
+        self._end()
+
+    def _end_round(self) -> None:
+        """Stops the answers that nobody wants any more, and waits for the round's end."""
+        with suppress(EngineLost):
+            self._send(Stop())
+            while not isinstance(message := self._receive(None), Over | Failed):
+                if isinstance(message, Wanted):
+                    self._send(NoMore())
+
+    def _receive(self, stop: threading.Event | None) -> Any:
+        """Returns what the child says next, None once `stop` is set. Raises EngineLost."""
+        waited = 0.0
+        while True:
+            try:
+                message = self._replies.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                waited += _LOOK_SECONDS
+                if stop is not None and stop.is_set():
+                    return None
+                if stop is None and waited > _STOP_SECONDS:
+                    self.close()
+                continue
+            if message is None:
+                self.close()
+                raise _lost(f"exit status {self._process.returncode}")
+            return message
+
+    def _send(self, message: FromParent) -> None:
+        try:
+            send(self._requests, message)
+        except (OSError, ValueError) as error:
+            self.close()
+            raise _lost(f"exit status {self._process.returncode}") from error
+
+
+def _lost(reason: str) -> EngineLost:
+    text = translatable(
+        "core", "The process in which the model ran has ended ({reason}). Start the run again."
+    )
+    return EngineLost(text.format(reason=reason))
+
+
+def _read(pipe: BinaryIO, replies: queue.SimpleQueue[Any]) -> None:
+    with pipe:
+        while (message := receive(pipe)) is not None:
+            replies.put(message)
+    replies.put(None)
+
+
+def _end(process: subprocess.Popen[bytes], reader: threading.Thread) -> None:
+    process.kill()
+    process.wait()
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()
+    if reader is not threading.current_thread():
+        reader.join()  # It closes the other pipe.
