@@ -38,8 +38,8 @@ class EngineGroup:
     """An `Engine` over several others, each in a thread of its own.
 
     They join as soon as they are open; the group is ready with the first. One that fails leaves its
-    requests to the others, and the `notes` of `facts` say so. Belongs to one thread, and each of its
-    engines to another.
+    requests to the others, and the `notes` of `facts` say so. Belongs to one thread, and each
+    engine to another.
     """
 
     def __init__(

@@ -111,6 +111,6 @@ def send(pipe: BinaryIO, message: FromParent | FromChild) -> None:
 def receive(pipe: BinaryIO) -> Any:
     """Reads a message of the other side, which is this program too; None once it is gone."""
     try:
-        return pickle.load(pipe)  # noqa: S301
+        return pickle.load(pipe)
     except (EOFError, pickle.UnpicklingError, OSError, ValueError):
         return None

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, suppress
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from core.engine import EngineFacts
 from core.engine_group.messages import (
@@ -65,11 +65,16 @@ class EngineProcess:
             )
         except ChildFailed as error:
             raise _lost(str(error)) from error
-        assert process.stdin is not None and process.stdout is not None
-        self._process, self._requests = process, process.stdin
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process: subprocess.Popen[bytes] = process
+        self._requests = cast(BinaryIO, process.stdin)
         self._replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
         reader = threading.Thread(
-            target=_read, args=(process.stdout, self._replies), name="engine replies", daemon=True
+            target=_read,
+            args=(cast(BinaryIO, process.stdout), self._replies),
+            name="engine replies",
+            daemon=True,
         )
         reader.start()
         # Also when nobody closes it, and when the program ends.

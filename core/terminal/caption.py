@@ -50,7 +50,7 @@ class Captions:
     def __init__(self, options: CaptionOptions, stop: threading.Event):
         self._options = options
         self._stop = stop
-        self._has_failures = False
+        self._has_failures = self._has_opened = False
         self._traces: list[dict[str, Any]] = []
         self._evidence: list[dict[str, Any]] = []
 
@@ -104,8 +104,11 @@ class Captions:
                 vetting.wait(self._stop)
                 engine = open_several(devices, self._options.choice, self._stop)
             else:
-                choice = replace(self._options.choice, device=devices[0])
+                choice = replace(self._options.choice, device=next(iter(devices)))
                 engine = open_engine(choice, show_progress, self._stop, vetting)
+        if self._has_opened:
+            return engine
+        self._has_opened = True
         for note in engine.facts.notes:
             say(note)
         if engine.facts.knows_only_drawings:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from core.device.choice import (
     precision_of,
     require_memory,
 )
+from core.device.offload import MaxMemory, dispatch
 from core.engine import EngineFacts
 from core.llava.engine import LlavaEngine
 from core.llava.quantized import QuantizedMatrix, quantize
@@ -45,14 +48,24 @@ class ModelSizes:
 
 SIZES = {
     "llava-1.5-7b": ModelSizes(4096, 11008, 32, 32, 32000, 1024, 4096, 24, 16),
+    "llava-1.5-13b": ModelSizes(5120, 13824, 40, 40, 32000, 1024, 4096, 24, 16),
     "built-in": ModelSizes(256, 688, 7, 4, 4064, 320, 1024, 7, 5),
 }
 
 
-def random_engine(choice: ModelChoice, sizes_name: str) -> LlavaEngine:
+def open_random(
+    choice: ModelChoice, on_progress: Callable[[float, str], None], stop: threading.Event
+) -> LlavaEngine:
+    """Does what `core.open_engine` does; the choice's model is one of `SIZES`."""
+    return random_engine(choice, choice.model)
+
+
+def random_engine(
+    choice: ModelChoice, sizes_name: str, limits: MaxMemory | None = None
+) -> LlavaEngine:
     """A LLaVA-1.5 with sizes of `SIZES`, which generates nonsense at the speed of a real one.
 
-    Raises OutOfMemory if they do not fit.
+    With `limits` it is distributed over several devices. Raises OutOfMemory if it does not fit.
     """
     sizes, tokenizer = SIZES[sizes_name], Tokenizer.load(built_in_model())
     with torch.device("meta"):
@@ -82,6 +95,8 @@ def random_engine(choice: ModelChoice, sizes_name: str) -> LlavaEngine:
         memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
         context_length=4096,
     )
+    if limits:
+        facts = replace(facts, notes=(dispatch(model, limits, device.index or 0),))
     return LlavaEngine(model, tokenizer, facts)
 
 

@@ -53,7 +53,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=options.folder) as home:
         # Before torch is imported, since the processes that paint are forks of this one.
         folders = [
-            (name, _make(Path(home) / name, options.pictures, name)) for name in options.sizes
+            (name, make(Path(home) / name, options.pictures, name)) for name in options.sizes
         ]
         made = time.perf_counter()
         engine = _engine(options)
@@ -158,8 +158,8 @@ def _limit(opened: float, answered: float) -> str:
     """A sentence that names what limits the speed of a run."""
     if opened < answered:
         return (
-            f"the opening of pictures: {opened:.1f} a second by {openers_for(1)} threads without a model, "
-            f"less than the {answered:.1f} that the slots alone answer"
+            f"the opening of pictures: {opened:.1f} a second by {openers_for(1)} threads without a "
+            f"model, less than the {answered:.1f} that the slots alone answer"
         )
     return f"the slots: pictures open {opened / answered:.1f} times as fast as they are answered"
 
@@ -256,7 +256,7 @@ def _collect(process: subprocess.Popen[str], samples: list[float]) -> None:
 # ---- pictures ----------------------------------------------------------------------------------
 
 
-def _make(folder: Path, count: int, sizes: str) -> Path:
+def make(folder: Path, count: int, sizes: str) -> Path:
     """Write JPEG files, all different, with enough detail to be as large as photographs.
 
     One in `_ALIKE` is painted, on all cores; the others differ from it only in contrast, by another
@@ -275,6 +275,9 @@ def _make(folder: Path, count: int, sizes: str) -> Path:
 def _size(dice: random.Random, sizes: str) -> tuple[int, int]:
     if sizes.isdecimal():
         return 4000, round(int(sizes) * 1e6 / 4000)
+    if "x" in sizes:
+        width, _, height = sizes.partition("x")
+        return int(width), int(height)
     megapixels = dice.choice(
         (0.3, 0.5, 1, 2, 3) if sizes == "small" else (0.3, 0.5, 1, 2, 3, 6, 12)
     )
