@@ -200,9 +200,7 @@ class EngineProcess:
 
 
 def _lost(reason: str) -> EngineLost:
-    text = translatable(
-        "core", "The process in which the model ran has ended ({reason}). Start the run again."
-    )
+    text = translatable("core", "The model's process has ended ({reason}). Load the model again.")
     return EngineLost(text.format(reason=reason))
 
 
