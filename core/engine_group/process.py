@@ -73,7 +73,7 @@ class EngineProcess:
         reader = threading.Thread(
             target=_read,
             args=(cast(BinaryIO, process.stdout), self._replies),
-            name="engine replies",
+            name="replies",
             daemon=True,
         )
         reader.start()
