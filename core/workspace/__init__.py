@@ -1,4 +1,8 @@
 """A folder of images as a workspace: captions seen, searched, edited, reviewed and counted.
 
-`data` is what all modules share. Nothing here imports torch.
+- `data` is what all modules share.
+- `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once.
+- `fingerprints` recognises files by their content, `duplicates` finds equal and similar images.
+
+Nothing here imports torch.
 """

@@ -1,0 +1,164 @@
+"""Tags in a caption: read, and changed so that everything else in the caption stays as it is.
+
+Tags stand between commas or line breaks. A semicolon separates only before white space, as `;)` and
+`^_^;` are tags themselves. Tags are the same if they differ only in case and in white space.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+USUAL_SEPARATOR = ", "
+
+_SEPARATOR = re.compile(r"\s*(?:[,，、；\n]|(?<=\S);(?=\s))(?:\s*[,，、；\n])*\s*")
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class TagList:
+    """The tags of a caption and what stands around them.
+
+    `separators` are those between the tags, one fewer than these. `head` and `tail` are white space
+    and separators before the first and after the last.
+    """
+
+    tags: tuple[str, ...] = ()
+    separators: tuple[str, ...] = ()
+    head: str = ""
+    tail: str = ""
+
+    @classmethod
+    def of(cls, caption: str) -> TagList:
+        """Takes a caption apart; `text` puts it together again, character by character."""
+        tags: list[str] = []
+        between: list[str] = []
+        start = len(caption) - len(caption.lstrip())
+        gap = caption[:start]
+        for found in _SEPARATOR.finditer(caption, start):
+            if found.start() > start:
+                tags.append(caption[start : found.start()])
+                between.append(gap)
+                gap = ""
+            gap += found[0]
+            start = found.end()
+        last = caption[start:].rstrip()
+        if last:
+            tags.append(last)
+            between.append(gap)
+            gap = ""
+        gap += caption[start + len(last) :]
+        if not tags:
+            return cls(head=gap)
+        return cls(tuple(tags), tuple(between[1:]), between[0], gap)
+
+    @property
+    def text(self) -> str:
+        """Returns the caption."""
+        parts = [self.head]
+        for tag, separator in zip(self.tags, (*self.separators, self.tail), strict=False):
+            parts += (tag, separator)
+        return "".join(parts)
+
+    @property
+    def separator(self) -> str:
+        """Returns what stands between most of its tags."""
+        counts = Counter(self.separators)
+        return counts.most_common(1)[0][0] if counts else USUAL_SEPARATOR
+
+    @property
+    def keys(self) -> list[str]:
+        """Returns what its tags are compared by."""
+        return list(map(tag_key, self.tags))
+
+    def with_added(self, tags: Iterable[str], *, at_start: bool = False) -> TagList:
+        """Returns it with those of `tags` that it lacks, at the end or at the start."""
+        known = set(self.keys)
+        new: list[str] = []
+        for tag in (one.strip() for one in tags):
+            if tag and tag_key(tag) not in known:
+                known.add(tag_key(tag))
+                new.append(tag)
+        if not new:
+            return self
+        gaps = [self.separator] * (len(new) - 1)
+        if not self.tags:
+            # Blanks and commas without a tag are no form to keep; a final line break is the file's.
+            return TagList(tuple(new), tuple(gaps))
+        if at_start:
+            separators = (*gaps, self.separator, *self.separators)
+            return replace(self, tags=(*new, *self.tags), separators=separators)
+        separators = (*self.separators, self.separator, *gaps)
+        return replace(self, tags=(*self.tags, *new), separators=separators)
+
+    def kept(self, is_kept: Callable[[int, str], bool]) -> TagList:
+        """Returns it with only the tags for whose place and text `is_kept` is true."""
+        places = [n for n, tag in enumerate(self.tags) if is_kept(n, tag)]
+        if len(places) == len(self.tags):
+            return self
+        if not places:
+            return TagList()
+        # What stood before a tag goes with it, but before the first one nothing did.
+        separators = tuple(self.separators[place - 1] for place in places[1:])
+        return replace(self, tags=tuple(self.tags[n] for n in places), separators=separators)
+
+    def without(self, tags: Collection[str]) -> TagList:
+        """Returns it without these tags."""
+        gone = set(map(tag_key, tags))
+        return self.kept(lambda _, tag: tag_key(tag) not in gone)
+
+    def without_duplicates(self) -> TagList:
+        """Returns it with the first of equal tags."""
+        first: dict[str, int] = {}
+        for place, key in enumerate(self.keys):
+            first.setdefault(key, place)
+        return self.kept(lambda place, tag: first[tag_key(tag)] == place)
+
+    def renamed(self, names: Mapping[str, str]) -> TagList:
+        """Returns it with other names for some tags. A tag that gets the name of another one
+        merges with it, at the place of the first; an empty name removes the tag."""
+        by_key = {tag_key(old): new.strip() for old, new in names.items()}
+        if not by_key.keys() & set(self.keys):
+            return self
+        tags = tuple(by_key.get(tag_key(tag), tag) for tag in self.tags)
+        renamed = {tag_key(new) for new in by_key.values()}
+        first: dict[str, int] = {}
+        for place, tag in enumerate(tags):
+            first.setdefault(tag_key(tag), place)
+        return replace(self, tags=tags).kept(
+            lambda place, tag: (
+                bool(tag) and (tag_key(tag) not in renamed or first[tag_key(tag)] == place)
+            )
+        )
+
+    def sorted_by(self, key: Callable[[str], Any], *, fixed: int = 0) -> TagList:
+        """Returns it sorted, but for the first `fixed` tags; separators stay in their places."""
+        rest = sorted(self.tags[fixed:], key=key)
+        return replace(self, tags=(*self.tags[:fixed], *rest))
+
+
+def tags_of(caption: str) -> list[str]:
+    """Returns the tags of a caption in their order."""
+    return list(TagList.of(caption).tags)
+
+
+def tag_key(tag: str) -> str:
+    """Returns what a tag is compared by."""
+    return " ".join(tag.casefold().split())
+
+
+def natural_key(tag: str) -> tuple[str, str]:
+    """Returns what tags are sorted by: without case, and 2 before 10."""
+    return _NUMBER.sub(lambda digits: f"{int(digits[0]):020}", tag_key(tag)), tag
+
+
+def counted(captions: Iterable[str]) -> Counter[str]:
+    """Returns how many captions have each tag, named as most of them write it."""
+    forms: dict[str, Counter[str]] = {}
+    for caption in captions:
+        for key, tag in {tag_key(tag): tag for tag in tags_of(caption)}.items():
+            forms.setdefault(key, Counter())[tag] += 1
+    return Counter({max(form, key=form.__getitem__): form.total() for form in forms.values()})
