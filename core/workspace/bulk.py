@@ -6,7 +6,8 @@ An operation can be kept, shown by its name, previewed and repeated. Nothing her
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -94,6 +95,10 @@ class Replace:
 
     def apply(self, caption: str, mode: CaptionMode) -> str:
         """Returns the caption with every match replaced. Raises PatternError."""
+        if self.is_regex and self.find:
+            with _in_time():
+                pattern = self.check()
+                return pattern.sub(self.replacement, caption, timeout=_SECONDS_FOR_A_PATTERN)
         change = self.change(caption)
         return change.after if change else caption
 
@@ -106,40 +111,30 @@ class Replace:
             return plain.of(caption)
         if not self.find:
             return None
-        pattern = self.check()
-        try:
-            return self._matched(pattern, caption)
-        except TimeoutError as error:
-            raise PatternError(
-                translatable(
-                    "core", "The regular expression takes too long. Make it more specific."
-                )
-            ) from error
+        with _in_time():
+            return self._matched(self.check(), caption)
 
-    def check(self) -> regex.Pattern[str] | None:
-        """Returns the regular expression, None for a plain text. Raises PatternError if it cannot
-        be used, also for its replacement."""
-        if not self.is_regex:
-            return None
+    def check(self) -> regex.Pattern[str]:
+        """Returns the regular expression. Raises PatternError if it cannot be used, also for its
+        replacement."""
+        return self._pattern
+
+    @cached_property
+    def _pattern(self) -> regex.Pattern[str]:
+        flags = 0 if self.is_case_sensitive else regex.IGNORECASE
         try:
-            pattern = regex.compile(self.find, self._flags)
+            pattern = regex.compile(self.find, flags)
             # A replacement is looked at where something matches, so nothing has to.
             regex.sub(f"(?:{self.find}\n)|", self.replacement, "", count=1)
             if self.is_whole_words:
-                pattern = regex.compile(rf"(?<!\w)(?:{self.find})(?!\w)", self._flags)
+                pattern = regex.compile(rf"(?<!\w)(?:{self.find})(?!\w)", flags)
         except (regex.error, IndexError) as error:
             text = translatable("core", "The regular expression is wrong ({reason}). Correct it.")
             reason = getattr(error, "msg", None) or str(error)
             raise PatternError(text.format(reason=reason), getattr(error, "pos", None)) from error
         return pattern
 
-    @property
-    def _flags(self) -> int:
-        return 0 if self.is_case_sensitive else regex.IGNORECASE
-
-    def _matched(self, pattern: regex.Pattern[str] | None, caption: str) -> Replaced | None:
-        if pattern is None:
-            return None
+    def _matched(self, pattern: regex.Pattern[str], caption: str) -> Replaced | None:
         before: list[Span] = []
         after: list[Span] = []
         parts: list[str] = []
@@ -338,10 +333,20 @@ def changed_captions(
 
     Raises PatternError, also if no caption matches.
     """
-    if isinstance(operation, Replace):
+    if isinstance(operation, Replace) and operation.is_regex:
         operation.check()
     applied = ((key, before, operation.apply(before, mode)) for key, before in captions.items())
     return {key: after for key, before, after in applied if after != before}
+
+
+@contextmanager
+def _in_time() -> Generator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise PatternError(
+            translatable("core", "The regular expression takes too long. Make it more specific.")
+        ) from error
 
 
 def _tags_name(tags: tuple[str, ...], one: Message, several: Message) -> Message:

@@ -14,7 +14,9 @@ from typing import Any
 
 USUAL_SEPARATOR = ", "
 
-_SEPARATOR = re.compile(r"\s*(?:[,，、；\n]|(?<=\S);(?=\s))(?:\s*[,，、；\n])*\s*")
+_SEPARATOR = re.compile(r"(\s*(?:[,，、；\n]|(?<=\S);(?=\s))(?:\s*[,，、；\n])*\s*)")
+# What a list with only the usual separator does not have; most lists have no other.
+_UNUSUAL = re.compile(r"^,|[，、；;\n]|\s,|,(?! \S)|\s$")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -34,26 +36,29 @@ class TagList:
     @classmethod
     def of(cls, caption: str) -> TagList:
         """Takes a caption apart; `text` puts it together again, character by character."""
-        tags: list[str] = []
-        between: list[str] = []
-        start = len(caption) - len(caption.lstrip())
-        gap = caption[:start]
-        for found in _SEPARATOR.finditer(caption, start):
-            if found.start() > start:
-                tags.append(caption[start : found.start()])
-                between.append(gap)
-                gap = ""
-            gap += found[0]
-            start = found.end()
-        last = caption[start:].rstrip()
-        if last:
-            tags.append(last)
-            between.append(gap)
-            gap = ""
-        gap += caption[start + len(last) :]
+        body = caption.lstrip()
+        head = caption[: len(caption) - len(body)]
+        if body and not _UNUSUAL.search(body):
+            usual = tuple(body.split(USUAL_SEPARATOR))
+            return cls(usual, (USUAL_SEPARATOR,) * (len(usual) - 1), head)
+        parts = _SEPARATOR.split(body)
+        tags, separators = parts[::2], parts[1::2]
+        while separators and not tags[0]:
+            head += separators.pop(0)
+            del tags[0]
+        last = tags[-1].rstrip()
+        tail = tags[-1][len(last) :]
+        tags[-1] = last
+        while tags and not tags[-1]:
+            del tags[-1]
+            tail = separators.pop() + tail if separators else tail
         if not tags:
-            return cls(head=gap)
-        return cls(tuple(tags), tuple(between[1:]), between[0], gap)
+            return cls(head=head + tail)
+        if "" in tags:  # Between two separators that are not one: “,; ”.
+            for place in reversed([n for n, tag in enumerate(tags) if not tag]):
+                del tags[place]
+                separators[place - 1 : place + 1] = ["".join(separators[place - 1 : place + 1])]
+        return cls(tuple(tags), tuple(separators), head, tail)
 
     @property
     def text(self) -> str:
@@ -108,6 +113,8 @@ class TagList:
     def without(self, tags: Collection[str]) -> TagList:
         """Returns it without these tags."""
         gone = set(map(tag_key, tags))
+        if gone.isdisjoint(self.keys):
+            return self
         return self.kept(lambda _, tag: tag_key(tag) not in gone)
 
     def without_duplicates(self) -> TagList:

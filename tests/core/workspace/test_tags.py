@@ -34,6 +34,7 @@ MESSY = " cat,dog ,  red car,\nsea、sky；night; ;), ^_^; , x,, "
         ("cat,dog ,\n red  car ", ["cat", "dog", "red  car"]),
         ("cat\ndog\n", ["cat", "dog"]),
         ("cat; dog", ["cat", "dog"]),
+        ("cat,; dog,;  ,car", ["cat", "dog", "car"]),
         ("smile, ;), ;d, ^_^;", ["smile", ";)", ";d", "^_^;"]),
         ("猫、犬，海", ["猫", "犬", "海"]),
         (", ,cat,, dog,", ["cat", "dog"]),
