@@ -77,7 +77,7 @@ class EvidenceView(QObject):
         transcript_view.answer_entered.connect(self._on_answer_entered)
         transcript_view.changed.connect(self._on_transcript_changed)
         transcript_view.scroll_area.verticalScrollBar().valueChanged.connect(self._on_moved)
-        picture_view.shown.connect(self.leave)
+        picture_view.shown.connect(self._on_picture_shown)
         previews.made.connect(self._on_made)
         self.popup.look_button.clicked.connect(self._on_look_clicked)
         self.popup.strike_button.clicked.connect(self._on_strike_clicked)
@@ -258,6 +258,16 @@ class EvidenceView(QObject):
         number = self._transcript.index_of(self._chosen[0])
         if number is not None:
             self.map_wanted.emit(number, self._word(*self._chosen))
+
+    @Slot()
+    def _on_picture_shown(self) -> None:
+        """Asks for the map once more: a picture that becomes visible has nothing over it.
+
+        Its copy for the screen may come later than its first answer. Of another picture, the
+        conversation is another one, and no word of it is chosen.
+        """
+        if self._chosen is not None:
+            self._ask_map.start()
 
     @Slot(object, object)
     def _on_made(self, key: object, made: object) -> None:

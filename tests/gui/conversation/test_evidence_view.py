@@ -208,6 +208,17 @@ def test_a_map_that_comes_late_is_not_shown_for_another_word(window, answered, q
     assert made == ["last"]
 
 
+def test_a_word_stays_chosen_when_the_image_becomes_visible_after_it(window, answered, qtbot):
+    view, evidence_view = window.drop_zone.picture_view, window.evidence_view
+    text = answered()
+    with qtbot.waitSignal(evidence_view.map_wanted):
+        click(text, "red")
+    with qtbot.waitSignals([view.shown, evidence_view.map_wanted]):
+        window.show_picture(Picture(None, Image.new("RGB", (400, 200), "white")))
+    assert text.words.words[text.words.chosen].text == "red"
+    assert evidence_view.popup.isVisible()
+
+
 def test_the_next_question_leaves_the_words(window, answered):
     text = answered()
     click(text, "red")
