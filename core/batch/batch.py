@@ -252,14 +252,22 @@ class Batch:
         *,
         shown: str | None = None,
         overwrites: bool = False,
+        recipe: str = "",
     ) -> EditOutcome:
         """Writes a person's caption into the image's files at once. Raises StoreError.
 
         A file that somebody else has changed is a conflict, and left, unless the edit `overwrites`.
         `shown` is what the person saw of an image without a caption of the run; None: anything.
+        A caption that the model wrote again has a `recipe` (`BatchOptions.recipe`).
         """
         return edits.edit_one(
-            self._ledger, number, caption, on_item, shown=shown, overwrites=overwrites
+            self._ledger,
+            number,
+            caption,
+            on_item,
+            shown=shown,
+            overwrites=overwrites,
+            recipe=recipe,
         )
 
     def edit_all(

@@ -63,8 +63,10 @@ def edit_one(
     shown: str | None = None,
     overwrites: bool = False,
     group: str = "",
+    recipe: str = "",
 ) -> EditOutcome:
-    """Writes a person's caption into the image's files at once.
+    """Writes a person's caption into the image's files at once, or one by the model, whose
+    `recipe` is given.
 
     Unless it `overwrites`, a file that holds neither the run's caption nor what the person saw,
     `shown`, is left as it is, and so are the image's other files. Raises StoreError; then all of
@@ -89,7 +91,7 @@ def edit_one(
         if conflict and item.state is ItemState.DONE:  # Undoing brings the file's text back.
             before = replace(item, caption=conflict.found, is_edited=True)
         stored = tuple(change.stored() for change in to_make)
-        edit = Edited(group, str(item.path), caption, before, stored)
+        edit = Edited(group, str(item.path), caption, before, stored, recipe=recipe)
         _write(ledger, edit, _undone(edit, before), on_item)
     return EditOutcome(1, (), group)
 
@@ -208,7 +210,7 @@ def _redo_edit(
         if before.state is ItemState.DONE:
             before = replace(before, caption=conflict.found, is_edited=True)
     stored = tuple(change.stored() for change in forwards)
-    redone = Edited(edit.group, edit.picture, edit.caption, before, stored, is_redone=True)
+    redone = replace(edit, before=before, changes=stored, is_redone=True)
     _write(ledger, redone, _undone(redone, before, can_be_redone=True), on_item)
     return None
 

@@ -129,10 +129,12 @@ class Captioned:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A person wrote the caption. `before` is the item's state before that.
+    """A person wrote the caption, or had the model write it again. `before` is the item's state
+    before that.
 
     Edits that were made together have the same `group`. Early journals have neither. An edit
-    `is_redone` if it was undone before.
+    `is_redone` if it was undone before. `recipe` is that of a caption by the model
+    (`BatchOptions.recipe`), "" for a person's.
     """
 
     group: str | None
@@ -141,6 +143,12 @@ class Edited:
     before: Item | None
     changes: tuple[StoredChange, ...]
     is_redone: bool = False
+    recipe: str = ""
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Returns whether a person wrote the caption."""
+        return not self.recipe
 
     @classmethod
     def from_json(cls, line: JsonObject) -> Edited:
@@ -148,7 +156,8 @@ class Edited:
         before = None if was is None else stored.item_from(Path(picture), was)
         changes = stored.changes_from(line["files"])
         is_redone = bool(line.get("again", False))
-        return cls(line.get("group"), picture, line["caption"], before, changes, is_redone)
+        caption, recipe = line["caption"], line.get("recipe", "")
+        return cls(line.get("group"), picture, caption, before, changes, is_redone, recipe)
 
     def to_json(self) -> JsonObject:
         return {
@@ -159,6 +168,7 @@ class Edited:
             "was": stored.item_json(self.before or Item(Path(self.picture))),
             "files": stored.changes_json(self.changes),
             **({"again": True} if self.is_redone else {}),
+            **({"recipe": self.recipe} if self.recipe else {}),
         }
 
 

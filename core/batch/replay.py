@@ -193,7 +193,7 @@ def item_after(event: CaptionEvent) -> Item:
     """Returns the item once the event's files are written."""
     if isinstance(event, EditUndone):
         return event.after
-    is_edited = isinstance(event, Edited)
+    is_edited = isinstance(event, Edited) and event.is_by_hand
     if isinstance(event, Captioned):
         notes = event.notes or ()
     else:  # The caption is another after an edit; what was seen of the image is not.

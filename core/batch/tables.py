@@ -219,6 +219,7 @@ class Tables:
         now: dict[str, list[Row]] = {}
         doubts: dict[str, DoubtFound] = {}
         whole: dict[str, str] = {}
+        captioned: dict[str, str] = {}
         for event in read_events(self._journal):
             match event:
                 case Begun():
@@ -229,10 +230,10 @@ class Tables:
                     version = version if event.version is None else event.version
                     continue
                 case Captioned(picture=picture):
-                    whole[picture] = event.caption
+                    whole[picture] = captioned[picture] = event.caption
                     now[picture] = by_run[picture] = self._rows_of(event, engine, version)
                 case Skipped(picture=picture) if event.caption:
-                    whole[picture] = event.caption
+                    whole[picture] = captioned[picture] = event.caption
                     now[picture] = by_run[picture] = [self._existing_row(event)]
                 case Failed(picture=picture) | Unused(picture=picture):
                     by_run.pop(picture, None)
@@ -240,13 +241,14 @@ class Tables:
                 case Edited(picture=picture) | Adopted(picture=picture) if picture in by_run:
                     whole[picture] = event.caption
                     first = by_run[picture][0]
-                    now[picture] = [replace(first, caption=event.caption, is_edited=True)]
+                    is_edited = isinstance(event, Adopted) or event.is_by_hand
+                    now[picture] = [replace(first, caption=event.caption, is_edited=is_edited)]
                 case EditUndone(picture=picture) if picture in by_run:
-                    whole[picture] = event.after.caption
-                    edited = replace(
-                        by_run[picture][0], caption=event.after.caption, is_edited=True
-                    )
-                    now[picture] = [edited] if event.after.is_edited else by_run[picture]
+                    whole[picture] = caption = event.after.caption
+                    is_edited = event.after.is_edited
+                    is_by_run = not is_edited and caption == captioned[picture]
+                    edited = replace(by_run[picture][0], caption=caption, is_edited=is_edited)
+                    now[picture] = by_run[picture] if is_by_run else [edited]
                 case DoubtFound(picture=picture) if picture in by_run:
                     doubts[picture] = event
                 case _:

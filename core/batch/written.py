@@ -66,7 +66,10 @@ class _WrittenByRun:
                 file = self._captioned(change, event.recipe)
                 self._written[path] = self._by_run[path] = file
             elif isinstance(event, Edited):
-                self._written[path] = EDITED_FILE
+                is_by_hand = event.is_by_hand
+                self._written[path] = (
+                    EDITED_FILE if is_by_hand else self._captioned(change, event.recipe)
+                )
             else:
                 _put(self._written, path, self._by_run.get(path, self._before[path]))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
 
-from core.batch import BatchOptions, ItemState, KeptRun, Phase, Progress
+from core.batch import BatchOptions, Item, ItemState, KeptRun, Phase, Progress
 from core.captions.wording import Replacement
 from core.files import is_folder
 from core.settings import Settings
@@ -21,7 +21,7 @@ from gui.widgets.file_urls import url_of
 from gui.widgets.notice import NoticeAction, NoticeActionKind, StandsWhile
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
-from gui.window.view_state import RunState, ViewState
+from gui.window.view_state import RowState, RunState, ViewState
 
 
 class BatchWiring(QObject):
@@ -55,8 +55,12 @@ class BatchWiring(QObject):
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
         bind = window.command_actions.bind
         bind(Command.LAST_RUN, self._on_last_run_asked)
+        bind(Command.ROW_CAPTION, self._on_caption_again_asked)
         run, panel = self._run, self._panel
+        run.items.changed.connect(self._on_item_changed)
         for signal in (
+            *(run.again.running_changed, panel.list.current_changed),
+            *(panel.replace_bar.changed, panel.replace_bar.closed),
             *(run.items.replaced, run.progressed, run.phase_changed, run.roots_changed),
             *(run.edits.changed, run.doubt_search.running_changed, panel.trial_shown),
         ):
@@ -90,8 +94,26 @@ class BatchWiring(QObject):
                 can_redo_edit=can_edit and run.edits.can_redo,
                 edits=self._edits,
                 is_trying=self._panel.is_trying,
+                row=self._row(),
+                is_captioning_again=run.again.is_running,
+                shows_doubt=self._panel.list.shows_doubt,
+                is_sorted_by_doubt=self._panel.list.is_sorted_by_doubt,
             )
         )
+
+    def _row(self) -> RowState | None:
+        """Return what can be done with the current row; None if there is none."""
+        shown, number = self._panel.list, self._panel.list.current_number
+        if not 0 <= number < len(self._run.items):
+            return None
+        item = self._run.items[number]
+        is_busy = item.state is ItemState.WORKING or self._run.again.number == number
+        return RowState(number, bool(item.caption), shown.can_edit_current, is_busy)
+
+    @Slot(int, object)
+    def _on_item_changed(self, number: int, item: Item) -> None:
+        if number == self._panel.list.current_number:
+            self.refresh()
 
     def _name_of(self, roots: list[Path]) -> str:
         if len(roots) == 1:
@@ -296,6 +318,13 @@ class BatchWiring(QObject):
     def _on_replace_asked(self, replacement: Replacement, numbers: list[int]) -> None:
         self._edits += 1
         self._begin(self._run.edits.replace(replacement, numbers))
+
+    def _on_caption_again_asked(self) -> None:
+        if self._run.again.is_running:
+            self._run.again.stop()
+        else:
+            self._edits += 1
+            self._begin(self._run.caption_again(self._panel.list.current_number))
 
     @Slot()
     def undo_edit(self) -> None:

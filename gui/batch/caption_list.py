@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal, Slot
 from PySide6.QtGui import (
-    QAction,
     QContextMenuEvent,
     QGuiApplication,
     QKeyEvent,
@@ -21,7 +20,6 @@ from PySide6.QtWidgets import (
     QAbstractItemDelegate,
     QAbstractItemView,
     QHeaderView,
-    QMenu,
     QTableView,
     QWidget,
 )
@@ -49,11 +47,15 @@ class BatchList(QTableView):
     """Rows to read, to edit with F2 or a double click, and to open with Enter.
 
     `opened(Path)`: the picture of a row is to be shown. `reveal_asked(Path)`: this file is to be
-    shown in the file manager.
+    shown in the file manager. `menu_asked(QPoint)`: the context menu of the current row is to open
+    there, on the screen. `current_changed()`: another row is the current one, or the order is
+    another.
     """
 
     opened = Signal(Path)
     reveal_asked = Signal(Path)
+    menu_asked = Signal(QPoint)
+    current_changed = Signal()
 
     def __init__(self, theme: Theme, model: BatchModel, parent: QWidget | None = None):
         super().__init__(parent)
@@ -74,7 +76,6 @@ class BatchList(QTableView):
         self.setItemDelegateForColumn(Column.DOUBT, DoubtCell(theme, self))
         self._set_up_rows()
         self._set_up_header()
-        self._build_menu()
         model.modelAboutToBeReset.connect(self._on_about_to_be_reset)
         model.modelReset.connect(self._on_reset)
         model.doubt_shown.connect(self._on_doubt_shown)
@@ -94,13 +95,59 @@ class BatchList(QTableView):
             self.commitData(editor)
             self.closeEditor(editor, QAbstractItemDelegate.EndEditHint.NoHint)
 
+    @property
+    def current_number(self) -> int:
+        """The item number of the current row; -1 if there is none."""
+        return self._rows.number(self.currentIndex())
+
+    @property
+    def can_edit_current(self) -> bool:
+        """Whether the caption of the current row can be edited."""
+        index = self.currentIndex()
+        return index.isValid() and self._is_editable(index.row())
+
+    @property
+    def shows_doubt(self) -> bool:
+        """Whether doubtful words are known, by which the rows can be sorted."""
+        return not self.isColumnHidden(Column.DOUBT)
+
+    @property
+    def is_sorted_by_doubt(self) -> bool:
+        """Whether the most doubtful caption comes first."""
+        return self._rows.sort_key is SortKey.DOUBT
+
+    @Slot()
+    def open_current(self) -> None:
+        """Asks for the picture of the current row to be shown."""
+        self.opened.emit(self._rows.item(self.currentIndex()).path)
+
+    @Slot()
+    def edit_current(self) -> None:
+        """Edits the caption of the current row."""
+        self.edit(self._rows.index(self.currentIndex().row(), Column.CAPTION))
+
+    @Slot()
+    def copy_current(self) -> None:
+        """Copies the caption of the current row."""
+        QGuiApplication.clipboard().setText(self._rows.item(self.currentIndex()).caption)
+
+    @Slot()
+    def reveal_current(self) -> None:
+        """Asks for the file of the current row to be shown in the file manager."""
+        self.reveal_asked.emit(self._rows.item(self.currentIndex()).path)
+
+    @Slot()
+    def toggle_order(self) -> None:
+        """Sorts the rows by doubt, or as the run goes again."""
+        self._sort_by(SortKey.RUN_ORDER if self.is_sorted_by_doubt else SortKey.DOUBT)
+
     @Slot(int, str)
     def edit_text(self, number: int, text: str) -> None:
         """Edits the caption of the item with this number, beginning with `text`."""
         row = self._rows.row(number)
         if row is not None and self._is_editable(row):
             self.setCurrentIndex(self._rows.index(row, Column.PICTURE))
-            self._edit()
+            self.edit_current()
             if editor := self.findChild(CaptionEdit):
                 editor.setPlainText(text)
                 editor.moveCursor(QTextCursor.MoveOperation.End)
@@ -121,11 +168,11 @@ class BatchList(QTableView):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         index = self.currentIndex()
         if event.matches(QKeySequence.StandardKey.Copy) and index.isValid():
-            self._copy()
+            self.copy_current()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and index.isValid():
-            self._open()
+            self.open_current()
         elif event.key() == Qt.Key.Key_F2 and index.isValid():
-            self._edit()
+            self.edit_current()
         else:
             super().keyPressEvent(event)
 
@@ -151,10 +198,13 @@ class BatchList(QTableView):
         if not index.isValid():
             return
         self.setCurrentIndex(index)
-        self.edit_action.setEnabled(self._is_editable(index.row()))
-        self.copy_action.setEnabled(bool(self._rows.item(index).caption))
         below = self.visualRect(index).bottomLeft() + QPoint(GAP, 0)
-        self.menu.popup(self.viewport().mapToGlobal(below) if is_by_key else event.globalPos())
+        at = self.viewport().mapToGlobal(below) if is_by_key else event.globalPos()
+        self.menu_asked.emit(at)
+
+    def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
+        super().currentChanged(current, previous)
+        self.current_changed.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -206,75 +256,29 @@ class BatchList(QTableView):
         header.sectionClicked.connect(self._on_header_clicked)
         self.setColumnHidden(Column.DOUBT, True)
 
-    def _build_menu(self) -> None:
-        self.menu = QMenu(self)
-        self.open_action = self._add_action(self.tr("&Show image"), "Return")
-        self.open_action.triggered.connect(self._open)
-        self.edit_action = self._add_action(self.tr("&Edit caption"), "F2")
-        self.edit_action.triggered.connect(self._edit)
-        self.copy_action = self._add_action(self.tr("&Copy caption"), "Ctrl+C")
-        self.copy_action.triggered.connect(self._copy)
-        self.reveal_action = self._add_action(self.tr("Show in &folder"))
-        self.reveal_action.triggered.connect(self._ask_reveal)
-        self.sort_action = self.menu.addAction(self.tr("S&ort by doubt"))
-        self.sort_action.setCheckable(True)
-        self.sort_action.setVisible(False)
-        self.sort_action.triggered.connect(self._sort_by_doubt)
-
-    def _add_action(self, text: str, key: str = "") -> QAction:
-        """Adds a menu entry. Its key is only displayed: `keyPressEvent` handles it, so that the
-        same key keeps its usual meaning in a caption's editor."""
-        action = self.menu.addAction(text)
-        action.setShortcut(QKeySequence(key))
-        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        action.setShortcutVisibleInContextMenu(True)
-        return action
-
     def _is_editable(self, row: int) -> bool:
         flags = self._rows.flags(self._rows.index(row, Column.CAPTION))
         return bool(flags & Qt.ItemFlag.ItemIsEditable)
-
-    @Slot()
-    def _open(self) -> None:
-        self.opened.emit(self._rows.item(self.currentIndex()).path)
-
-    @Slot()
-    def _edit(self) -> None:
-        self.edit(self._rows.index(self.currentIndex().row(), Column.CAPTION))
-
-    @Slot()
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self._rows.item(self.currentIndex()).caption)
-
-    @Slot()
-    def _ask_reveal(self) -> None:
-        self.reveal_asked.emit(self._rows.item(self.currentIndex()).path)
 
     @Slot(bool)
     def _on_doubt_shown(self, is_shown: bool) -> None:
         self.setColumnHidden(Column.DOUBT, not is_shown)
         self._fit_columns()
-        self.sort_action.setVisible(is_shown)
         self._sort_by(self._rows.sort_key)
 
     @Slot(int)
     def _on_header_clicked(self, section: int) -> None:
         if section == Column.DOUBT:
-            self._sort_by_doubt(self._rows.sort_key is not SortKey.DOUBT)
-
-    @Slot(bool)
-    def _sort_by_doubt(self, by_doubt: bool) -> None:
-        self._sort_by(SortKey.DOUBT if by_doubt else SortKey.RUN_ORDER)
+            self.toggle_order()
 
     def _sort_by(self, key: SortKey) -> None:
         if key is not self._rows.sort_key:
             self._rows.sort_by(key)
             self.scrollToTop()
-        by_doubt = key is SortKey.DOUBT
-        self.sort_action.setChecked(by_doubt)
         header = self.horizontalHeader()
         header.setSortIndicator(Column.DOUBT, Qt.SortOrder.DescendingOrder)
-        header.setSortIndicatorShown(by_doubt)
+        header.setSortIndicatorShown(key is SortKey.DOUBT)
+        self.current_changed.emit()
 
     @Slot()
     def _on_about_to_be_reset(self) -> None:
@@ -288,6 +292,7 @@ class BatchList(QTableView):
         if row is not None:
             self.setCurrentIndex(self._rows.index(row, Column.PICTURE))
         self.verticalScrollBar().setValue(self._scrolled)
+        self.current_changed.emit()
 
     @Slot()
     def _on_edit_begun(self) -> None:
@@ -300,4 +305,4 @@ class BatchList(QTableView):
         if 0 <= row < self._rows.rowCount():
             self.setCurrentIndex(self._rows.index(row, Column.PICTURE))
             if self._is_editable(row):
-                self._edit()
+                self.edit_current()

@@ -6,8 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QApplication, QMenu, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from shiboken6 import isValid
 
 from gui.conversation.exchange_view import ExchangeView
@@ -321,34 +320,22 @@ class EvidenceView(QObject):
 
     # Actions
 
-    def word_actions(self, menu: QMenu, view: ExchangeView, index: int) -> list[QAction]:
-        """Returns what a menu offers for a word."""
-        words = view.answer_text.words
-        show = QAction(self.tr("Show &where"), menu)
-        show.triggered.connect(partial(self._choose, view, index))
-        if not words.words[index].is_content:
-            return [show]
-        look = QAction(self.tr("&Look again"), menu)
-        look.setEnabled(view.can_look_again(index) and not self.obstacle)
-        look.triggered.connect(partial(self._look, view, index))
-        undo = self.tr("&Undo strike-out")
-        strike = QAction(undo if words.is_struck(index) else self.tr("&Strike out"), menu)
-        strike.triggered.connect(partial(self._strike, view, index))
-        return [show, look, strike]
-
-    def _choose(self, view: ExchangeView, index: int, checked: bool = False) -> None:
+    def show_where(self, view: ExchangeView, index: int) -> None:
+        """Chooses a word, which shows what it rests on."""
         view.answer_text.setFocus(Qt.FocusReason.OtherFocusReason)
         view.answer_text.choose_word(index)
 
-    def _look(self, view: ExchangeView, index: int, checked: bool = False) -> None:
+    def look_again(self, view: ExchangeView, index: int) -> None:
+        """Asks the model whether what a word names is in the picture."""
         if self._chosen != (view, index):
-            self._choose(view, index)
+            self.show_where(view, index)
         number = self._transcript.index_of(view)
         if number is not None:
             self.popup.show_looking()
             self.look_again_asked.emit(number, self._word(view, index))
 
-    def _strike(self, view: ExchangeView, index: int, checked: bool = False) -> None:
+    def toggle_strike(self, view: ExchangeView, index: int) -> None:
+        """Strikes a word out, or restores it."""
         number = self._transcript.index_of(view)
         if number is not None:
             begin, end = _span(self._word(view, index))
@@ -358,12 +345,12 @@ class EvidenceView(QObject):
     @Slot()
     def _on_look_clicked(self) -> None:
         if self._chosen is not None:
-            self._look(*self._chosen)
+            self.look_again(*self._chosen)
 
     @Slot()
     def _on_strike_clicked(self) -> None:
         if self._chosen is not None:
-            self._strike(*self._chosen)
+            self.toggle_strike(*self._chosen)
 
     def _word(self, view: ExchangeView, index: int) -> Word:
         return view.answer_text.words.words[index]

@@ -275,6 +275,11 @@ class TranscriptView(QFrame):
         if self._exchanges:
             self._exchanges[-1].copy()
 
+    def copy_last_question(self) -> None:
+        """Copies the last question."""
+        if self._exchanges:
+            QGuiApplication.clipboard().setText(self._exchanges[-1].prompt)
+
     # Parts
 
     def _build(self) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtCore import (
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
+    QPoint,
     QRect,
     QSize,
     Qt,
@@ -28,7 +29,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QListView,
-    QMenu,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -53,11 +53,13 @@ class PictureStrip(QListView):
 
     `picture_chosen(int)`: another picture is to be opened, by its index. `close_asked(int)`: one
     is to be taken out. `reveal_asked(Path)`: a file is to be shown in the file manager.
+    `menu_asked(int, QPoint)`: the context menu of one is to open there, on the screen.
     """
 
     picture_chosen = Signal(int)
     close_asked = Signal(int)
     reveal_asked = Signal(Path)
+    menu_asked = Signal(int, QPoint)
 
     def __init__(self, theme: Theme, previews: PreviewMaker, parent: QWidget | None = None):
         super().__init__(parent)
@@ -137,30 +139,11 @@ class PictureStrip(QListView):
         index = self.currentIndex() if is_by_key else self.indexAt(event.pos())
         if index.isValid():
             below = self.viewport().mapToGlobal(self.visualRect(index).bottomLeft())
-            self._menu_of(index.row()).popup(below if is_by_key else event.globalPos())
+            self.menu_asked.emit(index.row(), below if is_by_key else event.globalPos())
 
-    def _menu_of(self, number: int) -> QMenu:
-        menu = QMenu(self)
-        menu.setObjectName("strip_menu")
-        show = menu.addAction(self.tr("&Show image"))
-        show.setEnabled(number != self.current)
-        show.triggered.connect(partial(self._on_show_chosen, number))
-        reveal = menu.addAction(self.tr("Show in &folder"))
-        reveal.triggered.connect(partial(self._on_reveal_chosen, number))
-        menu.addSeparator()
-        close = menu.addAction(self.tr("&Close image"))
-        close.triggered.connect(partial(self._on_close_chosen, number))
-        menu.aboutToHide.connect(menu.deleteLater)
-        return menu
-
-    def _on_show_chosen(self, number: int, checked: bool = False) -> None:
-        self.choose(number)
-
-    def _on_reveal_chosen(self, number: int, checked: bool = False) -> None:
+    def reveal(self, number: int) -> None:
+        """Asks for a picture to be shown in the file manager."""
         self.reveal_asked.emit(self._pictures.paths[number])
-
-    def _on_close_chosen(self, number: int, checked: bool = False) -> None:
-        self.close_asked.emit(number)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         bar = self.horizontalScrollBar()

@@ -95,7 +95,7 @@ class Answering(QObject):
         if not exchange.answer or not exchange.answer.text.strip():
             await self.answer(conversation, exchange.prompt, (sampling,), index)
             return
-        await self.answer(conversation, exchange.prompt, _samplings_for_another(sampling), index)
+        await self.answer(conversation, exchange.prompt, samplings_for_another(sampling), index)
 
     async def answer(
         self,
@@ -219,7 +219,7 @@ class Answering(QObject):
         return is_new
 
 
-def _samplings_for_another(sampling: Sampling) -> tuple[Sampling, ...]:
+def samplings_for_another(sampling: Sampling) -> tuple[Sampling, ...]:
     """Returns how to try for another answer: with other seeds, and warmer each time.
 
     Greedy decoding would generate the same answer again.

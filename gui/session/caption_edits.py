@@ -64,8 +64,8 @@ class CaptionEdits(QObject):
         self._batch = batch
         self._unresolved.clear()
 
-    async def edit(self, number: int, caption: str) -> None:
-        """Write a caption that a person edited."""
+    async def edit(self, number: int, caption: str, recipe: str = "") -> None:
+        """Write a caption that a person edited, or that the model wrote again, with its recipe."""
         if self._batch is None:
             return
         batch, put = self._batch, self._inbox.put
@@ -73,9 +73,9 @@ class CaptionEdits(QObject):
         shown = "" if is_failed else self._items.existing(number)
 
         def overwrite(numbers: Collection[int]) -> EditOutcome:
-            return batch.edit(number, caption, put, overwrites=True)
+            return batch.edit(number, caption, put, overwrites=True, recipe=recipe)
 
-        write = partial(batch.edit, number, caption, put, shown=shown)
+        write = partial(batch.edit, number, caption, put, shown=shown, recipe=recipe)
         if await self._done(write, overwrite, lambda count: "") is None:
             self._items.show_again(number)
 

@@ -27,6 +27,7 @@ from core.batch import (
 from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.picture import look_for_pictures
+from gui.session.caption_again import CaptionAgain
 from gui.session.caption_edits import CaptionEdits, taken_notes
 from gui.session.doubt_search import DoubtSearch
 from gui.session.existing_captions import ExistingCaptions
@@ -46,8 +47,8 @@ class FolderRun(QObject):
     """One run at a time. Its coroutines belong to the window's loop; what is wrong is a notice.
 
     `items` are its images, `existing` the captions that they have already, `edits` changes
-    captions, `trial` tries the options first, and `doubt_search` looks through the finished
-    captions; each has signals of its own.
+    captions, `again` has the model write one again, `trial` tries the options first, and
+    `doubt_search` looks through the finished captions; each has signals of its own.
 
     `phase_changed(Phase)`, `progressed(Progress)`, `options_replaced(BatchOptions)`,
     `roots_changed(list[Path])`, `noticed(str)`: a sentence to show.
@@ -86,7 +87,9 @@ class FolderRun(QObject):
         self.trial = FolderTrial(model, self.items, self)
         self.doubt_search = DoubtSearch(model, self.items, self)
         self.edits.changed.connect(self._on_edits_changed)
-        for part in (self.trial, self.doubt_search):
+        self.again = CaptionAgain(model, self.items, self.edits, self)
+        self._stoppable = (self.trial, self.doubt_search, self.again)
+        for part in self._stoppable:
             part.noticed.connect(self.noticed)
 
     @property
@@ -215,11 +218,6 @@ class FolderRun(QObject):
         """Return the newest run."""
         return next(iter(await asyncio.to_thread(find_runs, self._journals)), None)
 
-    async def unfinished(self) -> KeptRun | None:
-        """Return the newest run if some of its images are left to caption."""
-        newest = await self.last()
-        return None if newest is None or newest.is_over else newest
-
     # Running
 
     async def resume(self) -> None:
@@ -260,6 +258,11 @@ class FolderRun(QObject):
         if self._phase is Phase.CHOOSING:
             await self.trial.run(ways, on_others=on_others)
 
+    async def caption_again(self, number: int) -> None:
+        """Run `again` for one item of the run that is open, unless it is captioning."""
+        if self._batch and not self.is_running:
+            await self.again.run(number, self._batch.options)
+
     async def find_doubt(self) -> None:
         """Run `doubt_search` over the run that is open, unless it is captioning."""
         if self._batch and not self.is_running:
@@ -293,10 +296,10 @@ class FolderRun(QObject):
         self._searches += 1
         self._control.stop_now()
         self.existing.close()
-        self.trial.stop()
-        self.doubt_search.stop()
-        await self.trial.close()
-        await self.doubt_search.close()
+        for part in self._stoppable:
+            part.stop()
+        for part in self._stoppable:
+            await part.close()
         await self._ended.wait()
         if self._summing:
             await self._summing
@@ -308,6 +311,7 @@ class FolderRun(QObject):
         assert self._batch is not None
         batch, self._control = self._batch, Control()
         self.doubt_search.stop()
+        self.again.stop()
         self._is_stopped = False
         self._ended.clear()
         self._set_phase(Phase.RUNNING)
@@ -357,6 +361,7 @@ class FolderRun(QObject):
 
     async def _close_batch(self) -> None:
         self.doubt_search.stop()
+        await self.again.close()
         batch, self._batch = self._batch, None
         self.edits.set_batch(None)
         self._report_progress()

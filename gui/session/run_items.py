@@ -99,9 +99,17 @@ class RunItems(QObject):
         if item.state in _SHOWS_EXISTING and item.caption != caption:
             self._set(number, replace(item, caption=caption))
 
+    def show_draft(self, number: int, caption: str) -> None:
+        """Show a caption that is being generated; the item stays as it is."""
+        if number < len(self._items):
+            draft = replace(self._items[number], state=ItemState.WORKING, caption=caption)
+            self.changed.emit(number, draft)
+
     def show_again(self, number: int) -> None:
-        """Report an item unchanged, so that its row drops an edit that could not be kept."""
-        self.changed.emit(number, self._items[number])
+        """Report an item unchanged, so that its row drops a draft, or an edit that could not be
+        kept."""
+        if number < len(self._items):
+            self.changed.emit(number, self._items[number])
 
     def _update(self, number: int, item: Item) -> None:
         if number >= len(self._items) or self._items[number].path != item.path:

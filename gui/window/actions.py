@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QMenu, QMenuBar, QWidget
 
@@ -24,6 +25,16 @@ from gui.window.key_bindings import Bindings, keys_of, rows_of
 from gui.window.view_state import ViewState
 
 Run = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a command does with the thing that was clicked, and why it cannot, "" where that is
+    plain; None if it can. `text` is what it would do, if not what the table says."""
+
+    run: Run
+    obstacle: str | None = None
+    text: str = ""
 
 
 class Actions(QObject):
@@ -45,7 +56,8 @@ class Actions(QObject):
         self._buttons: dict[Command, QAbstractButton] = {}
         self._bindings: Bindings = {}
         for rows in self.table:
-            self._add_menu(bar, rows)
+            if rows.menu is not Menu.CONTEXT:
+                self._add_menu(bar, rows)
         self.set_bindings({})
 
     def bind(self, command: Command, run: Run) -> None:
@@ -89,18 +101,45 @@ class Actions(QObject):
             if self.rows[command].is_checkable:
                 action.setChecked(is_checked(state, command))
 
-    def context_menu(self, place: Place) -> QMenu:
-        """Returns a new menu of the commands for a place, which deletes itself once closed."""
+    def context_menu(
+        self, *places: Place, clicked: Mapping[Command, Entry | None] | None = None
+    ) -> QMenu:
+        """Returns a new menu of the commands for these places, which deletes itself once closed.
+
+        Commands that are about the thing that was `clicked` are given there, None for one that
+        means nothing to it; the others do what they do in the menu bar.
+        """
         menu = QMenu(self._window)
-        menu.setObjectName(f"{place.name.lower()}_menu")
+        menu.setObjectName(f"{places[0].name.lower()}_menu")
         menu.setToolTipsVisible(True)
+        clicked = clicked or {}
         for rows in self.table:
-            if chosen := [row for row in rows.rows if place in row.places]:
-                if not menu.isEmpty():
+            for group in rows.groups:
+                actions = [
+                    self._in_context(menu, row, clicked)
+                    for row in group
+                    if isinstance(row, CommandRow) and not set(places).isdisjoint(row.places)
+                ]
+                if any(actions) and not menu.isEmpty():
                     menu.addSeparator()
-                menu.addActions([self.by_command[row.command] for row in chosen])
+                menu.addActions([action for action in actions if action])
         menu.aboutToHide.connect(menu.deleteLater)
         return menu
+
+    def _in_context(
+        self, menu: QMenu, row: CommandRow, clicked: Mapping[Command, Entry | None]
+    ) -> QAction | None:
+        if row.command not in clicked:
+            return self.by_command[row.command]
+        entry = clicked[row.command]
+        if entry is None:
+            return None
+        action = QAction(entry.text or row.clicked_text or row.text, menu)
+        action.setObjectName(row.command.value)
+        action.setEnabled(entry.obstacle is None)
+        action.setToolTip(entry.obstacle or row.hint or " ")
+        action.triggered.connect(partial(_run, entry.run))
+        return action
 
     def _add_menu(self, bar: QMenuBar, rows: MenuRows) -> None:
         menu = bar.addMenu(rows.text)
@@ -121,6 +160,9 @@ class Actions(QObject):
         action = QAction(row.text, menu)
         action.setObjectName(row.command.value)
         action.setCheckable(row.is_checkable)
+        if row.is_of_list:  # Not while a caption is edited, nor where a button has the focus.
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        action.setShortcutVisibleInContextMenu(True)
         if row.role is not None:
             action.setMenuRole(row.role)
         action.triggered.connect(partial(self._on_triggered, row.command))
@@ -138,3 +180,7 @@ class Actions(QObject):
         button, tip = self._buttons[command], self.rows[command].hint
         key = self.key_text(command)
         button.setToolTip(f"{tip} ({key})" if tip and key else tip or key)
+
+
+def _run(run: Run, checked: bool = False) -> None:
+    run()

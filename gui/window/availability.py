@@ -36,7 +36,11 @@ RUN_ACTIONS = {
 
 _IMAGE = (Command.COPY_PICTURE, Command.SAVE_PICTURE, *ZOOM)
 _ANSWER = (Command.WORDS, Command.INSPECT, Command.COPY)
-_EXCHANGE = (Command.NEW, Command.COPY_ALL, Command.SAVE, Command.EDIT_QUESTION)
+_EXCHANGE = (
+    *(Command.NEW, Command.COPY_QUESTION, Command.COPY_ALL, Command.SAVE, Command.EDIT_QUESTION),
+)
+# They are about a thing that is clicked, of which the state knows nothing.
+_CLICKED = (Command.SHOW_PICTURE, Command.WORD_WHERE, Command.WORD_LOOK, Command.WORD_STRIKE)
 
 
 def is_enabled(state: ViewState, command: Command) -> bool:
@@ -46,7 +50,7 @@ def is_enabled(state: ViewState, command: Command) -> bool:
 
 def obstacle(state: ViewState, command: Command) -> str | None:
     """Returns why the command cannot be given, "" where that is plain; None if it can."""
-    for find in (_of_edit, _of_picture, _of_conversation, _of_run, _of_model):
+    for find in (_of_edit, _of_picture, _of_conversation, _of_run, _of_row, _of_model):
         found = find(state, command)
         if found is not True:
             return found if isinstance(found, str) else None
@@ -60,6 +64,8 @@ def is_checked(state: ViewState, command: Command) -> bool:
             return state.conversation.asks_about_all
         case Command.UNDERLINE_DOUBT:
             return state.underlines_doubt
+        case Command.ROW_SORT:
+            return state.run.is_sorted_by_doubt
         case _:
             return THEMES.get(command) == state.theme
 
@@ -75,6 +81,8 @@ def text_now(state: ViewState, command: Command) -> str:
             return state.conversation.redo
         case Command.STOP:
             return _escape_text(state)
+        case Command.ROW_CAPTION if state.run.is_captioning_again:
+            return translate("Menu", "Stop captioning")
         case _:
             return ""
 
@@ -207,10 +215,37 @@ def _of_run(state: ViewState, command: Command) -> _Found:
             return True
 
 
+def _of_row(state: ViewState, command: Command) -> _Found:
+    run = state.run
+    row = None if state.is_conversation or run.is_trying else run.row
+    match command:
+        case Command.ROW_SHOW | Command.ROW_REVEAL:
+            return _unless(row)
+        case Command.ROW_EDIT:
+            return _unless(row and row.can_edit)
+        case Command.ROW_COPY:
+            return _unless(row and row.has_caption)
+        case Command.ROW_CAPTION if run.is_captioning_again:
+            return _unless(not state.is_conversation)
+        case Command.ROW_CAPTION if row is None or row.is_busy or not run.can_edit:
+            return ""
+        case Command.ROW_CAPTION if run.is_running:
+            return translate("Menu", "Pause the folder run first")
+        case Command.ROW_CAPTION:
+            return _unless(not needs_model(state), translate("Menu", "Load a model first"))
+        case Command.ROW_SORT:
+            return _unless(row and run.shows_doubt)
+        case _:
+            return "" if command in _CLICKED else True
+
+
 def _of_model(state: ViewState, command: Command) -> _Found:
     match command:
         case Command.UNLOAD:
             return _unless(isinstance(state.model.state, Ready))
+        case Command.BUILT_IN_MODEL:
+            loaded = state.model.state.facts.model if isinstance(state.model.state, Ready) else ""
+            return _unless(loaded != BUILT_IN, translate("Menu", "The built-in model is loaded"))
         case Command.LAST_MODEL:
             return _unless(needs_model(state) and state.model.last != BUILT_IN)
         case _:

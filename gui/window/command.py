@@ -19,6 +19,11 @@ class Command(StrEnum):
     SETTINGS = auto()
     QUIT = auto()
 
+    SHOW_PICTURE = auto()
+    WORD_WHERE = auto()
+    WORD_LOOK = auto()
+    WORD_STRIKE = auto()
+
     UNDO = auto()
     REDO = auto()
     CUT = auto()
@@ -38,6 +43,7 @@ class Command(StrEnum):
     PREVIOUS_VERSION = auto()
     NEXT_VERSION = auto()
     COPY = auto()
+    COPY_QUESTION = auto()
     COPY_ALL = auto()
 
     FIT = auto()
@@ -65,6 +71,12 @@ class Command(StrEnum):
     RUN_FIND = auto()
     RUN_REPLACE = auto()
     RUN_DOUBT = auto()
+    ROW_SHOW = auto()
+    ROW_EDIT = auto()
+    ROW_CAPTION = auto()
+    ROW_COPY = auto()
+    ROW_REVEAL = auto()
+    ROW_SORT = auto()
     RUN_CLOSE = auto()
 
     MODELS = auto()

@@ -42,6 +42,7 @@ def bind_own_commands(window: MainWindow) -> None:
     bind(Command.PREVIOUS_VERSION, partial(view.scroll_area.step_version, -1))
     bind(Command.NEXT_VERSION, partial(view.scroll_area.step_version, 1))
     bind(Command.COPY, view.copy_last)
+    bind(Command.COPY_QUESTION, view.copy_last_question)
     bind(Command.COPY_ALL, view.copy_all)
     bind(Command.FIT, zone.picture_view.fit)
     bind(Command.ACTUAL_SIZE, zone.picture_view.show_actual_size)
@@ -71,6 +72,11 @@ def _bind_run(window: MainWindow) -> None:
     actions.bind(Command.RUN_DOUBT, bar.doubt_button.click)
     bar.doubt_button.setShortcut(QKeySequence())
     actions.bind(Command.RUN_CLOSE, window.show_conversation)
+    actions.bind(Command.ROW_SHOW, panel.list.open_current)
+    actions.bind(Command.ROW_EDIT, panel.list.edit_current)
+    actions.bind(Command.ROW_COPY, panel.list.copy_current)
+    actions.bind(Command.ROW_REVEAL, panel.list.reveal_current)
+    actions.bind(Command.ROW_SORT, panel.list.toggle_order)
     actions.attach(Command.UNDO, bar.undo_edit_button)
 
 

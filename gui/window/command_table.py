@@ -14,6 +14,7 @@ translate = QCoreApplication.translate
 def command_table() -> tuple[MenuRows, ...]:
     """Returns all commands, by menu, in the language of the window."""
     return (
+        _context_rows(),
         _file_menu(),
         _edit_menu(),
         _conversation_menu(),
@@ -24,8 +25,25 @@ def command_table() -> tuple[MenuRows, ...]:
     )
 
 
+def _context_rows() -> MenuRows:
+    """What can be done only with a thing that is clicked."""
+    showing: Group = (
+        _clicked(Command.SHOW_PICTURE, translate("Menu", "&Show image"), Place.THUMBNAIL),
+    )
+    examining: Group = (
+        _clicked(Command.WORD_WHERE, translate("Menu", "Show w&here"), Place.WORD),
+        _clicked(Command.WORD_LOOK, translate("Menu", "&Look again"), Place.WORD),
+        _clicked(Command.WORD_STRIKE, translate("Menu", "&Strike out"), Place.WORD),
+    )
+    return MenuRows(Menu.CONTEXT, "", (showing, examining))
+
+
+def _clicked(command: Command, text: str, place: Place) -> CommandRow:
+    return CommandRow(command, text, places=(place,), is_fixed=True)
+
+
 def _file_menu() -> MenuRows:
-    image = (Place.IMAGE,)
+    image, pictures = (Place.IMAGE,), (Place.IMAGE, Place.THUMBNAIL)
     opening: Group = (
         CommandRow(Command.OPEN, translate("Menu", "&Open images…"), ("Ctrl+O",)),
         CommandRow(Command.OPEN_FOLDER, translate("Menu", "Open &folder…"), ("Ctrl+Shift+O",)),
@@ -43,10 +61,10 @@ def _file_menu() -> MenuRows:
             Command.REVEAL_PICTURE,
             translate("Menu", "S&how in folder"),
             ("Ctrl+Shift+F",),
-            places=image,
+            places=pictures,
         ),
         CommandRow(
-            Command.CLOSE_PICTURE, translate("Menu", "Close &image"), ("Ctrl+W",), places=image
+            Command.CLOSE_PICTURE, translate("Menu", "Close &image"), ("Ctrl+W",), places=pictures
         ),
     )
     conversation: Group = (
@@ -70,24 +88,35 @@ def _file_menu() -> MenuRows:
 
 
 def _edit_menu() -> MenuRows:
+    text, selectable = (Place.TEXT,), (Place.TEXT, Place.EXCHANGE)
+    redo_keys = ("Ctrl+Shift+Z", "Ctrl+Y")
     undoing: Group = (
-        CommandRow(Command.UNDO, translate("Menu", "&Undo"), ("Ctrl+Z",), is_fixed=True),
-        CommandRow(
-            Command.REDO, translate("Menu", "&Redo"), ("Ctrl+Shift+Z", "Ctrl+Y"), is_fixed=True
-        ),
+        CommandRow(Command.UNDO, translate("Menu", "&Undo"), ("Ctrl+Z",), "", text, is_fixed=True),
+        CommandRow(Command.REDO, translate("Menu", "&Redo"), redo_keys, "", text, is_fixed=True),
     )
     clipboard: Group = (
-        CommandRow(Command.CUT, translate("Menu", "Cu&t"), ("Ctrl+X",), is_fixed=True),
-        CommandRow(Command.COPY_SELECTION, translate("Menu", "&Copy"), ("Ctrl+C",), is_fixed=True),
+        CommandRow(Command.CUT, translate("Menu", "Cu&t"), ("Ctrl+X",), "", text, is_fixed=True),
+        CommandRow(
+            Command.COPY_SELECTION,
+            translate("Menu", "&Copy"),
+            ("Ctrl+C",),
+            places=selectable,
+            is_fixed=True,
+        ),
         CommandRow(
             Command.PASTE,
             translate("Menu", "&Paste"),
             ("Ctrl+V",),
             translate("Menu", "Paste an image, or text into the prompt"),
+            text,
             is_fixed=True,
         ),
         CommandRow(
-            Command.SELECT_ALL, translate("Menu", "Select &all"), ("Ctrl+A",), is_fixed=True
+            Command.SELECT_ALL,
+            translate("Menu", "Select &all"),
+            ("Ctrl+A",),
+            places=selectable,
+            is_fixed=True,
         ),
     )
     image: Group = (
@@ -102,13 +131,26 @@ def _edit_menu() -> MenuRows:
 
 
 def _conversation_menu() -> MenuRows:
+    exchange = (Place.EXCHANGE,)
     copying: Group = (
-        CommandRow(Command.COPY, translate("Menu", "&Copy last answer"), ("Ctrl+Shift+C",)),
+        CommandRow(
+            Command.COPY,
+            translate("Menu", "&Copy last answer"),
+            ("Ctrl+Shift+C",),
+            places=exchange,
+            clicked_text=translate("Menu", "Copy a&nswer"),
+        ),
+        CommandRow(
+            Command.COPY_QUESTION,
+            translate("Menu", "Copy last &question"),
+            places=exchange,
+            clicked_text=translate("Menu", "Copy &question"),
+        ),
         CommandRow(
             Command.COPY_ALL,
             translate("Menu", "Copy c&onversation"),
             ("Ctrl+Shift+A",),
-            places=(Place.EXCHANGE,),
+            places=exchange,
         ),
     )
     groups = (_asking_group(), _answer_group(), copying)
@@ -147,9 +189,15 @@ def _answer_group() -> Group:
             translate("Menu", "&Inspect last answer"),
             ("Ctrl+I",),
             translate("Menu", "Show what went through the model"),
+            exchange,
+            clicked_text=translate("Menu", "&Inspect answer"),
         ),
         CommandRow(
-            Command.EDIT_QUESTION, translate("Menu", "&Edit last question"), ("Ctrl+Shift+L",)
+            Command.EDIT_QUESTION,
+            translate("Menu", "&Edit last question"),
+            ("Ctrl+Shift+L",),
+            places=exchange,
+            clicked_text=translate("Menu", "&Edit question"),
         ),
         CommandRow(
             Command.PREVIOUS_VERSION,
@@ -263,7 +311,54 @@ def _run_menu() -> MenuRows:
         ),
         CommandRow(Command.RUN_CLOSE, translate("Menu", "&Back to the image"), ("Alt+Left",)),
     )
-    return MenuRows(Menu.RUN, translate("Menu", "Folder &run"), (running, captions, ending))
+    return MenuRows(
+        Menu.RUN, translate("Menu", "Folder &run"), (running, captions, _row_group(), ending)
+    )
+
+
+def _row_group() -> Group:
+    """What can be done with the chosen row of a folder run."""
+    row = (Place.ROW,)
+    return (
+        CommandRow(
+            Command.ROW_SHOW,
+            translate("Menu", "Show &image"),
+            ("Return",),
+            places=row,
+            is_fixed=True,
+            is_of_list=True,
+        ),
+        CommandRow(
+            Command.ROW_EDIT,
+            translate("Menu", "Edit &caption"),
+            ("F2",),
+            places=row,
+            is_fixed=True,
+            is_of_list=True,
+        ),
+        CommandRow(
+            Command.ROW_CAPTION,
+            translate("Menu", "Caption a&gain"),
+            hint=translate("Menu", "Replace this caption with a new one from the model"),
+            places=row,
+            key_of=Command.REGENERATE,
+        ),
+        CommandRow(
+            Command.ROW_COPY,
+            translate("Menu", "Cop&y caption"),
+            ("Ctrl+C",),
+            places=row,
+            is_fixed=True,
+            is_of_list=True,
+        ),
+        CommandRow(Command.ROW_REVEAL, translate("Menu", "S&how in folder"), places=row),
+        CommandRow(
+            Command.ROW_SORT,
+            translate("Menu", "&Most doubtful first"),
+            places=row,
+            is_checkable=True,
+        ),
+    )
 
 
 def _model_menu() -> MenuRows:

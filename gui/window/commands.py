@@ -15,8 +15,9 @@ from gui.window.command import Command
 
 
 class Menu(Enum):
-    """The menus of the menu bar, in their order."""
+    """The menus of the menu bar, in their order; commands of CONTEXT are in context menus alone."""
 
+    CONTEXT = auto()
     FILE = auto()
     EDIT = auto()
     CONVERSATION = auto()
@@ -37,16 +38,22 @@ class Place(Enum):
     """What a context menu is about."""
 
     IMAGE = auto()
+    THUMBNAIL = auto()
+    WORD = auto()
     EXCHANGE = auto()
+    ROW = auto()
+    TEXT = auto()
 
 
 @dataclass(frozen=True)
 class CommandRow:
     """One command. `keys` are all its shortcuts, the first of which is shown.
 
-    `hint` says what it does beyond its text. `places` are the context menus that have it. Where
-    `is_fixed`, its keys cannot be changed: text fields and lists use the same ones. A command with
-    `key_of` has the keys of another one, as never both can be given.
+    `hint` says what it does beyond its text. `places` are the context menus that have it, with
+    `clicked_text` where it is about the thing that was clicked. Where `is_fixed`, its keys cannot
+    be changed: text fields and lists use the same ones; if `is_of_list`, the list itself handles
+    them, and they are only shown. A command with `key_of` has the keys of another one, as never
+    both can be given.
     """
 
     command: Command
@@ -56,6 +63,8 @@ class CommandRow:
     places: tuple[Place, ...] = ()
     is_checkable: bool = False
     is_fixed: bool = False
+    is_of_list: bool = False
+    clicked_text: str = ""
     key_of: Command | None = None
     role: QAction.MenuRole | None = None
 

@@ -1,19 +1,19 @@
-"""The context menus of the image, an exchange and a word of it.
+"""The context menus, made from the table of commands.
 
 They are opened by the right button, the menu key or Shift+F10.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, QPoint, QRect, QRectF, Qt, Slot
-from PySide6.QtGui import QAction, QContextMenuEvent, QGuiApplication
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from gui.conversation.exchange_view import ExchangeView
+from gui.window.actions import Entry
 from gui.window.availability import obstacle
 from gui.window.command import Command
 from gui.window.commands import Place
@@ -21,26 +21,41 @@ from gui.window.commands import Place
 if TYPE_CHECKING:
     from gui.window.main_window import MainWindow
 
-# Text, what it runs, whether it can be given, and why not.
-_Row = tuple[str, Callable[[], object], bool, str]
-
 
 class ContextMenus(QObject):
-    """Opens them. What concerns the one exchange stands above the commands for all of it."""
+    """Opens them for the image, its thumbnails, exchanges, words and the rows of a folder run."""
 
     def __init__(self, window: MainWindow):
         super().__init__(window)
-        self._window = window
+        self._window, self._actions = window, window.command_actions
         view = window.drop_zone.picture_view
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         view.customContextMenuRequested.connect(self._on_image_menu_asked)
+        window.drop_zone.picture_strip.menu_asked.connect(self._on_thumbnail_menu_asked)
+        window.batch_panel.list.menu_asked.connect(self._on_row_menu_asked)
         window.transcript_view.menu_asked.connect(self._on_exchange_menu_asked)
         window.transcript_view.word_menu_asked.connect(self._on_word_menu_asked)
 
     @Slot(QPoint)
     def _on_image_menu_asked(self, at: QPoint) -> None:
-        menu = self._window.command_actions.context_menu(Place.IMAGE)
+        menu = self._actions.context_menu(Place.IMAGE)
         menu.popup(self._window.drop_zone.picture_view.mapToGlobal(at))
+
+    @Slot(int, QPoint)
+    def _on_thumbnail_menu_asked(self, number: int, at: QPoint) -> None:
+        strip = self._window.drop_zone.picture_strip
+        clicked = {
+            Command.SHOW_PICTURE: Entry(
+                partial(strip.choose, number), "" if number == strip.current else None
+            ),
+            Command.REVEAL_PICTURE: Entry(partial(strip.reveal, number)),
+            Command.CLOSE_PICTURE: Entry(partial(strip.close_asked.emit, number)),
+        }
+        self._actions.context_menu(Place.THUMBNAIL, clicked=clicked).popup(at)
+
+    @Slot(QPoint)
+    def _on_row_menu_asked(self, at: QPoint) -> None:
+        self._actions.context_menu(Place.ROW).popup(at)
 
     @Slot(object, QPoint)
     def _on_exchange_menu_asked(self, view: ExchangeView, at: QPoint) -> None:
@@ -52,42 +67,51 @@ class ContextMenus(QObject):
 
     def menu_of(self, view: ExchangeView, word: int = -1) -> QMenu:
         """Returns the menu of an exchange, and of a word of its answer, which deletes itself."""
-        menu = self._window.command_actions.context_menu(Place.EXCHANGE)
-        first = menu.actions()[0]
-        if view is not self._window.transcript_view.exchange_views[-1]:
-            for command in (Command.REGENERATE, Command.WORDS):  # They are about the last one.
-                menu.removeAction(self._window.commands[command])
-            first = menu.actions()[0]
-        if word >= 0:
-            menu.setObjectName("word_menu")
-            menu.insertActions(first, self._window.evidence_view.word_actions(menu, view, word))
-            menu.insertSeparator(first)
-        for rows in (self._text_rows(view), self._exchange_rows(view)):
-            for text, run, is_enabled, reason in rows:
-                action = QAction(text, menu)
-                action.setEnabled(is_enabled)
-                action.setToolTip(reason or text.replace("&", ""))
-                action.triggered.connect(partial(_run, run))
-                menu.insertAction(first, action)
-            menu.insertSeparator(first)
-        return menu
+        clicked = self._about_exchange(view)
+        if word < 0:
+            return self._actions.context_menu(Place.EXCHANGE, clicked=clicked)
+        clicked |= self._about_word(view, word)
+        return self._actions.context_menu(Place.WORD, Place.EXCHANGE, clicked=clicked)
 
-    def _text_rows(self, view: ExchangeView) -> list[_Row]:
-        has_answer = not view.is_open and bool(view.answer)
-        return [
-            (self.tr("C&opy"), view.copy_selection, view.has_selection, ""),
-            (self.tr("&Copy answer"), view.copy, has_answer, ""),
-            (self.tr("Copy &question"), partial(_copy, view.prompt), True, ""),
-            (self.tr("Select &all"), view.select_answer, has_answer, ""),
-        ]
-
-    def _exchange_rows(self, view: ExchangeView) -> list[_Row]:
+    def _about_exchange(self, view: ExchangeView) -> dict[Command, Entry | None]:
         is_whole, no_trace = not view.is_open, obstacle(self._window.state, Command.INSPECT)
-        can_inspect = is_whole and bool(view.answer) and no_trace is None
-        return [
-            (self.tr("&Edit question"), view.edit, is_whole, ""),
-            (self.tr("&Inspect answer"), view.inspect_asked.emit, can_inspect, no_trace or ""),
-        ]
+        of_answer = None if is_whole and view.answer else ""
+        clicked: dict[Command, Entry | None] = {
+            Command.COPY_SELECTION: Entry(view.copy_selection, None if view.has_selection else ""),
+            Command.SELECT_ALL: Entry(view.select_answer, of_answer),
+            Command.COPY: Entry(view.copy, of_answer),
+            Command.COPY_QUESTION: Entry(partial(_copy, view.prompt)),
+            Command.EDIT_QUESTION: Entry(view.edit, None if is_whole else ""),
+            Command.INSPECT: Entry(
+                view.inspect_asked.emit, no_trace if of_answer is None else of_answer
+            ),
+        }
+        if view is not self._window.transcript_view.exchange_views[-1]:
+            # They are about the last one.
+            clicked |= {Command.REGENERATE: None, Command.WORDS: None}
+        return clicked
+
+    def _about_word(self, view: ExchangeView, word: int) -> dict[Command, Entry | None]:
+        evidence, words = self._window.evidence_view, view.answer_text.words
+        show = Entry(partial(evidence.show_where, view, word))
+        if not words.words[word].is_content:
+            return {
+                Command.WORD_WHERE: show,
+                Command.WORD_LOOK: None,
+                Command.WORD_STRIKE: None,
+            }
+        can_look = view.can_look_again(word)
+        return {
+            Command.WORD_WHERE: show,
+            Command.WORD_LOOK: Entry(
+                partial(evidence.look_again, view, word),
+                (evidence.obstacle or None) if can_look else "",
+            ),
+            Command.WORD_STRIKE: Entry(
+                partial(evidence.toggle_strike, view, word),
+                text=self.tr("Undo &strike-out") if words.is_struck(word) else "",
+            ),
+        }
 
 
 def open_by_key(widget: QWidget | None) -> None:
@@ -98,10 +122,6 @@ def open_by_key(widget: QWidget | None) -> None:
         reason = QContextMenuEvent.Reason.Keyboard
         event = QContextMenuEvent(reason, place, widget.mapToGlobal(place))
         QCoreApplication.sendEvent(widget, event)
-
-
-def _run(run: Callable[[], object], checked: bool = False) -> None:
-    run()
 
 
 def _copy(text: str) -> None:

@@ -57,6 +57,8 @@ class KeysDialog(QDialog):
             Menu.RUN: _run_keys(),
         }
         for rows in actions.table:
+            if rows.menu is Menu.CONTEXT:
+                continue
             known = [(actions.key_text(row.command), row.name) for row in rows.rows]
             known = [(key, name) for key, name in known if key]
             label = QLabel(rows.text.replace("&", ""))

@@ -39,6 +39,7 @@ from gui.window.shown import prompt_offer, shown_notices, status, window_title
 from gui.window.state_holder import StateHolder
 from gui.window.task_bar import TaskBar
 from gui.window.text_focus import focus_state, takes_text
+from gui.window.text_menus import TextMenus
 from gui.window.view_state import Page, ViewState
 
 SMALLEST = (620, 344)
@@ -88,6 +89,7 @@ class MainWindow(QMainWindow):
         self.commands = self.command_actions.by_command
         self.recent_menu = RecentMenu(self.command_actions.submenus[Submenu.RECENT])
         self.context_menus = ContextMenus(self)
+        TextMenus(self)
         bind_own_commands(self)
         self._connect()
         self.states.update(suggestion=presets[0][1] if presets else "", theme=theme.mode)

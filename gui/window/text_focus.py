@@ -40,48 +40,51 @@ def takes_text(widget: QWidget | None) -> bool:
     return focus_state(widget).takes_text
 
 
-def cut() -> None:
-    """Cuts the selection of the text that has the focus."""
-    if isinstance(editor := QApplication.focusWidget(), Editor):
+# Each is about the text that has the focus, unless a widget is given.
+
+
+def cut(widget: QWidget | None = None) -> None:
+    """Cuts the selection."""
+    if isinstance(editor := widget or QApplication.focusWidget(), Editor):
         editor.cut()
 
 
-def copy() -> None:
-    """Copies the selection of the text that has the focus."""
-    match QApplication.focusWidget():
+def copy(widget: QWidget | None = None) -> None:
+    """Copies the selection."""
+    match widget or QApplication.focusWidget():
         case QLabel() as label:
             QGuiApplication.clipboard().setText(label.selectedText())
         case QLineEdit() | QPlainTextEdit() | QTextEdit() as editor:
             editor.copy()
 
 
-def select_all() -> None:
-    """Selects all of the text that has the focus."""
-    if isinstance(editor := QApplication.focusWidget(), Editor):
+def select_all(widget: QWidget | None = None) -> None:
+    """Selects all of the text."""
+    if isinstance(editor := widget or QApplication.focusWidget(), Editor):
         editor.selectAll()
 
 
-def paste() -> bool:
-    """Pastes into the text field that has the focus. Returns False if there is none."""
-    editor = QApplication.focusWidget()
+def paste(widget: QWidget | None = None) -> bool:
+    """Pastes into the text field. Returns False if there is none."""
+    editor = widget or QApplication.focusWidget()
     if not isinstance(editor, Editor) or not takes_text(editor):
         return False
     editor.paste()
     return True
 
 
-def undo() -> bool:
-    """Takes back the last change of the text field that has the focus. False if there is none."""
-    editor = QApplication.focusWidget()
+def undo(widget: QWidget | None = None) -> bool:
+    """Takes back the last change of the text field. Returns False if there is none."""
+    editor = widget or QApplication.focusWidget()
     if not isinstance(editor, Editor) or not focus_state(editor).has_history:
         return False
     editor.undo()
     return True
 
 
-def redo() -> bool:
-    """Makes the last change of the text field that has the focus again. False if there is none."""
-    editor = QApplication.focusWidget()
+def redo(widget: QWidget | None = None) -> bool:
+    """Makes the last change of the text field again. Returns False if there is none."""
+    editor = widget or QApplication.focusWidget()
     if not isinstance(editor, Editor) or not focus_state(editor).has_history:
         return False
     editor.redo()

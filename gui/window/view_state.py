@@ -100,11 +100,22 @@ class ConversationState:
 
 
 @dataclass(frozen=True)
+class RowState:
+    """The current row of a folder run. `is_busy` while its caption is being generated."""
+
+    number: int
+    has_caption: bool = False
+    can_edit: bool = False
+    is_busy: bool = False
+
+
+@dataclass(frozen=True)
 class RunState:
     """The folder run. `fraction` is the share that is done, None if none is under way or paused.
 
     `offered` is what can be done with it. `is_known` says whether any run was ever begun; `journal`
     is that of an unfinished one that is not open. `edits` counts edits of captions.
+    `row` is the current row. `is_captioning_again` while one caption is generated once more.
     """
 
     phase: Phase = Phase.CHOOSING
@@ -122,6 +133,10 @@ class RunState:
     can_redo_edit: bool = False
     edits: int = 0
     is_trying: bool = False
+    row: RowState | None = None
+    is_captioning_again: bool = False
+    shows_doubt: bool = False
+    is_sorted_by_doubt: bool = False
 
     @property
     def is_paused(self) -> bool:

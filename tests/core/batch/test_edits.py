@@ -9,6 +9,7 @@ from PIL import Image
 from core.batch import Batch, BatchOptions, Control, ItemState, changes
 from core.batch.items import EDITED
 from core.batch.journal import read_lines
+from core.batch.written import files_written_by_runs
 from core.captions import xmp
 from core.captions.formats import CaptionFormat
 from core.captions.sidecar import Existing
@@ -305,6 +306,37 @@ def test_table_follows_the_edits_and_goes_with_the_run(begin, folder):
     batch.undo(keeps_edits=False)
     assert set(folder.glob("captions*")) == set()
     batch.close()
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_caption_that_the_model_wrote_again_is_no_hand_edit(begin, folder, is_restarted):
+    batch = begin(writes=("txt", "jsonl"))
+    recipe = batch.options.recipe("folder-engine")
+    batch.edit(1, "again", recipe=recipe)
+    batch = again(batch) if is_restarted else batch
+    assert (batch.items[1].caption, batch.items[1].is_edited) == ("again", False)
+    assert batch.tally.edited == 0
+    batch.undo_edit()
+    assert (batch.items[1].caption, batch.items[1].is_edited) == (said(2), False)
+    batch.redo_edit()
+    table = batch.exports[CaptionFormat.JSONL]
+    batch = again(batch)
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
+    assert [(row["caption"], row["edited"]) for row in rows] == [
+        ("mine", False),
+        ("again", False),
+        (said(3), False),
+    ]
+    assert [written.recipe for written in written_files(batch, folder / "2.txt")] == [recipe]
+    batch.undo()  # Hand edits would be kept.
+    assert texts(folder) == {"1.txt": "mine"}
+    batch.close()
+
+
+def written_files(batch, path):
+    """What a later run knows of a file that an earlier one wrote."""
+    written = files_written_by_runs(batch.journal_path.parent, batch.roots)
+    return [written[str(path)]]
 
 
 def test_table_that_somebody_has_added_to_is_left(begin, folder):

@@ -2,9 +2,19 @@
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QLineEdit,
+    QMenu,
+    QSpinBox,
+    QTabWidget,
+    QWidget,
+)
 
 from core.picture import open_picture
 from gui.window.commands import Command
@@ -110,7 +120,7 @@ def test_thumbnails_have_a_menu(three, reason):
     async def story(program, window):
         strip = window.drop_zone.picture_strip
         at = strip.visualRect(strip.model().index(2, 0)).center()
-        menu = menu_at(strip.viewport() if reason is MOUSE else strip, at, reason, "strip_menu")
+        menu = menu_at(strip.viewport() if reason is MOUSE else strip, at, reason, "thumbnail_menu")
         choose(menu, "Close image")
         left = 2 if reason is MOUSE else 0
         await until(lambda: strip.count == 2)
@@ -140,3 +150,76 @@ def test_no_tool_tip_of_a_command_shows_a_mnemonic_or_repeats_the_command(live):
             assert action.toolTip() != action.text().replace("&", "")
 
     live(story)
+
+
+# Text fields
+
+
+def field_in_settings(window, kind, name="") -> QWidget:
+    """A field of the settings dialog, on whichever of its pages."""
+    window.commands[Command.SETTINGS].trigger()
+    dialog = next(one for one in window.findChildren(QDialog) if one.isVisible())
+    tabs = dialog.findChild(QTabWidget)
+    for number in range(tabs.count()):
+        tabs.setCurrentIndex(number)
+        for field in dialog.findChildren(kind):
+            if field.isVisible() and field.isEnabled() and name in field.objectName():
+                return field
+    raise AssertionError("there is none")
+
+
+@pytest.mark.parametrize("reason", [MOUSE, KEYBOARD])
+@pytest.mark.parametrize("where", ["prompt", "dialog", "number"])
+def test_text_fields_have_the_edit_menu(three, where, reason):
+    async def story(program, window):
+        field = window.prompt_box.prompt_edit
+        if where == "dialog":
+            field = field_in_settings(window, QLineEdit, "find_command_edit")
+        elif where == "number":
+            field = field_in_settings(window, QSpinBox)
+        field.setFocus()
+        await until(field.hasFocus)
+        text = field.lineEdit() if isinstance(field, QSpinBox) else field
+        text.selectAll()
+        QTest.keyClicks(field, "12")
+        text.selectAll()
+        widget = field.viewport() if where == "prompt" and reason is MOUSE else text
+        menu = menu_at(widget, QPoint(3, 3), reason, "text_menu")
+        texts = [action.text().replace("&", "") for action in menu.actions()]
+        assert texts == ["Undo", "Redo", "", "Cut", "Copy", "Paste", "Select all"]
+        choose(menu, "Cut")
+        assert QGuiApplication.clipboard().text().startswith("12")
+        if where == "number":
+            return  # A number is not undone.
+        menu = menu_at(widget, QPoint(3, 3), reason, "text_menu")
+        choose(menu, "Undo")
+        now = field.toPlainText() if where == "prompt" else text.text()
+        assert now.startswith("12")
+
+    three(story)
+
+
+def test_every_entry_of_a_context_menu_is_in_the_table_of_commands(three):
+    async def story(program, window):
+        QTest.keyClicks(window.prompt_box.prompt_edit, "say 3 words")
+        QTest.keyClick(window.prompt_box.prompt_edit, Qt.Key.Key_Return)
+        await until(lambda: program.session.transcript.exchanges)
+        window.commands[Command.WORDS].trigger()
+        await until(lambda: window.evidence_view.has_chosen)
+        view = window.transcript_view.exchange_views[0]
+        window.prompt_box.focus_prompt()
+        strip = window.drop_zone.picture_strip
+        menus = [
+            menu_at(window.drop_zone.picture_view, QPoint(9, 9), MOUSE, "image_menu"),
+            menu_at(strip, QPoint(9, 9), KEYBOARD, "thumbnail_menu"),
+            menu_at(window.prompt_box.prompt_edit, QPoint(9, 9), MOUSE, "text_menu"),
+            window.context_menus.menu_of(view),
+            window.context_menus.menu_of(view, 1),
+        ]
+        for menu in menus:
+            actions = [action for action in menu.actions() if not action.isSeparator()]
+            assert actions
+            assert {action.objectName() for action in actions} <= set(map(str, Command))
+            menu.close()
+
+    three(story)

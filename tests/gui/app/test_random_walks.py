@@ -21,6 +21,7 @@ from core.engine import Absent, Failed, Ready
 from core.locations import locations
 from core.transcript import ModelChoice
 from gui.app.program import Program
+from gui.batch.rows import Column
 from gui.batch.run_controls import RunAction, has_begun, is_at_rest, offered_actions
 from gui.session.model_thread import ModelThread
 from gui.widgets.notice import Notice
@@ -33,6 +34,7 @@ from gui.window.view_state import (
     LoadedState,
     Page,
     PictureState,
+    RowState,
     RunState,
     ViewState,
 )
@@ -140,6 +142,7 @@ class Walker:
                     *(Command.COPY_ALL, Command.EDIT_QUESTION, Command.ASK_TOGETHER),
                     *(Command.LAST_RUN, Command.MODEL_VIEW, Command.RUN_FIND, Command.WRITE),
                     *(Command.RUN_NEW, Command.RUN_RETRY, Command.RUN_RESUME),
+                    *(Command.ROW_CAPTION, Command.ROW_EDIT, Command.ROW_COPY),
                 )
             )
         )
@@ -303,7 +306,21 @@ class Walker:
             can_undo_edit=can_edit and run.edits.can_undo,
             can_redo_edit=can_edit and run.edits.can_redo,
             edits=shown.edits,
+            row=self._row(),
+            is_captioning_again=run.again.is_running,
         )
+
+    def _row(self):
+        shown, run = self.window.batch_panel.list, self.program.folder_run
+        if not shown.currentIndex().isValid():
+            return None
+        model = self.window.batch_panel.model
+        number = model.number(shown.currentIndex())
+        item = run.items[number]
+        is_busy = item.state is ItemState.WORKING or run.again.number == number
+        caption = model.index(shown.currentIndex().row(), Column.CAPTION)
+        can_edit = bool(caption.flags() & Qt.ItemFlag.ItemIsEditable)
+        return RowState(number, bool(item.caption), can_edit, is_busy)
 
     def is_run_shown(self) -> bool:
         """A run's counts are shown four times a second, and its edits once they are written."""

@@ -34,6 +34,7 @@ from gui.window.view_state import (
     LoadedState,
     Page,
     PictureState,
+    RowState,
     RunState,
     ViewState,
 )
@@ -253,8 +254,12 @@ def test_every_command_has_a_text_and_can_be_given_in_some_state():
     more += [replace(READY_VIEW, focus=FocusState(True, True, True, True, True))]
     talk = replace(TALK, redo="Redo", has_versions=True)
     more += [replace(READY_VIEW, conversation=talk), LAST_MODEL, SEEN]
-    never = [c for c in Command if not any(is_enabled(s, c) for s in (*STATES, *more))]
-    assert never == []
+    row = RowState(0, has_caption=True, can_edit=True)
+    run = RunState(Phase.OVER, is_open=True, can_edit=True, row=row, shows_doubt=True)
+    more += [replace(RUN_VIEW, run=run)]
+    never = {c for c in Command if not any(is_enabled(s, c) for s in (*STATES, *more))}
+    # Those that are about a thing that is clicked are enabled by that.
+    assert never == {row.command for row in command_table()[0].rows}
 
 
 LAST_MODEL = ViewState(model=LoadedState(last="llava"))
@@ -265,7 +270,7 @@ SEEN = replace(
 
 
 def test_nothing_of_the_other_page_can_be_given():
-    run_only = [c for c in Command if c.name.startswith("RUN_")]
+    run_only = [c for c in Command if c.name.startswith(("RUN_", "ROW_"))]
     assert not any(is_enabled(READY_VIEW, command) for command in run_only)
     talk_only = (Command.REGENERATE, Command.COPY, Command.FIT, Command.NEXT_PICTURE, Command.SAVE)
     assert not any(is_enabled(RUN_VIEW, command) for command in talk_only)
