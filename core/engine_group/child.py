@@ -19,17 +19,20 @@ from core.engine_group.messages import (
     Failed,
     FromChild,
     NoMore,
+    NoneNow,
     Open,
     Opened,
     Over,
     Piece,
     Progress,
+    Refused,
     Stop,
+    StopOne,
     Wanted,
     receive,
     send,
 )
-from core.errors import AppError, EngineError
+from core.errors import AppError, EngineError, PromptError
 from core.message import translatable
 from core.transcript import Request
 
@@ -44,11 +47,11 @@ _AHEAD = 2
 class _Round:
     """A round of requests, as they come in."""
 
-    slots: int
-    streams: bool
-    asked: queue.SimpleQueue[Ask | NoMore] = field(
-        default_factory=queue.SimpleQueue["Ask | NoMore"]
+    begin: Begin
+    asked: queue.SimpleQueue[Ask | NoneNow | NoMore] = field(
+        default_factory=queue.SimpleQueue["Ask | NoneNow | NoMore"]
     )
+    stopped: set[int] = field(default_factory=set[int])
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -91,11 +94,13 @@ class _Server:
             match receive(self._requests):
                 case Open() as opening:
                     self._inbox.put(opening)
-                case Begin(slots, streams):
-                    this = _Round(slots, streams)
+                case Begin() as begin:
+                    this = _Round(begin)
                     self._inbox.put(this)
-                case Ask() | NoMore() as message if this is not None:
+                case Ask() | NoneNow() | NoMore() as message if this is not None:
                     this.asked.put(message)
+                case StopOne(number) if this is not None:
+                    this.stopped.add(number)
                 case Stop() if this is not None:
                     this.stop.set()
                     this.asked.put(NoMore())
@@ -113,24 +118,33 @@ class _Server:
 
     def _answer(self, engine: Engine, this: _Round) -> None:
         # By identity, as an engine gives the same request back.
-        numbers: dict[int, Ask] = {}
+        asked: dict[int, Ask] = {}
 
-        def requests() -> Generator[Request]:
+        def requests() -> Generator[Request | None]:
             for _ in range(_AHEAD):
                 self._send(Wanted())
-            while isinstance(asked := this.asked.get(), Ask) and not this.stop.is_set():
+            while not isinstance(message := this.asked.get(), NoMore) and not this.stop.is_set():
                 self._send(Wanted())
-                numbers[id(asked.request)] = asked
-                yield asked.request
+                if isinstance(message, Ask):
+                    asked[id(message.request)] = message
+                yield message.request if isinstance(message, Ask) else None
 
         def on_piece(request: Request, text: str) -> None:
-            self._send(Piece(numbers[id(request)].number, text))
+            self._send(Piece(asked[id(request)].number, text))
+
+        def on_refused(request: Request, error: PromptError) -> None:
+            self._send(Refused(asked.pop(id(request)).number, error))
 
         answers = engine.answer_all(
-            requests(), this.stop, slots=this.slots, on_piece=on_piece if this.streams else None
+            requests(),
+            this.stop,
+            slots=this.begin.slots,
+            on_piece=on_piece if this.begin.streams else None,
+            is_stopped=lambda request: asked[id(request)].number in this.stopped,
+            on_refused=on_refused if this.begin.goes_on else None,
         )
         for request, answer in answers:
-            self._send(Answered(numbers.pop(id(request)).number, answer))
+            self._send(Answered(asked.pop(id(request)).number, answer))
 
     def _send(self, message: FromChild) -> None:
         try:

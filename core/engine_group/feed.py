@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
+from core.errors import PromptError
 from core.message import translatable
 from core.transcript import Answer, Ending, Request
 
 # Stopping is noticed so soon: what sets the event wakes nobody here.
 _LOOK_SECONDS = 0.05
+# How soon a caller without a request is asked again.
+_IDLE_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,14 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A request that cannot be asked, of any engine."""
+
+    request: Request
+    error: PromptError
+
+
+@dataclass(frozen=True)
 class Noted:
     """Something that the user should know; not certain if a request may be to blame instead."""
 
@@ -55,7 +66,7 @@ class Broken:
     error: Exception
 
 
-Event = Wants | Complete | Heard | Noted | Broken
+Event = Wants | Complete | Heard | Refused | Noted | Broken
 
 
 class EitherEvent(threading.Event):
@@ -68,6 +79,10 @@ class EitherEvent(threading.Event):
     def is_set(self) -> bool:
         """Returns whether one of the two is set."""
         return super().is_set() or self._other.is_set()
+
+
+class _End:
+    """There is no further request."""
 
 
 class Feed:
@@ -84,16 +99,27 @@ class Feed:
         # The names of the engines that failed, by the identity of each request they held.
         self._failed: dict[int, str] = {}
         self._events: deque[Event] = deque()
-        self._is_exhausted = False
+        self._is_exhausted = self._is_idle = False
         self._last_error: Exception | None = None
 
     # The caller's side
 
-    def put(self, request: Request | None) -> None:
-        """Adds a request for whichever engine is free first; None says that there is no more."""
-        with self._changed:
-            if request is None:
+    def fill_from(self, source: Iterator[Request | None]) -> None:
+        """Takes the next request for whichever engine is free first.
+
+        None means that none waits now: the engines go on with what they hold.
+        """
+        try:
+            request = next(source)
+        except StopIteration:
+            with self._changed:
                 self._is_exhausted = True
+                self._changed.notify_all()
+            return
+        with self._changed:
+            self._is_idle = request is None
+            if request is None:
+                self._changed.wait(_IDLE_SECONDS)
             else:
                 self._ready.append(request)
             self._changed.notify_all()
@@ -143,19 +169,24 @@ class Feed:
                 self._changed.wait(_LOOK_SECONDS)
             return not self.stop.is_set()
 
-    def requests_for(self, engine: str) -> Generator[Request]:
-        """Yields requests, which `engine` then holds; ends if there is none to wait for."""
-        while (request := self._take(engine)) is not None:
+    def requests_for(self, engine: str) -> Generator[Request | None]:
+        """Yields requests, which `engine` then holds; ends if there is none to wait for.
+
+        Yields None where the caller has none now and `engine` holds some.
+        """
+        while not isinstance(request := self._take(engine), _End):
             yield request
 
-    def _take(self, engine: str) -> Request | None:
+    def _take(self, engine: str) -> Request | _End | None:
         with self._changed:
             while not self._ready:
                 if self._is_exhausted or self.stop.is_set():
+                    return _End()
+                if self._is_idle and self._held.get(engine):
                     return None
                 self._changed.wait(_LOOK_SECONDS)
             if self.stop.is_set():
-                return None
+                return _End()
             request = self._ready.popleft()
             self._held.setdefault(engine, {})[id(request)] = request
             self._changed.notify_all()
@@ -203,10 +234,11 @@ class Feed:
                 self._events.append(Broken(error))
             self._changed.notify_all()
 
-    def refuse(self, error: Exception) -> None:
-        """Hands on an error that is not the engine's fault."""
+    def refuse(self, engine: str, request: Request, error: PromptError) -> None:
+        """Hands a request back that cannot be asked."""
         with self._changed:
-            self._events.append(Broken(error))
+            self._held[engine].pop(id(request), None)
+            self._events.append(Refused(request, error))
             self._changed.notify_all()
 
     def leave(self, engine: str) -> None:

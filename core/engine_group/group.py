@@ -8,9 +8,10 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from core.engine import Capability, Engine, EngineFacts, Missing
-from core.engine_group.feed import Broken, Complete, Feed, Heard, Noted, Wants
+from core.engine_group.feed import Broken, Complete, Feed, Heard, Noted, Refused, Wants
 from core.errors import AppError, EngineError, EngineLost, OutOfMemory, PromptError
 from core.message import translatable
 from core.transcript import Answer, Ending, Request
@@ -104,11 +105,13 @@ class EngineGroup:
 
     def answer_all(
         self,
-        requests: Iterable[Request],
+        requests: Iterable[Request | None],
         stop: threading.Event,
         *,
         slots: int,
         on_piece: Callable[[Request, str], None] | None = None,
+        is_stopped: Callable[[Request], bool] | None = None,
+        on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """See `Engine.answer_all`; `slots` are those of each engine.
 
@@ -118,9 +121,8 @@ class EngineGroup:
         if not working:
             raise _all_lost()
         feed = Feed(len(working), stop)
-        futures = [
-            member.submit(feed, self._slots_of(slots), on_piece is not None) for member in working
-        ]
+        asked = _Asked(feed, self._slots_of(slots), on_piece is not None, is_stopped)
+        futures = [member.submit(asked) for member in working]
         source = iter(requests)
         failure: Exception | None = None
         notes: list[str] = []
@@ -128,12 +130,16 @@ class EngineGroup:
             while failure is None and (event := feed.next_event()) is not None:
                 match event:
                     case Wants():
-                        feed.put(next(source, None))
+                        feed.fill_from(source)
                     case Complete(request, answer):
                         yield request, answer
                     case Heard(request, text):
                         if on_piece is not None:
                             on_piece(request, text)
+                    case Refused(request, error):
+                        if on_refused is None:
+                            raise error
+                        on_refused(request, error)
                     case Noted(text, is_certain):
                         (self._notes if is_certain else notes).append(text)
                     case Broken(error):
@@ -166,6 +172,16 @@ class EngineGroup:
         return EngineError(failure.message) if isinstance(failure, EngineLost) else failure
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """One `answer_all` of a group, for each of its engines; `slots` 0 means as many as fit."""
+
+    feed: Feed
+    slots: int
+    streams: bool
+    is_stopped: Callable[[Request], bool] | None
+
+
 class _Member:
     """An engine of a group, and its thread."""
 
@@ -189,9 +205,9 @@ class _Member:
             return False
         return not self._is_lost
 
-    def submit(self, feed: Feed, slots: int, streams: bool) -> Future[None]:
-        """Answers what `feed` has, as soon as the engine is open."""
-        return self._thread.submit(self._work, feed, slots, streams)
+    def submit(self, asked: _Asked) -> Future[None]:
+        """Answers what the feed has, as soon as the engine is open."""
+        return self._thread.submit(self._work, asked)
 
     def close(self) -> None:
         """Closes the engine in its thread, or as soon as it is open."""
@@ -207,32 +223,35 @@ class _Member:
         if not (self._source.is_lent or self.opening.exception()):
             self.opening.result().close()
 
-    def _work(self, feed: Feed, slots: int, streams: bool) -> None:
+    def _work(self, asked: _Asked) -> None:
+        feed = asked.feed
         try:
             if error := self.opening.exception():
                 note = _not_opened(self.name, error)
                 feed.fail(self.name, _as_exception(error), note, is_certain=True)
                 return
             engine = self.opening.result()
-            slots = slots or engine.facts.slots_that_fit or 1
-            while feed.has_work() and self._answer(engine, feed, slots, streams):
+            while feed.has_work() and self._answer(engine, asked):
                 pass
         finally:
             feed.leave(self.name)
 
-    def _answer(self, engine: Engine, feed: Feed, slots: int, streams: bool) -> bool:
+    def _answer(self, engine: Engine, asked: _Asked) -> bool:
         """Answers what there is; returns whether the engine can take more after that."""
-        slots = min(slots, self._most_slots)
-        requests = feed.requests_for(self.name)
-        on_piece = feed.hear if streams else None
+        feed = asked.feed
+        slots = min(asked.slots or engine.facts.slots_that_fit or 1, self._most_slots)
+        answers = engine.answer_all(
+            feed.requests_for(self.name),
+            feed.stop,
+            slots=slots,
+            on_piece=feed.hear if asked.streams else None,
+            is_stopped=asked.is_stopped,
+            on_refused=partial(feed.refuse, self.name),
+        )
         try:
-            with closing(
-                engine.answer_all(requests, feed.stop, slots=slots, on_piece=on_piece)
-            ) as answers:
+            with closing(answers):
                 for request, answer in answers:
                     feed.complete(self.name, request, answer)
-        except PromptError as error:
-            feed.refuse(error)
         except OutOfMemory as error:
             if slots == 1:
                 feed.fail(self.name, error, _failed(self.name, error), is_certain=False)
@@ -279,6 +298,11 @@ def _failed(name: str, error: Exception) -> str:
 
 
 def _fewer_at_once(name: str, slots: int) -> str:
+    if slots == 1:
+        text = translatable(
+            "core", "Memory ran out on {name}, so images are now captioned one at a time there."
+        )
+        return text.format(name=name)
     text = translatable(
         "core", "Memory ran out on {name}, so {count} images are now captioned at once there."
     )

@@ -1,8 +1,8 @@
 """What a process and the engine in its child say to each other: pickled, one after the other.
 
 The parent sends `Open`, which is answered by `Opened` or `Failed`. Each `Begin` then begins a
-round: the child sends a `Wanted` for each request that it can take, and gets an `Ask` or `NoMore`
-for it; each `Answered` is for good. `Over` or `Failed` ends the round.
+round: the child sends a `Wanted` for each request that it can take, and gets an `Ask`, a `NoneNow`
+or a `NoMore` for it; each `Answered` and `Refused` is for good. `Over` or `Failed` ends the round.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from core.engine import EngineFacts
-from core.errors import AppError
+from core.errors import AppError, PromptError
 from core.transcript import Answer, ModelChoice, Request
 
 
@@ -26,10 +26,12 @@ class Open:
 
 @dataclass(frozen=True)
 class Begin:
-    """Begin a round of requests, answered `slots` at once; `streams` wants the pieces too."""
+    """Begin a round of requests, answered `slots` at once. `streams` wants the pieces too; without
+    `goes_on`, a request that cannot be asked ends the round."""
 
     slots: int
     streams: bool
+    goes_on: bool
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class NoneNow:
+    """No request waits at the moment; answers go on."""
+
+
+@dataclass(frozen=True)
 class NoMore:
     """There is no further request in this round."""
 
@@ -48,6 +55,13 @@ class NoMore:
 @dataclass(frozen=True)
 class Stop:
     """End the answers of this round after their current token."""
+
+
+@dataclass(frozen=True)
+class StopOne:
+    """End the answer to one request after its current token."""
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,14 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A request that cannot be asked."""
+
+    number: int
+    error: PromptError
+
+
+@dataclass(frozen=True)
 class Over:
     """The round is over: all is answered, or stopped."""
 
@@ -98,8 +120,8 @@ class Failed:
     error: AppError
 
 
-FromParent = Open | Begin | Ask | NoMore | Stop
-FromChild = Progress | Opened | Wanted | Piece | Answered | Over | Failed
+FromParent = Open | Begin | Ask | NoneNow | NoMore | Stop | StopOne
+FromChild = Progress | Opened | Wanted | Piece | Answered | Refused | Over | Failed
 
 
 def send(pipe: BinaryIO, message: FromParent | FromChild) -> None:

@@ -18,17 +18,20 @@ from core.engine_group.messages import (
     Failed,
     FromParent,
     NoMore,
+    NoneNow,
     Open,
     Opened,
     Over,
     Piece,
     Progress,
+    Refused,
     Stop,
+    StopOne,
     Wanted,
     receive,
     send,
 )
-from core.errors import Cancelled, EngineLost
+from core.errors import Cancelled, EngineLost, PromptError
 from core.isolation.process import start_child
 from core.isolation.protocol import ChildFailed
 from core.message import translatable
@@ -118,47 +121,46 @@ class EngineProcess:
 
     def answer_all(
         self,
-        requests: Iterable[Request],
+        requests: Iterable[Request | None],
         stop: threading.Event,
         *,
         slots: int,
         on_piece: Callable[[Request, str], None] | None = None,
+        is_stopped: Callable[[Request], bool] | None = None,
+        on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """See `Engine.answer_all`. The next request is taken shortly before a slot is free.
 
         Raises EngineLost if the child has ended.
         """
-        self._send(Begin(slots, on_piece is not None))
-        waiting, sent, count = iter(requests), dict[int, Request](), 0
-        is_stopped = is_over = False
+        self._send(Begin(slots, on_piece is not None, on_refused is not None))
+        this = _Round(requests, is_stopped)
         try:
-            while not is_over:
-                match self._receive(None if is_stopped else stop):
+            while not this.is_over:
+                match self._receive(None if this.is_stopping else stop, this.newly_stopped):
                     case Wanted():
-                        request = None if is_stopped else next(waiting, None)
-                        if request is None:
-                            self._send(NoMore())
-                            continue
-                        sent[count] = request
-                        self._send(Ask(count, request))
-                        count += 1
+                        self._send(this.next())
+                    case StopOne() as message:
+                        self._send(message)
                     case Piece(number, text) if on_piece is not None:
-                        on_piece(sent[number], text)
+                        on_piece(this.sent[number], text)
+                    case Refused(number, error) if on_refused is not None:
+                        on_refused(this.sent.pop(number), error)
                     case Answered(number, answer):
-                        yield sent.pop(number), answer
+                        yield this.sent.pop(number), answer
                     case Over():
-                        is_over = True
+                        this.is_over = True
                     case Failed(error):
-                        is_over = True
+                        this.is_over = True
                         raise error
                     case _:
-                        is_stopped = True
+                        this.is_stopping = True
                         self._send(Stop())
         except EngineLost:
-            is_over = True
+            this.is_over = True
             raise
         finally:
-            if not is_over:
+            if not this.is_over:
                 self._end_round()
 
     def close(self) -> None:
@@ -173,10 +175,17 @@ class EngineProcess:
                 if isinstance(message, Wanted):
                     self._send(NoMore())
 
-    def _receive(self, stop: threading.Event | None) -> Any:
-        """Returns what the child says next, None once `stop` is set. Raises EngineLost."""
+    def _receive(
+        self,
+        stop: threading.Event | None,
+        interrupted: Callable[[], StopOne | None] = lambda: None,
+    ) -> Any:
+        """Returns what the child says next, None once `stop` is set, or what `interrupted` returns
+        if that is not None. Raises EngineLost."""
         waited = 0.0
         while True:
+            if (interruption := interrupted()) is not None:
+                return interruption
             try:
                 message = self._replies.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
@@ -197,6 +206,46 @@ class EngineProcess:
         except (OSError, ValueError) as error:
             self.close()
             raise _lost(f"exit status {self._process.returncode}") from error
+
+
+class _Round:
+    """One `answer_all`: what is still to be asked, and what was asked and is not answered."""
+
+    def __init__(
+        self,
+        requests: Iterable[Request | None],
+        is_stopped: Callable[[Request], bool] | None,
+    ):
+        self.sent: dict[int, Request] = {}
+        self.is_over = self.is_stopping = False
+        self._waiting = iter(requests)
+        self._count = 0
+        self._is_stopped = is_stopped
+        self._stopped: set[int] = set()
+
+    def next(self) -> Ask | NoneNow | NoMore:
+        """Returns what the child gets for a `Wanted`."""
+        if self.is_stopping:
+            return NoMore()
+        try:
+            request = next(self._waiting)
+        except StopIteration:
+            return NoMore()
+        if request is None:
+            return NoneNow()
+        self.sent[self._count] = request
+        self._count += 1
+        return Ask(self._count - 1, request)
+
+    def newly_stopped(self) -> StopOne | None:
+        """Returns what to tell the child about a request that alone is stopped, if there is one."""
+        if self._is_stopped is None:
+            return None
+        for number, request in self.sent.items():
+            if number not in self._stopped and self._is_stopped(request):
+                self._stopped.add(number)
+                return StopOne(number)
+        return None
 
 
 def _lost(reason: str) -> EngineLost:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import torch
 
 if __name__ == "__main__":
@@ -28,11 +29,13 @@ else:
 from PIL import Image
 
 from core import open_engine as checkpoint_module
-from core.batch import Batch, BatchOptions, Control
+from core.batch import Batch, BatchOptions, Control, ItemState
 from core.chat.engine import ChatEngine
 from core.device import choice as device_module
 from core.device.memory import PRECISIONS, memory_need
 from core.engine import Engine
+from core.engine_group.cards import sources_on
+from core.engine_group.group import EngineGroup
 from core.errors import EngineError, OutOfMemory
 from core.llava.engine import LlavaEngine
 from core.llava.quantized import QuantizedLinear
@@ -455,6 +458,46 @@ def test_second_card_says_what_the_first_says(tmp_path):
             first, second = ([answer.output_ids for answer in both] for both in answers)
             assert first == second, (folder.name, dtype, first, second)
         assert torch.cuda.current_device() == 0
+
+
+def test_folder_run_on_two_cards_says_what_one_says_and_outlives_one_of_them(tmp_path):
+    if not has_two_cards():
+        return
+    sizes = replace(TINY, hidden=256, mlp=688, heads=4)
+    folder = write_original_layout(tmp_path / "model", random_weights(sizes), sizes)
+    choice, captions, count = ModelChoice(str(folder)), [], 40
+    (tmp_path / "pictures").mkdir()
+    for number in range(count):
+        PICTURE.pixels.rotate(9 * number).save(tmp_path / "pictures" / f"{number:02}.png")
+    options = BatchOptions(("What is this?",), sampling=Sampling(max_new_tokens=20))
+    for devices in (["cuda:1"], ["cuda:0", "cuda:1"]):
+        used, group = (
+            [],
+            EngineGroup(
+                sources_on(devices, choice),
+                threading.Event(),
+                lambda name, facts: used.append(name),
+            ),
+        )
+        while len(used) < len(devices):
+            time.sleep(0.01)
+        victims = [] if len(devices) == 1 else [child.pid for child in psutil.Process().children()]
+
+        def on_item(number, item, victims=victims):
+            if item.state is ItemState.DONE and victims:
+                psutil.Process(victims.pop()).kill()
+                victims.clear()
+
+        batch = Batch.begin([tmp_path / "pictures"], replace(options, name=f"{{stem}}-{len(used)}"),
+                            tmp_path / "journals")  # fmt: skip
+        assert batch.run(group, Control(), on_item, slots=4).done == count
+        sys.stderr.write(f"{sorted(used)}: {batch.notes}\n")
+        assert sorted(used) == devices
+        assert len(batch.notes) == len(devices) - 1
+        captions.append([item.caption for item in batch.items])
+        batch.close()
+        group.close()
+    assert captions[0] == captions[1]
 
 
 def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_path):

@@ -1,0 +1,47 @@
+"""Engines in children, which end as a test wants: `opener` of an `EngineProcess`.
+
+The name of the model says how: "dies after 3" ends its process before its fourth answer, "fails
+after 3" raises from then on, "crashes after 3" raises what nobody foresaw, "cannot be opened" says
+so, anything else answers.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+from core.errors import CheckpointError, EngineError
+from core.transcript import ModelChoice, Request
+from tests.support.folder_run import FolderEngine
+
+OPENER = "tests.support.group_engines:open_engine"
+
+
+def open_engine(
+    choice: ModelChoice, on_progress: Callable[[float, str], None], stop: threading.Event
+) -> FolderEngine:
+    """Returns an engine that answers until its time has come."""
+    on_progress(0.5, "Reading the weights")
+    if choice.model == "cannot be opened":
+        raise CheckpointError("There is no such model.")
+    engine = FolderEngine(seconds=0.003)
+    kind, _, count = choice.model.partition(" after ")
+    if count:
+        engine.on_answer = _Ending(kind, int(count))
+    return engine
+
+
+class _Ending:
+    """Ends an engine at its last answer."""
+
+    def __init__(self, kind: str, count: int):
+        self._kind, self._left = kind, count
+
+    def __call__(self, request: Request) -> None:
+        self._left -= 1
+        if self._left >= 0:
+            return
+        if self._kind == "dies":
+            os._exit(3)
+        raise EngineError("CUDA error.") if self._kind == "fails" else ZeroDivisionError("?")
