@@ -6,6 +6,7 @@ AppError
 ├── CheckpointError    this model cannot be loaded
 ├── HubError           this model cannot be got from the hub
 ├── PackError          this engine pack cannot be got or used
+├── ServeError         the server cannot start
 ├── OutOfMemory        the device has too little memory for what was asked
 ├── EngineError        the model failed while answering
 │   └── EngineLost     … and cannot be asked again
@@ -108,6 +109,10 @@ class PackError(AppError):
     def __init__(self, message: str, need: HubNeed | None = None):
         super().__init__(message)
         self.need = need
+
+
+class ServeError(AppError):
+    """A server that cannot start as it is asked to."""
 
 
 class OutOfMemory(AppError):

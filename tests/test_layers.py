@@ -30,6 +30,7 @@ LAYERS = {
         {"chat", "remote", "hub", "engine_packs"},
         {"vetting"},
         {"open_engine"},
+        {"serve"},
         {"terminal"},
     ),
     "gui": (

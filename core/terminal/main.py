@@ -1,4 +1,4 @@
-"""The entry of the command line: `onlooker caption`, `bench`, `models`, `engines` and `verify`."""
+"""The entry of the command line: `onlooker caption`, `models`, `serve` and the other verbs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from core.errors import AppError, Cancelled
 from core.terminal import batch as batch_terminal
 from core.terminal import engines as engines_terminal
 from core.terminal import models as models_terminal
+from core.terminal import serve as serve_terminal
 from core.terminal.caption import Captions, torch_wanted
 from core.terminal.interrupt import stop_on_interrupt
 from core.terminal.options import (
     BenchOptions,
     CaptionOptions,
     ModuleOptions,
+    ServeCommand,
     VerifyOptions,
     parse,
 )
@@ -55,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                     return _bench(options, stop)
                 case VerifyOptions():
                     return _verify(options, stop)
+                case ServeCommand():
+                    return serve_terminal.run(options, stop, print_result)
                 case ModuleOptions("models"):
                     return models_terminal.run(options.arguments, stop, print_result)
                 case ModuleOptions():

@@ -86,7 +86,19 @@ class VerifyOptions:
     asks_hub: bool
 
 
-Options = CaptionOptions | BenchOptions | ModuleOptions | VerifyOptions
+@dataclass(frozen=True)
+class ServeCommand:
+    """`onlooker serve`. `slots` None leaves their number to the engine."""
+
+    choice: ModelChoice
+    host: str
+    port: int
+    slots: int | None
+    queue: int
+    sets_key: bool
+
+
+Options = CaptionOptions | BenchOptions | ModuleOptions | ServeCommand | VerifyOptions
 
 
 def parse(argv: Sequence[str] | None) -> Options:
@@ -100,6 +112,15 @@ def parse(argv: Sequence[str] | None) -> Options:
             return _bench_options(parser, arguments)
         case "verify":
             return VerifyOptions(_choice(arguments), arguments.output, not arguments.offline)
+        case "serve":
+            return ServeCommand(
+                _choice(arguments),
+                arguments.host,
+                arguments.port,
+                arguments.slots,
+                arguments.queue,
+                arguments.set_key,
+            )
         case verb:
             return ModuleOptions(verb, arguments)
 

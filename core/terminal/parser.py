@@ -30,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     engines_terminal.add_verb(verbs.add_parser)
     _add_bench(verbs.add_parser)
     _add_verify(verbs.add_parser)
+    _add_serve(verbs.add_parser)
     return parser
 
 
@@ -216,6 +217,37 @@ def _add_verify(add_verb: _AddVerb) -> None:
     add("--output", type=values.path, metavar="FILE", help="where the report goes")
     add("--offline", action="store_true", help="do not compare the files with the hub's")
     _add_device(add)
+
+
+def _add_serve(add_verb: _AddVerb) -> None:
+    serve = add_verb(
+        "serve",
+        help="answer other programs and computers through OpenAI's API",
+        description="Load a model and answer requests of OpenAI's chat completions at "
+        "http://HOST:PORT/v1, several at once. Images come as data URLs; nothing is fetched. "
+        "The key that clients send is read from the variable ONLOOKER_SERVE_KEY or from the "
+        "keyring; other computers are let in with a key alone.",
+        epilog="Exit status: 1 it could not start, 2 wrong usage, 130 interrupted.",
+    )
+    add = serve.add_argument
+    _add_model(add)
+    add(
+        "--host",
+        default="127.0.0.1",
+        type=values.word,
+        metavar="ADDRESS",
+        help="where to listen (default: %(default)s, this computer alone; 0.0.0.0 for others)",
+    )
+    add("--port", default=8000, type=values.port, metavar="N", help="default: %(default)s")
+    add("--slots", type=values.slots, metavar="N", help="requests answered at once")
+    add(
+        "--queue",
+        default=64,
+        type=values.queue,
+        metavar="N",
+        help="requests that may wait; more get status 503 (default: %(default)s)",
+    )
+    add("--set-key", action="store_true", help="type a key, keep it in the keyring, and end")
 
 
 def _add_model(add: Callable[..., Any]) -> None:

@@ -40,6 +40,16 @@ def count(text: str) -> int:
     return int(_number(text, int, 1, 100_000))
 
 
+def port(text: str) -> int:
+    """A port; 0 is any free one."""
+    return int(_number(text, int, 0, 65_535))
+
+
+def queue(text: str) -> int:
+    """How many may wait, from 0 to 10,000."""
+    return int(_number(text, int, 0, 10_000))
+
+
 def counts(text: str) -> tuple[int, ...]:
     """Several of them, with commas between."""
     return tuple(count(number) for number in text.split(","))

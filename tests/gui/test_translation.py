@@ -90,11 +90,11 @@ CORE = GUI.parent / "core"
 LUPDATE_OPTIONS = runpy.run_path(str(GUI.parent / "packaging" / "dev.py"))["LUPDATE_OPTIONS"]
 # Strings that are no sentences for the person: abbreviations, words of questions that models are
 # asked, the log, files in Markdown, and what a child process or a graphics card reads. The terminal
-# prints in English.
+# prints in English, and the server answers other programs in English.
 NO_SENTENCES = {
     *("captions/sentences.py", "trace.py", "llava/tracing.py", "llava/forward.py"),
     *("llava/kernels", "chat/template_child.py", "isolation", "vetting/trial.py", "words"),
-    *("terminal", "engine_packs/trial_child.py"),
+    *("terminal", "serve", "engine_packs/trial_child.py"),
 }
 CORE_MODULES = sorted(
     path

@@ -1,0 +1,404 @@
+"""`onlooker serve` with the built-in model, asked by OpenAI's own client and by plain HTTP."""
+
+import base64
+import http.client
+import json
+import logging
+import socket
+import struct
+import threading
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import openai
+import pytest
+
+from core.errors import CheckpointError, ServeError
+from core.open_engine import open_engine
+from core.picture import open_picture
+from core.resources import SAMPLES
+from core.serve.server import ServeOptions, serving
+from core.transcript import ModelChoice, Request, Sampling, Turn
+
+KEY = "a key of the test"
+PROMPT = "Please describe this image in detail."
+SLOTS, QUEUE = 4, 4
+MOST_BYTES = 3_000_000
+
+
+def load(stop):
+    return open_engine(ModelChoice(device="cpu"), lambda *_: None, stop)
+
+
+@pytest.fixture(scope="module")
+def server():
+    options = ServeOptions(
+        "built-in", port=0, slots=SLOTS, queue=QUEUE, key=KEY, most_bytes=MOST_BYTES
+    )
+    with serving(options, load) as serving_now:
+        yield serving_now
+
+
+@pytest.fixture
+def client(server):
+    with openai.OpenAI(base_url=f"{server.address}/v1", api_key=KEY, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def local():
+    """What the engine says here, greedy."""
+    engine = load(threading.Event())
+
+    def say(name, *turns, beginning="", most=512):
+        request = Request(
+            open_picture(SAMPLES / name), turns, Sampling(max_new_tokens=most), beginning
+        )
+        return engine.answer(request, lambda _: None, threading.Event())
+
+    yield say
+    engine.close()
+
+
+def data_url(data):
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
+def about(name, prompt=PROMPT):
+    image = {"url": data_url((SAMPLES / name).read_bytes())}
+    parts = [{"type": "image_url", "image_url": image}, {"type": "text", "text": prompt}]
+    return {"role": "user", "content": parts}
+
+
+def ask(client, *messages, **fields):
+    return client.chat.completions.create(model="built-in", messages=list(messages), **fields)
+
+
+def test_lists_its_model(client):
+    assert [model.id for model in client.models.list()] == ["built-in"]
+    assert client.models.retrieve("built-in").id == "built-in"
+    with pytest.raises(openai.NotFoundError, match="There is no model “gpt-4” here"):
+        client.models.retrieve("gpt-4")
+
+
+def test_whole_and_streamed_answers_are_the_local_engines(client, local):
+    expected = local("shapes.png", Turn(PROMPT))
+    whole = ask(client, about("shapes.png"))
+    assert whole.choices[0].message.content == expected.text
+    assert whole.choices[0].finish_reason == "stop"
+    used = (whole.usage.prompt_tokens, whole.usage.completion_tokens)
+    assert used == (expected.input_tokens, expected.tokens)
+
+    options = {"include_usage": True}
+    *chunks, last = ask(client, about("shapes.png"), stream=True, stream_options=options)
+    texts = [chunk.choices[0].delta.content for chunk in chunks]
+    assert "".join(filter(None, texts)) == expected.text
+    assert len(texts) > 5
+    assert [chunk.choices[0].finish_reason for chunk in chunks][-2:] == [None, "stop"]
+    assert (last.choices, last.usage) == ([], whole.usage)
+
+
+def test_conversation_goes_on(client, local):
+    first = local("shapes.png", Turn("What colour is the star?"))
+    said = [Turn("What colour is the star?", first.text), Turn("And the circle?")]
+    answer = ask(
+        client,
+        about("shapes.png", "What colour is the star?"),
+        {"role": "assistant", "content": first.text},
+        {"role": "user", "content": "And the circle?"},
+    )
+    assert answer.choices[0].message.content == local("shapes.png", *said).text
+
+
+def test_answer_continues_what_the_assistant_began(client, local):
+    expected = local("shapes.png", Turn(PROMPT), beginning="The picture shows", most=9)
+    began = {"role": "assistant", "content": "The picture shows"}
+    answer = ask(client, about("shapes.png"), began, max_tokens=9)
+    assert answer.choices[0].message.content == expected.text
+
+
+def test_length_and_stop_strings_end_an_answer(client, local):
+    short = ask(client, about("shapes.png"), max_completion_tokens=5)
+    assert short.choices[0].finish_reason == "length"
+    assert short.choices[0].message.content == local("shapes.png", Turn(PROMPT), most=5).text
+
+    expected = local("shapes.png", Turn(PROMPT), most=20).text.partition("star")[0]
+    asked = {"stop": ["nothing of it", "star"]}
+    stopped = ask(client, about("shapes.png"), **asked)
+    assert (stopped.choices[0].message.content, stopped.choices[0].finish_reason) == (
+        expected,
+        "stop",
+    )
+    chunks = ask(client, about("shapes.png"), stream=True, **asked)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == expected
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_log_probabilities_are_those_of_the_text(client, streams):
+    answer = ask(client, about("shapes.png"), logprobs=True, max_tokens=12, stream=streams)
+    choices = [chunk.choices[0] for chunk in answer] if streams else answer.choices
+    tokens = [token for one in choices if one.logprobs for token in one.logprobs.content]
+    said = "".join((one.delta if streams else one.message).content or "" for one in choices)
+    assert "".join(token.token for token in tokens) == said
+    assert b"".join(bytes(token.bytes) for token in tokens).decode() == said
+    assert len(tokens) == 12
+    # The model is sure of what it sees.
+    assert all(-0.5 < token.logprob <= 0 for token in tokens)
+
+
+def test_sampling_is_repeatable_with_a_seed(client):
+    def say(seed):
+        answer = ask(client, about("shapes.png"), temperature=2, seed=seed, max_tokens=20)
+        return answer.choices[0].message.content
+
+    said = say(3)
+    assert say(3) == said
+    assert {say(4), say(5)} != {said}
+
+
+def test_many_clients_at_once_get_the_texts_of_the_local_engine(client, local):
+    names = sorted(path.name for path in SAMPLES.glob("*.png"))[: SLOTS + QUEUE]
+    assert len(names) == 8
+    expected = [local(name, Turn(PROMPT), most=12).text for name in names]
+    with ThreadPoolExecutor(8) as clients:
+        answers = clients.map(lambda name: ask(client, about(name), max_tokens=12), names)
+        assert [answer.choices[0].message.content for answer in answers] == expected
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "message", "param"),
+    [
+        ({"model": "gpt-4"}, "There is no model “gpt-4” here", "model"),
+        ({"messages": []}, "at least 1 item", "messages"),
+        ({"messages": [{"role": "user", "content": "Hello"}]}, "There is no image", "messages"),
+        ({"messages": [{"role": "tool", "content": "?"}]}, "role", "messages.0.role"),
+        ({"messages": [{"role": "assistant", "content": "Hi"}]}, "speak first", "messages"),
+        ({"messages": [about("shapes.png"), {"role": "assistant", "content": "A star."},
+                       about("birthday.png")]}, "Begin a new conversation", "messages"),
+        ({"messages": [about("shapes.png"), about("shapes.png")]}, "one image", "messages"),
+        ({"messages": [about("shapes.png", "word " * 3_000)]}, "tokens", "messages"),
+        ({"temperature": 3}, "temperature", "temperature"),
+        ({"max_tokens": 0}, "max_tokens", "max_tokens"),
+        ({"stop": list("abcde")}, "at most 4", "stop"),
+        ({"n": 2}, "does not support “n”", "n"),
+        ({"tools": [{}]}, "does not support “tools”", "tools"),
+        ({"response_format": {"type": "json_object"}}, "response_format", "response_format"),
+    ],
+    ids=count(),
+)  # fmt: skip
+def test_what_it_cannot_do_is_refused(server, fields, message, param):
+    body = {"model": "built-in", "messages": [about("shapes.png")], "max_tokens": 3} | fields
+    status, answer, _ = post(server, json.dumps(body).encode())
+    assert status == (404 if param == "model" else 400)
+    assert message in answer["error"]["message"]
+    assert answer["error"]["param"] == param
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/image.png",
+        "https://example.org/image.png",
+        f"file://{SAMPLES}/shapes.png",
+        f"{SAMPLES}/shapes.png",
+        "data:image/png,plain",
+        "data:image/png;base64,no base64!",
+        data_url(b"no image"),
+        data_url((SAMPLES / "shapes.png").read_bytes()[:60]),
+    ],
+)
+def test_image_must_come_along(client, url):
+    message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(client, message)
+    assert refused.value.code in ("invalid_image_url", "invalid_image")
+
+
+def test_broken_body_is_refused(server):
+    for body in (b"", b"{", b"[1]", b"\xff", b'{"model": NaN}', b"[" * 100_000):
+        assert post(server, body)[0] == 400
+
+
+def test_key_is_needed(server):
+    for key in ("", "Bearer ", "Bearer wrong", f"Basic {KEY}", f"Bearer {KEY} "[:-2], KEY):
+        status, answer, _ = post(server, b"{}", Authorization=key)
+        assert (status, answer["error"]["code"]) == (401, "invalid_api_key")
+        assert get(server, "/v1/models", Authorization=key)[0] == 401
+    assert get(server, "/health", Authorization="") == (200, {"status": "ok"})
+
+
+def test_web_pages_of_other_sites_are_not_let_in(server):
+    assert post(server, b"{}", Host="evil.example:80")[0] == 403
+    assert post(server, b"{}", **{"Content-Type": "text/plain"})[0] == 415
+    assert post(server, b"{}", Host="localhost:1")[0] == 400
+
+
+def test_paths_and_methods_that_are_not_there_are_errors_of_openai(server):
+    for path in ("/", "/v1/embeddings", "/v1/chat"):
+        status, answer = get(server, path)
+        assert (status, answer["error"]["type"]) == (404, "not_found_error")
+    assert get(server, "/v1/chat/completions")[0] == 405
+
+
+def test_large_requests_and_images_are_refused(server, client):
+    assert post(server, b" " * (MOST_BYTES + 1))[0] == 413
+    with pytest.raises(openai.APIStatusError) as refused:  # Without saying its size before.
+        ask(client, {"role": "user", "content": "word " * 700_000})
+    assert refused.value.status_code == 413
+    size = struct.pack(">4sIIBBBBB", b"IHDR", 100_000, 100_000, 8, 2, 0, 0, 0)
+    huge = b"\x89PNG\r\n\x1a\n\0\0\0\r" + size + struct.pack(">I", zlib.crc32(size))
+    image = {"type": "image_url", "image_url": {"url": data_url(huge)}}
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(client, {"role": "user", "content": [image]})
+    assert refused.value.code == "invalid_image"
+
+
+def test_chunked_request_that_grows_too_large_is_refused(server):
+    connection = http.client.HTTPConnection(*address(server))
+    parts = (b" " * 100_000 for _ in range(MOST_BYTES // 100_000 + 1))
+    connection.request("POST", "/v1/chat/completions", parts, headers(), encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+# ---- who waits, and who leaves
+
+
+def test_full_queue_says_when_to_come_again(server, client):
+    begun = [begin_request(server) for _ in range(SLOTS + QUEUE)]
+    until(lambda: post(server, b"{}")[0] == 503)
+    _, answer, retry_after = post(server, b"{}")
+    assert answer["error"]["code"] == "queue_full"
+    assert int(retry_after) >= 1
+    assert get(server, "/health")[0] == 200
+    for connection in begun:
+        connection.close()
+    until(lambda: post(server, b"{}")[0] == 400)
+    assert ask(client, about("shapes.png"), max_tokens=3).usage.completion_tokens == 3
+
+
+def test_client_that_leaves_frees_its_slot(server, client, caplog):
+    caplog.set_level(logging.INFO, "core.serve.desk")
+    with ask(client, about("shapes.png"), stream=True, max_tokens=500) as stream:
+        next(iter(stream))
+    until(lambda: "Answered: stopped" in caplog.text)
+    # One that waits for a whole answer, too.
+    caplog.clear()
+    body = json.dumps({"model": "built-in", "messages": [about("shapes.png")]}).encode()
+    connection = http.client.HTTPConnection(*address(server))
+    connection.request("POST", "/v1/chat/completions", body, headers())
+    until(lambda: get(server, "/health")[0] == 200)
+    connection.close()
+    # It left while it waited, or while it was answered.
+    until(lambda: places_are_free(server))
+    assert "Answered: complete" not in caplog.text
+
+
+def test_closing_server_tells_who_waits():
+    with serving(ServeOptions("built-in", port=0, slots=1), load) as server:
+        client = openai.OpenAI(base_url=f"{server.address}/v1", api_key="any", max_retries=0)
+        stream = ask(client, about("shapes.png"), stream=True)
+        next(stream)
+        waiting = ThreadPoolExecutor(1)
+        whole = waiting.submit(ask, client, about("shapes.png"))
+        until(lambda: get(server, "/health")[0] == 200)
+    with pytest.raises(openai.APIError):
+        list(stream)
+    assert isinstance(whole.exception(), openai.APIError)
+    waiting.shutdown()
+    client.close()
+
+
+# ---- starting
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_other_computers_need_a_key(host):
+    with (
+        pytest.raises(ServeError, match="clients need a key"),
+        serving(ServeOptions("built-in", host=host), load),
+    ):
+        pass
+
+
+def test_port_that_is_taken_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(ServeError, match=f"port {port} cannot be used"),
+            serving(ServeOptions("built-in", port=port), load),
+        ):
+            pass
+
+
+def test_model_that_cannot_be_loaded_is_the_servers_error():
+    def fail(stop):
+        raise CheckpointError("This is no model. Choose another one.")
+
+    with (
+        pytest.raises(CheckpointError, match="no model"),
+        serving(ServeOptions("built-in", port=0), fail),
+    ):
+        pass
+
+
+# ---- plain HTTP
+
+
+def address(server):
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    return host, int(port)
+
+
+def headers(**others):
+    usual = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+    return usual | others
+
+
+def post(server, body, **others):
+    """The status, the JSON, and when to try again."""
+    connection = http.client.HTTPConnection(*address(server))
+    connection.request("POST", "/v1/chat/completions", body, headers(**others))
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    return response.status, answer, response.getheader("Retry-After")
+
+
+def get(server, path, **others):
+    connection = http.client.HTTPConnection(*address(server))
+    connection.request("GET", path, headers=headers(**others))
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    return response.status, answer
+
+
+def begin_request(server):
+    """A request whose body never comes."""
+    connection = socket.create_connection(address(server))
+    lines = [f"{name}: {value}" for name, value in headers(Host="localhost").items()]
+    head = ["POST /v1/chat/completions HTTP/1.1", *lines, "Content-Length: 100", "", ""]
+    connection.sendall("\r\n".join(head).encode())
+    return connection
+
+
+def places_are_free(server):
+    begun = [begin_request(server) for _ in range(SLOTS + QUEUE - 1)]
+    status = post(server, b"{}")[0]
+    for connection in begun:
+        connection.close()
+    return status == 400
+
+
+def until(is_so):
+    pause = threading.Event()
+    for _ in range(2_000):
+        if is_so():
+            return
+        pause.wait(0.01)
+    pytest.fail("it did not come to that")
