@@ -69,7 +69,7 @@ def in_time(work):
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive(), "it waits"
     return raised[0] if raised else None
 

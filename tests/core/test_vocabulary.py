@@ -132,9 +132,9 @@ def test_a_long_prompt_takes_no_time(vocabulary):
     import time
 
     prompt = "Where is the wombat and the cat? " * 300
-    began = time.perf_counter()
+    began = time.thread_time()
     assert vocabulary.unknown(prompt) == ("wombat",)
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 1.0
 
 
 def test_the_note_names_a_few_words():

@@ -5,12 +5,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import asyncio
 import gc
 from concurrent.futures import ThreadPoolExecutor
+from functools import partialmethod
 
 import pytest
 import qasync
 from PIL import Image
 from PySide6.QtCore import QCoreApplication, QEvent, QThread
 from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
 
 from core.picture import Picture
 from core.transcript import ModelChoice, Request, Turn
@@ -31,6 +33,19 @@ async def until(is_so, seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not is_so():
             await asyncio.sleep(0.001)
+
+
+class PatientQtBot(QtBot):
+    """Waits as long as `until` does: five seconds are little on a busy machine."""
+
+    waitSignal = partialmethod(QtBot.waitSignal, timeout=60_000)  # noqa: N815
+    waitSignals = partialmethod(QtBot.waitSignals, timeout=60_000)  # noqa: N815
+    waitUntil = partialmethod(QtBot.waitUntil, timeout=60_000)  # noqa: N815
+
+
+@pytest.fixture
+def qtbot(qapp, request):
+    return PatientQtBot(request)
 
 
 @pytest.fixture(scope="session", autouse=True)

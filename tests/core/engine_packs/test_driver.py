@@ -63,9 +63,9 @@ def test_driver_that_refuses_finds_none(drivers):
 
 def test_driver_that_hangs_does_not_keep_the_program(drivers):
     began = time.monotonic()
-    found = asked(drivers, 0.3, CUDA="13000", CARDS=CARDS, DRIVER="580", HANG="20")
+    found = asked(drivers, 0.3, CUDA="13000", CARDS=CARDS, DRIVER="580", HANG="60")
     assert found["is_hanging"]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_library_that_lacks_functions_or_is_none_finds_none(tmp_path):

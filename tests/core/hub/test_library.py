@@ -539,9 +539,9 @@ def test_interrupt_in_the_terminal_keeps_what_has_come_and_says_how_to_go_on(ser
         [sys.executable, "-m", "core.terminal", "models", "get", ID],
         cwd=ROOT, env=environment_of(server, tmp_path), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert server.is_held.wait(20)
+    assert server.is_held.wait(60)
     process.send_signal(signal.SIGINT)
-    _, printed = process.communicate(timeout=20)
+    _, printed = process.communicate(timeout=60)
     assert process.returncode == 130
     assert printed.endswith(f"Resume with: onlooker models get {ID}\n")
     assert list((tmp_path / "hub").rglob("*.incomplete"))

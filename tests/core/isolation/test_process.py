@@ -14,7 +14,8 @@ from core.isolation.protocol import ChildFailed, Ended, Limits, RequestFailed
 
 ROOT = Path(__file__).parents[3]
 WORK = "tests.support.isolated_work"
-TIGHT = Limits(cpu_seconds=1, seconds=20, memory_bytes=200_000_000)
+# Of the clock there is enough for a busy machine to use up the second of the processor.
+TIGHT = Limits(cpu_seconds=1, seconds=100, memory_bytes=200_000_000)
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_child_that_hangs_or_fills_memory_or_crashes_is_ended(work, ended):
     with pytest.raises(ChildFailed) as failed:
         child.ask({"do": work}, TIGHT)
     assert (failed.value.ended, failed.value.stage) == (ended, "begun")
-    assert time.monotonic() - begin < 25
+    assert time.monotonic() - begin < 100
     assert children() == before
     with pytest.raises(ChildFailed):
         child.ask({"do": "echo", "text": "again"})
@@ -91,7 +92,7 @@ def test_request_is_cancelled_within_a_moment(child):
     begin = time.monotonic()
     with pytest.raises(Cancelled):
         child.ask({"do": "sleep"}, None, stop)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30  # It would sleep for a minute.
 
 
 def test_module_that_cannot_be_imported_is_a_child_that_was_not_started():
@@ -134,7 +135,7 @@ def test_child_ends_when_its_parent_is_killed():
         parent.stdout.readline()
         (child,) = psutil.Process(parent.pid).children()
         parent.kill()
-    child.wait(timeout=20)
+    child.wait(timeout=50)
 
 
 @pytest.mark.parametrize("closed", [False, True])

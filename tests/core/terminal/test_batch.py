@@ -76,7 +76,7 @@ class Terminal:
         until = time.monotonic() + seconds
         while self._read(max(0.0, until - time.monotonic())):
             assert time.monotonic() < until, self.shown
-        out, _ = self.process.communicate(timeout=10)
+        out, _ = self.process.communicate(timeout=60)
         os.close(self._master)
         assert out == b""
         return self.process.returncode

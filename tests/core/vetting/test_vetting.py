@@ -210,7 +210,7 @@ def test_trial_ends_at_once_when_loading_is_cancelled(copied):
         begin = time.monotonic()
         with pytest.raises(Cancelled):
             vetting.wait(stop)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 10
     assert psutil.Process().children() == []
 
 

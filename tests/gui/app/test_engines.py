@@ -91,7 +91,7 @@ def test_restarted_program_opens_a_window_of_its_own_on_the_same_image(tmp_path,
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert run.returncode == 0, run.stderr
     first, second = log.read_text().splitlines()

@@ -49,7 +49,7 @@ def test_chosen_model_that_does_harm_is_a_sentence_and_another_one_is_loaded(
         window.dialogs.model_folder_chosen.emit(folder)
         await until(lambda: not isinstance(program.model.state, Ready))
         pause = await longest_pause(lambda: isinstance(program.model.state, Failed))
-        assert pause < 2, "the window hung"
+        assert pause < 10, "the window hung"  # It would for as long as the trial, or for good.
         await until(window.notice_bar.isVisible)
         shown = window.notice_bar.text_label.text().replace("\u200b", "")
         assert shown == str(program.model.state.error)

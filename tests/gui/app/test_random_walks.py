@@ -400,7 +400,7 @@ def test_what_is_shown_is_what_the_state_says(
                     await walker.step()
                     # What is never shown fails in the comparison, which says what differs.
                     with contextlib.suppress(TimeoutError):
-                        await until(walker.is_run_shown, 20)
+                        await until(walker.is_run_shown)
                     walker.compare()
         finally:
             checkpoint.release.set()

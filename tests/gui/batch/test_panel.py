@@ -719,13 +719,13 @@ def rows(qtbot, qapp, previews):
 def test_hundred_thousand_rows_are_ready_at_once_and_need_no_thumbnail(rows, qtbot, folder):
     view, model = rows
     items = [Item(folder / f"{number}.png") for number in range(100_000)]
-    started = time.perf_counter()
+    started = time.thread_time()
     model.set_items(items)
     view.resize(600, 400)
     view.show()
     view.scrollToBottom()
     view.grab()
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 1
     assert model.rowCount() == 100_000
     assert len(model.thumbnails) < 40
 
@@ -778,7 +778,7 @@ def test_hundred_thousand_captions_are_looked_through_in_slices(rows, qtbot, fol
     model._slice_timer.timeout.connect(timed)
     with qtbot.waitSignal(model.counted, check_params_cb=lambda count: count == 1111):
         model.set_filter(StateFilter.ALL, "number 99")
-    with qtbot.waitSignal(model.counted, timeout=20_000, check_params_cb=lambda count: count > 0):
+    with qtbot.waitSignal(model.counted, check_params_cb=lambda count: count > 0):
         model.set_filter(StateFilter.ALL, "")
         model.show_replacement(Replacement("circle", "square"))
     assert model.rowCount() == 100_000
