@@ -151,13 +151,14 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise write_error(path, error) from error
 
 
-def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
+def replace_file(
+    path: Path, data: bytes, *, mode: int | None = None, is_durable: bool = True
+) -> None:
     """Puts a file with `data` in the place of whatever is at `path`, also of a link.
 
     `mode` is the new file's permissions, where the file system keeps any; None for what the
-    system gives a new file. The content
-    is on the disk on return, its name only after `sync_folder`. Raises OSError, and then leaves
-    what was there.
+    system gives a new file. With `is_durable` the content is on the disk on return, its name only
+    after `sync_folder`. Raises OSError, and then leaves what was there.
     """
     partial = partial_path(path)
     try:
@@ -166,8 +167,9 @@ def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
             if mode is not None:
                 _set_permissions(partial, mode)
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     except BaseException:
         remove_partial(path)

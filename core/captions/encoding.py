@@ -13,6 +13,9 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 
 from charset_normalizer import from_bytes
@@ -127,29 +130,64 @@ class UnknownEncoding(StoreError):
     """A text file whose encoding is not sure."""
 
 
+@dataclass(frozen=True)
+class StoredText:
+    """The text of a file as it stands there, after a byte order mark. `encodings` are all that
+    give just this text: more than one only for older encodings."""
+
+    text: str
+    encodings: tuple[str, ...] = ("utf-8",)
+    bom: bytes = b""
+
+    def encoded(self, text: str) -> bytes:
+        """Returns a file with another text: in the same encoding, or in UTF-8 if that lacks a
+        character, or if it is not certain how to write one."""
+        with suppress(UnicodeEncodeError):
+            written = {text.encode(encoding) for encoding in self.encodings}
+            if len(written) == 1:
+                return self.bom + written.pop()
+        if self.bom:  # Only single surrogates are missing there.
+            return self.bom + text.encode(self.encodings[0], "replace")
+        return text.encode("utf-8", "replace")
+
+
 def decoded(data: bytes | None, name: str = "") -> str:
     """Returns the caption in a text file, without blanks around it; "" for None.
 
     `name` is the file's name. Raises UnknownEncoding where a guess could be wrong.
     """
-    text = _text(data or b"")
-    if text is None:
+    return plain(stored_text(data or b"", name).text)
+
+
+def plain(text: str) -> str:
+    """Returns the text of a file as a caption: with one kind of line end, and no blanks around."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def stored_text(data: bytes, name: str = "") -> StoredText:
+    """Returns the text in a text file, and how it is encoded.
+
+    `name` is the file's name. Raises UnknownEncoding where a guess could be wrong.
+    """
+    stored = _stored(data)
+    if stored is None:
         which = f"“{name}”" if name else translatable("core", "the caption file")
         raise UnknownEncoding(
             translatable(
                 "core", "The encoding of {file} is uncertain. Save it as UTF-8, then try again."
             ).format(file=which)
         )
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    return stored
 
 
-def _text(data: bytes) -> str | None:
+def _stored(data: bytes) -> StoredText | None:
     for bom, encoding in _BOMS:
         if data.startswith(bom):
-            return _strict(data.removeprefix(bom), encoding)
+            text = _strict(data.removeprefix(bom), encoding)
+            return None if text is None else StoredText(text, (encoding,), bom)
     text = _strict(data, "utf-8")
     if text is not None and "\0" not in text:
-        return text
+        return StoredText(text)
     return _older(data)
 
 
@@ -160,27 +198,33 @@ def _strict(data: bytes, encoding: str) -> str | None:
         return None
 
 
-def _older(data: bytes) -> str | None:
+def _older(data: bytes) -> StoredText | None:
     """Returns the only possible text of those that older encodings give, if it is clear; else
     None."""
     if len(data) > _MOST_OLD_BYTES:
         return None
     if b"\0" in data:
-        texts = {_strict(data, encoding) for encoding in ("utf-16-le", "utf-16-be")}
+        texts = _texts(data, ("utf-16-le", "utf-16-be"))
     else:
         # charset-normalizer takes short texts for what they are not, so it only rules out here.
-        texts = {_strict(data, encoding) for encoding in _SINGLE_BYTE} | _asian(data)
-    possible = {text for text in texts if text and _is_possible(text)}
+        texts = _texts(data, _SINGLE_BYTE) | _asian(data)
+    possible = {text for text in set(texts.values()) if text and _is_possible(text)}
     text = possible.pop() if len(possible) == 1 else ""
-    return text if text and _is_clear(text) else None
+    if not text or not _is_clear(text):
+        return None
+    return StoredText(text, tuple(name for name, found in texts.items() if found == text))
 
 
-def _asian(data: bytes) -> set[str]:
+def _texts(data: bytes, encodings: Iterable[str]) -> dict[str, str | None]:
+    return {encoding: _strict(data, encoding) for encoding in encodings}
+
+
+def _asian(data: bytes) -> dict[str, str | None]:
     """Returns the texts in encodings with characters of two bytes that the file may well be."""
     matches = list(from_bytes(data, cp_isolation=list(_COMMON), threshold=0.3))
     most = min((match.chaos for match in matches), default=0.0) + _MARGIN
-    texts = [(one.encoding, _strict(data, one.encoding)) for one in matches if one.chaos <= most]
-    return {text for encoding, text in texts if text and _is_common(text, encoding)}
+    texts = _texts(data, [one.encoding for one in matches if one.chaos <= most])
+    return {name: text for name, text in texts.items() if text and _is_common(text, name)}
 
 
 def _is_common(text: str, encoding: str) -> bool:

@@ -7,13 +7,21 @@ the memory that decoders in all threads hold. `previews` finds the JPEGs in came
 Photoshop documents; `jxl` opens JPEG XL with a plugin. `decode` reads, reduces, converts and turns
 a picture with the help of `reading` (Pillow and damaged files), `strips` (very large files, with
 `png_strips` and `tiff_strips`), `tiff_samples` (what Pillow cannot read of TIFF), `reduction`,
-`colour` (any pixel mode to 8-bit sRGB) and
-`orientation`. `pixel_values` pads, resizes and normalises as LLaVA-1.5 does, and `model_view` turns
-that back into an image for people. Nothing here imports torch. `pixel_values` imports numpy and is
+`colour` (any pixel mode to 8-bit sRGB) and `orientation`. `dimensions` reads the width and height
+alone. `pixel_values` pads, resizes and normalises as LLaVA-1.5 does, and `model_view` turns that
+back into an image for people. Nothing here imports torch. `pixel_values` imports numpy and is
 imported by name, so that the window starts without it.
 """
 
-from core.picture.finding import FoundPictures, find_pictures, is_picture, look_for_pictures
+from core.picture.dimensions import picture_size
+from core.picture.finding import (
+    FoundPictures,
+    PictureSearch,
+    find_pictures,
+    is_picture,
+    look_for_pictures,
+    natural_key,
+)
 from core.picture.format import PICTURE_SUFFIXES, is_image
 from core.picture.model_view import ImagePreprocessing, given_pixels, lost_detail, square_of
 from core.picture.opening import Picture, open_picture
@@ -23,12 +31,15 @@ __all__ = [
     "FoundPictures",
     "ImagePreprocessing",
     "Picture",
+    "PictureSearch",
     "find_pictures",
     "given_pixels",
     "is_image",
     "is_picture",
     "look_for_pictures",
     "lost_detail",
+    "natural_key",
     "open_picture",
+    "picture_size",
     "square_of",
 ]

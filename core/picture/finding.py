@@ -83,19 +83,17 @@ def look_for_pictures(
     """Does what `find_pictures` does, and counts images that cannot be shown: without a plugin for
     them, or without the preview that would be shown."""
     found: dict[str, Path] = {}
-    left_out: Counter[PictureFormat | OtherFormat] = Counter()
-    unreadable: list[Path] = []
+    search = PictureSearch(recursive, trusts_suffix)
     for path in paths:
         is_root = is_folder(path)
-        folder = _Folder(recursive, trusts_suffix, left_out, unreadable)
-        pictures = folder.pictures(path) if is_root else [path]
+        pictures = search.pictures(path) if is_root else [path]
         # Made absolute once here, where it can be, not for each of 100,000 pictures.
         is_absolute = is_root and os.path.abspath(path) == str(path)  # noqa: PTH100 (keeps links)
         for picture in pictures:
             # Compared by name, so that a link and its target are two files.
             name = str(picture) if is_absolute else os.path.abspath(picture)  # noqa: PTH100
             found.setdefault(name, picture)
-    return FoundPictures(list(found.values()), left_out, tuple(unreadable))
+    return FoundPictures(list(found.values()), search.left_out, tuple(search.unreadable))
 
 
 def is_picture(path: Path) -> bool:
@@ -103,48 +101,57 @@ def is_picture(path: Path) -> bool:
     return kind_of(path)[1]
 
 
-class _Folder:
-    """A search of folders; counts in `left_out` what cannot be shown, and adds folders that may
-    not be read to `unreadable`."""
+class PictureSearch:
+    """A search of folders. `left_out` counts what cannot be shown, and `unreadable` has the folders
+    that may not be read, of all searched so far."""
 
-    def __init__(
-        self,
-        is_recursive: bool,
-        trusts_suffix: bool,
-        left_out: Counter[PictureFormat | OtherFormat],
-        unreadable: list[Path],
-    ):
+    def __init__(self, is_recursive: bool, trusts_suffix: bool):
         self._is_recursive, self._trusts_suffix = is_recursive, trusts_suffix
-        self._left_out, self._unreadable = left_out, unreadable
+        self.left_out: Counter[PictureFormat | OtherFormat] = Counter()
+        self.unreadable: list[Path] = []
 
     def pictures(self, folder: Path) -> Iterator[Path]:
-        try:
-            with os.scandir(folder) as entries:
-                visible = sorted((e for e in entries if not _is_hidden(e)), key=_natural_order)
-        except OSError:
-            self._unreadable.append(folder)
-            return
-        subfolders: list[Path] = []
-        trusted = {e.name for e in visible if self._trusts_suffix and _has_trusted_suffix(e.name)}
+        """Yields the picture files of a folder; see `find_pictures`."""
+        for path, entries in self.folders(folder):
+            for entry in entries:
+                yield path / entry.name
+
+    def folders(self, folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+        """Yields a folder, and then those inside it, with the picture files directly in each."""
+        waiting = [folder]
+        while waiting:
+            path = waiting.pop()
+            try:
+                with os.scandir(path) as entries:
+                    visible = sorted((e for e in entries if not _is_hidden(e)), key=_natural_order)
+            except OSError:
+                self.unreadable.append(path)
+                continue
+            subfolders = {entry.name: entry for entry in visible if _is_folder_entry(entry)}
+            if self._is_recursive:
+                inside = [e.name for e in subfolders.values() if not e.is_symlink()]
+                waiting += [path / name for name in reversed(inside)]
+            files = [entry for entry in visible if entry.name not in subfolders]
+            yield path, self._pictures_among(path, files)
+
+    def _pictures_among(
+        self, folder: Path, files: list[os.DirEntry[str]]
+    ) -> list[os.DirEntry[str]]:
+        trusted = {e.name for e in files if self._trusts_suffix and _has_trusted_suffix(e.name)}
         # Files named after a picture, such as its caption, are not opened to see whether they are
         # one.
         companions = trusted | {name.rpartition(".")[0] for name in trusted}
-        for entry in visible:
-            path = folder / entry.name
-            if _is_folder_entry(entry):
-                if self._is_recursive and not entry.is_symlink():
-                    subfolders.append(path)
-            elif entry.name in trusted or (
-                not _is_companion(entry.name, companions) and self._is_picture(path)
-            ):
-                yield path
-        for path in subfolders:
-            yield from self.pictures(path)
+        return [
+            entry
+            for entry in files
+            if entry.name in trusted
+            or (not _is_companion(entry.name, companions) and self._is_picture(folder / entry.name))
+        ]
 
     def _is_picture(self, path: Path) -> bool:
         kind, is_readable = kind_of(path)
         if not is_readable and kind is not None and kind not in _NO_IMAGES:
-            self._left_out[kind] += 1
+            self.left_out[kind] += 1
         return is_readable
 
 
@@ -197,9 +204,14 @@ def _is_hidden(entry: os.DirEntry[str]) -> bool:
 _NUMBER = re.compile(r"\d+")
 
 
+def natural_key(name: str) -> str:
+    """Returns what names are sorted by, 2 before 10. It is one string, as tuples take twice as long
+    to sort, and sorting holds the GIL."""
+    return f"{_NUMBER.sub(_sortable, name.casefold())}\0{name}"
+
+
 def _natural_order(entry: os.DirEntry[str]) -> str:
-    """One string: tuples take twice as long to sort, and sorting holds the GIL."""
-    return f"{_NUMBER.sub(_sortable, entry.name.casefold())}\0{entry.name}"
+    return natural_key(entry.name)
 
 
 def _sortable(number: re.Match[str]) -> str:

@@ -1,6 +1,14 @@
 """A folder of images as a workspace: captions seen, searched, edited, reviewed and counted.
 
-- `data` is what all modules share.
+How the modules fit together, in the order in which to read them:
+
+- `data` is what all modules share. `workspace` is the face: an open workspace.
+- `images` has all images in memory, by columns; `index` keeps them between two openings. `scan`
+  reads folders, captions and sizes into them. `query` finds images among them.
+- `caption_file` reads a caption file, and writes another caption in the same form.
+- `records` is the database of reviews, drafts and edits. `actions` keeps what an edit changes
+  before it is made, `edits` makes, undoes and finishes edits, and `writing` writes their files.
+  `messages` keeps their names so that they can be translated.
 - `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once.
 - `fingerprints` recognises files by their content, `duplicates` finds equal and similar images.
 - `move` moves images with their sidecars, `trash` moves them to the system's trash: first a plan,

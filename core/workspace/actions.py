@@ -1,0 +1,221 @@
+"""What was done to captions, in SQLite: each action with what its files held before and after.
+
+An action is on the disk before its first file is written. One that was under way when the program
+ended is found at the next start, and can be finished from here alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from core.message import Message
+from core.workspace.messages import text_from, text_of
+
+MOST_KEPT = 200
+"""Older actions can no longer be undone."""
+_MOST_BYTES = 500_000_000
+
+
+class ActionState(StrEnum):
+    """How far an action is; stored."""
+
+    MAKING = "making"
+    MADE = "made"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+class StepKind(StrEnum):
+    """What a step changes; stored."""
+
+    CONTENT = "content"
+    REVIEW = "review"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change to an image: to the content of its caption file at `path`, None for no file, or to
+    its review, whose value is in `before` and `after`. `was_edited` and `is_edited` say whether a
+    person wrote the caption before it and after it."""
+
+    image: Path
+    path: Path
+    before: bytes | None
+    after: bytes | None
+    was_edited: bool = False
+    is_edited: bool = True
+    kind: StepKind = StepKind.CONTENT
+    number: int = 0
+
+    def reversed(self) -> Step:
+        """Returns the step that undoes this one."""
+        return Step(
+            *(self.image, self.path, self.after, self.before, self.is_edited, self.was_edited),
+            *(self.kind, self.number),
+        )
+
+
+@dataclass(frozen=True)
+class Action:
+    """An action without its steps. `folders` are those that contain all its images."""
+
+    id: int
+    name: Message
+    state: ActionState
+    folders: tuple[Path, ...]
+
+    @property
+    def is_under_way(self) -> bool:
+        """Returns whether some of its steps may not be made."""
+        return self.state in (ActionState.MAKING, ActionState.UNDOING)
+
+
+TABLES = """
+    CREATE TABLE action (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        folders TEXT NOT NULL,
+        state TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        at REAL NOT NULL
+    );
+    CREATE TABLE step (
+        action INTEGER NOT NULL REFERENCES action (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        image BLOB NOT NULL,
+        path BLOB NOT NULL,
+        before BLOB,
+        after BLOB,
+        was_edited INTEGER NOT NULL,
+        is_edited INTEGER NOT NULL,
+        PRIMARY KEY (action, number)
+    );
+"""
+
+
+class Actions:
+    """The actions in an open database. Calls raise sqlite3.Error."""
+
+    def __init__(self, connection: sqlite3.Connection):
+        self._connection = connection
+
+    def begin(self, name: Message, steps: Sequence[Step], folders: Iterable[Path]) -> Action:
+        """Keeps an action that is to be made; what was undone can no longer be redone. It is on the
+        disk on return."""
+        folders = tuple(folders)
+        size = sum(len(step.before or b"") + len(step.after or b"") for step in steps)
+        with self._connection as connection:
+            for action in self.recent(folders):
+                if action.state is ActionState.UNDONE:
+                    connection.execute("DELETE FROM action WHERE id = ?", (action.id,))
+            id = connection.execute(
+                "INSERT INTO action (name, folders, state, bytes, at) VALUES (?, ?, ?, ?, ?)",
+                (text_of(name), _folders_text(folders), ActionState.MAKING, size, time.time()),
+            ).lastrowid
+            assert id is not None
+            connection.executemany(
+                "INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_values(id, number, step) for number, step in enumerate(steps)),
+            )
+        return Action(id, name, ActionState.MAKING, folders)
+
+    def set_state(self, action: Action, state: ActionState) -> None:
+        """Notes how far an action is."""
+        with self._connection as connection:
+            connection.execute("UPDATE action SET state = ? WHERE id = ?", (state, action.id))
+
+    def drop(self, action: Action, numbers: Iterable[int]) -> None:
+        """Forgets steps that were not made; an action without any is forgotten too."""
+        with self._connection as connection:
+            connection.executemany(
+                "DELETE FROM step WHERE action = ? AND number = ?",
+                [(action.id, number) for number in numbers],
+            )
+            connection.execute(
+                "DELETE FROM action WHERE id = ?1 AND NOT EXISTS"
+                " (SELECT 1 FROM step WHERE action = ?1)",
+                (action.id,),
+            )
+
+    def steps(self, action: Action) -> list[Step]:
+        """Returns the steps of an action in their order."""
+        rows = self._connection.execute(
+            "SELECT number, kind, image, path, before, after, was_edited, is_edited"
+            " FROM step WHERE action = ? ORDER BY number",
+            (action.id,),
+        )
+        return [
+            Step(
+                *(Path(os.fsdecode(image)), Path(os.fsdecode(path)), before, after),
+                *(bool(was_edited), bool(is_edited), StepKind(kind), number),
+            )
+            for number, kind, image, path, before, after, was_edited, is_edited in rows
+        ]
+
+    def recent(self, roots: Sequence[Path]) -> list[Action]:
+        """Returns the actions on images inside these folders, the newest first."""
+        rows = self._connection.execute(
+            "SELECT id, name, state, folders FROM action ORDER BY id DESC"
+        )
+        found = (
+            Action(id, text_from(name), ActionState(state), _folders_from(folders))
+            for id, name, state, folders in rows
+        )
+        return [action for action in found if all(map(_inside(roots), action.folders))]
+
+    def under_way(self) -> list[Action]:
+        """Returns the actions of all folders that may be made in part, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT id, name, state, folders FROM action WHERE state IN (?, ?) ORDER BY id",
+            (ActionState.MAKING, ActionState.UNDOING),
+        )
+        return [
+            Action(id, text_from(name), ActionState(state), _folders_from(folders))
+            for id, name, state, folders in rows
+        ]
+
+    def forget_old(self) -> None:
+        """Forgets the oldest actions beyond `MOST_KEPT`, and those that take too much room."""
+        kept = 0
+        rows = self._connection.execute("SELECT id, bytes, state FROM action ORDER BY id DESC")
+        with self._connection as connection:
+            for number, (id, size, state) in enumerate(rows.fetchall()):
+                kept += size
+                is_over = number >= MOST_KEPT or (kept > _MOST_BYTES and number)
+                if is_over and state in (ActionState.MADE, ActionState.UNDONE):
+                    connection.execute("DELETE FROM action WHERE id = ?", (id,))
+
+
+def _inside(roots: Sequence[Path]) -> Callable[[Path], bool]:
+    places = [str(root) for root in roots]
+
+    def is_inside(folder: Path) -> bool:
+        name = str(folder)
+        return any(
+            name == place or name.startswith(place.rstrip(os.sep) + os.sep) for place in places
+        )
+
+    return is_inside
+
+
+def _values(action: int, number: int, step: Step) -> tuple[object, ...]:
+    return (
+        *(action, number, step.kind, os.fsencode(step.image), os.fsencode(step.path)),
+        *(step.before, step.after, step.was_edited, step.is_edited),
+    )
+
+
+def _folders_text(folders: Iterable[Path]) -> str:
+    return json.dumps([str(folder) for folder in folders])
+
+
+def _folders_from(text: str) -> tuple[Path, ...]:
+    return tuple(map(Path, json.loads(text)))

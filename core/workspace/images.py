@@ -1,0 +1,272 @@
+"""All images of a workspace in memory, by columns, and the orders in which they are listed.
+
+An image's id is its place in every column. Measured with 100,000 captions of 185 characters: a
+search of the column takes 11 to 77 ms, of a table in SQLite 100 to 300 ms, and of an FTS5 index
+with trigrams 0 to 370 ms, which takes 12 s to build. The columns take some 100 MB.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from math import isnan, nan
+from pathlib import Path
+
+from core.picture import natural_key
+from core.workspace.data import Counts, ImageRow, ReviewState, Sort, SortKey
+
+
+class CaptionState(IntEnum):
+    """Whether an image has a caption; stored. `GONE` says that the image itself is gone."""
+
+    GONE = 0
+    UNREAD = 1
+    NONE = 2
+    PRESENT = 3
+    UNREADABLE = 4
+
+
+REVIEWS = tuple(ReviewState)
+"""Reviews by their codes in the column."""
+
+
+class Images:
+    """The columns. Used by one thread at a time.
+
+    `changed` has the ids whose rows are not in the index yet.
+    """
+
+    def __init__(self, roots: Iterable[Path] = ()):
+        self.roots = [str(root) for root in roots]
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets all images."""
+        self.folders: list[str] = []
+        self.folder_of = array("l")
+        self.names: list[str] = []
+        self.states = bytearray()
+        self.captions: list[str] = []
+        self.folded: list[str] = []
+        self.caption_stamps: list[tuple[int, int]] = []
+        """When the caption file was changed last, in nanoseconds, and its size."""
+        self.problems: dict[int, str] = {}
+        self.reviews = bytearray()
+        self.edited = bytearray()
+        self.doubts = array("d")
+        self.widths, self.heights = array("l"), array("l")
+        self.bytes = array("q")
+        self.modified = array("d")
+        self.fingerprints: list[str] = []
+        self.changed: set[int] = set()
+        self._ids: list[dict[str, int]] = []
+        self._folder_ids: dict[str, int] = {}
+        self._name_order: list[int] | None = None
+        self._orders: dict[Sort, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, int) and 0 <= id < len(self.names) and self.states[id] > 0
+
+    @property
+    def ids(self) -> Iterator[int]:
+        """Yields the ids of all images that are there."""
+        return (id for id, state in enumerate(self.states) if state)
+
+    def folder_id(self, folder: str) -> int:
+        """Returns the number of a folder, which may be new."""
+        known = self._folder_ids.get(folder)
+        if known is None:
+            known = self._folder_ids[folder] = len(self.folders)
+            self.folders.append(folder)
+            self._ids.append({})
+        return known
+
+    def names_in(self, folder: int) -> dict[str, int]:
+        """Returns the ids of the images in a folder by their names."""
+        return self._ids[folder]
+
+    def add(self, folder: int, name: str) -> int:
+        """Adds an image about which nothing else is known; returns its id."""
+        id = self._ids[folder][name] = self._append(folder, name)
+        self.changed.add(id)
+        self._name_order = None
+        self._orders.clear()
+        return id
+
+    def _append(self, folder: int, name: str) -> int:
+        self.folder_of.append(folder)
+        self.names.append(name)
+        self.states.append(CaptionState.UNREAD)
+        self.captions.append("")
+        self.folded.append("")
+        self.caption_stamps.append((0, 0))
+        self.reviews.append(0)
+        self.edited.append(0)
+        self.doubts.append(nan)
+        self.widths.append(0)
+        self.heights.append(0)
+        self.bytes.append(0)
+        self.modified.append(0.0)
+        self.fingerprints.append("")
+        return len(self.names) - 1
+
+    def add_gone(self) -> int:
+        """Adds the place of an image that is gone, so that those after it keep their ids."""
+        id = self._append(0, "")
+        self.states[id] = CaptionState.GONE
+        return id
+
+    def remove(self, id: int) -> None:
+        """Forgets an image; its id is not used again."""
+        self._ids[self.folder_of[id]].pop(self.names[id], None)
+        self.states[id] = CaptionState.GONE
+        self.captions[id] = self.folded[id] = ""
+        self.problems.pop(id, None)
+        self._note(id, SortKey.NAME)
+        self._name_order = None
+        self._orders.clear()
+
+    def set_file(self, id: int, bytes: int, modified: float) -> bool:
+        """Notes the size and date of an image's file; returns whether they are new. If so, what
+        was read from the file counts no longer."""
+        if self.bytes[id] == bytes and self.modified[id] == modified:
+            return False
+        self.bytes[id], self.modified[id] = bytes, modified
+        self.widths[id] = self.heights[id] = 0
+        self.fingerprints[id] = ""
+        self._note(id, SortKey.DATE, SortKey.SIZE)
+        return True
+
+    def set_size(self, id: int, width: int, height: int) -> None:
+        """Notes the width and height of an image."""
+        self.widths[id], self.heights[id] = width, height
+        self._note(id, SortKey.SIZE)
+
+    def set_caption(self, id: int, caption: str, stamp: tuple[int, int]) -> None:
+        """Notes the caption that is in the file, which has this time and size."""
+        self.captions[id] = caption
+        folded = caption.casefold()
+        self.folded[id] = caption if folded == caption else folded
+        self.states[id] = CaptionState.PRESENT if caption else CaptionState.NONE
+        self.caption_stamps[id] = stamp
+        self.problems.pop(id, None)
+        self._note(id, SortKey.LENGTH)
+
+    def set_unreadable(self, id: int, problem: str, stamp: tuple[int, int] = (0, 0)) -> None:
+        """Notes why a caption file cannot be read or used."""
+        self.set_caption(id, "", stamp)
+        self.states[id] = CaptionState.UNREADABLE
+        self.problems[id] = problem
+
+    def set_review(self, id: int, review: ReviewState) -> None:
+        """Notes what a person thinks of an image."""
+        self.reviews[id] = REVIEWS.index(review)
+
+    def set_doubt(self, id: int, doubt: float | None) -> None:
+        """Notes how doubtful a caption is."""
+        self.doubts[id] = nan if doubt is None else doubt
+        self._note(id, SortKey.DOUBT)
+
+    def path(self, id: int) -> Path:
+        """Returns the image's file."""
+        return Path(self.folders[self.folder_of[id]], self.names[id])
+
+    def id_of(self, path: Path) -> int | None:
+        """Returns the id of an image; None if it is not in the workspace."""
+        folder = self._folder_ids.get(str(path.parent))
+        return None if folder is None else self._ids[folder].get(path.name)
+
+    def row(self, id: int) -> ImageRow:
+        """Returns an image as lists show it."""
+        doubt = self.doubts[id]
+        state = self.states[id]
+        return ImageRow(
+            id=id,
+            path=self.path(id),
+            caption=self.captions[id],
+            has_caption=state == CaptionState.PRESENT,
+            review=REVIEWS[self.reviews[id]],
+            is_edited=bool(self.edited[id]),
+            doubt=None if isnan(doubt) else doubt,
+            width=self.widths[id],
+            height=self.heights[id],
+            bytes=self.bytes[id],
+            modified=self.modified[id],
+            problem=self.problems.get(id, ""),
+        )
+
+    def counts(self) -> Counts:
+        """Counts all images."""
+        states = self.states
+        reviews = bytes(self.reviews)
+        if gone := states.count(CaptionState.GONE):
+            reviews = bytes(code for code, state in zip(reviews, states, strict=True) if state)
+        return Counts(
+            images=len(states) - gone,
+            with_caption=states.count(CaptionState.PRESENT),
+            unread=states.count(CaptionState.UNREAD),
+            failed=len(self.problems),
+            edited=self.edited.count(1),
+            reviews={review: reviews.count(code) for code, review in enumerate(REVIEWS)},
+        )
+
+    def ordered(self, sort: Sort) -> list[int]:
+        """Returns the ids of all images in this order; not to be changed."""
+        known = self._orders.get(sort)
+        if known is None:
+            known = self._orders[sort] = self._in_order(sort)
+        return known
+
+    def _in_order(self, sort: Sort) -> list[int]:
+        if sort.is_descending:
+            return self.ordered(Sort(sort.key, seed=sort.seed))[::-1]
+        if self._name_order is None:
+            self._name_order = self._by_name()
+        by_name = self._name_order
+        match sort.key:
+            case SortKey.NAME:
+                return by_name
+            case SortKey.DATE:
+                return sorted(by_name, key=self.modified.__getitem__)
+            case SortKey.SIZE:
+                return sorted(by_name, key=lambda id: self.widths[id] * self.heights[id])
+            case SortKey.LENGTH:
+                lengths = list(map(len, self.captions))
+                return sorted(by_name, key=lengths.__getitem__)
+            case SortKey.DOUBT:
+                # Those without a doubt known come before all others.
+                return sorted(by_name, key=lambda id: -1.0 if isnan(d := self.doubts[id]) else d)
+            case SortKey.RANDOM:
+                return sorted(by_name, key=lambda id: self._random_key(id, sort.seed))
+
+    def _by_name(self) -> list[int]:
+        prefixes = [f"{self._folder_key(folder)}\0\1" for folder in self.folders]
+        keys = {
+            id: f"{prefixes[self.folder_of[id]]}{natural_key(self.names[id])}" for id in self.ids
+        }
+        return sorted(keys, key=keys.__getitem__)
+
+    def _folder_key(self, folder: str) -> str:
+        """Returns what folders are sorted by: each before its subfolders, in natural order."""
+        for number, root in enumerate(self.roots):
+            if folder == root or folder.startswith(root.rstrip(os.sep) + os.sep):
+                parts = Path(folder[len(root.rstrip(os.sep)) + 1 :]).parts
+                return "\0\2".join([f"{number:06}", *map(natural_key, parts)])
+        return f"{len(self.roots):06}{folder}"
+
+    def _random_key(self, id: int, seed: int) -> int:
+        """Returns a number that stays the same while images come and go."""
+        name = f"{seed}/{self.folders[self.folder_of[id]]}/{self.names[id]}"
+        return zlib.crc32(name.encode("utf-8", "surrogatepass")) * 2654435761 % 2**32
+
+    def _note(self, id: int, *keys: SortKey) -> None:
+        self.changed.add(id)
+        if self._orders:
+            for sort in [sort for sort in self._orders if sort.key in keys]:
+                del self._orders[sort]

@@ -1,0 +1,174 @@
+"""The index of a workspace: what was read of its images, in an SQLite file, so that the next
+opening reads only what has changed.
+
+It is a cache. A damaged one, and one of another version, is thrown away and made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from core.files import make_private
+from core.workspace.data import WorkspaceOptions
+from core.workspace.images import CaptionState, Images
+from core.workspace.messages import text_from, text_of
+
+_VERSION = 1
+_TABLES = """
+    CREATE TABLE folder (id INTEGER PRIMARY KEY, path BLOB NOT NULL);
+    CREATE TABLE image (
+        id INTEGER PRIMARY KEY,
+        folder INTEGER NOT NULL,
+        name BLOB NOT NULL,
+        bytes INTEGER NOT NULL,
+        modified REAL NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        caption TEXT NOT NULL,
+        caption_time INTEGER NOT NULL,
+        caption_bytes INTEGER NOT NULL,
+        problem TEXT NOT NULL,
+        fingerprint TEXT NOT NULL
+    );
+"""
+# Room of images that are gone; beyond it the index is made anew.
+_MOST_GONE = 10_000
+
+
+def index_path(folder: Path, roots: Sequence[Path], options: WorkspaceOptions) -> Path:
+    """Returns where the index of these images is: one file for each choice of images."""
+    parts = [*map(str, roots), str(options.is_recursive), options.format.value, options.pattern]
+    digest = hashlib.sha256(b"\0".join(map(os.fsencode, parts))).hexdigest()[:20]
+    return folder / f"{digest}.sqlite"
+
+
+class Index:
+    """An open index. Used by one thread at a time. Never raises for a broken file or a full disk:
+    then what was read is read again next time."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._folders_saved = 0
+
+    def load(self, images: Images) -> None:
+        """Opens the file, and adds what it knows to `images`, which are empty."""
+        for _ in range(2):
+            try:
+                self._connection = _connected(self._path)
+                _load(self._connection, images)
+                self._folders_saved = len(images.folders)
+                return
+            except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError, MemoryError):
+                self.close()
+                images.clear()
+                _remove(self._path)
+
+    def save(self, images: Images) -> None:
+        """Writes the rows that have changed."""
+        if self._connection is None:
+            return
+        new = enumerate(images.folders[self._folders_saved :], self._folders_saved)
+        changed = sorted(images.changed)
+        with suppress(sqlite3.Error), self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO folder VALUES (?, ?)",
+                [(id, os.fsencode(path)) for id, path in new],
+            )
+            self._connection.executemany(
+                f"INSERT OR REPLACE INTO image VALUES ({', '.join('?' * 13)})",
+                (_values(images, id) for id in changed),
+            )
+            self._folders_saved = len(images.folders)
+            images.changed.difference_update(changed)
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path)
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=1)
+    try:
+        # A crash costs the cache at worst.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
+        elif version != _VERSION:
+            raise sqlite3.DatabaseError("an index of another version")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _load(connection: sqlite3.Connection, images: Images) -> None:
+    for id, path in connection.execute("SELECT id, path FROM folder ORDER BY id"):
+        if images.folder_id(os.fsdecode(path)) != id:
+            raise ValueError("a folder is missing")
+    gone = 0
+    for id, *values in connection.execute("SELECT * FROM image ORDER BY id"):
+        while len(images) < id:
+            images.add_gone()
+            gone += 1
+        _add(images, values)
+        gone += values[6] == CaptionState.GONE
+    if gone > _MOST_GONE and gone > len(images) / 2:
+        raise ValueError("most images are gone")
+    images.changed.clear()
+
+
+def _add(images: Images, values: Sequence[Any]) -> None:
+    folder, name, bytes, modified, width, height, state, caption, time, size, problem, mark = values
+    if state == CaptionState.GONE:
+        images.add_gone()
+        return
+    if not 0 <= folder < len(images.folders):
+        raise ValueError("an image is in no folder")
+    id = images.add(folder, os.fsdecode(name))
+    images.bytes[id], images.modified[id] = bytes, modified
+    images.widths[id], images.heights[id] = width, height
+    images.set_caption(id, str(caption), (time, size))
+    images.states[id] = CaptionState(state)
+    images.fingerprints[id] = str(mark)
+    if problem:
+        images.problems[id] = text_from(problem)
+
+
+def _values(images: Images, id: int) -> tuple[object, ...]:
+    problem = images.problems.get(id, "")
+    return (
+        id,
+        images.folder_of[id],
+        os.fsencode(images.names[id]),
+        images.bytes[id],
+        images.modified[id],
+        images.widths[id],
+        images.heights[id],
+        images.states[id],
+        images.captions[id],
+        *images.caption_stamps[id],
+        text_of(problem) if problem else "",
+        images.fingerprints[id],
+    )
+
+
+def _remove(path: Path) -> None:
+    files: Iterable[str] = ("", "-wal", "-shm")
+    for ending in files:
+        with suppress(OSError):
+            path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""What the program keeps of images and their captions for good, in one SQLite file for all folders:
+reviews, who wrote a caption, doubt, drafts, and the actions that can be undone (`actions`).
+
+An image is known by its path. One that was moved or renamed is found again by its fingerprint.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.files import make_private
+from core.workspace import actions
+from core.workspace.data import ReviewState
+
+FILE_NAME = "workspace.sqlite"
+_VERSION = 1
+_TABLES = f"""
+    CREATE TABLE record (
+        folder BLOB NOT NULL,
+        name BLOB NOT NULL,
+        fingerprint TEXT NOT NULL DEFAULT '',
+        review TEXT NOT NULL DEFAULT '{ReviewState.UNREVIEWED}',
+        is_edited INTEGER NOT NULL DEFAULT 0,
+        doubt REAL,
+        answer TEXT,
+        draft TEXT,
+        PRIMARY KEY (folder, name)
+    ) WITHOUT ROWID;
+    CREATE INDEX record_fingerprint ON record (fingerprint) WHERE fingerprint != '';
+    {actions.TABLES}
+"""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of an image. `answer` is the last caption that a model wrote."""
+
+    review: ReviewState = ReviewState.UNREVIEWED
+    is_edited: bool = False
+    doubt: float | None = None
+    answer: str | None = None
+    draft: str | None = None
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """Opens the file, or makes it. Raises sqlite3.Error and OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path)
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=5)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # What an action is about to change is on the disk before its first file is written.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class Records:
+    """The records in an open database. Calls raise sqlite3.Error."""
+
+    def __init__(self, connection: sqlite3.Connection):
+        self._connection = connection
+
+    def in_folder(self, folder: str) -> dict[str, Record]:
+        """Returns the records of the images in a folder, by their names."""
+        rows = self._connection.execute(
+            "SELECT name, review, is_edited, doubt, answer, draft FROM record WHERE folder = ?",
+            (os.fsencode(folder),),
+        )
+        return {
+            os.fsdecode(name): Record(_review(review), bool(edited), doubt, answer, draft)
+            for name, review, edited, doubt, answer, draft in rows
+        }
+
+    def set(self, column: str, values: Mapping[Path, Any]) -> None:
+        """Sets one column of the records of these images. Part of a transaction, if one is open."""
+        self._connection.executemany(
+            f"INSERT INTO record (folder, name, {column}) VALUES (?1, ?2, ?3)"
+            f" ON CONFLICT DO UPDATE SET {column} = ?3",
+            ((*_key(path), value) for path, value in values.items()),
+        )
+
+    def get(self, path: Path) -> Record:
+        """Returns the record of an image, an empty one if there is none."""
+        row = self._connection.execute(
+            "SELECT review, is_edited, doubt, answer, draft FROM record"
+            " WHERE folder = ? AND name = ?",
+            _key(path),
+        ).fetchone()
+        if row is None:
+            return Record()
+        review, edited, doubt, answer, draft = row
+        return Record(_review(review), bool(edited), doubt, answer, draft)
+
+    def commit(self) -> None:
+        """Ends a transaction."""
+        self._connection.commit()
+
+
+def _key(path: Path) -> tuple[bytes, bytes]:
+    return os.fsencode(path.parent), os.fsencode(path.name)
+
+
+def _review(stored: str) -> ReviewState:
+    try:
+        return ReviewState(stored)
+    except ValueError:
+        return ReviewState.UNREVIEWED

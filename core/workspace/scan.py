@@ -1,0 +1,249 @@
+"""Reads a workspace's folders into its columns: names first, then captions, then image sizes.
+
+Only what has changed since the index was written is read. It works in slices: files are read
+without the lock that guards the columns, and what was read is noted under it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TypeVar
+
+from core.captions.naming import CaptionNames
+from core.errors import StoreError
+from core.files import is_folder
+from core.message import translatable
+from core.picture import PictureSearch, picture_size
+from core.workspace.caption_file import CaptionFile
+from core.workspace.data import ScanProgress, ScanStage
+from core.workspace.images import CaptionState, Images
+
+_Read = TypeVar("_Read")
+
+OnProgress = Callable[[ScanProgress], None]
+
+# What is noted and reported at a time.
+_SLICE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class ReadCaption:
+    """What the caption file of an image says, or the `problem` with it. `stamp` is the file's time
+    in nanoseconds and its size; zeros for no file."""
+
+    caption: str = ""
+    problem: str = ""
+    stamp: tuple[int, int] = (0, 0)
+
+    def note(self, images: Images, id: int) -> None:
+        """Notes it in the columns."""
+        if self.problem:
+            images.set_unreadable(id, self.problem, self.stamp)
+        else:
+            images.set_caption(id, self.caption, self.stamp)
+
+
+class CaptionReader:
+    """Reads the captions of images. `owners` has the image that each caption file belongs to: of
+    two images that would share one, the second has none."""
+
+    def __init__(self, names: CaptionNames):
+        self._names = names
+        self._owners: dict[str, str] = {}
+
+    def target(self, image: Path) -> Path:
+        """Returns the caption file of an image. Raises StoreError if it is another image's too, and
+        ValueError if the pattern makes no file name."""
+        path = self._names.targets(image)[0]
+        owner = self._owners.setdefault(str(path), image.name)
+        if owner != image.name:
+            text = translatable(
+                "core",
+                "“{image}” and “{other}” would share a caption file. Rename one of the images.",
+            )
+            raise StoreError(text.format(image=image.name, other=owner))
+        return path
+
+    def read(self, image: Path, known: tuple[int, int] | None = None) -> ReadCaption | None:
+        """Reads the caption of an image; returns None if the file is as `known`. Never raises."""
+        stamp = (0, 0)
+        try:
+            path = self.target(image)
+            stamp = stamp_of(path)
+            if stamp == known:
+                return None
+            if stamp == (0, 0):
+                return ReadCaption()
+            return ReadCaption(CaptionFile.read(path).caption, stamp=stamp)
+        except StoreError as error:
+            return ReadCaption(problem=error.message, stamp=stamp)
+
+
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Returns when a file was changed, and its size; zeros if there is none, or it cannot be
+    looked at."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+class Scan:
+    """One scan of a workspace. `guard` is the lock of the columns."""
+
+    def __init__(
+        self,
+        images: Images,
+        guard: AbstractContextManager[object],
+        stop: Event,
+        on_progress: OnProgress,
+    ):
+        self._images, self._guard = images, guard
+        self._stop, self._on_progress = stop, on_progress
+        self.unreadable: list[Path] = []
+
+    def folders(self, roots: Sequence[Path], *, is_recursive: bool) -> None:
+        """Finds the images of these roots, and forgets those that are gone."""
+        search = PictureSearch(is_recursive, trusts_suffix=True)
+        seen: set[int] = set()
+        count = 0
+        for folder, files in _found(roots, search):
+            if self._stop.is_set():
+                return
+            stats = [(name, _status_of(file)) for name, file in files]
+            with self._guard:
+                number = self._images.folder_id(str(folder))
+                has_changed = self._note_folder(number, stats, is_whole=number not in seen)
+            seen.add(number)
+            count += len(files)
+            self._report(ScanStage.FOLDERS, count, 0, has_changed)
+        self.unreadable = search.unreadable
+        self._forget_others(roots, seen)
+
+    def captions(self, reader: CaptionReader, ids: Iterable[int]) -> None:
+        """Reads the captions of these images where the files have changed."""
+        images = self._images
+
+        def read(id: int) -> ReadCaption | None:
+            is_known = images.states[id] > CaptionState.UNREAD
+            return reader.read(images.path(id), images.caption_stamps[id] if is_known else None)
+
+        def note(id: int, found: ReadCaption | None) -> bool:
+            if found is not None:
+                found.note(images, id)
+            return found is not None
+
+        self._each(ScanStage.CAPTIONS, list(ids), read, note)
+
+    def sizes(self) -> None:
+        """Reads the width and height of the images that have none."""
+        images = self._images
+        with self._guard:
+            waiting = [id for id in images.ids if not images.widths[id]]
+
+        def read(id: int) -> tuple[int, int]:
+            return picture_size(images.path(id))
+
+        def note(id: int, size: tuple[int, int]) -> bool:
+            if size[0]:
+                images.set_size(id, *size)
+            return bool(size[0])
+
+        self._each(ScanStage.SIZES, waiting, read, note)
+
+    def _each(
+        self,
+        stage: ScanStage,
+        ids: Sequence[int],
+        read: Callable[[int], _Read],
+        note: Callable[[int, _Read], bool],
+    ) -> None:
+        """Reads something of each image, and notes it in slices."""
+        done = 0
+        for part in self._slices(ids, read):
+            with self._guard:
+                changed = [note(id, found) for id, found in part if id in self._images]
+            done += len(part)
+            self._report(stage, done, len(ids), any(changed))
+
+    def _slices(
+        self, ids: Sequence[int], read: Callable[[int], _Read]
+    ) -> Iterator[list[tuple[int, _Read]]]:
+        part: list[tuple[int, _Read]] = []
+        end = time.monotonic() + _SLICE_SECONDS
+        for id in ids:
+            if self._stop.is_set():
+                return
+            part.append((id, read(id)))
+            if time.monotonic() > end:
+                yield part
+                part = []
+                end = time.monotonic() + _SLICE_SECONDS
+        if part:
+            yield part
+
+    def _note_folder(
+        self, folder: int, stats: list[tuple[str, tuple[int, float]]], *, is_whole: bool
+    ) -> bool:
+        images = self._images
+        known = images.names_in(folder)
+        has_changed = False
+        for name, (size, modified) in stats:
+            id = known.get(name)
+            if id is None:
+                id = images.add(folder, name)
+                has_changed = True
+            has_changed = images.set_file(id, size, modified) or has_changed
+        gone = known.keys() - {name for name, _ in stats} if is_whole else ()
+        for name in gone:
+            images.remove(known[name])
+        return has_changed or bool(gone)
+
+    def _forget_others(self, roots: Sequence[Path], seen: set[int]) -> None:
+        """Forgets the images of folders inside the roots that are gone."""
+        places = [str(root) for root in roots]
+        with self._guard:
+            gone = [
+                id
+                for number, folder in enumerate(self._images.folders)
+                if number not in seen and any(_is_inside(folder, place) for place in places)
+                for id in [*self._images.names_in(number).values()]
+            ]
+            for id in gone:
+                self._images.remove(id)
+        if gone:
+            self._report(ScanStage.FOLDERS, 0, 0, True)
+
+    def _report(self, stage: ScanStage, done: int, total: int, has_changed: bool) -> None:
+        self._on_progress(ScanProgress(stage, done, total, has_changed))
+
+
+def _found(
+    roots: Sequence[Path], search: PictureSearch
+) -> Iterator[tuple[Path, list[tuple[str, os.DirEntry[str] | Path]]]]:
+    """Yields the names of the images in each folder."""
+    for root in roots:
+        if is_folder(root):
+            for folder, entries in search.folders(root):
+                yield folder, [(entry.name, entry) for entry in entries]
+        else:
+            yield root.parent, [(root.name, root)]
+
+
+def _status_of(file: os.DirEntry[str] | Path) -> tuple[int, float]:
+    try:
+        status = file.stat()
+    except (OSError, ValueError):
+        return 0, 0.0
+    return status.st_size, status.st_mtime
+
+
+def _is_inside(folder: str, place: str) -> bool:
+    return folder == place or folder.startswith(place.rstrip(os.sep) + os.sep)

@@ -1,0 +1,149 @@
+"""Writes caption files whose change is kept in the database already: quickly, and never over what
+somebody else has written.
+
+A file that has the content before the change gets the one after it; any other content is left.
+Small files are overwritten in place by a single write, which takes a tenth of the time of a new
+file that replaces the old one, and shows other programs either the old or the new caption. What a
+killed program has left half written is recognised by the two contents, and finished.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+from core.errors import StoreError
+from core.files import read_bytes, remove_partial, replace_file, sync_folder, write_error
+from core.message import translatable
+
+# A write of one page is seen by other programs, and by a kill, as done or not done.
+_PAGE = 4096
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class ChangedOutside(StoreError):
+    """A file that holds neither what it held before a change nor what it holds after it. `found` is
+    its content, None for no file."""
+
+    def __init__(self, path: Path, found: bytes | None):
+        super().__init__(
+            translatable(
+                "core",
+                "Another program has changed “{name}”. Look at its caption, then change it again.",
+            ).format(name=path.name)
+        )
+        self.found = found
+
+
+def put(
+    path: Path, before: bytes | None, after: bytes | None, *, is_durable: bool, is_recovery: bool
+) -> None:
+    """Gives a file the content `after` if it has the content `before`.
+
+    With `is_durable` it is on the disk on return. In a recovery, what a killed program has left
+    half written is replaced too. Raises ChangedOutside, StoreError, and DiskFull.
+    """
+    change = _Change(path, before, after, is_recovery)
+    try:
+        if is_recovery:
+            remove_partial(path)
+        if is_durable:
+            change.make_anew(is_durable=True)
+            sync_folder(path.parent)
+        elif not change.make_in_place():
+            change.make_anew(is_durable=False)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+@dataclass(frozen=True)
+class _Change:
+    path: Path
+    before: bytes | None
+    after: bytes | None
+    is_recovery: bool
+
+    def make_in_place(self) -> bool:
+        """Overwrites a small file, or writes a new one; returns False where that is not to be."""
+        if self.after is None or len(self.after) > _PAGE:
+            return False
+        if self.before is None:
+            return not self.is_recovery and self._create(self.after)
+        if len(self.before) > _PAGE or b"\0" in self.after:
+            return False  # Blank lines at the end of UTF-16 would be half characters.
+        descriptor = os.open(self.path, os.O_RDWR | _PLAIN)
+        try:
+            return self._overwrite(descriptor, self.after)
+        finally:
+            os.close(descriptor)
+
+    def make_anew(self, *, is_durable: bool) -> None:
+        """Puts a new file in the place of the old one, or removes it."""
+        found = read_bytes(self.path)
+        if found == self.after:
+            return
+        self._require_before(found)
+        if self.after is None:
+            self.path.unlink(missing_ok=True)
+            return
+        mode = None
+        if found is not None:
+            if not os.access(self.path, os.W_OK):
+                raise PermissionError(errno.EACCES, translatable("core", "it is write-protected"))
+            mode = self.path.stat().st_mode & 0o777
+        replace_file(self.path, self.after, mode=mode, is_durable=is_durable)
+
+    def _create(self, data: bytes) -> bool:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN
+        try:
+            descriptor = os.open(self.path, flags, 0o666)
+        except FileExistsError:
+            return False
+        try:
+            if os.write(descriptor, data) == len(data):
+                return True
+        except OSError:
+            self.path.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        self.path.unlink(missing_ok=True)
+        return False
+
+    def _overwrite(self, descriptor: int, data: bytes) -> bool:
+        status = os.fstat(descriptor)
+        # The same file under another name, as in a backup, must stay as it is.
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            return False
+        found = os.read(descriptor, _PAGE + 1)
+        if found == data:
+            return True
+        self._require_before(found)
+        if len(found) > _PAGE:
+            return False
+        padded = data.ljust(len(found), b"\n")
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        if os.write(descriptor, padded) != len(padded):
+            return False
+        if len(padded) != len(data):
+            os.ftruncate(descriptor, len(data))
+        return True
+
+    def _require_before(self, found: bytes | None) -> None:
+        if found != self.before and not (self.is_recovery and self._is_half_made(found)):
+            raise ChangedOutside(self.path, found)
+
+    def _is_half_made(self, found: bytes | None) -> bool:
+        """Returns whether a killed program may have left this."""
+        if found is None or self.after is None:
+            return False
+        if self.before is None:
+            return self.after.startswith(found)
+        padded = self.after.ljust(len(self.before), b"\n")
+        equal = (one == other for one, other in zip(found, padded, strict=False))
+        same = sum(takewhile(bool, equal))
+        return found[same:] == self.before[same:]
