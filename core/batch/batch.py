@@ -300,7 +300,8 @@ class Batch:
         return edits.redo_last_edit(self._ledger, on_item, overwritten=overwritten)
 
     def adopt(self, conflicts: Iterable[Conflict], on_item: OnItem = ignore) -> None:
-        """Keeps what somebody else has written, as the images' captions. Raises StoreError."""
+        """Keeps what somebody else has written, as the images' captions; `redo_edit` brings back
+        what a person wrote. Raises StoreError."""
         edits.adopt(self._ledger, conflicts, on_item)
 
     def undo(self, on_item: OnItem = ignore, *, keeps_edits: bool = True) -> list[Path]:

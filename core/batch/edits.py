@@ -122,7 +122,8 @@ def redo_last_edit(
 
 def adopt(ledger: Ledger, conflicts: Iterable[Conflict], on_item: OnItem) -> None:
     """Makes the text that somebody else has written the caption of each image that has one of the
-    run. Raises StoreError."""
+    run. What a person wrote for it can be redone, all of it together. Raises StoreError."""
+    group = secrets.token_hex(4)
     with ledger.disk:
         for conflict in conflicts:
             item = ledger.items[conflict.number]
@@ -132,6 +133,23 @@ def adopt(ledger: Ledger, conflicts: Iterable[Conflict], on_item: OnItem) -> Non
                 ledger.tables.mark_old()
                 item = ledger.replayed.adopt(item, event)
             ledger.set_item(conflict.number, item, on_item)
+            if conflict.written:
+                _keep_for_redo(ledger, conflict, group)
+
+
+def _keep_for_redo(ledger: Ledger, conflict: Conflict, group: str) -> None:
+    """Notes in the journal an edit that was made and undone at once, which changes no file."""
+    item = ledger.items[conflict.number]
+    is_added = ledger.options.adds_to_captions and item.state is ItemState.DONE
+    added = item.caption if is_added else None
+    by_hand = changes.ByHand(conflict.written, added, ledger.options)
+    targets = ledger.names.targets(item.path)
+    to_make = [changes.change_by_hand(item.path, target, by_hand).stored() for target in targets]
+    edit = Edited(group, str(item.path), conflict.written, item, tuple(to_make))
+    undone = _undone(edit, item, can_be_redone=True)
+    ledger.journal.append(edit, undone, Written(edit.picture))
+    ledger.replayed.note_edit(edit)
+    ledger.replayed.note_edit(undone)
 
 
 def undo_run(ledger: Ledger, on_item: OnItem, *, keeps_edits: bool) -> list[Path]:

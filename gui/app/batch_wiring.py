@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QDesktopServices
@@ -45,7 +47,7 @@ class BatchWiring(QObject):
         self._roots: list[Path] = []
         self._kept: KeptRun | None = None
         self._is_known = False
-        self._edits = 0
+        self._steps = self._edits = 0
         self._connect_run()
         self._connect_panel()
         window.dialogs.run_chosen.connect(self.choose)
@@ -92,6 +94,7 @@ class BatchWiring(QObject):
                 is_finding_doubt=run.doubt_search.is_running,
                 can_undo_edit=can_edit and run.edits.can_undo,
                 can_redo_edit=can_edit and run.edits.can_redo,
+                steps=self._steps,
                 edits=self._edits,
                 is_trying=self._panel.is_trying,
                 row=self._row(),
@@ -129,7 +132,10 @@ class BatchWiring(QObject):
         run.options_replaced.connect(panel.show_options)
         run.roots_changed.connect(panel.show_roots)
         run.noticed.connect(self._on_run_noticed)
+        run.refused.connect(self._on_run_refused)
         run.edits.noticed.connect(self._on_edit_noticed)
+        run.again.noticed.connect(self._on_edit_noticed)
+        run.edits.text_left.connect(self._on_text_left)
         run.existing.unread_changed.connect(panel.filter_bar.show_unread)
         run.summed_up.connect(panel.show_summary)
         run.edits.changed.connect(panel.show_can_undo_edit)
@@ -171,7 +177,7 @@ class BatchWiring(QObject):
         if not self._run.is_running:
             self._roots = paths
         options = self._panel.form.unchecked_options
-        self._begin(self._run.choose(paths, options.is_recursive, options))
+        self._begin_step(self._run.choose(paths, options.is_recursive, options))
 
     async def offer_unfinished(self) -> None:
         """Offer, at the start, to go on with a run that was closed before its end."""
@@ -222,11 +228,17 @@ class BatchWiring(QObject):
             case NoticeAction(NoticeActionKind.CAPTION_ALL, _, tuple() as paths):
                 self.choose(list(paths))
             case NoticeAction(NoticeActionKind.RESUME_RUN, _, KeptRun() as kept):
-                self._begin(self._reopen_and_resume(kept))
+                self._begin_step(self._reopen_and_resume(kept))
+            case NoticeAction(NoticeActionKind.REDO_EDIT):
+                self.redo_edit()
 
     @Slot(str)
     def _on_run_noticed(self, text: str) -> None:
-        self._show_notice(text, StandsWhile.RUN, tuple(self._run.roots))
+        self._show_notice(text, StandsWhile.RUN_STEP, self._steps)
+
+    @Slot(str)
+    def _on_run_refused(self, text: str) -> None:
+        self._show_notice(text, StandsWhile.RUN_USES_MODEL, None)
 
     @Slot(str)
     def _on_edit_noticed(self, text: str) -> None:
@@ -245,6 +257,27 @@ class BatchWiring(QObject):
         self.refresh()
         self._window.show_notice(text, stands=stands, about=about, on_run_page=True)
 
+    @Slot(int)
+    def _on_text_left(self, count: int) -> None:
+        """The files' texts were kept; the person's own are one click away."""
+        self.refresh()
+        one = self.tr("Kept the text in the file. What you wrote can be put in its place.")
+        many = self.tr("Kept the text in {count} files. Your texts can be put in their place.")
+        text = one if count == 1 else many.format(count=f"{count:,}")
+        use = NoticeAction(NoticeActionKind.REDO_EDIT, self.tr("Use my text"))
+        stands = StandsWhile.LAST_EDIT
+        self._window.show_notice(text, use, stands=stands, about=self._edits, on_run_page=True)
+
+    def _begin_step(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something with the run as a whole: what is said of the last step goes."""
+        self._steps += 1
+        self._begin_edit(work)
+
+    def _begin_edit(self, work: Coroutine[Any, Any, None]) -> None:
+        self._edits += 1
+        self.refresh()
+        self._begin(work)
+
     async def _reopen_and_resume(self, kept: KeptRun) -> None:
         self._window.show_batch_panel()
         self._roots = list(kept.roots)
@@ -260,7 +293,7 @@ class BatchWiring(QObject):
         elif kept := await self._run.last():
             self._window.show_batch_panel()
             self._roots = list(kept.roots)
-            self._begin(self._run.reopen(kept))
+            self._begin_step(self._run.reopen(kept))
         else:
             self._is_known = False
             self.refresh()
@@ -271,12 +304,12 @@ class BatchWiring(QObject):
 
     @Slot(object, int)
     def _on_started(self, options: BatchOptions, slots: int) -> None:
-        self._begin(self._run.start(self._up_to_date(options), slots))
+        self._begin_step(self._run.start(self._up_to_date(options), slots))
 
     @Slot(list, bool)
     def _on_tried(self, ways: list[BatchOptions], on_others: bool) -> None:
         up_to_date = [self._up_to_date(way) for way in ways]
-        self._begin(self._run.try_first(up_to_date, on_others=on_others))
+        self._begin_step(self._run.try_first(up_to_date, on_others=on_others))
 
     def _up_to_date(self, options: BatchOptions) -> BatchOptions:
         """Return them with the sampling of the settings, except for what the run sets itself."""
@@ -287,13 +320,13 @@ class BatchWiring(QObject):
     @Slot(bool)
     def _on_recursion_changed(self, is_recursive: bool) -> None:
         options = self._panel.form.unchecked_options
-        self._begin(self._run.choose(self._roots, is_recursive, options))
+        self._begin_step(self._run.choose(self._roots, is_recursive, options))
 
     @Slot(object)
     def _on_action_asked(self, action: RunAction) -> None:
         match action:
             case RunAction.RESUME:
-                self._begin(self._run.resume())
+                self._begin_step(self._run.resume())
             case RunAction.PAUSE:
                 self._run.pause()
             case RunAction.STOP_NOW:
@@ -301,47 +334,41 @@ class BatchWiring(QObject):
             case RunAction.STOP_AFTER_THIS:
                 self._run.stop_after_this()
             case RunAction.RETRY_FAILED:
-                self._begin(self._run.retry_failed())
+                self._begin_step(self._run.retry_failed())
             case RunAction.NEW_RUN:
                 self._on_recursion_changed(self._panel.form.recursive_box.isChecked())
 
     @Slot(bool)
     def _on_undo_asked(self, keeps_edits: bool) -> None:
-        self._begin(self._run.undo(keeps_edits=keeps_edits))
+        self._begin_step(self._run.undo(keeps_edits=keeps_edits))
 
     @Slot(int, str)
     def _on_edited(self, number: int, caption: str) -> None:
-        self._edits += 1
-        self._begin(self._run.edits.edit(number, caption))
+        self._begin_edit(self._run.edits.edit(number, caption))
 
     @Slot(object, object)
     def _on_replace_asked(self, replacement: Replacement, numbers: list[int]) -> None:
-        self._edits += 1
-        self._begin(self._run.edits.replace(replacement, numbers))
+        self._begin_edit(self._run.edits.replace(replacement, numbers))
 
     def _on_caption_again_asked(self) -> None:
         if self._run.again.is_running:
             self._run.again.stop()
         else:
-            self._edits += 1
-            self._begin(self._run.caption_again(self._panel.list.current_number))
+            self._begin_edit(self._run.caption_again(self._panel.list.current_number))
 
     @Slot()
     def undo_edit(self) -> None:
         """Take back the last edit of captions."""
-        self._edits += 1
-        self._begin(self._run.edits.undo())
+        self._begin_edit(self._run.edits.undo())
 
     @Slot()
     def redo_edit(self) -> None:
         """Make the edit again that was taken back last."""
-        self._edits += 1
-        self._begin(self._run.edits.redo())
+        self._begin_edit(self._run.edits.redo())
 
     @Slot(object, object)
     def _on_conflicts_decided(self, overwritten: set[int], kept: set[int]) -> None:
-        self._edits += 1
-        self._begin(self._run.edits.resolve(overwritten, kept))
+        self._begin_edit(self._run.edits.resolve(overwritten, kept))
 
     @Slot()
     def _on_names_changed(self) -> None:
@@ -349,7 +376,7 @@ class BatchWiring(QObject):
 
     @Slot()
     def _on_doubt_asked(self) -> None:
-        self._begin(self._run.find_doubt())
+        self._begin_step(self._run.find_doubt())
 
     @Slot(Path)
     def _on_folder_asked(self, folder: Path) -> None:

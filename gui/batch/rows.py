@@ -25,7 +25,7 @@ from core.batch import Doubt, Item, ItemState
 from core.captions.wording import Replacement
 from gui.batch.row_filter import RowFilter, SortKey, StateFilter
 from gui.batch.thumbnails import Thumbnails
-from gui.widgets.preview import PreviewMaker
+from gui.widgets.preview import PreviewMaker, unopened_text
 from gui.widgets.translated import translated
 
 _FILTER_AGAIN_MS = 400
@@ -241,7 +241,10 @@ class BatchModel(QAbstractTableModel):
             case Qt.ItemDataRole.DecorationRole if column is Column.PICTURE:
                 return self.thumbnails.get(item.path)
             case Qt.ItemDataRole.ToolTipRole if column is Column.PICTURE:
-                return str(item.path)
+                is_broken = self._is_broken_picture(column, item)
+                return unopened_text(str(item.path)) if is_broken else str(item.path)
+            case Qt.ItemDataRole.AccessibleTextRole if self._is_broken_picture(column, item):
+                return unopened_text(item.path.name)
             case Qt.ItemDataRole.ToolTipRole if column is Column.CAPTION:
                 return "\n".join(filter(None, (_caption(item), *_notes(item)))) or None
             case Qt.ItemDataRole.ToolTipRole if column is Column.STATE:
@@ -253,6 +256,9 @@ class BatchModel(QAbstractTableModel):
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self._text(index, item) or self._nothing(column)
         return None
+
+    def _is_broken_picture(self, column: Column, item: Item) -> bool:
+        return column is Column.PICTURE and self.thumbnails.is_broken(item.path)
 
     def _nothing(self, column: Column) -> str:
         """What a screen reader says of an empty cell."""

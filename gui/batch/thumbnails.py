@@ -48,6 +48,11 @@ class Thumbnails(QObject):
             self._request()
         return self._pixmaps.get(path)
 
+    def is_broken(self, path: Path) -> bool:
+        """Whether this picture is known to be one that cannot be opened."""
+        pixmap = self._pixmaps.get(path)
+        return pixmap is not None and pixmap.isNull()
+
     def _request(self) -> None:
         """Requests the latest path first: its row is in view."""
         while self._waiting and len(self._under_way) < _UNDER_WAY:

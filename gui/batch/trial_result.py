@@ -96,7 +96,7 @@ class _Thumbnail(QWidget):
     def __init__(self, theme: Theme):
         super().__init__()
         self._theme = theme
-        self._pixmap = QPixmap()
+        self._pixmap: QPixmap | None = None
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def show_pixmap(self, pixmap: QPixmap) -> None:

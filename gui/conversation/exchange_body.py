@@ -195,7 +195,8 @@ class ExchangeBody(QWidget):
         for label in (self.question_label, self.note_label):
             label.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.column = column = QVBoxLayout(self)
-        column.setContentsMargins(16, 12, 8, 4)
+        # On the right there is room for the button that goes to the end.
+        column.setContentsMargins(16, 12, 12, 4)
         column.setSpacing(4)
         column.addWidget(self.question_line)
         column.addSpacing(4)

@@ -17,6 +17,7 @@ SLICE_SECONDS = 0.012
 _NEAR_END = 8
 _LEAST_HEIGHT = 56
 _BOTTOM = 12
+_BESIDE_BAR = 6
 # How far beyond the visible part exchanges are woken and left awake, in heights of that part.
 _NEXT, _FAR = 0.25, 0.5
 # Widgets are deleted when the event loop runs, all at once: 8 exchanges take 3 ms.
@@ -145,6 +146,7 @@ class ExchangeColumn(QScrollArea):
         self.end_button.setObjectName("end_button")
         self.end_button.setToolTip(self.tr("Jump to the end ({key})").format(key=key_text("End")))
         self.end_button.setAccessibleName(self.tr("Jump to the end"))
+        self.end_button.setIconSize(QSize(12, 12))
         self._theme.set_icon(self.end_button, "down", "text")
         self.end_button.hide()
         self.end_button.clicked.connect(self.go_to_end)
@@ -154,7 +156,9 @@ class ExchangeColumn(QScrollArea):
         side = self.end_button.sizeHint()
         # The viewport still has its size of before.
         seen = self.width() - self.verticalScrollBar().width()
-        self.end_button.move((seen - side.width()) // 2, self.height() - side.height() - 12)
+        # Over the scroll bar and the margin beside it, where no words are.
+        left = seen + (self.verticalScrollBar().width() - side.width()) // 2 - _BESIDE_BAR
+        self.end_button.move(left, self.height() - side.height() - 4)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

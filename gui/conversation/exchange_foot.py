@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication
 
-from core.transcript import Answer
+from core.transcript import Answer, Ending
 from core.vocabulary import unknown_note
 from gui.inspector.wording import ending_text
 from gui.widgets.translated import translated
@@ -15,7 +15,8 @@ translate = QCoreApplication.translate
 
 
 def foot_line(answer: Answer) -> str:
-    """Returns a line that says how long the answer is and how long it took."""
+    """Returns a line that says how long the answer is, how long it took, and what ended it if it
+    is not whole."""
     one, several = translate("ExchangeView", "1 token"), translate("ExchangeView", "{count} tokens")
     facts = [one if answer.tokens == 1 else several.format(count=answer.tokens)]
     if answer.tokens and answer.seconds_to_first_token:
@@ -25,7 +26,8 @@ def foot_line(answer: Answer) -> str:
     if speed := answer.tokens_per_second:
         rate = f"{speed:.0f}" if speed >= 10 else f"{speed:.1f}"
         facts.append(translate("ExchangeView", "{rate} tokens/s").format(rate=rate))
-    facts.append(ending_text(answer.ending))
+    if answer.ending is not Ending.COMPLETE:
+        facts.append(ending_text(answer.ending))
     if answer.left_out == 1:
         facts.append(translate("ExchangeView", "without 1 earlier question"))
     elif answer.left_out:

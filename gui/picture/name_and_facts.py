@@ -24,6 +24,7 @@ class NameAndFacts(QWidget):
         self.facts_label = ElidedLabel(parent=self)
         self.facts_label.setObjectName("facts_label")
         self._is_named = True
+        self._facts = self._short = ""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def show_name(self, name: str) -> None:
@@ -31,8 +32,10 @@ class NameAndFacts(QWidget):
         self.name_label.setText(name)
         self._place()
 
-    def show_facts(self, facts: str, *, is_named: bool) -> None:
-        """Sets the facts; without `is_named` they take the place of the name too."""
+    def show_facts(self, facts: str, short: str = "", *, is_named: bool) -> None:
+        """Sets the facts, and what to say where they do not fit; without `is_named` they take the
+        place of the name too."""
+        self._facts, self._short = facts, short or facts
         self.facts_label.setText(facts)
         self._is_named = is_named
         self._place()
@@ -56,11 +59,15 @@ class NameAndFacts(QWidget):
         taken = min(wanted, self.width())
         left = taken + _GAP if taken else 0
         room = self.width() - left
+        facts.setText(self._facts)
+        if facts.sizeHint().width() > room:
+            facts.setText(self._short)
         needed = facts.sizeHint().width()
         shows_facts = bool(facts.text()) and room >= min(needed, _LEAST_FACTS)
         name.setVisible(self._is_named)
         facts.setVisible(shows_facts)
         name.setGeometry(0, 0, taken, self.height())
         facts.setGeometry(left, 0, max(0, room), self.height())
-        self.setToolTip("" if shows_facts else facts.text())
+        is_whole = shows_facts and facts.text() == self._facts
+        self.setToolTip("" if is_whole else self._facts)
         self.updateGeometry()

@@ -36,7 +36,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.widgets.painting import paint_thumbnail
-from gui.widgets.preview import PreviewMaker, thumbnail
+from gui.widgets.preview import PreviewMaker, thumbnail, unopened_text
 from gui.widgets.theme import Theme
 
 THUMBNAIL_SIDE = 48
@@ -186,8 +186,12 @@ class _Pictures(QAbstractListModel):
             case Qt.ItemDataRole.DecorationRole:
                 return self._thumbnail(path)
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
-                return path.name
+                return unopened_text(path.name) if self._is_broken(path) else path.name
         return None
+
+    def _is_broken(self, path: Path) -> bool:
+        pixmap = self._thumbnails.get(path)
+        return pixmap is not None and pixmap.isNull()
 
     def _thumbnail(self, path: Path) -> QPixmap | None:
         if path not in self._thumbnails:

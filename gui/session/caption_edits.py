@@ -35,11 +35,13 @@ class CaptionEdits(QObject):
     `changed(bool, bool)`: an edit was made, undone or redone, and whether there is now one to undo
     and one to redo. `conflicted(tuple[Conflict, ...])`: these captions were left, since somebody
     else has changed their files; `resolve` says what becomes of them, and meanwhile no others are
-    reported. `noticed(str)`: a sentence to show. A failure is a notice.
+    reported. `text_left(int)`: the texts in so many files were kept, and `redo` puts those in
+    their place that a person wrote. `noticed(str)`: a sentence to show. A failure is a notice.
     """
 
     changed = Signal(bool, bool)
     conflicted = Signal(object)
+    text_left = Signal(int)
     noticed = Signal(str)
 
     def __init__(self, items: RunItems, inbox: Inbox, parent: QObject | None = None):
@@ -130,10 +132,13 @@ class CaptionEdits(QObject):
         adopted = [one for one in unresolved.conflicts if one.number in kept]
         chosen = [one.number for one in unresolved.conflicts if one.number in overwritten]
         try:
-            await asyncio.to_thread(batch.adopt, adopted, self._inbox.put)
             count = unresolved.count
             if chosen:
                 count += (await asyncio.to_thread(unresolved.overwrite, chosen)).count
+            # Last, so that it is what Redo brings back.
+            await asyncio.to_thread(batch.adopt, adopted, self._inbox.put)
+            if any(one.written for one in adopted):
+                self.text_left.emit(len(adopted))
             self._notice(unresolved.say(count) if count else "")
         except AppError as error:
             self.noticed.emit(translated(error))

@@ -51,7 +51,8 @@ class FolderRun(QObject):
     `doubt_search` looks through the finished captions; each has signals of its own.
 
     `phase_changed(Phase)`, `progressed(Progress)`, `options_replaced(BatchOptions)`,
-    `roots_changed(list[Path])`, `noticed(str)`: a sentence to show.
+    `roots_changed(list[Path])`, `noticed(str)`: a sentence to show about
+    what was done last; `refused(str)`: one that is true while captions are written.
     `summed_up(Summary)`: once a run is over, was stopped or undone, and when that has changed.
     """
 
@@ -60,6 +61,7 @@ class FolderRun(QObject):
     options_replaced = Signal(object)
     roots_changed = Signal(list)
     noticed = Signal(str)
+    refused = Signal(str)
     summed_up = Signal(object)
 
     def __init__(self, model: ModelThread, journals: Path, parent: QObject | None = None):
@@ -89,7 +91,7 @@ class FolderRun(QObject):
         self.edits.changed.connect(self._on_edits_changed)
         self.again = CaptionAgain(model, self.items, self.edits, self)
         self._stoppable = (self.trial, self.doubt_search, self.again)
-        for part in self._stoppable:
+        for part in (self.trial, self.doubt_search):
             part.noticed.connect(self.noticed)
 
     @property
@@ -128,7 +130,7 @@ class FolderRun(QObject):
         """Show the images that a run would take, with the captions that one with these options
         would find beside them; nothing is written yet."""
         if self.is_running:
-            self.noticed.emit(
+            self.refused.emit(
                 self.tr("A folder run is in progress. Pause it, then choose another folder.")
             )
             return
@@ -182,7 +184,7 @@ class FolderRun(QObject):
     async def reopen(self, kept: KeptRun) -> None:
         """Show a run of an earlier day, paused where it was."""
         if self.is_running:
-            self.noticed.emit(
+            self.refused.emit(
                 self.tr("A folder run is in progress. Pause it, then open another one.")
             )
             return

@@ -17,6 +17,7 @@ class NoticeActionKind(Enum):
     CAPTION_ALL = auto()
     SHOW_ENGINES = auto()
     RESTART = auto()
+    REDO_EDIT = auto()
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class StandsWhile(Enum):
     """`about` is the journal of a run that is unfinished, and no run is open."""
     NO_RUN_YET = auto()
     """No run has begun, on any day."""
-    RUN = auto()
-    """`about` are the folders of the run that is shown."""
+    RUN_STEP = auto()
+    """`about` is the number of the last thing that was done with the run as a whole."""
     RUN_CHOSEN = auto()
     """The images of a run are chosen, and it has not begun."""
     LAST_EDIT = auto()

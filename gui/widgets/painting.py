@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-from PySide6.QtCore import QPointF, QRect, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import (
     QColor,
     QPainter,
@@ -21,6 +21,7 @@ from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 
 _CORNER = 5
+_MARK_SIDE = 20
 # Longer than any line; measuring all of a long text for each paint would be slow.
 _ELIDED_FROM = 600
 
@@ -29,7 +30,11 @@ FormattedSpan = tuple[tuple[int, int], QTextCharFormat]
 
 
 def paint_thumbnail(painter: QPainter, frame: QRect, pixmap: object, theme: Theme) -> None:
-    """Fills `frame` with `pixmap`, with rounded corners; without a pixmap, with a plain colour."""
+    """Fills `frame` with `pixmap`, with rounded corners.
+
+    Without a pixmap, which is still to come, it is filled with a plain colour; a null pixmap, of a
+    picture that cannot be opened, gets a mark.
+    """
     shape = QPainterPath()
     shape.addRoundedRect(frame, _CORNER, _CORNER)
     painter.save()
@@ -40,6 +45,11 @@ def paint_thumbnail(painter: QPainter, frame: QRect, pixmap: object, theme: Them
         painter.drawPixmap(frame, pixmap)
     else:
         painter.fillRect(frame, theme.colour("raised"))
+        if isinstance(pixmap, QPixmap):
+            ratio = painter.device().devicePixelRatioF()
+            mark = theme.pixmap("warning", _MARK_SIDE, ratio, "danger")
+            corner = frame.center() - QPoint(_MARK_SIDE // 2, _MARK_SIDE // 2)
+            painter.drawPixmap(corner, mark)
     painter.restore()
 
 

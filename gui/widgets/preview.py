@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
-from PySide6.QtCore import QObject, QSize, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QSize, Signal
 from PySide6.QtGui import QImage
 
 from core.errors import AppError
 from core.picture import open_picture
 
 log = logging.getLogger(__name__)
+
+translate = QCoreApplication.translate
 
 # Pixels converted at a time: the GIL is held no longer than that takes.
 _BAND_PIXELS = 2**18
@@ -82,6 +84,11 @@ def to_image(pixels: Image.Image) -> QImage:
         # RGB32 wants its fourth byte set.
         target[top * stride : bottom * stride] = band.tobytes("raw", "BGRA")
     return image
+
+
+def unopened_text(name: str) -> str:
+    """Returns what is said of a picture, by its name, whose thumbnail is a mark."""
+    return translate("Preview", "{name}, cannot be opened").format(name=name)
 
 
 def thumbnail(path: Path, side: int) -> QImage:

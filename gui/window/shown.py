@@ -163,7 +163,7 @@ _HOLDS: dict[StandsWhile, Callable[[ViewState, object], bool]] = {
         not state.run.is_open and state.run.journal == journal
     ),
     StandsWhile.NO_RUN_YET: lambda state, _: not state.run.is_known,
-    StandsWhile.RUN: lambda state, roots: state.run.roots == roots,
+    StandsWhile.RUN_STEP: lambda state, number: state.run.steps == number,
     StandsWhile.RUN_CHOSEN: lambda state, _: not state.run.is_open,
     StandsWhile.LAST_EDIT: lambda state, number: state.run.edits == number,
     StandsWhile.RUN_USES_MODEL: lambda state, _: state.run.is_running,

@@ -114,7 +114,8 @@ class RunState:
     """The folder run. `fraction` is the share that is done, None if none is under way or paused.
 
     `offered` is what can be done with it. `is_known` says whether any run was ever begun; `journal`
-    is that of an unfinished one that is not open. `edits` counts edits of captions.
+    is that of an unfinished one that is not open. `steps` counts what was done with the run as a
+    whole, and `edits` the edits of its captions too.
     `row` is the current row. `is_captioning_again` while one caption is generated once more.
     """
 
@@ -131,6 +132,7 @@ class RunState:
     is_finding_doubt: bool = False
     can_undo_edit: bool = False
     can_redo_edit: bool = False
+    steps: int = 0
     edits: int = 0
     is_trying: bool = False
     row: RowState | None = None

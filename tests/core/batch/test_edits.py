@@ -251,11 +251,18 @@ def test_a_text_from_elsewhere_that_is_kept_is_the_caption_from_then_on(
     batch = again(batch) if is_restarted else batch
     assert (batch.items[1].caption, batch.items[1].is_edited) == ("elsewhere", True)
     assert not batch.can_undo_edit
+    assert batch.can_redo_edit
     batch.close()
     table = batch.exports[CaptionFormat.JSONL].read_text()
     assert "elsewhere" in table
     batch = Batch.resume(batch.journal_path)
-    assert batch.edit(1, "by hand").count == 1
+    # What the person wrote is not lost.
+    assert batch.redo_edit().count == 1
+    assert texts(folder)["2.txt"] == "by hand"
+    assert batch.undo_edit().count == 1
+    assert texts(folder)["2.txt"] == "elsewhere"
+    assert batch.undo(keeps_edits=False) == [folder / "2.txt"]
+    assert texts(folder) == {"1.txt": "mine", "2.txt": "elsewhere"}
     batch.close()
 
 

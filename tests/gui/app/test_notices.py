@@ -71,6 +71,29 @@ def test_unfinished_run_is_offered_until_it_is_open(live, folder):
     live(go_on)
 
 
+def test_what_is_said_of_a_run_goes_with_the_next_thing_that_is_done_with_it(live, folder):
+    async def story(program):
+        await ready(program)
+        window, empty = program.window, folder.parent / "empty"
+        empty.mkdir()
+        window.dialogs.run_chosen.emit([empty])
+        await until(lambda: "no images here" in said(window))
+        (empty / "1.png").write_bytes((folder / "1.png").read_bytes())
+        window.batch_panel.form.recursive_box.click()
+        await until(lambda: window.batch_panel.model.items)
+        assert said(window) == ""
+        window.batch_panel.form.prompt_edit.setPlainText("hold")
+        window.commands[Command.RUN_START].trigger()
+        await until(lambda: program.folder_run.phase is Phase.RUNNING)
+        window.dialogs.run_chosen.emit([folder])
+        await until(lambda: "in progress" in said(window))
+        window.commands[Command.RUN_STOP_NOW].trigger()
+        await until(lambda: program.folder_run.phase is Phase.PAUSED)
+        assert said(window) == ""
+
+    live(story)
+
+
 def test_failed_load_is_said_until_a_model_is_loaded(live):
     async def story(program):
         await ready(program)

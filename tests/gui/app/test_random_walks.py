@@ -305,6 +305,7 @@ class Walker:
             is_finding_doubt=run.doubt_search.is_running,
             can_undo_edit=can_edit and run.edits.can_undo,
             can_redo_edit=can_edit and run.edits.can_redo,
+            steps=shown.steps,
             edits=shown.edits,
             row=self._row(),
             is_captioning_again=run.again.is_running,

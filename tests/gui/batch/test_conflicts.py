@@ -1,5 +1,6 @@
 """Captions whose files another program has changed: asked about, in the whole window."""
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
@@ -7,6 +8,8 @@ from core.batch import Phase
 from gui.batch.cells import CaptionEdit
 from gui.batch.conflict_dialog import ConflictDialog
 from gui.batch.rows import Column
+from gui.widgets.notice import NoticeActionKind
+from gui.window.commands import Command
 from tests.gui.batch.folder_page import click, over, phase, shown, texts
 from tests.gui.conftest import until
 
@@ -65,6 +68,31 @@ def test_the_text_of_the_file_is_kept_and_shown(live, folder):
         await until(lambda: shown(panel)[1][1:] == ("Edited", "elsewhere"))
         assert texts(folder)["2.txt"] == "elsewhere\n"
         await closed(panel)
+
+    live(story)
+
+
+@pytest.mark.parametrize("is_by_key", [False, True])
+def test_what_was_written_is_not_lost_where_the_file_is_kept(live, folder, is_by_key):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        (folder / "2.txt").write_text("elsewhere\n")
+        edit_row(panel, 1, "by hand")
+        QTest.keyClick(await asked(panel), Qt.Key.Key_Return)
+        await until(lambda: panel.notice_bar.action_kind is NoticeActionKind.REDO_EDIT)
+        await closed(panel)
+        redo = program.window.commands[Command.REDO]
+        await until(redo.isEnabled)
+        if is_by_key:
+            modifiers = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+            QTest.keyClick(panel.list, Qt.Key.Key_Z, modifiers)
+        else:
+            click(panel.notice_bar.action_button)
+        await until(lambda: texts(folder)["2.txt"] == "by hand\n")
+        await until(lambda: not panel.notice_bar.isVisible())
+        await until(program.window.commands[Command.UNDO].isEnabled)
+        program.window.commands[Command.UNDO].trigger()
+        await until(lambda: texts(folder)["2.txt"] == "elsewhere\n")
 
     live(story)
 

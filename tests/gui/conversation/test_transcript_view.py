@@ -194,15 +194,13 @@ def test_copying_all_gives_the_conversation(view):
 
 def test_the_foot_says_what_the_answer_took(view):
     exchange = say(view)
-    assert exchange.body.foot_label.text() == (
-        "42 tokens · first word after 0.21 s · 164 tokens/s · complete"
-    )
+    assert exchange.body.foot_label.text() == ("42 tokens · first word after 0.21 s · 164 tokens/s")
 
 
 @pytest.mark.parametrize(
     ("ending", "words"),
     [
-        (Ending.COMPLETE, "complete"),
+        (Ending.COMPLETE, "tokens/s"),
         (Ending.LENGTH, "length reached"),
         (Ending.STOPPED, "stopped"),
     ],
@@ -331,6 +329,22 @@ def test_it_stays_where_the_reader_scrolled_and_offers_the_end(view):
     assert not view.end_button.isVisible()
     view.append(SENTENCE * 10)
     assert bar_of(view).value() == bar_of(view).maximum()
+
+
+@pytest.mark.parametrize("size", [(300, 220), (560, 500)])
+def test_button_to_the_end_covers_no_words_and_no_buttons(view, size):
+    view.resize(*size)
+    say(view, text=SENTENCE * 80)
+    say(view, text=SENTENCE * 80)
+    wheel(view, 5)
+    button = view.end_button
+    assert button.isVisible()
+    left = button.mapTo(view, QPoint()).x()
+    assert left + button.width() <= view.width()
+    for exchange in view.exchange_views:
+        body = exchange.body
+        for widget in (body.answer_text, body.question_label, body.again_button):
+            assert widget.mapTo(view, widget.rect().topRight()).x() < left
 
 
 def test_scrolling_back_to_the_end_follows_again(view):

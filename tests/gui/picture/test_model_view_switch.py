@@ -110,4 +110,9 @@ def test_zoomed_in_the_padding_can_be_moved_into_sight(zone, show, qtbot):
 def test_a_small_picture_is_said_to_lose_nothing(zone, show):
     show(picture("red", (28, 28)))
     zone.model_view_switch.toggle()
-    assert zone.name_and_facts.facts_label.text() == "56 × 56, enlarged 2.0 times, no detail lost"
+    shown = zone.name_and_facts
+    assert shown.facts_label.text() == "56 × 56, enlarged 2.0 times"  # All that there is room for.
+    assert shown.toolTip() == "56 × 56, enlarged 2.0 times, no detail lost"
+    zone.resize(1200, zone.height())
+    assert shown.facts_label.text() == "56 × 56, enlarged 2.0 times, no detail lost"
+    assert shown.toolTip() == ""

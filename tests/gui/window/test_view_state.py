@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeySequence
 from core.batch import ItemState, Phase
 from core.engine import Absent, Capability, EngineFacts, Failed, Loading, Missing, Ready
 from core.errors import CheckpointError
-from core.transcript import Precision
+from core.transcript import BUILT_IN, Precision
 from gui.batch.run_controls import RunAction, offered_actions
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer
 from gui.engines.state import Stage
@@ -156,7 +156,7 @@ JOURNAL = Path("runs/1.jsonl")
             {"run": RunState(journal=JOURNAL, is_open=True)},
         ),
         (StandsWhile.NO_RUN_YET, None, {"run": RunState()}, {"run": RUN}),
-        (StandsWhile.RUN, RUN.roots, {"run": RUN}, {"run": RunState(roots=PATHS)}),
+        (StandsWhile.RUN_STEP, 2, {"run": RunState(steps=2)}, {"run": RunState(steps=3)}),
         (StandsWhile.RUN_CHOSEN, None, {"run": RunState()}, {"run": RUN}),
         (StandsWhile.LAST_EDIT, 2, {"run": RunState(edits=2)}, {"run": RunState(edits=3)}),
         (StandsWhile.RUN_USES_MODEL, None, {"run": RUN}, {"run": RunState(Phase.PAUSED)}),
@@ -203,6 +203,14 @@ def test_newest_notice_of_the_page_is_visible_and_the_others_wait():
 
 
 # Commands
+
+
+def test_built_in_model_is_offered_unless_it_is_loaded():
+    facts = replace(FACTS, model=BUILT_IN)
+    loaded = replace(READY_VIEW, model=LoadedState(Ready(facts), facts))
+    assert obstacle(loaded, Command.BUILT_IN_MODEL) == "The built-in model is loaded"
+    for model in (READY, LoadedState(), LoadedState(Absent(), facts, is_idle_unloaded=True)):
+        assert is_enabled(replace(READY_VIEW, model=model), Command.BUILT_IN_MODEL)
 
 
 ROWS = rows_of(command_table())
