@@ -21,14 +21,15 @@ import transformers
 from PIL import Image
 
 from core.checkpoint.folder import built_in_model
-from core.device.choice import (
-    choose_dtype,
-)
+from core.device.card import card_count
+from core.device.choice import choose_dtype
 from core.engine import EngineFacts
+from core.engine_group.cards import devices_for
 from core.errors import Cancelled
 from core.open_engine import open_engine
 from core.picture import Picture, open_picture
 from core.terminal.bandwidth import memory_bandwidth
+from core.terminal.bench_cards import cards_figures
 from core.terminal.random_weights import random_engine
 from core.transcript import Answer, ModelChoice, Precision, Request, Sampling, Turn
 from core.version import program_version
@@ -52,6 +53,7 @@ class Plan:
     """What to measure. No checkpoint is read if `random_weights` is a name in `SIZES`.
 
     `slots` are the numbers of images to caption at the same time; an empty tuple leaves that out.
+    `cards` are the devices to caption on together, () standing for all cards.
     """
 
     choice: ModelChoice
@@ -59,6 +61,7 @@ class Plan:
     new_tokens: int = 256
     answers: int = 10
     slots: tuple[int, ...] | None = None
+    cards: tuple[str, ...] = ()
 
 
 def measure(
@@ -79,6 +82,7 @@ def measure(
         }
     finally:
         engine.close()
+    report["cards"] = run.cards_figures()
     report["other_precisions"] = {}
     if engine.facts.device.startswith("cuda") and plan.choice.dtype is Precision.AUTO:
         for precision in (Precision.BITS_8, Precision.BITS_4):
@@ -148,6 +152,27 @@ class _Run:
         theirs = self._figures(plain, min(2, answers) if self._is_on_card else answers)
         one_by_one = {str(n): self._captions(plain, n, most=4) for n in self._slots if n == 1}
         return ours, theirs | {"captions_per_second": one_by_one}
+
+    def cards_figures(self) -> dict[str, Any]:
+        """Of all cards together; the engine must be closed, which leaves its memory to theirs."""
+        plan = self._plan
+        devices = devices_for(plan.choice.device, plan.cards, card_count())
+        if len(devices) < 2 or not self._slots:
+            return {"used": int(self._is_on_card), "devices": [self._engine.facts.device]}
+        self._step(0.9, f"Captioning on {', '.join(devices)}")
+
+        def requests(number: int, new_tokens: int) -> Iterator[Request]:
+            return (self._request(new_tokens=new_tokens) for _ in range(number))
+
+        return cards_figures(
+            devices,
+            plan.choice,
+            plan.random_weights,
+            requests,
+            slots=max(self._slots),
+            new_tokens=_CAPTION_TOKENS,
+            stop=self._stop,
+        )
 
     def own_figures(self, answers: int, begin: float = 0.0, share: float = 1.0) -> dict[str, Any]:
         """Those of the engine as it is, without `generate()` beside it."""

@@ -8,12 +8,13 @@ from typing import Any
 def table(report: dict[str, Any]) -> str:
     """The report for a person to read."""
     machine, model, limits = report["machine"], report["model"], report["limits"]
-    ours, theirs = report["loop"], report["generate"]
+    ours, theirs, used = report["loop"], report["generate"], report["cards"]["used"]
     lines = [
         f"{machine['device_name']}, {machine['threads']} threads, torch {machine['torch']}, "
         f"transformers {machine['transformers']}",
         f"{model['model']}, {model['dtype']} on {model['device']}; loaded in "
-        f"{report['load_seconds']:.1f} s; prompt of {ours['prompt_tokens']} tokens",
+        f"{report['load_seconds']:.1f} s; prompt of {ours['prompt_tokens']} tokens; "
+        f"{used} graphics card{'' if used == 1 else 's'} used",
         f"a copy moves {limits['copy_bytes_per_second'] / 1e9:.0f} GB/s, one row times a matrix "
         f"reads {limits['gemv_bytes_per_second'] / 1e9:.0f} GB/s; decoding reads "
         f"{100 * ours['share_of_gemv']:.0f} % of that",
@@ -35,6 +36,10 @@ def table(report: dict[str, Any]) -> str:
     for slots, rate in ours["captions_per_second"].items():
         other = theirs["captions_per_second"].get(slots)
         row(f"captions per second, {slots} at once", rate, other, 2, False)
+    cards = report["cards"]
+    if "captions_per_second" in cards:
+        name = f"… on {cards['used']} cards, {cards['slots']} on each"
+        row(name, cards["captions_per_second"], None, 2, False)
     row("first answer's time by the last's", ours["first_answer_ratio"], None, 2, False)
     row("peak memory in GB", ours["peak_memory_bytes"] / 1e9, None, 2, False)
     for precision, figures in report["other_precisions"].items():

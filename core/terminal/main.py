@@ -90,6 +90,7 @@ def _bench(options: BenchOptions, stop: threading.Event) -> int:
             new_tokens=options.new_tokens,
             answers=options.answers,
             slots=options.slots,
+            cards=options.cards,
         )
         report = measure(plan, show_progress, stop)
     except Cancelled:

@@ -59,13 +59,15 @@ class CaptionOptions:
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """`onlooker bench`. `slots` are the numbers of slots to measure; None for the usual ones."""
+    """`onlooker bench`. `slots` are the numbers of slots to measure; None for the usual ones.
+    `cards` are the devices to use together, () standing for all."""
 
     choice: ModelChoice
     random_weights: str | None
     new_tokens: int
     answers: int
     slots: tuple[int, ...] | None
+    cards: tuple[str, ...]
     prints_json: bool
 
 
@@ -198,6 +200,7 @@ def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespac
         new_tokens=arguments.max_new_tokens,
         answers=arguments.answers,
         slots=arguments.slots,
+        cards=arguments.cards,
         prints_json=arguments.json,
     )
 

@@ -183,7 +183,7 @@ def _add_bench(add_verb: _AddVerb) -> None:
     _add_model(add)
     add(
         "--random-weights",
-        choices=["llava-1.5-7b", "built-in"],
+        choices=["llava-1.5-7b", "llava-1.5-13b", "built-in"],
         help="use random weights of this size instead of a model",
     )
     add("--max-new-tokens", default=256, type=values.count, metavar="N")
@@ -200,6 +200,8 @@ def _add_bench(add_verb: _AddVerb) -> None:
         metavar="N,N",
         help="images captioned at once (default: 1,8,32,64 on a card, else 1,8)",
     )
+    add("--cards", type=values.cards, default=(), metavar="all|N,N",
+        help="graphics cards to caption on together (default: all)")  # fmt: skip
     add("--json", action="store_true", help="print JSON instead of a table")
 
 

@@ -14,7 +14,8 @@ SHORT = ["--max-new-tokens", "4", "--answers", "1", "--slots", "1,2", "--device"
 
 @pytest.mark.slow
 def test_bench_prints_one_json_object_of_what_a_reader_gets(capsys):
-    status = main(["bench", "--random-weights", "built-in", "--json", *SHORT])
+    cards = ["--cards", "cpu,cpu"]
+    status = main(["bench", "--random-weights", "built-in", "--json", *SHORT, *cards])
 
     report = json.loads(capsys.readouterr().out)
     assert status == 0
@@ -28,6 +29,8 @@ def test_bench_prints_one_json_object_of_what_a_reader_gets(capsys):
         assert figures["follow_up_seconds_to_first_token"] > 0
         assert figures["captions_per_second"]["1"] > 0
     assert report["loop"]["captions_per_second"].keys() == {"1", "2"}
+    assert report["cards"]["used"] == 2
+    assert report["cards"]["captions_per_second"] > 0
     assert report["limits"]["gemv_bytes_per_second"] > 0
     assert 0 < report["loop"]["share_of_gemv"] < 1
 
@@ -38,6 +41,7 @@ def test_bench_prints_a_table_of_a_checkpoint(capsys, tiny_original_layout):
     lines = capsys.readouterr().out.splitlines()
     assert "tokens per second" in lines[5]
     assert "generate()" in lines[4]
+    assert lines[1].endswith("0 graphics cards used")
 
 
 def test_bench_says_what_is_wrong_with_a_model(capsys, tmp_path):
