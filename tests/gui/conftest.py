@@ -5,7 +5,6 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import asyncio
 import gc
 from concurrent.futures import ThreadPoolExecutor
-from functools import partialmethod
 
 import pytest
 import qasync
@@ -38,9 +37,24 @@ async def until(is_so, seconds: float = 60) -> None:
 class PatientQtBot(QtBot):
     """Waits as long as `until` does: five seconds are little on a busy machine."""
 
-    waitSignal = partialmethod(QtBot.waitSignal, timeout=60_000)  # noqa: N815
-    waitSignals = partialmethod(QtBot.waitSignals, timeout=60_000)  # noqa: N815
-    waitUntil = partialmethod(QtBot.waitUntil, timeout=60_000)  # noqa: N815
+    def waitSignal(self, signal, *, timeout=60_000, raising=None, check_params_cb=None):
+        return super().waitSignal(
+            signal, timeout=timeout, raising=raising, check_params_cb=check_params_cb
+        )
+
+    def waitSignals(
+        self, signals, *, timeout=60_000, raising=None, check_params_cbs=None, order="none"
+    ):
+        return super().waitSignals(
+            signals,
+            timeout=timeout,
+            raising=raising,
+            check_params_cbs=check_params_cbs,
+            order=order,
+        )
+
+    def waitUntil(self, callback, *, timeout=60_000):
+        super().waitUntil(callback, timeout=timeout)
 
 
 @pytest.fixture
