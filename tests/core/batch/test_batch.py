@@ -34,6 +34,7 @@ from core.files import DiskFull, sync_folder
 from core.formatting import format_duration
 from core.transcript import Answer, Ending, Sampling
 from tests.support.folder_run import FACTS, FolderEngine
+from tests.support.tiers import slowly
 
 ROOT = Path(__file__).parents[3]
 PROMPT = "What is it?"
@@ -117,7 +118,7 @@ def test_broken_picture_is_a_row_with_its_reason_and_the_run_goes_on(begin, fold
 
 
 def test_picture_that_takes_long_to_open_holds_up_no_other(begin, folder):
-    noise = np.random.default_rng(0).integers(0, 256, (5000, 5000, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3), np.uint8)
     Image.fromarray(noise).save(folder / "1.png", compress_level=1)
     engine = FolderEngine()
     batch = ran(begin(), engine, slots=2)
@@ -591,8 +592,8 @@ def test_time_left_is_told_in_few_figures():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kill -9")
-@pytest.mark.parametrize("mode", ["skip", "append"])
-@pytest.mark.parametrize("most_kills", [3, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mode", [slowly("skip"), "append"])
+@pytest.mark.parametrize("most_kills", [3, slowly(25)])
 def test_run_killed_at_random_moments_captions_everything_once(tmp_path, mode, most_kills):
     """Each picture's files are whole at every moment, and at the end as without any kill."""
     pictures, journals = tmp_path / "pictures", tmp_path / "journals"

@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.captions import xmp
 from tests.core.batch.test_kill_points import has_c_compiler
+from tests.support.tiers import slowly
 
 SHIM = Path(__file__).parents[2] / "support" / "folding_disk.c"
 MINE = xmp.described(None, description="mine", alt_text="")
@@ -27,13 +28,13 @@ def shim(tmp_path_factory):
     return library
 
 
-@pytest.mark.parametrize("existing", ["skip", "append"])
+@pytest.mark.parametrize("existing", [slowly("skip"), "append"])
 @pytest.mark.parametrize(
     ("pictures", "kind", "name", "there", "new"),
     [
         (("B.JPG",), "txt", "{stem}", {"b.txt": b"mine"}, ()),
         (("a.jpg",), "txt", "{stem}", {"a.TXT": b"mine"}, ()),
-        (("1.jpg",), "txt", "{stem}", {"1.TXT": b"mine"}, ()),
+        slowly(("1.jpg",), "txt", "{stem}", {"1.TXT": b"mine"}, ()),
         (("ä.jpg",), "txt", "{stem}", {"ä.TXT": b"mine"}, ()),
         (("B.JPG",), "xmp", "{stem}", {"b.jpg.XMP": MINE}, ()),
         (("a.jpg",), "xmp", "{stem}", {"A.XMP": MINE}, ()),

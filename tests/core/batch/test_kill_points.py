@@ -29,10 +29,13 @@ from tests.support.kill_points import (
     STEPS,
     before,
 )
+from tests.support.tiers import mostly_slow
 
 ROOT = Path(__file__).parents[3]
 SHIM = ROOT / "tests" / "support" / "kill_points.c"
 SAMPLED = 3
+# Each starts processes; `edit` is in the steps after it.
+SAMPLED_STEPS = ("run", "redo-edit", "undo", "continue", "edit-added")
 TWICE = {name: f"{name}: {PROMPT}" for name in NAMES}
 BY_HAND = {name: EDITS.get(index, "one by hand") for index, name in enumerate(NAMES)}
 
@@ -215,7 +218,7 @@ def check_killed_further(step, folder):
     assert contents(images) == first
 
 
-@pytest.mark.parametrize("step", [*STEPS, *FURTHER_STEPS])
+@pytest.mark.parametrize("step", mostly_slow([*STEPS, *FURTHER_STEPS], SAMPLED_STEPS))
 def test_killed_at_some_operations_rows_and_files_agree(step, shim, tmp_path):
     (counted,) = killed(shim, tmp_path, step, ["count"])
     operations = int((counted / "operations").read_text())

@@ -22,6 +22,7 @@ from core.errors import (
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
+from tests.support.tiers import slowly
 from tests.support.tiny_chat import FAMILIES
 
 SEVERAL = ("llava_onevision", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "gemma3")
@@ -389,13 +390,19 @@ def test_config_that_would_fetch_kernels_or_change_the_model_is_not_obeyed(copie
     "template",
     [
         "{{ raise_exception('no way') }}",
-        "{% for %}",
-        "{{ 1 / 0 }}",
-        "{% for n in range(10 ** 9) %}{% endfor %}",
-        "{{ 'a' * 10 ** 7 }}",
-        "{{ a.b.c }}",
-        "{% for m in messages %}{{ m.role + m.content }}{% endfor %}",
-        "{{ messages.__class__.__mro__ }}",
+        # Each starts a process.
+        *map(
+            slowly,
+            (
+                "{% for %}",
+                "{{ 1 / 0 }}",
+                "{% for n in range(10 ** 9) %}{% endfor %}",
+                "{{ 'a' * 10 ** 7 }}",
+                "{{ a.b.c }}",
+                "{% for m in messages %}{{ m.role + m.content }}{% endfor %}",
+                "{{ messages.__class__.__mro__ }}",
+            ),
+        ),
         "{{ cycler.__init__.__globals__.os.getcwd() }}",
     ],
 )
@@ -411,13 +418,14 @@ def test_chat_template_that_fails_is_told_however_it_fails(copied, opened, pictu
     ("family", "changes"),
     [
         ("qwen2_5_vl", {"merge_size": 0}),
-        ("qwen2_5_vl", {"patch_size": 0}),
-        ("qwen2_5_vl", {"patch_size": -1, "merge_size": 0}),
-        ("qwen2_5_vl", {"temporal_patch_size": 0}),
-        ("llava_next", {"image_grid_pinpoints": [[0, 0]]}),
-        ("llava_next", {"image_grid_pinpoints": 3}),
+        # Each starts a process.
+        slowly("qwen2_5_vl", {"patch_size": 0}),
+        slowly("qwen2_5_vl", {"patch_size": -1, "merge_size": 0}),
+        slowly("qwen2_5_vl", {"temporal_patch_size": 0}),
+        slowly("llava_next", {"image_grid_pinpoints": [[0, 0]]}),
+        slowly("llava_next", {"image_grid_pinpoints": 3}),
         ("gemma3", {"image_mean": "a"}),
-        ("gemma3", {"size": {"height": 0, "width": 0}}),
+        slowly("gemma3", {"size": {"height": 0, "width": 0}}),
     ],
 )
 def test_image_processor_that_fails_is_told_however_it_fails(

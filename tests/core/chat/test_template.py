@@ -11,6 +11,7 @@ from core.chat.template import ChatTemplate
 from core.chat.template_child import compiled, render
 from core.errors import CheckpointError
 from core.transcript import Turn
+from tests.support.tiers import slowly
 from tests.support.tiny_chat import FAMILIES
 
 TURNS = [Turn("What is this?", "A “dog”.\n"), Turn("<b>Why?</b>")]
@@ -85,7 +86,7 @@ def test_conversation_is_rendered_in_another_process(template):
     ("text", "cause"),
     [
         # jinja2 computes what is constant when it compiles, for any conversation.
-        (
+        slowly(
             "{{ (messages | length) ** (10 ** 9) }}",
             "it computes for more than 4 s|it took more than 12 s",
         ),

@@ -34,6 +34,7 @@ from tests.support.packs import (
     wheel_of,
     write_pack,
 )
+from tests.support.tiers import slowly
 
 if sys.platform != "win32":
     import resource
@@ -43,11 +44,6 @@ PINS = pins_of(WHEELS)
 GETTING = ".getting-cuda130"
 # Seconds, on a machine that is busy; who does not stop waits 20 for a server that says no more.
 PROMPTLY = 10
-
-
-def slowly(value: str | int):
-    """A parameter for the slow tier: each pack that is tried starts a process."""
-    return pytest.param(value, marks=pytest.mark.slow)
 
 
 @pytest.fixture

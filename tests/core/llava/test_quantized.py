@@ -26,6 +26,7 @@ from core.open_engine import open_engine
 from core.picture import open_picture
 from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.loading_peak import measure
+from tests.support.tiers import slowly
 from tests.support.tiny_llava import (
     TINY,
     random_weights,
@@ -298,7 +299,7 @@ def test_loading_in_four_bits_never_holds_the_model_in_sixteen(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["8-bit", "4-bit"])
-@pytest.mark.parametrize("sample", ["birthday.png", "penguins.png", "desk.png"])
+@pytest.mark.parametrize("sample", ["birthday.png", slowly("penguins.png"), slowly("desk.png")])
 def test_built_in_model_describes_samples_rightly(dtype, sample):
     engine = open_engine(
         ModelChoice("built-in", "cpu", Precision(dtype)), lambda *_: None, threading.Event()

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.hostile_models import HOSTILE
+from tests.support.tiers import mostly_slow
 
 ROOT = Path(__file__).parents[3]
 MOST_BYTES = 2_000_000_000
@@ -26,21 +27,15 @@ PATIENCE_SECONDS = 3 * MOST_SECONDS
 # Refused without a child, at once; and one of each other kind, which takes some seconds.
 SAMPLE = (
     "template: 20 MB",
-    "template: thousands",
     "template: a pipe",
     "tokenizer: a gigabyte",
-    "tokenizer of LLaVA: a gigabyte",
     "settings: a gigabyte",
     "settings: a number of 4,000 digits",
-    "settings: a name of 3 MB",
     "settings: layers without end",
     "settings: tables of terabytes",
-    "settings of LLaVA: patches of a pixel",
     "weights: header of 100 MB",
     "weights: index of a gigabyte",
     "weights: a pickle of code",
-    "weights: a pickle that counts",
-    "weights: a compressed pickle",
     "weights: a number as a terabyte",
     "template: power",
     "template: only for what is asked",
@@ -109,7 +104,7 @@ def originals(chat_folders, tiny_original_layout, tiny_transformers_layout):
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.slow) for name in HOSTILE],
+    mostly_slow(HOSTILE, SAMPLE),
 )
 def test_hostile_model_ends_in_a_sentence(opener, originals, tmp_path, name):
     kind, change = HOSTILE[name]

@@ -18,6 +18,7 @@ from core.vetting.kept import KeptVerdicts, fingerprint
 from core.vetting.verdict import EngineKind, Part, Trial, Verdict, verdict_of_failure
 from core.vetting.vetting import begin_vetting
 from tests.support.hostile_models import HOSTILE
+from tests.support.tiers import mostly_slow, slowly
 from tests.support.tiny_chat import FAMILIES
 
 NEVER = threading.Event()
@@ -64,7 +65,8 @@ def vet(folder) -> None:
 # ---- normal models
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+# Those of the slow tier are opened, and so tried, by the tests of chat engines.
+@pytest.mark.parametrize("family", mostly_slow(FAMILIES, ("qwen2_5_vl",)))
 def test_model_of_each_architecture_is_fine(chat_folders, family):
     vet(chat_folders[family])
 
@@ -103,7 +105,11 @@ def test_refusal_is_kept_and_names_the_folder_that_is_opened(copied, started):
 
 
 @pytest.mark.parametrize(
-    "name", ["tokenizer.json", "chat_template.jinja", "preprocessor_config.json", "config.json"]
+    "name",
+    [
+        "chat_template.jinja",
+        *map(slowly, ("tokenizer.json", "preprocessor_config.json", "config.json")),
+    ],
 )
 def test_changed_file_is_tried_again(copied, started, name):
     folder = copied()

@@ -14,6 +14,7 @@ from core.engine import Failed, Ready
 from gui.window.commands import Command
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
 from tests.support.hostile_models import HOSTILE
+from tests.support.tiers import slowly
 from tests.test_journeys import drop, home, live, model, pictures  # noqa: F401
 
 
@@ -29,7 +30,7 @@ async def longest_pause(is_over) -> float:
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
-        ("template: power", "The chat template of “model” "),
+        slowly("template: power", "The chat template of “model” "),
         (
             "tokenizer: replaces by much",
             "The tokenizer of “model” is unsafe (it replaces a few letters with 5,000,000)",

@@ -26,6 +26,7 @@ from gui.app.faults import crash_file, open_log
 from gui.window.commands import Command
 from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
+from tests.support.tiers import slowly
 
 ROOT = Path(__file__).parents[3]
 
@@ -103,8 +104,17 @@ def test_dropped_picture_is_asked_about_and_the_answer_is_shown_and_kept(live, p
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there, and hosts network shares")
-@pytest.mark.parametrize("host", ["", "localhost", "LOCALHOST", socket.gethostname()])
-@pytest.mark.parametrize("name", ["plain.png", "ein Bild #1 100%.png", os.fsdecode(b"caf\xe9.png")])
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("", "plain.png"),
+        ("localhost", "ein Bild #1 100%.png"),
+        (socket.gethostname(), os.fsdecode(b"caf\xe9.png")),
+        *(slowly(host, "plain.png") for host in ("localhost", "LOCALHOST", socket.gethostname())),
+        *(slowly(host, "ein Bild #1 100%.png") for host in ("", "LOCALHOST")),
+        *(slowly(host, os.fsdecode(b"caf\xe9.png")) for host in ("", "LOCALHOST")),
+    ],
+)
 def test_dropped_file_opens_whatever_its_name_and_however_this_host_is_named(
     live, picture_file, tmp_path, host, name
 ):
@@ -280,7 +290,7 @@ def test_earlier_conversation_is_opened_from_the_menu(live, picture_file):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", [slowly(signal.SIGINT), signal.SIGTERM])
 def test_signal_ends_the_program_cleanly(start, home, kind):
     program = start()
     shown = wait_for_log(home, "Window shown")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
     [
         pytest.param((0, 0, 1366, 768), "2", id="a laptop at 200 %"),
         pytest.param((0, 0, 640, 400), "1", id="640 x 400"),
-        pytest.param((0, 0, 1366, 768), "1.5", id="a laptop at 150 %"),
+        pytest.param(*((0, 0, 1366, 768), "1.5"), id="a laptop at 150 %", marks=pytest.mark.slow),
     ],
 )
 def test_every_page_and_dialog_is_on_the_screen_and_all_of_it_can_be_reached(
