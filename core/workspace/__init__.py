@@ -4,7 +4,9 @@ How the modules fit together, in the order in which to read them:
 
 - `data` is what all modules share. `workspace` is the face: an open workspace.
 - `images` has all images in memory, by columns; `index` keeps them between two openings. `scan`
-  reads folders, captions and sizes into them. `query` finds images among them.
+  reads folders, captions and sizes into them. `query` is a line that finds images
+  among them: `term`, `terms` and `measures` make tests of its words, `globs` are its wildcards,
+  `matching` makes the tests, `query_error` says what is wrong, and `completion` what may follow.
 - `caption_file` reads a caption file, and writes another caption in the same form.
 - `records` is the database of reviews, drafts and edits. `actions` keeps what an edit changes
   before it is made, `edits` makes, undoes and finishes edits, and `writing` writes their files.

@@ -10,12 +10,13 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from core.message import Message
+from core.workspace.images import is_inside
 from core.workspace.messages import text_from, text_of
 
 MOST_KEPT = 200
@@ -169,7 +170,7 @@ class Actions:
             Action(id, text_from(name), ActionState(state), _folders_from(folders))
             for id, name, state, folders in rows
         )
-        return [action for action in found if all(map(_inside(roots), action.folders))]
+        return [action for action in found if _are_inside(action.folders, roots)]
 
     def under_way(self) -> list[Action]:
         """Returns the actions of all folders that may be made in part, the oldest first."""
@@ -194,16 +195,9 @@ class Actions:
                     connection.execute("DELETE FROM action WHERE id = ?", (id,))
 
 
-def _inside(roots: Sequence[Path]) -> Callable[[Path], bool]:
-    places = [str(root) for root in roots]
-
-    def is_inside(folder: Path) -> bool:
-        name = str(folder)
-        return any(
-            name == place or name.startswith(place.rstrip(os.sep) + os.sep) for place in places
-        )
-
-    return is_inside
+def _are_inside(folders: Iterable[Path], roots: Sequence[Path]) -> bool:
+    places = list(map(str, roots))
+    return all(any(is_inside(str(folder), place) for place in places) for folder in folders)
 
 
 def _values(action: int, number: int, step: Step) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from math import isnan, nan
 from pathlib import Path
@@ -61,9 +61,14 @@ class Images:
         self.bytes = array("q")
         self.modified = array("d")
         self.fingerprints: list[str] = []
+        self.near_groups: list[str] = []
+        """The same text for images that look nearly the same; empty without one."""
+        self.count_tokens: Callable[[str], int] | None = None
+        """Says how many tokens a caption has, once a model is loaded."""
         self.changed: set[int] = set()
         self._ids: list[dict[str, int]] = []
         self._folder_ids: dict[str, int] = {}
+        self._folded_names: list[str] = []
         self._name_order: list[int] | None = None
         self._orders: dict[Sort, list[int]] = {}
 
@@ -114,6 +119,7 @@ class Images:
         self.bytes.append(0)
         self.modified.append(0.0)
         self.fingerprints.append("")
+        self.near_groups.append("")
         return len(self.names) - 1
 
     def add_gone(self) -> int:
@@ -201,6 +207,23 @@ class Images:
             problem=self.problems.get(id, ""),
         )
 
+    @property
+    def folded_names(self) -> list[str]:
+        """The names of all images without case, by id."""
+        new = len(self._folded_names)
+        for name in self.names[new:]:
+            folded = name.casefold()
+            self._folded_names.append(name if folded == name else folded)
+        return self._folded_names
+
+    @property
+    def folded_paths(self) -> list[str]:
+        """The paths of all images without case, from their roots, by id."""
+        folders = [f"{self._inside_root(folder)}".casefold() for folder in self.folders]
+        parts = [f"{folder}{os.sep}" if folder else "" for folder in folders] or [""]
+        numbered = zip(self.folder_of, self.folded_names, strict=True)
+        return [parts[folder] + name for folder, name in numbered]
+
     def counts(self) -> Counts:
         """Counts all images."""
         states = self.states
@@ -255,10 +278,15 @@ class Images:
     def _folder_key(self, folder: str) -> str:
         """Returns what folders are sorted by: each before its subfolders, in natural order."""
         for number, root in enumerate(self.roots):
-            if folder == root or folder.startswith(root.rstrip(os.sep) + os.sep):
+            if is_inside(folder, root):
                 parts = Path(folder[len(root.rstrip(os.sep)) + 1 :]).parts
                 return "\0\2".join([f"{number:06}", *map(natural_key, parts)])
         return f"{len(self.roots):06}{folder}"
+
+    def _inside_root(self, folder: str) -> str:
+        """Returns the path of a folder from its root: empty for the root itself."""
+        root = next((root for root in self.roots if is_inside(folder, root)), "")
+        return folder[len(root.rstrip(os.sep)) + 1 :] if root else folder
 
     def _random_key(self, id: int, seed: int) -> int:
         """Returns a number that stays the same while images come and go."""
@@ -270,3 +298,8 @@ class Images:
         if self._orders:
             for sort in [sort for sort in self._orders if sort.key in keys]:
                 del self._orders[sort]
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Returns whether a path is a folder, or inside it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -22,7 +22,7 @@ from core.message import translatable
 from core.picture import PictureSearch, picture_size
 from core.workspace.caption_file import CaptionFile
 from core.workspace.data import ScanProgress, ScanStage
-from core.workspace.images import CaptionState, Images
+from core.workspace.images import CaptionState, Images, is_inside
 
 _Read = TypeVar("_Read")
 
@@ -213,7 +213,7 @@ class Scan:
             gone = [
                 id
                 for number, folder in enumerate(self._images.folders)
-                if number not in seen and any(_is_inside(folder, place) for place in places)
+                if number not in seen and any(is_inside(folder, place) for place in places)
                 for id in [*self._images.names_in(number).values()]
             ]
             for id in gone:
@@ -243,7 +243,3 @@ def _status_of(file: os.DirEntry[str] | Path) -> tuple[int, float]:
     except (OSError, ValueError):
         return 0, 0.0
     return status.st_size, status.st_mtime
-
-
-def _is_inside(folder: str, place: str) -> bool:
-    return folder == place or folder.startswith(place.rstrip(os.sep) + os.sep)

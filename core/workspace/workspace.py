@@ -19,6 +19,7 @@ from core.message import Message, translatable
 from core.workspace import records
 from core.workspace.actions import Step, StepKind
 from core.workspace.caption_file import CaptionFile
+from core.workspace.completion import Completion, completions
 from core.workspace.data import (
     Conflict,
     Counts,
@@ -106,6 +107,15 @@ class Workspace:
         with self._guard:
             captions = [self._images.captions[id] for id in self._images.ids]
         return counted(captions)
+
+    def completions(self, line: str, cursor: int) -> list[Completion]:
+        """Returns what may be meant by the word before the cursor in a query line."""
+        return completions(line, cursor, self.tags())
+
+    def set_token_counter(self, count: Callable[[str], int] | None) -> None:
+        """Sets what counts the tokens of captions for `tokens:`; None while no model is loaded."""
+        with self._guard:
+            self._images.count_tokens = count
 
     # Reading
 

@@ -1,0 +1,70 @@
+"""What may follow in a query line: keys, their values, and the tags of the folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.workspace.query import query_term
+from core.workspace.tags import tag_key
+from core.workspace.terms import KEYS, VALUES
+
+_START = re.compile(r'(?:^|[\s(])-?((?:[A-Za-z-]+:)?(?:"(?:[^"\\]|\\.)*|[^\s("][^\s"]*)?)\Z')
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A text that may take the place of the query line's from `start` to `end`. `count` says how
+    many captions have a tag."""
+
+    text: str
+    start: int
+    end: int
+    count: int | None = None
+
+
+def completions(
+    line: str, cursor: int, tags: Mapping[str, int], *, most: int = 20
+) -> list[Completion]:
+    """Returns what may be meant by the word before the cursor, the likeliest first. `tags` are the
+    folder's, with how many captions have each."""
+    found = _START.search(line[:cursor])
+    if found is None or not found[1]:
+        return []
+    start = found.start(1)
+    key, colon, value = found[1].partition(":")
+    if not colon:
+        return _of_word(found[1], start, cursor, tags)[:most]
+    value = value.removeprefix('"').casefold()
+    if key.lower() in VALUES:
+        known = [one for one in VALUES[key.lower()] if one.startswith(value)]
+        return [Completion(f"{key}:{one}", start, cursor) for one in known][:most]
+    if key.lower() == "tag":
+        return _tags(value, start, cursor, tags, most)
+    return []
+
+
+def _of_word(word: str, start: int, cursor: int, tags: Mapping[str, int]) -> list[Completion]:
+    word = word.casefold()
+    keys = [Completion(f"{key}:", start, cursor) for key in KEYS if key.startswith(word)]
+    return keys + _tags(word.removeprefix('"'), start, cursor, tags, len(tags))
+
+
+def _tags(
+    part: str, start: int, cursor: int, tags: Mapping[str, int], most: int
+) -> list[Completion]:
+    """Those that begin so come first, then those with a word that does; the frequent ones before
+    the others."""
+    part = tag_key(part)
+    ranked: list[tuple[int, int, str]] = []
+    for tag, count in tags.items():
+        key = tag_key(tag)
+        if key.startswith(part):
+            ranked.append((0, -count, tag))
+        elif f" {part}" in key:
+            ranked.append((1, -count, tag))
+    ranked.sort()
+    return [
+        Completion(query_term("tag", tag), start, cursor, -count) for _, count, tag in ranked[:most]
+    ]

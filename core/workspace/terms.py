@@ -1,0 +1,222 @@
+"""The terms of a query: a key, such as `tag` or `chars`, and a value become a test of images."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isnan
+
+from core.message import translatable
+from core.workspace.data import ReviewState
+from core.workspace.globs import Glob, literal_of
+from core.workspace.images import REVIEWS, CaptionState, Images
+from core.workspace.matching import Contains, Having, Matches, Pattern, Test, Where
+from core.workspace.measures import MEASURES
+from core.workspace.tags import tag_key, tags_of
+from core.workspace.term import Term
+
+
+class Is(StrEnum):
+    """What follows `is:`."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    NEEDS_WORK = "needs-work"
+    UNREVIEWED = "unreviewed"
+    EDITED = "edited"
+    FAILED = "failed"
+    UNREAD = "unread"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near-duplicate"
+    PORTRAIT = "portrait"
+    LANDSCAPE = "landscape"
+    SQUARE = "square"
+
+
+class Has(StrEnum):
+    """What follows `has:`."""
+
+    CAPTION = "caption"
+    TAGS = "tags"
+    DOUBT = "doubt"
+    REVIEW = "review"
+    PROBLEM = "problem"
+
+
+def test_of(term: Term) -> Test:
+    """Returns the test that a term stands for. Raises QueryError."""
+    if not term.value:
+        raise term.error(translatable("core", "A value is missing here."))
+    if term.is_regex and term.key not in (*_TEXTS, "", "tag"):
+        raise term.error(translatable("core", "A regular expression finds only texts here."))
+    if term.key == "tag":
+        return _tag(term)
+    if term.key in _TEXTS:
+        return _text(term, _TEXTS[term.key])
+    return _TESTS[term.key](term)
+
+
+# Texts
+
+
+_Column = Callable[[Images], Sequence[str]]
+
+
+def _captions(images: Images) -> Sequence[str]:
+    return images.folded
+
+
+def _names(images: Images) -> Sequence[str]:
+    return images.folded_names
+
+
+def _paths(images: Images) -> Sequence[str]:
+    return images.folded_paths
+
+
+_TEXTS: dict[str, tuple[_Column, ...]] = {
+    "": (_captions, _names),
+    "caption": (_captions,),
+    "name": (_names,),
+    "path": (_paths,),
+}
+
+
+def _text(term: Term, columns: tuple[_Column, ...]) -> Test:
+    if term.is_regex:
+        return Matches(columns, _pattern(term))
+    value = term.value.casefold()
+    if (literal := literal_of(value)) is not None:
+        return Contains(columns, literal)
+    glob = Glob(value, is_whole=False)
+
+    def accepts(images: Images, id: int) -> bool:
+        return any(glob.matches(column(images)[id]) for column in columns)
+
+    return Having(accepts, cost=10)
+
+
+def _pattern(term: Term) -> Pattern:
+    return Pattern(term.value.replace("\\/", "/"), term.start, term.end)
+
+
+_SEPARATOR = r"[,，、；\n]|(?<=\S);(?=\s)"
+
+
+def _tag(term: Term) -> Test:
+    if term.is_regex:
+        return _TagMatches(_pattern(term))
+    value = term.value.casefold()
+    if (literal := literal_of(value)) is not None:
+        key = tag_key(literal)
+        if not key:
+            raise term.error(translatable("core", "A value is missing here."))
+        words = r"\s+".join(map(re.escape, key.split(" ")))
+        has_tag = re.compile(rf"(?:\A|{_SEPARATOR})\s*{words}\s*(?:\Z|{_SEPARATOR})").search
+        first = key.split(" ")[0]
+        return Where(_captions, lambda caption: first in str(caption) and has_tag(str(caption)))
+    glob = Glob(value, is_whole=True)
+    part = glob.longest_part
+
+    def accepts(images: Images, id: int) -> bool:
+        caption = images.folded[id]
+        return part in caption and any(map(glob.matches, map(tag_key, tags_of(caption))))
+
+    return Having(accepts, cost=15)
+
+
+@dataclass(frozen=True)
+class _TagMatches:
+    """Passes the images one of whose tags has a match of a regular expression."""
+
+    pattern: Pattern
+    cost: int = 200
+
+    def among(self, images: Images, ids: Sequence[int]) -> list[int]:
+        tags = {id: tags_of(images.captions[id]) for id in ids if images.captions[id]}
+        texts = list({tag for found in tags.values() for tag in found})
+        wanted = {texts[place] for place in self.pattern.among(texts, range(len(texts)))}
+        return [id for id in ids if id in tags and not wanted.isdisjoint(tags[id])]
+
+
+# States
+
+
+def _named(term: Term, names: Sequence[str]) -> str:
+    value = term.value.lower()
+    if value in names:
+        return value
+    message = translatable("core", "“{value}” is not known here. Write one of: {names}.")
+    raise term.error(message.format(value=term.value, names=", ".join(names)))
+
+
+def _state(term: Term) -> Test:
+    return _reviewed(ReviewState(_named(term, [*ReviewState])))
+
+
+def _reviewed(review: ReviewState) -> Test:
+    code = REVIEWS.index(review)
+    return Where(lambda images: images.reviews, lambda found: found == code)
+
+
+def _is(term: Term) -> Test:
+    match value := Is(_named(term, [*Is])):
+        case Is.EDITED:
+            return Where(lambda images: images.edited, bool)
+        case Is.FAILED:
+            return Having(lambda images, id: id in images.problems, cost=1)
+        case Is.UNREAD:
+            return Where(lambda images: images.states, lambda at: at == CaptionState.UNREAD)
+        case Is.DUPLICATE:
+            return _Repeated(lambda images: images.fingerprints)
+        case Is.NEAR_DUPLICATE:
+            return _Repeated(lambda images: images.near_groups)
+        case Is.PORTRAIT:
+            return Having(lambda images, id: 0 < images.widths[id] < images.heights[id])
+        case Is.LANDSCAPE:
+            return Having(lambda images, id: images.widths[id] > images.heights[id])
+        case Is.SQUARE:
+            return Having(lambda images, id: 0 < images.widths[id] == images.heights[id])
+        case _:
+            return _reviewed(ReviewState(value))
+
+
+@dataclass(frozen=True)
+class _Repeated:
+    """Passes the images that have a value in common with another one; an empty one is none."""
+
+    column: Callable[[Images], Sequence[str]]
+    cost: int = 10
+
+    def among(self, images: Images, ids: Sequence[int]) -> list[int]:
+        values = self.column(images)
+        counts = Counter(values[id] for id in images.ids)
+        return [id for id in ids if values[id] and counts[values[id]] > 1]
+
+
+def _has(term: Term) -> Test:
+    match Has(_named(term, [*Has])):
+        case Has.CAPTION:
+            return Where(lambda images: images.states, lambda at: at == CaptionState.PRESENT)
+        case Has.TAGS:
+            return Where(lambda images: images.captions, lambda text: tags_of(str(text)), 20)
+        case Has.DOUBT:
+            return Having(lambda images, id: not isnan(images.doubts[id]))
+        case Has.REVIEW:
+            return Where(lambda images: images.reviews, bool)
+        case Has.PROBLEM:
+            return Having(lambda images, id: id in images.problems, cost=1)
+
+
+_TESTS: dict[str, Callable[[Term], Test]] = {**MEASURES, "state": _state, "is": _is, "has": _has}
+KEYS = ("tag", *filter(None, _TEXTS), *_TESTS)
+"""What may stand before the colon of a term."""
+VALUES: dict[str, tuple[str, ...]] = {
+    "state": tuple(ReviewState),
+    "is": tuple(Is),
+    "has": tuple(Has),
+}
+"""The values that a key may have, for those that have few."""

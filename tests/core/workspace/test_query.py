@@ -1,0 +1,216 @@
+"""What a query line finds, and what it says is wrong with itself."""
+
+import random
+import time
+from threading import Event
+
+import pytest
+from PIL import Image
+
+from core.message import Message
+from core.workspace.completion import completions
+from core.workspace.data import ReviewState, WorkspaceOptions
+from core.workspace.query import parse_query, query_term
+from core.workspace.query_error import QueryError
+from core.workspace.tags import tag_key, tags_of
+from core.workspace.workspace import Workspace
+
+CAPTIONS = {
+    "beach/IMG_1.png": "A dog, on a beach, Saber_(Fate)",
+    "beach/IMG_2.png": "a cat; Dog house, 50% off, ;)",
+    "beach/IMG_10.png": "",
+    "Town.png": "a very long caption about a town and its market (old)",
+}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("query")
+    for number, (name, caption) in enumerate(CAPTIONS.items(), 1):
+        path = folder / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (10 * number, 20), "blue").save(path)
+        if caption:
+            path.with_suffix(".txt").write_text(caption)
+    workspace = Workspace.open([folder / "images"], folder / "data", WorkspaceOptions())
+    workspace.scan(Event(), lambda progress: None)
+    ids = {row.path.stem: row.id for row in workspace.rows(workspace.ids())}
+    workspace.set_review([ids["Town"]], ReviewState.NEEDS_WORK)
+    workspace.set_captions({ids["IMG_2"]: CAPTIONS["beach/IMG_2.png"] + "!"}, Message("Edit"))
+    workspace.undo()
+    workspace.set_captions({ids["Town"]: CAPTIONS["Town.png"] + "."}, Message("Edit"))
+    yield workspace
+    workspace.close()
+
+
+def found(workspace, query):
+    ids = workspace.ids(parse_query(query))
+    return " ".join(row.path.stem.removeprefix("IMG_") for row in workspace.rows(ids))
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", "Town 1 2 10"),
+        ("dog", "1 2"),
+        ("DOG beach", "1"),
+        ("img_", "1 2 10"),
+        ("dog -house", "1"),
+        ("dog not house", "1"),
+        ("dog and not (house or zebra)", "1"),
+        ("house or town", "Town 2"),
+        ("house or dog beach", "1 2"),
+        ('"a dog"', "1"),
+        ('"a  dog"', ""),
+        ("tag:dog", ""),
+        ('tag:"a dog"', "1"),
+        ('tag:"A   DOG"', "1"),
+        ("tag:dog*", "2"),
+        ("tag:*dog", "1"),
+        ("tag:?*dog*", "1"),
+        ("tag:*", "Town 1 2"),
+        ("tag:saber_(fate)", "1"),
+        ("(tag:saber_(fate))", "1"),
+        ('tag:";)"', "2"),
+        ('tag:"a cat"', "2"),
+        ("tag:/^a d/", "1"),
+        ("caption:d?g", "1 2"),
+        ("caption:b*h", "1"),
+        ("caption:img", ""),
+        ("name:IMG_?", "1 2 10"),
+        ("name:town", "Town"),
+        ("path:beach", "1 2 10"),
+        ("path:beach*10", "10"),
+        ("/d.g, o/", "1"),
+        (r"/\d%\s/", "2"),
+        (r"name:/_\d\d/", "10"),
+        ("50%", "2"),
+        (r"\*", ""),
+        ('"(old)"', "Town"),
+        ("(old)", "Town"),
+        ("chars:>40", "Town"),
+        ("chars:0", "10"),
+        ("chars:1..35", "1 2"),
+        ("words:>=8", "Town"),
+        ("tags:3", "1"),
+        ("tags:>3", "2"),
+        ("state:needs-work", "Town"),
+        ("state:unreviewed", "1 2 10"),
+        ("is:needs-work", "Town"),
+        ("is:edited", "Town"),
+        ("is:failed", ""),
+        ("is:unread", ""),
+        ("has:caption", "Town 1 2"),
+        ("not has:caption", "10"),
+        ("-has:caption", "10"),
+        ("has:doubt", ""),
+        ("size:10x20", "1"),
+        ("size:>=20x20", "Town 2 10"),
+        ("size:<20x20", "1"),
+        ("size:>0.0003mp", "Town 2 10"),
+        ("width:>20", "Town 10"),
+        ("height:20", "Town 1 2 10"),
+        ("bytes:<1MB", "Town 1 2 10"),
+        ("aspect:1:2", "1"),
+        ("aspect:>1", "Town 10"),
+        ("is:portrait", "1"),
+        ("is:square", "2"),
+        ("is:landscape", "Town 10"),
+        (f"date:{time.strftime('%Y')}", "Town 1 2 10"),
+        ("date:<2001-02-03", ""),
+        ("date:1999..2001", ""),
+        ("http://x", ""),
+        ("- dog", ""),
+    ],
+)
+def test_query_finds(workspace, query, names):
+    assert found(workspace, query) == names
+
+
+@pytest.mark.parametrize(
+    ("query", "part"),
+    [
+        ("(dog", "("),
+        ("dog)", ")"),
+        ('tag:"dog', '"dog'),
+        ("dog or", "r"),
+        ("or dog", "or"),
+        ("/(/", "/(/"),
+        ("chars:>many", ">many"),
+        ("size:big", "big"),
+        ("date:soon", "soon"),
+        ("is:nothing", "nothing"),
+        ("state:done", "done"),
+        ("tag:", ""),
+        ("chars:/1/", "/1/"),
+        ("aspect:1:0", "1:0"),
+        ("bytes:.", "."),
+        ("not", "t"),
+        ("(" * 60 + "dog" + ")" * 60, "("),
+    ],
+)
+def test_query_error_says_where(query, part):
+    with pytest.raises(QueryError) as error:
+        parse_query(query)
+    assert query[error.value.start : error.value.end] == part
+    assert isinstance(error.value.message, Message)
+
+
+def test_regular_expression_that_takes_hours_is_stopped(workspace):
+    row = workspace.rows(workspace.ids(parse_query("town")))[0]
+    workspace.set_captions({row.id: "a" * 40 + "b"}, Message("Edit"))
+    with pytest.raises(QueryError, match="too long"):
+        workspace.ids(parse_query("/(a|a)*$/"))
+    workspace.undo()
+
+
+def test_value_in_a_term_is_found_as_it_is(workspace):
+    for caption in CAPTIONS.values():
+        for tag in tags_of(caption):
+            captions = [row.caption for row in workspace.rows(workspace.ids())]
+            expected = sum(tag_key(tag) in map(tag_key, tags_of(one)) for one in captions)
+            assert len(workspace.ids(parse_query(query_term("tag", tag)))) == expected
+    for value in ('say "hi"', "back\\slash", "not", "a*b?", "(", "/x/", "-a", "a:b"):
+        assert parse_query(query_term("tag", value)) is not None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tags_are_found_as_they_are_read(workspace, seed):
+    """Whatever stands around it, a query finds a tag exactly where reading the caption finds it."""
+    chosen = random.Random(seed)
+    id = workspace.ids()[0]
+    for _ in range(40):
+        caption = "".join(
+            chosen.choices(["dog", "a dog", ",", ";", " ", "，", "\n", "x", ";)"], k=8)
+        )
+        workspace.set_captions({id: caption}, Message("Edit"))
+        for tag in ("dog", "a dog", ";)", "x;"):
+            is_found = id in workspace.ids(parse_query(query_term("tag", tag)))
+            assert is_found == (tag in map(tag_key, tags_of(caption))), (caption, tag)
+    workspace.set_captions({id: CAPTIONS["Town.png"]}, Message("Edit"))
+
+
+TAGS = {"a dog": 3, "dog house": 1, "cat": 2, "hot dog": 2}
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("", []),
+        ("ca", ["caption:", "tag:cat"]),
+        ("dog", ['tag:"dog house"', 'tag:"a dog"', 'tag:"hot dog"']),
+        ("cat tag:do", ['tag:"dog house"', 'tag:"a dog"', 'tag:"hot dog"']),
+        ('tag:"a d', ['tag:"a dog"']),
+        ("(-tag:c", ["tag:cat"]),
+        ("state:", ["state:unreviewed", "state:accepted", "state:rejected", "state:needs-work"]),
+        ("is:f", ["is:failed"]),
+        ("chars:", []),
+        ("dog ", []),
+    ],
+)
+def test_completions_of_a_query_line(line, offered):
+    found = completions(line, len(line), TAGS)
+    assert [one.text for one in found] == offered
+    for one in found:
+        whole = line[: one.start] + one.text + line[one.end :]
+        assert parse_query(whole.replace("(", "")) if not whole.endswith(":") else whole
