@@ -30,7 +30,7 @@ from core.batch.find import expanded, found_pictures
 from core.batch.history import KeptRun, find_runs, unreadable_journals
 from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
 from core.batch.options import BatchOptions
-from core.batch.run import Control, usual_slots
+from core.batch.run import Control, openers_for, usual_slots
 from core.batch.summary import Summary, noted
 from core.batch.trial import PICTURES, Tried, drawn, try_first
 
@@ -58,6 +58,7 @@ __all__ = [
     "find_runs",
     "found_pictures",
     "noted",
+    "openers_for",
     "try_first",
     "unreadable_journals",
     "usual_slots",

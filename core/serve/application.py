@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from core.batch import openers_for
 from core.engine import Capability, EngineFacts
 from core.serve.answering import Answering, error_response
 from core.serve.chat import ChatRequest, Refused, read_chat_request
@@ -29,8 +30,6 @@ from core.serve.replies import models_object
 log = logging.getLogger(__name__)
 
 _BODY_SECONDS = 60.0
-# Decoding takes a core each; more images at once would only take more memory.
-_OPENERS = 2
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ class _Chat:
 
     def __init__(self, door: _Door, desk: Desk, facts: EngineFacts, model: str):
         self._door, self._desk, self._facts, self._model = door, desk, facts, model
-        self._openers = ThreadPoolExecutor(_OPENERS, "opener")
+        self._openers = ThreadPoolExecutor(openers_for(facts.engines), "opener")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""

@@ -72,7 +72,7 @@ def _serve(command: ServeCommand, stop: threading.Event, print_line: Callable[[s
         show_progress(1.0, "")
         _say_notes(server.facts)
         who = "with the key" if options.key else "from this computer"
-        print_line(f"Serving {options.model} at {server.address}/v1, to anybody {who}.")
+        print_line(f"Serving {options.model} at {server.address}/v1 to anybody {who}.")
         say("Press Ctrl+C to stop.")
         while not stop.wait(_LOOK_SECONDS):
             if server.has_ended():

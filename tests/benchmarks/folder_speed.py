@@ -56,7 +56,7 @@ def main() -> int:
             (name, make(Path(home) / name, options.pictures, name)) for name in options.sizes
         ]
         made = time.perf_counter()
-        engine = _engine(options)
+        engine = open_engine_of(options)
         report: dict[str, Any] = {
             "device": engine.facts.device_name,
             "model": engine.facts.model,
@@ -106,7 +106,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _engine(options: argparse.Namespace) -> Engine:
+def open_engine_of(options: argparse.Namespace) -> Engine:
+    """The engine that the options name."""
     from core.open_engine import open_engine
     from core.terminal.random_weights import random_engine
 
@@ -137,7 +138,7 @@ def _measured(engine: Engine, folder: Path, options: argparse.Namespace) -> dict
     alone, run = [], []
     for number in range(options.rounds):
         alone.append(_alone(engine, requests, options.slots))
-        run.append(_run(engine, folder, sampling, options, number))
+        run.append(measure_run(engine, folder, sampling, options, number))
         _say(json.dumps([alone[-1], run[-1]]))
     best = max(run, key=lambda figures: figures["captions_per_second"])
     best_alone = max(alone, key=lambda figures: figures["captions_per_second"])
@@ -180,9 +181,10 @@ def _alone(engine: Engine, requests: Sequence[Request], slots: int) -> dict[str,
     return _timed(answer, engine)
 
 
-def _run(
+def measure_run(
     engine: Engine, folder: Path, sampling: Sampling, options: argparse.Namespace, number: int
 ) -> dict[str, Any]:
+    """One folder run, whose files have `number` in their names; returns its figures."""
     chosen = BatchOptions((PROMPT,), sampling=sampling, name=f"{{stem}}-{number}")
     control = Control()
     pieces: list[str] = []

@@ -4,13 +4,17 @@ import base64
 import http.client
 import json
 import logging
+import queue
 import socket
 import struct
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from io import StringIO
 from itertools import count
 
+import keyring
 import openai
 import pytest
 
@@ -18,8 +22,13 @@ from core.errors import CheckpointError, ServeError
 from core.open_engine import open_engine
 from core.picture import open_picture
 from core.resources import SAMPLES
+from core.serve.key import read_key
 from core.serve.server import ServeOptions, serving
+from core.terminal import serve as serve_terminal
+from core.terminal.main import main as terminal_main
+from core.terminal.options import ServeCommand, parse
 from core.transcript import ModelChoice, Request, Sampling, Turn
+from tests.core.hub.test_library import Ring
 
 KEY = "a key of the test"
 PROMPT = "Please describe this image in detail."
@@ -59,6 +68,14 @@ def local():
 
     yield say
     engine.close()
+
+
+@pytest.fixture
+def keyring_in_memory():
+    before = keyring.get_keyring()
+    keyring.set_keyring(Ring())
+    yield
+    keyring.set_keyring(before)
 
 
 def data_url(data):
@@ -344,6 +361,43 @@ def test_model_that_cannot_be_loaded_is_the_servers_error():
         serving(ServeOptions("built-in", port=0), fail),
     ):
         pass
+
+
+def test_command_serves_until_it_is_stopped(monkeypatch):
+    monkeypatch.setenv("ONLOOKER_SERVE_KEY", KEY)
+    command = parse(["serve", "--port", "0", "--device", "cpu", "--slots", "2", "--queue", "1"])
+    assert isinstance(command, ServeCommand)
+    stop, lines = threading.Event(), queue.SimpleQueue()
+    with ThreadPoolExecutor(1) as terminal:
+        status = terminal.submit(serve_terminal.run, command, stop, lines.put)
+        with ExitStack() as ended:
+            ended.callback(stop.set)
+            line = lines.get(timeout=120)
+            base_url = next(word for word in line.split() if "://" in word)
+            with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0) as client:
+                assert ask(client, about("shapes.png"), max_tokens=2).usage.completion_tokens == 2
+        assert status.result() == 130
+
+
+def test_command_keeps_the_key_in_the_keyring(monkeypatch, keyring_in_memory, capsys):
+    monkeypatch.setattr("sys.stdin", StringIO(f"{KEY}\n"))
+    assert terminal_main(["serve", "--set-key"]) == 0
+    assert read_key({}) == KEY
+    assert read_key({"ONLOOKER_SERVE_KEY": "another"}) == "another"
+    monkeypatch.setattr("sys.stdin", StringIO("\n"))
+    assert terminal_main(["serve", "--set-key"]) == 0
+    assert read_key({}) == ""
+    assert KEY not in "".join(capsys.readouterr())
+
+
+def test_command_says_which_port_is_taken(monkeypatch, capsys):
+    monkeypatch.setenv("ONLOOKER_SERVE_KEY", "")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert terminal_main(["serve", "--port", str(taken.getsockname()[1])]) == 1
+    assert "cannot be used" in capsys.readouterr().err
+    assert terminal_main(["serve", "--host", "0.0.0.0"]) == 1
+    assert "clients need a key" in capsys.readouterr().err
+    assert terminal_main(["serve", "--port", "70000"]) == 2
 
 
 # ---- plain HTTP
