@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 _Field = str | int | float
 _QUOTED = re.compile("“[^”]*”")
@@ -49,6 +49,39 @@ def translatable(context: str, text: str) -> Message:
     """
     assert context == "core", context
     return Message(text)
+
+
+def as_record(text: str) -> object:
+    """Returns the text as JSON, from which `from_record` makes it again, still translatable."""
+    if not isinstance(text, Message):
+        return str(text)
+    fields = {
+        name: as_record(value) if isinstance(value, str) else value
+        for name, value in text.fields.items()
+    }
+    return {"template": text.template, "fields": fields}
+
+
+def from_record(record: object) -> str:
+    """Reads what `as_record` returned. Raises ValueError for anything else.
+
+    Only for records that we have written: a template can make a text of any length.
+    """
+    if isinstance(record, str):
+        return record
+    try:
+        content = cast(Mapping[str, Any], record)
+        template, fields = content["template"], content["fields"]
+        if not isinstance(template, str) or not isinstance(fields, dict):
+            raise TypeError("not a message")
+        known = cast(Mapping[str, object], fields)
+        return Message(template, {name: _field(value) for name, value in known.items()})
+    except (LookupError, AttributeError, TypeError) as error:
+        raise ValueError("not a message") from error
+
+
+def _field(value: object) -> _Field:
+    return value if isinstance(value, int | float) else from_record(value)
 
 
 def joined(*texts: str, between: str = " ") -> Message:

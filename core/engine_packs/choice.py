@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from core.message import translatable
+from core.message import from_record, translatable
 
 ENGINES = "engines"
 """The folder of packs in the user's data folder, and that of the program's own engine."""
@@ -214,9 +214,19 @@ def _pack_of(folder: Path, content: dict[str, Any]) -> Pack:
         files=files,
         tried=_text(trial.get("passed", "")),
         card=_text(trial.get("card", "")),
-        failure=_text(trial.get("failure", "")),
+        failure=_failure(trial),
         **texts,
     )
+
+
+def _failure(trial: Mapping[str, object]) -> str:
+    """Why the trial failed, still translatable if this version or a later one wrote it."""
+    text = _text(trial.get("failure", ""))
+    try:
+        message = from_record(trial.get("reason", text))
+    except ValueError:
+        return text
+    return message if message == text else text
 
 
 def _text(value: object) -> str:

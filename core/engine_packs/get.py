@@ -49,7 +49,7 @@ from core.errors import HubNeed, PackError
 from core.files import size_of, write_atomically
 from core.formatting import format_bytes
 from core.isolation.protocol import Limits
-from core.message import joined, translatable
+from core.message import as_record, joined, translatable
 from core.transfer.blocking import run_until_stopped
 from core.transfer.meter import ByteCounter, DownloadMeter, OnProgress, Progress
 
@@ -212,8 +212,10 @@ class _Job:
         stage = translatable("core", "Trying the engine pack on the graphics card")
         self._on_progress(Progress(stage, 0, 0))
         verdict = try_pack(self._pack, self._pins, self._stop, limits)
+        trial: dict[str, object]
         if verdict.failure:
-            trial = {"failure": verdict.failure}
+            # The text alone is for programs of before.
+            trial = {"failure": str(verdict.failure), "reason": as_record(verdict.failure)}
         else:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             trial = {"passed": now, "card": verdict.card}
@@ -247,7 +249,7 @@ class _Job:
             prefer_engine(self._engines, pack.name)
         return pack
 
-    def _described(self, trial: dict[str, str] | None) -> bytes:
+    def _described(self, trial: dict[str, object] | None) -> bytes:
         files = {
             path.relative_to(self._pack).as_posix(): path.stat().st_size
             for path in sorted(self._pack.rglob("*"))

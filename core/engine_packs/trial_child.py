@@ -1,6 +1,6 @@
 """The work of the trial's child process: the pack's PyTorch is imported and computes on the card.
 
-An exception's message is the reason that the user reads.
+The message of a TrialFailed is the reason that the user reads.
 """
 
 from __future__ import annotations
@@ -12,19 +12,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.message import translatable
+
 _SIZE = 64
+_LONGEST_REASON = 300
+
+
+class TrialFailed(Exception):
+    """PyTorch cannot be used, with a sentence that says why."""
 
 
 def answer(request: dict[str, Any], note_stage: Callable[[str], None]) -> dict[str, Any]:
-    """Returns the name of the card that PyTorch from `folder` computed on. Raises RuntimeError."""
+    """Returns the name of the card that PyTorch from `folder` computed on. Raises TrialFailed."""
     folder = Path(request["folder"])
-    note_stage("compiling its modules")
+    note_stage("compiling")
     _compile(folder)
-    note_stage("importing PyTorch")
+    note_stage("importing")
     torch = _imported(folder, request["torch"], request["cuda"])
-    note_stage("computing on the card")
+    note_stage("computing")
     index = _working_card(torch)
-    note_stage("compiling the kernels")
+    note_stage("kernels")
     _compile_kernels(torch, index)
     return {"card": str(torch.cuda.get_device_name(index))}
 
@@ -48,25 +55,37 @@ def _imported(folder: Path, version: str, cuda: str) -> Any:
     try:
         import torch
     except Exception as error:
-        raise RuntimeError(f"PyTorch cannot be imported: {error}") from error
+        raise TrialFailed(
+            translatable("core", "PyTorch cannot be imported: {reason}.").format(
+                reason=_first_line(error)
+            )
+        ) from error
     if not Path(torch.__file__ or "").absolute().is_relative_to(folder.absolute()):
-        raise RuntimeError("The pack holds no PyTorch.")
+        raise TrialFailed(translatable("core", "The pack holds no PyTorch."))
     if torch.__version__.partition("+")[0] != version or torch.version.cuda != cuda:
-        raise RuntimeError(
-            f"The pack holds PyTorch {torch.__version__} for CUDA {torch.version.cuda}, and "
-            f"{version} for CUDA {cuda} is needed."
+        raise TrialFailed(
+            translatable(
+                "core",
+                "The pack holds PyTorch {found} for CUDA {found_cuda}, and {needed} for CUDA "
+                "{needed_cuda} is needed.",
+            ).format(
+                found=torch.__version__,
+                found_cuda=torch.version.cuda,
+                needed=version,
+                needed_cuda=cuda,
+            )
         )
     return torch
 
 
 def _working_card(torch: Any) -> int:
     """The first card that multiplies two matrices as the processor does."""
-    reason = ""
     try:
         torch.cuda.init()
         count = torch.cuda.device_count()
     except (RuntimeError, AssertionError) as error:
-        raise RuntimeError(f"PyTorch cannot use the card: {_first_line(error)}") from error
+        raise _cannot_use(_first_line(error)) from error
+    reason = translatable("core", "it finds none") if not count else ""
     for index in range(count):
         try:
             on_card = _product(torch, f"cuda:{index}")
@@ -75,8 +94,16 @@ def _working_card(torch: Any) -> int:
             continue
         if abs(on_card - _product(torch, "cpu")) < 1.0:
             return index
-        reason = reason or f"{torch.cuda.get_device_name(index)} computes wrongly"
-    raise RuntimeError(f"PyTorch cannot use the card: {reason or 'it finds none'}.")
+        reason = reason or translatable("core", "{card} computes wrongly").format(
+            card=torch.cuda.get_device_name(index)
+        )
+    raise _cannot_use(reason)
+
+
+def _cannot_use(reason: str) -> TrialFailed:
+    return TrialFailed(
+        translatable("core", "PyTorch cannot use the card: {reason}.").format(reason=reason)
+    )
 
 
 def _product(torch: Any, device: str) -> float:
@@ -86,7 +113,9 @@ def _product(torch: Any, device: str) -> float:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = (lines or [type(error).__name__])[0].rstrip(".")
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
 
 
 def _compile_kernels(torch: Any, index: int) -> None:
@@ -101,4 +130,8 @@ def _compile_kernels(torch: Any, index: int) -> None:
     try:
         try_compiler(capability)
     except (OSError, RuntimeError) as error:
-        raise RuntimeError(f"The kernels cannot be compiled: {_first_line(error)}.") from error
+        raise TrialFailed(
+            translatable("core", "The kernels cannot be compiled: {reason}.").format(
+                reason=_first_line(error)
+            )
+        ) from error

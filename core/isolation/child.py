@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Protocol, cast
 import psutil
 
 from core.isolation.protocol import WITH_TORCH, Envelope, Limits, encoded
+from core.message import Message, as_record
 
 if sys.platform != "win32":
     import resource
@@ -64,9 +65,16 @@ def main(arguments: list[str]) -> int:
         except MemoryError:
             content = {"out_of_memory": True}
         except Exception as error:
-            content = {"failure": (str(error) or type(error).__name__)[:2_000]}
+            content = {"failure": _failure(error)}
         send(content)
     return 0
+
+
+def _failure(error: Exception) -> object:
+    message = error.args[0] if error.args else None
+    if isinstance(message, Message):
+        return as_record(message)
+    return (str(error) or type(error).__name__)[:2_000]
 
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:

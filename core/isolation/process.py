@@ -148,7 +148,7 @@ class IsolatedProcess:
             self._stage = str(content["stage"])
             return None
         if "failure" in content:
-            raise RequestFailed(str(content["failure"]))
+            raise RequestFailed(content["failure"])
         if "reply" not in content:
             raise self._failed(Ended.MEMORY)
         self._stage = self._stage or "ready"

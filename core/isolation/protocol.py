@@ -1,8 +1,8 @@
 """What a process and its isolated child say to each other: one JSON object a line, over pipes.
 
 The parent asks one thing at a time: `{"limits": {...}, "request": {...}}`. The child answers with
-any number of `{"stage": "..."}`, and then with one of `{"reply": {...}}`, `{"failure": "..."}` and
-`{"out_of_memory": true}`.
+any number of `{"stage": "..."}`, and then with one of `{"reply": {...}}`, `{"failure": ...}` (text,
+or a message as `core.message.as_record` writes it) and `{"out_of_memory": true}`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,12 @@ class ChildFailed(Exception):
 
 
 class RequestFailed(Exception):
-    """The child could not do what it was asked; the message is what the library said."""
+    """The child could not do what it was asked. `record` is what the library said; or a message of
+    ours for `core.message.from_record`, where the child does nothing that others wrote."""
+
+    def __init__(self, record: object):
+        super().__init__(str(record))
+        self.record = record
 
 
 @dataclass(frozen=True)

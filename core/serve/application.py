@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
+import sys
+import threading
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +33,7 @@ from core.serve.replies import models_object
 log = logging.getLogger(__name__)
 
 _BODY_SECONDS = 60.0
+_OPENERS_NICENESS = 10
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,9 @@ class _Chat:
 
     def __init__(self, door: _Door, desk: Desk, facts: EngineFacts, model: str):
         self._door, self._desk, self._facts, self._model = door, desk, facts, model
-        self._openers = ThreadPoolExecutor(openers_for(facts.engines), "opener")
+        threads, on_card = openers_for(facts.engines), facts.device.startswith("cuda")
+        before = None if on_card else _yield_to_model
+        self._openers = ThreadPoolExecutor(threads, "opener", initializer=before)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -204,6 +210,17 @@ class _Chat:
             return await Answering(asked, ticket, self._model).response(send)
         finally:
             ticket.stop()
+
+
+def _yield_to_model() -> None:
+    """Lets the model's threads run before this one, where both need the cores.
+
+    All of the model's threads wait whenever one of them has to. A folder run's openers run on idle
+    cores alone; here somebody waits for a first word, though other programs use the cores.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _OPENERS_NICENESS)
 
 
 def _unknown_model(name: str, here: str) -> Refused:

@@ -10,6 +10,8 @@ import pytest
 from core.errors import CheckpointError, HubError, HubNeed, StoreError
 from core.message import (
     Message,
+    as_record,
+    from_record,
     joined,
     renamed,
     translatable,
@@ -106,3 +108,35 @@ def test_a_name_in_a_message_can_be_replaced(message):
     assert other == "“model” has 3 frames."
     assert isinstance(other, Message)
     assert renamed("“a” is gone.", "a", "b") == "“b” is gone."
+
+
+def test_a_message_is_made_again_from_its_record(message):
+    for text in (message, joined(message, "plain"), "plain", ""):
+        made = from_record(json.loads(json.dumps(as_record(text))))
+        assert (made, type(made), vars(made) if isinstance(text, Message) else {}) == (
+            text,
+            type(text),
+            vars(text) if isinstance(text, Message) else {},
+        )
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        3,
+        [],
+        {},
+        {"template": "{a}"},
+        {"template": "{a}", "fields": []},
+        {"template": 3, "fields": {}},
+        {"template": "{a.b}", "fields": {"a": "x"}},
+        {"template": "{a}", "fields": {"b": "x"}},
+        {"template": "{a}", "fields": {"a": None}},
+        {"template": "{", "fields": {"a": "x"}},
+    ],
+    ids=str,
+)
+def test_what_is_no_record_of_a_message_is_refused(record):
+    with pytest.raises(ValueError):  # noqa: PT011
+        from_record(record)

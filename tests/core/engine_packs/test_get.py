@@ -22,6 +22,7 @@ from core.engine_packs.pins import PackPins
 from core.engine_packs.sources import Sources
 from core.errors import Cancelled, HubNeed, PackError
 from core.isolation.protocol import Limits
+from core.message import Message
 from core.transfer.meter import Progress
 from tests.support.index_server import IndexServer
 from tests.support.packs import (
@@ -543,6 +544,12 @@ TROUBLES = {
 }
 
 
+def sentences(message):
+    """The parts of a message that is joined of several."""
+    assert isinstance(message, Message)
+    return message.fields.values()
+
+
 @pytest.mark.parametrize(
     "trouble", [name if name in ("raises", "crashes") else slowly(name) for name in TROUBLES]
 )
@@ -559,9 +566,13 @@ def test_pack_that_fails_its_trial_is_put_aside_and_tried_again_without_fetching
         with pytest.raises(PackError, match="failed its trial") as caught:
             get_pack(pins, engines, sources, lambda p: None, threading.Event(), limits=limits)
         assert sentence in str(caught.value)
+        # What the libraries say stays English; the sentences around it are ours.
+        assert all(isinstance(part, Message) for part in sentences(caught.value.message))
     assert len(server.ranges(TORCH_WHEEL)) == 1
     (aside,) = installed_packs(engines, "2.13.0")
     assert (aside.state, sentence in aside.note) == (PackState.FAILED, True)
+    assert isinstance(aside.note, Message)
+    assert isinstance(aside.note.fields["failure"], Message)
     assert not (engines / "cuda130").exists()
     remove_pack(engines, "cuda130")
     assert not installed_packs(engines, "2.13.0")
