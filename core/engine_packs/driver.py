@@ -26,6 +26,8 @@ _NVML = {"linux": "libnvidia-ml.so.1", "win32": "nvml.dll"}
 _CUDA = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
 _TEXT_BYTES = 256
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_…
+_CLOCK_KHZ, _BUS_WIDTH = 36, 37  # …_MEMORY_CLOCK_RATE, …_GLOBAL_MEMORY_BUS_WIDTH
+_NVML_CLOCK_MEMORY = 2
 _PCI = Path("/sys/bus/pci/devices")
 _DISPLAY_CLASS = "0x03"
 _DISPLAY_KEY = (
@@ -47,11 +49,15 @@ _VENDORS = {"0x10de": Maker.NVIDIA, "0x1002": Maker.AMD, "0x8086": Maker.INTEL}
 
 @dataclass(frozen=True)
 class NvidiaCard:
-    """A card that NVIDIA's driver shows; `memory` in bytes, `capability` as (9, 0)."""
+    """A card that NVIDIA's driver shows; `memory` in bytes, `capability` as (9, 0).
+
+    `bandwidth` is how many bytes a second its memory can move by its data sheet, 0 if unknown.
+    """
 
     name: str
     memory: int
     capability: tuple[int, int]
+    bandwidth: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,17 @@ def _nvml_card(nvml: ctypes.CDLL, index: int) -> NvidiaCard:
         nvml.nvmlDeviceGetCudaComputeCapability(device, ctypes.byref(major), ctypes.byref(minor))
     )
     shown = name.value.decode(errors="replace")
-    return NvidiaCard(shown, int(memory[0]), (major.value, minor.value))
+    bandwidth = 0
+    with suppress(AttributeError, _Failed):
+        width = _number_from(nvml.nvmlDeviceGetMemoryBusWidth, device)
+        clock = _number_from(nvml.nvmlDeviceGetMaxClockInfo, device, _NVML_CLOCK_MEMORY)
+        bandwidth = _bandwidth(clock * 10**6, width)
+    return NvidiaCard(shown, int(memory[0]), (major.value, minor.value), bandwidth)
+
+
+def _bandwidth(clock: int, width: int) -> int:
+    """Bytes a second of a memory with so many Hz and bits; all kinds move two bits a cycle."""
+    return 2 * max(0, clock) * max(0, width) // 8
 
 
 def _ask_cuda(cuda: ctypes.CDLL) -> Graphics:
@@ -154,13 +170,18 @@ def _cuda_card(cuda: ctypes.CDLL, index: int) -> NvidiaCard:
     _check(cuda.cuDeviceGetName(name, _TEXT_BYTES, device))
     memory = ctypes.c_size_t()
     _check(cuda.cuDeviceTotalMem_v2(ctypes.byref(memory), device))
-    parts: list[int] = []
-    for attribute in (_CAPABILITY_MAJOR, _CAPABILITY_MINOR):
+
+    def attribute(number: int) -> int:
         value = ctypes.c_int()
-        _check(cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device))
-        parts.append(value.value)
+        _check(cuda.cuDeviceGetAttribute(ctypes.byref(value), number, device))
+        return value.value
+
+    bandwidth = 0
+    with suppress(_Failed):
+        bandwidth = _bandwidth(attribute(_CLOCK_KHZ) * 1000, attribute(_BUS_WIDTH))
+    capability = attribute(_CAPABILITY_MAJOR), attribute(_CAPABILITY_MINOR)
     shown = name.value.decode(errors="replace")
-    return NvidiaCard(shown, memory.value, (parts[0], parts[1]))
+    return NvidiaCard(shown, memory.value, capability, bandwidth)
 
 
 def _makers(pci: Path) -> frozenset[Maker]:

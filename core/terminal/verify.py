@@ -13,13 +13,15 @@ import platform
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from core.checkpoint.folder import find_folder
+from core.checkpoint.folder import find_folder, read_checkpoint, read_config
 from core.checkpoint.safety import read_settings
 from core.engine import Capability, Engine, inspectable
-from core.errors import Cancelled, HubError
+from core.engine_packs.driver import ask_graphics
+from core.errors import Cancelled, CheckpointError, HubError
 from core.files import replace_file, write_error
 from core.hub import (
     AccessToken,
@@ -71,7 +73,10 @@ def verify(
     that cannot be asked is a line of the report.
     """
     folder = find_folder(choice.model)
-    files = _compare(choice.model, folder, on_progress, stop) if asks_hub else FilesChecked()
+    files = (FilesChecked(),)
+    if asks_hub:
+        parts = _parts(choice.model, folder)
+        files = tuple(_compare(part, on_progress, stop) for part in parts)
     started = time.perf_counter()
     engine = open_engine(choice, on_progress, stop)
     load_seconds = time.perf_counter() - started
@@ -94,12 +99,43 @@ def verify(
         engine.close()
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A folder that belongs to a model, and what it is called there; `title` is "" for its own."""
+
+    title: str
+    name: str
+    folder: Path
+
+
+def _parts(model: str, folder: Path) -> list[_Part]:
+    """The model's own folder; in the original layout those of its vision tower and base model."""
+    parts = [_Part("", model, folder)]
+    try:
+        config = read_config(folder)
+        checkpoint = read_checkpoint(folder, config)
+    except CheckpointError:
+        return parts  # Opening the model says so.
+    if checkpoint is None:
+        return parts  # Another architecture, whose models have one folder.
+    if checkpoint.folder != folder:
+        adapter = read_settings(folder / "adapter_config.json")
+        named = str(adapter.get("base_model_name_or_path", ""))
+        parts.append(_Part("base model", named, checkpoint.folder))
+    if checkpoint.tower:
+        named = str(config.get("mm_vision_tower") or config.get("vision_tower"))
+        parts.append(_Part("vision tower", named, checkpoint.tower))
+    return parts
+
+
 def _compare(
-    model: str, folder: Path, on_progress: Callable[[float, str], None], stop: threading.Event
+    part: _Part, on_progress: Callable[[float, str], None], stop: threading.Event
 ) -> FilesChecked:
-    hub_id = downloaded_as(folder) or model
-    if model == BUILT_IN or not is_hub_id(hub_id):
-        return FilesChecked(reason="the folder does not say which model of the hub it holds")
+    folder = part.folder
+    hub_id = downloaded_as(folder) or part.name
+    if part.name == BUILT_IN or not is_hub_id(hub_id):
+        reason = "the folder does not say which model of the hub it holds"
+        return FilesChecked(reason=reason, part=part.title)
 
     def show(progress: Progress) -> None:
         on_progress(progress.done / progress.total if progress.total else 0.0, progress.stage)
@@ -111,13 +147,14 @@ def _compare(
     try:
         found = with_access_token(AccessToken().read, hub, stop, compare)
     except HubError as error:
-        return FilesChecked(reason=str(error))
+        return FilesChecked(reason=str(error), part=part.title)
     return FilesChecked(
         found.hub_id,
         found.revision,
         len(found.files),
         tuple(found.named(FileState.DIFFERENT)),
         tuple(found.named(FileState.MISSING)),
+        part=part.title,
     )
 
 
@@ -170,10 +207,22 @@ def _machine() -> dict[str, str]:
         "Python": platform.python_version(),
         "PyTorch": torch.__version__,
         "CUDA": torch.version.cuda or "none",
+        "NVIDIA's driver": _driver(),
         "transformers": transformers.__version__,
         "system": platform.platform(),
         "processor threads": str(os.cpu_count()),
     }
+
+
+def _driver() -> str:
+    """The driver's version and the newest CUDA that it can run."""
+    graphics = ask_graphics()
+    if graphics.is_hanging:
+        return "does not answer"
+    if not graphics.driver_cuda:
+        return "none"
+    cuda = ".".join(map(str, graphics.driver_cuda))
+    return f"{graphics.driver or 'version unknown'}, for CUDA {cuda}"
 
 
 def _peak_memory(device: str) -> int:

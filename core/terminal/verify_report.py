@@ -12,7 +12,8 @@ from core.transcript import Answer
 
 @dataclass(frozen=True)
 class FilesChecked:
-    """How the model's files compare with the hub's. `reason` is why they were not compared."""
+    """How files compare with the hub's: those of the model's folder, or of another `part` that it
+    needs. `reason` is why they were not compared."""
 
     hub_id: str = ""
     revision: str = ""
@@ -20,6 +21,7 @@ class FilesChecked:
     different: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     reason: str = "the hub was not to be asked"
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Report:
     day: str
     machine: Mapping[str, str]
     facts: EngineFacts
-    files: FilesChecked
+    files: tuple[FilesChecked, ...]
     load_seconds: float
     peak_memory: int
     questions: tuple[Question, ...] = field(repr=False)
@@ -69,11 +71,13 @@ class Report:
     def problems(self) -> list[str]:
         """Returns what is not as it should be, a sentence each."""
         found: list[str] = []
-        files = self.files
-        if files.different:
-            found.append(f"These files differ from the hub's: {', '.join(files.different)}.")
-        if files.missing:
-            found.append(f"These files are missing: {', '.join(files.missing)}.")
+        for files in self.files:
+            of_part = f" of the {files.part}" if files.part else ""
+            if files.different:
+                names = ", ".join(files.different)
+                found.append(f"These files{of_part} differ from the hub's: {names}.")
+            if files.missing:
+                found.append(f"These files{of_part} are missing: {', '.join(files.missing)}.")
         for question in self.questions:
             if (at := question.checked.first_difference) is not None:
                 found.append(f"The prompt “{question.prompt}” differs from token {at} on.")
@@ -104,7 +108,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"not available, {capability}: {missing.reason}"
     for note in facts.notes:
         yield f"note: {note}"
-    yield f"files: {_files(report.files)}"
+    for files in report.files:
+        yield f"files{f' of the {files.part}' if files.part else ''}: {_files(files)}"
     for number, question in enumerate(report.questions, 1):
         yield ""
         yield from _question(number, question)

@@ -1,8 +1,8 @@
 """Stand-ins for NVIDIA's driver: libcuda.so.1 and libnvidia-ml.so.1, compiled from C.
 
 What they answer is in environment variables of the process that loads them:
-CUDA (13000; unset: the calls fail), CARDS ("name|bytes|major|minor;…"), DRIVER ("580.65.06"), and
-HANG (seconds that the first call takes).
+CUDA (13000; unset: the calls fail), CARDS ("name|bytes|major|minor|bits|MHz;…"), DRIVER
+("580.65.06"), and HANG (seconds that the first call takes).
 """
 
 from __future__ import annotations
@@ -64,6 +64,13 @@ int nvmlDeviceGetCudaComputeCapability(void *d, int *a, int *b) {
     *b = number((long)d, 3);
     return 0;
 }
+#ifdef BANDWIDTH
+int nvmlDeviceGetMemoryBusWidth(void *d, unsigned *n) { *n = number((long)d, 4); return 0; }
+int nvmlDeviceGetMaxClockInfo(void *d, int kind, unsigned *n) {
+    *n = kind == 2 ? number((long)d, 5) : 0;
+    return 0;
+}
+#endif
 #else
 int cuDriverGetVersion(int *n) { return version(n); }
 int cuInit(unsigned flags) { return start(); }
@@ -72,19 +79,25 @@ int cuDeviceGet(int *d, int i) { *d = i; return 0; }
 int cuDeviceGetName(char *text, int room, int d) { return part(d, 0, text, room); }
 int cuDeviceTotalMem_v2(size_t *n, int d) { *n = number(d, 1); return 0; }
 int cuDeviceGetAttribute(int *n, int which, int d) {
-    *n = number(d, which == 75 ? 2 : 3);
+    int places[] = {[75] = 2, [76] = 3, [37] = 4, [36] = 5};
+    *n = number(d, places[which]) * (which == 36 ? 1000 : 1);
     return 0;
 }
 #endif
 """
 
 
-def build(folder: Path, *, nvml: bool = True) -> Path:
-    """Compiles the libraries into `folder`; skips the test where there is no compiler."""
+def build(folder: Path, *, nvml: bool = True, bandwidth: bool = True) -> Path:
+    """Compiles the libraries into `folder`, NVML perhaps without what old ones lack.
+
+    Skips the test where there is no compiler.
+    """
     compiler = shutil.which("cc")
     if compiler is None or sys.platform != "linux":
         pytest.skip("needs a C compiler and Linux")
-    kinds = {"libcuda.so.1": ()} | ({"libnvidia-ml.so.1": ("-DNVML",)} if nvml else {})
+    kinds = {"libcuda.so.1": ()} | (
+        {"libnvidia-ml.so.1": ("-DNVML", *(["-DBANDWIDTH"] if bandwidth else []))} if nvml else {}
+    )
     for name, options in kinds.items():
         target = str(folder / name)
         subprocess.run(

@@ -11,7 +11,7 @@ from core.engine_packs.driver import Maker, ask_graphics
 from tests.support import driver_library
 
 ROOT = Path(__file__).parents[3]
-CARDS = "NVIDIA GeForce RTX 3060|12884901888|8|6;Tesla P4|8053063680|6|1"
+CARDS = "NVIDIA GeForce RTX 3060|12884901888|8|6|192|7501;Tesla P4|8053063680|6|1|0|0"
 
 
 def asked(drivers: Path, timeout: float = 10, **environment: str) -> dict:
@@ -43,13 +43,24 @@ def drivers(request, tmp_path_factory) -> Path:
 def test_cards_and_driver_are_found(drivers):
     found = asked(drivers, CUDA="13010", CARDS=CARDS, DRIVER="580.65.06")
     assert found["cards"] == [
-        {"name": "NVIDIA GeForce RTX 3060", "memory": 12884901888, "capability": [8, 6]},
-        {"name": "Tesla P4", "memory": 8053063680, "capability": [6, 1]},
+        {
+            "name": "NVIDIA GeForce RTX 3060",
+            "memory": 12884901888,
+            "capability": [8, 6],
+            "bandwidth": 360_048_000_000,
+        },
+        {"name": "Tesla P4", "memory": 8053063680, "capability": [6, 1], "bandwidth": 0},
     ]
     assert found["driver_cuda"] == [13, 1]
     if (drivers / "libnvidia-ml.so.1").exists():
         assert found["driver"] == "580.65.06"
     assert found["makers"] == ["NVIDIA"]
+
+
+def test_driver_that_does_not_know_the_bandwidth_finds_its_cards(tmp_path):
+    drivers = driver_library.build(tmp_path, bandwidth=False)
+    found = asked(drivers, CUDA="13010", CARDS=CARDS, DRIVER="580.65.06")
+    assert [card["bandwidth"] for card in found["cards"]] == [0, 0]
 
 
 def test_driver_without_cards_finds_none(drivers):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_offer_says_which_card_what_fits_and_how_much_is_fetched(memory, precisi
     assert offer.sentence.startswith("RTX 3060 ")
     assert "The download is 502 kB" in offer.sentence
     assert "NVIDIA" in offer.sentence
+
+
+@pytest.mark.parametrize(
+    ("memory", "bandwidth", "capability", "words"),
+    [
+        (141, 4917, (9, 0), "in 16 bits and writes about 250 tokens a second, estimated"),
+        (24, 1008, (8, 9), "in 16 bits and writes about 52 tokens a second, estimated"),
+        (8, 256, (8, 9), "in 4 bits and writes about 23 tokens a second, estimated"),
+        (24, 0, (8, 9), "in 16 bits; on an H200 it writes 252 tokens a second"),
+        (24, 1008, (6, 1), "in 16 bits; on an H200 it writes 252 tokens a second"),
+    ],
+)
+def test_offer_estimates_the_speed_from_the_memory_bandwidth(memory, bandwidth, capability, words):
+    found = graphics(replace(card(memory, capability), bandwidth=bandwidth * GB))
+    assert words in make_offer(found, PINS, [], NEEDS).sentence
 
 
 def test_older_cuda_is_taken_for_an_older_driver_or_card():

@@ -19,6 +19,7 @@ from core.llava.tokenizer import Tokenizer
 from core.terminal.verify import QUESTIONS, REFERENCE
 from core.terminal.verify_report import FilesChecked, PromptChecked, Question, Report, as_text
 from core.transcript import Answer, Ending, Precision, Turn
+from tests.support import driver_library
 from tests.support.hub_server import REVISION, HubServer
 
 ID = "someone/tiny-llava"
@@ -105,6 +106,36 @@ def test_report_about_a_downloaded_model_names_what_differs(server, hub, tmp_pat
     assert "Traceback" not in done.stderr
 
 
+def test_vision_tower_in_a_folder_of_its_own_is_compared_too(
+    server, tiny_original_layout, tmp_path
+):
+    models = tmp_path / "models"
+    shutil.copytree(tiny_original_layout, models / "llava")
+    config = json.loads((models / "llava" / "config.json").read_text())
+    tower = models / "llava" / config["mm_vision_tower"]
+    assert tower.is_dir()
+    tower.rename(models / "tower")
+    # A cache of the hub's names the tower so, and has it beside the model.
+    config["mm_vision_tower"] = "someone/tower"
+    (models / "llava" / "config.json").write_text(json.dumps(config))
+    server.add("someone/tower", models / "tower")
+    server.repositories["someone/tower"]["config.json"] = b"{}"
+    drivers = driver_library.build(tmp_path)
+    done, report = verify(
+        tmp_path / "home",
+        models / "llava",
+        HF_ENDPOINT=server.endpoint,
+        LD_LIBRARY_PATH=str(drivers),
+        CUDA="13010",
+        DRIVER="580.65.06",
+    )
+    assert done.returncode == 1, done.stderr
+    assert "These files of the vision tower differ from the hub's: config.json." in done.stdout
+    assert "files: not compared, the folder does not say" in report
+    assert "files of the vision tower: " in report
+    assert "NVIDIA's driver: 580.65.06, for CUDA 13.1" in report
+
+
 def test_report_about_the_built_in_model_has_everything_and_no_folder(tmp_path):
     done, report = verify(tmp_path / "home", "built-in", "--offline")
     assert done.returncode == 0, done.stderr
@@ -168,7 +199,10 @@ def test_problems_name_files_prompts_and_empty_answers():
         "2026-11-29",
         {},
         FACTS,
-        FilesChecked("a/b", "5" * 40, 3, ("x.bin",), ("y.json",)),
+        (
+            FilesChecked("a/b", "5" * 40, 3, ("x.bin",), ("y.json",)),
+            FilesChecked("c/d", "6" * 40, 2, ("z.bin",), ("y.json",), part="vision tower"),
+        ),
         1.0,
         10**9,
         (question, question),
@@ -176,6 +210,8 @@ def test_problems_name_files_prompts_and_empty_answers():
     assert report.problems == [
         "These files differ from the hub's: x.bin.",
         "These files are missing: y.json.",
+        "These files of the vision tower differ from the hub's: z.bin.",
+        "These files of the vision tower are missing: y.json.",
         "The prompt “What?” differs from token 1 on.",
         "It answered nothing about a.png.",
     ]
