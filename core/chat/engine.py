@@ -1,12 +1,14 @@
 """A model of another architecture as an `Engine`: its own processor, and `generate()`.
 
-What such an engine lacks is in its `facts.missing`, with the reason.
+Where the language model is like LLaVA-1.5's, our decode loop takes the place of `generate()`. What
+such an engine lacks is in its `facts.missing`, with the reason.
 """
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,10 +17,12 @@ import torch
 from PIL import Image
 from transformers import GenerationConfig
 
+from core.chat.loop import ChatInputs, chat_inputs, chat_loop, image_token_of, on_device
 from core.chat.messages import messages
 from core.chat.processor import chat_template_of
 from core.chat.quiet import first_line
 from core.chat.template import ChatTemplate
+from core.chat.text import PlainDecoder, RowsStreamer
 from core.device.choice import is_out_of_memory
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
@@ -35,14 +39,21 @@ from core.generation.sampling import (
 )
 from core.generation.streaming import (
     PieceStreamer,
-    StreamedAnswer,
     StreamedAnswers,
 )
+from core.llava.decoding import DecodeLoop
+from core.llava.loop_answers import LoopAnswers
 from core.message import translatable
 from core.transcript import Answer, Request, Sampling, Turn
 
 _CHOOSE_LLAVA = translatable("core", "Load LLaVA-1.5.")
-MISSING = {
+_IN_GROUPS = Missing(
+    translatable(
+        "core",
+        "Images are captioned in groups, each as slow as its longest caption.",
+    )
+)
+_MISSING = {
     Capability.EVIDENCE: Missing(
         translatable(
             "core",
@@ -50,15 +61,11 @@ MISSING = {
         ),
         _CHOOSE_LLAVA,
     ),
-    Capability.SLOTS: Missing(
-        translatable(
-            "core",
-            "Images are captioned in groups, each as slow as its longest caption.",
-        )
-    ),
     Capability.TRACE: Missing(translatable("core", "Only LLaVA-1.5 shows a trace."), _CHOOSE_LLAVA),
 }
-"""What this kind of engine lacks."""
+# A question about an image of 729 to 1,200 tokens, and its answer.
+_USUAL_LENGTH = 1536
+_MOST_SLOTS = 64
 
 _WORD_JOINER = "\N{WORD JOINER}"
 
@@ -68,7 +75,7 @@ class ChatEngine:
 
     def __init__(self, model: Any, processor: Any, facts: EngineFacts, *, end_ids: Sequence[int]):
         """`end_ids` are the token ids that end an answer."""
-        self.facts = replace(facts, missing=MISSING)
+        self.facts = replace(facts, missing=_MISSING | {Capability.SLOTS: _IN_GROUPS})
         self._model: Any = model
         self._device: torch.device = model.device
         self._is_closed = False
@@ -79,7 +86,7 @@ class ChatEngine:
         tokenizer.padding_side = "left"
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        self._decoder = _PlainDecoder(tokenizer)
+        self._decoder = PlainDecoder(tokenizer)
         self._banned_words = BannedWordsCache(
             lambda: tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         )
@@ -88,6 +95,18 @@ class ChatEngine:
         # Each answer passes its own settings; a checkpoint's, with their temperatures and lengths,
         # must not count.
         model.generation_config = GenerationConfig()
+        self._loop = chat_loop(model, self._end_ids)
+        if self._loop is not None:
+            self._warm_up(self._loop)
+
+    def _warm_up(self, loop: DecodeLoop) -> None:
+        length = min(_USUAL_LENGTH, self.facts.context_length)
+        try:
+            loop.warm_up(length)
+            slots = min(_MOST_SLOTS, loop.forward.slots_that_fit(length))
+        except (RuntimeError, MemoryError) as failure:
+            raise self._failed(failure) from failure
+        self.facts = replace(self.facts, missing=_MISSING, slots_that_fit=slots)
 
     def answer(
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
@@ -98,6 +117,9 @@ class ChatEngine:
             return pending.stopped()
         with self._failures_explained():
             prepared, sampling = self._prepare(request), request.sampling
+        if loop := self._loop_for(request):
+            inputs = self._loop_inputs(prepared)
+            return self._answers_of(loop).answer(inputs, pending, on_piece, stop)
 
         def generate(streamer: PieceStreamer, is_over: Callable[[], bool]) -> list[int]:
             used = streamer if sampling.beams == 1 else None
@@ -128,12 +150,41 @@ class ChatEngine:
     ) -> Generator[tuple[Request, Answer]]:
         """See `Engine.answer_all`.
 
-        Greedy requests with the same sampling go through one `generate()`, `slots` at once; others
-        go one by one, since each draws its own random numbers. A group ends early only once all of
-        it is stopped.
+        Without the loop, greedy requests with the same sampling go through one `generate()`,
+        `slots` at once; others go one by one, since each draws its own random numbers. A group
+        ends early only once all of it is stopped.
         """
         listeners = Listeners(stop, on_piece, is_stopped, on_refused)
+        if self._loop is None:
+            yield from self._in_groups(requests, listeners, slots)
+        else:
+            answers = self._answers_of(self._loop)
+            yield from answers.answer_all(requests, listeners, slots, self.answer)
+
+    def _loop_for(self, request: Request) -> DecodeLoop | None:
+        return self._loop if self._loop and self._loop.supports(request.sampling) else None
+
+    def _answers_of(self, loop: DecodeLoop) -> LoopAnswers:
+        def prepare(request: Request) -> ChatInputs:
+            with self._failures_explained():
+                return self._loop_inputs(self._prepare(request))
+
+        return LoopAnswers(loop, self._decoder, self._banned_words, prepare, self._failed)
+
+    def _loop_inputs(self, prepared: _Prepared) -> ChatInputs:
+        return chat_inputs(
+            prepared.prompt,
+            prepared.inputs,
+            prepared.max_new_tokens,
+            prepared.left_out,
+            image_token_of(self._model.config),
+        )
+
+    def _in_groups(
+        self, requests: Iterable[Request | None], listeners: Listeners, slots: int
+    ) -> Generator[tuple[Request, Answer]]:
         waiting = iter(requests)
+        stop = listeners.stop
         while not stop.is_set() and (group := _next_group(waiting, max(1, slots))):
             while group:
                 sampling = group[0].sampling
@@ -147,8 +198,11 @@ class ChatEngine:
                 group = [one for one in group if all(one is not other for other in batch)]
 
     def by_generate(self) -> ChatEngine:
-        """Returns this engine, which uses `generate()` anyway."""
-        return self
+        """Returns an engine of the same model that uses `generate()` alone, for comparison."""
+        other = copy.copy(self)
+        other._loop = None
+        other.facts = replace(self.facts, missing=_MISSING | {Capability.SLOTS: _IN_GROUPS})
+        return other
 
     @property
     def bytes_per_token(self) -> int:
@@ -164,7 +218,7 @@ class ChatEngine:
         """See `Engine.close`."""
         self._is_closed = True
         self._template.close()
-        self._model = None
+        self._loop = self._model = None
         release_memory()
 
     # ---- the stages of an answer
@@ -240,12 +294,7 @@ class ChatEngine:
                     "The model cannot take this image ({reason}). Try another image or model.",
                 ).format(reason=first_line(error))
             ) from error
-        device, dtype = self._model.device, self._model.dtype
-        return {
-            name: tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
-            for name, tensor in inputs.items()
-            if isinstance(tensor, torch.Tensor)
-        }
+        return {name: tensor for name, tensor in inputs.items() if isinstance(tensor, torch.Tensor)}
 
     @torch.inference_mode()
     def _generate(
@@ -254,9 +303,10 @@ class ChatEngine:
         sampling: Sampling,
         max_new_tokens: int,
         is_over: Callable[[], bool],
-        streamer: PieceStreamer | _RowsStreamer | None = None,
+        streamer: PieceStreamer | RowsStreamer | None = None,
     ) -> list[list[int]]:
         """Returns the new ids of each row; all rows have the length of the longest answer."""
+        inputs = on_device(inputs, self._model)
         length = inputs["input_ids"].shape[1]
         banned = self._banned_words.processor(sampling.banned_words, length)
         finite = FiniteScores()
@@ -286,7 +336,7 @@ class ChatEngine:
         streamed = StreamedAnswers(self._decoder, on_piece) if on_piece else None
         streamer = None
         if streamed:
-            streamer = _RowsStreamer([streamed.begin(r) for r, _ in prepared], self._end_ids)
+            streamer = RowsStreamer([streamed.begin(r) for r, _ in prepared], self._end_ids)
 
         def is_over() -> bool:
             for answer in answers:
@@ -332,6 +382,8 @@ class ChatEngine:
 
     def _failed(self, failure: BaseException) -> AppError:
         """Returns the error to raise for a failure of the model, whose memory is released."""
+        if self._loop is not None:
+            self._loop.release()
         return engine_failure(failure, self._device, self.facts.dtype)
 
 
@@ -352,47 +404,10 @@ def _pixels(request: Request) -> list[Image.Image]:
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """The processor's inputs for a request; `length` counts the prompt's positions."""
+    """The processor's tensors for a request; `length` counts the prompt's positions."""
 
     prompt: str
     inputs: dict[str, torch.Tensor]
     length: int
     max_new_tokens: int
     left_out: int
-
-
-class _RowsStreamer:
-    """A streamer for `generate()` on several rows: passes on each row up to its end."""
-
-    def __init__(self, streams: Sequence[StreamedAnswer], end_ids: Collection[int]):
-        self._streams: list[StreamedAnswer | None] = list(streams)
-        self._end_ids = end_ids
-
-    def put(self, value: torch.Tensor) -> None:
-        """Takes the next id of each row, (rows,); `generate()` also passes the prompts."""
-        if value.dim() > 1:
-            return
-        for row, token in enumerate(value.tolist()):
-            stream = self._streams[row]
-            if stream is None:
-                continue
-            if token in self._end_ids:
-                stream.end()
-                self._streams[row] = None
-            else:
-                stream.add(token)
-
-    def end(self) -> None:
-        """Passes on the rest of the rows that have not ended."""
-        for stream in filter(None, self._streams):
-            stream.end()
-
-
-class _PlainDecoder:
-    """Decodes ids without the tokenizer's special tokens."""
-
-    def __init__(self, tokenizer: Any):
-        self._tokenizer = tokenizer
-
-    def decode(self, ids: list[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True))

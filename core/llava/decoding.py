@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,15 +18,36 @@ from torch import Tensor, nn
 from transformers import LogitsProcessor
 
 from core.generation.failure import broken_numbers
+from core.generation.pending import Prompt
 from core.llava.forward import ForwardPass, forward_pass
 from core.llava.language_model import BROKEN
-from core.llava.passes import Prompt, StepOutput
-from core.llava.prompt import Inputs
+from core.llava.passes import Encoder, ImageInput, StepOutput
+from core.llava.passes import Prompt as PrefillPrompt
 from core.llava.sampler import Sampler
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.transcript import Ending, Sampling
 
 GREEDY = Sampling()
+
+
+class LoopInputs(Prompt, Protocol):
+    """The inputs of one answer, as the loop needs them."""
+
+    @property
+    def positions(self) -> list[int]:
+        """The id of each position, -200 for all those of the images."""
+        ...
+
+    @property
+    def pixel_values(self) -> np.ndarray:
+        """Of all images: by these the loop knows an image again that a slot has cached."""
+        ...
+
+    @property
+    def image(self) -> ImageInput:
+        """What the vision tower takes."""
+        ...
+
 
 # Of answers that ended in the same step, so many are yielded between two launches.
 _YIELDED_AT_ONCE = 8
@@ -40,7 +62,7 @@ class Job:
     tokens that must not be generated to minus infinity.
     """
 
-    inputs: Inputs
+    inputs: LoopInputs
     sampling: Sampling = GREEDY
     on_token: Callable[[int], None] = lambda _: None
     is_stopped: Callable[[], bool] = lambda: False
@@ -60,9 +82,11 @@ class Decoded:
     reused: int = 0
 
 
-def decode_loop(model: nn.Module, eos_token_ids: Collection[int]) -> DecodeLoop | None:
-    """The loop for `model`, or None if only `generate()` can run it: it is not like LLaVA-1.5."""
-    forward = forward_pass(model)
+def decode_loop(
+    model: nn.Module, eos_token_ids: Collection[int], encoder: Encoder | None = None
+) -> DecodeLoop | None:
+    """The loop for `model`, or None if only `generate()` can run it; see `forward_pass`."""
+    forward = forward_pass(model, encoder)
     return DecodeLoop(forward, eos_token_ids) if forward is not None else None
 
 
@@ -123,7 +147,7 @@ class DecodeLoop:
         """The forward pass that it runs, for the evidence of an answer."""
         return self._forward
 
-    def first_logits(self, inputs: Inputs) -> Tensor:
+    def first_logits(self, inputs: LoopInputs) -> Tensor:
         """float32 (vocabulary,): the logits of the first token of an answer to `inputs`.
 
         Reuses the longest prefix that a slot has cached, and changes no slot.
@@ -135,7 +159,7 @@ class DecodeLoop:
         new = positions[begin:]
         features = None
         if IMAGE_TOKEN_INDEX in new:
-            features = self._forward.image_features(inputs.pixel_values)
+            features = self._forward.image_features(inputs.image)
             features = features[-new.count(IMAGE_TOKEN_INDEX) :]
         states = self._forward.hidden_states(new, features, slot=number, begin=begin)
         return self._forward.logits(states[-1:])[0]
@@ -219,8 +243,9 @@ class DecodeLoop:
         new = positions[begin:]
         features = None
         if IMAGE_TOKEN_INDEX in new:
-            features = self._forward.image_features(pixel_values)[-new.count(IMAGE_TOKEN_INDEX) :]
-        output = self._forward.step(Prompt(number, begin, new, features))
+            features = self._forward.image_features(job.inputs.image)
+            features = features[-new.count(IMAGE_TOKEN_INDEX) :]
+        output = self._forward.step(PrefillPrompt(number, begin, new, features))
         slot.append(new, pixel_values)
         sampler = Sampler(job.sampling, job.banned, self._forward.device)
         slot.answer = _ActiveAnswer(job, sampler, begin)

@@ -21,15 +21,12 @@ from core.generation.failure import closed_engine, engine_failure, release_memor
 from core.generation.generate import GenerateFailed, generate_in_thread
 from core.generation.listeners import Listeners
 from core.generation.pending import PendingAnswer
-from core.generation.streaming import (
-    PieceStreamer,
-    UnthrottledAnswers,
-)
-from core.llava.decoding import DecodeLoop, Job, decode_loop
+from core.generation.streaming import PieceStreamer
+from core.llava.decoding import DecodeLoop, decode_loop
 from core.llava.evidence import Examiner, GeneratedAnswer
 from core.llava.generate_path import GeneratePath
+from core.llava.loop_answers import LoopAnswers
 from core.llava.prompt import Inputs, prepare
-from core.llava.together import AnswerInProgress, AnswersTogether
 from core.llava.tokenizer import Tokenizer
 from core.llava.tracing import Stopwatch, make_trace
 from core.message import joined, translatable
@@ -110,7 +107,7 @@ class LlavaEngine:
             return pending.stopped()
         inputs = self._prepare(request)
         if self._loop is not None and self._loop.supports(request.sampling):
-            return self._decode(self._loop, inputs, pending, on_piece, stop)
+            return self._answers_of(self._loop).answer(inputs, pending, on_piece, stop)
         return self._generate(inputs, pending, on_piece, stop)
 
     def answer_all(
@@ -125,58 +122,18 @@ class LlavaEngine:
     ) -> Generator[tuple[Request, Answer]]:
         """See `Engine.answer_all`. Each answer is the same as `answer` would return.
 
-        The next request is taken when a slot is free, so that no more pictures are open than are
-        being answered about. With beams, requests are answered one by one after the others.
+        With beams, requests are answered one by one after the others.
         """
         listeners = Listeners(stop, on_piece, is_stopped, on_refused)
         if self._loop is None:
             for request in filter(None, requests):
                 yield from listeners.answer_alone(request, self.answer)
             return
-        together = AnswersTogether(self._tokenizer, listeners, self._prepare, self._job)
-        try:
-            for decoded in self._loop.decode(together.jobs(requests), slots):
-                yield together.complete(decoded)
-        except (RuntimeError, EngineError) as failure:
-            # Broken numbers are in the cache too, which is released.
-            raise self._failed(failure) from failure
-        together.check()
-        for request in together.unsupported:
-            yield from listeners.answer_alone(request, self.answer)
+        answers = self._answers_of(self._loop)
+        yield from answers.answer_all(requests, listeners, slots, self.answer)
 
-    def _decode(
-        self,
-        loop: DecodeLoop,
-        inputs: Inputs,
-        pending: PendingAnswer,
-        on_piece: Callable[[str], None],
-        stop: threading.Event,
-    ) -> Answer:
-        """Returns the same answer as `generate()`, sooner.
-
-        Runs in this thread: on two cores, reading in one thread beside a thread that computes made
-        each token take more than twice as long.
-        """
-        streamed = UnthrottledAnswers(self._tokenizer, on_piece)
-        this = AnswerInProgress(pending, streamed.begin(pending.request))
-
-        def is_over() -> bool:
-            return stop.is_set() or streamed.failure is not None
-
-        job = self._job(inputs, this, is_over)
-        try:
-            (decoded,) = loop.decode([job])
-        except Exception as failure:
-            raise self._failed(failure) from failure
-        answer = this.complete(decoded)
-        if streamed.failure is not None:
-            raise streamed.failure
-        return answer
-
-    def _job(self, inputs: Inputs, this: AnswerInProgress, is_over: Callable[[], bool]) -> Job:
-        sampling = replace(this.pending.request.sampling, seed=this.pending.seed)
-        banned = self._banned_words.processor(sampling.banned_words)
-        return Job(inputs, sampling, this.on_token, is_over, banned)
+    def _answers_of(self, loop: DecodeLoop) -> LoopAnswers:
+        return LoopAnswers(loop, self._tokenizer, self._banned_words, self._prepare, self._failed)
 
     def _generate(
         self,

@@ -1,4 +1,5 @@
-"""The forward pass of a LLaVA-1.5 with a static KV cache: image encoder, prefill, decode step.
+"""The forward pass of a Llama decoder behind an image encoder, with a static KV cache: prefill,
+decode step.
 
 transformers' modules launch some 1,500 small kernels per token and leave the GPU idle for 93 % of
 the time. Here a step has five kernels per layer on a GPU and a third of the calls elsewhere; on
@@ -13,7 +14,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
@@ -21,8 +21,8 @@ from transformers import LlavaForConditionalGeneration
 from core.llava.cuda_graphs import GraphCache, HostCopy
 from core.llava.decode_step import DecodeStep
 from core.llava.kv_cache import KVCache
-from core.llava.language_model import LanguageModel
-from core.llava.passes import Prompt, StepOutput
+from core.llava.language_model import LanguageModel, decoder_of
+from core.llava.passes import Encoder, ImageInput, Prompt, StepOutput
 from core.llava.prefill import Prefill
 from core.llava.quantized import QuantizedLinear
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
@@ -30,6 +30,12 @@ from core.llava.vision import ImageEncoder
 
 log = logging.getLogger(__name__)
 
+# transformers' classes whose layers have the same parts, by name: importing all takes long.
+_DECODERS = {
+    "transformers.models.llama.modeling_llama.LlamaModel",
+    "transformers.models.mistral.modeling_mistral.MistralModel",
+    "transformers.models.qwen2.modeling_qwen2.Qwen2Model",
+}
 # Types of rotary embedding that depend on the position alone.
 _ROPE_TYPES = {"default", "linear", "llama3"}
 # The share of free GPU memory for the KV cache; activations and other programs get the rest.
@@ -41,35 +47,51 @@ head_dim) of these rows, and all keys (key heads, positions, head_dim), both aft
 embedding. Later layers overwrite the tensors."""
 
 
-def forward_pass(model: nn.Module) -> ForwardPass | None:
+def forward_pass(model: Any, encoder: Encoder | None = None) -> ForwardPass | None:
     """The fast path for `model`, or None when only `generate()` can run it; the log says which.
 
-    Joins the weights of `model` in place, one layer at a time.
+    Joins the weights of `model` in place, one layer at a time. Without `encoder`, the model must
+    have LLaVA-1.5's.
     """
-    reason = _obstacle(model)
+    reason = decoder_obstacle(model)
+    if reason is None and encoder is None:
+        reason = _tower_obstacle(model)
     if reason is not None:
         log.info("Decoding by generate(): %s.", reason)
         return None
-    forward = ForwardPass(model)
+    forward = ForwardPass(model, encoder)
     log.info("Decoding by our own loop: %s.", forward.description)
     return forward
 
 
-def _obstacle(model: Any) -> str | None:
-    """What keeps `model` from the fast path, None when nothing does."""
+def _tower_obstacle(model: Any) -> str | None:
+    """What keeps the vision tower of `model` from our own encoder, None when nothing does."""
     if not isinstance(model, LlavaForConditionalGeneration):
         return f"{type(model).__name__} is not LLaVA-1.5"
     config: Any = model.config
-    text, vision = config.text_config, config.vision_config
-    language: Any = model.model.language_model
-    linear = [m for m in language.modules() if "Linear" in type(m).__name__]
-    parameters = list(model.parameters())
-    if text.model_type != "llama" or text.hidden_act != "silu":
-        return f"the language model is {text.model_type} with {text.hidden_act}"
-    if vision.model_type != "clip_vision_model" or not isinstance(config.vision_feature_layer, int):
+    is_one_layer = isinstance(config.vision_feature_layer, int)
+    if config.vision_config.model_type != "clip_vision_model" or not is_one_layer:
         return "the vision tower is not read at one layer of a CLIP"
+    return None
+
+
+def decoder_obstacle(model: Any) -> str | None:
+    """What keeps the language model of `model` from the fast path, None when nothing does."""
+    if not hasattr(model, "lm_head") or not hasattr(model, "model"):
+        return f"{type(model).__name__} has other parts than a LLaVA"
+    text: Any = model.config.get_text_config()
+    language = decoder_of(model)
+    kind = type(language)
+    if f"{kind.__module__}.{kind.__qualname__}" not in _DECODERS:
+        return f"the language model is {text.model_type}"
+    if text.hidden_act != "silu":
+        return f"the language model is {text.model_type} with {text.hidden_act}"
+    if _has_window(text):
+        return "its attention has a sliding window"
     if language.rotary_emb.rope_type not in _ROPE_TYPES:
         return f"its rotary embeddings are {language.rotary_emb.rope_type}"
+    linear = [m for m in language.modules() if "Linear" in type(m).__name__]
+    parameters = list(model.parameters())
     own = (nn.Linear, QuantizedLinear)
     if any(type(module) not in own for module in (*linear, model.lm_head)) or any(
         type(parameter.data) is not Tensor for parameter in parameters
@@ -78,6 +100,13 @@ def _obstacle(model: Any) -> str | None:
     if len({(p.device, p.dtype) for p in parameters}) != 1 or not parameters[0].is_floating_point():
         return "its weights are on several devices or in several precisions"
     return None
+
+
+def _has_window(text: Any) -> bool:
+    kinds = getattr(text, "layer_types", None)
+    if kinds is not None:
+        return set(kinds) != {"full_attention"}
+    return getattr(text, "sliding_window", None) is not None
 
 
 class ForwardPass:
@@ -91,10 +120,10 @@ class ForwardPass:
     step of other slots run as one pass.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, encoder: Encoder | None = None):
         self.language_model = language_model = LanguageModel(model)
         self.device, self.dtype = language_model.device, language_model.dtype
-        self.images = ImageEncoder(model, self.device, self.dtype)
+        self.images = encoder or ImageEncoder(model, self.device, self.dtype)
         self.cache = KVCache(
             len(language_model.layers),
             language_model.key_heads,
@@ -104,7 +133,12 @@ class ForwardPass:
             language_model.rotary_tables,
         )
         self._graphs = GraphCache(self.device, self.cache.all_idle)
-        self._prefill = Prefill(language_model, self.cache, self._graphs)
+        self._prefill = Prefill(
+            language_model,
+            self.cache,
+            self._graphs,
+            is_image_fixed=self.images.is_image_fixed,
+        )
         self._decode = DecodeStep(language_model, self.cache, self._prefill, self._graphs)
         self._host_copy = HostCopy(self.device)
         self._is_cuda = self.device.type == "cuda"
@@ -172,10 +206,9 @@ class ForwardPass:
         if not self._is_cuda:
             return
         self.reserve(1, length)
-        size = self.images.image_size
-        features = self.image_features(np.zeros((1, 3, size, size), np.float32))
+        features = self.images.example()
         # LLaVA's conversation template has some fifty positions besides the image's.
-        ids = [IMAGE_TOKEN_INDEX] * len(features) + [0] * 50
+        ids = [IMAGE_TOKEN_INDEX] * (0 if features is None else len(features)) + [0] * 50
         if len(ids) + self._prefill.short_rows[-1] <= length:
             self.prefill(Prompt(0, 0, ids, features)).ids()
             for rows in self._prefill.short_rows:
@@ -196,9 +229,9 @@ class ForwardPass:
     # ---- the passes of an answer
 
     @torch.inference_mode()
-    def image_features(self, pixel_values: np.ndarray) -> Tensor:
-        """See `ImageEncoder.features`."""
-        return self.images.features(pixel_values)
+    def image_features(self, image: ImageInput) -> Tensor:
+        """See `Encoder.features`."""
+        return self.images.features(image)
 
     def prefers_full_prefill(self, count: int) -> bool:
         """Whether a prompt of `count` positions is best prefilled from its beginning."""

@@ -36,17 +36,26 @@ def likeliest(logits: Tensor) -> Tensor:
     return highest.indices.masked_fill(is_broken, BROKEN)
 
 
+def decoder_of(model: Any) -> Any:
+    """Returns the language model of one of transformers' vision-language models."""
+    language = getattr(model.model, "language_model", None)
+    return model.model.text_model if language is None else language
+
+
 class LanguageModel:
-    """The decoder of a transformers LLaVA, whose weights are joined in place, one layer at a time.
+    """A Llama decoder of transformers, whose weights are joined in place, one layer at a time.
+
+    Mistral's is the same, and Qwen2's but for the biases of its queries, keys and values.
 
     `kernels` are our CUDA kernels, or None; `operations` are these or torch's own, which do the
     same.
     """
 
     def __init__(self, model: Any):
-        config, language = model.config.text_config, model.model.language_model
+        config, language = model.config.get_text_config(), decoder_of(model)
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
-        self.head_dim = config.head_dim or config.hidden_size // config.num_attention_heads
+        head_dim = getattr(config, "head_dim", None)
+        self.head_dim = head_dim or config.hidden_size // config.num_attention_heads
         self.eps = config.rms_norm_eps
         self.embedding = language.embed_tokens.weight
         self.norm = language.norm.weight
@@ -55,7 +64,7 @@ class LanguageModel:
         group = self.heads // self.key_heads
         shape = KernelShape(
             dtype=self.dtype,
-            bits=layer_bits(model),
+            bits=layer_bits(language),
             hidden=config.hidden_size,
             inner=config.intermediate_size,
             head_dim=self.head_dim,
@@ -105,8 +114,11 @@ class LanguageModel:
         numbers = to_device(torch.tensor(ids).clamp(min=0), self.device)
         hidden = functional.embedding(numbers, self.embedding)
         if features is not None:
-            first = ids.index(IMAGE_TOKEN_INDEX)
-            hidden[first : first + len(features)] = features
+            at = [number for number, one in enumerate(ids) if one == IMAGE_TOKEN_INDEX]
+            if at[-1] - at[0] + 1 == len(at):
+                hidden[at[0] : at[-1] + 1] = features
+            else:
+                hidden[to_device(torch.tensor(at), self.device)] = features
         return hidden
 
     def run_layers(self, hidden: Tensor, attend: Attend, last: Tensor | None = None) -> Tensor:

@@ -189,9 +189,9 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
     return together
 
 
-def layer_bits(model: Any) -> int:
-    """The bits of the decoder layers' weights: 32, 16, 8 or 4."""
-    projection = model.model.language_model.layers[0].mlp.down_proj
+def layer_bits(decoder: Any) -> int:
+    """The bits of the weights of a decoder's layers: 32, 16, 8 or 4."""
+    projection = decoder.layers[0].mlp.down_proj
     if isinstance(projection, QuantizedLinear):
         return projection.bits
     return 8 * projection.weight.itemsize

@@ -4,16 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from torch import Tensor
+
+from core.llava.tokenizer import IMAGE_TOKEN_INDEX
+
+ImageInput = Any
+"""What the encoder of a model takes: pixel values for LLaVA-1.5's, see `ImageEncoder` and
+`core.chat.loop` for others."""
+
+
+class Encoder(Protocol):
+    """Makes the features of an image; see `ImageEncoder` for LLaVA-1.5's."""
+
+    @property
+    def is_image_fixed(self) -> bool:
+        """Whether all images have the same number of tokens."""
+        ...
+
+    def features(self, image: ImageInput) -> Tensor:
+        """(image tokens, hidden size) of the language model; overwritten by the next call."""
+        ...
+
+    def example(self) -> Tensor | None:
+        """The features of some image, to warm up with; None if there is none."""
+        ...
+
+    def use_side_stream(self) -> None:
+        """From now on images are encoded beside decode steps, where that is possible."""
+        ...
+
+    def release(self) -> None:
+        """Frees the last image's features."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
     """Token ids to prefill into `slot`, starting at position `begin`.
 
-    Each id of -200 stands for one row of `features` (rows, hidden size), in order; they are
-    consecutive.
+    Each id of -200 stands for one row of `features` (rows, hidden size), in order.
     """
 
     slot: int
@@ -28,8 +59,12 @@ class Prompt:
 
     @property
     def is_full(self) -> bool:
-        """Whether it begins at position 0 and contains its image."""
-        return self.begin == 0 and self.features is not None
+        """Whether it begins at position 0 and contains its image, in consecutive positions."""
+        if self.begin or self.features is None:
+            return False
+        first = self.ids.index(IMAGE_TOKEN_INDEX)
+        last = len(self.ids) - 1 - self.ids[::-1].index(IMAGE_TOKEN_INDEX)
+        return last - first + 1 == len(self.features)
 
 
 class StepOutput:

@@ -48,10 +48,17 @@ class PrefillRows:
 
 
 class Prefill:
-    """Prefills one prompt at a time. `short_rows` are the sizes of captured short prefills."""
+    """Prefills one prompt at a time. `short_rows` are the sizes of captured short prefills.
 
-    def __init__(self, model: LanguageModel, cache: KVCache, graphs: GraphCache):
+    `is_image_fixed` says that all images have the same number of tokens: full prefills are captured
+    for one number of features.
+    """
+
+    def __init__(
+        self, model: LanguageModel, cache: KVCache, graphs: GraphCache, *, is_image_fixed: bool
+    ):
         self._model, self._cache, self._graphs = model, cache, graphs
+        self._is_image_fixed = is_image_fixed
         self.attention = PromptAttention(
             model.heads, model.key_heads, model.head_dim, model.device, model.dtype
         )
@@ -84,8 +91,8 @@ class Prefill:
         True where a captured graph does it sooner than an eager prefill of its last part.
         """
         rows = self._full_row_count(count)
-        has_kernels = self._model.kernels is not None
-        return has_kernels and rows <= min(self._cache.length, _MOST_CAPTURED_ROWS)
+        can_capture = self._model.kernels is not None and self._is_image_fixed
+        return can_capture and rows <= min(self._cache.length, _MOST_CAPTURED_ROWS)
 
     def full_inputs(self, prompt: Prompt) -> list[Tensor]:
         """What `full_rows` takes for a prompt with its image, in any slot."""

@@ -94,6 +94,11 @@ class Inputs:
         return len(self.input_ids) - 1 + self.image_tokens
 
     @property
+    def image(self) -> np.ndarray:
+        """What the vision tower takes."""
+        return self.pixel_values
+
+    @property
     def image_begin(self) -> int:
         """The image's first position."""
         return self.input_ids.index(IMAGE_TOKEN_INDEX)

@@ -8,8 +8,7 @@ from core.errors import PromptError
 from core.generation.listeners import Listeners
 from core.generation.pending import PendingAnswer
 from core.generation.streaming import StreamedAnswer, StreamedAnswers, TextDecoder
-from core.llava.decoding import Decoded, DecodeLoop, Job
-from core.llava.prompt import Inputs
+from core.llava.decoding import Decoded, DecodeLoop, Job, LoopInputs
 from core.transcript import Answer, Request
 
 
@@ -42,8 +41,8 @@ class AnswersTogether:
         self,
         decoder: TextDecoder,
         listeners: Listeners,
-        prepare: Callable[[Request], Inputs],
-        make_job: Callable[[Inputs, AnswerInProgress, Callable[[], bool]], Job],
+        prepare: Callable[[Request], LoopInputs],
+        make_job: Callable[[LoopInputs, AnswerInProgress, Callable[[], bool]], Job],
     ):
         self._decoder, self._listeners = decoder, listeners
         self._prepare, self._make_job = prepare, make_job

@@ -21,6 +21,8 @@ class ImageEncoder:
     `encode` maps pixels (1, 3, size, size) on the device to features (image tokens, hidden size).
     """
 
+    is_image_fixed = True
+
     def __init__(self, model: Any, device: torch.device, dtype: torch.dtype):
         self._device, self._dtype = device, dtype
         self._tower = VisionTower(model)
@@ -58,6 +60,10 @@ class ImageEncoder:
             features = side_stream(pixels) if side_stream is not None else self.encode(pixels())
             self._encoded = pixel_values, features
         return self._encoded[1]
+
+    def example(self) -> Tensor:
+        """The features of a black image, to warm up with."""
+        return self.features(np.zeros((1, 3, self.image_size, self.image_size), np.float32))
 
     def release(self) -> None:
         """Frees the last image's features and the side stream's graph."""

@@ -115,6 +115,39 @@ def _llava_next(ids: dict[str, int], special: dict[str, str]) -> Any:
     )
 
 
+def _joycaption(ids: dict[str, int], special: dict[str, str]) -> Any:
+    """SigLIP and Llama 3.1, with its scaled rotary embeddings."""
+    from transformers import LlamaConfig, LlavaConfig, SiglipVisionConfig
+
+    scaled = {
+        "rope_type": "llama3",
+        "rope_theta": 500000.0,
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64,
+    }
+    return LlavaConfig(
+        text_config=LlamaConfig(**_LLAMA, rope_parameters=scaled),
+        vision_config=SiglipVisionConfig(**_TOWER, vision_use_head=False),
+        image_token_index=ids[special["image_token"]],
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="full",
+        image_seq_length=4,
+    )
+
+
+def _llava_next_mistral(ids: dict[str, int], special: dict[str, str]) -> Any:
+    from transformers import CLIPVisionConfig, LlavaNextConfig, MistralConfig
+
+    return LlavaNextConfig(
+        text_config=MistralConfig(**_LLAMA, sliding_window=None),
+        vision_config=CLIPVisionConfig(**_TOWER),
+        image_token_index=ids[special["image_token"]],
+        image_grid_pinpoints=_GRID,
+    )
+
+
 def _llava_onevision(ids: dict[str, int], special: dict[str, str]) -> Any:
     from transformers import LlavaOnevisionConfig, Qwen2Config, SiglipVisionConfig
 
@@ -289,25 +322,50 @@ def _qwen_processor(name: str) -> dict[str, Any]:
     }
 
 
+_LLAVA_NEXT_PROCESSOR = {
+    "processor_class": "LlavaNextProcessor",
+    "patch_size": 14,
+    "vision_feature_select_strategy": "default",
+    "num_additional_image_tokens": 1,
+    "image_processor": {
+        "image_processor_type": "LlavaNextImageProcessor",
+        "size": {"shortest_edge": IMAGE},
+        "crop_size": _SIZE,
+        "image_grid_pinpoints": _GRID,
+    },
+}
+
 Make = Callable[[dict[str, int], dict[str, str]], Any]
 
 FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
     "llava_next": (
         {"image_token": "<image>"},
         _llava_next,
+        _LLAVA_NEXT_PROCESSOR,
+        _template("[{{ message['role'] }}] ", "<image>\n", "</s>", "[assistant] "),
+    ),
+    "llava_next_mistral": (
+        {"image_token": "<image>"},
+        _llava_next_mistral,
+        _LLAVA_NEXT_PROCESSOR,
+        _template("[INST] ", "<image>\n", "[/INST]", ""),
+    ),
+    "joycaption": (
+        {"image_token": "<image>"},
+        _joycaption,
         {
-            "processor_class": "LlavaNextProcessor",
+            "processor_class": "LlavaProcessor",
             "patch_size": 14,
-            "vision_feature_select_strategy": "default",
-            "num_additional_image_tokens": 1,
+            "vision_feature_select_strategy": "full",
+            "num_additional_image_tokens": 0,
             "image_processor": {
-                "image_processor_type": "LlavaNextImageProcessor",
-                "size": {"shortest_edge": IMAGE},
-                "crop_size": _SIZE,
-                "image_grid_pinpoints": _GRID,
+                "image_processor_type": "SiglipImageProcessor",
+                "size": _SIZE,
+                "image_mean": [0.5, 0.5, 0.5],
+                "image_std": [0.5, 0.5, 0.5],
             },
         },
-        _template("[{{ message['role'] }}] ", "<image>\n", "</s>", "[assistant] "),
+        _template("<{{ message['role'] }}>", "<image>", "\n", "<assistant>"),
     ),
     "llava_onevision": (
         {"image_token": "<image>", "video_token": "<video>"},

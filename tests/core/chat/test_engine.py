@@ -151,6 +151,47 @@ def test_question_may_be_about_several_pictures(chat_engines, picture, family):
     assert both.output_ids != turned.output_ids
 
 
+# ---- those with a decoder like LLaVA-1.5's, which our own loop runs
+
+IN_LOOP = (
+    *("joycaption", "llava_next", "llava_next_mistral", "llava_onevision"),
+    *("smolvlm", "idefics3"),
+)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_slots_are_said_to_be_there_where_our_own_loop_runs_the_model(chat_engines, family):
+    can = chat_engines(family).facts.why_not(Capability.SLOTS) is None
+    assert can == (family in IN_LOOP)
+
+
+@pytest.mark.parametrize("family", IN_LOOP)
+def test_our_own_loop_says_what_generate_says(chat_engines, picture, family):
+    engine = chat_engines(family)
+    plain = engine.by_generate()
+    first = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=24))
+    said = plain.answer(first, lambda piece: None, threading.Event())
+    following = replace(first, turns=(Turn("What is this?", said.text), Turn("And what else?")))
+    requests = [first, following, replace(first, picture=TALL), replace(following, picture=TALL)]
+    wanted = [one.output_ids for _, one in plain.answer_all(requests, threading.Event(), slots=1)]
+    # The second finds the image of the first in the cache, the third another one.
+    one_by_one = [engine.answer(one, lambda piece: None, threading.Event()) for one in requests]
+    assert [one.output_ids for one in one_by_one] == wanted
+    together = dict(engine.answer_all(requests, threading.Event(), slots=3))
+    assert [together[one].output_ids for one in requests] == wanted
+    assert len(set(wanted)) == 4
+
+
+@pytest.mark.parametrize("family", sorted({*SEVERAL} & {*IN_LOOP}))
+def test_our_own_loop_says_the_same_of_several_pictures(chat_engines, picture, family):
+    engine = chat_engines(family)
+    question = (Turn("Which is taller?"),)
+    asked = Request(picture, question, Sampling(max_new_tokens=24), others=(TALL,))
+    pair = (engine, engine.by_generate())
+    ids = [one.answer(asked, lambda piece: None, threading.Event()).output_ids for one in pair]
+    assert ids[0] == ids[1]
+
+
 # ---- one family stands for all
 
 
@@ -166,7 +207,7 @@ def test_more_pictures_than_the_model_takes_are_refused(chat_engines, picture):
 
 
 def test_what_such_a_model_cannot_do_is_reported_with_the_reason(engine):
-    assert set(engine.facts.missing) == set(Capability)
+    assert set(engine.facts.missing) == {Capability.EVIDENCE, Capability.TRACE}
     with pytest.raises(EngineError, match=r"Only LLaVA-1\.5 shows a trace\. Load LLaVA-1\.5"):
         inspectable(engine, Capability.TRACE)
     with pytest.raises(
