@@ -44,4 +44,5 @@ class PlainDecoder:
         self._tokenizer = tokenizer
 
     def decode(self, ids: list[int]) -> str:
+        """See `TextDecoder.decode`."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
