@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import suppress
 
 from core.store.rows import LARGEST_ID, LARGEST_SIDE, LATEST
-from core.store.schema import VERSION, has_tables_of
+from core.store.schema import has_tables_of
 from core.transcript import Ending
 
 NEWEST_PLAUSIBLE = 999
@@ -48,7 +48,8 @@ _ODD_ROWS = (
         WHERE (SELECT count(*) FROM sqlite_sequence) != 1
     """,
 )
-# In columns that only this version has.
+# In columns that files have from this version on.
+_TREE_VERSION = 3
 _ODD_PLACES = (
     """
     SELECT 1 FROM exchange WHERE
@@ -83,9 +84,9 @@ def require_sound(connection: sqlite3.Connection, version: int) -> None:
     if found != "ok":
         raise Damaged(found)
     queries = list(_ODD_ROWS)
-    if version == VERSION:
+    if version >= _TREE_VERSION:
         queries += _ODD_PLACES
-    if version == VERSION and _knows_json(connection):
+    if version >= _TREE_VERSION and _knows_json(connection):
         queries += _ODD_LISTS
     for query in queries:
         if connection.execute(f"{query} LIMIT 1").fetchone():

@@ -50,6 +50,9 @@ _STEPS = (
     ALTER TABLE exchange ADD COLUMN chosen INTEGER;
     ALTER TABLE exchange ADD COLUMN unknown TEXT;
     """,
+    """
+    CREATE INDEX conversation_picture ON conversation (picture_path, changed);
+    """,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

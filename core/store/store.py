@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -176,6 +177,20 @@ class Store:
             )
         )
 
+    def latest(self, picture_path: Path) -> KeptConversation | None:
+        """The conversation about this file that was changed last; None if there is none."""
+        stored = os.fsencode(picture_path.absolute())
+
+        def latest(opened: Opened) -> KeptConversation | None:
+            found = [
+                kept
+                for connection in (opened.connection, opened.newer)
+                if connection and (kept := _latest(connection, stored))
+            ]
+            return max(found, key=lambda kept: kept.when, default=None)
+
+        return self._mending(latest, _NOT_READ)
+
     def delete(self, id: int) -> None:
         """Forget a conversation for good."""
 
@@ -294,6 +309,15 @@ def _recent(connection: sqlite3.Connection, limit: int, words: list[str]) -> lis
             query, (*words, limit)
         )
     ]
+
+
+def _latest(connection: sqlite3.Connection, picture_path: bytes) -> KeptConversation | None:
+    row: Values | None = connection.execute(
+        "SELECT id FROM conversation WHERE picture_path = ?"
+        " ORDER BY changed DESC, id DESC LIMIT 1",
+        (picture_path,),
+    ).fetchone()
+    return _open(connection, row[0]) if row and isinstance(row[0], int) else None
 
 
 def _open(connection: sqlite3.Connection, id: int) -> KeptConversation | None:

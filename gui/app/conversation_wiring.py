@@ -48,7 +48,8 @@ class ConversationWiring(QObject):
         for signal in (
             *(question.changed, model.state_changed),
             *(session.conversation_cleared, session.conversation_cut),
-            *(session.conversation_reopened, session.answer_begun),
+            *(session.conversation_reopened, session.conversation_returned),
+            session.answer_begun,
             *(session.answer_finished, session.answer_failed, session.answer_struck),
             *(session.branch_shown, session.history_changed),
         ):
@@ -73,6 +74,7 @@ class ConversationWiring(QObject):
         session.conversation_cleared.connect(view.clear)
         session.conversation_cut.connect(view.cut)
         session.conversation_reopened.connect(self._window.show_transcript)
+        session.conversation_returned.connect(view.show_transcript)
         session.branch_shown.connect(view.show_branch)
         view.answer_stepped.connect(session.step_answer)
         view.question_stepped.connect(session.step_question)

@@ -50,12 +50,20 @@ class EvidenceWiring(QObject):
         session.answer_struck.connect(window.show_struck)
         session.answer_finished.connect(self._on_answer_finished)
         session.branch_shown.connect(self._on_branch_shown)
+        session.conversation_returned.connect(self._on_conversation_returned)
 
     @Slot(object)
     def _on_answer_finished(self, answer: Answer) -> None:
         """Doubt is computed while nothing else is; the next question ends it."""
         if self._settings_file.settings.underlines_doubt and answer.text:
             self._find_evidence_of_last()
+
+    @Slot(object)
+    def _on_conversation_returned(self, transcript: Transcript) -> None:
+        """Shows what was found out before another picture was shown."""
+        for index in range(len(transcript.exchanges)):
+            if evidence := self._inspection.known_evidence(index):
+                self._view.show_evidence(index, evidence)
 
     @Slot(int, object)
     def _on_branch_shown(self, first: int, transcript: Transcript) -> None:

@@ -71,6 +71,16 @@ class Answering(QObject):
         """Whether an answer in the conversation shown is under way, or waits for the model."""
         return self.shown in self._under_way
 
+    def is_answering_in(self, conversation: Conversation) -> bool:
+        """Return whether an answer in this conversation is under way."""
+        return conversation in self._under_way
+
+    def report_under_way(self) -> None:
+        """Say anew what is under way in the conversation shown, which was put away meanwhile."""
+        if self.shown and self.is_under_way:
+            self.answer_begun.emit(self.shown.prompt)
+            self.piece_received.emit("".join(self.shown.pieces))
+
     def stop(self) -> None:
         """End the answers under way; their text so far is kept."""
         for conversation in self._under_way:

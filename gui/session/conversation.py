@@ -7,13 +7,14 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from PIL import Image
 from PySide6.QtCore import QCoreApplication
 
+from core.picture import Picture
 from core.transcript import Answer, Ending, Exchange, Request, Sampling, Span, Transcript
 from gui.session.history import Change, Chosen, History, Step, Struck
 
 if TYPE_CHECKING:
-    from core.picture import Picture
     from core.words import Evidence
 
 translate = QCoreApplication.translate
@@ -55,6 +56,28 @@ class Conversation:
     def number_at(self, index: int) -> int:
         """Return the number in the tree of the exchange shown at this index."""
         return self.transcript.tree.path[index]
+
+    # While another picture is shown
+
+    def rest(self) -> None:
+        """Let go of the pixels until `resume`; nothing can be asked meanwhile."""
+        picture = self.transcript.picture
+        blank = Image.new("RGB", (1, 1))
+        self._change_picture(replace(picture, pixels=blank, original_size=size_of(picture)))
+        self.asked = None
+
+    def resume(self, picture: Picture) -> None:
+        """Go on about the picture, which was opened again."""
+        self._change_picture(picture)
+
+    def _change_picture(self, picture: Picture) -> None:
+        self.transcript = replace(self.transcript, picture=picture)
+        # One about several pictures is rebuilt from the settings if it is needed again.
+        self.requests = {
+            number: replace(request, picture=picture)
+            for number, request in self.requests.items()
+            if not request.others
+        }
 
     # Answers
 
@@ -184,6 +207,11 @@ class Conversation:
 def _words(exchange: Exchange) -> str:
     """Returns what the model said, before anything was struck out."""
     return exchange.answer.text.strip() if exchange.answer else ""
+
+
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Returns the size of the picture's file, by which another one in its place is told."""
+    return picture.original_size if any(picture.original_size) else picture.pixels.size
 
 
 def as_text(transcript: Transcript) -> str:

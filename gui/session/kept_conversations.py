@@ -8,8 +8,9 @@ import logging
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import StoreError
+from core.picture import Picture
 from core.store import KeptConversation, Store, StoreBeingMended, Summary
-from gui.session.conversation import Conversation
+from gui.session.conversation import Conversation, size_of
 from gui.widgets.translated import translated
 
 RECENT = 20
@@ -70,6 +71,20 @@ class KeptConversations(QObject):
             self.mending_begun.emit()
         await asyncio.wrap_future(self._store.opening)
         return self._store.open(id)
+
+    def latest(self, picture: Picture) -> KeptConversation | None:
+        """Return what was last asked about this file; None if nothing was, or it changed since."""
+        if picture.path is None or not self._store.is_open:
+            return None
+        try:
+            kept = self._store.latest(picture.path)
+        except StoreBeingMended:
+            self.mending_begun.emit()
+            return None
+        except StoreError as error:
+            log.warning("Earlier conversations about an image are not read", exc_info=error)
+            return None
+        return kept if kept and kept.original_size == size_of(picture) else None
 
     def keep(self, conversation: Conversation) -> None:
         """Keep a conversation, or what it has become."""

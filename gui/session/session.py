@@ -17,6 +17,7 @@ from gui.session.kept_conversations import KeptConversations
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
 from gui.session.picture_list import PictureList
+from gui.session.put_away import PutAway
 from gui.session.settings_file import SettingsFile
 from gui.widgets.translated import translated
 
@@ -25,7 +26,8 @@ class Session(QObject):
     """The conversation about the picture that is shown, and what is kept of it.
 
     `conversation_cleared()`, `conversation_cut(int)`: how many exchanges are left.
-    `conversation_reopened(Transcript)`: an earlier one, to go on with.
+    `conversation_reopened(Transcript)`: an earlier one, to go on with; a person chose it.
+    `conversation_returned(Transcript)`: the last one about the picture that was opened.
     `branch_shown(int, Transcript)`: from this index on, other exchanges are shown.
     `answer_begun(str prompt)`, `piece_received(str)`, `answer_finished(Answer)`,
     `answer_failed(AppError)`. `answer_retried()`: what was received is the same as before, and one
@@ -45,6 +47,7 @@ class Session(QObject):
     conversation_cleared = Signal()
     conversation_cut = Signal(int)
     conversation_reopened = Signal(object)
+    conversation_returned = Signal(object)
     branch_shown = Signal(int, object)
     answer_begun = Signal(str)
     piece_received = Signal(str)
@@ -82,7 +85,8 @@ class Session(QObject):
         self._is_closed = False
         self._answering = Answering(model, loaded, pictures, self._kept, self)
         self._relay(self._answering)
-        pictures.opened.connect(self._begin_conversation)
+        self._put_away = PutAway(self._kept, self._answering.is_answering_in)
+        pictures.opened.connect(self._find_conversation)
         pictures.emptied.connect(self._end_conversation)
 
     @property
@@ -217,7 +221,11 @@ class Session(QObject):
     def new_conversation(self) -> None:
         """Begin another conversation about the same picture; the one before stays kept."""
         if self.conversation:
-            self._begin_conversation(self.conversation.transcript.picture)
+            if self.is_answering:
+                self.stop()
+            self._answering.shown = Conversation(Transcript(self.conversation.transcript.picture))
+            self.conversation_cleared.emit()
+            self.history_changed.emit()
 
     async def opened_notes(self) -> tuple[str, ...]:
         """Wait until the file of conversations is open, and return what became of it."""
@@ -265,18 +273,27 @@ class Session(QObject):
     # Inside
 
     @Slot(object)
-    def _begin_conversation(self, picture: Picture) -> None:
+    def _find_conversation(self, picture: Picture) -> None:
+        """Go on with the conversation about a picture that was opened, or begin one."""
+        self._leave_conversation()
+        conversation = self._answering.shown = self._put_away.take(picture)
+        if conversation.so_far.exchanges or self.is_answering:
+            self.conversation_returned.emit(conversation.so_far)
+            self._answering.report_under_way()
+        else:
+            self.conversation_cleared.emit()
+        self.history_changed.emit()
+
+    def _leave_conversation(self) -> None:
         if self.is_answering:
             self.stop()
-        self._answering.shown = Conversation(Transcript(picture))
-        self.conversation_cleared.emit()
-        self.history_changed.emit()
+        if self.conversation:
+            self._put_away.put(self.conversation)
 
     @Slot()
     def _end_conversation(self) -> None:
         """The last picture was closed; what was asked about it stays kept."""
-        if self.is_answering:
-            self.stop()
+        self._leave_conversation()
         self._answering.shown = None
         self.conversation_cleared.emit()
         self.history_changed.emit()

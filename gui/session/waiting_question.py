@@ -45,6 +45,7 @@ class WaitingQuestion(QObject):
         session.ask_refused.connect(self._on_over)
         session.conversation_cleared.connect(self.take_back)
         session.conversation_reopened.connect(self.take_back)
+        session.conversation_returned.connect(self.take_back)
 
     @property
     def prompt(self) -> str:

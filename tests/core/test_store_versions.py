@@ -21,6 +21,7 @@ DATA = Path(__file__).parents[1] / "data"
 SAMPLES = (
     DATA / "schema_1" / "transcripts.sqlite",
     DATA / "schema_2" / "transcripts.sqlite",
+    DATA / "schema_3" / "transcripts.sqlite",
     DATA / "transcripts.sqlite",
 )
 

@@ -1,0 +1,57 @@
+"""The conversations about pictures that are not shown now, to go on with when they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from core.picture import Picture
+from core.transcript import Transcript
+from gui.session.conversation import Conversation, size_of
+from gui.session.kept_conversations import KeptConversations
+
+_MOST = 500
+
+
+class PutAway:
+    """Holds the last conversation about each file, and finds those of earlier starts in the store.
+
+    Pixels are let go of. Where there are very many, the oldest are found in the store again.
+    """
+
+    def __init__(self, kept: KeptConversations, is_under_way: Callable[[Conversation], bool]):
+        """`is_under_way` says whether an answer in a conversation has not come to its end yet."""
+        self._kept, self._is_under_way = kept, is_under_way
+        self._by_path: dict[Path, Conversation] = {}
+        self._awake: list[Conversation] = []
+
+    def put(self, conversation: Conversation) -> None:
+        """Put one away."""
+        path = conversation.transcript.picture.path
+        if path is None:
+            return
+        self._by_path.pop(path, None)
+        self._by_path[path] = conversation
+        while len(self._by_path) > _MOST:
+            del self._by_path[next(iter(self._by_path))]
+        self._awake.append(conversation)
+        for one in [one for one in self._awake if self._can_rest(one)]:
+            one.rest()
+            self._awake.remove(one)
+
+    def take(self, picture: Picture) -> Conversation:
+        """Return the conversation to go on with about a picture; a new one if there is none."""
+        earlier = self._by_path.pop(picture.path, None) if picture.path else None
+        if earlier:
+            self._awake = [one for one in self._awake if one is not earlier]
+            if size_of(earlier.transcript.picture) == size_of(picture):
+                earlier.resume(picture)
+                return earlier
+        if kept := self._kept.latest(picture):
+            return Conversation(kept.transcript(picture), kept_as=kept.id)
+        return Conversation(Transcript(picture))
+
+    def _can_rest(self, conversation: Conversation) -> bool:
+        """What is not in the store yet needs its pixels for the small copy there."""
+        is_kept = conversation.kept_as is not None or not conversation.transcript.tree.nodes
+        return is_kept and not self._is_under_way(conversation)
