@@ -58,6 +58,11 @@ class Locations:
         return self.models.parent / "kernels"
 
     @property
+    def thumbnails(self) -> Path:
+        """Small copies of images that were listed, a cache like the kernels."""
+        return self.models.parent / "thumbnails"
+
+    @property
     def verdicts(self) -> Path:
         """How models were found when they were first tried, a cache like the kernels."""
         return self.models.parent / "verdicts"

@@ -58,6 +58,7 @@ class Settings(BaseModel):
     package names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
     `download_folder`, "" for the hub's cache; with `works_offline` nothing asks the network.
     `seen_offers` are notices about engine packs that were shown, by version, stage and pack.
+    `folds_images`, `shows_grid` and `thumbnail_side` say how the images of a folder are listed.
     `keys` are those of the window's commands that a person has changed, by the command's name.
     """
 
@@ -83,6 +84,9 @@ class Settings(BaseModel):
     theme: Literal["system", "light", "dark"] = "system"
     text_percent: int = Field(default=100, ge=50, le=300)
     underlines_doubt: bool = True
+    folds_images: bool = False
+    shows_grid: bool = True
+    thumbnail_side: int = Field(default=96, ge=64, le=320)
     checks_for_updates: bool = False
     keys: Annotated[dict[str, list[str]], BeforeValidator(_keys)] = {}
     updates_address: str = ""

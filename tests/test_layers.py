@@ -39,6 +39,7 @@ LAYERS = {
         {"inspector"},
         {"conversation"},
         {"batch", "engines"},
+        {"workspace"},
         {"session"},
         {"models", "window"},
         {"app"},

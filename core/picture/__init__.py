@@ -8,9 +8,9 @@ Photoshop documents; `jxl` opens JPEG XL with a plugin. `decode` reads, reduces,
 a picture with the help of `reading` (Pillow and damaged files), `strips` (very large files, with
 `png_strips` and `tiff_strips`), `tiff_samples` (what Pillow cannot read of TIFF), `reduction`,
 `colour` (any pixel mode to 8-bit sRGB) and `orientation`. `dimensions` reads the width and height
-alone. `pixel_values` pads, resizes and normalises as LLaVA-1.5 does, and `model_view` turns that
-back into an image for people. Nothing here imports torch. `pixel_values` imports numpy and is
-imported by name, so that the window starts without it.
+alone, and `small` makes pictures small, for lists. `pixel_values` pads, resizes and normalises as
+LLaVA-1.5 does, and `model_view` turns that back into an image for people. Nothing here imports
+torch. `pixel_values` imports numpy and is imported by name, so that the window starts without it.
 """
 
 from core.picture.dimensions import picture_size
@@ -25,6 +25,7 @@ from core.picture.finding import (
 from core.picture.format import PICTURE_SUFFIXES, is_image
 from core.picture.model_view import ImagePreprocessing, given_pixels, lost_detail, square_of
 from core.picture.opening import Picture, open_picture
+from core.picture.small import open_small
 
 __all__ = [
     "PICTURE_SUFFIXES",
@@ -40,6 +41,7 @@ __all__ = [
     "lost_detail",
     "natural_key",
     "open_picture",
+    "open_small",
     "picture_size",
     "square_of",
 ]

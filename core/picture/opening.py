@@ -48,7 +48,7 @@ class Picture:
     def name(self) -> str:
         """The file's name or the given one, printable."""
         if self.path:
-            return _printable(self.path.name)
+            return printable(self.path.name)
         return self.given_name or translatable("core", "Pasted image")
 
 
@@ -59,9 +59,9 @@ def open_picture(source: Path | bytes, name: str | None = None) -> Picture:
     which names the file, for whatever cannot be shown.
     """
     path = source if isinstance(source, Path) else None
-    title = f"“{_printable(path.name or str(path))}”" if path else f"“{name}”" if name else ""
+    title = f"“{printable(path.name or str(path))}”" if path else f"“{name}”" if name else ""
     title = title or translatable("core", "The pasted image")
-    with _opened(source, title) as file:
+    with opened(source, title) as file:
         try:
             decoded = decode(file, _recognised(file, title), title)
         except MemoryError as error:
@@ -77,7 +77,7 @@ def open_picture(source: Path | bytes, name: str | None = None) -> Picture:
     )
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A file name that can be printed, whatever bytes it is made of."""
     return os.fsencode(name).decode("utf-8", "replace")
 
@@ -113,7 +113,7 @@ def _recognised(file: BinaryIO, title: str) -> PictureFormat:
 
 
 @contextlib.contextmanager
-def _opened(source: Path | bytes, title: str) -> Generator[BinaryIO]:
+def opened(source: Path | bytes, title: str) -> Generator[BinaryIO]:
     """The bytes as a file, closed at the end. Every failure is a PictureError with an advice."""
     if isinstance(source, bytes):
         yield io.BytesIO(source)

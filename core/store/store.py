@@ -313,8 +313,7 @@ def _recent(connection: sqlite3.Connection, limit: int, words: list[str]) -> lis
 
 def _latest(connection: sqlite3.Connection, picture_path: bytes) -> KeptConversation | None:
     row: Values | None = connection.execute(
-        "SELECT id FROM conversation WHERE picture_path = ?"
-        " ORDER BY changed DESC, id DESC LIMIT 1",
+        "SELECT id FROM conversation WHERE picture_path = ? ORDER BY changed DESC, id DESC LIMIT 1",
         (picture_path,),
     ).fetchone()
     return _open(connection, row[0]) if row and isinstance(row[0], int) else None

@@ -41,6 +41,7 @@ class EvidenceWiring(QObject):
         self._session, self._model, self._inspection = session, model, inspection
         self._settings_file, self._begin = settings_file, begin
         self._inspections = 0
+        self._searches: dict[int, int] = {}
         self._view.evidence_wanted.connect(self._on_evidence_wanted)
         self._view.map_wanted.connect(self._on_map_wanted)
         self._view.look_again_asked.connect(self._on_look_again_asked)
@@ -91,15 +92,17 @@ class EvidenceWiring(QObject):
     def _on_evidence_wanted(self, index: int, is_asked: bool) -> None:
         # Only a person's wish loads a model that was unloaded when idle.
         if is_asked or (isinstance(self._model.state, Ready) and not self._view.obstacle):
-            self._begin(self._find_evidence(index))
+            number = self._searches[index] = self._searches.get(index, 0) + 1
+            self._begin(self._find_evidence(index, number))
         else:
             self._view.refuse_evidence(index)
 
-    async def _find_evidence(self, index: int) -> None:
+    async def _find_evidence(self, index: int, number: int) -> None:
         try:
             self._view.show_evidence(index, await self._inspection.evidence(index))
         except Cancelled:
-            self._view.refuse_evidence(index)
+            if number == self._searches[index]:  # Else it is being searched for anew.
+                self._view.refuse_evidence(index)
         except AppError as error:
             self._view.refuse_evidence(index, translated(error))
 

@@ -38,6 +38,7 @@ from gui.app.single_instance import SingleInstance
 from gui.app.tasks import BackgroundTasks
 from gui.app.undo_wiring import UndoWiring
 from gui.app.updates_wiring import UpdatesWiring
+from gui.app.workspace_wiring import WorkspaceWiring
 from gui.conversation.exchange_view import ExchangeView
 from gui.picture.patch_figure import PatchFigure
 from gui.picture.picture_view import PictureView
@@ -51,6 +52,7 @@ from gui.session.picture_list import PictureList
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.waiting_question import WaitingQuestion
+from gui.session.workspace import FolderWorkspace
 from gui.widgets.accessible import install_accessible
 from gui.widgets.theme import Theme
 from gui.widgets.translated import translated_all
@@ -151,7 +153,7 @@ class Program(QObject):
         install_accessible(ROLES)
         self.engine_packs = EnginePacks(places.engines, self.settings, self, pins_file)
         self._theme = Theme(application, self.settings.theme, self.settings.text_percent)
-        self.window = MainWindow(self._theme, self._presets)
+        self.window = MainWindow(self._theme, self._presets, thumbnails=self._places.thumbnails)
         self._wire()
 
     def _build_sessions(self, model: ModelThread) -> None:
@@ -161,6 +163,7 @@ class Program(QObject):
         self._settings_file = SettingsFile(self.settings, self._places.folder, self)
         self.loaded_model = LoadedModel(model, self._settings_file, self)
         self.pictures = PictureList(self)
+        self.workspace = FolderWorkspace(self)
         self.session = Session(
             model, self.loaded_model, self.pictures, self._store, self._settings_file, self
         )
@@ -184,6 +187,7 @@ class Program(QObject):
         # The state follows the model before anything else asks what is in it.
         LoadingWiring(window, model, loaded, settings, self._garbage, begin, self)
         PictureWiring(window, self.pictures, begin, self)
+        WorkspaceWiring(window, self.workspace, self.pictures, self._settings_file, begin, self)
         ConversationWiring(window, session, self.question, model, begin, self)
         EvidenceWiring(window, session, model, self._inspection, self._settings_file, begin, self)
         engines = EnginesWiring(window, self.engine_packs, self._settings_file, begin, self)

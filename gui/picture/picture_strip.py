@@ -65,6 +65,7 @@ class PictureStrip(QListView):
         super().__init__(parent)
         self.setObjectName("picture_strip")
         self.setAccessibleName(self.tr("Open images"))
+        self._is_wanted = True
         self._pictures = _Pictures(previews, self)
         self.setModel(self._pictures)
         self.setItemDelegate(_Thumbnail(theme, self))
@@ -98,12 +99,20 @@ class PictureStrip(QListView):
         """Shows the open pictures, and marks the one at index `current`."""
         if paths is not self._pictures.paths:
             self._pictures.replace(paths)
-        self.setVisible(len(paths) > 1)
+        self._update_visible()
         index = self._pictures.index(current, 0)
         flag = QItemSelectionModel.SelectionFlag.ClearAndSelect
         self.selectionModel().setCurrentIndex(index, flag)
         if index.isValid():
             self.scrollTo(index)
+
+    def set_wanted(self, is_wanted: bool) -> None:
+        """Shows the strip, if there is something to choose, or hides it: another list is shown."""
+        self._is_wanted = is_wanted
+        self._update_visible()
+
+    def _update_visible(self) -> None:
+        self.setVisible(self._is_wanted and self.count > 1)
 
     def choose(self, index: int) -> None:
         """Emits `picture_chosen` for another picture; it is marked once `show_pictures` follows."""

@@ -30,7 +30,8 @@ class Opening:
 class PictureList(QObject):
     """Opens pictures in helper threads. A newer call supersedes one that is still opening.
 
-    `opened(Picture)`, `failed(AppError, str name)`.
+    `opened(Picture)`, `failed(AppError, str name)`. `leaving()`: another one is about to be opened,
+    or none; what is known of the one that is still shown can be kept.
     `list_changed(list[Path], int current)`: [] and -1 for a picture without a file. `emptied()`:
     the last picture was closed.
 
@@ -42,11 +43,14 @@ class PictureList(QObject):
     failed = Signal(object, str)
     # A list would be converted, one path after another.
     list_changed = Signal(object, int)
+    leaving = Signal()
     emptied = Signal()
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
         self._paths: list[Path] = []
+        self._roots: list[Path] = []
+        self._places: dict[Path, int] = {}
         self._current = -1
         self._picture: Picture | None = None
         self._error: AppError | None = None
@@ -74,6 +78,11 @@ class PictureList(QObject):
         return self._current
 
     @property
+    def roots(self) -> list[Path]:
+        """The files and folders that `paths` were found in."""
+        return self._roots
+
+    @property
     def others(self) -> list[Path]:
         """The files of the list other than the one shown."""
         return [path for number, path in enumerate(self._paths) if number != self._current]
@@ -82,16 +91,18 @@ class PictureList(QObject):
         """Open a picture, or list the pictures of several files and folders and open the first."""
         paths = list(paths)
         with self.opening(paths[0].name if paths else "") as opening:
-            listed = await asyncio.to_thread(_pictures_among, paths)
+            listed = await asyncio.to_thread(_listed_among, paths)
             if opening is self._newest:
-                self._paths = listed
+                self._paths, self._places = listed
+                self._roots = paths
                 await self._open_listed(opening, 0)
 
     async def open_image_data(self, data: bytes, name: str) -> None:
         """Open an encoded image that came without a file, as from the clipboard."""
         with self.opening(name) as opening:
             if await self._open(opening, data, name):
-                self._paths, self._current = [], -1
+                self._take_list([])
+                self._current = -1
                 self.list_changed.emit([], -1)
 
     async def open_listed(self, index: int) -> None:
@@ -100,13 +111,30 @@ class PictureList(QObject):
             with self.opening(self._paths[index].name) as opening:
                 await self._open_listed(opening, index)
 
+    async def open_path(self, path: Path) -> None:
+        """Open a picture of the list by its path; one that is new there is added to it."""
+        if self._place_of(path) is None:
+            self._places[path] = len(self._paths)
+            self._paths.append(path)
+        await self.open_listed(self._places[path])
+
+    async def close_path(self, path: Path) -> None:
+        """Take a picture out of the list; if it is the one shown, its neighbour is opened."""
+        if (place := self._place_of(path)) is not None:
+            await self.close_listed(place)
+
+    def _place_of(self, path: Path) -> int | None:
+        if len(self._places) != len(self._paths):  # One was closed.
+            self._places = {one: number for number, one in enumerate(self._paths)}
+        return self._places.get(path)
+
     async def open_kept(self, opening: Opening, kept: KeptConversation) -> Picture | None:
         """Open the picture of a kept conversation. Returns None if `opening` was superseded."""
         opening.name = kept.picture_name
         picture = await asyncio.to_thread(_picture_of, kept)
         if not self._is_current(opening):
             return None
-        self._paths = [picture.path] if picture.path else []
+        self._take_list([picture.path] if picture.path else [])
         self._current = len(self._paths) - 1
         self.list_changed.emit(self._paths, self._current)
         self._show(picture)
@@ -135,7 +163,7 @@ class PictureList(QObject):
             self._close_all()
             return
         is_shown = index == self._current
-        self._paths = paths
+        self._paths, self._places = paths, {}
         if is_shown:
             await self.open_listed(min(index, len(paths) - 1))
         else:
@@ -170,13 +198,19 @@ class PictureList(QObject):
         self._is_closed = True
 
     def _close_all(self) -> None:
+        self.leaving.emit()
         self._newest = None  # What is still opening is not wanted any more.
-        self._paths, self._current = [], -1
+        self._take_list([])
+        self._current = -1
         self._picture = self._error = None
         self.list_changed.emit([], -1)
         self.emptied.emit()
 
+    def _take_list(self, paths: list[Path]) -> None:
+        self._paths, self._roots, self._places = paths, list(paths), {}
+
     def _show(self, picture: Picture) -> None:
+        self.leaving.emit()
         self._picture, self._error = picture, None
         self.opened.emit(picture)
 
@@ -201,6 +235,12 @@ class PictureList(QObject):
             return False
         self._show(picture)
         return True
+
+
+def _listed_among(paths: list[Path]) -> tuple[list[Path], dict[Path, int]]:
+    """The pictures, and the place of each in the list."""
+    found = _pictures_among(paths)
+    return found, {path: number for number, path in enumerate(found)}
 
 
 def _pictures_among(paths: list[Path]) -> list[Path]:

@@ -34,6 +34,7 @@ RUN_ACTIONS = {
     Command.RUN_NEW: RunAction.NEW_RUN,
 }
 
+_LISTING = (Command.IMAGE_LIST, Command.IMAGE_GRID)
 _IMAGE = (Command.COPY_PICTURE, Command.SAVE_PICTURE, *ZOOM)
 _ANSWER = (Command.WORDS, Command.INSPECT, Command.COPY)
 _EXCHANGE = (
@@ -66,6 +67,10 @@ def is_checked(state: ViewState, command: Command) -> bool:
             return state.underlines_doubt
         case Command.ROW_SORT:
             return state.run.is_sorted_by_doubt
+        case Command.IMAGE_LIST:
+            return not state.workspace.is_folded
+        case Command.IMAGE_GRID:
+            return state.workspace.is_grid
         case _:
             return THEMES.get(command) == state.theme
 
@@ -136,6 +141,8 @@ def _of_picture(state: ViewState, command: Command) -> _Found:
         return _unless(has_picture)
     if command in STEP:
         return _unless(is_seen and picture.count > 1)
+    if command in _LISTING:
+        return _of_listing(state, command)
     match command:
         case Command.REVEAL_PICTURE:
             no_file = translate("Menu", "This image has no file")
@@ -147,6 +154,14 @@ def _of_picture(state: ViewState, command: Command) -> _Found:
             return _unless(has_picture and state.model.preprocessing, reason)
         case _:
             return True
+
+
+def _of_listing(state: ViewState, command: Command) -> str | None:
+    is_open = state.is_conversation and state.workspace.is_open
+    if is_open and not state.workspace.has_room:
+        return translate("Menu", "The window is too narrow")
+    needs_list = command is Command.IMAGE_GRID
+    return _unless(is_open and (state.workspace.is_list_shown or not needs_list))
 
 
 def _of_conversation(state: ViewState, command: Command) -> _Found:

@@ -54,6 +54,8 @@ class Command(StrEnum):
     RESIZING_LOSS = auto()
     PREVIOUS_PICTURE = auto()
     NEXT_PICTURE = auto()
+    IMAGE_LIST = auto()
+    IMAGE_GRID = auto()
     UNDERLINE_DOUBT = auto()
     THEME_SYSTEM = auto()
     THEME_LIGHT = auto()

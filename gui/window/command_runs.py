@@ -50,8 +50,6 @@ def bind_own_commands(window: MainWindow) -> None:
     bind(Command.ZOOM_OUT, zone.picture_view.zoom_out)
     bind(Command.MODEL_VIEW, zone.model_view_switch.toggle)
     bind(Command.RESIZING_LOSS, zone.model_view_switch.toggle_lost)
-    bind(Command.PREVIOUS_PICTURE, zone.picture_strip.choose_previous)
-    bind(Command.NEXT_PICTURE, zone.picture_strip.choose_next)
     bind(Command.KEYS, runs.show_keys)
     bind(Command.ABOUT, runs.show_about)
     window.prompt_box.model_chosen.connect(runs.load_offered)

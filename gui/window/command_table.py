@@ -246,6 +246,14 @@ def _view_menu() -> MenuRows:
         CommandRow(Command.PREVIOUS_PICTURE, translate("Menu", "&Previous image"), ("PgUp",)),
         CommandRow(Command.NEXT_PICTURE, translate("Menu", "&Next image"), ("PgDown",)),
     )
+    listing: Group = (
+        CommandRow(
+            Command.IMAGE_LIST, translate("Menu", "&List of images"), ("F9",), is_checkable=True
+        ),
+        CommandRow(
+            Command.IMAGE_GRID, translate("Menu", "Images as &grid"), ("Ctrl+G",), is_checkable=True
+        ),
+    )
     doubt: Group = (
         CommandRow(
             Command.UNDERLINE_DOUBT,
@@ -262,7 +270,7 @@ def _view_menu() -> MenuRows:
     )
     theme: Group = (SubmenuRow(Submenu.THEME, translate("Menu", "&Theme"), themes),)
     return MenuRows(
-        Menu.VIEW, translate("Menu", "&View"), (zooming, seeing, stepping, doubt, theme)
+        Menu.VIEW, translate("Menu", "&View"), (zooming, seeing, stepping, listing, doubt, theme)
     )
 
 

@@ -24,6 +24,9 @@ def show_in_documents(window: MainWindow, before: ViewState | None, state: ViewS
     view.show_held(state.conversation.waiting)
     if before is None or state.underlines_doubt != before.underlines_doubt:
         view.set_shows_doubt(state.underlines_doubt)
+    if before is None or state.workspace != before.workspace:
+        window.drop_zone.picture_strip.set_wanted(not state.workspace.is_list_shown)
+        window.workspace_page.show_state(state.workspace)
     if before is None or state.model.facts != before.model.facts:
         _show_model(window, state.model)
 

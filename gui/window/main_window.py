@@ -68,8 +68,12 @@ class MainWindow(QMainWindow):
         theme: Theme,
         presets: Sequence[tuple[str, str]] = (),
         parent: QWidget | None = None,
+        thumbnails: Path | None = None,
     ):
-        """`presets` are (name, prompt); the first is what Enter asks of a new picture."""
+        """`presets` are (name, prompt); the first is what Enter asks of a new picture.
+
+        `thumbnails` is the folder where those of images are kept.
+        """
         super().__init__(parent)
         self.setObjectName("main_window")
         self.setMinimumSize(*SMALLEST)
@@ -82,7 +86,7 @@ class MainWindow(QMainWindow):
         self._task_bar = TaskBar(self)
         self.states = StateHolder(self)
         self.dialogs = FileDialogs(self)
-        self._build()
+        self._build(thumbnails)
         self.prompt_box.set_presets(presets)
         self.batch_panel.suggest(presets[1][1] if len(presets) > 1 else "")
         self.command_actions = Actions(self.menuBar(), self)
@@ -108,9 +112,10 @@ class MainWindow(QMainWindow):
         self.drop_zone.show_empty(samples)
 
     def show_picture(self, picture: Picture) -> None:
-        """Show a picture, and let the next key type a question."""
+        """Show a picture, and let the next key type a question, or go on in the list of images."""
         self.drop_zone.show_picture(picture)
-        self.prompt_box.focus_prompt()
+        if not self.workspace_pane.has_focus:
+            self.prompt_box.focus_prompt()
 
     def show_struck(self, index: int, struck: tuple[tuple[int, int], ...], can_undo: bool) -> None:
         """Show what is struck out of the answer at this index."""
@@ -155,17 +160,17 @@ class MainWindow(QMainWindow):
         """The picture and its conversation take the place of a folder run."""
         if not self.state.is_conversation:
             self.batch_panel.list.finish_editing()
-            self.pages.setCurrentWidget(self.splitter)
+            self.pages.setCurrentWidget(self.workspace_page)
             self.states.update(page=Page.CONVERSATION)
             self.prompt_box.focus_prompt()
 
     def save_state(self) -> str:
         """Return size, position and division of the window as an opaque text."""
-        return saved_geometry(self, self.splitter)
+        return saved_geometry(self, self.splitter, self.workspace_page.splitter)
 
     def restore_state(self, state: str) -> None:
         """Undo `save_state`; what cannot be read is left as it is."""
-        restore_geometry(self, self.splitter, state)
+        restore_geometry(self, state, self.splitter, self.workspace_page.splitter)
 
     # What the window does by itself
 
@@ -238,6 +243,7 @@ class MainWindow(QMainWindow):
         self.hide()
         self._task_bar.show_progress(None)
         self.drop_zone.close()
+        self.thumbnails.close()
         event.accept()
         self.closed.emit()
 
@@ -249,12 +255,14 @@ class MainWindow(QMainWindow):
 
     # Parts
 
-    def _build(self) -> None:
-        parts = Parts(self.theme)
+    def _build(self, thumbnails: Path | None) -> None:
+        parts = Parts(self.theme, thumbnails)
         self.drop_zone, self.transcript_view = parts.drop_zone, parts.transcript_view
         self.notice_bar, self.prompt_box = parts.notice_bar, parts.prompt_box
         self.batch_panel, self.status_line = parts.batch_panel, parts.status_line
         self.pages, self.splitter = parts.pages, parts.splitter
+        self.workspace_page, self.workspace_pane = parts.workspace_page, parts.workspace_pane
+        self.thumbnails = parts.thumbnails
         self.setCentralWidget(parts)
         picture_view, previews = self.drop_zone.picture_view, self.drop_zone.previews
         self.evidence_view = EvidenceView(

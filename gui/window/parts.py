@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
@@ -12,15 +14,22 @@ from gui.picture.drop_zone import DropZone
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.theme import Theme
 from gui.window.status_line import StatusLine
+from gui.window.workspace_page import WorkspacePage
+from gui.workspace.image_rows import ImageRows
+from gui.workspace.pane import WorkspacePane
+from gui.workspace.thumbnail_cache import ThumbnailCache
+from gui.workspace.thumbnails import Thumbnails
 
 
 class Parts(QWidget):
     """What fills the window below its menus: two pages, and the status line.
 
-    The `splitter` is the page with the picture and its conversation, `batch_panel` the other one.
+    `workspace_page` is the page with the images of a folder beside the `splitter`, which holds the
+    picture and its conversation; `batch_panel` is the other one.
     """
 
-    def __init__(self, theme: Theme):
+    def __init__(self, theme: Theme, thumbnails: Path | None = None):
+        """`thumbnails` is the folder where those are kept; None keeps none."""
         super().__init__()
         self.drop_zone = DropZone(theme)
         self.transcript_view = TranscriptView(theme)
@@ -28,6 +37,9 @@ class Parts(QWidget):
         self.prompt_box = PromptBox(theme)
         self.batch_panel = BatchPanel(theme, self.drop_zone.previews)
         self.status_line = StatusLine()
+        self.image_rows = ImageRows(self)
+        self.thumbnails = Thumbnails(ThumbnailCache(thumbnails), self)
+        self.workspace_pane = WorkspacePane(theme, self.image_rows, self.thumbnails)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setObjectName("splitter")
         self.splitter.setHandleWidth(1)
@@ -39,7 +51,8 @@ class Parts(QWidget):
         self.splitter.setSizes([700, 480])
         self.pages = QStackedWidget()
         self.pages.setObjectName("pages")
-        self.pages.addWidget(self.splitter)
+        self.workspace_page = WorkspacePage(theme, self.workspace_pane, self.splitter)
+        self.pages.addWidget(self.workspace_page)
         self.pages.addWidget(self.batch_panel)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)

@@ -152,6 +152,30 @@ class RunState:
 
 
 @dataclass(frozen=True)
+class WorkspaceState:
+    """The images that were opened together, as the list on the left shows them.
+
+    `listed` of `total` images are left by the filter, and `selected` of them are selected. The list
+    is not shown where it is folded away, or where the window has no room for it.
+    """
+
+    is_open: bool = False
+    name: str = ""
+    listed: int = 0
+    total: int = 0
+    selected: int = 0
+    is_folded: bool = False
+    is_grid: bool = True
+    side: int = 96
+    has_room: bool = True
+
+    @property
+    def is_list_shown(self) -> bool:
+        """Whether the list of images is in view."""
+        return self.is_open and self.has_room and not self.is_folded
+
+
+@dataclass(frozen=True)
 class FocusState:
     """The text that has the focus: what the Edit menu can do with it."""
 
@@ -186,6 +210,7 @@ class ViewState:
     underlines_doubt: bool = True
     theme: str = "system"
     suggestion: str = ""
+    workspace: WorkspaceState = WorkspaceState()
 
     @property
     def is_conversation(self) -> bool:

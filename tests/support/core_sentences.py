@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 MARK = "translatable"
 SQL = re.compile(
-    r"\b(SELECT|INTO|FROM|WHERE|PRAGMA|UPDATE|ORDER BY|TABLE|BEGIN|VALUES|typeof|json_\w+)\b"
+    r"\b(SELECT|INTO|FROM|WHERE|PRAGMA|UPDATE|ORDER BY|TABLE|INDEX|BEGIN|VALUES|typeof|json_\w+)\b"
 )
 
 

@@ -116,9 +116,28 @@ def test_images_are_closed_one_after_the_other_until_none_is_left(three):
 
 
 @pytest.mark.parametrize("reason", [MOUSE, KEYBOARD])
-def test_thumbnails_have_a_menu(three, reason):
+def test_images_in_the_list_have_a_menu(three, reason):
     async def story(program, window):
+        images = window.workspace_pane.list
+        at = images.visualRect(images.model().index(2, 0)).center()
+        menu = menu_at(images.viewport() if reason is MOUSE else images, at, reason, "list_menu")
+        choose(menu, "Close image")
+        left = 2 if reason is MOUSE else 0
+        await until(lambda: images.model().rowCount() == 2)
+        assert [path.stem for path in program.pictures.paths] == [
+            str(number) for number in range(3) if number != left
+        ]
+        await until(lambda: program.session.picture.path == program.pictures.paths[0])
+
+    three(story)
+
+
+@pytest.mark.parametrize("reason", [MOUSE, KEYBOARD])
+def test_thumbnails_of_the_strip_have_a_menu(three, reason):
+    async def story(program, window):
+        window.commands[Command.IMAGE_LIST].trigger()
         strip = window.drop_zone.picture_strip
+        assert strip.isVisible()
         at = strip.visualRect(strip.model().index(2, 0)).center()
         menu = menu_at(strip.viewport() if reason is MOUSE else strip, at, reason, "thumbnail_menu")
         choose(menu, "Close image")

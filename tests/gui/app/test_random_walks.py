@@ -37,6 +37,7 @@ from gui.window.view_state import (
     RowState,
     RunState,
     ViewState,
+    WorkspaceState,
 )
 from tests.gui.conftest import until
 from tests.support.living_program import live_through
@@ -143,6 +144,7 @@ class Walker:
                     *(Command.LAST_RUN, Command.MODEL_VIEW, Command.RUN_FIND, Command.WRITE),
                     *(Command.RUN_NEW, Command.RUN_RETRY, Command.RUN_RESUME),
                     *(Command.ROW_CAPTION, Command.ROW_EDIT, Command.ROW_COPY),
+                    *(Command.IMAGE_LIST, Command.IMAGE_GRID),
                 )
             )
         )
@@ -230,6 +232,7 @@ class Walker:
             model=self._model(),
             conversation=self._conversation(),
             run=self._run(),
+            workspace=self._workspace(),
             focus=focus_state(self.window.focusWidget()),
             notices=shown.notices,
             engines=self.program.engine_packs.state.stage,
@@ -322,6 +325,21 @@ class Walker:
         caption = model.index(shown.currentIndex().row(), Column.CAPTION)
         can_edit = bool(caption.flags() & Qt.ItemFlag.ItemIsEditable)
         return RowState(number, bool(item.caption), can_edit, is_busy)
+
+    def _workspace(self):
+        program, settings = self.program, self.program.settings
+        paths, pane = program.pictures.paths, self.window.workspace_pane
+        is_open = len(paths) > 1
+        return WorkspaceState(
+            is_open=is_open,
+            name=self.files.name if is_open else "",
+            listed=len(paths) if is_open else 0,
+            total=len(paths) if is_open else 0,
+            selected=pane.list.selected_count,
+            is_folded=settings.folds_images,
+            is_grid=settings.shows_grid,
+            side=settings.thumbnail_side,
+        )
 
     def is_run_shown(self) -> bool:
         """A run's counts are shown four times a second, and its edits once they are written."""

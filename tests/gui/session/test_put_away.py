@@ -54,7 +54,7 @@ def test_conversation_is_found_again_with_all_that_is_known_of_it(
 
 
 def test_conversation_is_found_again_after_a_restart(
-    run, opened, pictures, files, ready, loaded, store, settings_file, tmp_path
+    run, opened, files, ready, loaded, settings_file, tmp_path
 ):
     run(opened.ask("say 2 words"))
     run(opened.close())

@@ -301,14 +301,6 @@ def test_a_model_folder_is_asked_for_by_key(window, tmp_path):
     assert chosen == [(tmp_path,)]
 
 
-def test_the_strip_is_walked_with_page_up_and_page_down_while_writing(window, files):
-    alone.show_picture_list(window, files, 1)
-    chosen = emissions(window.drop_zone.picture_chosen)
-    press(KEY.Key_PageDown)
-    press(KEY.Key_PageUp)
-    assert chosen == [(2,), (0,)]
-
-
 @pytest.mark.parametrize(
     ("key", "modifiers", "command"),
     [

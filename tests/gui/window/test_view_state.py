@@ -37,6 +37,7 @@ from gui.window.view_state import (
     RowState,
     RunState,
     ViewState,
+    WorkspaceState,
 )
 
 FACTS = EngineFacts("llava", "cpu", "CPU", Precision.FLOAT32, 65_000_000, 2048)
@@ -45,6 +46,7 @@ CAT = PictureState("cat.png", Path("cat.png"), is_shown=True, paths=(Path("cat.p
 TALK = ConversationState(number=1, exchanges=1, answers=1, tokens_per_second=164.0)
 READY_VIEW = ViewState(picture=CAT, model=READY, conversation=TALK, suggestion="Describe it.")
 RUN = RunState(Phase.RUNNING, "holiday", (Path("holiday"),), 0.42, is_open=True, is_known=True)
+WORKSPACE = WorkspaceState(True, "holiday", 2, 2)
 RUN_VIEW = replace(READY_VIEW, page=Page.FOLDER_RUN, run=RUN)
 
 
@@ -243,7 +245,11 @@ def some_states() -> list[ViewState]:
     focuses = [FocusState(), FocusState(takes_text=True, can_undo=True, has_selection=True)]
     notices = [(), (Notice("Something."),)]
     parts = product(Page, pictures, models, talks, runs, focuses, notices)
-    return [ViewState(*part) for part in parts]
+    states = [ViewState(*part) for part in parts]
+    return [
+        replace(state, workspace=WORKSPACE) if state.picture.count > 1 else state
+        for state in states
+    ]
 
 
 STATES = some_states()

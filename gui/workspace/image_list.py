@@ -1,0 +1,395 @@
+"""All images of a workspace as a grid or a list, for 100,000 of them as fast as for ten.
+
+Qt's own list views lay out every item; here all cells have one size, so a place is arithmetic.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+    Slot,
+)
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QRegion,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyleOptionViewItem, QWidget
+
+from gui.widgets.theme import Theme
+from gui.workspace.image_cell import ImageCell
+from gui.workspace.image_rows import ImageRows
+from gui.workspace.thumbnails import Thumbnails
+
+SMALLEST, LARGEST = 64, 320
+_STEP = 16
+_LINES_PER_WHEEL = 3
+
+_Index = QModelIndex | QPersistentModelIndex
+
+
+class ImageList(QAbstractItemView):
+    """The current image is the one shown in the middle; several can be selected.
+
+    `chosen(int)`: another image is to be shown, by its id. `side_chosen(int)`: thumbnails of
+    another size, by Ctrl and the wheel. `menu_asked(int, QPoint)`: the menu of an image, by its id.
+    `key_pressed(QKeyEvent)`: a key that is no step through the list.
+    """
+
+    chosen = Signal(int)
+    side_chosen = Signal(int)
+    menu_asked = Signal(int, QPoint)
+
+    def __init__(
+        self, theme: Theme, rows: ImageRows, thumbnails: Thumbnails, parent: QWidget | None = None
+    ):
+        super().__init__(parent)
+        self.setObjectName("image_list")
+        self.setAccessibleName(self.tr("Images"))
+        self.rows = rows
+        self._theme = theme
+        self._cell = ImageCell(theme, thumbnails, self)
+        self._is_told = False
+        self._band: QRect | None = None
+        self.setItemDelegate(self._cell)
+        self.setModel(rows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setMouseTracking(True)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setTabKeyNavigation(False)
+        self._hovered = QPersistentModelIndex()
+        rows.rows_changed.connect(self.viewport().update)
+        thumbnails.made.connect(self.viewport().update)
+        theme.changed.connect(self.viewport().update)
+
+    # Layout
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether the images are shown as a grid, rather than a list."""
+        return self._cell.is_grid
+
+    @property
+    def side(self) -> int:
+        """The side of a grid's thumbnails, in logical pixels."""
+        return self._cell.side
+
+    def set_layout(self, is_grid: bool, side: int) -> None:
+        """Shows a grid of thumbnails of this side, or a list; what is in view stays in view."""
+        side = min(max(side, SMALLEST), LARGEST)
+        if (is_grid, side) == (self.is_grid, self.side):
+            return
+        first = self.indexAt(QPoint(self.viewport().width() // 2, 1))
+        self._cell.is_grid, self._cell.side = is_grid, side
+        self.updateGeometries()
+        seen = self.currentIndex() if self.currentIndex().isValid() else first
+        if seen.isValid():
+            self.scrollTo(seen)
+        self.viewport().update()
+
+    @property
+    def columns(self) -> int:
+        """How many images stand beside each other."""
+        if not self.is_grid:
+            return 1
+        return max(1, self.viewport().width() // self._least.width())
+
+    @property
+    def _least(self) -> QSize:
+        return self._cell.cell_size(self.fontMetrics().height())
+
+    def _count(self) -> int:
+        return self.rows.rowCount()
+
+    def _rect(self, row: int) -> QRect:
+        """The place of a cell in the whole list."""
+        columns, height = self.columns, self._least.height()
+        line, column = divmod(row, columns)
+        width = self.viewport().width()
+        left, right = column * width // columns, (column + 1) * width // columns
+        return QRect(left, line * height, right - left, height)
+
+    def visualRect(self, index: _Index) -> QRect:
+        if not index.isValid():
+            return QRect()
+        return self._rect(index.row()).translated(0, -self.verticalOffset())
+
+    def indexAt(self, point: QPoint) -> QModelIndex:
+        columns = self.columns
+        width = max(1, self.viewport().width())
+        line = (point.y() + self.verticalOffset()) // self._least.height()
+        column = min(columns - 1, point.x() * columns // width)
+        row = line * columns + column
+        if line < 0 or point.x() < 0 or not 0 <= row < self._count():
+            return QModelIndex()
+        return self.rows.index(row, 0)
+
+    def scrollTo(
+        self,
+        index: _Index,
+        hint: QAbstractItemView.ScrollHint = QAbstractItemView.ScrollHint.EnsureVisible,
+    ) -> None:
+        rect, bar = self.visualRect(index), self.verticalScrollBar()
+        if not index.isValid():
+            return
+        height = self.viewport().height()
+        if hint == QAbstractItemView.ScrollHint.PositionAtCenter:
+            bar.setValue(bar.value() + rect.center().y() - height // 2)
+        elif rect.top() < 0 or hint == QAbstractItemView.ScrollHint.PositionAtTop:
+            bar.setValue(bar.value() + rect.top())
+        elif rect.bottom() >= height:
+            bar.setValue(bar.value() + min(rect.bottom() + 1 - height, rect.top()))
+
+    def horizontalOffset(self) -> int:
+        return 0
+
+    def verticalOffset(self) -> int:
+        return self.verticalScrollBar().value()
+
+    def isIndexHidden(self, index: _Index) -> bool:
+        return False
+
+    def updateGeometries(self) -> None:
+        super().updateGeometries()
+        bar, height = self.verticalScrollBar(), self.viewport().height()
+        lines = -(-self._count() // self.columns)
+        bar.setPageStep(height)
+        bar.setSingleStep(max(20, self._least.height() // 3))
+        bar.setRange(0, max(0, lines * self._least.height() - height))
+        bar.setEnabled(bar.maximum() > 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        top = self.indexAt(QPoint(1, 1))
+        super().resizeEvent(event)
+        self.updateGeometries()
+        current = self.currentIndex()
+        if current.isValid() and event.oldSize().width() != event.size().width():
+            self.scrollTo(current)
+        elif top.isValid():
+            self.scrollTo(top)
+
+    # Selection
+
+    @property
+    def selected_ids(self) -> list[int]:
+        """The ids of the selected images, in the order of the list."""
+        ids: list[int] = []
+        ranges = sorted(self.selectionModel().selection(), key=lambda one: one.top())
+        for part in ranges:
+            ids += self.rows.ids[part.top() : part.bottom() + 1]
+        return ids
+
+    @property
+    def selected_count(self) -> int:
+        """How many images are selected."""
+        return sum(part.height() for part in self.selectionModel().selection())
+
+    def select_ids(self, ids: set[int]) -> None:
+        """Selects these images, and no others; those that are not listed are passed over."""
+        places = sorted(place for one in ids if (place := self.rows.row_of(one)) is not None)
+        selection = QItemSelection()
+        begin = end = -2
+        for place in [*places, -2]:
+            if place != end + 1:
+                if begin >= 0:
+                    selection.select(self.rows.index(begin, 0), self.rows.index(end, 0))
+                begin = place
+            end = place
+        flag = QItemSelectionModel.SelectionFlag.ClearAndSelect
+        self.selectionModel().select(selection, flag)
+
+    def invert_selection(self) -> None:
+        """Selects all images that are not selected, and no others."""
+        if self._count():
+            whole = QItemSelection(self.rows.index(0, 0), self.rows.index(self._count() - 1, 0))
+            self.selectionModel().select(whole, QItemSelectionModel.SelectionFlag.Toggle)
+
+    def show_current(self, id: int) -> None:
+        """Makes this image the current one, without `chosen`. Several that are selected stay so."""
+        row = self.rows.row_of(id)
+        index = self.rows.index(row, 0) if row is not None else QModelIndex()
+        if index == self.currentIndex():
+            return
+        flags = QItemSelectionModel.SelectionFlag
+        keeps = self.selected_count > 1 or not index.isValid()
+        self._is_told = True
+        self.selectionModel().setCurrentIndex(
+            index, flags.NoUpdate if keeps else flags.ClearAndSelect
+        )
+        self._is_told = False
+        if index.isValid():
+            self.scrollTo(index)
+
+    def step(self, by: int) -> None:
+        """Goes so many images on, at most to the first or last one."""
+        if count := self._count():
+            at = self.currentIndex().row() if self.currentIndex().isValid() else -by
+            self._go_to(min(max(at + by, 0), count - 1))
+
+    def _go_to(self, row: int) -> None:
+        flags = QItemSelectionModel.SelectionFlag
+        keeps = self.selected_count > 1
+        index = self.rows.index(row, 0)
+        self.selectionModel().setCurrentIndex(
+            index, flags.NoUpdate if keeps else flags.ClearAndSelect
+        )
+
+    def currentChanged(self, current: _Index, previous: _Index) -> None:
+        super().currentChanged(current, previous)
+        if current.isValid():
+            self.scrollTo(current)
+            if not self._is_told:
+                self.chosen.emit(self.rows.id_at(current))
+
+    def reset(self) -> None:
+        self._hovered = QPersistentModelIndex()
+        super().reset()
+
+    def setSelection(self, rect: QRect, command: QItemSelectionModel.SelectionFlag) -> None:
+        area = rect.normalized().translated(0, self.verticalOffset())
+        is_band = self.state() == QAbstractItemView.State.DragSelectingState
+        self._band = area if is_band else None
+        selection = QItemSelection()
+        columns, height, count = self.columns, self._least.height(), self._count()
+        width = max(1, self.viewport().width())
+        first = min(columns - 1, max(0, area.left() * columns // width))
+        last = min(columns - 1, max(0, area.right() * columns // width))
+        lines = range(max(0, area.top() // height), max(0, area.bottom() // height) + 1)
+        for line in lines:
+            begin, end = line * columns + first, min(line * columns + last, count - 1)
+            if begin <= end:
+                selection.select(self.rows.index(begin, 0), self.rows.index(end, 0))
+        self.selectionModel().select(selection, command)
+        self.viewport().update()
+
+    def visualRegionForSelection(self, selection: QItemSelection) -> QRegion:
+        # Of 100,000 selected images, those in view are painted anyway.
+        return QRegion(self.viewport().rect())
+
+    def moveCursor(
+        self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
+    ) -> QModelIndex:
+        count = self._count()
+        if not count:
+            return QModelIndex()
+        at = max(0, self.currentIndex().row())
+        columns = self.columns
+        page = columns * max(1, self.viewport().height() // self._least.height())
+        actions = QAbstractItemView.CursorAction
+        steps = {
+            actions.MoveLeft: -1,
+            actions.MovePrevious: -1,
+            actions.MoveRight: 1,
+            actions.MoveNext: 1,
+            actions.MoveUp: -columns,
+            actions.MoveDown: columns,
+            actions.MovePageUp: -page,
+            actions.MovePageDown: page,
+            actions.MoveHome: -count,
+            actions.MoveEnd: count,
+        }
+        step = steps.get(action, 0)
+        row = at + step
+        if action in (actions.MoveUp, actions.MoveDown) and not 0 <= row < count:
+            row = at if action is actions.MoveUp or at // columns == (count - 1) // columns else row
+        return self.rows.index(min(max(row, 0), count - 1), 0)
+
+    # Events
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        height, columns = self._least.height(), self.columns
+        top, bottom = event.rect().top(), event.rect().bottom()
+        first = max(0, (top + self.verticalOffset()) // height * columns)
+        last = min(self._count(), ((bottom + self.verticalOffset()) // height + 1) * columns)
+        option = QStyleOptionViewItem()
+        self.initViewItemOption(option)
+        flags, plain = QStyle.StateFlag, option.state  # type: ignore[attr-defined]
+        current, hovered = self.currentIndex().row(), self._hovered.row()
+        selection = self.selectionModel()
+        with QPainter(self.viewport()) as painter:
+            for row in range(first, last):
+                index = self.rows.index(row, 0)
+                state = plain & ~(flags.State_HasFocus | flags.State_MouseOver)
+                if selection.isSelected(index):
+                    state |= flags.State_Selected
+                if row == current:
+                    state |= flags.State_HasFocus
+                if row == hovered:
+                    state |= flags.State_MouseOver
+                option.rect = self.visualRect(index)  # type: ignore[attr-defined]
+                option.state = state  # type: ignore[attr-defined]
+                self._cell.paint(painter, option, index)
+            if self._band is not None:
+                band = self._band.translated(0, -self.verticalOffset())
+                colour = self._theme.colour("accent")
+                painter.setPen(colour)
+                colour.setAlphaF(0.15)
+                painter.fillRect(band, colour)
+                painter.drawRect(band)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        self._hover(self.indexAt(event.position().toPoint()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._band = None
+        super().mouseReleaseEvent(event)
+        self.viewport().update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._hover(QModelIndex())
+
+    def _hover(self, index: QModelIndex) -> None:
+        if self._hovered != index:
+            self._hovered = QPersistentModelIndex(index)
+            self.viewport().update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        # There are no names to search by their first letters: what is typed is for the window.
+        modifiers = Qt.KeyboardModifier
+        commands = modifiers.ControlModifier | modifiers.AltModifier | modifiers.MetaModifier
+        is_typed = event.text().isprintable() and bool(event.text().strip())
+        if is_typed and not event.modifiers() & commands:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        steps = event.angleDelta().y() / 120
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            if self.is_grid and steps:
+                self.side_chosen.emit(self.side + round(steps * _STEP))
+        else:
+            bar = self.verticalScrollBar()
+            bar.setValue(bar.value() - round(steps * _LINES_PER_WHEEL * bar.singleStep()))
+        event.accept()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        # The menu key means the current image, wherever the pointer is.
+        is_by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        index = self.currentIndex() if is_by_key else self.indexAt(event.pos())
+        if index.isValid():
+            below = self.viewport().mapToGlobal(self.visualRect(index).center())
+            self.menu_asked.emit(self.rows.id_at(index), below if is_by_key else event.globalPos())
+
+    @Slot()
+    def update_all(self) -> None:
+        """Paints everything anew."""
+        self.viewport().update()

@@ -1,0 +1,154 @@
+"""The left side of the window: all images of the folder that is open."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QPoint, Qt, Signal, SignalInstance, Slot
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.widgets.buttons import icon_button
+from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.theme import Theme
+from gui.workspace.image_list import LARGEST, SMALLEST, ImageList
+from gui.workspace.image_rows import ImageRows
+from gui.workspace.thumbnails import Thumbnails
+
+LEAST_WIDTH = 152
+_STEP = 16
+
+
+class WorkspacePane(QWidget):
+    """The list of images, and how they are listed.
+
+    `fold_asked()`: the pane is to be folded away. `layout_asked()`: a grid instead of a list, or
+    the other way round. `side_chosen(int)`: thumbnails of another size.
+    `reveal_asked(int)`: an image, by its id, is to be shown in the file manager;
+    `close_asked(int)`: it is to be taken out of the list.
+    """
+
+    fold_asked = Signal()
+    layout_asked = Signal()
+    side_chosen = Signal(int)
+    reveal_asked = Signal(int)
+    close_asked = Signal(int)
+
+    def __init__(
+        self,
+        theme: Theme,
+        rows: ImageRows,
+        thumbnails: Thumbnails,
+        parent: QWidget | None = None,
+    ):
+        super().__init__(parent)
+        self.setObjectName("workspace_pane")
+        self.setMinimumWidth(LEAST_WIDTH)
+        self._theme = theme
+        self.list = ImageList(theme, rows, thumbnails)
+        self._build_head()
+        self._build_foot()
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(0)
+        self.column.addLayout(self._head)
+        self.column.addWidget(self.list, 1)
+        self.column.addWidget(self.foot)
+        self.list.side_chosen.connect(self.side_chosen)
+        self.list.menu_asked.connect(self._on_menu_asked)
+
+    @property
+    def has_focus(self) -> bool:
+        """Whether it or a part of it has the focus."""
+        return self.isVisible() and self.isAncestorOf(QApplication.focusWidget() or self.window())
+
+    def show_counts(self, name: str, listed: int, total: int) -> None:
+        """Says which folder it is, and how many of its images are listed."""
+        self.name_label.setText(name)
+        text = f"{listed:,}"
+        if listed != total:
+            text = self.tr("{count} of {total}").format(count=text, total=f"{total:,}")
+        self.count_label.setText(text)
+
+    def show_selected(self, count: int) -> None:
+        """Says how many images are selected, where that is more than the current one."""
+        text = self.tr("{count} selected").format(count=f"{count:,}") if count > 1 else ""
+        self.selected_label.setText(text)
+
+    def show_layout(self, is_grid: bool, side: int) -> None:
+        """Shows a grid of thumbnails of this side, or a list."""
+        self.list.set_layout(is_grid, side)
+        name = self.tr("Show as list") if is_grid else self.tr("Show as grid")
+        self.layout_button.setAccessibleName(name)
+        self.layout_button.setToolTip(name)
+        self._theme.set_icon(self.layout_button, "list" if is_grid else "grid", "text_quiet")
+        self.side_slider.setVisible(is_grid)
+        self.side_slider.blockSignals(True)
+        self.side_slider.setValue(self.list.side)
+        self.side_slider.blockSignals(False)
+
+    def _build_head(self) -> None:
+        self.name_label = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
+        self.name_label.setObjectName("workspace_name")
+        self.count_label = QLabel()
+        self.count_label.setObjectName("workspace_count")
+        self.layout_button = icon_button(self._theme, "list", self.tr("Show as list"))
+        self.layout_button.setObjectName("layout_button")
+        self.layout_button.clicked.connect(self.layout_asked)
+        self.fold_button = icon_button(self._theme, "panel", self.tr("Hide images"))
+        self.fold_button.setObjectName("fold_button")
+        self.fold_button.clicked.connect(self.fold_asked)
+        self._head = QHBoxLayout()
+        self._head.setContentsMargins(12, 6, 6, 6)
+        self._head.setSpacing(4)
+        self._head.addWidget(self.name_label, 1)
+        self._head.addWidget(self.count_label)
+        self._head.addWidget(self.layout_button)
+        self._head.addWidget(self.fold_button)
+
+    def _build_foot(self) -> None:
+        self.foot = QWidget()
+        self.foot.setObjectName("workspace_foot")
+        row = QHBoxLayout(self.foot)
+        row.setContentsMargins(12, 4, 12, 6)
+        row.setSpacing(8)
+        self.selected_label = ElidedLabel()
+        self.selected_label.setObjectName("selected_label")
+        self.side_slider = QSlider(Qt.Orientation.Horizontal)
+        self.side_slider.setObjectName("side_slider")
+        self.side_slider.setAccessibleName(self.tr("Size of thumbnails"))
+        self.side_slider.setToolTip(self.tr("Size of thumbnails"))
+        self.side_slider.setRange(SMALLEST, LARGEST)
+        self.side_slider.setSingleStep(_STEP)
+        self.side_slider.setPageStep(4 * _STEP)
+        self.side_slider.setFixedWidth(88)
+        self.side_slider.valueChanged.connect(self._on_slid)
+        row.addWidget(self.selected_label, 1)
+        row.addWidget(self.side_slider)
+
+    @Slot(int, QPoint)
+    def _on_menu_asked(self, id: int, at: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setObjectName("list_menu")
+        for text, signal in (
+            (self.tr("Show in &folder"), self.reveal_asked),
+            (self.tr("&Close image"), self.close_asked),
+        ):
+            menu.addAction(text).triggered.connect(partial(_emit, signal, id))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(at)
+
+    @Slot(int)
+    def _on_slid(self, side: int) -> None:
+        self.side_chosen.emit(side)
+
+
+def _emit(signal: SignalInstance, id: int, checked: bool = False) -> None:
+    signal.emit(id)

@@ -1,0 +1,181 @@
+"""The images of a folder beside the one in view, in the whole program."""
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from gui.window.commands import Command
+from tests.gui.conftest import focused_widget, until
+
+KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for number in range(12):
+        Image.new("RGB", (40 + number, 30), (20 * number, 80, 90)).save(folder / f"{number}.png")
+    return folder
+
+
+async def opened(program, folder):
+    window = program.window
+    window.paths_opened.emit([folder])
+    await until(lambda: window.workspace_pane.isVisible() and window.drop_zone.has_picture)
+    return window, window.workspace_pane.list
+
+
+def at(images, row):
+    return images.visualRect(images.rows.index(row, 0)).center()
+
+
+async def shows(program, name):
+    await until(lambda: program.window.state.picture.name == name)
+    images = program.window.workspace_pane.list
+    await until(lambda: images.rows.image(images.currentIndex()) is not None)
+    assert images.rows.image(images.currentIndex()).path.name == name
+
+
+def test_current_image_leads_and_follows(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        assert not window.drop_zone.picture_strip.isVisible()
+        await shows(program, "0.png")
+        QTest.mouseClick(images.viewport(), LEFT, pos=at(images, 3))
+        await shows(program, "3.png")
+        images.setFocus()
+        QTest.keyClick(focused_widget(), KEY.Key_Right)
+        await shows(program, "4.png")
+        QTest.keyClick(focused_widget(), KEY.Key_End)
+        await shows(program, "11.png")
+        # From anywhere, also while one writes.
+        window.prompt_box.focus_prompt()
+        QTest.keyClick(window.prompt_box.prompt_edit, KEY.Key_PageUp)
+        await shows(program, "10.png")
+        QTest.keyClick(window.prompt_box.prompt_edit, KEY.Key_PageDown)
+        await shows(program, "11.png")
+
+    live(story)
+
+
+def test_typing_in_the_list_lands_in_the_prompt(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        images.setFocus()
+        for character in "What?":
+            QTest.keyClicks(focused_widget(), character)
+        assert window.prompt_box.text == "What?"
+
+    live(story)
+
+
+def test_one_image_has_no_list(live, folder):
+    async def story(program):
+        window = program.window
+        window.paths_opened.emit([folder / "3.png"])
+        await until(lambda: window.drop_zone.has_picture)
+        assert not window.workspace_page.pane.isVisible()
+        assert not window.workspace_page.fold_bar.isVisible()
+        assert not window.commands[Command.IMAGE_LIST].isEnabled()
+
+    live(story)
+
+
+def test_list_is_folded_away_and_stays_so(live, folder):
+    async def story(program):
+        window, _images = await opened(program, folder)
+        QTest.mouseClick(window.workspace_pane.fold_button, LEFT)
+        assert not window.workspace_pane.isVisible()
+        assert window.drop_zone.picture_strip.isVisible()
+        assert not window.commands[Command.IMAGE_LIST].isChecked()
+        QTest.keyClick(window, KEY.Key_PageDown)
+        await shows(program, "1.png")
+        window.paths_opened.emit([folder / "3.png", folder / "4.png"])
+        await shows(program, "3.png")
+        assert not window.workspace_pane.isVisible()
+        QTest.mouseClick(window.workspace_page.unfold_button, LEFT)
+        assert window.workspace_pane.isVisible()
+        assert not window.drop_zone.picture_strip.isVisible()
+
+    live(story)
+
+
+def test_narrow_window_has_the_strip_instead(live, folder):
+    async def story(program):
+        window, _images = await opened(program, folder)
+        window.resize(800, 500)
+        assert window.workspace_pane.isVisible()
+        window.resize(700, 500)
+        await until(lambda: not window.workspace_pane.isVisible())
+        assert window.drop_zone.picture_strip.isVisible()
+        window.resize(1000, 500)
+        await until(window.workspace_pane.isVisible)
+
+    live(story)
+
+
+def test_grid_or_list_and_the_size_of_thumbnails_are_kept(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        window.workspace_pane.side_chosen.emit(64)
+        before = images.columns
+        at_middle = QPointF(images.viewport().rect().center())
+        for _ in range(3):
+            event = QWheelEvent(
+                at_middle, images.mapToGlobal(at_middle), QPoint(), QPoint(0, 120),
+                Qt.MouseButton.NoButton, CTRL, Qt.ScrollPhase.NoScrollPhase, False,
+            )  # fmt: skip
+            QApplication.sendEvent(images.viewport(), event)
+        assert images.columns < before
+        assert window.workspace_pane.side_slider.value() == images.side > 64
+        QTest.mouseClick(window.workspace_pane.layout_button, LEFT)
+        assert images.columns == 1
+        assert not images.is_grid
+        settings = program.settings
+        assert (settings.shows_grid, settings.thumbnail_side) == (False, images.side)
+        window.commands[Command.IMAGE_GRID].trigger()
+        assert images.is_grid
+
+    live(story)
+
+
+def test_several_images_are_selected_and_stay_so_while_one_goes_on(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        images.setFocus()
+        QTest.mouseClick(images.viewport(), LEFT, pos=at(images, 1))
+        QTest.mouseClick(images.viewport(), LEFT, SHIFT, at(images, 3))
+        assert images.selected_ids == [1, 2, 3]
+        await shows(program, "3.png")
+        QTest.mouseClick(images.viewport(), LEFT, CTRL, at(images, 2))
+        assert images.selected_ids == [1, 3]
+        window.commands[Command.NEXT_PICTURE].trigger()
+        await shows(program, "3.png")
+        assert images.selected_ids == [1, 3]
+        assert "2" in window.workspace_pane.selected_label.text()
+        QTest.keyClick(focused_widget(), KEY.Key_A, CTRL)
+        assert images.selected_count == 12
+        images.invert_selection()
+        assert images.selected_ids == []
+
+    live(story)
+
+
+def test_rubber_band_selects_what_it_touches(live, folder):
+    async def story(program):
+        _window, images = await opened(program, folder)
+        program.window.workspace_pane.side_chosen.emit(64)
+        assert images.columns == 2
+        begin, end = at(images, 0), at(images, 3)
+        QTest.mousePress(images.viewport(), LEFT, pos=begin)
+        QTest.mouseMove(images.viewport(), (begin + end) / 2)
+        QTest.mouseMove(images.viewport(), end)
+        QTest.mouseRelease(images.viewport(), LEFT, pos=end)
+        assert images.selected_ids == [0, 1, 2, 3]
+
+    live(story)
