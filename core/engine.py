@@ -53,7 +53,8 @@ class EngineFacts:
     pictures one question may be about. `slots_that_fit` is how many requests fit on the GPU at
     once; 0 if unknown. `preprocessing` is how the model takes pictures in; None if it is not
     LLaVA's. `vocabulary` has the words of prompts that a small model was trained on; None for a
-    model that reads any. `engines` is how many copies of the model answer at the same time.
+    model that reads any. `engines` is how many copies of the model answer at the same time, and
+    `is_split` says that one copy lies on several devices.
     """
 
     model: str
@@ -71,6 +72,7 @@ class EngineFacts:
     preprocessing: ImagePreprocessing | None = None
     vocabulary: Vocabulary | None = None
     engines: int = 1
+    is_split: bool = False
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Returns the parts of a prompt that the model was not trained on: it may misunderstand."""
@@ -97,6 +99,7 @@ class EngineFacts:
             "most_pictures": self.most_pictures,
             "slots_that_fit": self.slots_that_fit,
             "engines": self.engines,
+            "is_split": self.is_split,
         }
 
     @staticmethod

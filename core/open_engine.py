@@ -149,7 +149,7 @@ class _Opening:
         if limits is None:
             return facts
         note = dispatch(model, limits, self.device.index or 0)
-        return replace(facts, notes=(*facts.notes, note))
+        return replace(facts, notes=(*facts.notes, note), is_split=True)
 
 
 def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from core.engine import Engine
-from core.engine_group.group import EngineSource
+from core.engine_group.group import EngineGroup, EngineSource
 from core.engine_group.process import OPENER, EngineProcess
 from core.transcript import ModelChoice
 
@@ -40,6 +41,29 @@ def sources_on(
         name = device if seen[device] == 1 else f"{device} ({seen[device]})"
         sources.append(_source(name, device, choice, opener, len(devices)))
     return sources
+
+
+@contextmanager
+def joined_by_others(
+    engine: Engine, choice: ModelChoice, devices: Sequence[str], stop: threading.Event
+) -> Generator[Engine]:
+    """Gives `engine` together with others of the same `choice`, so that there is one on each of
+    these devices; `engine` itself if that is all, or if it lies on several devices by itself.
+
+    It stays open, and is used by another thread meanwhile.
+    """
+    own = engine.facts.device
+    if list(devices) == [own] or engine.facts.is_split:
+        yield engine
+        return
+    sources = sources_on(devices, choice)
+    if own in devices:
+        sources[devices.index(own)] = EngineSource(own, lambda _: engine, is_lent=True)
+    group = EngineGroup(sources, stop)
+    try:
+        yield group
+    finally:
+        group.close()
 
 
 def _source(name: str, device: str, choice: ModelChoice, opener: str, engines: int) -> EngineSource:

@@ -131,6 +131,7 @@ class BatchWiring(QObject):
         run.progressed.connect(panel.show_progress)
         run.options_replaced.connect(panel.show_options)
         run.roots_changed.connect(panel.show_roots)
+        run.engines.cards_changed.connect(panel.form.more.show_cards)
         run.noticed.connect(self._on_run_noticed)
         run.refused.connect(self._on_run_refused)
         run.edits.noticed.connect(self._on_edit_noticed)
@@ -302,9 +303,9 @@ class BatchWiring(QObject):
                 stands=StandsWhile.NO_RUN_YET,
             )
 
-    @Slot(object, int)
-    def _on_started(self, options: BatchOptions, slots: int) -> None:
-        self._begin_step(self._run.start(self._up_to_date(options), slots))
+    @Slot(object, int, object)
+    def _on_started(self, options: BatchOptions, slots: int, devices: tuple[str, ...]) -> None:
+        self._begin_step(self._run.start(self._up_to_date(options), slots, devices))
 
     @Slot(list, bool)
     def _on_tried(self, ways: list[BatchOptions], on_others: bool) -> None:

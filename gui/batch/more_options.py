@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from PySide6.QtWidgets import (
 
 from core.batch import BatchOptions
 from core.captions.formats import TEXT_FORMATS, CaptionFormat, TablePaths
+from core.device.memory import Card
+from gui.batch.card_boxes import CardBoxes
 from gui.widgets.elided_label import ElidedLabel
 
 _MOST_SLOTS = 64
@@ -42,6 +45,7 @@ class MoreOptions(QWidget):
         self._build_numbers()
         self._labels: dict[QWidget, QLabel] = {}
         self._place()
+        self.show_cards(())
         self.suffix_box.currentIndexChanged.connect(self._show_example)
         self.name_box.currentTextChanged.connect(self._show_example)
         self._show_example()
@@ -50,6 +54,17 @@ class MoreOptions(QWidget):
     def slots(self) -> int | None:
         """How many images are captioned at once; None for the number that suits the device."""
         return self.slots_box.value() or None
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The graphics cards to use; () for all that the model fits on."""
+        return self.card_boxes.devices
+
+    def show_cards(self, cards: Sequence[Card]) -> None:
+        """Offers the graphics cards to choose from, if there are several."""
+        self.card_boxes.show_cards(cards)
+        self.card_boxes.setVisible(self.card_boxes.has_choice)
+        self._labels[self.card_boxes].setVisible(self.card_boxes.has_choice)
 
     @property
     def labels(self) -> tuple[QLabel, ...]:
@@ -241,7 +256,11 @@ class MoreOptions(QWidget):
         self.slots_box.setObjectName("slots_box")
         self.slots_box.setRange(0, _MOST_SLOTS)
         self.slots_box.setSpecialValueText(self.tr("Automatic"))
-        self.slots_box.setToolTip(self.tr("Number of images captioned at the same time"))
+        self.slots_box.setToolTip(
+            self.tr("Number of images captioned at the same time, on each graphics card")
+        )
+        self.card_boxes = CardBoxes()
+        self.card_boxes.setToolTip(self.tr("Each has a copy of the model and captions its share"))
         for box in (self.temperature_box, self.slots_box):
             # The stylesheet's padding does not reach the text of a spin box.
             box.lineEdit().setTextMargins(6, 0, 0, 0)
@@ -269,6 +288,7 @@ class MoreOptions(QWidget):
                 self.tr("Temperature"),
                 (self.temperature_box, _named_field(self.tr("Parallel"), self.slots_box)),
             ),
+            (self.tr("Graphics cards"), (self.card_boxes,)),
             (self.tr("Overwrite edits of"), (self.edited_edit,)),
         )
         for number, (words, fields) in enumerate(rows):

@@ -42,7 +42,8 @@ from gui.widgets.translated import translated
 class BatchPanel(QFrame):
     """Shows a folder run and reports what the user does with it; knows only data of core.
 
-    The run: `started(BatchOptions, int)` with how many images at once, 0 for the best number;
+    The run: `started(BatchOptions, int, tuple[str, ...])` with how many images at once, 0 for the
+    best number, and on which graphics cards, () for all;
     `undo_asked(bool)` with whether edits by hand are kept; `action_asked(RunAction)` for the other
     actions of a run; `recursion_changed(bool)`.
     Captions: `edited(int, str)`; `replace_asked(Replacement, list[int])` in the captions of these
@@ -59,7 +60,7 @@ class BatchPanel(QFrame):
     file manager; `closed()`: back to the picture.
     """
 
-    started = Signal(object, int)
+    started = Signal(object, int, object)
     undo_asked = Signal(bool)
     action_asked = Signal(object)
     recursion_changed = Signal(bool)
@@ -337,7 +338,7 @@ class BatchPanel(QFrame):
     def _start(self) -> None:
         if options := self._checked_options():
             self.list.setFocus()
-            self.started.emit(options, self.form.slots or 0)
+            self.started.emit(options, self.form.slots or 0, self.form.more.devices)
 
     def _try_first(self) -> None:
         if options := self._checked_options():

@@ -22,9 +22,7 @@ from core.batch import (
     Phase,
     Progress,
     find_runs,
-    usual_slots,
 )
-from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.picture import look_for_pictures
 from gui.session.caption_again import CaptionAgain
@@ -34,6 +32,7 @@ from gui.session.existing_captions import ExistingCaptions
 from gui.session.folder_trial import FolderTrial
 from gui.session.inbox import Inbox
 from gui.session.model_thread import ModelThread
+from gui.session.run_engines import RunEngines
 from gui.session.run_items import RunItems
 from gui.session.run_pace import RunPace
 from gui.widgets.translated import translated, translated_all
@@ -46,9 +45,10 @@ log = logging.getLogger(__name__)
 class FolderRun(QObject):
     """One run at a time. Its coroutines belong to the window's loop; what is wrong is a notice.
 
-    `items` are its images, `existing` the captions that they have already, `edits` changes
-    captions, `again` has the model write one again, `trial` tries the options first, and
-    `doubt_search` looks through the finished captions; each has signals of its own.
+    `items` are its images, `engines` what captions them, `existing` the captions that they have
+    already, `edits` changes captions, `again` has the model write one again, `trial` tries the
+    options first, and `doubt_search` looks through the finished captions; each has signals of its
+    own.
 
     `phase_changed(Phase)`, `progressed(Progress)`, `options_replaced(BatchOptions)`,
     `roots_changed(list[Path])`, `noticed(str)`: a sentence to show about
@@ -76,11 +76,11 @@ class FolderRun(QObject):
         self._is_stopped = False
         self._is_closed = False
         self._summing: asyncio.Future[None] | None = None
-        self._slots = 0
         self._searches = 0
         self._ended = asyncio.Event()
         self._ended.set()
         self.items = RunItems(self)
+        self.engines = RunEngines(model, self)
         self._pace = RunPace(self.items, self)
         self._pace.progressed.connect(self.progressed)
         self._inbox = Inbox(self.items.handle, self)
@@ -157,14 +157,13 @@ class FolderRun(QObject):
         if self._phase is Phase.CHOOSING:
             self.existing.look(options, self._roots)
 
-    async def start(self, options: BatchOptions, slots: int = 0) -> None:
-        """Begin the run that was chosen, and wait for its end.
-
-        `slots` is how many images are captioned at once, 0 for as many as suit the device.
-        """
+    async def start(
+        self, options: BatchOptions, slots: int = 0, devices: Sequence[str] = ()
+    ) -> None:
+        """Begin the run that was chosen, and wait for its end; see `RunEngines.choose`."""
         if self._phase is not Phase.CHOOSING:
             return
-        self._slots = slots
+        self.engines.choose(slots, devices)
         self._set_phase(Phase.FINDING)
         try:
             begin = partial(Batch.begin, self._roots, options, self._journals)
@@ -319,10 +318,7 @@ class FolderRun(QObject):
         self._set_phase(Phase.RUNNING)
         self._pace.start()
 
-        def work(engine: Engine) -> None:
-            slots = self._slots or usual_slots(engine.facts)
-            batch.run(engine, self._control, self._inbox.put, self._inbox.put, slots=slots)
-
+        work = self.engines.work_on(batch, self._control, self._inbox.put)
         try:
             await _painted()
             await self._model.run_exclusive(work, self._control.stop_now)
