@@ -15,7 +15,8 @@ from core.terminal.parser import build_parser
 
 VALUES = {"existing": "replace", "slots": "2", "format": "json", "top_p": "0.5", "write": "txt",
           "temperature": "1", "seed": "1", "max_new_tokens": "4", "dtype": "float32",
-          "device": "cpu", "table_paths": "relative", "csv_separator": "tab"}  # fmt: skip
+          "device": "cpu", "table_paths": "relative", "csv_separator": "tab",
+          "cards": "0,1"}  # fmt: skip
 ASKED = {
     Mode.PRINT: [],
     Mode.RUN: ["--write", "txt"],
