@@ -13,6 +13,7 @@ from core.chat.model import ChatModel
 from core.chat.quiet import quiet
 from core.chat.stored import StoredTensor
 from core.errors import Cancelled, CheckpointError
+from core.llava.forward import decoder_obstacle
 from core.llava.quantized import QuantizedLinear, quantize, reorder_for_cpu
 from core.message import translatable
 
@@ -71,7 +72,7 @@ def load_chat_model(
             )
         )
     if bits:
-        _quantize_layers(model, bits, device, stop)
+        quantize_layers(model, bits, device, stop)
         model.to(device)
     return model.eval().requires_grad_(False)
 
@@ -122,12 +123,19 @@ class _LazyTensor:
         return list(self._tensor.shape)
 
 
-def _quantize_layers(model: Any, bits: int, device: torch.device, stop: threading.Event) -> None:
-    """Quantizes the matrices of the language model's layers on `device`, one by one."""
-    for parent, name, linear in list(_linears(model)):
+def quantize_layers(model: Any, bits: int, device: torch.device, stop: threading.Event) -> None:
+    """Quantizes the matrices of the language model's layers on `device`, one by one.
+
+    Where our own loop runs the model the output head gets 8 bits, as LLaVA-1.5's. Raises Cancelled
+    once `stop` is set.
+    """
+    linears = list(_linears(model))
+    if decoder_obstacle(model) is None:
+        linears.append((model, "lm_head", model.lm_head))
+    for parent, name, linear in linears:
         if stop.is_set():
             raise Cancelled("Loading was cancelled.")
-        weight = quantize(linear.weight.data.to(device), bits)
+        weight = quantize(linear.weight.data.to(device), 8 if parent is model else bits)
         bias = None if linear.bias is None else linear.bias.data.to(device)
         setattr(parent, name, QuantizedLinear(weight, bias))
     reorder_for_cpu(model)

@@ -30,7 +30,7 @@ from core.open_engine import open_engine
 from core.picture import Picture, open_picture
 from core.terminal.bandwidth import memory_bandwidth
 from core.terminal.bench_cards import cards_figures
-from core.terminal.random_weights import random_engine
+from core.terminal.random_weights import open_random
 from core.transcript import Answer, ModelChoice, Precision, Request, Sampling, Turn
 from core.version import program_version
 
@@ -50,7 +50,8 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure. No checkpoint is read if `random_weights` is a name in `SIZES`.
+    """What to measure. No checkpoint is read if `random_weights` names sizes, as
+    `open_random` takes them.
 
     `slots` are the numbers of images to caption at the same time; an empty tuple leaves that out.
     `cards` are the devices to caption on together, () standing for all cards.
@@ -109,7 +110,8 @@ def _alone(
 
 def _engine(plan: Plan, stop: threading.Event) -> LocalEngine:
     if plan.random_weights is not None:
-        return random_engine(plan.choice, plan.random_weights)
+        choice = replace(plan.choice, model=plan.random_weights)
+        return open_random(choice, lambda *_: None, stop)
     return open_engine(plan.choice, lambda *_: None, stop)
 
 

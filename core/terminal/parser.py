@@ -183,7 +183,10 @@ def _add_bench(add_verb: _AddVerb) -> None:
     _add_model(add)
     add(
         "--random-weights",
-        choices=["llava-1.5-7b", "llava-1.5-13b", "built-in"],
+        choices=[
+            *("llava-1.5-7b", "llava-1.5-13b", "built-in"),
+            *("joycaption", "llava-1.6-mistral-7b", "llava-1.6-vicuna-7b"),
+        ],
         help="use random weights of this size instead of a model",
     )
     add("--max-new-tokens", default=256, type=values.count, metavar="N")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
@@ -26,6 +26,9 @@ from core.llava.engine import LlavaEngine
 from core.llava.quantized import QuantizedMatrix, quantize
 from core.llava.tokenizer import Tokenizer
 from core.transcript import ModelChoice
+
+if TYPE_CHECKING:
+    from core.open_engine import LocalEngine
 
 _DEVIATION = 0.02
 """Standard deviation of the weights, as transformers initializes a Llama."""
@@ -55,9 +58,13 @@ SIZES = {
 
 def open_random(
     choice: ModelChoice, on_progress: Callable[[float, str], None], stop: threading.Event
-) -> LlavaEngine:
-    """Does what `core.open_engine` does; the choice's model is one of `SIZES`."""
-    return random_engine(choice, choice.model)
+) -> LocalEngine:
+    """Does what `core.open_engine` does; the choice's model is one of `SIZES` or RANDOM_MODELS."""
+    if choice.model in SIZES:
+        return random_engine(choice, choice.model)
+    from core.terminal.random_chat import RANDOM_MODELS, random_chat_engine
+
+    return random_chat_engine(choice, RANDOM_MODELS[choice.model])
 
 
 def random_engine(

@@ -1,0 +1,212 @@
+"""JoyCaption's and LLaVA-1.6's sizes with random weights, for measuring without a checkpoint."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    AutoModelForImageTextToText,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaNextConfig,
+    LlavaNextProcessor,
+    LlavaProcessor,
+    MistralConfig,
+    PreTrainedConfig,
+    PreTrainedTokenizerFast,
+    SiglipVisionConfig,
+)
+from transformers.models.llava_next.image_processing_pil_llava_next import (
+    LlavaNextImageProcessorPil,
+)
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+from core.chat.engine import ChatEngine
+from core.chat.loading import quantize_layers
+from core.device.choice import (
+    choose_device,
+    choose_dtype,
+    device_name,
+    precision_of,
+    require_memory,
+)
+from core.engine import EngineFacts
+from core.transcript import ModelChoice
+
+_SPECIAL = ("<unk>", "<s>", "</s>", "<pad>", "<image>")
+_IMAGE_TOKEN, _END = _SPECIAL.index("<image>"), _SPECIAL.index("</s>")
+_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] }} {% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image> {% else %}{{ part['text'] }} {% endif %}{% endfor %}"
+    "{% endfor %}{% if add_generation_prompt %}assistant {% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class RandomModel:
+    """What makes the configuration and the processor of a model."""
+
+    config: Callable[[], PreTrainedConfig]
+    processor: Callable[[PreTrainedTokenizerFast], Any]
+
+
+def _joycaption() -> LlavaConfig:
+    """SigLIP so400m at 384 pixels, and Llama 3.1 8B."""
+    rotary = {
+        "rope_type": "llama3",
+        "rope_theta": 500000.0,
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    }
+    return LlavaConfig(
+        text_config=LlamaConfig(
+            vocab_size=128256,
+            hidden_size=4096,
+            intermediate_size=14336,
+            num_hidden_layers=32,
+            num_attention_heads=32,
+            num_key_value_heads=8,
+            max_position_embeddings=131072,
+            rms_norm_eps=1e-5,
+            rope_parameters=rotary,
+        ),
+        vision_config=SiglipVisionConfig(
+            hidden_size=1152,
+            intermediate_size=4304,
+            num_hidden_layers=27,
+            num_attention_heads=16,
+            image_size=384,
+            patch_size=14,
+            vision_use_head=False,
+        ),
+        image_token_index=_IMAGE_TOKEN,
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="full",
+        image_seq_length=729,
+    )
+
+
+def _joycaption_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
+    return LlavaProcessor(
+        SiglipImageProcessorPil(size={"height": 384, "width": 384}),
+        tokenizer,
+        patch_size=14,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=0,
+        chat_template=_TEMPLATE,
+    )
+
+
+def _llava_1_6(text: PreTrainedConfig) -> LlavaNextConfig:
+    return LlavaNextConfig(
+        text_config=text,
+        vision_config=CLIPVisionConfig(
+            hidden_size=1024,
+            intermediate_size=4096,
+            num_hidden_layers=24,
+            num_attention_heads=16,
+            image_size=336,
+            patch_size=14,
+        ),
+        image_token_index=_IMAGE_TOKEN,
+    )
+
+
+def _llava_1_6_mistral() -> LlavaNextConfig:
+    return _llava_1_6(
+        MistralConfig(vocab_size=32064, max_position_embeddings=32768, sliding_window=None)
+    )
+
+
+def _llava_1_6_vicuna() -> LlavaNextConfig:
+    return _llava_1_6(LlamaConfig(vocab_size=32064, max_position_embeddings=4096))
+
+
+def _llava_1_6_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
+    return LlavaNextProcessor(
+        LlavaNextImageProcessorPil(
+            size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}
+        ),
+        tokenizer,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=_TEMPLATE,
+    )
+
+
+RANDOM_MODELS = {
+    "joycaption": RandomModel(_joycaption, _joycaption_processor),
+    "llava-1.6-mistral-7b": RandomModel(_llava_1_6_mistral, _llava_1_6_processor),
+    "llava-1.6-vicuna-7b": RandomModel(_llava_1_6_vicuna, _llava_1_6_processor),
+}
+
+
+def random_chat_engine(choice: ModelChoice, made: RandomModel) -> ChatEngine:
+    """A model that generates nonsense at the speed of a real one; `choice.model` is its name.
+
+    Raises OutOfMemory if it does not fit.
+    """
+    config = made.config()
+    config._attn_implementation = "sdpa"
+    with torch.device("meta"):
+        parameters = sum(
+            one.numel() for one in AutoModelForImageTextToText.from_config(config).parameters()
+        )
+    device, bits = choose_device(choice.device), choice.dtype.weight_bits
+    dtype = choose_dtype(choice.dtype, device, parameters)
+    if dtype == torch.float16:
+        dtype = torch.bfloat16  # As these models are published.
+    require_memory(parameters * dtype.itemsize, device)
+    torch.manual_seed(0)
+    with torch.device(device):
+        model: Any = AutoModelForImageTextToText.from_config(config, dtype=dtype)
+    vocabulary = config.get_text_config().vocab_size
+    with torch.no_grad():
+        model.lm_head.weight[: len(_SPECIAL)] = 0  # No answer ends early.
+    model.eval().requires_grad_(False)
+    if bits:
+        quantize_layers(model, bits, device, threading.Event())
+    facts = EngineFacts(
+        model=f"Random weights in the sizes of {choice.model}",
+        device=str(device),
+        device_name=device_name(device),
+        dtype=precision_of(dtype, bits),
+        memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
+        context_length=config.get_text_config().max_position_embeddings,
+    )
+    processor = made.processor(_tokenizer(vocabulary))
+    return ChatEngine(model, processor, facts, end_ids=(_END,))
+
+
+def _tokenizer(size: int) -> PreTrainedTokenizerFast:
+    """A vocabulary of so many words, each of which is one token."""
+    words = [
+        "user",
+        "assistant",
+        *["Please", "describe", "this", "image", "in", "detail", "."],
+        "please",
+    ]
+    known = dict.fromkeys((*_SPECIAL, *words))
+    ids = {word: number for number, word in enumerate(known)}
+    ids |= {f"w{number}": number for number in range(len(ids), size)}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        extra_special_tokens={"image_token": "<image>"},
+    )
+    fast.chat_template = _TEMPLATE
+    return fast

@@ -1,0 +1,56 @@
+"""Models with random weights that `onlooker bench` measures, in toy sizes."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from core.engine import Capability
+from core.picture import Picture
+from core.terminal.random_chat import RANDOM_MODELS, random_chat_engine
+from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
+
+_TEXT = {
+    "vocab_size": 300,
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+_TOWER = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+
+
+def small(name):
+    made = RANDOM_MODELS[name]
+
+    def config():
+        whole = made.config()
+        for key, value in _TEXT.items():
+            setattr(whole.text_config, key, value)
+        whole.text_config.head_dim = 32
+        for key, value in _TOWER.items():
+            setattr(whole.vision_config, key, value)
+        whole.vision_config.num_attention_heads = 2
+        return whole
+
+    return replace(made, config=config)
+
+
+@pytest.mark.parametrize("precision", [Precision.FLOAT32, Precision.BITS_8])
+@pytest.mark.parametrize("name", RANDOM_MODELS)
+def test_such_a_model_answers_in_full_length_by_our_own_loop(name, precision):
+    engine = random_chat_engine(ModelChoice(name, dtype=precision), small(name))
+    assert engine.facts.why_not(Capability.SLOTS) is None
+    picture = Picture(path=None, pixels=Image.new("RGB", (640, 480), "teal"))
+    prompt = Turn("Please describe this image in detail.")
+    request = Request(picture, (prompt,), Sampling(max_new_tokens=8))
+    ours, theirs = (
+        one.answer(request, lambda _: None, threading.Event())
+        for one in (engine, engine.by_generate())
+    )
+    assert ours.ending is Ending.LENGTH
+    assert ours.output_ids == theirs.output_ids
+    assert ours.input_tokens > 700
+    engine.close()
