@@ -540,6 +540,8 @@ def test_interrupt_in_the_terminal_keeps_what_has_come_and_says_how_to_go_on(ser
         cwd=ROOT, env=environment_of(server, tmp_path), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.is_held.wait(60)
+    while not list((tmp_path / "hub").rglob("*.incomplete")):
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -203,6 +203,8 @@ def test_download_is_paused_resumed_from_the_last_byte_and_discarded(packaged, s
         click(panel, "Download")
         await until(server.is_held.is_set)
         await until(lambda: (job := packs.state.job) and job.progress and job.progress.total)
+        # Both files are held; the server only knows what it sent.
+        await until(lambda: sum(path.stat().st_size for path in getting.rglob("*.part")) >= 100_000)
         assert program.window.status_line.download_button.isVisible()
         click(panel, "Pause")
         await until(stage_is(program, Stage.PAUSED))
@@ -395,6 +397,8 @@ def test_closing_the_window_during_a_download_keeps_what_has_come(packaged, serv
         server.faults.holds = [50_000, 50_000]
         click(panel, "Download")
         await until(server.is_held.is_set)
+        getting = home / "engines" / ".getting-cuda130"
+        await until(lambda: sum(path.stat().st_size for path in getting.rglob("*.part")))
 
     packaged(story)
     parts = (home / "engines" / ".getting-cuda130").rglob("*.part")
