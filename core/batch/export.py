@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from core.captions.cells import cell
 from core.captions.formats import CaptionFormat
 from core.files import write_atomically, write_error
 from core.transcript import Sampling
@@ -283,8 +284,8 @@ def _cells(row: Row | KeptRow) -> list[str]:
         assert isinstance(row.content, tuple)
         return [*row.content, *[""] * (len(COLUMNS) - len(row.content))]
     values = row.to_json()
-    cells = (_cell(values.get(column)) for column in COLUMNS)
-    return [cell.encode("utf-8", "backslashreplace").decode() for cell in cells]
+    cells = (cell(values.get(column)) for column in COLUMNS)
+    return [text.encode("utf-8", "backslashreplace").decode() for text in cells]
 
 
 def _as_text(data: bytes) -> str:
@@ -297,17 +298,3 @@ def _shortened(cells: Sequence[str]) -> tuple[str, ...]:
     """Returns the cells without the empty ones at the end, which files of an older version lack."""
     count = next((n for n in range(len(cells), 0, -1) if cells[n - 1]), 0)
     return tuple(cells[:count])
-
-
-def _cell(value: Any) -> str:
-    """Returns a value as text that no spreadsheet takes for a formula: a model's words must not
-    be executed."""
-    if value is None:
-        return ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, list):
-        value = " ".join(map(str, cast("list[Any]", value)))
-    text = json.dumps(value) if isinstance(value, dict | bool) else str(value)
-    starts = text.lstrip(" ")[:1] or text[:1]
-    return f"'{text}" if starts and starts in "=+-@\t\r\n|%" else text

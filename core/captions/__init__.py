@@ -3,5 +3,6 @@
 - `formats` names the file formats; `naming` finds and names the files of an image.
 - `sidecar` is the text file beside an image, `encoding` how its bytes are read. `xmp` reads and
   changes an XMP file, as a tree (`xmp_tree`) behind its wrapper (`xmp_packet`).
+- `cells` are values in CSV files.
 - `wording` fills prompts in and cleans captions up; `sentences` knows where a sentence ends.
 """
