@@ -45,7 +45,7 @@ def planned_deletions(
 def send_to_trash(pictures: Sequence[Path], pattern: str = "{stem}") -> dict[Path, str]:
     """Moves images and their files to the trash where there is no way back. Returns those that
     could not be moved, with the reason."""
-    from send2trash import send2trash  # pyright: ignore[reportMissingImports]  # Not on Linux.
+    from send2trash import send2trash  # pyright: ignore[reportMissingModuleSource]  # Not on Linux.
 
     sidecars = SidecarFinder(pictures, pattern)
     failures: dict[Path, str] = {}

@@ -1,0 +1,43 @@
+"""Alternative texts: short, for those who do not see the image, with a long description if needed.
+
+In a caption file the alternative text is the first paragraph, and the long description follows
+after an empty line. A decorative image, which screen readers are to pass over, has one word.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MOST_CHARACTERS = 125
+"""What screen readers read without a pause, and what guidelines recommend at most."""
+
+DECORATIVE = "decorative"
+
+_PARAGRAPHS = re.compile(r"\n[ \t]*\n")
+_DECORATIVE = re.compile(rf"[\W_]*{DECORATIVE}(?:\s+image)?[\W_]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class AltText:
+    """An alternative text; empty for a decorative image."""
+
+    text: str = ""
+    long_description: str = ""
+    is_decorative: bool = False
+
+    @classmethod
+    def of(cls, caption: str) -> AltText:
+        """Returns what a caption says."""
+        caption = caption.strip()
+        if _DECORATIVE.fullmatch(caption):
+            return cls(is_decorative=True)
+        first, *rest = _PARAGRAPHS.split(caption, maxsplit=1)
+        return cls(" ".join(first.split()), rest[0].strip() if rest else "")
+
+    @property
+    def caption(self) -> str:
+        """Returns the caption that says so."""
+        if self.is_decorative:
+            return DECORATIVE
+        return f"{self.text}\n\n{self.long_description}" if self.long_description else self.text

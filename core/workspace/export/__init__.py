@@ -1,0 +1,8 @@
+"""Captions handed over in the formats that other programs read, and read back from them.
+
+- `items` is what is exported: an image with its texts; `gathering` reads it from folders.
+- `formats` names the formats, `exporting` writes them: `datasets` (folders of images with their
+  captions), `tables`, `parquet`, `tars` (WebDataset), `pages` (HTML, Markdown), `sidecars` (XMP).
+- `output` writes files in one step, and none over one that is not ours; `ledger` knows which are.
+- `reading` reads captions that other programs wrote, and finds their images.
+"""

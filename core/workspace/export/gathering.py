@@ -1,0 +1,109 @@
+"""Reads from folders what is to be exported: the images and the captions beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from PIL import Image
+
+from core.captions import xmp
+from core.captions.encoding import decoded
+from core.captions.formats import CaptionFormat
+from core.captions.naming import CaptionNames
+from core.captions.sidecar import STEM
+from core.errors import StoreError
+from core.files import is_folder, read_bytes
+from core.workspace.alt_text import AltText
+from core.workspace.data import Failure
+from core.workspace.export.items import ExportItem
+from core.workspace.messages import as_message
+
+BESIDE = (CaptionFormat.TXT, CaptionFormat.CAPTION, CaptionFormat.XMP)
+_LARGEST_TEXT = 4_000_000
+
+
+@dataclass
+class Gathered:
+    """The images to export, and those whose captions cannot be read."""
+
+    items: list[ExportItem] = field(default_factory=list[ExportItem])
+    failures: list[Failure] = field(default_factory=list[Failure])
+
+
+def gathered(
+    pictures: Sequence[Path],
+    root: Path,
+    formats: Sequence[CaptionFormat] = BESIDE,
+    pattern: str = STEM,
+    on_item: Callable[[], None] = lambda: None,
+) -> Gathered:
+    """Returns the images with the first caption that a file of `formats` has, named from `root`.
+
+    Alternative texts and long descriptions come from XMP files, if these are among the formats.
+    `on_item` is called after each image.
+    """
+    names = CaptionNames(pattern, formats, (root,), pictures)
+    found = Gathered()
+    for picture in pictures:
+        try:
+            found.items.append(_item(picture, root, names))
+        except StoreError as error:
+            found.failures.append(Failure(picture, as_message(error.message)))
+        on_item()
+    return found
+
+
+def _item(picture: Path, root: Path, names: CaptionNames) -> ExportItem:
+    caption = ""
+    texts = xmp.XmpTexts()
+    for target in names.targets(picture):
+        if target.is_symlink():
+            continue  # It leads out of the folders, or nowhere.
+        if target.suffix.lower() == ".xmp":
+            texts = xmp.read(read_bytes(target, most=xmp.LARGEST), target.name)
+            text = texts.description
+        else:
+            text = decoded(read_bytes(target, most=_LARGEST_TEXT), target.name)
+        caption = caption or text
+    width, height = _size(picture)
+    alt = AltText.of(caption)
+    return ExportItem(
+        path=picture,
+        name=relative_name(picture, root),
+        caption=caption,
+        width=width,
+        height=height,
+        alt_text=alt.text if alt.long_description else texts.alt_text,
+        long_description=alt.long_description or texts.extended,
+        is_decorative=alt.is_decorative,
+    )
+
+
+def _size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 0, 0
+
+
+def relative_name(picture: Path, root: Path) -> str:
+    """Returns the path of an image from a folder, with `/`; its own name if it is elsewhere."""
+    try:
+        relative = os.path.relpath(picture, root)
+    except ValueError:  # On another drive of Windows.
+        return picture.name
+    return picture.name if relative.startswith(os.pardir) else PurePath(relative).as_posix()
+
+
+def common_root(paths: Iterable[Path]) -> Path:
+    """Returns the folder that names are relative to: the deepest with all paths in it."""
+    folders = [path if is_folder(path) else path.parent for path in paths]
+    absolute = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100 (keeps links)
+    try:
+        return Path(os.path.commonpath(absolute))
+    except ValueError:
+        return Path(absolute[0])

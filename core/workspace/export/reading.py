@@ -1,0 +1,224 @@
+"""Reads captions that other programs wrote, and finds the images that they belong to.
+
+A folder of text files, a CSV file, JSON lines, a JSON object (COCO's, or kohya's with a key for
+each image), or Parquet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any, cast
+
+from core.captions.cells import text_in
+from core.captions.encoding import decoded
+from core.errors import StoreError
+from core.files import is_folder, read_bytes
+from core.message import translatable
+from core.workspace.export.parquet import parquet_records
+
+_NAMES = ("file_name", "filename", "file", "image", "image_path", "path", "picture", "name")
+_CAPTIONS = ("caption", "text", "description", "prompt", "alt_text", "label")
+_TEXTS = (".txt", ".caption")
+_LARGEST = 1_000_000_000
+_LARGEST_TEXT = 4_000_000
+_LONGEST_CELL = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class ReadCaption:
+    """A caption, and what the file calls its image: a name, a path, or either without suffix."""
+
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Captions by image. `unknown` are the names for which there is no image, `unclear` those that
+    several images have."""
+
+    captions: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    unknown: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+
+
+def read_captions(path: Path) -> list[ReadCaption]:
+    """Returns the captions in a file, or in the text files of a folder and its subfolders. Raises
+    StoreError, which names the file."""
+    if is_folder(path):
+        return list(_in_folder(path))
+    readers: dict[str, Callable[[Path], Iterable[ReadCaption]]] = {
+        ".csv": _in_csv,
+        ".tsv": _in_csv,
+        ".jsonl": _in_json_lines,
+        ".ndjson": _in_json_lines,
+        ".json": _in_json,
+        ".parquet": _in_parquet,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        text = translatable(
+            "core", "“{name}” has no format that captions are read from. Choose from {formats}."
+        )
+        raise StoreError(text.format(name=path.name, formats=", ".join(readers)))
+    try:
+        found = list(reader(path))
+    except (ValueError, RecursionError) as error:
+        text = translatable("core", "“{name}” is damaged ({reason}). Save it again.")
+        raise StoreError(text.format(name=path.name, reason=error)) from error
+    if not found:
+        text = translatable(
+            "core",
+            "“{name}” has no captions: a column such as {caption} and one such as {file} are "
+            "needed. Rename its columns.",
+        )
+        raise StoreError(text.format(name=path.name, caption=_CAPTIONS[0], file=_NAMES[0]))
+    return found
+
+
+def matched(found: Iterable[ReadCaption], pictures: Sequence[Path], root: Path) -> Matches:
+    """Finds the image of each caption: by its path from `root`, by its whole path, then by as much
+    of the path as is unique, with and without a suffix. The last caption of an image counts."""
+    places: dict[tuple[str, ...], set[Path]] = defaultdict(set)
+    for picture in pictures:
+        parts = _parts(picture.as_posix())
+        for names in (parts, (*parts[:-1], _stem(parts[-1]))):
+            for count in range(1, len(parts) + 1):
+                places[names[-count:]].add(picture)
+    known = {_parts(_relative(picture, root)): picture for picture in pictures}
+    captions: dict[Path, str] = {}
+    unknown: list[str] = []
+    unclear: list[str] = []
+    for one in found:
+        parts = _parts(one.name)
+        picture = known.get(parts)
+        if picture is None:
+            candidates = _candidates(parts, places)
+            if len(candidates) != 1:
+                (unclear if candidates else unknown).append(one.name)
+                continue
+            (picture,) = candidates
+        captions[picture] = one.caption
+    return Matches(captions, tuple(unknown), tuple(unclear))
+
+
+def _candidates(parts: tuple[str, ...], places: Mapping[tuple[str, ...], set[Path]]) -> set[Path]:
+    """Returns the images that have as many of the last parts as some image has."""
+    for count in range(len(parts), 0, -1):
+        if found := places.get(parts[-count:]):
+            return found
+    return set()
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """Returns the parts of a path of any system, as they are compared."""
+    is_windows = "\\" in name and "/" not in name
+    path = PureWindowsPath(name) if is_windows else PurePosixPath(name)
+    return tuple(part for part in path.as_posix().split("/") if part not in ("", "."))
+
+
+def _relative(picture: Path, root: Path) -> str:
+    try:
+        return picture.relative_to(root).as_posix()
+    except ValueError:
+        return picture.as_posix()
+
+
+def _stem(name: str) -> str:
+    return PurePath(name).stem
+
+
+def _in_folder(folder: Path) -> Iterator[ReadCaption]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in _TEXTS and path.is_file() and not path.name.startswith("."):
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            yield ReadCaption(name, decoded(read_bytes(path, most=_LARGEST_TEXT), path.name))
+
+
+def _in_csv(path: Path) -> Iterator[ReadCaption]:
+    text = _text(path)
+    csv.field_size_limit(_LONGEST_CELL)
+    head = text.partition("\n")[0]
+    separator = max("\t;,", key=head.count)
+    for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=separator):
+        values = {str(key): text_in(value) for key, value in row.items() if isinstance(value, str)}
+        yield from _in_record(values)
+
+
+def _in_json_lines(path: Path) -> Iterator[ReadCaption]:
+    for line in _text(path).splitlines():
+        if line.strip():
+            yield from _in_record(json.loads(line))
+
+
+def _in_json(path: Path) -> Iterator[ReadCaption]:
+    content = json.loads(_text(path))
+    if isinstance(content, list):
+        for record in cast("list[Any]", content):
+            yield from _in_record(record)
+        return
+    if not isinstance(content, dict):
+        return
+    values = cast("dict[str, Any]", content)
+    if isinstance(values.get("annotations"), list) and isinstance(values.get("images"), list):
+        yield from _in_coco(values["images"], values["annotations"])
+        return
+    for name, value in values.items():
+        # kohya's scripts write an object with a caption, tags or both; others the caption itself.
+        if isinstance(value, str):
+            yield ReadCaption(name, value)
+        elif isinstance(value, dict):
+            record = cast("dict[str, Any]", value)
+            parts = [record.get(key) for key in ("caption", "tags")]
+            if text := ", ".join(part for part in parts if isinstance(part, str) and part):
+                yield ReadCaption(name, text)
+
+
+def _in_coco(images: list[Any], annotations: list[Any]) -> Iterator[ReadCaption]:
+    names = {image.get("id"): image.get("file_name") for image in _objects(images)}
+    captions: dict[str, list[str]] = {}
+    for one in _objects(annotations):
+        name, caption = names.get(one.get("image_id")), one.get("caption")
+        if isinstance(name, str) and isinstance(caption, str):
+            captions.setdefault(name, []).append(caption.strip())
+    # COCO has five captions for an image; a caption file has them on lines of their own.
+    return (ReadCaption(name, "\n".join(texts)) for name, texts in captions.items())
+
+
+def _objects(values: list[Any]) -> list[dict[str, Any]]:
+    return [cast("dict[str, Any]", value) for value in values if isinstance(value, dict)]
+
+
+def _in_parquet(path: Path) -> Iterator[ReadCaption]:
+    for record in parquet_records(path):
+        yield from _in_record(record)
+
+
+def _in_record(record: Any) -> Iterator[ReadCaption]:
+    if not isinstance(record, dict):
+        return
+    values = {key.strip().lower(): value for key, value in cast("dict[str, Any]", record).items()}
+    for key, value in list(values.items()):
+        if isinstance(value, dict):  # An image of `datasets` has its path inside.
+            values[key] = cast("dict[str, Any]", value).get("path")
+    name = next((values[key] for key in _NAMES if isinstance(values.get(key), str)), None)
+    caption = next((values[key] for key in _CAPTIONS if isinstance(values.get(key), str)), None)
+    if name and caption is not None:
+        yield ReadCaption(name, caption)
+
+
+def _text(path: Path) -> str:
+    data = read_bytes(path, most=_LARGEST)
+    if data is None:
+        text = translatable("core", "“{name}” is no longer there. Choose another file.")
+        raise StoreError(text.format(name=path.name))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return decoded(data, path.name)
