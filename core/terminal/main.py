@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from core.errors import AppError, Cancelled
 from core.terminal import batch as batch_terminal
 from core.terminal import engines as engines_terminal
+from core.terminal import exchange as exchange_terminal
 from core.terminal import models as models_terminal
 from core.terminal import serve as serve_terminal
 from core.terminal.caption import Captions, torch_wanted
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                     return serve_terminal.run(options, stop, print_result)
                 case ModuleOptions("models"):
                     return models_terminal.run(options.arguments, stop, print_result)
+                case ModuleOptions("export" | "import"):
+                    return exchange_terminal.run(options.arguments, stop, print_result)
                 case ModuleOptions():
                     return engines_terminal.run(options.arguments, stop, print_result)
                 case CaptionOptions():

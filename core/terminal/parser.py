@@ -9,6 +9,7 @@ from typing import Any
 from core.captions.formats import SEPARATORS, CaptionFormat, TablePaths
 from core.captions.sidecar import Existing
 from core.terminal import engines as engines_terminal
+from core.terminal import exchange as exchange_terminal
 from core.terminal import models as models_terminal
 from core.terminal import values
 from core.terminal.modes import NotingParser
@@ -31,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_bench(verbs.add_parser)
     _add_verify(verbs.add_parser)
     _add_serve(verbs.add_parser)
+    exchange_terminal.add_verbs(verbs.add_parser)
     return parser
 
 

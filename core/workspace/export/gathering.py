@@ -7,22 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from PIL import Image
-
 from core.captions import xmp
-from core.captions.encoding import decoded
 from core.captions.formats import CaptionFormat
 from core.captions.naming import CaptionNames
 from core.captions.sidecar import STEM
 from core.errors import StoreError
-from core.files import is_folder, read_bytes
+from core.files import is_folder
+from core.picture import picture_size
 from core.workspace.alt_text import AltText
+from core.workspace.caption_file import CaptionFile
 from core.workspace.data import Failure
 from core.workspace.export.items import ExportItem
 from core.workspace.messages import as_message
 
 BESIDE = (CaptionFormat.TXT, CaptionFormat.CAPTION, CaptionFormat.XMP)
-_LARGEST_TEXT = 4_000_000
 
 
 @dataclass
@@ -60,15 +58,11 @@ def _item(picture: Path, root: Path, names: CaptionNames) -> ExportItem:
     caption = ""
     texts = xmp.XmpTexts()
     for target in names.targets(picture):
-        if target.is_symlink():
-            continue  # It leads out of the folders, or nowhere.
+        file = CaptionFile.read(target)
+        caption = caption or file.caption
         if target.suffix.lower() == ".xmp":
-            texts = xmp.read(read_bytes(target, most=xmp.LARGEST), target.name)
-            text = texts.description
-        else:
-            text = decoded(read_bytes(target, most=_LARGEST_TEXT), target.name)
-        caption = caption or text
-    width, height = _size(picture)
+            texts = xmp.read(file.data, target.name)
+    width, height = picture_size(picture)
     alt = AltText.of(caption)
     return ExportItem(
         path=picture,
@@ -80,14 +74,6 @@ def _item(picture: Path, root: Path, names: CaptionNames) -> ExportItem:
         long_description=alt.long_description or texts.extended,
         is_decorative=alt.is_decorative,
     )
-
-
-def _size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 0, 0
 
 
 def relative_name(picture: Path, root: Path) -> str:

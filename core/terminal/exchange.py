@@ -1,0 +1,260 @@
+"""`onlooker export` hands captions over to other programs, `onlooker import` takes theirs."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.batch import expanded
+from core.captions.formats import SEPARATORS, CaptionFormat
+from core.captions.sidecar import text_path
+from core.errors import AppError, Cancelled
+from core.files import exists
+from core.message import translatable
+from core.picture import look_for_pictures
+from core.terminal import values
+from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say, show_progress
+from core.workspace.data import WorkspaceOptions
+from core.workspace.export.exporting import export
+from core.workspace.export.formats import ExportFormat, ImageFiles
+from core.workspace.export.gathering import BESIDE, common_root, gathered
+from core.workspace.export.items import ExportOptions
+from core.workspace.export.reading import Matches, matched, read_captions
+
+if TYPE_CHECKING:
+    from core.workspace.workspace import Workspace
+
+Print = Callable[[str], None]
+_AddVerb = Callable[..., argparse.ArgumentParser]
+
+# Of names that have something in common, so many are printed.
+_NAMED = 20
+
+
+def add_verbs(add_parser: _AddVerb) -> None:
+    """Adds `onlooker export` and `onlooker import`, and their options."""
+    _add_export(add_parser)
+    _add_import(add_parser)
+
+
+def _add_export(add_parser: _AddVerb) -> None:
+    parser = add_parser(
+        "export",
+        help="hand captions over to other programs",
+        description="Write the captions beside images in another format. Images without a caption "
+        "are left out, and no file is replaced that an export did not write.",
+        epilog="Exit status: 0 success, 1 some images failed, 2 wrong usage, 130 interrupted.",
+    )
+    add = parser.add_argument
+    add("paths", nargs="+", type=values.path, metavar="FOLDER", help="a folder or an image")
+    add("--to", required=True, type=ExportFormat, choices=list(ExportFormat), metavar="FORMAT",
+        help=", ".join(ExportFormat))  # fmt: skip
+    add("--output", required=True, type=values.path, metavar="PATH",
+        help="the new file; a folder for text, imagefolder, webdataset and xmp")  # fmt: skip
+    add("--recursive", action="store_true", help="include subfolders")
+    _add_beside(parser)
+    add("--images", type=ImageFiles, choices=list(ImageFiles), default=ImageFiles.COPY,
+        help="what becomes of the image files in a folder (default: %(default)s)")  # fmt: skip
+    add("--suffix", choices=["txt", "caption"], default="txt",
+        help="of text files (default: %(default)s)")  # fmt: skip
+    add("--one-line", action="store_true", help="write each text file on one line")
+    add("--column", default="text", type=values.word, metavar="NAME",
+        help="of captions in metadata.jsonl (default: %(default)s)")  # fmt: skip
+    add("--csv-separator", choices=list(SEPARATORS), default="comma",
+        help="between columns (default: %(default)s)")  # fmt: skip
+    add("--embed-images", action="store_true", help="put the images into the Parquet file")
+    add("--shard-size", type=values.count, default=1000, metavar="MB",
+        help="of WebDataset's tar files (default: %(default)s)")  # fmt: skip
+    add("--title", default="", type=values.word, metavar="TEXT",
+        help="of a page, or of COCO's description")
+
+
+def _add_import(add_parser: _AddVerb) -> None:
+    parser = add_parser(
+        "import",
+        help="take captions that other programs wrote",
+        description="Read captions from a CSV, JSON lines, JSON (COCO's or kohya's) or Parquet "
+        "file, or from a folder of text files, and write them beside the images. The window's "
+        "Undo takes it back.",
+        epilog="Exit status: 0 success, 1 some captions were not written, 2 wrong usage, "
+        "130 interrupted.",
+    )
+    add = parser.add_argument
+    add("paths", nargs="+", type=values.path, metavar="FOLDER", help="the folder of the images")
+    add("--from", required=True, dest="source", type=values.path, metavar="PATH",
+        help="the file or folder with captions")  # fmt: skip
+    add("--recursive", action="store_true", help="include subfolders")
+    add("--write", type=CaptionFormat, choices=list(BESIDE), default=CaptionFormat.TXT,
+        help="format of the caption files (default: %(default)s)")  # fmt: skip
+    _add_name(parser)
+    add("--replace", action="store_true", help="also where an image has another caption")
+
+
+def _add_beside(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--captions",
+        type=values.formats,
+        default=BESIDE,
+        metavar="KIND,…",
+        help="where captions are: the first of these that an image has "
+        f"(default: {','.join(BESIDE)})",
+    )
+    _add_name(parser)
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--name",
+        default="{stem}",
+        metavar="PATTERN",
+        help="name of caption files, with {stem} or {name} in it (default: %(default)s)",
+    )
+
+
+def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -> int:
+    """Runs the verb and returns the exit status."""
+    try:
+        for suffix in BESIDE:
+            text_path(Path("picture.png"), f"{options.name}.{suffix}")
+        pictures = _pictures(options.paths, is_recursive=options.recursive)
+    except ValueError as error:
+        say(f"onlooker: {error}")
+        return WRONG_USE
+    if not pictures:
+        say("onlooker: There are no images in these folders.")
+        return SOME_FAILED
+    try:
+        if options.verb == "export":
+            return _export(pictures, options, stop, print_line)
+        return _Import(pictures, options, stop, print_line).run()
+    except Cancelled:
+        return INTERRUPTED
+    except AppError as error:
+        say(f"onlooker: {error}")
+        return SOME_FAILED
+
+
+def _pictures(paths: Sequence[Path], *, is_recursive: bool) -> list[Path]:
+    """Returns the images in folders, files and patterns. Raises ValueError for what is missing."""
+    found = expanded(paths)
+    for path in found:
+        if not exists(path):
+            raise ValueError(f"{path}: no such file or folder.")
+    return look_for_pictures(found, is_recursive, trusts_suffix=True).pictures
+
+
+def _export(
+    pictures: list[Path], options: argparse.Namespace, stop: threading.Event, print_line: Print
+) -> int:
+    wrong = set(options.captions) - set(BESIDE)
+    if wrong:
+        say(f"onlooker: --captions takes {', '.join(BESIDE)}.")
+        return WRONG_USE
+    # Only what keeps files of ours needs platformdirs.
+    from core.locations import locations
+
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if stop.is_set():
+            raise Cancelled("")
+        show_progress(min(0.999, done / len(pictures)), "Reading captions")
+
+    found = gathered(pictures, common_root(options.paths), options.captions, options.name, step)
+    show_progress(0.0, "Writing")
+    report = export(
+        found.items, _export_options(options), locations().data / "exports.sqlite", stop
+    )
+    show_progress(1.0, "")
+    for failure in (*found.failures, *report.failures):
+        say(f"{failure.path}: {failure.reason}")
+    if report.without_caption:
+        say(f"{report.without_caption:,} images without a caption were left out.")
+    print_line(f"Exported {report.images:,} captions to {report.output}.")
+    return SOME_FAILED if found.failures or report.failures or not report.images else ALL_WELL
+
+
+def _export_options(options: argparse.Namespace) -> ExportOptions:
+    return ExportOptions(
+        options.to,
+        options.output,
+        images=options.images,
+        suffix=options.suffix,
+        pattern=options.name,
+        is_one_line=options.one_line,
+        column=options.column,
+        csv_separator=SEPARATORS[options.csv_separator],
+        embeds_images=options.embed_images,
+        shard_bytes=options.shard_size * 1_000_000,
+        title=options.title,
+    )
+
+
+@dataclass(frozen=True)
+class _Import:
+    """Writes the captions in a file beside the images, as one edit of their workspace."""
+
+    pictures: list[Path]
+    options: argparse.Namespace
+    stop: threading.Event
+    print_line: Print
+
+    def run(self) -> int:
+        from core.locations import locations
+        from core.workspace.workspace import Workspace
+
+        options = self.options
+        if not exists(options.source):
+            say(f"onlooker: {options.source}: no such file or folder.")
+            return WRONG_USE
+        roots = [path.absolute() for path in expanded(options.paths)]
+        pictures = [path.absolute() for path in self.pictures]
+        matches = matched(read_captions(options.source), pictures, common_root(roots))
+        workspace = Workspace.open(
+            roots,
+            locations().data,
+            WorkspaceOptions(options.recursive, format=options.write, pattern=options.name),
+        )
+        try:
+            workspace.scan(self.stop, lambda _: None)
+            return INTERRUPTED if self.stop.is_set() else self._write(workspace, matches)
+        finally:
+            workspace.close()
+
+    def _write(self, workspace: Workspace, matches: Matches) -> int:
+        captions: dict[int, str] = {}
+        kept: list[Path] = []
+        for row in workspace.rows(workspace.ids()):
+            caption = matches.captions.get(row.path)
+            if caption is None or caption == row.caption:
+                continue
+            if row.has_caption and not self.options.replace:
+                kept.append(row.path)
+            else:
+                captions[row.id] = caption
+        name = translatable("core", "Import captions")
+        report = workspace.set_captions(captions, name)
+        for failure in report.failures:
+            say(f"{failure.path}: {failure.reason}")
+        for conflict in report.conflicts:
+            say(f"{conflict.path}: changed meanwhile, not written")
+        _say_names(list(map(str, kept)), "has another caption. Use --replace to overwrite it.")
+        _say_names(matches.unknown, "there is no such image.")
+        _say_names(matches.unclear, "several images have this name.")
+        same = len(matches.captions) - len(captions) - len(kept)
+        self.print_line(f"Imported {len(report.changed):,} captions; {same:,} were there already.")
+        left = (report.failures, report.conflicts, kept, matches.unknown, matches.unclear)
+        return SOME_FAILED if any(left) else ALL_WELL
+
+
+def _say_names(names: Sequence[str], what: str) -> None:
+    for name in names[:_NAMED]:
+        say(f"{name}: {what}")
+    if (more := len(names) - _NAMED) > 0:
+        say(f"{more:,} more: {what}")

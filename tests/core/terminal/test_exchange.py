@@ -1,0 +1,104 @@
+"""`onlooker export` and `onlooker import`."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from core.terminal import main as terminal
+from core.workspace.export.formats import ExportFormat
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three images, two with a caption."""
+    folder = tmp_path / "images"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.png", "b.png", "sub/c.png"):
+        Image.new("RGB", (8, 6)).save(folder / name)
+    (folder / "a.txt").write_text("A cat.\n")
+    (folder / "sub" / "c.txt").write_text("A dog.\n")
+    return folder
+
+
+def test_export_writes_captions_and_says_what_is_left_out(folder, tmp_path, capsys):
+    output = tmp_path / "out.jsonl"
+    arguments = ["export", str(folder), "--to", "jsonl", "--output", str(output), "--recursive"]
+    assert terminal.main(arguments) == 0
+    records = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [(one["file_name"], one["caption"]) for one in records] == [
+        ("a.png", "A cat."),
+        ("sub/c.png", "A dog."),
+    ]
+    said = capsys.readouterr()
+    assert said.out == f"Exported 2 captions to {output}.\n"
+    assert "1 images without a caption were left out." in said.err
+    assert terminal.main(arguments) == 0  # Its own file is written again.
+    output.write_text("somebody's")
+    assert terminal.main(arguments) == 1
+    assert output.read_text() == "somebody's"
+    assert "not from an export" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("to", [one for one in ExportFormat if one is not ExportFormat.PARQUET])
+def test_every_format_can_be_chosen(folder, tmp_path, to):
+    output = tmp_path / f"out{to.suffix}"
+    assert terminal.main(["export", str(folder), "--to", to, "--output", str(output)]) == 0
+    assert output.is_dir() == to.is_folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--to", "docx", "--output", "x"], "invalid"),
+        (["--to", "csv"], "--output"),
+        (["--to", "csv", "--output", "x", "--captions", "csv"], "--captions takes"),
+        (["--to", "csv", "--output", "x", "--name", "a/b"], "is not a valid name"),
+    ],
+)
+def test_wrong_use_is_said(folder, capsys, arguments, reason):
+    assert terminal.main(["export", str(folder), *arguments]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_missing_folder_and_folder_without_images_are_said(tmp_path, capsys):
+    for name, status, reason in (("none", 2, "no such file"), ("", 1, "There are no images")):
+        arguments = ["export", str(tmp_path / name), "--to", "csv", "--output", str(tmp_path / "x")]
+        assert terminal.main(arguments) == status
+        assert reason in capsys.readouterr().err
+
+
+def test_import_writes_captions_beside_images_and_keeps_others(folder, tmp_path, capsys):
+    table = tmp_path / "captions.csv"
+    table.write_text("file_name,caption\na.png,A lion.\nb.png,A bear.\nsub/c,A dog.\nd.png,x\n")
+    arguments = ["import", str(folder), "--from", str(table), "--recursive"]
+    assert terminal.main(arguments) == 1
+    assert (folder / "b.txt").read_text() == "A bear.\n"
+    assert (folder / "a.txt").read_text() == "A cat.\n"
+    said = capsys.readouterr()
+    assert said.out == "Imported 1 captions; 1 were there already.\n"
+    assert "a.png: has another caption. Use --replace to overwrite it." in said.err
+    assert "d.png: there is no such image." in said.err
+    assert terminal.main([*arguments, "--replace"]) == 1
+    assert (folder / "a.txt").read_text() == "A lion.\n"
+
+
+def test_exported_captions_are_imported_again(folder, tmp_path):
+    output = str(tmp_path / "out")
+    assert terminal.main(["export", str(folder), "--to", "text", "--output", output]) == 0
+    (folder / "a.txt").unlink()
+    assert terminal.main(["import", str(folder), "--from", output]) == 0
+    assert (folder / "a.txt").read_text() == "A cat.\n"
+
+
+def test_import_of_what_cannot_be_read_changes_nothing(folder, tmp_path, capsys):
+    (tmp_path / "x.json").write_text("{")
+    for name, status in (("x.json", 1), ("none.csv", 2)):
+        assert terminal.main(["import", str(folder), "--from", str(tmp_path / name)]) == status
+    assert "is damaged" in capsys.readouterr().err
+    assert not (folder / "b.txt").exists()
