@@ -69,8 +69,13 @@ def _add_export(add_parser: _AddVerb) -> None:
     add("--embed-images", action="store_true", help="put the images into the Parquet file")
     add("--shard-size", type=values.count, default=1000, metavar="MB",
         help="of WebDataset's tar files (default: %(default)s)")  # fmt: skip
-    add("--title", default="", type=values.word, metavar="TEXT",
-        help="of a page, or of COCO's description")
+    add(
+        "--title",
+        default="",
+        type=values.word,
+        metavar="TEXT",
+        help="of a page, or of COCO's description",
+    )
 
 
 def _add_import(add_parser: _AddVerb) -> None:
