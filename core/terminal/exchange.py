@@ -71,7 +71,6 @@ def _add_export(add_parser: _AddVerb) -> None:
         help="of WebDataset's tar files (default: %(default)s)")  # fmt: skip
     add(
         "--title",
-        default="",
         type=values.word,
         metavar="TEXT",
         help="of a page, or of COCO's description",
@@ -197,7 +196,7 @@ def _export_options(options: argparse.Namespace) -> ExportOptions:
         csv_separator=SEPARATORS[options.csv_separator],
         embeds_images=options.embed_images,
         shard_bytes=options.shard_size * 1_000_000,
-        title=options.title,
+        title=options.title or "",
     )
 
 

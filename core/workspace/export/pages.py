@@ -7,25 +7,15 @@ import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
+from string import Template
 from urllib.parse import quote
 
+from core.message import translatable
+from core.resources import RESOURCES
 from core.workspace.alt_text import AltText
 from core.workspace.export.items import ExportItem
 from core.workspace.export.tables import OneFile
 
-_HEAD = """<!doctype html>
-<html lang="">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="Onlooker">
-<title>{title}</title>
-<style>
-body {{ font-family: sans-serif; margin: 2rem auto; max-width: 50rem; padding: 0 1rem; }}
-figure {{ margin: 0 0 2rem; }}
-img {{ height: auto; max-width: 100%; }}
-</style>
-<h1>{title}</h1>
-"""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
 
 
@@ -36,7 +26,8 @@ class Html(OneFile):
     def content(self, items: Sequence[ExportItem]) -> str:
         """Returns the page."""
         title = escape(self.options.title or self.options.output.stem)
-        return _HEAD.format(title=title) + "".join(map(self._figure, items))
+        head = Template((RESOURCES / "export_page.html").read_text("utf-8"))
+        return head.substitute(title=title) + "".join(map(self._figure, items))
 
     def _figure(self, item: ExportItem) -> str:
         size = f' width="{item.width}" height="{item.height}"' if item.width else ""
@@ -47,7 +38,8 @@ class Html(OneFile):
             lines.append(f"<figcaption>{_paragraphs(item.caption)}</figcaption>")
         if item.long_description:
             long = _paragraphs(item.long_description)
-            lines.append(f"<details><summary>Long description</summary>\n<p>{long}</p></details>")
+            summary = translatable("core", "Long description")
+            lines.append(f"<details><summary>{summary}</summary>\n<p>{long}</p></details>")
         return "\n".join([*lines, "</figure>\n"])
 
 

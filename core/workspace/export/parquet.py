@@ -115,9 +115,9 @@ def _pyarrow() -> tuple[Any, Any]:
         raise StoreError(
             translatable(
                 "core",
-                "Parquet needs the package pyarrow. Install it with {command}, or choose JSON "
-                "lines.",
-            ).format(command="pip install 'onlooker[datasets]'")
+                "Parquet needs the package pyarrow. Install it as the extra “datasets” of "
+                "Onlooker, or choose JSON lines.",
+            )
         ) from error
     return arrow, parquet
 
