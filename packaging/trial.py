@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import base64
+import http.client
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -72,6 +74,7 @@ def try_program(program: Path, models: Path | None = None) -> None:
         ("started without standard streams", without_streams),
         ("in a terminal", in_a_terminal),
         ("bench", bench),
+        ("serve", serve),
         ("HEIC", heic),
         ("a caption in an old encoding", old_encoding),
     ]
@@ -280,6 +283,47 @@ def bench(one: FreshInstall) -> str:
     report = json.loads(one.run("bench", *quick).stdout)
     one.require(bool(report), "it measured nothing")
     return "well"
+
+
+def serve(one: FreshInstall) -> str:
+    """`serve` answers OpenAI's chat completions, to those who have the key."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = one.start("serve", "--port", str(port), ONLOOKER_SERVE_KEY="of the trial")
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while ask_server(port, "GET", "/health")[0] != 200:
+        one.require(process.poll() is None, f"it ended with {process.returncode}:\n{one.log()}")
+        one.require(time.monotonic() < give_up, f"it did not come up:\n{one.log()}")
+        time.sleep(POLL_SECONDS)
+    image = base64.b64encode((one.samples / "shapes.png").read_bytes()).decode()
+    parts = [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}},
+        {"type": "text", "text": "Please describe this image in detail."},
+    ]
+    body = {"model": "built-in", "messages": [{"role": "user", "content": parts}]}
+    chat = ("POST", "/v1/chat/completions", body)
+    one.require(ask_server(port, *chat)[0] == 401, "it answered without the key")
+    status, answer = ask_server(port, *chat, key="of the trial")
+    one.require("red circle" in answer, f"it answered {status}: {answer}")
+    one.end(process, signal.SIGTERM)
+    return "well"
+
+
+def ask_server(
+    port: int, method: str, path: str, body: dict[str, Any] | None = None, key: str = "none"
+) -> tuple[int, str]:
+    """The status and the text of an answer; 0 if nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    try:
+        connection.request(method, path, json.dumps(body) if body else None, headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    except OSError:
+        return 0, ""
+    finally:
+        connection.close()
 
 
 # 64 × 64 pixels, red and blue, as pillow-heif wrote them.
