@@ -1,6 +1,6 @@
 """Builds the packaged program, checks it as a new user would meet it, and makes the downloads.
 
-    python3 packaging/dev.py build [--only-program]
+    python3 packaging/dev.py build [--only-program] [--new-pins]
 
 Everything goes to dist/. Runs inside `.venv`, which `dev.py` sets up with the extra `build`.
 """
@@ -41,8 +41,14 @@ def main(arguments: list[str]) -> int:
     """Build, check and pack; returns the exit status."""
     parser = argparse.ArgumentParser(prog="dev.py build", description=__doc__)
     parser.add_argument("--only-program", action="store_true", help="make no archives of it")
+    parser.add_argument(
+        "--new-pins",
+        action="store_true",
+        help="look the engine packs up, also where the checkout has some for this PyTorch; for "
+        "releases, whose machines reach PyTorch's own index",
+    )
     options = parser.parse_args(arguments)
-    pin_engine_packs()
+    pin_engine_packs(anew=options.new_pins)
     with timed("The program"):
         build_program()
     report_exclusions(contents())
@@ -66,20 +72,23 @@ def timed(title: str) -> Iterator[None]:
     print(f"   {time.monotonic() - started:.0f} s", flush=True)
 
 
-def pin_engine_packs() -> None:
+def pin_engine_packs(*, anew: bool) -> None:
     """Let the program know the engine packs of the PyTorch that it is built with.
 
-    The pins in the checkout are kept if they are for it. Without an index the program has none, and
-    says so where somebody asks for a pack.
+    The pins in the checkout are kept if they are for it, unless they are to be made anew, which
+    must then succeed. Without an index the program has none, and says so where somebody asks for a
+    pack.
     """
     import engine_pins
 
     from core.engine_packs.pins import read_pins
 
     is_needed = is_for_processor() and sys.platform in ("linux", "win32")
-    if is_needed and not read_pins().here(version("torch")):
+    if is_needed and (anew or not read_pins().here(version("torch"))):
         with timed("Pins of the engine packs"):
             if engine_pins.main([]):
+                if anew:
+                    sys.exit("No index has the engine packs for this program; see above.")
                 print("warning: this program will have no engine packs for all it could have")
 
 

@@ -4,7 +4,7 @@
     python3 packaging/dev.py test [PYTEST ARGUMENT …]            ruff, pyright, the default tier
     python3 packaging/dev.py test --slow [PYTEST ARGUMENT …]     only the slow tier of tests
     python3 packaging/dev.py test --coverage                     the same as test, with coverage
-    python3 packaging/dev.py build [--only-program]              the packaged program, in dist/
+    python3 packaging/dev.py build [--only-program] [--new-pins] the packaged program, in dist/
     python3 packaging/dev.py strings FILE.ts                     what translators translate
 
 Each sets `.venv` up by itself; when nothing has changed, that is one comparison of a fingerprint.

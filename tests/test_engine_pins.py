@@ -150,6 +150,45 @@ def test_windows_pack_comes_from_pytorch_s_own_index(server, tmp_path):
     assert pack.wheels[0].index == f"{pytorch.address}/cu130"
 
 
+def test_one_command_pins_all_packs_of_a_release(server, tmp_path):
+    own = {
+        name: wheel("torch", f"2.13.0+cu{cuda}", "torch/__init__.py", needs=needs)
+        for name, cuda, needs in (
+            ("torch-2.13.0+cu130-cp311-cp311-win_amd64.whl", "130", ()),
+            ("torch-2.13.0+cu126-cp311-cp311-win_amd64.whl", "126", ()),
+            (
+                "torch-2.13.0+cu126-cp311-cp311-manylinux_2_28_x86_64.whl",
+                "126",
+                (f"nvidia-cuda-runtime-cu12==12.6.77; {LINUX}",),
+            ),
+        )
+    }
+    runtime = f"nvidia_cuda_runtime_cu12-12.6.77-{LINUX_TAGS}.whl"
+    library = "nvidia/cuda_runtime/lib/libcudart.so.12"
+    own[runtime] = wheel("nvidia-cuda-runtime-cu12", "12.6.77", library)
+    server.files |= own
+    server.others = {
+        f"whl/cu{cuda}": {name for name in own if f"+cu{cuda}" in name or name == runtime}
+        for cuda in ("130", "126")
+    }
+    output = tmp_path / "pins.json"
+    platforms = ("--platform", "linux_x86_64", "--platform", "win_amd64")
+    run = pin(server, output, *platforms, "--python", "cp311")
+    assert run.returncode == 0, run.stderr + run.stdout
+    assert "warning" not in run.stdout
+    packs = {(pack.platform, pack.name): pack for pack in read_pins(output).packs}
+    assert set(packs) == {
+        (platform, name)
+        for platform in ("linux_x86_64", "win_amd64")
+        for name in ("cuda130", "cuda126")
+    }
+    older = packs["linux_x86_64", "cuda126"]
+    assert {wheel.index for wheel in older.wheels} == {f"{server.address}/whl/cu126"}
+    assert {wheel.name for wheel in older.wheels} == {"torch", "nvidia-cuda-runtime-cu12"}
+    assert (older.driver, older.most_capability) == ("525", (9, 0))
+    assert packs["win_amd64", "cuda126"].driver == "528"
+
+
 @pytest.mark.slow
 def test_target_without_a_pack_is_reported(server, tmp_path):
     run = pin(server, tmp_path / "pins.json", "--platform", "linux_sparc", "--python", "cp311")

@@ -6,6 +6,7 @@ A pure function of what was found on the computer and what the program was built
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,12 +22,16 @@ from core.resources import RESOURCES
 from core.transcript import Precision
 
 LLAVA_7B = "LLaVA-1.5-7b"
+_SYSTEMS = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
 _HUB_ID = "llava-hf/llava-1.5-7b-hf"
 # What `onlooker bench` measured there (README, How fast). Each token reads all weights, so other
 # cards write about as much fewer as their memory is slower; in 8 and 4 bits rather more than that,
 # since an H200 then waits for other things.
 _TOKENS_ON_H200 = {Precision.BITS_16: 252, Precision.BITS_8: 382, Precision.BITS_4: 446}
 _H200 = 2 * 3_201_000_000 * 6_144 // 8  # Bytes a second of its memory.
+# PyTorch for this CUDA has code for cards that the newest has none for. It is on PyTorch's own
+# index alone, which not every build reaches (packaging/engine_pins.py).
+_OLDER_CUDA, _OLDEST_FOR_OLDER_CUDA = (12, 6), (5, 0)
 # Older cards compute with PyTorch's operations, which we have not measured.
 _OWN_KERNELS = (7, 0)
 
@@ -98,10 +103,22 @@ def make_offer(
     if not pins:
         return Offer(
             Advice.NO_PACK,
-            translatable("core", "This build of Onlooker has no engine packs for this system."),
+            no_packs_sentence(),
             graphics.cards[0],
         )
     return _with_card(graphics, pins, packs, needs)
+
+
+def no_packs_sentence() -> str:
+    """Returns what to say where this program knows no engine packs for this system.
+
+    PyTorch for CUDA on Windows is on PyTorch's own index alone, and for ARM there is none.
+    """
+    return translatable(
+        "core",
+        "This build of Onlooker cannot get PyTorch for graphics cards on {system}. Download the "
+        "complete package for CUDA, or run Onlooker from source with PyTorch for CUDA.",
+    ).format(system=_SYSTEMS.get(sys.platform, sys.platform))
 
 
 def llava_needs() -> Mapping[Precision, int]:
@@ -185,21 +202,28 @@ def _with_card(
     usable = [(pack, card) for pack in pins for card in cards if _has_code_for(pack, card)]
     runnable = [pair for pair in usable if _driver_suits(pair[0], graphics)]
     if not usable:
-        capability = ".".join(map(str, cards[0].capability))
-        return Offer(
-            Advice.CARD_TOO_OLD,
-            translatable(
-                "core",
-                "{card} is too old for PyTorch {torch} (compute capability {capability}). Models "
-                "run on the processor.",
-            ).format(card=cards[0].name, torch=pins[0].torch, capability=capability),
-            cards[0],
-        )
+        return Offer(Advice.CARD_TOO_OLD, _too_old(cards[0], pins), cards[0])
     # The card counts more than the CUDA version: on some computers there is an old one as well.
     pack, card = max(runnable or usable, key=lambda pair: (pair[1].memory, numbers(pair[0].cuda)))
     if not runnable:
         return Offer(Advice.UPDATE_DRIVER, _driver_sentence(graphics, pack, card), card, pack)
     return _for_pack(pack, card, _precision(card, needs), packs)
+
+
+def _too_old(card: NvidiaCard, pins: Sequence[PackPins]) -> str:
+    """For a card that no pack of this build has code for."""
+    has_older_pack = any(numbers(pack.cuda) <= _OLDER_CUDA for pack in pins)
+    if card.capability >= _OLDEST_FOR_OLDER_CUDA and not has_older_pack:
+        return translatable(
+            "core",
+            "{card} needs PyTorch for CUDA {cuda}, which this build of Onlooker cannot get. Run "
+            "Onlooker from source with that PyTorch.",
+        ).format(card=card.name, cuda=".".join(map(str, _OLDER_CUDA)))
+    return translatable(
+        "core",
+        "{card} is too old for PyTorch {torch} (compute capability {capability}). Models run on "
+        "the processor.",
+    ).format(card=card.name, torch=pins[0].torch, capability=".".join(map(str, card.capability)))
 
 
 def _precision(card: NvidiaCard | None, needs: Mapping[Precision, int]) -> Precision | None:

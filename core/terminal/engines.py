@@ -13,7 +13,7 @@ from core.engine_packs.current import current_engine
 from core.engine_packs.driver import Graphics, ask_graphics
 from core.engine_packs.get import get_pack, offline_sources
 from core.engine_packs.installed import InstalledPack, prefer_engine, remove_pack
-from core.engine_packs.offer import obstacle_to
+from core.engine_packs.offer import no_packs_sentence, obstacle_to
 from core.engine_packs.overview import Overview, overview, torch_version
 from core.engine_packs.pins import PINS_FILE, EnginePins, PackPins, read_pins
 from core.engine_packs.sources import sources_here
@@ -204,8 +204,10 @@ def _get(
 ) -> int:
     available = pins.here(torch_version() or pins.torch)
     pack = next((pack for pack in available if pack.name == options.name), None)
+    if not available:
+        raise PackError(no_packs_sentence())
     if pack is None:
-        names = ", ".join(pack.name for pack in available) or "none"
+        names = ", ".join(pack.name for pack in available)
         say(f"onlooker: There is no pack “{options.name}” for this system. Available: {names}")
         return WRONG_USE
     if options.wheels and options.source is not None:

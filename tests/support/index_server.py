@@ -1,6 +1,7 @@
 """A package index on loopback: the Simple API in HTML or JSON, and files with ranges.
 
-`/simple/<project>/` lists `files`, which are at `/files/<name>`. `Faults` makes requests fail.
+`/simple/<project>/` lists `files`, which are at `/files/<name>`, and `/simple/<path>/<project>/`
+those of `others`. `Faults` makes requests fail.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class IndexServer(LoopbackServer):
         self.files = dict(files or {})
         self.is_json = False
         self.prefix = "/simple/"
+        # More indexes: the names of their files by their path, "whl/cu126".
+        self.others: dict[str, set[str]] = {}
         self.lists_checksums = True
         self.redirects = False
         self.password = ""
@@ -74,19 +77,21 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.asked.append((path, headers))
-        faults = self.server.faults
+        faults, others = self.server.faults, self.server.others
         if self.server.password and headers.get("authorization") != f"Basic {self.server.password}":
             self._send(401)
         elif faults.busy:
             self._send(faults.busy.pop(0), b"", **{"Retry-After": "0"})
         elif match := re.fullmatch(rf"{self.server.prefix}([a-z0-9-]+)/", path):
-            self._send_page(match[1])
+            self._send_page(match[1], set(self.server.files) - set().union(*others.values()))
+        elif (match := re.fullmatch(r"/simple/(.+)/([a-z0-9-]+)/", path)) and match[1] in others:
+            self._send_page(match[2], others[match[1]])
         elif match := re.fullmatch(r"/(files|elsewhere)/([^/]+)", path):
             self._send_file(match[1], match[2], headers.get("range", ""))
         else:
             self._send(404)
 
-    def _send_page(self, project: str) -> None:
+    def _send_page(self, project: str, listed: set[str]) -> None:
         server = self.server
         if server.faults.page:
             kind, body = server.faults.page
@@ -95,7 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         names = [
             name
             for name in server.files
-            if re.sub(r"[-_.]+", "-", name.partition("-")[0]).lower() == project
+            if name in listed
+            and re.sub(r"[-_.]+", "-", name.partition("-")[0]).lower() == project
             and name not in server.faults.unlisted
         ]
         if not names:

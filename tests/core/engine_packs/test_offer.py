@@ -110,6 +110,16 @@ def test_card_that_no_pack_has_code_for_is_named():
     assert "GT 710" in offer.sentence
 
 
+def test_build_without_a_pack_for_the_card_or_system_says_what_to_do():
+    old = make_offer(graphics(card(8, (6, 1), "GTX 1080")), (CUDA130,), [], NEEDS)
+    assert old.advice is Advice.CARD_TOO_OLD
+    assert "GTX 1080 needs PyTorch for CUDA 12.6, which this build" in old.sentence
+    assert "Run Onlooker from source" in old.sentence
+    none = make_offer(graphics(card()), (), [], NEEDS)
+    assert (none.advice, none.is_actionable) == (Advice.NO_PACK, False)
+    assert "Download the complete package for CUDA" in none.sentence
+
+
 def test_card_with_the_most_memory_that_can_be_used_counts():
     found = graphics(card(48, (3, 5), "old"), card(8, name="small"), card(24, name="large"))
     offer = make_offer(found, PINS, [], NEEDS)
