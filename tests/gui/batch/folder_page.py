@@ -1,5 +1,7 @@
 """What a person does with the page of a folder run, and what they see there."""
 
+import re
+
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
@@ -33,6 +35,11 @@ async def begun(program, panel, folder, prompt="say 2 words", slots=1):
 
 def phase(program):
     return program.folder_run.phase
+
+
+def counted(panel):
+    """The headline of the summary without how long the run took, which it says from a second on."""
+    return re.sub(r" after [^:,]*(?=:)", "", panel.summary_box.headline_label.text())
 
 
 def is_said(panel, words):

@@ -31,7 +31,17 @@ from gui.widgets.preview import PreviewMaker
 from gui.widgets.theme import Theme
 from gui.window.availability import STEP, ZOOM
 from gui.window.commands import Command
-from tests.gui.batch.folder_page import begun, chosen, click, is_said, over, phase, shown, texts
+from tests.gui.batch.folder_page import (
+    begun,
+    chosen,
+    click,
+    counted,
+    is_said,
+    over,
+    phase,
+    shown,
+    texts,
+)
 from tests.gui.conftest import until
 
 
@@ -256,7 +266,7 @@ def test_run_of_yesterday_is_summed_up_and_undone(live, folder):
         await until(program.window.commands[Command.LAST_RUN].isEnabled)
         program.window.commands[Command.LAST_RUN].trigger()
         await until(lambda: panel.summary_box.isVisible())
-        assert panel.summary_box.headline_label.text() == "Finished: 4 captioned"
+        assert counted(panel) == "Finished: 4 captioned"
         panel.undo_asked.emit(True)
         await until(lambda: phase(program) is Phase.UNDONE)
 

@@ -11,7 +11,7 @@ from core.batch import Phase
 from gui.batch.run_controls import RunAction
 from gui.batch.undo_dialog import UndoDialog
 from gui.window.commands import Command
-from tests.gui.batch.folder_page import begun, click, phase, texts
+from tests.gui.batch.folder_page import begun, click, counted, phase, texts
 from tests.gui.batch.test_conflicts import edit_row
 from tests.gui.conftest import until
 
@@ -36,20 +36,20 @@ def test_hand_edits_and_undos_count_the_same_at_once_and_after_a_restart(live, f
     async def today(program, panel):
         await begun(program, panel, folder)
         await until(panel.summary_box.isVisible)
-        assert headline(panel) == "Finished: 3 captioned, 1 skipped"
+        assert counted(panel) == "Finished: 3 captioned, 1 skipped"
         await until(lambda: panel.model.items[0].caption == "mine")
         edit_row(panel, 0, "by hand")
-        await until(lambda: headline(panel) == "Finished: 3 captioned, 1 edited by hand")
+        await until(lambda: counted(panel) == "Finished: 3 captioned, 1 edited by hand")
         edit_row(panel, 1, "by hand too")
-        await until(lambda: headline(panel) == "Finished: 2 captioned, 2 edited by hand")
+        await until(lambda: counted(panel) == "Finished: 2 captioned, 2 edited by hand")
         click(panel.filter_bar.undo_edit_button)
-        await until(lambda: headline(panel) == "Finished: 3 captioned, 1 edited by hand")
+        await until(lambda: counted(panel) == "Finished: 3 captioned, 1 edited by hand")
 
     async def tomorrow(program, panel):
         await until(program.window.commands[Command.LAST_RUN].isEnabled)
         program.window.commands[Command.LAST_RUN].trigger()
         await until(panel.summary_box.isVisible)
-        assert headline(panel) == "Finished: 3 captioned, 1 edited by hand"
+        assert counted(panel) == "Finished: 3 captioned, 1 edited by hand"
         assert panel.progress.label.text() == "Finished: 3 captioned  ·  1 edited by hand"
         assert texts(folder)["1.txt"] == "by hand\n"
 
