@@ -88,7 +88,7 @@ class ConversationWiring(QObject):
         session.answer_failed.connect(self._on_answer_failed)
         session.ask_refused.connect(self._on_ask_refused)
         session.noticed.connect(self._on_noticed)
-        self._question.given_back.connect(self._window.give_prompt_back)
+        self._question.given_back.connect(self._on_given_back)
         view.scroll_area.draft_left.connect(self._window.give_prompt_back)
 
     @Slot()
@@ -108,8 +108,9 @@ class ConversationWiring(QObject):
             is_answering=session.is_answering,
             has_versions=bool(session.transcript and session.transcript.tree.has_versions),
             waiting=self._question.prompt,
-            undo=session.undo_text,
-            redo=session.redo_text,
+            waiting_at=self._question.index,
+            undo="" if self._question.prompt else session.undo_text,
+            redo="" if self._question.prompt else session.redo_text,
             tokens_per_second=self._speed(),
             asks_about_all=session.asks_about_all,
         )
@@ -133,11 +134,11 @@ class ConversationWiring(QObject):
 
     @Slot()
     def _on_regenerate_asked(self) -> None:
-        self._begin(self._session.regenerate())
+        self._begin(self._question.regenerate())
 
     @Slot(int, str)
     def _on_edited(self, index: int, prompt: str) -> None:
-        self._begin(self._session.ask_again(index, prompt))
+        self._begin(self._question.ask_again(index, prompt))
 
     def _on_together_toggled(self) -> None:
         is_about_all = self._session.asks_about_all = not self._session.asks_about_all
@@ -182,6 +183,18 @@ class ConversationWiring(QObject):
     @Slot(object)
     def _on_answer_failed(self, error: AppError) -> None:
         self._window.transcript_view.fail(translated(error))
+
+    @Slot(str, int)
+    def _on_given_back(self, prompt: str, index: int) -> None:
+        """A question that waited is to be edited where it was written."""
+        view, transcript = self._window.transcript_view, self._session.transcript
+        if index < 0 or transcript is None:
+            self._window.give_prompt_back(prompt)
+            return
+        view.show_branch(index, transcript)
+        exchange = view.view_at(index)
+        if prompt and exchange:
+            exchange.edit(prompt)
 
     @Slot(str)
     def _on_ask_refused(self, prompt: str) -> None:

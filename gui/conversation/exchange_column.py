@@ -89,7 +89,7 @@ class ExchangeColumn(QScrollArea):
             view.deleteLater()
         del self._views[count:]
         self._stale = [view for view in self._stale if view in self._views]
-        self._stack(count)
+        self._stack(min(count, len(self._views)))
 
     @property
     def has_selection(self) -> bool:

@@ -286,11 +286,11 @@ class ExchangeView(QFrame):
         self.height_changed.emit()
 
     @Slot()
-    def edit(self) -> None:
-        """Replaces the question by a field to edit it."""
+    def edit(self, draft: str = "") -> None:
+        """Replaces the question by a field to edit it, beginning with the draft if there is one."""
         if self.body.question_edit is not None:
             return
-        editor = self.body.begin_edit(self.prompt)
+        editor = self.body.begin_edit(draft or self.prompt)
         editor.ask_button.setEnabled(self._is_idle)
         editor.done.connect(self._on_edit_done)
         self.height_changed.emit()

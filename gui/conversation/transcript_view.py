@@ -239,9 +239,15 @@ class TranscriptView(QFrame):
         if self.is_answering:
             self._exchanges[-1].wait(self._waiting_text)
 
-    def show_held(self, prompt: str) -> None:
-        """Shows a question that is not asked yet, as it waits for a model; "" takes it away."""
+    def show_held(self, prompt: str, index: int = -1) -> None:
+        """Shows a question that is not asked yet, as it waits for a model; "" takes it away.
+
+        It takes the place of the exchanges from `index` on, unless that is -1; they come back by
+        `show_branch`.
+        """
         if prompt and not self._shows_held:
+            if index >= 0:
+                self.cut(index)
             self.begin_answer(prompt)
             self._shows_held = True
             # It is taken back from the prompt box.
@@ -274,11 +280,6 @@ class TranscriptView(QFrame):
         """Copies the last answer."""
         if self._exchanges:
             self._exchanges[-1].copy()
-
-    def copy_last_question(self) -> None:
-        """Copies the last question."""
-        if self._exchanges:
-            QGuiApplication.clipboard().setText(self._exchanges[-1].prompt)
 
     # Parts
 

@@ -166,8 +166,10 @@ def _of_listing(state: ViewState, command: Command) -> str | None:
 
 def _of_conversation(state: ViewState, command: Command) -> _Found:
     talk, is_seen = state.conversation, state.is_conversation
+    is_free = not talk.is_answering and not talk.waiting
     if command in _EXCHANGE:
-        return _unless(is_seen and talk.exchanges)
+        can_edit = command is not Command.EDIT_QUESTION or not talk.waiting
+        return _unless(is_seen and talk.exchanges and can_edit)
     if command in _ANSWER:
         has_answer = is_seen and bool(talk.answers)
         lacks = {
@@ -179,12 +181,9 @@ def _of_conversation(state: ViewState, command: Command) -> _Found:
         case Command.WRITE:
             return _unless(is_seen)
         case Command.PREVIOUS_VERSION | Command.NEXT_VERSION:
-            return _unless(is_seen and talk.has_versions and not talk.is_answering)
+            return _unless(is_seen and talk.has_versions and is_free)
         case Command.REGENERATE:
-            no_model = translate("Menu", "Load a model first") if needs_model(state) else ""
-            return _unless(
-                is_seen and talk.exchanges and not talk.is_answering and not no_model, no_model
-            )
+            return _unless(is_seen and talk.exchanges and is_free)
         case Command.STOP:
             return _unless(_can_escape(state))
         case Command.ASK_TOGETHER:

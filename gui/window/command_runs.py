@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QGuiApplication, QKeySequence
 
 from gui.conversation.prompt_offer import ModelOffer
 from gui.window import text_focus
@@ -42,7 +42,7 @@ def bind_own_commands(window: MainWindow) -> None:
     bind(Command.PREVIOUS_VERSION, partial(view.scroll_area.step_version, -1))
     bind(Command.NEXT_VERSION, partial(view.scroll_area.step_version, 1))
     bind(Command.COPY, view.copy_last)
-    bind(Command.COPY_QUESTION, view.copy_last_question)
+    bind(Command.COPY_QUESTION, runs.copy_question)
     bind(Command.COPY_ALL, view.copy_all)
     bind(Command.FIT, zone.picture_view.fit)
     bind(Command.ACTUAL_SIZE, zone.picture_view.show_actual_size)
@@ -84,6 +84,10 @@ class _Runs(QObject):
     def __init__(self, window: MainWindow):
         super().__init__(window)
         self._window = window
+
+    def copy_question(self) -> None:
+        if views := self._window.transcript_view.exchange_views:
+            QGuiApplication.clipboard().setText(views[-1].prompt)
 
     def save_picture(self) -> None:
         self._window.dialogs.save_picture(self._window.state.picture.name)

@@ -21,7 +21,7 @@ def show_in_documents(window: MainWindow, before: ViewState | None, state: ViewS
     """Shows a state in the documents; what is the same as `before` is left alone."""
     view = window.transcript_view
     view.show_wait(_wait_text(state))
-    view.show_held(state.conversation.waiting)
+    view.show_held(state.conversation.waiting, state.conversation.waiting_at)
     if before is None or state.underlines_doubt != before.underlines_doubt:
         view.set_shows_doubt(state.underlines_doubt)
     if before is None or state.workspace != before.workspace:

@@ -82,8 +82,9 @@ class ConversationState:
 
     `exchanges` counts its questions, with the one under way, and `answers` those with an answer.
     `has_versions` says whether there are several answers to a question, or an edited question.
-    `waiting` is a question that waits for a model to be loaded, "" for none. `undo` and `redo` say
-    what these would do, as menu entries, "" for nothing. `tokens_per_second` is the speed of its
+    `waiting` is a question that waits for a model to be loaded, "" for none, and `waiting_at` the
+    exchange in whose place it is to be asked, -1 for the end. `undo` and `redo` say what these
+    would do, as menu entries, "" for nothing. `tokens_per_second` is the speed of its
     last answer if the model that is loaded gave it.
     """
 
@@ -93,6 +94,7 @@ class ConversationState:
     is_answering: bool = False
     has_versions: bool = False
     waiting: str = ""
+    waiting_at: int = -1
     undo: str = ""
     redo: str = ""
     tokens_per_second: float = 0.0

@@ -278,8 +278,9 @@ class Walker:
             answers=len([one for one in exchanges if one.answer]),
             is_answering=session.is_answering,
             waiting=self.program.question.prompt,
-            undo=session.undo_text,
-            redo=session.redo_text,
+            waiting_at=self.program.question.index,
+            undo="" if self.program.question.prompt else session.undo_text,
+            redo="" if self.program.question.prompt else session.redo_text,
             tokens_per_second=last.tokens_per_second if is_same and last else 0.0,
             asks_about_all=session.asks_about_all,
         )

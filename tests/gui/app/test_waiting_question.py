@@ -125,3 +125,82 @@ def test_question_that_comes_back_overwrites_nothing(live, picture_file):
         assert program.window.prompt_box.text == "What is it?\nAnd where?"
 
     live(story)
+
+
+# A question that is asked again
+
+
+async def answered(program, *prompts):
+    for number, prompt in enumerate(prompts, 1):
+        type_and_enter(program, prompt)
+        await until(lambda number=number: len(program.session.transcript.exchanges) == number)
+        await until(lambda: not program.session.is_answering)
+
+
+def questions(program):
+    return [view.prompt for view in program.window.transcript_view.exchange_views]
+
+
+async def unloaded(program):
+    program.window.commands[Command.UNLOAD].trigger()
+    await until(lambda: isinstance(program.model.state, Absent))
+
+
+def edit(program, index, text):
+    view = program.window.transcript_view.exchange_views[index]
+    view.body.edit_button.click()
+    view.body.question_edit.edit.setPlainText(text)
+    QTest.keyClick(view.body.question_edit.edit, Qt.Key.Key_Return)
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_asking_again_without_a_model_waits_for_one(live, picture_file, is_edited):
+    async def story(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        await answered(program, "new every 1", "say 2 words")
+        await unloaded(program)
+        if is_edited:
+            edit(program, 0, "say 3 words")
+        else:
+            program.window.commands[Command.REGENERATE].trigger()
+        await until(lambda: program.question.prompt)
+        # It is seen in the place where its answer will be.
+        waits = ["say 3 words"] if is_edited else ["new every 1", "say 2 words"]
+        assert questions(program) == waits
+        assert program.window.transcript_view.is_answering
+        assert not program.window.commands[Command.UNDO].isEnabled()
+        choose(program, ModelOffer.BUILT_IN)
+        await until(lambda: not program.question.prompt)
+        await until(lambda: not program.session.is_answering)
+        assert questions(program) == waits
+        assert "word1" in transcript_text(program)
+        answers = program.session.transcript.tree.nodes
+        assert len(answers) == (3 if is_edited else 2)
+
+    live(story)
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_asking_again_that_is_taken_back_leaves_all_as_it_was(live, picture_file, is_edited):
+    async def story(program):
+        await until(lambda: isinstance(program.model.state, Ready))
+        drop(program, picture_file)
+        await until(lambda: program.window.drop_zone.has_picture)
+        await answered(program, "say 1 words", "say 2 words")
+        before = transcript_text(program)
+        await unloaded(program)
+        if is_edited:
+            edit(program, 0, "say 3 words")
+        else:
+            program.window.commands[Command.REGENERATE].trigger()
+        await until(lambda: program.question.prompt)
+        program.window.commands[Command.STOP].trigger()
+        await until(lambda: not program.question.prompt)
+        assert transcript_text(program) == before
+        editor = program.window.transcript_view.exchange_views[0].body.question_edit
+        assert (editor.edit.toPlainText() if editor else "") == ("say 3 words" if is_edited else "")
+        assert program.window.prompt_box.text == ""
+
+    live(story)

@@ -302,7 +302,6 @@ def test_command_that_cannot_be_given_says_why():
     assert obstacle(state, Command.ASK_TOGETHER) == "This model takes one image at a time"
     assert obstacle(ViewState(), Command.ASK_TOGETHER) == "Load a model first"
     assert obstacle(ViewState(), Command.LAST_RUN) == "No folder run yet"
-    assert obstacle(replace(READY_VIEW, model=LoadedState()), Command.REGENERATE)
 
 
 def test_last_folder_run_is_offered_once_there_is_one():
