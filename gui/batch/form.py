@@ -21,6 +21,7 @@ from core.captions.sidecar import Existing
 from core.transcript import Sampling
 from gui.batch.more_options import MoreOptions, combo, field_row, key_label
 from gui.batch.prompt_list import PromptList
+from gui.conversation.unknown_words import UnknownWords
 from gui.widgets.theme import Theme
 
 _EXISTING_WIDTH = 340
@@ -152,7 +153,9 @@ class BatchForm(QScrollArea):
                 "are filled in"
             )
         )
+        self.unknown_words = UnknownWords()
         self.prompt_list.field_added.connect(self._on_field_added)
+        self.prompt_list.changed.connect(self._on_prompts_changed)
 
     def _prompt_name(self, number: int, count: int) -> str:
         if count == 1:
@@ -219,6 +222,7 @@ class BatchForm(QScrollArea):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.prompt_list)
+        column.addWidget(self.unknown_words)
         labels = key_label(self.tr("Write")), key_label(self.tr("Existing captions"))
         column.addLayout(field_row(labels[0], *self.write_boxes.values()))
         column.addLayout(field_row(labels[1], self.existing_box, self.recursive_box))
@@ -233,6 +237,10 @@ class BatchForm(QScrollArea):
     def _on_field_added(self, field: QWidget) -> None:
         """Scrolls to the field once it has its place."""
         QTimer.singleShot(0, field, partial(self.ensureWidgetVisible, field))
+
+    @Slot()
+    def _on_prompts_changed(self) -> None:
+        self.unknown_words.note_text("\n".join(self.prompt_list.prompts))
 
     @Slot()
     def _on_written_changed(self) -> None:

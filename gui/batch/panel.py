@@ -164,11 +164,14 @@ class BatchPanel(QFrame):
 
     def show_phase(self, phase: Phase) -> None:
         """Shows what can be done in this phase of the run."""
+        is_left = has_begun(self._phase) and not has_begun(phase)
         self._phase = phase
         had_focus = self.controls.isAncestorOf(self.focusWidget() or self)
         self._show_phase()
         if had_focus and has_begun(phase):
             self.list.setFocus()  # Its button is gone; the next one would do something else.
+        elif is_left and self.isAncestorOf(self.focusWidget() or self):
+            self.form.prompt_edit.setFocus()
 
     def show_progress(self, progress: Progress) -> None:
         """Shows how far the run is."""

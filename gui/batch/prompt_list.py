@@ -27,10 +27,12 @@ class PromptList(QWidget):
     """Edits one prompt or several; there is always a first field.
 
     `name_of(number, count)` returns the accessible name of a field; numbers count from 1.
-    `field_added(QWidget)`: another field has the focus, and should be in view.
+    `field_added(QWidget)`: another field has the focus, and should be in view. `changed()`:
+    something else is written.
     """
 
     field_added = Signal(QWidget)
+    changed = Signal()
 
     def __init__(
         self,
@@ -98,6 +100,7 @@ class PromptList(QWidget):
         row.edit.setToolTip(self._tip)
         row.set_button_width(self.add_button.sizeHint().width())
         row.remove_asked.connect(self._on_remove_asked)
+        row.edit.textChanged.connect(self.changed)
         self._column.addWidget(row)
         if self._rows:  # Otherwise Tab would come to it after the list.
             QWidget.setTabOrder(self._rows[-1].remove_button, row.edit)
@@ -116,6 +119,7 @@ class PromptList(QWidget):
         row.hide()
         row.deleteLater()
         self._name_rows()
+        self.changed.emit()
 
     def _name_rows(self) -> None:
         count = len(self._rows)

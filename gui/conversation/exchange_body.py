@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from core.transcript import Variants
 from gui.conversation.answer_text import AnswerText
+from gui.conversation.unknown_words import UnknownWords
 from gui.conversation.variant_pager import VariantPager
 from gui.widgets.buttons import icon_button, key_text
 from gui.widgets.focus_ring import paint_focus
@@ -283,10 +284,12 @@ class ErrorLine(QFrame):
 class QuestionEdit(QFrame):
     """Edits a question; Enter asks, Esc gives up.
 
-    `done(str)`: the edited question, or "" if the edit was given up.
+    `done(str)`: the edited question, or "" if the edit was given up. `resized()`: it has another
+    height.
     """
 
     done = Signal(str)
+    resized = Signal()
 
     def __init__(self, prompt: str):
         super().__init__()
@@ -296,6 +299,8 @@ class QuestionEdit(QFrame):
         self.edit.setFrameShape(QFrame.Shape.NoFrame)
         self.edit.setTabChangesFocus(True)
         self.edit.installEventFilter(self)
+        self.unknown_words = UnknownWords()
+        self.edit.textChanged.connect(self._on_text_changed)
         self.cancel_button = QPushButton(self.tr("Cancel"))
         self.cancel_button.setProperty("class", "small")
         self.ask_button = QPushButton(self.tr("Ask again"))
@@ -311,6 +316,7 @@ class QuestionEdit(QFrame):
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(8)
         column.addWidget(self.edit)
+        column.addWidget(self.unknown_words)
         column.addLayout(row)
         lines = min(5, max(2, prompt.count("\n") + 1 + len(prompt) // 40))
         self.edit.setFixedHeight(lines * self.edit.fontMetrics().lineSpacing() + 16)
@@ -319,6 +325,11 @@ class QuestionEdit(QFrame):
         """Selects the text and takes the focus."""
         self.edit.setFocus(Qt.FocusReason.OtherFocusReason)
         self.edit.selectAll()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.resized.emit()
+        return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self.edit and isinstance(event, QKeyEvent):
@@ -333,6 +344,10 @@ class QuestionEdit(QFrame):
                 self._on_asked()
                 return True
         return super().eventFilter(watched, event)
+
+    @Slot()
+    def _on_text_changed(self) -> None:
+        self.unknown_words.note_text(self.edit.toPlainText())
 
     @Slot()
     def _on_asked(self) -> None:

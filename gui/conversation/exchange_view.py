@@ -10,6 +10,7 @@ from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QWidget
 
 from core.transcript import Answer, Exchange, Span, Variants, without
+from core.vocabulary import Vocabulary
 from core.words import question_about
 from gui.conversation.answer_text import AnswerText
 from gui.conversation.exchange_body import ExchangeBody
@@ -56,6 +57,7 @@ class ExchangeView(QFrame):
         self.evidence: Evidence | None = None
         self.struck: tuple[Span, ...] = ()
         self.is_open = False
+        self.vocabulary: Vocabulary | None = None
         self._theme = theme
         self._foot = ""
         self._error = ""
@@ -292,7 +294,9 @@ class ExchangeView(QFrame):
             return
         editor = self.body.begin_edit(draft or self.prompt)
         editor.ask_button.setEnabled(self._is_idle)
+        editor.unknown_words.set_vocabulary(self.vocabulary)
         editor.done.connect(self._on_edit_done)
+        editor.resized.connect(self.height_changed)
         self.height_changed.emit()
         editor.begin()
 

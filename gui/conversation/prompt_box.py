@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from core.vocabulary import listed
 from gui.conversation.prompt_edit import PromptEdit
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
+from gui.conversation.unknown_words import MOST_LOOKED_AT, WRITTEN_MS
 from gui.widgets.buttons import key_text
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
@@ -29,10 +30,6 @@ from gui.widgets.theme import Theme
 _NARROW = 360
 _NARROW_MODELS = 440
 _LONGEST_NAME = 18
-# So long after a key a word is taken for complete.
-_WRITTEN_MS = 600
-# Characters, in which words that the model does not know are looked for: 20 ms.
-_MOST_LOOKED_AT = 2000
 
 
 class PromptBox(QFrame):
@@ -55,7 +52,7 @@ class PromptBox(QFrame):
         self._theme = theme
         self._offer = PromptOffer()
         self._unknown: tuple[str, ...] = ()
-        self._written = QTimer(self, singleShot=True, interval=_WRITTEN_MS)
+        self._written = QTimer(self, singleShot=True, interval=WRITTEN_MS)
         self._written.timeout.connect(self._look_for_unknown_words)
         self._hint_shown = Hint.NOTHING
         self._hint_texts = self._texts_of_hints()
@@ -304,7 +301,7 @@ class PromptBox(QFrame):
     @Slot()
     def _look_for_unknown_words(self) -> None:
         vocabulary = self._offer.vocabulary
-        self._unknown = vocabulary.unknown(self.text[:_MOST_LOOKED_AT]) if vocabulary else ()
+        self._unknown = vocabulary.unknown(self.text[:MOST_LOOKED_AT]) if vocabulary else ()
         self._show_state()
 
     @Slot()

@@ -10,6 +10,7 @@ from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from core.transcript import Answer, Exchange, Transcript, Variants
+from core.vocabulary import Vocabulary
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
 from gui.conversation.exchange_view import ExchangeView
 from gui.widgets.labels import LinkLabel
@@ -62,6 +63,7 @@ class TranscriptView(QFrame):
         self._earlier: list[tuple[Exchange, Variants]] = []
         self._shows_doubt = True
         self._trace_obstacle = ""
+        self._vocabulary: Vocabulary | None = None
         self._build()
         self.drawings_label.linkActivated.connect(self._on_link_activated)
 
@@ -107,6 +109,12 @@ class TranscriptView(QFrame):
         self._trace_obstacle = reason
         for view in self._exchanges:
             view.set_trace_obstacle(reason)
+
+    def set_vocabulary(self, vocabulary: Vocabulary | None) -> None:
+        """Sets the words that the model was trained on, which an edited question should have."""
+        self._vocabulary = vocabulary
+        for view in self._exchanges:
+            view.vocabulary = vocabulary
 
     def set_shows_doubt(self, shows_doubt: bool) -> None:
         """Turns the lines under doubtful words on or off."""
@@ -327,6 +335,7 @@ class TranscriptView(QFrame):
         view.menu_asked.connect(partial(self.menu_asked.emit, view))
         view.inspect_asked.connect(partial(self._emit_for, view, self.inspect_asked))
         view.set_trace_obstacle(self._trace_obstacle)
+        view.vocabulary = self._vocabulary
         view.answer_entered.connect(partial(self.answer_entered.emit, view))
         view.set_shows_doubt(self._shows_doubt)
         view.word_hovered.connect(partial(self.word_hovered.emit, view))

@@ -8,6 +8,6 @@ their names, `commands` what its rows are), from which `actions` makes menus and
 `keyboard_page` (with `key_bindings`) their change; `command_runs` and `text_focus` do what concerns
 the window alone. `main_window` shows the state, with its widgets from `parts` and what the state
 means for them in `documents`. `recent_menu`, `file_dialogs`, `leave_dialog`, `status_line`,
-`task_bar`, `saved_geometry` and `settings_dialog` (with `settings_page` and `settings_pages`) are
-parts of it.
+`task_bar`, `saved_geometry`, `input_elsewhere` and `settings_dialog` (with `settings_page` and
+`settings_pages`) are parts of it.
 """

@@ -37,6 +37,9 @@ def _show_model(window: MainWindow, model: LoadedState) -> None:
         window.evidence_view.set_obstacle(evidence)
     window.batch_panel.set_doubt_obstacle(evidence)
     view, facts = window.transcript_view, model.facts
+    vocabulary = facts.vocabulary if facts else None
+    view.set_vocabulary(vocabulary)
+    window.batch_panel.form.unknown_words.set_vocabulary(vocabulary)
     view.set_trace_obstacle(translated(model.why_not(Capability.TRACE)))
     view.show_only_drawings(facts is not None and facts.knows_only_drawings)
     reason = own_way_text() if facts else no_model_text()

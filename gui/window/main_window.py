@@ -31,6 +31,7 @@ from gui.window.commands import Command, Submenu
 from gui.window.context_menus import ContextMenus, open_by_key
 from gui.window.documents import show_in_documents
 from gui.window.file_dialogs import FileDialogs, open_without_waiting
+from gui.window.input_elsewhere import InputElsewhere
 from gui.window.leave_dialog import LeaveRunDialog
 from gui.window.parts import Parts
 from gui.window.recent_menu import RecentMenu
@@ -94,6 +95,7 @@ class MainWindow(QMainWindow):
         self.recent_menu = RecentMenu(self.command_actions.submenus[Submenu.RECENT])
         self.context_menus = ContextMenus(self)
         TextMenus(self)
+        InputElsewhere(self)
         bind_own_commands(self)
         self._connect()
         self.states.update(suggestion=presets[0][1] if presets else "", theme=theme.mode)

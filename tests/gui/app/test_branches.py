@@ -259,6 +259,26 @@ def test_an_answer_to_words_that_the_model_does_not_know_is_marked_then_and_late
     talk(story)
 
 
+def test_words_that_the_model_does_not_know_are_named_while_a_question_is_edited(talk, checkpoint):
+    checkpoint.facts = {"vocabulary": Vocabulary(("say", "words"))}
+
+    async def story(program):
+        await program.model.load(ModelChoice("other"))
+        await ask(program, "say 2 words")
+        view = view_at(program, 0)
+        click(view.body.edit_button)
+        editor = view.body.question_edit
+        editor.edit.setPlainText("Wo")
+        await until(editor.unknown_words.isVisible)
+        assert editor.unknown_words.text() == "The model may not understand “Wo”"
+        inside = editor.unknown_words.geometry()
+        assert editor.rect().contains(inside)
+        editor.edit.setPlainText("say words")
+        await until(lambda: not editor.unknown_words.isVisible())
+
+    talk(story)
+
+
 def test_keys_and_the_menu_page_through_the_versions_of_the_exchange_with_the_focus(talk):
     async def story(program):
         window, alt = program.window, Qt.KeyboardModifier.AltModifier

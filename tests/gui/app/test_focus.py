@@ -2,8 +2,9 @@
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QInputMethodEvent, QInputMethodQueryEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from core.engine import Ready
 from gui.window.commands import Command
@@ -150,3 +151,32 @@ def test_undo_reaches_the_conversation_unless_something_was_typed(live, picture_
         assert struck() == ()
 
     live(story)
+
+
+def compose(widget, preedit, commit=""):
+    """What an input method says while a text is composed in it."""
+    event = QInputMethodEvent(preedit, [])
+    event.setCommitString(commit)
+    QApplication.sendEvent(widget, event)
+
+
+@pytest.mark.parametrize("where", ["picture_view", "ask_button", "answer"])
+def test_input_method_composes_in_the_prompt_from_where_nothing_takes_text(answered, where):
+    async def story(program, window):
+        widget = {
+            "picture_view": window.drop_zone.picture_view,
+            "ask_button": window.transcript_view.exchange_views[0].body.copy_button,
+            "answer": window.transcript_view.exchange_views[0].answer_text,
+        }[where]
+        widget.setFocus(Qt.FocusReason.TabFocusReason)
+        query = QInputMethodQueryEvent(Qt.InputMethodQuery.ImEnabled)
+        QApplication.sendEvent(widget, query)
+        assert query.value(Qt.InputMethodQuery.ImEnabled) is True
+        compose(widget, "ni")
+        assert widget.hasFocus()  # Moving it would end the composition.
+        assert window.prompt_box.text == ""
+        compose(widget, "", "你")
+        assert window.prompt_box.text == "你"
+        assert window.prompt_box.prompt_edit.hasFocus()
+
+    answered(story)

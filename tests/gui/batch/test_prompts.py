@@ -8,9 +8,11 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 from core.batch import Phase, find_runs
 from core.captions.formats import CaptionFormat
 from core.locations import locations
+from core.transcript import ModelChoice
+from core.vocabulary import Vocabulary
 from gui.batch.run_controls import RunAction
 from gui.window.commands import Command
-from tests.gui.batch.folder_page import chosen, click, phase, texts
+from tests.gui.batch.folder_page import chosen, click, over, phase, texts
 from tests.gui.batch.test_conflicts import edit_row
 from tests.gui.conftest import focused_widget, until
 
@@ -267,5 +269,37 @@ def test_esc_goes_back_from_the_trial_to_the_run_and_loses_no_prompt(live, folde
         assert panel.isAncestorOf(focused_widget())
         click(panel.controls.buttons[RunAction.TRY_FIRST])
         assert other.toPlainText() == "say 3 words"
+
+    live(story)
+
+
+def test_words_that_the_model_does_not_know_are_named(live, folder, checkpoint):
+    checkpoint.facts = {"vocabulary": Vocabulary(("say", "words", "in"))}
+
+    async def story(program, panel):
+        await program.model.load(ModelChoice("other"))
+        await chosen(program, panel, folder)
+        note = panel.form.unknown_words
+        panel.form.prompt_edit.setPlainText("say {name} words in {exif:Model}")
+        panel.form.prompt_list.add_button.click()
+        panel.form.prompt_list.edits[1].setPlainText("Wo")
+        await until(note.isVisible)
+        assert note.text() == "The model may not understand “Wo”"
+        checkpoint.facts = {}
+        await program.model.load(ModelChoice("third"))
+        assert not note.isVisible()
+
+    live(story)
+
+
+def test_new_run_begins_in_the_prompt(live, folder):
+    async def story(program, panel):
+        await over(program, panel, folder)
+        program.window.activateWindow()
+        button = panel.controls.buttons[RunAction.NEW_RUN]
+        button.setFocus()
+        click(button)
+        await until(panel.controls.buttons[RunAction.START].isVisible)
+        assert program.window.focusWidget() is panel.form.prompt_edit
 
     live(story)
