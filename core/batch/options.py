@@ -18,8 +18,8 @@ from core.captions.formats import (
     TablePaths,
 )
 from core.captions.sidecar import Existing
+from core.captions.variables import Notes, filled
 from core.captions.wording import (
-    filled,
     joined,
     opening_end,
     to_last_sentence,
@@ -41,7 +41,8 @@ class BatchOptions:
     the finished caption, and the model never sees them. `separator` stands between a caption and
     the one that it is added to. `replaces_edited` names images, by path or by file name, whose
     captions may be replaced although they were edited by hand. `table_paths` and `csv_separator`
-    say how the tables name images, and what stands between the columns of a CSV file.
+    say how the tables name images, and what stands between the columns of a CSV file. `note` is
+    what `{folder_note}` in prompts stands for.
     """
 
     prompts: tuple[str, ...]
@@ -61,6 +62,7 @@ class BatchOptions:
     drops_duplicates: bool = False
     table_paths: TablePaths = TablePaths.ABSOLUTE
     csv_separator: str = ","
+    note: str = ""
 
     def checked(self) -> BatchOptions:
         """Returns itself; raises ValueError with a sentence if no run can have these options."""
@@ -110,7 +112,8 @@ class BatchOptions:
     def filled_prompts(self, picture: Path, index: int, caption: str) -> list[str]:
         """Returns the prompts with their variables filled in. `picture` is the `index`-th of the
         run, from 1, and has had `caption` so far."""
-        return [filled(prompt, picture, index, caption) for prompt in self.prompts]
+        notes = Notes(self.note)
+        return [filled(prompt, picture, index, caption, notes) for prompt in self.prompts]
 
     def request(self, picture: Picture, prompt: str) -> Request:
         """Returns what the engine is asked about the image with one of its prompts."""
@@ -172,7 +175,8 @@ class BatchOptions:
         made_by += [self.strips_openings, self.ends_at_sentence]
         # Left out where they change nothing: captions of version 0.1 were made without them.
         added = (self.prefix, self.suffix, self.is_one_line, self.drops_duplicates)
-        return _digest([*made_by, *added] if any(added) else made_by)
+        made_by += added if any(added) else ()
+        return _digest([*made_by, self.note] if self.note else made_by)
 
 
 def _digest(value: Any) -> str:

@@ -239,6 +239,7 @@ _ADDED_OPTIONS = {
     "drops_duplicates",
     "table_paths",
     "csv_separator",
+    "note",
 }
 
 

@@ -4,5 +4,6 @@
 - `sidecar` is the text file beside an image, `encoding` how its bytes are read. `xmp` reads and
   changes an XMP file, as a tree (`xmp_tree`) behind its wrapper (`xmp_packet`).
 - `cells` are values in CSV files.
-- `wording` fills prompts in and cleans captions up; `sentences` knows where a sentence ends.
+- `variables` fills prompts in, with what `metadata` reads from an image's EXIF, XMP and IPTC.
+- `wording` cleans captions up; `sentences` knows where a sentence ends.
 """

@@ -1,17 +1,13 @@
-"""Text of prompts and captions: filling in variables, cleaning up, comparing, replacing."""
+"""Text of captions: cleaning up, comparing, replacing."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from pathlib import Path
-
-from PIL import ExifTags, Image
 
 from core.captions.sentences import sentence_ends
 
-_VARIABLE = re.compile(r"\{(name|stem|folder|index|caption|exif:([\w ]+))\}")
 _OPENING = re.compile(
     r"^\s*(?:in|on)?\s*(?:the|this)\s+(?:image|picture|photo|photograph|scene)\s+"
     r"(?:(?:shows|depicts|features|displays|captures|presents|portrays|contains|illustrates"
@@ -23,44 +19,6 @@ _CLOSING_SIGNS = tuple(".,;:!?…)’”、，。")
 _TAG_SEPARATOR = re.compile(r"\s*[,;，、；\n]\s*")
 # A word with its apostrophes and hyphens, or one character of a script without spaces.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+(?:['’\-]\w+)*|[^\w\s]")
-_EXIF_TAGS = {name.casefold(): tag for tag, name in ExifTags.TAGS.items()}
-
-
-def filled(prompt: str, picture: Path, index: int, caption: str = "") -> str:
-    """Returns `prompt` with {name}, {stem}, {folder}, {index} (from 1), {caption} (the image's
-    caption so far) and {exif:Tag} filled in. Missing EXIF tags are empty; other braces stay."""
-
-    def value(found: re.Match[str]) -> str:
-        match found[1]:
-            case "name":
-                return picture.name
-            case "stem":
-                return picture.stem
-            case "folder":
-                return picture.parent.name
-            case "index":
-                return str(index)
-            case "caption":
-                return caption
-            case _:
-                return _exif(picture, found[2])
-
-    return _VARIABLE.sub(value, prompt)
-
-
-def _exif(picture: Path, name: str) -> str:
-    tag = _EXIF_TAGS.get(name.strip().casefold())
-    if tag is None:
-        return ""
-    try:
-        with Image.open(picture) as image:
-            exif = image.getexif()
-            value = exif.get(tag, exif.get_ifd(ExifTags.IFD.Exif).get(tag, ""))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return ""  # Opening the image reports what is wrong with it.
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return str(value).strip("\0 ")
 
 
 def opening_end(caption: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 import time
@@ -25,6 +24,7 @@ from core.batch import (
     unreadable_journals,
     usual_slots,
 )
+from core.captions.variables import without_variables
 from core.engine import Engine
 from core.errors import AppError, Cancelled
 from core.eta import Pace
@@ -39,11 +39,11 @@ from core.vocabulary import unknown_note
 
 # Of images with the same note, so many are named.
 _NOTED = 20
-_VARIABLE = re.compile(r"\{[^{}]*\}")
 
 # The fields of BatchOptions and Sampling by the option that sets them.
 _FIELDS = {
     "prompt": "prompts",
+    "note": "note",
     "write": "writes",
     "existing": "existing",
     "name": "name",
@@ -199,7 +199,7 @@ def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -
 
 
 def _say_unknown_words(batch: Batch, engine: Engine) -> None:
-    prompts = " ".join(_VARIABLE.sub(" ", prompt) for prompt in batch.options.prompts)
+    prompts = " ".join(map(without_variables, batch.options.prompts))
     if unknown := engine.facts.unknown_words(prompts):
         say(unknown_note(unknown))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.batch import NO_WORDS, expanded
+from core.captions.variables import Notes, filled, variables_in, without_variables
 from core.captions.wording import joined
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
@@ -31,6 +32,7 @@ from core.trace import as_record
 from core.transcript import Answer, Ending, Request, Turn
 from core.vocabulary import unknown_note
 from core.words import has_words
+from core.workspace.export.gathering import caption_beside
 
 
 @contextmanager
@@ -119,16 +121,16 @@ class Captions:
         return engine
 
     def _caption(self, pictures: list[Path], engine: Engine) -> None:
-        if unknown := engine.facts.unknown_words(self._options.prompt):
+        if unknown := engine.facts.unknown_words(without_variables(self._options.prompt)):
             say(unknown_note(unknown))
         groups = [pictures] if self._options.asks_together else [[path] for path in pictures]
-        for paths in groups:
+        for number, paths in enumerate(groups, 1):
             if self._stop.is_set():
                 break
             try:
                 picture, *others = [self._open(path) for path in paths]
                 options = self._options
-                turns = (Turn(options.prompt),)
+                turns = (Turn(self._prompt(paths[0], number)),)
                 request = Request(
                     picture, turns, options.sampling, options.beginning, tuple(others)
                 )
@@ -139,6 +141,13 @@ class Captions:
                 self._fail(", ".join(map(str, paths)), error)
         self._write("trace", self._options.trace, self._traces)
         self._write("evidence", self._options.evidence, self._evidence)
+
+    def _prompt(self, path: Path, number: int) -> str:
+        """Returns the prompt with its variables filled in. Raises StoreError if it needs the
+        image's caption and that cannot be read."""
+        prompt = self._options.prompt
+        caption = caption_beside(path) if "caption" in variables_in(prompt) else ""
+        return filled(prompt, path, number, caption, Notes(self._options.note))
 
     def _open(self, path: Path) -> Picture:
         picture = open_picture(path)

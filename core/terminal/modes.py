@@ -36,6 +36,7 @@ MODES: dict[str, frozenset[Mode]] = {
     "device": _NEW,
     "dtype": _NEW,
     "prompt": _NEW,
+    "note": _NEW,
     "max_new_tokens": _NEW,
     "temperature": _NEW,
     "top_p": _NEW,

@@ -46,6 +46,7 @@ class CaptionOptions:
 
     paths: tuple[Path, ...]
     prompt: str
+    note: str
     choice: ModelChoice
     sampling: Sampling
     beginning: str
@@ -143,6 +144,7 @@ def _caption_options(
     return CaptionOptions(
         paths=tuple(arguments.paths),
         prompt=prompts[0],
+        note=arguments.note,
         choice=_choice(arguments),
         sampling=sampling,
         beginning=arguments.begin.strip(),
@@ -178,6 +180,7 @@ def _folder_run_options(
         drops_duplicates=arguments.drop_duplicates,
         table_paths=arguments.table_paths,
         csv_separator=SEPARATORS[arguments.csv_separator],
+        note=arguments.note,
     )
     return FolderRunOptions(
         asked=asked,

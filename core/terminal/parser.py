@@ -55,9 +55,12 @@ def _add_caption(add_verb: _AddVerb) -> None:
         "--prompt",
         action="append",
         metavar="TEXT",
-        help=f"the question (default: {PROMPT}); a folder run takes several and replaces {{name}}, "
-        "{stem}, {folder}, {index}, {caption} and {exif:…}",
+        help=f"the question (default: {PROMPT}); a folder run takes several. {{name}}, {{stem}}, "
+        "{folder}, {index}, {caption}, {date}, {place}, {camera}, {description}, {keywords}, "
+        "{people}, {folder_note} and {exif:…} are filled in; a part in brackets, as "
+        "“[taken in {place}]”, is left out if the value is missing",
     )
+    add("--note", default="", metavar="TEXT", help="what {folder_note} stands for")
     _add_model(add)
     _add_sampling(add)
     add("--recursive", action="store_true", help="include subfolders")

@@ -76,6 +76,12 @@ def _item(picture: Path, root: Path, names: CaptionNames) -> ExportItem:
     )
 
 
+def caption_beside(picture: Path) -> str:
+    """Returns the first caption in the files beside an image; "" without one. Raises StoreError."""
+    targets = CaptionNames(STEM, BESIDE, pictures=[picture]).targets(picture)
+    return next(filter(None, (CaptionFile.read(target).caption for target in targets)), "")
+
+
 def relative_name(picture: Path, root: Path) -> str:
     """Returns the path of an image from a folder, with `/`; its own name if it is elsewhere."""
     try:

@@ -27,7 +27,8 @@ from core.batch.journal import Journal, read_lines
 from core.captions import xmp
 from core.captions.formats import CaptionFormat
 from core.captions.sidecar import Existing
-from core.captions.wording import filled, to_last_sentence, without_opening
+from core.captions.variables import filled
+from core.captions.wording import to_last_sentence, without_opening
 from core.errors import EngineError, OutOfMemory, StoreError
 from core.eta import Pace
 from core.files import DiskFull, sync_folder

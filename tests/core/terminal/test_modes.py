@@ -102,7 +102,7 @@ def parsers(parser, *words):
 
 # An empty text means something here: nothing is put around a caption, no words are asked. The
 # others are refused later, since no model, image or caption file has such a name.
-MAY_BE_EMPTY = {"prompt", "begin", "prefix", "suffix", "separator", "name", "model"}
+MAY_BE_EMPTY = {"prompt", "note", "begin", "prefix", "suffix", "separator", "name", "model"}
 MAY_BE_EMPTY |= {"replace_edited"}
 EMPTY = [
     (words, action)
