@@ -43,8 +43,9 @@ _DATES = (f"{{{PHOTOSHOP}}}DateCreated", f"{{{_EXIF}}}DateTimeOriginal", f"{{{_X
 _DATE = re.compile(r"(\d{4})(?:\D?(\d{2})(?:\D?(\d{2}))?)?")
 # Cameras write these where a person would describe the image.
 _NO_DESCRIPTION = re.compile(
-    r"(?i)(?:olympus|minolta|kodak|konica|samsung|sony|panasonic|casio|dcim|dsc|digital camera"
-    r"|default|untitled|screenshot|\s|\d|\W|_)*"
+    r"(?:olympus|minolta|kodak|konica|samsung|sony|panasonic|casio|dcim|dsc|digital|camera|default"
+    r"|untitled|screenshot|\d|\W|_)*+",
+    re.IGNORECASE,
 )
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
