@@ -7,7 +7,7 @@ Qwen2, runs by `core.llava.forward`, with its static KV cache, slots and kernels
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.llava.cuda_graphs import SideStream, to_device, try_capture
 from core.llava.decoding import DecodeLoop, decode_loop
 from core.llava.language_model import decoder_of
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
@@ -68,7 +69,10 @@ def image_token_of(config: Any) -> int | None:
 
 
 class ChatEncoder:
-    """Makes image features by transformers' own model: those that its language model would get."""
+    """Makes image features by transformers' own model: those that its language model would get.
+
+    On CUDA the tower is captured where all images have one size.
+    """
 
     def __init__(self, model: Any):
         self._model, self._decoder = model, decoder_of(model)
@@ -76,27 +80,64 @@ class ChatEncoder:
         self._encoded: tuple[ChatImage, Tensor] | None = None
         # Others cut an image into tiles, by its shape.
         self.is_image_fixed = model.config.model_type == "llava"
+        self._captured: Callable[..., Tensor] | None = None
+        self._side_stream: SideStream | None = None
+        self._pixels: Tensor | None = None
+        if self.is_image_fixed and model.device.type == "cuda":
+            size = model.config.vision_config.image_size
+            shape = (1, 3, size, size)
+            self._pixels = torch.zeros(shape, device=model.device, dtype=model.dtype)
+            self._captured = try_capture(self._tower, [self._pixels], model.device)
 
     @torch.inference_mode()
     def features(self, image: ChatImage) -> Tensor:
         """(image tokens, hidden size), of all images of the prompt."""
         if self._encoded is None or self._encoded[0] is not image:
             self._encoded = None
-            tensors = on_device(image.tensors, self._model)
-            embedded = self._embedded(tensors)
-            features = embedded[0][tensors["input_ids"][0] == self._image_token]
-            self._encoded = image, features
+            self._encoded = image, self._features(image)
         return self._encoded[1]
 
-    def example(self) -> None:
-        """There is no image to warm up with."""
+    @torch.inference_mode()
+    def example(self) -> Tensor | None:
+        """The features of a grey image, where the tower is captured."""
+        return self._captured(self._pixels) if self._captured is not None else None
 
     def use_side_stream(self) -> None:
-        """Its towers are not captured, so that there is nothing to run aside."""
+        """From now on images are encoded beside decode steps, where the tower is captured."""
+        if self._captured is not None and self._pixels is not None and self._side_stream is None:
+            device = self._model.device
+            graph = try_capture(self._tower, [self._pixels], device, stream_key=1)
+            self._side_stream = SideStream(graph, device) if graph is not None else None
 
     def release(self) -> None:
-        """Frees the last image's features."""
-        self._encoded = None
+        """Frees the last image's features and the side stream's graph."""
+        self._encoded = self._side_stream = None
+
+    def _features(self, image: ChatImage) -> Tensor:
+        given, captured = image.tensors["pixel_values"], self._captured
+        if captured is not None and self._pixels is not None and given.shape == self._pixels.shape:
+
+            def pixels() -> Tensor:
+                return to_device(given, self._model.device).to(self._model.dtype)
+
+            side_stream = self._side_stream
+            return side_stream(pixels) if side_stream is not None else captured(pixels())
+        tensors = on_device(image.tensors, self._model)
+        embedded = self._embedded(tensors)
+        return embedded[0][tensors["input_ids"][0] == self._image_token]
+
+    @torch.inference_mode()
+    def _tower(self, pixels: Tensor) -> Tensor:
+        """(1, 3, size, size) → (image tokens, hidden size): tower and projector."""
+        config = self._model.config
+        found = self._model.model.get_image_features(
+            pixel_values=pixels,
+            vision_feature_layer=config.vision_feature_layer,
+            vision_feature_select_strategy=config.vision_feature_select_strategy,
+        )
+        # A list or a tensor of the images' features, by the version of transformers.
+        features = getattr(found, "pooler_output", found)
+        return features[0]
 
     def _embedded(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """(1, positions, hidden size): what transformers' model passes to its language model."""
