@@ -24,6 +24,7 @@ from core.batch.stored import JsonObject
 from core.errors import StoreError
 from core.files import open_regular, private, reason, sync_folder, write_error
 from core.message import translatable
+from core.write_lock import lock_file
 
 SUFFIX = ".jsonl"
 
@@ -57,7 +58,7 @@ class Journal:
         except OSError as error:
             raise write_error(path, error) from error
         try:
-            _lock(self._file.fileno())
+            lock_file(self._file.fileno())
         except OSError as error:
             self._file.close()
             raise StoreError(
@@ -101,43 +102,10 @@ def is_in_use(path: Path) -> bool:
     """Returns whether the journal is open, in this process or in another one. Raises OSError."""
     with path.open("rb") as file:
         try:
-            _lock(file.fileno())
+            lock_file(file.fileno())
         except OSError:
             return True
     return False
-
-
-class WriteLock:
-    """Lets one thread of one process at a time write captions, among all whose journals are in
-    the same folder. The thread that holds it may acquire it again.
-
-    Without it two runs over the same images would overwrite each other's captions.
-    """
-
-    def __init__(self, folder: Path):
-        self._path = folder / ".writing"
-        self._threads = threading.RLock()
-        self._depth = 0
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> None:
-        self._threads.acquire()
-        self._depth += 1
-        if self._depth > 1:
-            return
-        try:
-            self._file = FileIO(self._path, "a", opener=private)
-            _lock(self._file.fileno(), waits=True)
-        except OSError:
-            # Some network file systems have no locks. Threads still exclude each other.
-            return
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        if self._depth == 0 and self._file is not None:
-            self._file.close()
-            self._file = None
-        self._threads.release()
 
 
 def read_events(path: Path) -> Iterator[Event | Unknown | Damaged]:
@@ -266,19 +234,3 @@ def _whole_lines(file: BinaryIO) -> int:
             return begin + last + 1
         end = begin
     return 0
-
-
-if os.name == "nt":
-    import msvcrt
-
-    def _lock(descriptor: int, *, waits: bool = False) -> None:
-        # Far behind the end: Windows refuses to read what is locked. It waits for ten seconds.
-        os.lseek(descriptor, 2**40, os.SEEK_SET)
-        how = msvcrt.LK_LOCK if waits else msvcrt.LK_NBLCK
-        msvcrt.locking(descriptor, how, 1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int, *, waits: bool = False) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))

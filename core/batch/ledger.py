@@ -16,7 +16,7 @@ from core.batch.damage import Damaged, PictureNames
 from core.batch.find import found_pictures, planned, sharing_names
 from core.batch.history import next_number, read_begin
 from core.batch.items import Item, ItemState, tally_of
-from core.batch.journal import SUFFIX, Journal, WriteLock, read_events
+from core.batch.journal import SUFFIX, Journal, read_events
 from core.batch.options import BatchOptions
 from core.batch.replay import ReplayedRun
 from core.batch.run_events import Begun, Closed, Ended, Ran, Retried, Started, UndoBegun, Undone
@@ -27,6 +27,7 @@ from core.errors import StoreError
 from core.message import translatable
 from core.picture import FoundPictures
 from core.version import program_version
+from core.write_lock import WriteLock
 
 OnItem = Callable[[int, Item], None]
 """Called with an item's number and its new state, in whatever thread changed it."""
