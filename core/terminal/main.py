@@ -13,6 +13,7 @@ from core.errors import AppError, Cancelled
 from core.terminal import batch as batch_terminal
 from core.terminal import engines as engines_terminal
 from core.terminal import exchange as exchange_terminal
+from core.terminal import find as find_terminal
 from core.terminal import models as models_terminal
 from core.terminal import serve as serve_terminal
 from core.terminal.caption import Captions, torch_wanted
@@ -64,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                     return models_terminal.run(options.arguments, stop, print_result)
                 case ModuleOptions("export" | "import"):
                     return exchange_terminal.run(options.arguments, stop, print_result)
+                case ModuleOptions("find"):
+                    return find_terminal.run(options.arguments, stop, print_result)
                 case ModuleOptions():
                     return engines_terminal.run(options.arguments, stop, print_result)
                 case CaptionOptions():

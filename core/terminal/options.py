@@ -74,7 +74,7 @@ class BenchOptions:
 
 @dataclass(frozen=True)
 class ModuleOptions:
-    """A verb whose own module reads its arguments: `models` and `engines`."""
+    """A verb whose own module reads its arguments: `models`, `engines` and `find`."""
 
     verb: str
     arguments: argparse.Namespace

@@ -10,6 +10,7 @@ from core.captions.formats import SEPARATORS, CaptionFormat, TablePaths
 from core.captions.sidecar import Existing
 from core.terminal import engines as engines_terminal
 from core.terminal import exchange as exchange_terminal
+from core.terminal import find as find_terminal
 from core.terminal import models as models_terminal
 from core.terminal import values
 from core.terminal.modes import NotingParser
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_caption(verbs.add_parser)
     models_terminal.add_verb(verbs.add_parser)
     engines_terminal.add_verb(verbs.add_parser)
+    find_terminal.add_verb(verbs.add_parser)
     _add_bench(verbs.add_parser)
     _add_verify(verbs.add_parser)
     _add_serve(verbs.add_parser)

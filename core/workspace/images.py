@@ -66,6 +66,7 @@ class Images:
         self.count_tokens: Callable[[str], int] | None = None
         """Says how many tokens a caption has, once a model is loaded."""
         self.changed: set[int] = set()
+        self._new_folders: set[int] = set()
         self._ids: list[dict[str, int]] = []
         self._folder_ids: dict[str, int] = {}
         self._folded_names: list[str] = []
@@ -100,6 +101,7 @@ class Images:
         """Adds an image about which nothing else is known; returns its id."""
         id = self._ids[folder][name] = self._append(folder, name)
         self.changed.add(id)
+        self._new_folders.add(folder)
         self._name_order = None
         self._orders.clear()
         return id
@@ -154,6 +156,16 @@ class Images:
         self.widths[id], self.heights[id] = width, height
         self._note(id, SortKey.SIZE)
 
+    def set_fingerprint(self, id: int, fingerprint: str) -> None:
+        """Notes what an image's file is recognised by."""
+        self.fingerprints[id] = fingerprint
+        self.changed.add(id)
+
+    def take_new_folders(self) -> set[int]:
+        """Returns the folders in which images were added since the last call."""
+        new, self._new_folders = self._new_folders, set()
+        return new
+
     def set_caption(self, id: int, caption: str, stamp: tuple[int, int]) -> None:
         """Notes the caption that is in the file, which has this time and size."""
         self.captions[id] = caption
@@ -187,6 +199,11 @@ class Images:
         """Returns the id of an image; None if it is not in the workspace."""
         folder = self._folder_ids.get(str(path.parent))
         return None if folder is None else self._ids[folder].get(path.name)
+
+    def fingerprint_of(self, path: Path) -> str:
+        """Returns what an image's file is recognised by; "" as long as that is unknown."""
+        id = self.id_of(path)
+        return "" if id is None else self.fingerprints[id]
 
     def row(self, id: int) -> ImageRow:
         """Returns an image as lists show it."""

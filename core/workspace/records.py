@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,9 @@ def connected(path: Path) -> sqlite3.Connection:
 class Records:
     """The records in an open database. Calls raise sqlite3.Error."""
 
-    def __init__(self, connection: sqlite3.Connection):
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, fingerprint_of: Callable[[Path], str]):
+        """`fingerprint_of` returns that of an image, "" as long as it is unknown."""
+        self._connection, self._fingerprint_of = connection, fingerprint_of
 
     def in_folder(self, folder: str) -> dict[str, Record]:
         """Returns the records of the images in a folder, by their names."""
@@ -86,9 +87,10 @@ class Records:
     def set(self, column: str, values: Mapping[Path, Any]) -> None:
         """Sets one column of the records of these images. Part of a transaction, if one is open."""
         self._connection.executemany(
-            f"INSERT INTO record (folder, name, {column}) VALUES (?1, ?2, ?3)"
-            f" ON CONFLICT DO UPDATE SET {column} = ?3",
-            ((*_key(path), value) for path, value in values.items()),
+            f"INSERT INTO record (folder, name, {column}, fingerprint) VALUES (?1, ?2, ?3, ?4)"
+            f" ON CONFLICT DO UPDATE SET {column} = ?3,"
+            " fingerprint = iif(?4 = '', fingerprint, ?4)",
+            ((*_key(path), value, self._fingerprint_of(path)) for path, value in values.items()),
         )
 
     def get(self, path: Path) -> Record:
@@ -102,6 +104,43 @@ class Records:
             return Record()
         review, edited, doubt, answer, draft = row
         return Record(_review(review), bool(edited), doubt, answer, draft)
+
+    def set_answer(self, image: Path, answer: str, doubt: float | None) -> None:
+        """Keeps what a model wrote about an image, which no person has changed yet."""
+        for column, value in (("answer", answer), ("doubt", doubt), ("is_edited", False)):
+            self.set(column, {image: value})
+        self._connection.commit()
+
+    def found_again(self, fingerprints: Mapping[Path, str]) -> dict[Path, Record]:
+        """Keeps the fingerprints of images that have a record. Returns the records of the others
+        that are known under a path where no image is any more; they move to the new path."""
+        found: dict[Path, Record] = {}
+        with self._connection as connection:
+            for path, mark in fingerprints.items():
+                known = connection.execute(
+                    "UPDATE record SET fingerprint = ? WHERE folder = ? AND name = ?",
+                    (mark, *_key(path)),
+                )
+                if not known.rowcount and self._take_over(mark, path):
+                    found[path] = self.get(path)
+        return found
+
+    def _take_over(self, mark: str, path: Path) -> bool:
+        rows: list[tuple[bytes, bytes]] = self._connection.execute(
+            "SELECT folder, name FROM record WHERE fingerprint = ?", (mark,)
+        ).fetchall()
+        for folder, name in rows:
+            if not os.path.lexists(os.path.join(folder, name)):  # noqa: PTH118 (bytes)
+                self._connection.execute(
+                    "UPDATE record SET folder = ?, name = ? WHERE folder = ? AND name = ?",
+                    (*_key(path), folder, name),
+                )
+                return True
+        return False
+
+    def forget_old(self) -> None:
+        """Forgets actions that are too old to be undone."""
+        actions.Actions(self._connection).forget_old()
 
     def commit(self) -> None:
         """Ends a transaction."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,13 @@ from typing import TypeVar
 from core.captions.naming import CaptionNames
 from core.errors import StoreError
 from core.files import is_folder
-from core.message import translatable
-from core.picture import PictureSearch, picture_size
+from core.message import Message, translatable
+from core.picture import FoundPictures, PictureSearch, picture_size
 from core.workspace.caption_file import CaptionFile
 from core.workspace.data import ScanProgress, ScanStage
+from core.workspace.fingerprints import fingerprint_of
 from core.workspace.images import CaptionState, Images, is_inside
+from core.workspace.messages import as_message
 
 _Read = TypeVar("_Read")
 
@@ -107,7 +109,8 @@ class Scan:
     ):
         self._images, self._guard = images, guard
         self._stop, self._on_progress = stop, on_progress
-        self.unreadable: list[Path] = []
+        self.notes: tuple[Message, ...] = ()
+        """What was left out, and why."""
 
     def folders(self, roots: Sequence[Path], *, is_recursive: bool) -> None:
         """Finds the images of these roots, and forgets those that are gone."""
@@ -124,7 +127,8 @@ class Scan:
             seen.add(number)
             count += len(files)
             self._report(ScanStage.FOLDERS, count, 0, has_changed)
-        self.unreadable = search.unreadable
+        sentence = FoundPictures([], search.left_out, tuple(search.unreadable)).sentence
+        self.notes = (as_message(sentence),) if sentence else ()
         self._forget_others(roots, seen)
 
     def captions(self, reader: CaptionReader, ids: Iterable[int]) -> None:
@@ -158,6 +162,28 @@ class Scan:
 
         self._each(ScanStage.SIZES, waiting, read, note)
 
+    def fingerprints(self, on_found: Callable[[Mapping[int, str]], None]) -> None:
+        """Reads the files that have no fingerprint yet, whole. Calls `on_found` with each slice's,
+        under the guard."""
+        images = self._images
+        with self._guard:
+            waiting = [id for id in images.ids if not images.fingerprints[id]]
+
+        def read(id: int) -> str:
+            try:
+                return fingerprint_of(images.path(id), self._stop) or ""
+            except OSError:
+                return ""
+
+        def note_all(part: list[tuple[int, str]]) -> bool:
+            found = {id: mark for id, mark in part if mark}
+            for id, mark in found.items():
+                images.set_fingerprint(id, mark)
+            on_found(found)
+            return bool(found)
+
+        self._in_slices(ScanStage.FINGERPRINTS, waiting, read, note_all)
+
     def _each(
         self,
         stage: ScanStage,
@@ -165,13 +191,27 @@ class Scan:
         read: Callable[[int], _Read],
         note: Callable[[int, _Read], bool],
     ) -> None:
-        """Reads something of each image, and notes it in slices."""
+        """Reads something of each image, and notes it."""
+
+        def note_all(part: list[tuple[int, _Read]]) -> bool:
+            changes = [note(id, found) for id, found in part]
+            return any(changes)
+
+        self._in_slices(stage, ids, read, note_all)
+
+    def _in_slices(
+        self,
+        stage: ScanStage,
+        ids: Sequence[int],
+        read: Callable[[int], _Read],
+        note_all: Callable[[list[tuple[int, _Read]]], bool],
+    ) -> None:
         done = 0
         for part in self._slices(ids, read):
             with self._guard:
-                changed = [note(id, found) for id, found in part if id in self._images]
+                has_changed = note_all([one for one in part if one[0] in self._images])
             done += len(part)
-            self._report(stage, done, len(ids), any(changed))
+            self._report(stage, done, len(ids), has_changed)
 
     def _slices(
         self, ids: Sequence[int], read: Callable[[int], _Read]

@@ -8,7 +8,7 @@ import threading
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
@@ -17,31 +17,33 @@ from core.errors import StoreError
 from core.files import is_folder, write_error
 from core.message import Message, translatable
 from core.workspace import records
-from core.workspace.actions import Step, StepKind
-from core.workspace.caption_file import CaptionFile
+from core.workspace.bulk import Operation, changed_captions
+from core.workspace.changes import Changes
 from core.workspace.completion import Completion, completions
 from core.workspace.data import (
-    Conflict,
+    CaptionMode,
     Counts,
     EditReport,
-    Failure,
     ImageRow,
     ReviewState,
     ScanProgress,
+    ScanStage,
     Sort,
+    Statistics,
     WorkspaceOptions,
 )
-from core.workspace.edits import Edits, Outcome
-from core.workspace.images import Images
+from core.workspace.edits import Edits
+from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index, index_path
-from core.workspace.messages import as_message
 from core.workspace.query import Query
-from core.workspace.records import Records
-from core.workspace.scan import CaptionReader, Scan, stamp_of
+from core.workspace.records import Record, Records
+from core.workspace.scan import CaptionReader, Scan
+from core.workspace.statistics import statistics_of
 from core.workspace.tags import counted
+from core.write_lock import WriteLock
 
 _ALL = Sort()
-_MOST_FOLDERS = 50
+_STAGES = list(ScanStage)
 
 
 class Workspace:
@@ -62,20 +64,21 @@ class Workspace:
         """Use `open`."""
         self.roots = tuple(Path(os.path.abspath(root)) for root in roots)  # noqa: PTH100
         self.options = options
-        self.notes: tuple[Message, ...] = ()
         self._guard = threading.RLock()
         self._images = Images(self.roots)
         self._index = Index(index_path(data / "workspaces", self.roots, options))
         self._connection = _database(data / records.FILE_NAME)
-        self._records = Records(self._connection)
+        self._records = Records(self._connection, self._images.fingerprint_of)
         self._places = tuple(root if is_folder(root) else root.parent for root in self.roots)
         self._edits = Edits(self._connection, self._places)
+        self._changes = Changes(self._images, self._records, self._edits, self._places)
+        self._writing = _write_lock(data)
         self._reader = self._new_reader()
-        with self._guard:
-            self._recover()
+        with self._guard, _failing():
+            with self._writing:
+                self.notes = self._opening_notes = self._changes.recover()
             self._index.load(self._images)
-            for number in range(len(self._images.folders)):
-                self._note_records(number)
+            self._note_records()
 
     # What there is
 
@@ -102,6 +105,17 @@ class Workspace:
             id = self._images.id_of(path)
             return None if id is None else self._images.row(id)
 
+    def statistics(self, ids: Iterable[int] | None = None) -> Statistics:
+        """Counts what these images have in common, or all. Takes a second for 100,000."""
+        with self._guard:
+            images = self._images
+            chosen = list(images.ids) if ids is None else [id for id in ids if id in images]
+            captions = [images.captions[id] for id in chosen]
+            sizes = [(images.widths[id], images.heights[id]) for id in chosen]
+            unread = sum(images.states[id] == CaptionState.UNREAD for id in chosen)
+        has_tags = self.options.mode is CaptionMode.TAGS
+        return statistics_of(captions, sizes, has_tags=has_tags, unread=unread)
+
     def tags(self) -> Counter[str]:
         """Counts how many captions have each tag."""
         with self._guard:
@@ -124,28 +138,65 @@ class Workspace:
         stop: Event,
         on_progress: Callable[[ScanProgress], None],
         folders: Sequence[Path] | None = None,
+        *,
+        until: ScanStage = ScanStage.FINGERPRINTS,
     ) -> None:
-        """Reads what has changed: names first, then captions, then sizes. With `folders` only those
-        are read, for a watcher of folders; then their subfolders are not. Ends soon once `stop` is
-        set. Calls `on_progress` in this thread."""
+        """Reads what has changed: names first, then captions, sizes and fingerprints, up to the
+        stage `until`. With `folders` only these are looked through, as a watcher of folders wants
+        it, without their subfolders. Ends soon once `stop` is set. Calls `on_progress` in this
+        thread."""
         scan = Scan(self._images, self._guard, stop, on_progress)
-        known = len(self._images.folders)
         scan.folders(folders or self.roots, is_recursive=self.options.is_recursive and not folders)
-        with self._guard:
+        with self._guard, _failing():
             self._reader = self._new_reader()
-            for number in range(known, len(self._images.folders)):
-                self._note_records(number)
+            self._note_records()
             ids = self._images.ordered(_ALL)
             if folders:
                 wanted = {self._images.folder_id(str(folder)) for folder in folders}
                 ids = [id for id in ids if self._images.folder_of[id] in wanted]
+        works = (
+            (ScanStage.CAPTIONS, lambda: scan.captions(self._reader, ids)),
+            (ScanStage.SIZES, scan.sizes),
+            (ScanStage.FINGERPRINTS, lambda: scan.fingerprints(self._find_moved)),
+        )
+        for stage, work in works:
+            with self._guard:
+                self._index.save(self._images)
+            if not stop.is_set() and _STAGES.index(stage) <= _STAGES.index(until):
+                work()
+        with self._guard, _failing():
             self._index.save(self._images)
-        scan.captions(self._reader, ids)
+            self._records.forget_old()
+        self.notes = (*self._opening_notes, *scan.notes)
+
+    def read_again(self, images: Iterable[Path]) -> list[int]:
+        """Reads the captions of these images, whose files may have changed; returns the ids of
+        those that have."""
+        changed: list[int] = []
         with self._guard:
-            self._index.save(self._images)
-        scan.sizes()
-        with self._guard:
-            self._index.save(self._images)
+            for image in images:
+                id = self._images.id_of(image)
+                if id is not None:
+                    found = self._reader.read(image, self._images.caption_stamps[id])
+                    if found is not None:
+                        found.note(self._images, id)
+                        changed.append(id)
+        return changed
+
+    def note_answer(self, image: Path, caption: str, doubt: float | None) -> None:
+        """Keeps what a model wrote about an image, and how doubtful it is; the caption file is not
+        written."""
+        with self._guard, _failing():
+            self._records.set_answer(image, caption, doubt)
+            id = self._images.id_of(image)
+            if id is not None:
+                self._images.set_doubt(id, doubt)
+                self._images.edited[id] = False
+
+    def answer(self, id: int) -> str | None:
+        """Returns what a model wrote last about an image; None if that is not known."""
+        with self._guard, _failing():
+            return self._records.get(self._images.path(id)).answer
 
     # Changing
 
@@ -156,19 +207,20 @@ class Workspace:
         *,
         overwrites: Collection[int] = (),
         seen: Mapping[int, str] | None = None,
+        is_by_model: bool = False,
     ) -> EditReport:
         """Writes captions as one action, called `name`, that can be undone.
 
-        A caption file that another program has changed since `seen`, or since it was read, is left:
-        a conflict, unless its image is among those that `overwrites` names.
+        A caption file that another program has changed since it had the text in `seen`, which
+        stands for what was read last, is left: a conflict, unless `overwrites` names its image.
         """
-        with self._guard, _failing():
-            plan = _Plan(name)
-            for id, caption in captions.items():
-                if id in self._images:
-                    was = self._images.captions[id] if seen is None else seen.get(id)
-                    self._plan(plan, id, caption, None if id in overwrites else was)
-            return self._make(plan)
+        with self._guard, _failing(), self._writing:
+            return self._changes.set_captions(
+                *(captions, name, self._reader),
+                overwrites=overwrites,
+                seen=seen,
+                is_by_person=not is_by_model,
+            )
 
     def change_captions(
         self, ids: Iterable[int], change: Callable[[str], str], name: Message
@@ -180,18 +232,19 @@ class Workspace:
             changed = {id: text for id, text in captions.items() if text != images.captions[id]}
             return self.set_captions(changed, name)
 
+    def apply(self, ids: Iterable[int], operation: Operation) -> EditReport:
+        """Applies an operation to the captions of these images, as one action. Raises
+        `bulk.PatternError`; then none is changed."""
+        with self._guard:
+            images = self._images
+            captions = {id: images.captions[id] for id in ids if id in images}
+            changed = changed_captions(operation, captions, self.options.mode)
+            return self.set_captions(changed, operation.name)
+
     def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
         """Sets what a person thinks of these images, as one action."""
-        name = translatable("core", "Review")
-        with self._guard, _failing():
-            plan = _Plan(name)
-            for id in ids:
-                row = self._images.row(id)
-                if row.review != state:
-                    before, after = row.review.encode(), state.encode()
-                    step = Step(row.path, row.path, before, after, kind=StepKind.REVIEW)
-                    plan.steps[id] = step
-            return self._make(plan)
+        with self._guard, _failing(), self._writing:
+            return self._changes.set_review(ids, state)
 
     @property
     def undo_name(self) -> Message | None:
@@ -210,15 +263,15 @@ class Workspace:
     def undo(self) -> EditReport | None:
         """Undoes the last action on images of this workspace, also of an earlier session, but for
         files that were changed since. Returns None if there is none."""
-        with self._guard, _failing():
+        with self._guard, _failing(), self._writing:
             action = self._edits.last_made
-            return action and self._report(action.name, self._edits.undo(action))
+            return action and self._changes.undo(action)
 
     def redo(self) -> EditReport | None:
         """Makes the action again that was undone last. Returns None if there is none."""
-        with self._guard, _failing():
+        with self._guard, _failing(), self._writing:
             action = self._edits.last_undone
-            return action and self._report(action.name, self._edits.redo(action))
+            return action and self._changes.redo(action)
 
     # Drafts
 
@@ -247,107 +300,27 @@ class Workspace:
         formats = (self.options.format,)
         return CaptionReader(CaptionNames(self.options.pattern, formats, self._places, images))
 
-    def _note_records(self, folder: int) -> None:
-        names = self._images.names_in(folder)
-        for name, record in self._records.in_folder(self._images.folders[folder]).items():
-            if (id := names.get(name)) is not None:
-                self._images.set_review(id, record.review)
-                self._images.edited[id] = record.is_edited
-                self._images.set_doubt(id, record.doubt)
+    def _note_records(self) -> None:
+        """Notes the records of images in folders that are new, or have new images."""
+        for folder in self._images.take_new_folders():
+            names = self._images.names_in(folder)
+            found = self._records.in_folder(self._images.folders[folder])
+            for name, record in found.items():
+                if (id := names.get(name)) is not None:
+                    self._note_record(id, record)
 
-    def _recover(self) -> None:
+    def _note_record(self, id: int, record: Record) -> None:
+        self._images.set_review(id, record.review)
+        self._images.edited[id] = record.is_edited
+        self._images.set_doubt(id, record.doubt)
+
+    def _find_moved(self, found: Mapping[int, str]) -> None:
+        """Gives images whose fingerprints are now known the records that they had elsewhere."""
         with _failing():
-            for action, outcome in self._edits.recover():
-                self._keep_records(outcome.made)
-                text = translatable("core", "“{name}” was interrupted and has been finished.")
-                if outcome.not_made:
-                    text = translatable(
-                        "core",
-                        "“{name}” was interrupted. It was finished but for {count} captions that "
-                        "were changed since.",
-                    )
-                    text = text.format(name=action.name, count=len(outcome.not_made))
-                else:
-                    text = text.format(name=action.name)
-                self.notes = (*self.notes, text)
-
-    def _plan(self, plan: _Plan, id: int, caption: str, was: str | None) -> None:
-        """Adds what is to be done for a caption, unless the file no longer holds `was`."""
-        image = self._images.path(id)
-        try:
-            file = CaptionFile.read(self._reader.target(image))
-            after = file.with_caption(caption, image.suffix[1:])
-        except StoreError as error:
-            plan.failures.append(Failure(image, as_message(error.message)))
-            return
-        if was is not None and file.caption not in (was, caption):
-            plan.conflicts.append(Conflict(id, image, caption, file.caption))
-            self._note_caption(id, file.path, file.caption)
-        elif after != file.data and file.caption != caption:
-            was_edited = bool(self._images.edited[id])
-            plan.steps[id] = Step(image, file.path, file.data, after, was_edited)
-
-    def _make(self, plan: _Plan) -> EditReport:
-        if not plan.steps:
-            return plan.report()
-        steps = list(plan.steps.values())
-        folders = {step.image.parent for step in steps}
-        if len(folders) > _MOST_FOLDERS:
-            folders = set(self._places)
-        outcome = self._edits.make(plan.name, steps, sorted(folders))
-        return self._report(plan.name, outcome, plan)
-
-    def _report(self, name: Message, outcome: Outcome, plan: _Plan | None = None) -> EditReport:
-        """Notes what an action has changed."""
-        plan = plan or _Plan(name)
-        self._keep_records(outcome.made)
-        changed: list[int] = []
-        for step in outcome.made:
-            if (id := self._images.id_of(step.image)) is not None:
-                changed.append(id)
-                self._note_step(id, step)
-        for step, reason in outcome.failed:
-            plan.failures.append(Failure(step.image, reason))
-        for step, found in outcome.conflicts:
-            if (id := self._images.id_of(step.image)) is not None:
-                ours, theirs = _caption_in(step.path, step.after), _caption_in(step.path, found)
-                plan.conflicts.append(Conflict(id, step.image, ours, theirs))
-                self._note_caption(id, step.path, theirs)
-        return plan.report(changed)
-
-    def _keep_records(self, made: Sequence[Step]) -> None:
-        edited = {step.image: step.is_edited for step in made if step.kind is StepKind.CONTENT}
-        reviews = {
-            step.image: (step.after or b"").decode()
-            for step in made
-            if step.kind is StepKind.REVIEW
-        }
-        self._records.set("is_edited", edited)
-        self._records.set("review", reviews)
-        self._records.commit()
-
-    def _note_step(self, id: int, step: Step) -> None:
-        if step.kind is StepKind.REVIEW:
-            self._images.set_review(id, ReviewState((step.after or b"").decode()))
-            return
-        self._images.edited[id] = step.is_edited
-        self._note_caption(id, step.path, _caption_in(step.path, step.after))
-
-    def _note_caption(self, id: int, path: Path, caption: str) -> None:
-        self._images.set_caption(id, caption, stamp_of(path))
-
-
-class _Plan:
-    """What an action is to do, by the images' ids, and what it will not."""
-
-    def __init__(self, name: Message):
-        self.name = name
-        self.steps: dict[int, Step] = {}
-        self.failures: list[Failure] = []
-        self.conflicts: list[Conflict] = []
-
-    def report(self, changed: Iterable[int] = ()) -> EditReport:
-        return EditReport(self.name, tuple(changed), tuple(self.failures), tuple(self.conflicts))
+            paths = {self._images.path(id): mark for id, mark in found.items()}
+            for image, record in self._records.found_again(paths).items():
+                if (id := self._images.id_of(image)) is not None:
+                    self._note_record(id, record)
 
 
 @contextmanager
@@ -373,8 +346,10 @@ def _database(path: Path) -> sqlite3.Connection:
             raise write_error(path, error) from error
 
 
-def _caption_in(path: Path, data: bytes | None) -> str:
-    try:
-        return CaptionFile.of(path, data).caption
-    except StoreError:
-        return (data or b"").decode("utf-8", "replace").strip()
+def _write_lock(data: Path) -> WriteLock:
+    """Returns the lock that folder runs take too, so that none writes a caption between the look at
+    its file and the edit."""
+    folder = data / "runs"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return WriteLock(folder)

@@ -1,0 +1,188 @@
+"""Makes and undoes actions on the images of a workspace, and notes what they have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from core.errors import StoreError
+from core.message import Message, translatable
+from core.workspace.actions import Action, Step, StepKind
+from core.workspace.caption_file import CaptionFile
+from core.workspace.data import Conflict, EditReport, Failure, ReviewState
+from core.workspace.edits import Edits, Outcome
+from core.workspace.images import Images
+from core.workspace.messages import as_message
+from core.workspace.records import Records
+from core.workspace.scan import CaptionReader, stamp_of
+
+# Beyond it an action is said to be about the folders of the workspace.
+_MOST_FOLDERS = 50
+
+
+class Changes:
+    """What can be done to the images in these columns. `reader` finds their caption files, and
+    `places` are the folders of the workspace. Used by one thread at a time; calls raise
+    sqlite3.Error."""
+
+    def __init__(self, images: Images, records: Records, edits: Edits, places: Sequence[Path]):
+        self._images, self._records, self._edits = images, records, edits
+        self._places = places
+
+    def set_captions(
+        self,
+        captions: Mapping[int, str],
+        name: Message,
+        reader: CaptionReader,
+        *,
+        overwrites: Collection[int],
+        seen: Mapping[int, str] | None,
+        is_by_person: bool,
+    ) -> EditReport:
+        """Writes captions; see `Workspace.set_captions`."""
+        plan = _Plan(name)
+        for id, caption in captions.items():
+            if id in self._images:
+                was = self._images.captions[id] if seen is None else seen.get(id)
+                was = None if id in overwrites else was
+                self._plan(plan, id, caption, was, reader, is_by_person)
+        return self._make(plan)
+
+    def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
+        """Sets what a person thinks of images."""
+        plan = _Plan(_REVIEWS[state])
+        for id in dict.fromkeys(ids):
+            if id not in self._images:
+                continue
+            row = self._images.row(id)
+            if row.review != state:
+                before, after = row.review.encode(), state.encode()
+                plan.steps[id] = Step(row.path, row.path, before, after, kind=StepKind.REVIEW)
+        return self._make(plan)
+
+    def undo(self, action: Action) -> EditReport:
+        """Undoes an action, but for files that were changed since."""
+        return self._report(action.name, self._edits.undo(action))
+
+    def redo(self, action: Action) -> EditReport:
+        """Makes an action again."""
+        return self._report(action.name, self._edits.redo(action))
+
+    def recover(self) -> tuple[Message, ...]:
+        """Finishes what was under way when the program was killed; returns what to say of it. The
+        columns need not have the images yet."""
+        notes: list[Message] = []
+        for action, outcome in self._edits.recover():
+            self._keep_records(outcome.made)
+            left = len(outcome.not_made)
+            text = translatable("core", "“{name}” was interrupted and is finished now.")
+            if left:
+                text = translatable(
+                    "core",
+                    "“{name}” was interrupted and is finished now, but for captions that were "
+                    "changed since: {count}.",
+                )
+                notes.append(text.format(name=action.name, count=f"{left:,}"))
+            else:
+                notes.append(text.format(name=action.name))
+        return tuple(notes)
+
+    def _plan(
+        self,
+        plan: _Plan,
+        id: int,
+        caption: str,
+        was: str | None,
+        reader: CaptionReader,
+        is_by_person: bool,
+    ) -> None:
+        """Adds what is to be done for a caption, unless the file no longer holds `was`."""
+        image = self._images.path(id)
+        try:
+            file = CaptionFile.read(reader.target(image))
+            after = file.with_caption(caption, image.suffix[1:])
+        except StoreError as error:
+            plan.failures.append(Failure(image, as_message(error.message)))
+            return
+        if was is not None and file.caption not in (was, caption):
+            plan.conflicts.append(Conflict(id, image, caption, file.caption))
+            self._note_caption(id, file.path, file.caption)
+        elif after != file.data and file.caption != caption:
+            was_edited = bool(self._images.edited[id])
+            plan.steps[id] = Step(image, file.path, file.data, after, was_edited, is_by_person)
+
+    def _make(self, plan: _Plan) -> EditReport:
+        if not plan.steps:
+            return plan.report()
+        steps = list(plan.steps.values())
+        folders = {step.image.parent for step in steps}
+        if len(folders) > _MOST_FOLDERS:
+            folders = set(self._places)
+        return self._report(plan.name, self._edits.make(plan.name, steps, sorted(folders)), plan)
+
+    def _report(self, name: Message, outcome: Outcome, plan: _Plan | None = None) -> EditReport:
+        """Notes what an action has changed."""
+        plan = plan or _Plan(name)
+        self._keep_records(outcome.made)
+        changed: list[int] = []
+        for step in outcome.made:
+            if (id := self._images.id_of(step.image)) is not None:
+                changed.append(id)
+                self._note_step(id, step)
+        for step, reason in outcome.failed:
+            plan.failures.append(Failure(step.image, reason))
+        for step, found in outcome.conflicts:
+            if (id := self._images.id_of(step.image)) is not None:
+                ours, theirs = _caption_in(step.path, step.after), _caption_in(step.path, found)
+                plan.conflicts.append(Conflict(id, step.image, ours, theirs))
+                self._note_caption(id, step.path, theirs)
+        return plan.report(changed)
+
+    def _keep_records(self, made: Sequence[Step]) -> None:
+        contents = [step for step in made if step.kind is StepKind.CONTENT]
+        reviews = [step for step in made if step.kind is StepKind.REVIEW]
+        self._records.set("is_edited", {step.image: step.is_edited for step in contents})
+        self._records.set("review", {step.image: _review(step) for step in reviews})
+        self._records.commit()
+
+    def _note_step(self, id: int, step: Step) -> None:
+        if step.kind is StepKind.REVIEW:
+            self._images.set_review(id, _review(step))
+            return
+        self._images.edited[id] = step.is_edited
+        self._note_caption(id, step.path, _caption_in(step.path, step.after))
+
+    def _note_caption(self, id: int, path: Path, caption: str) -> None:
+        self._images.set_caption(id, caption, stamp_of(path))
+
+
+class _Plan:
+    """What an action is to do, by the images' ids, and what it will not."""
+
+    def __init__(self, name: Message):
+        self.name = name
+        self.steps: dict[int, Step] = {}
+        self.failures: list[Failure] = []
+        self.conflicts: list[Conflict] = []
+
+    def report(self, changed: Iterable[int] = ()) -> EditReport:
+        return EditReport(self.name, tuple(changed), tuple(self.failures), tuple(self.conflicts))
+
+
+_REVIEWS = {
+    ReviewState.UNREVIEWED: translatable("core", "Reset review"),
+    ReviewState.ACCEPTED: translatable("core", "Accept"),
+    ReviewState.REJECTED: translatable("core", "Reject"),
+    ReviewState.NEEDS_WORK: translatable("core", "Mark as needs work"),
+}
+
+
+def _review(step: Step) -> ReviewState:
+    return ReviewState((step.after or b"").decode())
+
+
+def _caption_in(path: Path, data: bytes | None) -> str:
+    try:
+        return CaptionFile.of(path, data).caption
+    except StoreError:
+        return (data or b"").decode("utf-8", "replace").strip()

@@ -1,0 +1,76 @@
+"""What the captions and images of a workspace have in common: counted, the most frequent first."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from core.workspace.data import Bar, Frequency, Statistics
+from core.workspace.tags import counted
+
+_Value = TypeVar("_Value", str, tuple[int, int])
+
+MOST = 1_000
+"""How many tags, words and sizes are named; nobody reads more."""
+_BARS = 20
+_STEPS = (5, 10, 20, 50)
+# Words with their apostrophes and hyphens; numbers and single letters say nothing.
+_WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
+
+
+def statistics_of(
+    captions: Sequence[str], sizes: Iterable[tuple[int, int]], *, has_tags: bool, unread: int = 0
+) -> Statistics:
+    """Counts the captions and sizes of some images, each value once for each image. Captions that
+    are empty, and sizes of 0, are not counted. `unread` captions are missing."""
+    present = [caption for caption in captions if caption]
+    known = Counter(size for size in sizes if size[0])
+    return Statistics(
+        images=len(captions),
+        tags=_first(counted(present)) if has_tags else (),
+        words=_first(_words(present)),
+        sizes=tuple(
+            Frequency(f"{width}x{height}", count)
+            for (width, height), count in _sorted(known)[:MOST]
+        ),
+        lengths=_histogram([len(caption) for caption in present]),
+        unread=unread,
+    )
+
+
+def _words(captions: Iterable[str]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for caption in captions:
+        counts.update({word for word in _WORD.findall(caption.casefold()) if len(word) > 1})
+    return counts
+
+
+def _first(counts: Counter[str]) -> tuple[Frequency, ...]:
+    return tuple(Frequency(value, count) for value, count in _sorted(counts)[:MOST])
+
+
+def _sorted(counts: Counter[_Value]) -> list[tuple[_Value, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _histogram(lengths: Sequence[int]) -> tuple[Bar, ...]:
+    """Returns bars of equal width, with a round number of characters, up to the longest."""
+    if not lengths:
+        return ()
+    width = _width(max(lengths))
+    counts = Counter(length // width for length in lengths)
+    return tuple(
+        Bar(place * width, (place + 1) * width - 1, counts[place])
+        for place in range(max(counts) + 1)
+    )
+
+
+def _width(longest: int) -> int:
+    scale = 1
+    while True:
+        for step in _STEPS:
+            if longest < step * scale * _BARS:
+                return step * scale
+        scale *= 10

@@ -1,0 +1,131 @@
+"""Edits of a workspace that are killed at one file operation after the other.
+
+`workspace_kill_points.py SHIM ROOT STEP POINT…`, with SHIM preloaded, lets the steps up to STEP
+happen in ROOT/POINT for each POINT, and kills the process at an operation of STEP; see
+`kill_points`, whose points these are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+from PIL import Image
+
+from core.message import Message
+from core.workspace.data import WorkspaceOptions
+from core.workspace.workspace import Workspace
+
+HERE = "here"
+COUNT = 10
+"""More than are written one by one so that a power cut loses none."""
+FEW = 3
+BEFORE = {
+    "1.txt": b"a long caption that gets shorter",
+    "2.txt": "früher\r\nund später\r\n".encode("cp1252"),
+    "3.txt": "a cat, on a mat\n".encode("utf-16"),
+    "4.txt": b"a cat\n" * 1000,
+    "5.txt": b"",
+    "6.txt": b"a dog , a cat\r\n",
+    "7.txt": b"short\n",
+}
+
+
+def text_of(name: str, turn: int) -> str:
+    """The caption that an edit writes."""
+    return f"{turn}: {name}" + " and more" * (len(name) + turn)
+
+
+def opened(folder: Path) -> Workspace:
+    """The workspace in a folder, with all captions read."""
+    workspace = Workspace.open([folder / "images"], folder / "data", WorkspaceOptions())
+    workspace.scan(Event(), lambda progress: None)
+    return workspace
+
+
+def _edited(folder: Path, count: int, turn: int) -> None:
+    workspace = opened(folder)
+    rows = workspace.rows(workspace.ids())[:count]
+    captions = {row.id: text_of(row.path.name, turn) for row in rows}
+    report = workspace.set_captions(captions, Message("Edit"))
+    assert len(report.changed) == count
+    workspace.close()
+
+
+def edit(folder: Path) -> None:
+    """Writes a caption for each image."""
+    _edited(folder, COUNT, 1)
+
+
+def edit_few(folder: Path) -> None:
+    """Writes captions for some images, each so that it is on the disk."""
+    _edited(folder, FEW, 2)
+
+
+def undo(folder: Path) -> None:
+    """Undoes the last edit."""
+    workspace = opened(folder)
+    assert workspace.undo()
+    workspace.close()
+
+
+def redo(folder: Path) -> None:
+    """Makes the edit again."""
+    workspace = opened(folder)
+    assert workspace.redo()
+    workspace.close()
+
+
+STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
+    "edit": (edit,),
+    "undo": (edit, undo),
+    "redo": (edit, undo, redo),
+    "edit-few": (edit, edit_few),
+    "undo-few": (edit, edit_few, undo),
+}
+"""What happens before a kill, by the name of the last step, in which it happens."""
+
+
+def _prepare(folder: Path) -> None:
+    (folder / "images").mkdir(parents=True)
+    for number in range(1, COUNT + 1):
+        Image.new("RGB", (4, 4), "blue").save(folder / "images" / f"{number}.png")
+    for name, data in BEFORE.items():
+        (folder / "images" / name).write_bytes(data)
+
+
+def main(shim: str, root: Path, step: str, points: list[str]) -> None:
+    """Makes a folder for each point."""
+    library = ctypes.CDLL(shim)
+    library.killpoints_arm.argtypes = (ctypes.c_long, ctypes.c_int)
+    library.killpoints_count.restype = ctypes.c_long
+    *earlier, last = STEPS[step]
+    # Edits are kept with the paths of their files, so that every point happens in one place.
+    made, folder = root / "made", root / HERE
+    if not made.exists():
+        _prepare(folder)
+        for act in earlier:
+            act(folder)
+        folder.rename(made)
+    for point in points:
+        shutil.copytree(made, folder, copy_function=shutil.copy2)
+        if process := os.fork():
+            os.waitpid(process, 0)
+            folder.rename(root / point)
+            continue
+        is_counted = point == "count"
+        library.killpoints_arm(2**40 if is_counted else int(point.rstrip("t")), point[-1] == "t")
+        last(folder)
+        count = library.killpoints_count()
+        library.killpoints_arm(-1, 0)
+        (folder / "operations").write_text(str(count))
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4:])
