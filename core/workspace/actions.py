@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from core.message import Message
 from core.workspace.images import is_inside
@@ -40,14 +41,14 @@ class StepKind(StrEnum):
     REVIEW = "review"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One change to an image: to the content of its caption file at `path`, None for no file, or to
     its review, whose value is in `before` and `after`. `was_edited` and `is_edited` say whether a
-    person wrote the caption before it and after it."""
+    person wrote the caption before it and after it. A tuple with texts for paths, as an action has
+    up to 100,000."""
 
-    image: Path
-    path: Path
+    image: str
+    path: str
     before: bytes | None
     after: bytes | None
     was_edited: bool = False
@@ -155,7 +156,7 @@ class Actions:
         )
         return [
             Step(
-                *(Path(os.fsdecode(image)), Path(os.fsdecode(path)), before, after),
+                *(os.fsdecode(image), os.fsdecode(path), before, after),
                 *(bool(was_edited), bool(is_edited), StepKind(kind), number),
             )
             for number, kind, image, path, before, after, was_edited, is_edited in rows

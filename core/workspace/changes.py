@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from core.captions.encoding import plain
 from core.errors import StoreError
 from core.message import Message, translatable
 from core.workspace.actions import Action, Step, StepKind
 from core.workspace.caption_file import CaptionFile
 from core.workspace.data import Conflict, EditReport, Failure, ReviewState
 from core.workspace.edits import Edits, Outcome
-from core.workspace.images import Images
+from core.workspace.images import REVIEWS, Images
 from core.workspace.messages import as_message
 from core.workspace.records import Records
 from core.workspace.scan import CaptionReader, stamp_of
@@ -54,10 +55,14 @@ class Changes:
         for id in dict.fromkeys(ids):
             if id not in self._images:
                 continue
-            row = self._images.row(id)
-            if row.review != state:
-                before, after = row.review.encode(), state.encode()
-                plan.steps[id] = Step(row.path, row.path, before, after, kind=StepKind.REVIEW)
+            review = REVIEWS[self._images.reviews[id]]
+            if review != state:
+                path = self._images.path_text(id)
+                before, after = review.encode(), state.encode()
+                number = len(plan.steps)
+                plan.steps[id] = Step(
+                    *(path, path, before, after), kind=StepKind.REVIEW, number=number
+                )
         return self._make(plan)
 
     def undo(self, action: Action) -> EditReport:
@@ -97,28 +102,32 @@ class Changes:
         is_by_person: bool,
     ) -> None:
         """Adds what is to be done for a caption, unless the file no longer holds `was`."""
-        image = self._images.path(id)
+        image = self._images.path_text(id)
         try:
-            file = CaptionFile.read(reader.target(image))
-            after = file.with_caption(caption, image.suffix[1:])
+            target = self._images.targets[id] or str(reader.target(Path(image)))
+            file = CaptionFile.read(target)
+            after = file.with_caption(caption, image.rpartition(".")[2])
         except StoreError as error:
-            plan.failures.append(Failure(image, as_message(error.message)))
+            plan.failures.append(Failure(Path(image), as_message(error.message)))
             return
         if was is not None and file.caption not in (was, caption):
-            plan.conflicts.append(Conflict(id, image, caption, file.caption))
+            plan.conflicts.append(Conflict(id, Path(image), caption, file.caption))
             self._note_caption(id, file.path, file.caption)
         elif after != file.data and file.caption != caption:
-            was_edited = bool(self._images.edited[id])
-            plan.steps[id] = Step(image, file.path, file.data, after, was_edited, is_by_person)
+            plan.captions[id] = plain(caption)
+            was_edited, number = bool(self._images.edited[id]), len(plan.steps)
+            plan.steps[id] = Step(
+                *(image, target, file.data, after, was_edited, is_by_person), number=number
+            )
 
     def _make(self, plan: _Plan) -> EditReport:
         if not plan.steps:
             return plan.report()
         steps = list(plan.steps.values())
-        folders = {step.image.parent for step in steps}
-        if len(folders) > _MOST_FOLDERS:
-            folders = set(self._places)
-        return self._report(plan.name, self._edits.make(plan.name, steps, sorted(folders)), plan)
+        images = self._images
+        folders = {images.folders[images.folder_of[id]] for id in plan.steps}
+        places = sorted(map(Path, folders)) if len(folders) <= _MOST_FOLDERS else self._places
+        return self._report(plan.name, self._edits.make(plan.name, steps, places), plan)
 
     def _report(self, name: Message, outcome: Outcome, plan: _Plan | None = None) -> EditReport:
         """Notes what an action has changed."""
@@ -126,33 +135,39 @@ class Changes:
         self._keep_records(outcome.made)
         changed: list[int] = []
         for step in outcome.made:
-            if (id := self._images.id_of(step.image)) is not None:
+            if (id := self._images.id_of_text(step.image)) is not None:
                 changed.append(id)
-                self._note_step(id, step)
+                self._note_step(id, step, plan.captions.get(id))
         for step, reason in outcome.failed:
-            plan.failures.append(Failure(step.image, reason))
+            plan.failures.append(Failure(Path(step.image), reason))
         for step, found in outcome.conflicts:
-            if (id := self._images.id_of(step.image)) is not None:
+            if (id := self._images.id_of_text(step.image)) is not None:
                 ours, theirs = _caption_in(step.path, step.after), _caption_in(step.path, found)
-                plan.conflicts.append(Conflict(id, step.image, ours, theirs))
+                plan.conflicts.append(Conflict(id, Path(step.image), ours, theirs))
                 self._note_caption(id, step.path, theirs)
         return plan.report(changed)
 
     def _keep_records(self, made: Sequence[Step]) -> None:
         contents = [step for step in made if step.kind is StepKind.CONTENT]
         reviews = [step for step in made if step.kind is StepKind.REVIEW]
-        self._records.set("is_edited", {step.image: step.is_edited for step in contents})
+        edited = {
+            step.image: step.is_edited for step in contents if step.is_edited != step.was_edited
+        }
+        self._records.set("is_edited", edited)
         self._records.set("review", {step.image: _review(step) for step in reviews})
         self._records.commit()
 
-    def _note_step(self, id: int, step: Step) -> None:
+    def _note_step(self, id: int, step: Step, caption: str | None) -> None:
         if step.kind is StepKind.REVIEW:
             self._images.set_review(id, _review(step))
             return
         self._images.edited[id] = step.is_edited
-        self._note_caption(id, step.path, _caption_in(step.path, step.after))
+        if caption is None:
+            caption = _caption_in(step.path, step.after)
+        self._note_caption(id, step.path, caption)
 
-    def _note_caption(self, id: int, path: Path, caption: str) -> None:
+    def _note_caption(self, id: int, path: str, caption: str) -> None:
+        self._images.targets[id] = path
         self._images.set_caption(id, caption, stamp_of(path))
 
 
@@ -162,6 +177,7 @@ class _Plan:
     def __init__(self, name: Message):
         self.name = name
         self.steps: dict[int, Step] = {}
+        self.captions: dict[int, str] = {}
         self.failures: list[Failure] = []
         self.conflicts: list[Conflict] = []
 
@@ -181,7 +197,7 @@ def _review(step: Step) -> ReviewState:
     return ReviewState((step.after or b"").decode())
 
 
-def _caption_in(path: Path, data: bytes | None) -> str:
+def _caption_in(path: str, data: bytes | None) -> str:
     try:
         return CaptionFile.of(path, data).caption
     except StoreError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import StoreError
@@ -44,8 +44,7 @@ class Edits:
         self._roots = tuple(roots)
 
     def make(self, name: Message, steps: Sequence[Step], folders: Iterable[Path]) -> Outcome:
-        """Makes an action of these steps."""
-        steps = [replace(step, number=number) for number, step in enumerate(steps)]
+        """Makes an action of these steps, which are numbered from 0."""
         action = self.actions.begin(name, steps, folders)
         outcome = _written(steps, is_recovery=False)
         self._finish(action, outcome, ActionState.MADE)

@@ -53,6 +53,8 @@ class Images:
         self.folded: list[str] = []
         self.caption_stamps: list[tuple[int, int]] = []
         """When the caption file was changed last, in nanoseconds, and its size."""
+        self.targets: list[str] = []
+        """The path of the caption file, whether it exists or not; empty as long as unknown."""
         self.problems: dict[int, str] = {}
         self.reviews = bytearray()
         self.edited = bytearray()
@@ -113,6 +115,7 @@ class Images:
         self.captions.append("")
         self.folded.append("")
         self.caption_stamps.append((0, 0))
+        self.targets.append("")
         self.reviews.append(0)
         self.edited.append(0)
         self.doubts.append(nan)
@@ -200,9 +203,19 @@ class Images:
         folder = self._folder_ids.get(str(path.parent))
         return None if folder is None else self._ids[folder].get(path.name)
 
-    def fingerprint_of(self, path: Path) -> str:
+    def path_text(self, id: int) -> str:
+        """Returns the path of the image's file as text, in a tenth of the time."""
+        return os.path.join(self.folders[self.folder_of[id]], self.names[id])  # noqa: PTH118
+
+    def id_of_text(self, path: str) -> int | None:
+        """Returns the id of the image with this path; None if it is not in the workspace."""
+        folder, name = os.path.split(path)
+        known = self._folder_ids.get(folder)
+        return None if known is None else self._ids[known].get(name)
+
+    def fingerprint_of(self, path: str) -> str:
         """Returns what an image's file is recognised by; "" as long as that is unknown."""
-        id = self.id_of(path)
+        id = self.id_of_text(path)
         return "" if id is None else self.fingerprints[id]
 
     def row(self, id: int) -> ImageRow:

@@ -19,7 +19,7 @@ from core.workspace.data import WorkspaceOptions
 from core.workspace.images import CaptionState, Images
 from core.workspace.messages import text_from, text_of
 
-_VERSION = 1
+_VERSION = 2
 _TABLES = """
     CREATE TABLE folder (id INTEGER PRIMARY KEY, path BLOB NOT NULL);
     CREATE TABLE image (
@@ -35,7 +35,8 @@ _TABLES = """
         caption_time INTEGER NOT NULL,
         caption_bytes INTEGER NOT NULL,
         problem TEXT NOT NULL,
-        fingerprint TEXT NOT NULL
+        fingerprint TEXT NOT NULL,
+        target BLOB NOT NULL
     );
 """
 # Room of images that are gone; beyond it the index is made anew.
@@ -83,7 +84,7 @@ class Index:
                 [(id, os.fsencode(path)) for id, path in new],
             )
             self._connection.executemany(
-                f"INSERT OR REPLACE INTO image VALUES ({', '.join('?' * 13)})",
+                f"INSERT OR REPLACE INTO image VALUES ({', '.join('?' * 14)})",
                 (_values(images, id) for id in changed),
             )
             self._folders_saved = len(images.folders)
@@ -133,7 +134,8 @@ def _load(connection: sqlite3.Connection, images: Images) -> None:
 
 
 def _add(images: Images, values: Sequence[Any]) -> None:
-    folder, name, bytes, modified, width, height, state, caption, time, size, problem, mark = values
+    folder, name, bytes, modified, width, height, state, *of_caption = values
+    caption, time, size, problem, mark, target = of_caption
     if state == CaptionState.GONE:
         images.add_gone()
         return
@@ -145,6 +147,7 @@ def _add(images: Images, values: Sequence[Any]) -> None:
     images.set_caption(id, str(caption), (time, size))
     images.states[id] = CaptionState(state)
     images.fingerprints[id] = str(mark)
+    images.targets[id] = os.fsdecode(target)
     if problem:
         images.problems[id] = text_from(problem)
 
@@ -164,6 +167,7 @@ def _values(images: Images, id: int) -> tuple[object, ...]:
         *images.caption_stamps[id],
         text_of(problem) if problem else "",
         images.fingerprints[id],
+        os.fsencode(images.targets[id]),
     )
 
 

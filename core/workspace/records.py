@@ -69,7 +69,7 @@ def connected(path: Path) -> sqlite3.Connection:
 class Records:
     """The records in an open database. Calls raise sqlite3.Error."""
 
-    def __init__(self, connection: sqlite3.Connection, fingerprint_of: Callable[[Path], str]):
+    def __init__(self, connection: sqlite3.Connection, fingerprint_of: Callable[[str], str]):
         """`fingerprint_of` returns that of an image, "" as long as it is unknown."""
         self._connection, self._fingerprint_of = connection, fingerprint_of
 
@@ -84,7 +84,7 @@ class Records:
             for name, review, edited, doubt, answer, draft in rows
         }
 
-    def set(self, column: str, values: Mapping[Path, Any]) -> None:
+    def set(self, column: str, values: Mapping[str, Any]) -> None:
         """Sets one column of the records of these images. Part of a transaction, if one is open."""
         self._connection.executemany(
             f"INSERT INTO record (folder, name, {column}, fingerprint) VALUES (?1, ?2, ?3, ?4)"
@@ -93,7 +93,7 @@ class Records:
             ((*_key(path), value, self._fingerprint_of(path)) for path, value in values.items()),
         )
 
-    def get(self, path: Path) -> Record:
+    def get(self, path: str) -> Record:
         """Returns the record of an image, an empty one if there is none."""
         row = self._connection.execute(
             "SELECT review, is_edited, doubt, answer, draft FROM record"
@@ -105,16 +105,16 @@ class Records:
         review, edited, doubt, answer, draft = row
         return Record(_review(review), bool(edited), doubt, answer, draft)
 
-    def set_answer(self, image: Path, answer: str, doubt: float | None) -> None:
+    def set_answer(self, image: str, answer: str, doubt: float | None) -> None:
         """Keeps what a model wrote about an image, which no person has changed yet."""
         for column, value in (("answer", answer), ("doubt", doubt), ("is_edited", False)):
             self.set(column, {image: value})
         self._connection.commit()
 
-    def found_again(self, fingerprints: Mapping[Path, str]) -> dict[Path, Record]:
+    def found_again(self, fingerprints: Mapping[str, str]) -> dict[str, Record]:
         """Keeps the fingerprints of images that have a record. Returns the records of the others
         that are known under a path where no image is any more; they move to the new path."""
-        found: dict[Path, Record] = {}
+        found: dict[str, Record] = {}
         with self._connection as connection:
             for path, mark in fingerprints.items():
                 known = connection.execute(
@@ -125,7 +125,7 @@ class Records:
                     found[path] = self.get(path)
         return found
 
-    def _take_over(self, mark: str, path: Path) -> bool:
+    def _take_over(self, mark: str, path: str) -> bool:
         rows: list[tuple[bytes, bytes]] = self._connection.execute(
             "SELECT folder, name FROM record WHERE fingerprint = ?", (mark,)
         ).fetchall()
@@ -147,8 +147,8 @@ class Records:
         self._connection.commit()
 
 
-def _key(path: Path) -> tuple[bytes, bytes]:
-    return os.fsencode(path.parent), os.fsencode(path.name)
+def _key(path: str) -> tuple[bytes, bytes]:
+    return os.path.split(os.fsencode(path))
 
 
 def _review(stored: str) -> ReviewState:

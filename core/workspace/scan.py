@@ -36,15 +36,17 @@ _SLICE_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class ReadCaption:
-    """What the caption file of an image says, or the `problem` with it. `stamp` is the file's time
-    in nanoseconds and its size; zeros for no file."""
+    """What the caption file of an image at `target` says, or the `problem` with it. `stamp` is the
+    file's time in nanoseconds and its size; zeros for no file."""
 
+    target: str = ""
     caption: str = ""
     problem: str = ""
     stamp: tuple[int, int] = (0, 0)
 
     def note(self, images: Images, id: int) -> None:
         """Notes it in the columns."""
+        images.targets[id] = self.target
         if self.problem:
             images.set_unreadable(id, self.problem, self.stamp)
         else:
@@ -63,31 +65,46 @@ class CaptionReader:
         """Returns the caption file of an image. Raises StoreError if it is another image's too, and
         ValueError if the pattern makes no file name."""
         path = self._names.targets(image)[0]
-        owner = self._owners.setdefault(str(path), image.name)
-        if owner != image.name:
+        owner = self._owners.setdefault(str(path), str(image))
+        if owner != str(image):
             text = translatable(
                 "core",
                 "“{image}” and “{other}” would share a caption file. Rename one of the images.",
             )
-            raise StoreError(text.format(image=image.name, other=owner))
+            raise StoreError(text.format(image=image.name, other=Path(owner).name))
         return path
 
-    def read(self, image: Path, known: tuple[int, int] | None = None) -> ReadCaption | None:
-        """Reads the caption of an image; returns None if the file is as `known`. Never raises."""
-        stamp = (0, 0)
+    def claim(self, images: Images, ids: Iterable[int]) -> None:
+        """Lets images keep the caption files that they have, should others come that share them."""
+        for id in ids:
+            if images.states[id] == CaptionState.PRESENT and images.targets[id]:
+                self._owners.setdefault(images.targets[id], images.path_text(id))
+
+    def read(self, images: Images, id: int) -> ReadCaption | None:
+        """Reads the caption of an image; returns None if the file has not changed. Never raises."""
+        target, stamp = images.targets[id], images.caption_stamps[id]
+        is_present = images.states[id] == CaptionState.PRESENT
+        is_own = is_present and self._owners.get(target) == images.path_text(id)
+        if is_own and stamp_of(target) == stamp:
+            return None
+        found = self._found(images.path(id))
+        is_known = images.states[id] in (CaptionState.PRESENT, CaptionState.NONE)
+        is_same = (found.target, found.stamp) == (target, stamp) and not found.problem
+        return None if is_known and is_same else found
+
+    def _found(self, image: Path) -> ReadCaption:
+        target, stamp = "", (0, 0)
         try:
-            path = self.target(image)
-            stamp = stamp_of(path)
-            if stamp == known:
-                return None
+            target = str(self.target(image))
+            stamp = stamp_of(target)
             if stamp == (0, 0):
-                return ReadCaption()
-            return ReadCaption(CaptionFile.read(path).caption, stamp=stamp)
+                return ReadCaption(target)
+            return ReadCaption(target, CaptionFile.read(target).caption, stamp=stamp)
         except StoreError as error:
-            return ReadCaption(problem=error.message, stamp=stamp)
+            return ReadCaption(target, problem=error.message, stamp=stamp)
 
 
-def stamp_of(path: Path) -> tuple[int, int]:
+def stamp_of(path: str) -> tuple[int, int]:
     """Returns when a file was changed, and its size; zeros if there is none, or it cannot be
     looked at."""
     try:
@@ -135,16 +152,19 @@ class Scan:
         """Reads the captions of these images where the files have changed."""
         images = self._images
 
+        ids = list(ids)
+        with self._guard:
+            reader.claim(images, ids)
+
         def read(id: int) -> ReadCaption | None:
-            is_known = images.states[id] > CaptionState.UNREAD
-            return reader.read(images.path(id), images.caption_stamps[id] if is_known else None)
+            return reader.read(images, id)
 
         def note(id: int, found: ReadCaption | None) -> bool:
             if found is not None:
                 found.note(images, id)
             return found is not None
 
-        self._each(ScanStage.CAPTIONS, list(ids), read, note)
+        self._each(ScanStage.CAPTIONS, ids, read, note)
 
     def sizes(self) -> None:
         """Reads the width and height of the images that have none."""

@@ -149,6 +149,8 @@ class TagList:
 
 def tags_of(caption: str) -> list[str]:
     """Returns the tags of a caption in their order."""
+    if caption and not _UNUSUAL.search(caption) and not caption[0].isspace():
+        return caption.split(USUAL_SEPARATOR)
     return list(TagList.of(caption).tags)
 
 
@@ -164,8 +166,20 @@ def natural_key(tag: str) -> tuple[str, str]:
 
 def counted(captions: Iterable[str]) -> Counter[str]:
     """Returns how many captions have each tag, named as most of them write it."""
-    forms: dict[str, Counter[str]] = {}
+    # Most tags repeat and are written alike: each way to write one is looked at once.
+    keys: dict[str, str] = {}
+    totals: dict[str, int] = {}
+    forms: dict[str, dict[str, int]] = {}
     for caption in captions:
-        for key, tag in {tag_key(tag): tag for tag in tags_of(caption)}.items():
-            forms.setdefault(key, Counter())[tag] += 1
-    return Counter({max(form, key=form.__getitem__): form.total() for form in forms.values()})
+        found: dict[str, str] = {}
+        for tag in tags_of(caption):
+            key = keys.get(tag)
+            if key is None:
+                key = keys[tag] = tag_key(tag)
+                forms.setdefault(key, {})[tag] = 0
+            found[key] = tag
+        for key, tag in found.items():
+            totals[key] = totals.get(key, 0) + 1
+            forms[key][tag] += 1
+    named = {key: max(ways, key=ways.__getitem__) for key, ways in forms.items()}
+    return Counter({named[key]: total for key, total in totals.items()})

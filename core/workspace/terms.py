@@ -103,7 +103,38 @@ def _pattern(term: Term) -> Pattern:
     return Pattern(term.value.replace("\\/", "/"), term.start, term.end)
 
 
-_SEPARATOR = r"[,，、；\n]|(?<=\S);(?=\s)"
+class _HasTag:
+    """Passes the images that have a tag. Looks for its words first, and then at what stands around
+    them, which takes a tenth of the time of reading all tags."""
+
+    cost = 4
+
+    def __init__(self, key: str):
+        words = key.split(" ")
+        self._first = words[0]
+        pattern = r"\s+".join(map(re.escape, words))
+        self._found = re.compile(rf"{pattern}(?=\s*(?:\Z|[,，、；\n])|;\s)").finditer
+
+    def among(self, images: Images, ids: Sequence[int]) -> list[int]:
+        captions, first, has = images.folded, self._first, self._has
+        return [id for id in ids if first in captions[id] and has(captions[id])]
+
+    def _has(self, caption: str) -> bool:
+        return any(_begins_tag(caption, found.start()) for found in self._found(caption))
+
+
+def _begins_tag(caption: str, start: int) -> bool:
+    """Returns whether a tag begins at this place: see `tags`."""
+    blank = start
+    while blank and caption[blank - 1].isspace():
+        blank -= 1
+        if caption[blank] == "\n":
+            return True
+    if not blank or caption[blank - 1] in ",，、；":
+        return True
+    # A semicolon separates only after a tag and before white space.
+    is_semicolon = caption[blank - 1] == ";" and blank < start
+    return is_semicolon and blank > 1 and not caption[blank - 2].isspace()
 
 
 def _tag(term: Term) -> Test:
@@ -114,10 +145,7 @@ def _tag(term: Term) -> Test:
         key = tag_key(literal)
         if not key:
             raise term.error(translatable("core", "A value is missing here."))
-        words = r"\s+".join(map(re.escape, key.split(" ")))
-        has_tag = re.compile(rf"(?:\A|{_SEPARATOR})\s*{words}\s*(?:\Z|{_SEPARATOR})").search
-        first = key.split(" ")[0]
-        return Where(_captions, lambda caption: first in str(caption) and has_tag(str(caption)))
+        return _HasTag(key)
     glob = Glob(value, is_whole=True)
     part = glob.longest_part
 

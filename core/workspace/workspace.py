@@ -177,7 +177,7 @@ class Workspace:
             for image in images:
                 id = self._images.id_of(image)
                 if id is not None:
-                    found = self._reader.read(image, self._images.caption_stamps[id])
+                    found = self._reader.read(self._images, id)
                     if found is not None:
                         found.note(self._images, id)
                         changed.append(id)
@@ -187,7 +187,7 @@ class Workspace:
         """Keeps what a model wrote about an image, and how doubtful it is; the caption file is not
         written."""
         with self._guard, _failing():
-            self._records.set_answer(image, caption, doubt)
+            self._records.set_answer(str(image), caption, doubt)
             id = self._images.id_of(image)
             if id is not None:
                 self._images.set_doubt(id, doubt)
@@ -196,7 +196,7 @@ class Workspace:
     def answer(self, id: int) -> str | None:
         """Returns what a model wrote last about an image; None if that is not known."""
         with self._guard, _failing():
-            return self._records.get(self._images.path(id)).answer
+            return self._records.get(self._images.path_text(id)).answer
 
     # Changing
 
@@ -278,12 +278,12 @@ class Workspace:
     def draft(self, id: int) -> str | None:
         """Returns the text that was being written for an image; None for none."""
         with self._guard, _failing():
-            return self._records.get(self._images.path(id)).draft
+            return self._records.get(self._images.path_text(id)).draft
 
     def keep_draft(self, id: int, text: str | None) -> None:
         """Keeps what is being written for an image; None once it is written or given up."""
         with self._guard, _failing():
-            self._records.set("draft", {self._images.path(id): text})
+            self._records.set("draft", {self._images.path_text(id): text})
             self._records.commit()
 
     def close(self) -> None:
@@ -317,9 +317,9 @@ class Workspace:
     def _find_moved(self, found: Mapping[int, str]) -> None:
         """Gives images whose fingerprints are now known the records that they had elsewhere."""
         with _failing():
-            paths = {self._images.path(id): mark for id, mark in found.items()}
+            paths = {self._images.path_text(id): mark for id, mark in found.items()}
             for image, record in self._records.found_again(paths).items():
-                if (id := self._images.id_of(image)) is not None:
+                if (id := self._images.id_of_text(image)) is not None:
                     self._note_record(id, record)
 
 

@@ -40,7 +40,7 @@ class ChangedOutside(StoreError):
 
 
 def put(
-    path: Path, before: bytes | None, after: bytes | None, *, is_durable: bool, is_recovery: bool
+    path: str, before: bytes | None, after: bytes | None, *, is_durable: bool, is_recovery: bool
 ) -> None:
     """Gives a file the content `after` if it has the content `before`.
 
@@ -50,19 +50,19 @@ def put(
     change = _Change(path, before, after, is_recovery)
     try:
         if is_recovery:
-            remove_partial(path)
+            remove_partial(Path(path))
         if is_durable:
             change.make_anew(is_durable=True)
-            sync_folder(path.parent)
+            sync_folder(Path(path).parent)
         elif not change.make_in_place():
             change.make_anew(is_durable=False)
     except OSError as error:
-        raise write_error(path, error) from error
+        raise write_error(Path(path), error) from error
 
 
 @dataclass(frozen=True)
 class _Change:
-    path: Path
+    path: str
     before: bytes | None
     after: bytes | None
     is_recovery: bool
@@ -83,19 +83,20 @@ class _Change:
 
     def make_anew(self, *, is_durable: bool) -> None:
         """Puts a new file in the place of the old one, or removes it."""
-        found = read_bytes(self.path)
+        path = Path(self.path)
+        found = read_bytes(path)
         if found == self.after:
             return
         self._require_before(found)
         if self.after is None:
-            self.path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             return
         mode = None
         if found is not None:
             if not os.access(self.path, os.W_OK):
                 raise PermissionError(errno.EACCES, translatable("core", "it is write-protected"))
-            mode = self.path.stat().st_mode & 0o777
-        replace_file(self.path, self.after, mode=mode, is_durable=is_durable)
+            mode = path.stat().st_mode & 0o777
+        replace_file(path, self.after, mode=mode, is_durable=is_durable)
 
     def _create(self, data: bytes) -> bool:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN
@@ -107,11 +108,11 @@ class _Change:
             if os.write(descriptor, data) == len(data):
                 return True
         except OSError:
-            self.path.unlink(missing_ok=True)
+            Path(self.path).unlink(missing_ok=True)
             raise
         finally:
             os.close(descriptor)
-        self.path.unlink(missing_ok=True)
+        Path(self.path).unlink(missing_ok=True)
         return False
 
     def _overwrite(self, descriptor: int, data: bytes) -> bool:
@@ -135,7 +136,7 @@ class _Change:
 
     def _require_before(self, found: bytes | None) -> None:
         if found != self.before and not (self.is_recovery and self._is_half_made(found)):
-            raise ChangedOutside(self.path, found)
+            raise ChangedOutside(Path(self.path), found)
 
     def _is_half_made(self, found: bytes | None) -> bool:
         """Returns whether a killed program may have left this."""
