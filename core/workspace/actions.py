@@ -39,13 +39,15 @@ class StepKind(StrEnum):
 
     CONTENT = "content"
     REVIEW = "review"
+    MOVE = "move"
 
 
 class Step(NamedTuple):
-    """One change to an image: to the content of its caption file at `path`, None for no file, or to
-    its review, whose value is in `before` and `after`. `was_edited` and `is_edited` say whether a
-    person wrote the caption before it and after it. A tuple with texts for paths, as an action has
-    up to 100,000."""
+    """One change to an image: to the content of its caption file at `path`, None for no file; to
+    its review, whose value is in `before` and `after`; or to its place, where `path` is the new
+    one, and the moves of all its files are in `after`, or in `before` if they are taken back.
+    `was_edited` and `is_edited` say whether a person wrote the caption before it and after it. A
+    tuple with texts for paths, as an action has up to 100,000."""
 
     image: str
     path: str
@@ -146,6 +148,20 @@ class Actions:
                 " (SELECT 1 FROM step WHERE action = ?1)",
                 (action.id,),
             )
+
+    def split(self, action: Action, numbers: Iterable[int], state: ActionState) -> None:
+        """Makes an action of their own of some steps, which is the newest one."""
+        with self._connection as connection:
+            id = connection.execute(
+                "INSERT INTO action (name, folders, state, bytes, at)"
+                " SELECT name, folders, ?, bytes, at FROM action WHERE id = ?",
+                (state, action.id),
+            ).lastrowid
+            connection.executemany(
+                "UPDATE step SET action = ? WHERE action = ? AND number = ?",
+                [(id, action.id, number) for number in numbers],
+            )
+        self.drop(action, ())
 
     def steps(self, action: Action) -> list[Step]:
         """Returns the steps of an action in their order."""

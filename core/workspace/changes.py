@@ -11,9 +11,10 @@ from core.message import Message, translatable
 from core.workspace.actions import Action, Step, StepKind
 from core.workspace.caption_file import CaptionFile
 from core.workspace.data import Conflict, EditReport, Failure, ReviewState
-from core.workspace.edits import Edits, Outcome
-from core.workspace.images import REVIEWS, Images
+from core.workspace.edits import Edits, Outcome, moves_text
+from core.workspace.images import REVIEWS, Images, is_inside
 from core.workspace.messages import as_message
+from core.workspace.move import FileMove
 from core.workspace.records import Records
 from core.workspace.scan import CaptionReader, stamp_of
 
@@ -65,6 +66,19 @@ class Changes:
                 )
         return self._make(plan)
 
+    def move(self, moves: Mapping[int, Sequence[FileMove]], name: Message) -> EditReport:
+        """Moves the files of images, of each the image itself last."""
+        plan = _Plan(name)
+        for id, files in moves.items():
+            if files:
+                image, number = self._images.path_text(id), len(plan.steps)
+                plan.steps[id] = Step(
+                    *(image, str(files[-1].target), None, moves_text(files)),
+                    kind=StepKind.MOVE,
+                    number=number,
+                )
+        return self._make(plan)
+
     def undo(self, action: Action) -> EditReport:
         """Undoes an action, but for files that were changed since."""
         return self._report(action.name, self._edits.undo(action))
@@ -79,13 +93,17 @@ class Changes:
         notes: list[Message] = []
         for action, outcome in self._edits.recover():
             self._keep_records(outcome.made)
+            for step in outcome.made:
+                if step.kind is StepKind.MOVE:
+                    self._note_move(step)
+            self._records.commit()
             left = len(outcome.not_made)
             text = translatable("core", "“{name}” was interrupted and is finished now.")
             if left:
                 text = translatable(
                     "core",
-                    "“{name}” was interrupted and is finished now, but for captions that were "
-                    "changed since: {count}.",
+                    "“{name}” was interrupted and is finished now, but for {count} of its images, "
+                    "which cannot be changed or were changed since.",
                 )
                 notes.append(text.format(name=action.name, count=f"{left:,}"))
             else:
@@ -135,9 +153,12 @@ class Changes:
         self._keep_records(outcome.made)
         changed: list[int] = []
         for step in outcome.made:
-            if (id := self._images.id_of_text(step.image)) is not None:
+            if step.kind is StepKind.MOVE:
+                changed += self._note_move(step)
+            elif (id := self._images.id_of_text(step.image)) is not None:
                 changed.append(id)
                 self._note_step(id, step, plan.captions.get(id))
+        self._records.commit()
         for step, reason in outcome.failed:
             plan.failures.append(Failure(Path(step.image), reason))
         for step, found in outcome.conflicts:
@@ -165,6 +186,18 @@ class Changes:
         if caption is None:
             caption = _caption_in(step.path, step.after)
         self._note_caption(id, step.path, caption)
+
+    def _note_move(self, step: Step) -> list[int]:
+        """Notes that an image is somewhere else; returns its id, none for one that came back."""
+        is_back = step.after is None
+        old, new = (step.path, step.image) if is_back else (step.image, step.path)
+        self._records.move(old, new)
+        id = self._images.id_of_text(old)
+        if any(is_inside(new, str(place)) for place in self._places):
+            id = self._images.place(id, new)
+        elif id is not None:
+            self._images.remove(id)
+        return [] if id is None else [id]
 
     def _note_caption(self, id: int, path: str, caption: str) -> None:
         self._images.targets[id] = path

@@ -3,8 +3,10 @@ the program was killed."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from core.files import DiskFull
 from core.message import Message
 from core.workspace.actions import Action, Actions, ActionState, Step, StepKind
 from core.workspace.messages import as_message
+from core.workspace.move import FileMove, perform, revert
 from core.workspace.writing import ChangedOutside, put
 
 # A few files are written so that a power cut loses none, which takes some milliseconds each.
@@ -47,7 +50,8 @@ class Edits:
         """Makes an action of these steps, which are numbered from 0."""
         action = self.actions.begin(name, steps, folders)
         outcome = _written(steps, is_recovery=False)
-        self._finish(action, outcome, ActionState.MADE)
+        self.actions.set_state(action, ActionState.MADE)
+        self.actions.drop(action, outcome.not_made)
         return outcome
 
     @property
@@ -63,36 +67,52 @@ class Edits:
         return undone[-1] if undone else None
 
     def undo(self, action: Action) -> Outcome:
-        """Undoes an action, but for files that somebody has changed since."""
+        """Undoes an action, but for files that somebody has changed since. Those that cannot be
+        written now can be undone later."""
         self.actions.set_state(action, ActionState.UNDOING)
-        return self._carry_out(action, ActionState.UNDONE)
+        outcome = self._carried_out(action, is_undo=True)
+        self._settle(action, outcome, ActionState.UNDONE, ActionState.MADE)
+        return outcome
 
     def redo(self, action: Action) -> Outcome:
-        """Makes an action again that was undone."""
+        """Makes an action again that was undone; as `undo`."""
         self.actions.set_state(action, ActionState.MAKING)
-        return self._carry_out(action, ActionState.MADE)
+        outcome = self._carried_out(action, is_undo=False)
+        self._settle(action, outcome, ActionState.MADE, ActionState.UNDONE)
+        return outcome
 
     def recover(self) -> list[tuple[Action, Outcome]]:
-        """Finishes what was under way when a program was killed, in all folders."""
+        """Finishes what was under way when a program was killed, in all folders. What cannot be
+        written now, as on a disk that is away, is left for the next time."""
         found: list[tuple[Action, Outcome]] = []
         for action in self.actions.under_way():
             is_undo = action.state is ActionState.UNDOING
-            end = ActionState.UNDONE if is_undo else ActionState.MADE
-            found.append((action, self._carry_out(action, end, is_recovery=True)))
+            outcome = self._carried_out(action, is_undo=is_undo, is_recovery=True)
+            if outcome.failed:
+                self.actions.drop(action, [step.number for step, _ in outcome.conflicts])
+            else:
+                self._settle(action, outcome, ActionState.UNDONE if is_undo else ActionState.MADE)
+            found.append((action, outcome))
         return found
 
-    def _carry_out(self, action: Action, end: ActionState, *, is_recovery: bool = False) -> Outcome:
+    def _carried_out(self, action: Action, *, is_undo: bool, is_recovery: bool = False) -> Outcome:
         steps = self.actions.steps(action)
-        if end is ActionState.UNDONE:
+        if is_undo:
             steps = [step.reversed() for step in reversed(steps)]
-        outcome = _written(steps, is_recovery=is_recovery)
-        self._finish(action, outcome, end)
-        return outcome
+        return _written(steps, is_recovery=is_recovery)
 
-    def _finish(self, action: Action, outcome: Outcome, state: ActionState) -> None:
+    def _settle(
+        self,
+        action: Action,
+        outcome: Outcome,
+        state: ActionState,
+        state_of_failed: ActionState | None = None,
+    ) -> None:
+        if outcome.failed and state_of_failed is not None:
+            failed = [step.number for step, _ in outcome.failed]
+            self.actions.split(action, failed, state_of_failed)
         self.actions.set_state(action, state)
-        if outcome.not_made:
-            self.actions.drop(action, outcome.not_made)
+        self.actions.drop(action, [step.number for step, _ in outcome.conflicts])
 
     def _last(self, state: ActionState) -> Action | None:
         recent = self.actions.recent(self._roots)
@@ -104,18 +124,11 @@ def _written(steps: Sequence[Step], *, is_recovery: bool) -> Outcome:
     is_durable = len(steps) <= _MOST_DURABLE
     full: Message | None = None
     for step in steps:
-        if step.kind is not StepKind.CONTENT:
-            outcome.made.append(step)
-            continue
-        if full is not None:
+        if full is not None and step.kind is not StepKind.REVIEW:
             outcome.failed.append((step, full))
             continue
         try:
-            put(
-                *(step.path, step.before, step.after),
-                is_durable=is_durable,
-                is_recovery=is_recovery,
-            )
+            _make(step, is_durable=is_durable, is_recovery=is_recovery)
         except ChangedOutside as error:
             outcome.conflicts.append((step, error.found))
         except DiskFull as error:
@@ -126,3 +139,42 @@ def _written(steps: Sequence[Step], *, is_recovery: bool) -> Outcome:
         else:
             outcome.made.append(step)
     return outcome
+
+
+def _make(step: Step, *, is_durable: bool, is_recovery: bool) -> None:
+    match step.kind:
+        case StepKind.CONTENT:
+            put(step.path, step.before, step.after, is_durable=is_durable, is_recovery=is_recovery)
+        case StepKind.MOVE:
+            _move(step, is_recovery=is_recovery)
+        case StepKind.REVIEW:
+            pass  # Only the database has it.
+
+
+def _move(step: Step, *, is_recovery: bool) -> None:
+    """Moves all files of an image, or none."""
+    is_back = step.after is None
+    moves = moves_from(step.before if is_back else step.after)
+    done: list[FileMove] = []
+    try:
+        for move in reversed(moves) if is_back else moves:
+            if is_back:
+                revert(move)
+            else:
+                perform(move, is_resumed=is_recovery)
+            done.append(move)
+    except StoreError:
+        for move in reversed(done):
+            with suppress(StoreError):
+                perform(move, is_resumed=True) if is_back else revert(move)
+        raise
+
+
+def moves_text(moves: Sequence[FileMove]) -> bytes:
+    """Returns the moves of an image's files as a step keeps them."""
+    return json.dumps([move.to_json() for move in moves]).encode()
+
+
+def moves_from(stored: bytes | None) -> list[FileMove]:
+    """Returns the moves that a step keeps."""
+    return [FileMove.from_json(values) for values in json.loads(stored or b"[]")]

@@ -133,6 +133,23 @@ class Images:
         self.states[id] = CaptionState.GONE
         return id
 
+    def place(self, id: int | None, path: str) -> int:
+        """Notes where an image is now; None for one that is new here. Returns its id."""
+        folder, name = os.path.split(path)
+        number = self.folder_id(folder)
+        if id is None:
+            known = self._ids[number].get(name)
+            return self.add(number, name) if known is None else known
+        del self._ids[self.folder_of[id]][self.names[id]]
+        self.folder_of[id], self.names[id] = number, name
+        self._ids[number][name] = id
+        self.targets[id] = ""
+        self._folded_names.clear()
+        self._name_order = None
+        self._orders.clear()
+        self.changed.add(id)
+        return id
+
     def remove(self, id: int) -> None:
         """Forgets an image; its id is not used again."""
         self._ids[self.folder_of[id]].pop(self.names[id], None)

@@ -125,6 +125,13 @@ class Records:
                     found[path] = self.get(path)
         return found
 
+    def move(self, old: str, new: str) -> None:
+        """Lets an image that was moved keep its record. Part of a transaction; see `commit`."""
+        self._connection.execute(
+            "UPDATE OR REPLACE record SET folder = ?, name = ? WHERE folder = ? AND name = ?",
+            (*_key(new), *_key(old)),
+        )
+
     def _take_over(self, mark: str, path: str) -> bool:
         rows: list[tuple[bytes, bytes]] = self._connection.execute(
             "SELECT folder, name FROM record WHERE fingerprint = ?", (mark,)

@@ -24,6 +24,7 @@ from core.workspace.data import (
     CaptionMode,
     Counts,
     EditReport,
+    Failure,
     ImageRow,
     ReviewState,
     ScanProgress,
@@ -35,11 +36,14 @@ from core.workspace.data import (
 from core.workspace.edits import Edits
 from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index, index_path
+from core.workspace.messages import as_message
+from core.workspace.move import planned_moves
 from core.workspace.query import Query
 from core.workspace.records import Record, Records
 from core.workspace.scan import CaptionReader, Scan
 from core.workspace.statistics import statistics_of
 from core.workspace.tags import counted
+from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
 from core.write_lock import WriteLock
 
 _ALL = Sort()
@@ -246,6 +250,34 @@ class Workspace:
         with self._guard, _failing(), self._writing:
             return self._changes.set_review(ids, state)
 
+    def move_to(self, ids: Iterable[int], folder: Path) -> EditReport:
+        """Moves images with the files beside them to another folder, as one action. Where a name is
+        taken there, they get a number."""
+        name = translatable("core", "Move to “{folder}”").format(folder=folder.name or folder)
+        with self._guard, _failing(), self._writing:
+            images = self._by_path(ids)
+            planned = planned_moves(list(images), folder, self.options.pattern)
+            return self._changes.move(
+                {images[path]: files for path, files in planned.items()}, name
+            )
+
+    def trash(self, ids: Iterable[int]) -> EditReport:
+        """Moves images with the files beside them to the system's trash. It can be undone where
+        `trash.HAS_WAY_BACK`. Raises StoreError if there is no trash."""
+        name = translatable("core", "Move to trash")
+        with self._guard, _failing(), self._writing:
+            images = self._by_path(ids)
+            if HAS_WAY_BACK:
+                planned = planned_deletions(list(images), self.options.pattern)
+                moves = {images[path]: files for path, files in planned.items()}
+                return self._changes.move(moves, name)
+            failed = send_to_trash(list(images), self.options.pattern)
+            changed = tuple(id for path, id in images.items() if path not in failed)
+            for id in changed:
+                self._images.remove(id)
+            failures = (Failure(path, as_message(why)) for path, why in failed.items())
+            return EditReport(name, changed, tuple(failures))
+
     @property
     def undo_name(self) -> Message | None:
         """What `undo` would undo; None for nothing."""
@@ -299,6 +331,9 @@ class Workspace:
         images = [path for path in self.roots if not is_folder(path)]
         formats = (self.options.format,)
         return CaptionReader(CaptionNames(self.options.pattern, formats, self._places, images))
+
+    def _by_path(self, ids: Iterable[int]) -> dict[Path, int]:
+        return {self._images.path(id): id for id in ids if id in self._images}
 
     def _note_records(self) -> None:
         """Notes the records of images in folders that are new, or have new images."""

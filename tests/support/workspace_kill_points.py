@@ -81,12 +81,22 @@ def redo(folder: Path) -> None:
     workspace.close()
 
 
+def move(folder: Path) -> None:
+    """Moves some images to another folder."""
+    workspace = opened(folder)
+    ids = workspace.ids()[:FEW]
+    assert len(workspace.move_to(ids, folder / "images" / "chosen").changed) == FEW
+    workspace.close()
+
+
 STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "edit": (edit,),
     "undo": (edit, undo),
     "redo": (edit, undo, redo),
     "edit-few": (edit, edit_few),
     "undo-few": (edit, edit_few, undo),
+    "move": (move,),
+    "undo-move": (edit, move, undo),
 }
 """What happens before a kill, by the name of the last step, in which it happens."""
 

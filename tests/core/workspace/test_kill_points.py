@@ -40,9 +40,9 @@ def killed(shim, root, step, points):
 
 
 def contents(folder):
-    """What is in the folder besides the images."""
-    files = (path for path in folder.iterdir() if path.suffix != ".png")
-    return {path.name: path.read_bytes() for path in files}
+    """What is in the folder and those inside it."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def captions(workspace):
@@ -100,7 +100,7 @@ def points_of(shim, root, step):
     return [f"{number}{torn}" for number in range(1, operations + 1) for torn in ("", "t")]
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", ["edit", "undo-move"])
 def test_killed_at_some_operations_captions_are_whole(step, shim, tmp_path):
     points = points_of(shim, tmp_path, step)
     sample = random.Random(step).sample(points, SAMPLED)

@@ -1,5 +1,6 @@
 """A folder as a workspace: what is in it, changed and undone, as its files say."""
 
+import os
 from threading import Event
 
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 from core.message import Message
 from core.workspace.data import CaptionMode, ReviewState, Sort, SortKey, WorkspaceOptions
 from core.workspace.query import parse_query
+from core.workspace.trash import HAS_WAY_BACK
 from core.workspace.workspace import Workspace
 
 TAGS = WorkspaceOptions(mode=CaptionMode.TAGS)
@@ -123,3 +125,97 @@ def test_query_and_sort(opened):
     workspace = opened()
     assert names(workspace, "DOG image") == ["2", "4", "6", "8", "10"]
     assert names(workspace, "dog", Sort(SortKey.SIZE, is_descending=True))[0] == "10"
+
+
+def files_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+def test_images_move_with_their_captions_and_come_back(opened, folder):
+    workspace = opened()
+    before = files_of(folder)
+    two, four = (workspace.row_of(folder / f"{n}.png").id for n in (2, 4))
+    workspace.set_review([two], ReviewState.ACCEPTED)
+    report = workspace.move_to([two, four], folder / "chosen")
+    assert report.changed == (two, four)
+    assert (folder / "chosen" / "2.txt").read_bytes() == b"a dog, image 2\n"
+    (row,) = workspace.rows([two])
+    assert (row.path, row.review) == (folder / "chosen" / "2.png", "accepted")
+    assert names(workspace)[-2:] == ["2", "4"]
+    workspace.set_captions({two: "moved"}, EDIT)
+    assert (folder / "chosen" / "2.txt").read_bytes() == b"moved\n"
+    workspace.close()
+    tomorrow = opened()
+    assert tomorrow.row_of(folder / "chosen" / "2.png").review == "accepted"
+    tomorrow.undo()
+    assert len(tomorrow.undo().changed) == 2
+    assert files_of(folder) == before
+    assert tomorrow.row_of(folder / "2.png").review == "accepted"
+    assert len(tomorrow.redo().changed) == 2
+    assert not (folder / "2.png").exists()
+
+
+def test_images_move_out_of_the_workspace_and_come_back(opened, folder, tmp_path):
+    workspace = opened()
+    before = files_of(folder)
+    ids = workspace.ids()
+    workspace.move_to(ids[:2], tmp_path / "elsewhere")
+    assert names(workspace) == [str(n) for n in range(3, 11)]
+    assert workspace.undo().changed
+    workspace.scan(Event(), lambda progress: None)
+    assert files_of(folder) == before
+    assert names(workspace) == [str(n) for n in range(1, 11)]
+
+
+@pytest.mark.skipif(not HAS_WAY_BACK, reason="the system's trash gives no path back")
+def test_images_come_back_from_the_trash(opened, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    workspace = opened()
+    before = files_of(folder)
+    workspace.trash(workspace.ids()[:3])
+    assert names(workspace) == [str(n) for n in range(4, 11)]
+    assert not (folder / "2.txt").exists()
+    assert len(workspace.undo().changed) == 3
+    workspace.scan(Event(), lambda progress: None)
+    assert files_of(folder) == before
+    assert workspace.row_of(folder / "2.png").caption == "a dog, image 2"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_undo_that_cannot_be_written_can_be_tried_again(opened, folder):
+    workspace = opened()
+    workspace.set_captions(dict.fromkeys(workspace.ids()[:4], "changed"), EDIT)
+    (folder / "2.txt").chmod(0o400)
+    report = workspace.undo()
+    assert (len(report.changed), len(report.failures)) == (3, 1)
+    (folder / "2.txt").chmod(0o600)
+    assert len(workspace.undo().changed) == 1
+    assert workspace.undo() is None
+
+
+def test_statistics_count_tags_words_sizes_and_lengths(opened):
+    workspace = opened()
+    found = workspace.statistics()
+    assert (found.images, found.unread) == (10, 0)
+    assert (found.tags[0].value, found.tags[0].count) == ("a dog", 5)
+    assert ("dog", 5) in [(word.value, word.count) for word in found.words]
+    assert len(found.sizes) == 10
+    assert sum(bar.count for bar in found.lengths) == 5
+    for size in found.sizes[:3]:
+        assert len(workspace.ids(parse_query(f"size:{size.value}"))) == size.count
+    few = workspace.statistics(workspace.ids(parse_query("image 2")))
+    assert [tag.value for tag in few.tags] == ["a dog", "image 2"]
+
+
+def test_what_a_model_wrote_is_kept_beside_what_a_person_changed(opened, folder):
+    workspace = opened()
+    one = workspace.row_of(folder / "1.png").id
+    (folder / "1.txt").write_text("by the model\n")
+    workspace.note_answer(folder / "1.png", "by the model", 0.75)
+    assert workspace.read_again([folder / "1.png"]) == [one]
+    assert names(workspace, "doubt:>0.5") == ["1"]
+    workspace.set_captions({one: "by a person"}, EDIT)
+    assert names(workspace, "is:edited") == ["1"]
+    assert workspace.answer(one) == "by the model"
+    workspace.undo()
+    assert names(workspace, "is:edited") == []
