@@ -61,14 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                     return _verify(options, stop)
                 case ServeCommand():
                     return serve_terminal.run(options, stop, print_result)
-                case ModuleOptions("models"):
-                    return models_terminal.run(options.arguments, stop, print_result)
-                case ModuleOptions("export" | "import"):
-                    return exchange_terminal.run(options.arguments, stop, print_result)
-                case ModuleOptions("find"):
-                    return find_terminal.run(options.arguments, stop, print_result)
                 case ModuleOptions():
-                    return engines_terminal.run(options.arguments, stop, print_result)
+                    return _MODULES[options.verb](options.arguments, stop, print_result)
                 case CaptionOptions():
                     captions = Captions(options, stop)
                     if run := options.folder_run:
@@ -83,6 +77,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+_MODULES = {
+    "models": models_terminal.run,
+    "engines": engines_terminal.run,
+    "find": find_terminal.run,
+    "export": exchange_terminal.run,
+    "import": exchange_terminal.run,
+}
+"""What runs the verbs whose own module reads their arguments."""
 
 
 def _bench(options: BenchOptions, stop: threading.Event) -> int:
