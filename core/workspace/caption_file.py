@@ -46,9 +46,10 @@ class CaptionFile(NamedTuple):
     stored: StoredText | None = None
 
     @classmethod
-    def read(cls, path: str) -> CaptionFile:
+    def read(cls, path: str | Path) -> CaptionFile:
         """Reads a file. Raises StoreError for what is no caption file, and cannot be changed."""
-        return cls.of(path, content_of(path))
+        name = os.fspath(path)
+        return cls.of(name, content_of(name))
 
     @classmethod
     def of(cls, path: str, data: bytes | None) -> CaptionFile:
