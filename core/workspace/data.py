@@ -93,6 +93,8 @@ class ScanStage(StrEnum):
     CAPTIONS = "captions"
     SIZES = "sizes"
     FINGERPRINTS = "fingerprints"
+    SIMILARITY = "similarity"
+    """Images are decoded, so that those that look nearly the same are found. On demand."""
 
 
 @dataclass(frozen=True)

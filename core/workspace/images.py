@@ -29,6 +29,9 @@ class CaptionState(IntEnum):
     UNREADABLE = 4
 
 
+# Each random order is another one; with 100,000 images it takes a megabyte.
+_MOST_ORDERS = 8
+
 REVIEWS = tuple(ReviewState)
 """Reviews by their codes in the column."""
 
@@ -63,6 +66,8 @@ class Images:
         self.bytes = array("q")
         self.modified = array("d")
         self.fingerprints: list[str] = []
+        self.hashes: list[int | None] = []
+        """What images that look alike have nearly in common (`duplicates`); None if unknown."""
         self.near_groups: list[str] = []
         """The same text for images that look nearly the same; empty without one."""
         self.count_tokens: Callable[[str], int] | None = None
@@ -124,6 +129,7 @@ class Images:
         self.bytes.append(0)
         self.modified.append(0.0)
         self.fingerprints.append("")
+        self.hashes.append(None)
         self.near_groups.append("")
         return len(self.names) - 1
 
@@ -168,6 +174,7 @@ class Images:
         self.bytes[id], self.modified[id] = bytes, modified
         self.widths[id] = self.heights[id] = 0
         self.fingerprints[id] = ""
+        self.hashes[id] = None
         self._note(id, SortKey.DATE, SortKey.SIZE)
         return True
 
@@ -290,6 +297,8 @@ class Images:
         """Returns the ids of all images in this order; not to be changed."""
         known = self._orders.get(sort)
         if known is None:
+            if len(self._orders) >= _MOST_ORDERS:
+                self._orders.clear()
             known = self._orders[sort] = self._in_order(sort)
         return known
 

@@ -19,7 +19,7 @@ from core.workspace.data import WorkspaceOptions
 from core.workspace.images import CaptionState, Images
 from core.workspace.messages import text_from, text_of
 
-_VERSION = 2
+_VERSION = 3
 _TABLES = """
     CREATE TABLE folder (id INTEGER PRIMARY KEY, path BLOB NOT NULL);
     CREATE TABLE image (
@@ -36,7 +36,8 @@ _TABLES = """
         caption_bytes INTEGER NOT NULL,
         problem TEXT NOT NULL,
         fingerprint TEXT NOT NULL,
-        target BLOB NOT NULL
+        target BLOB NOT NULL,
+        hash INTEGER
     );
 """
 # Room of images that are gone; beyond it the index is made anew.
@@ -84,7 +85,7 @@ class Index:
                 [(id, os.fsencode(path)) for id, path in new],
             )
             self._connection.executemany(
-                f"INSERT OR REPLACE INTO image VALUES ({', '.join('?' * 14)})",
+                f"INSERT OR REPLACE INTO image VALUES ({', '.join('?' * 15)})",
                 (_values(images, id) for id in changed),
             )
             self._folders_saved = len(images.folders)
@@ -135,12 +136,14 @@ def _load(connection: sqlite3.Connection, images: Images) -> None:
 
 def _add(images: Images, values: Sequence[Any]) -> None:
     folder, name, bytes, modified, width, height, state, *of_caption = values
-    caption, time, size, problem, mark, target = of_caption
+    caption, time, size, problem, mark, target, hash = of_caption
     if state == CaptionState.GONE:
         images.add_gone()
         return
     if not 0 <= folder < len(images.folders):
         raise ValueError("an image is in no folder")
+    if os.fsdecode(name) in images.names_in(folder):
+        raise ValueError("two programs have written the index at once")
     id = images.add(folder, os.fsdecode(name))
     images.bytes[id], images.modified[id] = bytes, modified
     images.widths[id], images.heights[id] = width, height
@@ -148,6 +151,7 @@ def _add(images: Images, values: Sequence[Any]) -> None:
     images.states[id] = CaptionState(state)
     images.fingerprints[id] = str(mark)
     images.targets[id] = os.fsdecode(target)
+    images.hashes[id] = hash
     if problem:
         images.problems[id] = text_from(problem)
 
@@ -168,6 +172,7 @@ def _values(images: Images, id: int) -> tuple[object, ...]:
         text_of(problem) if problem else "",
         images.fingerprints[id],
         os.fsencode(images.targets[id]),
+        images.hashes[id],
     )
 
 

@@ -10,16 +10,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from core.files import make_private
 from core.workspace import actions
 from core.workspace.data import ReviewState
 
-FILE_NAME = "workspace.sqlite"
-_VERSION = 1
-_TABLES = f"""
+TABLES = f"""
     CREATE TABLE record (
         folder BLOB NOT NULL,
         name BLOB NOT NULL,
@@ -32,7 +28,9 @@ _TABLES = f"""
         PRIMARY KEY (folder, name)
     ) WITHOUT ROWID;
     CREATE INDEX record_fingerprint ON record (fingerprint) WHERE fingerprint != '';
-    {actions.TABLES}
+"""
+TABLES_OF_FOLDERS = """
+    CREATE TABLE note (path BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -45,25 +43,6 @@ class Record:
     doubt: float | None = None
     answer: str | None = None
     draft: str | None = None
-
-
-def connected(path: Path) -> sqlite3.Connection:
-    """Opens the file, or makes it. Raises sqlite3.Error and OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    make_private(path)
-    connection = sqlite3.connect(path, check_same_thread=False, timeout=5)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        # What an action is about to change is on the disk before its first file is written.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 class Records:
@@ -148,6 +127,20 @@ class Records:
     def forget_old(self) -> None:
         """Forgets actions that are too old to be undone."""
         actions.Actions(self._connection).forget_old()
+
+    def note(self, path: str) -> str:
+        """Returns a person's note about an image or a folder; "" without one."""
+        found = self._connection.execute(
+            "SELECT text FROM note WHERE path = ?", (os.fsencode(path),)
+        ).fetchone()
+        return found[0] if found else ""
+
+    def set_note(self, path: str, text: str) -> None:
+        """Keeps a person's note about an image or a folder; "" removes it."""
+        with self._connection as connection:
+            connection.execute("DELETE FROM note WHERE path = ?", (os.fsencode(path),))
+            if text:
+                connection.execute("INSERT INTO note VALUES (?, ?)", (os.fsencode(path), text))
 
     def commit(self) -> None:
         """Ends a transaction."""

@@ -16,7 +16,7 @@ from threading import Event
 from typing import TypeVar
 
 from core.captions.naming import CaptionNames
-from core.errors import StoreError
+from core.errors import PictureError, StoreError
 from core.files import is_folder
 from core.message import Message, translatable
 from core.picture import FoundPictures, PictureSearch, picture_size
@@ -203,6 +203,36 @@ class Scan:
             return bool(found)
 
         self._in_slices(ScanStage.FINGERPRINTS, waiting, read, note_all)
+
+    def similarity(self) -> None:
+        """Decodes the images that have no hash yet, and groups those that are alike."""
+        from core.workspace.duplicates import near_groups, perceptual_hash_of  # numpy
+
+        images = self._images
+        with self._guard:
+            waiting = [id for id in images.ids if images.hashes[id] is None and images.widths[id]]
+
+        def read(id: int) -> int | None:
+            try:
+                return perceptual_hash_of(images.path(id))
+            except (PictureError, OSError):
+                return None
+
+        def note(id: int, found: int | None) -> bool:
+            images.hashes[id] = found
+            images.changed.add(id)
+            return found is not None
+
+        self._each(ScanStage.SIMILARITY, waiting, read, note)
+        with self._guard:
+            known = {id: images.hashes[id] for id in images.ids}
+        groups = near_groups(known)
+        with self._guard:
+            for id in range(len(images)):
+                images.near_groups[id] = ""
+            for number, group in enumerate(groups):
+                for id in group:
+                    images.near_groups[id] = str(number)
 
     def _each(
         self,

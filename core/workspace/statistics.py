@@ -8,16 +8,18 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from core.workspace.data import Bar, Frequency, Statistics
-from core.workspace.tags import counted
+from core.workspace.tags import counted, tags_of
 
 _Value = TypeVar("_Value", str, tuple[int, int])
 
 MOST = 1_000
 """How many tags, words and sizes are named; nobody reads more."""
 _BARS = 20
+_LOOKED_AT = 1_000
+_WORDS_OF_A_TAG = 3
 _STEPS = (5, 10, 20, 50)
 # Words with their apostrophes and hyphens; numbers and single letters say nothing.
-_WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
+_WORD = re.compile(r"[^\W\d_]{2,}(?:['’\-][^\W\d_]+)*")
 
 
 def statistics_of(
@@ -40,10 +42,24 @@ def statistics_of(
     )
 
 
+def look_like_tags(captions: Sequence[str]) -> bool:
+    """Returns whether most captions are lists of short tags: sentences have commas too, but longer
+    parts, and a full stop at the end."""
+    some = captions[:: max(1, len(captions) // _LOOKED_AT)]
+    return 2 * sum(map(_looks_like_tags, some)) > len(some)
+
+
+def _looks_like_tags(caption: str) -> bool:
+    parts = tags_of(caption)
+    words = sum(len(part.split()) for part in parts)
+    is_sentence = caption.rstrip().endswith((".", "!", "?", "。"))
+    return not is_sentence and len(parts) > 1 and words <= _WORDS_OF_A_TAG * len(parts)
+
+
 def _words(captions: Iterable[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for caption in captions:
-        counts.update({word for word in _WORD.findall(caption.casefold()) if len(word) > 1})
+        counts.update(set(_WORD.findall(caption.casefold())))
     return counts
 
 

@@ -15,6 +15,7 @@ from core.workspace.globs import Glob, literal_of
 from core.workspace.images import REVIEWS, CaptionState, Images
 from core.workspace.matching import Contains, Having, Matches, Pattern, Test, Where
 from core.workspace.measures import MEASURES
+from core.workspace.query_error import QueryError
 from core.workspace.tags import tag_key, tags_of
 from core.workspace.term import Term
 
@@ -201,7 +202,7 @@ def _is(term: Term) -> Test:
         case Is.DUPLICATE:
             return _Repeated(lambda images: images.fingerprints)
         case Is.NEAR_DUPLICATE:
-            return _Repeated(lambda images: images.near_groups)
+            return _Repeated(_near_groups, start=term.start, end=term.end)
         case Is.PORTRAIT:
             return Having(lambda images, id: 0 < images.widths[id] < images.heights[id])
         case Is.LANDSCAPE:
@@ -218,11 +219,23 @@ class _Repeated:
 
     column: Callable[[Images], Sequence[str]]
     cost: int = 10
+    start: int = 0
+    end: int = 0
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
-        values = self.column(images)
+        try:
+            values = self.column(images)
+        except LookupError as error:
+            message = translatable("core", "Similar images have not been looked for yet.")
+            raise QueryError(message, self.start, self.end) from error
         counts = Counter(values[id] for id in images.ids)
         return [id for id in ids if values[id] and counts[values[id]] > 1]
+
+
+def _near_groups(images: Images) -> Sequence[str]:
+    if not any(found is not None for found in images.hashes):
+        raise LookupError
+    return images.near_groups
 
 
 def _has(term: Term) -> Test:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 
 from core.captions.naming import CaptionNames
-from core.errors import StoreError
-from core.files import is_folder, write_error
+from core.files import is_folder
 from core.message import Message, translatable
-from core.workspace import records
 from core.workspace.bulk import Operation, changed_captions
 from core.workspace.changes import Changes
 from core.workspace.completion import Completion, completions
@@ -38,13 +34,13 @@ from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index, index_path
 from core.workspace.messages import as_message
 from core.workspace.move import planned_moves
+from core.workspace.opening import failing, open_database, write_lock
 from core.workspace.query import Query
 from core.workspace.records import Record, Records
 from core.workspace.scan import CaptionReader, Scan
-from core.workspace.statistics import statistics_of
+from core.workspace.statistics import look_like_tags, statistics_of
 from core.workspace.tags import counted
 from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
-from core.write_lock import WriteLock
 
 _ALL = Sort()
 _STAGES = list(ScanStage)
@@ -71,16 +67,17 @@ class Workspace:
         self._guard = threading.RLock()
         self._images = Images(self.roots)
         self._index = Index(index_path(data / "workspaces", self.roots, options))
-        self._connection = _database(data / records.FILE_NAME)
+        self._connection, notes = open_database(data)
         self._records = Records(self._connection, self._images.fingerprint_of)
         self._places = tuple(root if is_folder(root) else root.parent for root in self.roots)
         self._edits = Edits(self._connection, self._places)
         self._changes = Changes(self._images, self._records, self._edits, self._places)
-        self._writing = _write_lock(data)
+        self._writing = write_lock(data)
         self._reader = self._new_reader()
-        with self._guard, _failing():
+        with self._guard, failing():
             with self._writing:
-                self.notes = self._opening_notes = self._changes.recover()
+                notes = (*notes, *self._changes.recover())
+            self.notes = self._opening_notes = notes
             self._index.load(self._images)
             self._note_records()
 
@@ -120,6 +117,12 @@ class Workspace:
         has_tags = self.options.mode is CaptionMode.TAGS
         return statistics_of(captions, sizes, has_tags=has_tags, unread=unread)
 
+    def guessed_mode(self) -> CaptionMode:
+        """Returns what most captions look like that are read."""
+        with self._guard:
+            captions = [caption for caption in self._images.captions if caption]
+        return CaptionMode.TAGS if look_like_tags(captions) else CaptionMode.TEXT
+
     def tags(self) -> Counter[str]:
         """Counts how many captions have each tag."""
         with self._guard:
@@ -151,7 +154,7 @@ class Workspace:
         thread."""
         scan = Scan(self._images, self._guard, stop, on_progress)
         scan.folders(folders or self.roots, is_recursive=self.options.is_recursive and not folders)
-        with self._guard, _failing():
+        with self._guard, failing():
             self._reader = self._new_reader()
             self._note_records()
             ids = self._images.ordered(_ALL)
@@ -162,13 +165,14 @@ class Workspace:
             (ScanStage.CAPTIONS, lambda: scan.captions(self._reader, ids)),
             (ScanStage.SIZES, scan.sizes),
             (ScanStage.FINGERPRINTS, lambda: scan.fingerprints(self._find_moved)),
+            (ScanStage.SIMILARITY, scan.similarity),
         )
         for stage, work in works:
             with self._guard:
                 self._index.save(self._images)
             if not stop.is_set() and _STAGES.index(stage) <= _STAGES.index(until):
                 work()
-        with self._guard, _failing():
+        with self._guard, failing():
             self._index.save(self._images)
             self._records.forget_old()
         self.notes = (*self._opening_notes, *scan.notes)
@@ -190,7 +194,7 @@ class Workspace:
     def note_answer(self, image: Path, caption: str, doubt: float | None) -> None:
         """Keeps what a model wrote about an image, and how doubtful it is; the caption file is not
         written."""
-        with self._guard, _failing():
+        with self._guard, failing():
             self._records.set_answer(str(image), caption, doubt)
             id = self._images.id_of(image)
             if id is not None:
@@ -199,7 +203,7 @@ class Workspace:
 
     def answer(self, id: int) -> str | None:
         """Returns what a model wrote last about an image; None if that is not known."""
-        with self._guard, _failing():
+        with self._guard, failing():
             return self._records.get(self._images.path_text(id)).answer
 
     # Changing
@@ -218,7 +222,7 @@ class Workspace:
         A caption file that another program has changed since it had the text in `seen`, which
         stands for what was read last, is left: a conflict, unless `overwrites` names its image.
         """
-        with self._guard, _failing(), self._writing:
+        with self._guard, failing(), self._writing:
             return self._changes.set_captions(
                 *(captions, name, self._reader),
                 overwrites=overwrites,
@@ -247,14 +251,14 @@ class Workspace:
 
     def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
         """Sets what a person thinks of these images, as one action."""
-        with self._guard, _failing(), self._writing:
+        with self._guard, failing(), self._writing:
             return self._changes.set_review(ids, state)
 
     def move_to(self, ids: Iterable[int], folder: Path) -> EditReport:
         """Moves images with the files beside them to another folder, as one action. Where a name is
         taken there, they get a number."""
         name = translatable("core", "Move to “{folder}”").format(folder=folder.name or folder)
-        with self._guard, _failing(), self._writing:
+        with self._guard, failing(), self._writing:
             images = self._by_path(ids)
             planned = planned_moves(list(images), folder, self.options.pattern)
             return self._changes.move(
@@ -265,7 +269,7 @@ class Workspace:
         """Moves images with the files beside them to the system's trash. It can be undone where
         `trash.HAS_WAY_BACK`. Raises StoreError if there is no trash."""
         name = translatable("core", "Move to trash")
-        with self._guard, _failing(), self._writing:
+        with self._guard, failing(), self._writing:
             images = self._by_path(ids)
             if HAS_WAY_BACK:
                 planned = planned_deletions(list(images), self.options.pattern)
@@ -281,27 +285,27 @@ class Workspace:
     @property
     def undo_name(self) -> Message | None:
         """What `undo` would undo; None for nothing."""
-        with self._guard, _failing():
+        with self._guard, failing():
             action = self._edits.last_made
             return action and action.name
 
     @property
     def redo_name(self) -> Message | None:
         """What `redo` would do again; None for nothing."""
-        with self._guard, _failing():
+        with self._guard, failing():
             action = self._edits.last_undone
             return action and action.name
 
     def undo(self) -> EditReport | None:
         """Undoes the last action on images of this workspace, also of an earlier session, but for
         files that were changed since. Returns None if there is none."""
-        with self._guard, _failing(), self._writing:
+        with self._guard, failing(), self._writing:
             action = self._edits.last_made
             return action and self._changes.undo(action)
 
     def redo(self) -> EditReport | None:
         """Makes the action again that was undone last. Returns None if there is none."""
-        with self._guard, _failing(), self._writing:
+        with self._guard, failing(), self._writing:
             action = self._edits.last_undone
             return action and self._changes.redo(action)
 
@@ -309,14 +313,24 @@ class Workspace:
 
     def draft(self, id: int) -> str | None:
         """Returns the text that was being written for an image; None for none."""
-        with self._guard, _failing():
+        with self._guard, failing():
             return self._records.get(self._images.path_text(id)).draft
 
     def keep_draft(self, id: int, text: str | None) -> None:
         """Keeps what is being written for an image; None once it is written or given up."""
-        with self._guard, _failing():
+        with self._guard, failing():
             self._records.set("draft", {self._images.path_text(id): text})
             self._records.commit()
+
+    def note(self, path: Path) -> str:
+        """Returns a person's note about an image or a folder; "" without one."""
+        with self._guard, failing():
+            return self._records.note(str(path))
+
+    def set_note(self, path: Path, text: str) -> None:
+        """Keeps a person's note about an image or a folder, for its prompts; "" removes it."""
+        with self._guard, failing():
+            self._records.set_note(str(path), text)
 
     def close(self) -> None:
         """Writes the index and closes the files."""
@@ -351,40 +365,8 @@ class Workspace:
 
     def _find_moved(self, found: Mapping[int, str]) -> None:
         """Gives images whose fingerprints are now known the records that they had elsewhere."""
-        with _failing():
+        with failing():
             paths = {self._images.path_text(id): mark for id, mark in found.items()}
             for image, record in self._records.found_again(paths).items():
                 if (id := self._images.id_of_text(image)) is not None:
                     self._note_record(id, record)
-
-
-@contextmanager
-def _failing() -> Generator[None]:
-    """Turns errors of the database into those for the user."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(
-            translatable(
-                "core",
-                "Reviews and edits cannot be kept ({reason}). Free some space and allow writing in "
-                "Onlooker's data folder, then try again.",
-            ).format(reason=error)
-        ) from error
-
-
-def _database(path: Path) -> sqlite3.Connection:
-    with _failing():
-        try:
-            return records.connected(path)
-        except OSError as error:
-            raise write_error(path, error) from error
-
-
-def _write_lock(data: Path) -> WriteLock:
-    """Returns the lock that folder runs take too, so that none writes a caption between the look at
-    its file and the edit."""
-    folder = data / "runs"
-    with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    return WriteLock(folder)

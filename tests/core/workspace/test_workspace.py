@@ -1,14 +1,26 @@
 """A folder as a workspace: what is in it, changed and undone, as its files say."""
 
 import os
+import sqlite3
+from contextlib import closing
 from threading import Event
 
 import pytest
 from PIL import Image
 
+from core.errors import StoreError
 from core.message import Message
-from core.workspace.data import CaptionMode, ReviewState, Sort, SortKey, WorkspaceOptions
+from core.workspace import actions, records
+from core.workspace.data import (
+    CaptionMode,
+    ReviewState,
+    ScanStage,
+    Sort,
+    SortKey,
+    WorkspaceOptions,
+)
 from core.workspace.query import parse_query
+from core.workspace.query_error import QueryError
 from core.workspace.trash import HAS_WAY_BACK
 from core.workspace.workspace import Workspace
 
@@ -219,3 +231,66 @@ def test_what_a_model_wrote_is_kept_beside_what_a_person_changed(opened, folder)
     assert workspace.answer(one) == "by the model"
     workspace.undo()
     assert names(workspace, "is:edited") == []
+
+
+def test_similar_images_are_found_on_demand(opened, folder):
+    Image.radial_gradient("L").save(folder / "a.png")
+    Image.radial_gradient("L").resize((64, 64)).save(folder / "b.jpg")
+    Image.linear_gradient("L").rotate(90).save(folder / "c.png")
+    workspace = opened()
+    with pytest.raises(QueryError, match="not been looked for"):
+        workspace.ids(parse_query("is:near-duplicate"))
+    workspace.scan(Event(), lambda progress: None, until=ScanStage.SIMILARITY)
+    assert names(workspace, "is:near-duplicate") == ["a", "b"]
+    workspace.close()
+    again = opened(scans=False)
+    again.scan(Event(), lambda progress: None, until=ScanStage.SIMILARITY)
+    assert names(again, "is:near-duplicate") == ["a", "b"]
+
+
+def test_damaged_database_is_put_aside_and_said(opened, tmp_path):
+    opened().close()
+    (tmp_path / "data" / "workspace.sqlite").write_bytes(b"no database" * 1000)
+    workspace = opened()
+    assert "damaged" in workspace.notes[0]
+    assert (tmp_path / "data" / "workspace damaged.sqlite").read_bytes().startswith(b"no")
+    assert workspace.set_review(workspace.ids(), ReviewState.ACCEPTED).changed
+
+
+def test_database_of_a_newer_program_is_left_alone(opened, tmp_path):
+    opened().close()
+    with closing(sqlite3.connect(tmp_path / "data" / "workspace.sqlite")) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="newer"):
+        opened()
+
+
+def test_database_of_the_first_version_still_opens(opened, folder, tmp_path):
+    (tmp_path / "data").mkdir()
+    with closing(sqlite3.connect(tmp_path / "data" / "workspace.sqlite")) as database:
+        database.executescript(f"{records.TABLES}{actions.TABLES}PRAGMA user_version = 1;")
+        with database:
+            database.execute(
+                "INSERT INTO record (folder, name, review) VALUES (?, ?, 'rejected')",
+                (os.fsencode(folder), b"1.png"),
+            )
+    workspace = opened()
+    assert names(workspace, "state:rejected") == ["1"]
+    workspace.set_note(folder, "the expedition of 1987")
+    assert workspace.note(folder) == "the expedition of 1987"
+    workspace.set_note(folder, "")
+    assert workspace.note(folder) == ""
+
+
+@pytest.mark.parametrize(
+    ("caption", "mode"),
+    [
+        ("1girl, solo, long hair, looking at viewer", CaptionMode.TAGS),
+        ("A dog runs on the beach, and a man throws a ball, far away.", CaptionMode.TEXT),
+        ("a dog", CaptionMode.TEXT),
+    ],
+)
+def test_mode_is_guessed_from_the_captions(opened, folder, caption, mode):
+    for path in folder.glob("*.txt"):
+        path.write_text(caption)
+    assert opened().guessed_mode() == mode
