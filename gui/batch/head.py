@@ -39,15 +39,18 @@ class RunHead(QWidget):
         self.folder_button.clicked.connect(self.folder_asked)
         self.close_button.clicked.connect(self.closed)
 
-    def show_run(self, count: int, roots: Sequence[Path]) -> None:
-        """Says how many images are in which folders and files."""
+    def show_run(self, count: int, roots: Sequence[Path], *, has_begun: bool) -> None:
+        """Says how many images are in which folders and files, and, before the run, what for."""
         names = [root.name or str(root) for root in roots]
         where = self.tr("{count} places").format(count=len(names))
         if len(names) == 1:
             where = f"“{names[0]}”"
-        title = self.tr("Caption {count} images in {where}")
-        if count == 1:
-            title = self.tr("Caption 1 image in {where}")
+        if has_begun:
+            one, many = self.tr("1 image in {where}"), self.tr("{count} images in {where}")
+        else:
+            one = self.tr("Caption 1 image in {where}")
+            many = self.tr("Caption {count} images in {where}")
+        title = one if count == 1 else many
         text = title.format(count=f"{count:,}", where=where)
         self.title_label.setText(text if names else self.tr("Caption folder"))
         self.folder_button.setEnabled(bool(roots))

@@ -151,12 +151,12 @@ class BatchPanel(QFrame):
     def show_roots(self, roots: Sequence[Path]) -> None:
         """Names the folders and files of the run."""
         self._roots = list(roots)
-        self.head.show_run(len(self.model.items), self._roots)
+        self._show_head()
 
     def show_items(self, items: list[Item]) -> None:
         """Shows the items of another run."""
         self.model.set_items(items)
-        self.head.show_run(len(self.model.items), self._roots)
+        self._show_head()
 
     def show_item(self, number: int, item: Item) -> None:
         """Shows a new version of one item."""
@@ -279,8 +279,12 @@ class BatchPanel(QFrame):
         self.model.set_editable(self._can_edit)
         self.form.recursive_box.setEnabled(self._phase is Phase.CHOOSING)
         self._show_parts()
-        self.head.show_run(len(self.model.items), self._roots)
+        self._show_head()
         self.show_progress(self._progress)
+
+    def _show_head(self) -> None:
+        count, roots = len(self.model.items), self._roots
+        self.head.show_run(count, roots, has_begun=has_begun(self._phase))
 
     @property
     def _can_edit(self) -> bool:

@@ -227,7 +227,7 @@ class TranscriptView(QFrame):
     def show_repeated(self, index: int) -> None:
         """Says that the model has no other answer to the question at this index."""
         if view := self.view_at(index):
-            view.add_note(self.tr("The model gives the same answer every time."))
+            view.add_note(self.tr("The model has no other answer."))
 
     def retry(self) -> None:
         """Begins the answer under way again: what came is the same as before."""

@@ -263,10 +263,10 @@ class DropZone(QFrame):
         fitted = self.tr("Fit  {percent}").format(percent=percent)
         self.scale_button.setText(fitted if view.is_fitted else percent)
 
-    @Slot(str, str)
-    def _on_facts_changed(self, text: str, short: str) -> None:
+    @Slot(object)
+    def _on_facts_changed(self, forms: tuple[str, ...]) -> None:
         # The window's title has the name too.
-        self.name_and_facts.show_facts(text or self._facts, short, is_named=not text)
+        self.name_and_facts.show_facts(*(forms or (self._facts,)), is_named=not forms)
         self._show_scale()
 
     def _show_scale(self) -> None:

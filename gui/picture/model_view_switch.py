@@ -28,11 +28,11 @@ class ModelViewSwitch(QWidget):
 
     `show_button`, which the owner places, turns the model's view on. Then this widget is visible
     and offers what to show: the pixels that the model was given, or what resizing lost.
-    `facts_changed(str, str)`: what the line under the picture should say, and where that does not
-    fit; "" for its usual text.
+    `facts_changed(tuple[str])`: what the line under the picture should say, in forms of which the
+    first one that fits is shown; () for its usual text.
     """
 
-    facts_changed = Signal(str, str)
+    facts_changed = Signal(object)
 
     def __init__(self, theme: Theme, view: PictureView, previews: PreviewMaker):
         super().__init__()
@@ -124,9 +124,9 @@ class ModelViewSwitch(QWidget):
         self._show_choices()
         if not on or self._pixels is None or self._preprocessing is None:
             self._view.show_instead(None)
-            self.facts_changed.emit("", "")
+            self.facts_changed.emit(())
             return
-        self.facts_changed.emit(*_facts(self._pixels.size, self._preprocessing))
+        self.facts_changed.emit(_facts(self._pixels.size, self._preprocessing))
         key = ("model_view", self._serial, self.lost_button.isChecked())
         make = partial(
             _layer, self._pixels, self._preprocessing, shows_lost=self.lost_button.isChecked()
@@ -165,8 +165,8 @@ def _layer(pixels: Image.Image, preprocessing: ImagePreprocessing, *, shows_lost
     return Layer(image, QRectF(left, top, right - left, bottom - top), has_hard_edges=True)
 
 
-def _facts(size: tuple[int, int], preprocessing: ImagePreprocessing) -> tuple[str, str]:
-    """Returns what became of the pixels, in a long form and in a short one."""
+def _facts(size: tuple[int, int], preprocessing: ImagePreprocessing) -> tuple[str, ...]:
+    """Returns what became of the pixels, in forms that are ever shorter."""
     side = max(size)
     given = f"{preprocessing.image_size} × {preprocessing.image_size}"
     covers = side / preprocessing.image_size
@@ -174,13 +174,15 @@ def _facts(size: tuple[int, int], preprocessing: ImagePreprocessing) -> tuple[st
         enlarged = translate("ModelViewSwitch", "{size}, enlarged {factor} times, no detail lost")
         short = translate("ModelViewSwitch", "{size}, enlarged {factor} times")
         factor = f"{1 / covers:.1f}"
-        return enlarged.format(size=given, factor=factor), short.format(size=given, factor=factor)
+        forms = (enlarged, short, "{size}")
+        return tuple(form.format(size=given, factor=factor) for form in forms)
     reduced = translate(
         "ModelViewSwitch", "{size}, each pixel covers {side} × {side} of the original"
     )
     short = translate("ModelViewSwitch", "{size}, reduced {factor} times")
     factor = f"{covers:.1f}"
-    return reduced.format(size=given, side=factor), short.format(size=given, factor=factor)
+    forms = (reduced, short, "{size}")
+    return tuple(form.format(size=given, side=factor, factor=factor) for form in forms)
 
 
 def no_model_text() -> str:

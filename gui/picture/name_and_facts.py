@@ -24,7 +24,7 @@ class NameAndFacts(QWidget):
         self.facts_label = ElidedLabel(parent=self)
         self.facts_label.setObjectName("facts_label")
         self._is_named = True
-        self._facts = self._short = ""
+        self._facts, self._forms = "", ("",)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def show_name(self, name: str) -> None:
@@ -32,10 +32,10 @@ class NameAndFacts(QWidget):
         self.name_label.setText(name)
         self._place()
 
-    def show_facts(self, facts: str, short: str = "", *, is_named: bool) -> None:
-        """Sets the facts, and what to say where they do not fit; without `is_named` they take the
-        place of the name too."""
-        self._facts, self._short = facts, short or facts
+    def show_facts(self, facts: str, *shorter: str, is_named: bool) -> None:
+        """Sets the facts, and ever shorter forms for where they do not fit; without `is_named` they
+        take the place of the name too."""
+        self._facts, self._forms = facts, (facts, *shorter)
         self.facts_label.setText(facts)
         self._is_named = is_named
         self._place()
@@ -59,9 +59,10 @@ class NameAndFacts(QWidget):
         taken = min(wanted, self.width())
         left = taken + _GAP if taken else 0
         room = self.width() - left
-        facts.setText(self._facts)
-        if facts.sizeHint().width() > room:
-            facts.setText(self._short)
+        for form in self._forms:
+            facts.setText(form)
+            if facts.sizeHint().width() <= room:
+                break
         needed = facts.sizeHint().width()
         shows_facts = bool(facts.text()) and room >= min(needed, _LEAST_FACTS)
         name.setVisible(self._is_named)

@@ -93,7 +93,7 @@ class CaptionAgain(Stoppable):
         if tried.reason:
             self.noticed.emit(translated(tried.reason))
         elif caption == item.caption:
-            self.noticed.emit(self.tr("The model gives the same caption every time."))
+            self.noticed.emit(self.tr("The model has no other caption for this image."))
         else:
             await self._edits.edit(tried.number, caption, recipe)
 

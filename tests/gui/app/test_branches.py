@@ -145,7 +145,7 @@ def test_a_model_with_nothing_else_to_say_says_so_until_another_answer_is_shown(
         await regenerate(program)
         note = view_at(program, 0).body.note_label
         assert (note.isVisible(), note.text()) == (
-            True, "The model gives the same answer every time.",
+            True, "The model has no other answer.",
         )  # fmt: skip
         assert shown(program) == [("say 2 words", "word0 word1")]
         assert program.window.prompt_box.ask_button.text() == "Ask"

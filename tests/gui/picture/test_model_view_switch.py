@@ -111,8 +111,21 @@ def test_a_small_picture_is_said_to_lose_nothing(zone, show):
     show(picture("red", (28, 28)))
     zone.model_view_switch.toggle()
     shown = zone.name_and_facts
-    assert shown.facts_label.text() == "56 × 56, enlarged 2.0 times"  # All that there is room for.
+    assert shown.facts_label.text() in ("56 × 56, enlarged 2.0 times", "56 × 56")
     assert shown.toolTip() == "56 × 56, enlarged 2.0 times, no detail lost"
     zone.resize(1200, zone.height())
     assert shown.facts_label.text() == "56 × 56, enlarged 2.0 times, no detail lost"
     assert shown.toolTip() == ""
+
+
+def test_facts_are_never_cut_where_a_shorter_form_fits(zone, show, qtbot):
+    show(picture("red"))
+    zone.model_view_switch.toggle()
+    shown = zone.name_and_facts
+    texts = set()
+    for width in range(1200, 420, -20):
+        zone.resize(width, zone.height())
+        texts.add(shown.facts_label.text())
+        needed = shown.facts_label.fontMetrics().horizontalAdvance(shown.facts_label.text())
+        assert needed <= shown.facts_label.width() or not shown.facts_label.isVisible()
+    assert len(texts) == 3
