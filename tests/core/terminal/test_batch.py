@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from core.batch.journal import read_lines
+from tests.support.tiers import slowly
 from tests.support.tiny_llava import TINY, random_weights, write_original_layout
 
 if os.name == "nt":
@@ -27,6 +28,8 @@ import termios
 
 ROOT = Path(__file__).parents[3]
 CTRL_C = b"\x03"
+# Two seconds, where other programs are not in the way; the captions would take minutes.
+SOON = 20
 
 
 class Terminal:
@@ -166,19 +169,19 @@ def test_one_ctrl_c_ends_a_run_soon_however_long_its_captions_are(start, folder,
     terminal.press(CTRL_C)
     pressed = time.monotonic()
     assert terminal.end() == 130
-    assert time.monotonic() - pressed < 6  # Two seconds, where other programs are not in the way.
+    assert time.monotonic() - pressed < SOON
     assert "Use --resume to continue" in terminal.shown
     assert whole_texts(folder, tmp_path / "home") < 30
 
 
-@pytest.mark.parametrize("seconds", [0.4, 1.0, 1.6])
+@pytest.mark.parametrize("seconds", [slowly(0.4), 1.0, slowly(1.6)])
 def test_one_ctrl_c_ends_what_is_still_loading_without_a_word_of_python(start, seconds):
     terminal = start("--write", "txt")
     terminal.let_work(seconds)
     terminal.press(CTRL_C)
     pressed = time.monotonic()
     assert terminal.end() in (130, -signal.SIGINT)
-    assert time.monotonic() - pressed < 6
+    assert time.monotonic() - pressed < SOON
     assert "Traceback" not in terminal.shown
 
 
@@ -191,7 +194,7 @@ def test_second_ctrl_c_ends_at_once_and_loses_nothing(start, folder, tmp_path):
     terminal.press(CTRL_C)
     pressed = time.monotonic()
     assert terminal.end() == 130
-    assert time.monotonic() - pressed < 10
+    assert time.monotonic() - pressed < SOON
     assert whole_texts(folder, tmp_path / "home") < 30
     (journal,) = (tmp_path / "home" / "runs").glob("*.jsonl")
     halves = [r["text"] for r in read_lines(journal) if r["kind"] == "stopped"]
