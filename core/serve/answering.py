@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -20,6 +21,7 @@ from core.serve.replies import (
 )
 from core.serve.stop_strings import StopStrings
 
+_SEND_SECONDS = 60.0
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -70,7 +72,9 @@ class Answering:
 
     async def _stream(self, happened: Event, send: Send) -> None:
         async def pass_on(data: bytes, *, is_last: bool = False) -> None:
-            await send({"type": "http.response.body", "body": data, "more_body": not is_last})
+            # A client that reads nothing must not keep its place.
+            async with asyncio.timeout(_SEND_SECONDS):
+                await send({"type": "http.response.body", "body": data, "more_body": not is_last})
 
         start: dict[str, Any] = {"type": "http.response.start", "status": 200}
         await send(start | {"headers": _STREAM_HEADERS})

@@ -9,10 +9,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,17 +24,23 @@ from starlette.types import Receive, Scope, Send
 
 from core.batch import openers_for
 from core.engine import Capability, EngineFacts
+from core.picture import Picture
 from core.serve.answering import Answering, error_response
 from core.serve.chat import ChatRequest, Refused, read_chat_request
 from core.serve.desk import Desk, Full, Ticket
 from core.serve.key import is_key
 from core.serve.pictures import open_pictures
 from core.serve.replies import models_object
+from core.transcript import Request as EngineRequest
 
 log = logging.getLogger(__name__)
 
 _BODY_SECONDS = 60.0
 _OPENERS_NICENESS = 10
+# All bodies in memory are no larger than so many of the largest.
+_BODIES_AT_ONCE, _BUSY_SECONDS = 6, 2
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class _Door:
 
     def __init__(self, rules: Rules):
         self._rules = rules
+        self._held = 0  # Bytes of all bodies that are in memory.
 
     def refusal(self, request: Request) -> Response | None:
         """Returns the answer to a request that is not let in."""
@@ -98,27 +106,43 @@ class _Door:
             return error_response(401, message, code="invalid_api_key")
         return None
 
-    async def body(self, request: Request) -> bytes:
-        """Reads the body. Raises Refused, and ClientDisconnect."""
-        most = self._rules.most_bytes
-        refused = Refused(
-            f"The request is larger than {most // 1_000_000} MB. Send smaller images.", status=413
-        )
-        with suppress(ValueError):
-            if int(request.headers.get("content-length", "0")) > most:
-                raise refused
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncGenerator[bytes]:
+        """Reads the body, which counts as long as the block lasts.
+
+        Raises Refused, ClientDisconnect, and Full if all bodies together are too large.
+        """
         body = bytearray()
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                async for part in request.stream():
+                async for part in self._parts(request):
+                    self._held += len(part)
                     body += part
-                    if len(body) > most:
-                        raise refused
+            yield bytes(body)
         except TimeoutError as error:
             raise Refused(
                 "The request did not arrive in time. Send it again.", status=408
             ) from error
-        return bytes(body)
+        finally:
+            self._held -= len(body)
+
+    async def _parts(self, request: Request) -> AsyncGenerator[bytes]:
+        most, size = self._rules.most_bytes, 0
+        with suppress(ValueError):
+            size = int(request.headers.get("content-length", "0"))
+        refused = Refused(
+            f"The request is larger than {most // 1_000_000} MB. Send smaller images.", status=413
+        )
+        if size > most:
+            raise refused
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            if size > most:
+                raise refused
+            if self._held + len(part) > _BODIES_AT_ONCE * most:
+                raise Full(_BUSY_SECONDS)
+            yield part
 
 
 def _is_loopback(host: str) -> bool:
@@ -183,8 +207,10 @@ class _Chat:
         try:
             # Before the body is read, so that what waits in memory is bounded.
             with self._desk.place():
-                asked = read_chat_request(await self._door.body(request))
-                return await _unless_gone(request, self._answer(asked, send))
+                prepared = await self._prepared(request)
+                if prepared is None:
+                    return None
+                return await _unless_gone(request, self._answer(*prepared, send))
         except Full as full:
             response = error_response(
                 503, "All places are taken. Ask again later.", code="queue_full"
@@ -194,17 +220,27 @@ class _Chat:
         except Refused as refused:
             return _refused(refused)
 
-    async def _answer(self, asked: ChatRequest, send: Send) -> Response | None:
-        if asked.model != self._model:
-            raise _unknown_model(asked.model, self._model)
-        reason = self._facts.why_not(Capability.EVIDENCE)
-        if asked.wants_logprobs and reason:
-            raise Refused(reason, param="logprobs", code="unsupported_parameter")
+    async def _prepared(self, request: Request) -> tuple[ChatRequest, EngineRequest] | None:
+        """Reads the request and opens its images; None if the client has gone."""
+        async with self._door.body(request) as body:
+            asked = read_chat_request(body)
+            if asked.model != self._model:
+                raise _unknown_model(asked.model, self._model)
+            reason = self._facts.why_not(Capability.EVIDENCE)
+            if asked.wants_logprobs and reason:
+                raise Refused(reason, param="logprobs", code="unsupported_parameter")
+            pictures = await _unless_gone(request, self._open(asked.images))
+        # The images as they came are not needed any more, and may be large.
+        return (replace(asked, images=()), asked.about(pictures)) if pictures else None
+
+    async def _open(self, images: Sequence[str]) -> list[Picture]:
         loop = asyncio.get_running_loop()
-        pictures = await loop.run_in_executor(
-            self._openers, open_pictures, asked.images, self._facts
-        )
-        ticket = Ticket(asked.about(pictures), wants_evidence=asked.wants_logprobs)
+        return await loop.run_in_executor(self._openers, open_pictures, images, self._facts)
+
+    async def _answer(
+        self, asked: ChatRequest, request: EngineRequest, send: Send
+    ) -> Response | None:
+        ticket = Ticket(request, wants_evidence=asked.wants_logprobs)
         self._desk.submit(ticket)
         try:
             return await Answering(asked, ticket, self._model).response(send)
@@ -236,10 +272,8 @@ def _refused(refused: Refused) -> Response:
     return error_response(refused.status, refused.message, param=refused.param, code=refused.code)
 
 
-async def _unless_gone(
-    request: Request, work: Coroutine[None, None, Response | None]
-) -> Response | None:
-    """Does the work, and ends it as soon as the client has gone."""
+async def _unless_gone(request: Request, work: Coroutine[None, None, _T]) -> _T | None:
+    """Does the work, and ends it as soon as the client has gone; then returns None."""
     working, going = asyncio.create_task(work), asyncio.create_task(_until_gone(request))
     try:
         await asyncio.wait({working, going}, return_when=asyncio.FIRST_COMPLETED)

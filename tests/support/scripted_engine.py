@@ -82,7 +82,8 @@ class ScriptedEngine:
             if stop.is_set():
                 return
             hear = partial(on_piece, request) if on_piece else lambda _: None
-            yield request, self.answer(request, hear, stop)
+            ending = _Ending(stop, partial(is_stopped, request)) if is_stopped else stop
+            yield request, self.answer(request, hear, ending)
 
     def _pieces(self, script: str, stop: threading.Event):
         match script.split():
@@ -172,6 +173,23 @@ class ScriptedEngine:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+class _Ending(threading.Event):
+    """Is set once all answers are to end, or this one."""
+
+    def __init__(self, stop: threading.Event, is_stopped: Callable[[], bool]):
+        super().__init__()
+        self._stop, self._is_stopped = stop, is_stopped
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or self._is_stopped()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        give_up = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set() and (give_up is None or time.monotonic() < give_up):
+            self._stop.wait(0.005)
+        return self.is_set()
 
 
 def _tokens(text: str) -> TokenTrace:
