@@ -18,7 +18,10 @@ STARTED = time.perf_counter()
 # A constant, since PyInstaller packages a library that a call names literally, and this one
 # belongs to the system.
 XCB = "libxcb.so.1"
-VERBS = ("caption", "bench", "models", "engines", "verify", "serve", "export", "import", "find")
+VERBS = (
+    *("caption", "bench", "models", "engines", "verify", "serve"),
+    *("export", "import", "find", "plan"),
+)
 # What the program starts itself with, to try what may hang or crash. It is not for people.
 ISOLATED = "isolated"
 

@@ -15,6 +15,7 @@ from core.terminal import engines as engines_terminal
 from core.terminal import exchange as exchange_terminal
 from core.terminal import find as find_terminal
 from core.terminal import models as models_terminal
+from core.terminal import plan as plan_terminal
 from core.terminal import serve as serve_terminal
 from core.terminal.caption import Captions, torch_wanted
 from core.terminal.interrupt import stop_on_interrupt
@@ -83,6 +84,7 @@ _MODULES = {
     "models": models_terminal.run,
     "engines": engines_terminal.run,
     "find": find_terminal.run,
+    "plan": plan_terminal.run,
     "export": exchange_terminal.run,
     "import": exchange_terminal.run,
 }

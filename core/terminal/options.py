@@ -74,7 +74,7 @@ class BenchOptions:
 
 @dataclass(frozen=True)
 class ModuleOptions:
-    """A verb whose own module reads its arguments: `models`, `engines` and `find`."""
+    """A verb whose own module reads its arguments: `models`, `engines`, `find` and `plan`."""
 
     verb: str
     arguments: argparse.Namespace

@@ -12,6 +12,7 @@ from core.terminal import engines as engines_terminal
 from core.terminal import exchange as exchange_terminal
 from core.terminal import find as find_terminal
 from core.terminal import models as models_terminal
+from core.terminal import plan as plan_terminal
 from core.terminal import values
 from core.terminal.modes import NotingParser
 from core.transcript import BUILT_IN, Precision
@@ -35,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(verbs.add_parser)
     _add_serve(verbs.add_parser)
     exchange_terminal.add_verbs(verbs.add_parser)
+    plan_terminal.add_verb(verbs.add_parser)
     return parser
 
 

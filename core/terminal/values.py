@@ -55,6 +55,16 @@ def counts(text: str) -> tuple[int, ...]:
     return tuple(count(number) for number in text.split(","))
 
 
+def image_count(text: str) -> int:
+    """A number of images, also as 1e9."""
+    return int(_number(text, float, 1, 1e12))
+
+
+def positive(text: str) -> float:
+    """A number over 0."""
+    return _number(text, float, 1e-6, 1e9)
+
+
 def seed(text: str) -> int:
     """A seed of 63 bits."""
     return int(_number(text, int, 0, 2**63 - 1))
