@@ -216,7 +216,9 @@ class Feed:
             self._events.append(Noted(note, is_certain=True))
             self._changed.notify_all()
 
-    def fail(self, engine: str, error: Exception, note: str, *, is_certain: bool) -> None:
+    def fail(
+        self, engine: str, error: Exception, note: str = "", *, is_certain: bool = False
+    ) -> None:
         """Gives the requests that `engine` holds to the others, as it takes no more.
 
         If one of them has made another engine fail already, it may be to blame, and the error goes
@@ -228,7 +230,7 @@ class Feed:
             is_suspect = any(number in self._failed for number in held)
             self._failed.update(dict.fromkeys(held, engine))
             self._return_held(engine)
-            if self._working > 1:
+            if note and self._working > 1:
                 self._events.append(Noted(note, is_certain))
             if is_suspect:
                 self._events.append(Broken(error))

@@ -147,6 +147,7 @@ class EngineGroup:
         finally:
             feed.end()
             _wait_for(futures)
+            self._note_unopened()
         if failure is None:
             self._notes += notes
             return
@@ -162,6 +163,14 @@ class EngineGroup:
     def _slots_of(self, slots: int) -> int:
         """Returns 0 for as many as fit on each card, unless the user wants another number."""
         return 0 if slots == self._first.slots_that_fit else slots
+
+    def _note_unopened(self) -> None:
+        """Notes the engines that could not be opened, once each."""
+        for member in self._members:
+            if member.opening.done() and (error := member.opening.exception()):
+                note = _not_opened(member.name, error)
+                if note not in self._notes:
+                    self._notes.append(note)
 
     def _raised(self, failure: Exception) -> Exception:
         """Returns EngineLost only if no engine can be asked again."""
@@ -227,8 +236,7 @@ class _Member:
         feed = asked.feed
         try:
             if error := self.opening.exception():
-                note = _not_opened(self.name, error)
-                feed.fail(self.name, _as_exception(error), note, is_certain=True)
+                feed.fail(self.name, _as_exception(error))
                 return
             engine = self.opening.result()
             while feed.has_work() and self._answer(engine, asked):
