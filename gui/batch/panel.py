@@ -27,7 +27,7 @@ from gui.batch.list_area import ListArea
 from gui.batch.replace import ReplaceBar
 from gui.batch.rows import BatchModel
 from gui.batch.run_controls import RunAction, RunControls, has_begun, is_at_rest
-from gui.batch.run_progress import RunProgress, items_left
+from gui.batch.run_progress import RunProgress
 from gui.batch.summary import SummaryBox
 from gui.batch.trial import TrialPage
 from gui.batch.undo_dialog import UndoDialog
@@ -90,7 +90,7 @@ class BatchPanel(QFrame):
         self._progress = Progress({})
         self._other_prompt = ""
         self._can_undo_edit = False
-        self._has_summary = False
+        self._has_summary = self._is_refused = False
         self.head = RunHead(theme)
         self.form = BatchForm(theme)
         self.controls = RunControls(theme)
@@ -123,14 +123,6 @@ class BatchPanel(QFrame):
     def is_trying(self) -> bool:
         """Whether the page that compares prompts is shown."""
         return self.pages.currentWidget() is self.trial_page
-
-    @property
-    def fraction(self) -> float | None:
-        """The share of the run that is done, 0 to 1; None if no run is under way or paused."""
-        if self._phase not in (Phase.RUNNING, Phase.ENDING, Phase.PAUSED):
-            return None
-        total = sum(self._progress.counts.values())
-        return (total - items_left(self._progress)) / total if total else None
 
     def suggest(self, other_prompt: str) -> None:
         """Sets the prompt to compare with, if none is written there."""
@@ -251,6 +243,8 @@ class BatchPanel(QFrame):
         self.head.closed.connect(self.closed)
         self.form.recursion_changed.connect(self.recursion_changed)
         self.form.names_changed.connect(self.names_changed)
+        self.form.names_changed.connect(self._on_form_changed)
+        self.form.prompt_list.changed.connect(self._on_form_changed)
         self.model.edited.connect(self.edited)
         self.model.caption_wanted.connect(self.caption_wanted)
         self.model.counted.connect(self._on_counted)
@@ -325,10 +319,18 @@ class BatchPanel(QFrame):
         try:
             options = self.form.options
         except ValueError as error:
+            self._is_refused = True
             self.noticed.emit(translated(error))
             return None
+        self._is_refused = False
         self.noticed.emit("")
         return options
+
+    @Slot()
+    def _on_form_changed(self) -> None:
+        """What was wrong with the options may be another thing now, or nothing."""
+        if self._is_refused:
+            self._checked_options()
 
     @Slot(object)
     def _on_action_asked(self, action: RunAction) -> None:

@@ -303,3 +303,20 @@ def test_new_run_begins_in_the_prompt(live, folder):
         assert program.window.focusWidget() is panel.form.prompt_edit
 
     live(story)
+
+
+def test_reason_why_there_is_no_run_goes_once_it_is_mended(live, folder):
+    async def story(program, panel):
+        await chosen(program, panel, folder)
+        panel.form.prompt_edit.setPlainText("")
+        click(panel.controls.buttons[RunAction.START])
+        assert panel.notice_bar.isVisible()
+        panel.form.prompt_edit.setPlainText("say 2 words")
+        assert not panel.notice_bar.isVisible()
+        panel.form.more.name_box.setCurrentText("captions/all")
+        click(panel.controls.buttons[RunAction.START])
+        assert "is not a valid name" in panel.notice_bar.text_label.text()
+        panel.form.more.name_box.setCurrentText("{name}")
+        await until(lambda: not panel.notice_bar.isVisible())
+
+    live(story)
