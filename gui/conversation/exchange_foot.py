@@ -33,7 +33,8 @@ def foot_line(answer: Answer) -> str:
     elif answer.left_out:
         without = translate("ExchangeView", "without {count} earlier questions")
         facts.append(without.format(count=answer.left_out))
-    return " · ".join(facts)
+    # A line is broken between facts, never inside one.
+    return " · ".join(fact.replace(" ", "\u00a0") for fact in facts)
 
 
 def misread_note(unknown: Sequence[str]) -> str:

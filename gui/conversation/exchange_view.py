@@ -196,6 +196,8 @@ class ExchangeView(QFrame):
         """Offers to page through the questions and answers in its place."""
         self._variants = variants
         self._show_actions()
+        if self._body:  # Beside the buttons the question may need more lines.
+            self.height_changed.emit()
 
     def add_note(self, text: str) -> None:
         """Says something about the answer, below it."""

@@ -259,6 +259,21 @@ def test_an_answer_to_words_that_the_model_does_not_know_is_marked_then_and_late
     talk(story)
 
 
+def test_nothing_of_an_edited_question_is_cut_beside_its_pager(talk):
+    async def story(program):
+        await ask(program, "say 2 words")
+        for count in range(2, 14):  # Some of them just fit without the pager.
+            await edit(program, 0, "word " * count)
+            body = view_at(program, 0).body
+            assert body.question_pager.isVisible()
+            label = body.question_label
+            await until(lambda label=label: label.height() >= label.heightForWidth(label.width()))
+            end = body.mapTo(view_at(program, 0), body.rect().bottomLeft()).y()
+            assert end <= view_at(program, 0).height()
+
+    talk(story)
+
+
 def test_words_that_the_model_does_not_know_are_named_while_a_question_is_edited(talk, checkpoint):
     checkpoint.facts = {"vocabulary": Vocabulary(("say", "words"))}
 
