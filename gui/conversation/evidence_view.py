@@ -82,6 +82,7 @@ class EvidenceView(QObject):
         self.popup.strike_button.clicked.connect(self._on_strike_clicked)
         self.popup.left.connect(self._on_popup_left)
         window.installEventFilter(self)
+        transcript_view.installEventFilter(self)
 
     @property
     def has_chosen(self) -> bool:
@@ -154,6 +155,12 @@ class EvidenceView(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize:
             self._on_moved()
+        is_hidden = event.type() == QEvent.Type.Hide and watched is self._transcript
+        # Not where the window is minimised, which Qt reports as spontaneous.
+        if is_hidden and not event.spontaneous():
+            self._hover.stop()
+            self.leave()
+            self.popup.hide()
         return False
 
     # Pointing

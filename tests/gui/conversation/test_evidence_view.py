@@ -277,6 +277,19 @@ def test_doubt_is_underlined_in_two_steps_and_can_be_switched_off(window, answer
     assert not window.commands[Command.UNDERLINE_DOUBT].isChecked()
 
 
+@pytest.mark.parametrize("is_chosen", [True, False])
+def test_the_popup_does_not_stay_over_another_page(window, answered, qtbot, is_chosen):
+    text = answered()
+    if is_chosen:
+        click(text, "cube")
+    else:
+        point_at(text, "cube")
+    qtbot.waitUntil(window.evidence_view.popup.isVisible)
+    window.show_batch_panel()
+    assert not window.evidence_view.popup.isVisible()
+    assert not window.evidence_view.has_chosen
+
+
 def offered(menu) -> list[str]:
     texts = [action.text().replace("&", "") for action in menu.actions()]
     menu.deleteLater()
