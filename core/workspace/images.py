@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from math import isnan, nan
 from pathlib import Path
@@ -133,11 +133,41 @@ class Images:
         self.near_groups.append("")
         return len(self.names) - 1
 
-    def add_gone(self) -> int:
-        """Adds the place of an image that is gone, so that those after it keep their ids."""
-        id = self._append(0, "")
-        self.states[id] = CaptionState.GONE
-        return id
+    def restore(
+        self,
+        folders: Sequence[int],
+        names: list[str],
+        states: Sequence[int],
+        captions: Sequence[str],
+    ) -> None:
+        """Fills the empty columns with what the index has kept, by id; the columns that are not
+        named here have as many places. Raises ValueError and TypeError for what cannot be."""
+        count = len(names)
+        self.folder_of, self.names = array("l", folders), names
+        if count and min(folders) < 0:
+            raise ValueError("an image is in no folder")
+        self.bytes, self.modified = array("q", [0]) * count, array("d", [0.0]) * count
+        self.widths, self.heights = array("l", [0]) * count, array("l", [0]) * count
+        self.states = bytearray(states)
+        if max(self.states) > max(CaptionState):
+            raise ValueError("there is no such state")
+        self.captions = list(map(str, captions))
+        self.folded = [
+            caption if (folded := caption.casefold()) == caption else folded
+            for caption in self.captions
+        ]
+        self.caption_stamps = [(0, 0)] * count
+        self.reviews, self.edited = bytearray(count), bytearray(count)
+        self.doubts = array("d", [nan]) * count
+        self.fingerprints, self.targets, self.near_groups = [""] * count, [""] * count, [""] * count
+        self.hashes = [None] * count
+        for id, (folder, name, state) in enumerate(zip(folders, names, states, strict=True)):
+            if state:
+                known = self._ids[folder]
+                if name in known:
+                    raise ValueError("two programs have written the index at once")
+                known[name] = id
+        self._new_folders = set(range(len(self.folders)))
 
     def place(self, id: int | None, path: str) -> int:
         """Notes where an image is now; None for one that is new here. Returns its id."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from core.files import make_private
 from core.workspace.data import WorkspaceOptions
@@ -68,7 +68,15 @@ class Index:
                 _load(self._connection, images)
                 self._folders_saved = len(images.folders)
                 return
-            except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError, MemoryError):
+            except (
+                sqlite3.Error,
+                OSError,
+                ValueError,
+                TypeError,
+                OverflowError,
+                LookupError,
+                MemoryError,
+            ):
                 self.close()
                 images.clear()
                 _remove(self._path)
@@ -122,38 +130,26 @@ def _load(connection: sqlite3.Connection, images: Images) -> None:
     for id, path in connection.execute("SELECT id, path FROM folder ORDER BY id"):
         if images.folder_id(os.fsdecode(path)) != id:
             raise ValueError("a folder is missing")
-    gone = 0
-    for id, *values in connection.execute("SELECT * FROM image ORDER BY id"):
-        while len(images) < id:
-            images.add_gone()
-            gone += 1
-        _add(images, values)
-        gone += values[6] == CaptionState.GONE
+    rows = connection.execute("SELECT * FROM image ORDER BY id").fetchall()
+    if not rows:
+        return
+    # By columns, as calls for each of 100,000 images would take longer than reading them.
+    ids, *columns = zip(*rows, strict=True)
+    if ids != tuple(range(len(rows))):
+        raise ValueError("an image is missing")
+    folders, names, sizes, modified, widths, heights, states, captions, *others = columns
+    times, caption_sizes, problems, marks, targets, hashes = others
+    images.restore(folders, list(map(os.fsdecode, names)), states, captions)
+    images.bytes, images.modified = array("q", sizes), array("d", modified)
+    images.widths, images.heights = array("l", widths), array("l", heights)
+    images.caption_stamps = list(zip(times, caption_sizes, strict=True))
+    images.fingerprints = list(map(str, marks))
+    images.targets = list(map(os.fsdecode, targets))
+    images.hashes = list(hashes)
+    images.problems = {id: text_from(problem) for id, problem in enumerate(problems) if problem}
+    gone = images.states.count(CaptionState.GONE)
     if gone > _MOST_GONE and gone > len(images) / 2:
         raise ValueError("most images are gone")
-    images.changed.clear()
-
-
-def _add(images: Images, values: Sequence[Any]) -> None:
-    folder, name, bytes, modified, width, height, state, *of_caption = values
-    caption, time, size, problem, mark, target, hash = of_caption
-    if state == CaptionState.GONE:
-        images.add_gone()
-        return
-    if not 0 <= folder < len(images.folders):
-        raise ValueError("an image is in no folder")
-    if os.fsdecode(name) in images.names_in(folder):
-        raise ValueError("two programs have written the index at once")
-    id = images.add(folder, os.fsdecode(name))
-    images.bytes[id], images.modified[id] = bytes, modified
-    images.widths[id], images.heights[id] = width, height
-    images.set_caption(id, str(caption), (time, size))
-    images.states[id] = CaptionState(state)
-    images.fingerprints[id] = str(mark)
-    images.targets[id] = os.fsdecode(target)
-    images.hashes[id] = hash
-    if problem:
-        images.problems[id] = text_from(problem)
 
 
 def _values(images: Images, id: int) -> tuple[object, ...]:

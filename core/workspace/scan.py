@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from core.captions.naming import CaptionNames
 from core.errors import PictureError, StoreError
-from core.files import is_folder
+from core.files import exists, is_folder
 from core.message import Message, translatable
 from core.picture import FoundPictures, PictureSearch, picture_size
 from core.workspace.caption_file import CaptionFile
@@ -146,7 +146,7 @@ class Scan:
             self._report(ScanStage.FOLDERS, count, 0, has_changed)
         sentence = FoundPictures([], search.left_out, tuple(search.unreadable)).sentence
         self.notes = (as_message(sentence),) if sentence else ()
-        self._forget_others(roots, seen)
+        self._forget_others(roots, seen, is_recursive)
 
     def captions(self, reader: CaptionReader, ids: Iterable[int]) -> None:
         """Reads the captions of these images where the files have changed."""
@@ -296,14 +296,16 @@ class Scan:
             images.remove(known[name])
         return has_changed or bool(gone)
 
-    def _forget_others(self, roots: Sequence[Path], seen: set[int]) -> None:
-        """Forgets the images of folders inside the roots that are gone."""
-        places = [str(root) for root in roots]
+    def _forget_others(self, roots: Sequence[Path], seen: set[int], is_recursive: bool) -> None:
+        """Forgets the images of folders that were looked for and are gone."""
+        whole = [str(root) for root in roots if is_recursive or not is_folder(root)]
+        alone = {str(root) for root in roots}
         with self._guard:
             gone = [
                 id
                 for number, folder in enumerate(self._images.folders)
-                if number not in seen and any(is_inside(folder, place) for place in places)
+                if number not in seen
+                and (folder in alone or any(is_inside(folder, place) for place in whole))
                 for id in [*self._images.names_in(number).values()]
             ]
             for id in gone:
@@ -318,13 +320,16 @@ class Scan:
 def _found(
     roots: Sequence[Path], search: PictureSearch
 ) -> Iterator[tuple[Path, list[tuple[str, os.DirEntry[str] | Path]]]]:
-    """Yields the names of the images in each folder."""
+    """Yields the names of the images in each folder, and last of those that are roots themselves,
+    so that what they are not is not taken for gone."""
+    files: dict[Path, list[tuple[str, os.DirEntry[str] | Path]]] = {}
     for root in roots:
         if is_folder(root):
             for folder, entries in search.folders(root):
                 yield folder, [(entry.name, entry) for entry in entries]
-        else:
-            yield root.parent, [(root.name, root)]
+        elif exists(root):
+            files.setdefault(root.parent, []).append((root.name, root))
+    yield from files.items()
 
 
 def _status_of(file: os.DirEntry[str] | Path) -> tuple[int, float]:

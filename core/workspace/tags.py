@@ -38,7 +38,7 @@ class TagList:
         """Takes a caption apart; `text` puts it together again, character by character."""
         body = caption.lstrip()
         head = caption[: len(caption) - len(body)]
-        if body and not _UNUSUAL.search(body):
+        if body and _is_usual(body):
             usual = tuple(body.split(USUAL_SEPARATOR))
             return cls(usual, (USUAL_SEPARATOR,) * (len(usual) - 1), head)
         parts = _SEPARATOR.split(body)
@@ -149,9 +149,24 @@ class TagList:
 
 def tags_of(caption: str) -> list[str]:
     """Returns the tags of a caption in their order."""
-    if caption and not _UNUSUAL.search(caption) and not caption[0].isspace():
+    if caption and not caption[0].isspace() and _is_usual(caption):
         return caption.split(USUAL_SEPARATOR)
     return list(TagList.of(caption).tags)
+
+
+def _is_usual(text: str) -> bool:
+    """Returns whether a list of tags, which does not begin with white space, has only the usual
+    separator. The quick answer is for most captions: ASCII without control characters."""
+    if not (text.isascii() and text.isprintable()):
+        return not _UNUSUAL.search(text)
+    return (
+        text.count(",") == text.count(USUAL_SEPARATOR)
+        and ",  " not in text
+        and " ," not in text
+        and ";" not in text
+        and text[0] != ","
+        and text[-1] != " "
+    )
 
 
 def tag_key(tag: str) -> str:

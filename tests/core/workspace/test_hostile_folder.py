@@ -219,3 +219,33 @@ def test_scan_that_is_stopped_goes_on_later(folder):
         assert workspace.counts.with_caption == 0
         workspace.scan(Event(), lambda progress: None)
         assert workspace.counts.with_caption == 1
+
+
+def test_scan_of_one_folder_leaves_those_inside_it_alone(folder):
+    (folder / "inner").mkdir()
+    add(folder / "inner", "deep.png")
+    with scanned(folder) as workspace:
+        deep = workspace.row_of(folder / "inner" / "deep.png")
+        workspace.scan(Event(), lambda progress: None, [folder])
+        assert workspace.row_of(deep.path) == deep
+        deep.path.unlink()
+        (folder / "inner").rmdir()
+        workspace.scan(Event(), lambda progress: None, [folder / "inner"])
+        assert [row.path.name for row in workspace.rows(workspace.ids())] == ["good.png"]
+
+
+def test_single_images_keep_their_ids_and_bring_no_others(folder):
+    for name in ("a.png", "b.png", "c.png"):
+        add(folder, name)
+    (folder / "b.txt").write_text("a caption")
+    roots = [folder / "c.png", folder / "b.png", folder / "gone.png"]
+    data = folder.parent / "data"
+    with closing(Workspace.open(roots, data, WorkspaceOptions())) as workspace:
+        workspace.scan(Event(), lambda progress: None)
+        rows = workspace.rows(workspace.ids())
+        assert {row.path.name: row.caption for row in rows} == {"b.png": "a caption", "c.png": ""}
+        workspace.set_captions({rows[0].id: "changed"}, EDIT)
+        workspace.scan(Event(), lambda progress: None)
+        assert [row.id for row in workspace.rows(workspace.ids())] == [row.id for row in rows]
+    with closing(Workspace.open(roots[1:], data, WorkspaceOptions())) as workspace:
+        assert workspace.undo().name == EDIT
