@@ -89,13 +89,13 @@ class Changes:
 
     def recover(self) -> tuple[Message, ...]:
         """Finishes what was under way when the program was killed; returns what to say of it. The
-        columns need not have the images yet."""
+        columns have no images yet, and are left so."""
         notes: list[Message] = []
         for action, outcome in self._edits.recover():
             self._keep_records(outcome.made)
             for step in outcome.made:
                 if step.kind is StepKind.MOVE:
-                    self._note_move(step)
+                    self._records.move(*_places_of(step))
             self._records.commit()
             left = len(outcome.not_made)
             text = translatable("core", "“{name}” was interrupted and is finished now.")
@@ -189,8 +189,7 @@ class Changes:
 
     def _note_move(self, step: Step) -> list[int]:
         """Notes that an image is somewhere else; returns its id, none for one that came back."""
-        is_back = step.after is None
-        old, new = (step.path, step.image) if is_back else (step.image, step.path)
+        old, new = _places_of(step)
         self._records.move(old, new)
         id = self._images.id_of_text(old)
         if any(is_inside(new, str(place)) for place in self._places):
@@ -224,6 +223,12 @@ _REVIEWS = {
     ReviewState.REJECTED: translatable("core", "Reject"),
     ReviewState.NEEDS_WORK: translatable("core", "Mark as needs work"),
 }
+
+
+def _places_of(step: Step) -> tuple[str, str]:
+    """Returns where an image was, and where it is after a step."""
+    is_back = step.after is None
+    return (step.path, step.image) if is_back else (step.image, step.path)
 
 
 def _review(step: Step) -> ReviewState:
