@@ -18,7 +18,7 @@ from core.message import translatable
 from core.workspace.images import Images
 from core.workspace.query_error import QueryError
 
-_SECONDS_FOR_A_PATTERN = 2.0
+_SECONDS_FOR_A_PATTERN = 1.0
 _LONG = 10_000
 
 
@@ -138,7 +138,7 @@ class Contains:
 
 class Pattern:
     """A regular expression for texts. It may be written so that it takes hours: all of its searches
-    together get two seconds, and let other threads run."""
+    together get a second, and let other threads run."""
 
     def __init__(self, expression: str, start: int, end: int):
         """Raises QueryError."""

@@ -179,7 +179,7 @@ def test_tags_are_found_as_they_are_read(workspace, seed):
     """Whatever stands around it, a query finds a tag exactly where reading the caption finds it."""
     chosen = random.Random(seed)
     id = workspace.ids()[0]
-    for _ in range(40):
+    for _ in range(20):
         caption = "".join(
             chosen.choices(["dog", "a dog", ",", ";", " ", "，", "\n", "x", ";)"], k=8)
         )
