@@ -58,7 +58,8 @@ class Settings(BaseModel):
     package names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
     `download_folder`, "" for the hub's cache; with `works_offline` nothing asks the network.
     `seen_offers` are notices about engine packs that were shown, by version, stage and pack.
-    `folds_images`, `shows_grid` and `thumbnail_side` say how the images of a folder are listed.
+    `folds_images`, `shows_grid` and `thumbnail_side` say how the images of a folder are listed,
+    `shows_caption` whether their captions are in view rather than the conversations.
     `keys` are those of the window's commands that a person has changed, by the command's name.
     """
 
@@ -86,6 +87,7 @@ class Settings(BaseModel):
     underlines_doubt: bool = True
     folds_images: bool = False
     shows_grid: bool = True
+    shows_caption: bool = False
     thumbnail_side: int = Field(default=96, ge=64, le=320)
     checks_for_updates: bool = False
     keys: Annotated[dict[str, list[str]], BeforeValidator(_keys)] = {}

@@ -22,6 +22,7 @@ from core.settings import load as load_settings
 from core.store import Store
 from gui.app.application import Application, FirstPaint, unix_signals_calling
 from gui.app.batch_wiring import BatchWiring
+from gui.app.caption_wiring import CaptionWiring
 from gui.app.conversation_wiring import ConversationWiring
 from gui.app.engines_wiring import EnginesWiring
 from gui.app.evidence_wiring import EvidenceWiring
@@ -43,6 +44,7 @@ from gui.conversation.exchange_view import ExchangeView
 from gui.picture.patch_figure import PatchFigure
 from gui.picture.picture_view import PictureView
 from gui.session.answer_inspection import AnswerInspection
+from gui.session.caption_editing import CaptionEditing
 from gui.session.engine_packs import EnginePacks
 from gui.session.folder_run import FolderRun
 from gui.session.loaded_model import LoadedModel
@@ -163,7 +165,8 @@ class Program(QObject):
         self._settings_file = SettingsFile(self.settings, self._places.folder, self)
         self.loaded_model = LoadedModel(model, self._settings_file, self)
         self.pictures = PictureList(self)
-        self.workspace = FolderWorkspace(self)
+        self.workspace = FolderWorkspace(self._places.data, self)
+        self.caption_editing = CaptionEditing(self.workspace, self)
         self.session = Session(
             model, self.loaded_model, self.pictures, self._store, self._settings_file, self
         )
@@ -187,7 +190,25 @@ class Program(QObject):
         # The state follows the model before anything else asks what is in it.
         LoadingWiring(window, model, loaded, settings, self._garbage, begin, self)
         PictureWiring(window, self.pictures, begin, self)
-        WorkspaceWiring(window, self.workspace, self.pictures, self._settings_file, begin, self)
+        listing = WorkspaceWiring(
+            window,
+            self.workspace,
+            self.caption_editing,
+            self.pictures,
+            self._settings_file,
+            begin,
+            self,
+        )
+        CaptionWiring(
+            window,
+            listing,
+            self.workspace,
+            self.caption_editing,
+            session,
+            self._settings_file,
+            begin,
+            self,
+        )
         ConversationWiring(window, session, self.question, model, begin, self)
         EvidenceWiring(window, session, model, self._inspection, self._settings_file, begin, self)
         engines = EnginesWiring(window, self.engine_packs, self._settings_file, begin, self)
@@ -219,7 +240,7 @@ class Program(QObject):
             engines=engines,
         )
         self._engines_wiring = engines
-        UndoWiring(window, session, self._batch_wiring, self)
+        UndoWiring(window, session, self._batch_wiring, self.workspace, self.caption_editing, self)
         self._updates_wiring = UpdatesWiring(window, settings, self)
         self.faults.window = window
         session.mending_begun.connect(self._on_mending_begun)
@@ -316,6 +337,8 @@ class Program(QObject):
             self.window.leave()
         for widget in QApplication.topLevelWidgets():
             widget.hide()
+        self.caption_editing.write()
+        await self.workspace.close()
         await self.folder_run.close()
         is_library_closed = await self.model_library.jobs.close(PATIENCE_SECONDS)
         self._engines_wiring.close()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QObject
 
 from gui.app.batch_wiring import BatchWiring
+from gui.session.caption_editing import CaptionEditing
 from gui.session.session import Session
+from gui.session.workspace import FolderWorkspace
 from gui.window import text_focus
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
@@ -19,16 +21,27 @@ class UndoWiring(QObject):
         window: MainWindow,
         session: Session,
         batch_wiring: BatchWiring,
+        workspace: FolderWorkspace,
+        editing: CaptionEditing,
         parent: QObject | None = None,
     ):
         super().__init__(parent)
         self._window, self._session, self._batch_wiring = window, session, batch_wiring
+        self._workspace, self._editing = workspace, editing
         window.command_actions.bind(Command.UNDO, self._undo)
         window.command_actions.bind(Command.REDO, self._redo)
+
+    @property
+    def _is_about_captions(self) -> bool:
+        state = self._window.state
+        return state.is_conversation and state.workspace.is_caption_meant
 
     def _undo(self) -> None:
         if text_focus.undo():
             self._window.note_focus()
+        elif self._is_about_captions:
+            self._editing.write()
+            self._workspace.undo()
         elif self._window.state.is_conversation:
             self._session.undo()
         else:
@@ -37,6 +50,9 @@ class UndoWiring(QObject):
     def _redo(self) -> None:
         if text_focus.redo():
             self._window.note_focus()
+        elif self._is_about_captions:
+            self._editing.write()
+            self._workspace.redo()
         elif self._window.state.is_conversation:
             self._session.redo()
         else:

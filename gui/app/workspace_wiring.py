@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtWidgets import QApplication
 
 from core.settings import Settings
+from core.workspace.data import ImageRow, ReviewState, Sort, SortKey
 from gui.app.tasks import Begin
+from gui.session.caption_editing import CaptionEditing
 from gui.session.picture_list import PictureList
 from gui.session.settings_file import SettingsFile
 from gui.session.workspace import FolderWorkspace
 from gui.widgets.file_manager import reveal
+from gui.widgets.translated import translated
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 from gui.window.view_state import WorkspaceState
 
 
 class WorkspaceWiring(QObject):
-    """What is opened together is listed; the image in view and the current one are the same."""
+    """What is opened together is listed; the image in view and the current one are the same.
+
+    `current_read(ImageRow)`: the image in view is another one, or has changed.
+    """
+
+    current_read = Signal(object)
 
     def __init__(
         self,
         window: MainWindow,
         workspace: FolderWorkspace,
+        editing: CaptionEditing,
         pictures: PictureList,
         settings_file: SettingsFile,
         begin: Begin,
@@ -33,48 +45,78 @@ class WorkspaceWiring(QObject):
         self._window, self._page = window, window.workspace_page
         self._pane, self._list = window.workspace_pane, window.workspace_pane.list
         self._workspace, self._pictures, self._begin = workspace, pictures, begin
-        self._settings_file = settings_file
-        self._listed: list[Path] | None = None
+        self._editing, self._settings_file = editing, settings_file
+        self._roots: list[Path] | None = None
+        self._path: Path | None = None
+        self._current: ImageRow | None = None
         self._name = ""
         self._has_room = True
         self._connect_pane()
-        pictures.list_changed.connect(self._on_list_changed)
-        workspace.listed.connect(self._list.rows.set_ids)
-        workspace.rows_read.connect(self._list.rows.take_rows)
-        workspace.listed.connect(self._show_current)
-        workspace.listed.connect(self.refresh)
+        self._connect_workspace()
+        self._bind()
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.applicationStateChanged.connect(self._on_application_state)
         self.refresh()
 
     @property
     def _settings(self) -> Settings:
         return self._settings_file.settings
 
+    @property
+    def current(self) -> ImageRow | None:
+        """The image in view, as the workspace knows it; None outside of one."""
+        return self._current
+
     def _connect_pane(self) -> None:
-        pane, window = self._pane, self._window
+        pane = self._pane
         self._list.rows.rows_wanted.connect(self._workspace.read_rows)
         self._list.chosen.connect(self._on_chosen)
         self._list.selectionModel().selectionChanged.connect(self.refresh)
+        self._list.focus_changed.connect(self.refresh)
         pane.fold_asked.connect(self._toggle_fold)
         pane.layout_asked.connect(self._toggle_layout)
         pane.side_chosen.connect(self._on_side_chosen)
         pane.reveal_asked.connect(self._on_reveal_asked)
         pane.close_asked.connect(self._on_close_asked)
+        pane.query_line.searched.connect(self._workspace.search)
+        pane.query_line.sort_chosen.connect(self._on_sort_chosen)
         self._page.unfold_asked.connect(self._toggle_fold)
         self._page.room_changed.connect(self._on_room_changed)
-        bind = window.command_actions.bind
+
+    def _connect_workspace(self) -> None:
+        workspace = self._workspace
+        self._pictures.list_changed.connect(self._on_list_changed)
+        workspace.listed.connect(self._on_listed)
+        workspace.rows_read.connect(self._list.rows.take_rows)
+        workspace.rows_changed.connect(self._on_rows_changed)
+        workspace.changed.connect(self.refresh)
+        workspace.noticed.connect(self._window.show_notice)
+        self._editing.changed.connect(self.refresh)
+
+    def _bind(self) -> None:
+        bind, states = self._window.command_actions.bind, ReviewState
         bind(Command.IMAGE_LIST, self._toggle_fold)
         bind(Command.IMAGE_GRID, self._toggle_layout)
-        bind(Command.PREVIOUS_PICTURE, self._show_previous)
-        bind(Command.NEXT_PICTURE, self._show_next)
+        bind(Command.PREVIOUS_PICTURE, partial(self._list.step, -1))
+        bind(Command.NEXT_PICTURE, partial(self._list.step, 1))
+        bind(Command.ACCEPT, partial(self.review, states.ACCEPTED))
+        bind(Command.REJECT, partial(self.review, states.REJECTED))
+        bind(Command.NEEDS_WORK, partial(self.review, states.NEEDS_WORK))
+        bind(Command.NEXT_UNREVIEWED, partial(self._go_to_next, _is_unreviewed))
+        bind(Command.NEXT_UNCAPTIONED, partial(self._go_to_next, _is_uncaptioned))
+        bind(Command.INVERT_SELECTION, self._list.invert_selection)
+        bind(Command.FIND_IMAGES, self._pane.query_line.focus)
 
     @Slot()
     def refresh(self) -> None:
         """Read the workspace into the window's state."""
-        workspace, settings = self._workspace, self._settings
+        workspace, settings, editing = self._workspace, self._settings, self._editing
+        error = workspace.query_error
         self._window.states.update(
             workspace=WorkspaceState(
                 is_open=workspace.is_open,
-                name=self._name,
+                name=self._name if workspace.is_open else "",
                 listed=len(workspace.ids),
                 total=workspace.total,
                 selected=self._list.selected_count,
@@ -82,28 +124,76 @@ class WorkspaceWiring(QObject):
                 is_grid=settings.shows_grid,
                 side=settings.thumbnail_side,
                 has_room=self._has_room,
+                has_focus=self._list.hasFocus(),
+                query=workspace.query,
+                query_error=translated(error) if error else "",
+                sort=workspace.sort.key,
+                unreviewed=workspace.counts.unreviewed,
+                shows_caption=settings.shows_caption,
+                is_known=self._current is not None,
+                review=self._current.review if self._current else ReviewState.UNREVIEWED,
+                is_modified=editing.is_modified,
+                found=editing.found,
+                undo=workspace.undo_text,
+                redo=workspace.redo_text,
             )
         )
+
+    # The image in view
 
     @Slot(object, int)
     def _on_list_changed(self, paths: list[Path], current: int) -> None:
         """Other images were opened, or another one of them."""
-        if paths is not self._listed:
-            self._listed = paths
-            roots = self._pictures.roots
-            self._name = self._name_of(roots, len(paths)) if len(paths) > 1 else ""
+        before, self._path = self._path, paths[current] if 0 <= current < len(paths) else None
+        roots = self._pictures.roots
+        if roots is not self._roots:
+            self._roots = roots
+            self._current = None
+            self._name = self._name_of(roots, len(paths))
             self._list.rows.clear()
-            self._workspace.open(list(roots), paths if len(paths) > 1 else [])
-        self._show_current()
+            self._editing.write()
+            self._workspace.open(list(roots) if len(paths) > 1 else [])
+        elif self._current is not None and before == self._current.path and before not in paths:
+            self._workspace.hide(self._current.id)
+        self._workspace.settle()
+        self._read_current()
 
     def _name_of(self, roots: list[Path], count: int) -> str:
         if len(roots) == 1:
             return roots[0].name or str(roots[0])
         return self.tr("{count} images").format(count=f"{count:,}")
 
-    @Slot()
-    def _show_current(self) -> None:
-        self._list.show_current(self._pictures.index)
+    def _read_current(self) -> None:
+        if self._path is not None and self._workspace.is_open:
+            self._begin(self._read(self._path))
+
+    async def _read(self, path: Path) -> None:
+        row = await self._workspace.row_of(path)
+        if path != self._path or row is None:
+            return
+        self._current = row
+        self._list.show_current(row.id)
+        await self._editing.show(row)
+        self.current_read.emit(row)
+        self.refresh()
+
+    @Slot(object)
+    def _on_listed(self, ids: Sequence[int]) -> None:
+        selected = set(self._list.selected_ids)
+        self._list.rows.set_ids(ids)
+        if selected:
+            self._list.select_ids(selected)
+        if self._current is not None:
+            self._list.show_current(self._current.id)
+        elif ids:
+            self._read_current()
+        self.refresh()
+
+    @Slot(object)
+    def _on_rows_changed(self, ids: Collection[int] | None) -> None:
+        self._list.rows.forget(ids)
+        if self._current is None or ids is None or self._current.id in ids:
+            self._read_current()
 
     @Slot(int)
     def _on_chosen(self, id: int) -> None:
@@ -127,15 +217,43 @@ class WorkspaceWiring(QObject):
 
     async def _close(self, id: int) -> None:
         if (path := await self._workspace.path_of(id)) is not None:
+            self._workspace.hide(id)
             await self._pictures.close_path(path)
 
-    def _show_previous(self) -> None:
-        self._list.step(-1)
+    # Reviewing
 
-    def _show_next(self) -> None:
-        self._list.step(1)
+    def review(self, state: ReviewState) -> None:
+        """Set the review of the selected images, or of the one in view."""
+        ids = self._list.selected_ids if self._list.selected_count > 1 else []
+        if not ids and self._current is not None:
+            ids = [self._current.id]
+        if ids:
+            self._workspace.review(ids, state)
+
+    def _go_to_next(self, is_wanted: Callable[[ImageRow], bool]) -> None:
+        self._begin(self._find_next(is_wanted))
+
+    async def _find_next(self, is_wanted: Callable[[ImageRow], bool]) -> None:
+        """Go to the next image of the kind, beginning anew after the last one."""
+        ids = list(self._workspace.ids)
+        row = self._list.rows.row_of(self._current.id) if self._current else None
+        at = -1 if row is None else row
+        following = [*ids[at + 1 :], *ids[: max(at, 0)]]
+        found = await self._workspace.first(following, is_wanted)
+        if found is None:
+            self._window.show_notice(self.tr("There is no other image of this kind."))
+        else:
+            await self._open(found)
 
     # How the images are listed
+
+    @Slot(object)
+    def _on_sort_chosen(self, key: SortKey) -> None:
+        before = self._workspace.sort
+        is_again = key is before.key
+        seed = before.seed + 1 if is_again and key is SortKey.RANDOM else before.seed
+        turns = is_again and key is not SortKey.RANDOM
+        self._workspace.sort_by(Sort(key, turns and not before.is_descending, seed))
 
     @Slot()
     def _toggle_fold(self) -> None:
@@ -160,3 +278,17 @@ class WorkspaceWiring(QObject):
     def _on_room_changed(self, has_room: bool) -> None:
         self._has_room = has_room
         self.refresh()
+
+    @Slot(Qt.ApplicationState)
+    def _on_application_state(self, state: Qt.ApplicationState) -> None:
+        """Whoever comes back from another program may have changed captions there."""
+        if state == Qt.ApplicationState.ApplicationActive:
+            self._workspace.rescan_all()
+
+
+def _is_unreviewed(row: ImageRow) -> bool:
+    return row.review is ReviewState.UNREVIEWED
+
+
+def _is_uncaptioned(row: ImageRow) -> bool:
+    return not row.has_caption or not row.caption.strip()

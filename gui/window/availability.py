@@ -35,6 +35,8 @@ RUN_ACTIONS = {
 }
 
 _LISTING = (Command.IMAGE_LIST, Command.IMAGE_GRID)
+_REVIEW = (Command.ACCEPT, Command.REJECT, Command.NEEDS_WORK)
+_NEXT = (Command.NEXT_UNREVIEWED, Command.NEXT_UNCAPTIONED)
 _IMAGE = (Command.COPY_PICTURE, Command.SAVE_PICTURE, *ZOOM)
 _ANSWER = (Command.WORDS, Command.INSPECT, Command.COPY)
 _EXCHANGE = (
@@ -81,15 +83,31 @@ def text_now(state: ViewState, command: Command) -> str:
         case Command.UNDO | Command.REDO if state.focus.has_history or not state.is_conversation:
             return ""
         case Command.UNDO:
-            return state.conversation.undo
+            return undo_text(state)
         case Command.REDO:
-            return state.conversation.redo
+            return redo_text(state)
         case Command.STOP:
             return _escape_text(state)
         case Command.ROW_CAPTION if state.run.is_captioning_again:
             return translate("Menu", "Stop captioning")
         case _:
             return ""
+
+
+def undo_text(state: ViewState) -> str:
+    """Returns what Undo does beside the image, as a menu entry; "" for nothing."""
+    if not state.workspace.is_caption_meant:
+        return state.conversation.undo
+    name = state.workspace.undo
+    return translate("Menu", "Undo: {name}").format(name=name) if name else ""
+
+
+def redo_text(state: ViewState) -> str:
+    """Returns what Redo does beside the image, as a menu entry; "" for nothing."""
+    if not state.workspace.is_caption_meant:
+        return state.conversation.redo
+    name = state.workspace.redo
+    return translate("Menu", "Redo: {name}").format(name=name) if name else ""
 
 
 def _escape_text(state: ViewState) -> str:
@@ -112,16 +130,16 @@ def _unless(holds: object, reason: str = "") -> str | None:
 
 
 def _of_edit(state: ViewState, command: Command) -> _Found:
-    focus, talk, run = state.focus, state.conversation, state.run
+    focus, run = state.focus, state.run
     match command:
         case Command.UNDO if focus.has_history:
             return _unless(focus.can_undo)
         case Command.REDO if focus.has_history:
             return _unless(focus.can_redo)
         case Command.UNDO:
-            return _unless(talk.undo if state.is_conversation else run.can_undo_edit)
+            return _unless(undo_text(state) if state.is_conversation else run.can_undo_edit)
         case Command.REDO:
-            return _unless(talk.redo if state.is_conversation else run.can_redo_edit)
+            return _unless(redo_text(state) if state.is_conversation else run.can_redo_edit)
         case Command.CUT:
             return _unless(focus.takes_text and focus.has_selection)
         case Command.COPY_SELECTION:
@@ -143,6 +161,8 @@ def _of_picture(state: ViewState, command: Command) -> _Found:
         return _unless(is_seen and picture.count > 1)
     if command in _LISTING:
         return _of_listing(state, command)
+    if (found := _of_workspace(state, command)) is not True:
+        return found
     match command:
         case Command.REVEAL_PICTURE:
             no_file = translate("Menu", "This image has no file")
@@ -152,6 +172,27 @@ def _of_picture(state: ViewState, command: Command) -> _Found:
         case Command.MODEL_VIEW | Command.RESIZING_LOSS:
             reason = own_way_text() if state.model.facts else no_model_text()
             return _unless(has_picture and state.model.preprocessing, reason)
+        case _:
+            return True
+
+
+def _of_workspace(state: ViewState, command: Command) -> _Found:
+    """Single keys are commands only while the list has the focus."""
+    workspace = state.workspace
+    is_open = state.is_conversation and workspace.is_open
+    in_list = is_open and workspace.is_list_shown and workspace.has_focus
+    reason = translate("Menu", "Go to the list of images first") if is_open else ""
+    if command in _REVIEW:
+        return _unless(in_list and workspace.is_known, reason)
+    if command in _NEXT:
+        return _unless(in_list and workspace.listed, reason)
+    match command:
+        case Command.EDIT_CAPTION:
+            return _unless(is_open and workspace.is_known)
+        case Command.INVERT_SELECTION:
+            return _unless(is_open and workspace.listed)
+        case Command.FIND_IMAGES:
+            return _unless(is_open and workspace.is_list_shown)
         case _:
             return True
 

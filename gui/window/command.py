@@ -46,6 +46,15 @@ class Command(StrEnum):
     COPY_QUESTION = auto()
     COPY_ALL = auto()
 
+    EDIT_CAPTION = auto()
+    ACCEPT = auto()
+    REJECT = auto()
+    NEEDS_WORK = auto()
+    NEXT_UNREVIEWED = auto()
+    NEXT_UNCAPTIONED = auto()
+    INVERT_SELECTION = auto()
+    FIND_IMAGES = auto()
+
     FIT = auto()
     ACTUAL_SIZE = auto()
     ZOOM_IN = auto()

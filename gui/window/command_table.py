@@ -6,6 +6,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction
 
 from gui.window.command import Command
+from gui.window.command_table_images import images_menu
 from gui.window.commands import CommandRow, Group, Menu, MenuRows, Place, Submenu, SubmenuRow
 
 translate = QCoreApplication.translate
@@ -18,6 +19,7 @@ def command_table() -> tuple[MenuRows, ...]:
         _file_menu(),
         _edit_menu(),
         _conversation_menu(),
+        images_menu(),
         _view_menu(),
         _run_menu(),
         _model_menu(),

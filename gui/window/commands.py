@@ -21,6 +21,7 @@ class Menu(Enum):
     FILE = auto()
     EDIT = auto()
     CONVERSATION = auto()
+    IMAGES = auto()
     VIEW = auto()
     RUN = auto()
     MODEL = auto()

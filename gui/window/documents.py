@@ -9,7 +9,8 @@ from PySide6.QtCore import QCoreApplication
 from core.engine import Capability, Loading
 from gui.picture.model_view_switch import no_model_text, own_way_text
 from gui.widgets.translated import translated
-from gui.window.view_state import LoadedState, ViewState
+from gui.window.view_state import LoadedState, ViewState, WorkspaceState
+from gui.workspace.side_tabs import CAPTION, CONVERSATION
 
 if TYPE_CHECKING:
     from gui.window.main_window import MainWindow
@@ -27,8 +28,19 @@ def show_in_documents(window: MainWindow, before: ViewState | None, state: ViewS
     if before is None or state.workspace != before.workspace:
         window.drop_zone.picture_strip.set_wanted(not state.workspace.is_list_shown)
         window.workspace_page.show_state(state.workspace)
+        _show_caption(window, state.workspace)
     if before is None or state.model.facts != before.model.facts:
         _show_model(window, state.model)
+
+
+def _show_caption(window: MainWindow, state: WorkspaceState) -> None:
+    tabs = window.side_tabs
+    tabs.bar.setVisible(state.is_open)
+    tabs.show_tab(CAPTION if state.is_caption_shown else CONVERSATION)
+    window.caption_panel.setEnabled(state.is_known)
+    window.caption_panel.show_state(
+        is_modified=state.is_modified, found=state.found, review=state.review
+    )
 
 
 def _show_model(window: MainWindow, model: LoadedState) -> None:

@@ -116,7 +116,7 @@ class MainWindow(QMainWindow):
     def show_picture(self, picture: Picture) -> None:
         """Show a picture, and let the next key type a question, or go on in the list of images."""
         self.drop_zone.show_picture(picture)
-        if not self.workspace_pane.has_focus:
+        if not (self.workspace_pane.has_focus or self.caption_panel.has_focus):
             self.prompt_box.focus_prompt()
 
     def show_struck(self, index: int, struck: tuple[tuple[int, int], ...], can_undo: bool) -> None:
@@ -265,6 +265,7 @@ class MainWindow(QMainWindow):
         self.pages, self.splitter = parts.pages, parts.splitter
         self.workspace_page, self.workspace_pane = parts.workspace_page, parts.workspace_pane
         self.thumbnails = parts.thumbnails
+        self.caption_panel, self.side_tabs = parts.caption_panel, parts.side_tabs
         self.setCentralWidget(parts)
         picture_view, previews = self.drop_zone.picture_view, self.drop_zone.previews
         self.evidence_view = EvidenceView(

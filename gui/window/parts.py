@@ -15,8 +15,10 @@ from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.theme import Theme
 from gui.window.status_line import StatusLine
 from gui.window.workspace_page import WorkspacePage
+from gui.workspace.caption_panel import CaptionPanel
 from gui.workspace.image_rows import ImageRows
 from gui.workspace.pane import WorkspacePane
+from gui.workspace.side_tabs import SideTabs
 from gui.workspace.thumbnail_cache import ThumbnailCache
 from gui.workspace.thumbnails import Thumbnails
 
@@ -40,6 +42,8 @@ class Parts(QWidget):
         self.image_rows = ImageRows(self)
         self.thumbnails = Thumbnails(ThumbnailCache(thumbnails), self)
         self.workspace_pane = WorkspacePane(theme, self.image_rows, self.thumbnails)
+        self.caption_panel = CaptionPanel(theme)
+        self.side_tabs = SideTabs(self.caption_panel, self.transcript_view)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setObjectName("splitter")
         self.splitter.setHandleWidth(1)
@@ -67,7 +71,7 @@ class Parts(QWidget):
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.transcript_view, 1)
+        column.addWidget(self.side_tabs, 1)
         below = QVBoxLayout()
         below.setContentsMargins(12, 8, 12, 12)
         below.setSpacing(8)

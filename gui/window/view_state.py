@@ -15,6 +15,7 @@ from core.batch import Phase
 from core.engine import Absent, Capability, EngineFacts, ModelState
 from core.picture import ImagePreprocessing
 from core.transcript import BUILT_IN
+from core.workspace.data import ReviewState, SortKey
 from gui.batch.run_controls import RunAction
 from gui.engines.state import Stage
 from gui.widgets.notice import Notice
@@ -158,7 +159,12 @@ class WorkspaceState:
     """The images that were opened together, as the list on the left shows them.
 
     `listed` of `total` images are left by the filter, and `selected` of them are selected. The list
-    is not shown where it is folded away, or where the window has no room for it.
+    is not shown where it is folded away, or where the window has no room for it. `has_focus` says
+    whether the list has the focus, so that single keys are commands.
+
+    The image in view is one of them if `is_known`; what it was found to be in a `review`. Its
+    caption `is_modified` while something typed is not written yet; `found` is what another program
+    wrote meanwhile. `undo` and `redo` are the names of the edits that these are about.
     """
 
     is_open: bool = False
@@ -170,6 +176,28 @@ class WorkspaceState:
     is_grid: bool = True
     side: int = 96
     has_room: bool = True
+    has_focus: bool = False
+    query: str = ""
+    query_error: str = ""
+    sort: SortKey = SortKey.NAME
+    unreviewed: int = 0
+    shows_caption: bool = False
+    is_known: bool = False
+    review: ReviewState = ReviewState.UNREVIEWED
+    is_modified: bool = False
+    found: str | None = None
+    undo: str = ""
+    redo: str = ""
+
+    @property
+    def is_caption_shown(self) -> bool:
+        """Whether the caption of the image is in view, rather than the conversation."""
+        return self.is_open and self.shows_caption
+
+    @property
+    def is_caption_meant(self) -> bool:
+        """Whether Undo and Redo are about captions and reviews, rather than the conversation."""
+        return self.is_open and (self.shows_caption or self.has_focus)
 
     @property
     def is_list_shown(self) -> bool:

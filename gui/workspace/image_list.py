@@ -16,10 +16,10 @@ from PySide6.QtCore import (
     QSize,
     Qt,
     Signal,
-    Slot,
 )
 from PySide6.QtGui import (
     QContextMenuEvent,
+    QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -47,10 +47,13 @@ class ImageList(QAbstractItemView):
 
     `chosen(int)`: another image is to be shown, by its id. `side_chosen(int)`: thumbnails of
     another size, by Ctrl and the wheel. `menu_asked(int, QPoint)`: the menu of an image, by its id.
-    `key_pressed(QKeyEvent)`: a key that is no step through the list.
+    `edit_asked()`: the caption of the current image is to be edited, by Enter or a double click.
+    `focus_changed()`: the list has the focus now, or has lost it.
     """
 
     chosen = Signal(int)
+    edit_asked = Signal()
+    focus_changed = Signal()
     side_chosen = Signal(int)
     menu_asked = Signal(int, QPoint)
 
@@ -365,11 +368,34 @@ class ImageList(QAbstractItemView):
         # There are no names to search by their first letters: what is typed is for the window.
         modifiers = Qt.KeyboardModifier
         commands = modifiers.ControlModifier | modifiers.AltModifier | modifiers.MetaModifier
+        if (
+            event.key() in (Qt.Key.Key_J, Qt.Key.Key_K)
+            and event.modifiers() == modifiers.NoModifier
+        ):
+            self.step(1 if event.key() == Qt.Key.Key_J else -1)
+            return
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_F2):
+            self.edit_asked.emit()
+            return
         is_typed = event.text().isprintable() and bool(event.text().strip())
         if is_typed and not event.modifiers() & commands:
             event.ignore()
         else:
             super().keyPressEvent(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        super().mouseDoubleClickEvent(event)
+        if self.indexAt(event.position().toPoint()).isValid():
+            self.edit_asked.emit()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        # Qt's own would make the first image the current one.
+        self.focus_changed.emit()
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.focus_changed.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         steps = event.angleDelta().y() / 120
@@ -388,8 +414,3 @@ class ImageList(QAbstractItemView):
         if index.isValid():
             below = self.viewport().mapToGlobal(self.visualRect(index).center())
             self.menu_asked.emit(self.rows.id_at(index), below if is_by_key else event.globalPos())
-
-    @Slot()
-    def update_all(self) -> None:
-        """Paints everything anew."""
-        self.viewport().update()

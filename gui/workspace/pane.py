@@ -20,6 +20,7 @@ from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
 from gui.workspace.image_list import LARGEST, SMALLEST, ImageList
 from gui.workspace.image_rows import ImageRows
+from gui.workspace.query_line import QueryLine
 from gui.workspace.thumbnails import Thumbnails
 
 LEAST_WIDTH = 152
@@ -59,6 +60,8 @@ class WorkspacePane(QWidget):
         self.column.setContentsMargins(0, 0, 0, 0)
         self.column.setSpacing(0)
         self.column.addLayout(self._head)
+        self.query_line = QueryLine(theme)
+        self.column.addWidget(self.query_line)
         self.column.addWidget(self.list, 1)
         self.column.addWidget(self.foot)
         self.list.side_chosen.connect(self.side_chosen)
@@ -77,9 +80,11 @@ class WorkspacePane(QWidget):
             text = self.tr("{count} of {total}").format(count=text, total=f"{total:,}")
         self.count_label.setText(text)
 
-    def show_selected(self, count: int) -> None:
-        """Says how many images are selected, where that is more than the current one."""
-        text = self.tr("{count} selected").format(count=f"{count:,}") if count > 1 else ""
+    def show_selected(self, count: int, unreviewed: int) -> None:
+        """Says how many images are selected, or are left to be reviewed."""
+        text = self.tr("{count} unreviewed").format(count=f"{unreviewed:,}") if unreviewed else ""
+        if count > 1:
+            text = self.tr("{count} selected").format(count=f"{count:,}")
         self.selected_label.setText(text)
 
     def show_layout(self, is_grid: bool, side: int) -> None:

@@ -98,6 +98,7 @@ class Walker:
             *(self.load, self.fail_to_load, self.load_slowly, self.unload, self.idle, self.release),
             *(self.choose_run, self.run, self.to_conversation, self.notice, self.escape),
             *(self.edit_caption, self.strike, self.new_theme, self.take_notice),
+            self.type_caption,
         )
 
     async def step(self):
@@ -144,7 +145,8 @@ class Walker:
                     *(Command.LAST_RUN, Command.MODEL_VIEW, Command.RUN_FIND, Command.WRITE),
                     *(Command.RUN_NEW, Command.RUN_RETRY, Command.RUN_RESUME),
                     *(Command.ROW_CAPTION, Command.ROW_EDIT, Command.ROW_COPY),
-                    *(Command.IMAGE_LIST, Command.IMAGE_GRID),
+                    *(Command.IMAGE_LIST, Command.IMAGE_GRID, Command.EDIT_CAPTION),
+                    *(Command.ACCEPT, Command.NEXT_UNREVIEWED, Command.INVERT_SELECTION),
                 )
             )
         )
@@ -194,6 +196,13 @@ class Walker:
         panel = self.window.batch_panel
         if self.program.folder_run.has_run and panel.model.items:
             panel.edited.emit(0, f"by hand {self.random.random()}")
+
+    def type_caption(self):
+        """In the editor beside the image; then the list has the focus."""
+        editor = self.window.caption_panel.editor
+        if editor.isVisible() and editor.isEnabled():
+            editor.setPlainText(f"typed {self.random.random()}")
+            self.window.workspace_pane.list.setFocus()
 
     def to_conversation(self):
         self.window.show_conversation()
@@ -329,17 +338,27 @@ class Walker:
 
     def _workspace(self):
         program, settings = self.program, self.program.settings
-        paths, pane = program.pictures.paths, self.window.workspace_pane
-        is_open = len(paths) > 1
+        workspace, editing = program.workspace, program.caption_editing
+        images, shown = self.window.workspace_pane.list, self.window.state.workspace
+        is_open = bool(workspace.roots)
         return WorkspaceState(
             is_open=is_open,
             name=self.files.name if is_open else "",
-            listed=len(paths) if is_open else 0,
-            total=len(paths) if is_open else 0,
-            selected=pane.list.selected_count,
+            listed=images.rows.rowCount(),
+            total=workspace.total,
+            selected=images.selected_count,
             is_folded=settings.folds_images,
             is_grid=settings.shows_grid,
             side=settings.thumbnail_side,
+            has_focus=images.hasFocus(),
+            unreviewed=workspace.counts.unreviewed,
+            shows_caption=settings.shows_caption,
+            is_known=editing.id is not None,
+            review=shown.review,
+            is_modified=editing.is_modified,
+            found=editing.found,
+            undo=workspace.undo_text,
+            redo=workspace.redo_text,
         )
 
     def is_run_shown(self) -> bool:

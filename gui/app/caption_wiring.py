@@ -1,0 +1,85 @@
+"""Connects the caption of the image in view with its editor on the right of the window."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Slot
+
+from core.workspace.data import EditReport
+from gui.app.tasks import Begin
+from gui.app.workspace_wiring import WorkspaceWiring
+from gui.session.caption_editing import CaptionEditing
+from gui.session.session import Session
+from gui.session.settings_file import SettingsFile
+from gui.session.workspace import FolderWorkspace
+from gui.widgets.translated import translated
+from gui.window.commands import Command
+from gui.window.main_window import MainWindow
+from gui.workspace.side_tabs import CAPTION
+
+
+class CaptionWiring(QObject):
+    """What is typed is kept and written; what was written elsewhere is shown."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        listing: WorkspaceWiring,
+        workspace: FolderWorkspace,
+        editing: CaptionEditing,
+        session: Session,
+        settings_file: SettingsFile,
+        begin: Begin,
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self._window, self._listing, self._editing = window, listing, editing
+        self._settings_file, self._begin = settings_file, begin
+        panel = window.caption_panel
+        panel.typed.connect(editing.type)
+        panel.left.connect(editing.write)
+        panel.ours_kept.connect(editing.keep_ours)
+        panel.theirs_taken.connect(editing.take_theirs)
+        panel.review_chosen.connect(listing.review)
+        editing.shown.connect(panel.show_text)
+        window.side_tabs.chosen.connect(self._on_tab_chosen)
+        window.workspace_pane.list.edit_asked.connect(self._edit)
+        window.command_actions.bind(Command.EDIT_CAPTION, self._edit)
+        session.answer_begun.connect(self._show_conversation)
+        workspace.edited.connect(self._on_edited)
+
+    def _show_tab(self, shows_caption: bool) -> None:
+        settings = self._settings_file.settings
+        if settings.shows_caption != shows_caption:
+            settings.shows_caption = shows_caption
+            self._listing.refresh()
+            self._begin(self._settings_file.save())
+
+    @Slot(int)
+    def _on_tab_chosen(self, tab: int) -> None:
+        self._show_tab(tab == CAPTION)
+
+    @Slot()
+    def _edit(self) -> None:
+        self._show_tab(True)
+        self._window.caption_panel.focus_editor()
+
+    @Slot()
+    def _show_conversation(self) -> None:
+        self._show_tab(False)
+
+    @Slot(object)
+    def _on_edited(self, report: EditReport) -> None:
+        """One sentence for however many captions could not be written."""
+        failures = report.failures
+        if len(failures) == 1:
+            self._window.show_notice(translated(failures[0].reason))
+        elif failures:
+            text = self.tr("{count} captions could not be written. The first: {reason}")
+            reason = translated(failures[0].reason)
+            self._window.show_notice(text.format(count=f"{len(failures):,}", reason=reason))
+        others = [one for one in report.conflicts if one.id != self._editing.id]
+        if others:
+            text = self.tr(
+                "{count} captions were changed by another program meanwhile and left as they are."
+            )
+            self._window.show_notice(text.format(count=f"{len(others):,}"))

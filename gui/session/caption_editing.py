@@ -1,0 +1,160 @@
+"""The caption of the image in view while it is edited: written after a pause, never lost."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from core.workspace.bulk import SetCaption
+from core.workspace.data import EditReport, ImageRow
+from core.workspace.workspace import Workspace
+from gui.session.workspace import FolderWorkspace
+
+_DRAFT_MS = 400
+_WRITE_MS = 1500
+
+
+class CaptionEditing(QObject):
+    """What is typed is kept as a draft at once, and written when one pauses or leaves the image.
+
+    `shown(str)`: another text is to be in the editor. `changed()`: `is_modified` or `found` is
+    another.
+    """
+
+    shown = Signal(str)
+    changed = Signal()
+
+    def __init__(self, workspace: FolderWorkspace, parent: QObject | None = None):
+        super().__init__(parent)
+        self._workspace = workspace
+        self._id: int | None = None
+        self._seen = ""
+        self._text = ""
+        self._found: str | None = None
+        self._draft_timer = QTimer(self, interval=_DRAFT_MS, singleShot=True)
+        self._draft_timer.timeout.connect(self._keep_draft)
+        self._write_timer = QTimer(self, interval=_WRITE_MS, singleShot=True)
+        self._write_timer.timeout.connect(self.write)
+        workspace.opened.connect(self._on_opened)
+        workspace.edited.connect(self._on_edited)
+
+    @property
+    def id(self) -> int | None:
+        """The image whose caption it is; None for none."""
+        return self._id
+
+    @property
+    def is_modified(self) -> bool:
+        """Whether something was typed that is not written yet."""
+        return self._id is not None and self._text != self._seen
+
+    @property
+    def found(self) -> str | None:
+        """What another program has written meanwhile; None without a conflict."""
+        return self._found
+
+    async def show(self, row: ImageRow) -> None:
+        """Edit the caption of another image; what was typed for the one before is written."""
+        if row.id == self._id:
+            self.take_row(row)
+            return
+        self.write()
+        self._id, self._seen, self._text, self._found = row.id, row.caption, row.caption, None
+        self.shown.emit(row.caption)
+        self.changed.emit()
+        draft = await self._workspace.draft(row.id)
+        if draft is not None and row.id == self._id and not self.is_modified:
+            self._text = draft
+            self.shown.emit(draft)
+            self.changed.emit()
+            self._write_timer.start()
+
+    def take_row(self, row: ImageRow) -> None:
+        """The image in view may have another caption now, written elsewhere."""
+        if row.id != self._id or row.caption == self._seen:
+            return
+        if not self.is_modified:
+            self._seen = self._text = row.caption
+            self.shown.emit(row.caption)
+        elif row.caption == self._text:
+            self._seen = row.caption
+            self._found = None
+        else:
+            self._found = row.caption
+        self.changed.emit()
+
+    @Slot(str)
+    def type(self, text: str) -> None:
+        """Something was typed."""
+        if self._id is None or text == self._text:
+            return
+        self._text = text
+        self._draft_timer.start()
+        if self._found is None:
+            self._write_timer.start()
+        self.changed.emit()
+
+    @Slot()
+    def write(self) -> None:
+        """Write what was typed, unless there is a conflict; then it stays a draft."""
+        self._write_timer.stop()
+        if not self.is_modified or self._id is None:
+            return
+        if self._found is not None:
+            self._keep_draft()
+            return
+        self._write_text(self._id, self._text, self._seen)
+        self._seen = self._text
+
+    def keep_ours(self) -> None:
+        """Write what was typed in the place of what another program has written."""
+        if self._id is not None and self._found is not None:
+            found, self._found = self._found, None
+            self._write_text(self._id, self._text, found)
+            self._seen = self._text
+            self.changed.emit()
+
+    def take_theirs(self) -> None:
+        """Give up what was typed for what another program has written."""
+        if self._id is not None and self._found is not None:
+            self._seen = self._text = self._found
+            self._found = None
+            self._workspace.keep_draft(self._id, None)
+            self.shown.emit(self._text)
+            self.changed.emit()
+
+    def _write_text(self, id: int, text: str, seen: str) -> None:
+        self._draft_timer.stop()
+        # Until it is written, the draft holds it.
+        self._workspace.keep_draft(id, text)
+        self._workspace.edit(partial(_write, id=id, text=text, seen=seen))
+
+    @Slot()
+    def _keep_draft(self) -> None:
+        self._draft_timer.stop()
+        if self.is_modified and self._id is not None:
+            self._workspace.keep_draft(self._id, self._text)
+
+    @Slot()
+    def _on_opened(self) -> None:
+        self._draft_timer.stop()
+        self._write_timer.stop()
+        self._id, self._found = None, None
+        self._seen = self._text = ""
+        self.shown.emit("")
+        self.changed.emit()
+
+    @Slot(object)
+    def _on_edited(self, report: EditReport) -> None:
+        for conflict in report.conflicts:
+            if conflict.id == self._id and conflict.ours == self._text:
+                self._seen, self._found = conflict.found, conflict.found
+                self.changed.emit()
+
+
+def _write(workspace: Workspace, *, id: int, text: str, seen: str) -> EditReport:
+    report = workspace.set_captions({id: text}, SetCaption(text).name, seen={id: seen})
+    if not report.failures and not report.conflicts:
+        workspace.keep_draft(id, None)
+    return report

@@ -1,0 +1,36 @@
+"""The commands for the images of a folder: a part of the table."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from gui.window.command import Command
+from gui.window.commands import CommandRow, Group, Menu, MenuRows
+
+translate = QCoreApplication.translate
+
+
+def images_menu() -> MenuRows:
+    """Returns the menu of what can be done with the images of a folder."""
+    finding: Group = (
+        CommandRow(Command.FIND_IMAGES, translate("Menu", "&Search images"), ("Ctrl+F",)),
+        CommandRow(Command.NEXT_UNREVIEWED, translate("Menu", "Next &unreviewed image"), ("U",)),
+        CommandRow(
+            Command.NEXT_UNCAPTIONED, translate("Menu", "Next image without &caption"), ("C",)
+        ),
+    )
+    editing: Group = (
+        CommandRow(Command.EDIT_CAPTION, translate("Menu", "&Edit caption"), ("Ctrl+K",)),
+    )
+    reviewing: Group = (
+        CommandRow(Command.ACCEPT, translate("Menu", "&Accept"), ("A",)),
+        CommandRow(Command.REJECT, translate("Menu", "&Reject"), ("R",)),
+        CommandRow(Command.NEEDS_WORK, translate("Menu", "&Needs work"), ("N",)),
+    )
+    selecting: Group = (
+        CommandRow(
+            Command.INVERT_SELECTION, translate("Menu", "&Invert selection"), ("Ctrl+Shift+I",)
+        ),
+    )
+    groups = (finding, editing, reviewing, selecting)
+    return MenuRows(Menu.IMAGES, translate("Menu", "&Images"), groups)

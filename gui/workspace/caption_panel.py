@@ -1,0 +1,187 @@
+"""The caption of the image in view: an editor, what another program wrote, and the review."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Qt, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QTextCursor
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.workspace.data import ReviewState
+from gui.widgets.theme import Theme
+
+
+class CaptionEditor(QPlainTextEdit):
+    """`left()`: it lost the focus, or Ctrl+S was pressed: what was typed is to be written."""
+
+    left = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("caption_editor")
+        self.setProperty("class", "field")
+        self.setAccessibleName(self.tr("Caption"))
+        self.setPlaceholderText(self.tr("No caption yet. Write one here."))
+        self.setTabChangesFocus(True)
+
+    def event(self, event: QEvent) -> bool:
+        """Ctrl+S writes the caption here, and saves the conversation elsewhere."""
+        is_asking = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
+        if is_asking and event.matches(QKeySequence.StandardKey.Save):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Save):
+            self.left.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.left.emit()
+
+
+class CaptionPanel(QWidget):
+    """`typed(str)`: the person changed the text. `left()`: it is to be written now.
+    `review_chosen(ReviewState)`: the person thinks so of it; a second time takes that back.
+    `ours_kept()`, `theirs_taken()`: which of two texts is wanted."""
+
+    typed = Signal(str)
+    left = Signal()
+    review_chosen = Signal(object)
+    ours_kept = Signal()
+    theirs_taken = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("caption_panel")
+        self._theme = theme
+        self._is_told = False
+        self.editor = CaptionEditor()
+        self.editor.textChanged.connect(self._on_text_changed)
+        self.editor.left.connect(self.left)
+        self.count_label = QLabel()
+        self.count_label.setObjectName("caption_count")
+        self.state_label = QLabel()
+        self.state_label.setObjectName("caption_state")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 12, 12, 4)
+        column.setSpacing(8)
+        column.addWidget(self._build_conflict())
+        column.addWidget(self.editor, 1)
+        below = QHBoxLayout()
+        below.addWidget(self.count_label)
+        below.addStretch()
+        below.addWidget(self.state_label)
+        column.addLayout(below)
+        column.addLayout(self._build_review())
+        self._show_count()
+
+    @property
+    def has_focus(self) -> bool:
+        """Whether it or a part of it has the focus."""
+        return self.isVisible() and self.isAncestorOf(QApplication.focusWidget() or self.window())
+
+    def show_text(self, text: str) -> None:
+        """Puts another text into the editor; the cursor stays where it is, if it can."""
+        if text == self.editor.toPlainText():
+            return
+        self._is_told = True
+        position = self.editor.textCursor().position()
+        self.editor.setPlainText(text)
+        cursor = self.editor.textCursor()
+        cursor.setPosition(min(position, self.editor.document().characterCount() - 1))
+        self.editor.setTextCursor(cursor)
+        self._is_told = False
+        self._show_count()
+
+    def show_state(self, *, is_modified: bool, found: str | None, review: ReviewState) -> None:
+        """Shows whether all is written, what another program wrote, and the review."""
+        self.state_label.setText(self.tr("Not saved yet") if is_modified else "")
+        self.conflict_bar.setVisible(found is not None)
+        self.found_label.setText(found or self.tr("(no caption)"))
+        for state, button in self.review_buttons.items():
+            button.setChecked(state is review)
+
+    def focus_editor(self) -> None:
+        """Puts the cursor at the end of the caption."""
+        self.editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.editor.moveCursor(QTextCursor.MoveOperation.End)
+
+    def _build_conflict(self) -> QFrame:
+        self.conflict_bar = QFrame()
+        self.conflict_bar.setObjectName("conflict_bar")
+        column = QVBoxLayout(self.conflict_bar)
+        column.setContentsMargins(12, 8, 12, 8)
+        title = QLabel(self.tr("Another program changed this caption:"))
+        title.setWordWrap(True)
+        self.found_label = QLabel()
+        self.found_label.setObjectName("found_label")
+        self.found_label.setTextFormat(Qt.TextFormat.PlainText)
+        self.found_label.setWordWrap(True)
+        self.ours_button = QPushButton(self.tr("Keep mine"))
+        self.theirs_button = QPushButton(self.tr("Use theirs"))
+        row = QHBoxLayout()
+        for button in (self.ours_button, self.theirs_button):
+            button.setProperty("class", "small")
+            button.setAutoDefault(False)
+            row.addWidget(button)
+        row.addStretch()
+        self.ours_button.clicked.connect(self.ours_kept)
+        self.theirs_button.clicked.connect(self.theirs_taken)
+        column.addWidget(title)
+        column.addWidget(self.found_label)
+        column.addLayout(row)
+        self.conflict_bar.hide()
+        return self.conflict_bar
+
+    def _build_review(self) -> QHBoxLayout:
+        texts = {
+            ReviewState.ACCEPTED: (self.tr("Accept"), "A"),
+            ReviewState.REJECTED: (self.tr("Reject"), "R"),
+            ReviewState.NEEDS_WORK: (self.tr("Needs work"), "N"),
+        }
+        self.review_buttons: dict[ReviewState, QPushButton] = {}
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        for state, (text, key) in texts.items():
+            button = QPushButton(text)
+            button.setObjectName(f"review_{state.name.lower()}")
+            button.setProperty("class", "small")
+            button.setCheckable(True)
+            button.setAutoDefault(False)
+            tip = self.tr("{action} ({key} in the list of images)")
+            button.setToolTip(tip.format(action=text, key=key))
+            button.clicked.connect(self._on_review_clicked)
+            self.review_buttons[state] = button
+            row.addWidget(button)
+        row.addStretch()
+        return row
+
+    @Slot()
+    def _on_review_clicked(self) -> None:
+        for state, button in self.review_buttons.items():
+            if button is self.sender():
+                self.review_chosen.emit(state if button.isChecked() else ReviewState.UNREVIEWED)
+
+    @Slot()
+    def _on_text_changed(self) -> None:
+        self._show_count()
+        if not self._is_told:
+            self.typed.emit(self.editor.toPlainText())
+
+    def _show_count(self) -> None:
+        text = self.editor.toPlainText()
+        words = len(text.split())
+        counted = self.tr("{characters} characters  ·  {words} words")
+        self.count_label.setText(counted.format(characters=f"{len(text):,}", words=f"{words:,}"))

@@ -1,0 +1,48 @@
+"""The right side of the window: the caption of an image, or the conversation about it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
+
+CAPTION, CONVERSATION = 0, 1
+
+
+class SideTabs(QWidget):
+    """`chosen(int)`: the person chose the tab CAPTION or CONVERSATION."""
+
+    chosen = Signal(int)
+
+    def __init__(self, caption: QWidget, conversation: QWidget):
+        super().__init__()
+        self.bar = QTabBar()
+        self.bar.setObjectName("side_tab_bar")
+        self.bar.setAccessibleName(self.tr("Caption or conversation"))
+        self.bar.setDrawBase(False)
+        self.bar.setExpanding(False)
+        self.bar.addTab(self.tr("Caption"))
+        self.bar.addTab(self.tr("Conversation"))
+        self.stack = QStackedWidget()
+        self.stack.addWidget(caption)
+        self.stack.addWidget(conversation)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.bar)
+        column.addWidget(self.stack, 1)
+        self.bar.hide()
+        self.show_tab(CONVERSATION)
+        self.bar.tabBarClicked.connect(self._on_clicked)
+        self.bar.currentChanged.connect(self._on_clicked)
+
+    def show_tab(self, tab: int) -> None:
+        """Shows a tab, without `chosen`."""
+        self.bar.blockSignals(True)
+        self.bar.setCurrentIndex(tab)
+        self.bar.blockSignals(False)
+        self.stack.setCurrentIndex(tab)
+
+    @Slot(int)
+    def _on_clicked(self, tab: int) -> None:
+        if tab >= 0:
+            self.chosen.emit(tab)

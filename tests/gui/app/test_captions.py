@@ -1,0 +1,216 @@
+"""Captions beside the image: read, searched, edited and reviewed, without a model."""
+
+import time
+from threading import Event
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from core.locations import writable_locations
+from core.workspace.data import ReviewState, WorkspaceOptions
+from core.workspace.workspace import Workspace
+from gui.window.commands import Command
+from tests.gui.conftest import focused_widget, until
+
+KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
+CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six images, of which the fourth has no caption."""
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for number, caption in enumerate(("a cat", "a dog", "two cats", "", "a bird", "a Dog again")):
+        Image.new("RGB", (40, 30), (40 * number, 80, 90)).save(folder / f"{number}.png")
+        if caption:
+            (folder / f"{number}.txt").write_text(f"{caption}\n", encoding="utf-8")
+    return folder
+
+
+async def opened(program, folder, caption="a cat"):
+    window = program.window
+    window.activateWindow()
+    window.paths_opened.emit([folder])
+    await until(lambda: window.state.workspace.is_known and window.state.workspace.total == 6)
+    await until(lambda: program.workspace.counts.unread == 0)
+    QTest.mouseClick(window.side_tabs.bar, LEFT, pos=window.side_tabs.bar.tabRect(0).center())
+    await until(window.caption_panel.editor.isVisible)
+    await until(lambda: window.caption_panel.editor.toPlainText() == caption)
+    return window, window.workspace_pane.list, window.caption_panel.editor
+
+
+def text(folder, number):
+    return (folder / f"{number}.txt").read_text(encoding="utf-8")
+
+
+def listed(window):
+    images = window.workspace_pane.list
+    rows = [images.rows.image(images.rows.index(n, 0)) for n in range(images.rows.rowCount())]
+    return [row.path.stem if row else None for row in rows]
+
+
+def test_caption_is_written_when_one_leaves_the_image_and_undone_from_the_next(live, folder):
+    async def story(program):
+        window, images, editor = await opened(program, folder)
+        QTest.keyClick(images, KEY.Key_Return)
+        assert focused_widget() is editor
+        QTest.keyClicks(focused_widget(), " sleeps")
+        QTest.keyClick(focused_widget(), KEY.Key_PageDown)
+        await until(lambda: editor.toPlainText() == "a dog")
+        await until(lambda: text(folder, 0) == "a cat sleeps\n")
+        QTest.keyClicks(focused_widget(), "!")
+        QTest.keyClick(focused_widget(), KEY.Key_S, CTRL)
+        await until(lambda: text(folder, 1) == "a dog!\n")
+        images.setFocus()
+        await until(lambda: "a dog!" in window.state.workspace.undo)
+        QTest.keyClick(focused_widget(), KEY.Key_Z, CTRL)
+        await until(lambda: text(folder, 1) == "a dog\n")
+        await until(lambda: editor.toPlainText() == "a dog")
+        await until(lambda: "a cat sleeps" in window.state.workspace.undo)
+        QTest.keyClick(focused_widget(), KEY.Key_Z, CTRL)
+        await until(lambda: text(folder, 0) == "a cat\n")
+        await until(lambda: window.state.workspace.redo)
+        window.commands[Command.REDO].trigger()
+        await until(lambda: text(folder, 0) == "a cat sleeps\n")
+
+    live(story)
+
+
+def test_what_was_typed_is_written_when_the_window_closes(live, folder):
+    async def story(program):
+        _, _, editor = await opened(program, folder)
+        editor.setFocus()
+        QTest.keyClicks(editor, "Now ")
+
+    live(story)
+    assert "Now" in text(folder, 0)
+
+
+def test_draft_of_a_killed_program_is_in_the_editor_again(live, folder, home):
+    data = writable_locations().data
+    data.mkdir(parents=True, exist_ok=True)
+    workspace = Workspace.open([folder], data, WorkspaceOptions())
+    workspace.scan(Event(), lambda progress: None)
+    workspace.keep_draft(workspace.row_of(folder / "0.png").id, "a cat, half wri")
+    workspace.close()
+
+    async def story(program):
+        await opened(program, folder, "a cat, half wri")
+        await until(lambda: text(folder, 0) == "a cat, half wri\n")
+
+    live(story)
+
+
+@pytest.mark.parametrize("keeps_ours", [True, False])
+def test_caption_that_another_program_changed_is_never_overwritten_unseen(live, folder, keeps_ours):
+    async def story(program):
+        window, images, editor = await opened(program, folder)
+        editor.setFocus()
+        QTest.keyClicks(editor, "x")
+        (folder / "0.txt").write_text("a lion\n", encoding="utf-8")
+        images.setFocus()
+        panel = window.caption_panel
+        await until(panel.conflict_bar.isVisible)
+        assert panel.found_label.text() == "a lion"
+        assert text(folder, 0) == "a lion\n"
+        if keeps_ours:
+            QTest.mouseClick(panel.ours_button, LEFT)
+            await until(lambda: text(folder, 0) == "xa cat\n")
+        else:
+            QTest.mouseClick(panel.theirs_button, LEFT)
+            await until(lambda: editor.toPlainText() == "a lion")
+            assert text(folder, 0) == "a lion\n"
+        await until(lambda: not panel.conflict_bar.isVisible())
+
+    live(story)
+
+
+def test_change_by_another_program_is_shown(live, folder):
+    async def story(program):
+        window, _images, editor = await opened(program, folder)
+        partial = folder / "0.txt.new"
+        partial.write_text("a tiger\n", encoding="utf-8")
+        time.sleep(0.01)
+        partial.replace(folder / "0.txt")
+        await until(lambda: editor.toPlainText() == "a tiger")
+        assert not window.state.workspace.is_modified
+
+    live(story)
+
+
+def test_query_lists_what_it_finds_and_a_fault_in_it_is_shown(live, folder):
+    async def story(program):
+        window, _images, _editor = await opened(program, folder)
+        QTest.keyClick(focused_widget(), KEY.Key_F, CTRL)
+        QTest.keyClicks(focused_widget(), "dog")
+        await until(lambda: listed(window) == ["1", "5"])
+        assert window.workspace_pane.count_label.text() == "2 of 6"
+        QTest.keyClicks(focused_widget(), " (")
+        await until(window.workspace_pane.query_line.error_label.isVisible)
+        assert listed(window) == ["1", "5"]
+        window.workspace_pane.query_line.edit.clear()
+        await until(lambda: len(listed(window)) == 6)
+        assert not window.workspace_pane.query_line.error_label.isVisible()
+
+    live(story)
+
+
+def test_image_that_an_edit_takes_out_of_the_filter_stays_until_the_next_step(live, folder):
+    async def story(program):
+        window, _images, editor = await opened(program, folder)
+        window.workspace_pane.query_line.edit.setText("cat")
+        await until(lambda: listed(window) == ["0", "2"])
+        editor.setFocus()
+        editor.selectAll()
+        QTest.keyClicks(editor, "a lion")
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until(lambda: text(folder, 0) == "a lion\n")
+        await until(lambda: "a lion" in window.state.workspace.undo)
+        assert listed(window) == ["0", "2"]
+        QTest.keyClick(editor, KEY.Key_PageDown)
+        await until(lambda: listed(window) == ["2"])
+
+    live(story)
+
+
+def test_images_are_reviewed_with_single_keys(live, folder):
+    async def story(program):
+        window, images, editor = await opened(program, folder)
+        images.setFocus()
+        QTest.keyClick(focused_widget(), KEY.Key_A)
+        await until(lambda: window.state.workspace.review is ReviewState.ACCEPTED)
+        assert window.caption_panel.review_buttons[ReviewState.ACCEPTED].isChecked()
+        QTest.keyClick(focused_widget(), KEY.Key_U)
+        await until(lambda: editor.toPlainText() == "a dog")
+        QTest.keyClick(focused_widget(), KEY.Key_R)
+        await until(lambda: window.state.workspace.unreviewed == 4)
+        QTest.keyClick(focused_widget(), KEY.Key_C)
+        await until(lambda: window.state.picture.name == "3.png")
+        await until(lambda: editor.toPlainText() == "")
+        QTest.keyClick(focused_widget(), KEY.Key_K)
+        await until(lambda: editor.toPlainText() == "two cats")
+        QTest.keyClick(focused_widget(), KEY.Key_N)
+        await until(lambda: window.state.workspace.review is ReviewState.NEEDS_WORK)
+        # A second click on the button takes it back.
+        button = window.caption_panel.review_buttons[ReviewState.NEEDS_WORK]
+        QTest.mouseClick(button, LEFT)
+        await until(lambda: window.state.workspace.unreviewed == 4)
+        assert window.prompt_box.text == ""
+
+    live(story)
+
+
+def test_asking_goes_to_the_conversation(live, folder):
+    async def story(program):
+        window, _images, _editor = await opened(program, folder)
+        await until(lambda: window.state.model.facts)
+        window.prompt_box.focus_prompt()
+        QTest.keyClicks(window.prompt_box.prompt_edit, "say 2 words")
+        QTest.keyClick(window.prompt_box.prompt_edit, KEY.Key_Return)
+        await until(lambda: window.transcript_view.isVisible())
+        await until(lambda: window.state.conversation.answers == 1)
+
+    live(story)
