@@ -14,18 +14,26 @@ def images_menu() -> MenuRows:
     """Returns the menu of what can be done with the images of a folder."""
     finding: Group = (
         CommandRow(Command.FIND_IMAGES, translate("Menu", "&Search images"), ("Ctrl+F",)),
-        CommandRow(Command.NEXT_UNREVIEWED, translate("Menu", "Next &unreviewed image"), ("U",)),
         CommandRow(
-            Command.NEXT_UNCAPTIONED, translate("Menu", "Next image without &caption"), ("C",)
+            Command.NEXT_UNREVIEWED,
+            translate("Menu", "Next &unreviewed image"),
+            ("U",),
+            is_fixed=True,
+        ),
+        CommandRow(
+            Command.NEXT_UNCAPTIONED,
+            translate("Menu", "Next image without &caption"),
+            ("C",),
+            is_fixed=True,
         ),
     )
     editing: Group = (
-        CommandRow(Command.EDIT_CAPTION, translate("Menu", "&Edit caption"), ("Ctrl+K",)),
+        CommandRow(Command.EDIT_CAPTION, translate("Menu", "&Edit caption"), ("F4",)),
     )
     reviewing: Group = (
-        CommandRow(Command.ACCEPT, translate("Menu", "&Accept"), ("A",)),
-        CommandRow(Command.REJECT, translate("Menu", "&Reject"), ("R",)),
-        CommandRow(Command.NEEDS_WORK, translate("Menu", "&Needs work"), ("N",)),
+        CommandRow(Command.ACCEPT, translate("Menu", "&Accept"), ("A",), is_fixed=True),
+        CommandRow(Command.REJECT, translate("Menu", "&Reject"), ("R",), is_fixed=True),
+        CommandRow(Command.NEEDS_WORK, translate("Menu", "&Needs work"), ("N",), is_fixed=True),
     )
     selecting: Group = (
         CommandRow(

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 CAPTION, CONVERSATION = 0, 1
+
+
+class _Stack(QStackedWidget):
+    """Needs no more room than the page in view."""
+
+    def minimumSizeHint(self) -> QSize:
+        page = self.currentWidget()
+        return page.minimumSizeHint() if page else super().minimumSizeHint()
 
 
 class SideTabs(QWidget):
@@ -22,7 +30,7 @@ class SideTabs(QWidget):
         self.bar.setExpanding(False)
         self.bar.addTab(self.tr("Caption"))
         self.bar.addTab(self.tr("Conversation"))
-        self.stack = QStackedWidget()
+        self.stack = _Stack()
         self.stack.addWidget(caption)
         self.stack.addWidget(conversation)
         column = QVBoxLayout(self)
@@ -40,7 +48,9 @@ class SideTabs(QWidget):
         self.bar.blockSignals(True)
         self.bar.setCurrentIndex(tab)
         self.bar.blockSignals(False)
-        self.stack.setCurrentIndex(tab)
+        if tab != self.stack.currentIndex():
+            self.stack.setCurrentIndex(tab)
+            self.stack.updateGeometry()
 
     @Slot(int)
     def _on_clicked(self, tab: int) -> None:

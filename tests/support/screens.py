@@ -96,27 +96,8 @@ async def _conversation(
 ) -> AsyncIterator[Screen]:
     window = program.window
     pictures = make_pictures(folder / "pictures")
-    drop(program, pictures)
-    await until(lambda: window.drop_zone.has_picture)
-    window.show_conversation()
-    await until(lambda: window.state.workspace.is_known)
-    await until(lambda: program.workspace.counts.images == len(pictures))
-    yield Screen("images as a grid", window)
-    window.commands[Command.IMAGE_GRID].trigger()
-    yield Screen("images as a list", window)
-    window.commands[Command.IMAGE_LIST].trigger()
-    yield Screen("images folded away", window)
-    window.commands[Command.EDIT_CAPTION].trigger()
-    yield Screen("caption of an image", window)
-    window.workspace_pane.query_line.edit.setText("tag:")
-    await until(lambda: window.state.workspace.query_error)
-    window.commands[Command.IMAGE_LIST].trigger()
-    yield Screen("query with a fault", window)
-    window.workspace_pane.query_line.edit.clear()
-    QTest.mouseClick(window.side_tabs.bar, LEFT, pos=window.side_tabs.bar.tabRect(1).center())
-    window.commands[Command.IMAGE_LIST].trigger()
-    window.commands[Command.IMAGE_LIST].trigger()
-    window.commands[Command.IMAGE_GRID].trigger()
+    async for screen in _workspace(program, pictures):
+        yield screen
     drop(program, [pictures[1]])
     await until(lambda: program.session.picture and program.session.picture.name == LONG_NAME)
     await until(lambda: window.drop_zone.picture_view.has_picture)
@@ -150,6 +131,29 @@ async def _conversation(
     drop(program, [broken])
     await until(lambda: window.drop_zone.error_page.isVisible())
     yield Screen("error", window)
+
+
+async def _workspace(program: Program, pictures: Sequence[Path]) -> AsyncIterator[Screen]:
+    window = program.window
+    drop(program, pictures)
+    await until(lambda: window.drop_zone.has_picture)
+    window.show_conversation()
+    await until(lambda: window.state.workspace.is_known)
+    await until(lambda: program.workspace.counts.images == len(pictures))
+    yield Screen("images as a grid", window)
+    window.commands[Command.IMAGE_GRID].trigger()
+    yield Screen("images as a list", window)
+    window.commands[Command.IMAGE_LIST].trigger()
+    yield Screen("images folded away", window)
+    window.commands[Command.EDIT_CAPTION].trigger()
+    yield Screen("caption of an image", window)
+    window.workspace_pane.query_line.edit.setText("tag:")
+    await until(lambda: window.state.workspace.query_error)
+    window.commands[Command.IMAGE_LIST].trigger()
+    yield Screen("query with a fault", window)
+    window.workspace_pane.query_line.edit.clear()
+    QTest.mouseClick(window.side_tabs.bar, LEFT, pos=window.side_tabs.bar.tabRect(1).center())
+    window.commands[Command.IMAGE_GRID].trigger()
 
 
 async def _dialogs(program: Program) -> AsyncIterator[Screen]:
