@@ -18,7 +18,7 @@ LAYERS = {
         {"message"},
         {"errors", "words", "vocabulary", "eta", "formatting", "version", "resources"},
         {"files"},
-        {"isolation", "locations", "transfer", "write_lock"},
+        {"isolation", "locations", "secret", "transfer", "write_lock"},
         {"picture"},
         {"transcript", "captions"},
         {"model_reference", "trace"},
