@@ -54,7 +54,8 @@ class EngineFacts:
     once; 0 if unknown. `preprocessing` is how the model takes pictures in; None if it is not
     LLaVA's. `vocabulary` has the words of prompts that a small model was trained on; None for a
     model that reads any. `engines` is how many copies of the model answer at the same time, and
-    `is_split` says that one copy lies on several devices.
+    `is_split` says that one copy lies on several devices. `longest_side` is what a picture is
+    reduced to before it is sent to a server; 0 if it is used as it is.
     """
 
     model: str
@@ -69,6 +70,7 @@ class EngineFacts:
     missing: Mapping[Capability, Missing] = field(default_factory=dict)
     most_pictures: int = 1
     slots_that_fit: int = 0
+    longest_side: int = 0
     preprocessing: ImagePreprocessing | None = None
     vocabulary: Vocabulary | None = None
     engines: int = 1
@@ -100,6 +102,7 @@ class EngineFacts:
             "slots_that_fit": self.slots_that_fit,
             "engines": self.engines,
             "is_split": self.is_split,
+            "longest_side": self.longest_side,
         }
 
     @staticmethod
@@ -151,8 +154,11 @@ class Engine(Protocol):
         on_piece: Callable[[Request, str], None] | None = None,
         is_stopped: Callable[[Request], bool] | None = None,
         on_refused: Callable[[Request, PromptError], None] | None = None,
-    ) -> Generator[tuple[Request, Answer]]:
+    ) -> Generator[tuple[Request, Answer | EngineError]]:
         """Answers many requests, `slots` at once, and yields each as it is complete.
+
+        An engine that can tell that a request failed by itself yields its error in place of an
+        answer, and goes on with the others.
 
         `requests` may yield None where none waits at the moment: the answers under way go on, and
         it is asked again after their next token. It should wait only where no answer is under way.

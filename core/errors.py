@@ -9,7 +9,8 @@ AppError
 ├── ServeError         the server cannot start
 ├── OutOfMemory        the device has too little memory for what was asked
 ├── EngineError        the model failed while answering
-│   └── EngineLost     … and cannot be asked again
+│   ├── EngineLost     … and cannot be asked again
+│   └── ServerError    the server that runs the model cannot be reached, or refuses to answer
 ├── StoreError         something could not be kept on disk
 └── Cancelled          the user ended it; not a failure, never shown as one
 
@@ -133,6 +134,65 @@ class EngineError(AppError):
 
 class EngineLost(EngineError):
     """The engine failed, and cannot be asked again: its process has ended."""
+
+
+class ServerFault(StrEnum):
+    """What is wrong with a server that runs a model."""
+
+    ADDRESS = "address"
+    """What was typed is no address."""
+    OFFLINE = "offline"
+    REFUSED = "refused"
+    """Nothing listens there, or there is no way to it."""
+    UNKNOWN_HOST = "unknown_host"
+    TLS = "tls"
+    REDIRECTED = "redirected"
+    KEY = "key"
+    FORBIDDEN = "forbidden"
+    NO_MODEL = "no_model"
+    BLIND = "blind"
+    """The model answers, but is not given the image."""
+    NO_API = "no_api"
+    """Something answers, but not as a server for models."""
+    TOO_LARGE = "too_large"
+    REQUEST = "request"
+    """The server refuses this request; another one may be answered."""
+    BUSY = "busy"
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+    CUT = "cut"
+    GARBAGE = "garbage"
+    NO_END = "no_end"
+    SILENT = "silent"
+
+
+class ServerError(EngineError):
+    """A server that does not answer as it should. `seconds` is how long it asks to wait, `status`
+    that of its answer, 0 if there was none."""
+
+    def __init__(
+        self, message: str, fault: ServerFault, seconds: float | None = None, status: int = 0
+    ):
+        super().__init__(message)
+        self.fault = fault
+        self.seconds = seconds
+        self.status = status
+
+    @property
+    def is_of_one_request(self) -> bool:
+        """Whether the server may well answer another request at the same moment."""
+        return self.fault in _OF_ONE_REQUEST
+
+
+_OF_ONE_REQUEST = {
+    ServerFault.TOO_LARGE,
+    ServerFault.REQUEST,
+    ServerFault.FAILED,
+    ServerFault.CUT,
+    ServerFault.GARBAGE,
+    ServerFault.NO_END,
+    ServerFault.SILENT,
+}
 
 
 class StoreError(AppError):

@@ -19,11 +19,13 @@ from core.errors import StoreError
 from core.files import keep_copy, numbered, read_regular, reason, replace_file
 from core.locations import SETTINGS_NAME
 from core.message import joined, translatable
+from core.model_reference import server_model
 from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
 
 REMEMBERED_PROMPTS = 200
 REMEMBERED_FOLDERS = 20
 REMEMBERED_OFFERS = 20
+REMEMBERED_SERVERS = 20
 _LARGEST = 10_000_000
 
 
@@ -53,9 +55,10 @@ def _keys(values: Any) -> Any:
 class Settings(BaseModel):
     """The bounds hold for assignments too: a value outside raises pydantic's ValidationError.
 
-    `prompt_history` and `model_folders` have the newest last. `window` is the window's own
-    word for its size and place, `updates_address` of a change log, "" for the one that the
-    package names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
+    `prompt_history`, `model_folders` and `servers` have the newest last; `servers` are references
+    to models on servers (`core.model_reference.ServerModel`), without their keys. `window` is the
+    window's own word for its size and place, `updates_address` of a change log, "" for the one that
+    the package names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
     `download_folder`, "" for the hub's cache; with `works_offline` nothing asks the network.
     `seen_offers` are notices about engine packs that were shown, by version, stage and pack.
     `folds_images`, `shows_grid` and `thumbnail_side` say how the images of a folder are listed,
@@ -98,6 +101,7 @@ class Settings(BaseModel):
     last_prompt: str = ""
     prompt_history: Annotated[list[str], _newest(REMEMBERED_PROMPTS)] = []
     model_folders: Annotated[list[str], _newest(REMEMBERED_FOLDERS)] = []
+    servers: Annotated[list[str], _newest(REMEMBERED_SERVERS)] = []
     download_folder: str = ""
     works_offline: bool = False
 
@@ -132,8 +136,10 @@ class Settings(BaseModel):
 
     @model_choice.setter
     def model_choice(self, choice: ModelChoice) -> None:
-        """Start with this model the next time; a folder joins the known ones."""
+        """Start with this model the next time; a folder or server joins the known ones."""
         self.model, self.device, self.dtype = choice.model, choice.device, choice.dtype
+        if server_model(choice.model):
+            self.servers = _last(self.servers, choice.model)
         if Path(choice.model).is_absolute():
             self.model_folders = _last(self.model_folders, choice.model)
 

@@ -19,8 +19,8 @@ STARTED = time.perf_counter()
 # belongs to the system.
 XCB = "libxcb.so.1"
 VERBS = (
-    *("caption", "bench", "models", "engines", "verify", "serve"),
-    *("export", "import", "find", "plan"),
+    *("caption", "bench", "models", "engines", "verify"),
+    *("serve", "export", "import", "find", "plan", "servers"),
 )
 # What the program starts itself with, to try what may hang or crash. It is not for people.
 ISOLATED = "isolated"

@@ -22,9 +22,16 @@ from PIL import Image
 from core.batch.items import ItemState
 from core.batch.recording import Recorder, Work
 from core.engine import Engine, EngineFacts
-from core.errors import AppError, EngineError, EngineLost, OutOfMemory, StoreError
+from core.errors import (
+    AppError,
+    EngineError,
+    EngineLost,
+    OutOfMemory,
+    ServerError,
+    StoreError,
+)
 from core.message import translatable
-from core.picture import Picture, given_pixels, open_picture
+from core.picture import Picture, given_pixels, open_picture, sent_pixels
 from core.transcript import Answer, Ending, Request
 
 log = logging.getLogger(__name__)
@@ -132,7 +139,8 @@ class Run:
                 except OutOfMemory:
                     slots //= 2
                     self._recorder.note(_fewer_at_once(slots))
-                except (StoreError, EngineLost):
+                except (StoreError, EngineLost, ServerError):
+                    # No image is the cause: those that were asked about wait again.
                     raise
                 except Exception as error:
                     if not isinstance(error, AppError):
@@ -159,10 +167,11 @@ class Run:
                 except EngineLost:
                     raise
                 except Exception as failure:
-                    error = _as_app_error(failure, work.path)
-                    self._recorder.fail(work.number, error.message)
-                    work.is_failed = True
-                    self._count_failure(error)
+                    if isinstance(failure, ServerError) and not failure.is_of_one_request:
+                        self._recorder.set_state(work.number, ItemState.WAITING)
+                        waiting.appendleft(work.number)
+                        raise
+                    self._fail(work, _as_app_error(failure, work.path))
                 else:
                     self._take(question, answer)
 
@@ -187,7 +196,11 @@ class Run:
         try:
             with closing(questions), closing(answers):
                 for request, answer in answers:
-                    self._take(under_way.pop(id(request)), answer)
+                    question = under_way.pop(id(request))
+                    if isinstance(answer, AppError):
+                        self._fail(question.work, answer)
+                    else:
+                        self._take(question, answer)
         finally:
             again = sorted({one.work.number for one in under_way.values()}, reverse=True)
             self._under_way = len(again)
@@ -231,6 +244,11 @@ class Run:
             self._write_later(self._recorder.write_answer, work, index)
         if work.is_answered:
             self._write(work)
+
+    def _fail(self, work: Work, error: AppError) -> None:
+        self._recorder.fail(work.number, error.message)
+        work.is_failed = True
+        self._count_failure(error)
 
     def _write(self, work: Work) -> None:
         self._answered.append(work)
@@ -296,11 +314,11 @@ class Run:
             waiting.extendleft(number for number, _ in reversed(opening))
 
     def _lower_priority(self) -> None:
-        """Lets this thread run only on idle cores if the model runs on the CPU too.
+        """Lets this thread run only on idle cores if the model runs on this CPU too.
 
         Otherwise all of the model's threads would wait whenever one of them has to.
         """
-        if not self._facts.device.startswith("cuda") and sys.platform == "linux":
+        if not self._facts.device.startswith(("cuda", "server")) and sys.platform == "linux":
             with suppress(OSError):  # Some containers do not allow it.
                 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
@@ -320,6 +338,8 @@ class Run:
                 # that wait only the preprocessed pixels stay in memory.
                 given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)
                 picture = replace(picture, pixels=given)
+            elif longest_side := self._facts.longest_side:
+                picture = replace(picture, pixels=sent_pixels(picture.pixels, longest_side))
             return _Opened(work, picture)
         except AppError as error:
             return _Opened(failed=error.message)

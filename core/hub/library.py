@@ -15,13 +15,14 @@ from core.hub.catalogue import offer_of, offers
 from core.hub.client import HubModel
 from core.hub.local_models import LocalModel
 from core.message import translatable
-from core.model_reference import short_name
+from core.model_reference import ServerModel, server_model, short_name
 from core.transcript import Precision
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model in the list, whether it is here or not. `key` is its hub id, its folder or built-in.
+    """A model in the list, whether it is here or not. `key` is its hub id, its folder, built-in, or
+    the reference of a model on servers.
 
     `size` is roughly the bytes on the disk, 0 if only the hub knows; `needs` as `memory_needs`.
     """
@@ -34,6 +35,16 @@ class Entry:
     is_gated: bool = False
     local: LocalModel | None = None
     needs: Mapping[Precision, int] = field(default_factory=dict[Precision, int], compare=False)
+
+    @property
+    def servers(self) -> ServerModel | None:
+        """The servers that the model is on, None if it is not on servers."""
+        return server_model(self.key)
+
+    @staticmethod
+    def on_servers(reference: str) -> Entry:
+        """Returns the entry of a model on servers (`core.model_reference.ServerModel`)."""
+        return Entry(reference, short_name(reference), 0)
 
 
 def list_entries(

@@ -23,7 +23,13 @@ from core.picture.finding import (
     natural_key,
 )
 from core.picture.format import PICTURE_SUFFIXES, is_image
-from core.picture.model_view import ImagePreprocessing, given_pixels, lost_detail, square_of
+from core.picture.model_view import (
+    ImagePreprocessing,
+    given_pixels,
+    lost_detail,
+    sent_pixels,
+    square_of,
+)
 from core.picture.opening import Picture, open_picture
 from core.picture.small import open_small
 
@@ -43,5 +49,6 @@ __all__ = [
     "open_picture",
     "open_small",
     "picture_size",
+    "sent_pixels",
     "square_of",
 ]

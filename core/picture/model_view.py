@@ -63,6 +63,16 @@ def given_pixels(
     return Image.fromarray(np.clip(np.rint(colours * 255), 0, 255).astype(np.uint8))
 
 
+def sent_pixels(pixels: Image.Image, longest_side: int) -> Image.Image:
+    """Returns the pixels that a server is sent: at most `longest_side` along the longer side."""
+    width, height = pixels.size
+    scale = longest_side / max(width, height)
+    if scale >= 1:
+        return pixels
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
 def lost_detail(pixels: Image.Image, given: Image.Image) -> Image.Image:
     """Returns the picture darkened, with the detail highlighted that the `given` pixels lack.
 

@@ -15,6 +15,7 @@ from core.captions.wording import joined
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError
 from core.files import is_folder
+from core.model_reference import ServerModel, server_model
 from core.picture import Picture, look_for_pictures, open_picture
 from core.terminal.evidence import evidence_record
 from core.terminal.options import CaptionOptions
@@ -93,21 +94,8 @@ class Captions:
 
         For a folder run over so many `images` it is opened on all cards that the run is to use.
         """
-        from core.vetting.vetting import begin_vetting
-
-        # The model's folder is tried in another process while torch is imported.
-        with begin_vetting(self._options.choice) as vetting:
-            with torch_wanted():
-                from core.open_engine import open_engine
-                from core.terminal.several_cards import devices_of_run, open_several
-
-            devices = devices_of_run(self._options, images)
-            if len(devices) > 1:
-                vetting.wait(self._stop)
-                engine = open_several(devices, self._options.choice, self._stop)
-            else:
-                choice = replace(self._options.choice, device=next(iter(devices)))
-                engine = open_engine(choice, show_progress, self._stop, vetting)
+        named = server_model(self._options.choice.model)
+        engine = self._open_remote(named) if named else self._open_local(images)
         if self._has_opened:
             return engine
         self._has_opened = True
@@ -119,6 +107,27 @@ class Captions:
                 "with LLaVA-1.5-7b."
             )
         return engine
+
+    def _open_remote(self, named: ServerModel) -> Engine:
+        from core.remote.opening import open_server_model
+
+        return open_server_model(named, show_progress, self._stop)
+
+    def _open_local(self, images: int) -> Engine:
+        from core.vetting.vetting import begin_vetting
+
+        # The model's folder is tried in another process while torch is imported.
+        with begin_vetting(self._options.choice) as vetting:
+            with torch_wanted():
+                from core.open_engine import open_engine
+                from core.terminal.several_cards import devices_of_run, open_several
+
+            devices = devices_of_run(self._options, images)
+            if len(devices) > 1:
+                vetting.wait(self._stop)
+                return open_several(devices, self._options.choice, self._stop)
+            choice = replace(self._options.choice, device=next(iter(devices)))
+            return open_engine(choice, show_progress, self._stop, vetting)
 
     def _caption(self, pictures: list[Path], engine: Engine) -> None:
         if unknown := engine.facts.unknown_words(without_variables(self._options.prompt)):

@@ -17,6 +17,7 @@ from core.terminal import find as find_terminal
 from core.terminal import models as models_terminal
 from core.terminal import plan as plan_terminal
 from core.terminal import serve as serve_terminal
+from core.terminal import servers as servers_terminal
 from core.terminal.caption import Captions, torch_wanted
 from core.terminal.interrupt import stop_on_interrupt
 from core.terminal.options import (
@@ -82,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 _MODULES = {
     "models": models_terminal.run,
+    "servers": servers_terminal.run,
     "engines": engines_terminal.run,
     "find": find_terminal.run,
     "plan": plan_terminal.run,

@@ -33,6 +33,10 @@ _PRINT, _RUN = frozenset({Mode.PRINT}), frozenset({Mode.RUN, Mode.CONTINUE})
 MODES: dict[str, frozenset[Mode]] = {
     "paths": frozenset(Mode),
     "model": _NEW,
+    "server": _NEW,
+    "parallel": _RUN,
+    "image_side": _NEW,
+    "image_format": _NEW,
     "device": _NEW,
     "dtype": _NEW,
     "prompt": _NEW,
@@ -111,7 +115,7 @@ def mode_of(options: argparse.Namespace) -> Mode:
 def refusal(options: argparse.Namespace) -> str | None:
     """Returns a sentence about the first option that does not apply; None if all do."""
     mode = mode_of(options)
-    if reason := _refused_output(options):
+    if reason := _refused_output(options) or _refused_with_server(options):
         return reason
     for name, modes in MODES.items():
         if name in options.given and mode not in modes:
@@ -150,6 +154,21 @@ def refusal(options: argparse.Namespace) -> str | None:
     ):
         if name in options.given and not is_used:
             return f"{option(name)} needs {need}."
+    return None
+
+
+_FOR_SERVERS = ("parallel", "image_side", "image_format")
+_NOT_FOR_SERVERS = ("device", "dtype", "cards", "slots", "ban", "trace", "evidence")
+
+
+def _refused_with_server(options: argparse.Namespace) -> str | None:
+    """Returns a sentence about an option that a model on a server cannot have, or only that."""
+    for name in _NOT_FOR_SERVERS if options.server else _FOR_SERVERS:
+        if name in options.given:
+            if not options.server:
+                return f"{option(name)} needs --server."
+            instead = " Use --parallel." if name == "slots" else " Leave it out."
+            return f"{option(name)} does not work with --server.{instead}"
     return None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.batch import BatchOptions
 from core.captions.formats import SEPARATORS
+from core.model_reference import ServerModel
 from core.terminal.modes import Mode, mode_of, refusal
 from core.terminal.parser import PROMPT, build_parser
 from core.transcript import ModelChoice, Precision, Sampling
@@ -74,7 +75,7 @@ class BenchOptions:
 
 @dataclass(frozen=True)
 class ModuleOptions:
-    """A verb whose own module reads its arguments: `models`, `engines`, `find` and `plan`."""
+    """A verb whose own module reads its arguments, such as `models`."""
 
     verb: str
     arguments: argparse.Namespace
@@ -185,7 +186,7 @@ def _folder_run_options(
     return FolderRunOptions(
         asked=asked,
         given=arguments.given,
-        slots=arguments.slots,
+        slots=arguments.parallel or arguments.slots,
         cards=arguments.cards,
         resumes=arguments.resume,
         retries_failed=arguments.retry_failed,
@@ -209,4 +210,10 @@ def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespac
 
 
 def _choice(arguments: argparse.Namespace) -> ModelChoice:
-    return ModelChoice(arguments.model, arguments.device, Precision(arguments.dtype))
+    model, servers = arguments.model, dict(getattr(arguments, "server", ()))
+    if servers:
+        name = model if "model" in arguments.given else ""
+        is_png = arguments.image_format == "png"
+        named = ServerModel(tuple(servers.items()), name, arguments.image_side, is_png)
+        model = named.reference
+    return ModelChoice(model, arguments.device, Precision(arguments.dtype))

@@ -13,6 +13,7 @@ from core.terminal import exchange as exchange_terminal
 from core.terminal import find as find_terminal
 from core.terminal import models as models_terminal
 from core.terminal import plan as plan_terminal
+from core.terminal import servers as servers_terminal
 from core.terminal import values
 from core.terminal.modes import NotingParser
 from core.transcript import BUILT_IN, Precision
@@ -30,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_caption(verbs.add_parser)
     models_terminal.add_verb(verbs.add_parser)
+    servers_terminal.add_verb(verbs.add_parser)
     engines_terminal.add_verb(verbs.add_parser)
     find_terminal.add_verb(verbs.add_parser)
     _add_bench(verbs.add_parser)
@@ -66,6 +68,7 @@ def _add_caption(add_verb: _AddVerb) -> None:
     )
     add("--note", default="", metavar="TEXT", help="what {folder_note} stands for")
     _add_model(add)
+    _add_servers(add)
     _add_sampling(add)
     add("--recursive", action="store_true", help="include subfolders")
     add(
@@ -272,6 +275,32 @@ def _add_model(add: Callable[..., Any]) -> None:
         help="built-in (default), a folder, or a name in the Hugging Face cache",
     )
     _add_device(add)
+
+
+def _add_servers(add: Callable[..., Any]) -> None:
+    add(
+        "--server",
+        action="append",
+        default=[],
+        type=values.server,
+        metavar="URL[,WEIGHT]",
+        help="use the model NAME of a server with OpenAI's API; repeatable, to share the work; see "
+        "onlooker servers",
+    )
+    add("--parallel", type=values.slots, metavar="N", help="most images at once per server")
+    add(
+        "--image-side",
+        default=1024,
+        type=values.image_side,
+        metavar="PIXELS",
+        help="longer side of images sent to a server (default: %(default)s)",
+    )
+    add(
+        "--image-format",
+        default="jpeg",
+        choices=["jpeg", "png"],
+        help="format of images sent to a server (default: %(default)s)",
+    )
 
 
 def _add_device(add: Callable[..., Any]) -> None:

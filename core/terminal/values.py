@@ -10,6 +10,9 @@ from pathlib import Path
 
 from core.captions.formats import CaptionFormat
 from core.captions.sidecar import Existing
+from core.errors import ServerError
+from core.model_reference import weighted_address
+from core.remote.address import read_address
 
 _SEPARATORS = {"line": "\n", "comma": ", ", "space": " ", "none": ""}
 
@@ -63,6 +66,20 @@ def image_count(text: str) -> int:
 def positive(text: str) -> float:
     """A number over 0."""
     return _number(text, float, 1e-6, 1e9)
+
+
+def image_side(text: str) -> int:
+    """Pixels along the longer side of an image."""
+    return int(_number(text, int, 64, 8192))
+
+
+def server(text: str) -> tuple[str, int]:
+    """The address of a server, and its weight."""
+    address, weight = weighted_address(text)
+    try:
+        return read_address(address), weight
+    except ServerError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def seed(text: str) -> int:

@@ -15,6 +15,7 @@ from core.model_reference import short_name
 from core.settings import Settings
 from core.transcript import Precision
 from gui.app.engines_wiring import EnginesWiring
+from gui.app.servers_wiring import ServersWiring
 from gui.app.tasks import Begin
 from gui.models.dialog import ModelsDialog
 from gui.session.loaded_model import LoadedModel
@@ -41,15 +42,18 @@ class ModelsWiring(QObject):
         parent: QObject | None = None,
         *,
         engines: EnginesWiring,
+        servers: ServersWiring,
     ):
         super().__init__(parent)
         self._window, self._library, self._theme = window, library, theme
         self._model, self._loaded = model, loaded
         self._settings, self._engines, self._begin = settings, engines, begin
+        self._servers = servers
         self._state: ModelState | None = None
         self._dialog: ModelsDialog | None = None
         library.jobs.changed.connect(self._on_job_changed)
         library.moved.connect(self._on_moved)
+        loaded.remembered.connect(self._on_remembered)
         library.noticed.connect(self._on_noticed)
         model.state_changed.connect(self._on_state_changed)
         window.command_actions.bind(Command.MODELS, self.open)
@@ -65,6 +69,12 @@ class ModelsWiring(QObject):
         dialog.show()
         dialog.raise_()
         dialog.activateWindow()
+
+    @Slot()
+    def _on_remembered(self) -> None:
+        """Show a server that is used for the first time in the list."""
+        if self._dialog:
+            self._begin(self._library.refresh())
 
     @Slot(object)
     def _on_state_changed(self, state: ModelState) -> None:
@@ -101,6 +111,7 @@ class ModelsWiring(QObject):
         requests.downloads_chosen.connect(self._on_downloads_chosen)
         requests.offline_chosen.connect(self._on_offline_chosen)
         requests.token_given.connect(self._on_token_given)
+        requests.server_asked.connect(self._on_server_asked)
         requests.folder_opened.connect(self._on_folder_opened)
         requests.page_opened.connect(self._on_page_opened)
         dialog.destroyed.connect(self._on_dialog_destroyed)
@@ -197,6 +208,11 @@ class ModelsWiring(QObject):
     @Slot(str)
     def _on_token_given(self, token: str) -> None:
         self._begin(self._library.keep_token(token))
+
+    @Slot()
+    def _on_server_asked(self) -> None:
+        if self._dialog:
+            self._servers.open(self._dialog)
 
     @Slot(Path)
     def _on_folder_opened(self, folder: Path) -> None:

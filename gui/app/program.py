@@ -34,6 +34,7 @@ from gui.app.models_wiring import ModelsWiring
 from gui.app.packaged_resources import prompt_presets, sample_pictures
 from gui.app.picture_wiring import PictureWiring
 from gui.app.restart import start_again
+from gui.app.servers_wiring import ServersWiring
 from gui.app.settings_wiring import SettingsWiring
 from gui.app.single_instance import SingleInstance
 from gui.app.tasks import BackgroundTasks
@@ -213,6 +214,7 @@ class Program(QObject):
         EvidenceWiring(window, session, model, self._inspection, self._settings_file, begin, self)
         engines = EnginesWiring(window, self.engine_packs, self._settings_file, begin, self)
         engines.restart_asked.connect(self.restart)
+        servers = ServersWiring(window, loaded, settings, begin, self)
         ModelsWiring(
             window,
             self.model_library,
@@ -223,6 +225,7 @@ class Program(QObject):
             begin,
             self,
             engines=engines,
+            servers=servers,
         )
         self.idle_unload = IdleUnload(window, model, settings, self)
         self._batch_wiring = BatchWiring(

@@ -155,12 +155,19 @@ class DetailsState:
         """Whether the model is in a folder that the person added."""
         return self.entry.local is not None and self.entry.local.where is Where.FOLDER
 
+    @property
+    def can_be_forgotten(self) -> bool:
+        """Whether it can leave the list and stay where it is."""
+        return self.is_in_added_folder or self.entry.servers is not None
+
     def allowed(self) -> Allowed:
         """What may be done with the model's files now."""
         local = self.entry.local
         in_use = self.is_loaded or self.is_loading
         is_idle = not (self.job and self.job.is_under_way)
         is_free = is_idle and not in_use
+        if self.entry.servers:
+            return Allowed(False, False, False, forget=not in_use)
         if local is None:
             return Allowed(False, False, False, False)
         is_removable = local.where is Where.CACHE or local.is_ours
@@ -182,6 +189,8 @@ class DetailsState:
                 return Offer(Action.PAUSE_DOWNLOAD, translate("DetailsState", "Pause"))
             caption = translate("DetailsState", "Stop")
             return Offer(Action.STOP, caption, job.kind is not JobKind.REMOVE)
+        if self.entry.servers:
+            return self._server_offer()
         if local is None:
             again = translate("DetailsState", "Try again")
             caption = again if job else translate("DetailsState", "Download")
@@ -196,6 +205,13 @@ class DetailsState:
         caption = _load_in(self.precision) if can_choose else translate("DetailsState", "Load")
         return Offer(Action.LOAD, caption, not local.problem)
 
+    def _server_offer(self) -> Offer:
+        if self.is_loading:
+            return Offer(Action.UNLOAD, translate("DetailsState", "Cancel"))
+        if self.is_loaded:
+            return Offer(Action.UNLOAD, translate("DetailsState", "Stop using"))
+        return Offer(Action.LOAD, translate("DetailsState", "Use"))
+
     def secondary(self) -> Offer | None:
         """The button for the other thing that can be done, if there is one."""
         job, local = self.job, self.entry.local
@@ -204,6 +220,8 @@ class DetailsState:
             is_own = is_download and not self.missing_id
             caption = translate("DetailsState", "Cancel")
             return Offer(Action.CANCEL_DOWNLOAD, caption) if is_own else None
+        if self.entry.servers:
+            return None
         if local is None:
             is_online = not self.options.is_offline
             caption = translate("DetailsState", "Look up")
@@ -236,6 +254,8 @@ class DetailsState:
     def hint(self) -> str:
         """A sentence that helps to choose, "" if there is nothing to say."""
         entry, memory = self.entry, self.memory
+        if entry.servers:
+            return translate("DetailsState", "Images and prompts are sent to this server.")
         if entry.key == BUILT_IN:
             return translate(
                 "DetailsState", "This model knows only drawings. Download another one for photos."

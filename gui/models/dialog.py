@@ -202,6 +202,9 @@ class ModelsDialog(QDialog):
         self.options_button = QPushButton(self.tr("Options"))
         self.options_button.setObjectName("options_button")
         self.options_button.setMenu(self.options_menu)
+        self.server_button = QPushButton(self.tr("Use a server…"))
+        self.server_button.setObjectName("server_button")
+        self.server_button.clicked.connect(self.requests.server_asked)
         close_button = QPushButton(self.tr("Close"))
         close_button.setObjectName("close_button")
         close_button.clicked.connect(self.close)
@@ -209,7 +212,7 @@ class ModelsDialog(QDialog):
         foot.setContentsMargins(12, 0, 20, 0)
         foot.setSpacing(8)
         foot.addWidget(self.memory_label, 1)
-        for button in (self.options_button, close_button):
+        for button in (self.server_button, self.options_button, close_button):
             button.setAutoDefault(False)
             foot.addWidget(button)
         return foot

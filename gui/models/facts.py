@@ -63,6 +63,9 @@ def _facts_of(entry: Entry, options: DownloadOptions) -> dict[Fact, str]:
     """Return the text of each fact, "" for what is not known or does not apply."""
     size = format_bytes(entry.size) if entry.size else ""
     licence = entry.licence
+    if entry.servers:
+        hosts = entry.servers.hosts
+        return {Fact.SIZE: "", Fact.LICENCE: "", Fact.LOCATION: hosts, Fact.TARGET: ""}
     if local := entry.local:
         location = _location(local.folder, local.where)
         return {Fact.SIZE: size, Fact.LICENCE: licence, Fact.LOCATION: location, Fact.TARGET: ""}

@@ -140,7 +140,11 @@ class ModelsListModel(QAbstractListModel):
         ]
         parts = [
             (self.tr("On this computer"), [entry for entry in found if entry.local]),
-            (self.tr("Available to download"), [entry for entry in found if not entry.local]),
+            (self.tr("On servers"), [entry for entry in found if entry.servers]),
+            (
+                self.tr("Available to download"),
+                [entry for entry in found if not entry.local and not entry.servers],
+            ),
         ]
         if named and not any(entry.hub_id == named for entry in self._entries):
             parts.append((self.tr("On the hub"), [Entry(named, short_name(named), 0, named)]))
@@ -188,6 +192,9 @@ def below(row: Row, memory: DeviceMemory | None) -> str:
     if entry.local and not entry.local.is_complete:
         share = entry.local.size / entry.local.total
         return translate("ModelRow", "Paused at {percent}").format(percent=f"{share:.0%}")
+    if entry.servers:
+        in_use = translate("ModelRow", "In use")
+        return f"{in_use}  ·  {entry.servers.hosts}" if row.is_loaded else entry.servers.hosts
     if row.is_loaded:
         loaded = translate("ModelRow", "Loaded")
         return f"{loaded}  ·  {format_bytes(entry.size)}"

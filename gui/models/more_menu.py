@@ -45,7 +45,7 @@ class MoreMenu(QMenu):
         self.check_action.setEnabled(allowed.check)
         self.move_action.setEnabled(allowed.move)
         self.remove_action.setEnabled(allowed.remove)
-        self.forget_action.setVisible(details.is_in_added_folder)
+        self.forget_action.setVisible(details.can_be_forgotten)
         self.forget_action.setEnabled(allowed.forget)
         for action in (self.move_action, self.remove_action):
             action.setToolTip(allowed.reason)

@@ -26,5 +26,7 @@ class ModelRequests(QObject):
     """The folder to download into, None for the hub's cache."""
     offline_chosen = Signal(bool)
     token_given = Signal(str)
+    server_asked = Signal()
+    """A model on a server is to be used."""
     folder_opened = Signal(Path)
     page_opened = Signal(str)

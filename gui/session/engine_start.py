@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from core.errors import CheckpointError
+from core.model_reference import server_model
 from core.transcript import ModelChoice
 
 if TYPE_CHECKING:
@@ -27,7 +28,13 @@ OpenEngine = Callable[[ModelChoice, OnProgress, threading.Event], "Engine"]
 
 def open_engine(choice: ModelChoice, on_progress: OnProgress, stop: threading.Event) -> Engine:
     """Does what `core.open_engine` does, after importing it; raises CheckpointError if it cannot
-    be imported."""
+    be imported. A model on servers needs no torch."""
+    if named := server_model(choice.model):
+        from core.remote.keys import Keys
+        from core.remote.opening import open_server_model
+
+        keys = Keys((address for address, _ in named.addresses), takes_single=False)
+        return open_server_model(named, on_progress, stop, keys=keys)
     from core.vetting.vetting import begin_vetting
 
     on_progress(0.0, translate("Loading", "Starting PyTorch"))

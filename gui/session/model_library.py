@@ -34,6 +34,7 @@ from core.hub import (
     with_access_token,
 )
 from core.message import joined
+from core.model_reference import server_model
 from core.settings import Settings
 from gui.session.model_jobs import JobThread, ModelJobs, OnProgress, Run
 from gui.widgets.translated import translated
@@ -87,6 +88,7 @@ class ModelLibrary(QObject):
         found = tuple(self._found.values())
         look = partial(_look, folders, settings.device, self._taken, found)
         entries, memory, hub = await self.jobs.call(JobThread.DISK, look)
+        entries += map(Entry.on_servers, reversed(settings.servers))
         if mine == self._listings:
             self._entries = {entry.key: entry for entry in entries}
             self.models_listed.emit(entries, memory)
@@ -215,7 +217,12 @@ class ModelLibrary(QObject):
         await self.refresh()
 
     async def remove_folder(self, key: str) -> None:
-        """Search the folder of this model no longer; the folder stays as it is."""
+        """Search the folder of this model no longer; the folder stays as it is. Forget a server."""
+        if server_model(key):
+            self._settings.servers = [one for one in self._settings.servers if one != key]
+            await self._keep_settings()
+            await self.refresh()
+            return
         model = self._local(key)
         if model is None:
             return

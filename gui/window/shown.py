@@ -57,6 +57,8 @@ def status(state: ViewState) -> Status:
 
 def describe(facts: EngineFacts) -> str:
     """Returns model, device, precision and memory in one line."""
+    if facts.longest_side:
+        return f"{translated(short_name(facts.model))}  ·  {facts.device_name}"
     memory = format_bytes(facts.memory_bytes)
     return "  ·  ".join(
         (translated(short_name(facts.model)), facts.device_name, facts.dtype, memory)

@@ -2,7 +2,14 @@
 
 import pytest
 
-from core.model_reference import folder_named, hub_id_in, is_hub_id, short_name
+from core.model_reference import (
+    ServerModel,
+    folder_named,
+    hub_id_in,
+    is_hub_id,
+    server_model,
+    short_name,
+)
 from core.transcript import BUILT_IN
 
 
@@ -57,3 +64,32 @@ def test_owner_and_name_are_a_hub_id(text):
 def test_anything_else_is_none(text):
     assert not is_hub_id(text)
     assert hub_id_in(text) == ""
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        ServerModel((("http://gpubox:8000", 1),), "llava"),
+        ServerModel((("http://gpubox:8000", 1),), ""),
+        ServerModel(
+            (("http://[::1]:8000", 3), ("https://x.example/api", 1)), "/models/my #1 llava"
+        ),
+        ServerModel((("http://localhost:1234", 1),), "qwen/qwen2.5-vl", 768, sends_png=True),
+    ],
+)
+def test_model_on_servers_is_read_back_from_its_reference(named):
+    assert server_model(named.reference) == named
+    assert folder_named(named.reference) is None
+    assert not is_hub_id(named.reference)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [BUILT_IN, "owner/name", "/home/me/http://x #1", "http://x", "C:\\models #2", "ftp://x #llava"],
+)
+def test_what_is_no_model_on_servers_is_not_taken_for_one(text):
+    assert server_model(text) is None
+
+
+def test_model_on_a_server_is_called_by_the_last_part_of_its_name():
+    assert short_name("http://gpubox:8000 #/models/my llava") == "my llava"

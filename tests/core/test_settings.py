@@ -40,7 +40,7 @@ def test_every_setting_survives_the_file(tmp_path):
         checks_for_updates=True, updates_address="http://127.0.0.1/CHANGELOG.md",
         download_folder="/models", works_offline=True, underlines_doubt=False,
         may_spread=True, rest_minutes=5, keys={"OPEN": ["Ctrl+9"]},
-        seen_offers=["1.0 offered cuda130"],
+        seen_offers=["1.0 offered cuda130"], servers=["http://gpubox:8000 #qwen"],
     )  # fmt: skip
     save(settings, tmp_path / "new" / "folder")
     assert load(tmp_path / "new" / "folder") == settings

@@ -94,7 +94,7 @@ LUPDATE_OPTIONS = runpy.run_path(str(GUI.parent / "packaging" / "dev.py"))["LUPD
 NO_SENTENCES = {
     *("captions/sentences.py", "trace.py", "llava/tracing.py", "llava/forward.py"),
     *("llava/kernels", "chat/template_child.py", "isolation", "vetting/trial.py", "words"),
-    *("terminal", "serve"),
+    *("terminal", "serve", "remote/canary.py"),
 }
 CORE_MODULES = sorted(
     path

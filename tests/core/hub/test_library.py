@@ -14,7 +14,6 @@ from pathlib import Path
 import keyring
 import pytest
 from huggingface_hub import scan_cache_dir
-from keyring.backend import KeyringBackend
 from keyring.backends import fail
 
 from core.device.memory import PRECISIONS
@@ -38,6 +37,7 @@ from core.hub.library import memory_needs
 from core.hub.location import RECORD, CacheLocation, HubFile, Record
 from core.transcript import Precision
 from tests.support.hub_server import REVISION, HubServer
+from tests.support.keyrings import MemoryKeyring
 
 ID = "someone/tiny-llava"
 ROOT = Path(__file__).parents[3]
@@ -429,29 +429,10 @@ def test_record_comes_back_as_it_was_written(tmp_path):
 # The access token
 
 
-class Ring(KeyringBackend):
-    """A keyring that is not on anybody's system."""
-
-    priority = 1  # type: ignore[assignment]
-
-    def __init__(self):
-        super().__init__()
-        self.kept = {}
-
-    def get_password(self, service, username):
-        return self.kept.get((service, username))
-
-    def set_password(self, service, username, password):
-        self.kept[service, username] = password
-
-    def delete_password(self, service, username):
-        del self.kept[service, username]
-
-
 @pytest.fixture
 def ring():
     before = keyring.get_keyring()
-    ring = Ring()
+    ring = MemoryKeyring()
     keyring.set_keyring(ring)
     yield ring
     keyring.set_keyring(before)

@@ -15,8 +15,9 @@ from core.terminal.parser import build_parser
 
 VALUES = {"existing": "replace", "slots": "2", "format": "json", "top_p": "0.5", "write": "txt",
           "temperature": "1", "seed": "1", "max_new_tokens": "4", "dtype": "float32",
-          "device": "cpu", "table_paths": "relative", "csv_separator": "tab",
-          "cards": "0,1"}  # fmt: skip
+          "device": "cpu", "cards": "0", "server": "localhost:8000", "parallel": "3",
+          "image_side": "512", "image_format": "png", "table_paths": "relative",
+          "csv_separator": "tab"}  # fmt: skip
 ASKED = {
     Mode.PRINT: [],
     Mode.RUN: ["--write", "txt"],
@@ -25,6 +26,9 @@ ASKED = {
 }
 # What an option needs beside it.
 WITH = {
+    "parallel": ["--server", "localhost:8000"],
+    "image_side": ["--server", "localhost:8000"],
+    "image_format": ["--server", "localhost:8000"],
     "top_p": ["--temperature", "1"],
     "seed": ["--temperature", "1"],
     "replace_edited": ["--existing", "replace"],
@@ -69,6 +73,11 @@ def test_option_is_taken_or_refused_with_its_name(action, mode, tmp_path, capsys
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["--parallel", "3", "--write", "txt"],
+        ["--image-side", "512"],
+        ["--server", "localhost:8000", "--device", "cpu"],
+        ["--server", "localhost:8000", "--write", "txt", "--slots", "2"],
+        ["--server", "localhost:8000", "--ban", "cat"],
         ["--existing", "skip"],  # The default, but asked for.
         ["--write", "txt", "--format", "text"],
         ["--write", "txt", "--undo"],

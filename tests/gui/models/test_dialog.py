@@ -29,9 +29,9 @@ from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import ModelThread
 from gui.widgets.theme import Theme
 from gui.window.commands import Command
-from tests.core.hub.test_library import Ring
 from tests.gui.conftest import until
 from tests.support.hub_server import HubServer
+from tests.support.keyrings import MemoryKeyring
 from tests.support.living_program import live_through
 
 ID = "someone/tiny-llava"
@@ -55,7 +55,7 @@ def server(tiny_transformers_layout, monkeypatch, tmp_path):
 def ring():
     """A keyring of this test's own."""
     before = keyring.get_keyring()
-    ring = Ring()
+    ring = MemoryKeyring()
     keyring.set_keyring(ring)
     yield ring
     keyring.set_keyring(before)

@@ -1,0 +1,63 @@
+"""The address of a server, as a person types it and as the program uses it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from core.errors import ServerError, ServerFault
+from core.message import translatable
+
+# What people copy from a manual, behind the part that counts.
+_ENDPOINT = re.compile(r"(/v1)?(/chat/completions|/completions|/models)?/*$")
+
+
+def read_address(text: str) -> str:
+    """Returns “http://gpubox:8000” for “gpubox:8000/v1/”. Raises ServerError if it is none."""
+    typed = text.strip()
+    address = typed if "://" in typed else f"http://{typed}"
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        raise _no_address(typed) from None
+    host = (parts.hostname or "").lower()
+    is_whole = parts.scheme in ("http", "https") and host and not parts.query and not parts.fragment
+    if not is_whole or re.search(r"[\s,]", address):
+        raise _no_address(typed)
+    if parts.username is not None or parts.password is not None:
+        raise ServerError(
+            translatable("core", "The address contains a password. Enter it as the key instead."),
+            ServerFault.ADDRESS,
+        )
+    host = f"[{host}]" if ":" in host else host
+    ending = f":{port}" if port is not None else ""
+    return f"{parts.scheme}://{host}{ending}{_ENDPOINT.sub('', parts.path)}"
+
+
+def origin_of(address: str) -> str:
+    """Returns the part of an address that a key is for: scheme, host and port."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether what is sent to the address stays on this machine."""
+    host = urlsplit(address).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _no_address(typed: str) -> ServerError:
+    return ServerError(
+        translatable(
+            "core",
+            "“{address}” is not a server's address. Enter one such as http://localhost:8000.",
+        ).format(address=typed[:80]),
+        ServerFault.ADDRESS,
+    )

@@ -1,0 +1,284 @@
+"""A model on one or several servers as an `Engine`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from core.engine import EngineFacts
+from core.errors import EngineError, PromptError, ServerError
+from core.message import translatable
+from core.remote.dispatch import IN_A_RUN, WHILE_SOMEBODY_WAITS, Dispatcher, Job, Patience
+from core.remote.loop_thread import LoopThread
+from core.remote.question import require_answerable
+from core.remote.server import Reply, Server
+from core.transcript import Answer, Ending, Request
+
+_TICK_SECONDS = 0.05
+_SECONDS_TO_END = 2.0
+_LENGTH = ("length", "max_tokens")
+
+
+class RemoteEngine:
+    """Asks servers; the calling thread waits. Made by `core.remote.opening`."""
+
+    def __init__(
+        self,
+        facts: EngineFacts,
+        loop: LoopThread,
+        servers: Sequence[tuple[Server, int]],
+        *,
+        patience: Patience = WHILE_SOMEBODY_WAITS,
+        run_patience: Patience = IN_A_RUN,
+    ):
+        """The engine closes `loop`, in which the servers live."""
+        self.facts = facts
+        self._loop = loop
+        self._patience, self._run_patience = patience, run_patience
+        self._dispatcher = loop.submit(_dispatcher(servers)).result()
+
+    def answer(
+        self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
+    ) -> Answer:
+        """See `Engine.answer`. Raises ServerError."""
+        asking = _Asking(self._dispatcher, self._loop, self._patience, may_repeat_shown=False)
+        self._require(request)
+        if stop.is_set():
+            return _stopped()
+        asking.begin(request)
+        try:
+            while True:
+                for _, piece, outcome in asking.take(stop):
+                    if piece:
+                        on_piece(piece)
+                    if isinstance(outcome, Answer):
+                        return outcome
+        finally:
+            asking.end()
+
+    def answer_all(
+        self,
+        requests: Iterable[Request | None],
+        stop: threading.Event,
+        *,
+        slots: int,
+        on_piece: Callable[[Request, str], None] | None = None,
+        is_stopped: Callable[[Request], bool] | None = None,
+        on_refused: Callable[[Request, PromptError], None] | None = None,
+    ) -> Generator[tuple[Request, Answer | EngineError]]:
+        """See `Engine.answer_all`. `slots` bounds how many requests are under way at each server;
+        within that each server gets as many as do it good.
+
+        A request that no server answers, though they answer others, is yielded with its error.
+        Raises ServerError once no server is left.
+        """
+        self._require()
+        asking = _Asking(self._dispatcher, self._loop, self._run_patience, may_repeat_shown=True)
+        asking.is_stopped = is_stopped
+        asking.is_heard = on_piece is not None
+        self._loop.submit(_call(self._dispatcher.limit_to, slots)).result()
+        source = iter(requests)
+        has_more = True
+        try:
+            while True:
+                while has_more and not stop.is_set() and asking.count < self._dispatcher.room():
+                    try:
+                        request = next(source)
+                    except StopIteration:
+                        has_more = False
+                        break
+                    if request is None:
+                        break
+                    if self._is_answerable(request, on_refused):
+                        asking.begin(request)
+                if not asking.count:
+                    if has_more and not stop.is_set():
+                        continue
+                    return
+                for request, piece, outcome in asking.take(stop):
+                    if piece and on_piece:
+                        on_piece(request, piece)
+                    if outcome is not None:
+                        yield request, outcome
+        finally:
+            asking.end()
+
+    def close(self) -> None:
+        """See `Engine.close`: the servers keep their models."""
+        if not self._loop.is_closed:
+            closing = self._loop.submit(self._dispatcher.close())
+            try:
+                closing.result(_SECONDS_TO_END)
+            except TimeoutError:
+                closing.cancel()
+        self._loop.close()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many answers each server has given, by its host."""
+        return {post.server.host: post.answered for post in self._dispatcher.posts}
+
+    def _is_answerable(
+        self, request: Request, on_refused: Callable[[Request, PromptError], None] | None
+    ) -> bool:
+        try:
+            self._require(request)
+        except PromptError as error:
+            if on_refused is None:
+                raise
+            on_refused(request, error)
+            return False
+        return True
+
+    def _require(self, request: Request | None = None) -> None:
+        if self._loop.is_closed:
+            raise EngineError(
+                translatable("core", "The server is not used any more. Choose it again, then ask.")
+            )
+        if request is not None:
+            require_answerable(request, self.facts.most_pictures)
+
+
+async def _dispatcher(servers: Sequence[tuple[Server, int]]) -> Dispatcher:
+    return Dispatcher(servers)
+
+
+async def _call(function: Callable[[int], None], value: int) -> None:
+    function(value)
+
+
+class _UnderWay:
+    """A request that was sent. The servers' thread adds the text of its answer."""
+
+    def __init__(self, request: Request):
+        self.request = request
+        self.began = time.perf_counter()
+        self.text = ""
+        self.pieces = 0
+        self.future: Future[Reply] | None = None
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """Returns what may be shown of the answer now: it has no blanks at its two ends."""
+        self.pieces += 1
+        text = self._held + piece
+        if not self.text:
+            text = text.lstrip()
+        shown = text.rstrip()
+        self._held = text[len(shown) :]
+        self.text += shown
+        return shown
+
+    def cancel(self) -> None:
+        """Closes the connection, at which the server stops too."""
+        if self.future is not None:
+            self.future.cancel()
+
+    def answer(self, reply: Reply | None) -> Answer:
+        """Returns the answer, of a reply or, if there is None, of what came before a stop."""
+        seconds = time.perf_counter() - self.began
+        if reply is None:
+            return Answer(self.text, Ending.STOPPED, self.pieces, seconds, seconds)
+        first = reply.first_seconds
+        return Answer(
+            text=reply.text.strip(),
+            ending=Ending.LENGTH if reply.finish in _LENGTH else Ending.COMPLETE,
+            # Most servers send a token a piece: their number stands in where it is not given.
+            tokens=reply.chunks if reply.tokens is None else reply.tokens,
+            seconds=seconds,
+            seconds_to_first_token=seconds if first is None else min(first, seconds),
+            input_tokens=reply.input_tokens,
+            left_out=reply.left_out,
+            seed=self.request.sampling.seed,
+        )
+
+
+_Event = tuple[Request, str, Answer | ServerError | None]
+
+
+class _Asking:
+    """Requests that one caller has under way, and what happens to them, in the caller's thread."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        loop: LoopThread,
+        patience: Patience,
+        *,
+        may_repeat_shown: bool,
+    ):
+        self._dispatcher, self._loop, self._patience = dispatcher, loop, patience
+        self._may_repeat_shown = may_repeat_shown
+        self._inbox: SimpleQueue[tuple[_UnderWay, str | None]] = SimpleQueue()
+        self._under_way: dict[int, _UnderWay] = {}
+        self.is_stopped: Callable[[Request], bool] | None = None
+        """Whether one request is to end alone."""
+        self.is_heard = True
+        """Whether pieces are wanted. Waking the caller's thread for each takes long."""
+
+    @property
+    def count(self) -> int:
+        """How many requests are under way."""
+        return len(self._under_way)
+
+    def begin(self, request: Request) -> None:
+        """Sends a request."""
+        one, inbox, is_heard = _UnderWay(request), self._inbox, self.is_heard
+        self._under_way[id(one)] = one
+
+        def on_piece(piece: str) -> None:
+            shown = one.add(piece)
+            if shown and is_heard:
+                inbox.put((one, shown))
+
+        job = Job(request, on_piece, self._patience, self._may_repeat_shown)
+        one.future = self._loop.submit(self._dispatcher.answer(job))
+        one.future.add_done_callback(lambda _: inbox.put((one, None)))
+
+    def take(self, stop: threading.Event) -> Iterator[_Event]:
+        """Waits a moment for what comes, and yields it: text, and the outcomes of requests.
+
+        Once `stop` is set all that is under way ends with the text so far.
+        """
+        with suppress(Empty):
+            found = self._inbox.get(timeout=_TICK_SECONDS)
+            while True:
+                yield from self._event(*found)
+                found = self._inbox.get_nowait()
+        for one in list(self._under_way.values()):
+            if stop.is_set() or (self.is_stopped and self.is_stopped(one.request)):
+                one.cancel()
+                del self._under_way[id(one)]
+                yield one.request, "", one.answer(None)
+
+    def end(self) -> None:
+        """Cancels what is under way."""
+        for one in self._under_way.values():
+            one.cancel()
+        self._under_way = {}
+
+    def _event(self, one: _UnderWay, piece: str | None) -> Iterator[_Event]:
+        if id(one) not in self._under_way:
+            return
+        if piece is not None:
+            yield one.request, piece, None
+            return
+        del self._under_way[id(one)]
+        yield one.request, "", self._outcome(one)
+
+    def _outcome(self, one: _UnderWay) -> Answer | ServerError:
+        assert one.future is not None
+        error = one.future.exception()
+        if error is None:
+            return one.answer(one.future.result())
+        if isinstance(error, ServerError) and error.is_of_one_request and self._may_repeat_shown:
+            return error
+        raise error
+
+
+def _stopped() -> Answer:
+    return Answer("", Ending.STOPPED, 0, 0.0)

@@ -1,0 +1,62 @@
+"""Which fields of a request a server refuses. They are learnt from its answers and left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from core.message import Message, joined, translatable
+
+OPTIONAL = (
+    *("temperature", "top_p", "top_k", "seed", "repetition_penalty"),
+    *("stream_options", "max_tokens", "continue_final_message", "add_generation_prompt"),
+)
+"""The fields without which a request still makes sense."""
+
+# What a person misses if a field is refused. Without the others the answers are the same.
+_NAMES = {
+    "temperature": translatable("core", "temperature"),
+    "top_p": translatable("core", "top-p"),
+    "top_k": translatable("core", "top-k"),
+    "seed": translatable("core", "seed"),
+    "repetition_penalty": translatable("core", "repetition penalty"),
+    "continue_final_message": translatable("core", "forced beginning"),
+}
+
+
+class RefusedFields:
+    """What one server has refused so far; kept as long as the program uses the server."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def learn(self, sent: Collection[str], complaint: str) -> bool:
+        """Notes which of the `sent` fields the server's `complaint` names; returns whether any."""
+        optional = self.optional(sent)
+        named = {name for name in optional if re.search(rf"(?<!\w){name}(?!\w)", complaint)}
+        if "add_generation_prompt" in named or "continue_final_message" in named:
+            named |= {"add_generation_prompt", "continue_final_message"}
+        self.names |= named
+        return bool(named)
+
+    def optional(self, sent: Collection[str]) -> list[str]:
+        """Returns those of the fields that another try may leave out."""
+        return [name for name in OPTIONAL if name in sent and name not in self.names]
+
+    def without(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """Returns the fields that the server takes. What is named otherwise is renamed."""
+        kept = {name: value for name, value in fields.items() if name not in self.names}
+        if "max_tokens" in self.names and "max_tokens" in fields:
+            # OpenAI's newer models want the new name.
+            kept["max_completion_tokens"] = fields["max_tokens"]
+        return kept
+
+    @property
+    def note(self) -> Message | None:
+        """A sentence on what the server does not take; None if nothing is missed."""
+        missed = [text for name, text in _NAMES.items() if name in self.names]
+        if not missed:
+            return None
+        return translatable(
+            "core", "The server ignores these settings: {names}. Its own defaults apply."
+        ).format(names=joined(*missed, between=", "))

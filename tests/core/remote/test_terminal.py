@@ -1,0 +1,98 @@
+"""`onlooker caption --server` and `onlooker servers` in the terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import keyring
+import pytest
+from PIL import Image
+
+from core.terminal import main as terminal
+from tests.support.keyrings import MemoryKeyring
+from tests.support.model_server import MODEL, ModelServer, colour_name
+
+SECRET = "sk-very-secret"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def ring():
+    """A keyring of this test's own."""
+    before = keyring.get_keyring()
+    ring = MemoryKeyring()
+    keyring.set_keyring(ring)
+    yield ring
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(6):
+        Image.new("RGB", (40, 30), (40 * number, 80, 120)).save(folder / f"{number}.png")
+    return folder
+
+
+def test_image_is_captioned_by_a_server(server, pictures, capsys):
+    image = pictures / "2.png"
+    arguments = ["--server", server.address, "--prompt", "What?", "--image-format", "png"]
+    assert terminal.main(["caption", str(image), *arguments]) == 0
+    with Image.open(image) as pixels:
+        assert capsys.readouterr().out.strip() == f"{colour_name(pixels)} for What?"
+
+
+def test_folder_is_captioned_by_two_servers_with_their_keys_which_are_kept_nowhere(
+    pictures, home, ring, monkeypatch, capsys
+):
+    with ModelServer().running() as first, ModelServer().running() as second:
+        first.key, second.key = SECRET, "other"
+        host = second.address.partition("//")[2]
+        monkeypatch.setenv("ONLOOKER_SERVER_KEY", f"{host}=other")
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{SECRET}\n"))
+        assert terminal.main(["servers", "key", first.address]) == 0
+        both = ["--server", f"{first.address}/v1,2", "--server", second.address]
+        arguments = [*both, "--model", MODEL, "--parallel", "3", "--write", "txt"]
+        assert terminal.main(["caption", str(pictures), *arguments]) == 0
+        assert {*first.keys} == {f"Bearer {SECRET}"}
+        assert {*second.keys} == {"Bearer other"}
+        assert len(first.captions()) + len(second.captions()) == 6
+    assert len(list(pictures.glob("*.txt"))) == 6
+    written = [path for path in home.rglob("*") if path.is_file()]
+    assert written
+    assert not [path for path in written if SECRET.encode() in path.read_bytes()]
+    printed = capsys.readouterr()
+    assert SECRET not in printed.out + printed.err
+
+
+def test_server_is_tested(server, capsys):
+    assert terminal.main(["servers", "test", server.address, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["models"], record["sees_images"]) == ([MODEL], True)
+    server.is_blind = True
+    assert terminal.main(["servers", "test", server.address]) == 1
+    assert "does not see images" in capsys.readouterr().out
+
+
+def test_server_that_is_not_there_is_told(capsys):
+    assert terminal.main(["servers", "test", "127.0.0.1:1"]) == 1
+    assert "cannot be reached (connection refused)" in capsys.readouterr().err
+    assert terminal.main(["servers", "test", "http://"]) == 1
+    assert "not a server's address" in capsys.readouterr().err
+
+
+def test_forgotten_server_has_no_key_any_more(server, ring, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{SECRET}\n"))
+    server.key = SECRET
+    terminal.main(["servers", "key", server.address])
+    assert terminal.main(["servers", "test", server.address]) == 0
+    terminal.main(["servers", "forget", server.address])
+    assert terminal.main(["servers", "test", server.address]) == 1

@@ -1,0 +1,149 @@
+"""A model on a server is tried, used, listed and forgotten in the model dialog."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import keyring
+import pytest
+from huggingface_hub import constants
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from core.engine import Ready
+from core.locations import locations
+from core.model_reference import server_model
+from core.settings import load
+from gui.app.program import Program
+from gui.models.dialog import ModelsDialog
+from gui.models.server_dialog import ServerDialog
+from gui.session.engine_start import open_engine
+from gui.session.model_thread import ModelThread
+from gui.window.commands import Command
+from tests.gui.conftest import until
+from tests.support.keyrings import MemoryKeyring
+from tests.support.living_program import live_through
+from tests.support.model_server import MODEL, ModelServer
+
+SECRET = "sk-very-secret"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def ring():
+    """A keyring of this test's own."""
+    before = keyring.get_keyring()
+    ring = MemoryKeyring()
+    keyring.set_keyring(ring)
+    yield ring
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def live(run, loop, qapp, checkpoint):
+    """Run a story inside a whole living program, with the dialog for a server open.
+
+    Models on servers are opened as ever, others by the scripted checkpoint.
+    """
+
+    def opened_engine(choice, on_progress, stop):
+        opens = open_engine if server_model(choice.model) else checkpoint
+        return opens(choice, on_progress, stop)
+
+    def live(story):
+        program = Program(qapp, loop, locations(), time.perf_counter(), ModelThread(opened_engine))
+
+        async def whole():
+            await until(lambda: isinstance(program.model.state, Ready))
+            program.window.commands[Command.MODELS].trigger()
+            await until(lambda: program.window.findChild(ModelsDialog) is not None)
+            dialog = program.window.findChild(ModelsDialog)
+            assert dialog is not None
+            await until(lambda: dialog.chosen_key != "")
+            click(dialog.server_button)
+            await until(lambda: dialog.findChild(ServerDialog) is not None)
+            with ModelServer().running() as server:
+                await story(program, dialog, dialog.findChild(ServerDialog), server)
+
+        live_through(program, whole, run)
+
+    return live
+
+
+def click(button) -> None:
+    assert button.isEnabled()
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def enter(field, text: str) -> None:
+    field.setFocus()
+    field.selectAll() if hasattr(field, "selectAll") else field.lineEdit().selectAll()
+    QTest.keyClicks(field if hasattr(field, "selectAll") else field.lineEdit(), text)
+
+
+async def outcome_of_test(dialog: ServerDialog) -> str:
+    """Press Test, and return what the dialog says once the test is over."""
+    click(dialog.test_button)
+    await until(dialog.test_button.isEnabled)
+    return dialog.result_label.text()
+
+
+def rows(dialog: ModelsDialog) -> list[str]:
+    model = dialog.list.model()
+    return [model.index(number, 0).data() for number in range(model.rowCount())]
+
+
+def test_server_is_tried_used_listed_and_forgotten(live, home):
+    async def story(program, dialog, asking, server):
+        server.key = SECRET
+        enter(asking.address_edit, f"{server.address}/v1")
+        assert "wants a key" in await outcome_of_test(asking)
+        enter(asking.key_edit, SECRET)
+        said = await outcome_of_test(asking)
+        assert "sees images" in said
+        assert asking.model_edit.currentText() == MODEL
+        assert asking.caption_label.text().startswith("It says of a sample: colour")
+        click(asking.use_button)
+        host = server.address.partition("//")[2]
+        await until(lambda: host in program.window.status_line.state_label.text())
+        await until(lambda: "On servers" in rows(dialog))
+        reference = f"{server.address} #{MODEL}"
+        await until(lambda: load(locations().folder).servers == [reference])
+        assert load(locations().folder).model == reference
+        assert set(server.keys) == {"", f"Bearer {SECRET}"}
+        dialog.choose(reference)
+        assert dialog.details.primary_button.text() == "Stop using"
+        click(dialog.details.primary_button)
+        await until(lambda: dialog.details.primary_button.text() == "Use")
+        dialog.details.more_menu.forget_action.trigger()
+        await until(lambda: "On servers" not in rows(dialog))
+        assert not [
+            path
+            for path in home.rglob("*")
+            if path.is_file() and SECRET.encode() in path.read_bytes()
+        ]
+
+    live(story)
+
+
+def test_server_that_does_not_do_is_told_in_the_dialog(live):
+    async def story(program, dialog, asking, server):
+        enter(asking.address_edit, "127.0.0.1:1")
+        assert "cannot be reached" in await outcome_of_test(asking)
+        enter(asking.address_edit, server.address)
+        server.models = ["a", MODEL]
+        assert "2 models" in await outcome_of_test(asking)
+        enter(asking.model_edit, MODEL)
+        server.is_blind = True
+        assert "does not see images" in await outcome_of_test(asking)
+        server.models = []
+        assert "lists no model" in await outcome_of_test(asking)
+
+    live(story)
