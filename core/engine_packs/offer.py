@@ -280,9 +280,6 @@ def _for_pack(
         ).format(pack=pack.name, problem=aside.note)
         return Offer(Advice.FAILED, sentence, card, pack, precision)
     sentence = joined(
-        translatable("core", "{card} can run models instead of the processor.").format(
-            card=card.name
-        ),
         _fit(card, precision),
         translatable(
             "core",
@@ -294,21 +291,27 @@ def _for_pack(
 
 def _fit(card: NvidiaCard, precision: Precision | None) -> Message:
     if precision is None:
-        return translatable("core", "{model} does not fit on it; smaller models do.").format(
-            model=LLAVA_7B
-        )
+        return translatable(
+            "core", "{card} can run models, though {model} does not fit on it."
+        ).format(card=card.name, model=LLAVA_7B)
     bits = precision.weight_bits or 16
     measured = _TOKENS_ON_H200[precision]
     if not card.bandwidth or card.capability < _OWN_KERNELS:
         return translatable(
             "core",
-            "{model} fits in {bits} bits; on an H200 it writes {tokens} tokens a second.",
-        ).format(model=LLAVA_7B, bits=bits, tokens=measured)
+            "{card} can run {model}, which fits in {bits} bits; an H200 writes {tokens} tokens a "
+            "second.",
+        ).format(card=card.name, model=LLAVA_7B, bits=bits, tokens=measured)
     return translatable(
         "core",
-        "{model} fits in {bits} bits and writes about {tokens} tokens a second, estimated from the "
-        "card's memory bandwidth.",
-    ).format(model=LLAVA_7B, bits=bits, tokens=_rounded(measured * card.bandwidth / _H200))
+        "{card} can run {model}, which fits in {bits} bits, at about {tokens} tokens a second "
+        "(estimated from its memory bandwidth).",
+    ).format(
+        card=card.name,
+        model=LLAVA_7B,
+        bits=bits,
+        tokens=_rounded(measured * card.bandwidth / _H200),
+    )
 
 
 def _rounded(tokens: float) -> int:

@@ -17,7 +17,7 @@ from gui.engines.state import EnginesState
 from tests.support.packs import make_wheels, pins_of
 
 PINS = pins_of(make_wheels())
-CARD = NvidiaCard("NVIDIA GeForce RTX 4070 Laptop GPU", 8_585_740_288, (8, 9))
+CARD = NvidiaCard("NVIDIA GeForce RTX 4070 Laptop GPU", 8_585_740_288, (8, 9), 256_032_000_000)
 DRIVEN = Graphics((CARD,), (13, 0), "580.65.06", frozenset({Maker.NVIDIA}))
 OLD_DRIVER = Graphics((CARD,), (12, 2), "535.183.01", frozenset({Maker.NVIDIA}))
 OLD_CARD = Graphics(

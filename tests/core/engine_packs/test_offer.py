@@ -68,11 +68,11 @@ def test_offer_says_which_card_what_fits_and_how_much_is_fetched(memory, precisi
 @pytest.mark.parametrize(
     ("memory", "bandwidth", "capability", "words"),
     [
-        (141, 4917, (9, 0), "in 16 bits and writes about 250 tokens a second, estimated"),
-        (24, 1008, (8, 9), "in 16 bits and writes about 52 tokens a second, estimated"),
-        (8, 256, (8, 9), "in 4 bits and writes about 23 tokens a second, estimated"),
-        (24, 0, (8, 9), "in 16 bits; on an H200 it writes 252 tokens a second"),
-        (24, 1008, (6, 1), "in 16 bits; on an H200 it writes 252 tokens a second"),
+        (141, 4917, (9, 0), "in 16 bits, at about 250 tokens a second (estimated"),
+        (24, 1008, (8, 9), "in 16 bits, at about 52 tokens a second (estimated"),
+        (8, 256, (8, 9), "in 4 bits, at about 23 tokens a second (estimated"),
+        (24, 0, (8, 9), "in 16 bits; an H200 writes 252 tokens a second"),
+        (24, 1008, (6, 1), "in 16 bits; an H200 writes 252 tokens a second"),
     ],
 )
 def test_offer_estimates_the_speed_from_the_memory_bandwidth(memory, bandwidth, capability, words):

@@ -70,7 +70,7 @@ def test_pack_is_listed_got_chosen_and_removed(engines, tmp_path):
     assert "NVIDIA GeForce RTX 3060, 12.9 GB, compute capability 8.6" in listed.stdout
     assert "NVIDIA driver 580.65.06, for CUDA 13.0" in listed.stdout
     assert "available" in listed.stdout
-    assert "LLaVA-1.5-7b fits in 8 bits" in listed.stdout
+    assert "LLaVA-1.5-7b, which fits in 8 bits" in listed.stdout
     assert listed.stdout.endswith("onlooker engines get cuda130\n")
     got = engines("get", "cuda130")
     assert (got.returncode, got.stdout.partition(".")[0]) == (

@@ -67,7 +67,7 @@ def click(panel, caption):
         ("Apple", Stage.NONE, "Metal", []),
         ("Intel", Stage.NONE, "Intel", []),
         ("no card", Stage.NONE, "no graphics card", []),
-        ("no packs", Stage.NONE, "has no engine packs", []),
+        ("no packs", Stage.NONE, "cannot get PyTorch for graphics cards on", []),
         ("damaged list", Stage.NONE, "Install Onlooker again", []),
     ],
 )
