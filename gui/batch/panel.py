@@ -218,12 +218,7 @@ class BatchPanel(QFrame):
         run = QVBoxLayout(run_page)
         run.setContentsMargins(0, 0, 0, 0)
         run.setSpacing(8)
-        for part in (
-            self.form,
-            self.summary_box,
-            self.controls,
-            self.progress,
-        ):
+        for part in (self.form, self.summary_box, self.controls, self.progress):
             run.addWidget(part)
         run.addWidget(self.list_area, 1)
         self.pages = QStackedWidget()

@@ -11,14 +11,13 @@ from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from core.transcript import Answer, Exchange, Transcript, Variants
 from core.vocabulary import Vocabulary
+from gui.conversation.drawings_note import DrawingsNote
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
 from gui.conversation.exchange_view import ExchangeView
-from gui.widgets.labels import LinkLabel
 from gui.widgets.theme import Theme
 
 # More exchanges of a branch than these are laid out in slices, from the end.
 _MOST_AT_ONCE = 12
-_LINK = '<a href="model" style="text-decoration: none; font-weight: 600">{text}</a>'
 
 
 class TranscriptView(QFrame):
@@ -292,12 +291,7 @@ class TranscriptView(QFrame):
     # Parts
 
     def _build(self) -> None:
-        only_drawings = self.tr("The built-in model knows drawings, not photos.")
-        link = _LINK.format(text=self.tr("Load LLaVA-1.5…").replace(" ", "&nbsp;"))
-        self.drawings_label = LinkLabel(f"{only_drawings} {link}")
-        self.drawings_label.setObjectName("drawings_label")
-        self.drawings_label.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        self.drawings_label.hide()
+        self.drawings_label = DrawingsNote()
         self.scroll_area = ExchangeColumn(self._theme)
         self.scroll_area.setObjectName("transcript_scroll")
         self.scroll_area.setAccessibleName(self.tr("Conversation"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from core.batch import (
     Batch,
     BatchOptions,
     Control,
-    Doubt,
     Item,
     ItemState,
     KeptRun,
@@ -24,7 +23,6 @@ from core.batch import (
     find_runs,
 )
 from core.errors import AppError, Cancelled
-from core.picture import look_for_pictures
 from gui.session.caption_again import CaptionAgain
 from gui.session.caption_edits import CaptionEdits, taken_notes
 from gui.session.doubt_search import DoubtSearch
@@ -33,7 +31,7 @@ from gui.session.folder_trial import FolderTrial
 from gui.session.inbox import Inbox
 from gui.session.model_thread import ModelThread
 from gui.session.run_engines import RunEngines
-from gui.session.run_items import RunItems
+from gui.session.run_items import RunItems, found_items, opened_run
 from gui.session.run_pace import RunPace
 from gui.widgets.translated import translated, translated_all
 
@@ -139,7 +137,7 @@ class FolderRun(QObject):
         self._roots = list(roots)
         self.roots_changed.emit(self._roots)
         self._set_phase(Phase.FINDING)
-        found, left_out = await asyncio.to_thread(_found_in, self._roots, is_recursive)
+        found, left_out = await asyncio.to_thread(found_items, self._roots, is_recursive)
         if mine == self._searches:
             await self._close_batch()
             self._show_items(found, Counter({ItemState.WAITING: len(found)}))
@@ -167,7 +165,7 @@ class FolderRun(QObject):
         self._set_phase(Phase.FINDING)
         try:
             begin = partial(Batch.begin, self._roots, options, self._journals)
-            self._batch, counts, _ = await asyncio.to_thread(_opened, begin)
+            self._batch, counts, _ = await asyncio.to_thread(opened_run, begin)
         except (AppError, ValueError) as error:
             self.noticed.emit(translated(error))
             self._set_phase(Phase.CHOOSING)
@@ -192,7 +190,7 @@ class FolderRun(QObject):
         await self._close_batch()
         try:
             resume = partial(Batch.resume, kept.journal)
-            self._batch, counts, doubts = await asyncio.to_thread(_opened, resume)
+            self._batch, counts, doubts = await asyncio.to_thread(opened_run, resume)
         except AppError as error:
             self.noticed.emit(translated(error))
             self._set_phase(Phase.CHOOSING)
@@ -392,18 +390,6 @@ class FolderRun(QObject):
         if not self.is_running:
             self._report_progress()
             self._summing = asyncio.ensure_future(self._sum_up())
-
-
-def _found_in(roots: Sequence[Path], is_recursive: bool) -> tuple[list[Item], str]:
-    """Look for images, and say in a sentence which ones are left out."""
-    found = look_for_pictures(roots, is_recursive, trusts_suffix=True)
-    return [Item(path) for path in found.pictures], translated(found.sentence)
-
-
-def _opened(open_batch: Callable[[], Batch]) -> tuple[Batch, Counter[ItemState], list[Doubt]]:
-    """Open a run and count its states: everything that goes through 100,000 rows."""
-    batch = open_batch()
-    return batch, Counter(item.state for item in batch.items), batch.doubts
 
 
 async def _painted() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from core.batch import Item, ItemState
+from core.batch import Batch, Doubt, Item, ItemState
+from core.picture import look_for_pictures
 from gui.session.inbox import ItemEvent
+from gui.widgets.translated import translated
 
 _FREED_AT_ONCE = 2000
 _SHOWS_EXISTING = (ItemState.WAITING, ItemState.SKIPPED, ItemState.UNDONE)
@@ -146,3 +149,15 @@ class RunItems(QObject):
 
 def _is_edited(item: Item) -> bool:
     return item.is_edited and item.state is ItemState.DONE
+
+
+def found_items(roots: Sequence[Path], is_recursive: bool) -> tuple[list[Item], str]:
+    """Look for images in another thread, and say in a sentence which ones are left out."""
+    found = look_for_pictures(roots, is_recursive, trusts_suffix=True)
+    return [Item(path) for path in found.pictures], translated(found.sentence)
+
+
+def opened_run(open_batch: Callable[[], Batch]) -> tuple[Batch, Counter[ItemState], list[Doubt]]:
+    """Open a run in another thread, and count its states: all that goes through 100,000 rows."""
+    batch = open_batch()
+    return batch, Counter(item.state for item in batch.items), batch.doubts
