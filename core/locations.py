@@ -53,6 +53,11 @@ class Locations:
         return self.data / "runs"
 
     @property
+    def presets(self) -> Path:
+        """A person's own presets, and their order."""
+        return self.data / "presets.json"
+
+    @property
     def kernels(self) -> Path:
         """Compiled CUDA kernels, a cache that may be removed at any time."""
         return self.models.parent / "kernels"

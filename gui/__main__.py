@@ -20,7 +20,7 @@ STARTED = time.perf_counter()
 XCB = "libxcb.so.1"
 VERBS = (
     *("caption", "bench", "models", "engines", "verify"),
-    *("serve", "export", "import", "find", "plan", "servers"),
+    *("serve", "export", "import", "find", "plan", "servers", "presets"),
 )
 # What the program starts itself with, to try what may hang or crash. It is not for people.
 ISOLATED = "isolated"

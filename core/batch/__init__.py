@@ -16,12 +16,14 @@ How the modules fit together, in the order in which to read them:
   `recovery` finishes, at every opening of a run, what was under way.
 - `changes` is what happens to the files of one image (`core.captions` has their formats), `tables`
   and `export` are the files with all captions, `continued` those that earlier runs began.
+- `asking_again` is an engine that asks again until an answer will do.
 - `find` finds the images, `beside` reads captions that they have already, `trial` captions a few
   of them first, `doubt` finds doubtful words, `summary` says what became of a run.
 
 Nothing here imports torch.
 """
 
+from core.batch.asking_again import AskingAgain
 from core.batch.batch import Batch
 from core.batch.beside import CaptionsBeside
 from core.batch.conflicts import Conflict, EditOutcome
@@ -37,6 +39,7 @@ from core.batch.trial import PICTURES, Tried, drawn, try_first
 __all__ = [
     "NO_WORDS",
     "PICTURES",
+    "AskingAgain",
     "Batch",
     "BatchOptions",
     "CaptionsBeside",

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.batch import edits, recovery
+from core.batch.asking_again import AskingAgain
 from core.batch.changes import WrittenFile, existing_caption
 from core.batch.conflicts import Conflict, EditOutcome
 from core.batch.doubt import Doubt
@@ -214,7 +215,8 @@ class Batch:
         began = time.monotonic()
         try:
             with ThreadPoolExecutor(1, "captions") as writer:
-                run = Run(recorder, engine, control, on_piece, writer)
+                asked = AskingAgain(engine) if self.options.check else engine
+                run = Run(recorder, asked, control, on_piece, writer)
                 # Beam search uses no slots.
                 slots = slots if self.options.sampling.beams == 1 else 1
                 run.run(deque(ledger.in_state(ItemState.WAITING)), slots)

@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.batch.asking_again import CheckedRequest
 from core.captions import sidecar
+from core.captions.alt_text import AltText, Archived
+from core.captions.check import Check, named
 from core.captions.formats import (
     SEPARATORS,
     TABLE_FORMATS,
@@ -22,6 +25,7 @@ from core.captions.variables import Notes, filled
 from core.captions.wording import (
     joined,
     opening_end,
+    tags_in,
     to_last_sentence,
     without_duplicates,
     without_opening,
@@ -43,6 +47,11 @@ class BatchOptions:
     captions may be replaced although they were edited by hand. `table_paths` and `csv_separator`
     say how the tables name images, and what stands between the columns of a CSV file. `note` is
     what `{folder_note}` in prompts stands for.
+
+    The model is asked again until its first answer has at most `most_characters`, 0 for any number;
+    answers to further prompts are then a long description beside it (`AltText`). Of `vocabulary`,
+    if there is one, are all tags of the first answer. If the caption `has_keywords`, the last
+    answer is a list of them, and its own paragraph.
     """
 
     prompts: tuple[str, ...]
@@ -63,6 +72,9 @@ class BatchOptions:
     table_paths: TablePaths = TablePaths.ABSOLUTE
     csv_separator: str = ","
     note: str = ""
+    most_characters: int = 0
+    vocabulary: tuple[str, ...] = ()
+    has_keywords: bool = False
 
     def checked(self) -> BatchOptions:
         """Returns itself; raises ValueError with a sentence if no run can have these options."""
@@ -112,12 +124,21 @@ class BatchOptions:
     def filled_prompts(self, picture: Path, index: int, caption: str) -> list[str]:
         """Returns the prompts with their variables filled in. `picture` is the `index`-th of the
         run, from 1, and has had `caption` so far."""
-        notes = Notes(self.note)
+        notes = Notes(self.note, tags=named(self.vocabulary))
         return [filled(prompt, picture, index, caption, notes) for prompt in self.prompts]
 
-    def request(self, picture: Picture, prompt: str) -> Request:
-        """Returns what the engine is asked about the image with one of its prompts."""
-        return Request(picture, (Turn(prompt),), self.sampling, self.beginning)
+    @property
+    def check(self) -> Check:
+        """Returns what the first answer must be."""
+        return Check(self.most_characters, self.vocabulary)
+
+    def request(self, picture: Picture, prompt: str, index: int = 1) -> Request:
+        """Returns what the engine is asked about the image with one of its prompts; the answer to
+        the first one, of `index` 0, may have to be checked."""
+        turns = (Turn(prompt),)
+        if index == 0 and self.check:
+            return CheckedRequest(picture, turns, self.sampling, self.beginning, check=self.check)
+        return Request(picture, turns, self.sampling, self.beginning)
 
     def has_words(self, text: str) -> bool:
         """Returns whether the model's `text` has words of its own, besides what it was given to
@@ -141,6 +162,12 @@ class BatchOptions:
     def whole_caption(self, captions: Sequence[str]) -> str:
         """Returns the caption of an image, of what was made of its answers (`caption_of`)."""
         text = "\n".join(captions)
+        if self.most_characters:
+            first, *rest = captions
+            alt = AltText.of(first)
+            text = alt.caption if alt.is_decorative else AltText(first, "\n".join(rest)).caption
+        elif self.has_keywords and len(captions) > 1:
+            text = Archived("\n".join(captions[:-1]), tuple(tags_in(captions[-1]))).caption
         text = joined(joined(self.prefix, text), self.suffix)
         if self.drops_duplicates:
             text = without_duplicates(text)
@@ -176,7 +203,8 @@ class BatchOptions:
         # Left out where they change nothing: captions of version 0.1 were made without them.
         added = (self.prefix, self.suffix, self.is_one_line, self.drops_duplicates)
         made_by += added if any(added) else ()
-        return _digest([*made_by, self.note] if self.note else made_by)
+        later = (self.note, self.most_characters, self.vocabulary, self.has_keywords)
+        return _digest([*made_by, *later] if any(later) else made_by)
 
 
 def _digest(value: Any) -> str:

@@ -385,7 +385,7 @@ class Run:
             if self._stop.is_set():
                 self._recorder.set_state(work.number, ItemState.WAITING)
                 return
-            yield _Question(work, index, self._recorder.options.request(picture, prompt))
+            yield _Question(work, index, self._recorder.options.request(picture, prompt, index))
             if work.is_failed:
                 return
 

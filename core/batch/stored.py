@@ -203,7 +203,7 @@ def options_from(stored: JsonObject) -> BatchOptions:
     values["existing"] = Existing(values["existing"])
     if "table_paths" in values:
         values["table_paths"] = TablePaths(values["table_paths"])
-    for several in ("prompts", "replaces_edited"):
+    for several in ("prompts", "replaces_edited", "vocabulary"):
         values[several] = tuple(values.get(several, ()))
     # A newer version may know more formats.
     known = [str(one) for one in CaptionFormat]
@@ -240,6 +240,9 @@ _ADDED_OPTIONS = {
     "table_paths",
     "csv_separator",
     "note",
+    "most_characters",
+    "vocabulary",
+    "has_keywords",
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.batch.asking_again import AskingAgain
 from core.batch.changes import existing_caption
 from core.batch.items import NO_WORDS
 from core.batch.options import BatchOptions
@@ -85,13 +86,15 @@ def _try_picture(
         for index, options in enumerate(variants):
             captioned: list[str] = []
             before = _caption_before(tried.path, options)
-            for prompt in options.filled_prompts(tried.path, tried.number + 1, before):
+            prompts = options.filled_prompts(tried.path, tried.number + 1, before)
+            for place, prompt in enumerate(prompts):
 
                 def on_piece(piece: str, index: int = index) -> None:
                     captions[index] += piece
                     on_tried(so_far(is_over=False))
 
-                answer = engine.answer(options.request(picture, prompt), on_piece, stop)
+                request = options.request(picture, prompt, place)
+                answer = AskingAgain(engine).answer(request, on_piece, stop)
                 if answer.ending is Ending.STOPPED:
                     captions[index] = "\n".join([*captioned, options.caption_of(answer)])
                     return so_far()

@@ -5,5 +5,6 @@
   changes an XMP file, as a tree (`xmp_tree`) behind its wrapper (`xmp_packet`).
 - `cells` are values in CSV files.
 - `variables` fills prompts in, with what `metadata` reads from an image's EXIF, XMP and IPTC.
+- `alt_text` has captions with parts; `check` says what an answer must be to become a caption.
 - `wording` cleans captions up; `sentences` knows where a sentence ends.
 """

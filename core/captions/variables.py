@@ -16,7 +16,7 @@ from core.captions.metadata import Metadata, exif_value, metadata_of
 
 VARIABLES = (
     *("name", "stem", "folder", "index", "caption", "date", "place", "camera", "description"),
-    *("keywords", "people", "folder_note", "image_note"),
+    *("keywords", "people", "folder_note", "image_note", "vocabulary"),
 )
 """The names of all variables but `exif:…`, which stands for an EXIF tag."""
 
@@ -35,10 +35,12 @@ _CLOSING = re.compile(r"[\n,.;:!?)\]]|$")
 
 @dataclass(frozen=True)
 class Notes:
-    """What a person said about a folder, as "this is the 1987 expedition", and about an image."""
+    """What a person said about a folder, as "this is the 1987 expedition", and about an image, and
+    the tags of a vocabulary."""
 
     folder: str = ""
     image: str = ""
+    tags: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ class _Known:
                 return self.notes.folder.strip()
             case "image_note":
                 return self.notes.image.strip()
+            case "vocabulary":
+                return self.notes.tags
             case _:
                 value = getattr(self.metadata, name)
                 return value if isinstance(value, str) else ", ".join(value)

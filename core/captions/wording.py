@@ -49,19 +49,25 @@ def without_duplicates(tags: str, known: str = "") -> str:
 
     Tags of the list `known` are left out too. Case is ignored.
     """
-    seen = {_tag_key(tag) for tag in _TAG_SEPARATOR.split(known)} | {""}
+    seen = {tag_key(tag) for tag in _TAG_SEPARATOR.split(known)} | {""}
     kept = ""
     separator = ""
     parts = re.split(f"({_TAG_SEPARATOR.pattern})", tags)
     for tag, following in zip(parts[::2], [*parts[1::2], ""], strict=True):
-        if (key := _tag_key(tag)) not in seen:
+        if (key := tag_key(tag)) not in seen:
             seen.add(key)
             kept += f"{separator}{tag}" if kept else tag
         separator = following
     return kept
 
 
-def _tag_key(tag: str) -> str:
+def tags_in(text: str) -> list[str]:
+    """Returns the tags of a list, separated by commas, semicolons or line breaks."""
+    return [tag.strip() for tag in _TAG_SEPARATOR.split(text) if tag.strip()]
+
+
+def tag_key(tag: str) -> str:
+    """Returns what tags are compared by: without case, and without a final dot."""
     return tag.strip().rstrip(".").casefold()
 
 

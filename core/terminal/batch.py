@@ -44,6 +44,8 @@ _NOTED = 20
 _FIELDS = {
     "prompt": "prompts",
     "note": "note",
+    "most_characters": "most_characters",
+    "vocabulary": "vocabulary",
     "write": "writes",
     "existing": "existing",
     "name": "name",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.batch import NO_WORDS, expanded
+from core.batch import NO_WORDS, AskingAgain, BatchOptions, expanded
 from core.captions.variables import Notes, filled, variables_in, without_variables
 from core.captions.wording import joined
 from core.engine import Capability, Engine, inspectable
@@ -139,6 +139,9 @@ class Captions:
             try:
                 picture, *others = [self._open(path) for path in paths]
                 options = self._options
+                if options.job:
+                    self._do_job(picture, number, options.job, engine, len(groups) > 1)
+                    continue
                 turns = (Turn(self._prompt(paths[0], number)),)
                 request = Request(
                     picture, turns, options.sampling, options.beginning, tuple(others)
@@ -150,6 +153,35 @@ class Captions:
                 self._fail(", ".join(map(str, paths)), error)
         self._write("trace", self._options.trace, self._traces)
         self._write("evidence", self._options.evidence, self._evidence)
+
+    def _do_job(
+        self, picture: Picture, number: int, job: BatchOptions, engine: Engine, is_one_of_many: bool
+    ) -> None:
+        """Prints what a folder run with these options would write."""
+        path = picture.path
+        assert path is not None
+        caption = caption_beside(path) if "{caption}" in "".join(job.prompts) else ""
+        captions: list[str] = []
+        asked: list[tuple[Request, Answer]] = []
+        for index, prompt in enumerate(job.filled_prompts(path, number, caption)):
+            request = job.request(picture, prompt, index)
+            answer = AskingAgain(engine).answer(request, lambda piece: None, self._stop)
+            asked.append((request, answer))
+            captions.append(job.caption_of(answer))
+            for note in answer.notes:
+                say(f"{path}: {note}")
+            if answer.ending is Ending.STOPPED:
+                break
+            if not job.has_words(answer.text):
+                self._fail(str(path), NO_WORDS)
+                return
+        whole = job.whole_caption(captions)
+        if self._options.prints_json:
+            request, answer = asked[0]
+            record = _record(path, request, replace(answer, text=whole), engine)
+            print_result(as_json(record, is_ascii=is_ascii()))
+        else:
+            print_result(f"{path}:\n{whole}\n" if is_one_of_many else whole)
 
     def _prompt(self, path: Path, number: int) -> str:
         """Returns the prompt with its variables filled in. Raises StoreError if it needs the

@@ -16,6 +16,7 @@ from core.terminal import exchange as exchange_terminal
 from core.terminal import find as find_terminal
 from core.terminal import models as models_terminal
 from core.terminal import plan as plan_terminal
+from core.terminal import presets as presets_terminal
 from core.terminal import serve as serve_terminal
 from core.terminal import servers as servers_terminal
 from core.terminal.caption import Captions, torch_wanted
@@ -89,6 +90,7 @@ _MODULES = {
     "plan": plan_terminal.run,
     "export": exchange_terminal.run,
     "import": exchange_terminal.run,
+    "presets": presets_terminal.run,
 }
 """What runs the verbs whose own module reads their arguments."""
 

@@ -41,6 +41,9 @@ MODES: dict[str, frozenset[Mode]] = {
     "dtype": _NEW,
     "prompt": _NEW,
     "note": _NEW,
+    "preset": frozenset({Mode.PRINT, Mode.RUN}),
+    "most_characters": _NEW,
+    "vocabulary": _NEW,
     "max_new_tokens": _NEW,
     "temperature": _NEW,
     "top_p": _NEW,
@@ -124,6 +127,10 @@ def refusal(options: argparse.Namespace) -> str | None:
         return None
     if mode is Mode.PRINT and len(options.prompt or ()) > 1:
         return "Several prompts need a folder run. Add --write."
+    jobs = [name for name in ("preset", "most_characters", "vocabulary") if name in options.given]
+    for name in ("together", "trace", "evidence"):
+        if mode is Mode.PRINT and jobs and name in options.given:
+            return f"{option(name)} does not work with {option(jobs[0])}. Leave it out."
     beside = {*TEXT_FORMATS, CaptionFormat.XMP} & set(options.write or ())
     for name, is_used, need in (
         ("top_p", options.temperature > 0, "a --temperature above 0"),

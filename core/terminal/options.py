@@ -9,10 +9,13 @@ from pathlib import Path
 
 from core.batch import BatchOptions
 from core.captions.formats import SEPARATORS
+from core.errors import StoreError
 from core.model_reference import ServerModel
 from core.terminal.modes import Mode, mode_of, refusal
 from core.terminal.parser import PROMPT, build_parser
+from core.terminal.presets import apply_preset, known_presets
 from core.transcript import ModelChoice, Precision, Sampling
+from core.workspace.vocabulary_file import read_vocabulary
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class FolderRunOptions:
 
 @dataclass(frozen=True)
 class CaptionOptions:
-    """`onlooker caption`. `folder_run` is None if captions go to standard output."""
+    """`onlooker caption`. `folder_run` is None if captions go to standard output; `job` is then
+    what a preset or a check makes of them, None for the plain answer to `prompt`."""
 
     paths: tuple[Path, ...]
     prompt: str
@@ -57,6 +61,7 @@ class CaptionOptions:
     trace: Path | None
     evidence: Path | None
     folder_run: FolderRunOptions | None
+    job: BatchOptions | None
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,10 @@ def _caption_options(
 ) -> CaptionOptions:
     if reason := refusal(arguments):
         parser.error(reason)
+    try:
+        _fill_job(parser, arguments)
+    except StoreError as error:
+        parser.error(str(error))
     prompts: list[str] = arguments.prompt or [PROMPT]
     sampling = Sampling(
         temperature=arguments.temperature,
@@ -155,6 +164,9 @@ def _caption_options(
         trace=arguments.trace,
         evidence=arguments.evidence,
         folder_run=_folder_run_options(arguments, prompts, sampling),
+        job=_batch_options(arguments, prompts, sampling)
+        if arguments.preset or arguments.most_characters or arguments.vocabulary
+        else None,
     )
 
 
@@ -163,7 +175,22 @@ def _folder_run_options(
 ) -> FolderRunOptions | None:
     if mode_of(arguments) is Mode.PRINT:
         return None
-    asked = BatchOptions(
+    return FolderRunOptions(
+        asked=_batch_options(arguments, prompts, sampling),
+        given=arguments.given,
+        slots=arguments.parallel or arguments.slots,
+        cards=arguments.cards,
+        resumes=arguments.resume,
+        retries_failed=arguments.retry_failed,
+        undoes=arguments.undo,
+        evidence=arguments.evidence,
+    )
+
+
+def _batch_options(
+    arguments: argparse.Namespace, prompts: Sequence[str], sampling: Sampling
+) -> BatchOptions:
+    return BatchOptions(
         prompts=tuple(prompts),
         writes=arguments.write or (),
         existing=arguments.existing,
@@ -182,17 +209,27 @@ def _folder_run_options(
         table_paths=arguments.table_paths,
         csv_separator=SEPARATORS[arguments.csv_separator],
         note=arguments.note,
+        most_characters=arguments.most_characters,
+        vocabulary=arguments.vocabulary or (),
+        has_keywords=arguments.has_keywords,
     )
-    return FolderRunOptions(
-        asked=asked,
-        given=arguments.given,
-        slots=arguments.parallel or arguments.slots,
-        cards=arguments.cards,
-        resumes=arguments.resume,
-        retries_failed=arguments.retry_failed,
-        undoes=arguments.undo,
-        evidence=arguments.evidence,
-    )
+
+
+def _fill_job(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Reads the vocabulary and applies the preset. Raises StoreError."""
+    arguments.has_keywords = False
+    if path := arguments.vocabulary:
+        arguments.vocabulary = read_vocabulary(path)
+    if not arguments.preset:
+        return
+    presets = known_presets()
+    preset = presets.named(arguments.preset)
+    if preset is None:
+        names = ", ".join(f"“{one.name}”" for one in presets.all)
+        parser.error(f"--preset: there is no “{arguments.preset}”. Choose from {names}.")
+    apply_preset(arguments, preset)
+    if "vocabulary" in preset.asks_for and not arguments.vocabulary:
+        parser.error(f"The preset “{preset.name}” needs --vocabulary.")
 
 
 def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> BenchOptions:
@@ -203,7 +240,7 @@ def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespac
         random_weights=arguments.random_weights,
         new_tokens=arguments.max_new_tokens,
         answers=arguments.answers,
-        slots=arguments.slots,
+        slots=arguments.parallel or arguments.slots,
         cards=arguments.cards,
         prints_json=arguments.json,
     )

@@ -14,6 +14,7 @@ from core.terminal import find as find_terminal
 from core.terminal import models as models_terminal
 from core.terminal import plan as plan_terminal
 from core.terminal import servers as servers_terminal
+from core.terminal import presets as presets_terminal
 from core.terminal import values
 from core.terminal.modes import NotingParser
 from core.transcript import BUILT_IN, Precision
@@ -39,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(verbs.add_parser)
     exchange_terminal.add_verbs(verbs.add_parser)
     plan_terminal.add_verb(verbs.add_parser)
+    presets_terminal.add_verb(verbs.add_parser)
     return parser
 
 
@@ -67,6 +69,13 @@ def _add_caption(add_verb: _AddVerb) -> None:
         "“[taken in {place}]”, is left out if the value is missing",
     )
     add("--note", default="", metavar="TEXT", help="what {folder_note} stands for")
+    add("--preset", type=values.word, metavar="NAME",
+        help="prompts and options for a job; see `onlooker presets`")  # fmt: skip
+    add("--most-characters", type=values.count, default=0, metavar="N",
+        help="ask again until the first answer is as short, such as 125 for alt text")  # fmt: skip
+    add("--vocabulary", type=values.path, metavar="FILE",
+        help="keep only tags of this list, one on each line or in the first column of a CSV file; "
+        "{vocabulary} stands for them")  # fmt: skip
     _add_model(add)
     _add_servers(add)
     _add_sampling(add)

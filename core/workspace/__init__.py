@@ -16,8 +16,8 @@ How the modules fit together, in the order in which to read them:
 - `fingerprints` recognises files by their content, `duplicates` finds equal and similar images.
 - `move` moves images with their sidecars, `trash` moves them to the system's trash: first a plan,
   which a journal can keep, then its steps, which can be finished or taken back after a crash.
-- `alt_text` is an alternative text with its long description, as a caption. `export` hands captions
-  over in other formats and reads them back.
+- `presets` are the jobs that prompts and options are kept for. `vocabulary_file` reads tags.
+- `export` hands captions over in other formats and reads them back.
 
 Nothing here imports torch.
 """

@@ -71,11 +71,20 @@ class FolderEngine:
         on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
         """The last that came in is answered first."""
-        source = filter(None, requests)
+        source = iter(requests)
         held: list[Request] = []
-        while True:
-            while len(held) < slots and (request := next(source, None)):
-                held.append(request)
+        has_more = True
+        while has_more or held:
+            while len(held) < slots and has_more:
+                try:
+                    request = next(source)
+                except StopIteration:
+                    has_more = False
+                    break
+                if request is not None:
+                    held.append(request)
+                elif held:
+                    break  # None waits at the moment.
             if not held:
                 return
             if len(held) >= self.most:

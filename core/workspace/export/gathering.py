@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from core.captions import xmp
+from core.captions.alt_text import AltText, Archived
 from core.captions.formats import CaptionFormat
 from core.captions.naming import CaptionNames
 from core.captions.sidecar import STEM
 from core.errors import StoreError
 from core.files import is_folder
 from core.picture import picture_size
-from core.workspace.alt_text import AltText
 from core.workspace.caption_file import CaptionFile
 from core.workspace.data import Failure
 from core.workspace.export.items import ExportItem
@@ -63,7 +63,8 @@ def _item(picture: Path, root: Path, names: CaptionNames) -> ExportItem:
         if target.suffix.lower() == ".xmp":
             texts = xmp.read(file.data, target.name)
     width, height = picture_size(picture)
-    alt = AltText.of(caption)
+    archived = Archived.of(caption)
+    alt = AltText.of(archived.description if archived.keywords else caption)
     return ExportItem(
         path=picture,
         name=relative_name(picture, root),
@@ -73,6 +74,7 @@ def _item(picture: Path, root: Path, names: CaptionNames) -> ExportItem:
         alt_text=alt.text if alt.long_description else texts.alt_text,
         long_description=alt.long_description or texts.extended,
         is_decorative=alt.is_decorative,
+        keywords=archived.keywords,
     )
 
 

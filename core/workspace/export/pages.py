@@ -10,9 +10,9 @@ from pathlib import PurePath
 from string import Template
 from urllib.parse import quote
 
+from core.captions.alt_text import AltText
 from core.message import translatable
 from core.resources import RESOURCES
-from core.workspace.alt_text import AltText
 from core.workspace.export.items import ExportItem
 from core.workspace.export.tables import OneFile
 

@@ -1,7 +1,8 @@
-"""Alternative texts: short, for those who do not see the image, with a long description if needed.
+"""Captions with parts: an alternative text with a long description, a description with keywords.
 
 In a caption file the alternative text is the first paragraph, and the long description follows
-after an empty line. A decorative image, which screen readers are to pass over, has one word.
+after an empty line. A decorative image, which screen readers are to pass over, has one word. The
+keywords of an archive are a paragraph of their own, with a label.
 """
 
 from __future__ import annotations
@@ -41,3 +42,30 @@ class AltText:
         if self.is_decorative:
             return DECORATIVE
         return f"{self.text}\n\n{self.long_description}" if self.long_description else self.text
+
+
+KEYWORDS = "Keywords:"
+
+
+@dataclass(frozen=True)
+class Archived:
+    """A description for an archive."""
+
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, caption: str) -> Archived:
+        """Returns what a caption says."""
+        before, label, after = caption.rpartition(f"\n{KEYWORDS}")
+        if not label or "\n\n" in after.strip():
+            return cls(caption.strip())
+        keywords = (word.strip() for word in after.split(","))
+        return cls(before.strip(), tuple(filter(None, keywords)))
+
+    @property
+    def caption(self) -> str:
+        """Returns the caption that says so."""
+        if not self.keywords:
+            return self.description
+        return f"{self.description}\n\n{KEYWORDS} {', '.join(self.keywords)}"

@@ -1,0 +1,207 @@
+"""The jobs that people caption images for: prompts with the options that belong to them.
+
+Those that come with the program are in `resources/presets.json`, a person's own in a file of the
+same form. The first nine in the list have the keys 1 to 9.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, cast
+
+from core.errors import StoreError
+from core.files import numbered, read_bytes, write_atomically
+from core.message import Message, translatable
+from core.resources import RESOURCES
+from core.workspace.data import CaptionMode
+
+KEYS = 9
+_LARGEST = 10_000_000
+_MOST = 500
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A job. Its fields mean what those of a folder run's options mean (`core.batch.options`).
+
+    `max_new_tokens` and `temperature` are None where the person's own settings hold. `asks_for`
+    names fields that a person has to fill in: the trigger word in `prefix`, or the `vocabulary`.
+    """
+
+    name: str
+    prompts: tuple[str, ...]
+    mode: CaptionMode = CaptionMode.TEXT
+    prefix: str = ""
+    suffix: str = ""
+    beginning: str = ""
+    strips_openings: bool = False
+    ends_at_sentence: bool = False
+    is_one_line: bool = False
+    drops_duplicates: bool = False
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    most_characters: int = 0
+    vocabulary: tuple[str, ...] = ()
+    has_keywords: bool = False
+    asks_for: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what a file holds of it: what differs from the defaults."""
+        default = Preset("", ())
+        return {
+            name: list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if value != getattr(default, name)
+        }
+
+    @classmethod
+    def from_json(cls, values: Any) -> Preset:
+        """Returns what a file says. Raises ValueError for what is no preset; ignores what another
+        version may know."""
+        if not isinstance(values, dict):
+            raise ValueError("it is no object")
+        known = {field.name: field for field in fields(cls)}
+        found: dict[str, Any] = {"name": "", "prompts": ()}
+        for name, value in cast("dict[str, Any]", values).items():
+            if name in known:
+                found[name] = _checked(name, value, str(known[name].type))
+        preset = cls(**found)
+        if not preset.name.strip() or not any(prompt.strip() for prompt in preset.prompts):
+            raise ValueError("it has no name or no prompt")
+        if preset.most_characters < 0 or (preset.max_new_tokens or 1) < 1:
+            raise ValueError("a number in it is negative")
+        return replace(preset, name=preset.name.strip()[:_LONGEST_NAME])
+
+
+def _checked(name: str, value: Any, kind: str) -> Any:
+    if name == "mode":
+        return CaptionMode(value)
+    if value is None and kind.endswith("None"):
+        return None
+    if kind.startswith("tuple"):
+        items = cast("list[Any]", value) if isinstance(value, list) else [None]
+        if not all(isinstance(item, str) for item in items):
+            raise ValueError(f"“{name}” is no list of texts")
+        return tuple(items)
+    kinds = {"str": str, "bool": bool, "int": int, "float": (int, float)}
+    expected = kinds[kind.partition(" ")[0]]
+    is_right = isinstance(value, expected) and (kind == "bool" or not isinstance(value, bool))
+    if not is_right:
+        raise ValueError(f"“{name}” has a wrong type")
+    return value
+
+
+@dataclass(frozen=True)
+class Presets:
+    """All presets in a person's order. `own` are the names of those that do not come with the
+    program, or were changed. Changing it returns another one; `save` keeps it."""
+
+    all: tuple[Preset, ...]
+    own: frozenset[str] = frozenset()
+    notes: tuple[Message, ...] = ()
+
+    @staticmethod
+    def built_in() -> Presets:
+        """Returns the presets that come with the program."""
+        content = json.loads((RESOURCES / "presets.json").read_text("utf-8"))
+        return Presets(tuple(map(Preset.from_json, content["presets"])))
+
+    @staticmethod
+    def load(path: Path) -> Presets:
+        """Returns the presets with a person's own ones and in their order. A file that is damaged
+        is kept under another name; `notes` say so. Raises StoreError if it cannot be read."""
+        built_in = Presets.built_in()
+        data = read_bytes(path, most=_LARGEST)
+        if data is None:
+            return built_in
+        try:
+            content = cast("dict[str, Any]", json.loads(data))
+            own = [Preset.from_json(one) for one in content["presets"]][:_MOST]
+            order = [str(name) for name in content.get("order", ())]
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            kept = numbered(path.with_suffix(".bak"))
+            write_atomically(kept, data)
+            text = translatable("core", "Your presets are damaged. They were kept in “{name}”.")
+            return replace(built_in, notes=(text.format(name=kept.name),))
+        return built_in.with_saved(*own)._ordered(order)
+
+    def save(self, path: Path) -> None:
+        """Writes the own presets and the order. Raises StoreError."""
+        own = [one.to_json() for one in self.all if one.name in self.own]
+        order = [one.name for one in self.all]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, _as_json({"presets": own, "order": order}))
+
+    def named(self, name: str) -> Preset | None:
+        """Returns a preset by its name, whatever its case, or by its key from 1 to 9."""
+        key = name.strip().casefold()
+        found = next((one for one in self.all if one.name.casefold() == key), None)
+        if found is None and key.isdecimal() and 0 < int(key) <= min(KEYS, len(self.all)):
+            return self.all[int(key) - 1]
+        return found
+
+    def with_saved(self, *presets: Preset) -> Presets:
+        """Returns them with these added, or in the place of those with the same names."""
+        found = {one.name.casefold(): one for one in self.all}
+        found.update((one.name.casefold(), one) for one in presets)
+        own = self.own | {one.name for one in presets}
+        all = tuple(found.values())
+        return replace(self, all=all, own=own & {one.name for one in all})
+
+    def without(self, name: str) -> Presets:
+        """Returns them without one; one that comes with the program is again as it came."""
+        original = next((one for one in Presets.built_in().all if one.name == name), None)
+        places = [one for one in self.all if one.name != name or original is not None]
+        all = tuple(original if original and one.name == name else one for one in places)
+        return replace(self, all=all, own=self.own - {name})
+
+    def moved(self, name: str, place: int) -> Presets:
+        """Returns them with one in another place, from 0."""
+        moving = [one for one in self.all if one.name == name]
+        rest = [one for one in self.all if one.name != name]
+        return replace(self, all=(*rest[:place], *moving, *rest[place:]))
+
+    def with_imported(self, presets: Iterable[Preset]) -> Presets:
+        """Returns them with those of a file: equal ones once, others under free names."""
+        result = self
+        for preset in presets:
+            name, number = preset.name, 1
+            while (known := result.named(name)) and known != replace(preset, name=known.name):
+                number += 1
+                name = f"{preset.name} ({number})"
+            if known is None:
+                result = result.with_saved(replace(preset, name=name))
+        return result
+
+    def _ordered(self, names: Sequence[str]) -> Presets:
+        places = {name: place for place, name in enumerate(names)}
+        last = len(places)
+        all = sorted(self.all, key=lambda one: places.get(one.name, last))
+        return replace(self, all=tuple(all))
+
+
+def write_presets(presets: Iterable[Preset], path: Path) -> None:
+    """Writes presets for others, who read them with `read_presets`. Raises StoreError."""
+    write_atomically(path, _as_json({"presets": [one.to_json() for one in presets]}))
+
+
+def read_presets(path: Path) -> tuple[Preset, ...]:
+    """Returns the presets in a file. Raises StoreError."""
+    data = read_bytes(path, most=_LARGEST)
+    if data is None:
+        text = translatable("core", "“{name}” is no longer there. Choose another file.")
+        raise StoreError(text.format(name=path.name))
+    try:
+        content = json.loads(data)
+        return tuple(Preset.from_json(one) for one in content["presets"])[:_MOST]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        text = translatable("core", "“{name}” has no presets ({reason}). Choose another file.")
+        raise StoreError(text.format(name=path.name, reason=error)) from error
+
+
+def _as_json(content: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(content, ensure_ascii=False, indent=1)}\n".encode()
