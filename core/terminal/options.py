@@ -240,7 +240,7 @@ def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespac
         random_weights=arguments.random_weights,
         new_tokens=arguments.max_new_tokens,
         answers=arguments.answers,
-        slots=arguments.parallel or arguments.slots,
+        slots=arguments.slots,
         cards=arguments.cards,
         prints_json=arguments.json,
     )

@@ -13,8 +13,8 @@ from core.terminal import exchange as exchange_terminal
 from core.terminal import find as find_terminal
 from core.terminal import models as models_terminal
 from core.terminal import plan as plan_terminal
-from core.terminal import servers as servers_terminal
 from core.terminal import presets as presets_terminal
+from core.terminal import servers as servers_terminal
 from core.terminal import values
 from core.terminal.modes import NotingParser
 from core.transcript import BUILT_IN, Precision

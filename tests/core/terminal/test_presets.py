@@ -75,7 +75,7 @@ def test_preset_sets_what_is_not_on_the_command_line(folder, tmp_path, capsys):
     preset = ["--preset", "dataset caption", "--prefix", "ohwx,", "--write", "txt"]
     assert terminal.main([*arguments, *preset]) == 0
     (kept,) = find_runs(tmp_path / "home" / "runs")
-    expected = Presets.built_in().named("Dataset caption")
+    expected = Presets.built_in().all[1]
     assert kept.options.prompts == expected.prompts
     assert (kept.options.prefix, kept.options.is_one_line) == ("ohwx,", True)
     assert kept.options.sampling.max_new_tokens == 12

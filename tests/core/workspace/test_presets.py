@@ -15,6 +15,12 @@ OWN = Preset("Mine", ("What is {stem}?", "And?"), CaptionMode.TAGS, prefix="ohwx
              vocabulary=("a", "b"), asks_for=("prefix",))  # fmt: skip
 
 
+def the(presets, name):
+    preset = presets.named(name)
+    assert preset is not None
+    return preset
+
+
 def names(presets):
     return [one.name for one in presets.all]
 
@@ -25,8 +31,8 @@ def test_program_comes_with_the_jobs_that_people_come_for():
         *("Describe", "Dataset caption", "Tags", "Tags from a vocabulary", "Alt text"),
         *("Archive description", "Text in the image"),
     ]
-    assert presets.named("alt TEXT").most_characters == 125
-    assert presets.named("4").asks_for == ("vocabulary",)
+    assert the(presets, "alt TEXT").most_characters == 125
+    assert the(presets, "4").asks_for == ("vocabulary",)
     assert presets.named("0") is presets.named("99") is presets.named("none") is None
     prompts = " ".join(prompt for one in presets.all for prompt in one.prompts)
     assert {"vocabulary", "people", "date"} <= set(variables_in(prompts))
@@ -34,7 +40,7 @@ def test_program_comes_with_the_jobs_that_people_come_for():
 
 def test_own_presets_and_their_order_are_kept(tmp_path):
     path = tmp_path / "folder" / "presets.json"
-    changed = replace(Presets.built_in().named("Tags"), prompts=("Tags?",))
+    changed = replace(the(Presets.built_in(), "Tags"), prompts=("Tags?",))
     presets = Presets.load(path).with_saved(OWN, changed).moved("Mine", 1)
     presets.save(path)
     loaded = Presets.load(path)
@@ -55,7 +61,7 @@ def test_presets_are_handed_over_and_equal_ones_taken_once(tmp_path):
     write_presets([replace(OWN, prefix="new")], tmp_path / "y.json")
     presets = presets.with_imported(read_presets(tmp_path / "y.json"))
     assert presets.named("Mine") == OWN
-    assert presets.named("Mine (2)").prefix == "new"
+    assert the(presets, "Mine (2)").prefix == "new"
     assert presets.with_imported(read_presets(tmp_path / "y.json")) == presets
 
 
