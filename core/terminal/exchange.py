@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,11 @@ from core.message import translatable
 from core.picture import look_for_pictures
 from core.terminal import values
 from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say, show_progress
-from core.workspace.data import WorkspaceOptions
+from core.workspace.data import ReviewState, WorkspaceOptions
 from core.workspace.export.exporting import export
 from core.workspace.export.formats import ExportFormat, ImageFiles
 from core.workspace.export.gathering import BESIDE, common_root, gathered
-from core.workspace.export.items import ExportOptions
+from core.workspace.export.items import ExportItem, ExportOptions
 from core.workspace.export.reading import Matches, matched, read_captions
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 Print = Callable[[str], None]
 _AddVerb = Callable[..., argparse.ArgumentParser]
 
+_REVIEWS = {state.value: state for state in ReviewState}
 # Of names that have something in common, so many are printed.
 _NAMED = 20
 
@@ -57,6 +59,9 @@ def _add_export(add_parser: _AddVerb) -> None:
         help="the new file; a folder for text, imagefolder, webdataset and xmp")  # fmt: skip
     add("--recursive", action="store_true", help="include subfolders")
     _add_beside(parser)
+    add("--only", type=_reviews, metavar="REVIEW,…",
+        help=f"captions with these reviews: {', '.join(_REVIEWS)}")  # fmt: skip
+    add("--reviews", action="store_true", help="add the reviews to tables and WebDataset")
     add("--images", type=ImageFiles, choices=list(ImageFiles), default=ImageFiles.COPY,
         help="what becomes of the image files in a folder (default: %(default)s)")  # fmt: skip
     add("--suffix", choices=["txt", "caption"], default="txt",
@@ -96,6 +101,13 @@ def _add_import(add_parser: _AddVerb) -> None:
         help="format of the caption files (default: %(default)s)")  # fmt: skip
     _add_name(parser)
     add("--replace", action="store_true", help="also where an image has another caption")
+
+
+def _reviews(text: str) -> frozenset[ReviewState]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or set(names) - set(_REVIEWS):
+        raise argparse.ArgumentTypeError(f"must be some of {', '.join(_REVIEWS)}")
+    return frozenset(_REVIEWS[name] for name in names)
 
 
 def _add_beside(parser: argparse.ArgumentParser) -> None:
@@ -171,10 +183,11 @@ def _export(
         show_progress(min(0.999, done / len(pictures)), "Reading captions")
 
     found = gathered(pictures, common_root(options.paths), options.captions, options.name, step)
+    items = found.items
+    if options.only or options.reviews:
+        items = _reviewed(items, options, stop)
     show_progress(0.0, "Writing")
-    report = export(
-        found.items, _export_options(options), locations().data / "exports.sqlite", stop
-    )
+    report = export(items, _export_options(options), locations().data / "exports.sqlite", stop)
     show_progress(1.0, "")
     for failure in (*found.failures, *report.failures):
         say(f"{failure.path}: {failure.reason}")
@@ -182,6 +195,37 @@ def _export(
         say(f"{report.without_caption:,} images without a caption were left out.")
     print_line(f"Exported {report.images:,} captions to {report.output}.")
     return SOME_FAILED if found.failures or report.failures or not report.images else ALL_WELL
+
+
+def _reviewed(
+    items: Sequence[ExportItem], options: argparse.Namespace, stop: threading.Event
+) -> list[ExportItem]:
+    """Returns the items with the wanted reviews. Raises Cancelled, and StoreError."""
+    with closing(_workspace(options, options.captions[0])) as workspace:
+        workspace.scan(stop, lambda _: None)
+        if stop.is_set():
+            raise Cancelled("")
+        found = {row.path: row.review for row in workspace.rows(workspace.ids())}
+    reviewed = [(item, found.get(item.path.absolute(), ReviewState.UNREVIEWED)) for item in items]
+    return [
+        replace(item, review=str(state)) if options.reviews else item
+        for item, state in reviewed
+        if not options.only or state in options.only
+    ]
+
+
+def _workspace(options: argparse.Namespace, caption_format: CaptionFormat) -> Workspace:
+    from core.locations import locations
+    from core.workspace.workspace import Workspace
+
+    roots = [path.absolute() for path in expanded(options.paths)]
+    return Workspace.open(
+        roots,
+        locations().data,
+        WorkspaceOptions(
+            is_recursive=options.recursive, format=caption_format, pattern=options.name
+        ),
+    )
 
 
 def _export_options(options: argparse.Namespace) -> ExportOptions:
@@ -210,9 +254,6 @@ class _Import:
     print_line: Print
 
     def run(self) -> int:
-        from core.locations import locations
-        from core.workspace.workspace import Workspace
-
         options = self.options
         if not exists(options.source):
             say(f"onlooker: {options.source}: no such file or folder.")
@@ -220,16 +261,9 @@ class _Import:
         roots = [path.absolute() for path in expanded(options.paths)]
         pictures = [path.absolute() for path in self.pictures]
         matches = matched(read_captions(options.source), pictures, common_root(roots))
-        workspace = Workspace.open(
-            roots,
-            locations().data,
-            WorkspaceOptions(options.recursive, format=options.write, pattern=options.name),
-        )
-        try:
+        with closing(_workspace(options, options.write)) as workspace:
             workspace.scan(self.stop, lambda _: None)
             return INTERRUPTED if self.stop.is_set() else self._write(workspace, matches)
-        finally:
-            workspace.close()
 
     def _write(self, workspace: Workspace, matches: Matches) -> int:
         captions: dict[int, str] = {}

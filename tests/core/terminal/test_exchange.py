@@ -1,12 +1,15 @@
 """`onlooker export` and `onlooker import`."""
 
 import json
+from threading import Event
 
 import pytest
 from PIL import Image
 
 from core.terminal import main as terminal
+from core.workspace.data import ReviewState, WorkspaceOptions
 from core.workspace.export.formats import ExportFormat
+from core.workspace.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +67,26 @@ def test_every_format_can_be_chosen(folder, tmp_path, to):
 def test_wrong_use_is_said(folder, capsys, arguments, reason):
     assert terminal.main(["export", str(folder), *arguments]) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_reviews_are_exported_and_choose_captions(folder, tmp_path):
+    options = WorkspaceOptions(is_recursive=True)
+    workspace = Workspace.open([folder], tmp_path / "home", options)
+    workspace.scan(Event(), lambda progress: None)
+    ids = {row.path.name: row.id for row in workspace.rows(workspace.ids())}
+    workspace.set_review([ids["a.png"]], ReviewState.NEEDS_WORK)
+    workspace.close()
+    output = tmp_path / "out.jsonl"
+    arguments = ["export", str(folder), "--to", "jsonl", "--output", str(output), "--recursive"]
+    for chosen, expected in (
+        (["--reviews"], [("a.png", ReviewState.NEEDS_WORK), ("sub/c.png", "unreviewed")]),
+        (["--only", "needs-work"], [("a.png", None)]),
+        (["--only", "unreviewed,accepted"], [("sub/c.png", None)]),
+    ):
+        assert terminal.main([*arguments, *chosen]) == 0
+        records = [json.loads(line) for line in output.read_text().splitlines()]
+        assert [(one["file_name"], one.get("review")) for one in records] == expected
+    assert terminal.main([*arguments, "--only", "fine"]) == 2
 
 
 def test_missing_folder_and_folder_without_images_are_said(tmp_path, capsys):
