@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from core.captions.check import Check
@@ -40,14 +41,16 @@ class AskingAgain:
         if not isinstance(request, CheckedRequest):
             return self._engine.answer(request, on_piece, stop)
         asked = _Asked(request, request)
-        while True:
-            answer = self._engine.answer(asked.request, lambda piece: None, stop)
-            following = asked.after(answer)
-            if following is None:
-                result = asked.result(answer)
-                on_piece(result.text)
-                return result
+        answer = self._engine.answer(request, lambda piece: None, stop)
+        while following := asked.after(answer):
+            try:
+                answer = self._engine.answer(following.request, lambda piece: None, stop)
+            except PromptError:
+                break  # The follow-up question no longer fits into the context.
             asked = following
+        result = asked.result(answer)
+        on_piece(result.text)
+        return result
 
     def answer_all(
         self,
@@ -59,7 +62,8 @@ class AskingAgain:
         is_stopped: Callable[[Request], bool] | None = None,
         on_refused: Callable[[Request, PromptError], None] | None = None,
     ) -> Generator[tuple[Request, Answer]]:
-        """Answers as `Engine.answer_all`; follow-up questions go before new requests."""
+        """Answers as `Engine.answer_all`. Follow-up questions go before new requests; those that
+        come up when there are none any more are asked together in another round."""
         work = _Work(iter(requests))
 
         def piece(request: Request, text: str) -> None:
@@ -75,26 +79,24 @@ class AskingAgain:
                 raise error
             on_refused(asked.original, error)
 
-        answers = self._engine.answer_all(
-            work.requests(),
-            stop,
-            slots=slots,
-            on_piece=piece if on_piece else None,
-            is_stopped=stopped if is_stopped else None,
-            on_refused=refused if on_refused else None,
-        )
-        try:
-            for request, answer in answers:
-                asked = work.taken(request)
-                if following := asked.after(answer):
-                    work.waiting.append(following)
-                    continue
-                result = asked.result(answer)
-                if on_piece is not None and isinstance(asked.original, CheckedRequest):
-                    on_piece(asked.original, result.text)
-                yield asked.original, result
-        finally:
-            answers.close()
+        while True:
+            answers = self._engine.answer_all(
+                work.requests(),
+                stop,
+                slots=slots,
+                on_piece=piece if on_piece else None,
+                is_stopped=stopped if is_stopped else None,
+                on_refused=refused if on_refused else None,
+            )
+            with closing(answers):
+                for request, answer in answers:
+                    if asked := work.settled(request, answer):
+                        result = asked.result(answer)
+                        if on_piece is not None and isinstance(asked.original, CheckedRequest):
+                            on_piece(asked.original, result.text)
+                        yield asked.original, result
+            if not work.waiting or stop.is_set():
+                return
 
     def close(self) -> None:
         """Closes the engine."""
@@ -149,22 +151,27 @@ class _Work:
     under_way: dict[int, _Asked] = field(default_factory=dict[int, _Asked])
 
     def requests(self) -> Iterator[Request | None]:
-        """Yields what the engine is to answer, None while only answers under way may need more."""
-        has_more = True
+        """Yields what the engine is to answer. Ends where nothing waits, since an engine may leave
+        what it answers one by one to the end."""
         while True:
-            if self.waiting:
+            while self.waiting:
                 yield self._begun(self.waiting.popleft())
-            elif has_more:
-                try:
-                    request = next(self.source)
-                except StopIteration:
-                    has_more = False
-                    continue
-                yield None if request is None else self._begun(_Asked(request, request))
-            elif any(isinstance(one.original, CheckedRequest) for one in self.under_way.values()):
-                yield None
+            try:
+                request = next(self.source)
+            except StopIteration:
+                if not self.waiting:
+                    return
             else:
-                return
+                yield None if request is None else self._begun(_Asked(request, request))
+
+    def settled(self, request: Request, answer: Answer) -> _Asked | None:
+        """Returns what was answered; None if a follow-up question waits now."""
+        asked = self.taken(request)
+        following = asked.after(answer)
+        if following is None:
+            return asked
+        self.waiting.append(following)
+        return None
 
     def taken(self, request: Request) -> _Asked:
         """Returns what an answered or refused request was asked for."""
