@@ -70,7 +70,7 @@ _SAMPLING_FIELDS = {
     "ban": "banned_words",
 }
 
-OpenEngine = Callable[[int], Engine]
+OpenEngine = Callable[[int, Sequence[str]], Engine]
 """Opens the model for a run over so many images."""
 
 
@@ -181,7 +181,7 @@ def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -
         say(batch.warning)
     has_evidence = True
     if tally.waiting or options.evidence:
-        engine = open_engine(tally.waiting)
+        engine = open_engine(tally.waiting, batch.options.prompts)
         are_several = engine.facts.engines > 1
         _say_unknown_words(batch, engine)
         try:
@@ -190,7 +190,7 @@ def _caption(batch: Batch, options: FolderRunOptions, open_engine: OpenEngine) -
             if options.evidence and not tally.waiting:
                 if are_several:
                     engine.close()
-                    engine = open_engine(1)
+                    engine = open_engine(1, batch.options.prompts)
                 has_evidence = _write_evidence(batch, engine, options.evidence)
         finally:
             engine.close()

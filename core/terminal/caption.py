@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.batch import NO_WORDS, AskingAgain, BatchOptions, expanded
-from core.captions.variables import Notes, filled, variables_in, without_variables
+from core.captions.variables import (
+    Notes,
+    filled,
+    personal_variables,
+    variables_in,
+    without_variables,
+)
 from core.captions.wording import joined
 from core.engine import Capability, Engine, inspectable
-from core.errors import AppError, Cancelled, CheckpointError
+from core.errors import AppError, Cancelled, CheckpointError, PromptError
 from core.files import is_folder
 from core.model_reference import ServerModel, server_model
 from core.picture import Picture, look_for_pictures, open_picture
@@ -62,7 +68,7 @@ class Captions:
         pictures = self._find_pictures()
         try:
             # Errors in the names of images are reported before loading a model takes seconds.
-            engine = self.open_engine() if pictures else None
+            engine = self.open_engine(1, self._prompts) if pictures else None
         except Cancelled:
             return INTERRUPTED
         except AppError as error:
@@ -89,12 +95,15 @@ class Captions:
                 say(f"{path}: {found.sentence}")
         return pictures
 
-    def open_engine(self, images: int = 1) -> Engine:
+    def open_engine(self, images: int, prompts: Sequence[str]) -> Engine:
         """Opens the chosen model and prints its notes. Raises AppError.
 
         For a folder run over so many `images` it is opened on all cards that the run is to use.
+        A server is not told what metadata says of people, by `prompts`, unless that is allowed.
         """
         named = server_model(self._options.choice.model)
+        if named and not self._options.sends_metadata:
+            _require_no_metadata(named, prompts)
         engine = self._open_remote(named) if named else self._open_local(images)
         if self._has_opened:
             return engine
@@ -183,6 +192,11 @@ class Captions:
         else:
             print_result(f"{path}:\n{whole}\n" if is_one_of_many else whole)
 
+    @property
+    def _prompts(self) -> tuple[str, ...]:
+        job = self._options.job
+        return job.prompts if job else (self._options.prompt,)
+
     def _prompt(self, path: Path, number: int) -> str:
         """Returns the prompt with its variables filled in. Raises StoreError if it needs the
         image's caption and that cannot be read."""
@@ -236,6 +250,18 @@ class Captions:
         self._has_failures = True
         say(f"onlooker: {name}: {error}" if name else f"onlooker: {error}")
         return SOME_FAILED
+
+
+def _require_no_metadata(named: ServerModel, prompts: Sequence[str]) -> None:
+    from core.remote.address import is_this_machine
+
+    personal = personal_variables(" ".join(prompts))
+    if personal and not all(is_this_machine(address) for address, _ in named.addresses):
+        names = ", ".join(f"{{{name}}}" for name in personal)
+        raise PromptError(
+            f"The prompt would send {names} of your images to a server. Add --send-metadata to "
+            "allow it, or leave them out."
+        )
 
 
 class _Printer:

@@ -41,6 +41,7 @@ MODES: dict[str, frozenset[Mode]] = {
     "dtype": _NEW,
     "prompt": _NEW,
     "note": _NEW,
+    "send_metadata": _NEW,
     "preset": frozenset({Mode.PRINT, Mode.RUN}),
     "most_characters": _NEW,
     "vocabulary": _NEW,

@@ -62,6 +62,7 @@ class CaptionOptions:
     evidence: Path | None
     folder_run: FolderRunOptions | None
     job: BatchOptions | None
+    sends_metadata: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ def _caption_options(
         trace=arguments.trace,
         evidence=arguments.evidence,
         folder_run=_folder_run_options(arguments, prompts, sampling),
+        sends_metadata=arguments.send_metadata,
         job=_batch_options(arguments, prompts, sampling)
         if arguments.preset or arguments.most_characters or arguments.vocabulary
         else None,

@@ -69,6 +69,8 @@ def _add_caption(add_verb: _AddVerb) -> None:
         "“[taken in {place}]”, is left out if the value is missing",
     )
     add("--note", default="", metavar="TEXT", help="what {folder_note} stands for")
+    add("--send-metadata", action="store_true",
+        help="let a server know what {place}, {people} and the like say")  # fmt: skip
     add("--preset", type=values.word, metavar="NAME",
         help="prompts and options for a job; see `onlooker presets`")  # fmt: skip
     add("--most-characters", type=values.count, default=0, metavar="N",

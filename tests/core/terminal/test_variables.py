@@ -39,3 +39,12 @@ def test_variables_are_filled_in_with_and_without_a_run(folder, tmp_path, capsys
     assert terminal.main([*arguments[:-6], "--resume"]) == 0  # The note is that of the run.
     assert terminal.main([*arguments[:4], "--note", "another", "--resume"]) == 2
     assert "The last run over these folders has another --note." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("run", [[], ["--write", "txt", "--existing", "replace"]])
+def test_server_is_told_nothing_of_people_without_consent(folder, capsys, run):
+    server = ["--server", "https://models.example", "--model", "x"]
+    arguments = ["caption", str(folder), *server, *run, "--prompt"]
+    assert terminal.main([*arguments, "Who[, {people}] in {exif:GPSLatitude}, {date}?"]) == 1
+    said = capsys.readouterr().err
+    assert "The prompt would send {people}, {exif:GPSLatitude} of your images to a server." in said
