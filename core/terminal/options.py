@@ -249,7 +249,8 @@ def _bench_options(parser: argparse.ArgumentParser, arguments: argparse.Namespac
 
 
 def _choice(arguments: argparse.Namespace) -> ModelChoice:
-    model, servers = arguments.model, dict(getattr(arguments, "server", ()))
+    model: str = arguments.model
+    servers: dict[str, int] = dict(getattr(arguments, "server", ()))
     if servers:
         name = model if "model" in arguments.given else ""
         is_png = arguments.image_format == "png"
