@@ -11,12 +11,17 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
 from core.workspace.data import ReviewState
+from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
+
+# One line, where a conflict and a notice need the rest of a low window.
+_LEAST_HEIGHT = 36
 
 
 class CaptionEditor(QPlainTextEdit):
@@ -68,6 +73,7 @@ class CaptionPanel(QWidget):
         self._theme = theme
         self._is_told = False
         self.editor = CaptionEditor()
+        self.editor.setMinimumHeight(_LEAST_HEIGHT)
         self.editor.textChanged.connect(self._on_text_changed)
         self.editor.left.connect(self.left)
         self.count_label = QLabel()
@@ -123,8 +129,9 @@ class CaptionPanel(QWidget):
         self.conflict_bar.setObjectName("conflict_bar")
         column = QVBoxLayout(self.conflict_bar)
         column.setContentsMargins(12, 8, 12, 8)
-        title = QLabel(self.tr("Another program changed this caption:"))
-        title.setWordWrap(True)
+        self.conflict_bar.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        title = ElidedLabel(self.tr("Changed by another program"))
+        title.setProperty("class", "section")
         self.found_label = QLabel()
         self.found_label.setObjectName("found_label")
         self.found_label.setTextFormat(Qt.TextFormat.PlainText)
@@ -184,4 +191,6 @@ class CaptionPanel(QWidget):
         text = self.editor.toPlainText()
         words = len(text.split())
         counted = self.tr("{characters} characters  ·  {words} words")
+        if words == 1:
+            counted = self.tr("{characters} characters  ·  1 word")
         self.count_label.setText(counted.format(characters=f"{len(text):,}", words=f"{words:,}"))
