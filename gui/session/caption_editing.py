@@ -32,12 +32,15 @@ class CaptionEditing(QObject):
         self._seen = ""
         self._text = ""
         self._found: str | None = None
+        # The names of edits under way; until they end, rows say what was there before.
+        self._under_way: list[str] = []
         self._draft_timer = QTimer(self, interval=_DRAFT_MS, singleShot=True)
         self._draft_timer.timeout.connect(self._keep_draft)
         self._write_timer = QTimer(self, interval=_WRITE_MS, singleShot=True)
         self._write_timer.timeout.connect(self.write)
         workspace.opened.connect(self._on_opened)
         workspace.edited.connect(self._on_edited)
+        workspace.noticed.connect(self._on_noticed)
 
     @property
     def id(self) -> int | None:
@@ -72,7 +75,7 @@ class CaptionEditing(QObject):
 
     def take_row(self, row: ImageRow) -> None:
         """The image in view may have another caption now, written elsewhere."""
-        if row.id != self._id or row.caption == self._seen:
+        if row.id != self._id or row.caption == self._seen or self._under_way:
             return
         if not self.is_modified:
             self._seen = self._text = row.caption
@@ -128,6 +131,7 @@ class CaptionEditing(QObject):
         self._draft_timer.stop()
         # Until it is written, the draft holds it.
         self._workspace.keep_draft(id, text)
+        self._under_way.append(SetCaption(text).name)
         self._workspace.edit(partial(_write, id=id, text=text, seen=seen))
 
     @Slot()
@@ -136,8 +140,14 @@ class CaptionEditing(QObject):
         if self.is_modified and self._id is not None:
             self._workspace.keep_draft(self._id, self._text)
 
+    @Slot(str)
+    def _on_noticed(self, text: str) -> None:
+        """The workspace itself failed, so an edit may never end."""
+        self._under_way.clear()
+
     @Slot()
     def _on_opened(self) -> None:
+        self._under_way.clear()
         self._draft_timer.stop()
         self._write_timer.stop()
         self._id, self._found = None, None
@@ -147,6 +157,8 @@ class CaptionEditing(QObject):
 
     @Slot(object)
     def _on_edited(self, report: EditReport) -> None:
+        if report.name in self._under_way:
+            self._under_way.remove(report.name)
         for conflict in report.conflicts:
             if conflict.id == self._id and conflict.ours == self._text:
                 self._seen, self._found = conflict.found, conflict.found
