@@ -86,7 +86,16 @@ class EngineFacts:
         return missing.reason if missing else None
 
     def record(self) -> dict[str, Any]:
-        """Returns the facts as they are stored in journals and reports, ready for JSON."""
+        """Returns the facts as they are stored in journals and reports, ready for JSON.
+
+        Facts that version 0.1 did not have are left out where they are as at first.
+        """
+        added = {
+            "engines": self.engines,
+            "is_split": self.is_split,
+            "longest_side": self.longest_side,
+        }
+        usual = {one.name: one.default for one in fields(EngineFacts)}
         return {
             "model": self.model,
             "device": self.device,
@@ -100,9 +109,7 @@ class EngineFacts:
             "cannot": {name.value: missing.reason for name, missing in self.missing.items()},
             "most_pictures": self.most_pictures,
             "slots_that_fit": self.slots_that_fit,
-            "engines": self.engines,
-            "is_split": self.is_split,
-            "longest_side": self.longest_side,
+            **{name: value for name, value in added.items() if value != usual[name]},
         }
 
     @staticmethod

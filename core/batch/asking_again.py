@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from core.captions.check import Check
 from core.engine import Engine, EngineFacts
-from core.errors import PromptError
+from core.errors import EngineError, PromptError
 from core.transcript import Answer, Ending, Request, Turn
 
 
@@ -61,7 +61,7 @@ class AskingAgain:
         on_piece: Callable[[Request, str], None] | None = None,
         is_stopped: Callable[[Request], bool] | None = None,
         on_refused: Callable[[Request, PromptError], None] | None = None,
-    ) -> Generator[tuple[Request, Answer]]:
+    ) -> Generator[tuple[Request, Answer | EngineError]]:
         """Answers as `Engine.answer_all`. Follow-up questions go before new requests; those that
         come up when there are none any more are asked together in another round."""
         work = _Work(iter(requests))
@@ -90,7 +90,9 @@ class AskingAgain:
             )
             with closing(answers):
                 for request, answer in answers:
-                    if asked := work.settled(request, answer):
+                    if isinstance(answer, EngineError):
+                        yield work.taken(request).original, answer
+                    elif asked := work.settled(request, answer):
                         result = asked.result(answer)
                         if on_piece is not None and isinstance(asked.original, CheckedRequest):
                             on_piece(asked.original, result.text)

@@ -144,6 +144,8 @@ class _Server:
             on_refused=on_refused if this.begin.goes_on else None,
         )
         for request, answer in answers:
+            if isinstance(answer, EngineError):
+                raise answer
             self._send(Answered(asked.pop(id(request)).number, answer))
 
     def _send(self, message: FromChild) -> None:

@@ -259,6 +259,8 @@ class _Member:
         try:
             with closing(answers):
                 for request, answer in answers:
+                    if isinstance(answer, EngineError):
+                        raise answer
                     feed.complete(self.name, request, answer)
         except OutOfMemory as error:
             if slots == 1:

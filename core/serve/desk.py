@@ -177,7 +177,10 @@ class Desk:
         try:
             for request, answer in answers:
                 # It stays under way while its evidence is looked for, which may fail too.
-                self._finish(engine, self._under_way[id(request)], answer)
+                if isinstance(answer, EngineError):
+                    self._under_way[id(request)].tell(Failed(answer))
+                else:
+                    self._finish(engine, self._under_way[id(request)], answer)
                 del self._under_way[id(request)]
         except Exception as error:
             self._fail(error)

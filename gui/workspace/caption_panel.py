@@ -39,8 +39,11 @@ class CaptionEditor(QPlainTextEdit):
 
     def event(self, event: QEvent) -> bool:
         """Ctrl+S writes the caption here, and saves the conversation elsewhere."""
-        is_asking = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
-        if is_asking and event.matches(QKeySequence.StandardKey.Save):
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and event.matches(QKeySequence.StandardKey.Save)
+        ):
             event.accept()
             return True
         return super().event(event)

@@ -5,10 +5,13 @@ Qt's own list views lay out every item; here all cells have one size, so a place
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import (
     QEvent,
     QItemSelection,
     QItemSelectionModel,
+    QItemSelectionRange,
     QModelIndex,
     QPersistentModelIndex,
     QPoint,
@@ -193,15 +196,18 @@ class ImageList(QAbstractItemView):
     def selected_ids(self) -> list[int]:
         """The ids of the selected images, in the order of the list."""
         ids: list[int] = []
-        ranges = sorted(self.selectionModel().selection(), key=lambda one: one.top())
-        for part in ranges:
+        for part in sorted(self._ranges(), key=lambda one: one.top()):
             ids += self.rows.ids[part.top() : part.bottom() + 1]
         return ids
 
     @property
     def selected_count(self) -> int:
         """How many images are selected."""
-        return sum(part.height() for part in self.selectionModel().selection())
+        return sum(part.height() for part in self._ranges())
+
+    def _ranges(self) -> list[QItemSelectionRange]:
+        selection: Any = self.selectionModel().selection()  # A list, which its type does not say.
+        return list(selection)
 
     def select_ids(self, ids: set[int]) -> None:
         """Selects these images, and no others; those that are not listed are passed over."""

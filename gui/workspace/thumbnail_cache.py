@@ -8,7 +8,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QByteArray
+from PySide6.QtGui import QImage, QImageWriter
 
 from core.picture import open_small
 from gui.widgets.preview import to_image
@@ -33,7 +34,7 @@ class ThumbnailCache:
         """Returns the whole picture, at most `side` pixels high and wide. Raises PictureError."""
         kept = self._place(path, side)
         if kept is not None:
-            image = QImage(str(kept), "JPEG")
+            image = QImage(str(kept))
             if not image.isNull():
                 return image.convertToFormat(QImage.Format.Format_RGB32)
         image = to_image(open_small(path, side))
@@ -79,5 +80,11 @@ class ThumbnailCache:
         partial = kept.with_suffix(f".{threading.get_ident()}")
         with suppress(OSError):
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if image.save(str(partial), "JPEG", _QUALITY):
+            if _write(image, partial):
                 partial.replace(kept)
+
+
+def _write(image: QImage, path: Path) -> bool:
+    writer = QImageWriter(str(path), QByteArray(b"jpeg"))
+    writer.setQuality(_QUALITY)
+    return writer.write(image)

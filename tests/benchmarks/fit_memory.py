@@ -27,7 +27,7 @@ from core.device.memory import memory_need
 from core.engine import Engine
 from core.picture import Picture
 from core.terminal.random_weights import SIZES, random_engine
-from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
+from core.transcript import Answer, ModelChoice, Precision, Request, Sampling, Turn
 
 NEW_TOKENS = 64
 # About as many tokens as the real tokenizer makes of a longer question.
@@ -111,7 +111,7 @@ def answer_many(engine: Engine, slots: int) -> int:
         for _ in range(slots)
     ]
     answers = engine.answer_all(requests, threading.Event(), slots=slots)
-    return max(answer.input_tokens + NEW_TOKENS for _, answer in answers)
+    return max(one.input_tokens + NEW_TOKENS for _, one in answers if isinstance(one, Answer))
 
 
 class LeastFree(threading.Thread):

@@ -38,7 +38,7 @@ from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.terminal.random_weights import SIZES, fill_randomly, random_config
-from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
+from core.transcript import Answer, ModelChoice, Precision, Request, Sampling, Turn
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "packaging" / "train_built_in_model"
@@ -146,6 +146,7 @@ def _answers(engine: Engine, requests: list[Request], slots: int) -> list[str]:
     texts = {
         id(request): answer.text
         for request, answer in engine.answer_all(requests, threading.Event(), slots=slots)
+        if isinstance(answer, Answer)
     }
     return [texts[id(request)] for request in requests]
 

@@ -384,8 +384,9 @@ def test_an_answer_never_speaks_of_an_earlier_picture() -> None:
     assert decoded.reused <= first.input_ids.index(IMAGE_TOKEN_INDEX)
     # And so in every slot of a folder, whatever the slot showed before.
     pictures = [dataclasses.replace(inputs(n), input_ids=first.input_ids) for n in range(3, 10)]
-    for decoded in loop.decode(map(Job, pictures), slots=3):
-        assert decoded.ids == generated(model, decoded.job.inputs)
+    asked = {Job(each): each for each in pictures}
+    for decoded in loop.decode(asked, slots=3):
+        assert decoded.ids == generated(model, asked[decoded.job])
     assert said(loop, first) == answer
 
 

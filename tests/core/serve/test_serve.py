@@ -30,7 +30,7 @@ from core.terminal import serve as serve_terminal
 from core.terminal.main import main as terminal_main
 from core.terminal.options import ServeCommand, parse
 from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
-from tests.core.hub.test_library import Ring
+from tests.support.keyrings import MemoryKeyring
 from tests.support.scripted_engine import ScriptedEngine
 from tests.support.tiny_chat import write_chat_model
 
@@ -77,7 +77,7 @@ def local():
 @pytest.fixture
 def keyring_in_memory():
     before = keyring.get_keyring()
-    keyring.set_keyring(Ring())
+    keyring.set_keyring(MemoryKeyring())
     yield
     keyring.set_keyring(before)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.captions.formats import CaptionFormat
 from core.message import Message
-from core.workspace.data import WorkspaceOptions
+from core.workspace.data import ReviewState, WorkspaceOptions
 from core.workspace.query import parse_query
 from core.workspace.workspace import Workspace
 
@@ -39,22 +39,34 @@ def add(folder, name="bad.png"):
     return folder / name
 
 
+def row_at(workspace, path):
+    row = workspace.row_of(path)
+    assert row is not None
+    return row
+
+
+def undone(workspace):
+    report = workspace.undo()
+    assert report is not None
+    return report
+
+
 def check_only_bad_fails(folder, bad, **options):
     """The row has the problem, an edit of both changes only the good one, and can be undone."""
     with scanned(folder, **options) as workspace:
-        row = workspace.row_of(bad)
+        row = row_at(workspace, bad)
         assert row.problem
         assert not row.has_caption
         ids = workspace.ids()
         report = workspace.set_captions(dict.fromkeys(ids, "changed"), EDIT)
         assert [failure.path for failure in report.failures] == [bad]
         assert (folder / "good.txt").read_text() == "changed"
-        assert workspace.undo().failures == ()
+        assert undone(workspace).failures == ()
         assert (folder / "good.txt").read_text() == "good"
         assert workspace.counts.failed == 1
         assert list(workspace.ids(parse_query("is:failed"))) == [row.id]
     with scanned(folder, **options) as workspace:  # From the index.
-        assert workspace.row_of(bad).problem == row.problem
+        assert row_at(workspace, bad).problem == row.problem
 
 
 @POSIX
@@ -87,7 +99,7 @@ def test_link_within_the_folder_is_followed(folder):
     (folder / "real" / "file.txt").write_text("linked")
     (folder / "linked.txt").symlink_to(folder / "real" / "file.txt")
     with scanned(folder) as workspace:
-        row = workspace.row_of(folder / "linked.png")
+        row = row_at(workspace, folder / "linked.png")
         assert row.caption == "linked"
         workspace.set_captions({row.id: "changed"}, EDIT)
         assert (folder / "linked.txt").is_symlink()
@@ -129,7 +141,7 @@ def test_broken_xmp_file(folder):
     bad = add(folder)
     (folder / "bad.xmp").write_text("<not xmp")
     with scanned(folder, format=CaptionFormat.XMP) as workspace:
-        row = workspace.row_of(bad)
+        row = row_at(workspace, bad)
         assert "XMP" in row.problem
         report = workspace.set_captions({row.id: "new"}, EDIT)
         assert [failure.path for failure in report.failures] == [bad]
@@ -141,12 +153,12 @@ def test_names_that_are_not_unicode(folder):
     name = os.fsdecode(b"caf\xe9\xff.png")
     add(folder, name)
     with scanned(folder) as workspace:
-        row = workspace.row_of(folder / name)
+        row = row_at(workspace, folder / name)
         assert len(workspace.set_captions({row.id: "a café"}, EDIT).changed) == 1
         assert len(workspace.ids(parse_query("name:caf*"))) == 1
     with scanned(folder) as workspace:
-        assert workspace.row_of(folder / name).caption == "a café"
-        assert len(workspace.undo().changed) == 1
+        assert row_at(workspace, folder / name).caption == "a café"
+        assert len(undone(workspace).changed) == 1
     assert not (folder / os.fsdecode(b"caf\xe9\xff.txt")).exists()
 
 
@@ -200,13 +212,13 @@ def test_images_that_come_go_and_change_are_noticed(folder):
 def test_review_is_found_again_by_content(folder):
     add(folder, "moved.png")
     with scanned(folder) as workspace:
-        row = workspace.row_of(folder / "moved.png")
-        workspace.set_review([row.id], "rejected")
+        row = row_at(workspace, folder / "moved.png")
+        workspace.set_review([row.id], ReviewState.REJECTED)
         workspace.keep_draft(row.id, "half a cap")
     (folder / "inner").mkdir()
     (folder / "moved.png").rename(folder / "inner" / "renamed.png")
     with scanned(folder) as workspace:
-        row = workspace.row_of(folder / "inner" / "renamed.png")
+        row = row_at(workspace, folder / "inner" / "renamed.png")
         assert row.review == "rejected"
         assert workspace.draft(row.id) == "half a cap"
 
@@ -225,9 +237,9 @@ def test_scan_of_one_folder_leaves_those_inside_it_alone(folder):
     (folder / "inner").mkdir()
     add(folder / "inner", "deep.png")
     with scanned(folder) as workspace:
-        deep = workspace.row_of(folder / "inner" / "deep.png")
+        deep = row_at(workspace, folder / "inner" / "deep.png")
         workspace.scan(Event(), lambda progress: None, [folder])
-        assert workspace.row_of(deep.path) == deep
+        assert row_at(workspace, deep.path) == deep
         deep.path.unlink()
         (folder / "inner").rmdir()
         workspace.scan(Event(), lambda progress: None, [folder / "inner"])
@@ -248,4 +260,4 @@ def test_single_images_keep_their_ids_and_bring_no_others(folder):
         workspace.scan(Event(), lambda progress: None)
         assert [row.id for row in workspace.rows(workspace.ids())] == [row.id for row in rows]
     with closing(Workspace.open(roots[1:], data, WorkspaceOptions())) as workspace:
-        assert workspace.undo().name == EDIT
+        assert undone(workspace).name == EDIT

@@ -94,7 +94,9 @@ def test_draft_of_a_killed_program_is_in_the_editor_again(live, folder, home):
     data.mkdir(parents=True, exist_ok=True)
     workspace = Workspace.open([folder], data, WorkspaceOptions())
     workspace.scan(Event(), lambda progress: None)
-    workspace.keep_draft(workspace.row_of(folder / "0.png").id, "a cat, half wri")
+    row = workspace.row_of(folder / "0.png")
+    assert row is not None
+    workspace.keep_draft(row.id, "a cat, half wri")
     workspace.close()
 
     async def story(program):

@@ -1,5 +1,7 @@
 """Context menus of images and thumbnails, by the right button and the menu key, on real files."""
 
+from typing import Any
+
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
@@ -191,14 +193,14 @@ def field_in_settings(window, kind, name="") -> QWidget:
 @pytest.mark.parametrize("where", ["prompt", "dialog", "number"])
 def test_text_fields_have_the_edit_menu(three, where, reason):
     async def story(program, window):
-        field = window.prompt_box.prompt_edit
+        field: Any = window.prompt_box.prompt_edit
         if where == "dialog":
             field = field_in_settings(window, QLineEdit, "find_command_edit")
         elif where == "number":
             field = field_in_settings(window, QSpinBox)
         field.setFocus()
         await until(field.hasFocus)
-        text = field.lineEdit() if isinstance(field, QSpinBox) else field
+        text: Any = field.lineEdit() if where == "number" else field
         text.selectAll()
         QTest.keyClicks(field, "12")
         text.selectAll()
