@@ -33,6 +33,7 @@ from gui.session.model_thread import ModelThread
 from gui.session.run_engines import RunEngines
 from gui.session.run_items import RunItems, found_items, opened_run
 from gui.session.run_pace import RunPace
+from gui.session.sent_metadata import refusal
 from gui.widgets.translated import translated, translated_all
 
 _USUAL = BatchOptions((" ",))
@@ -159,7 +160,7 @@ class FolderRun(QObject):
         self, options: BatchOptions, slots: int = 0, devices: Sequence[str] = ()
     ) -> None:
         """Begin the run that was chosen, and wait for its end; see `RunEngines.choose`."""
-        if self._phase is not Phase.CHOOSING:
+        if self._phase is not Phase.CHOOSING or not self._may_ask(options):
             return
         self.engines.choose(slots, devices)
         self._set_phase(Phase.FINDING)
@@ -254,12 +255,12 @@ class FolderRun(QObject):
 
     async def try_first(self, ways: Sequence[BatchOptions], *, on_others: bool) -> None:
         """Run `trial`, while images are being chosen."""
-        if self._phase is Phase.CHOOSING:
+        if self._phase is Phase.CHOOSING and self._may_ask(*ways):
             await self.trial.run(ways, on_others=on_others)
 
     async def caption_again(self, number: int) -> None:
         """Run `again` for one item of the run that is open, unless it is captioning."""
-        if self._batch and not self.is_running:
+        if self._batch and not self.is_running and self._may_ask(self._batch.options):
             await self.again.run(number, self._batch.options)
 
     async def find_doubt(self) -> None:
@@ -306,8 +307,17 @@ class FolderRun(QObject):
 
     # Inside
 
+    def _may_ask(self, *ways: BatchOptions) -> bool:
+        prompts = [prompt for way in ways for prompt in way.prompts]
+        reason = refusal(self._model.choice.model, prompts)
+        if reason:
+            self.noticed.emit(reason)
+        return not reason
+
     async def _run(self) -> None:
         assert self._batch is not None
+        if not self._may_ask(self._batch.options):
+            return
         batch, self._control = self._batch, Control()
         self.doubt_search.stop()
         self.again.stop()

@@ -10,7 +10,7 @@ from core.captions.alt_text import AltText, Archived
 from core.captions.check import Check
 from core.captions.sidecar import Existing
 from core.picture import open_picture
-from core.transcript import Ending
+from core.transcript import Answer, Ending
 from tests.support.folder_run import FolderEngine
 
 LONG = "The image shows a very long story about a cat. " * 5
@@ -150,6 +150,7 @@ def test_pieces_of_a_checked_answer_are_its_text(tmp_path):
             for request, answer in asking.answer_all(
                 iter([None, *requests, None]), threading.Event(), slots=slots, on_piece=on_piece
             )
+            if isinstance(answer, Answer)
         }
         assert answers == pieces == {id(requests[0]): "A cat.", id(requests[1]): "a.png: Long?"}
 
