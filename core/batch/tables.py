@@ -244,9 +244,10 @@ class Tables:
                     is_edited = isinstance(event, Adopted) or event.is_by_hand
                     now[picture] = [replace(first, caption=event.caption, is_edited=is_edited)]
                 case EditUndone(picture=picture) if picture in by_run:
-                    whole[picture] = caption = event.after.caption
-                    is_edited = event.after.is_edited
-                    is_by_run = not is_edited and caption == captioned[picture]
+                    caption, is_edited = event.after.caption, event.after.is_edited
+                    # An image that was skipped has no caption of the run.
+                    is_by_run = not is_edited and caption in ("", captioned[picture])
+                    whole[picture] = captioned[picture] if is_by_run else caption
                     edited = replace(by_run[picture][0], caption=caption, is_edited=is_edited)
                     now[picture] = by_run[picture] if is_by_run else [edited]
                 case DoubtFound(picture=picture) if picture in by_run:

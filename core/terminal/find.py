@@ -9,7 +9,6 @@ from pathlib import Path
 
 from core.captions.formats import CaptionFormat
 from core.errors import AppError
-from core.locations import locations
 from core.terminal import values
 from core.terminal.output import (
     ALL_WELL,
@@ -87,6 +86,8 @@ def run(arguments: argparse.Namespace, stop: threading.Event, print_result: Prin
         if not folder.is_dir():
             say(f"onlooker: “{folder}” is not a folder. Name the folder with the images.")
             return WRONG_USE
+        from core.locations import locations  # A library of the window's.
+
         workspace = Workspace.open([folder], locations().data, options)
     except QueryError as error:
         return _refused(text, error)

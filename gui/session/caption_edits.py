@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
@@ -16,6 +17,8 @@ from core.errors import AppError
 from gui.session.inbox import Inbox
 from gui.session.run_items import RunItems
 from gui.widgets.translated import translated, translated_all
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class CaptionEdits(QObject):
         self._inbox = inbox
         self._batch: Batch | None = None
         self._unresolved: deque[_Unresolved] = deque()
+        self._under_way: set[asyncio.Future[Any]] = set()
 
     @property
     def can_undo(self) -> bool:
@@ -134,9 +138,9 @@ class CaptionEdits(QObject):
         try:
             count = unresolved.count
             if chosen:
-                count += (await asyncio.to_thread(unresolved.overwrite, chosen)).count
+                count += (await self._in_thread(partial(unresolved.overwrite, chosen))).count
             # Last, so that it is what Redo brings back.
-            await asyncio.to_thread(batch.adopt, adopted, self._inbox.put)
+            await self._in_thread(partial(batch.adopt, adopted, self._inbox.put))
             if any(one.written for one in adopted):
                 self.text_left.emit(len(adopted))
             self._notice(unresolved.say(count) if count else "")
@@ -155,7 +159,7 @@ class CaptionEdits(QObject):
         """Do `work` in another thread, and report what it did; None if it failed."""
         batch, outcome = self._batch, None
         try:
-            outcome = await asyncio.to_thread(work)
+            outcome = await self._in_thread(work)
         except AppError as error:
             self.noticed.emit(translated(error))
         else:
@@ -171,6 +175,17 @@ class CaptionEdits(QObject):
             if len(self._unresolved) == 1:
                 self.conflicted.emit(outcome.conflicts)
         return outcome
+
+    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
+        writing = asyncio.ensure_future(asyncio.to_thread(work))
+        self._under_way.add(writing)
+        writing.add_done_callback(self._under_way.discard)
+        return await writing
+
+    async def written(self) -> None:
+        """Wait until what is being written is on the disk: the run may be closed then."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def report(self) -> None:
         """Say, once all items are up to date, whether there is an edit to undo or to redo."""

@@ -348,7 +348,7 @@ FAMILIES: dict[str, tuple[dict[str, str], Make, dict[str, Any], str]] = {
         {"image_token": "<image>"},
         _llava_next_mistral,
         _LLAVA_NEXT_PROCESSOR,
-        _template("[INST] ", "<image>\n", "[/INST]", ""),
+        _template("[INST] {{ message['role'] }} ", "<image>\n", "[/INST] ", ""),
     ),
     "joycaption": (
         {"image_token": "<image>"},

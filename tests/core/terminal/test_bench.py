@@ -6,6 +6,7 @@ import pytest
 from core.errors import Cancelled
 from core.terminal.bench import Plan, measure
 from core.terminal.main import main
+from core.terminal.random_chat import RANDOM_MODELS
 from core.terminal.random_weights import SIZES
 from core.transcript import ModelChoice
 
@@ -63,4 +64,6 @@ def test_measuring_can_be_stopped():
 
 def test_every_size_that_the_terminal_offers_is_known(capsys):
     assert main(["bench", "--help"]) == 0
-    assert "{" + ",".join(SIZES) + "}" in capsys.readouterr().out
+    assert "{" + ",".join((*SIZES, *RANDOM_MODELS)) + "}" in "".join(
+        capsys.readouterr().out.split()
+    )
