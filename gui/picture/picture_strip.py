@@ -24,6 +24,7 @@ from PySide6.QtGui import (
     QImage,
     QKeyEvent,
     QPainter,
+    QPaintEvent,
     QPixmap,
     QWheelEvent,
 )
@@ -35,6 +36,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.widgets.focus_ring import paint_focus
 from gui.widgets.painting import paint_thumbnail
 from gui.widgets.preview import PreviewMaker, thumbnail, unopened_text
 from gui.widgets.theme import Theme
@@ -84,6 +86,11 @@ class PictureStrip(QListView):
         self.clicked.connect(self._on_clicked)
         self._pictures.thumbnail_made.connect(self.viewport().update)
         theme.changed.connect(self.viewport().update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.hasFocus():
+            paint_focus(QPainter(self.viewport()), self.viewport())
 
     @property
     def count(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal, SignalInstance, Slot
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from gui.widgets.buttons import icon_button
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.focus_ring import paint_focus
 from gui.widgets.theme import Theme
 from gui.workspace.image_list import LARGEST, SMALLEST, ImageList
 from gui.workspace.image_rows import ImageRows
@@ -25,6 +27,15 @@ from gui.workspace.thumbnails import Thumbnails
 
 LEAST_WIDTH = 152
 _STEP = 16
+
+
+class _Slider(QSlider):
+    """Shows that it has the focus, which the style's slider does not."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.hasFocus():
+            paint_focus(QPainter(self), self)
 
 
 class WorkspacePane(QWidget):
@@ -126,7 +137,7 @@ class WorkspacePane(QWidget):
         row.setSpacing(8)
         self.selected_label = ElidedLabel()
         self.selected_label.setObjectName("selected_label")
-        self.side_slider = QSlider(Qt.Orientation.Horizontal)
+        self.side_slider = _Slider(Qt.Orientation.Horizontal)
         self.side_slider.setObjectName("side_slider")
         self.side_slider.setAccessibleName(self.tr("Size of thumbnails"))
         self.side_slider.setToolTip(self.tr("Size of thumbnails"))

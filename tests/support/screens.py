@@ -135,7 +135,8 @@ async def _conversation(
 
 async def _workspace(program: Program, pictures: Sequence[Path]) -> AsyncIterator[Screen]:
     window = program.window
-    drop(program, pictures)
+    # The first one shown is the first in the list, which then need not scroll to it.
+    drop(program, [*pictures[len(NAMES) :], *pictures[: len(NAMES)]])
     await until(lambda: window.drop_zone.has_picture)
     window.show_conversation()
     await until(lambda: window.state.workspace.is_known)
