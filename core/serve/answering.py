@@ -10,7 +10,7 @@ from starlette.types import Send
 
 from core.errors import AppError, OutOfMemory, PromptError
 from core.serve.chat import ChatRequest
-from core.serve.desk import Closing, Event, Failed, Finished, Piece, Ticket
+from core.serve.engine_thread import Closing, Event, Failed, Finished, PendingRequest, Piece
 from core.serve.replies import (
     END_OF_STREAM,
     Completion,
@@ -41,10 +41,10 @@ def error_response(
 
 
 class Answering:
-    """Turns what happens to a ticket into what its client is sent."""
+    """Turns what happens to a request into what its client is sent."""
 
-    def __init__(self, asked: ChatRequest, ticket: Ticket, model: str):
-        self._asked, self._ticket = asked, ticket
+    def __init__(self, asked: ChatRequest, pending: PendingRequest, model: str):
+        self._asked, self._pending = asked, pending
         self._completion = Completion(model)
         self._stop_strings = StopStrings(asked.stop)
         self._text = ""
@@ -54,7 +54,7 @@ class Answering:
 
         A stream begins with the first text, so that a request which is refused gets its status.
         """
-        happened = await self._ticket.next()
+        happened = await self._pending.next()
         if isinstance(happened, Failed):
             return _failure_response(happened.error)
         if self._asked.streams:
@@ -62,7 +62,7 @@ class Answering:
             return None
         while isinstance(happened, Piece):
             self._add(happened)
-            happened = await self._ticket.next()
+            happened = await self._pending.next()
         if isinstance(happened, Failed):
             return _failure_response(happened.error)
         self._finish()
@@ -82,7 +82,7 @@ class Answering:
         while isinstance(happened, Piece):
             if text := self._add(happened):
                 await pass_on(self._completion.chunk({"content": text}))
-            happened = await self._ticket.next()
+            happened = await self._pending.next()
         match happened:
             case Failed(error):
                 await pass_on(event(_failure_object(error)), is_last=True)
@@ -109,7 +109,7 @@ class Answering:
         """Takes a piece; returns the text to pass on. Ends the answer at a stop string."""
         text = self._stop_strings.add(piece.text)
         if self._stop_strings.is_found:
-            self._ticket.stop()
+            self._pending.stop()
         self._text += text
         return text
 

@@ -27,7 +27,7 @@ from core.engine import Capability, EngineFacts
 from core.picture import Picture
 from core.serve.answering import Answering, error_response
 from core.serve.chat import ChatRequest, Refused, read_chat_request
-from core.serve.desk import Desk, Full, Ticket
+from core.serve.engine_thread import EngineThread, Full, PendingRequest
 from core.serve.key import is_key
 from core.serve.pictures import open_pictures
 from core.serve.replies import models_object
@@ -56,16 +56,18 @@ class Rules:
     most_bytes: int
 
 
-def make_application(desk: Desk, facts: EngineFacts, model: str, rules: Rules) -> Starlette:
-    """Returns the application that answers with the desk's engine, under the name `model`."""
-    door = _Door(rules)
-    models = _Models(door, model, facts.context_length)
+def make_application(
+    thread: EngineThread, facts: EngineFacts, model: str, rules: Rules
+) -> Starlette:
+    """Returns the application that answers with the engine, under the name `model`."""
+    admission = _Admission(rules)
+    models = _Models(admission, model, facts.context_length)
     return Starlette(
         routes=[
             Route("/health", _health),
             Route("/v1/models", models.list),
             Route("/v1/models/{name:path}", models.one),
-            Route("/v1/chat/completions", _Chat(door, desk, facts, model), methods=["POST"]),
+            Route("/v1/chat/completions", _Chat(admission, thread, facts, model), methods=["POST"]),
         ],
         exception_handlers={HTTPException: _http_error, Exception: _unforeseen},
     )
@@ -89,7 +91,7 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
     return error_response(500, f"The server failed ({type(error).__name__}). Ask again.")
 
 
-class _Door:
+class _Admission:
     """Who is let in, and how much they may bring."""
 
     def __init__(self, rules: Rules):
@@ -157,17 +159,17 @@ def _is_loopback(host: str) -> bool:
 class _Models:
     """The list of models, which has the one that is loaded."""
 
-    def __init__(self, door: _Door, name: str, context_length: int):
-        self._door, self._name = door, name
+    def __init__(self, admission: _Admission, name: str, context_length: int):
+        self._admission, self._name = admission, name
         self._listed = models_object(name, int(time.time()), context_length)
 
     async def list(self, request: Request) -> Response:
         """All models."""
-        return self._door.refusal(request) or JSONResponse(self._listed)
+        return self._admission.refusal(request) or JSONResponse(self._listed)
 
     async def one(self, request: Request) -> Response:
         """One of them."""
-        if refusal := self._door.refusal(request):
+        if refusal := self._admission.refusal(request):
             return refusal
         name = request.path_params["name"]
         if name != self._name:
@@ -178,8 +180,8 @@ class _Models:
 class _Chat:
     """Chat completions. An application of its own, since it watches whether its client has gone."""
 
-    def __init__(self, door: _Door, desk: Desk, facts: EngineFacts, model: str):
-        self._door, self._desk, self._facts, self._model = door, desk, facts, model
+    def __init__(self, admission: _Admission, thread: EngineThread, facts: EngineFacts, model: str):
+        self._admission, self._thread, self._facts, self._model = admission, thread, facts, model
         threads, on_card = openers_for(facts.engines), facts.device.startswith("cuda")
         before = None if on_card else _yield_to_model
         self._openers = ThreadPoolExecutor(threads, "opener", initializer=before)
@@ -188,7 +190,7 @@ class _Chat:
         """Answers one request."""
         request = Request(scope, receive)
         with suppress(ClientDisconnect, OSError):
-            response = self._door.refusal(request) or self._wrong_type(request)
+            response = self._admission.refusal(request) or self._wrong_type(request)
             if response is None:
                 response = await self._response(request, send)
             if response is not None:
@@ -206,7 +208,7 @@ class _Chat:
         """Returns what is to be sent; None if it was streamed, or the client has gone."""
         try:
             # Before the body is read, so that what waits in memory is bounded.
-            with self._desk.place():
+            with self._thread.place():
                 prepared = await self._prepared(request)
                 if prepared is None:
                     return None
@@ -222,7 +224,7 @@ class _Chat:
 
     async def _prepared(self, request: Request) -> tuple[ChatRequest, EngineRequest] | None:
         """Reads the request and opens its images; None if the client has gone."""
-        async with self._door.body(request) as body:
+        async with self._admission.body(request) as body:
             asked = read_chat_request(body)
             if asked.model != self._model:
                 raise _unknown_model(asked.model, self._model)
@@ -240,12 +242,12 @@ class _Chat:
     async def _answer(
         self, asked: ChatRequest, request: EngineRequest, send: Send
     ) -> Response | None:
-        ticket = Ticket(request, wants_evidence=asked.wants_logprobs)
-        self._desk.submit(ticket)
+        pending = PendingRequest(request, wants_evidence=asked.wants_logprobs)
+        self._thread.submit(pending)
         try:
-            return await Answering(asked, ticket, self._model).response(send)
+            return await Answering(asked, pending, self._model).response(send)
         finally:
-            ticket.stop()
+            pending.stop()
 
 
 def _yield_to_model() -> None:

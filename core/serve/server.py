@@ -17,7 +17,7 @@ from core.engine import EngineFacts
 from core.errors import ServeError
 from core.message import translatable
 from core.serve.application import Rules, make_application
-from core.serve.desk import Desk, OpenEngine
+from core.serve.engine_thread import EngineThread, OpenEngine
 
 HOST, PORT = "127.0.0.1", 8000
 QUEUE = 64
@@ -71,12 +71,12 @@ def serving(options: ServeOptions, open_engine: OpenEngine) -> Generator[Serving
                 "variable ONLOOKER_SERVE_KEY, or keep a key with “onlooker serve --set-key”.",
             ).format(host=options.host)
         )
-    desk = Desk(open_engine, slots=options.slots, places=options.queue)
+    engine_thread = EngineThread(open_engine, slots=options.slots, places=options.queue)
     with _bound(options) as bound:
         try:
-            facts = desk.open()
+            facts = engine_thread.open()
             rules = Rules(options.key, is_local, options.most_bytes)
-            server = _web_server(make_application(desk, facts, options.model, rules))
+            server = _web_server(make_application(engine_thread, facts, options.model, rules))
             thread = threading.Thread(
                 target=server.run, args=([bound],), name="web server", daemon=True
             )
@@ -86,10 +86,10 @@ def serving(options: ServeOptions, open_engine: OpenEngine) -> Generator[Serving
                 yield Serving(_address_of(bound), facts, lambda: not thread.is_alive())
             finally:
                 server.should_exit = True
-                desk.close()
+                engine_thread.close()
                 thread.join(_END_SECONDS)
         finally:
-            desk.close()
+            engine_thread.close()
 
 
 def _is_loopback(host: str) -> bool:

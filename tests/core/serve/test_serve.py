@@ -328,7 +328,7 @@ def scripted():
 
 def test_client_that_leaves_a_stream_frees_its_slot(scripted, caplog):
     _, client, _ = scripted
-    caplog.set_level(logging.INFO, "core.serve.desk")
+    caplog.set_level(logging.INFO, "core.serve.engine_thread")
     with ask(client, about("shapes.png", "hold"), stream=True) as stream:
         said = (chunk.choices[0].delta.content for chunk in stream)
         assert next(filter(None, said)) == "Half an "
@@ -339,7 +339,7 @@ def test_client_that_leaves_a_stream_frees_its_slot(scripted, caplog):
 
 def test_client_that_leaves_while_it_waits_for_a_whole_answer_frees_its_slot(scripted, caplog):
     server, client, engine = scripted
-    caplog.set_level(logging.INFO, "core.serve.desk")
+    caplog.set_level(logging.INFO, "core.serve.engine_thread")
     message = {"model": "built-in", "messages": [about("shapes.png", "hold")]}
     connection = http.client.HTTPConnection(*address(server))
     connection.request("POST", "/v1/chat/completions", json.dumps(message).encode(), headers())

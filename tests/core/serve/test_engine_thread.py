@@ -1,4 +1,4 @@
-"""The desk with an engine that fails: who is asked again, and who is told."""
+"""The engine's thread with an engine that fails: who is asked again, and who hears of it."""
 
 import asyncio
 from functools import partial
@@ -9,7 +9,15 @@ from PIL import Image
 
 from core.errors import EngineError, OutOfMemory
 from core.picture import Picture
-from core.serve.desk import Closing, Desk, Failed, Finished, Full, Piece, Ticket
+from core.serve.engine_thread import (
+    Closing,
+    EngineThread,
+    Failed,
+    Finished,
+    Full,
+    PendingRequest,
+    Piece,
+)
 from core.transcript import ModelChoice, Request, Turn
 from tests.support.scripted_engine import ScriptedEngine
 
@@ -45,29 +53,29 @@ class Together(ScriptedEngine):
 
 
 def told(*prompts: str, most: int = 8, stopped: int | None = None):
-    """What becomes of tickets that wait when the engine is ready, and whether each had text."""
+    """What becomes of requests that wait when the engine is ready, and whether each had text."""
     engine = Together(ModelChoice())
     engine.most = most
-    desk = Desk(lambda stop: engine, slots=4, places=2)
+    thread = EngineThread(lambda stop: engine, slots=4, places=2)
 
     async def ask():
-        tickets = [Ticket(Request(PICTURE, (Turn(prompt),))) for prompt in prompts]
-        for ticket in tickets:
-            desk.submit(ticket)
+        several = [PendingRequest(Request(PICTURE, (Turn(prompt),))) for prompt in prompts]
+        for pending in several:
+            thread.submit(pending)
         if stopped is not None:
-            tickets[stopped].stop()
-        await asyncio.to_thread(desk.open)
-        return [await end(ticket) for n, ticket in enumerate(tickets) if n != stopped]
+            several[stopped].stop()
+        await asyncio.to_thread(thread.open)
+        return [await end(pending) for n, pending in enumerate(several) if n != stopped]
 
     try:
         return asyncio.run(asyncio.wait_for(ask(), 60)), engine
     finally:
-        desk.close()
+        thread.close()
         assert engine.is_closed
 
 
-async def end(ticket: Ticket) -> Any:
-    while isinstance(happened := await ticket.next(), Piece):
+async def end(pending: PendingRequest) -> Any:
+    while isinstance(happened := await pending.next(), Piece):
         pass
     return happened
 
@@ -96,24 +104,24 @@ def test_request_that_was_stopped_while_it_waited_is_never_asked():
 
 
 def test_places_are_bounded_and_closing_tells_all():
-    desk = Desk(lambda stop: Together(ModelChoice()), slots=1, places=1)
+    thread = EngineThread(lambda stop: Together(ModelChoice()), slots=1, places=1)
 
     async def ask():
-        await asyncio.to_thread(desk.open)
-        with desk.place(), desk.place():
-            with pytest.raises(Full) as full, desk.place():
+        await asyncio.to_thread(thread.open)
+        with thread.place(), thread.place():
+            with pytest.raises(Full) as full, thread.place():
                 pass
             assert full.value.seconds >= 1
-            tickets = [Ticket(Request(PICTURE, (Turn("hold"),))) for _ in range(2)]
-            for ticket in tickets:
-                desk.submit(ticket)
-            assert await tickets[0].next() == Piece("Half an ")
-            await asyncio.to_thread(desk.close)
-            for ticket in tickets:
-                happened = await end(ticket)
+            several = [PendingRequest(Request(PICTURE, (Turn("hold"),))) for _ in range(2)]
+            for pending in several:
+                thread.submit(pending)
+            assert await several[0].next() == Piece("Half an ")
+            await asyncio.to_thread(thread.close)
+            for pending in several:
+                happened = await end(pending)
                 assert isinstance(happened, Failed)
                 assert isinstance(happened.error, Closing)
-        with desk.place():
+        with thread.place():
             pass
 
     asyncio.run(asyncio.wait_for(ask(), 60))

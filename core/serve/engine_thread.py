@@ -1,7 +1,7 @@
 """The engine's thread: it answers the requests of all clients in the slots of one engine.
 
-A ticket is one request on its way. The web application, on its event loop, submits tickets and
-awaits what becomes of them; everything about the engine happens in the desk's own thread.
+The web application, on its event loop, submits requests and awaits what becomes of them; everything
+about the engine happens in its own thread.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Finished:
-    """The answer is complete; with the evidence for its tokens if the ticket wants it."""
+    """The answer is complete; with the evidence for its tokens if the request wants it."""
 
     answer: Answer
     evidence: Evidence | None = None
@@ -68,8 +68,8 @@ class Full(Exception):
         self.seconds = seconds
 
 
-class Ticket:
-    """A request on its way. Made and awaited on one event loop; told in the desk's thread."""
+class PendingRequest:
+    """A request on its way, made and awaited on one event loop."""
 
     def __init__(self, request: Request, *, wants_evidence: bool = False):
         self.request, self.wants_evidence = request, wants_evidence
@@ -93,24 +93,24 @@ class Ticket:
         return self._stop.is_set()
 
     def tell(self, event: Event) -> None:
-        """Says what happened; from the desk's thread."""
+        """Says what happened; from the engine's thread."""
         self.has_text |= isinstance(event, Piece)
         with suppress(RuntimeError):  # The event loop has been closed.
             self._loop.call_soon_threadsafe(self._events.put_nowait, event)
 
 
-class Desk:
+class EngineThread:
     """Owns the engine. `slots` None leaves their number to the engine; `places` wait besides."""
 
     def __init__(self, open_engine: OpenEngine, *, slots: int | None, places: int):
         self._open_engine, self._wanted_slots, self._places = open_engine, slots, places
         self._stop = threading.Event()
         self._loaded: Future[EngineFacts] = Future()
-        self._thread = threading.Thread(target=self._work, name="desk", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
         # None wakes the thread up.
-        self._submitted: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
-        self._again: deque[Ticket] = deque()
-        self._under_way: dict[int, Ticket] = {}
+        self._submitted: queue.SimpleQueue[PendingRequest | None] = queue.SimpleQueue()
+        self._again: deque[PendingRequest] = deque()
+        self._under_way: dict[int, PendingRequest] = {}
         self._slots = 1
         self._admitted = 0
         self._seconds = 1.0  # What an answer took lately.
@@ -139,11 +139,11 @@ class Desk:
         finally:
             self._admitted -= 1
 
-    def submit(self, ticket: Ticket) -> None:
-        """Lets the ticket's request be answered as soon as a slot is free."""
-        self._submitted.put(ticket)
+    def submit(self, pending: PendingRequest) -> None:
+        """Lets the request be answered as soon as a slot is free."""
+        self._submitted.put(pending)
 
-    # ---- in the desk's thread
+    # ---- in the engine's thread
 
     def _work(self) -> None:
         try:
@@ -189,36 +189,36 @@ class Desk:
         """Yields requests as they come, and None where none waits while others are answered."""
         while not self._stop.is_set():
             try:
-                ticket = self._submitted.get(block=not self._under_way)
+                pending = self._submitted.get(block=not self._under_way)
             except queue.Empty:
                 yield None
                 continue
-            if ticket is not None and not ticket.is_stopped:
-                self._under_way[id(ticket.request)] = ticket
-                yield ticket.request
+            if pending is not None and not pending.is_stopped:
+                self._under_way[id(pending.request)] = pending
+                yield pending.request
 
-    def _alone(self, tickets: deque[Ticket]) -> Iterator[Request]:
-        while tickets:
-            ticket = tickets.popleft()
-            if not ticket.is_stopped:
-                self._under_way[id(ticket.request)] = ticket
-                yield ticket.request
+    def _alone(self, several: deque[PendingRequest]) -> Iterator[Request]:
+        while several:
+            pending = several.popleft()
+            if not pending.is_stopped:
+                self._under_way[id(pending.request)] = pending
+                yield pending.request
 
-    def _finish(self, engine: Engine, ticket: Ticket, answer: Answer) -> None:
+    def _finish(self, engine: Engine, pending: PendingRequest, answer: Answer) -> None:
         self._seconds += 0.2 * (answer.seconds - self._seconds)
         log.info("Answered: %s, %d tokens, %.1f s", answer.ending, answer.tokens, answer.seconds)
-        if answer.ending is Ending.STOPPED and not ticket.is_stopped:
-            ticket.tell(Failed(_closing()))
+        if answer.ending is Ending.STOPPED and not pending.is_stopped:
+            pending.tell(Failed(_closing()))
             return
         evidence = None
-        if ticket.wants_evidence and not ticket.is_stopped:
+        if pending.wants_evidence and not pending.is_stopped:
             examiner = inspectable(engine, Capability.EVIDENCE)
             try:
-                evidence = examiner.evidence(ticket.request, answer, self._stop)
+                evidence = examiner.evidence(pending.request, answer, self._stop)
             except Cancelled:
-                ticket.tell(Failed(_closing()))
+                pending.tell(Failed(_closing()))
                 return
-        ticket.tell(Finished(answer, evidence))
+        pending.tell(Finished(answer, evidence))
 
     def _fail(self, error: Exception) -> None:
         """The engine failed, and may be asked again. Whoever has got no text yet is asked again."""
@@ -226,25 +226,25 @@ class Desk:
             log.exception("The model failed unexpectedly")
             sentence = translatable("core", "The model failed ({error}). Ask again.")
             error = EngineError(sentence.format(error=type(error).__name__))
-        tickets = list(self._under_way.values())
+        several = list(self._under_way.values())
         self._under_way.clear()
-        is_alone = len(tickets) == 1
+        is_alone = len(several) == 1
         if isinstance(error, OutOfMemory) and not is_alone:
             self._slots = max(1, self._slots // 2)
-        for ticket in tickets:
-            if ticket.has_text or is_alone or isinstance(error, PromptError):
-                ticket.tell(Failed(error))
+        for pending in several:
+            if pending.has_text or is_alone or isinstance(error, PromptError):
+                pending.tell(Failed(error))
             else:
-                self._again.append(ticket)
+                self._again.append(pending)
 
     def _end_all(self) -> None:
         waiting = [*self._under_way.values(), *self._again]
         with suppress(queue.Empty):
             while True:
-                ticket = self._submitted.get_nowait()
-                waiting += [ticket] if ticket is not None else []
-        for ticket in waiting:
-            ticket.tell(Failed(_closing()))
+                pending = self._submitted.get_nowait()
+                waiting += [pending] if pending is not None else []
+        for pending in waiting:
+            pending.tell(Failed(_closing()))
 
 
 def _closing() -> Closing:
