@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from core.batch import Batch, Conflict, EditOutcome, ItemState
 from core.captions.wording import Replacement
@@ -52,23 +52,25 @@ class CaptionEdits(QObject):
         self._items = items
         self._inbox = inbox
         self._batch: Batch | None = None
+        self._can_undo = self._can_redo = False
         self._unresolved: deque[_Unresolved] = deque()
         self._under_way: set[asyncio.Future[Any]] = set()
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an edit to undo."""
-        return self._batch is not None and self._batch.can_undo_edit
+        """Whether there is an edit to undo, as was said last: threads write edits meanwhile."""
+        return self._can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an undone edit to make again."""
-        return self._batch is not None and self._batch.can_redo_edit
+        """Whether there is an undone edit to make again, as was said last."""
+        return self._can_redo
 
     def set_batch(self, batch: Batch | None) -> None:
         """Edit the captions of this run from now on; None while no run is open."""
         self._batch = batch
         self._unresolved.clear()
+        self._look()
 
     async def edit(self, number: int, caption: str, recipe: str = "") -> None:
         """Write a caption that a person edited, or that the model wrote again, with its recipe."""
@@ -190,7 +192,20 @@ class CaptionEdits(QObject):
     async def report(self) -> None:
         """Say, once all items are up to date, whether there is an edit to undo or to redo."""
         await self._inbox.emptied()
+        self._look()
         self.changed.emit(self.can_undo, self.can_redo)
+
+    @Slot()
+    def report_changes(self) -> None:
+        """Say whether there is an edit to undo or to redo, if that is otherwise than before."""
+        before = self._can_undo, self._can_redo
+        self._look()
+        if before != (self._can_undo, self._can_redo):
+            self.changed.emit(self.can_undo, self.can_redo)
+
+    def _look(self) -> None:
+        self._can_undo = self._batch is not None and self._batch.can_undo_edit
+        self._can_redo = self._batch is not None and self._batch.can_redo_edit
 
     def _notice(self, sentence: str) -> None:
         if text := translated_all(filter(None, (sentence, *taken_notes(self._batch)))):

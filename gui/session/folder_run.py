@@ -88,6 +88,8 @@ class FolderRun(QObject):
         self.trial = FolderTrial(model, self.items, self)
         self.doubt_search = DoubtSearch(model, self.items, self)
         self.edits.changed.connect(self._on_edits_changed)
+        # A new caption of the run drops the edits of the one before.
+        self._pace.progressed.connect(self.edits.report_changes)
         self.again = CaptionAgain(model, self.items, self.edits, self)
         self._stoppable = (self.trial, self.doubt_search, self.again)
         for part in (self.trial, self.doubt_search):
