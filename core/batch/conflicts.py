@@ -62,7 +62,7 @@ def conflict_of_edit(
         if not found or _is_same(found, after):
             continue
         if adds and options.drops_duplicates:
-            continue  # The added tags cannot be told apart from the rest, and all of them stay.
+            continue  # The added tags cannot be distinguished from the rest, and all of them stay.
         has_part = adds and combined(found, expected, options.existing, options.separator) == found
         if not has_part and not _is_same(found, expected):
             return Conflict(number, change.path, found, after, written)

@@ -251,8 +251,8 @@ def _causes(error: BaseException) -> list[BaseException]:
 def _reason(causes: list[BaseException]) -> str:
     if any(isinstance(one, ConnectionRefusedError) for one in causes):
         return translatable("core", "connection refused")
-    told = [one.strerror for one in causes if isinstance(one, OSError) and one.strerror]
-    return told[-1] if told else str(causes[0]).strip(" .") or type(causes[0]).__name__
+    reasons = [one.strerror for one in causes if isinstance(one, OSError) and one.strerror]
+    return reasons[-1] if reasons else str(causes[0]).strip(" .") or type(causes[0]).__name__
 
 
 def _is_hang_up(error: Exception) -> bool:

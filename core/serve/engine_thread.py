@@ -77,7 +77,7 @@ class PendingRequest:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._stop = threading.Event()
         self.has_text = False
-        """Whether some of the answer has been told, which cannot be taken back."""
+        """Whether some of the text has been sent, which cannot be taken back."""
 
     async def next(self) -> Event:
         """Waits for what happens next. Nothing does after `Finished` and `Failed`."""

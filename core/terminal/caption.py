@@ -99,7 +99,7 @@ class Captions:
         """Opens the chosen model and prints its notes. Raises AppError.
 
         For a folder run over so many `images` it is opened on all cards that the run is to use.
-        A server is not told what metadata says of people, by `prompts`, unless that is allowed.
+        What metadata says of people is not sent to a server in `prompts` unless that is allowed.
         """
         named = server_model(self._options.choice.model)
         if named and not self._options.sends_metadata:

@@ -130,4 +130,4 @@ def _refused(text: str, error: QueryError) -> int:
 
 
 def _ignore(progress: ScanProgress) -> None:
-    """Nobody waits long enough to be told."""
+    """The scan is too short for progress to be printed."""
