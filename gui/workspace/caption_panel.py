@@ -74,7 +74,7 @@ class CaptionPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("caption_panel")
         self._theme = theme
-        self._is_told = False
+        self._is_set_by_program = False
         self.editor = CaptionEditor()
         self.editor.setMinimumHeight(_LEAST_HEIGHT)
         self.editor.textChanged.connect(self._on_text_changed)
@@ -105,13 +105,13 @@ class CaptionPanel(QWidget):
         """Puts another text into the editor; the cursor stays where it is, if it can."""
         if text == self.editor.toPlainText():
             return
-        self._is_told = True
+        self._is_set_by_program = True
         position = self.editor.textCursor().position()
         self.editor.setPlainText(text)
         cursor = self.editor.textCursor()
         cursor.setPosition(min(position, self.editor.document().characterCount() - 1))
         self.editor.setTextCursor(cursor)
-        self._is_told = False
+        self._is_set_by_program = False
         self._show_count()
 
     def show_state(self, *, is_modified: bool, found: str | None, review: ReviewState) -> None:
@@ -187,7 +187,7 @@ class CaptionPanel(QWidget):
     @Slot()
     def _on_text_changed(self) -> None:
         self._show_count()
-        if not self._is_told:
+        if not self._is_set_by_program:
             self.typed.emit(self.editor.toPlainText())
 
     def _show_count(self) -> None:

@@ -69,7 +69,7 @@ class ImageList(QAbstractItemView):
         self.rows = rows
         self._theme = theme
         self._cell = ImageCell(theme, thumbnails, self)
-        self._is_told = False
+        self._is_set_by_program = False
         self._band: QRect | None = None
         self.setItemDelegate(self._cell)
         self.setModel(rows)
@@ -237,11 +237,11 @@ class ImageList(QAbstractItemView):
             return
         flags = QItemSelectionModel.SelectionFlag
         keeps = self.selected_count > 1 or not index.isValid()
-        self._is_told = True
+        self._is_set_by_program = True
         self.selectionModel().setCurrentIndex(
             index, flags.NoUpdate if keeps else flags.ClearAndSelect
         )
-        self._is_told = False
+        self._is_set_by_program = False
         if index.isValid():
             self.scrollTo(index)
 
@@ -263,7 +263,7 @@ class ImageList(QAbstractItemView):
         super().currentChanged(current, previous)
         if current.isValid():
             self.scrollTo(current)
-            if not self._is_told:
+            if not self._is_set_by_program:
                 self.chosen.emit(self.rows.id_at(current))
 
     def reset(self) -> None:
