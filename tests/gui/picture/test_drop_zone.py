@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QEvent, QMimeData, QObject, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPointF, Qt, QUrl, Slot
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -349,16 +349,22 @@ class PaintCounter(QObject):
     def __init__(self, widget):
         super().__init__(widget)
         self.count = 0
+        self.when_made = []
         widget.installEventFilter(self)
 
     def eventFilter(self, watched, event):
         self.count += event.type() == QEvent.Type.Paint
         return False
 
+    @Slot(object, object)
+    def on_made(self, key, image):
+        """A lambda would be called in the thread that makes the thumbnails, at any time."""
+        self.when_made.append(self.count)
+
 
 def test_a_thumbnail_is_painted_once_it_is_made(zone, files, qtbot):
-    painted, counts = PaintCounter(zone.picture_strip.viewport()), []
-    zone.previews.made.connect(lambda key, image: counts.append(painted.count))
+    painted = PaintCounter(zone.picture_strip.viewport())
+    zone.previews.made.connect(painted.on_made)
     zone.show_pictures_at_hand(files, 0)
-    qtbot.waitUntil(lambda: len(counts) == len(files))
-    qtbot.waitUntil(lambda: painted.count > counts[-1])
+    qtbot.waitUntil(lambda: len(painted.when_made) == len(files))
+    qtbot.waitUntil(lambda: painted.count > painted.when_made[-1])
