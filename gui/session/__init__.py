@@ -2,9 +2,9 @@
 
 `picture_list` opens pictures and `saved_picture` copies them out, `session` is the conversation
 about the one shown (`conversation` its data) and `answer_inspection` what its answers rest on.
-`folder_run` is a run over many images, with `run_engines`, `run_items`, `existing_captions`,
-`caption_edits`, `run_pace`, and the `stoppable` ones `folder_trial`, `caption_again` and
-`doubt_search`.
+`folder_run` is a run over many images, with `run_engines`, `run_items`, `run_end`,
+`existing_captions`, `caption_edits`, `run_pace`, and the `stoppable` ones `folder_trial`,
+`caption_again` and `doubt_search`.
 `loaded_model` loads a model, for which a `waiting_question` waits, and `model_library` manages all
 of them; `engine_packs` gets PyTorch for the graphics card. `settings_file` writes the settings.
 `model_thread` is the QThread that owns the engine: `engine_jobs` is what it is asked to do,

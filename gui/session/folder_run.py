@@ -30,6 +30,7 @@ from gui.session.existing_captions import ExistingCaptions
 from gui.session.folder_trial import FolderTrial
 from gui.session.inbox import Inbox
 from gui.session.model_thread import ModelThread
+from gui.session.run_end import idle_phase, left_unchanged, painted
 from gui.session.run_engines import RunEngines
 from gui.session.run_items import RunItems, found_items, opened_run
 from gui.session.run_pace import RunPace
@@ -207,13 +208,13 @@ class FolderRun(QObject):
         self.options_replaced.emit(batch.options)
         self._show_items(batch.items, counts)
         if doubts:
-            await _painted()
+            await painted()
             self.doubt_search.found.emit(doubts)
         await self.edits.report()
-        self._set_phase(self._idle_phase())
+        self._set_phase(idle_phase(self._batch, self.items))
         if notes := taken_notes(batch):
             self.noticed.emit(translated_all(notes))
-        await _painted()
+        await painted()
         await self._sum_up()
 
     async def last(self) -> KeptRun | None:
@@ -286,10 +287,8 @@ class FolderRun(QObject):
             await self.edits.report()  # None is left to undo.
             self._ended.set()
         if left:
-            one = self.tr("1 file was edited after the run and left unchanged.")
-            many = self.tr("{count} files were edited after the run and left unchanged.")
-            self.noticed.emit(one if len(left) == 1 else many.format(count=f"{len(left):,}"))
-        self._set_phase(self._idle_phase())
+            self.noticed.emit(left_unchanged(len(left)))
+        self._set_phase(idle_phase(self._batch, self.items))
         await self._sum_up()
 
     async def close(self) -> None:
@@ -330,7 +329,7 @@ class FolderRun(QObject):
 
         work = self.engines.work_on(batch, self._control, self._inbox.put)
         try:
-            await _painted()
+            await painted()
             await self._model.run_exclusive(work, self._control.stop_now)
         except Cancelled:
             log.info("The run ends, as the program closes")
@@ -341,7 +340,7 @@ class FolderRun(QObject):
             summary = await asyncio.to_thread(batch.summary)
             await self.edits.report()
             self._ended.set()
-            self._set_phase(self._idle_phase())
+            self._set_phase(idle_phase(self._batch, self.items))
             if self._is_to_sum_up:
                 self.summed_up.emit(summary)
             if notes := taken_notes(self._batch):
@@ -359,14 +358,6 @@ class FolderRun(QObject):
             if batch is self._batch and self._is_to_sum_up:
                 self.summed_up.emit(summary)
 
-    def _idle_phase(self) -> Phase:
-        """Return the phase of a run that nothing is done with."""
-        if self._batch is None:
-            return Phase.CHOOSING
-        if self._batch.is_undone:
-            return Phase.UNDONE
-        return Phase.OVER if self.items.settled == len(self.items) else Phase.PAUSED
-
     async def _close_batch(self) -> None:
         self.doubt_search.stop()
         await self.again.close()
@@ -380,7 +371,7 @@ class FolderRun(QObject):
             except AppError as error:
                 self.noticed.emit(translated(error))
             del batch  # With everything it knows of its images, which takes a while too.
-            await _painted()
+            await painted()
 
     def _show_items(self, items: Sequence[Item], counts: Counter[ItemState]) -> None:
         self.edits.set_batch(self._batch)
@@ -403,8 +394,3 @@ class FolderRun(QObject):
         if not self.is_running:
             self._report_progress()
             self._summing = asyncio.ensure_future(self._sum_up())
-
-
-async def _painted() -> None:
-    """Let the window be painted before the next step that takes a while."""
-    await asyncio.sleep(0)

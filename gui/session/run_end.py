@@ -1,0 +1,34 @@
+"""What is true of a run that nothing is done with, and what is said of it then."""
+
+from __future__ import annotations
+
+import asyncio
+
+from PySide6.QtCore import QCoreApplication
+
+from core.batch import Batch, Phase
+from gui.session.run_items import RunItems
+
+translate = QCoreApplication.translate
+
+
+def idle_phase(batch: Batch | None, items: RunItems) -> Phase:
+    """Return the phase of a run that nothing is done with."""
+    if batch is None:
+        return Phase.CHOOSING
+    if batch.is_undone:
+        return Phase.UNDONE
+    return Phase.OVER if items.settled == len(items) else Phase.PAUSED
+
+
+def left_unchanged(count: int) -> str:
+    """Say how many files an undo left as they are, since somebody has edited them."""
+    if count == 1:
+        return translate("FolderRun", "1 file was edited after the run and left unchanged.")
+    many = translate("FolderRun", "{count} files were edited after the run and left unchanged.")
+    return many.format(count=f"{count:,}")
+
+
+async def painted() -> None:
+    """Let the window be painted before the next step that takes a while."""
+    await asyncio.sleep(0)
