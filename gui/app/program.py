@@ -186,10 +186,35 @@ class Program(QObject):
 
     def _wire(self) -> None:
         """Connect the sessions with the window."""
-        window, begin, settings = self.window, self.tasks.begin, self.settings
-        model, loaded, session = self.model, self.loaded_model, self.session
+        window, session = self.window, self.session
         # The state follows the model before anything else asks what is in it.
-        LoadingWiring(window, model, loaded, settings, self._garbage, begin, self)
+        LoadingWiring(
+            window,
+            self.model,
+            self.loaded_model,
+            self.settings,
+            self._garbage,
+            self.tasks.begin,
+            self,
+        )
+        self._wire_images()
+        self._wire_conversation()
+        self._wire_models()
+        self._batch_wiring = BatchWiring(
+            window, self.folder_run, self.settings, self._presets[0][1], self.tasks.begin, self
+        )
+        self._wire_settings()
+        UndoWiring(window, session, self._batch_wiring, self.workspace, self.caption_editing, self)
+        self._updates_wiring = UpdatesWiring(window, self.settings, self)
+        self.faults.window = window
+        session.mending_begun.connect(self._on_mending_begun)
+        self.tasks.noticed.connect(window.show_notice)
+        self.tasks.failed.connect(self.faults.report)
+        window.closed.connect(self.quit)
+
+    def _wire_images(self) -> None:
+        """The images, the folder's list of them, and their captions."""
+        window, begin = self.window, self.tasks.begin
         PictureWiring(window, self.pictures, begin, self)
         listing = WorkspaceWiring(
             window,
@@ -205,51 +230,60 @@ class Program(QObject):
             listing,
             self.workspace,
             self.caption_editing,
-            session,
+            self.session,
             self._settings_file,
             begin,
             self,
         )
-        ConversationWiring(window, session, self.question, model, begin, self)
-        EvidenceWiring(window, session, model, self._inspection, self._settings_file, begin, self)
+
+    def _wire_conversation(self) -> None:
+        """Questions, answers, and what their words rest on."""
+        window, begin = self.window, self.tasks.begin
+        ConversationWiring(window, self.session, self.question, self.model, begin, self)
+        EvidenceWiring(
+            window,
+            self.session,
+            self.model,
+            self._inspection,
+            self._settings_file,
+            begin,
+            self,
+        )
+
+    def _wire_models(self) -> None:
+        """The library of models, servers, PyTorch for the card, and when a model is unloaded."""
+        window, begin = self.window, self.tasks.begin
         engines = EnginesWiring(window, self.engine_packs, self._settings_file, begin, self)
         engines.restart_asked.connect(self.restart)
-        servers = ServersWiring(window, loaded, settings, begin, self)
+        self._engines_wiring = engines
+        servers = ServersWiring(window, self.loaded_model, self.settings, begin, self)
         ModelsWiring(
             window,
             self.model_library,
-            model,
-            loaded,
-            settings,
+            self.model,
+            self.loaded_model,
+            self.settings,
             self._theme,
             begin,
             self,
             engines=engines,
             servers=servers,
         )
-        self.idle_unload = IdleUnload(window, model, settings, self)
-        self._batch_wiring = BatchWiring(
-            window, self.folder_run, settings, self._presets[0][1], begin, self
-        )
+        self.idle_unload = IdleUnload(window, self.model, self.settings, self)
+
+    def _wire_settings(self) -> None:
+        """The settings dialog and all that it changes."""
         SettingsWiring(
-            window,
+            self.window,
             self._theme,
             self._settings_file,
-            loaded,
+            self.loaded_model,
             self.idle_unload,
             self._places.logs,
-            begin,
+            self.tasks.begin,
             self,
-            engines=engines,
+            engines=self._engines_wiring,
         )
-        self._engines_wiring = engines
-        UndoWiring(window, session, self._batch_wiring, self.workspace, self.caption_editing, self)
-        self._updates_wiring = UpdatesWiring(window, settings, self)
-        self.faults.window = window
-        session.mending_begun.connect(self._on_mending_begun)
-        self.tasks.noticed.connect(window.show_notice)
-        self.tasks.failed.connect(self.faults.report)
-        window.closed.connect(self.quit)
 
     async def life(self, paths: list[Path], crash: str = "", visit: Visit | None = None) -> bool:
         """Run from the first paint until everything is saved.
