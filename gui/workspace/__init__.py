@@ -1,6 +1,6 @@
 """The widgets of the workspace: all images of a folder, their captions, and what is done to them.
 
-Read `image_rows` first, the list model; `image_list` shows it as a grid or a list, each image
-painted by `image_cell`, with `thumbnails` from `thumbnail_cache`. `pane` is the left side of the
-window around them.
+Read `image_rows` first, the list model; `image_list` shows it as a grid or a list, its cells placed
+by `cell_layout`, each image painted by `image_cell`, with `thumbnails` from `thumbnail_cache`, and
+what is selected read by `image_selection`. `pane` is the left side of the window around them.
 """

@@ -1,22 +1,18 @@
 """All images of a workspace as a grid or a list, for 100,000 of them as fast as for ten.
 
-Qt's own list views lay out every item; here all cells have one size, so a place is arithmetic.
+Qt's own list views lay out every item; here a place is arithmetic (`cell_layout`).
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from PySide6.QtCore import (
     QEvent,
     QItemSelection,
     QItemSelectionModel,
-    QItemSelectionRange,
     QModelIndex,
     QPersistentModelIndex,
     QPoint,
     QRect,
-    QSize,
     Qt,
     Signal,
 )
@@ -34,8 +30,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyleOptionViewItem, QWidget
 
 from gui.widgets.theme import Theme
+from gui.workspace.cell_layout import CellLayout
 from gui.workspace.image_cell import ImageCell
 from gui.workspace.image_rows import ImageRows
+from gui.workspace.image_selection import ImageSelection
 from gui.workspace.thumbnails import Thumbnails
 
 SMALLEST, LARGEST = 64, 320
@@ -73,6 +71,7 @@ class ImageList(QAbstractItemView):
         self._band: QRect | None = None
         self.setItemDelegate(self._cell)
         self.setModel(rows)
+        self._selection = ImageSelection(rows, self.selectionModel())
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
@@ -112,39 +111,21 @@ class ImageList(QAbstractItemView):
     @property
     def columns(self) -> int:
         """How many images stand beside each other."""
-        if not self.is_grid:
-            return 1
-        return max(1, self.viewport().width() // self._least.width())
+        return self._layout.columns
 
     @property
-    def _least(self) -> QSize:
-        return self._cell.cell_size(self.fontMetrics().height())
-
-    def _count(self) -> int:
-        return self.rows.rowCount()
-
-    def _rect(self, row: int) -> QRect:
-        """The place of a cell in the whole list."""
-        columns, height = self.columns, self._least.height()
-        line, column = divmod(row, columns)
-        width = self.viewport().width()
-        left, right = column * width // columns, (column + 1) * width // columns
-        return QRect(left, line * height, right - left, height)
+    def _layout(self) -> CellLayout:
+        least = self._cell.cell_size(self.fontMetrics().height())
+        return CellLayout(self.rows.rowCount(), self.viewport().width(), least, self.is_grid)
 
     def visualRect(self, index: _Index) -> QRect:
         if not index.isValid():
             return QRect()
-        return self._rect(index.row()).translated(0, -self.verticalOffset())
+        return self._layout.rect(index.row()).translated(0, -self.verticalOffset())
 
     def indexAt(self, point: QPoint) -> QModelIndex:
-        columns = self.columns
-        width = max(1, self.viewport().width())
-        line = (point.y() + self.verticalOffset()) // self._least.height()
-        column = min(columns - 1, point.x() * columns // width)
-        row = line * columns + column
-        if line < 0 or point.x() < 0 or not 0 <= row < self._count():
-            return QModelIndex()
-        return self.rows.index(row, 0)
+        row = self._layout.row_at(point + QPoint(0, self.verticalOffset()))
+        return QModelIndex() if row is None else self.rows.index(row, 0)
 
     def scrollTo(
         self,
@@ -173,11 +154,10 @@ class ImageList(QAbstractItemView):
 
     def updateGeometries(self) -> None:
         super().updateGeometries()
-        bar, height = self.verticalScrollBar(), self.viewport().height()
-        lines = -(-self._count() // self.columns)
+        bar, height, layout = self.verticalScrollBar(), self.viewport().height(), self._layout
         bar.setPageStep(height)
-        bar.setSingleStep(max(20, self._least.height() // 3))
-        bar.setRange(0, max(0, lines * self._least.height() - height))
+        bar.setSingleStep(max(20, layout.least.height() // 3))
+        bar.setRange(0, max(0, layout.height - height))
         bar.setEnabled(bar.maximum() > 0)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -195,39 +175,20 @@ class ImageList(QAbstractItemView):
     @property
     def selected_ids(self) -> list[int]:
         """The ids of the selected images, in the order of the list."""
-        ids: list[int] = []
-        for part in sorted(self._ranges(), key=lambda one: one.top()):
-            ids += self.rows.ids[part.top() : part.bottom() + 1]
-        return ids
+        return self._selection.ids
 
     @property
     def selected_count(self) -> int:
         """How many images are selected."""
-        return sum(part.height() for part in self._ranges())
-
-    def _ranges(self) -> list[QItemSelectionRange]:
-        selection: Any = self.selectionModel().selection()  # A list, which its type does not say.
-        return list(selection)
+        return self._selection.count
 
     def select_ids(self, ids: set[int]) -> None:
         """Selects these images, and no others; those that are not listed are passed over."""
-        places = sorted(place for one in ids if (place := self.rows.row_of(one)) is not None)
-        selection = QItemSelection()
-        begin = end = -2
-        for place in [*places, -2]:
-            if place != end + 1:
-                if begin >= 0:
-                    selection.select(self.rows.index(begin, 0), self.rows.index(end, 0))
-                begin = place
-            end = place
-        flag = QItemSelectionModel.SelectionFlag.ClearAndSelect
-        self.selectionModel().select(selection, flag)
+        self._selection.select_ids(ids)
 
     def invert_selection(self) -> None:
         """Selects all images that are not selected, and no others."""
-        if self._count():
-            whole = QItemSelection(self.rows.index(0, 0), self.rows.index(self._count() - 1, 0))
-            self.selectionModel().select(whole, QItemSelectionModel.SelectionFlag.Toggle)
+        self._selection.invert()
 
     def show_current(self, id: int) -> None:
         """Makes this image the current one, without `chosen`. Several that are selected stay so."""
@@ -247,7 +208,7 @@ class ImageList(QAbstractItemView):
 
     def step(self, by: int) -> None:
         """Goes so many images on, at most to the first or last one."""
-        if count := self._count():
+        if count := self.rows.rowCount():
             at = self.currentIndex().row() if self.currentIndex().isValid() else -by
             self._go_to(min(max(at + by, 0), count - 1))
 
@@ -275,15 +236,8 @@ class ImageList(QAbstractItemView):
         is_band = self.state() == QAbstractItemView.State.DragSelectingState
         self._band = area if is_band else None
         selection = QItemSelection()
-        columns, height, count = self.columns, self._least.height(), self._count()
-        width = max(1, self.viewport().width())
-        first = min(columns - 1, max(0, area.left() * columns // width))
-        last = min(columns - 1, max(0, area.right() * columns // width))
-        lines = range(max(0, area.top() // height), max(0, area.bottom() // height) + 1)
-        for line in lines:
-            begin, end = line * columns + first, min(line * columns + last, count - 1)
-            if begin <= end:
-                selection.select(self.rows.index(begin, 0), self.rows.index(end, 0))
+        for begin, end in self._layout.parts_in(area):
+            selection.select(self.rows.index(begin, 0), self.rows.index(end, 0))
         self.selectionModel().select(selection, command)
         self.viewport().update()
 
@@ -294,45 +248,23 @@ class ImageList(QAbstractItemView):
     def moveCursor(
         self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
     ) -> QModelIndex:
-        count = self._count()
-        if not count:
+        if not self.rows.rowCount():
             return QModelIndex()
         at = max(0, self.currentIndex().row())
-        columns = self.columns
-        page = columns * max(1, self.viewport().height() // self._least.height())
-        actions = QAbstractItemView.CursorAction
-        steps = {
-            actions.MoveLeft: -1,
-            actions.MovePrevious: -1,
-            actions.MoveRight: 1,
-            actions.MoveNext: 1,
-            actions.MoveUp: -columns,
-            actions.MoveDown: columns,
-            actions.MovePageUp: -page,
-            actions.MovePageDown: page,
-            actions.MoveHome: -count,
-            actions.MoveEnd: count,
-        }
-        step = steps.get(action, 0)
-        row = at + step
-        if action in (actions.MoveUp, actions.MoveDown) and not 0 <= row < count:
-            row = at if action is actions.MoveUp or at // columns == (count - 1) // columns else row
-        return self.rows.index(min(max(row, 0), count - 1), 0)
+        return self.rows.index(self._layout.moved(at, action, self.viewport().height()), 0)
 
     # Events
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        height, columns = self._least.height(), self.columns
-        top, bottom = event.rect().top(), event.rect().bottom()
-        first = max(0, (top + self.verticalOffset()) // height * columns)
-        last = min(self._count(), ((bottom + self.verticalOffset()) // height + 1) * columns)
+        top = event.rect().top() + self.verticalOffset()
+        rows = self._layout.rows_between(top, top + event.rect().height() - 1)
         option = QStyleOptionViewItem()
         self.initViewItemOption(option)
         flags, plain = QStyle.StateFlag, option.state  # type: ignore[attr-defined]
         current, hovered = self.currentIndex().row(), self._hovered.row()
         selection = self.selectionModel()
         with QPainter(self.viewport()) as painter:
-            for row in range(first, last):
+            for row in rows:
                 index = self.rows.index(row, 0)
                 state = plain & ~(flags.State_HasFocus | flags.State_MouseOver)
                 if selection.isSelected(index):

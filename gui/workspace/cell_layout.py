@@ -1,0 +1,89 @@
+"""Where the cells of a grid or a list are: all have one size, so that a place is arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPoint, QRect, QSize
+from PySide6.QtWidgets import QAbstractItemView
+
+_Action = QAbstractItemView.CursorAction
+
+
+@dataclass(frozen=True)
+class CellLayout:
+    """`count` cells in a view of this width. All places are those in the whole list, unscrolled.
+
+    `least` is the size of a cell; the cells of a line share what remains of its width.
+    """
+
+    count: int
+    width: int
+    least: QSize
+    is_grid: bool
+
+    @property
+    def columns(self) -> int:
+        """How many cells stand beside each other."""
+        return max(1, self.width // self.least.width()) if self.is_grid else 1
+
+    @property
+    def height(self) -> int:
+        """The height of the whole list."""
+        return -(-self.count // self.columns) * self.least.height()
+
+    def rect(self, row: int) -> QRect:
+        """Returns the place of a cell."""
+        columns, height = self.columns, self.least.height()
+        line, column = divmod(row, columns)
+        left, right = column * self.width // columns, (column + 1) * self.width // columns
+        return QRect(left, line * height, right - left, height)
+
+    def row_at(self, point: QPoint) -> int | None:
+        """Returns the cell that covers a point; None if there is none."""
+        columns = self.columns
+        line = point.y() // self.least.height()
+        column = min(columns - 1, point.x() * columns // max(1, self.width))
+        row = line * columns + column
+        return row if line >= 0 and point.x() >= 0 and 0 <= row < self.count else None
+
+    def rows_between(self, top: int, bottom: int) -> range:
+        """Returns the cells of all lines that this strip touches."""
+        columns, height = self.columns, self.least.height()
+        first = max(0, top // height * columns)
+        return range(first, min(self.count, (bottom // height + 1) * columns))
+
+    def parts_in(self, area: QRect) -> Iterator[tuple[int, int]]:
+        """Yields the first and the last cell of each line's part that an area touches."""
+        columns, height, width = self.columns, self.least.height(), max(1, self.width)
+        first = min(columns - 1, max(0, area.left() * columns // width))
+        last = min(columns - 1, max(0, area.right() * columns // width))
+        for line in range(max(0, area.top() // height), max(0, area.bottom() // height) + 1):
+            begin, end = line * columns + first, min(line * columns + last, self.count - 1)
+            if begin <= end:
+                yield begin, end
+
+    def moved(self, at: int, action: _Action, page_height: int) -> int:
+        """Returns the cell that a key of the cursor leads to from the cell `at`."""
+        columns = self.columns
+        page = columns * max(1, page_height // self.least.height())
+        steps = {
+            _Action.MoveLeft: -1,
+            _Action.MovePrevious: -1,
+            _Action.MoveRight: 1,
+            _Action.MoveNext: 1,
+            _Action.MoveUp: -columns,
+            _Action.MoveDown: columns,
+            _Action.MovePageUp: -page,
+            _Action.MovePageDown: page,
+            _Action.MoveHome: -self.count,
+            _Action.MoveEnd: self.count,
+        }
+        row = at + steps.get(action, 0)
+        if action is _Action.MoveUp and row < 0:
+            row = at
+        is_last_line = at // columns == (self.count - 1) // columns
+        if action is _Action.MoveDown and row >= self.count and is_last_line:
+            row = at
+        return min(max(row, 0), self.count - 1)
