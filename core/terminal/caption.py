@@ -39,7 +39,7 @@ from core.trace import as_record
 from core.transcript import Answer, Ending, Request, Turn
 from core.vocabulary import unknown_note
 from core.words import has_words
-from core.workspace.export.gathering import caption_beside
+from core.workspace.export import caption_beside
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core.batch import expanded
 from core.captions.formats import SEPARATORS, CaptionFormat
@@ -19,15 +18,20 @@ from core.message import translatable
 from core.picture import look_for_pictures
 from core.terminal import values
 from core.terminal.output import ALL_WELL, INTERRUPTED, SOME_FAILED, WRONG_USE, say, show_progress
-from core.workspace.data import ReviewState, WorkspaceOptions
-from core.workspace.export.exporting import export
-from core.workspace.export.formats import ExportFormat, ImageFiles
-from core.workspace.export.gathering import BESIDE, common_root, gathered
-from core.workspace.export.items import ExportItem, ExportOptions
-from core.workspace.export.reading import Matches, matched, read_captions
-
-if TYPE_CHECKING:
-    from core.workspace.workspace import Workspace
+from core.workspace import ReviewState, Workspace, WorkspaceOptions
+from core.workspace.export import (
+    CAPTION_FORMATS,
+    ExportFormat,
+    ExportItem,
+    ExportOptions,
+    ImageFiles,
+    Matches,
+    common_root,
+    export,
+    gathered,
+    matched,
+    read_captions,
+)
 
 Print = Callable[[str], None]
 _AddVerb = Callable[..., argparse.ArgumentParser]
@@ -97,7 +101,7 @@ def _add_import(add_parser: _AddVerb) -> None:
     add("--from", required=True, dest="source", type=values.path, metavar="PATH",
         help="the file or folder with captions")  # fmt: skip
     add("--recursive", action="store_true", help="include subfolders")
-    add("--write", type=CaptionFormat, choices=list(BESIDE), default=CaptionFormat.TXT,
+    add("--write", type=CaptionFormat, choices=list(CAPTION_FORMATS), default=CaptionFormat.TXT,
         help="format of the caption files (default: %(default)s)")  # fmt: skip
     _add_name(parser)
     add("--replace", action="store_true", help="also where an image has another caption")
@@ -114,10 +118,10 @@ def _add_beside(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--captions",
         type=values.formats,
-        default=BESIDE,
+        default=CAPTION_FORMATS,
         metavar="KIND,…",
         help="where captions are: the first of these that an image has "
-        f"(default: {','.join(BESIDE)})",
+        f"(default: {','.join(CAPTION_FORMATS)})",
     )
     _add_name(parser)
 
@@ -134,7 +138,7 @@ def _add_name(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, stop: threading.Event, print_line: Print) -> int:
     """Runs the verb and returns the exit status."""
     try:
-        for suffix in BESIDE:
+        for suffix in CAPTION_FORMATS:
             text_path(Path("picture.png"), f"{options.name}.{suffix}")
         pictures = _pictures(options.paths, is_recursive=options.recursive)
     except ValueError as error:
@@ -166,9 +170,9 @@ def _pictures(paths: Sequence[Path], *, is_recursive: bool) -> list[Path]:
 def _export(
     pictures: list[Path], options: argparse.Namespace, stop: threading.Event, print_line: Print
 ) -> int:
-    wrong = set(options.captions) - set(BESIDE)
+    wrong = set(options.captions) - set(CAPTION_FORMATS)
     if wrong:
-        say(f"onlooker: --captions takes {', '.join(BESIDE)}.")
+        say(f"onlooker: --captions takes {', '.join(CAPTION_FORMATS)}.")
         return WRONG_USE
     # Only what keeps files of ours needs platformdirs.
     from core.locations import locations
@@ -216,7 +220,6 @@ def _reviewed(
 
 def _workspace(options: argparse.Namespace, caption_format: CaptionFormat) -> Workspace:
     from core.locations import locations
-    from core.workspace.workspace import Workspace
 
     roots = [path.absolute() for path in expanded(options.paths)]
     return Workspace.open(

@@ -19,18 +19,18 @@ from core.terminal.output import (
     is_ascii,
     say,
 )
-from core.workspace.data import (
+from core.workspace import (
+    QUERY_KEYS,
     ImageRow,
+    QueryError,
     ScanProgress,
     ScanStage,
     Sort,
     SortKey,
+    Workspace,
     WorkspaceOptions,
+    parse_query,
 )
-from core.workspace.query import parse_query
-from core.workspace.query_error import QueryError
-from core.workspace.terms import KEYS
-from core.workspace.workspace import Workspace
 
 Print = Callable[[str], None]
 _FORMATS = (CaptionFormat.TXT, CaptionFormat.CAPTION, CaptionFormat.XMP)
@@ -42,7 +42,7 @@ def add_verb(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         "find",
         help="find images of a folder by their captions, tags, sizes and reviews",
         description="Print the paths of the images that a query finds: one a line, or JSON. "
-        f"Terms: {', '.join(f'{key}:' for key in KEYS)} or plain words; and, or, not, "
+        f"Terms: {', '.join(f'{key}:' for key in QUERY_KEYS)} or plain words; and, or, not, "
         'parentheses, "quotes", the wildcards * and ?, and /regular expressions/.',
         epilog="Example: onlooker find photos 'tag:dog -tag:cat chars:>200'",
     )

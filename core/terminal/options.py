@@ -15,7 +15,7 @@ from core.terminal.modes import Mode, mode_of, refusal
 from core.terminal.parser import PROMPT, build_parser
 from core.terminal.presets import apply_preset, known_presets
 from core.transcript import ModelChoice, Precision, Sampling
-from core.workspace.vocabulary_file import read_vocabulary
+from core.workspace import read_vocabulary
 
 
 @dataclass(frozen=True)

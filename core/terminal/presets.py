@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import AppError
 from core.terminal import values
 from core.terminal.output import ALL_WELL, SOME_FAILED, WRONG_USE, as_json, is_ascii, say
-from core.workspace.presets import KEYS, Preset, Presets, read_presets, write_presets
+from core.workspace import PRESET_KEYS, Preset, Presets, read_presets, write_presets
 
 Print = Callable[[str], None]
 
@@ -92,7 +92,7 @@ def _list(options: argparse.Namespace, presets: Presets, print_line: Print) -> N
         print_line(as_json(records, indent=1, is_ascii=is_ascii()))
         return
     for number, preset in enumerate(presets.all, 1):
-        key = str(number) if number <= KEYS else " "
+        key = str(number) if number <= PRESET_KEYS else " "
         mark = " (own)" if preset.name in presets.own else ""
         print_line(f"{key}  {preset.name}{mark}")
 

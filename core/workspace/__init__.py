@@ -21,3 +21,46 @@ How the modules fit together, in the order in which to read them:
 
 Nothing here imports torch.
 """
+
+from core.workspace.bulk import SetCaption
+from core.workspace.data import (
+    Counts,
+    EditReport,
+    ImageRow,
+    ReviewState,
+    ScanProgress,
+    ScanStage,
+    Sort,
+    SortKey,
+    WorkspaceOptions,
+)
+from core.workspace.presets import PRESET_KEYS, Preset, Presets, read_presets, write_presets
+from core.workspace.query import Query, parse_query
+from core.workspace.query_error import QueryError
+from core.workspace.terms import QUERY_KEYS
+from core.workspace.vocabulary_file import read_vocabulary
+from core.workspace.workspace import Workspace
+
+__all__ = [
+    "PRESET_KEYS",
+    "QUERY_KEYS",
+    "Counts",
+    "EditReport",
+    "ImageRow",
+    "Preset",
+    "Presets",
+    "Query",
+    "QueryError",
+    "ReviewState",
+    "ScanProgress",
+    "ScanStage",
+    "SetCaption",
+    "Sort",
+    "SortKey",
+    "Workspace",
+    "WorkspaceOptions",
+    "parse_query",
+    "read_presets",
+    "read_vocabulary",
+    "write_presets",
+]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from core.workspace.query import query_term
 from core.workspace.tags import tag_key
-from core.workspace.terms import KEYS, VALUES
+from core.workspace.terms import QUERY_KEYS, VALUES
 
 _START = re.compile(r'(?:^|[\s(])-?((?:[A-Za-z-]+:)?(?:"(?:[^"\\]|\\.)*|[^\s("][^\s"]*)?)\Z')
 
@@ -47,7 +47,7 @@ def completions(
 
 def _of_word(word: str, start: int, cursor: int, tags: Mapping[str, int]) -> list[Completion]:
     word = word.casefold()
-    keys = [Completion(f"{key}:", start, cursor) for key in KEYS if key.startswith(word)]
+    keys = [Completion(f"{key}:", start, cursor) for key in QUERY_KEYS if key.startswith(word)]
     return keys + _tags(word.removeprefix('"'), start, cursor, tags, len(tags))
 
 

@@ -18,7 +18,7 @@ from core.message import Message, translatable
 from core.resources import RESOURCES
 from core.workspace.data import CaptionMode
 
-KEYS = 9
+PRESET_KEYS = 9
 _LARGEST = 10_000_000
 _MOST = 500
 _LONGEST_NAME = 100
@@ -140,7 +140,7 @@ class Presets:
         """Returns a preset by its name, whatever its case, or by its key from 1 to 9."""
         key = name.strip().casefold()
         found = next((one for one in self.all if one.name.casefold() == key), None)
-        if found is None and key.isdecimal() and 0 < int(key) <= min(KEYS, len(self.all)):
+        if found is None and key.isdecimal() and 0 < int(key) <= min(PRESET_KEYS, len(self.all)):
             return self.all[int(key) - 1]
         return found
 

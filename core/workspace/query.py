@@ -20,7 +20,7 @@ from core.workspace.images import Images
 from core.workspace.matching import All, Any, Not, Test
 from core.workspace.query_error import QueryError
 from core.workspace.term import Term
-from core.workspace.terms import KEYS, test_of
+from core.workspace.terms import QUERY_KEYS, test_of
 
 _WORDS = ("and", "or", "not")
 _SPECIAL = re.compile(r'([\\"*?/])')
@@ -92,7 +92,7 @@ def tokens_of(text: str) -> list[Token]:
 def _term_at(text: str, start: int) -> Token:
     key, at = "", start
     found = _KEY.match(text, start)
-    if found and found[1].lower() in KEYS:
+    if found and found[1].lower() in QUERY_KEYS:
         key, at = found[1].lower(), found.end()
     sign = text[at] if at < len(text) else ""
     if sign == '"':

@@ -253,7 +253,7 @@ def _has(term: Term) -> Test:
 
 
 _TESTS: dict[str, Callable[[Term], Test]] = {**MEASURES, "state": _state, "is": _is, "has": _has}
-KEYS = ("tag", *filter(None, _TEXTS), *_TESTS)
+QUERY_KEYS = ("tag", *filter(None, _TEXTS), *_TESTS)
 """What may stand before the colon of a term."""
 VALUES: dict[str, tuple[str, ...]] = {
     "state": tuple(ReviewState),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Slot
 
-from core.workspace.data import EditReport
+from core.workspace import EditReport
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing

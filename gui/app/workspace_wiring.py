@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from core.settings import Settings
-from core.workspace.data import ImageRow, ReviewState, Sort, SortKey
+from core.workspace import ImageRow, ReviewState, Sort, SortKey
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
 from gui.session.picture_list import PictureList

@@ -6,9 +6,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from core.workspace.bulk import SetCaption
-from core.workspace.data import EditReport, ImageRow
-from core.workspace.workspace import Workspace
+from core.workspace import EditReport, ImageRow, SetCaption, Workspace
 from gui.session.workspace import FolderWorkspace
 
 _DRAFT_MS = 400

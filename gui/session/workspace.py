@@ -18,18 +18,19 @@ from typing import TypeVar
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal, Slot
 
 from core.errors import AppError
-from core.workspace.data import (
+from core.workspace import (
     Counts,
     EditReport,
     ImageRow,
+    Query,
+    QueryError,
     ReviewState,
     ScanProgress,
     Sort,
+    Workspace,
     WorkspaceOptions,
+    parse_query,
 )
-from core.workspace.query import Query, parse_query
-from core.workspace.query_error import QueryError
-from core.workspace.workspace import Workspace
 from gui.widgets.translated import translated, translated_all
 
 _REPORT_SECONDS = 0.15

@@ -15,7 +15,7 @@ from core.batch import Phase
 from core.engine import Absent, Capability, EngineFacts, ModelState
 from core.picture import ImagePreprocessing
 from core.transcript import BUILT_IN
-from core.workspace.data import ReviewState, SortKey
+from core.workspace import ReviewState, SortKey
 from gui.batch.run_controls import RunAction
 from gui.engines.state import Stage
 from gui.widgets.notice import Notice

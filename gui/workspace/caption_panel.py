@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.workspace.data import ReviewState
+from core.workspace import ReviewState
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QFont, QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from core.workspace.data import ImageRow, ReviewState
+from core.workspace import ImageRow, ReviewState
 from gui.widgets.painting import paint_lines
 from gui.widgets.theme import Theme
 from gui.workspace.image_rows import ImageRows

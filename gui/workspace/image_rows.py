@@ -16,7 +16,7 @@ from PySide6.QtCore import (
     Slot,
 )
 
-from core.workspace.data import ImageRow, ReviewState
+from core.workspace import ImageRow, ReviewState
 from gui.widgets.translated import translated
 
 _KEPT = 4000

@@ -7,7 +7,7 @@ from functools import partial
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QVBoxLayout, QWidget
 
-from core.workspace.data import SortKey
+from core.workspace import SortKey
 from gui.widgets.buttons import icon_button
 from gui.widgets.theme import Theme
 

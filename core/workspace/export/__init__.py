@@ -6,3 +6,24 @@
 - `output` writes files in one step, and none over one that is not ours; `ledger` knows which are.
 - `reading` reads captions that other programs wrote, and finds their images.
 """
+
+from core.workspace.export.exporting import export
+from core.workspace.export.formats import ExportFormat, ImageFiles
+from core.workspace.export.gathering import CAPTION_FORMATS, caption_beside, common_root, gathered
+from core.workspace.export.items import ExportItem, ExportOptions
+from core.workspace.export.reading import Matches, matched, read_captions
+
+__all__ = [
+    "CAPTION_FORMATS",
+    "ExportFormat",
+    "ExportItem",
+    "ExportOptions",
+    "ImageFiles",
+    "Matches",
+    "caption_beside",
+    "common_root",
+    "export",
+    "gathered",
+    "matched",
+    "read_captions",
+]

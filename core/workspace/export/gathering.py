@@ -20,7 +20,7 @@ from core.workspace.data import Failure
 from core.workspace.export.items import ExportItem
 from core.workspace.messages import as_message
 
-BESIDE = (CaptionFormat.TXT, CaptionFormat.CAPTION, CaptionFormat.XMP)
+CAPTION_FORMATS = (CaptionFormat.TXT, CaptionFormat.CAPTION, CaptionFormat.XMP)
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Gathered:
 def gathered(
     pictures: Sequence[Path],
     root: Path,
-    formats: Sequence[CaptionFormat] = BESIDE,
+    formats: Sequence[CaptionFormat] = CAPTION_FORMATS,
     pattern: str = STEM,
     on_item: Callable[[], None] = lambda: None,
 ) -> Gathered:
@@ -80,7 +80,7 @@ def _item(picture: Path, root: Path, names: CaptionNames) -> ExportItem:
 
 def caption_beside(picture: Path) -> str:
     """Returns the first caption in the files beside an image; "" without one. Raises StoreError."""
-    targets = CaptionNames(STEM, BESIDE, pictures=[picture]).targets(picture)
+    targets = CaptionNames(STEM, CAPTION_FORMATS, pictures=[picture]).targets(picture)
     return next(filter(None, (CaptionFile.read(target).caption for target in targets)), "")
 
 
