@@ -13,6 +13,7 @@ from core.transcript import Answer, Exchange, Transcript, Variants
 from core.vocabulary import Vocabulary
 from gui.conversation.drawings_note import DrawingsNote
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
+from gui.conversation.exchange_list import ExchangeList, with_variants
 from gui.conversation.exchange_view import ExchangeView
 from gui.widgets.theme import Theme
 
@@ -58,8 +59,7 @@ class TranscriptView(QFrame):
         self._looking = self.tr("Looking at the image…")
         self._waiting_text = self._looking
         self._shows_held = False
-        self._exchanges: list[ExchangeView] = []
-        self._earlier: list[tuple[Exchange, Variants]] = []
+        self._exchanges = ExchangeList()
         self._shows_doubt = True
         self._trace_obstacle = ""
         self._vocabulary: Vocabulary | None = None
@@ -69,28 +69,26 @@ class TranscriptView(QFrame):
     @property
     def exchange_views(self) -> list[ExchangeView]:
         """The exchanges laid out so far, oldest first."""
-        return list(self._exchanges)
+        return list(self._exchanges.views)
 
     @property
     def has_exchanges(self) -> bool:
         """Whether the conversation has any exchange."""
-        return bool(self._exchanges or self._earlier)
+        return len(self._exchanges) > 0
 
     @property
     def is_answering(self) -> bool:
         """Whether an answer is under way."""
-        return bool(self._exchanges) and self._exchanges[-1].is_open
+        last = self._exchanges.last
+        return last is not None and last.is_open
 
     def index_of(self, view: QObject) -> int | None:
         """Returns the index of an exchange in the conversation; None if it is no longer in it."""
-        if isinstance(view, ExchangeView) and view in self._exchanges:
-            return len(self._earlier) + self._exchanges.index(view)
-        return None
+        return self._exchanges.index_of(view)
 
     def view_at(self, index: int) -> ExchangeView | None:
         """Returns the exchange at this index; None while it is not laid out."""
-        shown = index - len(self._earlier)
-        return self._exchanges[shown] if 0 <= shown < len(self._exchanges) else None
+        return self._exchanges.view_at(index)
 
     @property
     def end_button(self) -> QToolButton:
@@ -100,8 +98,7 @@ class TranscriptView(QFrame):
     @property
     def last_answered(self) -> ExchangeView | None:
         """The last exchange with a complete answer; None if there is none."""
-        views = (view for view in reversed(self._exchanges) if view.answer and not view.is_open)
-        return next(views, None)
+        return self._exchanges.last_answered
 
     def set_trace_obstacle(self, reason: str) -> None:
         """Sets why traces of answers cannot be shown, "" if they can."""
@@ -123,22 +120,16 @@ class TranscriptView(QFrame):
 
     def prompt_at(self, index: int) -> str:
         """Returns the question at this index of the conversation."""
-        earlier = len(self._earlier)
-        return (
-            self._earlier[index][0].prompt
-            if index < earlier
-            else self._exchanges[index - earlier].prompt
-        )
+        return self._exchanges.prompt_at(index)
 
     def begin_answer(self, prompt: str) -> None:
         """Adds a question whose answer is to come."""
         self.show_held("")
-        if self._exchanges:
-            self._exchanges[-1].set_last(False)
+        if last := self._exchanges.last:
+            last.set_last(False)
         self._show_column(True)
         view = self._make_view(prompt)
-        self._exchanges.append(view)
-        view.set_number(len(self._earlier) + len(self._exchanges))
+        self._exchanges.add(view)
         view.begin(self._waiting_text)
         view.set_last(True)
         self._set_idle(False)
@@ -149,18 +140,18 @@ class TranscriptView(QFrame):
     def append(self, piece: str) -> None:
         """Adds a piece to the answer under way."""
         if self.is_answering:
-            self._exchanges[-1].append(piece)
+            self._exchanges.views[-1].append(piece)
 
     def finish(self, answer: Answer) -> None:
         """Completes the answer under way: its whole text and what it took."""
         if self.is_answering:
-            self._exchanges[-1].finish(answer)
+            self._exchanges.views[-1].finish(answer)
             self._set_idle(True)
 
     def fail(self, text: str) -> None:
         """Ends the answer under way with an error; what was generated so far stays."""
         if self.is_answering:
-            self._exchanges[-1].fail(text)
+            self._exchanges.views[-1].fail(text)
             self._set_idle(True)
 
     def clear(self) -> None:
@@ -169,18 +160,18 @@ class TranscriptView(QFrame):
 
     def cut(self, count: int) -> None:
         """Keeps the first `count` exchanges: a question behind them was edited."""
-        if len(self._earlier) + len(self._exchanges) > count:
+        if len(self._exchanges) > count:
             self._finish_laying_out()
             self._keep(count)
 
     def show_transcript(self, transcript: Transcript) -> None:
         """Shows a conversation from its end; the earlier part follows in slices."""
         self._keep(0)
-        self._earlier = _with_variants(transcript)
-        self._show_column(bool(self._earlier))
+        self._exchanges.earlier = with_variants(transcript)
+        self._show_column(self.has_exchanges)
         self._add_earlier()
-        if self._exchanges:
-            self._exchanges[-1].set_last(True)
+        if last := self._exchanges.last:
+            last.set_last(True)
             self._set_idle(True)
         self.scroll_area.go_to_end()
         self._update_placeholder()
@@ -192,10 +183,10 @@ class TranscriptView(QFrame):
             self.show_transcript(transcript)
             return
         self._finish_laying_out()
-        first, *others = _with_variants(transcript)[index:]
+        first, *others = with_variants(transcript)[index:]
         there = self.view_at(index)
         offset = self.scroll_area.offset_of(there) if there else 0
-        del self._exchanges[index + 1 :]
+        del self._exchanges.views[index + 1 :]
         self.scroll_area.keep(index + 1)
         if there:
             there.show_exchange(first[0])
@@ -204,11 +195,11 @@ class TranscriptView(QFrame):
             others.insert(0, first)
             self._show_column(True)
         for exchange, variants in others:
-            self._exchanges.append(self._complete_view(exchange, variants))
-            self._exchanges[-1].set_number(len(self._earlier) + len(self._exchanges))
-            self.scroll_area.add(self._exchanges[-1])
+            view = self._complete_view(exchange, variants)
+            self._exchanges.add(view)
+            self.scroll_area.add(view)
         for view in self._exchanges:
-            view.set_last(view is self._exchanges[-1])
+            view.set_last(view is self._exchanges.last)
         self._set_idle(True)
         if there:
             self.scroll_area.show_at(there, offset)
@@ -231,7 +222,7 @@ class TranscriptView(QFrame):
     def retry(self) -> None:
         """Begins the answer under way again: what came is the same as before."""
         if self.is_answering:
-            self._exchanges[-1].retry(self.tr("The same answer again. Trying another…"))
+            self._exchanges.views[-1].retry(self.tr("The same answer again. Trying another…"))
 
     def show_only_drawings(self, only_drawings: bool) -> None:
         """Says, or stops saying, that the loaded model knows only drawn pictures."""
@@ -244,7 +235,7 @@ class TranscriptView(QFrame):
             return
         self._waiting_text = text
         if self.is_answering:
-            self._exchanges[-1].wait(self._waiting_text)
+            self._exchanges.views[-1].wait(self._waiting_text)
 
     def show_held(self, prompt: str, index: int = -1) -> None:
         """Shows a question that is not asked yet, as it waits for a model; "" takes it away.
@@ -258,15 +249,13 @@ class TranscriptView(QFrame):
             self.begin_answer(prompt)
             self._shows_held = True
             # It is taken back from the prompt box.
-            self._exchanges[-1].body.edit_button.hide()
+            self._exchanges.views[-1].body.edit_button.hide()
         elif not prompt and self._shows_held:
-            self.cut(len(self._earlier) + len(self._exchanges) - 1)
+            self.cut(len(self._exchanges) - 1)
 
     def text(self) -> str:
         """Returns the whole conversation as plain text."""
-        earlier = [_as_text(e.prompt, e.text) for e, _ in self._earlier]
-        shown = [_as_text(view.prompt, view.text) for view in self._exchanges]
-        return "\n\n".join(earlier + shown)
+        return self._exchanges.text()
 
     def copy_all(self) -> None:
         """Copies the whole conversation as plain text."""
@@ -280,13 +269,13 @@ class TranscriptView(QFrame):
 
     def edit_last(self) -> None:
         """Lets the last question be edited."""
-        if self._exchanges and not self._exchanges[-1].is_open:
-            self._exchanges[-1].edit()
+        if (last := self._exchanges.last) and not last.is_open:
+            last.edit()
 
     def copy_last(self) -> None:
         """Copies the last answer."""
-        if self._exchanges:
-            self._exchanges[-1].copy()
+        if last := self._exchanges.last:
+            last.copy()
 
     # Parts
 
@@ -316,8 +305,8 @@ class TranscriptView(QFrame):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Beside the exchanges, the menu is that of the last one."""
-        if self._exchanges:
-            self.menu_asked.emit(self._exchanges[-1], event.globalPos())
+        if last := self._exchanges.last:
+            self.menu_asked.emit(last, event.globalPos())
 
     def _make_view(self, prompt: str) -> ExchangeView:
         view = ExchangeView(self._theme, prompt, self.scroll_area.column)
@@ -349,26 +338,25 @@ class TranscriptView(QFrame):
     def _add_earlier(self) -> None:
         """Lays out exchanges not shown yet, the latest first, for one slice of time."""
         until = time.perf_counter() + SLICE_SECONDS
-        while self._earlier and time.perf_counter() < until:
-            view = self._complete_view(*self._earlier.pop())
-            self._exchanges.insert(0, view)
-            view.set_number(len(self._earlier) + 1)
+        while self._exchanges.earlier and time.perf_counter() < until:
+            view = self._complete_view(*self._exchanges.earlier.pop())
+            self._exchanges.add_earlier(view)
             self.scroll_area.add(view, at=0)
-        if self._earlier:
+        if self._exchanges.earlier:
             self._slice_timer.start()
 
     def _finish_laying_out(self) -> None:
-        while self._earlier:
+        while self._exchanges.earlier:
             self._add_earlier()
 
     def _keep(self, count: int) -> None:
         self._shows_held = False
-        self._earlier = []
+        self._exchanges.earlier = []
         self._slice_timer.stop()
         self.scroll_area.keep(count)
-        del self._exchanges[count:]
-        if self._exchanges:
-            self._exchanges[-1].set_last(True)
+        del self._exchanges.views[count:]
+        if last := self._exchanges.last:
+            last.set_last(True)
         self._set_idle(True)
         self._update_placeholder()
 
@@ -378,7 +366,7 @@ class TranscriptView(QFrame):
         self.changed.emit()
 
     def _update_placeholder(self) -> None:
-        self._show_column(bool(self._exchanges))
+        self._show_column(bool(self._exchanges.views))
         self.changed.emit()
 
     def _show_column(self, has_exchanges: bool) -> None:
@@ -394,11 +382,3 @@ class TranscriptView(QFrame):
         """Emits a signal about an exchange, with its index, if it is still there."""
         if (index := self.index_of(view)) is not None:
             signal.emit(index, *given)
-
-
-def _with_variants(transcript: Transcript) -> list[tuple[Exchange, Variants]]:
-    return [(each, transcript.variants(at)) for at, each in enumerate(transcript.exchanges)]
-
-
-def _as_text(prompt: str, answer: str) -> str:
-    return f"{prompt}\n{answer}" if answer else prompt

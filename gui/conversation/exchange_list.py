@@ -1,0 +1,79 @@
+"""The exchanges of a conversation: those laid out, and the earlier ones that wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from PySide6.QtCore import QObject
+
+from core.transcript import Exchange, Transcript, Variants
+from gui.conversation.exchange_view import ExchangeView
+
+
+class ExchangeList:
+    """Knows the index of each exchange in the conversation, whether it is laid out or not."""
+
+    def __init__(self) -> None:
+        self.views: list[ExchangeView] = []
+        self.earlier: list[tuple[Exchange, Variants]] = []
+
+    def __len__(self) -> int:
+        return len(self.earlier) + len(self.views)
+
+    def __iter__(self) -> Iterator[ExchangeView]:
+        """The exchanges that are laid out, oldest first."""
+        return iter(self.views)
+
+    @property
+    def last(self) -> ExchangeView | None:
+        """The last exchange; None if there is none."""
+        return self.views[-1] if self.views else None
+
+    @property
+    def last_answered(self) -> ExchangeView | None:
+        """The last exchange with a complete answer; None if there is none."""
+        views = (view for view in reversed(self.views) if view.answer and not view.is_open)
+        return next(views, None)
+
+    def index_of(self, view: QObject) -> int | None:
+        """Returns the index of an exchange in the conversation; None if it is no longer in it."""
+        if isinstance(view, ExchangeView) and view in self.views:
+            return len(self.earlier) + self.views.index(view)
+        return None
+
+    def view_at(self, index: int) -> ExchangeView | None:
+        """Returns the exchange at this index; None while it is not laid out."""
+        shown = index - len(self.earlier)
+        return self.views[shown] if 0 <= shown < len(self.views) else None
+
+    def prompt_at(self, index: int) -> str:
+        """Returns the question at this index."""
+        earlier = len(self.earlier)
+        if index < earlier:
+            return self.earlier[index][0].prompt
+        return self.views[index - earlier].prompt
+
+    def add(self, view: ExchangeView) -> None:
+        """Adds an exchange at the end."""
+        self.views.append(view)
+        view.set_number(len(self))
+
+    def add_earlier(self, view: ExchangeView) -> None:
+        """Adds the exchange that is laid out in the place of the last one that waited."""
+        self.views.insert(0, view)
+        view.set_number(len(self.earlier) + 1)
+
+    def text(self) -> str:
+        """Returns the whole conversation as plain text."""
+        earlier = [_as_text(exchange.prompt, exchange.text) for exchange, _ in self.earlier]
+        shown = [_as_text(view.prompt, view.text) for view in self.views]
+        return "\n\n".join(earlier + shown)
+
+
+def with_variants(transcript: Transcript) -> list[tuple[Exchange, Variants]]:
+    """Returns each exchange of a conversation with what else there is in its place."""
+    return [(each, transcript.variants(at)) for at, each in enumerate(transcript.exchanges)]
+
+
+def _as_text(prompt: str, answer: str) -> str:
+    return f"{prompt}\n{answer}" if answer else prompt
