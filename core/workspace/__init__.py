@@ -26,6 +26,7 @@ from core.workspace.bulk import SetCaption
 from core.workspace.data import (
     Counts,
     EditReport,
+    Failure,
     ImageRow,
     ReviewState,
     ScanProgress,
@@ -46,6 +47,7 @@ __all__ = [
     "QUERY_KEYS",
     "Counts",
     "EditReport",
+    "Failure",
     "ImageRow",
     "Preset",
     "Presets",

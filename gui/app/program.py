@@ -26,6 +26,7 @@ from gui.app.caption_wiring import CaptionWiring
 from gui.app.conversation_wiring import ConversationWiring
 from gui.app.engines_wiring import EnginesWiring
 from gui.app.evidence_wiring import EvidenceWiring
+from gui.app.exchange_wiring import ExchangeWiring
 from gui.app.faults import FaultReporter, crash_file, open_log
 from gui.app.garbage import GarbageCollector
 from gui.app.idle_unload import IdleUnload
@@ -47,6 +48,7 @@ from gui.picture.picture_view import PictureView
 from gui.session.answer_inspection import AnswerInspection
 from gui.session.caption_editing import CaptionEditing
 from gui.session.engine_packs import EnginePacks
+from gui.session.exchange import Exchange
 from gui.session.folder_run import FolderRun
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_library import ModelLibrary
@@ -168,6 +170,7 @@ class Program(QObject):
         self.pictures = PictureList(self)
         self.workspace = FolderWorkspace(self._places.data, self)
         self.caption_editing = CaptionEditing(self.workspace, self)
+        self.exchange = Exchange(self.workspace, self._places.data / "exports.sqlite", self)
         self.session = Session(
             model, self.loaded_model, self.pictures, self._store, self._settings_file, self
         )
@@ -235,6 +238,7 @@ class Program(QObject):
             begin,
             self,
         )
+        ExchangeWiring(window, self.workspace, self.caption_editing, self.exchange, begin, self)
 
     def _wire_conversation(self) -> None:
         """Questions, answers, and what their words rest on."""
@@ -375,6 +379,7 @@ class Program(QObject):
         for widget in QApplication.topLevelWidgets():
             widget.hide()
         self.caption_editing.write()
+        await self.exchange.close()
         await self.workspace.close()
         await self.folder_run.close()
         is_library_closed = await self.model_library.jobs.close(PATIENCE_SECONDS)

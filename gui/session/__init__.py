@@ -7,6 +7,7 @@ about the one shown (`conversation` its data) and `answer_inspection` what its a
 `caption_again` and `doubt_search`.
 `loaded_model` loads a model, for which a `waiting_question` waits, and `model_library` manages all
 of them; `engine_packs` gets PyTorch for the graphics card. `settings_file` writes the settings.
+`exchange` exports the captions of a `workspace` and imports others.
 `model_thread` is the QThread that owns the engine: `engine_jobs` is what it is asked to do,
 `engine_worker` does it there, `engine_start` imports torch. `inbox` brings a run's events from
 other threads to the GUI thread.

@@ -157,6 +157,11 @@ class FolderWorkspace(QObject):
         rows = await self._call(lambda: workspace.rows([id])) if workspace else []
         return rows[0].path if rows else None
 
+    async def read(self, work: Callable[[Workspace], _Result]) -> _Result | None:
+        """Return what `work` finds in the workspace, in its thread; None if none is open."""
+        workspace = self._workspace
+        return await self._call(lambda: work(workspace)) if workspace else None
+
     async def draft(self, id: int) -> str | None:
         """Return what was being written for an image when the program ended; None for nothing."""
         workspace = self._workspace

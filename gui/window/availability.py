@@ -191,6 +191,8 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
             return _unless(is_open and workspace.is_known)
         case Command.INVERT_SELECTION:
             return _unless(is_open and workspace.listed)
+        case Command.EXPORT_CAPTIONS | Command.IMPORT_CAPTIONS:
+            return _unless(is_open and workspace.total, translate("Menu", "Open a folder first"))
         case Command.FIND_IMAGES:
             return _unless(is_open and workspace.is_list_shown)
         case _:

@@ -15,6 +15,8 @@ class Command(StrEnum):
     REVEAL_PICTURE = auto()
     CAPTION_FOLDER = auto()
     LAST_RUN = auto()
+    EXPORT_CAPTIONS = auto()
+    IMPORT_CAPTIONS = auto()
     SAVE = auto()
     SETTINGS = auto()
     QUIT = auto()

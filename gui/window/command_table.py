@@ -6,7 +6,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction
 
 from gui.window.command import Command
-from gui.window.command_table_images import images_menu
+from gui.window.command_table_images import exchange_group, images_menu
 from gui.window.command_table_run import run_menu
 from gui.window.commands import CommandRow, Group, Menu, MenuRows, Place, Submenu, SubmenuRow
 
@@ -85,9 +85,8 @@ def _file_menu() -> MenuRows:
             Command.QUIT, translate("Menu", "&Quit"), ("Ctrl+Q",), role=QAction.MenuRole.QuitRole
         ),
     )
-    return MenuRows(
-        Menu.FILE, translate("Menu", "&File"), (opening, picture, conversation, program)
-    )
+    groups = (opening, picture, exchange_group(), conversation, program)
+    return MenuRows(Menu.FILE, translate("Menu", "&File"), groups)
 
 
 def _edit_menu() -> MenuRows:

@@ -42,3 +42,13 @@ def images_menu() -> MenuRows:
     )
     groups = (finding, editing, reviewing, selecting)
     return MenuRows(Menu.IMAGES, translate("Menu", "&Images"), groups)
+
+
+def exchange_group() -> Group:
+    """Returns what hands captions over to other programs, and takes theirs."""
+    return (
+        CommandRow(
+            Command.EXPORT_CAPTIONS, translate("Menu", "E&xport captions…"), ("Ctrl+Shift+X",)
+        ),
+        CommandRow(Command.IMPORT_CAPTIONS, translate("Menu", "I&mport captions…")),
+    )

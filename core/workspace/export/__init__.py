@@ -10,7 +10,8 @@
 from core.workspace.export.exporting import export
 from core.workspace.export.formats import ExportFormat, ImageFiles
 from core.workspace.export.gathering import CAPTION_FORMATS, caption_beside, common_root, gathered
-from core.workspace.export.items import ExportItem, ExportOptions
+from core.workspace.export.items import ExportItem, ExportOptions, ExportReport
+from core.workspace.export.output import FilesInTheWay
 from core.workspace.export.reading import Matches, matched, read_captions
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "ExportFormat",
     "ExportItem",
     "ExportOptions",
+    "ExportReport",
+    "FilesInTheWay",
     "ImageFiles",
     "Matches",
     "caption_beside",

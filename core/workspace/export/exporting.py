@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
 from core.errors import StoreError
 from core.message import translatable
-from core.workspace.export.datasets import ImageFolder, TextFiles
+from core.workspace.export.datasets import ImageFolder, TextFiles, image_names
 from core.workspace.export.formats import ExportFormat
 from core.workspace.export.items import ExportItem, ExportOptions, ExportReport
 from core.workspace.export.ledger import Ledger
@@ -20,6 +21,7 @@ from core.workspace.export.sidecars import XmpFiles
 from core.workspace.export.tables import Coco, Csv, JsonLines
 from core.workspace.export.tars import WebDataset
 
+_WITH_IMAGES = (ExportFormat.TEXT, ExportFormat.IMAGEFOLDER, ExportFormat.XMP)
 _WRITERS = {
     ExportFormat.TEXT: TextFiles,
     ExportFormat.IMAGEFOLDER: ImageFolder,
@@ -51,30 +53,65 @@ def export(
     options: ExportOptions,
     ledger_path: Path | None = None,
     stop: Event | None = None,
+    *,
+    replaces: bool = False,
+    on_progress: Callable[[float], None] = lambda _: None,
 ) -> ExportReport:
     """Writes the images that have a caption, in the given order. Blocks until all is written.
 
     Files that are there already are replaced only if an earlier export wrote them, which the file
-    at `ledger_path` knows; else nothing is written. Raises StoreError, and Cancelled once `stop` is
-    set: a new folder or file is then as if it had never been begun.
+    at `ledger_path` knows; else nothing is written, and FilesInTheWay is raised, unless `replaces`.
+    Raises StoreError, and Cancelled once `stop` is set: a new folder or file is then as if it had
+    never been begun. `on_progress` gets the share that is written, in this thread.
     """
     kept = [item for item in items if item.caption or item.is_decorative]
     report = ExportReport(options.output, without_caption=len(items) - len(kept))
     writer: Writer = _WRITERS[options.format](options)
     folder = options.output if options.format.is_folder else options.output.parent
+    names = writer.names(kept)
+    _refuse_twins(names)
+    steps = _Steps(max(1, len(names), len(kept)), on_progress)
+    is_folder = options.format.is_folder
     ledger = Ledger(ledger_path)
     try:
-        with Output(folder, ledger, stop, is_folder_ours=options.format.is_folder) as output:
-            names = writer.names(kept)
-            _refuse_twins(names)
-            places = {item.name for item in kept if output.is_place_of(item.name, item.path)}
-            output.check(names, places)
+        with Output(folder, ledger, stop, is_folder_ours=is_folder, on_step=steps.take) as output:
+            places = _places(kept, options, output)
+            if replaces:
+                others = (name for name in names if name not in places)
+                output.require_apart(others, (item.path for item in kept))
+            else:
+                output.check(names, places)
             writer.write(kept, output, report)
             output.finish()
             report.files = output.files
     finally:
         ledger.close()
     return report
+
+
+def _places(items: Sequence[ExportItem], options: ExportOptions, output: Output) -> set[str]:
+    """Returns the names of images that are where the export would bring them."""
+    if options.format not in _WITH_IMAGES:
+        return set()
+    names = set(image_names(items, options))
+    return {
+        item.name
+        for item in items
+        if item.name in names and output.is_place_of(item.name, item.path)
+    }
+
+
+@dataclass
+class _Steps:
+    """Counts the files or images that were begun, whichever are more."""
+
+    total: int
+    on_progress: Callable[[float], None]
+    done: int = 0
+
+    def take(self) -> None:
+        self.on_progress(min(1.0, self.done / self.total))
+        self.done += 1
 
 
 def _refuse_twins(names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -32,6 +32,10 @@ from core.workspace.export.ledger import Ledger
 _NAMED = 3
 
 
+class FilesInTheWay(StoreError):
+    """Files are there that no export wrote: whoever wants them replaced has to say so."""
+
+
 class Output:
     """The folder that files are written to. Use it in a `with` statement: `finish` makes what was
     written count, and leaving without it removes a folder that is not finished."""
@@ -43,7 +47,9 @@ class Output:
         stop: Event | None = None,
         *,
         is_folder_ours: bool = True,
+        on_step: Callable[[], None] = lambda: None,
     ):
+        self._on_step = on_step
         self._folder = Path(os.path.abspath(folder))  # noqa: PTH100 (keeps links)
         self._ledger = ledger
         self._stop = stop
@@ -67,7 +73,7 @@ class Output:
             shutil.rmtree(self._place, ignore_errors=True)
 
     def check(self, names: Sequence[str], may_exist: Collection[str] = ()) -> None:
-        """Raises StoreError if a file is in the way that no export wrote. Names in `may_exist` are
+        """Raises FilesInTheWay if a file is there that no export wrote. Names in `may_exist` are
         those of images that stay where they are."""
         if self._is_new:
             return
@@ -84,16 +90,26 @@ class Output:
             text = translatable(
                 "core", "“{name}” is there already, and not from an export. Choose another name."
             )
-            raise StoreError(text.format(name=self._folder / there[0]))
+            raise FilesInTheWay(text.format(name=self._folder / there[0]))
         text = translatable(
             "core",
             "{count} files in “{folder}” are not from an export ({names} …). Choose another "
             "folder.",
         )
         names = ", ".join(there[:_NAMED])
-        raise StoreError(
+        raise FilesInTheWay(
             text.format(count=f"{len(there):,}", folder=self._folder.name, names=names)
         )
+
+    def require_apart(self, names: Iterable[str], sources: Iterable[Path]) -> None:
+        """Raises StoreError if a file to write would replace an image that is exported."""
+        kept = {os.path.realpath(source) for source in sources}
+        for name in names:
+            if os.path.realpath(self._folder / name) in kept:
+                text = translatable(
+                    "core", "“{name}” is an image of this export. Choose another folder."
+                )
+                raise StoreError(text.format(name=self._folder / name))
 
     def is_place_of(self, name: str, path: Path) -> bool:
         """Returns whether a file of the output is this very file."""
@@ -160,7 +176,8 @@ class Output:
             raise write_error(self._folder, error) from error
 
     def stop_if_asked(self) -> None:
-        """Raises Cancelled if the export is stopped."""
+        """Raises Cancelled if the export is stopped. Called before each file and each image."""
+        self._on_step()
         if self._stop is not None and self._stop.is_set():
             raise Cancelled(translatable("core", "The export was stopped."))
 

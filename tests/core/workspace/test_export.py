@@ -15,6 +15,7 @@ from PIL import Image
 from core.captions import xmp
 from core.captions.formats import CaptionFormat
 from core.errors import Cancelled, StoreError
+from core.workspace.export import FilesInTheWay
 from core.workspace.export.exporting import export
 from core.workspace.export.formats import ExportFormat, ImageFiles
 from core.workspace.export.gathering import common_root, gathered
@@ -400,3 +401,24 @@ def test_formats_that_hold_captions_come_in_their_order(folder):
         ((CaptionFormat.TXT, CaptionFormat.CAPTION), CAPTIONS["a.png"]),
     ):
         assert gathered([picture], folder, formats).items[0].caption == expected
+
+
+def test_other_peoples_files_are_replaced_only_when_asked_but_never_an_image(folder, tmp_path):
+    output = tmp_path / "captions.csv"
+    output.write_text("mine")
+    options = ExportOptions(ExportFormat.CSV, output)
+    with pytest.raises(FilesInTheWay, match=r"captions\.csv"):
+        export(items_of(folder), options, tmp_path / "ledger")
+    assert output.read_text() == "mine"
+    shares = []
+    export(items_of(folder), options, replaces=True, on_progress=shares.append)
+    assert "A cat" in output.read_text("utf-8")
+    assert shares == sorted(shares)
+    assert shares[0] >= 0
+    assert shares[-1] <= 1
+    image = folder / "a.png"
+    before = image.read_bytes()
+    for replaces in (False, True):
+        with pytest.raises(StoreError, match=r"a\.png"):
+            export(items_of(folder), ExportOptions(ExportFormat.CSV, image), replaces=replaces)
+    assert image.read_bytes() == before

@@ -1,0 +1,201 @@
+"""Captions of the workspace handed over to other programs, and taken from them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal
+
+from core.errors import Cancelled
+from core.message import translatable
+from core.workspace import EditReport, Failure, ImageRow, Workspace, WorkspaceOptions
+from core.workspace.export import (
+    CAPTION_FORMATS,
+    ExportItem,
+    ExportOptions,
+    ExportReport,
+    common_root,
+    export,
+    gathered,
+    matched,
+    read_captions,
+)
+from gui.session.workspace import FolderWorkspace
+
+IMPORT_NAME = translatable("core", "Import captions")
+"""What the edit is called that an import is."""
+
+_REPORT_SECONDS = 0.1
+# Reading the captions is this share of an export; writing files is the rest.
+_READING = 0.3
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export: `ids` are the images, None for all. `adds_reviews` puts what a person thinks
+    of each into tables; `replaces` writes over files that no export wrote."""
+
+    options: ExportOptions
+    ids: Sequence[int] | None = None
+    adds_reviews: bool = False
+    replaces: bool = False
+
+
+@dataclass(frozen=True)
+class FoundCaption:
+    """A caption in a file for an image of the workspace, and the one that the image has."""
+
+    id: int
+    path: Path
+    own: str
+    found: str
+
+
+@dataclass(frozen=True)
+class FoundCaptions:
+    """What a file has for the images of the workspace: captions for those that have none, captions
+    that differ from their own, and how many are the same. `unknown` are names without an image,
+    `unclear` those that several images have."""
+
+    new: tuple[FoundCaption, ...] = ()
+    differing: tuple[FoundCaption, ...] = ()
+    same: int = 0
+    unknown: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+
+
+class Exchange(QObject):
+    """Exports and imports, one at a time, in a thread of its own.
+
+    `progressed(float)`: the share of the work that is done.
+    """
+
+    progressed = Signal(float)
+
+    def __init__(self, workspace: FolderWorkspace, ledger: Path, parent: QObject | None = None):
+        """`ledger` is the file that knows what was exported."""
+        super().__init__(parent)
+        self._workspace, self._ledger = workspace, ledger
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="exchange")
+        self._stop = Event()
+        self._reported = 0.0
+
+    def stop(self) -> None:
+        """End the work under way, which then raises Cancelled."""
+        self._stop.set()
+
+    async def export(self, request: ExportRequest) -> ExportReport:
+        """Export, and return what became of it. Raises StoreError, FilesInTheWay and Cancelled."""
+        ids = request.ids
+
+        def read(workspace: Workspace) -> tuple[list[ImageRow], WorkspaceOptions]:
+            return workspace.rows(workspace.ids() if ids is None else ids), workspace.options
+
+        found = await self._workspace.read(read)
+        if found is None:
+            raise Cancelled(translatable("core", "The export was stopped."))
+        root = common_root(self._workspace.roots)
+        stop = self._begin()
+        return await self._do(lambda: self._export(request, root, *found, stop))
+
+    async def look_into(self, source: Path) -> FoundCaptions:
+        """Return what a file or a folder of text files has for the images. Raises StoreError."""
+        rows = await self._workspace.read(lambda workspace: workspace.rows(workspace.ids()))
+        root = common_root(self._workspace.roots) if rows else source
+        self._begin()
+        return await self._do(lambda: _found_captions(source, rows or [], root))
+
+    def take(self, found: Sequence[FoundCaption]) -> None:
+        """Write these captions as one edit, unless one was changed since it was looked at."""
+        captions = {one.id: one.found for one in found}
+        seen = {one.id: one.own for one in found}
+
+        def write(workspace: Workspace) -> EditReport:
+            return workspace.set_captions(captions, IMPORT_NAME, seen=seen)
+
+        self._workspace.edit(write)
+
+    async def close(self) -> None:
+        """End the work under way, and wait for it."""
+        self.stop()
+        await asyncio.to_thread(self._thread.shutdown)
+
+    # Inside
+
+    def _begin(self) -> Event:
+        self._stop = Event()
+        self._reported = 0.0
+        return self._stop
+
+    async def _do(self, work: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _export(
+        self,
+        request: ExportRequest,
+        root: Path,
+        rows: Sequence[ImageRow],
+        options: WorkspaceOptions,
+        stop: Event,
+    ) -> ExportReport:
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if stop.is_set():
+                raise Cancelled(translatable("core", "The export was stopped."))
+            self._report(_READING * done / len(rows))
+
+        formats = (
+            options.format,
+            *(kind for kind in CAPTION_FORMATS if kind is not options.format),
+        )
+        paths = [row.path for row in rows]
+        found = gathered(paths, root, formats, options.pattern, step)
+        items: list[ExportItem] = found.items
+        if request.adds_reviews:
+            reviews = {row.path: str(row.review) for row in rows}
+            items = [replace(item, review=reviews[item.path]) for item in items]
+        report = export(
+            items,
+            request.options,
+            self._ledger,
+            stop,
+            replaces=request.replaces,
+            on_progress=lambda share: self._report(_READING + (1 - _READING) * share),
+        )
+        failures: list[Failure] = [*found.failures, *report.failures]
+        return replace(report, failures=failures)
+
+    def _report(self, share: float) -> None:
+        now = time.monotonic()
+        if now - self._reported > _REPORT_SECONDS:
+            self._reported = now
+            self.progressed.emit(share)
+
+
+def _found_captions(source: Path, rows: Sequence[ImageRow], root: Path) -> FoundCaptions:
+    matches = matched(read_captions(source), [row.path for row in rows], root)
+    new: list[FoundCaption] = []
+    differing: list[FoundCaption] = []
+    same = 0
+    for row in rows:
+        caption = matches.captions.get(row.path)
+        if caption is None:
+            continue
+        if caption == row.caption:
+            same += 1
+            continue
+        found = FoundCaption(row.id, row.path, row.caption, caption)
+        (differing if row.has_caption else new).append(found)
+    return FoundCaptions(tuple(new), tuple(differing), same, matches.unknown, matches.unclear)

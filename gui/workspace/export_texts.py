@@ -1,0 +1,132 @@
+"""What is said of exports: the formats, what will be written, and what was."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from core.workspace.export import ExportFormat, ExportOptions, ExportReport, ImageFiles
+
+translate = QCoreApplication.translate
+
+
+def format_names() -> tuple[tuple[ExportFormat, str, str], ...]:
+    """Returns each format with its name and who reads it, in the order in which to offer them."""
+    return (
+        (
+            ExportFormat.TEXT,
+            translate("Export", "Text files"),
+            translate(
+                "Export",
+                "A folder with a text file for each image, as kohya's scripts and "
+                "ai-toolkit read it.",
+            ),
+        ),
+        (
+            ExportFormat.IMAGEFOLDER,
+            translate("Export", "Hugging Face image folder"),
+            translate(
+                "Export",
+                "A folder with the images and metadata.jsonl, as the library “datasets” reads it.",
+            ),
+        ),
+        (
+            ExportFormat.WEBDATASET,
+            translate("Export", "WebDataset"),
+            translate("Export", "A folder of tar files with images and captions."),
+        ),
+        (
+            ExportFormat.JSONL,
+            translate("Export", "JSON lines"),
+            translate("Export", "One file with a line for each image."),
+        ),
+        (
+            ExportFormat.CSV,
+            translate("Export", "CSV table"),
+            translate("Export", "One file for spreadsheets."),
+        ),
+        (
+            ExportFormat.PARQUET,
+            translate("Export", "Parquet table"),
+            translate("Export", "One file for pandas, Spark and “datasets”."),
+        ),
+        (
+            ExportFormat.COCO,
+            translate("Export", "COCO captions"),
+            translate("Export", "One JSON file with images and annotations."),
+        ),
+        (
+            ExportFormat.HTML,
+            translate("Export", "Web page (HTML)"),
+            translate("Export", "One page with the images, their alt texts and captions."),
+        ),
+        (
+            ExportFormat.MARKDOWN,
+            translate("Export", "Markdown"),
+            translate("Export", "One document with the images and their alt texts."),
+        ),
+        (
+            ExportFormat.XMP,
+            translate("Export", "XMP files"),
+            translate("Export", "Descriptions and alt texts for Lightroom, digiKam and archives."),
+        ),
+    )
+
+
+def summary(options: ExportOptions, count: int) -> str:
+    """Returns what will be written for so many images."""
+    kind = options.format
+    if not kind.is_folder:
+        text = translate("Export", "Writes the captions into the file “{path}”.")
+    elif kind is ExportFormat.IMAGEFOLDER:
+        text = translate("Export", "Writes metadata.jsonl into the folder “{path}”.")
+    elif kind is ExportFormat.WEBDATASET:
+        text = translate("Export", "Writes tar files with the images into the folder “{path}”.")
+    elif kind is ExportFormat.XMP:
+        text = translate("Export", "Writes an XMP file for each image into the folder “{path}”.")
+    else:
+        text = translate("Export", "Writes a text file for each image into the folder “{path}”.")
+    images = counted(
+        count,
+        translate("Export", "1 image, if it has a caption."),
+        translate("Export", "{count} images; those without a caption are left out."),
+    )
+    parts = [text.format(path=options.output), images]
+    if kind.is_folder and kind is not ExportFormat.WEBDATASET:
+        if options.images is ImageFiles.COPY:
+            parts.insert(1, translate("Export", "The images are copied there."))
+        elif options.images is ImageFiles.LINK:
+            parts.insert(1, translate("Export", "The images are linked there."))
+    return " ".join(parts)
+
+
+def outcome(report: ExportReport) -> str:
+    """Returns what became of an export, in two sentences at most."""
+    said = counted(
+        report.images,
+        translate("Export", "Exported 1 caption to “{path}”."),
+        translate("Export", "Exported {count} captions to “{path}”."),
+    ).replace("{path}", str(report.output))
+    if not report.images:
+        said = translate("Export", "No caption was exported.")
+    if report.without_caption:
+        left = counted(
+            report.without_caption,
+            translate("Export", "1 image without a caption was left out."),
+            translate("Export", "{count} images without a caption were left out."),
+        )
+        said += f" {left}"
+    return said
+
+
+def failed(count: int) -> str:
+    """Returns how many images are missing in an export, before their list."""
+    return counted(
+        count,
+        translate("Export", "1 image could not be exported:"),
+        translate("Export", "{count} images could not be exported:"),
+    )
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Returns one of two texts, with the count in the second."""
+    return one if count == 1 else many.replace("{count}", f"{count:,}")
