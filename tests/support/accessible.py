@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QRect
 from PySide6.QtGui import QAccessible, QAccessibleInterface
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 
 Role = QAccessible.Role
 _BUTTONS = {Role.Button, Role.CheckBox, Role.RadioButton, Role.ButtonMenu, Role.ButtonDropDown}
@@ -43,9 +43,15 @@ def nodes_of(window: QWidget) -> list[Node]:
 def misunderstandings(window: QWidget) -> list[str]:
     """Returns what has no name, is named as another button is, or is not where it is said to be."""
     faults, names = [], set[str]()
-    seen = QRect(window.mapToGlobal(window.rect().topLeft()), window.size())
+    seen = _global_rect(window)
     for node in nodes_of(window):
-        if not node.is_showing:
+        if isinstance(node.widget, QWidget) and node.widget.isVisible():
+            is_in_view = all(area.intersects(node.rect) for area in _areas_around(node.widget))
+            if node.is_showing and not is_in_view:
+                faults.append(f"{node} is reported as showing, and scrolled out of view")
+            if not node.is_showing and is_in_view and node.rect.intersects(seen):
+                faults.append(f"{node} is in view, and not reported as showing")
+        elif not node.is_showing:
             continue
         if (node.is_focusable or node.role in _LISTS) and not node.name:
             faults.append(f"{node} has no name")
@@ -56,6 +62,21 @@ def misunderstandings(window: QWidget) -> list[str]:
         if node.role in _ITEMS and not seen.intersects(node.rect):
             faults.append(f"{node} is reported as showing at {node.rect}, outside of {seen}")
     return faults
+
+
+def _areas_around(widget: QWidget) -> list[QRect]:
+    """Returns, for each area that scrolls this widget, what is seen of it on the screen."""
+    areas, around = [], widget
+    while not around.isWindow() and (parent := around.parentWidget()) is not None:
+        is_scrolled = isinstance(parent, QAbstractScrollArea) and parent.viewport() is around
+        if is_scrolled and widget is not around:
+            areas.append(_global_rect(around))
+        around = parent
+    return areas
+
+
+def _global_rect(widget: QWidget) -> QRect:
+    return QRect(widget.mapToGlobal(widget.rect().topLeft()), widget.size())
 
 
 def _below(interface: QAccessibleInterface) -> Iterator[Node]:
