@@ -102,13 +102,15 @@ def is_picture(path: Path) -> bool:
 
 
 class PictureSearch:
-    """A search of folders. `left_out` counts what cannot be shown, and `unreadable` has the folders
-    that may not be read, of all searched so far."""
+    """A search of folders. `left_out` counts what cannot be shown, `unreadable` has the folders
+    that may not be read, and `passed_over` the subfolders of a search that is not recursive, of all
+    searched so far."""
 
     def __init__(self, is_recursive: bool, trusts_suffix: bool):
         self._is_recursive, self._trusts_suffix = is_recursive, trusts_suffix
         self.left_out: Counter[PictureFormat | OtherFormat] = Counter()
         self.unreadable: list[Path] = []
+        self.passed_over: list[Path] = []
 
     def pictures(self, folder: Path) -> Iterator[Path]:
         """Yields the picture files of a folder; see `find_pictures`."""
@@ -128,9 +130,11 @@ class PictureSearch:
                 self.unreadable.append(path)
                 continue
             subfolders = {entry.name: entry for entry in visible if _is_folder_entry(entry)}
+            inside = [path / e.name for e in subfolders.values() if not e.is_symlink()]
             if self._is_recursive:
-                inside = [e.name for e in subfolders.values() if not e.is_symlink()]
-                waiting += [path / name for name in reversed(inside)]
+                waiting += reversed(inside)
+            else:
+                self.passed_over += inside
             files = [entry for entry in visible if entry.name not in subfolders]
             yield path, self._pictures_among(path, files)
 

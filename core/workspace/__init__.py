@@ -4,10 +4,11 @@ How the modules fit together, in the order in which to read them:
 
 - `data` is what all modules share. `workspace` is the face: an open workspace.
 - `changes` makes and undoes actions on its images, `statistics` counts what they have in common.
-- `images` has all images in memory, by columns; `index` keeps them between two openings. `scan`
-  reads folders, captions and sizes into them. `query` is a line that finds images
-  among them: `term`, `terms` and `measures` make tests of its words, `globs` are its wildcards,
-  `matching` makes the tests, `query_error` says what is wrong, and `completion` what may follow.
+- `images` has all images in memory, by columns; `index` keeps them between two openings, and
+  `listed_paths` are their files in the order of a list. `scan` reads folders, captions and sizes
+  into them. `query` is a line that finds images among them: `term`, `terms` and `measures` make
+  tests of its words, `globs` are its wildcards, `matching` makes the tests, `query_error` says what
+  is wrong, and `completion` what may follow.
 - `caption_file` reads a caption file, and writes another caption in the same form.
 - `opening` opens the database, and `records` are the reviews, drafts and notes in it. `actions`
   keeps what an edit changes before it is made, `edits` makes, undoes and finishes edits, and
@@ -35,6 +36,7 @@ from core.workspace.data import (
     SortKey,
     WorkspaceOptions,
 )
+from core.workspace.listed_paths import ListedPaths
 from core.workspace.presets import PRESET_KEYS, Preset, Presets, read_presets, write_presets
 from core.workspace.query import Query, parse_query
 from core.workspace.query_error import QueryError
@@ -49,6 +51,7 @@ __all__ = [
     "EditReport",
     "Failure",
     "ImageRow",
+    "ListedPaths",
     "Preset",
     "Presets",
     "Query",

@@ -100,6 +100,11 @@ class Images:
             self._ids.append({})
         return known
 
+    def has_folder(self, folder: Path) -> bool:
+        """Returns whether images are known in a folder."""
+        known = self._folder_ids.get(str(folder))
+        return known is not None and bool(self._ids[known])
+
     def names_in(self, folder: int) -> dict[str, int]:
         """Returns the ids of the images in a folder by their names."""
         return self._ids[folder]

@@ -55,13 +55,16 @@ class Index:
     """An open index. Used by one thread at a time. Never raises for a broken file or a full disk:
     then what was read is read again next time."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | None):
+        """Without a path nothing is kept."""
         self._path = path
         self._connection: sqlite3.Connection | None = None
         self._folders_saved = 0
 
     def load(self, images: Images) -> None:
         """Opens the file, and adds what it knows to `images`, which are empty."""
+        if self._path is None:
+            return
         for _ in range(2):
             try:
                 self._connection = _connected(self._path)

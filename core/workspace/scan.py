@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +128,8 @@ class Scan:
         self._stop, self._on_progress = stop, on_progress
         self.notes: tuple[Message, ...] = ()
         """What was left out, and why."""
+        self.new_folders: list[Path] = []
+        """Of a search that was not recursive, the subfolders in which no image is known."""
 
     def folders(self, roots: Sequence[Path], *, is_recursive: bool) -> None:
         """Finds the images of these roots, and forgets those that are gone."""
@@ -147,6 +149,8 @@ class Scan:
         sentence = FoundPictures([], search.left_out, tuple(search.unreadable)).sentence
         self.notes = (as_message(sentence),) if sentence else ()
         self._forget_others(roots, seen, is_recursive)
+        with self._guard:
+            self.new_folders = [f for f in search.passed_over if not self._images.has_folder(f)]
 
     def captions(self, reader: CaptionReader, ids: Iterable[int]) -> None:
         """Reads the captions of these images where the files have changed."""
@@ -315,6 +319,17 @@ class Scan:
 
     def _report(self, stage: ScanStage, done: int, total: int, has_changed: bool) -> None:
         self._on_progress(ScanProgress(stage, done, total, has_changed))
+
+
+def roots_in(
+    folders: Sequence[Path], roots: Sequence[Path], places: Collection[Path]
+) -> list[Path]:
+    """Returns what is to be looked through of these folders: of those that are not in the
+    workspace, only the files that are. `places` are its folders, and those of its files."""
+    whole = [str(root) for root in roots if root in places]
+    inside = [one for one in folders if any(is_inside(str(one), root) for root in whole)]
+    others = set(folders).difference(inside)
+    return [*inside, *(root for root in roots if root.parent in others)]
 
 
 def _found(

@@ -32,12 +32,13 @@ from core.workspace.data import (
 from core.workspace.edits import Edits
 from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index, index_path
+from core.workspace.listed_paths import ListedPaths
 from core.workspace.messages import as_message
 from core.workspace.move import planned_moves
 from core.workspace.opening import failing, open_database, write_lock
 from core.workspace.query import Query
 from core.workspace.records import Record, Records
-from core.workspace.scan import CaptionReader, Scan
+from core.workspace.scan import CaptionReader, Scan, roots_in
 from core.workspace.statistics import look_like_tags, statistics_of
 from core.workspace.tags import counted
 from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
@@ -64,9 +65,13 @@ class Workspace:
         """Use `open`."""
         self.roots = tuple(Path(os.path.abspath(root)) for root in roots)  # noqa: PTH100
         self.options = options
+        self.left_out: tuple[Message, ...] = ()
         self._guard = threading.RLock()
         self._images = Images(self.roots)
-        self._index = Index(index_path(data / "workspaces", self.roots, options))
+        # Of single files there is nothing that takes long to read again.
+        is_indexed = any(map(is_folder, self.roots))
+        place = index_path(data / "workspaces", self.roots, options) if is_indexed else None
+        self._index = Index(place)
         self._connection, notes = open_database(data)
         self._records = Records(self._connection, self._images.fingerprint_of)
         self._places = tuple(root if is_folder(root) else root.parent for root in self.roots)
@@ -99,6 +104,17 @@ class Workspace:
         """Returns these images as lists show them; those that are gone are left out."""
         with self._guard:
             return [self._images.row(id) for id in ids if id in self._images]
+
+    def paths(self, ids: Sequence[int]) -> ListedPaths:
+        """Returns the files of these images, in this order."""
+        with self._guard:
+            return ListedPaths(self._images, ids)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that were looked through, in the order in which they were found."""
+        with self._guard:
+            return [Path(folder) for folder in self._images.folders]
 
     def row_of(self, path: Path) -> ImageRow | None:
         """Returns an image; None if it is not in the workspace."""
@@ -150,17 +166,23 @@ class Workspace:
     ) -> None:
         """Reads what has changed: names first, then captions, sizes and fingerprints, up to the
         stage `until`. With `folders` only these are looked through, as a watcher of folders wants
-        it, without their subfolders. Ends soon once `stop` is set. Calls `on_progress` in this
-        thread."""
+        it, without their subfolders but for new ones. Ends soon once `stop` is set. Calls
+        `on_progress` in this thread."""
         scan = Scan(self._images, self._guard, stop, on_progress)
-        scan.folders(folders or self.roots, is_recursive=self.options.is_recursive and not folders)
+        is_recursive = self.options.is_recursive
+        roots = self.roots if folders is None else roots_in(folders, self.roots, self._places)
+        scan.folders(roots, is_recursive=is_recursive and folders is None)
+        if is_recursive and scan.new_folders:
+            scan.folders(scan.new_folders, is_recursive=True)
         with self._guard, failing():
             self._reader = self._new_reader()
             self._note_records()
             ids = self._images.ordered(_ALL)
-            if folders:
+            if folders is not None:
                 wanted = {self._images.folder_id(str(folder)) for folder in folders}
-                ids = [id for id in ids if self._images.folder_of[id] in wanted]
+                folder_of, states = self._images.folder_of, self._images.states
+                unread = CaptionState.UNREAD
+                ids = [id for id in ids if folder_of[id] in wanted or states[id] == unread]
         works = (
             (ScanStage.CAPTIONS, lambda: scan.captions(self._reader, ids)),
             (ScanStage.SIZES, scan.sizes),
@@ -175,6 +197,7 @@ class Workspace:
         with self._guard, failing():
             self._index.save(self._images)
             self._records.forget_old()
+        self.left_out = scan.notes
         self.notes = (*self._opening_notes, *scan.notes)
 
     def read_again(self, images: Iterable[Path]) -> list[int]:

@@ -206,12 +206,12 @@ class BatchWiring(QObject):
     def _on_paths_opened(self, paths: list[Path]) -> None:
         """What was chosen in a dialog is to be looked at, and a run over it is offered."""
         if _are_many(paths) and self._window.state.is_conversation:
-            self._offered, self._before = paths, self._window.state.picture.paths
+            self._offered, self._before = paths, self._window.state.picture.roots
 
     @Slot(object)
     def _on_window_changed(self, state: ViewState) -> None:
         """Offer the run once the images are listed, for as long as they are."""
-        if self._offered and state.picture.paths != self._before:
+        if self._offered and state.picture.count and state.picture.roots != self._before:
             offered, self._offered = self._offered, []
             if state.picture.count > 1:
                 kind = NoticeActionKind.CAPTION_ALL
@@ -219,7 +219,7 @@ class BatchWiring(QObject):
                     self.tr("These images can be captioned in one run."),
                     NoticeAction(kind, self.tr("Caption all"), tuple(offered)),
                     stands=StandsWhile.IMAGES_OPEN,
-                    about=state.picture.paths,
+                    about=state.picture.roots,
                     on_run_page=False,
                 )
 

@@ -57,7 +57,8 @@ class PictureWiring(QObject):
                 path=picture.path if picture and is_shown else None,
                 error=translated(error) if error else "",
                 is_shown=is_shown,
-                paths=tuple(pictures.paths),
+                roots=tuple(pictures.roots),
+                count=len(pictures.paths),
                 index=pictures.index,
             )
         )

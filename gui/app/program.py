@@ -167,8 +167,8 @@ class Program(QObject):
         self._store = Store(self._places.transcripts, waits=False)
         self._settings_file = SettingsFile(self.settings, self._places.folder, self)
         self.loaded_model = LoadedModel(model, self._settings_file, self)
-        self.pictures = PictureList(self)
         self.workspace = FolderWorkspace(self._places.data, self)
+        self.pictures = PictureList(self.workspace, self)
         self.caption_editing = CaptionEditing(self.workspace, self)
         self.exchange = Exchange(self.workspace, self._places.data / "exports.sqlite", self)
         self.session = Session(
@@ -341,8 +341,8 @@ class Program(QObject):
 
     @property
     def restarts_on(self) -> list[Path] | None:
-        """The images that the program is to be started on again; None if it just ends."""
-        return list(self.pictures.paths) if self._is_to_restart else None
+        """The images and folders to start the program on again; None if it just ends."""
+        return list(self.pictures.roots) if self._is_to_restart else None
 
     def _show_window(self) -> None:
         self.window.show_empty(sample_pictures())

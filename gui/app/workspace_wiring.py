@@ -46,7 +46,6 @@ class WorkspaceWiring(QObject):
         self._pane, self._list = window.workspace_pane, window.workspace_pane.list
         self._workspace, self._pictures, self._begin = workspace, pictures, begin
         self._editing, self._settings_file = editing, settings_file
-        self._roots: list[Path] | None = None
         self._path: Path | None = None
         self._current: ImageRow | None = None
         self._name = ""
@@ -87,6 +86,7 @@ class WorkspaceWiring(QObject):
     def _connect_workspace(self) -> None:
         workspace = self._workspace
         self._pictures.list_changed.connect(self._on_list_changed)
+        workspace.opened.connect(self._on_opened)
         workspace.listed.connect(self._on_listed)
         workspace.rows_read.connect(self._list.rows.take_rows)
         workspace.rows_changed.connect(self._on_rows_changed)
@@ -116,6 +116,7 @@ class WorkspaceWiring(QObject):
         self._window.states.update(
             workspace=WorkspaceState(
                 is_open=workspace.is_open,
+                has_list=workspace.has_list,
                 name=self._name if workspace.is_open else "",
                 listed=len(workspace.ids),
                 total=workspace.total,
@@ -143,25 +144,25 @@ class WorkspaceWiring(QObject):
 
     @Slot(object, int)
     def _on_list_changed(self, paths: list[Path], current: int) -> None:
-        """Other images were opened, or another one of them."""
-        before, self._path = self._path, paths[current] if 0 <= current < len(paths) else None
-        roots = self._pictures.roots
-        if roots is not self._roots:
-            self._roots = roots
-            self._current = None
-            self._name = self._name_of(roots, len(paths))
-            self._list.rows.clear()
-            self._editing.write()
-            self._workspace.open(list(roots) if len(paths) > 1 else [])
-        elif self._current is not None and before == self._current.path and before not in paths:
-            self._workspace.hide(self._current.id)
-        self._workspace.settle()
-        self._read_current()
+        """Another image is shown, or others are listed around it."""
+        path = self._pictures.path
+        if path != self._path:
+            self._path = path
+            self._workspace.settle()
+            self._read_current()
 
-    def _name_of(self, roots: list[Path], count: int) -> str:
+    @Slot()
+    def _on_opened(self) -> None:
+        """Other images were opened together, or none."""
+        self._current = None
+        self._name = self._name_of(self._workspace.roots)
+        self._list.rows.clear()
+        self.refresh()
+
+    def _name_of(self, roots: list[Path]) -> str:
         if len(roots) == 1:
             return roots[0].name or str(roots[0])
-        return self.tr("{count} images").format(count=f"{count:,}")
+        return self.tr("{count} files and folders").format(count=f"{len(roots):,}")
 
     def _read_current(self) -> None:
         if self._path is not None and self._workspace.is_open:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -137,7 +138,7 @@ class DropZone(QFrame):
         self.picture_view.clear()
         self.model_view_switch.show_picture(None)
 
-    def show_pictures_at_hand(self, paths: list[Path], current: int) -> None:
+    def show_pictures_at_hand(self, paths: Sequence[Path], current: int) -> None:
         """Shows the open pictures as thumbnails; `current` is the index of the one in view."""
         self.picture_strip.show_pictures(paths, current)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ class PictureStrip(QListView):
         self.setObjectName("picture_strip")
         self.setAccessibleName(self.tr("Open images"))
         self._is_wanted = True
+        self._paths: Sequence[Path] = ()
+        self._shown = -1
         self._pictures = _Pictures(previews, self)
         self.setModel(self._pictures)
         self.setItemDelegate(_Thumbnail(theme, self))
@@ -95,19 +98,27 @@ class PictureStrip(QListView):
     @property
     def count(self) -> int:
         """The number of pictures."""
-        return self._pictures.rowCount()
+        return len(self._paths)
 
     @property
     def current(self) -> int:
         """The index of the marked picture; -1 if there is none."""
         return self.currentIndex().row()
 
-    def show_pictures(self, paths: list[Path], current: int) -> None:
+    def show_pictures(self, paths: Sequence[Path], current: int) -> None:
         """Shows the open pictures, and marks the one at index `current`."""
-        if paths is not self._pictures.paths:
-            self._pictures.replace(paths)
-        self._update_visible()
-        index = self._pictures.index(current, 0)
+        self._paths, self._shown = paths, current
+        self._update()
+
+    def _update(self) -> None:
+        """Lays the pictures out, which takes long for 100,000, where they are seen at all."""
+        if not self._is_wanted:
+            self.hide()
+            return
+        if self._paths is not self._pictures.paths:
+            self._pictures.replace(self._paths)
+        self.setVisible(self.count > 1)
+        index = self._pictures.index(self._shown, 0)
         flag = QItemSelectionModel.SelectionFlag.ClearAndSelect
         self.selectionModel().setCurrentIndex(index, flag)
         if index.isValid():
@@ -115,11 +126,9 @@ class PictureStrip(QListView):
 
     def set_wanted(self, is_wanted: bool) -> None:
         """Shows the strip, if there is something to choose, or hides it: another list is shown."""
-        self._is_wanted = is_wanted
-        self._update_visible()
-
-    def _update_visible(self) -> None:
-        self.setVisible(self._is_wanted and self.count > 1)
+        if is_wanted != self._is_wanted:
+            self._is_wanted = is_wanted
+            self._update()
 
     def choose(self, index: int) -> None:
         """Emits `picture_chosen` for another picture; it is marked once `show_pictures` follows."""
@@ -182,13 +191,13 @@ class _Pictures(QAbstractListModel):
 
     def __init__(self, previews: PreviewMaker, parent: QWidget):
         super().__init__(parent)
-        self.paths: list[Path] = []
+        self.paths: Sequence[Path] = ()
         self._ratio = parent.devicePixelRatioF()
         self._previews = previews
         self._thumbnails: dict[Path, QPixmap | None] = {}
         previews.made.connect(self._on_made)
 
-    def replace(self, paths: list[Path]) -> None:
+    def replace(self, paths: Sequence[Path]) -> None:
         self.beginResetModel()
         self.paths = paths
         self.endResetModel()

@@ -158,7 +158,8 @@ class Answering(QObject):
         state = self._model.state
         if not self.asks_about_all or not isinstance(state, Ready):
             return ()
-        paths, most = self._pictures.others, state.facts.most_pictures
+        most = state.facts.most_pictures
+        paths = self._pictures.others(max(0, most))
         if most > 1 and len(paths) >= most:
             text = self.tr("The model takes {count} images at a time. The others are left out.")
             self.noticed.emit(text.format(count=most))

@@ -36,6 +36,7 @@ class CaptionEditing(QObject):
         self._draft_timer.timeout.connect(self._keep_draft)
         self._write_timer = QTimer(self, interval=_WRITE_MS, singleShot=True)
         self._write_timer.timeout.connect(self.write)
+        workspace.leaving.connect(self.write)
         workspace.opened.connect(self._on_opened)
         workspace.edited.connect(self._on_edited)
         workspace.noticed.connect(self._on_noticed)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Signal, Slot
 
 from core.errors import AppError, PictureError
 from core.files import is_folder
-from core.picture import Picture, look_for_pictures, open_picture
+from core.picture import Picture, open_picture
 from core.store import KeptConversation
+from core.workspace import ListedPaths
+from gui.session.workspace import FolderWorkspace
 
 translate = QCoreApplication.translate
 
@@ -32,8 +36,8 @@ class PictureList(QObject):
 
     `opened(Picture)`, `failed(AppError, str name)`. `leaving()`: another one is about to be opened,
     or none; what is known of the one that is still shown can be kept.
-    `list_changed(list[Path], int current)`: [] and -1 for a picture without a file. `emptied()`:
-    the last picture was closed.
+    `list_changed(Sequence[Path], int current)`: empty and -1 for a picture without a file; -1 too
+    where the filter leaves the picture out. `emptied()`: the last picture was closed.
 
     An expected failure is the signal `failed`. An unexpected one is raised by the coroutine as
     well, after that signal.
@@ -46,16 +50,21 @@ class PictureList(QObject):
     leaving = Signal()
     emptied = Signal()
 
-    def __init__(self, parent: QObject | None = None):
+    def __init__(self, workspace: FolderWorkspace, parent: QObject | None = None):
+        """`workspace` finds the pictures of folders and lists them; it is opened and closed here.
+
+        Connect before the window does, which asks for what is listed.
+        """
         super().__init__(parent)
-        self._paths: list[Path] = []
-        self._roots: list[Path] = []
-        self._places: dict[Path, int] = {}
+        self._workspace = workspace
+        self._paths: Sequence[Path] = ()
+        self._path: Path | None = None
         self._current = -1
         self._picture: Picture | None = None
         self._error: AppError | None = None
         self._newest: Opening | None = None
         self._is_closed = False
+        workspace.listed.connect(self._on_listed)
 
     @property
     def picture(self) -> Picture | None:
@@ -68,65 +77,61 @@ class PictureList(QObject):
         return self._error
 
     @property
-    def paths(self) -> list[Path]:
-        """The files that were opened together."""
+    def paths(self) -> Sequence[Path]:
+        """The files that were opened together, as they are listed."""
         return self._paths
 
     @property
+    def path(self) -> Path | None:
+        """The file that is shown, or could not be; None for a picture without one."""
+        return self._path
+
+    @property
     def index(self) -> int:
-        """Which of `paths` is shown, or could not be; -1 for a picture without a file."""
+        """Which of `paths` is shown, or could not be; -1 for one that is not among them."""
         return self._current
 
     @property
     def roots(self) -> list[Path]:
         """The files and folders that `paths` were found in."""
-        return self._roots
+        return self._workspace.roots
 
-    @property
-    def others(self) -> list[Path]:
-        """The files of the list other than the one shown."""
-        return [path for number, path in enumerate(self._paths) if number != self._current]
+    def others(self, most: int) -> list[Path]:
+        """Return the first files of the list other than the one shown, at most so many."""
+        places = (place for place in range(len(self._paths)) if place != self._current)
+        return [self._paths[place] for place in islice(places, most)]
 
     async def open_paths(self, paths: Iterable[Path]) -> None:
         """Open a picture, or list the pictures of several files and folders and open the first."""
-        paths = list(paths)
+        paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (keeps links)
         with self.opening(paths[0].name if paths else "") as opening:
-            listed = await asyncio.to_thread(_listed_among, paths)
-            if opening is self._newest:
-                self._paths, self._places = listed
-                self._roots = paths
-                await self._open_listed(opening, 0)
+            # A single file is opened whatever its name; of several, those that are pictures.
+            if len(paths) == 1 and not await asyncio.to_thread(is_folder, paths[0]):
+                if opening is self._newest:
+                    self._take(paths)
+                    await self._open(opening, paths[0])
+            elif (first := await self._find(opening, paths)) is not None:
+                await self._open_path(opening, first)
 
     async def open_image_data(self, data: bytes, name: str) -> None:
         """Open an encoded image that came without a file, as from the clipboard."""
         with self.opening(name) as opening:
             if await self._open(opening, data, name):
-                self._take_list([])
-                self._current = -1
-                self.list_changed.emit([], -1)
+                self._take([])
 
     async def open_listed(self, index: int) -> None:
         """Open another picture of the list. Does nothing if there is none at `index`."""
         if 0 <= index < len(self._paths):
-            with self.opening(self._paths[index].name) as opening:
-                await self._open_listed(opening, index)
+            await self.open_path(self._paths[index])
 
     async def open_path(self, path: Path) -> None:
-        """Open a picture of the list by its path; one that is new there is added to it."""
-        if self._place_of(path) is None:
-            self._places[path] = len(self._paths)
-            self._paths.append(path)
-        await self.open_listed(self._places[path])
+        """Open a picture by its path, which may be one that the filter leaves out."""
+        with self.opening(path.name) as opening:
+            await self._open_path(opening, path)
 
     async def close_path(self, path: Path) -> None:
         """Take a picture out of the list; if it is the one shown, its neighbour is opened."""
-        if (place := self._place_of(path)) is not None:
-            await self.close_listed(place)
-
-    def _place_of(self, path: Path) -> int | None:
-        if len(self._places) != len(self._paths):  # One was closed.
-            self._places = {one: number for number, one in enumerate(self._paths)}
-        return self._places.get(path)
+        await self.close_listed(self._index_of(path))
 
     async def open_kept(self, opening: Opening, kept: KeptConversation) -> Picture | None:
         """Open the picture of a kept conversation. Returns None if `opening` was superseded."""
@@ -134,18 +139,14 @@ class PictureList(QObject):
         picture = await asyncio.to_thread(_picture_of, kept)
         if not self._is_current(opening):
             return None
-        self._take_list([picture.path] if picture.path else [])
-        self._current = len(self._paths) - 1
-        self.list_changed.emit(self._paths, self._current)
+        self._take([picture.path] if picture.path else [])
         self._show(picture)
         return picture
 
     def return_to_picture(self) -> None:
         """Forget the error: the picture that was opened last is shown again."""
         self._error = None
-        path = self._picture.path if self._picture else None
-        self._current = self._paths.index(path) if path in self._paths else -1
-        self.list_changed.emit(self._paths, self._current)
+        self._go_to(self._picture.path if self._picture else None)
 
     async def close_picture(self) -> None:
         """Close the picture that is shown, or the error; the next one of the list is opened."""
@@ -158,17 +159,16 @@ class PictureList(QObject):
         """Take a picture out of the list; if it is the one shown, its neighbour is opened."""
         if not 0 <= index < len(self._paths):
             return
-        paths = [path for number, path in enumerate(self._paths) if number != index]
-        if not paths:
-            self._close_all()
-            return
         is_shown = index == self._current
-        self._paths, self._places = paths, {}
-        if is_shown:
-            await self.open_listed(min(index, len(paths) - 1))
-        else:
-            self._current -= index < self._current
-            self.list_changed.emit(self._paths, self._current)
+        if len(self._paths) > 1:
+            neighbour = self._paths[index + 1 if index + 1 < len(self._paths) else index - 1]
+            self._workspace.hide(self._workspace.ids[index])
+            if is_shown:
+                await self.open_path(neighbour)
+        elif is_shown and self._workspace.total <= 1:
+            self._close_all()
+        else:  # The filter leaves others out; the picture stays in view.
+            self._workspace.hide(self._workspace.ids[index])
 
     async def wait_until_opened(self) -> None:
         """Return once no picture is being opened, whatever became of it."""
@@ -200,14 +200,54 @@ class PictureList(QObject):
     def _close_all(self) -> None:
         self.leaving.emit()
         self._newest = None  # What is still opening is not wanted any more.
-        self._take_list([])
-        self._current = -1
         self._picture = self._error = None
-        self.list_changed.emit([], -1)
+        self._take([])
         self.emptied.emit()
 
-    def _take_list(self, paths: list[Path]) -> None:
-        self._paths, self._roots, self._places = paths, list(paths), {}
+    async def _find(self, opening: Opening, roots: list[Path]) -> Path | None:
+        """Open these as the workspace; return the picture to begin with once it is found. Where
+        there is none, what was open before is open again. Return None if `opening` was superseded.
+        """
+        if opening is not self._newest:
+            return None
+        before, had_list = self._workspace.roots, self._workspace.has_list
+        self._workspace.open(roots)
+        if not await self._workspace.is_listed() or not self._is_current(opening):
+            return None
+        if self._paths:
+            return roots[0] if self._index_of(roots[0]) >= 0 else self._paths[0]
+        sentence = await self._workspace.left_out()
+        self._workspace.open(before, has_list=had_list)
+        if not sentence and len(roots) == 1:
+            text = self.tr("There are no images in “{name}”. Choose another folder.")
+            sentence = text.format(name=roots[0].name)
+        raise PictureError(sentence or self.tr("None of these is an image. Choose image files."))
+
+    def _take(self, paths: list[Path]) -> None:
+        """Have only these in the list, at most one."""
+        self._workspace.open(paths, has_list=False)
+        self._paths = paths
+        self._go_to(paths[0] if paths else None)
+
+    def _go_to(self, path: Path | None) -> None:
+        self._path, self._current = path, self._index_of(path)
+        self.list_changed.emit(self._paths, self._current)
+
+    @Slot(object)
+    def _on_listed(self, ids: Sequence[int]) -> None:
+        if self._workspace.has_list:
+            self._paths = self._workspace.paths
+            self._go_to(self._path)
+
+    def _index_of(self, path: Path | None) -> int:
+        if path is None:
+            return -1
+        match self._paths:
+            case ListedPaths() as listed:
+                place = listed.place_of(path)
+                return -1 if place is None else place
+            case paths:
+                return paths.index(path) if path in paths else -1
 
     def _show(self, picture: Picture) -> None:
         self.leaving.emit()
@@ -222,10 +262,8 @@ class PictureList(QObject):
     def _is_current(self, opening: Opening) -> bool:
         return opening is self._newest and not self._is_closed
 
-    async def _open_listed(self, opening: Opening, index: int) -> None:
-        self._current = index
-        self.list_changed.emit(self._paths, index)
-        path = self._paths[index]
+    async def _open_path(self, opening: Opening, path: Path) -> None:
+        self._go_to(path)
         opening.name = path.name
         await self._open(opening, path)
 
@@ -235,25 +273,6 @@ class PictureList(QObject):
             return False
         self._show(picture)
         return True
-
-
-def _listed_among(paths: list[Path]) -> tuple[list[Path], dict[Path, int]]:
-    """The pictures, and the place of each in the list."""
-    found = _pictures_among(paths)
-    return found, {path: number for number, path in enumerate(found)}
-
-
-def _pictures_among(paths: list[Path]) -> list[Path]:
-    """A single file is opened whatever its name; of several, those that are pictures."""
-    if len(paths) == 1 and not is_folder(paths[0]):
-        return paths
-    found = look_for_pictures(paths)
-    if found.pictures:
-        return found.pictures
-    if len(paths) == 1:
-        text = translate("PictureList", "There are no images in “{name}”. Choose another folder.")
-        raise PictureError(found.sentence or text.format(name=paths[0].name))
-    raise PictureError(translate("PictureList", "None of these is an image. Choose image files."))
 
 
 def _picture_of(kept: KeptConversation) -> Picture:

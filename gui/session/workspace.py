@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 from typing import TypeVar
 
-from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from core.errors import AppError
+from core.message import joined
 from core.workspace import (
     Counts,
     EditReport,
@@ -26,16 +25,18 @@ from core.workspace import (
     QueryError,
     ReviewState,
     ScanProgress,
+    ScanStage,
     Sort,
     Workspace,
     WorkspaceOptions,
     parse_query,
 )
+from gui.session.folder_scans import FolderScans
+from gui.session.watched_folders import WatchedFolders
 from gui.widgets.translated import translated, translated_all
 
-_REPORT_SECONDS = 0.15
-_RESCAN_MS = 400
-_MOST_WATCHED = 200
+# While these go on, the folder is being opened.
+_OPENING = (ScanStage.FOLDERS, ScanStage.CAPTIONS)
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +46,14 @@ _Result = TypeVar("_Result")
 class FolderWorkspace(QObject):
     """The images that were opened together.
 
-    `opened()`: others, or none. `listed(Sequence[int])`: the ids in the order of the list.
+    `leaving()`: others are about to be opened. `opened()`: others, or none.
+    `listed(Sequence[int])`: the ids in the order of the list.
     `rows_read(list[ImageRow])`: what `read_rows` asked for. `rows_changed(ids)`: these are to be
     read again, all for None. `edited(EditReport)`: what became of an edit, an undo or a redo.
     `changed()`: counts, the query or what can be undone are others. `noticed(str)`.
     """
 
+    leaving = Signal()
     opened = Signal()
     listed = Signal(object)
     rows_read = Signal(object)
@@ -59,31 +62,32 @@ class FolderWorkspace(QObject):
     changed = Signal()
     noticed = Signal(str)
     _done = Signal(int, object, object)
-    _progressed = Signal(int, object)
 
     def __init__(self, data: Path, parent: QObject | None = None):
         """`data` is the folder of the program's own files."""
         super().__init__(parent)
         self._data = data
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="workspace")
-        self._scanner = ThreadPoolExecutor(1, thread_name_prefix="scan")
+        self._scans = FolderScans(self)
+        self._watched = WatchedFolders(self)
         self._serial = 0
         self._search_number = 0
         self._workspace: Workspace | None = None
-        self._stop = Event()
+        self._is_listed = asyncio.Event()
         self._reset()
         self._is_closed = False
-        self._rescan_timer = QTimer(self, interval=_RESCAN_MS, singleShot=True)
-        self._rescan_timer.timeout.connect(self._rescan)
-        self._to_rescan: set[Path] = set()
-        self._watcher = QFileSystemWatcher(self)
-        self._watcher.directoryChanged.connect(self._on_folder_changed)
+        self._scans.progressed.connect(self._on_progressed)
+        self._scans.ended.connect(self._on_scan_ended)
+        self._watched.changed.connect(self._on_folders_changed)
         self._done.connect(self._on_done)
-        self._progressed.connect(self._on_progressed)
 
     def _reset(self) -> None:
         self.roots: list[Path] = []
+        self.has_list = False
         self.ids: Sequence[int] = ()
+        self.paths: Sequence[Path] = ()
+        self.reading: ScanProgress | None = None
+        self.is_cut = self._is_read = False
         self.counts = Counts()
         self.undo_text = self.redo_text = ""
         self.query = ""
@@ -103,16 +107,37 @@ class FolderWorkspace(QObject):
         """How many images there are, as far as is known."""
         return self.counts.images - len(self._hidden)
 
-    def open(self, roots: list[Path]) -> None:
-        """List the images in these folders, and these files; none closes the workspace."""
+    @property
+    def watched(self) -> list[Path]:
+        """The folders that the system watches for changes by other programs."""
+        return self._watched.by_system
+
+    def open(self, roots: list[Path], *, has_list: bool = True) -> None:
+        """List the images in these folders, and these files; none closes the workspace. Without
+        `has_list` a single image was opened, which needs no list."""
+        if self.roots:
+            self.leaving.emit()
         self._leave()
         self._reset()
-        self.roots = roots
+        self._is_listed = asyncio.Event()
+        self.roots, self.has_list = roots, has_list and bool(roots)
         self.opened.emit()
         self.listed.emit(self.ids)
         if roots:
             options, data = WorkspaceOptions(), self._data
             self._ask(self._on_opened, lambda: Workspace.open(roots, data, options))
+
+    async def is_listed(self) -> bool:
+        """Wait until images are listed, or there are none; False if others are opened meanwhile."""
+        serial = self._serial
+        await self._is_listed.wait()
+        return serial == self._serial
+
+    async def left_out(self) -> str:
+        """Return a sentence on the files that the last scan left out; "" for none."""
+        workspace = self._workspace
+        notes = await self._call(lambda: workspace.left_out) if workspace else ()
+        return joined(*notes)
 
     def hide(self, id: int) -> None:
         """Take an image out of the list; its file stays."""
@@ -208,33 +233,38 @@ class FolderWorkspace(QObject):
 
     def rescan_all(self) -> None:
         """Read what other programs have changed meanwhile."""
-        if self._workspace:
-            self._to_rescan.update(map(Path, self._watcher.directories()))
-            self._rescan_timer.start()
+        if self._workspace is not None and self._is_read and not self.is_cut:
+            self._scans.begin(self._workspace)
+
+    def stop_reading(self) -> None:
+        """Leave it at the images that are found by now."""
+        self.is_cut = True
+        self._scans.stop()
+
+    def read_on(self) -> None:
+        """Find the images that are left since reading was stopped."""
+        self._is_read = self.is_cut = False
+        if self._workspace is not None:
+            self._scans.begin(self._workspace)
 
     async def close(self) -> None:
         """End all work, and wait for what is being written."""
         self._leave()
         self._is_closed = True
-        await asyncio.to_thread(self._scanner.shutdown)
+        self._watched.close()
+        await self._scans.close()
         await asyncio.to_thread(self._thread.shutdown)
 
     # Inside
 
     def _leave(self) -> None:
         """Let go of the workspace that is open, once its scan has ended."""
-        self._stop.set()
-        self._stop = Event()
         self._serial += 1
-        self._to_rescan.clear()
-        if watched := self._watcher.directories():
-            self._watcher.removePaths(watched)
+        self._is_listed.set()
+        self._watched.clear()
         if (workspace := self._workspace) is not None:
             self._workspace = None
-            self._scanner.submit(self._close_later, workspace)
-
-    def _close_later(self, workspace: Workspace) -> None:
-        self._thread.submit(workspace.close)
+            self._scans.leave(lambda: self._thread.submit(workspace.close))
 
     async def _call(self, work: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -258,10 +288,15 @@ class FolderWorkspace(QObject):
     @Slot(int, object, object)
     def _on_done(self, serial: int, report: object, result: object) -> None:
         if isinstance(result, Workspace) and serial != self._serial:
-            self._thread.submit(result.close)
+            if self._is_closed:
+                result.close()  # Nothing was read yet that would have to be saved.
+            else:
+                self._thread.submit(result.close)
         elif serial != self._serial:
             return
         elif isinstance(result, AppError):
+            if self._workspace is None:
+                self._is_listed.set()  # It cannot be opened.
             self.noticed.emit(translated(result))
         elif callable(report) and not isinstance(result, Exception):
             report(result)
@@ -271,39 +306,30 @@ class FolderWorkspace(QObject):
         if workspace.notes:
             self.noticed.emit(translated_all(workspace.notes))
         self._look_again()
-        self._scan()
+        self._scans.begin(workspace)
 
-    def _scan(self, folders: Sequence[Path] | None = None) -> None:
-        workspace, serial, stop = self._workspace, self._serial, self._stop
-        if workspace is not None and not self._is_closed:
-            self._scanner.submit(self._scan_in_thread, workspace, serial, stop, folders)
-
-    def _scan_in_thread(
-        self, workspace: Workspace, serial: int, stop: Event, folders: Sequence[Path] | None
-    ) -> None:
-        last, has_changed = 0.0, False
-
-        def report(progress: ScanProgress) -> None:
-            nonlocal last, has_changed
-            has_changed |= progress.has_changed
-            if has_changed and time.monotonic() - last > _REPORT_SECONDS:
-                last, has_changed = time.monotonic(), False
-                self._progressed.emit(serial, False)
-
-        try:
-            workspace.scan(stop, report, folders)
-        except Exception:
-            log.exception("Reading the folders failed")
-        if not stop.is_set():
-            self._progressed.emit(serial, True)
-
-    @Slot(int, object)
-    def _on_progressed(self, serial: int, is_over: object) -> None:
-        if serial == self._serial:
+    @Slot(object)
+    def _on_progressed(self, progress: ScanProgress) -> None:
+        is_first = not self._is_read and progress.stage in _OPENING
+        self.reading = progress if is_first else None
+        if progress.has_changed:
             self._look_again()
             self.rows_changed.emit(None)
-            if is_over:
-                self._watch()
+        else:
+            self.changed.emit()
+
+    @Slot()
+    def _on_scan_ended(self) -> None:
+        self._is_read, self.reading = True, None
+        self._look_again()
+        self.rows_changed.emit(None)
+        if (workspace := self._workspace) is not None and not self.is_cut:
+            self._ask(self._watched.watch, lambda: workspace.folders)
+
+    @Slot(object)
+    def _on_folders_changed(self, folders: list[Path]) -> None:
+        if self._workspace is not None:
+            self._scans.begin(self._workspace, folders)
 
     def _look_again(self) -> None:
         """Read the list and the counts anew."""
@@ -333,25 +359,33 @@ class FolderWorkspace(QObject):
         self._search_number += 1
         number, hidden = self._search_number, frozenset(self._hidden)
 
-        def find() -> Sequence[int] | QueryError:
+        def find() -> tuple[Sequence[int], Sequence[Path]] | QueryError:
             if number != self._search_number:
-                return ()
+                return (), ()
             try:
                 ids = workspace.ids(query, sort)
             except QueryError as error:
                 return error
-            return [one for one in ids if one not in hidden] if hidden else ids
+            if hidden:
+                ids = [one for one in ids if one not in hidden]
+            return ids, workspace.paths(ids)
 
         self._ask(lambda found: self._on_found(number, found), find)
 
-    def _on_found(self, number: int, found: Sequence[int] | QueryError) -> None:
+    def _on_found(
+        self, number: int, found: tuple[Sequence[int], Sequence[Path]] | QueryError
+    ) -> None:
         if number != self._search_number:
             return
         if isinstance(found, QueryError):
             self.query_error = found
-        elif found != self.ids:
-            self.ids = found
-            self.listed.emit(found)
+        else:
+            ids, paths = found
+            if ids != self.ids:
+                self.ids, self.paths = ids, paths
+                self.listed.emit(ids)
+        if self.ids or self._is_read:
+            self._is_listed.set()
         self.changed.emit()
 
     def _on_edited(self, report: EditReport | None) -> None:
@@ -361,22 +395,3 @@ class FolderWorkspace(QObject):
         self._is_outdated = True
         self._read_state()
         self.edited.emit(report)
-
-    # Watching
-
-    def _watch(self) -> None:
-        folders = [str(root) if root.is_dir() else str(root.parent) for root in self.roots]
-        new = set(folders[:_MOST_WATCHED]) - set(self._watcher.directories())
-        if new:
-            self._watcher.addPaths(sorted(new))
-
-    @Slot(str)
-    def _on_folder_changed(self, folder: str) -> None:
-        self._to_rescan.add(Path(folder))
-        self._rescan_timer.start()
-
-    @Slot()
-    def _rescan(self) -> None:
-        folders, self._to_rescan = sorted(self._to_rescan), set()
-        if folders:
-            self._scan(folders)

@@ -42,7 +42,7 @@ class StandsWhile(Enum):
     UNLOADED_WHEN_IDLE = auto()
     """The model is unloaded, and the next question loads it again."""
     IMAGES_OPEN = auto()
-    """`about` are the paths of the open images."""
+    """`about` are the files and folders that are open."""
     RUN_UNFINISHED = auto()
     """`about` is the journal of a run that is unfinished, and no run is open."""
     NO_RUN_YET = auto()

@@ -190,9 +190,12 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
         case Command.EDIT_CAPTION:
             return _unless(is_open and workspace.is_known)
         case Command.INVERT_SELECTION:
-            return _unless(is_open and workspace.listed)
+            return _unless(is_open and workspace.has_list and workspace.listed)
         case Command.EXPORT_CAPTIONS | Command.IMPORT_CAPTIONS:
-            return _unless(is_open and workspace.total, translate("Menu", "Open a folder first"))
+            return _unless(
+                is_open and workspace.has_list and workspace.total,
+                translate("Menu", "Open a folder first"),
+            )
         case Command.FIND_IMAGES:
             return _unless(is_open and workspace.is_list_shown)
         case _:
@@ -200,7 +203,7 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
 
 
 def _of_listing(state: ViewState, command: Command) -> str | None:
-    is_open = state.is_conversation and state.workspace.is_open
+    is_open = state.is_conversation and state.workspace.has_list
     if is_open and not state.workspace.has_room:
         return translate("Menu", "The window is too narrow")
     needs_list = command is Command.IMAGE_GRID

@@ -33,21 +33,18 @@ class Page(Enum):
 class PictureState:
     """The picture that is open. `path` is None for one without a file, such as a pasted one.
 
-    `error` says why the last one could not be opened; then none is shown. `paths` are the pictures
-    opened together, and `index` is the place of this one among them, -1 without a list.
+    `error` says why the last one could not be opened; then none is shown. `roots` are the files and
+    folders opened together, `count` is how many pictures of them are listed, and `index` the place
+    of this one among them, -1 where it is not listed.
     """
 
     name: str = ""
     path: Path | None = None
     error: str = ""
     is_shown: bool = False
-    paths: tuple[Path, ...] = ()
+    roots: tuple[Path, ...] = ()
+    count: int = 0
     index: int = -1
-
-    @property
-    def count(self) -> int:
-        """How many pictures were opened together."""
-        return len(self.paths)
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,8 @@ class RunState:
 
 @dataclass(frozen=True)
 class WorkspaceState:
-    """The images that were opened together, as the list on the left shows them.
+    """The images that were opened together, as the list on the left shows them. A single image that
+    was opened has none.
 
     `listed` of `total` images are left by the filter, and `selected` of them are selected. The list
     is not shown where it is folded away, or where the window has no room for it. `has_focus` says
@@ -168,6 +166,7 @@ class WorkspaceState:
     """
 
     is_open: bool = False
+    has_list: bool = False
     name: str = ""
     listed: int = 0
     total: int = 0
@@ -202,7 +201,7 @@ class WorkspaceState:
     @property
     def is_list_shown(self) -> bool:
         """Whether the list of images is in view."""
-        return self.is_open and self.has_room and not self.is_folded
+        return self.has_list and self.has_room and not self.is_folded
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ class WorkspacePage(QWidget):
     def show_state(self, state: WorkspaceState) -> None:
         """Shows or hides the list, and how it is laid out."""
         self.pane.setVisible(state.is_list_shown)
-        self.fold_bar.setVisible(state.is_open and state.has_room and state.is_folded)
-        if state.is_open:
+        self.fold_bar.setVisible(state.has_list and state.has_room and state.is_folded)
+        if state.has_list:
             self.pane.show_counts(state.name, state.listed, state.total)
             self.pane.show_layout(state.is_grid, state.side)
             self.pane.show_selected(state.selected, state.unreviewed)

@@ -45,7 +45,8 @@ async def measure(program: Program, folder: Path, count: int) -> None:
     window.paths_opened.emit([folder])
     await until(lambda: images.rows.rowCount() == count, 300)
     print(f"{count:,} images listed after {time.perf_counter() - began:.2f} s")
-    await until(lambda: program.workspace.counts.unread == 0, 300)
+    workspace = program.workspace
+    await until(lambda: workspace.counts.images == count and not workspace.counts.unread, 300)
     print(f"captions read after {time.perf_counter() - began:.2f} s")
     await asyncio.sleep(1)
     heartbeat.report("opening")

@@ -264,7 +264,8 @@ class Walker:
             path=picture.path if picture else None,
             error=str(pictures.error) if pictures.error else "",
             is_shown=is_shown,
-            paths=tuple(pictures.paths),
+            roots=tuple(pictures.roots),
+            count=len(pictures.paths),
             index=pictures.index,
         )
 
@@ -343,7 +344,8 @@ class Walker:
         is_open = bool(workspace.roots)
         return WorkspaceState(
             is_open=is_open,
-            name=self.files.name if is_open else "",
+            has_list=workspace.has_list,
+            name=workspace.roots[0].name if is_open else "",
             listed=images.rows.rowCount(),
             total=workspace.total,
             selected=images.selected_count,

@@ -7,6 +7,7 @@ from gui.session.loaded_model import LoadedModel
 from gui.session.picture_list import PictureList
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
+from gui.session.workspace import FolderWorkspace
 
 
 @pytest.fixture
@@ -27,8 +28,15 @@ def loaded(ready, settings_file):
 
 
 @pytest.fixture
-def pictures():
-    return PictureList()
+def workspace(run, tmp_path):
+    workspace = FolderWorkspace(tmp_path / "program")
+    yield workspace
+    run(workspace.close())
+
+
+@pytest.fixture
+def pictures(workspace):
+    return PictureList(workspace)
 
 
 @pytest.fixture

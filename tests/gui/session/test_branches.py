@@ -252,7 +252,7 @@ class TestEditing:
         assert shown(session) == []
 
     def test_all_branches_are_there_after_a_restart(
-        self, run, session, ready, loaded, tmp_path, settings_file
+        self, run, session, ready, loaded, tmp_path, settings_file, workspace
     ):
         run(session.ask("new every 1"))
         run(session.regenerate())
@@ -265,7 +265,7 @@ class TestEditing:
             (row,) = store.recent()
             assert row.prompt == "say 2 words"
             assert [one.id for one in store.recent(search="Answer 0.")] == [row.id]
-            again = Session(ready, loaded, PictureList(), store, settings_file)
+            again = Session(ready, loaded, PictureList(workspace), store, settings_file)
             run(again.reopen(row.id))
             assert again.transcript
             assert again.transcript.tree == tree

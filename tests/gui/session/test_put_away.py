@@ -14,7 +14,7 @@ from tests.gui.conftest import until
 
 @pytest.fixture
 def files(tmp_path):
-    paths = [tmp_path / name for name in ("red.png", "blue.png")]
+    paths = [tmp_path / name for name in ("blue.png", "red.png")]
     for path in paths:
         Image.new("RGB", (40, 30), path.stem).save(path)
     return paths
@@ -54,12 +54,12 @@ def test_conversation_is_found_again_with_all_that_is_known_of_it(
 
 
 def test_conversation_is_found_again_after_a_restart(
-    run, opened, files, ready, loaded, settings_file, tmp_path
+    run, opened, files, ready, loaded, settings_file, tmp_path, workspace
 ):
     run(opened.ask("say 2 words"))
     run(opened.close())
     with closing(Store(tmp_path / "transcripts.sqlite")) as again:
-        later_pictures = PictureList()
+        later_pictures = PictureList(workspace)
         later = Session(ready, loaded, later_pictures, again, settings_file)
         run(later_pictures.open_paths(files))
         assert shown(later) == [("say 2 words", "word0 word1")]

@@ -42,11 +42,13 @@ from gui.window.view_state import (
 
 FACTS = EngineFacts("llava", "cpu", "CPU", Precision.FLOAT32, 65_000_000, 2048)
 READY = LoadedState(Ready(FACTS), FACTS)
-CAT = PictureState("cat.png", Path("cat.png"), is_shown=True, paths=(Path("cat.png"),), index=0)
+CAT = PictureState(
+    "cat.png", Path("cat.png"), is_shown=True, roots=(Path("cat.png"),), count=1, index=0
+)
 TALK = ConversationState(number=1, exchanges=1, answers=1, tokens_per_second=164.0)
 READY_VIEW = ViewState(picture=CAT, model=READY, conversation=TALK, suggestion="Describe it.")
 RUN = RunState(Phase.RUNNING, "holiday", (Path("holiday"),), 0.42, is_open=True, is_known=True)
-WORKSPACE = WorkspaceState(True, "holiday", 2, 2, has_focus=True, is_known=True)
+WORKSPACE = WorkspaceState(True, True, "holiday", 2, 2, has_focus=True, is_known=True)
 RUN_VIEW = replace(READY_VIEW, page=Page.FOLDER_RUN, run=RUN)
 
 
@@ -148,7 +150,7 @@ JOURNAL = Path("runs/1.jsonl")
         (
             StandsWhile.IMAGES_OPEN,
             PATHS,
-            {"picture": replace(CAT, paths=PATHS)},
+            {"picture": replace(CAT, roots=PATHS, count=2)},
             {"picture": CAT},
         ),
         (
@@ -241,7 +243,7 @@ def some_states() -> list[ViewState]:
         )
         for phase in Phase
     ]
-    pictures = [CAT, PictureState(), PictureState(error="No."), replace(CAT, paths=PATHS)]
+    pictures = [CAT, PictureState(), PictureState(error="No."), replace(CAT, roots=PATHS, count=2)]
     focuses = [FocusState(), FocusState(takes_text=True, can_undo=True, has_selection=True)]
     notices = [(), (Notice("Something."),)]
     parts = product(Page, pictures, models, talks, runs, focuses, notices)

@@ -1,0 +1,102 @@
+"""Reads the folders of a workspace in a thread of its own, and reports in the GUI thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from core.workspace import ScanProgress, Workspace
+
+# Between two reports; each makes the list anew, which takes longer the more images there are.
+_FIRST_SECONDS, _MOST_SECONDS = 0.15, 2.0
+
+log = logging.getLogger(__name__)
+
+
+class FolderScans(QObject):
+    """One scan after another. Only those of the workspace that is open now are reported.
+
+    `progressed(ScanProgress)`: how far one is; `has_changed` is about all since the last report.
+    `ended()`: one has read all there is, or was stopped.
+    """
+
+    progressed = Signal(object)
+    ended = Signal()
+    _came = Signal(int, object)
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="scan")
+        self._serial = 0
+        self._stop = Event()
+        self._is_closed = False
+        self._came.connect(self._on_came)
+
+    def begin(self, workspace: Workspace, folders: Sequence[Path] | None = None) -> None:
+        """Read these folders, or all of them, once the scans before are over."""
+        if not self._is_closed:
+            self._thread.submit(self._scan, workspace, self._serial, self._stop, folders)
+
+    def stop(self) -> None:
+        """End the scan under way, and those that wait, soon; `ended` follows for each."""
+        self._stop.set()
+        self._stop = Event()
+
+    def leave(self, after: Callable[[], object]) -> None:
+        """End all scans without a report, then call `after` in the thread."""
+        self.stop()
+        self._serial += 1
+        if not self._is_closed:
+            self._thread.submit(after)
+
+    async def close(self) -> None:
+        """Wait for the thread to end."""
+        self._is_closed = True
+        await asyncio.to_thread(self._thread.shutdown)
+
+    def _scan(
+        self, workspace: Workspace, serial: int, stop: Event, folders: Sequence[Path] | None
+    ) -> None:
+        reports = _Reports(lambda progress: self._came.emit(serial, progress))
+        try:
+            if not stop.is_set():
+                workspace.scan(stop, reports.take, folders)
+        except Exception:
+            log.exception("Reading the folders failed")
+        self._came.emit(serial, None)
+
+    @Slot(int, object)
+    def _on_came(self, serial: int, progress: ScanProgress | None) -> None:
+        if serial != self._serial:
+            return
+        if progress is None:
+            self.ended.emit()
+        else:
+            self.progressed.emit(progress)
+
+
+class _Reports:
+    """Passes some of a scan's reports on, ever fewer the longer it takes. Used by its thread."""
+
+    def __init__(self, emit: Callable[[ScanProgress], None]):
+        self._emit = emit
+        self._last, self._pause = 0.0, _FIRST_SECONDS
+        self._has_changed = False
+
+    def take(self, progress: ScanProgress) -> None:
+        self._has_changed |= progress.has_changed
+        now = time.monotonic()
+        if now - self._last < self._pause:
+            return
+        self._pause = min(_MOST_SECONDS, 1.5 * self._pause) if self._last else _FIRST_SECONDS
+        self._last = now
+        emitted = ScanProgress(progress.stage, progress.done, progress.total, self._has_changed)
+        self._has_changed = False
+        self._emit(emitted)

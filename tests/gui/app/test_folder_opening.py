@@ -1,0 +1,99 @@
+"""Folders are opened with their subfolders, and followed while other programs change them."""
+
+import shutil
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from gui.window.commands import Command
+from tests.gui.conftest import until
+
+
+def make(path, colour="teal"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (30, 20), colour).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "trip"
+    for name in ("day 1/2.png", "day 1/10.png", "day 2/evening/1.png"):
+        make(folder / name)
+    return folder
+
+
+def names(program):
+    return [str(path.relative_to(path.parents[1])) for path in program.pictures.paths]
+
+
+async def opened(program, folder, count=3):
+    program.window.paths_opened.emit([folder])
+    await until(lambda: program.window.drop_zone.has_picture)
+    await until(lambda: len(program.pictures.paths) == count)
+    await until(lambda: program.workspace.counts.images == count)
+
+
+def test_subfolders_are_opened_too_and_the_strip_has_what_the_list_has(live, folder):
+    async def story(program):
+        await opened(program, folder)
+        assert names(program) == ["day 1/2.png", "day 1/10.png", "evening/1.png"]
+        window = program.window
+        assert window.state.picture.name == "2.png"
+        window.commands[Command.IMAGE_LIST].trigger()
+        strip = window.drop_zone.picture_strip
+        assert strip.isVisible()
+        assert (strip.count, strip.current) == (3, 0)
+        strip.setFocus()
+        QTest.keyClick(strip, Qt.Key.Key_End)
+        await until(lambda: window.state.picture.name == "1.png")
+
+    live(story)
+
+
+def test_nested_and_new_folders_are_followed(live, folder):
+    async def story(program):
+        await opened(program, folder)
+        # Watches are set once everything is read.
+        await until(lambda: len(program.workspace.watched) == 4)
+        make(folder / "day 2" / "evening" / "2.png")
+        await until(lambda: "evening/2.png" in names(program))
+        make(tmp := folder.parent / "new" / "3.png")
+        shutil.move(tmp.parent, folder / "day 3")
+        await until(lambda: "day 3/3.png" in names(program))
+        (folder / "day 1" / "10.png").unlink()
+        await until(lambda: "day 1/10.png" not in names(program))
+
+    live(story)
+
+
+def test_folder_without_images_leaves_open_what_was_open(live, folder, tmp_path):
+    async def story(program):
+        await opened(program, folder)
+        (tmp_path / "none" / "inside").mkdir(parents=True)
+        program.window.paths_opened.emit([tmp_path / "none"])
+        error = program.window.drop_zone.error_page
+        await until(error.isVisible)
+        assert "There are no images in “none”" in program.window.state.picture.error
+        await until(lambda: len(program.pictures.paths) == 3)
+        QTest.mouseClick(error.back_button, Qt.MouseButton.LeftButton)
+        assert program.window.state.picture.name == "2.png"
+        assert program.pictures.roots == [folder]
+
+    live(story)
+
+
+def test_of_files_of_one_folder_the_others_stay_out(live, folder):
+    async def story(program):
+        inside = folder / "day 1"
+        program.window.paths_opened.emit([inside / "10.png", inside / "2.png"])
+        await until(lambda: program.window.state.picture.name == "10.png")
+        await until(lambda: program.workspace.watched == [inside])
+        make(inside / "7.png")
+        (inside / "2.txt").write_text("A caption.", encoding="utf-8")
+        await until(lambda: program.workspace.counts.with_caption == 1)
+        assert names(program) == ["day 1/2.png", "day 1/10.png"]
+
+    live(story)
