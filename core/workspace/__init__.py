@@ -24,7 +24,9 @@ Nothing here imports torch.
 """
 
 from core.workspace.bulk import SetCaption
+from core.workspace.completion import Completion, completions
 from core.workspace.data import (
+    CaptionMode,
     Counts,
     EditReport,
     Failure,
@@ -34,6 +36,7 @@ from core.workspace.data import (
     ScanStage,
     Sort,
     SortKey,
+    Statistics,
     WorkspaceOptions,
 )
 from core.workspace.listed_paths import ListedPaths
@@ -47,6 +50,8 @@ from core.workspace.workspace import Workspace
 __all__ = [
     "PRESET_KEYS",
     "QUERY_KEYS",
+    "CaptionMode",
+    "Completion",
     "Counts",
     "EditReport",
     "Failure",
@@ -62,8 +67,10 @@ __all__ = [
     "SetCaption",
     "Sort",
     "SortKey",
+    "Statistics",
     "Workspace",
     "WorkspaceOptions",
+    "completions",
     "parse_query",
     "read_presets",
     "read_vocabulary",

@@ -25,13 +25,21 @@ class Completion:
 
 
 def completions(
-    line: str, cursor: int, tags: Mapping[str, int], *, most: int = 20
+    line: str,
+    cursor: int,
+    tags: Mapping[str, int],
+    *,
+    most: int = 20,
+    offers_keys: bool = False,
 ) -> list[Completion]:
     """Returns what may be meant by the word before the cursor, the likeliest first. `tags` are the
-    folder's, with how many captions have each."""
+    folder's, with how many captions have each. Where no word is begun, nothing is offered, or all
+    keys with `offers_keys`."""
     found = _START.search(line[:cursor])
-    if found is None or not found[1]:
+    if found is None:
         return []
+    if not found[1]:
+        return _of_word("", found.start(1), cursor, {}) if offers_keys else []
     start = found.start(1)
     key, colon, value = found[1].partition(":")
     if not colon:

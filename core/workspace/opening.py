@@ -18,6 +18,7 @@ FILE_NAME = "workspace.sqlite"
 _STEPS = (
     records.TABLES + actions.TABLES,
     records.TABLES_OF_FOLDERS,
+    records.TABLES_OF_OPTIONS,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

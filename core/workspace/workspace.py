@@ -7,6 +7,7 @@ import threading
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -148,6 +149,20 @@ class Workspace:
     def completions(self, line: str, cursor: int) -> list[Completion]:
         """Returns what may be meant by the word before the cursor in a query line."""
         return completions(line, cursor, self.tags())
+
+    def settle_mode(self) -> CaptionMode:
+        """Returns what the captions are: as a person has chosen for these folders, or else what
+        most captions look like that are read. `options` say it from then on."""
+        with self._guard, failing():
+            chosen = self._records.mode(self._places_key)
+            self._use_mode(chosen or self.guessed_mode())
+        return self.options.mode
+
+    def choose_mode(self, mode: CaptionMode) -> None:
+        """Sets what the captions of these folders are, also for later."""
+        with self._guard, failing():
+            self._use_mode(mode)
+            self._records.set_mode(self._places_key, mode)
 
     def set_token_counter(self, count: Callable[[str], int] | None) -> None:
         """Sets what counts the tokens of captions for `tokens:`; None while no model is loaded."""
@@ -363,6 +378,14 @@ class Workspace:
             self._connection.close()
 
     # Helpers
+
+    @property
+    def _places_key(self) -> str:
+        """What options are kept under."""
+        return "\n".join(map(str, sorted(set(self._places))))
+
+    def _use_mode(self, mode: CaptionMode) -> None:
+        self.options = replace(self.options, mode=mode)
 
     def _new_reader(self) -> CaptionReader:
         images = [path for path in self.roots if not is_folder(path)]

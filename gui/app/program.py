@@ -24,6 +24,7 @@ from gui.app.application import Application, FirstPaint, unix_signals_calling
 from gui.app.batch_wiring import BatchWiring
 from gui.app.caption_wiring import CaptionWiring
 from gui.app.conversation_wiring import ConversationWiring
+from gui.app.counts_wiring import CountsWiring
 from gui.app.engines_wiring import EnginesWiring
 from gui.app.evidence_wiring import EvidenceWiring
 from gui.app.exchange_wiring import ExchangeWiring
@@ -49,6 +50,7 @@ from gui.session.answer_inspection import AnswerInspection
 from gui.session.caption_editing import CaptionEditing
 from gui.session.engine_packs import EnginePacks
 from gui.session.exchange import Exchange
+from gui.session.folder_counts import FolderCounts
 from gui.session.folder_run import FolderRun
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_library import ModelLibrary
@@ -171,6 +173,7 @@ class Program(QObject):
         self.pictures = PictureList(self.workspace, self)
         self.caption_editing = CaptionEditing(self.workspace, self)
         self.exchange = Exchange(self.workspace, self._places.data / "exports.sqlite", self)
+        self.folder_counts = FolderCounts(self.workspace, self)
         self.session = Session(
             model, self.loaded_model, self.pictures, self._store, self._settings_file, self
         )
@@ -228,6 +231,7 @@ class Program(QObject):
             begin,
             self,
         )
+        CountsWiring(window, self.folder_counts, self)
         CaptionWiring(
             window,
             listing,
@@ -380,6 +384,7 @@ class Program(QObject):
             widget.hide()
         self.caption_editing.write()
         await self.exchange.close()
+        await self.folder_counts.close()
         await self.workspace.close()
         await self.folder_run.close()
         is_library_closed = await self.model_library.jobs.close(PATIENCE_SECONDS)

@@ -128,6 +128,7 @@ class WorkspaceWiring(QObject):
                 has_focus=self._list.hasFocus(),
                 query=workspace.query,
                 query_error=translated(error) if error else "",
+                query_fault=(error.start, error.end) if error else (0, 0),
                 sort=workspace.sort.key,
                 unreviewed=workspace.counts.unreviewed,
                 shows_caption=settings.shows_caption,

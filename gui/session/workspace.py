@@ -18,6 +18,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from core.errors import AppError
 from core.message import joined
 from core.workspace import (
+    CaptionMode,
     Counts,
     EditReport,
     ImageRow,
@@ -50,7 +51,8 @@ class FolderWorkspace(QObject):
     `listed(Sequence[int])`: the ids in the order of the list.
     `rows_read(list[ImageRow])`: what `read_rows` asked for. `rows_changed(ids)`: these are to be
     read again, all for None. `edited(EditReport)`: what became of an edit, an undo or a redo.
-    `changed()`: counts, the query or what can be undone are others. `noticed(str)`.
+    `changed()`: counts, the query or what can be undone are others. `mode_changed()`: the captions
+    are tags rather than texts, or the other way round. `noticed(str)`.
     """
 
     leaving = Signal()
@@ -60,6 +62,7 @@ class FolderWorkspace(QObject):
     rows_changed = Signal(object)
     edited = Signal(object)
     changed = Signal()
+    mode_changed = Signal()
     noticed = Signal(str)
     _done = Signal(int, object, object)
 
@@ -93,6 +96,7 @@ class FolderWorkspace(QObject):
         self.query = ""
         self.query_error: QueryError | None = None
         self.sort = Sort()
+        self.mode = CaptionMode.TEXT
         self._query: Query | None = None
         self._hidden: set[int] = set()
         self._is_outdated = False
@@ -101,6 +105,16 @@ class FolderWorkspace(QObject):
     def is_open(self) -> bool:
         """Whether there are images to list."""
         return bool(self.roots)
+
+    @property
+    def current(self) -> Workspace | None:
+        """The workspace that is open, for other threads to read."""
+        return self._workspace
+
+    @property
+    def serial(self) -> int:
+        """Another number for each workspace that is opened."""
+        return self._serial
 
     @property
     def total(self) -> int:
@@ -196,6 +210,24 @@ class FolderWorkspace(QObject):
         """Keep what is being written for an image; None once it is written."""
         if workspace := self._workspace:
             self._ask(None, lambda: workspace.keep_draft(id, text))
+
+    def choose_mode(self, mode: CaptionMode) -> None:
+        """Take the captions of this folder for texts or for tags, from now on."""
+        if workspace := self._workspace:
+            self._show_mode(mode)
+            # Again once it is so for whoever counts, and after a guess that was under way.
+            self._ask(lambda _: self._on_mode_chosen(mode), lambda: workspace.choose_mode(mode))
+
+    def _on_mode_chosen(self, mode: CaptionMode) -> None:
+        self.mode = mode
+        self.mode_changed.emit()
+        self.changed.emit()
+
+    def _show_mode(self, mode: CaptionMode) -> None:
+        if mode is not self.mode:
+            self.mode = mode
+            self.mode_changed.emit()
+            self.changed.emit()
 
     # Edits
 
@@ -305,6 +337,7 @@ class FolderWorkspace(QObject):
         self._workspace = workspace
         if workspace.notes:
             self.noticed.emit(translated_all(workspace.notes))
+        self._settle_mode()
         self._look_again()
         self._scans.begin(workspace)
 
@@ -325,11 +358,16 @@ class FolderWorkspace(QObject):
         self.rows_changed.emit(None)
         if (workspace := self._workspace) is not None and not self.is_cut:
             self._ask(self._watched.watch, lambda: workspace.folders)
+        self._settle_mode()
 
     @Slot(object)
     def _on_folders_changed(self, folders: list[Path]) -> None:
         if self._workspace is not None:
             self._scans.begin(self._workspace, folders)
+
+    def _settle_mode(self) -> None:
+        if workspace := self._workspace:
+            self._ask(self._show_mode, workspace.settle_mode)
 
     def _look_again(self) -> None:
         """Read the list and the counts anew."""

@@ -160,6 +160,8 @@ class WorkspaceState:
     is not shown where it is folded away, or where the window has no room for it. `has_focus` says
     whether the list has the focus, so that single keys are commands.
 
+    `query_fault` is the place in the query that `query_error` is about.
+
     The image in view is one of them if `is_known`; what it was found to be in a `review`. Its
     caption `is_modified` while something typed is not written yet; `found` is what another program
     wrote meanwhile. `undo` and `redo` are the names of the edits that these are about.
@@ -178,6 +180,7 @@ class WorkspaceState:
     has_focus: bool = False
     query: str = ""
     query_error: str = ""
+    query_fault: tuple[int, int] = (0, 0)
     sort: SortKey = SortKey.NAME
     unreviewed: int = 0
     shows_caption: bool = False

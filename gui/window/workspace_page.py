@@ -63,7 +63,7 @@ class WorkspacePage(QWidget):
             self.pane.show_counts(state.name, state.listed, state.total)
             self.pane.show_layout(state.is_grid, state.side)
             self.pane.show_selected(state.selected, state.unreviewed)
-            self.pane.query_line.show_query(state.query, state.query_error)
+            self.pane.query_line.show_query(state.query, state.query_error, state.query_fault)
             self.pane.query_line.show_sort(state.sort)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

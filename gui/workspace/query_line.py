@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QTimer, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
-from core.workspace import SortKey
+from core.workspace import Completion, SortKey
 from gui.widgets.buttons import icon_button
+from gui.widgets.suggestions import Suggestion, Suggestions
 from gui.widgets.theme import Theme
+from gui.workspace.query_field import QueryField
 
 _PAUSE_MS = 40
 
 
 class QueryLine(QWidget):
-    """`searched(str)`: images that the query finds are wanted. `sort_chosen(SortKey)`."""
+    """`searched(str)`: images that the query finds are wanted. `sort_chosen(SortKey)`.
+    `completion_asked(str, int, bool)`: what may follow at this place of the query; all keys too if
+    the person asked for them."""
 
     searched = Signal(str)
+    completion_asked = Signal(str, int, bool)
     sort_chosen = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._timer.timeout.connect(self._on_paused)
-        self.edit = QLineEdit()
+        self.edit = QueryField(theme)
         self.edit.setObjectName("query_edit")
         self.edit.setAccessibleName(self.tr("Search images and captions"))
         self.edit.setPlaceholderText(self.tr("Search"))
@@ -32,7 +38,15 @@ class QueryLine(QWidget):
             self.tr("Words of captions and names, or tag:cat, name:IMG*, chars:>200, has:caption")
         )
         self.edit.setClearButtonEnabled(True)
-        self.edit.textChanged.connect(self._timer.start)
+        self.edit.textChanged.connect(self._on_text_changed)
+        self.edit.textEdited.connect(self._on_edited)
+        self.edit.returnPressed.connect(self._search_now)
+        self.suggestions = Suggestions(theme, self.edit, self.tr("Suggestions"))
+        self.suggestions.chosen.connect(self._on_suggestion_chosen)
+        self.suggestions.wanted.connect(self._on_suggestions_wanted)
+        self._completions: Sequence[Completion] = ()
+        # Qt says of a change that was typed that it was, before it says that there is one.
+        self._is_typed = False
         self.filter_button = icon_button(theme, "filter", self.tr("Filters"))
         self.filter_button.setObjectName("filter_button")
         self.filter_button.clicked.connect(self._open_filters)
@@ -57,18 +71,37 @@ class QueryLine(QWidget):
         column.addWidget(self.error_label)
         column.addWidget(self.sort_box)
 
-    def show_query(self, text: str, error: str) -> None:
-        """Shows a query that was set elsewhere, and what is wrong with it, "" for nothing."""
+    def show_query(self, text: str, error: str, fault: tuple[int, int] = (0, 0)) -> None:
+        """Shows a query that was set elsewhere, and what is wrong with it, "" for nothing, from
+        place to place."""
         if text != self.edit.text() and not self._timer.isActive():
             self.edit.blockSignals(True)
             self.edit.setText(text)
             self.edit.blockSignals(False)
+        if text == self.edit.text():
+            self.edit.mark(fault if error else None)
         if error != self.error_label.text():
+            self.edit.setAccessibleDescription(error)
             self.error_label.setText(error)
             self.error_label.setVisible(bool(error))
             self.edit.setProperty("class", "wrong" if error else "")
             self.edit.style().unpolish(self.edit)
             self.edit.style().polish(self.edit)
+
+    def show_completions(self, line: str, place: int, found: Sequence[Completion]) -> None:
+        """Suggests what may follow, unless something else has been typed meanwhile."""
+        if (line, place) == (self.edit.text(), self.edit.place):
+            self._completions = found
+            self.suggestions.offer(
+                [
+                    Suggestion(one.text, f"{one.count:,}" if one.count is not None else "")
+                    for one in found
+                ]
+            )
+
+    def search_for(self, query: str) -> None:
+        """Puts a query into the line, and searches for it at once."""
+        self._set(query)
 
     def show_sort(self, key: SortKey) -> None:
         """Shows the order of the list."""
@@ -114,12 +147,44 @@ class QueryLine(QWidget):
 
     def _set(self, query: str, checked: bool = False) -> None:
         self.edit.setText(query)
+        self._search_now()
+
+    @Slot()
+    def _search_now(self) -> None:
         self._timer.stop()
-        self.searched.emit(query)
+        self.suggestions.hide()
+        self.searched.emit(self.edit.text())
 
     @Slot()
     def _on_paused(self) -> None:
         self.searched.emit(self.edit.text())
+
+    @Slot()
+    def _on_text_changed(self) -> None:
+        self.edit.mark(None)
+        self._timer.start()
+        if not self._is_typed:
+            self.suggestions.hide()
+        self._is_typed = False
+
+    @Slot()
+    def _on_edited(self) -> None:
+        self._is_typed = True
+        self.completion_asked.emit(self.edit.text(), self.edit.place, False)
+
+    @Slot()
+    def _on_suggestions_wanted(self) -> None:
+        self.completion_asked.emit(self.edit.text(), self.edit.place, True)
+
+    @Slot(int)
+    def _on_suggestion_chosen(self, row: int) -> None:
+        chosen = self._completions[row]
+        is_key = chosen.text.endswith(":")
+        self.edit.put(chosen.text, chosen.start, chosen.end)
+        if is_key:
+            self._on_edited()
+        else:
+            self._search_now()
 
     @Slot(int)
     def _on_sort_activated(self, index: int) -> None:

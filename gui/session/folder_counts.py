@@ -1,0 +1,127 @@
+"""What the images of the open folder have in common, and what a query may go on with: counted in a
+thread of its own, so that neither searching nor editing waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from core.workspace import CaptionMode, Statistics, Workspace, completions
+from gui.session.workspace import FolderWorkspace
+
+_PAUSE_MS = 250
+
+log = logging.getLogger(__name__)
+
+
+class FolderCounts(QObject):
+    """`counted(Statistics)`: the images that are listed were counted. `completed(str, int,
+    list[Completion])`: what may follow at a place of a query."""
+
+    counted = Signal(object)
+    completed = Signal(str, int, object)
+    _done = Signal(int, object, object)
+
+    def __init__(self, workspace: FolderWorkspace, parent: QObject | None = None):
+        super().__init__(parent)
+        self._workspace = workspace
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="counts")
+        self._is_closed = False
+        self._is_wanted = False
+        # Goes up with each change of the captions; what was counted before is old then.
+        self._version = 0
+        self._tags: tuple[int, Mapping[str, int]] = (-1, {})
+        self._request = 0
+        self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
+        self._timer.timeout.connect(self._count)
+        workspace.opened.connect(self._on_opened)
+        workspace.listed.connect(self._on_changed)
+        workspace.rows_changed.connect(self._on_changed)
+        workspace.mode_changed.connect(self._on_changed)
+        self._done.connect(self._on_done)
+
+    def set_wanted(self, is_wanted: bool) -> None:
+        """Whether statistics are in view; hidden ones are not counted."""
+        if is_wanted != self._is_wanted:
+            self._is_wanted = is_wanted
+            if is_wanted:
+                self._timer.start()
+
+    @Slot(str, int, bool)
+    def complete(self, line: str, place: int, offers_keys: bool) -> None:
+        """Ask what may follow at this place of a query; `completed` follows, unless another one was
+        asked meanwhile."""
+        workspace, version = self._workspace.current, self._version
+        self._request += 1
+        request = self._request
+
+        def work() -> tuple[str, int, object] | None:
+            if request != self._request:
+                return None
+            tags = self._tags_of(workspace, version) if workspace else {}
+            return line, place, completions(line, place, tags, offers_keys=offers_keys)
+
+        self._ask(self._on_completed, work)
+
+    async def close(self) -> None:
+        """End all work."""
+        self._is_closed = True
+        self._timer.stop()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._thread.shutdown)
+
+    def _tags_of(self, workspace: Workspace, version: int) -> Mapping[str, int]:
+        """Returns the folder's tags; only in the thread. What stands between the commas of
+        sentences is none."""
+        if self._tags[0] != version:
+            has_tags = workspace.options.mode is CaptionMode.TAGS
+            self._tags = version, workspace.tags() if has_tags else {}
+        return self._tags[1]
+
+    @Slot()
+    def _on_opened(self) -> None:
+        self._on_changed()
+        self.counted.emit(Statistics())
+
+    @Slot()
+    def _on_changed(self) -> None:
+        self._version += 1
+        if self._is_wanted and not self._timer.isActive():
+            self._timer.start()
+
+    @Slot()
+    def _count(self) -> None:
+        workspace, version = self._workspace.current, self._version
+        if workspace is None:
+            return
+        ids: Sequence[int] = self._workspace.ids
+
+        def work() -> Statistics | None:
+            return workspace.statistics(ids) if version == self._version else None
+
+        self._ask(self.counted.emit, work)
+
+    def _ask(self, report: Callable[..., object], work: Callable[[], object]) -> None:
+        if not self._is_closed:
+            self._thread.submit(self._work, self._workspace.serial, report, work)
+
+    def _work(self, serial: int, report: Callable[..., object], work: Callable[[], object]) -> None:
+        try:
+            result = work()
+        except Exception:
+            log.exception("Counting the captions failed")
+            return
+        if result is not None:
+            self._done.emit(serial, report, result)
+
+    @Slot(int, object, object)
+    def _on_done(self, serial: int, report: Callable[..., object], result: object) -> None:
+        if serial == self._workspace.serial and not self._is_closed:
+            report(result)
+
+    def _on_completed(self, found: tuple[str, int, object]) -> None:
+        self.completed.emit(*found)
