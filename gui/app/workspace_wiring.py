@@ -170,7 +170,10 @@ class WorkspaceWiring(QObject):
             self._begin(self._read(self._path))
 
     async def _read(self, path: Path) -> None:
-        row = await self._workspace.row_of(path)
+        row, edits = None, -1
+        while edits != self._editing.edits:
+            edits = self._editing.edits
+            row = await self._workspace.row_of(path)
         if path != self._path or row is None:
             return
         self._current = row

@@ -32,6 +32,7 @@ class CaptionEditing(QObject):
         self._found: str | None = None
         # The names of edits under way; until they end, rows say what was there before.
         self._under_way: list[str] = []
+        self._edits = 0
         self._draft_timer = QTimer(self, interval=_DRAFT_MS, singleShot=True)
         self._draft_timer.timeout.connect(self._keep_draft)
         self._write_timer = QTimer(self, interval=_WRITE_MS, singleShot=True)
@@ -55,6 +56,11 @@ class CaptionEditing(QObject):
     def found(self) -> str | None:
         """What another program has written meanwhile; None without a conflict."""
         return self._found
+
+    @property
+    def edits(self) -> int:
+        """How many edits have ended. A row that was read before the last one is out of date."""
+        return self._edits
 
     async def show(self, row: ImageRow) -> None:
         """Edit the caption of another image; what was typed for the one before is written."""
@@ -156,6 +162,7 @@ class CaptionEditing(QObject):
 
     @Slot(object)
     def _on_edited(self, report: EditReport) -> None:
+        self._edits += 1
         if report.name in self._under_way:
             self._under_way.remove(report.name)
         for conflict in report.conflicts:

@@ -1,4 +1,4 @@
-"""A list of suggestions below a field, chosen by mouse or keyboard while the field has the focus."""
+"""A list of suggestions below a field, chosen by mouse or key while the field keeps the focus."""
 
 from __future__ import annotations
 
