@@ -314,7 +314,7 @@ class BatchWiring(QObject):
 
     def _up_to_date(self, options: BatchOptions) -> BatchOptions:
         """Return them with the sampling of the settings, except for what the run sets itself."""
-        own, now = options.sampling, self._settings.sampling
+        own, now = options.sampling, self._panel.form.usual(self._settings.sampling)
         sampling = replace(now, temperature=own.temperature, banned_words=own.banned_words)
         return replace(options, sampling=sampling)
 

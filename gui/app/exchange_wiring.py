@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
+from shiboken6 import isValid
 
 from core.errors import AppError, Cancelled
 from core.workspace import EditReport
@@ -115,20 +116,13 @@ class ExchangeWiring(QObject):
         self._begin(self._show_found(dialog, source))
 
     async def _show_found(self, dialog: ImportDialog, source: Path) -> None:
-        is_closed = False
-
-        def close() -> None:
-            nonlocal is_closed
-            is_closed = True
-
-        dialog.destroyed.connect(close)
         try:
             found = await self._exchange.look_into(source)
         except AppError as error:
-            if not is_closed:
+            if isValid(dialog):
                 dialog.show_refusal(translated(error))
         else:
-            if not is_closed:
+            if isValid(dialog):
                 dialog.show_found(found)
 
     @Slot(object)

@@ -35,6 +35,7 @@ from gui.app.loading_wiring import LoadingWiring
 from gui.app.models_wiring import ModelsWiring
 from gui.app.packaged_resources import prompt_presets, sample_pictures
 from gui.app.picture_wiring import PictureWiring
+from gui.app.presets_wiring import PresetsWiring
 from gui.app.restart import start_again
 from gui.app.servers_wiring import ServersWiring
 from gui.app.settings_wiring import SettingsWiring
@@ -56,6 +57,7 @@ from gui.session.loaded_model import LoadedModel
 from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.picture_list import PictureList
+from gui.session.preset_store import PresetStore
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.waiting_question import WaitingQuestion
@@ -187,6 +189,7 @@ class Program(QObject):
             self,
         )
         self._inspection = AnswerInspection(model, self.loaded_model, self.session, self.settings)
+        self.presets = PresetStore(self._places.presets, self)
         self.folder_run = FolderRun(model, self._places.runs, self)
         self.model_library = ModelLibrary(self.settings, self._settings_file.save, self)
 
@@ -208,6 +211,9 @@ class Program(QObject):
         self._wire_models()
         self._batch_wiring = BatchWiring(
             window, self.folder_run, self.settings, self._presets[0][1], self.tasks.begin, self
+        )
+        PresetsWiring(
+            window, self.presets, self.workspace, self._batch_wiring, self.tasks.begin, self
         )
         self._wire_settings()
         UndoWiring(window, session, self._batch_wiring, self.workspace, self.caption_editing, self)

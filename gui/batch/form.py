@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
@@ -18,8 +19,11 @@ from PySide6.QtWidgets import (
 from core.batch import BatchOptions
 from core.captions.formats import TABLE_FORMATS, CaptionFormat
 from core.captions.sidecar import Existing
+from core.captions.variables import variables_in
 from core.transcript import Sampling
+from core.workspace import Preset
 from gui.batch.more_options import MoreOptions, combo, field_row, key_label
+from gui.batch.preset_options import as_preset, with_preset
 from gui.batch.prompt_list import PromptList
 from gui.conversation.unknown_words import UnknownWords
 from gui.widgets.theme import Theme
@@ -48,7 +52,7 @@ class BatchForm(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
-        self._sampling = Sampling()
+        self._sampling = self._usual_sampling = Sampling()
         self._build_prompts(theme)
         self._build_choices()
         self.more = MoreOptions()
@@ -90,7 +94,12 @@ class BatchForm(QScrollArea):
     @property
     def options(self) -> BatchOptions:
         """The chosen options. Raises ValueError with a sentence if they make no run."""
-        return self.unchecked_options.checked()
+        options = self.unchecked_options.checked()
+        if "vocabulary" in variables_in(" ".join(options.prompts)) and not options.vocabulary:
+            raise ValueError(
+                self.tr("The prompt needs a list of tags. Enter them under “Only these tags”.")
+            )
+        return options
 
     @property
     def unchecked_options(self) -> BatchOptions:
@@ -111,8 +120,33 @@ class BatchForm(QScrollArea):
 
     def show_sampling(self, sampling: Sampling) -> None:
         """Sets how words are sampled; the temperature can be changed for the run."""
+        self._usual_sampling = sampling
+        self._show_sampling(sampling)
+
+    def _show_sampling(self, sampling: Sampling) -> None:
         self._sampling = sampling
         self.more.temperature_box.setValue(sampling.temperature)
+
+    def usual(self, sampling: Sampling) -> Sampling:
+        """Returns how words are sampled by the settings, with the longest answer chosen here."""
+        longest = self.more.checks.longest or sampling.max_new_tokens
+        return replace(sampling, max_new_tokens=longest)
+
+    def show_preset(self, preset: Preset) -> QWidget | None:
+        """Sets what a preset has; returns the field that the person has to fill in, if any."""
+        self.show_options(with_preset(self.unchecked_options, preset, self._usual_sampling))
+        self.more.checks.tokens_box.setValue(preset.max_new_tokens or 0)
+        fields = {
+            "prefix": self.more.prefix_edit,
+            "vocabulary": self.more.checks.vocabulary_edit,
+        }
+        asked = (fields[name] for name in preset.asks_for if name in fields)
+        return next((field for field in asked if not field.text().strip()), None)
+
+    def as_preset(self, name: str) -> Preset:
+        """Returns what is chosen as a preset."""
+        longest = self.more.checks.longest
+        return as_preset(name, self.unchecked_options, self._usual_sampling, longest)
 
     def show_options(self, options: BatchOptions) -> None:
         """Shows the options of a run that is opened again, or of a variant that was tried."""
@@ -122,7 +156,7 @@ class BatchForm(QScrollArea):
             box.setChecked(kind in options.writes or is_text)
         self.existing_box.setCurrentIndex(self.existing_box.findData(options.existing))
         self.more.show_options(options)
-        self.show_sampling(options.sampling)
+        self._show_sampling(options.sampling)
         # Without `recursion_changed`, which would look for images again.
         self.recursive_box.blockSignals(True)
         self.recursive_box.setChecked(options.is_recursive)

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from core.batch import BatchOptions
 from core.captions.formats import TEXT_FORMATS, CaptionFormat, TablePaths
 from core.device.memory import Card
+from gui.batch.answer_checks import AnswerChecks
 from gui.batch.card_boxes import CardBoxes
 from gui.widgets.elided_label import ElidedLabel
 
@@ -39,6 +40,7 @@ class MoreOptions(QWidget):
         super().__init__(parent)
         self.setObjectName("rare_options")
         self._writes_text, self._writes_xmp = True, False
+        self.checks = AnswerChecks(self)
         self._build_names()
         self._build_wording()
         self._build_tables()
@@ -76,12 +78,13 @@ class MoreOptions(QWidget):
         """The fields that a turn of the wheel would change."""
         fields = (self.suffix_box, self.name_box, self.separator_box)
         tables = (self.paths_box, self.columns_box)
-        return *fields, *tables, self.temperature_box, self.slots_box
+        numbers = (self.temperature_box, self.slots_box)
+        return *fields, *tables, *numbers, self.checks.characters_box, self.checks.tokens_box
 
     def applied_to(self, options: BatchOptions) -> BatchOptions:
         """Returns `options` with what is chosen here; text files get the suffix chosen here."""
         suffix = CaptionFormat(self.suffix_box.currentData())  # Qt keeps a plain str.
-        return replace(
+        options = replace(
             options,
             writes=tuple(suffix if kind is CaptionFormat.TXT else kind for kind in options.writes),
             name=self.name_box.currentText().strip(),
@@ -102,6 +105,7 @@ class MoreOptions(QWidget):
             table_paths=TablePaths(self.paths_box.currentData()),
             csv_separator=self.columns_box.currentData(),
         )
+        return self.checks.applied_to(options)
 
     def show_options(self, options: BatchOptions) -> None:
         """Shows the options of a run that is opened again, or of a variant that was tried."""
@@ -124,6 +128,7 @@ class MoreOptions(QWidget):
         self.sentence_box.setChecked(options.ends_at_sentence)
         self.banned_edit.setText(", ".join(options.sampling.banned_words))
         self.edited_edit.setText(", ".join(options.replaces_edited))
+        self.checks.show_options(options)
 
     def show_written(self, *, text: bool, xmp: bool) -> None:
         """Enables the names of caption files if text or XMP files are written."""
@@ -272,16 +277,27 @@ class MoreOptions(QWidget):
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(8)
         grid.setColumnStretch(1, 1)
+        checks = self.checks
         rows = (
             (self.tr("File names"), (self.name_box, self.suffix_box, self.example_label)),
             (
                 self.tr("Prefix"),
                 (self.prefix_edit, _named_field(self.tr("Suffix"), self.suffix_edit)),
             ),
-            (self.tr("Start answer with"), (self.beginning_edit,)),
-            (self.tr("Words to avoid"), (self.banned_edit,)),
-            (self.tr("Wording"), (self.strip_box, self.sentence_box)),
+            (
+                self.tr("Start answer with"),
+                (self.beginning_edit, _named_field(self.tr("Words to avoid"), self.banned_edit)),
+            ),
+            (self.tr("Wording"), (self.strip_box, self.sentence_box, checks.keywords_box)),
             (self.tr("Tags"), (self.duplicates_box, self.one_line_box)),
+            (self.tr("Only these tags"), (checks.vocabulary_edit, checks.file_button)),
+            (
+                self.tr("Longest answer"),
+                (
+                    _named_field(self.tr("Characters"), checks.characters_box, left=0),
+                    _named_field(self.tr("Tokens"), checks.tokens_box),
+                ),
+            ),
             (self.tr("Separator"), (self.separator_box,)),
             (self.tr("Tables"), (self.paths_box, self.columns_box)),
             (
@@ -353,11 +369,11 @@ def _edit(name: str, placeholder: str) -> QLineEdit:
     return edit
 
 
-def _named_field(words: str, field: QWidget) -> QWidget:
+def _named_field(words: str, field: QWidget, *, left: int = 12) -> QWidget:
     """A field with its label in front, as one part of a row."""
     part = QWidget()
     row = QHBoxLayout(part)
-    row.setContentsMargins(12, 0, 0, 0)
+    row.setContentsMargins(left, 0, 0, 0)
     row.setSpacing(12)
     label = key_label(words)
     label.setBuddy(field)

@@ -11,6 +11,7 @@ from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from core.batch import ItemState, Phase
+from gui.conversation.presets_menu import PresetsButton
 from gui.widgets.buttons import key_button
 from gui.widgets.theme import Theme
 
@@ -110,6 +111,8 @@ class RunControls(QWidget):
         self.buttons = {action: self._button(action) for action in RunAction}
         for action in (RunAction.START, RunAction.RESUME):
             self.buttons[action].setDefault(True)
+        self.presets_button = PresetsButton(theme)
+        self.presets_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more_button = QToolButton()
         self.more_button.setObjectName("more_button")
         self.more_button.setText(self.tr("More options"))
@@ -125,6 +128,7 @@ class RunControls(QWidget):
             # Otherwise the minimum width would have to hold all buttons at once.
             button.hide()
         row.addStretch(1)
+        row.addWidget(self.presets_button)
         row.addWidget(self.more_button)
 
     @property
@@ -138,6 +142,7 @@ class RunControls(QWidget):
         for action, button in self.buttons.items():
             button.setVisible(action in offered)
         self.more_button.setVisible(not has_begun(phase))
+        self.presets_button.setVisible(not has_begun(phase))
         for action in (RunAction.START, RunAction.TRY_FIRST):
             self.buttons[action].setEnabled(can_start)
         # It stays in its place: a second click must not hit what would stand there instead.

@@ -20,6 +20,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.vocabulary import listed
+from core.workspace import Preset, Presets
+from gui.conversation.presets_menu import add_presets
 from gui.conversation.prompt_edit import PromptEdit
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
 from gui.conversation.unknown_words import MOST_LOOKED_AT, WRITTEN_MS
@@ -38,6 +40,7 @@ class PromptBox(QFrame):
     `asked(str)`: a prompt to answer. `stopped()`: end the answer under way. `taken_back()`: the
     question that waits for a model is to be edited. `model_chosen(ModelOffer)`: one of the models
     that are offered while there is none. `picture_pasted()`: a picture, not text, was pasted.
+    `prompt_save_asked(str)`: keep what is written as a preset. `presets_edit_asked()`.
     """
 
     asked = Signal(str)
@@ -45,12 +48,16 @@ class PromptBox(QFrame):
     taken_back = Signal()
     model_chosen = Signal(object)
     picture_pasted = Signal()
+    prompt_save_asked = Signal(str)
+    presets_edit_asked = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("prompt_box")
         self._theme = theme
         self._offer = PromptOffer()
+        self._saved: tuple[tuple[str, str], ...] = ()
+        self._jobs: Presets | None = None
         self._unknown: tuple[str, ...] = ()
         self._written = QTimer(self, singleShot=True, interval=WRITTEN_MS)
         self._written.timeout.connect(self._look_for_unknown_words)
@@ -92,12 +99,44 @@ class PromptBox(QFrame):
 
     def set_presets(self, presets: Sequence[tuple[str, str]]) -> None:
         """Offers saved prompts, as (name, prompt), in a menu."""
+        self._saved = tuple(presets)
+        self._fill_menu()
+
+    def show_presets(self, presets: Presets) -> None:
+        """Offers the presets of folder runs too, of which the first prompt is taken."""
+        self._jobs = presets
+        self._fill_menu()
+
+    def _fill_menu(self) -> None:
         self._menu.clear()
-        for name, prompt in presets:
+        jobs = {one.name.casefold() for one in self._jobs.all} if self._jobs else set()
+        for name, prompt in self._saved:
+            if name.casefold() in jobs:
+                continue
             action = self._menu.addAction(name)
             action.setToolTip(prompt)
             action.triggered.connect(partial(self._on_preset_chosen, prompt))
-        self.presets_button.setVisible(bool(presets))
+        if self._jobs is not None:
+            self._menu.addSeparator()
+            add_presets(self._menu, self._jobs, self._on_job_chosen)
+            self._menu.addSeparator()
+            save = self._menu.addAction(self.tr("&Save prompt as preset…"))
+            save.triggered.connect(self._on_save_asked)
+            edit = self._menu.addAction(self.tr("&Edit presets…"))
+            edit.triggered.connect(self._on_edit_asked)
+        self.presets_button.setVisible(not self._menu.isEmpty())
+
+    def _on_job_chosen(self, preset: Preset) -> None:
+        self._on_preset_chosen(preset.prompts[0])
+
+    @Slot()
+    def _on_save_asked(self) -> None:
+        if prompt := self.text.strip() or self._offer.suggestion:
+            self.prompt_save_asked.emit(prompt)
+
+    @Slot()
+    def _on_edit_asked(self) -> None:
+        self.presets_edit_asked.emit()
 
     def set_history(self, prompts: Sequence[str]) -> None:
         """Takes the earlier prompts, oldest first."""

@@ -10,6 +10,7 @@ from gui.batch.run_controls import RunAction
 from gui.picture.model_view_switch import no_model_text, own_way_text
 from gui.widgets.translated import translated
 from gui.window.command import Command
+from gui.window.command_table_images import PRESET_COMMANDS
 from gui.window.shown import needs_model, visible_notice
 from gui.window.view_state import ViewState
 
@@ -80,6 +81,9 @@ def is_checked(state: ViewState, command: Command) -> bool:
 def text_now(state: ViewState, command: Command) -> str:
     """Returns what a command does in this state, as a menu entry; "" for its usual text."""
     match command:
+        case _ if command in PRESET_COMMANDS:
+            number = PRESET_COMMANDS.index(command)
+            return state.presets[number] if number < len(state.presets) else ""
         case Command.UNDO | Command.REDO if state.focus.has_history or not state.is_conversation:
             return ""
         case Command.UNDO:
@@ -184,6 +188,9 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
     reason = translate("Menu", "Go to the list of images first") if is_open else ""
     if command in _REVIEW:
         return _unless(in_list and workspace.is_known, reason)
+    if command in PRESET_COMMANDS:
+        is_there = PRESET_COMMANDS.index(command) < len(state.presets)
+        return _unless(in_list and workspace.listed and is_there, reason)
     if command in _NEXT:
         return _unless(in_list and workspace.listed, reason)
     match command:

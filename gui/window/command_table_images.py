@@ -5,9 +5,15 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from gui.window.command import Command
-from gui.window.commands import CommandRow, Group, Menu, MenuRows
+from gui.window.commands import CommandRow, Group, Menu, MenuRows, Submenu, SubmenuRow
 
 translate = QCoreApplication.translate
+
+
+PRESET_COMMANDS = (
+    *(Command.PRESET_1, Command.PRESET_2, Command.PRESET_3, Command.PRESET_4, Command.PRESET_5),
+    *(Command.PRESET_6, Command.PRESET_7, Command.PRESET_8, Command.PRESET_9),
+)
 
 
 def images_menu() -> MenuRows:
@@ -40,7 +46,21 @@ def images_menu() -> MenuRows:
             Command.INVERT_SELECTION, translate("Menu", "&Invert selection"), ("Ctrl+Shift+I",)
         ),
     )
-    groups = (finding, editing, reviewing, selecting)
+    numbered = tuple(
+        CommandRow(
+            command,
+            translate("Menu", "Preset {number}").format(number=number),
+            (str(number),),
+            translate("Menu", "Choose a run over the selected images, or all that are listed"),
+            is_fixed=True,
+        )
+        for number, command in enumerate(PRESET_COMMANDS, 1)
+    )
+    captioning: Group = (
+        SubmenuRow(Submenu.PRESETS, translate("Menu", "&Caption with preset"), numbered),
+        CommandRow(Command.PRESETS, translate("Menu", "Edit &presets…")),
+    )
+    groups = (finding, editing, reviewing, selecting, captioning)
     return MenuRows(Menu.IMAGES, translate("Menu", "&Images"), groups)
 
 

@@ -33,6 +33,7 @@ class Submenu(Enum):
 
     RECENT = auto()
     THEME = auto()
+    PRESETS = auto()
 
 
 class Place(Enum):

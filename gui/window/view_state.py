@@ -227,7 +227,8 @@ class FocusState:
 class ViewState:
     """Everything that the window shows outside of its documents. `notices` has the newest first.
 
-    `engines` is where the person is on the way to an engine for the graphics card.
+    `engines` is where the person is on the way to an engine for the graphics card. `presets` are
+    the names of those with keys.
     """
 
     page: Page = Page.CONVERSATION
@@ -242,6 +243,7 @@ class ViewState:
     underlines_doubt: bool = True
     theme: str = "system"
     suggestion: str = ""
+    presets: tuple[str, ...] = ()
     workspace: WorkspaceState = WorkspaceState()
 
     @property

@@ -5,5 +5,6 @@ by `cell_layout`, each image painted by `image_cell`, with `thumbnails` from `th
 what is selected read by `image_selection`. `pane` is the left side of the window around them.
 
 `export_dialog` hands captions over to other programs, with the choices of `export_form` and the
-words of `export_texts`; `import_dialog` takes theirs.
+words of `export_texts`; `import_dialog` takes theirs. `presets_dialog` changes presets, each with
+`presets_form`.
 """

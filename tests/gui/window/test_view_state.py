@@ -249,7 +249,9 @@ def some_states() -> list[ViewState]:
     parts = product(Page, pictures, models, talks, runs, focuses, notices)
     states = [ViewState(*part) for part in parts]
     return [
-        replace(state, workspace=WORKSPACE) if state.picture.count > 1 else state
+        replace(state, workspace=WORKSPACE, presets=tuple("123456789"))
+        if state.picture.count > 1
+        else state
         for state in states
     ]
 

@@ -1,0 +1,176 @@
+"""The fields of one preset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.captions.wording import tags_in
+from core.workspace import CaptionMode, Preset
+from gui.batch.prompt_list import PromptList
+from gui.widgets.theme import Theme
+
+_MOST_CHARACTERS = 10_000
+_MOST_TOKENS = 32_768
+_FLAGS = (
+    *("strips_openings", "ends_at_sentence", "is_one_line", "drops_duplicates", "has_keywords"),
+)
+
+
+class PresetForm(QWidget):
+    """Edits a preset. `changed()`: something else is written."""
+
+    changed = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("preset_form")
+        self._shown = Preset("", ())
+        self._is_showing = False
+        self.name_edit = _edit("preset_name_edit", self.tr("Name"))
+        self.prompt_list = PromptList(
+            theme, "preset_prompt_edit", self._prompt_name, self.tr("Prompt for each image")
+        )
+        # A form would give it what height is left over.
+        self.prompt_list.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self._build_texts()
+        self._build_numbers()
+        self._place()
+        self.prompt_list.changed.connect(self._on_changed)
+        for edit in (self.name_edit, *self._texts.values(), self.vocabulary_edit):
+            edit.textChanged.connect(self._on_changed)
+        for box in self.flags.values():
+            box.toggled.connect(self._on_changed)
+        for number in (self.characters_box, self.tokens_box, self.temperature_box):
+            number.valueChanged.connect(self._on_changed)
+
+    @property
+    def preset(self) -> Preset:
+        """What is written."""
+        temperature = self.temperature_box.value()
+        tags = tuple(dict.fromkeys(tags_in(self.vocabulary_edit.text())))
+        flags = {name: box.isChecked() for name, box in self.flags.items()}
+        has_tags = flags["drops_duplicates"] or bool(tags)
+        return replace(
+            self._shown,
+            name=self.name_edit.text().strip(),
+            prompts=self.prompt_list.prompts,
+            mode=CaptionMode.TAGS if has_tags else CaptionMode.TEXT,
+            most_characters=self.characters_box.value(),
+            max_new_tokens=self.tokens_box.value() or None,
+            temperature=temperature if temperature >= 0 else None,
+            vocabulary=tags,
+            **{name: edit.text() for name, edit in self._texts.items()},
+            **flags,
+        )
+
+    def show_preset(self, preset: Preset) -> None:
+        """Shows a preset, without `changed`."""
+        self._is_showing = True
+        self._shown = preset
+        self.name_edit.setText(preset.name)
+        self.prompt_list.show_prompts(preset.prompts)
+        for name, edit in self._texts.items():
+            edit.setText(getattr(preset, name))
+        for name, box in self.flags.items():
+            box.setChecked(getattr(preset, name))
+        self.characters_box.setValue(preset.most_characters)
+        self.tokens_box.setValue(preset.max_new_tokens or 0)
+        temperature = preset.temperature
+        self.temperature_box.setValue(
+            self.temperature_box.minimum() if temperature is None else temperature
+        )
+        self.vocabulary_edit.setText(", ".join(preset.vocabulary))
+        self._is_showing = False
+
+    # Parts
+
+    def _prompt_name(self, number: int, count: int) -> str:
+        if count == 1:
+            return self.tr("Prompt for each image")
+        return self.tr("Prompt {number} for each image").format(number=number)
+
+    def _build_texts(self) -> None:
+        self._texts = {
+            "prefix": _edit("preset_prefix_edit", self.tr("Prefix")),
+            "suffix": _edit("preset_suffix_edit", self.tr("Suffix")),
+            "beginning": _edit("preset_beginning_edit", self.tr("Start answer with")),
+        }
+        self.vocabulary_edit = _edit("preset_vocabulary_edit", self.tr("Only these tags"))
+        words = (
+            self.tr("Without “The image shows”"),
+            self.tr("Whole sentences"),
+            self.tr("One line"),
+            self.tr("Drop duplicates"),
+            self.tr("The last prompt lists keywords"),
+        )
+        self.flags = {name: QCheckBox(text) for name, text in zip(_FLAGS, words, strict=True)}
+
+    def _build_numbers(self) -> None:
+        self.characters_box = QSpinBox()
+        self.characters_box.setRange(0, _MOST_CHARACTERS)
+        self.characters_box.setSpecialValueText(self.tr("Any length"))
+        self.characters_box.setSuffix(self.tr(" characters"))
+        self.characters_box.setAccessibleName(self.tr("At most so many characters"))
+        self.tokens_box = QSpinBox()
+        self.tokens_box.setRange(0, _MOST_TOKENS)
+        self.tokens_box.setSpecialValueText(self.tr("As in settings"))
+        self.tokens_box.setSuffix(self.tr(" tokens"))
+        self.tokens_box.setAccessibleName(self.tr("At most so many tokens"))
+        self.temperature_box = QDoubleSpinBox()
+        self.temperature_box.setRange(-0.05, 2.0)
+        self.temperature_box.setSingleStep(0.05)
+        self.temperature_box.setSpecialValueText(self.tr("As in settings"))
+        self.temperature_box.setAccessibleName(self.tr("Temperature"))
+        for box in (self.characters_box, self.tokens_box, self.temperature_box):
+            # The stylesheet's padding does not reach the text of a spin box.
+            box.lineEdit().setTextMargins(6, 0, 0, 0)
+
+    def _place(self) -> None:
+        prompts = QVBoxLayout()
+        prompts.setSpacing(4)
+        prompts.addWidget(self.prompt_list)
+        numbers = QHBoxLayout()
+        numbers.setSpacing(8)
+        numbers.addWidget(self.characters_box)
+        numbers.addWidget(self.tokens_box)
+        numbers.addStretch(1)
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 8, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setHorizontalSpacing(16)
+        form.setVerticalSpacing(8)
+        form.addRow(self.tr("Name"), self.name_edit)
+        form.addRow(self.tr("Prompt"), prompts)
+        form.addRow(self.tr("Prefix"), self._texts["prefix"])
+        form.addRow(self.tr("Suffix"), self._texts["suffix"])
+        form.addRow(self.tr("Start answer with"), self._texts["beginning"])
+        form.addRow(self.tr("Only these tags"), self.vocabulary_edit)
+        form.addRow(self.tr("Longest answer"), numbers)
+        form.addRow(self.tr("Temperature"), self.temperature_box)
+        for box in self.flags.values():
+            form.addRow("", box)
+
+    @Slot()
+    def _on_changed(self) -> None:
+        if not self._is_showing:
+            self.changed.emit()
+
+
+def _edit(name: str, words: str) -> QLineEdit:
+    edit = QLineEdit()
+    edit.setObjectName(name)
+    edit.setAccessibleName(words)
+    return edit
