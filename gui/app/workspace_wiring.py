@@ -78,6 +78,8 @@ class WorkspaceWiring(QObject):
         pane.side_chosen.connect(self._on_side_chosen)
         pane.reveal_asked.connect(self._on_reveal_asked)
         pane.close_asked.connect(self._on_close_asked)
+        pane.reading_line.stop_asked.connect(self._pictures.stop_finding)
+        pane.reading_line.more_asked.connect(self._workspace.read_on)
         pane.query_line.searched.connect(self._workspace.search)
         pane.query_line.sort_chosen.connect(self._on_sort_chosen)
         self._page.unfold_asked.connect(self._toggle_fold)
@@ -131,6 +133,8 @@ class WorkspaceWiring(QObject):
                 query_fault=(error.start, error.end) if error else (0, 0),
                 sort=workspace.sort.key,
                 unreviewed=workspace.counts.unreviewed,
+                reading=workspace.reading,
+                is_cut=workspace.is_cut,
                 shows_caption=settings.shows_caption,
                 is_known=self._current is not None,
                 review=self._current.review if self._current else ReviewState.UNREVIEWED,

@@ -60,6 +60,8 @@ class PictureList(QObject):
         self._paths: Sequence[Path] = ()
         self._path: Path | None = None
         self._current = -1
+        # What was open before a search that has found nothing yet.
+        self._before: tuple[list[Path], bool, Path | None] | None = None
         self._picture: Picture | None = None
         self._error: AppError | None = None
         self._newest: Opening | None = None
@@ -193,6 +195,15 @@ class PictureList(QObject):
                 self._newest = None
             opening.done.set()
 
+    @Slot()
+    def stop_finding(self) -> None:
+        """Leave it at the pictures that are found by now; without any, return to those before."""
+        if self._before is None:
+            self._workspace.stop_reading()
+            return
+        self._newest = None
+        self._return()
+
     def close(self) -> None:
         """Show nothing that is still opening."""
         self._is_closed = True
@@ -210,21 +221,34 @@ class PictureList(QObject):
         """
         if opening is not self._newest:
             return None
-        before, had_list = self._workspace.roots, self._workspace.has_list
+        if self._before is None:
+            self._before = self._workspace.roots, self._workspace.has_list, self._path
         self._workspace.open(roots)
         if not await self._workspace.is_listed() or not self._is_current(opening):
             return None
         if self._paths:
+            self._before = None
             return roots[0] if self._index_of(roots[0]) >= 0 else self._paths[0]
         sentence = await self._workspace.left_out()
-        self._workspace.open(before, has_list=had_list)
+        self._return()
         if not sentence and len(roots) == 1:
             text = self.tr("There are no images in “{name}”. Choose another folder.")
             sentence = text.format(name=roots[0].name)
         raise PictureError(sentence or self.tr("None of these is an image. Choose image files."))
 
+    def _return(self) -> None:
+        """Have what was open before a search that found nothing."""
+        if self._before is None:
+            return
+        (roots, has_list, path), self._before = self._before, None
+        self._workspace.open(roots, has_list=has_list)
+        if not has_list:
+            self._paths = roots
+        self._go_to(path)
+
     def _take(self, paths: list[Path]) -> None:
         """Have only these in the list, at most one."""
+        self._before = None
         self._workspace.open(paths, has_list=False)
         self._paths = paths
         self._go_to(paths[0] if paths else None)

@@ -270,12 +270,15 @@ class FolderWorkspace(QObject):
 
     def stop_reading(self) -> None:
         """Leave it at the images that are found by now."""
-        self.is_cut = True
-        self._scans.stop()
+        if self._workspace is not None and self.reading is not None:
+            self.is_cut, self.reading = True, None
+            self._scans.stop()
+            self.changed.emit()
 
     def read_on(self) -> None:
         """Find the images that are left since reading was stopped."""
         self._is_read = self.is_cut = False
+        self.changed.emit()
         if self._workspace is not None:
             self._scans.begin(self._workspace)
 
@@ -348,12 +351,12 @@ class FolderWorkspace(QObject):
         if progress.has_changed:
             self._look_again()
             self.rows_changed.emit(None)
-        else:
-            self.changed.emit()
+        self.changed.emit()
 
     @Slot()
     def _on_scan_ended(self) -> None:
         self._is_read, self.reading = True, None
+        self.changed.emit()
         self._look_again()
         self.rows_changed.emit(None)
         if (workspace := self._workspace) is not None and not self.is_cut:

@@ -122,6 +122,8 @@ def _escape_text(state: ViewState) -> str:
             return translate("Menu", "Take the question back")
         if state.has_chosen_word:
             return translate("Menu", "Leave the words")
+        if state.workspace.reading:
+            return translate("Menu", "Stop reading the folder")
     return translate("Menu", "Dismiss notice") if visible_notice(state) else ""
 
 
@@ -256,7 +258,7 @@ def _can_escape(state: ViewState) -> bool:
         return state.is_conversation or not state.run.is_running
     talk = state.conversation
     return state.is_conversation and bool(
-        talk.is_answering or talk.waiting or state.has_chosen_word
+        talk.is_answering or talk.waiting or state.has_chosen_word or state.workspace.reading
     )
 
 

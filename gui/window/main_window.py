@@ -178,7 +178,8 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def escape(self) -> None:
-        """End the innermost thing: an answer, a question that waits, a word, or a notice."""
+        """End the innermost thing: an answer, a question that waits, a word, the reading of a
+        folder, or a notice."""
         state = self.state
         if state.is_conversation and (
             state.conversation.is_answering or state.conversation.waiting
@@ -186,6 +187,8 @@ class MainWindow(QMainWindow):
             self.prompt_box.escape()
         elif state.is_conversation and self.evidence_view.has_chosen:
             self.evidence_view.leave()
+        elif state.is_conversation and state.workspace.reading:
+            self.workspace_pane.reading_line.stop_asked.emit()
         else:
             (self.notice_bar if state.is_conversation else self.batch_panel.notice_bar).dismiss()
 

@@ -15,7 +15,7 @@ from core.batch import Phase
 from core.engine import Absent, Capability, EngineFacts, ModelState
 from core.picture import ImagePreprocessing
 from core.transcript import BUILT_IN
-from core.workspace import ReviewState, SortKey
+from core.workspace import ReviewState, ScanProgress, SortKey
 from gui.batch.run_controls import RunAction
 from gui.engines.state import Stage
 from gui.widgets.notice import Notice
@@ -162,6 +162,9 @@ class WorkspaceState:
 
     `query_fault` is the place in the query that `query_error` is about.
 
+    `reading` says how far the reading of the folder is while it is opened, and `is_cut` that it was
+    stopped.
+
     The image in view is one of them if `is_known`; what it was found to be in a `review`. Its
     caption `is_modified` while something typed is not written yet; `found` is what another program
     wrote meanwhile. `undo` and `redo` are the names of the edits that these are about.
@@ -183,6 +186,8 @@ class WorkspaceState:
     query_fault: tuple[int, int] = (0, 0)
     sort: SortKey = SortKey.NAME
     unreviewed: int = 0
+    reading: ScanProgress | None = None
+    is_cut: bool = False
     shows_caption: bool = False
     is_known: bool = False
     review: ReviewState = ReviewState.UNREVIEWED

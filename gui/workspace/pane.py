@@ -23,6 +23,7 @@ from gui.widgets.theme import Theme
 from gui.workspace.image_list import LARGEST, SMALLEST, ImageList
 from gui.workspace.image_rows import ImageRows
 from gui.workspace.query_line import QueryLine
+from gui.workspace.reading_line import ReadingLine
 from gui.workspace.thumbnails import Thumbnails
 
 LEAST_WIDTH = 152
@@ -73,6 +74,8 @@ class WorkspacePane(QWidget):
         self.column.addLayout(self._head)
         self.query_line = QueryLine(theme)
         self.column.addWidget(self.query_line)
+        self.reading_line = ReadingLine()
+        self.column.addWidget(self.reading_line)
         self.column.addWidget(self.list, 1)
         self.column.addWidget(self.foot)
         self.list.side_chosen.connect(self.side_chosen)

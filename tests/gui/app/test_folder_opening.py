@@ -97,3 +97,43 @@ def test_of_files_of_one_folder_the_others_stay_out(live, folder):
         assert names(program) == ["day 1/2.png", "day 1/10.png"]
 
     live(story)
+
+
+def test_esc_while_nothing_is_found_yet_returns_to_what_was_open(live, folder, tmp_path):
+    make(tmp_path / "other" / "7.png")
+
+    async def story(program):
+        window = program.window
+        await opened(program, folder)
+        pressed = []
+
+        def on_changed(state):
+            if state.workspace.reading and not pressed:
+                pressed.append(True)
+                QTest.keyClick(window, Qt.Key.Key_Escape)
+
+        window.states.changed.connect(on_changed)
+        window.paths_opened.emit([tmp_path / "other"])
+        await until(lambda: pressed and len(program.pictures.paths) == 3)
+        assert program.pictures.roots == [folder]
+        assert window.state.picture.name == "2.png"
+        assert window.drop_zone.has_picture
+
+    live(story)
+
+
+def test_reading_that_was_stopped_goes_on_when_asked(live, folder):
+    async def story(program):
+        workspace, window = program.workspace, program.window
+        workspace.changed.connect(workspace.stop_reading)
+        workspace.open([folder])
+        line = window.workspace_pane.reading_line
+        await until(line.isVisible)
+        assert line.label.text().startswith("Stopped after")
+        workspace.changed.disconnect(workspace.stop_reading)
+        QTest.mouseClick(line.button, Qt.MouseButton.LeftButton)
+        await until(lambda: len(workspace.paths) == 3)
+        await until(lambda: not line.isVisible())
+        assert not workspace.is_cut
+
+    live(story)

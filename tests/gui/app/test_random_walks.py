@@ -354,6 +354,8 @@ class Walker:
             side=settings.thumbnail_side,
             has_focus=images.hasFocus(),
             unreviewed=workspace.counts.unreviewed,
+            reading=workspace.reading,
+            is_cut=workspace.is_cut,
             shows_caption=settings.shows_caption,
             is_known=editing.id is not None,
             review=shown.review,
