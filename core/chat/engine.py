@@ -17,7 +17,8 @@ import torch
 from PIL import Image
 from transformers import GenerationConfig
 
-from core.chat.loop import ChatInputs, chat_inputs, chat_loop, image_token_of, on_device
+from core.chat.inputs import ChatInputs, chat_inputs, image_token_of, on_device
+from core.chat.loop import chat_loop
 from core.chat.messages import messages
 from core.chat.processor import chat_template_of
 from core.chat.quiet import first_line

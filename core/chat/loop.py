@@ -1,71 +1,40 @@
-"""Our own decode loop behind transformers' own vision tower, for models of LLaVA's shape.
+"""Our own decode loop behind transformers' own vision tower.
 
 Prompt, pixels and image features are what transformers makes of them, family by family: the tower,
-the projector, tiles and their marks. Only the language model, if it is a Llama, a Mistral or a
-Qwen2, runs by `core.llava.forward`, with its static KV cache, slots and kernels.
+the projector, tiles and their marks. The language model, if it is a Llama, a Mistral or a Qwen2,
+runs by `core.llava.forward`, with its kernels; most others by their own modules with our static KV
+cache, see `module_forward`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from core.chat.inputs import ChatImage, image_token_of, on_device
+from core.chat.module_forward import module_forward
 from core.llava.cuda_graphs import SideStream, to_device, try_capture
 from core.llava.decoding import DecodeLoop, decode_loop
+from core.llava.forward import decoder_obstacle
 from core.llava.language_model import decoder_of
-from core.llava.tokenizer import IMAGE_TOKEN_INDEX
+from core.llava.passes import SlotForward
+
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class ChatImage:
-    """What transformers' model takes for a prompt with its images.
-
-    `tensors` are on the CPU, as the processor returns them, with a batch of one.
-    """
-
-    tensors: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class ChatInputs:
-    """The inputs of one answer for the decode loop.
-
-    `positions` has -200 for each position of the images. `pixel_values` float32 are those of all
-    images.
-    """
-
-    prompt: str
-    positions: list[int]
-    pixel_values: np.ndarray
-    image: ChatImage
-    max_new_tokens: int
-    left_out: int = 0
-
-    @property
-    def length(self) -> int:
-        """The number of positions the language model sees."""
-        return len(self.positions)
-
-
-def chat_loop(model: Any, end_ids: frozenset[int]) -> DecodeLoop | None:
+def chat_loop(model: Any, end_ids: frozenset[int]) -> DecodeLoop[SlotForward] | None:
     """Returns the loop for `model`, or None if only `generate()` can run it; the log says why."""
     if image_token_of(model.config) is None:
         return None
-    return decode_loop(model, end_ids, ChatEncoder(model))
-
-
-def image_token_of(config: Any) -> int | None:
-    """Returns the id that stands for a position of an image; None if the model has none."""
-    for name in ("image_token_id", "image_token_index"):
-        number = getattr(config, name, None)
-        if isinstance(number, int):
-            return number
-    return None
+    if (reason := decoder_obstacle(model)) is None:
+        return decode_loop(model, end_ids, ChatEncoder(model))
+    log.info("Not by our own forward pass: %s.", reason)
+    forward = module_forward(model)
+    return DecodeLoop(forward, end_ids) if forward is not None else None
 
 
 class ChatEncoder:
@@ -164,25 +133,3 @@ class _Embedded(BaseException):
     def __init__(self, embeddings: Tensor):
         super().__init__()
         self.embeddings = embeddings
-
-
-def chat_inputs(
-    prompt: str,
-    tensors: Mapping[str, Tensor],
-    max_new_tokens: int,
-    left_out: int,
-    image_token: int | None,
-) -> ChatInputs:
-    """Returns the tensors that the processor made of a prompt as inputs of the loop."""
-    ids = tensors["input_ids"][0].tolist()
-    positions = [IMAGE_TOKEN_INDEX if one == image_token else one for one in ids]
-    pixels = tensors["pixel_values"].float().numpy()
-    return ChatInputs(prompt, positions, pixels, ChatImage(tensors), max_new_tokens, left_out)
-
-
-def on_device(tensors: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
-    """Returns the processor's tensors on the device of `model`, pixels in its precision."""
-    return {
-        name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else tensor.dtype)
-        for name, tensor in tensors.items()
-    }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from core.generation.failure import broken_numbers
 from core.generation.pending import Prompt
 from core.llava.forward import ForwardPass, forward_pass
 from core.llava.language_model import BROKEN
-from core.llava.passes import Encoder, ImageInput, StepOutput
+from core.llava.passes import Encoder, ImageFeatures, ImageInput, SlotForward, StepOutput
 from core.llava.passes import Prompt as PrefillPrompt
 from core.llava.sampler import Sampler
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
@@ -82,22 +82,25 @@ class Decoded:
     reused: int = 0
 
 
+Forward = TypeVar("Forward", bound=SlotForward, covariant=True)
+
+
 def decode_loop(
     model: nn.Module, eos_token_ids: Collection[int], encoder: Encoder | None = None
-) -> DecodeLoop | None:
+) -> DecodeLoop[ForwardPass] | None:
     """The loop for `model`, or None if only `generate()` can run it; see `forward_pass`."""
     forward = forward_pass(model, encoder)
     return DecodeLoop(forward, eos_token_ids) if forward is not None else None
 
 
-class DecodeLoop:
+class DecodeLoop(Generic[Forward]):
     """Decodes jobs on one model. Not safe for two threads at once.
 
     In float32 greedy ids equal those of `generate()` for any number of slots; sampled ids do for
     the same seed.
     """
 
-    def __init__(self, forward: ForwardPass, eos_token_ids: Collection[int]):
+    def __init__(self, forward: Forward, eos_token_ids: Collection[int]):
         self._forward = forward
         self._eos_token_ids = frozenset(eos_token_ids)
         self._slots: list[_Slot] = []
@@ -143,7 +146,7 @@ class DecodeLoop:
                     self._forward.set_idle(number)
 
     @property
-    def forward(self) -> ForwardPass:
+    def forward(self) -> Forward:
         """The forward pass that it runs, for the evidence of an answer."""
         return self._forward
 
@@ -155,14 +158,11 @@ class DecodeLoop:
         positions = inputs.positions
         cached = [slot.common_prefix(positions, inputs.pixel_values) for slot in self._slots]
         number = max(range(len(cached)), key=cached.__getitem__, default=0)
-        begin = min(cached[number], len(positions) - 1) if cached else 0
+        begin = self._begin_of(positions, cached[number]) if cached else 0
         new = positions[begin:]
-        features = None
-        if IMAGE_TOKEN_INDEX in new:
-            features = self._forward.image_features(inputs.image)
-            features = features[-new.count(IMAGE_TOKEN_INDEX) :]
-        states = self._forward.hidden_states(new, features, slot=number, begin=begin)
-        return self._forward.logits(states[-1:])[0]
+        features = self._features(inputs, new)
+        (logits,) = self._forward.logits_after(new, features, 1, slot=number, begin=begin)
+        return logits[0]
 
     def release(self) -> None:
         """Frees the KV cache; the next answer prefills its whole prompt."""
@@ -229,28 +229,33 @@ class DecodeLoop:
         free = [number for number in range(len(self._slots)) if number not in rows]
         number = max(free, key=lambda n: self._slots[n].common_prefix(positions, pixel_values))
         slot = self._slots[number]
-        # The last position always runs again: its logits are not kept.
-        begin = min(slot.common_prefix(positions, pixel_values), len(positions) - 1)
+        cached = slot.common_prefix(positions, pixel_values)
         # Two more positions: a step may be launched in vain, and torch's operations let idle slots
         # write at the last position.
         length = len(positions) + job.inputs.max_new_tokens + 2
         self._forward.reserve(len(self._slots), length)
-        if IMAGE_TOKEN_INDEX in positions[begin:] and self._forward.prefers_full_prefill(
-            len(positions)
-        ):
-            begin = 0
+        begin = self._begin_of(positions, cached)
         slot.truncate(begin)
         new = positions[begin:]
-        features = None
-        if IMAGE_TOKEN_INDEX in new:
-            features = self._forward.image_features(job.inputs.image)
-            features = features[-new.count(IMAGE_TOKEN_INDEX) :]
+        features = self._features(job.inputs, new)
         output = self._forward.step(PrefillPrompt(number, begin, new, features))
         slot.append(new, pixel_values)
         sampler = Sampler(job.sampling, job.banned, self._forward.device)
         slot.answer = _ActiveAnswer(job, sampler, begin)
         along = rows if self._forward.mixes_prefill_and_decode else {}
         return _LaunchedStep(output, {**along, number: slot.answer}, has_prompt=True)
+
+    def _begin_of(self, positions: list[int], cached: int) -> int:
+        """Where the prefill of a prompt begins, of which so many positions are cached."""
+        # The last position always runs again: its logits are not kept.
+        begin = min(cached, len(positions) - 1)
+        has_image = IMAGE_TOKEN_INDEX in positions[begin:]
+        return 0 if has_image and self._forward.prefers_full_prefill(len(positions)) else begin
+
+    def _features(self, inputs: LoopInputs, new: list[int]) -> ImageFeatures | None:
+        """What stands for the images of the `new` positions; None if they have none."""
+        count = new.count(IMAGE_TOKEN_INDEX)
+        return self._forward.image_features(inputs.image, count) if count else None
 
     @torch.inference_mode()
     def _finish(self, step: _LaunchedStep) -> list[Decoded]:

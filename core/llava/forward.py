@@ -11,7 +11,7 @@ works.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -38,8 +38,8 @@ _DECODERS = {
 }
 # Types of rotary embedding that depend on the position alone.
 _ROPE_TYPES = {"default", "linear", "llama3"}
-# The share of free GPU memory for the KV cache; activations and other programs get the rest.
-_FREE_FOR_SLOTS = 0.75
+# Rows whose logits over the whole vocabulary are in memory at once: 32 MB of a Llama's.
+_ROWS_AT_ONCE = 256
 
 OnLayer = Callable[[int, Tensor, Tensor, Tensor], None]
 """Called for each layer with its number, its input (rows, hidden size), the queries (rows, heads,
@@ -229,9 +229,10 @@ class ForwardPass:
     # ---- the passes of an answer
 
     @torch.inference_mode()
-    def image_features(self, image: ImageInput) -> Tensor:
-        """See `Encoder.features`."""
-        return self.images.features(image)
+    def image_features(self, image: ImageInput, count: int | None = None) -> Tensor:
+        """Returns the last `count` rows of `Encoder.features`, or all."""
+        features = self.images.features(image)
+        return features if count is None else features[-count:]
 
     def prefers_full_prefill(self, count: int) -> bool:
         """Whether a prompt of `count` positions is best prefilled from its beginning."""
@@ -315,6 +316,21 @@ class ForwardPass:
             return attention.over_cache(states, own, mask)
 
         return model.run_layers(hidden, attend)
+
+    @torch.inference_mode()
+    def logits_after(
+        self,
+        ids: Sequence[int],
+        features: Tensor | None,
+        count: int,
+        *,
+        slot: int = 0,
+        begin: int = 0,
+    ) -> Iterator[Tensor]:
+        """See `SlotForward`."""
+        states = self.hidden_states(ids, features, slot=slot, begin=begin)[-count:]
+        for first in range(0, count, _ROWS_AT_ONCE):
+            yield self.logits(states[first : first + _ROWS_AT_ONCE])
 
     @torch.inference_mode()
     def final_norm(self, hidden: Tensor) -> Tensor:

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from core.device.memory import LENGTH_STEP
 
+# The share of free GPU memory for the KV cache; activations and other programs get the rest.
+_FREE_FOR_SLOTS = 0.75
+
 IDLE = -1
 """The position of a slot that decode steps leave alone."""
 
@@ -58,6 +61,18 @@ class KVCache:
     def padded_length(self, length: int) -> int:
         """The length that `resize` would give a cache that must hold `length` positions."""
         return max(-(-length // LENGTH_STEP) * LENGTH_STEP, self.length)
+
+    def slots_that_fit(self, length: int) -> int:
+        """Returns how many slots of `length` positions fit into the GPU's free memory.
+
+        Leaves room for activations. Returns 0 on a CPU.
+        """
+        if self._device.type != "cuda":
+            return 0
+        free, _ = torch.cuda.mem_get_info(self._device)
+        free += torch.cuda.memory_reserved(self._device)
+        free -= torch.cuda.memory_allocated(self._device)
+        return max(1, int(_FREE_FOR_SLOTS * free) // (length * self.bytes_per_position))
 
     def resize(self, slots: int, length: int) -> None:
         """Makes room for `slots` sequences of `length` positions, all idle if there was no cache.

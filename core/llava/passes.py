@@ -1,11 +1,12 @@
-"""What goes into a prefill, and what comes out of a step."""
+"""What the decode loop asks of a forward pass, what goes into a prefill, and what comes out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
@@ -13,6 +14,90 @@ from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 ImageInput = Any
 """What the encoder of a model takes: pixel values for LLaVA-1.5's, see `ImageEncoder` and
 `core.chat.loop` for others."""
+
+
+ImageFeatures = Any
+"""What `SlotForward.image_features` returned: what a prompt has in the place of its images."""
+
+
+class SlotForward(Protocol):
+    """Prefill and decode step over the slots of a static KV cache, as the decode loop needs them.
+
+    `ForwardPass` is ours, for decoders like a Llama's; `core.chat.module_forward` runs those of
+    transformers. A slot has a position and a token to continue from, as a prefill leaves it, until
+    `set_idle`. Not safe for two threads at once.
+    """
+
+    runs_ahead: bool
+    """The device works asynchronously: a step may be launched before the ids of the previous one
+    are read."""
+    mixes_prefill_and_decode: bool
+    """A prefill and the step of other slots run as one pass."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        ...
+
+    def slots_that_fit(self, length: int) -> int:
+        """Returns how many slots of `length` positions fit into the GPU's free memory; 0 on a
+        CPU."""
+        ...
+
+    def reserve(self, slots: int, length: int) -> None:
+        """Resizes the KV cache to `slots` rows of at least `length` positions.
+
+        What is cached survives if `slots` is unchanged.
+        """
+        ...
+
+    def release(self) -> None:
+        """Frees the KV cache, and all that uses it."""
+        ...
+
+    def warm_up(self, length: int) -> None:
+        """On CUDA, does beforehand what a first answer would wait for."""
+        ...
+
+    def set_token(self, slot: int, token: int) -> None:
+        """Lets `slot` continue from `token` instead of the likeliest one."""
+        ...
+
+    def set_idle(self, slot: int) -> None:
+        """Decode steps leave `slot` alone from now on. What it has cached stays."""
+        ...
+
+    def image_features(self, image: ImageInput, count: int | None = None) -> ImageFeatures:
+        """Returns what stands for an image, or for the last `count` positions of it."""
+        ...
+
+    def prefers_full_prefill(self, count: int) -> bool:
+        """Whether a prompt of `count` positions is best prefilled from its beginning, if its image
+        is not cached."""
+        ...
+
+    def step(self, prompt: Prompt | None = None) -> StepOutput:
+        """Moves every busy slot one token further, and prefills `prompt` into its own idle slot.
+
+        Where `mixes_prefill_and_decode` is false, a prompt is prefilled alone and the other slots
+        stay where they are. The likeliest next token of each slot becomes its token. The output
+        has a row for each slot up to the last busy one, or that of the prompt alone.
+        """
+        ...
+
+    def logits_after(
+        self,
+        ids: Sequence[int],
+        features: ImageFeatures | None,
+        count: int,
+        *,
+        slot: int = 0,
+        begin: int = 0,
+    ) -> Iterator[Tensor]:
+        """Yields float32 logits (rows, vocabulary), `count` rows in all: those after the last
+        `count` of `ids`, which begin at position `begin` of `slot`. Changes nothing in the cache.
+        """
+        ...
 
 
 class Encoder(Protocol):
@@ -44,13 +129,14 @@ class Encoder(Protocol):
 class Prompt:
     """Token ids to prefill into `slot`, starting at position `begin`.
 
-    Each id of -200 stands for one row of `features` (rows, hidden size), in order.
+    Each id of -200 stands for one position of an image, whose `features` are those of the forward
+    pass that runs the prompt: (positions, hidden size), in order, or the image as a whole.
     """
 
     slot: int
     begin: int
     ids: Sequence[int]
-    features: Tensor | None
+    features: ImageFeatures | None
 
     @property
     def end(self) -> int:

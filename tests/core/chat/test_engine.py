@@ -153,10 +153,7 @@ def test_question_may_be_about_several_pictures(chat_engines, picture, family):
 
 # ---- those with a decoder like LLaVA-1.5's, which our own loop runs
 
-IN_LOOP = (
-    *("joycaption", "llava_next", "llava_next_mistral", "llava_onevision"),
-    *("smolvlm", "idefics3"),
-)
+IN_LOOP = tuple(FAMILIES)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
