@@ -29,7 +29,9 @@ class Capability(StrEnum):
     """What only some engines can do. The values are stored in journals."""
 
     EVIDENCE = "evidence"
-    """Say what the words of an answer rest on: `InspectableEngine`, all but `trace`."""
+    """Say what the words of an answer rest on: `InspectableEngine.evidence` and `look_again`."""
+    MAPS = "maps"
+    """Show where on the picture words rest: `InspectableEngine.word_maps`."""
     SLOTS = "slots"
     """Answer many requests at once, each leaving its slot as soon as it is complete."""
     TRACE = "trace"
@@ -224,7 +226,7 @@ class InspectableEngine(Engine, Protocol):
 
 
 def inspectable(
-    engine: Engine, capability: Literal[Capability.EVIDENCE, Capability.TRACE]
+    engine: Engine, capability: Literal[Capability.EVIDENCE, Capability.MAPS, Capability.TRACE]
 ) -> InspectableEngine:
     """Returns the engine as one that has `capability`.
 

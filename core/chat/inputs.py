@@ -1,4 +1,4 @@
-"""What the processor of a family makes of a prompt with its images, as inputs of the decode loop."""
+"""A prompt with its images, as the family's processor returns it, as inputs of the decode loop."""
 
 from __future__ import annotations
 

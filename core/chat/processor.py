@@ -31,7 +31,7 @@ def load_processor(folder: Path, settings: PreTrainedConfig) -> Any:
                 "transformers has no image processor for {kind}. Choose another model.",
             ).format(kind=settings.model_type)
         )
-    stills: Any = _for_stills(kind)
+    stills: Any = without_video(kind)
     here: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         if settings.model_type in _NAMED_AS_TORCHVISION:
@@ -70,7 +70,7 @@ def _image_processor(folder: Path, model_type: str) -> Any:
     return kind.from_pretrained(folder, local_files_only=True)
 
 
-def _for_stills(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
+def without_video(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """Returns `kind` without its video processor, which needs torchvision and is never used here.
 
     transformers reads from the parameters of `__init__` which parts a processor has.

@@ -87,6 +87,7 @@ class EngineGroup:
             missing={
                 **self._first.missing,
                 Capability.EVIDENCE: missing,
+                Capability.MAPS: missing,
                 Capability.TRACE: missing,
             },
             engines=max(1, len(names)),

@@ -82,7 +82,7 @@ class Decoded:
     reused: int = 0
 
 
-Forward = TypeVar("Forward", bound=SlotForward, covariant=True)
+Forward_co = TypeVar("Forward_co", bound=SlotForward, covariant=True)
 
 
 def decode_loop(
@@ -93,14 +93,14 @@ def decode_loop(
     return DecodeLoop(forward, eos_token_ids) if forward is not None else None
 
 
-class DecodeLoop(Generic[Forward]):
+class DecodeLoop(Generic[Forward_co]):
     """Decodes jobs on one model. Not safe for two threads at once.
 
     In float32 greedy ids equal those of `generate()` for any number of slots; sampled ids do for
     the same seed.
     """
 
-    def __init__(self, forward: Forward, eos_token_ids: Collection[int]):
+    def __init__(self, forward: Forward_co, eos_token_ids: Collection[int]):
         self._forward = forward
         self._eos_token_ids = frozenset(eos_token_ids)
         self._slots: list[_Slot] = []
@@ -146,7 +146,7 @@ class DecodeLoop(Generic[Forward]):
                     self._forward.set_idle(number)
 
     @property
-    def forward(self) -> Forward:
+    def forward(self) -> Forward_co:
         """The forward pass that it runs, for the evidence of an answer."""
         return self._forward
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import statistics
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,18 +22,18 @@ from core.generation.listeners import Listeners
 from core.generation.pending import PendingAnswer
 from core.generation.streaming import PieceStreamer
 from core.llava.decoding import DecodeLoop, decode_loop
-from core.llava.evidence import Examiner, GeneratedAnswer
 from core.llava.generate_path import GeneratePath
 from core.llava.loop_answers import LoopAnswers
 from core.llava.prompt import Inputs, prepare
 from core.llava.tokenizer import Tokenizer
 from core.llava.tracing import Stopwatch, make_trace
+from core.llava.word_maps import MapExaminer
 from core.message import joined, translatable
 from core.picture import ImagePreprocessing
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR, pixel_values
 from core.trace import Trace
-from core.transcript import Answer, Request, Turn
-from core.words import Evidence, Presence, Word, WordMap, absent_questions, question_about
+from core.transcript import Answer, Request
+from core.words import Evidence, Presence, Word, WordMap
 
 if TYPE_CHECKING:
     from transformers.models.llava.modeling_llava import LlavaForConditionalGeneration
@@ -51,6 +50,7 @@ _NO_EVIDENCE = Missing(
     ),
     translatable("core", "Load such a model."),
 )
+_MISSING = {Capability.EVIDENCE: _NO_EVIDENCE, Capability.MAPS: _NO_EVIDENCE}
 
 
 class LlavaEngine:
@@ -82,11 +82,11 @@ class LlavaEngine:
         # The last picture's, for the next question about it.
         self._pixel_values: tuple[Image.Image, np.ndarray] | None = None
         self._banned_words = BannedWordsCache(lambda: tokenizer.pieces(range(tokenizer.size)))
-        self._examiner: Examiner | None = None
+        self._examiner: MapExaminer | None = None
         self._generate_path = GeneratePath(model, tokenizer)
         self._loop = decode_loop(model, {tokenizer.eos_token_id})
         if self._loop is None:
-            self.facts = replace(facts, missing={Capability.EVIDENCE: _NO_EVIDENCE})
+            self.facts = replace(facts, missing=_MISSING)
             return
         try:
             length = min(_USUAL_LENGTH, facts.context_length)
@@ -184,7 +184,7 @@ class LlavaEngine:
     def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
         """See `InspectableEngine.evidence`."""
         with self._examining() as examiner:
-            return examiner.evidence(self._generated(request, answer), stop.is_set)
+            return examiner.evidence(request, answer, stop.is_set)
 
     def word_map(self, request: Request, answer: Answer, word: Word) -> WordMap:
         """See `InspectableEngine.word_map`."""
@@ -195,30 +195,15 @@ class LlavaEngine:
     ) -> tuple[WordMap, ...]:
         """See `InspectableEngine.word_maps`."""
         with self._examining() as examiner:
-            generated = self._generated(request, answer)
-            return examiner.word_maps(generated, words, request.picture.pixels.size)
+            return examiner.word_maps(request, answer, words)
 
     def look_again(self, request: Request, answer: Answer, word: Word) -> Presence:
-        """See `InspectableEngine.look_again`. Also asks about things that are surely not there.
-
-        Each question is asked outside the conversation, in which the model would stay with what
-        it said. Raises PromptError if `core.words.question_about` has no question for the word.
-        """
-        question = question_about(answer.text, word)
-        if question is None:
-            raise PromptError(
-                translatable(
-                    "core",
-                    "“{word}” names nothing to look for. Choose another word.",
-                ).format(word=word.text)
-            )
-        questions = [question, *absent_questions(answer.text)]
+        """See `InspectableEngine.look_again`."""
         with self._examining() as examiner:
-            odds = [self._yes_over_no(examiner, request, question) for question in questions]
-        return Presence(question, odds[0], statistics.median(odds[1:]))
+            return examiner.look_again(request, answer, word)
 
     @contextmanager
-    def _examining(self) -> Iterator[Examiner]:
+    def _examining(self) -> Iterator[MapExaminer]:
         if self._is_closed:
             raise closed_engine()
         if self._loop is None:
@@ -227,32 +212,14 @@ class LlavaEngine:
             plain = Image.new("RGB", (1, 1), PAD_COLOUR)
             size = self._model.config.vision_config.image_size
             values = pixel_values(plain, size, self._mean, self._std)
-            self._examiner = Examiner(self._loop, self._tokenizer, values)
+            self._examiner = MapExaminer(
+                self._loop, self._tokenizer, self._prepare, lambda _: values
+            )
         try:
             yield self._examiner
         except (RuntimeError, EngineError) as failure:
             self._examiner = None
             raise self._failed(failure) from failure
-
-    def _generated(self, request: Request, answer: Answer) -> GeneratedAnswer:
-        """The answer's ids; those of its text if it comes from the store or was edited."""
-        inputs = self._prepare(request)
-        ids = answer.output_ids
-        if self._tokenizer.decode(list(ids)).strip() != answer.text:
-            ids = self._ids_of(request, inputs, answer.text)
-        return GeneratedAnswer(inputs, ids)
-
-    def _ids_of(self, request: Request, inputs: Inputs, text: str) -> tuple[int, ...]:
-        """The ids of `text` as the continuation of the prompt."""
-        beginning = f"{request.beginning} {text}" if request.beginning else text
-        continued = self._prepare(replace(request, beginning=beginning))
-        return continued.input_ids[len(inputs.input_ids) :]
-
-    def _yes_over_no(self, examiner: Examiner, request: Request, question: str) -> float:
-        asked = replace(request, turns=(Turn(question),), beginning="")
-        inputs = self._prepare(asked)
-        yes, no = (self._ids_of(asked, inputs, word)[0] for word in ("Yes", "No"))
-        return examiner.log_odds(inputs, yes, no)
 
     # ---- measuring, closing
 
@@ -260,7 +227,7 @@ class LlavaEngine:
         """Returns an engine of the same model that uses `generate()` alone, for comparison."""
         other = copy.copy(self)
         other._loop = None
-        other.facts = replace(self.facts, missing={Capability.EVIDENCE: _NO_EVIDENCE})
+        other.facts = replace(self.facts, missing=_MISSING)
         return other
 
     @property

@@ -163,15 +163,8 @@ class ForwardPass:
     # ---- the cache and its slots
 
     def slots_that_fit(self, length: int) -> int:
-        """Returns how many slots of `length` positions fit into the GPU's free memory.
-
-        Leaves room for activations. Returns 0 on a CPU.
-        """
-        if not self._is_cuda:
-            return 0
-        free, _ = torch.cuda.mem_get_info(self.device)
-        free += torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
-        return max(1, int(_FREE_FOR_SLOTS * free) // (length * self.cache.bytes_per_position))
+        """See `SlotForward`."""
+        return self.cache.slots_that_fit(length)
 
     @torch.inference_mode()
     def reserve(self, slots: int, length: int) -> None:

@@ -42,6 +42,9 @@ MISSING = {
         translatable("core", "A server does not say what words are based on, or how sure it is."),
         _LOAD_HERE,
     ),
+    Capability.MAPS: Missing(
+        translatable("core", "A server does not say where in the image a word rests."), _LOAD_HERE
+    ),
     Capability.TRACE: Missing(
         translatable("core", "A server does not show what goes on inside the model."), _LOAD_HERE
     ),

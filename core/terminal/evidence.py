@@ -23,13 +23,15 @@ _LINE_BEGIN = b'{"picture": '
 def evidence_record(
     request: Request, answer: Answer, engine: Engine, stop: threading.Event
 ) -> dict[str, Any]:
-    """Returns what each word and token rests on, and for content words also where in the image.
+    """Returns what each word and token rests on, and for content words also where in the image, if
+    the model can say it.
 
     Probabilities are in full precision. Raises as `InspectableEngine.evidence`.
     """
     examiner = inspectable(engine, Capability.EVIDENCE)
     evidence = examiner.evidence(request, answer, stop)
-    content = [word for word in evidence.words if word.is_content]
+    has_maps = engine.facts.why_not(Capability.MAPS) is None
+    content = [word for word in evidence.words if word.is_content and has_maps]
     maps = dict(zip(content, examiner.word_maps(request, answer, content), strict=True))
     words = [
         {

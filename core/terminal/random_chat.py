@@ -1,4 +1,4 @@
-"""JoyCaption's and LLaVA-1.6's sizes with random weights, for measuring without a checkpoint."""
+"""Sizes of other architectures with random weights, for measuring without a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ from transformers import (
     MistralConfig,
     PreTrainedConfig,
     PreTrainedTokenizerFast,
+    Qwen3VLConfig,
+    Qwen3VLProcessor,
     SiglipVisionConfig,
 )
 from transformers.models.llava_next.image_processing_pil_llava_next import (
     LlavaNextImageProcessorPil,
 )
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from core.chat.engine import ChatEngine
 from core.chat.loading import quantize_layers
+from core.chat.processor import without_video
 from core.device.choice import (
     choose_device,
     choose_dtype,
@@ -39,8 +43,9 @@ from core.device.choice import (
 from core.engine import EngineFacts
 from core.transcript import ModelChoice
 
-_SPECIAL = ("<unk>", "<s>", "</s>", "<pad>", "<image>")
+_SPECIAL = ("<unk>", "<s>", "</s>", "<pad>", "<image>", "<vision>", "</vision>", "<video>")
 _IMAGE_TOKEN, _END = _SPECIAL.index("<image>"), _SPECIAL.index("</s>")
+_VISION_BEGIN, _VISION_END, _VIDEO = (_SPECIAL.index(one) for one in _SPECIAL[5:])
 _TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }} {% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}<image> {% else %}{{ part['text'] }} {% endif %}{% endfor %}"
@@ -143,10 +148,50 @@ def _llava_1_6_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
     )
 
 
+def _qwen3_vl() -> Qwen3VLConfig:
+    """Qwen3-VL 8B."""
+    return Qwen3VLConfig(
+        text_config={
+            "vocab_size": 151936,
+            "hidden_size": 4096,
+            "intermediate_size": 12288,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+            "max_position_embeddings": 262144,
+            "rope_parameters": {
+                "rope_type": "default",
+                "mrope_section": [24, 20, 20],
+                "mrope_interleaved": True,
+                "rope_theta": 5e6,
+            },
+        },
+        vision_config={"out_hidden_size": 4096},
+        image_token_id=_IMAGE_TOKEN,
+        video_token_id=_VIDEO,
+        vision_start_token_id=_VISION_BEGIN,
+        vision_end_token_id=_VISION_END,
+    )
+
+
+def _qwen3_vl_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
+    images = Qwen2VLImageProcessorPil(
+        patch_size=16,
+        size={"shortest_edge": 256 * 256, "longest_edge": 4096 * 4096},
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+    kind: Any = without_video(Qwen3VLProcessor)
+    template = _TEMPLATE.replace("<image>", "<vision> <image> </vision>")
+    return kind(image_processor=images, tokenizer=tokenizer, chat_template=template)
+
+
 RANDOM_MODELS = {
     "joycaption": RandomModel(_joycaption, _joycaption_processor),
     "llava-1.6-mistral-7b": RandomModel(_llava_1_6_mistral, _llava_1_6_processor),
     "llava-1.6-vicuna-7b": RandomModel(_llava_1_6_vicuna, _llava_1_6_processor),
+    "qwen3-vl-8b": RandomModel(_qwen3_vl, _qwen3_vl_processor),
 }
 
 
@@ -206,7 +251,12 @@ def _tokenizer(size: int) -> PreTrainedTokenizerFast:
         bos_token="<s>",
         eos_token="</s>",
         pad_token="<pad>",
-        extra_special_tokens={"image_token": "<image>"},
+        extra_special_tokens={
+            "image_token": "<image>",
+            "video_token": "<video>",
+            "vision_start_token": "<vision>",
+            "vision_end_token": "</vision>",
+        },
     )
     fast.chat_template = _TEMPLATE
     return fast

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
-from core.engine import Ready
+from core.engine import Capability, Ready
 from core.errors import AppError, Cancelled
 from core.transcript import Answer, Transcript
 from gui.app.tasks import Begin
@@ -108,7 +108,9 @@ class EvidenceWiring(QObject):
 
     @Slot(int, object)
     def _on_map_wanted(self, index: int, word: Word) -> None:
-        self._begin(self._find_map(index, word))
+        state = self._model.state
+        if not isinstance(state, Ready) or state.facts.why_not(Capability.MAPS) is None:
+            self._begin(self._find_map(index, word))
 
     async def _find_map(self, index: int, word: Word) -> None:
         with suppress(Cancelled):

@@ -63,9 +63,9 @@ class AnswerInspection:
         """Return where on the picture a word of an answer rests."""
         conversation, request, answer = self._asked(index)
         number = conversation.number_at(index)
-        self._refuse_unless_free(conversation, index, Capability.EVIDENCE)
+        self._refuse_unless_free(conversation, index, Capability.MAPS)
         word_map = await self._model.run_read_only(
-            lambda engine, stop: inspectable(engine, Capability.EVIDENCE).word_map(
+            lambda engine, stop: inspectable(engine, Capability.MAPS).word_map(
                 request, answer, word
             )
         )

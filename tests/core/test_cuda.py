@@ -5,6 +5,7 @@ Words after it choose among the tests: `python tests/core/test_cuda.py spread ca
 
 import gc
 import json
+import logging
 import sys
 import tempfile
 import threading
@@ -504,6 +505,7 @@ def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_
     for family in FAMILIES:
         folder = write_chat_model(tmp_path / family, family)
         output_ids = []
+        _slots_say_what_single_answers_say(folder)
         for device in ("cpu", "cuda"):
             engine = load(folder, device, "float32")
             answer, pieces = ask(engine, Sampling(max_new_tokens=12))
@@ -516,6 +518,42 @@ def test_other_architectures_say_on_the_card_what_they_say_on_the_processor(tmp_
             assert ask(engine, Sampling(max_new_tokens=12))[0].output_ids
             assert {tensor.device.type for tensor in engine._model.parameters()} == {"cuda"}
             engine.close()
+
+
+def _slots_say_what_single_answers_say(folder):
+    """By steps of a CUDA graph, whose capture the card must not refuse."""
+    engine = load(folder, "cuda", "float32")
+    prompts = ("What?", "What is this, then?", "Why is it so?", "a")
+    requests = [
+        Request(PICTURE, (Turn(prompt),), Sampling(max_new_tokens=12 + number))
+        for number, prompt in enumerate(prompts)
+    ]
+    with refused_captures() as refused:
+        alone = [engine.answer(one, lambda _: None, threading.Event()) for one in requests]
+        together = dict(engine.answer_all(requests, threading.Event(), slots=3))
+    assert not refused, (folder.name, refused)
+    plain = engine.by_generate()
+    wanted = [plain.answer(one, lambda _: None, threading.Event()) for one in requests]
+    for number, request in enumerate(requests):
+        ids = alone[number].output_ids
+        assert ids[:4] == wanted[number].output_ids[:4] == together[request].output_ids[:4]
+        evidence = engine.evidence(request, alone[number], threading.Event())
+        assert [token.id for token in evidence.tokens] == list(ids)
+    engine.close()
+
+
+@contextmanager
+def refused_captures():
+    """Collects what is logged when the card refuses to capture a CUDA graph."""
+    records = []
+    handler = logging.Handler()
+    handler.emit = lambda record: records.append(record.getMessage())
+    log = logging.getLogger("core.llava.cuda_graphs")
+    log.addHandler(handler)
+    try:
+        yield records
+    finally:
+        log.removeHandler(handler)
 
 
 def has_two_cards() -> bool:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from core.chat.processor import load_processor
 from core.device.memory import memory_need
 from core.engine import Capability, inspectable
 from core.errors import (
@@ -204,13 +205,81 @@ def test_more_pictures_than_the_model_takes_are_refused(chat_engines, picture):
 
 
 def test_what_such_a_model_cannot_do_is_reported_with_the_reason(engine):
-    assert set(engine.facts.missing) == {Capability.EVIDENCE, Capability.TRACE}
+    assert set(engine.facts.missing) == {Capability.MAPS, Capability.TRACE}
     with pytest.raises(EngineError, match=r"Only LLaVA-1\.5 shows a trace\. Load LLaVA-1\.5"):
         inspectable(engine, Capability.TRACE)
-    with pytest.raises(
-        EngineError, match=r"Only LLaVA-1\.5 shows the evidence for words\. Load LLaVA-1\.5"
-    ):
-        inspectable(engine, Capability.EVIDENCE)
+    with pytest.raises(EngineError, match=r"Only LLaVA-1\.5 shows where in the image"):
+        inspectable(engine, Capability.MAPS)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_probabilities_of_an_answer_s_tokens_are_those_of_transformers(
+    chat_engines, chat_folders, picture, family
+):
+    engine = chat_engines(family)
+    request = Request(picture, (Turn("What is this?"),), Sampling(max_new_tokens=12))
+    answer = engine.answer(request, lambda piece: None, threading.Event())
+    evidence = engine.evidence(request, answer, threading.Event())
+    with_it, without_it = (
+        _log_probabilities(chat_folders[family], pixels, answer.output_ids)
+        for pixels in (picture.pixels, _plain(picture.pixels, chat_folders[family]))
+    )
+    assert [one.id for one in evidence.tokens] == list(answer.output_ids)
+    assert [one.log_p for one in evidence.tokens] == pytest.approx(with_it, abs=2e-4)
+    mine = [one.log_p_without_picture for one in evidence.tokens]
+    assert mine == pytest.approx(without_it, abs=2e-4)
+    assert with_it != pytest.approx(without_it, abs=2e-4)
+    # The next answer is made from the same as before.
+    again = engine.answer(request, lambda piece: None, threading.Event())
+    assert again.output_ids == answer.output_ids
+
+
+def _plain(pixels, folder):
+    from transformers import AutoConfig
+
+    processor = load_processor(folder, AutoConfig.from_pretrained(folder))
+    mean = processor.image_processor.image_mean
+    return Image.new("RGB", pixels.size, tuple(round(255 * value) for value in mean))
+
+
+def _log_probabilities(folder, pixels, ids):
+    """Those of `ids` as the answer to "What is this?", by transformers alone."""
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    model = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    processor = load_processor(folder, model.config)
+    content = [{"type": "image"}, {"type": "text", "text": "What is this?"}]
+    prompt = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True
+    )
+    begins = prompt.startswith("<s>")
+    inputs = processor(
+        text=[prompt], images=[[pixels]], return_tensors="pt", add_special_tokens=not begins
+    )
+    with torch.inference_mode():
+        scores = model.generate(
+            **inputs,
+            max_new_tokens=len(ids),
+            do_sample=False,
+            eos_token_id=None,
+            logits_processor=[_Forced(inputs["input_ids"].shape[1], ids)],
+            output_logits=True,
+            return_dict_in_generate=True,
+        ).logits
+    return [float(row[0].log_softmax(-1)[one]) for row, one in zip(scores, ids, strict=True)]
+
+
+class _Forced:
+    """Makes `generate()` say these ids."""
+
+    def __init__(self, length, ids):
+        self.length, self.ids = length, ids
+
+    def __call__(self, given, scores):
+        forced = scores.clone().fill_(float("-inf"))
+        forced[:, self.ids[given.shape[1] - self.length]] = 0
+        return forced
 
 
 def test_stop_ends_the_answer_after_the_token_under_way(engine, picture):
