@@ -7,5 +7,7 @@ for one token per slot, over the `kv_cache`, and `forward` puts them together. O
 replace the operations, and `cuda_graphs` captures both. `decoding` fills slots with prompts,
 `sampler` chooses tokens; `generate_path` runs transformers' own modules instead, where the loop
 cannot; `engine` is the Engine that answers with either. `evidence` computes what each word rests
-on, `word_maps` where on the image, and `tracing` makes the trace of one answer. Imports torch; modules are imported by name.
+on, `word_maps` where on the image, and `tracing` makes the trace of one answer.
+
+Imports torch; modules are imported by name.
 """
