@@ -92,7 +92,13 @@ LUPDATE_OPTIONS = runpy.run_path(str(GUI.parent / "packaging" / "dev.py"))["LUPD
 # asked, the log, files in Markdown, and what a child process or a graphics card reads. The terminal
 # prints in English, and the server answers other programs in English.
 NO_SENTENCES = {
-    *("captions/sentences.py", "trace.py", "llava/tracing.py", "llava/forward.py"),
+    *(
+        "captions/sentences.py",
+        "trace.py",
+        "llava/tracing.py",
+        "llava/forward.py",
+        "chat/module_forward.py",
+    ),
     *("llava/kernels", "chat/template_child.py", "isolation", "vetting/trial.py", "words"),
     *("terminal", "serve", "remote/canary.py"),
 }
