@@ -62,7 +62,8 @@ class Settings(BaseModel):
     `download_folder`, "" for the hub's cache; with `works_offline` nothing asks the network.
     `seen_offers` are notices about engine packs that were shown, by version, stage and pack.
     `folds_images`, `shows_grid` and `thumbnail_side` say how the images of a folder are listed,
-    `shows_caption` whether their captions are in view rather than the conversations.
+    `shows_caption` whether their captions are in view rather than the conversations, and
+    `statistics` which ones are below the list.
     `keys` are those of the window's commands that a person has changed, by the command's name.
     """
 
@@ -91,6 +92,8 @@ class Settings(BaseModel):
     folds_images: bool = False
     shows_grid: bool = True
     shows_caption: bool = False
+    folds_statistics: bool = False
+    statistics: Literal["tags", "words", "sizes", "lengths"] = "tags"
     thumbnail_side: int = Field(default=96, ge=64, le=320)
     checks_for_updates: bool = False
     keys: Annotated[dict[str, list[str]], BeforeValidator(_keys)] = {}

@@ -23,13 +23,15 @@ How the modules fit together, in the order in which to read them:
 Nothing here imports torch.
 """
 
-from core.workspace.bulk import SetCaption
+from core.workspace.bulk import AddTags, SetCaption
 from core.workspace.completion import Completion, completions
 from core.workspace.data import (
+    Bar,
     CaptionMode,
     Counts,
     EditReport,
     Failure,
+    Frequency,
     ImageRow,
     ReviewState,
     ScanProgress,
@@ -37,11 +39,12 @@ from core.workspace.data import (
     Sort,
     SortKey,
     Statistics,
+    StatisticsKind,
     WorkspaceOptions,
 )
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.presets import PRESET_KEYS, Preset, Presets, read_presets, write_presets
-from core.workspace.query import Query, parse_query
+from core.workspace.query import Query, parse_query, query_term
 from core.workspace.query_error import QueryError
 from core.workspace.terms import QUERY_KEYS
 from core.workspace.vocabulary_file import read_vocabulary
@@ -50,11 +53,14 @@ from core.workspace.workspace import Workspace
 __all__ = [
     "PRESET_KEYS",
     "QUERY_KEYS",
+    "AddTags",
+    "Bar",
     "CaptionMode",
     "Completion",
     "Counts",
     "EditReport",
     "Failure",
+    "Frequency",
     "ImageRow",
     "ListedPaths",
     "Preset",
@@ -68,10 +74,12 @@ __all__ = [
     "Sort",
     "SortKey",
     "Statistics",
+    "StatisticsKind",
     "Workspace",
     "WorkspaceOptions",
     "completions",
     "parse_query",
+    "query_term",
     "read_presets",
     "read_vocabulary",
     "write_presets",

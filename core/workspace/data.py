@@ -157,6 +157,15 @@ class EditReport:
     conflicts: tuple[Conflict, ...] = ()
 
 
+class StatisticsKind(StrEnum):
+    """Which statistics are in view; stored."""
+
+    TAGS = "tags"
+    WORDS = "words"
+    SIZES = "sizes"
+    LENGTHS = "lengths"
+
+
 @dataclass(frozen=True)
 class Frequency:
     """A value, such as a tag or a word, and how many images have it."""

@@ -2,17 +2,71 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Slot
 
+from core.workspace import AddTags, StatisticsKind
+from gui.app.tasks import Begin
+from gui.app.workspace_wiring import WorkspaceWiring
+from gui.session.caption_editing import CaptionEditing
 from gui.session.folder_counts import FolderCounts
+from gui.session.settings_file import SettingsFile
+from gui.session.workspace import FolderWorkspace
 from gui.window.main_window import MainWindow
+from gui.window.view_state import ViewState
 
 
 class CountsWiring(QObject):
-    """What may follow in a query is suggested while it is typed."""
+    """What may follow in a query is suggested while it is typed; statistics are counted while they
+    are in view, and what is chosen there is searched for, or added to the selected images."""
 
-    def __init__(self, window: MainWindow, counts: FolderCounts, parent: QObject | None = None):
+    def __init__(
+        self,
+        window: MainWindow,
+        listing: WorkspaceWiring,
+        workspace: FolderWorkspace,
+        counts: FolderCounts,
+        editing: CaptionEditing,
+        settings_file: SettingsFile,
+        begin: Begin,
+        parent: QObject | None = None,
+    ):
         super().__init__(parent)
+        self._listing, self._workspace, self._counts = listing, workspace, counts
+        self._editing, self._settings_file, self._begin = editing, settings_file, begin
         query_line = window.workspace_pane.query_line
         query_line.completion_asked.connect(counts.complete)
         counts.completed.connect(query_line.show_completions)
+        panel = window.workspace_pane.statistics
+        counts.counted.connect(panel.show_statistics)
+        panel.filter_asked.connect(query_line.search_for)
+        panel.tag_added.connect(self._add_tag)
+        panel.fold_asked.connect(self._toggle_fold)
+        panel.kind_chosen.connect(self._choose_kind)
+        window.states.changed.connect(self._on_state_changed)
+
+    @Slot(object)
+    def _on_state_changed(self, state: ViewState) -> None:
+        shown = state.workspace
+        self._counts.set_wanted(shown.is_list_shown and not shown.folds_statistics)
+
+    @Slot(str)
+    def _add_tag(self, tag: str) -> None:
+        ids = self._listing.meant_ids
+        if ids:
+            self._editing.write()
+            self._workspace.edit(lambda workspace: workspace.apply(ids, AddTags((tag,))))
+
+    @Slot()
+    def _toggle_fold(self) -> None:
+        settings = self._settings_file.settings
+        settings.folds_statistics = not settings.folds_statistics
+        self._keep_settings()
+
+    @Slot(object)
+    def _choose_kind(self, kind: StatisticsKind) -> None:
+        self._settings_file.settings.statistics = kind.value
+        self._keep_settings()
+
+    def _keep_settings(self) -> None:
+        self._listing.refresh()
+        self._begin(self._settings_file.save())

@@ -237,7 +237,16 @@ class Program(QObject):
             begin,
             self,
         )
-        CountsWiring(window, self.folder_counts, self)
+        CountsWiring(
+            window,
+            listing,
+            self.workspace,
+            self.folder_counts,
+            self.caption_editing,
+            self._settings_file,
+            begin,
+            self,
+        )
         CaptionWiring(
             window,
             listing,

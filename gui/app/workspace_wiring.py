@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from core.settings import Settings
-from core.workspace import ImageRow, ReviewState, Sort, SortKey
+from core.workspace import CaptionMode, ImageRow, ReviewState, Sort, SortKey, StatisticsKind
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
 from gui.session.picture_list import PictureList
@@ -66,6 +66,13 @@ class WorkspaceWiring(QObject):
     def current(self) -> ImageRow | None:
         """The image in view, as the workspace knows it; None outside of one."""
         return self._current
+
+    @property
+    def meant_ids(self) -> list[int]:
+        """The images that are selected, or else the one in view."""
+        if self._list.selected_count > 1:
+            return list(self._list.selected_ids)
+        return [self._current.id] if self._current is not None else []
 
     def _connect_pane(self) -> None:
         pane = self._pane
@@ -142,6 +149,9 @@ class WorkspaceWiring(QObject):
                 found=editing.found,
                 undo=workspace.undo_text,
                 redo=workspace.redo_text,
+                has_tags=workspace.mode is CaptionMode.TAGS,
+                statistics=StatisticsKind(settings.statistics),
+                folds_statistics=settings.folds_statistics,
             )
         )
 
@@ -233,10 +243,7 @@ class WorkspaceWiring(QObject):
 
     def review(self, state: ReviewState) -> None:
         """Set the review of the selected images, or of the one in view."""
-        ids = self._list.selected_ids if self._list.selected_count > 1 else []
-        if not ids and self._current is not None:
-            ids = [self._current.id]
-        if ids:
+        if ids := self.meant_ids:
             self._workspace.review(ids, state)
 
     def _go_to_next(self, is_wanted: Callable[[ImageRow], bool]) -> None:

@@ -15,7 +15,7 @@ from core.batch import Phase
 from core.engine import Absent, Capability, EngineFacts, ModelState
 from core.picture import ImagePreprocessing
 from core.transcript import BUILT_IN
-from core.workspace import ReviewState, ScanProgress, SortKey
+from core.workspace import ReviewState, ScanProgress, SortKey, StatisticsKind
 from gui.batch.run_controls import RunAction
 from gui.engines.state import Stage
 from gui.widgets.notice import Notice
@@ -160,7 +160,8 @@ class WorkspaceState:
     is not shown where it is folded away, or where the window has no room for it. `has_focus` says
     whether the list has the focus, so that single keys are commands.
 
-    `query_fault` is the place in the query that `query_error` is about.
+    `statistics` are in view below the list, unless they are folded away; captions are lists of tags
+    if it `has_tags`. `query_fault` is the place in the query that `query_error` is about.
 
     `reading` says how far the reading of the folder is while it is opened, and `is_cut` that it was
     stopped.
@@ -184,6 +185,9 @@ class WorkspaceState:
     query: str = ""
     query_error: str = ""
     query_fault: tuple[int, int] = (0, 0)
+    has_tags: bool = False
+    statistics: StatisticsKind = StatisticsKind.TAGS
+    folds_statistics: bool = False
     sort: SortKey = SortKey.NAME
     unreviewed: int = 0
     reading: ScanProgress | None = None

@@ -66,6 +66,12 @@ class WorkspacePage(QWidget):
             self.pane.show_selected(state.selected, state.unreviewed)
             self.pane.query_line.show_query(state.query, state.query_error, state.query_fault)
             self.pane.query_line.show_sort(state.sort)
+            self.pane.statistics.show_state(
+                is_folded=state.folds_statistics,
+                kind=state.statistics,
+                has_tags=state.has_tags,
+                query=state.query,
+            )
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

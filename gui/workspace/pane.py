@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal, SignalInstance, Slot
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
     QLabel,
     QMenu,
     QSlider,
+    QSplitter,
     QVBoxLayout,
     QWidget,
 )
@@ -24,10 +25,13 @@ from gui.workspace.image_list import LARGEST, SMALLEST, ImageList
 from gui.workspace.image_rows import ImageRows
 from gui.workspace.query_line import QueryLine
 from gui.workspace.reading_line import ReadingLine
+from gui.workspace.statistics_panel import StatisticsPanel
 from gui.workspace.thumbnails import Thumbnails
 
 LEAST_WIDTH = 152
 _STEP = 16
+_STATISTICS_HEIGHT = 190
+_LEAST_FOR_STATISTICS = 330
 
 
 class _Slider(QSlider):
@@ -76,7 +80,17 @@ class WorkspacePane(QWidget):
         self.column.addWidget(self.query_line)
         self.reading_line = ReadingLine()
         self.column.addWidget(self.reading_line)
-        self.column.addWidget(self.list, 1)
+        self.statistics = StatisticsPanel(theme)
+        self.parts = QSplitter(Qt.Orientation.Vertical)
+        self.parts.setObjectName("pane_parts")
+        self.parts.setHandleWidth(1)
+        self.parts.setChildrenCollapsible(False)
+        self.parts.addWidget(self.list)
+        self.parts.addWidget(self.statistics)
+        self.parts.setStretchFactor(0, 1)
+        self.parts.setStretchFactor(1, 0)
+        self.parts.setSizes([400, _STATISTICS_HEIGHT])
+        self.column.addWidget(self.parts, 1)
         self.column.addWidget(self.foot)
         self.list.side_chosen.connect(self.side_chosen)
         self.list.menu_asked.connect(self._on_menu_asked)
@@ -151,6 +165,11 @@ class WorkspacePane(QWidget):
         self.side_slider.valueChanged.connect(self._on_slid)
         row.addWidget(self.selected_label, 1)
         row.addWidget(self.side_slider)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A low pane has room for the list alone."""
+        super().resizeEvent(event)
+        self.statistics.setVisible(self.height() >= _LEAST_FOR_STATISTICS)
 
     @Slot(int, QPoint)
     def _on_menu_asked(self, id: int, at: QPoint) -> None:
