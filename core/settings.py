@@ -60,6 +60,7 @@ class Settings(BaseModel):
     window's own word for its size and place, `updates_address` of a change log, "" for the one that
     the package names, `last_folder` where the file dialog was, "" for nowhere yet. Models go to
     `download_folder`, "" for the hub's cache; with `works_offline` nothing asks the network.
+    `metadata_folders` are those of whose images people's metadata may be sent to servers.
     `seen_offers` are notices about engine packs that were shown, by version, stage and pack.
     `folds_images`, `shows_grid` and `thumbnail_side` say how the images of a folder are listed,
     `shows_caption` whether their captions are in view rather than the conversations, and
@@ -98,6 +99,7 @@ class Settings(BaseModel):
     checks_for_updates: bool = False
     keys: Annotated[dict[str, list[str]], BeforeValidator(_keys)] = {}
     updates_address: str = ""
+    metadata_folders: list[str] = []
     seen_offers: Annotated[list[str], _newest(REMEMBERED_OFFERS)] = []
     window: str = ""
     last_folder: str = ""

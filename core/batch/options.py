@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class BatchOptions:
     table_paths: TablePaths = TablePaths.ABSOLUTE
     csv_separator: str = ","
     note: str = ""
+    image_notes: tuple[tuple[str, str], ...] = ()
     most_characters: int = 0
     vocabulary: tuple[str, ...] = ()
     has_keywords: bool = False
@@ -124,8 +126,12 @@ class BatchOptions:
     def filled_prompts(self, picture: Path, index: int, caption: str) -> list[str]:
         """Returns the prompts with their variables filled in. `picture` is the `index`-th of the
         run, from 1, and has had `caption` so far."""
-        notes = Notes(self.note, tags=named(self.vocabulary))
+        notes = Notes(self.note, self._notes.get(str(picture), ""), named(self.vocabulary))
         return [filled(prompt, picture, index, caption, notes) for prompt in self.prompts]
+
+    @cached_property
+    def _notes(self) -> dict[str, str]:
+        return dict(self.image_notes)
 
     @property
     def check(self) -> Check:
@@ -203,7 +209,8 @@ class BatchOptions:
         # Left out where they change nothing: captions of version 0.1 were made without them.
         added = (self.prefix, self.suffix, self.is_one_line, self.drops_duplicates)
         made_by += added if any(added) else ()
-        later = (self.note, self.most_characters, self.vocabulary, self.has_keywords)
+        later = [self.note, self.most_characters, self.vocabulary, self.has_keywords]
+        later += [self.image_notes] if self.image_notes else []
         return _digest([*made_by, *later] if any(later) else made_by)
 
 

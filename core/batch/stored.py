@@ -205,6 +205,9 @@ def options_from(stored: JsonObject) -> BatchOptions:
         values["table_paths"] = TablePaths(values["table_paths"])
     for several in ("prompts", "replaces_edited", "vocabulary"):
         values[several] = tuple(values.get(several, ()))
+    values["image_notes"] = tuple(
+        (str(path), str(text)) for path, text in values.get("image_notes", ())
+    )
     # A newer version may know more formats.
     known = [str(one) for one in CaptionFormat]
     values["writes"] = tuple(CaptionFormat(one) for one in values["writes"] if one in known)
@@ -227,7 +230,7 @@ def _is_of(value: Any, declared: Any) -> bool:
     if get_origin(declared) is tuple:
         item = get_args(declared)[0]
         is_tuple = isinstance(value, tuple)
-        return is_tuple and all(isinstance(one, item) for one in cast("tuple[Any, ...]", value))
+        return is_tuple and all(_is_of(one, item) for one in cast("tuple[Any, ...]", value))
     return isinstance(value, int | float if declared is float else declared)
 
 
@@ -240,6 +243,7 @@ _ADDED_OPTIONS = {
     "table_paths",
     "csv_separator",
     "note",
+    "image_notes",
     "most_characters",
     "vocabulary",
     "has_keywords",

@@ -138,6 +138,11 @@ class Records:
         ).fetchone()
         return found[0] if found else ""
 
+    def notes(self) -> dict[str, str]:
+        """Returns all notes by path."""
+        rows = self._connection.execute("SELECT path, text FROM note").fetchall()
+        return {os.fsdecode(path): text for path, text in rows}
+
     def set_note(self, path: str, text: str) -> None:
         """Keeps a person's note about an image or a folder; "" removes it."""
         with self._connection as connection:

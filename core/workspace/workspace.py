@@ -365,6 +365,13 @@ class Workspace:
         with self._guard, failing():
             return self._records.note(str(path))
 
+    def image_notes(self) -> tuple[tuple[str, str], ...]:
+        """Returns the notes about images of this workspace, with their paths."""
+        with self._guard, failing():
+            found = self._records.notes()
+            known = self._images.id_of_text
+            return tuple((path, text) for path, text in found.items() if known(path) is not None)
+
     def set_note(self, path: Path, text: str) -> None:
         """Keeps a person's note about an image or a folder, for its prompts; "" removes it."""
         with self._guard, failing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
@@ -24,6 +25,7 @@ from gui.window.view_state import ConversationState
 class ConversationWiring(QObject):
     """What is asked in the window goes to the session, and what it reports is shown.
 
+    `fill`, if set, fills in the variables of a question; it returns None if it must not be asked.
     Every signal of the session is followed by reading its whole state.
     """
 
@@ -43,6 +45,7 @@ class ConversationWiring(QObject):
         self._number = 0
         self._measured: tuple[Answer, EngineFacts] | None = None
         self._is_refused = False
+        self.fill: Callable[[str], Awaitable[str | None]] | None = None
         self._connect_window()
         self._connect_session()
         for signal in (
@@ -130,7 +133,12 @@ class ConversationWiring(QObject):
 
     @Slot(str)
     def _on_asked(self, prompt: str) -> None:
-        self._begin(self._question.ask(prompt))
+        self._begin(self._ask(prompt))
+
+    async def _ask(self, prompt: str) -> None:
+        filled = prompt if self.fill is None else await self.fill(prompt)
+        if filled is not None:
+            await self._question.ask(filled)
 
     @Slot()
     def _on_regenerate_asked(self) -> None:

@@ -27,15 +27,14 @@ from gui.app.conversation_wiring import ConversationWiring
 from gui.app.counts_wiring import CountsWiring
 from gui.app.engines_wiring import EnginesWiring
 from gui.app.evidence_wiring import EvidenceWiring
-from gui.app.exchange_wiring import ExchangeWiring
 from gui.app.faults import FaultReporter, crash_file, open_log
+from gui.app.folder_jobs import FolderJobs
 from gui.app.garbage import GarbageCollector
 from gui.app.idle_unload import IdleUnload
 from gui.app.loading_wiring import LoadingWiring
 from gui.app.models_wiring import ModelsWiring
 from gui.app.packaged_resources import prompt_presets, sample_pictures
 from gui.app.picture_wiring import PictureWiring
-from gui.app.presets_wiring import PresetsWiring
 from gui.app.restart import start_again
 from gui.app.servers_wiring import ServersWiring
 from gui.app.settings_wiring import SettingsWiring
@@ -50,14 +49,12 @@ from gui.picture.picture_view import PictureView
 from gui.session.answer_inspection import AnswerInspection
 from gui.session.caption_editing import CaptionEditing
 from gui.session.engine_packs import EnginePacks
-from gui.session.exchange import Exchange
 from gui.session.folder_counts import FolderCounts
 from gui.session.folder_run import FolderRun
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.picture_list import PictureList
-from gui.session.preset_store import PresetStore
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.waiting_question import WaitingQuestion
@@ -174,7 +171,6 @@ class Program(QObject):
         self.workspace = FolderWorkspace(self._places.data, self)
         self.pictures = PictureList(self.workspace, self)
         self.caption_editing = CaptionEditing(self.workspace, self)
-        self.exchange = Exchange(self.workspace, self._places.data / "exports.sqlite", self)
         self.folder_counts = FolderCounts(self.workspace, self)
         self.session = Session(
             model, self.loaded_model, self.pictures, self._store, self._settings_file, self
@@ -189,7 +185,6 @@ class Program(QObject):
             self,
         )
         self._inspection = AnswerInspection(model, self.loaded_model, self.session, self.settings)
-        self.presets = PresetStore(self._places.presets, self)
         self.folder_run = FolderRun(model, self._places.runs, self)
         self.model_library = ModelLibrary(self.settings, self._settings_file.save, self)
 
@@ -212,9 +207,20 @@ class Program(QObject):
         self._batch_wiring = BatchWiring(
             window, self.folder_run, self.settings, self._presets[0][1], self.tasks.begin, self
         )
-        PresetsWiring(
-            window, self.presets, self.workspace, self._batch_wiring, self.tasks.begin, self
+        self.folder_jobs = FolderJobs(
+            window,
+            self.workspace,
+            self.caption_editing,
+            self._listing,
+            run=self.folder_run,
+            batch=self._batch_wiring,
+            model=self.model,
+            settings_file=self._settings_file,
+            places=self._places,
+            begin=self.tasks.begin,
+            parent=self,
         )
+        self._conversation_wiring.fill = self.folder_jobs.notes.filled
         self._wire_settings()
         UndoWiring(window, session, self._batch_wiring, self.workspace, self.caption_editing, self)
         self._updates_wiring = UpdatesWiring(window, self.settings, self)
@@ -228,7 +234,7 @@ class Program(QObject):
         """The images, the folder's list of them, and their captions."""
         window, begin = self.window, self.tasks.begin
         PictureWiring(window, self.pictures, begin, self)
-        listing = WorkspaceWiring(
+        listing = self._listing = WorkspaceWiring(
             window,
             self.workspace,
             self.caption_editing,
@@ -257,12 +263,13 @@ class Program(QObject):
             begin,
             self,
         )
-        ExchangeWiring(window, self.workspace, self.caption_editing, self.exchange, begin, self)
 
     def _wire_conversation(self) -> None:
         """Questions, answers, and what their words rest on."""
         window, begin = self.window, self.tasks.begin
-        ConversationWiring(window, self.session, self.question, self.model, begin, self)
+        self._conversation_wiring = ConversationWiring(
+            window, self.session, self.question, self.model, begin, self
+        )
         EvidenceWiring(
             window,
             self.session,
@@ -398,7 +405,7 @@ class Program(QObject):
         for widget in QApplication.topLevelWidgets():
             widget.hide()
         self.caption_editing.write()
-        await self.exchange.close()
+        await self.folder_jobs.close()
         await self.folder_counts.close()
         await self.workspace.close()
         await self.folder_run.close()

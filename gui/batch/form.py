@@ -52,6 +52,7 @@ class BatchForm(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self._notes: tuple[str, tuple[tuple[str, str], ...]] = ("", ())
         self._sampling = self._usual_sampling = Sampling()
         self._build_prompts(theme)
         self._build_choices()
@@ -111,7 +112,12 @@ class BatchForm(QScrollArea):
             is_recursive=self.recursive_box.isChecked(),
             sampling=self._sampling,
         )
-        return self.more.applied_to(options)
+        note, image_notes = self._notes
+        return replace(self.more.applied_to(options), note=note, image_notes=image_notes)
+
+    def show_notes(self, folder: str, images: tuple[tuple[str, str], ...]) -> None:
+        """Sets what a person noted about the folder and its images, for the prompts."""
+        self._notes = folder, images
 
     def show_prompt(self, prompt: str) -> None:
         """Sets what to ask, if nothing is written there."""
@@ -178,7 +184,7 @@ class BatchForm(QScrollArea):
 
     def _build_prompts(self, theme: Theme) -> None:
         placeholder = self.tr(
-            "Prompt for each image. {name}, {folder}, {caption} and {exif:Model} are filled in."
+            "Prompt for each image. Type { for the file name, date, place and more."
         )
         self.prompt_list = PromptList(theme, "batch_prompt_edit", self._prompt_name, placeholder)
         self.prompt_list.set_tip(

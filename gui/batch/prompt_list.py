@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.conversation.prompt_variables import complete_variables
 from gui.widgets.buttons import icon_button
 from gui.widgets.theme import Theme
 
@@ -101,6 +102,7 @@ class PromptList(QWidget):
         row.set_button_width(self.add_button.sizeHint().width())
         row.remove_asked.connect(self._on_remove_asked)
         row.edit.textChanged.connect(self.changed)
+        complete_variables(row.edit)
         self._column.addWidget(row)
         if self._rows:  # Otherwise Tab would come to it after the list.
             QWidget.setTabOrder(self._rows[-1].remove_button, row.edit)

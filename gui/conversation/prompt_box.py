@@ -24,6 +24,7 @@ from core.workspace import Preset, Presets
 from gui.conversation.presets_menu import add_presets
 from gui.conversation.prompt_edit import PromptEdit
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
+from gui.conversation.prompt_variables import complete_variables
 from gui.conversation.unknown_words import MOST_LOOKED_AT, WRITTEN_MS
 from gui.widgets.buttons import key_text
 from gui.widgets.elided_label import ElidedLabel
@@ -149,6 +150,7 @@ class PromptBox(QFrame):
     def _build(self) -> None:
         self.prompt_edit = PromptEdit()
         self.prompt_edit.setObjectName("prompt_edit")
+        complete_variables(self.prompt_edit)
         self.prompt_edit.setAccessibleName(self.tr("Question about the image"))
         self.presets_button = QToolButton()
         self.presets_button.setObjectName("presets_button")

@@ -34,7 +34,7 @@ from gui.session.run_end import idle_phase, left_unchanged, painted
 from gui.session.run_engines import RunEngines
 from gui.session.run_items import RunItems, found_items, opened_run
 from gui.session.run_pace import RunPace
-from gui.session.sent_metadata import refusal
+from gui.session.sent_metadata import MetadataConsent, refusal
 from gui.widgets.translated import translated, translated_all
 
 _USUAL = BatchOptions((" ",))
@@ -69,6 +69,7 @@ class FolderRun(QObject):
         super().__init__(parent)
         self._model = model
         self._journals = journals
+        self.consent: MetadataConsent | None = None
         self._roots: list[Path] = []
         self._batch: Batch | None = None
         self._phase = Phase.CHOOSING
@@ -310,7 +311,7 @@ class FolderRun(QObject):
 
     def _may_ask(self, *ways: BatchOptions) -> bool:
         prompts = [prompt for way in ways for prompt in way.prompts]
-        reason = refusal(self._model.choice.model, prompts)
+        reason = refusal(self._model.choice.model, prompts, self._roots, self.consent)
         if reason:
             self.noticed.emit(reason)
         return not reason

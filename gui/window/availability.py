@@ -200,6 +200,8 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
             return _unless(is_open and workspace.is_known)
         case Command.INVERT_SELECTION:
             return _unless(is_open and workspace.has_list and workspace.listed)
+        case Command.NOTES:
+            return _unless(workspace.is_open and workspace.is_known)
         case Command.EXPORT_CAPTIONS | Command.IMPORT_CAPTIONS:
             return _unless(
                 is_open and workspace.has_list and workspace.total,

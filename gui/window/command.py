@@ -56,6 +56,7 @@ class Command(StrEnum):
     NEXT_UNCAPTIONED = auto()
     INVERT_SELECTION = auto()
     FIND_IMAGES = auto()
+    NOTES = auto()
     PRESETS = auto()
     PRESET_1 = auto()
     PRESET_2 = auto()

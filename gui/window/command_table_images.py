@@ -58,6 +58,7 @@ def images_menu() -> MenuRows:
     )
     captioning: Group = (
         SubmenuRow(Submenu.PRESETS, translate("Menu", "&Caption with preset"), numbered),
+        CommandRow(Command.NOTES, translate("Menu", "Prompt and n&otes…"), ("Ctrl+J",)),
         CommandRow(Command.PRESETS, translate("Menu", "Edit &presets…")),
     )
     groups = (finding, editing, reviewing, selecting, captioning)

@@ -43,6 +43,7 @@ def test_every_setting_survives_the_file(tmp_path):
         seen_offers=["1.0 offered cuda130"], servers=["http://gpubox:8000 #qwen"],
         folds_images=True, shows_grid=False, shows_caption=True, thumbnail_side=128,
         folds_statistics=True, statistics="sizes",
+        metadata_folders=["/photos"],
     )  # fmt: skip
     save(settings, tmp_path / "new" / "folder")
     assert load(tmp_path / "new" / "folder") == settings

@@ -1,6 +1,7 @@
 """What is put around captions and between them, and tags that are there once."""
 
 import csv
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from core.batch import Batch, BatchOptions, Control, ItemState
 from core.batch.journal import read_lines
+from core.batch.stored import options_from, options_json
 from core.captions import xmp
 from core.captions.formats import CaptionFormat
 from core.captions.sidecar import Existing
@@ -151,3 +153,15 @@ def test_captions_of_earlier_versions_count_as_made_the_same_way():
     assert len(recipes | {OPTIONS.recipe("m")}) == 5
     # What version 0.1 computed.
     assert OPTIONS.recipe("m") == "5181fe704b02988f513ac2c7"
+
+
+def test_notes_about_images_are_filled_in_and_survive_the_journal(tmp_path):
+    noted = tmp_path / "ä.png"
+    options = replace(
+        OPTIONS, prompts=("Look.[ {image_note}]",), image_notes=((str(noted), "Tom"),)
+    )
+    assert options.filled_prompts(noted, 1, "") == ["Look. Tom"]
+    assert options.filled_prompts(tmp_path / "b.png", 2, "") == ["Look."]
+    stored = json.loads(json.dumps(options_json(options)))
+    assert options_from(stored) == options
+    assert options.recipe("m") != OPTIONS.recipe("m")

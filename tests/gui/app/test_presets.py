@@ -42,7 +42,7 @@ def test_key_chooses_a_run_over_the_selection_with_all_that_the_preset_sets(live
         names = [item.path.name for item in panel.model.items]
         assert names == ["1.png", "2.png"]
         options = panel.form.options
-        preset = program.presets.presets.named("Alt text")
+        preset = program.folder_jobs.presets.presets.named("Alt text")
         assert (options.prompts, options.most_characters) == (preset.prompts, 125)
         assert options.strips_openings
         # Another preset leaves nothing of the one before.
@@ -102,7 +102,11 @@ def test_own_presets_are_made_renamed_ordered_removed_and_brought_back(live, fol
         QTest.keyClick(dialog, KEY.Key_Escape)
         await until(lambda: window.findChild(PresetsDialog) is None)
         path = locations().presets
-        await until(lambda: path.exists() and Presets.load(path).all == program.presets.presets.all)
+        await until(
+            lambda: (
+                path.exists() and Presets.load(path).all == program.folder_jobs.presets.presets.all
+            )
+        )
         kept = Presets.load(path).all[0]
         assert (kept.prompts, kept.prefix) == (("Which colours?",), "ohwx, ")
         assert window.state.presets[0] == "Colours & more"

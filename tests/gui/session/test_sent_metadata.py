@@ -2,8 +2,9 @@
 
 import pytest
 
+from core.settings import Settings
 from core.transcript import BUILT_IN
-from gui.session.sent_metadata import refusal
+from gui.session.sent_metadata import MetadataConsent, refusal
 
 FAR, HERE = "http://gpubox:8000 #llava", "http://localhost:8000 #llava"
 
@@ -21,3 +22,20 @@ def test_people_and_places_are_not_sent_to_another_computer(model):
 )
 def test_the_rest_and_what_stays_here_is_asked(model, prompt):
     assert refusal(model, [prompt]) == ""
+
+
+def test_consent_is_for_whole_folders_and_for_no_others(tmp_path):
+    (tmp_path / "a" / "sub").mkdir(parents=True)
+    image = tmp_path / "a" / "1.png"
+    image.touch()
+    consent = MetadataConsent(Settings())
+    consent.give([image])
+    for places, is_covered in (
+        ([tmp_path / "a"], True),
+        ([tmp_path / "a" / "sub", image], True),
+        ([tmp_path / "a", tmp_path], False),
+        ([tmp_path / "ab"], False),
+        ([], False),
+    ):
+        assert consent.covers(places) == is_covered, places
+        assert bool(refusal(FAR, ["{people}"], places, consent)) != is_covered

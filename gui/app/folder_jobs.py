@@ -1,0 +1,65 @@
+"""What is done with a folder's captions beside editing them: presets, notes, exchange with other
+programs. Built and connected here, so that the program has one part of it to own."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+
+from core.locations import Locations
+from gui.app.batch_wiring import BatchWiring
+from gui.app.exchange_wiring import ExchangeWiring
+from gui.app.notes_wiring import NotesWiring
+from gui.app.presets_wiring import PresetsWiring
+from gui.app.tasks import Begin
+from gui.app.workspace_wiring import WorkspaceWiring
+from gui.session.caption_editing import CaptionEditing
+from gui.session.exchange import Exchange
+from gui.session.folder_run import FolderRun
+from gui.session.model_thread import ModelThread
+from gui.session.preset_store import PresetStore
+from gui.session.sent_metadata import MetadataConsent
+from gui.session.settings_file import SettingsFile
+from gui.session.workspace import FolderWorkspace
+from gui.window.main_window import MainWindow
+
+
+class FolderJobs(QObject):
+    """`presets` are those that are offered, `notes` fills in the variables of prompts."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        workspace: FolderWorkspace,
+        editing: CaptionEditing,
+        listing: WorkspaceWiring,
+        *,
+        run: FolderRun,
+        batch: BatchWiring,
+        model: ModelThread,
+        settings_file: SettingsFile,
+        places: Locations,
+        begin: Begin,
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self.presets = PresetStore(places.presets, self)
+        self._exchange = Exchange(workspace, places.data / "exports.sqlite", self)
+        run.consent = MetadataConsent(settings_file.settings)
+        ExchangeWiring(window, workspace, editing, self._exchange, begin, self)
+        PresetsWiring(window, self.presets, workspace, batch, begin, self)
+        self.notes = NotesWiring(
+            window,
+            listing,
+            workspace,
+            run,
+            model=model,
+            consent=run.consent,
+            settings_file=settings_file,
+            begin=begin,
+            parent=self,
+        )
+
+    async def close(self) -> None:
+        """End all work, and keep what was typed."""
+        await self.notes.close()
+        await self._exchange.close()
