@@ -7,9 +7,8 @@ and editing and one for reading folders, and what comes of it is reported in the
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,12 +33,11 @@ from core.workspace import (
 )
 from gui.session.folder_scans import FolderScans
 from gui.session.watched_folders import WatchedFolders
+from gui.session.worker_thread import WorkerThread
 from gui.widgets.translated import translated, translated_all
 
 # While these go on, the folder is being opened.
 _OPENING = (ScanStage.FOLDERS, ScanStage.CAPTIONS)
-
-log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
@@ -64,25 +62,22 @@ class FolderWorkspace(QObject):
     changed = Signal()
     mode_changed = Signal()
     noticed = Signal(str)
-    _done = Signal(int, object, object)
 
     def __init__(self, data: Path, parent: QObject | None = None):
         """`data` is the folder of the program's own files."""
         super().__init__(parent)
         self._data = data
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="workspace")
+        self._thread = WorkerThread("workspace", self)
         self._scans = FolderScans(self)
         self._watched = WatchedFolders(self)
-        self._serial = 0
         self._search_number = 0
         self._workspace: Workspace | None = None
         self._is_listed = asyncio.Event()
         self._reset()
-        self._is_closed = False
         self._scans.progressed.connect(self._on_progressed)
         self._scans.ended.connect(self._on_scan_ended)
         self._watched.changed.connect(self._on_folders_changed)
-        self._done.connect(self._on_done)
+        self._thread.failed.connect(self._on_failed)
 
     def _reset(self) -> None:
         self.roots: list[Path] = []
@@ -114,7 +109,7 @@ class FolderWorkspace(QObject):
     @property
     def serial(self) -> int:
         """Another number for each workspace that is opened."""
-        return self._serial
+        return self._thread.serial
 
     @property
     def total(self) -> int:
@@ -138,20 +133,18 @@ class FolderWorkspace(QObject):
         self.opened.emit()
         self.listed.emit(self.ids)
         if roots:
-            options, data = WorkspaceOptions(), self._data
-            self._ask(self._on_opened, lambda: Workspace.open(roots, data, options))
+            work = partial(Workspace.open, roots, self._data, WorkspaceOptions())
+            self._thread.ask(self._on_opened, work, Workspace.close)
 
     async def is_listed(self) -> bool:
         """Wait until images are listed, or there are none; False if others are opened meanwhile."""
-        serial = self._serial
+        serial = self._thread.serial
         await self._is_listed.wait()
-        return serial == self._serial
+        return serial == self._thread.serial
 
     async def left_out(self) -> str:
         """Return a sentence on the files that the last scan left out; "" for none."""
-        workspace = self._workspace
-        notes = await self._call(lambda: workspace.left_out) if workspace else ()
-        return joined(*notes)
+        return joined(*(await self.read(lambda workspace: workspace.left_out) or ()))
 
     def hide(self, id: int) -> None:
         """Take an image out of the list; its file stays."""
@@ -161,7 +154,7 @@ class FolderWorkspace(QObject):
     def read_rows(self, ids: Sequence[int]) -> None:
         """Ask for rows; `rows_read` follows."""
         if workspace := self._workspace:
-            self._ask(self.rows_read.emit, lambda: workspace.rows(ids))
+            self._thread.ask(self.rows_read.emit, lambda: workspace.rows(ids))
 
     def search(self, text: str) -> None:
         """List only what the query finds; one that is wrong leaves the list as it is."""
@@ -187,36 +180,34 @@ class FolderWorkspace(QObject):
 
     async def row_of(self, path: Path) -> ImageRow | None:
         """Return an image by its file; None if it is not in the workspace."""
-        workspace = self._workspace
-        return await self._call(lambda: workspace.row_of(path)) if workspace else None
+        return await self.read(lambda workspace: workspace.row_of(path))
 
     async def path_of(self, id: int) -> Path | None:
         """Return the file of an image; None if it is not in the workspace any more."""
-        workspace = self._workspace
-        rows = await self._call(lambda: workspace.rows([id])) if workspace else []
+        rows = await self.read(lambda workspace: workspace.rows([id]))
         return rows[0].path if rows else None
 
     async def read(self, work: Callable[[Workspace], _Result]) -> _Result | None:
         """Return what `work` finds in the workspace, in its thread; None if none is open."""
         workspace = self._workspace
-        return await self._call(lambda: work(workspace)) if workspace else None
+        return await self._thread.call(lambda: work(workspace)) if workspace else None
 
     async def draft(self, id: int) -> str | None:
         """Return what was being written for an image when the program ended; None for nothing."""
-        workspace = self._workspace
-        return await self._call(lambda: workspace.draft(id)) if workspace else None
+        return await self.read(lambda workspace: workspace.draft(id))
 
     def keep_draft(self, id: int, text: str | None) -> None:
         """Keep what is being written for an image; None once it is written."""
         if workspace := self._workspace:
-            self._ask(None, lambda: workspace.keep_draft(id, text))
+            self._thread.ask(None, lambda: workspace.keep_draft(id, text))
 
     def choose_mode(self, mode: CaptionMode) -> None:
         """Take the captions of this folder for texts or for tags, from now on."""
         if workspace := self._workspace:
             self._show_mode(mode)
             # Again once it is so for whoever counts, and after a guess that was under way.
-            self._ask(lambda _: self._on_mode_chosen(mode), lambda: workspace.choose_mode(mode))
+            chosen = partial(workspace.choose_mode, mode)
+            self._thread.ask(lambda _: self._on_mode_chosen(mode), chosen)
 
     def _on_mode_chosen(self, mode: CaptionMode) -> None:
         self.mode = mode
@@ -234,7 +225,7 @@ class FolderWorkspace(QObject):
     def edit(self, work: Callable[[Workspace], EditReport | None]) -> None:
         """Do an edit; `edited` follows."""
         if workspace := self._workspace:
-            self._ask(self._on_edited, lambda: work(workspace))
+            self._thread.ask(self._on_edited, lambda: work(workspace))
 
     def review(self, ids: Sequence[int], state: ReviewState) -> None:
         """Set what a person thinks of these images."""
@@ -250,18 +241,15 @@ class FolderWorkspace(QObject):
 
     async def first(self, ids: Sequence[int], is_wanted: Callable[[ImageRow], bool]) -> int | None:
         """Return the first of these images that is wanted; None if none is."""
-        workspace = self._workspace
-        if workspace is None:
-            return None
 
-        def find() -> int | None:
+        def find(workspace: Workspace) -> int | None:
             for begin in range(0, len(ids), 500):
                 for row in workspace.rows(ids[begin : begin + 500]):
                     if is_wanted(row):
                         return row.id
             return None
 
-        return await self._call(find)
+        return await self.read(find)
 
     def rescan_all(self) -> None:
         """Read what other programs have changed meanwhile."""
@@ -285,56 +273,26 @@ class FolderWorkspace(QObject):
     async def close(self) -> None:
         """End all work, and wait for what is being written."""
         self._leave()
-        self._is_closed = True
         self._watched.close()
         await self._scans.close()
-        await asyncio.to_thread(self._thread.shutdown)
+        await self._thread.close()
 
     # Inside
 
     def _leave(self) -> None:
         """Let go of the workspace that is open, once its scan has ended."""
-        self._serial += 1
+        self._thread.renew()
         self._is_listed.set()
         self._watched.clear()
         if (workspace := self._workspace) is not None:
             self._workspace = None
             self._scans.leave(lambda: self._thread.submit(workspace.close))
 
-    async def _call(self, work: Callable[[], _Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def _ask(self, report: Callable[..., object] | None, work: Callable[[], object]) -> None:
-        """Do `work` in the thread, and give `report` what comes of it, unless another workspace was
-        opened meanwhile."""
-        if not self._is_closed:
-            self._thread.submit(self._work, self._serial, report, work)
-
-    def _work(self, serial: int, report: object, work: Callable[[], object]) -> None:
-        try:
-            result = work()
-        except AppError as error:
-            result = error
-        except Exception as error:
-            log.exception("Work on the workspace failed")
-            result = error
-        self._done.emit(serial, report, result)
-
-    @Slot(int, object, object)
-    def _on_done(self, serial: int, report: object, result: object) -> None:
-        if isinstance(result, Workspace) and serial != self._serial:
-            if self._is_closed:
-                result.close()  # Nothing was read yet that would have to be saved.
-            else:
-                self._thread.submit(result.close)
-        elif serial != self._serial:
-            return
-        elif isinstance(result, AppError):
-            if self._workspace is None:
-                self._is_listed.set()  # It cannot be opened.
-            self.noticed.emit(translated(result))
-        elif callable(report) and not isinstance(result, Exception):
-            report(result)
+    @Slot(object)
+    def _on_failed(self, error: AppError) -> None:
+        if self._workspace is None:
+            self._is_listed.set()  # It cannot be opened.
+        self.noticed.emit(translated(error))
 
     def _on_opened(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -360,7 +318,7 @@ class FolderWorkspace(QObject):
         self._look_again()
         self.rows_changed.emit(None)
         if (workspace := self._workspace) is not None and not self.is_cut:
-            self._ask(self._watched.watch, lambda: workspace.folders)
+            self._thread.ask(self._watched.watch, lambda: workspace.folders)
         self._settle_mode()
 
     @Slot(object)
@@ -370,7 +328,7 @@ class FolderWorkspace(QObject):
 
     def _settle_mode(self) -> None:
         if workspace := self._workspace:
-            self._ask(self._show_mode, workspace.settle_mode)
+            self._thread.ask(self._show_mode, workspace.settle_mode)
 
     def _look_again(self) -> None:
         """Read the list and the counts anew."""
@@ -385,7 +343,7 @@ class FolderWorkspace(QObject):
         def read() -> tuple[Counts, str, str]:
             return workspace.counts, workspace.undo_name or "", workspace.redo_name or ""
 
-        self._ask(self._on_state_read, read)
+        self._thread.ask(self._on_state_read, read)
 
     def _on_state_read(self, state: tuple[Counts, str, str]) -> None:
         self.counts, undo, redo = state
@@ -411,7 +369,7 @@ class FolderWorkspace(QObject):
                 ids = [one for one in ids if one not in hidden]
             return ids, workspace.paths(ids)
 
-        self._ask(lambda found: self._on_found(number, found), find)
+        self._thread.ask(lambda found: self._on_found(number, found), find)
 
     def _on_found(
         self, number: int, found: tuple[Sequence[int], Sequence[Path]] | QueryError

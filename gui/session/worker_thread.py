@@ -1,0 +1,91 @@
+"""A thread that does one piece of work after another, and reports what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from core.errors import AppError
+
+log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+_Discard = Callable[[Any], object] | None
+
+
+class WorkerThread(QObject):
+    """`failed(AppError)`: a piece of work that nobody awaits failed as was to be expected.
+
+    `serial` is another number after each `renew`.
+    """
+
+    failed = Signal(object)
+    _done = Signal(int, object, object, object)
+
+    def __init__(self, name: str, parent: QObject | None = None):
+        super().__init__(parent)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self.serial = 0
+        self.is_closed = False
+        self._done.connect(self._on_done)
+
+    def renew(self) -> None:
+        """Report nothing more of what was asked until now; it is still done."""
+        self.serial += 1
+
+    def ask(
+        self,
+        report: Callable[..., object] | None,
+        work: Callable[[], object],
+        discard: _Discard = None,
+    ) -> None:
+        """Do `work` in the thread, and give `report` what comes of it in the GUI thread. What is
+        not wanted any more by then is given to `discard`, in the thread."""
+        if not self.is_closed:
+            self._executor.submit(self._work, self.serial, report, work, discard)
+
+    async def call(self, work: Callable[[], _Result]) -> _Result:
+        """Return what `work` returns, done in the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def submit(self, work: Callable[[], object]) -> None:
+        """Do `work` without a report; any thread may ask for it."""
+        self._executor.submit(work)
+
+    async def close(self) -> None:
+        """Do what was asked for, and end."""
+        self.is_closed = True
+        await asyncio.to_thread(self._executor.shutdown)
+
+    def _work(
+        self, serial: int, report: object, work: Callable[[], object], discard: _Discard
+    ) -> None:
+        try:
+            result = work()
+        except AppError as error:
+            result = error
+        except Exception as error:
+            log.exception("Work of the thread failed")
+            result = error
+        self._done.emit(serial, report, result, discard)
+
+    @Slot(int, object, object, object)
+    def _on_done(self, serial: int, report: object, result: object, discard: _Discard) -> None:
+        if serial != self.serial:
+            if discard is not None and not isinstance(result, Exception):
+                self._discard(discard, result)
+        elif isinstance(result, AppError):
+            self.failed.emit(result)
+        elif callable(report) and not isinstance(result, Exception):
+            report(result)
+
+    def _discard(self, discard: Callable[[Any], object], result: object) -> None:
+        if self.is_closed:
+            discard(result)
+        else:
+            self._executor.submit(discard, result)
