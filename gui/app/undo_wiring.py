@@ -37,8 +37,11 @@ class UndoWiring(QObject):
         return state.is_conversation and state.workspace.is_caption_meant
 
     def _undo(self) -> None:
+        state = self._window.state
         if text_focus.undo():
             self._window.note_focus()
+        elif state.is_conversation and state.workspace.is_selection_meant:
+            self._window.workspace_pane.list.selection.restore()
         elif self._is_about_captions:
             self._editing.write()
             self._workspace.undo()

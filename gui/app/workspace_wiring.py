@@ -10,7 +10,15 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from core.settings import Settings
-from core.workspace import CaptionMode, ImageRow, ReviewState, Sort, SortKey, StatisticsKind
+from core.workspace import (
+    CaptionMode,
+    EditReport,
+    ImageRow,
+    ReviewState,
+    Sort,
+    SortKey,
+    StatisticsKind,
+)
 from gui.app.tasks import Begin
 from gui.session.caption_editing import CaptionEditing
 from gui.session.picture_list import PictureList
@@ -50,6 +58,7 @@ class WorkspaceWiring(QObject):
         self._current: ImageRow | None = None
         self._name = ""
         self._has_room = True
+        self._is_lost_last = False
         self._connect_pane()
         self._connect_workspace()
         self._bind()
@@ -80,6 +89,7 @@ class WorkspaceWiring(QObject):
         self._list.chosen.connect(self._on_chosen)
         self._list.selectionModel().selectionChanged.connect(self.refresh)
         self._list.focus_changed.connect(self.refresh)
+        self._list.selection.lost_changed.connect(self._on_selection_lost)
         pane.fold_asked.connect(self._toggle_fold)
         pane.layout_asked.connect(self._toggle_layout)
         pane.side_chosen.connect(self._on_side_chosen)
@@ -100,6 +110,7 @@ class WorkspaceWiring(QObject):
         workspace.rows_read.connect(self._list.rows.take_rows)
         workspace.rows_changed.connect(self._on_rows_changed)
         workspace.changed.connect(self.refresh)
+        workspace.edited.connect(self._on_edited)
         workspace.noticed.connect(self._window.show_notice)
         self._editing.changed.connect(self.refresh)
 
@@ -115,6 +126,7 @@ class WorkspaceWiring(QObject):
         bind(Command.NEXT_UNREVIEWED, partial(self._go_to_next, _is_unreviewed))
         bind(Command.NEXT_UNCAPTIONED, partial(self._go_to_next, _is_uncaptioned))
         bind(Command.INVERT_SELECTION, self._list.invert_selection)
+        bind(Command.RESTORE_SELECTION, self._list.selection.restore)
         bind(Command.FIND_IMAGES, self._pane.query_line.focus)
 
     @Slot()
@@ -130,6 +142,8 @@ class WorkspaceWiring(QObject):
                 listed=len(workspace.ids),
                 total=workspace.total,
                 selected=self._list.selected_count,
+                lost=self._list.selection.lost,
+                is_lost_last=self._is_lost_last,
                 is_folded=settings.folds_images,
                 is_grid=settings.shows_grid,
                 side=settings.thumbnail_side,
@@ -155,6 +169,17 @@ class WorkspaceWiring(QObject):
             )
         )
 
+    @Slot(bool)
+    def _on_selection_lost(self, is_new: bool) -> None:
+        self._is_lost_last |= is_new
+        self.refresh()
+
+    @Slot(object)
+    def _on_edited(self, report: EditReport) -> None:
+        """What Undo takes back first is the edit now."""
+        self._is_lost_last = False
+        self.refresh()
+
     # The image in view
 
     @Slot(object, int)
@@ -172,6 +197,7 @@ class WorkspaceWiring(QObject):
         self._current = None
         self._name = self._name_of(self._workspace.roots)
         self._list.rows.clear()
+        self._list.selection.forget()
         self.refresh()
 
     def _name_of(self, roots: list[Path]) -> str:

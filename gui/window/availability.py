@@ -100,6 +100,8 @@ def text_now(state: ViewState, command: Command) -> str:
 
 def undo_text(state: ViewState) -> str:
     """Returns what Undo does beside the image, as a menu entry; "" for nothing."""
+    if state.workspace.is_selection_meant:
+        return translate("Menu", "Undo: selection")
     if not state.workspace.is_caption_meant:
         return state.conversation.undo
     name = state.workspace.undo
@@ -202,6 +204,8 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
             return _unless(is_open and workspace.has_list and workspace.listed)
         case Command.NOTES:
             return _unless(workspace.is_open and workspace.is_known)
+        case Command.RESTORE_SELECTION:
+            return _unless(is_open and workspace.has_list and workspace.lost)
         case Command.EXPORT_CAPTIONS | Command.IMPORT_CAPTIONS:
             return _unless(
                 is_open and workspace.has_list and workspace.total,

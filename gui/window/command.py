@@ -55,6 +55,7 @@ class Command(StrEnum):
     NEXT_UNREVIEWED = auto()
     NEXT_UNCAPTIONED = auto()
     INVERT_SELECTION = auto()
+    RESTORE_SELECTION = auto()
     FIND_IMAGES = auto()
     NOTES = auto()
     PRESETS = auto()

@@ -45,6 +45,9 @@ def images_menu() -> MenuRows:
         CommandRow(
             Command.INVERT_SELECTION, translate("Menu", "&Invert selection"), ("Ctrl+Shift+I",)
         ),
+        CommandRow(
+            Command.RESTORE_SELECTION, translate("Menu", "&Selection before"), ("Ctrl+Alt+Z",)
+        ),
     )
     numbered = tuple(
         CommandRow(

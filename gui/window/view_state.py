@@ -156,9 +156,11 @@ class WorkspaceState:
     """The images that were opened together, as the list on the left shows them. A single image that
     was opened has none.
 
-    `listed` of `total` images are left by the filter, and `selected` of them are selected. The list
-    is not shown where it is folded away, or where the window has no room for it. `has_focus` says
-    whether the list has the focus, so that single keys are commands.
+    `listed` of `total` images are left by the filter, and `selected` of them are selected; `lost`
+    is how many were before several were lost, as by a misclick, 0 if none were, and `is_lost_last`
+    says that no caption was edited since. The list is not shown where it is folded away, or where
+    the window has no room for it. `has_focus` says whether the list has the focus, so that single
+    keys are commands.
 
     `statistics` are in view below the list, unless they are folded away; captions are lists of tags
     if it `has_tags`. `query_fault` is the place in the query that `query_error` is about.
@@ -177,6 +179,8 @@ class WorkspaceState:
     listed: int = 0
     total: int = 0
     selected: int = 0
+    lost: int = 0
+    is_lost_last: bool = False
     is_folded: bool = False
     is_grid: bool = True
     side: int = 96
@@ -209,6 +213,11 @@ class WorkspaceState:
     def is_caption_meant(self) -> bool:
         """Whether Undo and Redo are about captions and reviews, rather than the conversation."""
         return self.is_open and (self.shows_caption or self.has_focus)
+
+    @property
+    def is_selection_meant(self) -> bool:
+        """Whether Undo is about the selection of images, which was lost last."""
+        return self.has_list and self.has_focus and self.is_lost_last and self.lost > 0
 
     @property
     def is_list_shown(self) -> bool:

@@ -71,7 +71,7 @@ class ImageList(QAbstractItemView):
         self._band: QRect | None = None
         self.setItemDelegate(self._cell)
         self.setModel(rows)
-        self._selection = ImageSelection(rows, self.selectionModel())
+        self.selection = ImageSelection(rows, self.selectionModel())
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
@@ -175,20 +175,20 @@ class ImageList(QAbstractItemView):
     @property
     def selected_ids(self) -> list[int]:
         """The ids of the selected images, in the order of the list."""
-        return self._selection.ids
+        return self.selection.ids
 
     @property
     def selected_count(self) -> int:
         """How many images are selected."""
-        return self._selection.count
+        return self.selection.count
 
     def select_ids(self, ids: set[int]) -> None:
         """Selects these images, and no others; those that are not listed are passed over."""
-        self._selection.select_ids(ids)
+        self.selection.select_ids(ids)
 
     def invert_selection(self) -> None:
         """Selects all images that are not selected, and no others."""
-        self._selection.invert()
+        self.selection.invert()
 
     def show_current(self, id: int) -> None:
         """Makes this image the current one, without `chosen`. Several that are selected stay so."""
@@ -288,8 +288,13 @@ class ImageList(QAbstractItemView):
         super().mouseMoveEvent(event)
         self._hover(self.indexAt(event.position().toPoint()))
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.selection.set_in_gesture(True)
+        super().mousePressEvent(event)
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._band = None
+        self.selection.set_in_gesture(False)
         super().mouseReleaseEvent(event)
         self.viewport().update()
 

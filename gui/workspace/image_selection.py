@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, QItemSelectionRange
+from PySide6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QItemSelectionRange,
+    QObject,
+    Signal,
+    Slot,
+)
 
 from gui.workspace.image_rows import ImageRows
 
 _Flag = QItemSelectionModel.SelectionFlag
+_MOST_KEPT = 50
 
 
-class ImageSelection:
-    """Reads and sets the selection of a view, as ranges: 100,000 images are one of them."""
+@dataclass(frozen=True)
+class _Selected:
+    """What was selected: the first and last places of ranges in the list as it was then."""
+
+    listed: Sequence[int] = ()
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def count(self) -> int:
+        return sum(last - first + 1 for first, last in self.ranges)
+
+    @property
+    def ids(self) -> set[int]:
+        return set(chain.from_iterable(self.listed[a : b + 1] for a, b in self.ranges))
+
+
+class ImageSelection(QObject):
+    """Reads and sets the selection of a view, as ranges: 100,000 images are one of them. Several
+    images that are not selected any more, as after a misclick, can be selected again.
+
+    `lost_changed(bool)`: `lost` is another number, and whether a selection was lost just now.
+    """
+
+    lost_changed = Signal(bool)
 
     def __init__(self, rows: ImageRows, selection_model: QItemSelectionModel):
+        super().__init__(selection_model)
         self._rows, self._model = rows, selection_model
+        self._now = _Selected()
+        self._before: list[_Selected] = []
+        self._is_restoring = self._in_gesture = self._has_lost = False
+        selection_model.selectionChanged.connect(self._on_changed)
+
+    def set_in_gesture(self, in_gesture: bool) -> None:
+        """Takes the changes of one gesture of the mouse, such as a rubber band's, for one."""
+        self._in_gesture, self._has_lost = in_gesture, False
+
+    @property
+    def lost(self) -> int:
+        """How many images `restore` would select; 0 if no selection of several was lost."""
+        return self._before[-1].count if self._before else 0
 
     @property
     def ids(self) -> list[int]:
@@ -43,11 +90,39 @@ class ImageSelection:
             end = place
         self._model.select(selection, _Flag.ClearAndSelect)
 
+    def restore(self) -> None:
+        """Selects the images again whose selection was lost last, as far as they are listed."""
+        if self._before:
+            ids = self._before.pop().ids
+            self._is_restoring = True
+            self.select_ids(ids)
+            self._is_restoring = False
+            self.lost_changed.emit(False)
+
+    def forget(self) -> None:
+        """Forgets lost selections: the images are others."""
+        self._now = _Selected()
+        self._before.clear()
+        self.lost_changed.emit(False)
+
     def invert(self) -> None:
         """Selects all images that are not selected, and no others."""
         if count := self._rows.rowCount():
             whole = QItemSelection(self._rows.index(0, 0), self._rows.index(count - 1, 0))
             self._model.select(whole, _Flag.Toggle)
+
+    @Slot()
+    def _on_changed(self) -> None:
+        parts = ((part.top(), part.bottom()) for part in self._ranges())
+        now, before = _Selected(self._rows.ids, tuple(sorted(parts))), self._now
+        self._now = now
+        # What only grows is not lost, and of a single image there is nothing to lose.
+        is_lost = before.count > 1 and (now.count < before.count or not now.ids >= before.ids)
+        if is_lost and not self._is_restoring and not (self._in_gesture and self._has_lost):
+            self._has_lost = True
+            self._before.append(before)
+            del self._before[:-_MOST_KEPT]
+            self.lost_changed.emit(True)
 
     def _ranges(self) -> list[QItemSelectionRange]:
         selection: Any = self._model.selection()  # A list, which its type does not say.

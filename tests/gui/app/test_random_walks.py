@@ -349,6 +349,8 @@ class Walker:
             listed=images.rows.rowCount(),
             total=workspace.total,
             selected=images.selected_count,
+            lost=images.selection.lost,
+            is_lost_last=shown.is_lost_last,
             is_folded=settings.folds_images,
             is_grid=settings.shows_grid,
             side=settings.thumbnail_side,

@@ -172,6 +172,39 @@ def test_several_images_are_selected_and_stay_so_while_one_goes_on(live, folder)
     live(story)
 
 
+def test_misclick_loses_no_selection(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        images.setFocus()
+        QTest.mouseClick(images.viewport(), LEFT, pos=at(images, 1))
+        QTest.keyClick(focused_widget(), KEY.Key_End, SHIFT)
+        assert images.selected_count == 11
+        QTest.mouseClick(images.viewport(), LEFT, pos=at(images, 11))
+        assert images.selected_ids == [11]
+        undo = window.commands[Command.UNDO]
+        assert "selection" in undo.text()
+        QTest.keyClick(focused_widget(), KEY.Key_Z, CTRL)
+        assert images.selected_ids == list(range(1, 12))
+        assert not window.commands[Command.RESTORE_SELECTION].isEnabled()
+        # Also one that a filter has taken away, and after another one.
+        window.workspace_pane.query_line.edit.setText("name:3*")
+        await until(lambda: images.selected_ids == [3])
+        window.workspace_pane.query_line.edit.clear()
+        await until(lambda: images.rows.rowCount() == 12)
+        window.commands[Command.RESTORE_SELECTION].trigger()
+        assert images.selected_ids == list(range(1, 12))
+        # An edit is taken back before a selection that was lost earlier.
+        QTest.mouseClick(images.viewport(), LEFT, pos=at(images, 0))
+        window.commands[Command.REJECT].trigger()
+        await until(lambda: window.state.workspace.undo)
+        images.setFocus()
+        assert "selection" not in undo.text()
+        window.commands[Command.RESTORE_SELECTION].trigger()
+        assert images.selected_count == 11
+
+    live(story)
+
+
 def test_rubber_band_selects_what_it_touches(live, folder):
     async def story(program):
         _window, images = await opened(program, folder)
