@@ -168,6 +168,9 @@ def step(title: str, *command: str) -> int:
     print(f"── {title}", flush=True)
     # With a worker on each core, threads of torch's own would only wait for one another.
     settings = environment() | {"QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1"}
+    # Each worker compiles all tests, and each of the hundreds of processes that they start our
+    # modules, unless what was compiled is kept. Images of containers often forbid it.
+    settings.pop("PYTHONDONTWRITEBYTECODE", None)
     result = subprocess.call([PYTHON, *command], cwd=ROOT, env=settings)
     if result and not title.startswith("pytest"):
         print(f"{title} failed", flush=True)

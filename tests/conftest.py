@@ -1,5 +1,6 @@
 """Tiny models on disk, written once; and no window on anybody's screen."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -11,6 +12,16 @@ from tests.support.tiny_llava import write_original_layout, write_transformers_l
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # As the program does itself, before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+# What collecting the tests imports (torch, transformers, Qt) is a million objects that stay. Python
+# would traverse them again and again, while they become more and in each test that makes garbage.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """The tests are known, and what they import is imported."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

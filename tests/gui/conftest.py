@@ -62,12 +62,6 @@ def qtbot(qapp, request):
     return PatientQtBot(request)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _long_lived_objects_are_collected_once():
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture(autouse=True)
 def _garbage_is_collected_in_this_thread():
     """Previews are made in a thread; widgets in a reference cycle must not die there."""
