@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -76,8 +77,15 @@ def modules(*packages: str) -> list[str]:
     return [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in packages
-        for path in sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
+        for path in paths_of(ROOT / package.replace(".", "/"))
     ]
+
+
+def paths_of(package: Path) -> list[Path]:
+    """Its modules; a package may be one module."""
+    found = sorted(package.rglob("*.py")) or [package.with_suffix(".py")]
+    assert all(path.is_file() for path in found), package
+    return found
 
 
 def path_of(module: str) -> Path:
@@ -126,21 +134,28 @@ def imported_by(*names: str) -> set[str]:
     return set(run.stdout.split())
 
 
-@pytest.mark.parametrize("module", modules("core", "gui"))
-def test_module_imports_only_what_stands_below_its_package(module):
-    mine = part_of(module.removesuffix(".__init__"))
-    if not mine[1]:
-        return  # `core` and `gui` themselves.
-    for imported, line in imports_of(module):
-        other = part_of(imported)
-        if other[0] not in LAYERS or other == mine:
-            continue
-        where = f"{module}:{line} imports {imported}"
-        if other[0] != mine[0]:
-            assert (mine[0], other[0]) == ("gui", "core"), where
-        else:
-            assert other[1], f"{where}, which is not one package"
-            assert LEVEL[other] < LEVEL[mine], where
+def all_imports(*packages: str) -> Iterator[tuple[str, str, str]]:
+    """Each import in these packages: the module, what it imports, and a sentence with the line."""
+    for module in modules(*packages):
+        for imported, line in imports_of(module):
+            yield module, imported, f"{module}:{line} imports {imported}"
+
+
+def is_below(other: tuple[str, str], mine: tuple[str, str]) -> bool:
+    """Whether a part of the program may be imported by another; `core` as a whole by nobody."""
+    if other[0] != mine[0]:
+        return (mine[0], other[0]) == ("gui", "core")
+    return bool(other[1]) and LEVEL[other] < LEVEL[mine]
+
+
+def test_modules_import_only_what_stands_below_their_package():
+    wrong = []
+    for module, imported, where in all_imports("core", "gui"):
+        mine, other = part_of(module.removesuffix(".__init__")), part_of(imported)
+        # `core` and `gui` themselves stand on no level.
+        if mine[1] and other[0] in LAYERS and other != mine and not is_below(other, mine):
+            wrong.append(where)
+    assert not wrong, "\n".join(wrong)
 
 
 def test_every_package_stands_in_the_contract():
@@ -151,13 +166,14 @@ def test_every_package_stands_in_the_contract():
     }
 
 
-@pytest.mark.parametrize("module", modules("core", "gui"))
-def test_package_with_a_face_is_imported_by_its_face(module):
-    for imported, line in imports_of(module):
+def test_package_with_a_face_is_imported_by_its_face():
+    wrong = []
+    for module, imported, where in all_imports("core", "gui"):
         face = face_of(imported)
-        if face and part_of(module) != part_of(imported):
-            where = f"{module}:{line} imports {imported}, not {face}"
-            assert imported in (face, "core.picture.pixel_values"), where
+        is_outside = face and part_of(module) != part_of(imported)
+        if is_outside and imported not in (face, "core.picture.pixel_values"):
+            wrong.append(f"{where}, not {face}")
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("package", sorted(WITH_A_FACE))
@@ -178,40 +194,38 @@ def test_face_exports_only_what_other_packages_use(package):
     assert exported - used == set()
 
 
-@pytest.mark.parametrize("module", modules("core"))
-def test_core_imports_neither_qt_nor_the_window(module):
-    tops = {imported.partition(".")[0] for imported, _ in imports_of(module)}
-    assert not tops & {"PySide6", "qasync", "gui", "shiboken6"}
+def assert_no_import(packages: Sequence[str], forbidden: Callable[[str], bool]) -> None:
+    wrong = [where for _, imported, where in all_imports(*packages) if forbidden(imported)]
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("module", modules("gui"))
-def test_window_imports_no_torch(module):
-    tops = {imported.partition(".")[0] for imported, _ in imports_of(module)}
-    assert not tops & HEAVY
+def test_core_imports_neither_qt_nor_the_window():
+    windows = {"PySide6", "qasync", "gui", "shiboken6"}
+    assert_no_import(["core"], lambda one: one.partition(".")[0] in windows)
 
 
-@pytest.mark.parametrize("module", modules("gui"))
-def test_only_the_model_thread_opens_engines(module):
-    known = {imported for imported, _ in imports_of(module)}
-    if module != "gui.session.engine_start":
-        assert not known & {"core.llava.engine", "core.chat.engine", "core.open_engine"}
+def test_window_imports_no_torch():
+    assert_no_import(["gui"], lambda one: one.partition(".")[0] in HEAVY)
 
 
-@pytest.mark.parametrize("module", modules("gui.widgets", "gui.picture", "gui.conversation"))
-def test_widgets_know_no_settings(module):
-    assert "core.settings" not in {imported for imported, _ in imports_of(module)}
+def test_only_the_model_thread_opens_engines():
+    openers = {"core.llava.engine", "core.chat.engine", "core.open_engine"}
+    importing = {module for module, imported, _ in all_imports("gui") if imported in openers}
+    assert importing <= {"gui.session.engine_start"}
 
 
-@pytest.mark.parametrize(
-    "module",
-    modules("core.device", "core.generation", "core.llava", "core.checkpoint", "core.chat")
-    + modules("core.vetting")
-    + ["core.open_engine"],
-)
-def test_engines_know_no_settings(module):
+def test_widgets_know_no_settings():
+    widgets = ("gui.widgets", "gui.picture", "gui.conversation")
+    assert_no_import(widgets, "core.settings".__eq__)
+
+
+def test_engines_know_no_settings():
     """Nor what validates them: it would take time and memory while a model loads."""
-    imported = {imported for imported, _ in imports_of(module)}
-    assert not imported & {"core.settings", "pydantic"}
+    packages = (
+        *("core.device", "core.generation", "core.llava", "core.checkpoint", "core.chat"),
+        *("core.vetting", "core.open_engine"),
+    )
+    assert_no_import(packages, {"core.settings", "pydantic"}.__contains__)
 
 
 def test_core_that_the_window_uses_imports_neither_torch_nor_qt():

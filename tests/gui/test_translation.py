@@ -7,6 +7,7 @@ import ast
 import re
 import runpy
 import subprocess
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -153,14 +154,20 @@ def translations(tree: ast.AST) -> list[ast.Call]:
     return core_sentences.calls(tree, "tr", "translate")
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(GUI).as_posix()
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_sentence_of_a_converted_package_goes_through_tr(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert [one for one in literals(tree) if is_prose(one[1])] == []
+def assert_no_fault(found: dict[Path, list]) -> None:
+    """One test for all modules names every fault in them."""
+    lines = [f"{path.relative_to(GUI.parent)}: {one}" for path in found for one in found[path]]
+    assert not lines, "\n".join(lines)
+
+
+def test_every_sentence_of_a_converted_package_goes_through_tr():
+    found = {path: [one for one in literals(tree_of(path)) if is_prose(one[1])] for path in MODULES}
+    assert_no_fault(found)
 
 
 def test_search_for_sentences_finds_them_in_each_disguise():
@@ -179,10 +186,16 @@ class Panel:
     assert found == ["Not translated", " of them", "But this is not", "Close"]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_translated_strings_are_literals(path):
-    for call in translations(ast.parse(path.read_text(encoding="utf-8"))):
-        assert all(isinstance(argument, ast.Constant) for argument in call.args), call.lineno
+def test_translated_strings_are_literals():
+    found = {
+        path: [
+            f"line {call.lineno}"
+            for call in translations(tree_of(path))
+            if not all(isinstance(argument, ast.Constant) for argument in call.args)
+        ]
+        for path in MODULES
+    }
+    assert_no_fault(found)
 
 
 @pytest.fixture
@@ -204,7 +217,7 @@ def lupdate(tmp_path):
 def test_tool_for_translators_finds_every_string(lupdate):
     wanted = set()
     for path in MODULES:
-        for call in translations(ast.parse(path.read_text(encoding="utf-8"))):
+        for call in translations(tree_of(path)):
             text = call.args[0 if called(call) == "tr" else 1]
             assert isinstance(text, ast.Constant)
             wanted.add(text.value)
@@ -322,16 +335,17 @@ def is_sentence(text: str) -> bool:
     return text not in {*NAMES, SYSTEM} and core_sentences.is_sentence(text)
 
 
-def core_name(path: Path) -> str:
-    return path.relative_to(CORE).as_posix()
+def test_every_sentence_of_core_is_marked():
+    found = {path: unmarked_sentences(tree_of(path)) for path in CORE_MODULES}
+    assert_no_fault(found)
 
 
-@pytest.mark.parametrize("path", CORE_MODULES, ids=core_name)
-def test_every_sentence_of_core_is_marked(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert list(core_sentences.faults(tree)) == []
-    assert list(core_sentences.raised_unmarked(tree, OUR_ERRORS - {"Cancelled"})) == []
-    assert [one for one in literals(tree) if is_sentence(one[1])] == []
+def unmarked_sentences(tree: ast.Module) -> list:
+    return [
+        *core_sentences.faults(tree),
+        *core_sentences.raised_unmarked(tree, OUR_ERRORS - {"Cancelled"}),
+        *(one for one in literals(tree) if is_sentence(one[1])),
+    ]
 
 
 def test_search_for_sentences_of_core_finds_each_kind_of_fault():
@@ -356,9 +370,7 @@ def fail(name):
 
 def test_tool_for_translators_finds_every_sentence_of_core(lupdate, tmp_path):
     wanted = {
-        text
-        for path in CORE.rglob("*.py")
-        for _, text in core_sentences.templates(ast.parse(path.read_text(encoding="utf-8")))
+        text for path in CORE.rglob("*.py") for _, text in core_sentences.templates(tree_of(path))
     }
     assert len(wanted) > 10
     assert lupdate(*LUPDATE_OPTIONS, "-extensions", "py", CORE) == wanted
@@ -418,9 +430,9 @@ def shown_untranslated(tree: ast.AST) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_an_error_of_core_is_translated_where_it_is_shown(path):
-    assert shown_untranslated(ast.parse(path.read_text(encoding="utf-8"))) == []
+def test_an_error_of_core_is_translated_where_it_is_shown():
+    found = {path: shown_untranslated(tree_of(path)) for path in MODULES}
+    assert_no_fault(found)
 
 
 def test_search_for_shown_errors_finds_them():
