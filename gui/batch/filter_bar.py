@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from core.batch import ItemState
@@ -126,7 +127,12 @@ class FilterBar(QWidget):
         row.addWidget(self.undo_edit_button)
         row.addWidget(self.doubt_button)
         row.addWidget(self.replace_button)
-        self.doubt_button.setMinimumWidth(self.doubt_button.sizeHint().width())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._is_doubting:
+            # Its other text is shorter, and nothing is to move when it comes.
+            self.doubt_button.setMinimumWidth(self.doubt_button.sizeHint().width())
 
     @Slot()
     def _on_filter_changed(self) -> None:

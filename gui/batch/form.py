@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -266,12 +267,16 @@ class BatchForm(QScrollArea):
         labels = key_label(self.tr("Write")), key_label(self.tr("Existing captions"))
         column.addLayout(field_row(labels[0], *self.write_boxes.values()))
         column.addLayout(field_row(labels[1], self.existing_box, self.recursive_box))
-        # The labels here stand in rows and those of `more` in a grid; all get one width.
-        width = max(label.sizeHint().width() for label in (*labels, *self.more.labels))
-        for label in (*labels, *self.more.labels):
-            label.setMinimumWidth(width)
+        self._labels = (*labels, *self.more.labels)
         self.setWidget(self._page)
         self._page.installEventFilter(self)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        # The labels here stand in rows and those of `more` in a grid; all get one width.
+        width = max(label.sizeHint().width() for label in self._labels)
+        for label in self._labels:
+            label.setMinimumWidth(width)
 
     @Slot(QWidget)
     def _on_field_added(self, field: QWidget) -> None:

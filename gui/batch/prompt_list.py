@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QFontMetricsF, QResizeEvent
+from PySide6.QtGui import QFontMetricsF, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QPlainTextEdit,
@@ -87,6 +87,11 @@ class PromptList(QWidget):
         for edit in self.edits:
             edit.setToolTip(tip)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        for row in self._rows:
+            row.set_button_width(self.add_button.sizeHint().width())
+
     def set_read_only(self, is_read_only: bool) -> None:
         """Forbids or allows changes."""
         self._is_read_only = is_read_only
@@ -99,7 +104,8 @@ class PromptList(QWidget):
         row = _Row(self._theme, placeholder, None if self._rows else self.add_button)
         row.edit.setObjectName(self._name if not self._rows else f"{self._name}_further")
         row.edit.setToolTip(self._tip)
-        row.set_button_width(self.add_button.sizeHint().width())
+        if self.isVisible():
+            row.set_button_width(self.add_button.sizeHint().width())
         row.remove_asked.connect(self._on_remove_asked)
         row.edit.textChanged.connect(self.changed)
         complete_variables(row.edit)

@@ -7,7 +7,8 @@ one-colour SVGs, tinted with a token.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from string import Template
@@ -199,6 +200,21 @@ class Theme(QObject):
         pixmap = _draw(_svg(name, getattr(self.palette, token)), round(side * ratio))
         pixmap.setDevicePixelRatio(ratio)
         return pixmap
+
+    @contextmanager
+    def without_stylesheet(self) -> Iterator[None]:
+        """Inside, many widgets are put together; afterwards they have the stylesheet.
+
+        Each time a widget gets a parent, Qt styles it and all below it again. For the main window
+        that takes three times as long as all the rest. Sizes that are measured inside are not
+        final: a widget measures text and buttons when it is shown.
+        """
+        sheet = self._app.styleSheet()
+        self._app.setStyleSheet("")
+        try:
+            yield
+        finally:
+            self._app.setStyleSheet(sheet)
 
     def set_icon(self, button: QAbstractButton, name: str, token: str = "text") -> None:
         """Gives `button` an icon that is tinted again when the theme changes."""

@@ -87,7 +87,8 @@ class MainWindow(QMainWindow):
         self._task_bar = TaskBar(self)
         self.states = StateHolder(self)
         self.dialogs = FileDialogs(self)
-        self._build(thumbnails)
+        with theme.without_stylesheet():
+            self._build(thumbnails)
         self.prompt_box.set_presets(presets)
         self.batch_panel.suggest(presets[1][1] if len(presets) > 1 else "")
         self.command_actions = Actions(self.menuBar(), self)
