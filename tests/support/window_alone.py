@@ -27,7 +27,8 @@ def show_picture_error(window: MainWindow, text: str) -> None:
 
 def show_picture_list(window: MainWindow, paths, index: int) -> None:
     window.drop_zone.show_pictures_at_hand(paths, index)
-    window.states.update(picture=replace(window.state.picture, paths=tuple(paths), index=index))
+    listed = replace(window.state.picture, roots=tuple(paths), count=len(paths), index=index)
+    window.states.update(picture=listed)
 
 
 def show_model_state(window: MainWindow, state: ModelState) -> None:

@@ -16,6 +16,7 @@ from core.errors import HubError
 from core.hub import FileState, Hub, compare_with_hub, downloaded_as, fetch
 from core.llava.prompt import conversation, input_ids
 from core.llava.tokenizer import Tokenizer
+from core.terminal.main import main
 from core.terminal.verify import QUESTIONS, REFERENCE
 from core.terminal.verify_report import FilesChecked, PromptChecked, Question, Report, as_text
 from core.transcript import Answer, Ending, Precision, Turn
@@ -136,10 +137,26 @@ def test_vision_tower_in_a_folder_of_its_own_is_compared_too(
     assert "NVIDIA's driver: 580.65.06, for CUDA 13.1" in report
 
 
-def test_report_about_the_built_in_model_has_everything_and_no_folder(tmp_path):
-    done, report = verify(tmp_path / "home", "built-in", "--offline")
-    assert done.returncode == 0, done.stderr
-    assert "onlooker-verify-built-in.txt" in done.stdout
+@pytest.fixture
+def verify_here(tmp_path, monkeypatch, capsys):
+    """Run the verb in this process, in a home; where nothing is asked of the hub."""
+    monkeypatch.setenv("ONLOOKER_HOME", str(tmp_path / "ours"))
+
+    def verify_here(home: Path, *arguments: str | Path):
+        home.mkdir(exist_ok=True)
+        monkeypatch.chdir(home)
+        status = main(["verify", *map(str, arguments), "--offline"])
+        reports = list(home.glob("onlooker-verify-*.txt"))
+        report = reports[0].read_text(encoding="utf-8") if reports else ""
+        return status, *capsys.readouterr(), report
+
+    return verify_here
+
+
+def test_report_about_the_built_in_model_has_everything_and_no_folder(verify_here, tmp_path):
+    status, out, err, report = verify_here(tmp_path / "home", "built-in")
+    assert status == 0, err
+    assert "onlooker-verify-built-in.txt" in out
     for words in (
         "PyTorch: ",
         "device: cpu",
@@ -155,14 +172,14 @@ def test_report_about_the_built_in_model_has_everything_and_no_folder(tmp_path):
     assert "result: nothing unexpected" in report
 
 
-def test_model_that_is_not_here_and_file_that_cannot_be_written_are_said(tmp_path):
-    done, report = verify(tmp_path / "home", "nobody/nothing", "--offline")
-    assert (done.returncode, report) == (1, "")
-    assert done.stderr.startswith("onlooker: The model “nobody/nothing” is not on this computer")
-    done, _ = verify(tmp_path, "built-in", "--offline", "--output", tmp_path / "none" / "x.txt")
-    assert done.returncode == 1
-    assert "x.txt" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_model_that_is_not_here_and_file_that_cannot_be_written_are_said(verify_here, tmp_path):
+    status, _, err, report = verify_here(tmp_path / "home", "nobody/nothing")
+    assert (status, report) == (1, "")
+    assert err.startswith("onlooker: The model “nobody/nothing” is not on this computer")
+    status, _, err, _ = verify_here(tmp_path, "built-in", "--output", tmp_path / "none" / "x.txt")
+    assert status == 1
+    assert "x.txt" in err
+    assert "Traceback" not in err
 
 
 @golden_only
