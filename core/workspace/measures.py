@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from math import isnan
 
 from core.message import translatable
@@ -75,7 +76,13 @@ def _words(term: Term) -> Test:
 
 def _tags(term: Term) -> Test:
     accepts = _accepts(term)
-    return Where(lambda images: images.captions, lambda text: accepts(len(tags_of(str(text)))), 20)
+    return Where(lambda images: images.captions, lambda text: accepts(_count_tags(str(text))), 20)
+
+
+# Reading the tags of 100,000 captions takes a third of a second, and a query is typed by letters.
+@lru_cache(maxsize=1 << 17)
+def _count_tags(caption: str) -> int:
+    return len(tags_of(caption))
 
 
 def _tokens(term: Term) -> Test:

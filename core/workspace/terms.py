@@ -93,9 +93,11 @@ def _text(term: Term, columns: tuple[_Column, ...]) -> Test:
     if (literal := literal_of(value)) is not None:
         return Contains(columns, literal)
     glob = Glob(value, is_whole=False)
+    part = glob.longest_part
 
     def accepts(images: Images, id: int) -> bool:
-        return any(glob.matches(column(images)[id]) for column in columns)
+        texts = (column(images)[id] for column in columns)
+        return any(part in text and glob.matches(text) for text in texts)
 
     return Having(accepts, cost=10)
 
