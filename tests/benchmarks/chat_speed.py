@@ -1,4 +1,4 @@
-"""Measures models of JoyCaption's and LLaVA-1.6's sizes, with random weights, beside `generate()`.
+"""Measures models of other architectures, with random weights, beside `generate()`.
 
     python -m tests.benchmarks.chat_speed --sizes joycaption
     python -m tests.benchmarks.chat_speed --device cpu --layers 1 --images 4 --slots 2
