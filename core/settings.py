@@ -64,7 +64,8 @@ class Settings(BaseModel):
     `seen_offers` are notices about engine packs that were shown, by version, stage and pack.
     `folds_images`, `shows_grid` and `thumbnail_side` say how the images of a folder are listed,
     `shows_caption` whether their captions are in view rather than the conversations, and
-    `statistics` which ones are below the list.
+    `statistics` which ones are below the list. `tag_vocabulary` is the file that tags are suggested
+    from, "" for none.
     `keys` are those of the window's commands that a person has changed, by the command's name.
     """
 
@@ -94,6 +95,7 @@ class Settings(BaseModel):
     shows_grid: bool = True
     shows_caption: bool = False
     folds_statistics: bool = False
+    tag_vocabulary: str = ""
     statistics: Literal["tags", "words", "sizes", "lengths"] = "tags"
     thumbnail_side: int = Field(default=96, ge=64, le=320)
     checks_for_updates: bool = False

@@ -24,7 +24,7 @@ Nothing here imports torch.
 """
 
 from core.workspace.bulk import AddTags, SetCaption
-from core.workspace.completion import Completion, completions
+from core.workspace.completion import Completion, completions, tag_completions
 from core.workspace.data import (
     Bar,
     CaptionMode,
@@ -46,6 +46,7 @@ from core.workspace.listed_paths import ListedPaths
 from core.workspace.presets import PRESET_KEYS, Preset, Presets, read_presets, write_presets
 from core.workspace.query import Query, parse_query, query_term
 from core.workspace.query_error import QueryError
+from core.workspace.tags import TagList
 from core.workspace.terms import QUERY_KEYS
 from core.workspace.vocabulary_file import read_vocabulary
 from core.workspace.workspace import Workspace
@@ -75,6 +76,7 @@ __all__ = [
     "SortKey",
     "Statistics",
     "StatisticsKind",
+    "TagList",
     "Workspace",
     "WorkspaceOptions",
     "completions",
@@ -82,5 +84,6 @@ __all__ = [
     "query_term",
     "read_presets",
     "read_vocabulary",
+    "tag_completions",
     "write_presets",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.workspace.query import query_term
@@ -53,6 +53,40 @@ def completions(
     return []
 
 
+def tag_completions(
+    part: str,
+    tags: Mapping[str, int],
+    vocabulary: Sequence[str] = (),
+    *,
+    without: Collection[str] = (),
+    most: int = 20,
+) -> list[Completion]:
+    """Returns the tags that may be meant by the beginning of one: the folder's, with how many
+    captions have each, then those of a vocabulary in its order. `without` has those that are there
+    already."""
+    key = tag_key(part)
+    if not key:
+        return []
+    seen = set(map(tag_key, without))
+    found: list[Completion] = []
+    for tag, count in _ranked(key, tags):
+        if tag_key(tag) not in seen:
+            seen.add(tag_key(tag))
+            found.append(Completion(tag, 0, len(part), count))
+            if len(found) == most:
+                return found
+    # Vocabularies have up to 100,000 tags, and some write an underscore for each blank.
+    folded = key.replace(" ", "_")
+    for tag in vocabulary:
+        name = tag.casefold()
+        if (name.startswith((key, folded))) and tag_key(tag) not in seen:
+            seen.add(tag_key(tag))
+            found.append(Completion(tag, 0, len(part)))
+            if len(found) == most:
+                break
+    return found
+
+
 def _of_word(word: str, start: int, cursor: int, tags: Mapping[str, int]) -> list[Completion]:
     word = word.casefold()
     keys = [Completion(f"{key}:", start, cursor) for key in QUERY_KEYS if key.startswith(word)]
@@ -62,9 +96,13 @@ def _of_word(word: str, start: int, cursor: int, tags: Mapping[str, int]) -> lis
 def _tags(
     part: str, start: int, cursor: int, tags: Mapping[str, int], most: int
 ) -> list[Completion]:
+    ranked = _ranked(tag_key(part), tags)[:most]
+    return [Completion(query_term("tag", tag), start, cursor, count) for tag, count in ranked]
+
+
+def _ranked(part: str, tags: Mapping[str, int]) -> list[tuple[str, int]]:
     """Those that begin so come first, then those with a word that does; the frequent ones before
     the others."""
-    part = tag_key(part)
     ranked: list[tuple[int, int, str]] = []
     for tag, count in tags.items():
         key = tag_key(tag)
@@ -73,6 +111,4 @@ def _tags(
         elif f" {part}" in key:
             ranked.append((1, -count, tag))
     ranked.sort()
-    return [
-        Completion(query_term("tag", tag), start, cursor, -count) for _, count, tag in ranked[:most]
-    ]
+    return [(tag, -count) for _, count, tag in ranked]

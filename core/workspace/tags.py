@@ -141,6 +141,26 @@ class TagList:
             )
         )
 
+    def moved(self, place: int, to: int) -> TagList:
+        """Returns it with the tag at one place moved to another one; separators stay."""
+        tags = list(self.tags)
+        tags.insert(to, tags.pop(place))
+        return replace(self, tags=tuple(tags))
+
+    def with_tag(self, place: int, text: str) -> TagList:
+        """Returns it with another text at a place: several tags, if it has commas, and none for an
+        empty one. Tags that it has elsewhere are left out."""
+        others = {key for at, key in enumerate(self.keys) if at != place}
+        wanted = list(dict.fromkeys(one for one in tags_of(text) if tag_key(one) not in others))
+        if not wanted:
+            return self.kept(lambda at, _: at != place)
+        gaps = (self.separator,) * (len(wanted) - 1)
+        return replace(
+            self,
+            tags=(*self.tags[:place], *wanted, *self.tags[place + 1 :]),
+            separators=(*self.separators[:place], *gaps, *self.separators[place:]),
+        )
+
     def sorted_by(self, key: Callable[[str], Any], *, fixed: int = 0) -> TagList:
         """Returns it sorted, but for the first `fixed` tags; separators stay in their places."""
         rest = sorted(self.tags[fixed:], key=key)

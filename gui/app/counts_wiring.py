@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QFileDialog
 
 from core.workspace import AddTags, StatisticsKind
 from gui.app.tasks import Begin
@@ -11,6 +14,7 @@ from gui.session.caption_editing import CaptionEditing
 from gui.session.folder_counts import FolderCounts
 from gui.session.settings_file import SettingsFile
 from gui.session.workspace import FolderWorkspace
+from gui.window.file_dialogs import open_without_waiting
 from gui.window.main_window import MainWindow
 from gui.window.view_state import ViewState
 
@@ -42,6 +46,15 @@ class CountsWiring(QObject):
         panel.tag_added.connect(self._add_tag)
         panel.fold_asked.connect(self._toggle_fold)
         panel.kind_chosen.connect(self._choose_kind)
+        self._window, self._tags = window, window.caption_panel.tag_editor
+        self._tags.completion_asked.connect(self._complete_tag)
+        counts.tags_completed.connect(self._tags.show_completions)
+        self._tags.vocabulary_asked.connect(self._choose_vocabulary)
+        self._tags.vocabulary_dropped.connect(self._drop_vocabulary)
+        counts.vocabulary_read.connect(self._on_vocabulary_read)
+        counts.noticed.connect(window.show_notice)
+        if path := settings_file.settings.tag_vocabulary:
+            counts.use_vocabulary(Path(path))
         window.states.changed.connect(self._on_state_changed)
 
     @Slot(object)
@@ -55,6 +68,35 @@ class CountsWiring(QObject):
         if ids:
             self._editing.write()
             self._workspace.edit(lambda workspace: workspace.apply(ids, AddTags((tag,))))
+
+    @Slot(str)
+    def _complete_tag(self, part: str) -> None:
+        self._counts.complete_tag(part, self._tags.chips.tags.tags)
+
+    @Slot()
+    def _choose_vocabulary(self) -> None:
+        before = self._settings_file.settings.tag_vocabulary
+        lists, every = self.tr("Lists of tags"), self.tr("All files")
+        folder = str(Path(before).parent) if before else ""
+        filters = f"{lists} (*.txt *.csv *.tsv);;{every} (*)"
+        dialog = QFileDialog(self._window, self.tr("Choose vocabulary"), folder, filters)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self._use_vocabulary)
+        open_without_waiting(dialog)
+
+    @Slot(str)
+    def _use_vocabulary(self, path: str) -> None:
+        self._counts.use_vocabulary(Path(path))
+
+    @Slot()
+    def _drop_vocabulary(self) -> None:
+        self._counts.use_vocabulary(None)
+
+    @Slot(object)
+    def _on_vocabulary_read(self, path: Path | None) -> None:
+        self._tags.show_vocabulary(path.name if path else "")
+        self._settings_file.settings.tag_vocabulary = str(path or "")
+        self._keep_settings()
 
     @Slot()
     def _toggle_fold(self) -> None:

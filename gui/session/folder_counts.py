@@ -7,11 +7,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from core.workspace import CaptionMode, Statistics, Workspace, completions
+from core.errors import AppError
+from core.workspace import (
+    CaptionMode,
+    Statistics,
+    Workspace,
+    completions,
+    read_vocabulary,
+    tag_completions,
+)
 from gui.session.workspace import FolderWorkspace
+from gui.widgets.translated import translated
 
 _PAUSE_MS = 250
 
@@ -20,10 +30,15 @@ log = logging.getLogger(__name__)
 
 class FolderCounts(QObject):
     """`counted(Statistics)`: the images that are listed were counted. `completed(str, int,
-    list[Completion])`: what may follow at a place of a query."""
+    list[Completion])`: what may follow at a place of a query. `tags_completed(str,
+    list[Completion])`: the tags that may be meant by the beginning of one.
+    `vocabulary_read(Path | None)`: the file that they come from, too. `noticed(str)`."""
 
     counted = Signal(object)
     completed = Signal(str, int, object)
+    tags_completed = Signal(str, object)
+    vocabulary_read = Signal(object)
+    noticed = Signal(str)
     _done = Signal(int, object, object)
 
     def __init__(self, workspace: FolderWorkspace, parent: QObject | None = None):
@@ -36,6 +51,7 @@ class FolderCounts(QObject):
         self._version = 0
         self._tags: tuple[int, Mapping[str, int]] = (-1, {})
         self._request = 0
+        self._vocabulary: Sequence[str] = ()
         self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._timer.timeout.connect(self._count)
         workspace.opened.connect(self._on_opened)
@@ -66,6 +82,31 @@ class FolderCounts(QObject):
             return line, place, completions(line, place, tags, offers_keys=offers_keys)
 
         self._ask(self._on_completed, work)
+
+    def complete_tag(self, part: str, without: Sequence[str]) -> None:
+        """Ask what the beginning of a tag may go on with; `tags_completed` follows."""
+        workspace, version = self._workspace.current, self._version
+        self._request += 1
+        request = self._request
+
+        def work() -> tuple[str, object] | None:
+            if request != self._request:
+                return None
+            tags = self._tags_of(workspace, version) if workspace else {}
+            return part, tag_completions(part, tags, self._vocabulary, without=without)
+
+        self._ask(self._on_tags_completed, work)
+
+    def use_vocabulary(self, path: Path | None) -> None:
+        """Suggest the tags of a file too, or of none; `vocabulary_read` follows."""
+
+        def work() -> tuple[Path | None, Sequence[str] | str]:
+            try:
+                return path, read_vocabulary(path) if path else ()
+            except AppError as error:
+                return path, translated(error)
+
+        self._ask(self._on_vocabulary_read, work)
 
     async def close(self) -> None:
         """End all work."""
@@ -122,6 +163,17 @@ class FolderCounts(QObject):
     def _on_done(self, serial: int, report: Callable[..., object], result: object) -> None:
         if serial == self._workspace.serial and not self._is_closed:
             report(result)
+
+    def _on_tags_completed(self, found: tuple[str, object]) -> None:
+        self.tags_completed.emit(*found)
+
+    def _on_vocabulary_read(self, read: tuple[Path | None, Sequence[str] | str]) -> None:
+        path, tags = read
+        if isinstance(tags, str):
+            self.noticed.emit(tags)
+            return
+        self._vocabulary = tags
+        self.vocabulary_read.emit(path)
 
     def _on_completed(self, found: tuple[str, int, object]) -> None:
         self.completed.emit(*found)

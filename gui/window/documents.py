@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from core.engine import Capability, Loading
+from core.workspace import CaptionMode
 from gui.picture.model_view_switch import no_model_text, own_way_text
 from gui.widgets.translated import translated
 from gui.window.view_state import LoadedState, ViewState, WorkspaceState
@@ -38,6 +39,7 @@ def _show_caption(window: MainWindow, state: WorkspaceState) -> None:
     tabs.bar.setVisible(state.is_open)
     tabs.show_tab(CAPTION if state.is_caption_shown else CONVERSATION)
     window.caption_panel.setEnabled(state.is_known)
+    window.caption_panel.show_mode(CaptionMode.TAGS if state.has_tags else CaptionMode.TEXT)
     window.caption_panel.show_state(
         is_modified=state.is_modified, found=state.found, review=state.review
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QTextCursor
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -12,16 +12,20 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from core.workspace import ReviewState
+from core.workspace import CaptionMode, ReviewState
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
+from gui.workspace.tag_editor import TagEditor
 
 # One line, where a conflict and a notice need the rest of a low window.
 _LEAST_HEIGHT = 36
+# With less, tags have all the room.
+_LEAST_FOR_BOTH = 300
 
 
 class CaptionEditor(QPlainTextEdit):
@@ -62,13 +66,16 @@ class CaptionEditor(QPlainTextEdit):
 class CaptionPanel(QWidget):
     """`typed(str)`: the person changed the text. `left()`: it is to be written now.
     `review_chosen(ReviewState)`: the person thinks so of it; a second time takes that back.
-    `ours_kept()`, `theirs_taken()`: which of two texts is wanted."""
+    `ours_kept()`, `theirs_taken()`: which of two texts is wanted. `mode_chosen(CaptionMode)`: the
+    captions of the folder are texts, or lists of tags, whose text stays in sight where there is
+    room."""
 
     typed = Signal(str)
     left = Signal()
     review_chosen = Signal(object)
     ours_kept = Signal()
     theirs_taken = Signal()
+    mode_chosen = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
@@ -79,7 +86,10 @@ class CaptionPanel(QWidget):
         self.editor.setMinimumHeight(_LEAST_HEIGHT)
         self.editor.textChanged.connect(self._on_text_changed)
         self.editor.left.connect(self.left)
-        self.count_label = QLabel()
+        self._mode = CaptionMode.TEXT
+        self.tag_editor = TagEditor(theme)
+        self.tag_editor.changed.connect(self._on_tags_changed)
+        self.count_label = ElidedLabel()
         self.count_label.setObjectName("caption_count")
         self.state_label = QLabel()
         self.state_label.setObjectName("caption_state")
@@ -87,14 +97,17 @@ class CaptionPanel(QWidget):
         column.setContentsMargins(12, 12, 12, 4)
         column.setSpacing(8)
         column.addWidget(self._build_conflict())
-        column.addWidget(self.editor, 1)
+        column.addWidget(self.tag_editor, 3)
+        column.addWidget(self.editor, 2)
         below = QHBoxLayout()
-        below.addWidget(self.count_label)
-        below.addStretch()
+        below.setSpacing(8)
+        below.addWidget(self.count_label, 1)
         below.addWidget(self.state_label)
+        below.addLayout(self._build_modes())
         column.addLayout(below)
         column.addLayout(self._build_review())
         self._show_count()
+        self._show_parts()
 
     @property
     def has_focus(self) -> bool:
@@ -112,7 +125,14 @@ class CaptionPanel(QWidget):
         cursor.setPosition(min(position, self.editor.document().characterCount() - 1))
         self.editor.setTextCursor(cursor)
         self._is_set_by_program = False
+        self.tag_editor.show_text(text)
         self._show_count()
+
+    def show_mode(self, mode: CaptionMode) -> None:
+        """Shows captions as texts, or as tags with the text below."""
+        if mode is not self._mode:
+            self._mode = mode
+            self._show_parts()
 
     def show_state(self, *, is_modified: bool, found: str | None, review: ReviewState) -> None:
         """Shows whether all is written, what another program wrote, and the review."""
@@ -123,7 +143,10 @@ class CaptionPanel(QWidget):
             button.setChecked(state is review)
 
     def focus_editor(self) -> None:
-        """Puts the cursor at the end of the caption."""
+        """Puts the cursor at the end of the caption, or where the next tag is added."""
+        if self._mode is CaptionMode.TAGS:
+            self.tag_editor.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            return
         self.editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.editor.moveCursor(QTextCursor.MoveOperation.End)
 
@@ -155,6 +178,38 @@ class CaptionPanel(QWidget):
         self.conflict_bar.hide()
         return self.conflict_bar
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_parts()
+
+    def _build_modes(self) -> QHBoxLayout:
+        texts = {CaptionMode.TEXT: self.tr("Text"), CaptionMode.TAGS: self.tr("Tags")}
+        tips = {
+            CaptionMode.TEXT: self.tr("The captions of this folder are sentences"),
+            CaptionMode.TAGS: self.tr("The captions of this folder are lists of tags"),
+        }
+        self.mode_buttons: dict[CaptionMode, QToolButton] = {}
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        for mode, text in texts.items():
+            button = QToolButton()
+            button.setText(text)
+            button.setObjectName(f"mode_{mode.value}")
+            button.setProperty("class", "choice")
+            button.setCheckable(True)
+            button.setToolTip(tips[mode])
+            button.clicked.connect(self._on_mode_clicked)
+            self.mode_buttons[mode] = button
+            row.addWidget(button)
+        return row
+
+    def _show_parts(self) -> None:
+        is_tags = self._mode is CaptionMode.TAGS
+        for mode, button in self.mode_buttons.items():
+            button.setChecked(mode is self._mode)
+        self.tag_editor.setVisible(is_tags)
+        self.editor.setVisible(not is_tags or self.height() >= _LEAST_FOR_BOTH)
+
     def _build_review(self) -> QHBoxLayout:
         texts = {
             ReviewState.ACCEPTED: (self.tr("Accept"), "A"),
@@ -179,6 +234,21 @@ class CaptionPanel(QWidget):
         return row
 
     @Slot()
+    def _on_mode_clicked(self) -> None:
+        for mode, button in self.mode_buttons.items():
+            button.setChecked(mode is self._mode)
+            if button is self.sender() and mode is not self._mode:
+                self.mode_chosen.emit(mode)
+
+    @Slot(str)
+    def _on_tags_changed(self, text: str) -> None:
+        """A tag is a whole edit, so it is written at once; the text's own undo knows it too."""
+        cursor = QTextCursor(self.editor.document())
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+        self.left.emit()
+
+    @Slot()
     def _on_review_clicked(self) -> None:
         for state, button in self.review_buttons.items():
             if button is self.sender():
@@ -188,6 +258,7 @@ class CaptionPanel(QWidget):
     def _on_text_changed(self) -> None:
         self._show_count()
         if not self._is_set_by_program:
+            self.tag_editor.show_text(self.editor.toPlainText())
             self.typed.emit(self.editor.toPlainText())
 
     def _show_count(self) -> None:
@@ -196,4 +267,6 @@ class CaptionPanel(QWidget):
         counted = self.tr("{characters} characters  ·  {words} words")
         if words == 1:
             counted = self.tr("{characters} characters  ·  1 word")
-        self.count_label.setText(counted.format(characters=f"{len(text):,}", words=f"{words:,}"))
+        shown = counted.format(characters=f"{len(text):,}", words=f"{words:,}")
+        self.count_label.setText(shown)
+        self.count_label.setToolTip(shown)

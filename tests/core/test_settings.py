@@ -42,7 +42,7 @@ def test_every_setting_survives_the_file(tmp_path):
         may_spread=True, rest_minutes=5, keys={"OPEN": ["Ctrl+9"]},
         seen_offers=["1.0 offered cuda130"], servers=["http://gpubox:8000 #qwen"],
         folds_images=True, shows_grid=False, shows_caption=True, thumbnail_side=128,
-        folds_statistics=True, statistics="sizes",
+        folds_statistics=True, statistics="sizes", tag_vocabulary="/tags.csv",
         metadata_folders=["/photos"],
     )  # fmt: skip
     save(settings, tmp_path / "new" / "folder")

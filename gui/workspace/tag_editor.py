@@ -1,0 +1,140 @@
+"""The tags of a caption: chips, and a field below that adds others and completes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
+
+from core.workspace import Completion, TagList
+from gui.widgets.buttons import icon_button
+from gui.widgets.suggestions import Suggestion, Suggestions
+from gui.widgets.theme import Theme
+from gui.workspace.tag_chips import TagChips
+
+
+class _AddField(QLineEdit):
+    """`pasted(str)`: several tags. `backed()`: Backspace was pressed before the first letter."""
+
+    pasted = Signal(str)
+    backed = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        # A line edit turns the line breaks between pasted tags into blanks.
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            text = QGuiApplication.clipboard().text()
+            if event.matches(QKeySequence.StandardKey.Paste) and len(TagList.of(text).tags) > 1:
+                self.pasted.emit(text)
+                return True
+            if event.key() == Qt.Key.Key_Backspace and not self.text():
+                self.backed.emit()
+                return True
+        return super().event(event)
+
+
+class TagEditor(QWidget):
+    """`changed(str)`: the caption is to be another. `completion_asked(str)`: what a tag may go on
+    with. `vocabulary_asked()`, `vocabulary_dropped()`: a file of tags is to be chosen, or not used
+    any more."""
+
+    changed = Signal(str)
+    completion_asked = Signal(str)
+    vocabulary_asked = Signal()
+    vocabulary_dropped = Signal()
+
+    def __init__(self, theme: Theme):
+        super().__init__()
+        self.chips = TagChips(theme)
+        self.field = _AddField()
+        self.field.setObjectName("tag_field")
+        self.field.setAccessibleName(self.tr("Add tags"))
+        self.field.setPlaceholderText(self.tr("Add tags"))
+        self.suggestions = Suggestions(theme, self.field, self.tr("Suggested tags"))
+        self._completions: Sequence[Completion] = ()
+        self._vocabulary = ""
+        self.vocabulary_button = icon_button(theme, "list", self.tr("Tags from a file"))
+        self.vocabulary_button.setObjectName("vocabulary_button")
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addWidget(self.field, 1)
+        row.addWidget(self.vocabulary_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(self.chips, 1)
+        column.addLayout(row)
+        self.chips.changed.connect(self._on_changed)
+        self.chips.typed.connect(self._on_typed_in_chips)
+        self.chips.left.connect(self.field.setFocus)
+        self.field.textEdited.connect(self.completion_asked)
+        self.field.returnPressed.connect(self._on_entered)
+        self.field.pasted.connect(self._add)
+        self.field.backed.connect(self.chips.focus_last)
+        self.suggestions.chosen.connect(self._on_suggestion_chosen)
+        self.suggestions.wanted.connect(self._on_suggestions_wanted)
+        self.vocabulary_button.clicked.connect(self._open_menu)
+
+    def show_text(self, text: str) -> None:
+        """Shows the tags of another caption."""
+        self.chips.show_tags(TagList.of(text))
+
+    def show_vocabulary(self, name: str) -> None:
+        """Says which file tags are suggested from, "" for none."""
+        self._vocabulary = name
+
+    def show_completions(self, part: str, found: Sequence[Completion]) -> None:
+        """Suggests tags, unless something else has been typed meanwhile."""
+        if part == self.field.text():
+            self._completions = found
+            self.suggestions.offer(
+                [
+                    Suggestion(one.text, f"{one.count:,}" if one.count is not None else "")
+                    for one in found
+                ]
+            )
+
+    def _add(self, text: str) -> None:
+        self._on_changed(self.chips.tags.with_added(TagList.of(text).tags))
+        self.chips.scrollToBottom()
+
+    @Slot(object)
+    def _on_changed(self, tags: TagList) -> None:
+        if tags != self.chips.tags:
+            self.changed.emit(tags.text)
+
+    @Slot(str)
+    def _on_typed_in_chips(self, text: str) -> None:
+        self.field.setFocus()
+        self.field.insert(text)
+        self.completion_asked.emit(self.field.text())
+
+    @Slot()
+    def _on_entered(self) -> None:
+        text = self.field.text()
+        self.field.clear()
+        self.suggestions.hide()
+        self._add(text)
+
+    @Slot(int)
+    def _on_suggestion_chosen(self, row: int) -> None:
+        self.field.clear()
+        self._add(self._completions[row].text)
+
+    @Slot()
+    def _on_suggestions_wanted(self) -> None:
+        self.completion_asked.emit(self.field.text())
+
+    @Slot()
+    def _open_menu(self) -> None:
+        menu = QMenu(self)
+        menu.setObjectName("vocabulary_menu")
+        if self._vocabulary:
+            menu.addSection(self._vocabulary)
+        menu.addAction(self.tr("Choose vocabulary…")).triggered.connect(self.vocabulary_asked)
+        drop = menu.addAction(self.tr("Use no vocabulary"))
+        drop.setEnabled(bool(self._vocabulary))
+        drop.triggered.connect(self.vocabulary_dropped)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self.vocabulary_button.mapToGlobal(self.vocabulary_button.rect().bottomLeft()))

@@ -1,0 +1,152 @@
+"""The tags of a caption as chips: added, completed, renamed, moved and removed."""
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLineEdit
+
+from core.workspace import CaptionMode
+from gui.window.commands import Command
+from tests.gui.conftest import focused_widget, until
+
+KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
+CTRL, ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
+CAPTIONS = ("cat, red sky, ocean", "dog, red sky", "cat, 海, :)")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "tagged"
+    folder.mkdir()
+    for number, caption in enumerate(CAPTIONS):
+        Image.new("RGB", (40, 30), (40 * number, 80, 90)).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(f"{caption}\n", encoding="utf-8")
+    return folder
+
+
+async def opened(program, folder):
+    window = program.window
+    window.resize(1100, 800)
+    window.activateWindow()
+    window.paths_opened.emit([folder])
+    await until(lambda: window.state.workspace.is_known and window.state.workspace.has_tags)
+    QTest.mouseClick(window.side_tabs.bar, LEFT, pos=window.side_tabs.bar.tabRect(0).center())
+    tags = window.caption_panel.tag_editor
+    await until(lambda: tags.isVisible() and shown(tags) == ["cat", "red sky", "ocean"])
+    return window, tags
+
+
+def shown(tags):
+    model = tags.chips.model()
+    return [model.index(row, 0).data() for row in range(model.rowCount())]
+
+
+def text(folder, number=0):
+    return (folder / f"{number}.txt").read_text(encoding="utf-8")
+
+
+def offered(tags):
+    return [one.text for one in tags.suggestions.offered] if tags.suggestions.isVisible() else []
+
+
+def test_tags_are_added_with_completion_from_the_folder_and_a_vocabulary(live, folder, tmp_path):
+    (tmp_path / "danbooru.csv").write_text('long_hair,0,9,"lh"\ndolphin,0,5,\n', encoding="utf-8")
+
+    async def story(program):
+        window, tags = await opened(program, folder)
+        program.folder_counts.use_vocabulary(tmp_path / "danbooru.csv")
+        await until(lambda: program.settings.tag_vocabulary.endswith("danbooru.csv"))
+        window.commands[Command.EDIT_CAPTION].trigger()
+        assert focused_widget() is tags.field
+        QTest.keyClicks(tags.field, "do")
+        await until(lambda: offered(tags) == ["dog", "dolphin"])
+        QTest.keyClick(tags.field, KEY.Key_Down)
+        QTest.keyClick(tags.field, KEY.Key_Return)
+        await until(lambda: text(folder) == "cat, red sky, ocean, dog\n")
+        QTest.keyClicks(tags.field, "new, cat , ")
+        tags.field.insert("🐈")
+        QTest.keyClick(tags.field, KEY.Key_Return)
+        await until(lambda: text(folder) == "cat, red sky, ocean, dog, new, 🐈\n")
+        QGuiApplication.clipboard().setText("one\ntwo, three")
+        QTest.keyClick(tags.field, KEY.Key_V, CTRL)
+        await until(lambda: text(folder).endswith("🐈, one, two, three\n"))
+        QTest.keyClicks(tags.field, "long h")
+        await until(lambda: offered(tags) == ["long_hair"])
+        # Each was an edit of its own, which the text below shows too.
+        assert window.caption_panel.editor.toPlainText() == text(folder).strip()
+        tags.field.clear()
+        tags.chips.setFocus()
+        await until(lambda: bool(window.state.workspace.undo))
+        QTest.keyClick(tags.chips, KEY.Key_Z, CTRL)
+        await until(lambda: text(folder) == "cat, red sky, ocean, dog, new, 🐈\n")
+        await until(lambda: shown(tags)[-1] == "🐈")
+
+    live(story)
+
+
+def test_tags_are_moved_renamed_and_removed_by_keyboard(live, folder):
+    async def story(program):
+        _window, tags = await opened(program, folder)
+        tags.field.setFocus()
+        QTest.keyClick(tags.field, KEY.Key_Backspace)
+        chips = tags.chips
+        assert focused_widget() is chips
+        QTest.keyClick(chips, KEY.Key_Left, ALT)
+        await until(lambda: text(folder) == "cat, ocean, red sky\n")
+        assert chips.currentIndex().data() == "ocean"
+        QTest.keyClick(chips, KEY.Key_Return)
+        field = focused_widget()
+        assert isinstance(field, QLineEdit)
+        field.selectAll()
+        QTest.keyClicks(field, "sea, waves")
+        QTest.keyClick(field, KEY.Key_Return)
+        await until(lambda: text(folder) == "cat, sea, waves, red sky\n")
+        chips.setFocus()
+        QTest.keyClick(chips, KEY.Key_Delete)
+        await until(lambda: text(folder) == "cat, waves, red sky\n")
+        QTest.keyClick(chips, KEY.Key_D)
+        assert focused_widget() is tags.field
+        assert tags.field.text() == "d"
+
+    live(story)
+
+
+def test_tags_are_moved_and_removed_by_mouse(live, folder):
+    async def story(program):
+        _window, tags = await opened(program, folder)
+        chips, model = tags.chips, tags.chips.model()
+        QTest.mouseClick(chips.viewport(), LEFT, pos=chips.place_of_cross(1).center())
+        await until(lambda: text(folder) == "cat, ocean\n")
+        await until(lambda: shown(tags) == ["cat", "ocean"])
+        data = model.mimeData([model.index(1, 0)])
+        at = QPointF(chips.visualRect(model.index(0, 0)).topLeft())
+        event = QDropEvent(at, Qt.DropAction.MoveAction, data, LEFT, Qt.KeyboardModifier(0))
+        chips.dropEvent(event)
+        await until(lambda: text(folder) == "ocean, cat\n")
+
+    live(story)
+
+
+def test_whether_a_folder_has_tags_is_kept(live, folder):
+    async def story(program):
+        window, tags = await opened(program, folder)
+        panel = window.caption_panel
+        QTest.mouseClick(panel.mode_buttons[CaptionMode.TEXT], LEFT)
+        await until(lambda: not tags.isVisible())
+        await until(lambda: not window.state.workspace.has_tags)
+        window.paths_opened.emit([folder / "0.png"])
+        await until(lambda: not window.state.workspace.has_list)
+        window.paths_opened.emit([folder])
+        await until(lambda: window.state.workspace.total == 3)
+        await until(lambda: program.workspace.counts.unread == 0)
+        await until(lambda: window.state.workspace.is_known and panel.editor.isVisible())
+        assert not tags.isVisible()
+        QTest.mouseClick(panel.mode_buttons[CaptionMode.TAGS], LEFT)
+        await until(tags.isVisible)
+        window.resize(800, 420)
+        await until(lambda: not panel.editor.isVisible())
+        assert tags.field.isVisible()
+
+    live(story)
