@@ -37,7 +37,7 @@ from core.errors import Cancelled, CheckpointError, OutOfMemory
 from core.llava.tokenizer import Tokenizer
 from core.message import translatable
 from core.model_reference import folder_named
-from core.transcript import BUILT_IN, ModelChoice, Precision
+from core.transcript import BUILT_IN, ModelChoice, Precision, WeightFormat
 from core.vetting.vetting import Vetting, begin_vetting
 from core.vocabulary import Vocabulary
 
@@ -168,8 +168,8 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
     opening.on_progress(0.1, translatable("core", "Reading the weights"))
     locations = find_weights(model, weight_sources(checkpoint))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    dtype, bits = choose_dtype(choice.dtype, device, parameters), choice.dtype.weight_bits
-    if checkpoint.adapter and bits:
+    dtype, kind = choose_dtype(choice.dtype, device, parameters), choice.dtype.weight_format
+    if checkpoint.adapter and kind:
         raise CheckpointError(
             translatable(
                 "core",
@@ -177,11 +177,11 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
             ).format(folder=opening.folder.name)
         )
     sizes = {"text_config": checkpoint.text, "vision_config": checkpoint.vision}
-    limits = _memory_limits(choice, sizes, _precision(dtype, bits), device, parameters)
+    limits = _memory_limits(choice, sizes, _precision(dtype, kind), device, parameters)
     load_device = torch.device("cpu") if limits else device
     opening.end_if_stopped()
 
-    load_weights(model, locations, load_device, dtype, opening.report_loading, opening.stop, bits)
+    load_weights(model, locations, load_device, dtype, opening.report_loading, opening.stop, kind)
     opening.end_if_stopped()
 
     opening.on_progress(0.98, translatable("core", "Preparing the model"))
@@ -190,7 +190,7 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
     rebuild_buffers(model, load_device)
     model.eval().requires_grad_(False)
     facts = opening.facts(
-        precision=precision_of(dtype, bits),
+        precision=precision_of(dtype, kind),
         memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
         context_length=checkpoint.text["max_position_embeddings"],
     )
@@ -224,13 +224,13 @@ def _open_chat_engine(opening: _Opening) -> ChatEngine:
     opening.on_progress(0.1, translatable("core", "Reading the weights"))
     read = read_chat_model(opening.folder, opening.config, opening.require_tried)
     opening.end_if_stopped()
-    dtype, bits = _chat_precision(opening.choice.dtype, device, read)
-    precision = _precision(dtype, bits)
+    dtype, kind = _chat_precision(opening.choice.dtype, device, read)
+    precision = _precision(dtype, kind)
     limits = _memory_limits(opening.choice, opening.config, precision, device, read.parameters)
     load_device = torch.device("cpu") if limits else device
     try:
         model = load_chat_model(
-            read, load_device, dtype, bits, opening.report_loading, opening.stop
+            read, load_device, dtype, kind, opening.report_loading, opening.stop
         )
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -239,7 +239,7 @@ def _open_chat_engine(opening: _Opening) -> ChatEngine:
     opening.on_progress(0.98, translatable("core", "Preparing the model"))
     tensors = (*model.parameters(), *model.buffers())
     facts = opening.facts(
-        precision=precision_of(dtype, bits),
+        precision=precision_of(dtype, kind),
         memory_bytes=sum(tensor.nbytes for tensor in tensors),
         context_length=read.context_length,
     )
@@ -254,26 +254,27 @@ def _open_chat_engine(opening: _Opening) -> ChatEngine:
     return engine
 
 
-def _precision(dtype: torch.dtype, bits: int | None) -> Precision:
+def _precision(dtype: torch.dtype, kind: WeightFormat | None) -> Precision:
     """The precision as far as the memory need depends on it: both dtypes of 16 bits are one."""
-    if bits:
-        return Precision(f"{bits}-bit")
+    if kind:
+        return Precision(kind)
     return Precision.FLOAT32 if dtype.itemsize == 4 else Precision.BITS_16
 
 
 def _chat_precision(
     wanted: Precision, device: torch.device, read: ChatModel
-) -> tuple[torch.dtype, int | None]:
-    """Returns the dtype to compute in, and the bits of quantized matrices, None for none.
+) -> tuple[torch.dtype, WeightFormat | None]:
+    """Returns the dtype to compute in, and the format of quantized matrices, None for none.
 
     Newer models were trained in bfloat16, and the activations of some exceed the range of float16.
     """
-    bits = wanted.weight_bits
-    if bits or wanted in (Precision.AUTO, Precision.BITS_16):
+    kind = wanted.weight_format
+    if kind or wanted in (Precision.AUTO, Precision.BITS_16):
+        own = choose_dtype(wanted, device, read.parameters)
         if device.type == "cuda":
             stored = getattr(read.model.config, "dtype", None)
-            return torch.float16 if stored == torch.float16 else torch.bfloat16, bits
-        return choose_dtype(Precision.AUTO, device, read.parameters), bits
+            return torch.float16 if stored == torch.float16 else torch.bfloat16, kind
+        return own, kind
     return choose_dtype(wanted, device, read.parameters), None
 
 

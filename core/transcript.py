@@ -293,25 +293,48 @@ class Transcript:
 BUILT_IN = "built-in"
 
 
+class WeightFormat(StrEnum):
+    """How the matrices of a language model's layers are quantized, named as in `Precision`.
+
+    `INT8` and `INT4` are integers of 8 and 4 bits, `FP8` floats of 8 (e4m3).
+    """
+
+    INT8 = "8-bit"
+    INT4 = "4-bit"
+    FP8 = "fp8"
+
+    @property
+    def bits(self) -> int:
+        """Bits per weight."""
+        return 4 if self is WeightFormat.INT4 else 8
+
+
 class Precision(StrEnum):
     """In which precision a model is loaded. The values stand in files and on the command line.
 
-    `AUTO` and `BITS_16` leave the dtype to the device and the model; `BITS_8` and `BITS_4` quantize
-    the matrices of the language model's layers alone.
+    `AUTO` and `BITS_16` leave the dtype to the device and the model; `BITS_8`, `BITS_4` and `FP8`
+    quantize the matrices of the language model's layers alone. `FP8` is for graphics cards that
+    multiply such numbers, from compute capability 8.9 on.
     """
 
     AUTO = "auto"
     BITS_16 = "16-bit"
     BITS_8 = "8-bit"
     BITS_4 = "4-bit"
+    FP8 = "fp8"
     FLOAT16 = "float16"
     BFLOAT16 = "bfloat16"
     FLOAT32 = "float32"
 
     @property
+    def weight_format(self) -> WeightFormat | None:
+        """The format of quantized matrices; None where they are not quantized."""
+        return WeightFormat(self) if self in list(WeightFormat) else None
+
+    @property
     def weight_bits(self) -> int | None:
         """Bits per weight of quantized matrices; None where they are not quantized."""
-        return {Precision.BITS_8: 8, Precision.BITS_4: 4}.get(self)
+        return self.weight_format.bits if self.weight_format else None
 
 
 @dataclass(frozen=True)

@@ -14,20 +14,22 @@ from core.chat.quiet import quiet
 from core.chat.stored import StoredTensor
 from core.errors import Cancelled, CheckpointError
 from core.llava.forward import decoder_obstacle
-from core.llava.quantized import QuantizedLinear, quantize, reorder_for_cpu
+from core.llava.quantized import quantize
+from core.llava.quantized_linear import QuantizedLinear, reorder_for_cpu
 from core.message import translatable
+from core.transcript import WeightFormat
 
 
 def load_chat_model(
     read: ChatModel,
     device: torch.device,
     dtype: torch.dtype,
-    bits: int | None,
+    kind: WeightFormat | None,
     on_fraction: Callable[[float], None],
     stop: threading.Event,
 ) -> Any:
     """Returns the model with its weights on `device`, the matrices of its layers quantized to
-    `bits` 8 or 4.
+    `kind`.
 
     Raises Cancelled between two tensors once `stop` is set, and CheckpointError if the weights do
     not fit the model. Errors of memory allocation are passed on as they are.
@@ -36,7 +38,7 @@ def load_chat_model(
     tensors = {name: _LazyTensor(tensor, progress) for name, tensor in read.stored.items()}
     # If it is to be quantized, on the CPU first: the GPU then never holds more than one matrix in
     # 16 bits.
-    load_device = torch.device("cpu") if bits else device
+    load_device = torch.device("cpu") if kind else device
     try:
         with quiet():
             model, report = type(read.model).from_pretrained(
@@ -71,8 +73,8 @@ def load_chat_model(
                 names=", ".join(missing[:3]) + (" …" if len(missing) > 3 else ""),
             )
         )
-    if bits:
-        quantize_layers(model, bits, device, stop)
+    if kind:
+        quantize_layers(model, kind, device, stop)
         model.to(device)
     return model.eval().requires_grad_(False)
 
@@ -123,10 +125,12 @@ class _LazyTensor:
         return list(self._tensor.shape)
 
 
-def quantize_layers(model: Any, bits: int, device: torch.device, stop: threading.Event) -> None:
+def quantize_layers(
+    model: Any, kind: WeightFormat, device: torch.device, stop: threading.Event
+) -> None:
     """Quantizes the matrices of the language model's layers on `device`, one by one.
 
-    Where our own loop runs the model the output head gets 8 bits, as LLaVA-1.5's. Raises Cancelled
+    Where our own loop runs the model the output head gets integers of 8 bits, as LLaVA-1.5's. Raises Cancelled
     once `stop` is set.
     """
     linears = list(_linears(model))
@@ -135,7 +139,8 @@ def quantize_layers(model: Any, bits: int, device: torch.device, stop: threading
     for parent, name, linear in linears:
         if stop.is_set():
             raise Cancelled("Loading was cancelled.")
-        weight = quantize(linear.weight.data.to(device), 8 if parent is model else bits)
+        own = WeightFormat.INT8 if parent is model else kind
+        weight = quantize(linear.weight.data.to(device), own)
         bias = None if linear.bias is None else linear.bias.data.to(device)
         setattr(parent, name, QuantizedLinear(weight, bias))
     reorder_for_cpu(model)

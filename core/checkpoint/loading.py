@@ -27,13 +27,9 @@ from torch import Tensor, nn
 from core.checkpoint.weights import TensorLocation, open_shard, reading
 from core.device.choice import is_out_of_memory, lower_precision, out_of_memory, precision_of
 from core.errors import Cancelled
-from core.llava.quantized import (
-    QuantizedLinear,
-    QuantizedMatrix,
-    bits_of,
-    quantize,
-    reorder_for_cpu,
-)
+from core.llava.quantized import QuantizedMatrix, quantize
+from core.llava.quantized_linear import QuantizedLinear, formats_of, reorder_for_cpu
+from core.transcript import WeightFormat
 
 # By their names in a safetensors file.
 _DTYPES = {
@@ -62,17 +58,17 @@ def load_weights(
     dtype: torch.dtype,
     on_fraction: Callable[[float], None],
     stop: threading.Event,
-    bits: int | None = None,
+    kind: WeightFormat | None = None,
 ) -> None:
     """Loads the weights of `model`, which is on the meta device, to `device` in `dtype`.
 
-    With `bits` 8 or 4 the language model's matrices become `QuantizedLinear`s. `on_fraction` is
+    With `kind` the language model's matrices become `QuantizedLinear`s. `on_fraction` is
     called from this thread with the fraction that is loaded. Raises OutOfMemory, and Cancelled
     between two reads once `stop` is set; the memory is freed before.
     """
     buffers: ParameterBuffers = {}
     try:
-        buffers |= allocate(model, device, dtype, bits)
+        buffers |= allocate(model, device, dtype, kind)
         total = sum(tensor.numel() for tensor in model.state_dict().values())
         done, reported = 0, -1.0
         for count in _fill(buffers, locations, device):
@@ -89,7 +85,7 @@ def load_weights(
         traceback.clear_frames(error.__traceback__)
         _release(device)
         if is_out_of_memory(error):
-            lower = lower_precision(precision_of(dtype, bits))
+            lower = lower_precision(precision_of(dtype, kind))
             raise out_of_memory(device, error, lower) from error
         raise
     _release(device)
@@ -129,20 +125,20 @@ _TOGETHER = {
 
 
 def allocate(
-    model: nn.Module, device: torch.device, dtype: torch.dtype, bits: int | None
+    model: nn.Module, device: torch.device, dtype: torch.dtype, kind: WeightFormat | None
 ) -> ParameterBuffers:
     """Allocates uninitialized memory for every tensor in the state dict of `model`.
 
     The matrices of query, key and value are views of one buffer, and so are those of gate and up.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    quantized_bits = bits_of(model, bits) if bits else {}
+    formats = formats_of(model, kind) if kind else {}
     buffers: ParameterBuffers = {}
     for names in _groups(shapes):
         sizes = [shapes[name][0] for name in names]
         shape = (sum(sizes), *shapes[names[0]][1:])
-        if names[0] in quantized_bits:
-            whole = QuantizedMatrix.empty((shape[0], shape[1]), quantized_bits[names[0]], device)
+        if names[0] in formats:
+            whole = QuantizedMatrix.empty((shape[0], shape[1]), formats[names[0]], device)
         else:
             whole = torch.empty(shape, dtype=dtype, device=device)
         buffers |= zip(names, whole.split(sizes), strict=True)
@@ -200,7 +196,7 @@ def _fill(
 def _store(rows: Tensor, target: Tensor | QuantizedMatrix) -> None:
     """Copies `rows` from host memory to `target`, in the precision of `target`."""
     if isinstance(target, QuantizedMatrix):
-        quantize(rows.to(target.values.device, non_blocking=True), target.bits, out=target)
+        quantize(rows.to(target.values.device, non_blocking=True), target.format, out=target)
     elif rows.dtype == target.dtype:
         target.copy_(rows, non_blocking=True)
     else:

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 
 from core.device.card import card_trouble, is_cuda_available
+from core.device.float8 import has_float8
 from core.device.memory import PRECISIONS, free_memory, memory_need, precision_that_fits
 from core.errors import CheckpointError, OutOfMemory
 from core.formatting import format_bytes
 from core.message import joined, translatable
-from core.transcript import Precision
+from core.transcript import Precision, WeightFormat
 
 # The memory of a model by that of its weights: the KV cache and the activations come on top.
 _OVERHEAD = 1.1
@@ -88,9 +89,9 @@ def device_note(name: str) -> str | None:
     return joined(trouble, translatable("core", "Until then, the processor is used."))
 
 
-def precision_of(dtype: torch.dtype, weight_bits: int | None) -> Precision:
-    """Returns what `EngineFacts` names: the bits of quantized matrices, else the dtype."""
-    return Precision(f"{weight_bits}-bit" if weight_bits else str(dtype).removeprefix("torch."))
+def precision_of(dtype: torch.dtype, kind: WeightFormat | None) -> Precision:
+    """Returns what `EngineFacts` names: the format of quantized matrices, else the dtype."""
+    return Precision(str(dtype).removeprefix("torch.") if kind is None else kind)
 
 
 def lower_precision(precision: Precision) -> Precision | None:
@@ -98,7 +99,7 @@ def lower_precision(precision: Precision) -> Precision | None:
     match precision:
         case Precision.BITS_4:
             return None
-        case Precision.BITS_8:
+        case Precision.BITS_8 | Precision.FP8:
             return Precision.BITS_4
     return Precision.BITS_8
 
@@ -120,6 +121,13 @@ def choose_dtype(precision: Precision, device: torch.device, parameters: int) ->
                 "core",
                 "“{precision}” is not a precision. Choose {known}.",
             ).format(precision=precision, known=", ".join(Precision))
+        )
+    if precision == Precision.FP8 and not has_float8(device):
+        raise CheckpointError(
+            translatable(
+                "core",
+                "FP8 needs a graphics card of compute capability 8.9 or newer. Choose 8-bit.",
+            )
         )
     if precision == Precision.BITS_16:
         return torch.float16 if device.type == "cuda" else torch.bfloat16
@@ -159,7 +167,9 @@ def require_fit(
     need = memory_need(settings, precision, **how).total
     if free is None or need <= free:
         return
-    lower = PRECISIONS[PRECISIONS.index(precision) + 1 :] if precision in PRECISIONS else PRECISIONS
+    of_its_bits = Precision.BITS_8 if precision is Precision.FP8 else precision
+    first = PRECISIONS.index(of_its_bits) + 1 if of_its_bits in PRECISIONS else 0
+    lower = PRECISIONS[first:]
     other = precision_that_fits(settings, free, precisions=lower, **how)
     action = _close_or_choose(device)
     if other is not None:

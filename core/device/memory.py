@@ -23,7 +23,8 @@ LENGTH_STEP = 192
 
 _USUAL_ANSWER = 512
 _USUAL_PROMPT = 64
-# During prefill quantized matrices are dequantized, this many bytes of one at a time.
+# During prefill matrices of integers are dequantized, this many bytes of one at a time; on cards
+# that multiply in FP8 one whole matrix to that.
 _DEQUANTIZED = 24 << 20
 # Independent of the model's sizes. On a GPU: the kernels that CUDA loads, the workspaces of cuBLAS
 # for two streams, and the memory pools of two CUDA graphs. On a CPU: the libraries.
@@ -289,7 +290,8 @@ def _whole(name: str, value: Any, most: int | None) -> int:
 
 # ---- bytes -------------------------------------------------------------------------------------
 
-# 4-bit weights have a float16 scale for each group of this many, 8-bit ones a float32 scale a row.
+# 4-bit weights have a float16 scale for each group of this many, 8-bit ones
+# and FP8 a float32 scale a row.
 _GROUP = 64
 
 
@@ -298,7 +300,7 @@ def _matrices(precision: Precision, count: int, rows: int) -> int:
     match precision:
         case Precision.FLOAT32:
             return 4 * count
-        case Precision.BITS_8:
+        case Precision.BITS_8 | Precision.FP8:
             return count + 4 * rows
         case Precision.BITS_4:
             return count // 2 + 2 * (count // _GROUP)
@@ -307,9 +309,8 @@ def _matrices(precision: Precision, count: int, rows: int) -> int:
 
 def _head(precision: Precision, count: int, vocabulary: int) -> int:
     """Bytes of the head, which stays at 8 bits where the layers have 4."""
-    return _matrices(
-        Precision.BITS_8 if precision is Precision.BITS_4 else precision, count, vocabulary
-    )
+    of_head = Precision.BITS_8 if precision.weight_format else precision
+    return _matrices(of_head, count, vocabulary)
 
 
 def _activations(
@@ -318,7 +319,8 @@ def _activations(
     """Temporary bytes: a prompt's pass through one layer, and the logits of all slots."""
     prompt = length * (8 * model.hidden + 4 * model.inner) * itemsize
     logits = 3 * slots * model.vocabulary * 4
-    unpacked = _DEQUANTIZED if precision.weight_bits else 0
+    is_integer = precision in (Precision.BITS_8, Precision.BITS_4)
+    unpacked = _DEQUANTIZED + 2 * model.hidden * model.inner if is_integer else 0
     return prompt + logits + unpacked
 
 

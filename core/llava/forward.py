@@ -24,7 +24,7 @@ from core.llava.kv_cache import KVCache
 from core.llava.language_model import LanguageModel, decoder_of
 from core.llava.passes import Encoder, ImageInput, Prompt, StepOutput
 from core.llava.prefill import Prefill
-from core.llava.quantized import QuantizedLinear
+from core.llava.quantized_linear import QuantizedLinear
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.llava.vision import ImageEncoder
 
@@ -152,8 +152,9 @@ class ForwardPass:
         graphs = "CUDA graphs" if self._is_cuda else "no graphs"
         own = self.language_model.kernels is not None
         kernels = "our own kernels" if own else "torch's operations"
-        bits = self.language_model.bits
-        return f"{graphs}, {kernels}, {bits}-bit layers, {self.dtype}, {self.device}"
+        model = self.language_model
+        layers = model.format or f"{model.bits}-bit"
+        return f"{graphs}, {kernels}, {layers} layers, {self.dtype}, {self.device}"
 
     @property
     def layer_count(self) -> int:

@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.device.float8 import float8_product
 from core.llava.cuda_graphs import to_device
+from core.llava.float8 import Float8Rows
 from core.llava.kernels.launch import load_kernels
 from core.llava.kernels.shape import KernelShape
-from core.llava.linear import DecoderLayer, Dequantizer, Matrix, layer_bits
+from core.llava.linear import DecoderLayer, Dequantizer, Matrix, layer_format
 from core.llava.operations import TorchOperations
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
+from core.transcript import WeightFormat
 
 Attend = Callable[[int, Tensor, Tensor], Tensor]
 """Attention of one layer: gets its number, its projected states (rows, heads × head_dim) and its
@@ -62,24 +65,28 @@ class LanguageModel:
         self.device, self.dtype = self.embedding.device, self.embedding.dtype
         self._rotary = language.rotary_emb
         group = self.heads // self.key_heads
+        self.format = layer_format(language)
         shape = KernelShape(
             dtype=self.dtype,
-            bits=layer_bits(language),
+            bits=self.format.bits if self.format else 8 * self.dtype.itemsize,
             hidden=config.hidden_size,
             inner=config.intermediate_size,
             head_dim=self.head_dim,
             group=group,
+            is_float8=self.format is WeightFormat.FP8,
         )
         self.kernels = load_kernels(shape, self.device)
         self.operations = self.kernels or TorchOperations(self.dtype, self.head_dim, group)
-        dequantizer = Dequantizer(self.kernels)
+        has_float8 = self.kernels is not None and self.kernels.has_float8
+        product = float8_product(self.device, self.dtype) if has_float8 else None
+        self._dequantizer = dequantizer = Dequantizer(self.kernels, product)
         self.layers = [DecoderLayer.joined(layer, dequantizer) for layer in language.layers]
         self._lm_head = model.lm_head
         self.head = Matrix.joined([self._lm_head], dequantizer)
 
     @property
     def bits(self) -> int:
-        """Of the decoder layers' weights: 32, 16, 8 or 4."""
+        """Bits of the decoder layers' weights, whose `format` is None if they are not quantized."""
         return self.layers[0].down.bits
 
     @cached_property
@@ -91,10 +98,10 @@ class LanguageModel:
     def fits_fused_kernels(self) -> bool:
         """Whether every matrix has the precision that the kernels for one row are compiled for."""
         matrices = [matrix for layer in self.layers for matrix in layer.matrices]
-        bits = matrices[0].bits
+        kind = self.format
         return (
-            all(matrix.bits == bits and matrix.bias is None for matrix in matrices)
-            and self.head.bits == (16 if bits == 16 else 8)
+            all(matrix.format is kind and matrix.bias is None for matrix in matrices)
+            and self.head.format is (WeightFormat.INT8 if kind else None)
             and self.head.bias is None
         )
 
@@ -127,16 +134,39 @@ class LanguageModel:
         `attend` also writes the KV cache. With `last`, int64 indices, only these rows go through
         the rest of the last layer: there `attend` returns, and the result contains, no others.
         """
-        operations, delta = self.operations, None
+        delta = None
         for number, layer in enumerate(self.layers):
-            states = operations.add_rms_norm(hidden, delta, layer.attention_norm, self.eps)
+            states = self._normalized(hidden, delta, layer.attention_norm)
             attention = attend(number, layer.query_key_value(states), hidden)
             if last is not None and self.is_last(number):
                 hidden = hidden.index_select(0, last)
-            delta = layer.output(attention)
-            states = operations.add_rms_norm(hidden, delta, layer.mlp_norm, self.eps)
-            delta = layer.down(operations.silu_and_mul(layer.gate_up(states)))
-        return operations.add_rms_norm(hidden, delta, self.norm, self.eps)
+            delta = layer.output(self._attended(attention))
+            states = self._normalized(hidden, delta, layer.mlp_norm)
+            delta = layer.down(self._gated(layer.gate_up(states)))
+        return self.operations.add_rms_norm(hidden, delta, self.norm, self.eps)
+
+    # What goes into a layer's matrices: in FP8 where they are multiplied so.
+
+    def _normalized(
+        self, hidden: Tensor, delta: Tensor | None, gain: Tensor
+    ) -> Tensor | Float8Rows:
+        if self.takes_float8(len(hidden)):
+            return self.operations.add_rms_norm_float8(hidden, delta, gain, self.eps)
+        return self.operations.add_rms_norm(hidden, delta, gain, self.eps)
+
+    def _attended(self, attention: Tensor) -> Tensor | Float8Rows:
+        if self.takes_float8(len(attention)):
+            return self.operations.round_to_float8(attention)
+        return attention
+
+    def _gated(self, gates: Tensor) -> Tensor | Float8Rows:
+        if self.takes_float8(len(gates)):
+            return self.operations.silu_and_mul_float8(gates)
+        return self.operations.silu_and_mul(gates)
+
+    def takes_float8(self, rows: int) -> bool:
+        """Whether so many rows go through the layers' matrices in FP8."""
+        return self.format is not None and self._dequantizer.prefers_float8(rows, self.format)
 
     def final_norm(self, hidden: Tensor) -> Tensor:
         """The final norm of any layer's input (rows, hidden size), for the output head."""

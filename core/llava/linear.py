@@ -11,8 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.device.float8 import FLOAT8, Float8Product
+from core.llava.float8 import Float8Rows
 from core.llava.kernels.launch import Kernels
-from core.llava.quantized import QuantizedLinear, QuantizedMatrix, joined, neighbours
+from core.llava.quantized import QuantizedMatrix, joined, neighbours
+from core.llava.quantized_linear import QuantizedLinear
+from core.transcript import WeightFormat
 
 # A few rows of float32 times a matrix of 256 to 4,096: as the transposed product it takes 1/4 to 1
 # times as long as linear() on two cores of an EPYC; with one thread only up to 4 rows. One row
@@ -22,17 +26,47 @@ _SKINNY_ROWS, _SKINNY_ROWS_OF_ONE_THREAD = 16, 4
 _WIDE_ROWS, _PARTS = 2048, 4
 
 
+FLOAT8_ROWS = {WeightFormat.FP8: 17, WeightFormat.INT8: 65, WeightFormat.INT4: 65}
+"""From so many rows on quantized matrices are multiplied in FP8 where the card does, by rows in
+FP8 (python -m tests.benchmarks.full_batches)."""
+
+
 class Dequantizer:
     """Multiplies by quantized matrices; for many rows it dequantizes them, a part at a time.
 
-    All matrices share the buffer for the dequantized part.
+    All matrices share the buffer for the dequantized part. With `product` rows in FP8 are
+    multiplied too.
     """
 
     _BUFFER_BYTES = 24 << 20
 
-    def __init__(self, kernels: Kernels | None):
-        self._kernels = kernels
+    def __init__(self, kernels: Kernels | None, product: Float8Product | None = None):
+        self._kernels, self._product = kernels, product
         self._buffer: Tensor | None = None
+        self._float8_buffer: Tensor | None = None
+
+    def prefers_float8(self, count: int, kind: WeightFormat) -> bool:
+        """Whether `count` rows are best multiplied by a matrix of this format in FP8."""
+        return self._product is not None and count >= FLOAT8_ROWS[kind]
+
+    def multiply_float8(
+        self, rows: Float8Rows, weight: QuantizedMatrix, bias: Tensor | None
+    ) -> Tensor:
+        """Rows in FP8 (rows, in) → (rows, out), in the model's dtype."""
+        assert self._product is not None
+        values, scales = weight.values, weight.float8_scales
+        if weight.format is not WeightFormat.FP8:
+            assert self._kernels is not None
+            values = self._float8_values(weight.shape, values.device)
+            self._kernels.dequantize_float8(weight, values)
+        product = self._product(rows.values, rows.scales, values, scales)
+        return product if bias is None else product + bias
+
+    def _float8_values(self, shape: tuple[int, int], device: torch.device) -> Tensor:
+        size = shape[0] * shape[1]
+        if self._float8_buffer is None or self._float8_buffer.numel() < size:
+            self._float8_buffer = torch.empty(size, dtype=FLOAT8, device=device)
+        return self._float8_buffer[:size].view(shape)
 
     def multiply(self, states: Tensor, weight: QuantizedMatrix, bias: Tensor | None) -> Tensor:
         """(rows, in) → (rows, out), in the dtype of `states`."""
@@ -74,13 +108,24 @@ class Matrix:
         return weight.bits if isinstance(weight, QuantizedMatrix) else 8 * weight.itemsize
 
     @property
+    def format(self) -> WeightFormat | None:
+        """That of the weights; None if they are not quantized."""
+        return self.weight.format if isinstance(self.weight, QuantizedMatrix) else None
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the weights, with their scales."""
         return self.weight.nbytes
 
-    def __call__(self, states: Tensor) -> Tensor:
-        """The product of `states` (…, in) and the transposed matrix, plus the bias: (…, out)."""
+    def __call__(self, states: Tensor | Float8Rows) -> Tensor:
+        """The product of `states` (…, in) and the transposed matrix, plus the bias: (…, out).
+
+        Rows in FP8 are for quantized matrices alone, see `Dequantizer.prefers_float8`.
+        """
         weight = self.weight
+        if isinstance(states, Float8Rows):
+            assert isinstance(weight, QuantizedMatrix)
+            return self.dequantizer.multiply_float8(states, weight, self.bias)
         if isinstance(weight, QuantizedMatrix):
             return self.dequantizer.multiply(states, weight, self.bias)
         rows = states.shape[0]
@@ -121,7 +166,7 @@ class Matrix:
             return weight[list(numbers)]
         shape = len(numbers), weight.shape[1]
         values, scales = weight.values[list(numbers)], weight.scales[list(numbers)]
-        return QuantizedMatrix(weight.bits, values, scales, shape).dequantized(dtype)
+        return QuantizedMatrix(weight.format, values, scales, shape).dequantized(dtype)
 
     @staticmethod
     @torch.no_grad()
@@ -131,7 +176,8 @@ class Matrix:
         if modules[0].bias is not None:
             bias = _joined([module.bias for module in modules])
         if isinstance(modules[0], QuantizedLinear):
-            return Matrix(joined([module.quantized for module in modules]), bias, dequantizer)
+            weight = joined([module.quantized for module in modules])
+            return Matrix(weight, bias, dequantizer)
         return Matrix(_joined([module.weight for module in modules]), bias, dequantizer)
 
 
@@ -189,9 +235,7 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
     return together
 
 
-def layer_bits(decoder: Any) -> int:
-    """The bits of the weights of a decoder's layers: 32, 16, 8 or 4."""
+def layer_format(decoder: Any) -> WeightFormat | None:
+    """The format of the weights of a decoder's layers; None if they are not quantized."""
     projection = decoder.layers[0].mlp.down_proj
-    if isinstance(projection, QuantizedLinear):
-        return projection.bits
-    return 8 * projection.weight.itemsize
+    return projection.format if isinstance(projection, QuantizedLinear) else None

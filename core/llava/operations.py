@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.llava.float8 import Float8Rows
+
 
 @dataclass(frozen=True, eq=False)
 class _StepPositions:
@@ -55,6 +57,20 @@ class TorchOperations:
         gate, value = gates.chunk(2, -1)
         # In place: allocating memory would take as long as the arithmetic.
         return functional.silu(gate, inplace=True).mul_(value)
+
+    def add_rms_norm_float8(
+        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
+    ) -> Float8Rows:
+        """`add_rms_norm` with the result in FP8."""
+        return Float8Rows.rounded(self.add_rms_norm(hidden, delta, gain, eps))
+
+    def silu_and_mul_float8(self, gates: Tensor) -> Float8Rows:
+        """`silu_and_mul` with the result in FP8."""
+        return Float8Rows.rounded(self.silu_and_mul(gates))
+
+    def round_to_float8(self, states: Tensor) -> Float8Rows:
+        """(rows, columns) in FP8."""
+        return Float8Rows.rounded(states)
 
     def rope_and_cache(
         self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int

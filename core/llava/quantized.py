@@ -1,6 +1,6 @@
-"""Weights in 8 or 4 bits: their memory format, quantization, and products with them.
+"""Weights in 8 or 4 bits or FP8: their memory format, quantization, and products with them.
 
-In both formats rows are independent, so that a range of rows is a view of the matrix, as the query
+In every format rows are independent, so that a range of rows is a view of the matrix, as the query
 projection is of the joined query, key and value. The CUDA kernels read the same formats.
 """
 
@@ -11,8 +11,12 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
+
+from core.device.float8 import FLOAT8, LARGEST
+from core.llava.float8 import row_scales
+from core.transcript import WeightFormat
 
 GROUP = 64
 """Neighbouring columns that share a scale in 4 bits."""
@@ -20,9 +24,9 @@ GROUP = 64
 _COLUMNS_PER_WORD = 8
 _HIGHEST_BITS = -0x77777778  # 0x88888888 as an int32.
 
-# Matrices are processed in multiples of so many rows: the CPU kernel for 4 bits has its own order
-# within each sixty-four.
-_ROWS = 64
+# The CPU kernel for 4 bits has its own order within each sixty-four.
+ROWS_AT_ONCE = 64
+"""Matrices are processed in multiples of so many rows."""
 
 # Candidates for the integer that the value of largest magnitude in a group becomes; one integer
 # more lies below zero than above. For normally distributed weights, the best candidate with a
@@ -42,9 +46,10 @@ _SKINNY_ROWS = 64
 
 @dataclass(frozen=True, eq=False)
 class QuantizedMatrix:
-    """A matrix of `shape` (out, in) in 8 or 4 bits.
+    """A matrix of `shape` (out, in) in one of the formats.
 
-    In 8 bits `values` are int8 (out, in), `scales` float32 (out,): a weight is value × scale.
+    In 8 bits `values` are int8 (out, in), `scales` float32 (out,): a weight is value × scale. FP8
+    is the same with `values` in e4m3.
 
     In 4 bits a weight is (number - 8) × its group's scale, numbers from 0 to 15. `values` are
     int32 (out, in / 8): in the word of the columns from c on, bits 4i to 4i + 3 are column c + 2i,
@@ -54,26 +59,32 @@ class QuantizedMatrix:
     be views.
     """
 
-    bits: int
+    format: WeightFormat
     values: Tensor
     scales: Tensor
     shape: tuple[int, int]
     is_reordered: bool = False
 
     @staticmethod
-    def empty(shape: tuple[int, int], bits: int, device: torch.device | str) -> QuantizedMatrix:
-        """Allocates an uninitialized matrix. Raises ValueError for other `bits` than 8 and 4."""
+    def empty(
+        shape: tuple[int, int], kind: WeightFormat, device: torch.device | str
+    ) -> QuantizedMatrix:
+        """Allocates an uninitialized matrix of format `kind`."""
         rows, columns = shape
-        if bits == 8:
-            values = torch.empty(rows, columns, dtype=torch.int8, device=device)
-            return QuantizedMatrix(8, values, torch.empty(rows, device=device), shape)
-        if bits != 4:
-            raise ValueError(f"no weights are made of {bits} bits")
+        if kind is not WeightFormat.INT4:
+            dtype = FLOAT8 if kind is WeightFormat.FP8 else torch.int8
+            values = torch.empty(rows, columns, dtype=dtype, device=device)
+            return QuantizedMatrix(kind, values, torch.empty(rows, device=device), shape)
         groups = -(-columns // GROUP)
         words = groups * GROUP // _COLUMNS_PER_WORD
         values = torch.empty(rows, words, dtype=torch.int32, device=device)
         scales = torch.empty(rows, groups, dtype=torch.float16, device=device)
-        return QuantizedMatrix(4, values, scales, shape)
+        return QuantizedMatrix(kind, values, scales, shape)
+
+    @property
+    def bits(self) -> int:
+        """Bits per weight: 8 or 4."""
+        return self.format.bits
 
     @property
     def nbytes(self) -> int:
@@ -96,7 +107,7 @@ class QuantizedMatrix:
 
     def _parts(self, numbers: int) -> Iterator[QuantizedMatrix]:
         rows, columns = self.shape
-        step = max(_ROWS, numbers // columns // _ROWS * _ROWS)
+        step = max(ROWS_AT_ONCE, numbers // columns // ROWS_AT_ONCE * ROWS_AT_ONCE)
         return (self.rows(first, min(first + step, rows)) for first in range(0, rows, step))
 
     @cached_property
@@ -107,6 +118,17 @@ class QuantizedMatrix:
         """
         return [_for_cpu(part) for part in self.parts(torch.int32.itemsize)]
 
+    @cached_property
+    def float8_scales(self) -> Tensor:
+        """What the weights are divided by to become floats of 8 bits: float32 (out,).
+
+        In 4 bits the largest of a row becomes 448. The integers of 8 bits are floats as they are.
+        """
+        if self.format is not WeightFormat.INT4:
+            return self.scales
+        # The number of largest magnitude is -8.
+        return row_scales(self.scales.float() * 8)
+
     def dequantized(self, dtype: torch.dtype, out: Tensor | None = None) -> Tensor:
         """The weights (out, in) in `dtype`, or written to `out`."""
         if out is None:
@@ -114,8 +136,10 @@ class QuantizedMatrix:
         first = 0
         for block in self.blocks():
             rows = out[first : (first := first + block.shape[0])]
-            if self.bits == 8:
+            if self.format is WeightFormat.INT8:
                 torch.mul(block.values, block.scales[:, None], out=rows)
+            elif self.format is WeightFormat.FP8:
+                rows.copy_(block.values.float() * block.scales[:, None])
             else:
                 weights = _numbers(block) * block.scales[..., None].float()
                 rows.copy_(weights.view(len(rows), -1)[:, : self.shape[1]])
@@ -130,7 +154,7 @@ def _numbers(block: QuantizedMatrix) -> Tensor:
     """The integers of 4-bit weights, from -8 to 7: int32 or float32 (rows, groups, 64)."""
     rows, groups = block.scales.shape
     if block.is_reordered:
-        packed = block.values.view(torch.uint8).view(rows // _ROWS, -1)
+        packed = block.values.view(torch.uint8).view(rows // ROWS_AT_ONCE, -1)
         halves = torch.stack([packed & 15, packed >> 4], -1).flatten(1)
         numbers = halves.index_select(1, _order(groups * GROUP))
         return numbers.view(rows, groups, GROUP).float().sub_(8)
@@ -142,17 +166,20 @@ def _numbers(block: QuantizedMatrix) -> Tensor:
 
 
 @torch.no_grad()
-def quantize(weight: Tensor, bits: int, out: QuantizedMatrix | None = None) -> QuantizedMatrix:
-    """Quantizes `weight` (out, in) of any floating dtype to 8 or 4 bits, on its device or into
+def quantize(
+    weight: Tensor, kind: WeightFormat, out: QuantizedMatrix | None = None
+) -> QuantizedMatrix:
+    """Quantizes `weight` (out, in) of any floating dtype to format `kind`, on its device or into
     `out`.
 
     Needs a few times 16 MB of memory in addition. In 8 bits the scale of a row is its largest
-    magnitude / 127; in 4 bits each group gets the candidate scale with the least squared error.
+    magnitude / 127, in FP8 / 448; in 4 bits each group gets the candidate scale with the least
+    squared error.
     """
     rows, columns = weight.shape
     if out is None:
-        out = QuantizedMatrix.empty((rows, columns), bits, weight.device)
-    quantize_block = _quantize_8 if bits == 8 else _quantize_4
+        out = QuantizedMatrix.empty((rows, columns), kind, weight.device)
+    quantize_block = _QUANTIZE[kind]
     first = 0
     for block in out.blocks():
         quantize_block(weight[first : (first := first + block.shape[0])].float(), block)
@@ -166,6 +193,12 @@ def _quantize_8(block: Tensor, out: QuantizedMatrix) -> None:
     out.values.copy_(torch.mul(block, inverse[:, None]).round_())
 
 
+def _quantize_float8(block: Tensor, out: QuantizedMatrix) -> None:
+    out.scales.copy_(row_scales(block))
+    # The quotient may be rounded to more than the largest, which would be NaN.
+    out.values.copy_((block / out.scales[:, None]).clamp_(-LARGEST, LARGEST))
+
+
 def _quantize_4(block: Tensor, out: QuantizedMatrix) -> None:
     rows, columns = block.shape
     groups = out.scales.shape[1]
@@ -176,6 +209,13 @@ def _quantize_4(block: Tensor, out: QuantizedMatrix) -> None:
     words = (numbers + 8).to(torch.int32).view(rows, -1, _COLUMNS_PER_WORD)
     words <<= _shifts(words.device)
     out.values.copy_(words.sum(-1, dtype=torch.int32))
+
+
+_QUANTIZE = {
+    WeightFormat.INT8: _quantize_8,
+    WeightFormat.INT4: _quantize_4,
+    WeightFormat.FP8: _quantize_float8,
+}
 
 
 def _scales_4(block: Tensor) -> Tensor:
@@ -227,7 +267,8 @@ def multiply(states: Tensor, matrix: QuantizedMatrix, bias: Tensor | None = None
     """
     rows, columns = matrix.shape
     is_skinny = states.device.type == "cpu" and states.numel() <= _SKINNY_ROWS * columns
-    if is_skinny and (matrix.bits == 8 or rows % 16 == 0):
+    is_whole = matrix.format is WeightFormat.INT4 and rows % 16 == 0
+    if is_skinny and (is_whole or matrix.format is WeightFormat.INT8):
         product = _multiply_skinny(states.reshape(-1, columns).bfloat16(), matrix)
         product = product.to(states.dtype).view(*states.shape[:-1], rows)
     else:
@@ -239,7 +280,7 @@ def multiply(states: Tensor, matrix: QuantizedMatrix, bias: Tensor | None = None
 
 def _multiply_skinny(states: Tensor, matrix: QuantizedMatrix) -> Tensor:
     """bfloat16 (rows, in) → float32 (rows, out). With other dtypes the CPU kernels are slow."""
-    if matrix.bits == 8:
+    if matrix.format is WeightFormat.INT8:
         # The kernel would round the scales to bfloat16, which would bias whole rows.
         ones = torch.ones(matrix.shape[0], dtype=torch.bfloat16)
         return torch.ops.aten._weight_int8pack_mm(states, matrix.values, ones) * matrix.scales
@@ -257,31 +298,19 @@ def _multiply_skinny(states: Tensor, matrix: QuantizedMatrix) -> Tensor:
 
 def _for_cpu(part: QuantizedMatrix) -> tuple[Tensor, Tensor]:
     rows, groups = part.scales.shape
-    values = part.values if part.is_reordered else _reordered(part.values)
+    values = part.values if part.is_reordered else reordered(part.values)
     scales = torch.zeros(groups, rows, 2, dtype=torch.bfloat16)
     scales[..., 0] = part.scales.T
     return values.view(torch.uint8), scales
 
 
-def _reordered(words: Tensor) -> Tensor:
+def reordered(words: Tensor) -> Tensor:
+    """4-bit `values` in the order of torch's CPU kernel."""
     rows, count = words.shape
     numbers = (words[..., None] >> _shifts(words.device)) & 15
     numbers = numbers.view(rows, count * _COLUMNS_PER_WORD)
     packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(numbers, 1)
     return packed.view(torch.int32).view(rows, count)
-
-
-def reorder_for_cpu(model: nn.Module) -> None:
-    """Reorders the 4-bit weights of a model on a CPU in place, as torch's kernel reads them.
-
-    In place, so that views of a joined matrix stay views. Without it the first answer would make a
-    copy, and 4 bits would need the memory of 8. Small models with matrices whose rows are no
-    multiple of 64 are left as they are.
-    """
-    linears = [m for m in model.modules() if isinstance(m, QuantizedLinear) and m.bits == 4]
-    if all(m.values.device.type == "cpu" and m.out_features % _ROWS == 0 for m in linears):
-        for linear in linears:
-            linear.reorder()
 
 
 @cache
@@ -291,8 +320,8 @@ def _order(columns: int) -> Tensor:
     The order differs between CPU types, so it is found out: each weight's index is packed in place
     of the weight, four bits at a time.
     """
-    count = _ROWS * columns
-    index = torch.arange(count, dtype=torch.int32).view(_ROWS, columns)
+    count = ROWS_AT_ONCE * columns
+    index = torch.arange(count, dtype=torch.int32).view(ROWS_AT_ONCE, columns)
     found = torch.zeros(count, dtype=torch.int64)
     for shift in range(0, count.bit_length(), 4):
         packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu((index >> shift) & 15, 1)
@@ -303,69 +332,7 @@ def _order(columns: int) -> Tensor:
     return order
 
 
-# ---- in a model --------------------------------------------------------------------------------
-
-
-class QuantizedLinear(nn.Module):
-    """Replaces an `nn.Linear`; its weight has 8 or 4 bits.
-
-    `forward` works on every device. Code that is fast on a GPU reads `quantized` itself.
-    """
-
-    bias: Tensor | None
-
-    def __init__(self, quantized: QuantizedMatrix, bias: Tensor | None = None):
-        super().__init__()
-        self._quantized = quantized
-        self.out_features, self.in_features = quantized.shape
-        self.register_buffer("values", quantized.values)
-        self.register_buffer("scales", quantized.scales)
-        self.register_parameter(
-            "bias", None if bias is None else nn.Parameter(bias, requires_grad=False)
-        )
-
-    @property
-    def bits(self) -> int:
-        """8 or 4."""
-        return self._quantized.bits
-
-    @property
-    def quantized(self) -> QuantizedMatrix:
-        """The weight, also after the buffers were loaded or moved to another device."""
-        values = self.get_buffer("values")
-        if values is not self._quantized.values:
-            scales = self.get_buffer("scales")
-            self._quantized = replace(self._quantized, values=values, scales=scales)
-        return self._quantized
-
-    def reorder(self) -> None:
-        """See `reorder_for_cpu`."""
-        for part in self.quantized.blocks():
-            part.values.copy_(_reordered(part.values))
-        self._quantized = replace(self.quantized, is_reordered=True)
-
-    def forward(self, states: Tensor) -> Tensor:
-        """(…, in) → (…, out), in the dtype of `states`."""
-        return multiply(states, self.quantized, self.bias)
-
-    def extra_repr(self) -> str:
-        """What torch shows of the module in its `repr`."""
-        return f"in_features={self.in_features}, out_features={self.out_features}, bits={self.bits}"
-
-
-def bits_of(model: nn.Module, bits: int) -> dict[str, int]:
-    """The bits of each weight of `model` that is to be quantized, by its name.
-
-    These are all matrices of the language model's layers, and the output head, which keeps 8 bits
-    since it decides between tokens. Embeddings are looked up, not multiplied by, and stay as they
-    are.
-    """
-    chosen = {
-        f"{name}.weight": bits
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and "language_model.layers." in name
-    }
-    return chosen | ({"lm_head.weight": 8} if chosen else {})
+# ---- matrices that lie one below the other ------------------------------------------------------
 
 
 def neighbours(parts: Sequence[Tensor]) -> Tensor | None:

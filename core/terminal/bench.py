@@ -23,6 +23,7 @@ from PIL import Image
 from core.checkpoint.folder import built_in_model
 from core.device.card import card_count
 from core.device.choice import choose_dtype
+from core.device.float8 import has_float8
 from core.engine import EngineFacts
 from core.engine_group.cards import devices_for
 from core.errors import Cancelled
@@ -42,8 +43,6 @@ PROMPT = "Please describe this image in detail."
 # figures use it.
 _PROMPT_TOKENS = 625
 _CAPTION_TOKENS = 64
-# How often each slot is filled.
-_FILLINGS = 8
 # On a processor other programs come and go, so all is measured so often, in turns: the medians.
 _ROUNDS = 3
 
@@ -54,6 +53,7 @@ class Plan:
     `open_random` takes them.
 
     `slots` are the numbers of images to caption at the same time; an empty tuple leaves that out.
+    Each slot is filled `fillings` times.
     `cards` are the devices to caption on together, () standing for all cards.
     """
 
@@ -62,6 +62,7 @@ class Plan:
     new_tokens: int = 256
     answers: int = 10
     slots: tuple[int, ...] | None = None
+    fillings: int = 8
     cards: tuple[str, ...] = ()
 
 
@@ -86,18 +87,21 @@ def measure(
     report["cards"] = run.cards_figures()
     report["other_precisions"] = {}
     if engine.facts.device.startswith("cuda") and plan.choice.dtype is Precision.AUTO:
-        for precision in (Precision.BITS_8, Precision.BITS_4):
+        others = [Precision.BITS_8, Precision.BITS_4]
+        if has_float8(torch.device(engine.facts.device)):
+            others.append(Precision.FP8)
+        for precision in others:
             choice = replace(plan.choice, dtype=precision)
-            report["other_precisions"][precision] = _alone(
-                replace(plan, choice=choice, slots=(1, 8)), on_progress, stop
+            report["other_precisions"][precision] = measure_alone(
+                replace(plan, choice=choice), on_progress, stop
             )
     return report
 
 
-def _alone(
+def measure_alone(
     plan: Plan, on_progress: Callable[[float, str], None], stop: threading.Event
 ) -> dict[str, Any]:
-    """The figures of our own loop in one more precision."""
+    """The figures of our own loop alone, in the precision of `plan`."""
     # What cuBLAS took for generate() would be counted too.
     if torch.cuda.is_initialized():
         torch._C._cuda_clearCublasWorkspaces()
@@ -251,7 +255,7 @@ class _Run:
     def _captions(self, engine: LocalEngine, slots: int, most: int | None = None) -> float:
         """Captions a second of pictures asked for one after the other: of so many that the last,
         when slots are empty, count little."""
-        number = most or max(8, _FILLINGS * slots)
+        number = most or max(8, self._plan.fillings * slots)
         requests = [self._request(new_tokens=_CAPTION_TOKENS) for _ in range(number)]
         # The first step with so many slots captures its graph. Of other pictures, since those that
         # a slot has seen cost it next to nothing.

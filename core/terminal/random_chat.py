@@ -206,7 +206,7 @@ def random_chat_engine(choice: ModelChoice, made: RandomModel) -> ChatEngine:
         parameters = sum(
             one.numel() for one in AutoModelForImageTextToText.from_config(config).parameters()
         )
-    device, bits = choose_device(choice.device), choice.dtype.weight_bits
+    device, kind = choose_device(choice.device), choice.dtype.weight_format
     dtype = choose_dtype(choice.dtype, device, parameters)
     if dtype == torch.float16:
         dtype = torch.bfloat16  # As these models are published.
@@ -218,13 +218,13 @@ def random_chat_engine(choice: ModelChoice, made: RandomModel) -> ChatEngine:
     with torch.no_grad():
         model.lm_head.weight[: len(_SPECIAL)] = 0  # No answer ends early.
     model.eval().requires_grad_(False)
-    if bits:
-        quantize_layers(model, bits, device, threading.Event())
+    if kind:
+        quantize_layers(model, kind, device, threading.Event())
     facts = EngineFacts(
         model=f"Random weights in the sizes of {choice.model}",
         device=str(device),
         device_name=device_name(device),
-        dtype=precision_of(dtype, bits),
+        dtype=precision_of(dtype, kind),
         memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
         context_length=config.get_text_config().max_position_embeddings,
     )

@@ -78,10 +78,11 @@ def random_engine(
     with torch.device("meta"):
         model: Any = LlavaForConditionalGeneration(random_config(sizes))
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    device, bits = choose_device(choice.device), choice.dtype.weight_bits
+    device, kind = choose_device(choice.device), choice.dtype.weight_format
     dtype = choose_dtype(choice.dtype, device, parameters)
-    require_memory(parameters * (bits or 8 * dtype.itemsize) // 8, device)
-    buffers = allocate(model, device, dtype, bits)
+    bits = kind.bits if kind else 8 * dtype.itemsize
+    require_memory(parameters * bits // 8, device)
+    buffers = allocate(model, device, dtype, kind)
     torch.manual_seed(0)
     for name, buffer in buffers.items():
         fill_randomly(name, buffer, dtype)
@@ -98,7 +99,7 @@ def random_engine(
         model=f"Random weights in the sizes of {sizes_name}",
         device=str(device),
         device_name=device_name(device),
-        dtype=precision_of(dtype, bits),
+        dtype=precision_of(dtype, kind),
         memory_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
         context_length=4096,
     )
@@ -122,7 +123,7 @@ def fill_randomly(name: str, buffer: torch.Tensor | QuantizedMatrix, dtype: torc
     """Initializes a parameter as transformers does; one matrix at a time is whole in 16 bits."""
     if isinstance(buffer, QuantizedMatrix):
         weight = torch.empty(buffer.shape, dtype=dtype, device=buffer.values.device)
-        quantize(weight.normal_(0, _DEVIATION), buffer.bits, out=buffer)
+        quantize(weight.normal_(0, _DEVIATION), buffer.format, out=buffer)
     elif buffer.dim() > 1:
         buffer.normal_(0, _DEVIATION)
     else:

@@ -1,7 +1,9 @@
-"""What 8 and 4 bits cost in quality: the built-in model's table, and logits at 7B sizes.
+"""What 8 and 4 bits and FP8 cost in quality: the built-in model's table, and logits at 7B sizes.
 
     python -m tests.benchmarks.precision_quality [--seeds 1 2] [--per-task 100] [--json]
     python -m tests.benchmarks.precision_quality --logits llava-1.5-7b [--json]
+
+On cards that have it, FP8 is one more precision.
 
 The first asks the built-in model in each precision the same questions about fresh scenes, as
 packaging/train_built_in_model measures it (its `sprites` must have been rendered), through the
@@ -29,6 +31,7 @@ from torch import Tensor
 from core.checkpoint.llava_model import rebuild_buffers
 from core.checkpoint.loading import allocate, assign_weights
 from core.device.choice import choose_device, choose_dtype, device_name
+from core.device.float8 import has_float8
 from core.device.memory import PRECISIONS
 from core.engine import Engine
 from core.llava.forward import forward_pass
@@ -38,7 +41,15 @@ from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.terminal.random_weights import SIZES, fill_randomly, random_config
-from core.transcript import Answer, ModelChoice, Precision, Request, Sampling, Turn
+from core.transcript import (
+    Answer,
+    ModelChoice,
+    Precision,
+    Request,
+    Sampling,
+    Turn,
+    WeightFormat,
+)
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "packaging" / "train_built_in_model"
@@ -85,7 +96,8 @@ def table_report(options: argparse.Namespace) -> dict[str, Any]:
     ]
     device = choose_device(options.device)
     on_card, chunk = device.type == "cuda", _CHUNK[device.type]
-    precisions = options.precisions or ["16-bit" if on_card else "float32", "8-bit", "4-bit"]
+    usual = ["16-bit" if on_card else "float32", "8-bit", "4-bit", *["fp8"] * has_float8(device)]
+    precisions = options.precisions or usual
     sheet = import_module("sprites").load_sheet(options.atlas)
     renderer = import_module("pictures").Renderer(sheet, str(device))
     said: dict[str, list[str]] = {precision: [] for precision in precisions}
@@ -203,9 +215,9 @@ def logits_report(sizes: str, device: torch.device) -> dict[str, Any]:
     wanted = _theirs(reference, pixels, ids)
     del reference
     rows = []
-    for precision in PRECISIONS:
-        bits = precision.weight_bits
-        model = _model(config, device, dtype, bits, source) if bits else whole
+    for precision in (*PRECISIONS, *[Precision.FP8] * has_float8(device)):
+        kind = precision.weight_format
+        model = _model(config, device, dtype, kind, source) if kind else whole
         rows.append(
             {"precision": precision}
             | {f"theirs_{k}": v for k, v in _compared(_theirs(model, pixels, ids), wanted).items()}
@@ -227,7 +239,7 @@ def _model(
     config: Any,
     device: torch.device,
     dtype: torch.dtype,
-    bits: int | None = None,
+    kind: WeightFormat | None = None,
     source: Mapping[str, Tensor] | None = None,
 ) -> Any:
     """With random weights, or those of `source`."""
@@ -235,12 +247,12 @@ def _model(
 
     with torch.device("meta"):
         model = LlavaForConditionalGeneration(config)
-    buffers = allocate(model, device, dtype, bits)
+    buffers = allocate(model, device, dtype, kind)
     for name, buffer in buffers.items():
         if source is None:
             fill_randomly(name, buffer, dtype)
         elif isinstance(buffer, QuantizedMatrix):
-            quantize(source[name], buffer.bits, out=buffer)
+            quantize(source[name], buffer.format, out=buffer)
         else:
             buffer.copy_(source[name])
     assign_weights(model, buffers)

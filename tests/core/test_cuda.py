@@ -39,7 +39,7 @@ from core.engine_group.cards import sources_on
 from core.engine_group.group import EngineGroup
 from core.errors import EngineError, OutOfMemory
 from core.llava.engine import LlavaEngine
-from core.llava.quantized import QuantizedLinear
+from core.llava.quantized_linear import QuantizedLinear
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.terminal import main as terminal

@@ -19,7 +19,7 @@ import torch
 from core.llava.kernels.cubin_cache import CubinCache, cubin_key, default_cache
 from core.llava.kernels.driver import cuda_driver
 from core.llava.kernels.nvrtc import Compiler, Nvrtc
-from core.llava.kernels.shape import KernelShape, has_skinny
+from core.llava.kernels.shape import KernelShape, has_float8, has_skinny
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +69,9 @@ def kernel_names(shape: KernelShape, capability: tuple[int, int]) -> dict[str, t
         "gemv.cu": ("norm_gemv", "gemv_add", "norm_gemv_gated", "norm_gemv_logits")
     }
     if has_skinny(shape, capability):
-        # The output head has 8 bits also if the layers have 4.
-        kinds = ("skinny", "skinny_head") if shape.bits == 4 else ("skinny",)
+        # The output head has integers of 8 bits whatever the layers have.
+        is_like_head = shape.bits == 8 and not shape.is_float8
+        kinds = ("skinny",) if is_like_head else ("skinny", "skinny_head")
         names["skinny.cu"] = tuple(f"{kind}_{rows}" for kind in kinds for rows in SKINNY_STEPS)
     names |= {
         "attention.cu": ("decode_attention",),
@@ -78,8 +79,13 @@ def kernel_names(shape: KernelShape, capability: tuple[int, int]) -> dict[str, t
         "activation.cu": ("silu_and_mul",),
         "rotary.cu": ("rope_and_cache",),
     }
-    if shape.bits < 16:
+    if shape.bits < 16 and not shape.is_float8:
         names["dequantize.cu"] = ("dequantize",)
+    if has_float8(shape, capability):
+        names["norms.cu"] += ("add_rms_norm_e4m3", "round_to_e4m3")
+        names["activation.cu"] += ("silu_and_mul_e4m3",)
+        if not shape.is_float8:
+            names["dequantize.cu"] += ("dequantize_e4m3",)
     return names
 
 
@@ -165,7 +171,7 @@ def _options(shape: KernelShape, capability: tuple[int, int], tuning: GemvTuning
         f"-DBFLOAT16={int(shape.dtype == torch.bfloat16)}",
         f"-DHEAD_DIM={shape.head_dim}",
         f"-DGROUP={shape.group}",
-        f"-DWEIGHT_BITS={shape.bits}",
+        f"-DWEIGHTS={'E4M3' if shape.is_float8 else shape.bits}",
     ]
     for name, (rows, fetches) in asdict(tuning).items():
         options += [f"-DROWS_{name.upper()}={rows}", f"-DFETCHES_{name.upper()}={fetches}"]

@@ -4,7 +4,8 @@
 //   BFLOAT16     1 if activations and 16-bit weights are bfloat16, 0 if they are float16
 //   HEAD_DIM     dimensions per attention head: 64 or 128
 //   GROUP        query heads per key head: 1, 2, 4 or 8
-//   WEIGHT_BITS  bits of the decoder layers' weights: 16, 8 or 4
+//   WEIGHTS      format of the decoder layers' weights: 16 (BFLOAT16 says which), 8 or 4 for integers
+//                of so many bits, or E4M3 for floats of 8 bits, from compute capability 8.9 on
 // No CUDA header is needed. Compute capability 7.0 is the minimum.
 //
 // Every kernel calls `await_inputs` before it reads what an earlier kernel of the stream wrote, so
@@ -15,6 +16,9 @@
 typedef unsigned char u8;
 typedef unsigned short u16;  // One float16 or bfloat16.
 typedef unsigned int u32;
+
+#define E4M3 (-8)
+#define BITS_OF(FORMAT) ((FORMAT) == E4M3 ? 8 : (FORMAT))
 
 #define WARP 32
 #define EVERY_LANE 0xffffffffu
@@ -65,6 +69,45 @@ __device__ __forceinline__ u32 pack(float low, float high) {
 __device__ __forceinline__ uint4 pack(const float* eight) {
     return make_uint4(pack(eight[0], eight[1]), pack(eight[2], eight[3]),
                       pack(eight[4], eight[5]), pack(eight[6], eight[7]));
+}
+
+#if __CUDA_ARCH__ >= 890
+// Four floats of 8 bits as two pairs of float16, which is exact.
+__device__ __forceinline__ void unpack_e4m3(u32 four, u32& low, u32& high) {
+    asm("{\n.reg .b16 a, b;\n"
+        "mov.b32 {a, b}, %2;\n"
+        "cvt.rn.f16x2.e4m3x2 %0, a;\n"
+        "cvt.rn.f16x2.e4m3x2 %1, b;\n}"
+        : "=r"(low), "=r"(high)
+        : "r"(four));
+}
+
+__device__ __forceinline__ void unpack_e4m3(u32 four, float* out) {
+    u32 low, high;
+    unpack_e4m3(four, low, high);
+    out[0] = scale_to_float((u16)(low & 0xffff));
+    out[1] = scale_to_float((u16)(low >> 16));
+    out[2] = scale_to_float((u16)(high & 0xffff));
+    out[3] = scale_to_float((u16)(high >> 16));
+}
+
+__device__ __forceinline__ u32 pack_e4m3(const float* four) {
+    u32 y;
+    asm("{\n.reg .b16 a, b;\n"
+        "cvt.rn.satfinite.e4m3x2.f32 a, %2, %1;\n"
+        "cvt.rn.satfinite.e4m3x2.f32 b, %4, %3;\n"
+        "mov.b32 %0, {a, b};\n}"
+        : "=r"(y)
+        : "f"(four[0]), "f"(four[1]), "f"(four[2]), "f"(four[3]));
+    return y;
+}
+#endif
+
+__device__ __forceinline__ float max_over_warp(float x) {
+#pragma unroll
+    for (int step = WARP / 2; step > 0; step /= 2)
+        x = fmaxf(x, __shfl_xor_sync(EVERY_LANE, x, step));
+    return x;
 }
 
 __device__ __forceinline__ float sum_over_warp(float x) {

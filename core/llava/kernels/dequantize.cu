@@ -1,30 +1,58 @@
-// Dequantization: 8-bit or 4-bit weights back to the model's dtype, for products with many rows.
+// Dequantization of 8-bit or 4-bit integers, for products with many rows: to the model's dtype, or to
+// floats of 8 bits where the card multiplies those.
 
 #include "common.cuh"
+#include "float8.cuh"
 
-// `values` (rows, columns) times `scales` into `out` (rows, columns). Each thread writes eight
-// neighbouring columns, 16 bytes.
+// Eight neighbouring weights of `values` (rows, columns), the first at `at`. They are yet to be
+// multiplied by the scale that is returned.
+__device__ __forceinline__ float eight_integers(const u32* values, const void* scales, size_t at,
+                                                int columns, float* v) {
+    const int row = at / columns;
+#if WEIGHTS == 8
+    const uint2 words = *(const uint2*)(values + at / 4);
+#pragma unroll
+    for (int i = 0; i < 8; i++) v[i] = (float)(signed char)((i < 4 ? words.x : words.y) >> (8 * (i % 4)));
+    return ((const float*)scales)[row];
+#else
+    const int column = at % columns;
+    const u32 word = values[at / 8];
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+        v[i] = (float)((word >> (4 * (i / 2) + 16 * (i % 2))) & 15) - 8.0f;
+    return scale_to_float(((const u16*)scales)[(size_t)row * (columns / 64) + column / 64]);
+#endif
+}
+
+// `values` times `scales` into `out` (rows, columns). Each thread writes eight columns, 16 bytes.
 extern "C" __global__ void dequantize(const u32* values, const void* scales, u16* out, int rows,
                                       int columns) {
     await_inputs();
     const size_t at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * 8;
     if (at >= (size_t)rows * columns) return;
-    const int row = at / columns;
     float v[8];
-#if WEIGHT_BITS == 8
-    const float scale = ((const float*)scales)[row];
-    const uint2 words = *(const uint2*)(values + at / 4);
+    const float scale = eight_integers(values, scales, at, columns, v);
 #pragma unroll
-    for (int i = 0; i < 8; i++)
-        v[i] = scale * (float)(signed char)((i < 4 ? words.x : words.y) >> (8 * (i % 4)));
-#else
-    const int column = at % columns;
-    const float scale =
-        scale_to_float(((const u16*)scales)[(size_t)row * (columns / 64) + column / 64]);
-    const u32 word = values[at / 8];
-#pragma unroll
-    for (int i = 0; i < 8; i++)
-        v[i] = scale * ((float)((word >> (4 * (i / 2) + 16 * (i % 2))) & 15) - 8.0f);
-#endif
+    for (int i = 0; i < 8; i++) v[i] *= scale;
     *(uint4*)(out + at) = pack(v);
 }
+
+#if FLOAT8_ROWS
+// The same as floats of 8 bits that are yet to be multiplied by a scale for each row: in 8 bits that
+// is the integers' own, in 4 bits `row_scales` float32 (rows,).
+extern "C" __global__ void dequantize_e4m3(const u32* values, const void* scales,
+                                           const float* row_scales, u8* out, int rows,
+                                           int columns) {
+    await_inputs();
+    const size_t at = ((size_t)blockIdx.x * blockDim.x + threadIdx.x) * 8;
+    if (at >= (size_t)rows * columns) return;
+    float v[8];
+    const float scale = eight_integers(values, scales, at, columns, v);
+#if WEIGHTS == 4
+    const float factor = scale / row_scales[at / columns];
+#pragma unroll
+    for (int i = 0; i < 8; i++) v[i] *= factor;
+#endif
+    *(uint2*)(out + at) = make_uint2(pack_e4m3(v), pack_e4m3(v + 4));
+}
+#endif

@@ -25,9 +25,9 @@ __device__ __forceinline__ u32 multiply_add_float16(u32 a, u32 b, u32 c) {
 
 // The activations that 16 bytes of weights are multiplied by: COUNT columns, 8 for 16-bit weights and
 // 16 for 8-bit weights.
-template <int BITS>
+template <int FORMAT>
 struct Columns {
-    static const int COUNT = 128 / BITS;
+    static const int COUNT = 128 / BITS_OF(FORMAT);
     float x[COUNT];
 
     // Loads the columns. If `gain` is not null, multiplies by it and adds the squares to `squares`.
@@ -49,7 +49,7 @@ struct Columns {
 
     __device__ __forceinline__ float times(uint4 w) const {
         float sum = 0;
-        if (BITS == 16) {
+        if (FORMAT == 16) {
             float v[8];
             unpack(w, v);
 #pragma unroll
@@ -57,6 +57,18 @@ struct Columns {
             return sum;
         }
         const u32 words[4] = {w.x, w.y, w.z, w.w};
+#if __CUDA_ARCH__ >= 890
+        if (FORMAT == E4M3) {
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                float four[4];
+                unpack_e4m3(words[i], four);
+#pragma unroll
+                for (int j = 0; j < 4; j++) sum = fmaf(four[j], x[(4 * i + j) % COUNT], sum);
+            }
+            return sum;
+        }
+#endif
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             // A byte put into the mantissa of 2^23 becomes a float by one byte permutation and one
@@ -137,15 +149,16 @@ enum Epilogue { STORE, ADD, GATE, STORE_FLOAT32 };
 #define WARPS 4
 
 // out = W x for one x, or W (x / rms(x) * gain) if NORMALIZED. `weight` is (rows, columns); `scales`
-// is float32 (rows,) in 8 bits and float16 (rows, columns / 64) in 4 bits. Each warp computes ROWS
+// is float32 (rows,) in 8 bits and E4M3, and float16 (rows, columns / 64) in 4 bits. Each warp computes ROWS
 // rows with FETCHES 16-byte loads of each in flight. With GATE half of them are gate rows, and half
 // are the matching value rows in the lower half of the matrix.
-template <int BITS, bool NORMALIZED, Epilogue EPILOGUE, int ROWS, int FETCHES>
+template <int FORMAT, bool NORMALIZED, Epilogue EPILOGUE, int ROWS, int FETCHES>
 __device__ __forceinline__ void gemv(const u8* weight, const void* scales, const u16* x,
                                          const u16* gain, float eps, const u16* added, void* out,
                                          int rows, int columns) {
     __shared__ float squares_of[WARPS];
-    const int COUNT = Columns<BITS>::COUNT;
+    const int BITS = BITS_OF(FORMAT);
+    const int COUNT = Columns<FORMAT>::COUNT;
     const int SPAN = WARP * COUNT;
     const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     const int STEP = EPILOGUE == GATE ? ROWS / 2 : ROWS;
@@ -184,7 +197,7 @@ __device__ __forceinline__ void gemv(const u8* weight, const void* scales, const
                     for (int k = 0; k < 8; k++) squares = fmaf(v[k], v[k], squares);
                 }
             }
-            Columns<BITS> activations;
+            Columns<FORMAT> activations;
             activations.read(x + at, NORMALIZED ? gain + at : (const u16*)0, squares);
 #pragma unroll
             for (int r = 0; r < ROWS; r++) {
@@ -232,16 +245,16 @@ __device__ __forceinline__ void gemv(const u8* weight, const void* scales, const
     }
 }
 
-#define GEMV(NAME, BITS, NORMALIZED, EPILOGUE, ROWS, FETCHES)                                 \
+#define GEMV(NAME, FORMAT, NORMALIZED, EPILOGUE, ROWS, FETCHES)                                 \
     extern "C" __global__ void __launch_bounds__(WARPS * WARP)                                  \
         NAME(const u8* weight, const void* scales, const u16* x, const u16* gain, float eps,    \
              const u16* added, void* out, int rows, int columns) {                              \
-        gemv<BITS, NORMALIZED, EPILOGUE, ROWS, FETCHES>(weight, scales, x, gain, eps, added,  \
+        gemv<FORMAT, NORMALIZED, EPILOGUE, ROWS, FETCHES>(weight, scales, x, gain, eps, added,  \
                                                           out, rows, columns);                  \
     }
 
-GEMV(norm_gemv, WEIGHT_BITS, true, STORE, ROWS_NORM_GEMV, FETCHES_NORM_GEMV)
-GEMV(gemv_add, WEIGHT_BITS, false, ADD, ROWS_GEMV_ADD, FETCHES_GEMV_ADD)
-GEMV(norm_gemv_gated, WEIGHT_BITS, true, GATE, ROWS_NORM_GEMV_GATED, FETCHES_NORM_GEMV_GATED)
-GEMV(norm_gemv_logits, (WEIGHT_BITS < 16 ? 8 : 16), true, STORE_FLOAT32, ROWS_NORM_GEMV_LOGITS,
+GEMV(norm_gemv, WEIGHTS, true, STORE, ROWS_NORM_GEMV, FETCHES_NORM_GEMV)
+GEMV(gemv_add, WEIGHTS, false, ADD, ROWS_GEMV_ADD, FETCHES_GEMV_ADD)
+GEMV(norm_gemv_gated, WEIGHTS, true, GATE, ROWS_NORM_GEMV_GATED, FETCHES_NORM_GEMV_GATED)
+GEMV(norm_gemv_logits, (WEIGHTS < 16 ? 8 : 16), true, STORE_FLOAT32, ROWS_NORM_GEMV_LOGITS,
          FETCHES_NORM_GEMV_LOGITS)

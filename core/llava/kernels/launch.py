@@ -12,8 +12,10 @@ from torch import Tensor
 from core.llava.kernels.build import SKINNY_STEPS, KernelBuild, installed_kernels, kernel_names
 from core.llava.kernels.driver import DriverError, LaunchAttribute, LaunchConfig, cuda_driver
 from core.llava.kernels.nvrtc import CompileError
-from core.llava.kernels.shape import KernelShape, has_skinny, obstacle
+from core.llava.kernels.shape import KernelShape, has_float8, has_skinny, obstacle
+from core.llava.float8 import Float8Rows, is_float8
 from core.llava.quantized import QuantizedMatrix
+from core.transcript import WeightFormat
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Kernels:
         self._device = torch.cuda.current_device() if device.index is None else device.index
         capability = torch.cuda.get_device_capability(device)
         self._has_skinny = has_skinny(self.shape, capability)
+        self.has_float8 = has_float8(self.shape, capability)
         self._driver = cuda_driver()
         self._functions: dict[str, ctypes.c_void_p] = {}
         with torch.cuda.device(self._device):
@@ -242,7 +245,7 @@ class Kernels:
             self._has_skinny
             and count <= _MOST_SKINNY_ROWS
             and quantized.shape[1] % 64 == 0
-            and quantized.bits in (8, self.shape.bits)
+            and (self._is_of_layers(quantized) or quantized.format is WeightFormat.INT8)
         )
 
     def skinny_matmul(self, quantized: QuantizedMatrix, states: Tensor) -> Tensor:
@@ -252,7 +255,7 @@ class Kernels:
         """
         count, (rows, columns) = len(states), quantized.shape
         out = states.new_empty(count, rows)
-        kind = "skinny" if quantized.bits == self.shape.bits else "skinny_head"
+        kind = "skinny" if self._is_of_layers(quantized) else "skinny_head"
         step = next((step for step in SKINNY_STEPS if count <= step), SKINNY_STEPS[-1])
         grid = -(-count // step), -(-rows // _SKINNY_BLOCK_ROWS), 1
         self._launch(f"{kind}_{step}", grid, 256, quantized.values, quantized.scales, states,
@@ -262,12 +265,51 @@ class Kernels:
     def dequantize(self, quantized: QuantizedMatrix, out: Tensor) -> None:
         """Writes the matrix in the model's dtype to `out` (out, in)."""
         rows, columns = quantized.shape
-        if quantized.bits != self.shape.bits:
+        if not self._is_of_layers(quantized) or self.shape.is_float8:
             quantized.dequantized(out.dtype, out)
             return
         blocks = -(-rows * columns // (8 * 256))
         self._launch("dequantize", (blocks, 1, 1), 256, quantized.values, quantized.scales, out,
                      rows, columns)  # fmt: skip
+
+    def _is_of_layers(self, quantized: QuantizedMatrix) -> bool:
+        """Whether the matrix has the format that the kernels were compiled for."""
+        shape = self.shape
+        return quantized.bits == shape.bits and is_float8(quantized.values) == shape.is_float8
+
+    # ---- rows in FP8, where `has_float8`
+
+    def add_rms_norm_float8(
+        self, hidden: Tensor, delta: Tensor | None, gain: Tensor, eps: float
+    ) -> Float8Rows:
+        """`add_rms_norm` with the result in FP8."""
+        rows, columns = hidden.shape
+        out = Float8Rows.empty(rows, columns, hidden.device)
+        self._launch("add_rms_norm_e4m3", (rows, 1, 1), 256, hidden, delta, gain, eps, out.values,
+                     out.scales, columns)  # fmt: skip
+        return out
+
+    def silu_and_mul_float8(self, gates: Tensor) -> Float8Rows:
+        """`silu_and_mul` with the result in FP8; `gates` stay as they are."""
+        rows, inner = gates.shape[0], gates.shape[1] // 2
+        out = Float8Rows.empty(rows, inner, gates.device)
+        self._launch("silu_and_mul_e4m3", (rows, 1, 1), 512, gates, out.values, out.scales, inner)
+        return out
+
+    def round_to_float8(self, states: Tensor) -> Float8Rows:
+        """(rows, columns) in FP8."""
+        rows, columns = states.shape
+        out = Float8Rows.empty(rows, columns, states.device)
+        self._launch("round_to_e4m3", (rows, 1, 1), 256, states, out.values, out.scales, columns)
+        return out
+
+    def dequantize_float8(self, quantized: QuantizedMatrix, out: Tensor) -> None:
+        """Writes the matrix of integers to `out`, e4m3 (out, in), to be multiplied by
+        `quantized.float8_scales`."""
+        rows, columns = quantized.shape
+        blocks = -(-rows * columns // (8 * 256))
+        self._launch("dequantize_e4m3", (blocks, 1, 1), 256, quantized.values, quantized.scales,
+                     quantized.float8_scales, out, rows, columns)  # fmt: skip
 
     def _launch(
         self,

@@ -13,15 +13,18 @@ MINIMUM_CAPABILITY = (7, 0)
 _MINIMUM_FOR_BFLOAT16 = (8, 0)
 # The tensor cores' m16n8k16.
 _MINIMUM_FOR_SKINNY = (8, 0)
+# FP8: conversions, and products on tensor cores.
+_MINIMUM_FOR_FLOAT8 = (8, 9)
 _LONGEST_ROW = 8192
+_LONGEST_FLOAT8_INNER = 16384
 
 
 @dataclass(frozen=True)
 class KernelShape:
     """Sizes and dtypes that are constants of the compiled code.
 
-    `dtype` is that of activations; `bits` (16, 8 or 4) are those of the decoder layers' weights;
-    `hidden` and `inner` are the widths of the residual stream and of the MLP; `group` is the number
+    `dtype` is that of activations; `bits` (16, 8 or 4) are those of the decoder layers' weights,
+    which are floats of 8 bits with `is_float8`, else integers where they are fewer than 16; `hidden` and `inner` are the widths of the residual stream and of the MLP; `group` is the number
     of query heads per key head.
     """
 
@@ -31,6 +34,7 @@ class KernelShape:
     inner: int
     head_dim: int
     group: int
+    is_float8: bool = False
 
 
 def obstacle(shape: KernelShape, device: torch.device) -> str | None:
@@ -50,9 +54,21 @@ def obstacle(shape: KernelShape, device: torch.device) -> str | None:
     unit = {16: 8, 8: 16, 4: 64}[shape.bits]
     if shape.hidden % unit or shape.inner % unit or shape.hidden > _LONGEST_ROW:
         return f"rows of {shape.hidden} and {shape.inner}"
+    if shape.is_float8 and not has_float8(shape, capability):
+        return f"no FP8 in rows of {shape.inner} or compute capability {capability}"
     return None
 
 
 def has_skinny(shape: KernelShape, capability: tuple[int, int]) -> bool:
     """Whether there is a skinny matmul for `shape` on GPUs of this compute capability."""
     return shape.bits < 16 and capability >= _MINIMUM_FOR_SKINNY
+
+
+def has_float8(shape: KernelShape, capability: tuple[int, int]) -> bool:
+    """Whether there are kernels that round rows of activations to FP8 for products with them."""
+    return (
+        shape.bits < 16
+        and capability >= _MINIMUM_FOR_FLOAT8
+        and shape.inner <= _LONGEST_FLOAT8_INNER
+        and shape.hidden % 16 == shape.inner % 16 == 0
+    )

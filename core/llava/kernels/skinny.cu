@@ -1,5 +1,5 @@
 // Skinny matrix multiplication: a quantized weight matrix times up to 64 rows of activations, without
-// writing a dequantized matrix. Weights in 8 or 4 bits; compute capability 8.0 or newer.
+// writing a dequantized matrix. Weights in 8 or 4 bits or E4M3; compute capability 8.0 or newer.
 //
 // Uses the tensor cores' m16n8k16: sixteen rows of the matrix times eight rows of activations. Any
 // sixteen columns may form the k dimension if both operands agree, so each lane takes adjacent ones.
@@ -16,9 +16,9 @@ __device__ __forceinline__ u32 times_one_plus(u32 two, u32 added) {
     return y;
 }
 
-// The sixteen of 64 columns that a lane loads of one row of the matrix: integers, which are exact in
-// either 16-bit format.
-template <int BITS>
+// The sixteen of 64 columns that a lane loads of one row of the matrix: integers or floats of 8
+// bits, which are exact in either 16-bit format.
+template <int FORMAT>
 struct Sixteen;
 
 template <>
@@ -44,6 +44,27 @@ struct Sixteen<8> {
 #endif
     }
 };
+
+#if __CUDA_ARCH__ >= 890
+template <>
+struct Sixteen<E4M3> {
+    uint4 v;
+
+    __device__ __forceinline__ void read(const u8* address) { v = read_once(address); }
+
+    __device__ __forceinline__ void pairs(int step, u32& low, u32& high) const {
+        const u32 word = step == 0 ? v.x : step == 1 ? v.y : step == 2 ? v.z : v.w;
+#if BFLOAT16
+        float four[4];
+        unpack_e4m3(word, four);
+        low = pack(four[0], four[1]);
+        high = pack(four[2], four[3]);
+#else
+        unpack_e4m3(word, low, high);
+#endif
+    }
+};
+#endif
 
 template <>
 struct Sixteen<4> {
@@ -86,10 +107,11 @@ __device__ __forceinline__ void mma_m16n8k16(float* sums, const u32* a, u32 low,
 // `stride` elements apart. A block computes 8 × TILES rows of x by 32 rows of the matrix; its warps
 // take 64 columns each in turn. Blocks that read the same part of the matrix are neighbours in the
 // grid, so that the second finds it in the L2 cache.
-template <int BITS, int TILES>
+template <int FORMAT, int TILES>
 __device__ __forceinline__ void skinny_matmul(const u8* weight, const void* scales, const u16* x,
                                              int stride, u16* out, int count, int rows,
                                              int columns) {
+    const int BITS = BITS_OF(FORMAT);
     const int FETCHES = BITS == 4 ? 2 : 1;
     const int SUMS = SKINNY_TILES * TILES * 4;
     __shared__ float others[SKINNY_WARPS / 2][SUMS * WARP];
@@ -105,7 +127,7 @@ __device__ __forceinline__ void skinny_matmul(const u8* weight, const void* scal
     for (int m = 0; m < SKINNY_TILES; m++)
 #pragma unroll
         for (int h = 0; h < 2; h++) row[m][h] = min(first + m * 16 + h * 8 + group, rows - 1);
-    Sixteen<BITS> w[FETCHES][SKINNY_TILES][2];
+    Sixteen<FORMAT> w[FETCHES][SKINNY_TILES][2];
     u16 scale[FETCHES][SKINNY_TILES][2];
 #define FETCH(f, chunk)                                                                    \
     if ((chunk) < chunks)                                                                  \
@@ -197,17 +219,17 @@ __device__ __forceinline__ void skinny_matmul(const u8* weight, const void* scal
     }
 }
 
-#define SKINNY(NAME, BITS, TILES)                                                                 \
+#define SKINNY(NAME, FORMAT, TILES)                                                               \
     extern "C" __global__ void __launch_bounds__(SKINNY_WARPS * WARP, 2)                          \
         NAME(const u8* weight, const void* scales, const u16* x, int stride, u16* out,         \
              int count, int rows, int columns) {                                               \
-        skinny_matmul<BITS, TILES>(weight, scales, x, stride, out, count, rows, columns);       \
+        skinny_matmul<FORMAT, TILES>(weight, scales, x, stride, out, count, rows, columns);       \
     }
 
-SKINNY(skinny_8, WEIGHT_BITS, 1)
-SKINNY(skinny_32, WEIGHT_BITS, 4)
-// With 4-bit layers the output head still has 8 bits.
-#if WEIGHT_BITS != 8
+SKINNY(skinny_8, WEIGHTS, 1)
+SKINNY(skinny_32, WEIGHTS, 4)
+// With other layers the output head still has integers of 8 bits.
+#if WEIGHTS != 8
 SKINNY(skinny_head_8, 8, 1)
 SKINNY(skinny_head_32, 8, 4)
 #endif

@@ -31,7 +31,7 @@ class ScriptedCompiler:
         self, name: str, source: bytes, headers: Mapping[str, bytes], options: Sequence[str]
     ) -> bytes:
         assert b'#include "' in source
-        assert headers.keys() == {"common.cuh", "rotary.cuh"}
+        assert headers.keys() == {"common.cuh", "float8.cuh", "rotary.cuh"}
         with self.lock:
             self.compiled.append(name)
         return f"{name} {self.version} {' '.join(options)}".encode()
@@ -75,15 +75,17 @@ def sources() -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("bits", "capability", "missing"),
+    ("bits", "is_float8", "capability", "missing"),
     [
-        (16, (9, 0), {"skinny.cu", "dequantize.cu"}),
-        (8, (7, 5), {"skinny.cu"}),
-        (8, (8, 0), set()),
+        (16, False, (9, 0), {"skinny.cu", "dequantize.cu"}),
+        (8, False, (7, 5), {"skinny.cu"}),
+        (8, False, (8, 0), set()),
+        (8, True, (8, 9), {"dequantize.cu"}),
     ],
 )
-def test_only_the_sources_that_a_model_needs_are_compiled(bits, capability, missing):
-    build = built(None, shape=replace(SHAPE, bits=bits), capability=capability)
+def test_only_the_sources_that_a_model_needs_are_compiled(bits, is_float8, capability, missing):
+    shape = replace(SHAPE, bits=bits, is_float8=is_float8)
+    build = built(None, shape=shape, capability=capability)
 
     assert build.compiled == {path.name for path in sources()} - missing
     assert build.cubins.keys() == build.compiled
@@ -99,8 +101,9 @@ def test_only_the_sources_that_a_model_needs_are_compiled(bits, capability, miss
         {"shape": replace(SHAPE, head_dim=64)},
         {"shape": replace(SHAPE, group=4)},
         {"shape": replace(SHAPE, bits=8)},
+        {"shape": replace(SHAPE, bits=8, is_float8=True), "capability": (9, 0)},
     ],
-    ids=["driver", "NVRTC", "GPU", "dtype", "head", "group", "bits"],
+    ids=["driver", "NVRTC", "GPU", "dtype", "head", "group", "bits", "FP8"],
 )
 def test_another_driver_compiler_gpu_or_model_compiles_anew(tmp_path, other):
     built(CubinCache(tmp_path))
@@ -206,11 +209,15 @@ def nvrtc() -> Nvrtc:
         pytest.skip("no NVRTC is here")
 
 
-@pytest.mark.parametrize("bits", [16, 8, 4])
+@pytest.mark.parametrize("bits", [16, 8, 4, "fp8"])
 @pytest.mark.parametrize("capability", [(7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)])
 def test_nvrtc_compiles_every_source_once(nvrtc, tmp_path, capability, bits):
+    is_float8 = bits == "fp8"
+    if is_float8 and capability < (8, 9):
+        pytest.skip("such cards multiply no FP8")
+    bits = 8 if is_float8 else bits
     for dtype in (torch.float16, torch.bfloat16)[: 1 if capability < (8, 0) else 2]:
-        shape = replace(SHAPE, dtype=dtype, bits=bits)
+        shape = replace(SHAPE, dtype=dtype, bits=bits, is_float8=is_float8)
         for compiled in (kernel_names(shape, capability).keys(), set()):
             cache = CubinCache(tmp_path)
             build = build_kernels(shape, capability, GEMV_TUNING[bits], nvrtc, cache=cache)

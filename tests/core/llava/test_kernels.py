@@ -6,10 +6,14 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
+from core.device.float8 import float8_product, has_float8
+from core.llava.float8 import Float8Rows
 from core.llava.kernels.launch import Kernels, load_kernels
 from core.llava.kernels.shape import KernelShape
 from core.llava.operations import TorchOperations
+from core.llava.linear import Dequantizer, Matrix
 from core.llava.quantized import QuantizedMatrix, quantize
+from core.transcript import WeightFormat
 
 if __name__ != "__main__":
     import pytest
@@ -21,12 +25,21 @@ if __name__ != "__main__":
 HIDDEN, INNER, EPS = 4096, 11008, 1e-5
 TOLERANCES = {torch.float16: 2e-3, torch.bfloat16: 1.5e-2}
 """How far a result may be away, relative to what is right: the rounding of what goes in and out."""
+INT8, INT4, FP8 = WeightFormat
 HEADS = ((128, 1, 32), (128, 2, 4), (128, 4, 8), (64, 1, 8), (64, 8, 2))
 """Dimensions, query heads to a key head, key heads."""
 
 
-def made(dtype: torch.dtype, bits: int = 16, head_dim: int = 128, group: int = 1) -> Kernels:
-    shape = KernelShape(dtype, bits, HIDDEN, INNER, head_dim, group)
+def formats() -> list[WeightFormat]:
+    """Those that the card has."""
+    return [INT8, INT4, *[FP8] * has_float8(torch.device("cuda"))]
+
+
+def made(
+    dtype: torch.dtype, kind: WeightFormat | None = None, head_dim: int = 128, group: int = 1
+) -> Kernels:
+    bits = kind.bits if kind else 16
+    shape = KernelShape(dtype, bits, HIDDEN, INNER, head_dim, group, kind is FP8)
     found = load_kernels(shape, torch.device("cuda"))
     assert found is not None
     return found
@@ -37,13 +50,13 @@ def drawn(dtype: torch.dtype, *shape: int) -> torch.Tensor:
 
 
 def matrix(
-    dtype: torch.dtype, bits: int, rows: int, columns: int
+    dtype: torch.dtype, kind: WeightFormat | None, rows: int, columns: int
 ) -> tuple[torch.Tensor | QuantizedMatrix, torch.Tensor]:
     """As a kernel takes it, and what it stands for in float64."""
     weight = drawn(dtype, rows, columns) / columns**0.5
-    if bits == 16:
+    if kind is None:
         return weight, weight.double()
-    quantized = quantize(weight, bits)
+    quantized = quantize(weight, kind)
     return quantized, quantized.dequantized(torch.float32).double()
 
 
@@ -57,21 +70,21 @@ def near(mine: torch.Tensor, right: torch.Tensor, tolerance: float) -> None:
     assert error < tolerance, f"{error:.1e} away"
 
 
-def each_precision(check: Callable[[torch.dtype, int], None]) -> None:
+def each_precision(check: Callable[[torch.dtype, WeightFormat | None], None]) -> None:
     for dtype in TOLERANCES:
-        for bits in (16, 8, 4):
-            check(dtype, bits)
+        for kind in (None, *formats()):
+            check(dtype, kind)
 
 
 def test_products_of_one_row_are_right_in_every_precision():
-    def check(dtype: torch.dtype, bits: int) -> None:
-        mine, tolerance = made(dtype, bits), TOLERANCES[dtype]
+    def check(dtype: torch.dtype, kind: WeightFormat | None) -> None:
+        mine, tolerance = made(dtype, kind), TOLERANCES[dtype]
         hidden, inner = drawn(dtype, 1, HIDDEN), drawn(dtype, 1, INNER)
         gain = 1 + drawn(dtype, HIDDEN) / 10
         ready = normalised(hidden, gain)
-        weight, right = matrix(dtype, bits, 3 * HIDDEN, HIDDEN)
+        weight, right = matrix(dtype, kind, 3 * HIDDEN, HIDDEN)
         near(mine.norm_gemv(weight, hidden, gain, EPS), ready @ right.T, tolerance)
-        weight, right = matrix(dtype, bits, 2 * INNER, HIDDEN)
+        weight, right = matrix(dtype, kind, 2 * INNER, HIDDEN)
         gate, value = (ready @ right.T).chunk(2, -1)
         near(
             mine.norm_gemv_gated(weight, hidden, gain, EPS),
@@ -79,11 +92,11 @@ def test_products_of_one_row_are_right_in_every_precision():
             tolerance,
         )
         for rows in (32000, 32067):
-            weight, right = matrix(dtype, 16 if bits == 16 else 8, rows, HIDDEN)
+            weight, right = matrix(dtype, INT8 if kind else None, rows, HIDDEN)
             logits = mine.norm_gemv_logits(weight, hidden, gain, EPS)
             assert logits.dtype == torch.float32
             near(logits, ready @ right.T, tolerance)
-        weight, right = matrix(dtype, bits, HIDDEN, INNER)
+        weight, right = matrix(dtype, kind, HIDDEN, INNER)
         before = hidden.double()
         mine.gemv_add(weight, inner, hidden)
         near(hidden, before + inner.double() @ right.T, tolerance)
@@ -92,8 +105,8 @@ def test_products_of_one_row_are_right_in_every_precision():
 
 
 def test_large_values_do_not_overflow_in_four_bits():
-    mine = made(torch.float16, 4)
-    weight, right = matrix(torch.float16, 4, HIDDEN, INNER)
+    mine = made(torch.float16, INT4)
+    weight, right = matrix(torch.float16, INT4, HIDDEN, INNER)
     inner = drawn(torch.float16, 1, INNER)
     inner[0, ::100] = 3000
     hidden = torch.zeros(1, HIDDEN, device="cuda", dtype=torch.float16)
@@ -101,13 +114,13 @@ def test_large_values_do_not_overflow_in_four_bits():
     near(hidden, inner.double() @ right.T, TOLERANCES[torch.float16])
 
 
-def test_products_of_few_rows_are_right_in_eight_and_four_bits():
+def test_products_of_few_rows_are_right_in_fewer_bits():
     for dtype, tolerance in TOLERANCES.items():
-        for bits in (8, 4):
-            mine = made(dtype, bits)
-            sizes = [(bits, 3 * HIDDEN, HIDDEN), (bits, HIDDEN, INNER), (8, 32067, HIDDEN)]
-            for kind, rows, columns in (*sizes, (bits, 40, 64), (bits, 33, 576)):
-                weight, right = matrix(dtype, kind, rows, columns)
+        for kind in formats():
+            mine = made(dtype, kind)
+            sizes = [(kind, 3 * HIDDEN, HIDDEN), (kind, HIDDEN, INNER), (INT8, 32067, HIDDEN)]
+            for of_matrix, rows, columns in (*sizes, (kind, 40, 64), (kind, 33, 576)):
+                weight, right = matrix(dtype, of_matrix, rows, columns)
                 assert isinstance(weight, QuantizedMatrix)
                 for count in (1, 7, 8, 9, 20, 32, 33, 64):
                     assert mine.supports_skinny(weight, count)
@@ -121,12 +134,65 @@ def test_products_of_few_rows_are_right_in_eight_and_four_bits():
 
 def test_quantized_matrix_is_dequantized():
     for dtype, tolerance in TOLERANCES.items():
-        for bits in (8, 4):
-            weight, right = matrix(dtype, bits, 1000, INNER)
+        for kind in formats():
+            weight, right = matrix(dtype, kind, 1000, INNER)
             assert isinstance(weight, QuantizedMatrix)
             out = torch.full((1000, INNER), torch.nan, device="cuda", dtype=dtype)
-            made(dtype, bits).dequantize(weight, out)
+            made(dtype, kind).dequantize(weight, out)
             near(out, right, tolerance)
+
+
+ROUNDED = 0.035
+"""How far rounding to floats of eight bits takes a matrix away, at most."""
+
+
+def rightly_rounded(rows: Float8Rows, exact: torch.Tensor) -> None:
+    near(rows.scales[:, 0], exact.abs().amax(1).clamp(min=1e-27) / 448, 5e-3)
+    far = (rows.dequantized(torch.float64) - exact).abs()
+    # Four significant bits, and fewer below 2⁻⁶.
+    assert (far <= exact.abs() / 15 + rows.scales * 2**-9).all(), float(far.max())
+
+
+def test_rows_in_fp8_are_right():
+    if FP8 not in formats():
+        return
+    for dtype in TOLERANCES:
+        mine = made(dtype, FP8)
+        gain = 1 + drawn(dtype, HIDDEN) / 10
+        for count in (1, 17, 64, 625):
+            hidden, delta = drawn(dtype, count, HIDDEN), drawn(dtype, count, HIDDEN)
+            hidden[count // 2] *= 50
+            total = hidden.double() + delta.double()
+            rows = mine.add_rms_norm_float8(hidden, delta, gain, EPS)
+            near(hidden, total, TOLERANCES[dtype])
+            rightly_rounded(rows, normalised(hidden, gain))
+            rows = mine.add_rms_norm_float8(hidden, None, gain, EPS)
+            rightly_rounded(rows, normalised(hidden, gain))
+            rightly_rounded(mine.round_to_float8(hidden), hidden.double())
+            gates = drawn(dtype, count, 2 * INNER)
+            gates[count // 2] = 0
+            gate, value = gates.double().chunk(2, -1)
+            rightly_rounded(mine.silu_and_mul_float8(gates), functional.silu(gate) * value)
+
+
+def test_matrices_of_every_format_are_multiplied_in_fp8():
+    if FP8 not in formats():
+        return
+    for dtype, tolerance in TOLERANCES.items():
+        product = float8_product(torch.device("cuda"), dtype)
+        assert product is not None
+        for kind in formats():
+            dequantizer = Dequantizer(made(dtype, kind), product)
+            for rows, columns in ((3 * HIDDEN, HIDDEN), (HIDDEN, INNER), (6144, 4096), (48, 64)):
+                weight, right = matrix(dtype, kind, rows, columns)
+                assert isinstance(weight, QuantizedMatrix)
+                for count in (1, 17, 64, 65, 688):
+                    states = drawn(dtype, count, columns)
+                    rounded = Float8Rows.rounded(states)
+                    given = Matrix(weight, None, dequantizer)(rounded)
+                    assert given.dtype == dtype
+                    exact = rounded.dequantized(torch.float64) @ right.T
+                    near(given, exact, tolerance if kind is FP8 else ROUNDED)
 
 
 def test_small_operations_on_many_rows_are_right():

@@ -1,4 +1,4 @@
-"""Weights in 8 and 4 bits: the formats, what they lose, and models that use them."""
+"""Weights in 8 and 4 bits and in FP8: the formats, what they lose, and models that use them."""
 
 import json
 import os
@@ -13,18 +13,11 @@ from torch import nn
 from torch.nn import functional
 
 from core.errors import Cancelled, CheckpointError, OutOfMemory
-from core.llava.quantized import (
-    QuantizedLinear,
-    QuantizedMatrix,
-    joined,
-    multiply,
-    neighbours,
-    quantize,
-    reorder_for_cpu,
-)
+from core.llava.quantized import QuantizedMatrix, joined, multiply, neighbours, quantize
+from core.llava.quantized_linear import QuantizedLinear, reorder_for_cpu
 from core.open_engine import open_engine
 from core.picture import open_picture
-from core.transcript import ModelChoice, Precision, Request, Sampling, Turn
+from core.transcript import ModelChoice, Precision, Request, Sampling, Turn, WeightFormat
 from tests.support.loading_peak import measure
 from tests.support.tiers import slowly
 from tests.support.tiny_llava import (
@@ -44,6 +37,7 @@ DESCRIBE = next(
 )
 GREEDY = Sampling(max_new_tokens=24)
 SHAPES = [(96, 128), (50, 688), (7, 40), (1, 64)]
+INT8, INT4, FP8 = WeightFormat
 
 
 def random_matrix(rows: int, columns: int) -> torch.Tensor:
@@ -57,7 +51,7 @@ def relative_error(given: torch.Tensor, wanted: torch.Tensor) -> float:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_eight_bits_are_a_row_s_scale_times_whole_numbers(shape):
     weight = random_matrix(*shape)
-    quantized = quantize(weight, 8)
+    quantized = quantize(weight, INT8)
     assert (quantized.values.dtype, quantized.scales.dtype) == (torch.int8, torch.float32)
     assert (quantized.values.shape, quantized.scales.shape) == (shape, shape[:1])
     dequantized = quantized.values.float() * quantized.scales[:, None]
@@ -66,10 +60,26 @@ def test_eight_bits_are_a_row_s_scale_times_whole_numbers(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_fp8_is_a_row_s_scale_times_floats_of_eight_bits(shape):
+    weight = random_matrix(*shape)
+    weight[0, 0] = 7.3  # A row with one large weight keeps the small ones: they are floats.
+    quantized = quantize(weight, FP8)
+    assert quantized.values.dtype == torch.float8_e4m3fn
+    assert (quantized.values.shape, quantized.scales.shape) == (shape, shape[:1])
+    numbers = quantized.values.float()
+    assert (numbers.abs().amax(1) == 448).all()
+    dequantized = numbers * quantized.scales[:, None]
+    assert torch.equal(quantized.dequantized(torch.float32), dequantized)
+    # Four significant bits, and fewer below 2⁻⁶.
+    steps = torch.maximum(weight.abs() / 16, quantized.scales[:, None] * 2**-10)
+    assert ((dequantized - weight).abs() <= 1.001 * steps).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_four_bits_lie_in_words_as_the_kernels_read_them(shape):
     """The page of the format, dequantized out column by column."""
     weight = random_matrix(*shape)
-    quantized = quantize(weight, 4)
+    quantized = quantize(weight, INT4)
     rows, columns = shape
     padded = -(-columns // 64) * 64
     assert (quantized.values.dtype, quantized.scales.dtype) == (torch.int32, torch.float16)
@@ -90,55 +100,55 @@ def test_four_bits_lose_less_than_the_largest_magnitude_alone_would():
     groups = weight.view(-1, 64)
     scales = groups.abs().amax(1, keepdim=True) / 7
     plain = ((groups / scales).round() * scales).view_as(weight)
-    searched = quantize(weight, 4).dequantized(torch.float32)
+    searched = quantize(weight, INT4).dequantized(torch.float32)
     assert relative_error(searched, weight) < 0.85 * relative_error(plain, weight)
 
 
-@pytest.mark.parametrize("bits", [8, 4])
-def test_rows_of_nothing_stay_nothing(bits):
+@pytest.mark.parametrize("kind", list(WeightFormat))
+def test_rows_of_nothing_stay_nothing(kind):
     weight = random_matrix(4, 128)
     weight[1] = 0
-    dequantized = quantize(weight, bits).dequantized(torch.float32)
+    dequantized = quantize(weight, kind).dequantized(torch.float32)
     assert not dequantized[1].any()
     assert dequantized.isfinite().all()
 
 
-@pytest.mark.parametrize("bits", [8, 4])
-def test_quantising_leaves_the_weight_as_it_is(bits):
+@pytest.mark.parametrize("kind", list(WeightFormat))
+def test_quantising_leaves_the_weight_as_it_is(kind):
     weight = random_matrix(8, 128)
     before = weight.clone()
-    quantize(weight, bits)
+    quantize(weight, kind)
     assert torch.equal(weight, before)
 
 
-@pytest.mark.parametrize("bits", [8, 4])
-def test_parts_of_a_joined_matrix_are_quantised_in_place_and_join_without_a_copy(bits):
-    whole = QuantizedMatrix.empty((96, 128), bits, "cpu")
+@pytest.mark.parametrize("kind", list(WeightFormat))
+def test_parts_of_a_joined_matrix_are_quantised_in_place_and_join_without_a_copy(kind):
+    whole = QuantizedMatrix.empty((96, 128), kind, "cpu")
     weights = [random_matrix(rows, 128) for rows in (48, 32, 16)]
     parts = whole.split([48, 32, 16])
     for weight, part in zip(weights, parts, strict=True):
-        quantize(weight, bits, out=part)
+        quantize(weight, kind, out=part)
     again = joined(parts)
     assert again.values.data_ptr() == whole.values.data_ptr()
     assert again.scales.data_ptr() == whole.scales.data_ptr()
-    expected = quantize(torch.cat(weights), bits)
+    expected = quantize(torch.cat(weights), kind)
     assert torch.equal(again.values, expected.values)
     assert torch.equal(again.scales, expected.scales)
 
 
-@pytest.mark.parametrize("bits", [8, 4])
-def test_matrices_that_lie_apart_join_into_new_memory(bits):
-    apart = [quantize(random_matrix(rows, 128), bits) for rows in (48, 32)]
+@pytest.mark.parametrize("kind", list(WeightFormat))
+def test_matrices_that_lie_apart_join_into_new_memory(kind):
+    apart = [quantize(random_matrix(rows, 128), kind) for rows in (48, 32)]
     dequantized = joined(apart).dequantized(torch.float32)
     assert torch.equal(dequantized, torch.cat([one.dequantized(torch.float32) for one in apart]))
 
 
-@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("kind", list(WeightFormat))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rows", [1, 3, 200])
-def test_linear_multiplies_by_the_matrix_spelled_out(bits, dtype, rows):
+def test_linear_multiplies_by_the_matrix_spelled_out(kind, dtype, rows):
     bias = torch.randn(96).to(dtype)
-    quantized = quantize(random_matrix(96, 688), bits)
+    quantized = quantize(random_matrix(96, 688), kind)
     states = random_matrix(rows, 688).to(dtype)[None]
     given = QuantizedLinear(quantized, bias)(states)
     wanted = functional.linear(states.float(), quantized.dequantized(torch.float32), bias.float())
@@ -147,7 +157,7 @@ def test_linear_multiplies_by_the_matrix_spelled_out(bits, dtype, rows):
 
 
 def test_linear_of_a_large_matrix_is_the_same_in_parts(monkeypatch):
-    linear = QuantizedLinear(quantize(random_matrix(100, 64), 4))
+    linear = QuantizedLinear(quantize(random_matrix(100, 64), INT4))
     states = random_matrix(200, 64)
     whole = linear(states)
     monkeypatch.setattr("core.llava.quantized._PART_BYTES", 32 * 64 * 4)
@@ -155,9 +165,9 @@ def test_linear_of_a_large_matrix_is_the_same_in_parts(monkeypatch):
 
 
 def test_processor_s_own_order_changes_no_number_and_takes_no_room():
-    whole = QuantizedMatrix.empty((192, 688), 4, "cpu")
+    whole = QuantizedMatrix.empty((192, 688), INT4, "cpu")
     parts = [
-        QuantizedLinear(quantize(random_matrix(len(part.scales), 688), 4, out=part))
+        QuantizedLinear(quantize(random_matrix(len(part.scales), 688), INT4, out=part))
         for part in whole.split([128, 64])
     ]
     before = whole.dequantized(torch.float32)
@@ -188,9 +198,15 @@ def computes_in_float32(monkeypatch):
     monkeypatch.setattr("core.llava.quantized._SKINNY_ROWS", 0)
 
 
-@pytest.mark.usefixtures("computes_in_float32")
+@pytest.fixture
+def offers_fp8(monkeypatch):
+    """As on a card that multiplies in FP8; here the matrices are dequantized."""
+    monkeypatch.setattr("core.device.choice.has_float8", lambda device: True)
+
+
+@pytest.mark.usefixtures("computes_in_float32", "offers_fp8")
 @pytest.mark.parametrize("sizes", [TINY, replace(TINY, hidden=64, mlp=128)])
-@pytest.mark.parametrize("dtype", ["8-bit", "4-bit"])
+@pytest.mark.parametrize("dtype", list(WeightFormat))
 def test_both_layouts_answer_alike_through_the_loop_and_generate(
     opened, tmp_path, picture, sizes, dtype
 ):
@@ -205,7 +221,13 @@ def test_both_layouts_answer_alike_through_the_loop_and_generate(
     assert len(said(original, picture, beams)) > 0
 
 
-@pytest.mark.parametrize("dtype", ["8-bit", "4-bit"])
+def test_fp8_is_refused_where_nothing_multiplies_it(opened, tiny_original_layout):
+    with pytest.raises(CheckpointError, match="compute capability 8.9"):
+        opened(tiny_original_layout, "fp8")
+
+
+@pytest.mark.usefixtures("offers_fp8")
+@pytest.mark.parametrize("dtype", list(WeightFormat))
 def test_facts_tell_the_precision_and_what_it_takes(opened, tiny_original_layout, dtype):
     facts = opened(tiny_original_layout, dtype).facts
     # In which the rest is kept with fewer bits too.
@@ -216,15 +238,15 @@ def test_facts_tell_the_precision_and_what_it_takes(opened, tiny_original_layout
 
 def test_only_the_language_model_s_matrices_are_in_fewer_bits(opened, tiny_original_layout):
     model = opened(tiny_original_layout, "4-bit")._model
-    bits = {
-        name: module.bits
+    formats = {
+        name: module.format
         for name, module in model.named_modules()
         if isinstance(module, QuantizedLinear)
     }
-    assert bits.pop("lm_head") == 8
-    assert len(bits) == 7 * TINY.layers
-    assert set(bits.values()) == {4}
-    assert all(".language_model.layers." in name for name in bits)
+    assert formats.pop("lm_head") is INT8
+    assert len(formats) == 7 * TINY.layers
+    assert set(formats.values()) == {INT4}
+    assert all(".language_model.layers." in name for name in formats)
 
 
 @pytest.mark.parametrize("dtype", ["16-bit", "4-bit"])
