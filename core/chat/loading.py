@@ -130,8 +130,8 @@ def quantize_layers(
 ) -> None:
     """Quantizes the matrices of the language model's layers on `device`, one by one.
 
-    Where our own loop runs the model the output head gets integers of 8 bits, as LLaVA-1.5's. Raises Cancelled
-    once `stop` is set.
+    Where our own loop runs the model the output head gets integers of 8 bits, as LLaVA-1.5's.
+    Raises Cancelled once `stop` is set.
     """
     linears = list(_linears(model))
     if decoder_obstacle(model) is None:

@@ -18,13 +18,15 @@ from core.transcript import Precision
 PRECISIONS = (Precision.BITS_16, Precision.BITS_8, Precision.BITS_4)
 """The precisions offered for a model, from the one that needs most memory to the least."""
 
+FLOAT8_CAPABILITY = (8, 9)
+"""The compute capability from which on cards multiply in FP8."""
+
 LENGTH_STEP = 192
 """The KV cache grows in steps of this many positions."""
 
 _USUAL_ANSWER = 512
 _USUAL_PROMPT = 64
-# During prefill matrices of integers are dequantized, this many bytes of one at a time; on cards
-# that multiply in FP8 one whole matrix to that.
+# During prefill quantized matrices are dequantized, this many bytes of one at a time.
 _DEQUANTIZED = 24 << 20
 # Independent of the model's sizes. On a GPU: the kernels that CUDA loads, the workspaces of cuBLAS
 # for two streams, and the memory pools of two CUDA graphs. On a CPU: the libraries.
@@ -100,12 +102,18 @@ def precision_that_fits(
 
 @dataclass(frozen=True)
 class Card:
-    """A CUDA card: `index` is N in cuda:N, memory in bytes."""
+    """A CUDA card: `index` is N in cuda:N, memory in bytes, `capability` its compute capability."""
 
     index: int
     name: str
     memory: int
     free: int
+    capability: tuple[int, int] = (0, 0)
+
+    @property
+    def has_float8(self) -> bool:
+        """Whether it is one of those on which models can be loaded in FP8."""
+        return self.capability >= FLOAT8_CAPABILITY
 
 
 def cards() -> tuple[Card, ...]:
@@ -119,7 +127,8 @@ def cards() -> tuple[Card, ...]:
     found = []
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
-        found.append(Card(index, torch.cuda.get_device_name(index), total, free))
+        name = torch.cuda.get_device_name(index)
+        found.append(Card(index, name, total, free, torch.cuda.get_device_capability(index)))
     return tuple(found)
 
 
@@ -131,7 +140,8 @@ def known_cards() -> tuple[Card, ...]:
     known = []
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
-        known.append(Card(index, properties.name, properties.total_memory, 0))
+        capability = properties.major, properties.minor
+        known.append(Card(index, properties.name, properties.total_memory, 0, capability))
     return tuple(known)
 
 
@@ -319,8 +329,7 @@ def _activations(
     """Temporary bytes: a prompt's pass through one layer, and the logits of all slots."""
     prompt = length * (8 * model.hidden + 4 * model.inner) * itemsize
     logits = 3 * slots * model.vocabulary * 4
-    is_integer = precision in (Precision.BITS_8, Precision.BITS_4)
-    unpacked = _DEQUANTIZED + 2 * model.hidden * model.inner if is_integer else 0
+    unpacked = _DEQUANTIZED if precision in (Precision.BITS_8, Precision.BITS_4) else 0
     return prompt + logits + unpacked
 
 

@@ -164,6 +164,11 @@ class LanguageModel:
             return self.operations.silu_and_mul_float8(gates)
         return self.operations.silu_and_mul(gates)
 
+    @property
+    def multiplies_float8(self) -> bool:
+        """Whether the layers' matrices can be multiplied in FP8 here."""
+        return self.format is not None and self._dequantizer.multiplies_float8
+
     def takes_float8(self, rows: int) -> bool:
         """Whether so many rows go through the layers' matrices in FP8."""
         return self.format is not None and self._dequantizer.prefers_float8(rows, self.format)

@@ -26,8 +26,8 @@ _SKINNY_ROWS, _SKINNY_ROWS_OF_ONE_THREAD = 16, 4
 _WIDE_ROWS, _PARTS = 2048, 4
 
 
-FLOAT8_ROWS = {WeightFormat.FP8: 17, WeightFormat.INT8: 65, WeightFormat.INT4: 65}
-"""From so many rows on quantized matrices are multiplied in FP8 where the card does, by rows in
+FLOAT8_ROWS = {WeightFormat.FP8: 17}
+"""From so many rows on matrices of a format are multiplied in FP8 where the card does, by rows in
 FP8 (python -m tests.benchmarks.full_batches)."""
 
 
@@ -45,9 +45,15 @@ class Dequantizer:
         self._buffer: Tensor | None = None
         self._float8_buffer: Tensor | None = None
 
+    @property
+    def multiplies_float8(self) -> bool:
+        """Whether rows in FP8 are multiplied."""
+        return self._product is not None
+
     def prefers_float8(self, count: int, kind: WeightFormat) -> bool:
         """Whether `count` rows are best multiplied by a matrix of this format in FP8."""
-        return self._product is not None and count >= FLOAT8_ROWS[kind]
+        fewest = FLOAT8_ROWS.get(kind)
+        return self._product is not None and fewest is not None and count >= fewest
 
     def multiply_float8(
         self, rows: Float8Rows, weight: QuantizedMatrix, bias: Tensor | None

@@ -359,4 +359,7 @@ def joined(parts: Sequence[QuantizedMatrix]) -> QuantizedMatrix:
     adjacent = neighbours(values), neighbours(scales)
     if adjacent[0] is not None and adjacent[1] is not None:
         return replace(parts[0], values=adjacent[0], scales=adjacent[1], shape=shape)
-    return replace(parts[0], values=torch.cat(values), scales=torch.cat(scales), shape=shape)
+    # As integers: floats of 8 bits are not concatenated everywhere.
+    bytes_of = [one.view(torch.int8) if one.dtype == FLOAT8 else one for one in values]
+    together = torch.cat(bytes_of).view(values[0].dtype)
+    return replace(parts[0], values=together, scales=torch.cat(scales), shape=shape)

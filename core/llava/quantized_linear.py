@@ -80,7 +80,8 @@ def reorder_for_cpu(model: nn.Module) -> None:
     copy, and 4 bits would need the memory of 8. Small models with matrices whose rows are no
     multiple of 64 are left as they are.
     """
-    linears = [m for m in model.modules() if isinstance(m, QuantizedLinear) and m.format is WeightFormat.INT4]
+    quantized = [module for module in model.modules() if isinstance(module, QuantizedLinear)]
+    linears = [linear for linear in quantized if linear.format is WeightFormat.INT4]
     if all(m.values.device.type == "cpu" and m.out_features % ROWS_AT_ONCE == 0 for m in linears):
         for linear in linears:
             linear.reorder()

@@ -320,5 +320,6 @@ def _add_device(add: Callable[..., Any]) -> None:
         "--dtype",
         default="auto",
         choices=[precision.value for precision in Precision],
-        help="8-bit and 4-bit need less memory",
+        help="8-bit, 4-bit and fp8 need less memory; fp8 needs a newer NVIDIA card (compute "
+        "capability 8.9)",
     )

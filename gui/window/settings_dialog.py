@@ -86,7 +86,8 @@ class SettingsDialog(QDialog):
         self, cards: Sequence[Card], engine_panel: QWidget | None, *, has_keyboard: bool
     ) -> QTabWidget:
         """Makes the pages, and collects the controls that are on them."""
-        answers, model = AnswersPage(), ModelPage(self._settings.device, cards)
+        settings = self._settings
+        answers, model = AnswersPage(), ModelPage(settings.device, settings.dtype, cards)
         appearance, general = AppearancePage(), GeneralPage()
         tabs = QTabWidget()
         tabs.setDocumentMode(True)

@@ -82,8 +82,8 @@ class AnswersPage(SettingsPage):
 class ModelPage(SettingsPage):
     """Where the model computes, and how it is kept in memory."""
 
-    def __init__(self, device: str, cards: Sequence[Card]):
-        """`device` is the one of the settings, listed even if it is not there now."""
+    def __init__(self, device: str, dtype: Precision, cards: Sequence[Card]):
+        """`device` and `dtype` are those of the settings, listed even if they are not there now."""
         super().__init__()
         next_time = self.tr("Takes effect when the next model is loaded.")
         automatic = self.tr("Automatic")
@@ -93,14 +93,18 @@ class ModelPage(SettingsPage):
             self.tr("Where the model runs.") + f" {next_time}",
             self._devices(device, cards, automatic),
         )
+        has_float8 = dtype == Precision.FP8 or any(card.has_float8 for card in cards)
         precisions = [
             (precision, automatic if precision is Precision.AUTO else precision.value)
             for precision in Precision
+            if precision is not Precision.FP8 or has_float8
         ]
         cost = self.tr(
             "8-bit needs about half the memory of 16-bit and 4-bit about a third. Both are faster "
             "on a graphics card. Answers may differ slightly."
         )
+        if has_float8:
+            cost += " " + self.tr("fp8 needs as much as 8-bit and is faster for whole folders.")
         self.add_choice("dtype", self.tr("Precision"), f"{cost} {next_time}", precisions)
         self.add_choice(
             "may_spread",

@@ -1,12 +1,13 @@
 """Full batches and FP8 on a graphics card: python -m tests.benchmarks.full_batches
 
-    [--stages check,products,tune,bench] [--precisions 16-bit,fp8,8-bit,4-bit] [--json FILE]
+    [--stages check,scaled,products,tune,bench] [--precisions 16-bit,fp8,8-bit,4-bit] [--json FILE]
 
-With random weights in LLaVA-1.5-7b's sizes. `check` compares the kernels with float64, `products`
-times all matrices of a model for so many rows in each way there is, `layers` the layers without
-attention, `tune` a single stream in FP8 by the work of a warp, `bench` captions and tokens a second.
-Asserts nothing but in `check`; a stage that fails says why, and the next one runs. Without a card
-it does as much as a processor can in the built-in model's sizes, which shows that it runs.
+With random weights in LLaVA-1.5-7b's sizes. `check` compares the kernels with float64, `scaled`
+times torch's scaled product in each way of adding up and writing, `products` times all matrices of
+a model for so many rows in each way there is, `layers` the layers without attention, `tune` a
+single stream in FP8 by the work of a warp, `bench` captions and tokens a second. Asserts nothing
+but in `check`; a stage that fails says why, and the next one runs. Without a card it does as much
+as a processor can in the built-in model's sizes, which shows that it runs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ _TIMES = 7
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--stages", default="check,products,tune,bench")
+    parser.add_argument("--stages", default="check,scaled,products,tune,bench")
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -76,7 +78,7 @@ def say(text: str) -> None:
 
 
 def check(_: list[Precision]) -> dict[str, str]:
-    """Those of tests/core/llava/test_kernels, each by itself."""
+    """Those of tests/core/llava/test_kernels, each by itself; attention is the same in all."""
     from tests.core.llava import test_kernels
 
     for dtype in (torch.float16, torch.bfloat16):
@@ -84,6 +86,8 @@ def check(_: list[Precision]) -> dict[str, str]:
     results = {}
     for name, test in vars(test_kernels).items():
         if not name.startswith("test_") or not ON_CARD:
+            continue
+        if any(word in name for word in ("attends", "rest", "prefill")):
             continue
         torch.manual_seed(0)
         try:
@@ -94,6 +98,62 @@ def check(_: list[Precision]) -> dict[str, str]:
             traceback.print_exc(limit=-3)
         say(f"{name}: {results[name]}")
     return results
+
+
+# ---- torch's product ----------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def scaled(_: list[Precision]) -> dict[str, Any]:
+    """Microseconds and relative error of the four products of LLaVA-1.5-7b and of Llama 3."""
+    found: dict[str, Any] = {}
+    shapes = [(12288, 4096), (4096, 4096), (22016, 4096), (4096, 11008)]
+    shapes += [(6144, 4096), (4096, 14336)]
+    for out, inside in shapes if ON_CARD else [(96, 64)]:
+        weight = Float8Rows.rounded(torch.randn(out, inside, device=DEVICE))
+        for rows in (32, 64, 128, 688):
+            states = Float8Rows.rounded(torch.randn(rows, inside, device=DEVICE))
+            exact = states.dequantized(torch.float64) @ weight.dequantized(torch.float64).t()
+            of_weight = weight.scales.t().contiguous()
+            line = f"{out:6} × {inside:6}, {rows:4} rows:"
+            for dtype in (torch.float16, torch.bfloat16):
+                for is_fast in (True, False):
+                    name = f"{str(dtype).removeprefix('torch.')}{' fast' if is_fast else ''}"
+
+                    act = partial(_scaled, states, weight.values, of_weight, dtype, is_fast)
+                    try:
+                        error = float((act().double() - exact).norm() / exact.norm())
+                        time_taken = 1e3 * _milliseconds(act) / 8
+                    except (RuntimeError, ValueError) as failure:
+                        say(f"{line} {name}: {str(failure).splitlines()[0]}")
+                        continue
+                    found[f"{out} {inside} {rows} {name}"] = [time_taken, error]
+                    line += f"  {name} {time_taken:.1f} µs {error:.1e}"
+            plain = torch.randn(out, inside, device=DEVICE, dtype=torch.float16)
+            given = torch.randn(rows, inside, device=DEVICE, dtype=torch.float16)
+
+            def multiply(given: Tensor = given, plain: Tensor = plain) -> Tensor:
+                for _ in range(8):
+                    product = given @ plain.t()
+                return product
+
+            say(f"{line}  16 bits {1e3 * _milliseconds(multiply) / 8:.1f} µs")
+    return found
+
+
+def _scaled(
+    rows: Float8Rows, values: Tensor, scales: Tensor, dtype: torch.dtype, is_fast: bool
+) -> Tensor:
+    for _ in range(8):
+        product = torch._scaled_mm(
+            rows.values,
+            values.t(),
+            scale_a=rows.scales,
+            scale_b=scales,
+            out_dtype=dtype,
+            use_fast_accum=is_fast,
+        )
+    return product
 
 
 # ---- all matrices -------------------------------------------------------------------------------
@@ -146,7 +206,7 @@ def _ways(model: LanguageModel, rows: int) -> Iterator[tuple[str, Callable[[], T
                 return last
 
             yield f"buffer of {megabytes} MB", with_buffer
-    if kind is not None and model.takes_float8(NEVER):
+    if kind is not None and model.multiplies_float8:
         rounded = {size: Float8Rows.rounded(states) for size, states in drawn.items()}
         yield "rows in FP8", lambda: multiply(rounded)
         yield "layers in FP8", lambda: _layers(model, rows, 1)
@@ -170,6 +230,7 @@ def all_in_float8(kind: WeightFormat | None, rows: int) -> Iterator[None]:
     try:
         yield
     finally:
+        linear.FLOAT8_ROWS.clear()
         linear.FLOAT8_ROWS.update(before)
 
 
@@ -208,12 +269,9 @@ def tune(_: list[Precision]) -> dict[str, float]:
     head = (4, 1)
     tried = {
         "as 8-bit": GEMV_TUNING[8],
-        "2,4 1,4 2,4": GemvTuning((2, 4), (1, 4), (2, 4), head),
-        "4,1 1,4 4,1": GemvTuning((4, 1), (1, 4), (4, 1), head),
-        "4,2 1,4 4,2": GemvTuning((4, 2), (1, 4), (4, 2), head),
-        "2,2 1,2 2,2": GemvTuning((2, 2), (1, 2), (2, 2), head),
-        "2,2 2,2 2,2": GemvTuning((2, 2), (2, 2), (2, 2), head),
-        "2,2 2,4 2,2": GemvTuning((2, 2), (2, 4), (2, 2), head),
+        "2,4 2,4 2,4": GemvTuning((2, 4), (2, 4), (2, 4), head),
+        "4,1 1,2 4,1": GemvTuning((4, 1), (1, 2), (4, 1), head),
+        "4,2 2,2 4,2": GemvTuning((4, 2), (2, 2), (4, 2), head),
     }
     found = {}
     with opened(Precision.FP8) as forward:
@@ -278,6 +336,7 @@ def opened(precision: Precision) -> Iterator[ForwardPass]:
 
 STAGES: dict[str, Callable[[list[Precision]], Any]] = {
     "check": check,
+    "scaled": scaled,
     "products": products,
     "tune": tune,
     "bench": bench,

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.llava.float8 import Float8Rows, is_float8
 from core.llava.kernels.build import SKINNY_STEPS, KernelBuild, installed_kernels, kernel_names
 from core.llava.kernels.driver import DriverError, LaunchAttribute, LaunchConfig, cuda_driver
 from core.llava.kernels.nvrtc import CompileError
 from core.llava.kernels.shape import KernelShape, has_float8, has_skinny, obstacle
-from core.llava.float8 import Float8Rows, is_float8
 from core.llava.quantized import QuantizedMatrix
 from core.transcript import WeightFormat
 
@@ -268,9 +268,9 @@ class Kernels:
         if not self._is_of_layers(quantized) or self.shape.is_float8:
             quantized.dequantized(out.dtype, out)
             return
-        blocks = -(-rows * columns // (8 * 256))
-        self._launch("dequantize", (blocks, 1, 1), 256, quantized.values, quantized.scales, out,
-                     rows, columns)  # fmt: skip
+        blocks = -(-columns // (8 * 256))
+        self._launch("dequantize", (rows, blocks, 1), 256, quantized.values, quantized.scales, out,
+                     columns)  # fmt: skip
 
     def _is_of_layers(self, quantized: QuantizedMatrix) -> bool:
         """Whether the matrix has the format that the kernels were compiled for."""
@@ -307,9 +307,9 @@ class Kernels:
         """Writes the matrix of integers to `out`, e4m3 (out, in), to be multiplied by
         `quantized.float8_scales`."""
         rows, columns = quantized.shape
-        blocks = -(-rows * columns // (8 * 256))
-        self._launch("dequantize_e4m3", (blocks, 1, 1), 256, quantized.values, quantized.scales,
-                     quantized.float8_scales, out, rows, columns)  # fmt: skip
+        blocks = -(-columns // (8 * 256))
+        self._launch("dequantize_e4m3", (rows, blocks, 1), 256, quantized.values, quantized.scales,
+                     quantized.float8_scales, out, columns)  # fmt: skip
 
     def _launch(
         self,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from core.device.memory import FLOAT8_CAPABILITY
+
 # Older GPUs have no 16-byte loads that bypass the L1 cache.
 MINIMUM_CAPABILITY = (7, 0)
 """The compute capability from which on there are kernels."""
@@ -13,8 +15,6 @@ MINIMUM_CAPABILITY = (7, 0)
 _MINIMUM_FOR_BFLOAT16 = (8, 0)
 # The tensor cores' m16n8k16.
 _MINIMUM_FOR_SKINNY = (8, 0)
-# FP8: conversions, and products on tensor cores.
-_MINIMUM_FOR_FLOAT8 = (8, 9)
 _LONGEST_ROW = 8192
 _LONGEST_FLOAT8_INNER = 16384
 
@@ -24,8 +24,9 @@ class KernelShape:
     """Sizes and dtypes that are constants of the compiled code.
 
     `dtype` is that of activations; `bits` (16, 8 or 4) are those of the decoder layers' weights,
-    which are floats of 8 bits with `is_float8`, else integers where they are fewer than 16; `hidden` and `inner` are the widths of the residual stream and of the MLP; `group` is the number
-    of query heads per key head.
+    which are floats of 8 bits with `is_float8`, else integers where they are fewer than 16;
+    `hidden` and `inner` are the widths of the residual stream and of the MLP; `group` is the
+    number of query heads per key head.
     """
 
     dtype: torch.dtype
@@ -68,7 +69,7 @@ def has_float8(shape: KernelShape, capability: tuple[int, int]) -> bool:
     """Whether there are kernels that round rows of activations to FP8 for products with them."""
     return (
         shape.bits < 16
-        and capability >= _MINIMUM_FOR_FLOAT8
+        and capability >= FLOAT8_CAPABILITY
         and shape.inner <= _LONGEST_FLOAT8_INNER
         and shape.hidden % 16 == shape.inner % 16 == 0
     )

@@ -10,8 +10,8 @@ from core.device.float8 import float8_product, has_float8
 from core.llava.float8 import Float8Rows
 from core.llava.kernels.launch import Kernels, load_kernels
 from core.llava.kernels.shape import KernelShape
-from core.llava.operations import TorchOperations
 from core.llava.linear import Dequantizer, Matrix
+from core.llava.operations import TorchOperations
 from core.llava.quantized import QuantizedMatrix, quantize
 from core.transcript import WeightFormat
 
@@ -156,7 +156,7 @@ def rightly_rounded(rows: Float8Rows, exact: torch.Tensor) -> None:
 def test_rows_in_fp8_are_right():
     if FP8 not in formats():
         return
-    for dtype in TOLERANCES:
+    for dtype, tolerance in TOLERANCES.items():
         mine = made(dtype, FP8)
         gain = 1 + drawn(dtype, HIDDEN) / 10
         for count in (1, 17, 64, 625):
@@ -164,7 +164,7 @@ def test_rows_in_fp8_are_right():
             hidden[count // 2] *= 50
             total = hidden.double() + delta.double()
             rows = mine.add_rms_norm_float8(hidden, delta, gain, EPS)
-            near(hidden, total, TOLERANCES[dtype])
+            near(hidden, total, tolerance)
             rightly_rounded(rows, normalised(hidden, gain))
             rows = mine.add_rms_norm_float8(hidden, None, gain, EPS)
             rightly_rounded(rows, normalised(hidden, gain))
@@ -179,6 +179,7 @@ def test_matrices_of_every_format_are_multiplied_in_fp8():
     if FP8 not in formats():
         return
     for dtype, tolerance in TOLERANCES.items():
+        # Sums are of fewer bits than in float32.
         product = float8_product(torch.device("cuda"), dtype)
         assert product is not None
         for kind in formats():
@@ -192,7 +193,7 @@ def test_matrices_of_every_format_are_multiplied_in_fp8():
                     given = Matrix(weight, None, dequantizer)(rounded)
                     assert given.dtype == dtype
                     exact = rounded.dequantized(torch.float64) @ right.T
-                    near(given, exact, tolerance if kind is FP8 else ROUNDED)
+                    near(given, exact, 5 * tolerance if kind is FP8 else ROUNDED)
 
 
 def test_small_operations_on_many_rows_are_right():

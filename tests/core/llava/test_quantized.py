@@ -222,7 +222,7 @@ def test_both_layouts_answer_alike_through_the_loop_and_generate(
 
 
 def test_fp8_is_refused_where_nothing_multiplies_it(opened, tiny_original_layout):
-    with pytest.raises(CheckpointError, match="compute capability 8.9"):
+    with pytest.raises(CheckpointError, match=r"compute capability 8\.9"):
         opened(tiny_original_layout, "fp8")
 
 

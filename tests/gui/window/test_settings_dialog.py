@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QDialogButtonBox
 
 from core.device.memory import Card
 from core.settings import Settings
+from core.transcript import Precision
 from gui.window.settings_dialog import SettingsDialog
 
 BUTTON = QDialogButtonBox.StandardButton
@@ -170,6 +171,24 @@ def test_each_graphics_card_can_be_chosen_by_its_name(qtbot):
     ]
     box.setCurrentIndex(box.findText("1: RTX 3060, 12 GB"))
     assert saved(dialog, qtbot).device == "cuda:1"
+
+
+def offered_precisions(qtbot, settings: Settings, *capabilities: tuple[int, int]) -> list[str]:
+    cards = [Card(number, "Card", 10**10, 0, each) for number, each in enumerate(capabilities)]
+    dialog = SettingsDialog(settings, cards=cards)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    qtbot.addWidget(dialog)
+    box = dialog.control("dtype")
+    assert isinstance(box, QComboBox)
+    assert box.currentData() == settings.dtype
+    return [box.itemText(number) for number in range(box.count())]
+
+
+def test_fp8_is_offered_where_a_card_multiplies_it_or_it_is_chosen(qtbot):
+    assert "fp8" not in offered_precisions(qtbot, Settings())
+    assert "fp8" not in offered_precisions(qtbot, Settings(), (8, 6))
+    assert "fp8" in offered_precisions(qtbot, Settings(), (8, 6), (8, 9))
+    assert "fp8" in offered_precisions(qtbot, Settings(dtype=Precision.FP8))
 
 
 def test_idle_minutes_and_spreading_are_chosen(opened, qtbot):
