@@ -57,7 +57,8 @@ class EngineFacts:
     LLaVA's. `vocabulary` has the words of prompts that a small model was trained on; None for a
     model that reads any. `engines` is how many copies of the model answer at the same time, and
     `is_split` says that one copy lies on several devices. `longest_side` is what a picture is
-    reduced to before it is sent to a server; 0 if it is used as it is.
+    reduced to before it is sent to a server, as PNG if `sends_png`, else as JPEG; 0 if it is used
+    as it is.
     """
 
     model: str
@@ -73,6 +74,7 @@ class EngineFacts:
     most_pictures: int = 1
     slots_that_fit: int = 0
     longest_side: int = 0
+    sends_png: bool = False
     preprocessing: ImagePreprocessing | None = None
     vocabulary: Vocabulary | None = None
     engines: int = 1
@@ -96,6 +98,7 @@ class EngineFacts:
             "engines": self.engines,
             "is_split": self.is_split,
             "longest_side": self.longest_side,
+            "sends_png": self.sends_png,
         }
         usual = {one.name: one.default for one in fields(EngineFacts)}
         return {

@@ -31,7 +31,7 @@ from core.errors import (
     StoreError,
 )
 from core.message import translatable
-from core.picture import Picture, given_pixels, open_picture, sent_pixels
+from core.picture import Picture, Sending, given_pixels, open_picture, open_to_send
 from core.transcript import Answer, Ending, Request
 
 log = logging.getLogger(__name__)
@@ -331,15 +331,8 @@ class Run:
                 return _Opened(skipped=work, existing=existing)
             if work.is_answered:
                 return _Opened(work)
-            picture = open_picture(work.path)
+            picture = _prepared(work.path, self._facts)
             work.notes = picture.notes
-            if preprocessing := self._facts.preprocessing:
-                # Preprocessing here takes no time from the model, and of the many large images
-                # that wait only the preprocessed pixels stay in memory.
-                given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)
-                picture = replace(picture, pixels=given)
-            elif longest_side := self._facts.longest_side:
-                picture = replace(picture, pixels=sent_pixels(picture.pixels, longest_side))
             return _Opened(work, picture)
         except AppError as error:
             return _Opened(failed=error.message)
@@ -390,6 +383,21 @@ class Run:
                 return
 
 
+def _prepared(path: Path, facts: EngineFacts) -> Picture:
+    """Opens an image and does what the engine would do with it first.
+
+    Done here it takes no time from the model, and of the many large images that wait only small
+    ones stay in memory.
+    """
+    if facts.longest_side:
+        return open_to_send(path, Sending(facts.longest_side, facts.sends_png))
+    picture = open_picture(path)
+    if preprocessing := facts.preprocessing:
+        given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)
+        return replace(picture, pixels=given)
+    return picture
+
+
 def _as_app_error(failure: Exception, path: Path) -> AppError:
     """Returns an error whose message can be shown as the item's reason."""
     if isinstance(failure, AppError):
@@ -411,5 +419,9 @@ def _fewer_at_once(slots: int) -> str:
 
 def _first_done(opening: Sequence[Future[_Opened]]) -> int:
     """Returns the index of the first that is done; waits until one is."""
-    wait(opening, return_when=FIRST_COMPLETED)
-    return next(index for index, future in enumerate(opening) if future.done())
+    while True:
+        for index, future in enumerate(opening):
+            if future.done():
+                return index
+        # Costs more than all else here, so only where none is done.
+        wait(opening, return_when=FIRST_COMPLETED)

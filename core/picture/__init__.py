@@ -8,7 +8,8 @@ Photoshop documents; `jxl` opens JPEG XL with a plugin. `decode` reads, reduces,
 a picture with the help of `reading` (Pillow and damaged files), `strips` (very large files, with
 `png_strips` and `tiff_strips`), `tiff_samples` (what Pillow cannot read of TIFF), `reduction`,
 `colour` (any pixel mode to 8-bit sRGB) and `orientation`. `dimensions` reads the width and height
-alone, and `small` makes pictures small, for lists. `pixel_values` pads, resizes and normalises as
+alone, `small` makes pictures small, for lists, and
+`sending` encodes what a server is sent. `pixel_values` pads, resizes and normalises as
 LLaVA-1.5 does, and `model_view` turns that back into an image for people. Nothing here imports
 torch. `pixel_values` imports numpy and is imported by name, so that the window starts without it.
 """
@@ -27,20 +28,24 @@ from core.picture.model_view import (
     ImagePreprocessing,
     given_pixels,
     lost_detail,
-    sent_pixels,
     square_of,
 )
 from core.picture.opening import Picture, open_picture
+from core.picture.sending import USUAL_SENDING, Sending, encoded, is_encoded, open_to_send
 from core.picture.small import open_small
 
 __all__ = [
     "PICTURE_SUFFIXES",
+    "USUAL_SENDING",
     "FoundPictures",
     "ImagePreprocessing",
     "Picture",
     "PictureSearch",
+    "Sending",
+    "encoded",
     "find_pictures",
     "given_pixels",
+    "is_encoded",
     "is_image",
     "is_picture",
     "look_for_pictures",
@@ -48,7 +53,7 @@ __all__ = [
     "natural_key",
     "open_picture",
     "open_small",
+    "open_to_send",
     "picture_size",
-    "sent_pixels",
     "square_of",
 ]

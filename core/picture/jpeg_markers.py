@@ -5,6 +5,7 @@ Source: ITU-T T.81, annex B.
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
 
 from core.message import translatable
@@ -25,6 +26,9 @@ _FRAME_MARKERS = {*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC}
 
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+# APP1 to APP13, APP15 and comments.
+_METADATA = {*range(0xE1, 0xF0), 0xFE} - {0xEE}
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _READ_BYTES = 2**20
 
 MOST_SEGMENTS = 20_000
@@ -84,6 +88,33 @@ def undecodable_kind(file: BinaryIO) -> str:
         return ""
     finally:
         file.seek(0)
+
+
+def without_metadata(data: bytes) -> bytes | None:
+    """Returns a JPEG without comments and what applications stored in it (EXIF, XMP, a profile, a
+    thumbnail), and without what follows its end; None if it does not end as it should.
+
+    What a decoder needs stays: JFIF's segment, and Adobe's, which names the colour space.
+    """
+    kept, at = [data[:2]], 2
+    while True:
+        # Inside the data of a scan, FF is followed by 00, a restart marker or the next segment.
+        while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] == b"\xff":
+            at += 1
+        marker = data[at + 1] if data[at : at + 1] == b"\xff" and at + 1 < len(data) else None
+        if marker is None or marker in _WITHOUT_LENGTH:
+            return None
+        if marker == _EOI:
+            return b"".join([*kept, b"\xff\xd9"])
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _SOS:
+            following = _AFTER_SCAN.search(data, end)
+            if following is None:
+                return None
+            end = following.start()
+        if marker not in _METADATA:
+            kept.append(data[at:end])
+        at = end
 
 
 def jpeg_end(data: bytes, start: int) -> int:

@@ -35,7 +35,8 @@ class Picture:
     `pixels` is an RGB image. `original_size` is the (width, height) of the file, upright; `pixels`
     is smaller if the file has more than `core.picture.reduction.KEPT_PIXELS`, and then `notes` say
     so. `notes` are sentences for the person. `path` is None for bytes that have no file;
-    `given_name` is what to call those.
+    `given_name` is what to call those. `is_as_stored` says that `path` is known to be a JPEG that
+    stores just these pixels.
     """
 
     path: Path | None
@@ -43,6 +44,7 @@ class Picture:
     notes: tuple[str, ...] = ()
     original_size: tuple[int, int] = (0, 0)
     given_name: str = ""
+    is_as_stored: bool = False
 
     @property
     def name(self) -> str:

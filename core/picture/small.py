@@ -8,11 +8,12 @@ from PIL import Image
 
 from core.picture.budget import BUDGET, decoding_bytes
 from core.picture.colour import on_white, plain
+from core.picture.decode import LARGEST_PIXELS
 from core.picture.endless import refuse_endless
 from core.picture.format import PictureFormat
 from core.picture.jpeg_markers import undecodable_kind
-from core.picture.opening import open_picture, opened, printable
-from core.picture.orientation import upright_turn
+from core.picture.opening import Picture, open_picture, opened, printable
+from core.picture.orientation import SIDEWAYS, upright_turn
 from core.picture.reading import prepare, read_header, read_pixels, without_pillow_limit
 from core.picture.recognition import recognise
 
@@ -22,7 +23,7 @@ def open_small(path: Path, side: int) -> Image.Image:
 
     Raises PictureError, and may be called from any thread.
     """
-    pixels = _small_jpeg(path, side) or open_picture(path).pixels
+    pixels = (open_reduced_jpeg(path, side) or open_picture(path)).pixels
     width, height = pixels.size
     scale = side / max(width, height)
     if scale >= 1:
@@ -31,9 +32,9 @@ def open_small(path: Path, side: int) -> Image.Image:
     return pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
-def _small_jpeg(path: Path, side: int) -> Image.Image | None:
-    """The picture at the smallest size that decoding gives above twice `side`; None for what is no
-    plain JPEG, or is damaged."""
+def open_reduced_jpeg(path: Path, side: int) -> Picture | None:
+    """Returns the picture at the smallest size that decoding gives above twice `side`; None for
+    what is no plain JPEG, is damaged, or is too large. Raises PictureError."""
     title = printable(path.name)
     with opened(path, title) as file:
         is_plain = recognise(file) is PictureFormat.JPEG and not undecodable_kind(file)
@@ -42,6 +43,8 @@ def _small_jpeg(path: Path, side: int) -> Image.Image | None:
         refuse_endless(file, PictureFormat.JPEG, title)
         with without_pillow_limit(), read_header(file, PictureFormat.JPEG, title) as image:
             full = image.size
+            if full[0] * full[1] > LARGEST_PIXELS:
+                return None
             scale = min(1.0, 2 * side / max(full))
             kept = max(1, int(full[0] * scale)), max(1, int(full[1] * scale))
             prepare(image, kept)
@@ -50,5 +53,11 @@ def _small_jpeg(path: Path, side: int) -> Image.Image | None:
                 if not is_complete:
                     return None
                 turn = upright_turn(loaded)
-                pixels, _ = on_white(plain(loaded), image.info.get("icc_profile"))
-    return pixels if turn is None else pixels.transpose(turn)
+                profile = image.info.get("icc_profile")
+                pixels, note = on_white(plain(loaded), profile)
+    is_as_stored = turn is None and not profile and loaded.mode == "RGB" and pixels.size == full
+    if turn is not None:
+        pixels = pixels.transpose(turn)
+        full = full[::-1] if turn in SIDEWAYS else full
+    notes = (note,) if note else ()
+    return Picture(path, pixels, notes, full, is_as_stored=is_as_stored)

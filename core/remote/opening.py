@@ -14,7 +14,7 @@ from core.engine import Capability, EngineFacts, Missing
 from core.errors import Cancelled, ServerError, ServerFault
 from core.message import Message, translatable
 from core.model_reference import ServerModel, host_of, short_name
-from core.picture import Picture
+from core.picture import Picture, Sending
 from core.remote import fault
 from core.remote.address import is_this_machine
 from core.remote.canary import SAMPLE_PROMPT, Sight, look
@@ -22,7 +22,6 @@ from core.remote.dispatch import IN_A_RUN, WHILE_SOMEBODY_WAITS, Patience
 from core.remote.engine import RemoteEngine
 from core.remote.keys import Keys
 from core.remote.loop_thread import LoopThread
-from core.remote.sent_picture import Sending
 from core.remote.server import USUAL_TIMING, Server, Timing
 from core.transcript import Precision, Request, Sampling, Turn
 
@@ -241,6 +240,7 @@ def facts_of(named: ServerModel, notes: Iterable[str]) -> EngineFacts:
         most_pictures=_MOST_PICTURES,
         slots_that_fit=_MOST_AT_ONCE,
         longest_side=named.longest_side,
+        sends_png=named.sends_png,
     )
 
 

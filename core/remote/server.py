@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import ServerError, ServerFault
 from core.model_reference import host_of
+from core.picture import USUAL_SENDING, Sending, is_encoded
 from core.remote import fault, question
-from core.remote.address import is_this_machine
+from core.remote.connections import Connections
 from core.remote.event_stream import BrokenStream, EventStream
 from core.remote.refused_fields import RefusedFields
-from core.remote.sent_picture import LEAST_SIDE, USUAL_SENDING, Sending, data_url
+from core.remote.sent_picture import LEAST_SIDE, data_url
 from core.transcript import Request, Turn
-from core.transfer.network import connection_failures, http_library
+from core.transfer.network import connection_failures
 
 _LARGEST_LISTING = 4_000_000
 _LARGEST_COMPLAINT = 100_000
@@ -76,11 +76,11 @@ class Server:
         self.host = host_of(address)
         self.refused = RefusedFields()
         self._key, self._timing, self._sending = key, timing, sending
-        self._client: Any = None
+        self._connections = Connections(address, key, timing.connect_seconds)
 
     async def models(self) -> list[str]:
         """Returns the ids of the server's models. Raises ServerError."""
-        async with self._answer(
+        async with self._connections.answer(
             "GET", "/v1/models", None, self._timing.listing_seconds
         ) as response:
             body = await _read(response, _LARGEST_LISTING)
@@ -119,9 +119,7 @@ class Server:
 
     async def close(self) -> None:
         """Closes all connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._connections.close()
 
     async def _ask_smaller(
         self,
@@ -156,7 +154,9 @@ class Server:
         loop = asyncio.get_running_loop()
         pictures = (request.picture, *request.others)
         return [
-            await loop.run_in_executor(None, data_url, picture.pixels, sending)
+            data_url(picture, sending)
+            if is_encoded(picture, sending)
+            else await loop.run_in_executor(None, data_url, picture, sending)
             for picture in pictures
         ]
 
@@ -195,7 +195,7 @@ class Server:
         began = time.perf_counter()
         content = json.dumps(body).encode()
         reply = Reply()
-        async with self._answer(
+        async with self._connections.answer(
             "POST", "/v1/chat/completions", content, self._timing.silent_seconds
         ) as response:
             if response.status_code != 200:
@@ -256,40 +256,6 @@ class Server:
             reply.chunks += 1
             reply.text += piece
             on_piece(piece)
-
-    @asynccontextmanager
-    async def _answer(
-        self, method: str, path: str, content: bytes | None, silent_seconds: float
-    ) -> AsyncIterator[Any]:
-        """Streams the server's answer. Whatever the network does becomes a ServerError."""
-        failures = connection_failures()
-        headers = {"User-Agent": "onlooker", "Accept-Encoding": "identity"}
-        if content is not None:
-            headers["Content-Type"] = "application/json"
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        timeout = http_library().Timeout(silent_seconds, connect=self._timing.connect_seconds)
-        try:
-            async with self._open().stream(
-                method, self.address + path, content=content, headers=headers, timeout=timeout
-            ) as response:
-                yield response
-        except failures as error:
-            raise fault.connection_fault(self.address, error, silent_seconds) from error
-
-    def _open(self) -> Any:
-        if self._client is None:
-            http = http_library()
-            self._client = http.AsyncClient(
-                # A proxy is for what is outside.
-                trust_env=not is_this_machine(self.address),
-                # The system's certificates, or those of SSL_CERT_FILE.
-                verify=ssl.create_default_context() if self.address.startswith("https:") else False,
-                # `dispatch` bounds how many there are.
-                limits=http.Limits(max_connections=None, max_keepalive_connections=128),
-                follow_redirects=False,
-            )
-        return self._client
 
     def _require_success(self, response: Any, body: bytes) -> None:
         if response.status_code != 200:
