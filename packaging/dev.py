@@ -118,6 +118,8 @@ def test(arguments: list[str]) -> int:
         return 1
     install_test_tools()
     install("test")
+    if options.slow:
+        install_servers()
     pytest = ["pytest", *distribution(), "-m", "slow" if options.slow else "not slow"]
     if options.coverage:
         pytest += ["--cov", "--cov-report=term:skip-covered"]
@@ -203,6 +205,18 @@ def install(extra: str = "") -> None:
     pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     check([*pip, "--editable", target], "pip could not install Onlooker; its message is above.")
     stamp.write_text(" ".join([wanted, *extras]))
+
+
+def install_servers() -> None:
+    """Install other programs' servers, which tests start; they are left out where that fails."""
+    stamp = VENV / "onlooker-servers-installed"
+    if stamp.is_file() and stamp.read_text() == fingerprint():
+        return
+    pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    if subprocess.call([*pip, "--editable", f"{ROOT}[serving]"]):
+        print("The servers could not be installed; tests of them are left out.", flush=True)
+        return
+    stamp.write_text(fingerprint())
 
 
 def fingerprint() -> str:
