@@ -35,7 +35,7 @@ def open_small(path: Path, side: int) -> Image.Image:
 def open_reduced_jpeg(path: Path, side: int) -> Picture | None:
     """Returns the picture at the smallest size that decoding gives above twice `side`; None for
     what is no plain JPEG, is damaged, or is too large. Raises PictureError."""
-    title = printable(path.name)
+    title = f"“{printable(path.name)}”"
     with opened(path, title) as file:
         is_plain = recognise(file) is PictureFormat.JPEG and not undecodable_kind(file)
         if not is_plain:
@@ -58,6 +58,6 @@ def open_reduced_jpeg(path: Path, side: int) -> Picture | None:
     is_as_stored = turn is None and not profile and loaded.mode == "RGB" and pixels.size == full
     if turn is not None:
         pixels = pixels.transpose(turn)
-        full = full[::-1] if turn in SIDEWAYS else full
+        full = (full[1], full[0]) if turn in SIDEWAYS else full
     notes = (note,) if note else ()
     return Picture(path, pixels, notes, full, is_as_stored=is_as_stored)

@@ -121,5 +121,5 @@ def test_large_jpeg_is_reduced(tmp_path, size, orientation):
 def test_file_that_is_no_picture_is_refused_with_its_name(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(b"\xff\xd8\xff" + bytes(200))
-    with pytest.raises(PictureError, match="“a"):
+    with pytest.raises(PictureError, match=r"“a\.jpg”"):
         open_to_send(path, Sending())
