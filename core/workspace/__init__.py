@@ -14,7 +14,8 @@ How the modules fit together, in the order in which to read them:
   keeps what an edit changes before it is made, `edits` makes, undoes and finishes edits, and
   `writing` writes their files. `messages` keeps their names so that they can be translated.
 - `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once.
-- `fingerprints` recognises files by their content, `duplicates` finds equal and similar images.
+- `fingerprints` recognises files by their content, `duplicates` finds equal and similar images,
+  and `similar` groups them.
 - `move` moves images with their sidecars, `trash` moves them to the system's trash: first a plan,
   which a journal can keep, then its steps, which can be finished or taken back after a crash.
 - `presets` are the jobs that prompts and options are kept for. `vocabulary_file` reads tags.
@@ -48,12 +49,14 @@ from core.workspace.query import Query, parse_query, query_term
 from core.workspace.query_error import QueryError
 from core.workspace.tags import TagList
 from core.workspace.terms import QUERY_KEYS
+from core.workspace.trash import HAS_WAY_BACK as TRASH_HAS_WAY_BACK
 from core.workspace.vocabulary_file import read_vocabulary
 from core.workspace.workspace import Workspace
 
 __all__ = [
     "PRESET_KEYS",
     "QUERY_KEYS",
+    "TRASH_HAS_WAY_BACK",
     "AddTags",
     "Bar",
     "CaptionMode",

@@ -40,6 +40,7 @@ from core.workspace.opening import failing, open_database, write_lock
 from core.workspace.query import Query
 from core.workspace.records import Record, Records
 from core.workspace.scan import CaptionReader, Scan, roots_in
+from core.workspace.similar import groups_of_similar
 from core.workspace.statistics import look_like_tags, statistics_of
 from core.workspace.tags import counted
 from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
@@ -214,6 +215,32 @@ class Workspace:
             self._records.forget_old()
         self.left_out = scan.notes
         self.notes = (*self._opening_notes, *scan.notes)
+
+    def find_similar(self, stop: Event, on_progress: Callable[[ScanProgress], None]) -> None:
+        """Reads what duplicates are recognised by, of the images that are known. May go on in a
+        thread beside a scan; ends soon once `stop` is set."""
+        scan = Scan(self._images, self._guard, stop, on_progress)
+        with self._guard:
+            reader, ids = self._reader, self._images.ordered(_ALL)
+        # What was brought back from the trash is known by its name alone.
+        works = (
+            lambda: scan.captions(reader, ids),
+            scan.sizes,
+            lambda: scan.fingerprints(self._find_moved),
+            scan.similarity,
+        )
+        for work in works:
+            if not stop.is_set():
+                work()
+        with self._guard, failing():
+            if not stop.is_set():
+                self._index.save(self._images)
+
+    def groups_of_similar(self, *, only_equal: bool = False) -> list[tuple[int, ...]]:
+        """Returns the groups of two or more images that are equal or look nearly the same, or only
+        of equal ones, as far as these are known."""
+        with self._guard:
+            return groups_of_similar(self._images, only_equal=only_equal)
 
     def read_again(self, images: Iterable[Path]) -> list[int]:
         """Reads the captions of these images, whose files may have changed; returns the ids of

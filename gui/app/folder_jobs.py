@@ -7,12 +7,14 @@ from PySide6.QtCore import QObject
 
 from core.locations import Locations
 from gui.app.batch_wiring import BatchWiring
+from gui.app.duplicates_wiring import DuplicatesWiring
 from gui.app.exchange_wiring import ExchangeWiring
 from gui.app.notes_wiring import NotesWiring
 from gui.app.presets_wiring import PresetsWiring
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing
+from gui.session.duplicate_search import DuplicateSearch
 from gui.session.exchange import Exchange
 from gui.session.folder_run import FolderRun
 from gui.session.model_thread import ModelThread
@@ -59,7 +61,11 @@ class FolderJobs(QObject):
             parent=self,
         )
 
+        self._search = DuplicateSearch(workspace, self)
+        DuplicatesWiring(window, workspace, self._search, begin, self)
+
     async def close(self) -> None:
         """End all work, and keep what was typed."""
         await self.notes.close()
+        await self._search.close()
         await self._exchange.close()

@@ -206,6 +206,8 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
             return _unless(workspace.is_open and workspace.is_known)
         case Command.RESTORE_SELECTION:
             return _unless(is_open and workspace.has_list and workspace.lost)
+        case Command.FIND_DUPLICATES:
+            return _unless(is_open and workspace.has_list and workspace.total > 1)
         case Command.EXPORT_CAPTIONS | Command.IMPORT_CAPTIONS:
             return _unless(
                 is_open and workspace.has_list and workspace.total,

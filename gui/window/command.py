@@ -57,6 +57,7 @@ class Command(StrEnum):
     INVERT_SELECTION = auto()
     RESTORE_SELECTION = auto()
     FIND_IMAGES = auto()
+    FIND_DUPLICATES = auto()
     NOTES = auto()
     PRESETS = auto()
     PRESET_1 = auto()

@@ -20,6 +20,7 @@ def images_menu() -> MenuRows:
     """Returns the menu of what can be done with the images of a folder."""
     finding: Group = (
         CommandRow(Command.FIND_IMAGES, translate("Menu", "&Search images"), ("Ctrl+F",)),
+        CommandRow(Command.FIND_DUPLICATES, translate("Menu", "Find &duplicates…")),
         CommandRow(
             Command.NEXT_UNREVIEWED,
             translate("Menu", "Next &unreviewed image"),
@@ -61,7 +62,7 @@ def images_menu() -> MenuRows:
     )
     captioning: Group = (
         SubmenuRow(Submenu.PRESETS, translate("Menu", "&Caption with preset"), numbered),
-        CommandRow(Command.NOTES, translate("Menu", "Prompt and n&otes…"), ("Ctrl+J",)),
+        CommandRow(Command.NOTES, translate("Menu", "Prompt and n&otes…"), ("F7",)),
         CommandRow(Command.PRESETS, translate("Menu", "Edit &presets…")),
     )
     groups = (finding, editing, reviewing, selecting, captioning)

@@ -242,6 +242,7 @@ class Walker:
             conversation=self._conversation(),
             run=self._run(),
             workspace=self._workspace(),
+            presets=shown.presets,
             focus=focus_state(self.window.focusWidget()),
             notices=shown.notices,
             engines=self.program.engine_packs.state.stage,
