@@ -98,6 +98,8 @@ class ConversationWiring(QObject):
     def refresh(self) -> None:
         """Read the conversation into the window's state."""
         self._window.states.update(conversation=self._state())
+        # Undo is about the prompt or the conversation, whichever was changed last.
+        self._window.note_focus()
 
     def _state(self) -> ConversationState:
         session, conversation = self._session, self._session.conversation
@@ -114,6 +116,8 @@ class ConversationWiring(QObject):
             waiting_at=self._question.index,
             undo="" if self._question.prompt else session.undo_text,
             redo="" if self._question.prompt else session.redo_text,
+            undo_at=session.undo_at,
+            redo_at=session.redo_at,
             tokens_per_second=self._speed(),
             asks_about_all=session.asks_about_all,
         )

@@ -14,7 +14,8 @@ from gui.window.main_window import MainWindow
 
 
 class UndoWiring(QObject):
-    """A text field in which nothing was changed leaves both to the page in view."""
+    """A text field in which nothing was changed leaves both to the page in view; the prompt also
+    if something was changed in the conversation later than in it."""
 
     def __init__(
         self,
@@ -37,8 +38,9 @@ class UndoWiring(QObject):
         return state.is_conversation and state.workspace.is_caption_meant
 
     def _undo(self) -> None:
+        self._window.note_focus()
         state = self._window.state
-        if text_focus.undo():
+        if state.focus.undoes and text_focus.undo():
             self._window.note_focus()
         elif state.is_conversation and state.workspace.is_selection_meant:
             self._window.workspace_pane.list.selection.restore()
@@ -51,7 +53,8 @@ class UndoWiring(QObject):
             self._batch_wiring.undo_edit()
 
     def _redo(self) -> None:
-        if text_focus.redo():
+        self._window.note_focus()
+        if self._window.state.focus.redoes and text_focus.redo():
             self._window.note_focus()
         elif self._is_about_captions:
             self._editing.write()

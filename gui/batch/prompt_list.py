@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QFontMetricsF, QResizeEvent, QShowEvent
+from PySide6.QtGui import QFontMetricsF, QResizeEvent, QShowEvent, QTextCursor
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QPlainTextEdit,
@@ -79,7 +79,7 @@ class PromptList(QWidget):
         while len(self._rows) < len(prompts):
             self._add_row(self.tr("Another prompt"))
         for edit, prompt in zip(self.edits, prompts or [""], strict=True):
-            edit.setPlainText(prompt)
+            _show_text(edit, prompt)
 
     def set_tip(self, tip: str) -> None:
         """Sets the tool tip of all fields."""
@@ -121,7 +121,7 @@ class PromptList(QWidget):
         """Removes a row; the first one keeps its field and takes over the text of the second."""
         index = self._rows.index(row)
         if index == 0:
-            row.edit.setPlainText(self._rows[1].edit.toPlainText())
+            _show_text(row.edit, self._rows[1].edit.toPlainText())
             row = self._rows[1]
         self._rows.remove(row)
         row.hide()
@@ -219,3 +219,9 @@ class _Field(QPlainTextEdit):
         # With the two margins alone, Qt finds that the last line does not fit, and scrolls.
         around = self.height() - self.viewport().height() + 3 * self.document().documentMargin()
         self.setFixedHeight(ceil(lines * QFontMetricsF(self.font()).lineSpacing() + around))
+
+
+def _show_text(edit: QPlainTextEdit, text: str) -> None:
+    """Shows another text, which one goes on with at its end."""
+    edit.setPlainText(text)
+    edit.moveCursor(QTextCursor.MoveOperation.End)

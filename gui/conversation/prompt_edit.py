@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QMimeData, Qt, Signal, Slot
@@ -30,11 +31,16 @@ class PromptEdit(QPlainTextEdit):
         self._history: list[str] = []
         self._lines = [""]
         self._line = 0
+        # When each step was written or taken back, by the number of steps that can be undone then.
+        self._changed_at: dict[int, float] = {}
+        self._undone_at: dict[int, float] = {}
+        self._is_undoing = False
         self.setTabChangesFocus(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.document().documentLayout().documentSizeChanged.connect(self._grow)
+        self.document().contentsChange.connect(self._on_contents_change)
         self._grow()
 
     def show_placeholder(self, text: str) -> None:
@@ -73,13 +79,37 @@ class PromptEdit(QPlainTextEdit):
         else:
             self.replace_text(text)
 
+    @property
+    def undo_at(self) -> float:
+        """When what `undo` would take back was written, by the monotonic clock; 0 for nothing."""
+        return self._changed_at.get(self._steps, 0.0) if self._steps else 0.0
+
+    @property
+    def redo_at(self) -> float:
+        """When what `redo` would write was taken back, by the monotonic clock; 0 for nothing."""
+        can_redo = self.document().isRedoAvailable()
+        return self._undone_at.get(self._steps, 0.0) if can_redo else 0.0
+
+    def undo(self) -> None:
+        """Takes the last change back."""
+        self._is_undoing = True
+        super().undo()
+        self._is_undoing = False
+        self._undone_at[self._steps] = time.monotonic()
+
+    def redo(self) -> None:
+        """Makes the change again that was taken back last."""
+        self._is_undoing = True
+        super().redo()
+        self._is_undoing = False
+        self._changed_at[self._steps] = time.monotonic()
+
     def event(self, event: QEvent) -> bool:
-        """Leaves Undo and Redo to the window while nothing was changed here."""
+        """Leaves Undo and Redo to the window, which knows whether something else was changed
+        later."""
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            keys, document = QKeySequence.StandardKey, self.document()
-            is_about_history = event.matches(keys.Undo) or event.matches(keys.Redo)
-            has_history = document.isUndoAvailable() or document.isRedoAvailable()
-            if is_about_history and not has_history:
+            keys = QKeySequence.StandardKey
+            if event.matches(keys.Undo) or event.matches(keys.Redo):
                 event.ignore()
                 return False
         return super().event(event)
@@ -135,6 +165,16 @@ class PromptEdit(QPlainTextEdit):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.focus_changed.emit(False)
+
+    @property
+    def _steps(self) -> int:
+        return self.document().availableUndoSteps()
+
+    @Slot(int, int, int)
+    def _on_contents_change(self, at: int, removed: int, added: int) -> None:
+        # What is typed on is one step, as old as its last letter.
+        if not self._is_undoing:
+            self._changed_at[self._steps] = time.monotonic()
 
     def _start_line(self, draft: str) -> None:
         self._lines = [*self._history, draft]

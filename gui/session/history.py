@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -54,10 +55,15 @@ Step = Struck | Chosen
 
 @dataclass
 class History:
-    """The steps that a person took, oldest first; and those taken back, the last one at the end."""
+    """The steps that a person took, oldest first; and those taken back, the last one at the end.
+
+    `done_at` and `undone_at` say when, in seconds of the monotonic clock, for each of them.
+    """
 
     done: list[Step] = field(default_factory=list)
     undone: list[Step] = field(default_factory=list)
+    done_at: list[float] = field(default_factory=list)
+    undone_at: list[float] = field(default_factory=list)
 
     @property
     def undo_text(self) -> str:
@@ -69,21 +75,37 @@ class History:
         """What `redo` would do, as a menu entry; "" for nothing."""
         return _redo_text(self.undone[-1].change) if self.undone else ""
 
+    @property
+    def undo_at(self) -> float:
+        """When what `undo` would take back was done; 0 for nothing."""
+        return self.done_at[-1] if self.done_at else 0.0
+
+    @property
+    def redo_at(self) -> float:
+        """When what `redo` would do again was taken back; 0 for nothing."""
+        return self.undone_at[-1] if self.undone_at else 0.0
+
     def add(self, step: Step) -> None:
         """Notes a new step; what was taken back cannot be done again any more."""
         self.done.append(step)
+        self.done_at.append(time.monotonic())
         self.undone.clear()
+        self.undone_at.clear()
 
     def undo(self) -> Step:
         """Returns the step that takes the last one back."""
         step = self.done.pop()
+        self.done_at.pop()
         self.undone.append(step)
+        self.undone_at.append(time.monotonic())
         return step.reversed()
 
     def redo(self) -> Step:
         """Returns the step that was taken back last, to be taken again."""
         step = self.undone.pop()
+        self.undone_at.pop()
         self.done.append(step)
+        self.done_at.append(time.monotonic())
         return step
 
 

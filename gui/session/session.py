@@ -196,6 +196,12 @@ class Session(QObject):
         return conversation.history.undo_text if conversation else ""
 
     @property
+    def undo_at(self) -> float:
+        """When what `undo` would take back was done, by the monotonic clock; 0 for nothing."""
+        conversation = self._resting_conversation()
+        return conversation.history.undo_at if conversation else 0.0
+
+    @property
     def can_redo(self) -> bool:
         """Whether there is something to redo, and no answer under way."""
         return bool(self.redo_text)
@@ -205,6 +211,12 @@ class Session(QObject):
         """What `redo` would do now, as a menu entry; "" for nothing."""
         conversation = self._resting_conversation()
         return conversation.history.redo_text if conversation else ""
+
+    @property
+    def redo_at(self) -> float:
+        """When what `redo` would do again was taken back, by the monotonic clock; 0 for nothing."""
+        conversation = self._resting_conversation()
+        return conversation.history.redo_at if conversation else 0.0
 
     def undo(self) -> None:
         """Take back the last strike-out, edited question, new answer or choice of a version."""

@@ -84,12 +84,10 @@ def text_now(state: ViewState, command: Command) -> str:
         case _ if command in PRESET_COMMANDS:
             number = PRESET_COMMANDS.index(command)
             return state.presets[number] if number < len(state.presets) else ""
-        case Command.UNDO | Command.REDO if state.focus.has_history or not state.is_conversation:
-            return ""
         case Command.UNDO:
-            return undo_text(state)
+            return undo_text(state) if state.is_conversation and not state.focus.undoes else ""
         case Command.REDO:
-            return redo_text(state)
+            return redo_text(state) if state.is_conversation and not state.focus.redoes else ""
         case Command.STOP:
             return _escape_text(state)
         case Command.ROW_CAPTION if state.run.is_captioning_again:
@@ -140,9 +138,9 @@ def _unless(holds: object, reason: str = "") -> str | None:
 def _of_edit(state: ViewState, command: Command) -> _Found:
     focus, run = state.focus, state.run
     match command:
-        case Command.UNDO if focus.has_history:
+        case Command.UNDO if focus.undoes:
             return _unless(focus.can_undo)
-        case Command.REDO if focus.has_history:
+        case Command.REDO if focus.redoes:
             return _unless(focus.can_redo)
         case Command.UNDO:
             return _unless(undo_text(state) if state.is_conversation else run.can_undo_edit)

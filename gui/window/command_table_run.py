@@ -96,7 +96,12 @@ def _row_group() -> Group:
             is_fixed=True,
             is_of_list=True,
         ),
-        CommandRow(Command.ROW_REVEAL, translate("Menu", "S&how in folder"), places=row),
+        CommandRow(
+            Command.ROW_REVEAL,
+            translate("Menu", "S&how in folder"),
+            places=row,
+            key_of=Command.REVEAL_PICTURE,
+        ),
         CommandRow(
             Command.ROW_SORT,
             translate("Menu", "&Most doubtful first"),

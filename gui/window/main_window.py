@@ -286,6 +286,7 @@ class MainWindow(QMainWindow):
         self.batch_panel.opened.connect(self._on_row_opened)
         self.drop_zone.open_requested.connect(self.dialogs.open_pictures)
         self.prompt_box.picture_pasted.connect(self.drop_zone.paste)
+        self.prompt_box.prompt_edit.textChanged.connect(self.note_focus)
         self.transcript_view.inspect_asked.connect(self.inspect)
         self.transcript_view.model_requested.connect(self.commands[Command.MODELS].trigger)
         self.transcript_view.edit_ended.connect(self.prompt_box.focus_prompt)
@@ -334,7 +335,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def note_focus(self) -> None:
         """Take note of what can be done with the text that has the focus."""
-        self.states.update(focus=focus_state(self.focusWidget()))
+        self.states.update(focus=focus_state(self.focusWidget(), self.state.conversation))
 
     @Slot(QWidget, QWidget)
     def _on_focus_changed(self, before: QWidget | None, now: QWidget | None) -> None:

@@ -5,14 +5,32 @@ from __future__ import annotations
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, QTextEdit, QWidget
 
-from gui.window.view_state import FocusState
+from gui.conversation.prompt_edit import PromptEdit
+from gui.window.view_state import ConversationState, FocusState
 
+NO_TALK = ConversationState()
 Editor = QLineEdit | QPlainTextEdit | QTextEdit
 
 
-def focus_state(widget: QWidget | None) -> FocusState:
-    """Returns what can be done with the text of the widget that has the focus."""
+def focus_state(widget: QWidget | None, talk: ConversationState = NO_TALK) -> FocusState:
+    """Returns what can be done with the text of the widget that has the focus.
+
+    Undo and Redo are about the prompt and the conversation `talk` in the order of their changes;
+    they are about another text as long as it has the focus.
+    """
     match widget:
+        case PromptEdit():
+            can_undo = widget.document().isUndoAvailable()
+            can_redo = widget.document().isRedoAvailable()
+            return FocusState(
+                takes_text=True,
+                can_undo=can_undo,
+                can_redo=can_redo,
+                has_selection=widget.textCursor().hasSelection(),
+                has_text=not widget.document().isEmpty(),
+                undo_waits=not can_undo or bool(talk.undo and talk.undo_at > widget.undo_at),
+                redo_waits=not can_redo or bool(talk.redo and talk.redo_at > widget.redo_at),
+            )
         case QLineEdit():
             return FocusState(
                 takes_text=not widget.isReadOnly(),
@@ -74,9 +92,9 @@ def paste(widget: QWidget | None = None) -> bool:
 
 
 def undo(widget: QWidget | None = None) -> bool:
-    """Takes back the last change of the text field. Returns False if there is none."""
+    """Takes back the last change of the text field. Returns False if it has none to take back."""
     editor = widget or QApplication.focusWidget()
-    if not isinstance(editor, Editor) or not focus_state(editor).has_history:
+    if not isinstance(editor, Editor) or not focus_state(editor).undoes:
         return False
     editor.undo()
     return True
@@ -85,7 +103,7 @@ def undo(widget: QWidget | None = None) -> bool:
 def redo(widget: QWidget | None = None) -> bool:
     """Makes the last change of the text field again. Returns False if there is none."""
     editor = widget or QApplication.focusWidget()
-    if not isinstance(editor, Editor) or not focus_state(editor).has_history:
+    if not isinstance(editor, Editor) or not focus_state(editor).redoes:
         return False
     editor.redo()
     return True

@@ -61,7 +61,8 @@ class TextMenus(QObject):
             box.installEventFilter(self)
 
     def _open(self, text: QWidget, event: QContextMenuEvent) -> None:
-        state = replace(self._window.state, focus=focus_state(text))
+        focus = focus_state(text)
+        state = replace(self._window.state, focus=focus)
         runs = {
             Command.UNDO: text_focus.undo,
             Command.REDO: text_focus.redo,
@@ -73,7 +74,9 @@ class TextMenus(QObject):
         clicked: dict[Command, Entry | None] = {}
         for command, run in runs.items():
             # Without a change in the text, Undo and Redo would be about the page.
-            is_pages = command in (Command.UNDO, Command.REDO) and not state.focus.has_history
+            is_pages = (command is Command.UNDO and not focus.undoes) or (
+                command is Command.REDO and not focus.redoes
+            )
             why = "" if is_pages else obstacle(state, command)
             clicked[command] = Entry(partial(run, text), why)
         if not state.focus.takes_text:

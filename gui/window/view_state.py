@@ -82,8 +82,9 @@ class ConversationState:
     `has_versions` says whether there are several answers to a question, or an edited question.
     `waiting` is a question that waits for a model to be loaded, "" for none, and `waiting_at` the
     exchange in whose place it is to be asked, -1 for the end. `undo` and `redo` say what these
-    would do, as menu entries, "" for nothing. `tokens_per_second` is the speed of its
-    last answer if the model that is loaded gave it.
+    would do, as menu entries, "" for nothing; `undo_at` and `redo_at` when that was changed, by the
+    monotonic clock. `tokens_per_second` is the speed of its last answer if the model that is loaded
+    gave it.
     """
 
     number: int = 0
@@ -95,6 +96,8 @@ class ConversationState:
     waiting_at: int = -1
     undo: str = ""
     redo: str = ""
+    undo_at: float = 0.0
+    redo_at: float = 0.0
     tokens_per_second: float = 0.0
     asks_about_all: bool = False
 
@@ -227,18 +230,28 @@ class WorkspaceState:
 
 @dataclass(frozen=True)
 class FocusState:
-    """The text that has the focus: what the Edit menu can do with it."""
+    """The text that has the focus: what the Edit menu can do with it.
+
+    With `undo_waits` and `redo_waits`, these are about the page first, where the last change was.
+    """
 
     takes_text: bool = False
     can_undo: bool = False
     can_redo: bool = False
     has_selection: bool = False
     has_text: bool = False
+    undo_waits: bool = False
+    redo_waits: bool = False
 
     @property
-    def has_history(self) -> bool:
-        """Whether Undo and Redo are about this text: something was changed in it."""
-        return self.can_undo or self.can_redo
+    def undoes(self) -> bool:
+        """Whether Undo is about this text: something was changed in it, and nothing later."""
+        return (self.can_undo or self.can_redo) and not self.undo_waits
+
+    @property
+    def redoes(self) -> bool:
+        """Whether Redo is about this text."""
+        return (self.can_undo or self.can_redo) and not self.redo_waits
 
 
 @dataclass(frozen=True)

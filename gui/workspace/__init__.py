@@ -2,8 +2,9 @@
 
 Read `image_rows` first, the list model; `image_list` shows it as a grid or a list, its cells placed
 by `cell_layout`, each image painted by `image_cell`, with `thumbnails` from `thumbnail_cache`, and
-what is selected read by `image_selection`. `pane` is the left side of the window around them, with
-`reading_line` for how far the reading of the folder is.
+what is selected read by `image_selection`; `scroll_anchor` keeps what is in view there. `pane` is
+the left side of the window around them, with `reading_line` for how far the reading of the folder
+is.
 
 `export_dialog` hands captions over to other programs, with the choices of `export_form` and the
 words of `export_texts`; `import_dialog` takes theirs. `presets_dialog` changes presets, each with

@@ -15,6 +15,7 @@ from PySide6.QtCore import (
     QRect,
     Qt,
     Signal,
+    Slot,
 )
 from PySide6.QtGui import (
     QContextMenuEvent,
@@ -34,6 +35,7 @@ from gui.workspace.cell_layout import CellLayout
 from gui.workspace.image_cell import ImageCell
 from gui.workspace.image_rows import ImageRows
 from gui.workspace.image_selection import ImageSelection
+from gui.workspace.scroll_anchor import ScrollAnchor, is_in_view
 from gui.workspace.thumbnails import Thumbnails
 
 SMALLEST, LARGEST = 64, 320
@@ -69,6 +71,8 @@ class ImageList(QAbstractItemView):
         self._cell = ImageCell(theme, thumbnails, self)
         self._is_set_by_program = False
         self._band: QRect | None = None
+        self._anchor = ScrollAnchor()
+        self._is_resizing = False
         self.setItemDelegate(self._cell)
         self.setModel(rows)
         self.selection = ImageSelection(rows, self.selectionModel())
@@ -79,6 +83,7 @@ class ImageList(QAbstractItemView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setTabKeyNavigation(False)
         self._hovered = QPersistentModelIndex()
+        self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
         rows.rows_changed.connect(self.viewport().update)
         thumbnails.made.connect(self.viewport().update)
         theme.changed.connect(self.viewport().update)
@@ -115,8 +120,11 @@ class ImageList(QAbstractItemView):
 
     @property
     def _layout(self) -> CellLayout:
+        return self._layout_at(self.viewport().width())
+
+    def _layout_at(self, width: int) -> CellLayout:
         least = self._cell.cell_size(self.fontMetrics().height())
-        return CellLayout(self.rows.rowCount(), self.viewport().width(), least, self.is_grid)
+        return CellLayout(self.rows.rowCount(), width, least, self.is_grid)
 
     def visualRect(self, index: _Index) -> QRect:
         if not index.isValid():
@@ -161,14 +169,24 @@ class ImageList(QAbstractItemView):
         bar.setEnabled(bar.maximum() > 0)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        top = self.indexAt(QPoint(1, 1))
+        current, old = self.currentIndex(), event.oldSize()
+        was_seen = current.isValid() and (
+            not old.isValid()
+            or is_in_view(self._layout_at(old.width()), current.row(), self.verticalOffset(), old)
+        )
+        self._is_resizing = True
         super().resizeEvent(event)
         self.updateGeometries()
-        current = self.currentIndex()
-        if current.isValid() and event.oldSize().width() != event.size().width():
+        self.verticalScrollBar().setValue(self._anchor.value(self._layout))
+        if was_seen:
             self.scrollTo(current)
-        elif top.isValid():
-            self.scrollTo(top)
+        self._is_resizing = False
+
+    @Slot(int)
+    def _on_scrolled(self, value: int) -> None:
+        # To go through other widths, as in a change of the theme, is not to scroll.
+        if not self._is_resizing:
+            self._anchor.note(self._layout, value)
 
     # Selection
 

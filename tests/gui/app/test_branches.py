@@ -339,3 +339,46 @@ def test_what_is_being_written_over_a_question_is_not_lost_when_another_branch_i
         assert program.window.prompt_box.text == "over the second"
 
     talk(story)
+
+
+async def edit_question(program):
+    await edit(program, 0, "say 2 words")
+
+
+async def strike_out(program):
+    program.session.strike(0, (0, 3), is_struck=True)
+
+
+@pytest.mark.parametrize("change", [edit_question, regenerate, strike_out])
+def test_undo_takes_back_what_was_changed_last_in_the_prompt_or_in_the_conversation(talk, change):
+    ctrl, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+    async def story(program):
+        window, prompt = program.window, program.window.prompt_box.prompt_edit
+        window.activateWindow()
+        await ask(program, "new every 1")
+        before = shown(program)
+        QTest.keyClicks(prompt, "older")
+        await change(program)
+        after = shown(program)
+        window.prompt_box.focus_prompt()
+        QTest.keyClicks(prompt, " newer")
+
+        def undone(keys=ctrl):
+            QTest.keyClick(prompt, Qt.Key.Key_Z, keys)
+            return prompt.toPlainText(), shown(program)
+
+        # What is typed on from old words is one step with them.
+        assert undone() == ("", after)
+        assert undone() == ("", before)
+        assert undone() == ("", before)
+        assert undone(ctrl | shift) == ("", after)
+        assert undone(ctrl | shift) == ("older newer", after)
+        assert undone() == ("", after)
+        QTest.keyClicks(prompt, "last")
+        program.session.strike(0, (4, 5), is_struck=True)
+        assert prompt.toPlainText() == "last"
+        assert undone()[0] == "last"
+        assert undone()[0] == ""
+
+    talk(story)

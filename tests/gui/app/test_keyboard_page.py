@@ -6,12 +6,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout
 
 from core.locations import locations
-from core.settings import load
+from core.settings import Settings, load, save
 from gui.window.command import Command
 from gui.window.command_table import command_table
 from gui.window.key_bindings import rows_of
 from gui.window.keyboard_page import KeyboardPage
 from gui.window.settings_dialog import SettingsDialog
+from tests.gui.conftest import focused_widget, until
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 KEY = Qt.Key
@@ -103,6 +104,11 @@ def test_commands_are_found_by_name_and_key(page):
     assert [item.text(0) for item in items if not item.isHidden()] == ["Undo run"]
 
 
+def test_every_command_is_listed_once_under_a_name_of_its_own(page):
+    names = [page.list.topLevelItem(row).text(0) for row in range(page.list.topLevelItemCount())]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_names_that_this_version_does_not_know_are_kept(page):
     page.show_keys({"gone": ["Ctrl+J"]})
     choose(page, "Regenerate answer")
@@ -111,18 +117,86 @@ def test_names_that_this_version_does_not_know_are_kept(page):
     assert page.keys == {"gone": ["Ctrl+J"], "regenerate": ["Ctrl+K"]}
 
 
-def test_new_keys_work_at_once_are_kept_and_can_all_be_restored(live, home):
-    async def change(program):
-        window = program.window
-        window.commands[Command.SETTINGS].trigger()
-        [dialog] = window.findChildren(SettingsDialog)
-        dialog.show_keyboard()
-        choose(dialog.keyboard, "Regenerate answer")
-        press(dialog.keyboard, KEY.Key_J, CTRL)
-        click(dialog.keyboard.assign_button)
-        dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
-        assert window.commands[Command.REGENERATE].shortcut().toString() == "Ctrl+J"
+def tab_to(widget):
+    for _ in range(20):
+        if focused_widget() is widget:
+            return
+        QTest.keyClick(focused_widget(), KEY.Key_Tab)
+    pytest.fail(f"Tab does not come to {widget}")
 
+
+async def rebind(program, name, steps):
+    """Opens the settings, chooses a command and saves what `steps` do, all by keys."""
+    window = program.window
+    QTest.keyClick(window, KEY.Key_Comma, CTRL)
+    await until(lambda: window.findChildren(SettingsDialog))
+    [dialog] = [one for one in window.findChildren(SettingsDialog) if one.isVisible()]
+    dialog.show_keyboard()
+    page = dialog.keyboard
+    dialog.activateWindow()
+    await until(page.find_edit.hasFocus)
+    QTest.keyClicks(focused_widget(), name)
+    tab_to(page.list)
+    QTest.keyClick(focused_widget(), KEY.Key_Down)
+    QTest.keyClick(focused_widget(), KEY.Key_Up)
+    assert page.list.currentItem().text(0) == name
+    tab_to(page.key_edit)
+    steps(page)
+    save = dialog.buttons.button(QDialogButtonBox.StandardButton.Save)
+    tab_to(save)
+    QTest.keyClick(focused_widget(), KEY.Key_Space)
+    await until(lambda: not dialog.isVisible())
+
+
+async def opened_by_ctrl_m(program):
+    """The name of the dialog that the keys open."""
+    window = program.window
+    window.activateWindow()
+    window.prompt_box.focus_prompt()
+    await until(window.prompt_box.prompt_edit.hasFocus)
+    QTest.keyClick(focused_widget(), KEY.Key_M, CTRL)
+
+    def open_dialogs():
+        return [one for one in window.findChildren(QDialog) if one.isVisible()]
+
+    await until(open_dialogs)
+    [dialog] = open_dialogs()
+    dialog.reject()
+    await until(lambda: not open_dialogs())
+    return dialog.objectName()
+
+
+def test_keys_are_taken_over_kept_over_a_restart_and_given_back_by_the_keyboard_alone(live, home):
+    def take_over(page):
+        QTest.keyClick(focused_widget(), KEY.Key_M, CTRL)
+        assert page.note_label.text() == "Ctrl+M belongs to “Models”."
+        tab_to(page.assign_button)
+        QTest.keyClick(focused_widget(), KEY.Key_Space)
+
+    def give_back(page):
+        tab_to(page.reset_button)
+        QTest.keyClick(focused_widget(), KEY.Key_Space)
+
+    async def change(program):
+        assert await opened_by_ctrl_m(program) == "models_dialog"
+        await rebind(program, "Keyboard shortcuts", take_over)
+        assert await opened_by_ctrl_m(program) == "keys_dialog"
+
+    async def restore(program):
+        assert await opened_by_ctrl_m(program) == "keys_dialog"
+        assert program.window.commands[Command.MODELS].shortcut().isEmpty()
+        await rebind(program, "Models", give_back)
+        assert await opened_by_ctrl_m(program) == "models_dialog"
+        await rebind(program, "Keyboard shortcuts", give_back)
+        assert program.window.commands[Command.KEYS].shortcut().toString() == "F1"
+
+    live(change)
+    assert load(locations().folder).keys == {"keys": ["Ctrl+M"], "models": []}
+    live(restore)
+    assert load(locations().folder).keys == {}
+
+
+def test_all_keys_can_be_restored_at_once(live, home):
     async def restore(program):
         window = program.window
         assert window.commands[Command.REGENERATE].shortcut().toString() == "Ctrl+J"
@@ -132,8 +206,8 @@ def test_new_keys_work_at_once_are_kept_and_can_all_be_restored(live, home):
         dialog.buttons.button(QDialogButtonBox.StandardButton.Save).click()
         assert window.commands[Command.REGENERATE].shortcut().toString() == "Ctrl+R"
 
-    live(change)
-    assert load(locations().folder).keys == {"regenerate": ["Ctrl+J"]}
+    home.mkdir(exist_ok=True)
+    save(Settings(keys={"regenerate": ["Ctrl+J"]}), home)
     live(restore)
     assert load(locations().folder).keys == {}
 

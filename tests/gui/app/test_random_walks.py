@@ -243,7 +243,7 @@ class Walker:
             run=self._run(),
             workspace=self._workspace(),
             presets=shown.presets,
-            focus=focus_state(self.window.focusWidget()),
+            focus=focus_state(self.window.focusWidget(), self._conversation()),
             notices=shown.notices,
             engines=self.program.engine_packs.state.stage,
             has_chosen_word=self.window.evidence_view.has_chosen,
@@ -292,6 +292,8 @@ class Walker:
             waiting_at=self.program.question.index,
             undo="" if self.program.question.prompt else session.undo_text,
             redo="" if self.program.question.prompt else session.redo_text,
+            undo_at=session.undo_at,
+            redo_at=session.redo_at,
             tokens_per_second=last.tokens_per_second if is_same and last else 0.0,
             asks_about_all=session.asks_about_all,
         )

@@ -218,3 +218,30 @@ def test_rubber_band_selects_what_it_touches(live, folder):
         assert images.selected_ids == [0, 1, 2, 3]
 
     live(story)
+
+
+@pytest.mark.parametrize("is_grid", [True, False])
+def test_what_is_scrolled_to_stays_there_in_another_theme_and_after_another_width(
+    live, folder, is_grid
+):
+    async def story(program):
+        window, images = await opened(program, folder)
+        window.resize(1100, 420)
+        if not is_grid:
+            window.commands[Command.IMAGE_GRID].trigger()
+        bar = images.verticalScrollBar()
+        await until(lambda: bar.maximum() > 0 and images.is_grid == is_grid)
+        # The current image, the first one, is out of view.
+        bar.setValue(bar.maximum() - 7)
+        before, width = bar.value(), images.width()
+        assert not images.visualRect(images.currentIndex()).intersects(images.viewport().rect())
+        for theme in ("dark", "light"):
+            window.theme.choose(theme)
+            await until(lambda: not window.theme.is_restyling)
+            assert bar.value() == before
+        for other in (-90, 130):
+            images.resize(width + other, images.height())
+            images.resize(width, images.height())
+        assert bar.value() == before
+
+    live(story)

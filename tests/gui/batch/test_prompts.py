@@ -50,6 +50,15 @@ def test_line_break_is_part_of_the_prompt_in_the_run_and_when_it_is_opened_again
         await until(panel.form.isVisible)
         edits = panel.form.prompt_list.edits
         assert [edit.toPlainText() for edit in edits] == [TWO_LINES, "say 1 words"]
+        # One goes on writing where the prompt ends.
+        for edit, wanted in zip(
+            edits, (f"{TWO_LINES}, please", "say 1 words, please"), strict=True
+        ):
+            await until(edit.isVisible)
+            if edit is edits[1]:
+                edit.setFocus()
+            QTest.keyClicks(focused_widget(), ", please")
+            assert edit.toPlainText() == wanted
 
     live(yesterday)
     live(today)
@@ -177,7 +186,7 @@ def test_nothing_scrolls_in_the_options_of_a_run_where_the_window_has_room(live,
             panel.form.prompt_list.show_prompts(prompts)
             QTest.qWait(50)
             for area in (panel.form, panel.form.more_area):
-                assert area.verticalScrollBar().maximum() == 0
+                await until(lambda area=area: area.verticalScrollBar().maximum() == 0)
 
     live(story)
 

@@ -51,7 +51,7 @@ def test_menu_is_about_the_row_that_is_clicked(live, folder, reason):
             "Edit caption": "F2",
             "Caption again": "Ctrl+R",
             "Copy caption": "Ctrl+C",
-            "Show in folder": "",
+            "Show in folder": "Ctrl+Shift+F",
             "Most doubtful first": "",
         }
         assert not entry(menu, Command.ROW_SORT).isEnabled()  # None are known.
