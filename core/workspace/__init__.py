@@ -14,6 +14,7 @@ How the modules fit together, in the order in which to read them:
   keeps what an edit changes before it is made, `edits` makes, undoes and finishes edits, and
   `writing` writes their files. `messages` keeps their names so that they can be translated.
 - `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once.
+  `answers` are what models wrote.
 - `fingerprints` recognises files by their content, `duplicates` finds equal and similar images,
   and `similar` groups them.
 - `move` moves images with their sidecars, `trash` moves them to the system's trash: first a plan,

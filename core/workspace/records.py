@@ -87,10 +87,12 @@ class Records:
         review, edited, doubt, answer, draft = row
         return Record(_review(review), bool(edited), doubt, answer, draft)
 
-    def set_answer(self, image: str, answer: str, doubt: float | None) -> None:
-        """Keeps what a model wrote about an image, which no person has changed yet."""
-        for column, value in (("answer", answer), ("doubt", doubt), ("is_edited", False)):
-            self.set(column, {image: value})
+    def set_answers(self, answers: Mapping[str, tuple[str, float | None]]) -> None:
+        """Keeps what a model wrote about images, and how doubtful it is; no person has changed it
+        yet."""
+        self.set("answer", {image: text for image, (text, _) in answers.items()})
+        self.set("doubt", {image: doubt for image, (_, doubt) in answers.items()})
+        self.set("is_edited", dict.fromkeys(answers, False))
         self._connection.commit()
 
     def found_again(self, fingerprints: Mapping[str, str]) -> dict[str, Record]:

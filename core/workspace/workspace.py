@@ -14,6 +14,7 @@ from threading import Event
 from core.captions.naming import CaptionNames
 from core.files import is_folder
 from core.message import Message, translatable
+from core.workspace.answers import Answers
 from core.workspace.bulk import Operation, changed_captions
 from core.workspace.changes import Changes
 from core.workspace.completion import Completion, completions
@@ -78,6 +79,8 @@ class Workspace:
         self._records = Records(self._connection, self._images.fingerprint_of)
         self._places = tuple(root if is_folder(root) else root.parent for root in self.roots)
         self._edits = Edits(self._connection, self._places)
+        self.answers = Answers(self._guard, self._images, self._records)
+        """What models wrote."""
         self._changes = Changes(self._images, self._records, self._edits, self._places)
         self._writing = write_lock(data)
         self._reader = self._new_reader()
@@ -255,21 +258,6 @@ class Workspace:
                         found.note(self._images, id)
                         changed.append(id)
         return changed
-
-    def note_answer(self, image: Path, caption: str, doubt: float | None) -> None:
-        """Keeps what a model wrote about an image, and how doubtful it is; the caption file is not
-        written."""
-        with self._guard, failing():
-            self._records.set_answer(str(image), caption, doubt)
-            id = self._images.id_of(image)
-            if id is not None:
-                self._images.set_doubt(id, doubt)
-                self._images.edited[id] = False
-
-    def answer(self, id: int) -> str | None:
-        """Returns what a model wrote last about an image; None if that is not known."""
-        with self._guard, failing():
-            return self._records.get(self._images.path_text(id)).answer
 
     # Changing
 

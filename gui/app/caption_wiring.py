@@ -40,6 +40,7 @@ class CaptionWiring(QObject):
         panel.ours_kept.connect(editing.keep_ours)
         panel.theirs_taken.connect(editing.take_theirs)
         panel.review_chosen.connect(listing.review)
+        panel.revert_asked.connect(editing.revert)
         panel.mode_chosen.connect(workspace.choose_mode)
         editing.shown.connect(panel.show_text)
         window.side_tabs.chosen.connect(self._on_tab_chosen)

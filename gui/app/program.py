@@ -52,6 +52,7 @@ from gui.session.engine_packs import EnginePacks
 from gui.session.folder_counts import FolderCounts
 from gui.session.folder_run import FolderRun
 from gui.session.loaded_model import LoadedModel
+from gui.session.model_answers import ModelAnswers
 from gui.session.model_library import ModelLibrary
 from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.picture_list import PictureList
@@ -186,6 +187,9 @@ class Program(QObject):
         )
         self._inspection = AnswerInspection(model, self.loaded_model, self.session, self.settings)
         self.folder_run = FolderRun(model, self._places.runs, self)
+        self.model_answers = ModelAnswers(
+            self.folder_run.items, self.workspace, self.caption_editing, self
+        )
         self.model_library = ModelLibrary(self.settings, self._settings_file.save, self)
 
     def _wire(self) -> None:
@@ -407,6 +411,7 @@ class Program(QObject):
         self.caption_editing.write()
         await self.folder_jobs.close()
         await self.folder_counts.close()
+        await self.model_answers.close()
         await self.workspace.close()
         await self.folder_run.close()
         is_library_closed = await self.model_library.jobs.close(PATIENCE_SECONDS)

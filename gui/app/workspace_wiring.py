@@ -161,6 +161,7 @@ class WorkspaceWiring(QObject):
                 review=self._current.review if self._current else ReviewState.UNREVIEWED,
                 is_modified=editing.is_modified,
                 found=editing.found,
+                answer=editing.answer,
                 undo=workspace.undo_text,
                 redo=workspace.redo_text,
                 has_tags=workspace.mode is CaptionMode.TAGS,

@@ -3,7 +3,8 @@
 `picture_list` opens pictures and `saved_picture` copies them out, `session` is the conversation
 about the one shown (`conversation` its data) and `answer_inspection` what its answers rest on.
 `workspace` is the folder that is open (`folder_scans`, `watched_folders`, `worker_thread`);
-`caption_editing` is the caption in view, and `folder_counts` what the captions have in common.
+`caption_editing` is the caption in view, with `model_answers`, and `folder_counts` what captions
+have in common.
 `folder_run` is a run over many images, with `run_engines`, `run_items`, `run_end`,
 `existing_captions`, `caption_edits`, `run_pace`, and the `stoppable` ones `folder_trial`,
 `caption_again` and `doubt_search`.

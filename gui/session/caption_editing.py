@@ -30,6 +30,7 @@ class CaptionEditing(QObject):
         self._seen = ""
         self._text = ""
         self._found: str | None = None
+        self._answer: str | None = None
         # The names of edits under way; until they end, rows say what was there before.
         self._under_way: list[str] = []
         self._edits = 0
@@ -58,6 +59,16 @@ class CaptionEditing(QObject):
         return self._found
 
     @property
+    def text(self) -> str:
+        """What is in the editor."""
+        return self._text
+
+    @property
+    def answer(self) -> str | None:
+        """What a model wrote last about the image; None if that is not known."""
+        return self._answer
+
+    @property
     def edits(self) -> int:
         """How many edits have ended. A row that was read before the last one is out of date."""
         return self._edits
@@ -69,8 +80,10 @@ class CaptionEditing(QObject):
             return
         self.write()
         self._id, self._seen, self._text, self._found = row.id, row.caption, row.caption, None
+        self._answer = None
         self.shown.emit(row.caption)
         self.changed.emit()
+        await self.read_answer()
         draft = await self._workspace.draft(row.id)
         if draft is not None and row.id == self._id and not self.is_modified:
             self._text = draft
@@ -115,6 +128,26 @@ class CaptionEditing(QObject):
         self._write_text(self._id, self._text, self._seen)
         self._seen = self._text
 
+    async def read_answer(self) -> None:
+        """A model may have written something else about the image in view."""
+        id = self._id
+        if id is None:
+            return
+        answer = await self._workspace.read(lambda workspace: workspace.answers.of(id))
+        if id == self._id and answer != self._answer:
+            self._answer = answer
+            self.changed.emit()
+
+    def revert(self) -> None:
+        """Give up what a person changed for what the model wrote."""
+        if self._id is None or self._answer is None or self._found is not None:
+            return
+        self._write_timer.stop()
+        seen, self._seen, self._text = self._seen, self._answer, self._answer
+        self._write_text(self._id, self._answer, seen, is_by_model=True)
+        self.shown.emit(self._text)
+        self.changed.emit()
+
     def keep_ours(self) -> None:
         """Write what was typed in the place of what another program has written."""
         if self._id is not None and self._found is not None:
@@ -132,12 +165,12 @@ class CaptionEditing(QObject):
             self.shown.emit(self._text)
             self.changed.emit()
 
-    def _write_text(self, id: int, text: str, seen: str) -> None:
+    def _write_text(self, id: int, text: str, seen: str, *, is_by_model: bool = False) -> None:
         self._draft_timer.stop()
         # Until it is written, the draft holds it.
         self._workspace.keep_draft(id, text)
         self._under_way.append(SetCaption(text).name)
-        self._workspace.edit(partial(_write, id=id, text=text, seen=seen))
+        self._workspace.edit(partial(_write, id=id, text=text, seen=seen, is_by_model=is_by_model))
 
     @Slot()
     def _keep_draft(self) -> None:
@@ -155,7 +188,7 @@ class CaptionEditing(QObject):
         self._under_way.clear()
         self._draft_timer.stop()
         self._write_timer.stop()
-        self._id, self._found = None, None
+        self._id, self._found, self._answer = None, None, None
         self._seen = self._text = ""
         self.shown.emit("")
         self.changed.emit()
@@ -171,8 +204,10 @@ class CaptionEditing(QObject):
                 self.changed.emit()
 
 
-def _write(workspace: Workspace, *, id: int, text: str, seen: str) -> EditReport:
-    report = workspace.set_captions({id: text}, SetCaption(text).name, seen={id: seen})
+def _write(workspace: Workspace, *, id: int, text: str, seen: str, is_by_model: bool) -> EditReport:
+    report = workspace.set_captions(
+        {id: text}, SetCaption(text).name, seen={id: seen}, is_by_model=is_by_model
+    )
     if not report.failures and not report.conflicts:
         workspace.keep_draft(id, None)
     return report

@@ -41,7 +41,10 @@ def _show_caption(window: MainWindow, state: WorkspaceState) -> None:
     window.caption_panel.setEnabled(state.is_known)
     window.caption_panel.show_mode(CaptionMode.TAGS if state.has_tags else CaptionMode.TEXT)
     window.caption_panel.show_state(
-        is_modified=state.is_modified, found=state.found, review=state.review
+        is_modified=state.is_modified,
+        found=state.found,
+        review=state.review,
+        answer=state.answer,
     )
 
 

@@ -173,7 +173,8 @@ class WorkspaceState:
 
     The image in view is one of them if `is_known`; what it was found to be in a `review`. Its
     caption `is_modified` while something typed is not written yet; `found` is what another program
-    wrote meanwhile. `undo` and `redo` are the names of the edits that these are about.
+    wrote meanwhile, and `answer` what a model wrote before a person changed it. `undo` and `redo`
+    are the names of the edits that these are about.
     """
 
     is_open: bool = False
@@ -204,6 +205,7 @@ class WorkspaceState:
     review: ReviewState = ReviewState.UNREVIEWED
     is_modified: bool = False
     found: str | None = None
+    answer: str | None = None
     undo: str = ""
     redo: str = ""
 

@@ -14,5 +14,5 @@ words of `export_texts`; `import_dialog` takes theirs. `presets_dialog` changes 
 `query_line` above the list has a `query_field`, and `statistics_panel` below it a `frequency_list`
 and a `length_histogram`.
 `side_tabs` is the right side of the window, and `caption_panel` in it the editor of a caption; for
-tags it has a `tag_editor` with `tag_chips`.
+tags it has a `tag_editor` with `tag_chips`, and an `answer_bar` for what the model wrote.
 """

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QResizeEvent, QTextCursor
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import (
+    QFocusEvent,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+    QTextCharFormat,
+    QTextCursor,
+)
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -12,20 +19,28 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QSizePolicy,
+    QTextEdit,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from core.captions.wording import differing_words
 from core.workspace import CaptionMode, ReviewState
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
+from gui.workspace.answer_bar import AnswerBar
 from gui.workspace.tag_editor import TagEditor
 
 # One line, where a conflict and a notice need the rest of a low window.
 _LEAST_HEIGHT = 36
 # With less, tags have all the room.
 _LEAST_FOR_BOTH = 300
+_LEAST_FOR_ANSWER = 280
+_COMPARE_MS = 150
+# Comparing takes time by the square.
+_MOST_COMPARED = 6000
 
 
 class CaptionEditor(QPlainTextEdit):
@@ -68,7 +83,7 @@ class CaptionPanel(QWidget):
     `review_chosen(ReviewState)`: the person thinks so of it; a second time takes that back.
     `ours_kept()`, `theirs_taken()`: which of two texts is wanted. `mode_chosen(CaptionMode)`: the
     captions of the folder are texts, or lists of tags, whose text stays in sight where there is
-    room."""
+    room. `revert_asked()`: the caption is to be what the model wrote."""
 
     typed = Signal(str)
     left = Signal()
@@ -76,6 +91,7 @@ class CaptionPanel(QWidget):
     ours_kept = Signal()
     theirs_taken = Signal()
     mode_chosen = Signal(object)
+    revert_asked = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
@@ -89,6 +105,13 @@ class CaptionPanel(QWidget):
         self._mode = CaptionMode.TEXT
         self.tag_editor = TagEditor(theme)
         self.tag_editor.changed.connect(self._on_tags_changed)
+        self._answer: str | None = None
+        self._theme.changed.connect(self._compare)
+        self.answer_bar = AnswerBar(theme)
+        self.answer_bar.hide()
+        self.answer_bar.revert_asked.connect(self.revert_asked)
+        self._compare_timer = QTimer(self, interval=_COMPARE_MS, singleShot=True)
+        self._compare_timer.timeout.connect(self._compare)
         self.count_label = ElidedLabel()
         self.count_label.setObjectName("caption_count")
         self.state_label = QLabel()
@@ -99,6 +122,7 @@ class CaptionPanel(QWidget):
         column.addWidget(self._build_conflict())
         column.addWidget(self.tag_editor, 3)
         column.addWidget(self.editor, 2)
+        column.addWidget(self.answer_bar)
         below = QHBoxLayout()
         below.setSpacing(8)
         below.addWidget(self.count_label, 1)
@@ -127,6 +151,7 @@ class CaptionPanel(QWidget):
         self._is_set_by_program = False
         self.tag_editor.show_text(text)
         self._show_count()
+        self._compare()
 
     def show_mode(self, mode: CaptionMode) -> None:
         """Shows captions as texts, or as tags with the text below."""
@@ -134,8 +159,19 @@ class CaptionPanel(QWidget):
             self._mode = mode
             self._show_parts()
 
-    def show_state(self, *, is_modified: bool, found: str | None, review: ReviewState) -> None:
-        """Shows whether all is written, what another program wrote, and the review."""
+    def show_state(
+        self,
+        *,
+        is_modified: bool,
+        found: str | None,
+        review: ReviewState,
+        answer: str | None = None,
+    ) -> None:
+        """Shows whether all is written, what another program wrote, the review, and what a model
+        wrote."""
+        if answer != self._answer:
+            self._answer = answer
+            self._compare()
         self.state_label.setText(self.tr("Not saved yet") if is_modified else "")
         self.conflict_bar.setVisible(found is not None)
         self.found_label.setText(found or self.tr("(no caption)"))
@@ -209,6 +245,33 @@ class CaptionPanel(QWidget):
             button.setChecked(mode is self._mode)
         self.tag_editor.setVisible(is_tags)
         self.editor.setVisible(not is_tags or self.height() >= _LEAST_FOR_BOTH)
+        self.answer_bar.set_has_room(self.height() >= _LEAST_FOR_ANSWER)
+
+    @Slot()
+    def _compare(self) -> None:
+        """Shows in which words the caption differs from what the model wrote."""
+        answer, text = self._answer, self.editor.toPlainText()
+        is_changed = answer is not None and answer.strip() != text.strip()
+        marks: list[QTextEdit.ExtraSelection] = []
+        if answer is not None and is_changed:
+            can_compare = max(len(answer), len(text)) <= _MOST_COMPARED
+            removed, added = differing_words(answer, text) if can_compare else ([], [])
+            self.answer_bar.show_answer(answer, removed)
+            marks = [self._mark(text, span) for span in added]
+        self.answer_bar.setVisible(is_changed)
+        self.editor.setExtraSelections(marks)
+
+    def _mark(self, text: str, span: tuple[int, int]) -> QTextEdit.ExtraSelection:
+        index = TextIndex(text)
+        mark = QTextEdit.ExtraSelection()
+        cursor = QTextCursor(self.editor.document())
+        cursor.setPosition(index.to_qt(span[0]))
+        cursor.setPosition(index.to_qt(span[1]), QTextCursor.MoveMode.KeepAnchor)
+        form = QTextCharFormat()
+        form.setFontUnderline(True)
+        form.setForeground(self._theme.colour("accent"))
+        mark.cursor, mark.format = cursor, form  # type: ignore[attr-defined]
+        return mark
 
     def _build_review(self) -> QHBoxLayout:
         texts = {
@@ -257,6 +320,7 @@ class CaptionPanel(QWidget):
     @Slot()
     def _on_text_changed(self) -> None:
         self._show_count()
+        self._compare_timer.start()
         if not self._is_set_by_program:
             self.tag_editor.show_text(self.editor.toPlainText())
             self.typed.emit(self.editor.toPlainText())

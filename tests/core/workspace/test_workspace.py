@@ -223,14 +223,19 @@ def test_what_a_model_wrote_is_kept_beside_what_a_person_changed(opened, folder)
     workspace = opened()
     one = workspace.row_of(folder / "1.png").id
     (folder / "1.txt").write_text("by the model\n")
-    workspace.note_answer(folder / "1.png", "by the model", 0.75)
+    workspace.answers.note({folder / "1.png": "by the model"}, {folder / "1.png": 0.75})
     assert workspace.read_again([folder / "1.png"]) == [one]
     assert names(workspace, "doubt:>0.5") == ["1"]
     workspace.set_captions({one: "by a person"}, EDIT)
     assert names(workspace, "is:edited") == ["1"]
-    assert workspace.answer(one) == "by the model"
+    assert workspace.answers.of(one) == "by the model"
+    others = set(workspace.ids()) - {one}
+    assert one not in workspace.answers.untouched(workspace.ids())
     workspace.undo()
     assert names(workspace, "is:edited") == []
+    # Captions that were there before any model wrote may be a person's.
+    without = {id for id in others if not workspace.rows([id])[0].has_caption}
+    assert set(workspace.answers.untouched(workspace.ids())) == {one, *without}
 
 
 def test_similar_images_are_found_on_demand(opened, folder):

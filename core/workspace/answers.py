@@ -1,0 +1,63 @@
+"""What models wrote about the images of a workspace, kept apart from their caption files: so that a
+person's changes can be shown, taken back, or spared."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from core.captions.encoding import plain
+from core.workspace.images import Images
+from core.workspace.opening import failing
+from core.workspace.records import Record, Records
+
+
+class Answers:
+    """The answers that are kept; any thread may call. Raises StoreError if the database fails."""
+
+    def __init__(self, guard: threading.RLock, images: Images, records: Records):
+        self._guard, self._images, self._records = guard, images, records
+
+    def note(self, answers: Mapping[Path, str], doubts: Mapping[Path, float] | None = None) -> None:
+        """Keeps what a model wrote about images, which no person has changed yet, and how doubtful
+        it is; no caption file is written."""
+        with self._guard, failing():
+            doubts = doubts or {}
+            self._records.set_answers(
+                {str(image): (text, doubts.get(image)) for image, text in answers.items()}
+            )
+            for image in answers:
+                id = self._images.id_of(image)
+                if id is not None:
+                    self._images.set_doubt(id, doubts.get(image))
+                    self._images.edited[id] = False
+
+    def of(self, id: int) -> str | None:
+        """Returns what a model wrote last about an image; None if that is not known."""
+        with self._guard, failing():
+            return self._records.get(self._images.path_text(id)).answer
+
+    def untouched(self, ids: Iterable[int]) -> list[int]:
+        """Returns those of these images whose captions no person wrote or changed: they have none,
+        or what a model wrote last, as it was."""
+        with self._guard, failing():
+            by_folder: dict[int, list[int]] = defaultdict(list)
+            wanted = [id for id in ids if id in self._images]
+            for id in wanted:
+                by_folder[self._images.folder_of[id]].append(id)
+            kept: set[int] = set()
+            for folder, members in by_folder.items():
+                records = self._records.in_folder(self._images.folders[folder])
+                kept.update(id for id in members if self._is_untouched(id, records))
+            return [id for id in wanted if id in kept]
+
+    def _is_untouched(self, id: int, records: Mapping[str, Record]) -> bool:
+        caption = self._images.captions[id]
+        if not caption:
+            return id not in self._images.problems
+        answer = records.get(os.fspath(self._images.names[id]), Record()).answer
+        is_edited = bool(self._images.edited[id])
+        return not is_edited and answer is not None and plain(answer).strip() == caption.strip()
