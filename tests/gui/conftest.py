@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from core.picture import Picture
 from core.transcript import ModelChoice, Request, Turn
 from gui.session.model_thread import ModelThread
+from gui.widgets.theme import Theme
 from tests.support.scripted_engine import ScriptedCheckpoint
 from tests.support.translation import Bracketing
 
@@ -73,10 +74,19 @@ def _garbage_is_collected_in_this_thread():
 @pytest.fixture(autouse=True)
 def _closed_widgets_are_deleted():
     """pytest-qt closes the widgets of a test and schedules their deletion, which only an event loop
-    carries out. Those left over would be styled again with each new theme, at seconds a test.
+    carries out. Those left over would be styled again with each new theme, at seconds a test; and
+    each theme left over, which belongs to the application, would do so when the system's changes.
     """
+    before = set(themes())
     yield
+    for theme in set(themes()) - before:
+        theme.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+def themes() -> list[Theme]:
+    application = QApplication.instance()
+    return application.findChildren(Theme) if application else []
 
 
 @pytest.fixture
