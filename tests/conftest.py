@@ -26,9 +26,13 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session", autouse=True)
 def _caches_of_the_tests(tmp_path_factory):
-    """Verdicts about tiny models are kept for the tests alone, and for all tests of a process."""
+    """Verdicts about tiny models are kept for the tests alone, and for all of them: the folder of
+    each worker of pytest-xdist is below a folder that they share.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    caches = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "caches"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("caches")))
+        patch.setenv("XDG_CACHE_HOME", str(caches))
         yield
 
 

@@ -17,7 +17,6 @@ from itertools import count
 from typing import Any
 
 import keyring
-import openai
 import pytest
 
 from core.errors import CheckpointError, ServeError
@@ -45,6 +44,14 @@ def load(stop):
 
 
 @pytest.fixture(scope="module")
+def openai():
+    """The official client. Importing it takes a second, and each worker collects this module."""
+    import openai as client_library
+
+    return client_library
+
+
+@pytest.fixture(scope="module")
 def server():
     options = ServeOptions(
         "built-in", port=0, slots=SLOTS, queue=QUEUE, key=KEY, most_bytes=MOST_BYTES
@@ -54,7 +61,7 @@ def server():
 
 
 @pytest.fixture
-def client(server):
+def client(server, openai):
     with openai.OpenAI(base_url=f"{server.address}/v1", api_key=KEY, max_retries=0) as client:
         yield client
 
@@ -96,7 +103,7 @@ def ask(client: Any, *messages, model="built-in", **fields) -> Any:
     return client.chat.completions.create(model=model, messages=list(messages), **fields)
 
 
-def test_lists_its_model(client):
+def test_lists_its_model(client, openai):
     assert [model.id for model in client.models.list()] == ["built-in"]
     assert client.models.retrieve("built-in").id == "built-in"
     with pytest.raises(openai.NotFoundError, match="There is no model “gpt-4” here"):
@@ -233,7 +240,7 @@ def test_what_it_cannot_do_is_refused(server, fields, message, param):
         data_url((SAMPLES / "shapes.png").read_bytes()[:60]),
     ],
 )
-def test_image_must_come_along(client, url):
+def test_image_must_come_along(client, openai, url):
     message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
     with pytest.raises(openai.BadRequestError) as refused:
         ask(client, message)
@@ -266,7 +273,7 @@ def test_paths_and_methods_that_are_not_there_are_errors_of_openai(server):
     assert get(server, "/v1/chat/completions")[0] == 405
 
 
-def test_large_requests_and_images_are_refused(server, client):
+def test_large_requests_and_images_are_refused(server, client, openai):
     assert post(server, b" " * (MOST_BYTES + 1))[0] == 413
     with pytest.raises(openai.APIStatusError) as refused:  # Without saying its size before.
         ask(client, {"role": "user", "content": "word " * 700_000})
@@ -316,7 +323,7 @@ def test_bodies_of_all_clients_together_are_bounded(server):
 
 
 @pytest.fixture
-def scripted():
+def scripted(openai):
     """A server whose engine does what the prompt says, one request after the other."""
     engine = ScriptedEngine(ModelChoice())
     with serving(ServeOptions("built-in", port=0, queue=3), lambda stop: engine) as server:
@@ -351,7 +358,7 @@ def test_client_that_leaves_while_it_waits_for_a_whole_answer_frees_its_slot(scr
     )
 
 
-def test_failure_is_told_before_and_inside_a_stream(scripted):
+def test_failure_is_told_before_and_inside_a_stream(scripted, openai):
     _, client, _ = scripted
     with pytest.raises(openai.InternalServerError, match="The device went away"):
         ask(client, about("shapes.png", "fail"))
@@ -362,7 +369,7 @@ def test_failure_is_told_before_and_inside_a_stream(scripted):
     )
 
 
-def test_closing_server_tells_who_is_answered_and_who_waits():
+def test_closing_server_tells_who_is_answered_and_who_waits(openai):
     engine = ScriptedEngine(ModelChoice())
     with (
         ThreadPoolExecutor(1) as waiting,
@@ -384,7 +391,7 @@ def test_closing_server_tells_who_is_answered_and_who_waits():
 
 
 @pytest.mark.slow
-def test_model_that_takes_several_images_gets_them_in_order(tmp_path):
+def test_model_that_takes_several_images_gets_them_in_order(tmp_path, openai):
     family = "qwen2_5_vl"
     write_chat_model(tmp_path / family, family)
 
@@ -452,7 +459,7 @@ def test_model_that_cannot_be_loaded_is_the_servers_error():
         pass
 
 
-def test_command_serves_until_it_is_stopped(monkeypatch):
+def test_command_serves_until_it_is_stopped(monkeypatch, openai):
     monkeypatch.setenv("ONLOOKER_SERVE_KEY", KEY)
     command = parse(["serve", "--port", "0", "--device", "cpu", "--slots", "2", "--queue", "1"])
     assert isinstance(command, ServeCommand)
