@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_chat import FAMILIES, write_chat_model
-from tests.support.tiny_llava import write_original_layout, write_transformers_layout
-
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # As the program does itself, before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
@@ -39,17 +36,24 @@ def _caches_of_the_tests(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_transformers_layout(tmp_path_factory) -> Path:
     """A tiny LLaVA-1.5 with random weights as transformers saves it."""
+    # Imported here and below, since torch takes seconds and most tests of the window need none.
+    from tests.support.tiny_llava import write_transformers_layout
+
     return write_transformers_layout(tmp_path_factory.mktemp("models") / "tiny-hf")
 
 
 @pytest.fixture(scope="session")
 def tiny_original_layout(tmp_path_factory) -> Path:
     """The same weights as the original code saved them."""
+    from tests.support.tiny_llava import write_original_layout
+
     return write_original_layout(tmp_path_factory.mktemp("models") / "tiny-original")
 
 
 @pytest.fixture(scope="session")
 def chat_folders(tmp_path_factory) -> dict[str, Path]:
     """A tiny model of each other architecture with random weights, as transformers saves it."""
+    from tests.support.tiny_chat import FAMILIES, write_chat_model
+
     root = tmp_path_factory.mktemp("chat")
     return {family: write_chat_model(root / family, family) for family in FAMILIES}

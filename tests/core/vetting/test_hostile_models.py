@@ -38,7 +38,6 @@ SAMPLE = (
     "weights: a pickle of code",
     "weights: a number as a terabyte",
     "template: power",
-    "template: only for what is asked",
     "tokenizer: grows step by step",
     "processor: crop of 100,000",
 )

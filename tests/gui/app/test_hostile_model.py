@@ -35,7 +35,7 @@ async def longest_pause(is_over) -> float:
             "tokenizer: replaces by much",
             "The tokenizer of “model” is unsafe (it replaces a few letters with 5,000,000)",
         ),
-        ("settings: a gigabyte", "“config.json” in “model” is larger than 8 MB"),
+        slowly("settings: a gigabyte", "“config.json” in “model” is larger than 8 MB"),
     ],
 )
 def test_chosen_model_that_does_harm_is_a_sentence_and_another_one_is_loaded(
