@@ -17,6 +17,7 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication
 
 from core.engine_packs.pins import PINS_FILE
+from core.files import exists
 from core.locations import Locations, take_from_others, writable_locations
 from core.settings import load as load_settings
 from core.store import Store
@@ -32,6 +33,7 @@ from gui.app.folder_jobs import FolderJobs
 from gui.app.garbage import GarbageCollector
 from gui.app.idle_unload import IdleUnload
 from gui.app.loading_wiring import LoadingWiring
+from gui.app.memory_wiring import MemoryWiring
 from gui.app.models_wiring import ModelsWiring
 from gui.app.packaged_resources import prompt_presets, sample_pictures
 from gui.app.picture_wiring import PictureWiring
@@ -58,6 +60,7 @@ from gui.session.model_thread import PATIENCE_SECONDS, ModelThread
 from gui.session.picture_list import PictureList
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
+from gui.session.view_memory import ViewMemory
 from gui.session.waiting_question import WaitingQuestion
 from gui.session.workspace import FolderWorkspace
 from gui.widgets.accessible import install_accessible
@@ -170,7 +173,8 @@ class Program(QObject):
         self._settings_file = SettingsFile(self.settings, self._places.folder, self)
         self.loaded_model = LoadedModel(model, self._settings_file, self)
         self.workspace = FolderWorkspace(self._places.data, self)
-        self.pictures = PictureList(self.workspace, self)
+        self._memory = ViewMemory(self._places.data, self)
+        self.pictures = PictureList(self.workspace, self, self._memory)
         self.caption_editing = CaptionEditing(self.workspace, self)
         self.folder_counts = FolderCounts(self.workspace, self)
         self.session = Session(
@@ -246,6 +250,9 @@ class Program(QObject):
             self._settings_file,
             begin,
             self,
+        )
+        self._memory_wiring = MemoryWiring(
+            window, self._memory, self.workspace, self.pictures, begin, self
         )
         CountsWiring(
             window,
@@ -328,8 +335,8 @@ class Program(QObject):
         await self._painted()
         log.info("Window shown after %.2f s", time.perf_counter() - self._started)
         self.tasks.begin(self.loaded_model.load(self.settings.model_choice))
-        if paths:
-            self.tasks.begin(self.pictures.open_paths(paths))
+        if paths or self._memory.open:
+            self.tasks.begin(self._begin_with(paths))
         self.tasks.begin(self._report_notes(self._places.note, *self.settings.notes))
         self.tasks.begin(asyncio.to_thread(take_from_others, self._places))
         self.tasks.begin(self._batch_wiring.offer_unfinished())
@@ -374,6 +381,14 @@ class Program(QObject):
         """The images and folders to start the program on again; None if it just ends."""
         return list(self.pictures.roots) if self._is_to_restart else None
 
+    async def _begin_with(self, paths: list[Path]) -> None:
+        """Open these images, or what was open when the program ended if it is still there."""
+        before = list(self._memory.open)
+        if not paths and await asyncio.to_thread(lambda: all(map(exists, before))):
+            paths = before
+        if paths and self.pictures.picture is None:
+            await self.pictures.open_paths(paths)
+
     def _show_window(self) -> None:
         self.window.show_empty(sample_pictures())
         self.window.prompt_box.set_history(self.settings.prompt_history)
@@ -404,6 +419,7 @@ class Program(QObject):
     async def _take_down(self) -> bool:
         """Hide everything, save everything, then wait for the threads. False if one goes on."""
         self.settings.window = self.window.save_state()
+        self._memory_wiring.keep()
         if self.window.isVisible():
             self.window.leave()
         for widget in QApplication.topLevelWidgets():
@@ -413,6 +429,7 @@ class Program(QObject):
         await self.folder_counts.close()
         await self.model_answers.close()
         await self.workspace.close()
+        await self._memory.close()
         await self.folder_run.close()
         is_library_closed = await self.model_library.jobs.close(PATIENCE_SECONDS)
         self._engines_wiring.close()

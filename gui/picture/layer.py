@@ -45,3 +45,16 @@ class Layer:
             for colour, pen_width in _FRAME:
                 painter.setPen(QPen(colour, pen_width))
                 painter.drawRoundedRect(on_screen(self.frame), 4, 4)
+
+
+def paint_seen(painter: QPainter, image: QImage, target: QRectF, view: QRectF) -> None:
+    """Paints an image that covers `target`, but only what of it is inside `view`."""
+    seen = target.intersected(view)
+    factor = image.width() / target.width()
+    source = QRectF(
+        (seen.left() - target.left()) * factor,
+        (seen.top() - target.top()) * factor,
+        seen.width() * factor,
+        seen.height() * factor,
+    )
+    painter.drawImage(seen, image, source)

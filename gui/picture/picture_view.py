@@ -21,7 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui.picture.layer import Layer
+from gui.picture.layer import Layer, paint_seen
 from gui.widgets.focus_ring import is_by_key, paint_focus
 from gui.widgets.preview import PreviewMaker, scaled, to_image
 
@@ -55,6 +55,7 @@ class PictureView(QWidget):
         self._serial = 0
         self._pixels: Image.Image | None = None
         self._next: Image.Image | None = None
+        self._next_zoom: tuple[float, float, float] | None = None
         self._fitted = QImage()
         self._levels: list[QImage] = []
         self._asked_levels = False
@@ -89,8 +90,19 @@ class PictureView(QWidget):
     def show_pixels(self, pixels: Image.Image) -> None:
         """Shows an RGB picture, fitted, once its copy for the screen is made; `shown` follows."""
         self._serial += 1
-        self._next = pixels
+        self._next, self._next_zoom = pixels, None
         self._ask_fitted()
+
+    @property
+    def zoom(self) -> tuple[float, float, float] | None:
+        """The scale and the point of the picture in the middle; None where it is fitted."""
+        if self._next is not None:
+            return self._next_zoom
+        return None if self._zoom is None else (self._zoom, self._centre.x(), self._centre.y())
+
+    def restore(self, zoom: tuple[float, float, float] | None) -> None:
+        """Shows the picture that `show_pixels` was called with as it was zoomed before."""
+        self._next_zoom = zoom
 
     def fit_square(self, is_square: bool) -> None:
         """Fits the padded square that models are given, instead of the picture alone."""
@@ -273,12 +285,13 @@ class PictureView(QWidget):
         width, height = (max(1, round(side * scale)) for side in pixels.size)
         return QSize(width, height)
 
-    def _zoom_to(self, scale: float, around: QPointF) -> None:
-        """Zooms so that the point at `around` stays there; at the fitted scale and below, fits."""
+    def _zoom_to(self, scale: float, around: QPointF, point: QPointF | None = None) -> None:
+        """Zooms so that the point at `around` stays there, or `point` of the picture comes there;
+        at the fitted scale and below, fits."""
         if self._pixels is None:
             return
-        before = self.picture_rect()
-        point = (around - before.topLeft()) / self.scale
+        if point is None:
+            point = (around - self.picture_rect().topLeft()) / self.scale
         if scale <= self._fit_scale():
             self._zoom = None
         else:
@@ -330,15 +343,7 @@ class PictureView(QWidget):
         assert self._pixels is not None
         wanted = target.width() * self.devicePixelRatioF()
         level = next((i for i in reversed(self._levels) if i.width() >= wanted), self._levels[0])
-        seen = target.intersected(QRectF(self.rect()))
-        factor = level.width() / target.width()
-        source = QRectF(
-            (seen.left() - target.left()) * factor,
-            (seen.top() - target.top()) * factor,
-            seen.width() * factor,
-            seen.height() * factor,
-        )
-        painter.drawImage(seen, level, source)
+        paint_seen(painter, level, target, QRectF(self.rect()))
 
     def _ask_fitted(self) -> None:
         pixels = self._next or self._pixels
@@ -379,6 +384,9 @@ class PictureView(QWidget):
             self._pixels, self._next = self._next, None
             self._stand_in = self._overlay = None
             self._reset_zoom()
+            if self._next_zoom is not None:
+                scale, x, y = self._next_zoom
+                self._zoom_to(scale, QRectF(self.rect()).center(), QPointF(x, y))
             self.shown.emit()
             self.scale_changed.emit()
         self.update()

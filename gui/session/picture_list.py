@@ -18,6 +18,7 @@ from core.files import is_folder
 from core.picture import Picture, open_picture
 from core.store import KeptConversation
 from core.workspace import ListedPaths
+from gui.session.view_memory import ViewMemory
 from gui.session.workspace import FolderWorkspace
 
 translate = QCoreApplication.translate
@@ -50,13 +51,19 @@ class PictureList(QObject):
     leaving = Signal()
     emptied = Signal()
 
-    def __init__(self, workspace: FolderWorkspace, parent: QObject | None = None):
+    def __init__(
+        self,
+        workspace: FolderWorkspace,
+        parent: QObject | None = None,
+        memory: ViewMemory | None = None,
+    ):
         """`workspace` finds the pictures of folders and lists them; it is opened and closed here.
+        `memory` says with which picture of a folder to begin.
 
         Connect before the window does, which asks for what is listed.
         """
         super().__init__(parent)
-        self._workspace = workspace
+        self._workspace, self._memory = workspace, memory
         self._paths: Sequence[Path] = ()
         self._path: Path | None = None
         self._current = -1
@@ -228,7 +235,9 @@ class PictureList(QObject):
             return None
         if self._paths:
             self._before = None
-            return roots[0] if self._index_of(roots[0]) >= 0 else self._paths[0]
+            view = self._memory.folder(roots) if self._memory else None
+            candidates = (roots[0], Path(view.current) if view else None)
+            return next((one for one in candidates if self._index_of(one) >= 0), self._paths[0])
         sentence = await self._workspace.left_out()
         self._return()
         if not sentence and len(roots) == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from PySide6.QtCore import (
@@ -76,6 +76,11 @@ class ImageSelection(QObject):
     def count(self) -> int:
         """How many images are selected."""
         return sum(part.height() for part in self._ranges())
+
+    def places(self, most: int) -> list[int]:
+        """Returns the places of the selected images in the list, at most so many."""
+        ranges = sorted((part.top(), part.bottom()) for part in self._ranges())
+        return list(islice(chain.from_iterable(range(a, b + 1) for a, b in ranges), most))
 
     def select_ids(self, ids: set[int]) -> None:
         """Selects these images, and no others; those that are not listed are passed over."""

@@ -1,0 +1,107 @@
+"""What was in view is there again: going away and back, and after a restart."""
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from core.locations import locations
+from core.workspace import SortKey
+from tests.gui.conftest import until
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for number in range(12):
+        Image.new("RGB", (400 + number, 300), (20 * number, 80, 90)).save(folder / f"{number}.png")
+    return folder
+
+
+async def shows(program, name):
+    view = program.window.drop_zone.picture_view
+    await until(lambda: program.window.state.picture.name == name)
+    await until(lambda: program.window.drop_zone.has_picture and view.has_picture)
+
+
+def test_zoom_and_place_of_an_image_are_there_again(live, folder):
+    async def story(program):
+        window, view = program.window, program.window.drop_zone.picture_view
+        window.paths_opened.emit([folder])
+        await shows(program, "0.png")
+        await until(lambda: view.zoom is None and not view.picture_rect().isEmpty())
+        view.setFocus()
+        for _ in range(8):
+            QTest.keyClick(view, Qt.Key.Key_Plus)
+        seen = view.zoom
+        assert seen is not None
+        QTest.keyClick(window, Qt.Key.Key_PageDown)
+        await shows(program, "1.png")
+        assert view.zoom is None
+        QTest.keyClick(window, Qt.Key.Key_PageUp)
+        await shows(program, "0.png")
+        assert view.zoom == pytest.approx(seen)
+        await until(lambda: not view.is_fitted)
+        assert view.zoom == pytest.approx(seen)
+
+    live(story)
+
+
+def test_restart_finds_folder_image_filter_order_and_selection(live, folder):
+    async def before(program):
+        window, images = program.window, program.window.workspace_pane.list
+        window.paths_opened.emit([folder])
+        await shows(program, "0.png")
+        await until(lambda: images.rows.rowCount() == 12)
+        window.workspace_pane.query_line.edit.setText("name:1*")
+        await until(lambda: images.rows.rowCount() == 3)
+        window.workspace_pane.query_line.sort_chosen.emit(SortKey.SIZE)
+        await until(lambda: window.state.workspace.sort is SortKey.SIZE)
+        images.setFocus()
+        QTest.keyClick(images, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+        window.command_actions.by_command["next_picture"].trigger()
+        await until(lambda: window.state.picture.name != "0.png")
+        name.append(window.state.picture.name)
+        assert images.selected_count == 3
+
+    async def after(program):
+        window, images = program.window, program.window.workspace_pane.list
+        await shows(program, name[0])
+        await until(lambda: images.selected_count == 3)
+        assert images.rows.rowCount() == 3
+        assert window.workspace_pane.query_line.edit.text() == "name:1*"
+        assert window.state.workspace.sort is SortKey.SIZE
+
+    name = []
+    live(before)
+    live(after)
+
+
+def test_start_without_what_was_open_begins_empty(live, folder):
+    async def before(program):
+        program.window.paths_opened.emit([folder / "3.png"])
+        await shows(program, "3.png")
+
+    async def after(program):
+        await shows(program, "3.png")
+        for path in folder.iterdir():
+            path.unlink()
+
+    async def last(program):
+        await until(program.window.drop_zone.empty_page.isVisible)
+
+    live(before)
+    live(after)
+    live(last)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"open": 3}', '{"open": [], "zooms": {"a": 1}}'])
+def test_damaged_memory_costs_nothing_else(live, home, content):
+    async def story(program):
+        assert program.window.drop_zone.empty_page.isVisible()
+
+    places = locations()
+    places.data.mkdir(parents=True, exist_ok=True)
+    (places.data / "views.json").write_text(content)
+    live(story)
