@@ -1,4 +1,4 @@
-"""The trace of an answer: what went through LLaVA-1.5's pipeline, as data, JSON and Markdown."""
+"""The trace of an answer: what went through a model's pipeline, as data, JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class ImageTrace:
 
     Sizes are (width, height) in pixels; `patch_grid` is (rows, columns); `values_range` is the
     least and the greatest normalised pixel value. The feature shapes are before and after the
-    projector.
+    projector. What other models than LLaVA-1.5 do not have, or do not tell, is None.
     """
 
     size: tuple[int, int]
-    padded_size: tuple[int, int]
-    pad_colour: tuple[int, int, int]
     values_shape: Shape
     values_dtype: str
     values_range: tuple[float, float]
-    patch_grid: tuple[int, int]
-    tower_features_shape: Shape
     projected_features_shape: Shape
+    padded_size: tuple[int, int] | None = None
+    pad_colour: tuple[int, int, int] | None = None
+    patch_grid: tuple[int, int] | None = None
+    tower_features_shape: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class MemoryUse:
 class Trace:
     """All stages of one answer.
 
-    The id -200 in `input` stands for `image_tokens` positions. `is_output_exact` is False if the
-    ids of `output` were made again from the text of a stored answer.
+    The id -200 in `input` stands for `image_tokens` positions, if it is there. `is_output_exact` is
+    False if the ids of `output` were made again from the text of a stored answer.
     """
 
     model: str
@@ -87,7 +87,7 @@ class Trace:
     @property
     def positions(self) -> int:
         """How many positions of the input the language model reads."""
-        return len(self.input.ids) - 1 + self.image_tokens
+        return len(self.input.ids) + max(0, self.image_tokens - 1)
 
 
 def as_json(trace: Trace) -> str:
@@ -132,6 +132,7 @@ def as_markdown(trace: Trace) -> str:
     """Returns the stages in their order, for people to read."""
     origin = "" if trace.is_output_exact else ", those of its text made again"
     seed = "" if trace.seed is None else f", seed {trace.seed}"
+    mark = f", the image's -200 standing for {trace.image_tokens}" if trace.image_tokens else ""
     return "\n".join(
         [
             "# Trace of an answer",
@@ -146,8 +147,7 @@ def as_markdown(trace: Trace) -> str:
             "",
             *_fenced(trace.prompt),
             "",
-            f"## Input ids: {len(trace.input.ids)}, the image's -200 standing for "
-            f"{trace.image_tokens}",
+            f"## Input ids: {len(trace.input.ids)}{mark}",
             "",
             *_fenced(_token_lines(trace.input)),
             "",
@@ -175,15 +175,23 @@ def as_markdown(trace: Trace) -> str:
 
 def _image_lines(image: ImageTrace) -> list[str]:
     low, high = image.values_range
-    return [
-        f"- {sides(image.size)} pixels, padded to {sides(image.padded_size)} with"
-        f" RGB {', '.join(map(str, image.pad_colour))}",
+    padding = tower = ""
+    if image.padded_size and image.pad_colour:
+        colour = ", ".join(map(str, image.pad_colour))
+        padding = f", padded to {sides(image.padded_size)} with RGB {colour}"
+    lines = [
+        f"- {sides(image.size)} pixels{padding}",
         f"- pixel values: {sides(image.values_shape)}, {image.values_dtype}, from {low:.3f} to"
         f" {high:.3f}",
-        f"- patches: {sides(image.patch_grid)}",
-        f"- image features: {sides(image.tower_features_shape)}, after the projector"
-        f" {sides(image.projected_features_shape)}",
     ]
+    if image.patch_grid:
+        lines.append(f"- patches: {sides(image.patch_grid)}")
+    if image.tower_features_shape:
+        tower = f"{sides(image.tower_features_shape)}, "
+    lines.append(
+        f"- image features: {tower}after the projector {sides(image.projected_features_shape)}"
+    )
+    return lines
 
 
 def sides(numbers: Iterable[int]) -> str:

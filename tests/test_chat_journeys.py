@@ -55,8 +55,11 @@ def test_person_asks_another_architecture_stops_it_and_sees_what_it_cannot(
         await until(lambda: window.evidence_view.has_chosen)
         press(program, Qt.Key.Key_Escape)
         assert not window.state.notices
-        assert not window.commands[Command.INSPECT].isEnabled()
-        assert "Only LLaVA-1.5 shows a trace" in window.commands[Command.INSPECT].toolTip()
+        window.commands[Command.INSPECT].trigger()
+        await until(lambda: window.inspector.trace)
+        assert window.inspector.trace.text == answer.text
+        assert not window.inspector.given_figure.isVisible()
+        press(program, Qt.Key.Key_Escape)
         program.settings.max_new_tokens = 1500
         ask(program, "Tell me more.")
         await until(lambda: window.transcript_view.is_answering)
@@ -113,13 +116,14 @@ def test_terminal_captions_with_each_architecture(chat_folders, pictures, capsys
     assert len(err.splitlines()) == len(wordless)
 
 
-def test_terminal_says_why_there_is_no_trace(chat_folders, pictures, capsys, tmp_path):
+def test_terminal_writes_the_trace_of_another_architecture(chat_folders, pictures, tmp_path):
     options = ["--model", str(chat_folders["gemma3"]), "--device", "cpu", "--max-new-tokens", "4"]
     trace = tmp_path / "trace.json"
-    status = terminal.main(["caption", str(pictures[0]), *options, "--trace", str(trace)])
-    assert status == 1
-    assert "Only LLaVA-1.5 shows a trace" in capsys.readouterr().err
-    assert not trace.exists()
+    assert terminal.main(["caption", str(pictures[0]), *options, "--trace", str(trace)]) == 0
+    written = json.loads(trace.read_text("utf-8"))
+    assert len(written["output_ids_generated"]) == 4
+    assert written["input_ids"].count(-200) == 1
+    assert written["image_tokens"] == 4
 
 
 def test_folder_is_captioned_in_groups(chat_folders, pictures, capsys):

@@ -23,6 +23,7 @@ from core.chat.inputs import ChatImage, ChatInputs, chat_inputs, image_token_of
 from core.chat.loop import chat_loop
 from core.chat.preparing import Prepared, Preparer
 from core.chat.text import PlainDecoder
+from core.chat.tracing import make_trace
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache
@@ -34,8 +35,10 @@ from core.llava.decoding import DecodeLoop
 from core.llava.evidence import Examiner
 from core.llava.loop_answers import LoopAnswers
 from core.llava.passes import SlotForward
+from core.llava.tracing import Stopwatch
 from core.message import joined, translatable
 from core.picture import Picture
+from core.trace import Trace
 from core.transcript import Answer, Request
 from core.words import Evidence, Presence, Word, WordMap
 
@@ -55,9 +58,11 @@ _MISSING = {
         translatable("core", "Only LLaVA-1.5 shows where in the image a word rests."),
         _CHOOSE_LLAVA,
     ),
-    Capability.TRACE: Missing(translatable("core", "Only LLaVA-1.5 shows a trace."), _CHOOSE_LLAVA),
 }
 _MISSING_WITHOUT_LOOP = _MISSING | {
+    Capability.TRACE: Missing(
+        translatable("core", "What goes on inside this model cannot be traced."), _CHOOSE_LLAVA
+    ),
     Capability.EVIDENCE: _NO_EVIDENCE,
     Capability.SLOTS: _IN_GROUPS,
 }
@@ -67,8 +72,8 @@ _MOST_SLOTS = 64
 
 
 class ChatEngine:
-    """A model that transformers knows, on its device, with all of `InspectableEngine` but maps
-    and the trace."""
+    """A model that transformers knows, on its device, with all of `InspectableEngine` but
+    maps."""
 
     def __init__(self, model: Any, processor: Any, facts: EngineFacts, *, end_ids: Sequence[int]):
         """`end_ids` are the token ids that end an answer."""
@@ -79,6 +84,8 @@ class ChatEngine:
         tokenizer = processor.tokenizer
         self._preparer = Preparer(processor, facts.context_length, facts.most_pictures)
         self._decoder = PlainDecoder(tokenizer)
+        self._tokenizer: Any = tokenizer
+        self._end_ids = tuple(end_ids)
         self._banned_words = BannedWordsCache(
             lambda: tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         )
@@ -169,6 +176,26 @@ class ChatEngine:
     ) -> tuple[WordMap, ...]:
         """Raises EngineError: see `facts.missing`."""
         raise _missing(Capability.MAPS)
+
+    def trace(self, request: Request, answer: Answer) -> Trace:
+        """See `InspectableEngine.trace`. Runs the prompt once more."""
+        with self._examining() as examiner:
+            times = Stopwatch(self._device)
+            inputs = self._inputs_of(request)
+            times.note("picture and prompt prepared")
+            examiner.read(inputs)
+            times.note("picture and prompt read")
+            return make_trace(
+                self.facts,
+                self._model,
+                self._tokenizer,
+                self._end_ids,
+                request=request,
+                inputs=inputs,
+                answer=answer,
+                output_ids=answer.output_ids or examiner.generated(request, answer).ids,
+                times=times.times,
+            )
 
     @contextmanager
     def _examining(self) -> Iterator[Examiner[SlotForward]]:

@@ -125,6 +125,12 @@ class Examiner(Generic[Forward_co]):
         )
         return Evidence(words, time.perf_counter() - started, tokens)
 
+    def read(self, inputs: LoopInputs) -> None:
+        """Runs a whole prompt, as before the first token of an answer; changes no slot."""
+        features = self._forward.image_features(inputs.image)
+        for _ in self._forward.logits_after(inputs.positions, features, 1):
+            pass
+
     def _features(self, generated: GeneratedAnswer) -> ImageFeatures:
         return self._forward.image_features(generated.inputs.image)
 

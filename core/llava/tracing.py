@@ -76,7 +76,7 @@ def make_trace(
             StageTime("answer to its first token", answer.seconds_to_first_token),
             StageTime("whole answer", answer.seconds),
         ),
-        memory=_memory(facts, model, inputs.length + len(output_ids)),
+        memory=memory_uses(facts, model, inputs.length + len(output_ids)),
     )
 
 
@@ -98,10 +98,10 @@ def _image_trace(model: Any, encoded: EncodedImage, inputs: Inputs) -> ImageTrac
     )
 
 
-def _memory(facts: EngineFacts, model: Any, positions: int) -> tuple[MemoryUse, ...]:
-    """What an answer of that many positions takes up, in bytes."""
-    config = model.config.text_config
-    heads = config.num_key_value_heads
+def memory_uses(facts: EngineFacts, model: Any, positions: int) -> tuple[MemoryUse, ...]:
+    """Returns what an answer of that many positions takes up, in bytes."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or (config.hidden_size // config.num_attention_heads)
     bytes_a_position = 2 * config.num_hidden_layers * heads * width * model.dtype.itemsize
     uses = [

@@ -186,7 +186,8 @@ def _ask(
 def _check_prompt(
     engine: Engine, request: Request, answer: Answer, kept: dict[str, list[int]]
 ) -> PromptChecked:
-    if Capability.TRACE in engine.facts.missing:
+    # The kept prompts are LLaVA-1.5's.
+    if Capability.TRACE in engine.facts.missing or engine.facts.preprocessing is None:
         return PromptChecked()
     ids = inspectable(engine, Capability.TRACE).trace(request, answer).input.ids
     wanted = tuple(kept.get(request.turns[0].prompt, ()))

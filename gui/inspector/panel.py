@@ -234,13 +234,15 @@ class Inspector(QDialog):
         self.picture_figure.show_image(QImage())
         self.given_figure.show_image(QImage())
         self.picture_caption.setText(self.tr("{size} pixels").format(size=sides(trace.image.size)))
-        side = trace.image.values_shape[-1]
-        self._given_text = self.tr(
-            "padded to {padded}, resized to {side} × {side}, {grid} patches"
-        ).format(
-            padded=sides(trace.image.padded_size), side=side, grid=sides(trace.image.patch_grid)
-        )
+        side, image = trace.image.values_shape[-1], trace.image
+        self._given_text = ""
+        if image.padded_size and image.patch_grid:
+            self._given_text = self.tr(
+                "padded to {padded}, resized to {side} × {side}, {grid} patches"
+            ).format(padded=sides(image.padded_size), side=side, grid=sides(image.patch_grid))
         self.given_caption.setText(self._given_text)
+        for part in (self.given_figure, self.given_caption):
+            part.setVisible(preprocessing is not None)
         self._previews.ask(("inspected", self._serial, "picture"), partial(_fitted, pixels))
         if preprocessing is not None:
             self._previews.ask(
@@ -258,7 +260,11 @@ class Inspector(QDialog):
         self.picture_facts.show_rows(
             [
                 (self.tr("Pixel values"), values),
-                (self.tr("Image features"), sides(trace.image.tower_features_shape)),
+                *(
+                    [(self.tr("Image features"), sides(trace.image.tower_features_shape))]
+                    if trace.image.tower_features_shape
+                    else []
+                ),
                 (self.tr("Projected features"), sides(trace.image.projected_features_shape)),
             ]
         )
@@ -296,12 +302,12 @@ class Inspector(QDialog):
             case ("inspected", self._serial, "picture"):
                 self.picture_figure.show_image(made)
             case ("inspected", self._serial, "given"):
-                self.given_figure.show_image(made, *self._trace.image.patch_grid)
+                self.given_figure.show_image(made, *(self._trace.image.patch_grid or (1, 1)))
 
     @Slot(int)
     def _on_patch_reached(self, patch: int) -> None:
         self.given_figure.mark(patch)
-        if self._trace is None:
+        if self._trace is None or self._trace.image.patch_grid is None:
             return
         if patch < 0:
             self.given_caption.setText(self._given_text)

@@ -25,6 +25,8 @@ def stage_text(stage: str) -> str:
     match stage:
         case "picture and prompt prepared":
             return translate("Inspector", "Preparing image and prompt")
+        case "picture and prompt read":
+            return translate("Inspector", "Reading image and prompt")
         case "picture seen: vision tower and projector":
             return translate("Inspector", "Vision tower and projector")
         case "embeddings joined":

@@ -22,6 +22,7 @@ from core.errors import (
 )
 from core.open_engine import open_engine
 from core.picture import Picture
+from core.trace import as_markdown
 from core.transcript import Ending, ModelChoice, Precision, Request, Sampling, Turn
 from tests.support.tiers import slowly
 from tests.support.tiny_chat import FAMILIES
@@ -205,9 +206,7 @@ def test_more_pictures_than_the_model_takes_are_refused(chat_engines, picture):
 
 
 def test_what_such_a_model_cannot_do_is_reported_with_the_reason(engine):
-    assert set(engine.facts.missing) == {Capability.MAPS, Capability.TRACE}
-    with pytest.raises(EngineError, match=r"Only LLaVA-1\.5 shows a trace\. Load LLaVA-1\.5"):
-        inspectable(engine, Capability.TRACE)
+    assert set(engine.facts.missing) == {Capability.MAPS}
     with pytest.raises(EngineError, match=r"Only LLaVA-1\.5 shows where in the image"):
         inspectable(engine, Capability.MAPS)
 
@@ -225,6 +224,11 @@ def test_probabilities_of_an_answer_s_tokens_are_those_of_transformers(
         for pixels in (picture.pixels, _plain(picture.pixels, chat_folders[family]))
     )
     assert [one.id for one in evidence.tokens] == list(answer.output_ids)
+    trace = engine.trace(request, answer)
+    assert trace.output.ids == answer.output_ids
+    assert trace.positions == answer.input_tokens
+    assert len(trace.input.ids) == len(trace.input.pieces)
+    assert as_markdown(trace).count("None") == 0
     assert [one.log_p for one in evidence.tokens] == pytest.approx(with_it, abs=2e-4)
     mine = [one.log_p_without_picture for one in evidence.tokens]
     assert mine == pytest.approx(without_it, abs=2e-4)
