@@ -329,7 +329,10 @@ def _activations(
     """Temporary bytes: a prompt's pass through one layer, and the logits of all slots."""
     prompt = length * (8 * model.hidden + 4 * model.inner) * itemsize
     logits = 3 * slots * model.vocabulary * 4
-    unpacked = _DEQUANTIZED if precision in (Precision.BITS_8, Precision.BITS_4) else 0
+    unpacked = 0
+    if precision in (Precision.BITS_8, Precision.BITS_4):
+        # One matrix as a whole in FP8, on cards that multiply it.
+        unpacked = _DEQUANTIZED + 2 * model.hidden * model.inner
     return prompt + logits + unpacked
 
 
