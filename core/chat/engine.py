@@ -23,7 +23,7 @@ from core.chat.inputs import ChatImage, ChatInputs, chat_inputs, image_token_of
 from core.chat.loop import chat_loop
 from core.chat.preparing import Prepared, Preparer
 from core.chat.text import PlainDecoder
-from core.chat.tracing import make_trace
+from core.chat.tracing import PREPARED, READ, make_trace
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
 from core.generation.banned_words import BannedWordsCache
@@ -182,9 +182,9 @@ class ChatEngine:
         with self._examining() as examiner:
             times = Stopwatch(self._device)
             inputs = self._inputs_of(request)
-            times.note("picture and prompt prepared")
+            times.note(PREPARED)
             examiner.read(inputs)
-            times.note("picture and prompt read")
+            times.note(READ)
             return make_trace(
                 self.facts,
                 self._model,

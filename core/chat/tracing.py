@@ -14,6 +14,11 @@ from core.trace import ImageTrace, StageTime, TokenTrace, Trace
 from core.transcript import Answer, Request
 
 
+PREPARED = "picture and prompt prepared"
+READ = "picture and prompt read"
+"""The stages before the first token, as traces name them."""
+
+
 def make_trace(
     facts: EngineFacts,
     model: Any,

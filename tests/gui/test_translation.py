@@ -99,6 +99,7 @@ NO_SENTENCES = {
         "llava/tracing.py",
         "llava/forward.py",
         "chat/module_forward.py",
+        "chat/tracing.py",
     ),
     *("llava/kernels", "chat/template_child.py", "isolation", "vetting/trial.py", "words"),
     *("terminal", "serve", "remote/canary.py"),
