@@ -13,7 +13,6 @@ from core.llava.tracing import memory_uses
 from core.trace import ImageTrace, StageTime, TokenTrace, Trace
 from core.transcript import Answer, Request
 
-
 PREPARED = "picture and prompt prepared"
 READ = "picture and prompt read"
 """The stages before the first token, as traces name them."""
