@@ -18,7 +18,8 @@ How the modules fit together, in the order in which to read them:
   and `export` are the files with all captions, `continued` those that earlier runs began.
 - `asking_again` is an engine that asks again until an answer will do.
 - `find` finds the images, `beside` reads captions that they have already, `trial` captions a few
-  of them first, `doubt` finds doubtful words, `summary` says what became of a run.
+  of them first, `doubt` finds doubtful words, `summary` says what became of a run,
+  `compared` what several answered about the same images.
 
 Nothing here imports torch.
 """
@@ -26,6 +27,7 @@ Nothing here imports torch.
 from core.batch.asking_again import AskingAgain
 from core.batch.batch import Batch
 from core.batch.beside import CaptionsBeside
+from core.batch.compared import AnsweredRun, answered_runs
 from core.batch.conflicts import Conflict, EditOutcome
 from core.batch.doubt import Doubt, find_doubt
 from core.batch.find import expanded, found_pictures
@@ -39,6 +41,7 @@ from core.batch.trial import PICTURES, Tried, drawn, try_first
 __all__ = [
     "NO_WORDS",
     "PICTURES",
+    "AnsweredRun",
     "AskingAgain",
     "Batch",
     "BatchOptions",
@@ -55,6 +58,7 @@ __all__ = [
     "Summary",
     "Tally",
     "Tried",
+    "answered_runs",
     "drawn",
     "expanded",
     "find_doubt",

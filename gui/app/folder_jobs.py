@@ -6,7 +6,9 @@ from __future__ import annotations
 from PySide6.QtCore import QObject
 
 from core.locations import Locations
+from gui.app.alt_text_wiring import AltTextWiring
 from gui.app.batch_wiring import BatchWiring
+from gui.app.compare_wiring import CompareWiring
 from gui.app.duplicates_wiring import DuplicatesWiring
 from gui.app.exchange_wiring import ExchangeWiring
 from gui.app.notes_wiring import NotesWiring
@@ -62,6 +64,8 @@ class FolderJobs(QObject):
         )
 
         self._search = DuplicateSearch(workspace, self)
+        AltTextWiring(window, workspace, editing, begin, self)
+        CompareWiring(window, workspace, editing, places.runs, begin, self)
         DuplicatesWiring(window, workspace, self._search, begin, self)
 
     async def close(self) -> None:

@@ -196,7 +196,7 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
     if command in _NEXT:
         return _unless(in_list and workspace.listed, reason)
     match command:
-        case Command.EDIT_CAPTION:
+        case Command.EDIT_CAPTION | Command.ALT_TEXT:
             return _unless(is_open and workspace.is_known)
         case Command.INVERT_SELECTION:
             return _unless(is_open and workspace.has_list and workspace.listed)
@@ -204,6 +204,8 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
             return _unless(workspace.is_open and workspace.is_known)
         case Command.RESTORE_SELECTION:
             return _unless(is_open and workspace.has_list and workspace.lost)
+        case Command.COMPARE_ANSWERS:
+            return _unless(is_open and workspace.total)
         case Command.FIND_DUPLICATES:
             return _unless(is_open and workspace.has_list and workspace.total > 1)
         case Command.EXPORT_CAPTIONS | Command.IMPORT_CAPTIONS:

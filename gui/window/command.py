@@ -58,6 +58,8 @@ class Command(StrEnum):
     RESTORE_SELECTION = auto()
     FIND_IMAGES = auto()
     FIND_DUPLICATES = auto()
+    COMPARE_ANSWERS = auto()
+    ALT_TEXT = auto()
     NOTES = auto()
     PRESETS = auto()
     PRESET_1 = auto()

@@ -36,6 +36,7 @@ def images_menu() -> MenuRows:
     )
     editing: Group = (
         CommandRow(Command.EDIT_CAPTION, translate("Menu", "&Edit caption"), ("F4",)),
+        CommandRow(Command.ALT_TEXT, translate("Menu", "Alt te&xt…"), ("Shift+F4",)),
     )
     reviewing: Group = (
         CommandRow(Command.ACCEPT, translate("Menu", "&Accept"), ("A",), is_fixed=True),
@@ -62,6 +63,7 @@ def images_menu() -> MenuRows:
     )
     captioning: Group = (
         SubmenuRow(Submenu.PRESETS, translate("Menu", "&Caption with preset"), numbered),
+        CommandRow(Command.COMPARE_ANSWERS, translate("Menu", "Compare answe&rs…"), ("F8",)),
         CommandRow(Command.NOTES, translate("Menu", "Prompt and n&otes…"), ("F7",)),
         CommandRow(Command.PRESETS, translate("Menu", "Edit &presets…")),
     )

@@ -9,7 +9,8 @@ is.
 `export_dialog` hands captions over to other programs, with the choices of `export_form` and the
 words of `export_texts`; `import_dialog` takes theirs. `presets_dialog` changes presets, each with
 `presets_form`. `notes_dialog` has notes for prompts, and shows these filled in.
-`duplicates_dialog` has groups of images that look alike.
+`duplicates_dialog` has groups of images that look alike, `compare_dialog` the answers of several
+runs about an image, and `alt_text_dialog` its alternative text.
 
 `query_line` above the list has a `query_field`, and `statistics_panel` below it a `frequency_list`
 and a `length_histogram`.

@@ -1,0 +1,122 @@
+"""Connects the answers of earlier runs with the dialog that compares them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QLocale, QObject
+from shiboken6 import isValid
+
+from core.batch import AnsweredRun, answered_runs
+from core.message import translatable
+from core.workspace import EditReport, ImageRow, Workspace
+from gui.app.tasks import Begin
+from gui.session.caption_editing import CaptionEditing
+from gui.session.workspace import FolderWorkspace
+from gui.window.commands import Command
+from gui.window.file_dialogs import open_without_waiting
+from gui.window.main_window import MainWindow
+from gui.workspace.compare_dialog import CompareDialog
+
+PICK_NAME = translatable("core", "Choose among answers")
+_LONGEST = 28
+
+
+@dataclass
+class _Comparison:
+    """What a dialog shows: the runs, and the images about which the chosen ones differ."""
+
+    dialog: CompareDialog
+    runs: list[AnsweredRun] = field(default_factory=list[AnsweredRun])
+    rows: list[ImageRow] = field(default_factory=list[ImageRow])
+    chosen: tuple[int, ...] = ()
+    differing: list[int] = field(default_factory=list[int])
+
+    def texts(self, row: ImageRow) -> list[str | None]:
+        """Returns the answers of the chosen runs, the last of which is the caption as it is."""
+        return [
+            self.runs[place].captions.get(row.path) if place < len(self.runs) else row.caption
+            for place in self.chosen
+        ]
+
+
+class CompareWiring(QObject):
+    """What is picked is an edit of the workspace, and undone like any other."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        workspace: FolderWorkspace,
+        editing: CaptionEditing,
+        journals: Path,
+        begin: Begin,
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self._window, self._workspace, self._editing = window, workspace, editing
+        self._journals, self._begin = journals, begin
+        window.command_actions.bind(Command.COMPARE_ANSWERS, self._open)
+
+    def _open(self) -> None:
+        self._editing.write()
+        dialog = CompareDialog(self._window.theme, self._window.thumbnails, self._window)
+        shown = _Comparison(dialog)
+        dialog.columns_chosen.connect(partial(self._on_columns_chosen, shown))
+        dialog.image_wanted.connect(partial(self._on_image_wanted, shown))
+        dialog.written.connect(self._on_written)
+        dialog.undo_asked.connect(partial(self._on_undo_asked, shown))
+        open_without_waiting(dialog)
+        self._begin(self._read(shown))
+
+    async def _read(self, shown: _Comparison) -> None:
+        rows = await self._workspace.read(lambda workspace: workspace.rows(workspace.ids()))
+        shown.rows = rows or []
+        paths = [row.path for row in shown.rows]
+        shown.runs = await asyncio.to_thread(answered_runs, self._journals, paths)
+        if isValid(shown.dialog):
+            labels = [self._label(run) for run in shown.runs]
+            shown.dialog.show_runs([*labels, self.tr("Caption now")])
+
+    def _label(self, run: AnsweredRun) -> str:
+        prompt = " ".join(run.prompts[0].split())
+        prompt = prompt if len(prompt) <= _LONGEST else f"{prompt[:_LONGEST]}…"
+        when = QLocale().toString(run.began.astimezone(), QLocale.FormatType.ShortFormat)
+        return "  ·  ".join(part for part in (prompt, Path(run.model).name, when) if part)
+
+    def _on_columns_chosen(self, shown: _Comparison, chosen: tuple[int, ...]) -> None:
+        shown.chosen = chosen
+        compared = [
+            row for row in shown.rows if sum(text is not None for text in shown.texts(row)) > 1
+        ]
+        shown.differing = [
+            place
+            for place, row in enumerate(shown.rows)
+            if len({text for text in shown.texts(row) if text is not None}) > 1
+        ]
+        shown.dialog.show_count(len(shown.differing), len(compared))
+
+    def _on_image_wanted(self, shown: _Comparison, at: int) -> None:
+        self._begin(self._show(shown, at))
+
+    async def _show(self, shown: _Comparison, at: int) -> None:
+        if not 0 <= at < len(shown.differing):
+            return
+        place = shown.differing[at]
+        id = shown.rows[place].id
+        # It comes after what was picked before, as both are done in one thread.
+        rows = await self._workspace.read(lambda workspace: workspace.rows([id]))
+        if rows and isValid(shown.dialog):
+            shown.dialog.show_image(rows[0], shown.texts(shown.rows[place]))
+
+    def _on_written(self, id: int, text: str, seen: str) -> None:
+        def write(workspace: Workspace) -> EditReport:
+            return workspace.set_captions({id: text}, PICK_NAME, seen={id: seen})
+
+        self._workspace.edit(write)
+
+    def _on_undo_asked(self, shown: _Comparison) -> None:
+        self._workspace.undo()
+        shown.dialog.show_again()

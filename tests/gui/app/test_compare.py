@@ -1,0 +1,104 @@
+"""Answers of several runs side by side, and alternative texts, in the whole program."""
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from core.batch import Batch, BatchOptions, Control
+from core.captions.sidecar import Existing
+from core.locations import locations
+from gui.window.commands import Command
+from gui.workspace.alt_text_dialog import AltTextDialog
+from gui.workspace.compare_dialog import CompareDialog
+from tests.gui.app.test_captions import folder, opened, text  # noqa: F401 (fixture)
+from tests.gui.conftest import until
+from tests.support.folder_run import FolderEngine
+
+KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
+FIRST = {"0.png": "a red cat", "1.png": "a dog", "2.png": "same"}
+SECOND = {"0.png": "a blue cat", "1.png": "two dogs 🐕 here", "2.png": "same"}
+
+
+@pytest.fixture
+def compared(tmp_path, home):
+    """Three images that two runs have captioned; about the last one they agree."""
+    root = tmp_path / "compared"
+    root.mkdir()
+    for name in FIRST:
+        Image.new("RGB", (40, 30), "red").save(root / name)
+    for prompt, said in (("First?", FIRST), ("Second?", SECOND)):
+        options = BatchOptions((prompt,), existing=Existing.REPLACE)
+        batch = Batch.begin([root], options, locations().runs)
+        engine = FolderEngine()
+        engine.says = dict(said)
+        batch.run(engine, Control())
+        batch.close()
+    return root
+
+
+async def comparison_of(program, root):
+    window = program.window
+    window.paths_opened.emit([root])
+    await until(lambda: window.state.workspace.is_known and window.state.workspace.total == 3)
+    await until(lambda: program.workspace.counts.unread == 0)
+    await until(lambda: window.state.picture.name == "0.png")
+    window.commands[Command.COMPARE_ANSWERS].trigger()
+    await until(lambda: window.findChild(CompareDialog) is not None)
+    return window.findChild(CompareDialog)
+
+
+def marked(column):
+    return [one.cursor.selectedText() for one in column.text.extraSelections()]
+
+
+def test_answers_are_picked_and_merged_by_keys_and_undone(live, compared):
+    async def story(program):
+        dialog = await comparison_of(program, compared)
+        await until(lambda: dialog.name_label.text() == "0.png")
+        assert [column.answer for column in dialog.columns] == ["a blue cat", "a red cat", None]
+        assert [marked(column) for column in dialog.columns[:2]] == [["blue"], ["red"]]
+        assert "1 of 2" in dialog.what_label.text()
+        QTest.keyClick(dialog.columns[0].text, KEY.Key_2)
+        await until(lambda: text(compared, 0) == "a red cat\n")
+        await until(lambda: dialog.name_label.text() == "1.png")
+        assert marked(dialog.columns[0]) == ["two dogs 🐕 here"]
+        QTest.mouseClick(dialog.columns[1].add_button, LEFT)
+        assert dialog.editor.toPlainText() == "two dogs 🐕 here a dog"
+        QTest.keyClicks(dialog.editor, " 2")  # Typed, not picked.
+        QTest.keyClick(dialog.editor, KEY.Key_PageUp)
+        await until(lambda: text(compared, 1) == "two dogs 🐕 here a dog 2\n")
+        await until(lambda: dialog.editor.toPlainText() == "a red cat")
+        QTest.mouseClick(dialog.undo_button, LEFT)
+        await until(lambda: text(compared, 1) == "two dogs 🐕 here\n")
+        QTest.mouseClick(dialog.undo_button, LEFT)
+        await until(lambda: dialog.editor.toPlainText() == "a blue cat")
+
+    live(story)
+
+
+def test_alt_text_is_decorative_or_has_a_long_description(live, folder):  # noqa: F811
+    async def story(program):
+        window, _images, _editor = await opened(program, folder)
+
+        async def dialog():
+            window.commands[Command.ALT_TEXT].trigger()
+            await until(lambda: window.findChild(AltTextDialog) is not None)
+            return window.findChild(AltTextDialog)
+
+        shown = await dialog()
+        assert shown.text_edit.toPlainText() == "a cat"
+        QTest.keyClicks(shown.text_edit, "x" * 121)
+        assert shown.count_label.property("class") == "error"
+        shown.text_edit.undo()
+        QTest.keyClicks(shown.long_edit, "It sits.")
+        QTest.keyClick(shown, KEY.Key_Escape)
+        await until(lambda: text(folder, 0) == "a cat\n\nIt sits.\n")
+        await until(lambda: window.findChild(AltTextDialog) is None)
+        shown = await dialog()
+        assert shown.long_edit.toPlainText() == "It sits."
+        QTest.keyClick(shown.decorative_box, KEY.Key_Space)
+        QTest.mouseClick(shown.close_button, LEFT)
+        await until(lambda: text(folder, 0) == "decorative\n")
+
+    live(story)
