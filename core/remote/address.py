@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from core.errors import ServerError, ServerFault
 from core.message import translatable
+from core.model_reference import host_of
 
 # What people copy from a manual, behind the part that counts.
 _ENDPOINT = re.compile(r"(/v1)?(/chat/completions|/completions|/models)?/*$")
@@ -51,6 +53,19 @@ def is_this_machine(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def require_this_machine(addresses: Iterable[str]) -> None:
+    """Raises ServerError if what is sent to one of the addresses would leave this machine; call it
+    where a person works offline."""
+    for address in addresses:
+        if not is_this_machine(address):
+            text = translatable(
+                "core",
+                "Onlooker is offline, so nothing is sent to {host}. Turn off Work offline in the "
+                "Models dialog to use it.",
+            )
+            raise ServerError(text.format(host=host_of(address)), ServerFault.OFFLINE)
 
 
 def _no_address(typed: str) -> ServerError:

@@ -203,6 +203,7 @@ class ModelsWiring(QObject):
 
     @Slot(bool)
     def _on_offline_chosen(self, is_offline: bool) -> None:
+        self._model.work_offline(is_offline)
         self._begin(self._library.work_offline(is_offline))
 
     @Slot(str)

@@ -62,7 +62,6 @@ class ServersWiring(QObject):
 
     async def _use(self, named: ServerModel, key: str) -> None:
         (address, _), *_ = named.addresses
-        self._checks.require_allowed([address])
         if key and (problem := await self._checks.keep_key(address, key)):
             self._window.show_notice(translated(problem))
         await self._loaded.load(ModelChoice(model=named.reference))

@@ -15,6 +15,7 @@ from PySide6.QtCore import QCoreApplication
 
 from core.errors import CheckpointError
 from core.model_reference import server_model
+from core.remote.address import is_this_machine, require_this_machine
 from core.transcript import ModelChoice
 
 if TYPE_CHECKING:
@@ -24,6 +25,18 @@ translate = QCoreApplication.translate
 
 OnProgress = Callable[[float, str], None]
 OpenEngine = Callable[[ModelChoice, OnProgress, threading.Event], "Engine"]
+
+
+def leaves_this_machine(choice: ModelChoice) -> bool:
+    """Whether images would be sent to another computer."""
+    named = server_model(choice.model)
+    return named is not None and not all(is_this_machine(place) for place, _ in named.addresses)
+
+
+def require_this_machine_for(choice: ModelChoice) -> None:
+    """Raises ServerError if images would be sent to another computer."""
+    if named := server_model(choice.model):
+        require_this_machine(place for place, _ in named.addresses)
 
 
 def open_engine(choice: ModelChoice, on_progress: OnProgress, stop: threading.Event) -> Engine:

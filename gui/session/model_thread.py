@@ -25,7 +25,13 @@ from gui.session.engine_jobs import (
     settle,
     settled,
 )
-from gui.session.engine_start import OpenEngine, open_engine
+from gui.session.engine_start import (
+    OnProgress,
+    OpenEngine,
+    leaves_this_machine,
+    open_engine,
+    require_this_machine_for,
+)
 from gui.session.engine_worker import EMPTY_ANSWER, EngineWorker, no_model
 
 if TYPE_CHECKING:
@@ -70,7 +76,8 @@ class ModelThread(QObject):
         self._ended = asyncio.Event()
         self._thread = QThread(self)
         self._thread.setObjectName("model")
-        self._worker = EngineWorker(open_engine)
+        self._works_offline = False
+        self._worker = EngineWorker(self._allowed(open_engine))
         self._worker.moveToThread(self._thread)
         self._connect(self._worker)
         self._thread.start()
@@ -122,6 +129,16 @@ class ModelThread(QObject):
     def is_idle_unloaded(self) -> bool:
         """Whether the model was unloaded by `unload_idle`, until something is wanted of it."""
         return self._is_idle_unloaded
+
+    def work_offline(self, is_offline: bool) -> None:
+        """Uses no server on another computer from now on, or allows it again.
+
+        One that is used is not used any more: what it answers ends, and nothing is sent there.
+        """
+        self._works_offline = is_offline
+        if is_offline and leaves_this_machine(self._choice) and not isinstance(self._state, Absent):
+            self.stop()
+            self.unload()
 
     async def load(self, choice: ModelChoice) -> None:
         """Replaces the present model; after a failure none is loaded.
@@ -225,6 +242,17 @@ class ModelThread(QObject):
         except TimeoutError:
             return False
         return self._thread.wait()
+
+    def _allowed(self, open_engine: OpenEngine) -> OpenEngine:
+        """Returns what opens an engine, and refuses servers elsewhere while that is not wanted."""
+
+        def opened(choice: ModelChoice, on_progress: OnProgress, stop: threading.Event) -> Engine:
+            # Read in the model thread, when the load begins: it may have waited for an answer.
+            if self._works_offline:
+                require_this_machine_for(choice)
+            return open_engine(choice, on_progress, stop)
+
+        return opened
 
     def _begin_load(self, choice: ModelChoice) -> LoadJob:
         self._is_idle_unloaded = False

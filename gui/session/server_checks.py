@@ -11,10 +11,9 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from core.errors import AppError, Cancelled, ServerError, ServerFault
-from core.message import translatable
+from core.errors import AppError, Cancelled
 from core.picture import open_picture
-from core.remote.address import is_this_machine, read_address
+from core.remote.address import read_address, require_this_machine
 from core.remote.discovery import FoundServer, find_servers
 from core.remote.keys import Keys, ServerKey
 from core.remote.opening import Checked, check_server, list_models
@@ -47,7 +46,7 @@ class ServerChecks(QObject):
 
         def models(stop: threading.Event) -> tuple[str, str, list[str]]:
             right = read_address(address)
-            self.require_allowed([right])
+            self._require_allowed(right)
             used = key or Keys([right], takes_single=False).read(right, stop)
             return right, used, list_models(right, stop, key=used)
 
@@ -77,16 +76,9 @@ class ServerChecks(QObject):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, ServerKey(address).keep, key)
 
-    def require_allowed(self, addresses: list[str]) -> None:
-        """Raise ServerError if Onlooker is to stay offline and a server is another computer."""
-        if self._settings.works_offline and not all(map(is_this_machine, addresses)):
-            raise ServerError(
-                translatable(
-                    "core",
-                    "Onlooker is offline. Turn off Work offline in Settings to use this server.",
-                ),
-                ServerFault.OFFLINE,
-            )
+    def _require_allowed(self, address: str) -> None:
+        if self._settings.works_offline:
+            require_this_machine([address])
 
     def stop(self) -> None:
         """End what is under way."""

@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from core.engine import Ready
+from core.engine import Absent, Failed, Ready
 from core.locations import locations
 from core.model_reference import server_model
 from core.settings import load
@@ -145,5 +145,42 @@ def test_server_that_does_not_do_is_told_in_the_dialog(live):
         assert "does not see images" in await outcome_of_test(asking)
         server.models = []
         assert "lists no model" in await outcome_of_test(asking)
+
+    live(story)
+
+
+def elsewhere(server: ModelServer) -> str:
+    """An address that only the system's resolver knows to be this machine."""
+    return f"http://127.1:{server.server_port}"
+
+
+def test_nothing_is_sent_to_another_computer_while_offline(live):
+    async def story(program, dialog, asking, server):
+        address = elsewhere(server)
+        enter(asking.address_edit, address)
+        assert "sees images" in await outcome_of_test(asking)
+        click(asking.use_button)
+        await until(lambda: "127.1" in program.window.status_line.state_label.text())
+        reference = f"{address} #{MODEL}"
+        await until(lambda: load(locations().folder).servers == [reference])
+        # A server that is used is not used any more.
+        dialog.options_menu.offline_action.trigger()
+        await until(lambda: isinstance(program.model.state, Absent))
+        requests = len(server.keys)
+        # Nor is one that is chosen from the list, or tried.
+        dialog.choose(reference)
+        await until(lambda: dialog.details.primary_button.text() == "Use")
+        click(dialog.details.primary_button)
+        await until(lambda: isinstance(program.model.state, Failed))
+        assert "nothing is sent to 127.1" in str(program.model.state.error)
+        click(dialog.server_button)
+        await until(lambda: len(dialog.findChildren(ServerDialog)) > 0)
+        again = dialog.findChildren(ServerDialog)[-1]
+        enter(again.address_edit, address)
+        assert "nothing is sent to 127.1" in await outcome_of_test(again)
+        assert len(server.keys) == requests
+        # This computer's own servers stay at hand.
+        enter(again.address_edit, server.address)
+        assert "sees images" in await outcome_of_test(again)
 
     live(story)
