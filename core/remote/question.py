@@ -71,6 +71,7 @@ def fields(request: Request) -> dict[str, Any]:
 PROBE: Mapping[str, Any] = {
     "top_p": 1.0,
     "top_k": 50,
+    "min_p": 0.0,
     "seed": 0,
     "repetition_penalty": 1.0,
 }
@@ -84,6 +85,7 @@ def _sampling_fields(sampling: Sampling) -> dict[str, Any]:
         found["top_p"] = sampling.top_p
         # Servers have defaults of their own, so that "all tokens" must be said too.
         found["top_k"] = sampling.top_k
+        found["min_p"] = 0.0
         if sampling.seed is not None:
             found["seed"] = sampling.seed
     if sampling.repetition_penalty != 1.0:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
 
 from core.message import Message, joined, translatable
 
 OPTIONAL = (
-    *("temperature", "top_p", "top_k", "seed", "repetition_penalty"),
+    *("temperature", "top_p", "top_k", "min_p", "seed", "repetition_penalty"),
     *("stream_options", "max_tokens", "continue_final_message", "add_generation_prompt"),
+    "generation_config",
 )
 """The fields without which a request still makes sense."""
+
+# How `transformers serve` complains of fields that it does not know. It takes these as a part of
+# `generation_config`, and samples only if that says so.
+_OF_TRANSFORMERS = re.compile("Unexpected (fields|keys) in the request")
+_IN_GENERATION_CONFIG = ("top_k", "min_p", "repetition_penalty")
 
 # What a person misses if a field is refused. Without the others the answers are the same.
 _NAMES = {
@@ -29,6 +36,7 @@ class RefusedFields:
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self._takes_generation_config = False
 
     def learn(self, sent: Collection[str], complaint: str) -> bool:
         """Notes which of the `sent` fields the server's `complaint` names; returns whether any."""
@@ -37,6 +45,7 @@ class RefusedFields:
         if "add_generation_prompt" in named or "continue_final_message" in named:
             named |= {"add_generation_prompt", "continue_final_message"}
         self.names |= named
+        self._takes_generation_config |= bool(named and _OF_TRANSFORMERS.search(complaint))
         return bool(named)
 
     def optional(self, sent: Collection[str]) -> list[str]:
@@ -49,14 +58,33 @@ class RefusedFields:
         if "max_tokens" in self.names and "max_tokens" in fields:
             # OpenAI's newer models want the new name.
             kept["max_completion_tokens"] = fields["max_tokens"]
+        if self._has_generation_config and (config := _generation_config(fields)):
+            kept["generation_config"] = json.dumps(config)
         return kept
+
+    @property
+    def _has_generation_config(self) -> bool:
+        return self._takes_generation_config and "generation_config" not in self.names
 
     @property
     def note(self) -> Message | None:
         """A sentence on what the server does not take; None if nothing is missed."""
-        missed = [text for name, text in _NAMES.items() if name in self.names]
+        others = _IN_GENERATION_CONFIG if self._has_generation_config else ()
+        missed = [
+            text for name, text in _NAMES.items() if name in self.names and name not in others
+        ]
         if not missed:
             return None
         return translatable(
             "core", "The server ignores these settings: {names}. Its own defaults apply."
         ).format(names=joined(*missed, between=", "))
+
+
+def _generation_config(fields: Mapping[str, object]) -> dict[str, object]:
+    """Returns what of the fields belongs there; {} for a greedy answer as usual."""
+    temperature = fields.get("temperature")
+    config = {name: fields[name] for name in _IN_GENERATION_CONFIG if name in fields}
+    if isinstance(temperature, float | int) and temperature > 0:
+        return {"do_sample": True, **config}
+    penalty = config.get("repetition_penalty", 1.0)
+    return {"repetition_penalty": penalty} if penalty != 1.0 else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -96,8 +97,29 @@ def test_sampling_is_sent_and_refused_fields_are_learnt_and_told(server, use):
     before = len(server.asked)
     ask(engine, request(temperature=0.7, top_p=0.9, seed=3))
     (body,) = server.asked[before:]
-    assert (body["temperature"], body["top_p"]) == (0.7, 0.9)
+    assert (body["temperature"], body["top_p"], body["min_p"]) == (0.7, 0.9, 0.0)
     assert not server.refused & set(body)
+
+
+def test_settings_are_packed_as_transformers_serve_takes_them(server, use):
+    """It samples only if `generation_config` says so, and refuses the fields that belong there."""
+    engine = use(server)
+    said = "Unexpected fields in the request: {'min_p', 'top_k', 'repetition_penalty'}"
+    server.faults = [Fault(422, said)]
+    ask(engine, request(temperature=0.7, repetition_penalty=1.2))
+    body = server.captions()[-1]
+    assert not {"top_k", "min_p", "repetition_penalty"} & set(body)
+    assert body["temperature"] == 0.7
+    assert json.loads(body["generation_config"]) == {
+        "do_sample": True,
+        "top_k": 50,
+        "min_p": 0.0,
+        "repetition_penalty": 1.2,
+    }
+    ask(engine, request(repetition_penalty=1.2))
+    assert json.loads(server.captions()[-1]["generation_config"]) == {"repetition_penalty": 1.2}
+    ask(engine)
+    assert "generation_config" not in server.captions()[-1]
 
 
 def test_length_is_told_apart_from_the_end(server, use):
