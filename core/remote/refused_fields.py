@@ -17,7 +17,7 @@ OPTIONAL = (
 
 # How `transformers serve` complains of fields that it does not know. It takes these as a part of
 # `generation_config`, and samples only if that says so.
-_OF_TRANSFORMERS = re.compile("Unexpected (fields|keys) in the request")
+_OF_TRANSFORMERS = re.compile(r"Unexpected\W(fields|keys)\W")
 _IN_GENERATION_CONFIG = ("top_k", "min_p", "repetition_penalty")
 
 # What a person misses if a field is refused. Without the others the answers are the same.

@@ -31,7 +31,7 @@ from core.remote.engine import RemoteEngine
 from core.remote.opening import open_server_model
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 300
+START_SECONDS = 900
 VLLM = "ONLOOKER_VLLM_PYTHON"
 _TRANSFORMERS = "import sys; from transformers.cli.transformers import main; sys.exit(main())"
 _LLAMA_CPP = """
