@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,26 @@ os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 gc.disable()
 
 
-def pytest_collection_finish():
+FROZEN = pytest.StashKey[int]()
+
+
+def pytest_collection_finish(session):
     """The tests are known, and what they import is imported."""
+    freeze(session.config)
+    gc.enable()
+
+
+def pytest_runtest_setup(item):
+    """What the tests before have imported stays too."""
+    if len(sys.modules) > item.config.stash[FROZEN] + 50:
+        freeze(item.config)
+
+
+def freeze(config: pytest.Config) -> None:
+    """Never traverse the objects that exist now."""
     gc.collect()
     gc.freeze()
-    gc.enable()
+    config.stash[FROZEN] = len(sys.modules)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,11 +13,16 @@ from core.terminal import main as terminal
 from core.words import has_words
 from gui.window.commands import Command
 from tests.gui.conftest import loop, run, until  # noqa: F401 (fixtures)
+from tests.support.tiers import mostly_slow
 from tests.support.tiny_chat import FAMILIES
 from tests.test_journeys import drop, home, live, pictures, press  # noqa: F401 (fixtures)
 
+# One whose language model runs on our own layers, and one on transformers'. The tests of the chat
+# engine ask every architecture in the default tier.
+SAMPLE = ("llava_next", "qwen3_vl")
 
-@pytest.fixture(params=FAMILIES)
+
+@pytest.fixture(params=mostly_slow(FAMILIES, SAMPLE))
 def model(request, chat_folders) -> str:
     return str(chat_folders[request.param])
 
@@ -101,7 +106,7 @@ def test_question_is_about_all_images_at_hand_where_the_model_takes_several(
     live(story)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", mostly_slow(FAMILIES, SAMPLE))
 def test_terminal_captions_with_each_architecture(chat_folders, pictures, capsys, family):
     options = ["--model", str(chat_folders[family]), "--device", "cpu", "--dtype", "float32"]
     options += ["--format", "json", "--max-new-tokens", "8"]

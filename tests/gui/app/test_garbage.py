@@ -23,9 +23,6 @@ def collector(qapp):
     collector = GarbageCollector()
     yield collector
     collector.close()
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def test_garbage_is_collected_after_a_while(collector, qtbot):
