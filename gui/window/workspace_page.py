@@ -61,7 +61,7 @@ class WorkspacePage(QWidget):
         self.fold_bar.setVisible(state.has_list and state.has_room and state.is_folded)
         if state.has_list:
             self.pane.show_counts(state.name, state.listed, state.total)
-            self.pane.reading_line.show_reading(state.reading, state.is_cut, state.total)
+            self.pane.reading_line.show_reading(state.reading, state.is_cut)
             self.pane.show_layout(state.is_grid, state.side)
             self.pane.show_selected(state.selected, state.unreviewed)
             self.pane.query_line.show_query(state.query, state.query_error, state.query_fault)

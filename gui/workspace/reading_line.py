@@ -13,7 +13,9 @@ _SHOWN_AFTER_MS = 700
 
 
 class ReadingLine(QWidget):
-    """`stop_asked()`: what is found by now is enough. `more_asked()`: the others are wanted too."""
+    """Figures come first in its texts, so that they stay where a narrow pane cuts them.
+
+    `stop_asked()`: what is found by now is enough. `more_asked()`: the others are wanted too."""
 
     stop_asked = Signal()
     more_asked = Signal()
@@ -44,8 +46,8 @@ class ReadingLine(QWidget):
         self._timer.timeout.connect(self.show)
         self.hide()
 
-    def show_reading(self, progress: ScanProgress | None, is_cut: bool, total: int) -> None:
-        """Says how far reading is, or that it was stopped at `total` images; else it is hidden."""
+    def show_reading(self, progress: ScanProgress | None, is_cut: bool) -> None:
+        """Says how far reading is, or that it was stopped; else it is hidden."""
         self._is_reading = progress is not None
         if progress is not None:
             self._show_progress(progress)
@@ -55,17 +57,16 @@ class ReadingLine(QWidget):
         self._timer.stop()
         self.setVisible(is_cut)
         if is_cut:
-            text = self.tr("Stopped after {count} images")
-            self.label.setText(text.format(count=f"{total:,}"))
+            self.label.setText(self.tr("Reading stopped"))
             self.button.setText(self.tr("Continue"))
             self.bar.hide()
 
     def _show_progress(self, progress: ScanProgress) -> None:
         done, total = f"{progress.done:,}", f"{progress.total:,}"
         if progress.stage is ScanStage.FOLDERS:
-            self.label.setText(self.tr("Finding images: {count}").format(count=done))
+            self.label.setText(self.tr("{count} images found").format(count=done))
         else:
-            text = self.tr("Reading captions: {done} of {total}")
+            text = self.tr("{done} of {total} captions read")
             self.label.setText(text.format(done=done, total=total))
         self.button.setText(self.tr("Stop"))
         self.bar.setRange(0, progress.total)

@@ -129,7 +129,7 @@ def test_reading_that_was_stopped_goes_on_when_asked(live, folder):
         workspace.open([folder])
         line = window.workspace_pane.reading_line
         await until(line.isVisible)
-        assert line.label.text().startswith("Stopped after")
+        assert line.label.text() == "Reading stopped"
         workspace.changed.disconnect(workspace.stop_reading)
         QTest.mouseClick(line.button, Qt.MouseButton.LeftButton)
         await until(lambda: len(workspace.paths) == 3)
