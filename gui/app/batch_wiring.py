@@ -15,6 +15,7 @@ from core.captions.wording import Replacement
 from core.files import is_folder
 from core.settings import Settings
 from gui.app.tasks import Begin
+from gui.batch.head import name_of, places_text
 from gui.batch.run_controls import RunAction, has_begun, is_at_rest, offered_actions
 from gui.batch.run_progress import items_left
 from gui.session.folder_run import FolderRun
@@ -119,9 +120,7 @@ class BatchWiring(QObject):
             self.refresh()
 
     def _name_of(self, roots: list[Path]) -> str:
-        if len(roots) == 1:
-            return roots[0].name or str(roots[0])
-        return self.tr("{count} places").format(count=len(roots)) if roots else ""
+        return name_of(roots) or (places_text(roots) if roots else "")
 
     def _connect_run(self) -> None:
         run, panel = self._run, self._panel

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from core.picture import PICTURE_SUFFIXES
 from gui.widgets.buttons import icon_button
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
@@ -41,10 +42,7 @@ class RunHead(QWidget):
 
     def show_run(self, count: int, roots: Sequence[Path], *, has_begun: bool) -> None:
         """Says how many images are in which folders and files, and, before the run, what for."""
-        names = [root.name or str(root) for root in roots]
-        where = self.tr("{count} places").format(count=len(names))
-        if len(names) == 1:
-            where = f"“{names[0]}”"
+        where = f"“{name}”" if (name := name_of(roots)) else places_text(roots)
         if has_begun:
             one, many = self.tr("1 image in {where}"), self.tr("{count} images in {where}")
         else:
@@ -52,5 +50,20 @@ class RunHead(QWidget):
             many = self.tr("Caption {count} images in {where}")
         title = one if count == 1 else many
         text = title.format(count=f"{count:,}", where=where)
-        self.title_label.setText(text if names else self.tr("Caption folder"))
+        self.title_label.setText(text if roots else self.tr("Caption folder"))
         self.folder_button.setEnabled(bool(roots))
+
+
+def name_of(roots: Sequence[Path]) -> str:
+    """Returns the name of the one image or folder, or of the folder that all images are in; ""
+    if there are several places."""
+    if len(roots) == 1:
+        return roots[0].name or str(roots[0])
+    folders = {root.parent for root in roots}
+    are_images = all(root.suffix.lower() in PICTURE_SUFFIXES for root in roots)
+    return next(iter(folders)).name if are_images and len(folders) == 1 else ""
+
+
+def places_text(roots: Sequence[Path]) -> str:
+    """Returns how many places there are."""
+    return QCoreApplication.translate("RunHead", "{count} places").format(count=len(roots))

@@ -171,11 +171,11 @@ class DropZone(QFrame):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if is_welcome(event.mimeData()):
-            event.acceptProposedAction()
+            _accept_copy(event)
             self.drag_overlay.invite(invitation(event.mimeData()), self.has_picture)
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        event.acceptProposedAction()
+        _accept_copy(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         self.drag_overlay.hide()
@@ -183,9 +183,7 @@ class DropZone(QFrame):
     def dropEvent(self, event: QDropEvent) -> None:
         self.drag_overlay.hide()
         if self.take(event.mimeData()):
-            # Never a move: the source of the drag would delete the original.
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
+            _accept_copy(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if not self.has_picture:
@@ -292,6 +290,12 @@ class DropZone(QFrame):
         match key:
             case ("encode", str(name)) if isinstance(data, bytes):
                 self.image_data_dropped.emit(data, name)
+
+
+def _accept_copy(event: QDropEvent) -> None:
+    """Never a move, not even while it is dragged: the source would delete the original."""
+    event.setDropAction(Qt.DropAction.CopyAction)
+    event.accept()
 
 
 class DragOverlay(QWidget):

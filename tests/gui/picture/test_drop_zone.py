@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QMimeData, QObject, QPointF, Qt, QUrl, Slot
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
+    QDragMoveEvent,
     QDropEvent,
     QGuiApplication,
     QImage,
@@ -110,6 +111,24 @@ def test_a_dropped_folder_is_reported_as_it_is(zone, tmp_path):
 
 def test_a_drop_never_moves_the_original(zone, files):
     event = drop(zone, of_files(files))
+    assert event.isAccepted()
+    assert event.dropAction() == Qt.DropAction.CopyAction
+
+
+@pytest.mark.parametrize("kind", [QDragEnterEvent, QDragMoveEvent])
+def test_nothing_else_than_a_copy_is_agreed_to_while_it_is_dragged(zone, files, kind):
+    """On X11 the other program goes by what was said last before the drop."""
+    mime = of_files(files)
+    event = kind(
+        zone.rect().center(),
+        Qt.DropAction.CopyAction | Qt.DropAction.MoveAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.ShiftModifier,
+    )
+    event.setDropAction(Qt.DropAction.MoveAction)
+    take = {QDragEnterEvent: zone.dragEnterEvent, QDragMoveEvent: zone.dragMoveEvent}
+    take[kind](event)
     assert event.isAccepted()
     assert event.dropAction() == Qt.DropAction.CopyAction
 

@@ -1,0 +1,30 @@
+"""What the first line of a folder run says."""
+
+from pathlib import Path
+
+import pytest
+
+from gui.batch.head import RunHead
+from gui.widgets.theme import Theme
+
+HOLIDAY = Path("/home/ada/holiday")
+
+
+@pytest.mark.parametrize(
+    ("roots", "where"),
+    [
+        ([HOLIDAY], "“holiday”"),
+        ([HOLIDAY / "cat.png"], "“cat.png”"),
+        ([HOLIDAY / "cat.png", HOLIDAY / "dog.JPG"], "“holiday”"),
+        ([HOLIDAY / "cat.png", HOLIDAY / "zoo"], "2 places"),
+        ([HOLIDAY / "cat.png", HOLIDAY.parent / "dog.jpg"], "2 places"),
+        ([HOLIDAY, HOLIDAY.parent / "work"], "2 places"),
+    ],
+)
+def test_images_of_one_folder_are_not_several_places(qapp, qtbot, roots, where):
+    head = RunHead(Theme(qapp, "light"))
+    qtbot.addWidget(head)
+    head.resize(900, 40)
+    head.show()
+    head.show_run(2, roots, has_begun=False)
+    assert head.title_label.text() == f"Caption 2 images in {where}"
