@@ -10,7 +10,8 @@ How the modules fit together, in the order in which to read them:
   tests of its words, `globs` are its wildcards, `matching` makes the tests, `query_error` says what
   is wrong, and `completion` what may follow.
 - `caption_file` reads a caption file, and writes another caption in the same form.
-- `opening` opens the database, and `records` are the reviews, drafts and notes in it. `actions`
+- `opening` opens the database, and `records` are the reviews, drafts and notes in it, with the
+  `kept_options` of folders. `actions`
   keeps what an edit changes before it is made, `edits` makes, undoes and finishes edits, and
   `writing` writes their files. `messages` keeps their names so that they can be translated.
 - `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once.

@@ -60,6 +60,8 @@ class WorkspaceOptions:
     mode: CaptionMode = CaptionMode.TEXT
     format: CaptionFormat = CaptionFormat.TXT
     pattern: str = "{stem}"
+    takes_kept_format: bool = False
+    """Whether the format that a person has chosen for these folders counts instead."""
 
 
 @dataclass(frozen=True, slots=True)

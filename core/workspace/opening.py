@@ -10,7 +10,7 @@ from pathlib import Path
 from core.errors import StoreError
 from core.files import make_private, numbered, write_error
 from core.message import Message, translatable
-from core.workspace import actions, records
+from core.workspace import actions, kept_options, records
 from core.write_lock import WriteLock
 
 FILE_NAME = "workspace.sqlite"
@@ -18,7 +18,8 @@ FILE_NAME = "workspace.sqlite"
 _STEPS = (
     records.TABLES + actions.TABLES,
     records.TABLES_OF_FOLDERS,
-    records.TABLES_OF_OPTIONS,
+    kept_options.TABLES,
+    kept_options.TABLES_WITH_FORMAT,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.workspace import actions
-from core.workspace.data import CaptionMode, ReviewState
+from core.workspace.data import ReviewState
 
 TABLES = f"""
     CREATE TABLE record (
@@ -31,9 +31,6 @@ TABLES = f"""
 """
 TABLES_OF_FOLDERS = """
     CREATE TABLE note (path BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
-"""
-TABLES_OF_OPTIONS = """
-    CREATE TABLE folder_options (folders BLOB PRIMARY KEY, mode TEXT) WITHOUT ROWID;
 """
 
 
@@ -151,23 +148,6 @@ class Records:
             connection.execute("DELETE FROM note WHERE path = ?", (os.fsencode(path),))
             if text:
                 connection.execute("INSERT INTO note VALUES (?, ?)", (os.fsencode(path), text))
-
-    def mode(self, folders: str) -> CaptionMode | None:
-        """Returns what a person has said that the captions of these folders are; None for
-        nothing."""
-        found = self._connection.execute(
-            "SELECT mode FROM folder_options WHERE folders = ?", (os.fsencode(folders),)
-        ).fetchone()
-        return CaptionMode(found[0]) if found and found[0] in [*CaptionMode] else None
-
-    def set_mode(self, folders: str, mode: CaptionMode) -> None:
-        """Keeps what the captions of these folders are."""
-        with self._connection as connection:
-            connection.execute(
-                "INSERT INTO folder_options (folders, mode) VALUES (?1, ?2)"
-                " ON CONFLICT DO UPDATE SET mode = ?2",
-                (os.fsencode(folders), mode),
-            )
 
     def commit(self) -> None:
         """Ends a transaction."""

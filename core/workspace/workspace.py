@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+from core.captions.formats import CaptionFormat
 from core.captions.naming import CaptionNames
 from core.files import is_folder
 from core.message import Message, translatable
@@ -34,6 +35,7 @@ from core.workspace.data import (
 from core.workspace.edits import Edits
 from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index, index_path
+from core.workspace.kept_options import KeptOptions
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.messages import as_message
 from core.workspace.move import planned_moves
@@ -67,17 +69,20 @@ class Workspace:
     def __init__(self, roots: Sequence[Path], data: Path, options: WorkspaceOptions):
         """Use `open`."""
         self.roots = tuple(Path(os.path.abspath(root)) for root in roots)  # noqa: PTH100
-        self.options = options
         self.left_out: tuple[Message, ...] = ()
         self._guard = threading.RLock()
         self._images = Images(self.roots)
+        self._places = tuple(root if is_folder(root) else root.parent for root in self.roots)
+        self._connection, notes = open_database(data)
+        self._kept = KeptOptions(self._connection, self._places)
+        with failing():
+            options = self._kept.chosen(options)
+        self.options = options
         # Of single files there is nothing that takes long to read again.
         is_indexed = any(map(is_folder, self.roots))
         place = index_path(data / "workspaces", self.roots, options) if is_indexed else None
         self._index = Index(place)
-        self._connection, notes = open_database(data)
         self._records = Records(self._connection, self._images.fingerprint_of)
-        self._places = tuple(root if is_folder(root) else root.parent for root in self.roots)
         self._edits = Edits(self._connection, self._places)
         self.answers = Answers(self._guard, self._images, self._records)
         """What models wrote."""
@@ -158,15 +163,20 @@ class Workspace:
         """Returns what the captions are: as a person has chosen for these folders, or else what
         most captions look like that are read. `options` say it from then on."""
         with self._guard, failing():
-            chosen = self._records.mode(self._places_key)
-            self._use_mode(chosen or self.guessed_mode())
+            self._use_mode(self._kept.mode or self.guessed_mode())
         return self.options.mode
 
     def choose_mode(self, mode: CaptionMode) -> None:
         """Sets what the captions of these folders are, also for later."""
         with self._guard, failing():
             self._use_mode(mode)
-            self._records.set_mode(self._places_key, mode)
+            self._kept.mode = mode
+
+    def choose_format(self, format: CaptionFormat) -> None:
+        """Keeps which files beside the images hold their captions, for when they are opened again;
+        an open workspace goes on with those that it has."""
+        with self._guard, failing():
+            self._kept.keep_format(format)
 
     def set_token_counter(self, count: Callable[[str], int] | None) -> None:
         """Sets what counts the tokens of captions for `tokens:`; None while no model is loaded."""
@@ -400,11 +410,6 @@ class Workspace:
             self._connection.close()
 
     # Helpers
-
-    @property
-    def _places_key(self) -> str:
-        """What options are kept under."""
-        return "\n".join(map(str, sorted(set(self._places))))
 
     def _use_mode(self, mode: CaptionMode) -> None:
         self.options = replace(self.options, mode=mode)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Slot
 
+from core.captions.formats import CaptionFormat
 from core.workspace import EditReport
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
@@ -33,6 +34,7 @@ class CaptionWiring(QObject):
     ):
         super().__init__(parent)
         self._window, self._listing, self._editing = window, listing, editing
+        self._workspace = workspace
         self._settings_file, self._begin = settings_file, begin
         panel = window.caption_panel
         panel.typed.connect(editing.type)
@@ -42,6 +44,7 @@ class CaptionWiring(QObject):
         panel.review_chosen.connect(listing.review)
         panel.revert_asked.connect(editing.revert)
         panel.mode_chosen.connect(workspace.choose_mode)
+        panel.format_chosen.connect(self._choose_format)
         editing.shown.connect(panel.show_text)
         window.side_tabs.chosen.connect(self._on_tab_chosen)
         window.workspace_pane.list.edit_asked.connect(self._edit)
@@ -55,6 +58,11 @@ class CaptionWiring(QObject):
             settings.shows_caption = shows_caption
             self._listing.refresh()
             self._begin(self._settings_file.save())
+
+    @Slot(object)
+    def _choose_format(self, format: CaptionFormat) -> None:
+        self._editing.write()
+        self._workspace.choose_format(format)
 
     @Slot(int)
     def _on_tab_chosen(self, tab: int) -> None:

@@ -165,6 +165,7 @@ class WorkspaceWiring(QObject):
                 undo=workspace.undo_text,
                 redo=workspace.redo_text,
                 has_tags=workspace.mode is CaptionMode.TAGS,
+                format=workspace.format,
                 statistics=StatisticsKind(settings.statistics),
                 folds_statistics=settings.folds_statistics,
             )

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from core.captions.formats import CaptionFormat
 from core.errors import AppError
 from core.message import joined
 from core.workspace import (
@@ -92,6 +93,7 @@ class FolderWorkspace(QObject):
         self.query_error: QueryError | None = None
         self.sort = Sort()
         self.mode = CaptionMode.TEXT
+        self.format = CaptionFormat.TXT
         self._query: Query | None = None
         self._hidden: set[int] = set()
         self._is_outdated = False
@@ -133,7 +135,9 @@ class FolderWorkspace(QObject):
         self.opened.emit()
         self.listed.emit(self.ids)
         if roots:
-            work = partial(Workspace.open, roots, self._data, WorkspaceOptions())
+            work = partial(
+                Workspace.open, roots, self._data, WorkspaceOptions(takes_kept_format=True)
+            )
             self._thread.ask(self._on_opened, work, Workspace.close)
 
     async def is_listed(self) -> bool:
@@ -208,6 +212,16 @@ class FolderWorkspace(QObject):
             # Again once it is so for whoever counts, and after a guess that was under way.
             chosen = partial(workspace.choose_mode, mode)
             self._thread.ask(lambda _: self._on_mode_chosen(mode), chosen)
+
+    def choose_format(self, format: CaptionFormat) -> None:
+        """Read the captions of these folders from other files, from now on."""
+        if (workspace := self._workspace) and format is not self.format:
+            self._thread.ask(self._open_again, lambda: workspace.choose_format(format))
+
+    def _open_again(self, _: object) -> None:
+        query = self.query
+        self.open(self.roots, has_list=self.has_list)
+        self.search(query)
 
     def _on_mode_chosen(self, mode: CaptionMode) -> None:
         self.mode = mode
@@ -296,6 +310,7 @@ class FolderWorkspace(QObject):
 
     def _on_opened(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self.format = workspace.options.format
         if workspace.notes:
             self.noticed.emit(translated_all(workspace.notes))
         self._settle_mode()

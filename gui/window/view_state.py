@@ -12,6 +12,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from core.batch import Phase
+from core.captions.formats import CaptionFormat
 from core.engine import Absent, Capability, EngineFacts, ModelState
 from core.picture import ImagePreprocessing
 from core.transcript import BUILT_IN
@@ -166,7 +167,8 @@ class WorkspaceState:
     keys are commands.
 
     `statistics` are in view below the list, unless they are folded away; captions are lists of tags
-    if it `has_tags`. `query_fault` is the place in the query that `query_error` is about.
+    if it `has_tags`, and stand in files of this `format`. `query_fault` is the place in the query
+    that `query_error` is about.
 
     `reading` says how far the reading of the folder is while it is opened, and `is_cut` that it was
     stopped.
@@ -194,6 +196,7 @@ class WorkspaceState:
     query_error: str = ""
     query_fault: tuple[int, int] = (0, 0)
     has_tags: bool = False
+    format: CaptionFormat = CaptionFormat.TXT
     statistics: StatisticsKind = StatisticsKind.TAGS
     folds_statistics: bool = False
     sort: SortKey = SortKey.NAME

@@ -25,12 +25,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.captions.formats import CaptionFormat
 from core.captions.wording import differing_words
 from core.workspace import CaptionMode, ReviewState
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 from gui.workspace.answer_bar import AnswerBar
+from gui.workspace.format_button import FormatButton
 from gui.workspace.tag_editor import TagEditor
 
 # One line, where a conflict and a notice need the rest of a low window.
@@ -83,7 +85,8 @@ class CaptionPanel(QWidget):
     `review_chosen(ReviewState)`: the person thinks so of it; a second time takes that back.
     `ours_kept()`, `theirs_taken()`: which of two texts is wanted. `mode_chosen(CaptionMode)`: the
     captions of the folder are texts, or lists of tags, whose text stays in sight where there is
-    room. `revert_asked()`: the caption is to be what the model wrote."""
+    room. `revert_asked()`: the caption is to be what the model wrote.
+    `format_chosen(CaptionFormat)`: the captions of the folder stand in other files."""
 
     typed = Signal(str)
     left = Signal()
@@ -92,6 +95,7 @@ class CaptionPanel(QWidget):
     theirs_taken = Signal()
     mode_chosen = Signal(object)
     revert_asked = Signal()
+    format_chosen = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
@@ -128,6 +132,9 @@ class CaptionPanel(QWidget):
         below.addWidget(self.count_label, 1)
         below.addWidget(self.state_label)
         below.addLayout(self._build_modes())
+        self.format_button = FormatButton()
+        self.format_button.chosen.connect(self.format_chosen)
+        below.addWidget(self.format_button)
         column.addLayout(below)
         column.addLayout(self._build_review())
         self._show_count()
@@ -158,6 +165,10 @@ class CaptionPanel(QWidget):
         if mode is not self._mode:
             self._mode = mode
             self._show_parts()
+
+    def show_format(self, format: CaptionFormat) -> None:
+        """Says which files the captions of the folder stand in."""
+        self.format_button.show_format(format)
 
     def show_state(
         self,

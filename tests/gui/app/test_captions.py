@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
 
 from core.locations import writable_locations
 from core.workspace.data import ReviewState, WorkspaceOptions
@@ -214,5 +215,35 @@ def test_asking_goes_to_the_conversation(live, folder):
         QTest.keyClick(window.prompt_box.prompt_edit, KEY.Key_Return)
         await until(lambda: window.transcript_view.isVisible())
         await until(lambda: window.state.conversation.answers == 1)
+
+    live(story)
+
+
+def test_captions_stand_in_the_files_that_were_chosen_for_the_folder(live, folder):
+    (folder / "0.caption").write_text("a cat, elsewhere\n", encoding="utf-8")
+
+    async def story(program):
+        window, _images, editor = await opened(program, folder)
+        button = window.caption_panel.format_button
+        QTest.mouseClick(button, LEFT)
+        menu = button.findChild(QMenu, "format_menu")
+        await until(menu.isVisible)
+        (action,) = [one for one in menu.actions() if ".caption" in one.text()]
+        QTest.mouseClick(menu, LEFT, pos=menu.actionGeometry(action).center())
+        await until(lambda: editor.toPlainText() == "a cat, elsewhere")
+        assert button.text() == ".caption"
+        editor.setFocus()
+        editor.selectAll()
+        QTest.keyClicks(editor, "written there")
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until(lambda: (folder / "0.caption").read_text() == "written there\n")
+        assert text(folder, 0) == "a cat\n"
+        # Opened again, the folder has them there.
+        window.paths_opened.emit([folder / "1.png"])
+        await until(lambda: not window.state.workspace.has_list)
+        window.paths_opened.emit([folder])
+        await until(lambda: window.state.workspace.total == 6)
+        await until(lambda: window.state.workspace.format == "caption")
+        await until(lambda: editor.toPlainText() == "written there")
 
     live(story)

@@ -1,0 +1,62 @@
+"""What a person has chosen for folders: what their captions are, and which files hold them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from core.captions.formats import CaptionFormat
+from core.workspace.data import CaptionMode, WorkspaceOptions
+
+TABLES = """
+    CREATE TABLE folder_options (folders BLOB PRIMARY KEY, mode TEXT) WITHOUT ROWID;
+"""
+TABLES_WITH_FORMAT = """
+    ALTER TABLE folder_options ADD COLUMN format TEXT;
+"""
+
+
+class KeptOptions:
+    """The choices for the folders that are opened together. Calls raise sqlite3.Error."""
+
+    def __init__(self, connection: sqlite3.Connection, folders: Iterable[Path]):
+        self._connection = connection
+        self._key = os.fsencode("\n".join(map(str, sorted(set(folders)))))
+
+    @property
+    def mode(self) -> CaptionMode | None:
+        """What a person has said that the captions are; None for nothing."""
+        found = self._value("mode")
+        return CaptionMode(found) if found in [*CaptionMode] else None
+
+    @mode.setter
+    def mode(self, mode: CaptionMode) -> None:
+        self._keep("mode", mode)
+
+    def keep_format(self, format: CaptionFormat) -> None:
+        """Keeps which files hold the captions."""
+        self._keep("format", format)
+
+    def chosen(self, options: WorkspaceOptions) -> WorkspaceOptions:
+        """Returns the options with the format that was chosen, if they leave that open."""
+        found = self._value("format") if options.takes_kept_format else None
+        if found in [*CaptionFormat]:
+            return replace(options, format=CaptionFormat(found))
+        return options
+
+    def _value(self, column: str) -> str | None:
+        row = self._connection.execute(
+            f"SELECT {column} FROM folder_options WHERE folders = ?", (self._key,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def _keep(self, column: str, value: str) -> None:
+        with self._connection as connection:
+            connection.execute(
+                f"INSERT INTO folder_options (folders, {column}) VALUES (?1, ?2)"
+                f" ON CONFLICT DO UPDATE SET {column} = ?2",
+                (self._key, str(value)),
+            )
