@@ -230,6 +230,8 @@ def test_every_entry_of_a_context_menu_is_in_the_table_of_commands(three):
         view = window.transcript_view.exchange_views[0]
         window.prompt_box.focus_prompt()
         strip = window.drop_zone.picture_strip
+        window.commands[Command.IMAGE_LIST].trigger()
+        assert strip.isVisible()
         menus = [
             menu_at(window.drop_zone.picture_view, QPoint(9, 9), MOUSE, "image_menu"),
             menu_at(strip, QPoint(9, 9), KEYBOARD, "thumbnail_menu"),

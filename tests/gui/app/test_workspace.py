@@ -33,6 +33,7 @@ async def opened(program, folder):
 
 
 def at(images, row):
+    images.scrollTo(images.rows.index(row, 0))
     return images.visualRect(images.rows.index(row, 0)).center()
 
 
