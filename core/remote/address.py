@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from core.errors import ServerError, ServerFault
 from core.message import translatable
-from core.model_reference import host_of
+from core.model_reference import host_of, weighted_address
 
 # What people copy from a manual, behind the part that counts.
 _ENDPOINT = re.compile(r"(/v1)?(/chat/completions|/completions|/models)?/*$")
@@ -36,6 +36,14 @@ def read_address(text: str) -> str:
     host = f"[{host}]" if ":" in host else host
     ending = f":{port}" if port is not None else ""
     return f"{parts.scheme}://{host}{ending}{_ENDPOINT.sub('', parts.path)}"
+
+
+def read_addresses(text: str) -> tuple[tuple[str, int], ...]:
+    """Returns the addresses in a text, which blanks separate, each with the weight behind it:
+    “gpubox:8000 slowbox:8000,2”. Raises ServerError if one is none, or there is none."""
+    found = dict(weighted_address(word) for word in text.split())
+    right = {read_address(address): weight for address, weight in found.items()}
+    return tuple(right.items()) or ((read_address(text), 1),)
 
 
 def origin_of(address: str) -> str:

@@ -15,7 +15,7 @@ from core.remote.loop_thread import LoopThread
 from core.remote.opening import wait_for
 from core.remote.server import Server, Timing
 
-USUAL_PORTS: Mapping[int, str] = {
+USUAL_PORTS: dict[int, str] = {
     1234: "LM Studio",
     8000: "vLLM",
     8080: "llama.cpp",

@@ -78,6 +78,16 @@ class Keys:
         return ServerKey(address).read(stop)
 
 
+def one_key_for_several() -> ServerError:
+    """Returns the error for a key that was typed for several servers."""
+    text = translatable(
+        "core",
+        "A key is for one server. Use each of the servers alone with its key once, then all "
+        "together.",
+    )
+    return ServerError(text, ServerFault.KEY)
+
+
 def _is_pair(word: str) -> bool:
     """Whether a word is HOST=KEY. The “=” at the end of a key in base64 makes none."""
     name, found, key = word.partition("=")

@@ -102,7 +102,7 @@ def open_server_model(
             try:
                 checked = wait_for(loop, check(server), stop)
                 if checked.sight is Sight.BLIND:
-                    raise blind(server)
+                    raise blind(server.model, server.host)
                 notes += checked.notes
             except ServerError as error:
                 failures.append(error)
@@ -216,13 +216,13 @@ def wait_for(loop: LoopThread, work: Coroutine[Any, Any, Result], stop: threadin
                 raise Cancelled("The server is not waited for.") from None
 
 
-def blind(server: Server) -> ServerError:
+def blind(model: str, host: str) -> ServerError:
     """Returns the error for a model that answers, but was not given the image."""
     text = translatable(
         "core",
         "“{model}” on {host} answers, but does not see images. Choose a model that takes images.",
     )
-    text = text.format(model=short_name(server.model), host=server.host)
+    text = text.format(model=short_name(model), host=host)
     return ServerError(text, ServerFault.BLIND)
 
 

@@ -22,9 +22,10 @@ from PySide6.QtWidgets import (
 
 from core.errors import ServerError
 from core.model_reference import ServerModel
-from core.remote.address import read_address
+from core.remote.address import read_addresses
 from core.remote.canary import Sight
 from core.remote.discovery import FoundServer
+from core.remote.keys import one_key_for_several
 from core.remote.opening import Checked
 from gui.widgets.screen_fit import ScreenFit
 from gui.widgets.translated import translated, translated_all
@@ -104,9 +105,14 @@ class ServerDialog(QDialog):
             )
             self._show(text.format(model=checked.model), is_bad=True)
             return
+        count = len(self._question.address.split())
         text = self.tr("The model sees images. It answered in {seconds} s.")
+        if count > 1:
+            text = self.tr(
+                "The model sees images on all {count} servers. The slowest answered in {seconds} s."
+            )
         notes = translated_all(checked.notes)
-        self._show(f"{text.format(seconds=seconds)} {notes}".strip())
+        self._show(f"{text.format(seconds=seconds, count=count)} {notes}".strip())
         caption = self.tr("It says of a sample: {caption}").format(caption=checked.caption)
         self.caption_label.setText(caption if checked.caption else "")
         self.caption_label.setVisible(bool(checked.caption))
@@ -204,10 +210,22 @@ class ServerDialog(QDialog):
         kept.setProperty("class", "explanation")
         kept.setWordWrap(True)
         form.addRow(self.tr("Address"), address)
+        form.addRow("", self._several())
         form.addRow(self.tr("Key"), self.key_edit)
         form.addRow("", kept)
         form.addRow(self.tr("Model"), model)
         return form
+
+    def _several(self) -> QLabel:
+        words = QLabel(
+            self.tr(
+                "Several servers share a folder run: separate their addresses by spaces. With “,2” "
+                "behind its address, a server gets twice as many images."
+            )
+        )
+        words.setProperty("class", "explanation")
+        words.setWordWrap(True)
+        return words
 
     def _foot(self) -> QHBoxLayout:
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
@@ -252,11 +270,14 @@ class ServerDialog(QDialog):
     def _on_use(self) -> None:
         asked = self._question
         try:
-            address = read_address(asked.address)
+            addresses = read_addresses(asked.address)
         except ServerError as error:
             self.show_error(error)
             return
-        self.use_asked.emit(ServerModel(((address, 1),), asked.model), asked.key)
+        if asked.key and len(addresses) > 1:
+            self.show_error(one_key_for_several())
+            return
+        self.use_asked.emit(ServerModel(addresses, asked.model), asked.key)
         self.accept()
 
     def _begin_test(self, text: str) -> None:

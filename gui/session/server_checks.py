@@ -12,11 +12,13 @@ from typing import TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from core.errors import AppError, Cancelled
+from core.model_reference import host_of
 from core.picture import open_picture
-from core.remote.address import read_address, require_this_machine
+from core.remote.address import read_addresses, require_this_machine
+from core.remote.canary import Sight
 from core.remote.discovery import FoundServer, find_servers
-from core.remote.keys import Keys, ServerKey
-from core.remote.opening import Checked, check_server, list_models
+from core.remote.keys import Keys, ServerKey, one_key_for_several
+from core.remote.opening import Checked, blind, check_server, list_models
 from core.resources import SAMPLES
 from core.settings import Settings
 
@@ -41,29 +43,47 @@ class ServerChecks(QObject):
         self._stop = threading.Event()
         self._executor = ThreadPoolExecutor(1, "servers")
 
-    async def check(self, address: str, key: str, model: str) -> None:
-        """List the models of a server, then ask one of them. `key` "" is the one that is kept."""
+    async def check(self, addresses: str, key: str, model: str) -> None:
+        """List the models that all the servers have, then ask one of them at each server.
 
-        def models(stop: threading.Event) -> tuple[str, str, list[str]]:
-            right = read_address(address)
-            self._require_allowed(right)
-            used = key or Keys([right], takes_single=False).read(right, stop)
-            return right, used, list_models(right, stop, key=used)
+        `key` "" is the one that is kept.
+        """
 
-        def ask(right: str, used: str, name: str, stop: threading.Event) -> Checked:
+        def list_all(stop: threading.Event) -> tuple[dict[str, str], list[str]]:
+            places = [address for address, _ in read_addresses(addresses)]
+            if key and len(places) > 1:
+                raise one_key_for_several()
+            keys = self._keys(places, key, stop)
+            listed = [list_models(place, stop, key=keys[place]) for place in places]
+            return keys, [name for name in listed[0] if all(name in other for other in listed)]
+
+        def ask(keys: dict[str, str], name: str, stop: threading.Event) -> Checked:
             sample = open_picture(next(iter(sorted(SAMPLES.glob("*.png")))))
-            return check_server(right, name, stop, key=used, sample=sample)
+            all_checked = []
+            for place, used in keys.items():
+                checked = check_server(place, name, stop, key=used, sample=sample)
+                if checked.sight is Sight.BLIND and len(keys) > 1:
+                    raise blind(name, host_of(place))
+                all_checked.append(checked)
+            return max(all_checked, key=lambda checked: checked.answer_seconds)
 
         stop = self._begin()
-        if (answered := await self._run(models, stop)) is None:
+        if (answered := await self._run(list_all, stop)) is None:
             return
-        right, used, names = answered
+        keys, names = answered
         self.listed.emit(names)
         name = model if model in names else names[0] if len(names) == 1 else ""
         if not name:
             return
-        if checked := await self._run(partial(ask, right, used, name), stop):
+        if checked := await self._run(partial(ask, keys, name), stop):
             self.checked.emit(checked)
+
+    def _keys(self, places: list[str], key: str, stop: threading.Event) -> dict[str, str]:
+        """Return the key for each server. Raise ServerError where one is not to be asked."""
+        if self._settings.works_offline:
+            require_this_machine(places)
+        kept = Keys(places, takes_single=False)
+        return {place: key or kept.read(place, stop) for place in places}
 
     async def find(self) -> None:
         """Look for servers at the usual ports of this computer."""
@@ -75,10 +95,6 @@ class ServerChecks(QObject):
         """Keep a server's key in the keyring. Return a sentence if it cannot be kept."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, ServerKey(address).keep, key)
-
-    def _require_allowed(self, address: str) -> None:
-        if self._settings.works_offline:
-            require_this_machine([address])
 
     def stop(self) -> None:
         """End what is under way."""

@@ -14,6 +14,7 @@ from PySide6.QtTest import QTest
 from core.engine import Absent, Failed, Ready
 from core.locations import locations
 from core.model_reference import server_model
+from core.remote.discovery import USUAL_PORTS
 from core.settings import load
 from gui.app.program import Program
 from gui.models.dialog import ModelsDialog
@@ -145,6 +146,58 @@ def test_server_that_does_not_do_is_told_in_the_dialog(live):
         assert "does not see images" in await outcome_of_test(asking)
         server.models = []
         assert "lists no model" in await outcome_of_test(asking)
+
+    live(story)
+
+
+def test_several_servers_are_tried_and_used_together(live):
+    async def story(program, dialog, asking, server):
+        with ModelServer().running() as other:
+            enter(asking.address_edit, f"{server.address},2 {other.address}")
+            server.models = ["a", MODEL]
+            # What both have is the only model that there is to choose.
+            assert "on all 2 servers" in await outcome_of_test(asking)
+            assert asking.model_edit.currentText() == MODEL
+            other.is_blind = True
+            host = other.address.partition("//")[2]
+            said = await outcome_of_test(asking)
+            assert f"on {host} answers, but does not see images" in said
+            other.is_blind = False
+            enter(asking.key_edit, SECRET)
+            assert "A key is for one server" in await outcome_of_test(asking)
+            click(asking.use_button)
+            assert "A key is for one server" in asking.result_label.text()
+            asking.key_edit.clear()
+            click(asking.use_button)
+            reference = f"{server.address},2 {other.address} #{MODEL}"
+            await until(lambda: load(locations().folder).servers == [reference])
+            shown = program.window.status_line.state_label
+            await until(lambda: host in shown.text())
+            assert set(server.keys) | set(other.keys) == {""}
+
+    live(story)
+
+
+def test_servers_on_this_computer_are_found_at_their_usual_ports(live, monkeypatch):
+    async def story(program, dialog, asking, server):
+        with ModelServer().running() as other:
+            other.key = SECRET  # It answers too, that it wants a key.
+            products = {server.server_port: "LM Studio", other.server_port: "vLLM", 1: "Ollama"}
+            for port in list(USUAL_PORTS):
+                monkeypatch.delitem(USUAL_PORTS, port)
+            for port, product in products.items():
+                monkeypatch.setitem(USUAL_PORTS, port, product)
+            assert not server.asked
+            click(asking.search_button)
+            await until(asking.search_button.isEnabled)
+            said = asking.result_label.text()
+            assert f"{server.address} (LM Studio)" in said
+            assert f"{other.address} (vLLM)" in said
+            assert "Ollama" not in said
+            box = asking.address_edit
+            offered = [box.itemText(row) for row in range(box.count())]
+            assert offered == [server.address, other.address]
+            assert not server.asked
 
     live(story)
 
