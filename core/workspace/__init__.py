@@ -14,8 +14,8 @@ How the modules fit together, in the order in which to read them:
   `kept_options` of folders. `actions`
   keeps what an edit changes before it is made, `edits` makes, undoes and finishes edits, and
   `writing` writes their files. `messages` keeps their names so that they can be translated.
-- `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once.
-  `answers` are what models wrote.
+- `tags` reads and changes the tags in a caption, and `bulk` has the edits of many captions at once,
+  and `preview` shows what they would do. `answers` are what models wrote.
 - `fingerprints` recognises files by their content, `duplicates` finds equal and similar images,
   and `similar` groups them.
 - `move` moves images with their sidecars, `trash` moves them to the system's trash: first a plan,
@@ -26,7 +26,20 @@ How the modules fit together, in the order in which to read them:
 Nothing here imports torch.
 """
 
-from core.workspace.bulk import AddTags, SetCaption
+from core.workspace.bulk import (
+    AddTags,
+    Clear,
+    DropDuplicates,
+    Operation,
+    PatternError,
+    Prefix,
+    RemoveTags,
+    RenameTags,
+    Replace,
+    SetCaption,
+    SortTags,
+    Suffix,
+)
 from core.workspace.completion import Completion, completions, tag_completions
 from core.workspace.data import (
     Bar,
@@ -47,9 +60,10 @@ from core.workspace.data import (
 )
 from core.workspace.listed_paths import ListedPaths
 from core.workspace.presets import PRESET_KEYS, Preset, Presets, read_presets, write_presets
+from core.workspace.preview import Change, Preview
 from core.workspace.query import Query, parse_query, query_term
 from core.workspace.query_error import QueryError
-from core.workspace.tags import TagList
+from core.workspace.tags import TagList, tags_of
 from core.workspace.terms import QUERY_KEYS
 from core.workspace.trash import HAS_WAY_BACK as TRASH_HAS_WAY_BACK
 from core.workspace.vocabulary_file import read_vocabulary
@@ -62,25 +76,37 @@ __all__ = [
     "AddTags",
     "Bar",
     "CaptionMode",
+    "Change",
+    "Clear",
     "Completion",
     "Counts",
+    "DropDuplicates",
     "EditReport",
     "Failure",
     "Frequency",
     "ImageRow",
     "ListedPaths",
+    "Operation",
+    "PatternError",
+    "Prefix",
     "Preset",
     "Presets",
+    "Preview",
     "Query",
     "QueryError",
+    "RemoveTags",
+    "RenameTags",
+    "Replace",
     "ReviewState",
     "ScanProgress",
     "ScanStage",
     "SetCaption",
     "Sort",
     "SortKey",
+    "SortTags",
     "Statistics",
     "StatisticsKind",
+    "Suffix",
     "TagList",
     "Workspace",
     "WorkspaceOptions",
@@ -90,5 +116,6 @@ __all__ = [
     "read_presets",
     "read_vocabulary",
     "tag_completions",
+    "tags_of",
     "write_presets",
 ]

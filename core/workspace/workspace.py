@@ -40,6 +40,7 @@ from core.workspace.listed_paths import ListedPaths
 from core.workspace.messages import as_message
 from core.workspace.move import planned_moves
 from core.workspace.opening import failing, open_database, write_lock
+from core.workspace.preview import Preview, previewed
 from core.workspace.query import Query
 from core.workspace.records import Record, Records
 from core.workspace.scan import CaptionReader, Scan, roots_in
@@ -311,6 +312,11 @@ class Workspace:
             captions = {id: images.captions[id] for id in ids if id in images}
             changed = changed_captions(operation, captions, self.options.mode)
             return self.set_captions(changed, operation.name)
+
+    def preview(self, ids: Iterable[int], operation: Operation, most: int) -> Preview:
+        """Returns what `apply` would do, with at most `most` captions shown. Raises as that."""
+        with self._guard:
+            return previewed(self._images, ids, operation, self.options.mode, most)
 
     def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
         """Sets what a person thinks of these images, as one action."""

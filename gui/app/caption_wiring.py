@@ -5,14 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Slot
 
 from core.captions.formats import CaptionFormat
-from core.workspace import EditReport
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
-from gui.session.workspace import FolderWorkspace
-from gui.widgets.translated import translated
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 from gui.workspace.side_tabs import CAPTION
@@ -25,7 +22,6 @@ class CaptionWiring(QObject):
         self,
         window: MainWindow,
         listing: WorkspaceWiring,
-        workspace: FolderWorkspace,
         editing: CaptionEditing,
         session: Session,
         settings_file: SettingsFile,
@@ -50,7 +46,6 @@ class CaptionWiring(QObject):
         window.workspace_pane.list.edit_asked.connect(self._edit)
         window.command_actions.bind(Command.EDIT_CAPTION, self._edit)
         session.answer_begun.connect(self._show_conversation)
-        workspace.edited.connect(self._on_edited)
 
     def _show_tab(self, shows_caption: bool) -> None:
         settings = self._settings_file.settings
@@ -76,20 +71,3 @@ class CaptionWiring(QObject):
     @Slot()
     def _show_conversation(self) -> None:
         self._show_tab(False)
-
-    @Slot(object)
-    def _on_edited(self, report: EditReport) -> None:
-        """One sentence for however many captions could not be written."""
-        failures = report.failures
-        if len(failures) == 1:
-            self._window.show_notice(translated(failures[0].reason))
-        elif failures:
-            text = self.tr("{count} captions could not be written. The first: {reason}")
-            reason = translated(failures[0].reason)
-            self._window.show_notice(text.format(count=f"{len(failures):,}", reason=reason))
-        others = [one for one in report.conflicts if one.id != self._editing.id]
-        if others:
-            text = self.tr(
-                "{count} captions were changed by another program meanwhile and left as they are."
-            )
-            self._window.show_notice(text.format(count=f"{len(others):,}"))

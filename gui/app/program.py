@@ -23,6 +23,7 @@ from core.settings import load as load_settings
 from core.store import Store
 from gui.app.application import Application, FirstPaint, unix_signals_calling
 from gui.app.batch_wiring import BatchWiring
+from gui.app.bulk_wiring import BulkWiring
 from gui.app.caption_wiring import CaptionWiring
 from gui.app.conversation_wiring import ConversationWiring
 from gui.app.counts_wiring import CountsWiring
@@ -49,6 +50,7 @@ from gui.conversation.exchange_view import ExchangeView
 from gui.picture.patch_figure import PatchFigure
 from gui.picture.picture_view import PictureView
 from gui.session.answer_inspection import AnswerInspection
+from gui.session.bulk_editing import BulkEditing
 from gui.session.caption_editing import CaptionEditing
 from gui.session.engine_packs import EnginePacks
 from gui.session.folder_counts import FolderCounts
@@ -179,6 +181,7 @@ class Program(QObject):
         self.pictures = PictureList(self.workspace, self, self._memory)
         self.caption_editing = CaptionEditing(self.workspace, self)
         self.folder_counts = FolderCounts(self.workspace, self)
+        self.bulk_editing = BulkEditing(self.workspace, self)
         self.session = Session(
             model, self.loaded_model, self.pictures, self._store, self._settings_file, self
         )
@@ -248,6 +251,7 @@ class Program(QObject):
             window,
             self.workspace,
             self.caption_editing,
+            self.bulk_editing,
             self.pictures,
             self._settings_file,
             begin,
@@ -269,10 +273,19 @@ class Program(QObject):
         CaptionWiring(
             window,
             listing,
-            self.workspace,
             self.caption_editing,
             self.session,
             self._settings_file,
+            begin,
+            self,
+        )
+        BulkWiring(
+            window,
+            listing,
+            self.workspace,
+            self.bulk_editing,
+            self.caption_editing,
+            self.pictures,
             begin,
             self,
         )

@@ -20,6 +20,7 @@ from core.workspace import (
     StatisticsKind,
 )
 from gui.app.tasks import Begin
+from gui.session.bulk_editing import BulkEditing
 from gui.session.caption_editing import CaptionEditing
 from gui.session.picture_list import PictureList
 from gui.session.settings_file import SettingsFile
@@ -44,6 +45,7 @@ class WorkspaceWiring(QObject):
         window: MainWindow,
         workspace: FolderWorkspace,
         editing: CaptionEditing,
+        bulk: BulkEditing,
         pictures: PictureList,
         settings_file: SettingsFile,
         begin: Begin,
@@ -54,6 +56,7 @@ class WorkspaceWiring(QObject):
         self._pane, self._list = window.workspace_pane, window.workspace_pane.list
         self._workspace, self._pictures, self._begin = workspace, pictures, begin
         self._editing, self._settings_file = editing, settings_file
+        self._bulk = bulk
         self._path: Path | None = None
         self._current: ImageRow | None = None
         self._name = ""
@@ -133,7 +136,7 @@ class WorkspaceWiring(QObject):
     def refresh(self) -> None:
         """Read the workspace into the window's state."""
         workspace, settings, editing = self._workspace, self._settings, self._editing
-        error = workspace.query_error
+        error, last = workspace.query_error, self._bulk.last
         self._window.states.update(
             workspace=WorkspaceState(
                 is_open=workspace.is_open,
@@ -168,6 +171,7 @@ class WorkspaceWiring(QObject):
                 format=workspace.format,
                 statistics=StatisticsKind(settings.statistics),
                 folds_statistics=settings.folds_statistics,
+                last_edit=translated(last.name) if last else "",
             )
         )
 

@@ -361,8 +361,11 @@ class FolderWorkspace(QObject):
         self._thread.ask(self._on_state_read, read)
 
     def _on_state_read(self, state: tuple[Counts, str, str]) -> None:
+        are_others = state[0].images != self.counts.images
         self.counts, undo, redo = state
         self.undo_text, self.redo_text = translated(undo), translated(redo)
+        if are_others:  # Images were moved or deleted, or came back.
+            self._search_again()
         self.changed.emit()
 
     def _search_again(self) -> None:

@@ -18,6 +18,7 @@ class NoticeActionKind(Enum):
     SHOW_ENGINES = auto()
     RESTART = auto()
     REDO_EDIT = auto()
+    SHOW_EDIT_REPORT = auto()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ RUN_ACTIONS = {
 
 _LISTING = (Command.IMAGE_LIST, Command.IMAGE_GRID)
 _REVIEW = (Command.ACCEPT, Command.REJECT, Command.NEEDS_WORK)
+_IN_LIST = (Command.COPY_CAPTION, Command.TRASH_IMAGES)
 _NEXT = (Command.NEXT_UNREVIEWED, Command.NEXT_UNCAPTIONED)
 _IMAGE = (Command.COPY_PICTURE, Command.SAVE_PICTURE, *ZOOM)
 _ANSWER = (Command.WORDS, Command.INSPECT, Command.COPY)
@@ -44,7 +45,10 @@ _EXCHANGE = (
     *(Command.NEW, Command.COPY_QUESTION, Command.COPY_ALL, Command.SAVE, Command.EDIT_QUESTION),
 )
 # They are about a thing that is clicked, of which the state knows nothing.
-_CLICKED = (Command.SHOW_PICTURE, Command.WORD_WHERE, Command.WORD_LOOK, Command.WORD_STRIKE)
+_CLICKED = (
+    *(Command.SHOW_PICTURE, Command.WORD_WHERE, Command.WORD_LOOK, Command.WORD_STRIKE),
+    *(Command.LIST_REVEAL, Command.LIST_CLOSE),
+)
 
 
 def is_enabled(state: ViewState, command: Command) -> bool:
@@ -88,6 +92,9 @@ def text_now(state: ViewState, command: Command) -> str:
             return undo_text(state) if state.is_conversation and not state.focus.undoes else ""
         case Command.REDO:
             return redo_text(state) if state.is_conversation and not state.focus.redoes else ""
+        case Command.REPEAT_EDIT if state.workspace.last_edit:
+            text = translate("Menu", "Repeat: {name}")
+            return text.format(name=state.workspace.last_edit)
         case Command.STOP:
             return _escape_text(state)
         case Command.ROW_CAPTION if state.run.is_captioning_again:
@@ -195,9 +202,18 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
         return _unless(in_list and workspace.listed and is_there, reason)
     if command in _NEXT:
         return _unless(in_list and workspace.listed, reason)
+    if command in _IN_LIST:
+        is_about_text = command is Command.COPY_CAPTION and state.focus.has_selection
+        return _unless(in_list and workspace.is_known and not is_about_text, reason)
     match command:
-        case Command.EDIT_CAPTION | Command.ALT_TEXT:
+        case Command.EDIT_CAPTION | Command.ALT_TEXT | Command.PASTE_CAPTION | Command.MOVE_IMAGES:
             return _unless(is_open and workspace.is_known)
+        case Command.BULK_EDIT | Command.BULK_REPLACE:
+            return _unless(is_open and workspace.total)
+        case Command.REPEAT_EDIT if workspace.last_edit:
+            return _unless(in_list and workspace.is_known, reason)
+        case Command.REPEAT_EDIT:
+            return translate("Menu", "No edit of captions to repeat yet") if is_open else ""
         case Command.INVERT_SELECTION:
             return _unless(is_open and workspace.has_list and workspace.listed)
         case Command.NOTES:

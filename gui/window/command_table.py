@@ -38,7 +38,11 @@ def _context_rows() -> MenuRows:
         _clicked(Command.WORD_LOOK, translate("Menu", "&Look again"), Place.WORD),
         _clicked(Command.WORD_STRIKE, translate("Menu", "&Strike out"), Place.WORD),
     )
-    return MenuRows(Menu.CONTEXT, "", (showing, examining))
+    listed: Group = (
+        _clicked(Command.LIST_REVEAL, translate("Menu", "Show in &folder"), Place.LIST),
+        _clicked(Command.LIST_CLOSE, translate("Menu", "&Close image"), Place.LIST),
+    )
+    return MenuRows(Menu.CONTEXT, "", (showing, examining, listed))
 
 
 def _clicked(command: Command, text: str, place: Place) -> CommandRow:

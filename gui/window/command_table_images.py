@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from gui.window.command import Command
-from gui.window.commands import CommandRow, Group, Menu, MenuRows, Submenu, SubmenuRow
+from gui.window.commands import CommandRow, Group, Menu, MenuRows, Place, Submenu, SubmenuRow
 
 translate = QCoreApplication.translate
 
@@ -18,7 +18,15 @@ PRESET_COMMANDS = (
 
 def images_menu() -> MenuRows:
     """Returns the menu of what can be done with the images of a folder."""
-    finding: Group = (
+    groups = (
+        *(_finding(), _captioning(), _editing()),
+        *(_reviewing(), _selecting(), _files()),
+    )
+    return MenuRows(Menu.IMAGES, translate("Menu", "&Images"), groups)
+
+
+def _finding() -> Group:
+    return (
         CommandRow(Command.FIND_IMAGES, translate("Menu", "&Search images"), ("Ctrl+F",)),
         CommandRow(Command.FIND_DUPLICATES, translate("Menu", "Find &duplicates…")),
         CommandRow(
@@ -34,16 +42,70 @@ def images_menu() -> MenuRows:
             is_fixed=True,
         ),
     )
-    editing: Group = (
-        CommandRow(Command.EDIT_CAPTION, translate("Menu", "&Edit caption"), ("F4",)),
+
+
+def _editing() -> Group:
+    listed = (Place.LIST,)
+    return (
+        CommandRow(
+            Command.EDIT_CAPTION, translate("Menu", "&Edit caption"), ("F4",), places=listed
+        ),
         CommandRow(Command.ALT_TEXT, translate("Menu", "Alt te&xt…"), ("Shift+F4",)),
+        CommandRow(
+            Command.BULK_REPLACE, translate("Menu", "Find and re&place in captions…"), ("Ctrl+H",)
+        ),
+        CommandRow(
+            Command.BULK_EDIT,
+            translate("Menu", "Edit &many captions…"),
+            ("Ctrl+Shift+H",),
+            translate("Menu", "Add text, edit tags or clear captions, with a preview"),
+            places=listed,
+        ),
+        CommandRow(
+            Command.REPEAT_EDIT,
+            translate("Menu", "Repeat &last edit"),
+            (".",),
+            places=listed,
+            is_fixed=True,
+        ),
+        CommandRow(
+            Command.COPY_CAPTION,
+            translate("Menu", "C&opy caption"),
+            ("Ctrl+C",),
+            places=listed,
+            is_fixed=True,
+        ),
+        CommandRow(
+            Command.PASTE_CAPTION,
+            translate("Menu", "Paste captio&n"),
+            ("Ctrl+Shift+V",),
+            translate("Menu", "Set the captions to the copied text, or add the copied tags"),
+            places=listed,
+        ),
     )
-    reviewing: Group = (
-        CommandRow(Command.ACCEPT, translate("Menu", "&Accept"), ("A",), is_fixed=True),
-        CommandRow(Command.REJECT, translate("Menu", "&Reject"), ("R",), is_fixed=True),
-        CommandRow(Command.NEEDS_WORK, translate("Menu", "&Needs work"), ("N",), is_fixed=True),
+
+
+def _reviewing() -> Group:
+    listed = (Place.LIST,)
+    return (
+        CommandRow(
+            Command.ACCEPT, translate("Menu", "&Accept"), ("A",), places=listed, is_fixed=True
+        ),
+        CommandRow(
+            Command.REJECT, translate("Menu", "&Reject"), ("R",), places=listed, is_fixed=True
+        ),
+        CommandRow(
+            Command.NEEDS_WORK,
+            translate("Menu", "Needs &work"),
+            ("N",),
+            places=listed,
+            is_fixed=True,
+        ),
     )
-    selecting: Group = (
+
+
+def _selecting() -> Group:
+    return (
         CommandRow(
             Command.INVERT_SELECTION, translate("Menu", "&Invert selection"), ("Ctrl+Shift+I",)
         ),
@@ -51,6 +113,9 @@ def images_menu() -> MenuRows:
             Command.RESTORE_SELECTION, translate("Menu", "&Selection before"), ("Ctrl+Alt+Z",)
         ),
     )
+
+
+def _captioning() -> Group:
     numbered = tuple(
         CommandRow(
             command,
@@ -61,14 +126,12 @@ def images_menu() -> MenuRows:
         )
         for number, command in enumerate(PRESET_COMMANDS, 1)
     )
-    captioning: Group = (
+    return (
         SubmenuRow(Submenu.PRESETS, translate("Menu", "&Caption with preset"), numbered),
         CommandRow(Command.COMPARE_ANSWERS, translate("Menu", "Compare answe&rs…"), ("F8",)),
         CommandRow(Command.NOTES, translate("Menu", "Prompt and n&otes…"), ("F7",)),
         CommandRow(Command.PRESETS, translate("Menu", "Edit &presets…")),
     )
-    groups = (finding, editing, reviewing, selecting, captioning)
-    return MenuRows(Menu.IMAGES, translate("Menu", "&Images"), groups)
 
 
 def exchange_group() -> Group:
@@ -78,4 +141,24 @@ def exchange_group() -> Group:
             Command.EXPORT_CAPTIONS, translate("Menu", "E&xport captions…"), ("Ctrl+Shift+X",)
         ),
         CommandRow(Command.IMPORT_CAPTIONS, translate("Menu", "I&mport captions…")),
+    )
+
+
+def _files() -> Group:
+    listed = (Place.LIST,)
+    return (
+        CommandRow(
+            Command.MOVE_IMAGES,
+            translate("Menu", "Mo&ve to folder…"),
+            ("F6",),
+            translate("Menu", "Caption files and other files of the images go with them"),
+            places=listed,
+        ),
+        CommandRow(
+            Command.TRASH_IMAGES,
+            translate("Menu", "Move to &trash…"),
+            ("Del",),
+            places=listed,
+            is_fixed=True,
+        ),
     )

@@ -44,6 +44,7 @@ class Place(Enum):
     WORD = auto()
     EXCHANGE = auto()
     ROW = auto()
+    LIST = auto()
     TEXT = auto()
 
 

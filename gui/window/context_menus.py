@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 class ContextMenus(QObject):
-    """Opens them for the image, its thumbnails, exchanges, words and the rows of a folder run."""
+    """Opens them for the image, its thumbnails, exchanges, words, the images of
+    a folder and the rows of a folder run."""
 
     def __init__(self, window: MainWindow):
         super().__init__(window)
@@ -33,6 +34,7 @@ class ContextMenus(QObject):
         view.customContextMenuRequested.connect(self._on_image_menu_asked)
         window.drop_zone.picture_strip.menu_asked.connect(self._on_thumbnail_menu_asked)
         window.batch_panel.list.menu_asked.connect(self._on_row_menu_asked)
+        window.workspace_pane.list.menu_asked.connect(self._on_list_menu_asked)
         window.transcript_view.menu_asked.connect(self._on_exchange_menu_asked)
         window.transcript_view.word_menu_asked.connect(self._on_word_menu_asked)
 
@@ -56,6 +58,15 @@ class ContextMenus(QObject):
     @Slot(QPoint)
     def _on_row_menu_asked(self, at: QPoint) -> None:
         self._actions.context_menu(Place.ROW).popup(at)
+
+    @Slot(int, QPoint)
+    def _on_list_menu_asked(self, id: int, at: QPoint) -> None:
+        pane = self._window.workspace_pane
+        clicked = {
+            Command.LIST_REVEAL: Entry(partial(pane.reveal_asked.emit, id)),
+            Command.LIST_CLOSE: Entry(partial(pane.close_asked.emit, id)),
+        }
+        self._actions.context_menu(Place.LIST, clicked=clicked).popup(at)
 
     @Slot(object, QPoint)
     def _on_exchange_menu_asked(self, view: ExchangeView, at: QPoint) -> None:

@@ -176,7 +176,8 @@ class WorkspaceState:
     The image in view is one of them if `is_known`; what it was found to be in a `review`. Its
     caption `is_modified` while something typed is not written yet; `found` is what another program
     wrote meanwhile, and `answer` what a model wrote before a person changed it. `undo` and `redo`
-    are the names of the edits that these are about.
+    are the names of the edits that these are about, and `last_edit` is that of the edit of many
+    captions that can be repeated.
     """
 
     is_open: bool = False
@@ -211,6 +212,7 @@ class WorkspaceState:
     answer: str | None = None
     undo: str = ""
     redo: str = ""
+    last_edit: str = ""
 
     @property
     def is_caption_shown(self) -> bool:

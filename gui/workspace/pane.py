@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from PySide6.QtCore import QPoint, Qt, Signal, SignalInstance, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QHBoxLayout,
     QLabel,
-    QMenu,
     QSlider,
     QSplitter,
     QVBoxLayout,
@@ -93,7 +90,6 @@ class WorkspacePane(QWidget):
         self.column.addWidget(self.parts, 1)
         self.column.addWidget(self.foot)
         self.list.side_chosen.connect(self.side_chosen)
-        self.list.menu_asked.connect(self._on_menu_asked)
 
     @property
     def has_focus(self) -> bool:
@@ -171,22 +167,6 @@ class WorkspacePane(QWidget):
         super().resizeEvent(event)
         self.statistics.setVisible(self.height() >= _LEAST_FOR_STATISTICS)
 
-    @Slot(int, QPoint)
-    def _on_menu_asked(self, id: int, at: QPoint) -> None:
-        menu = QMenu(self)
-        menu.setObjectName("list_menu")
-        for text, signal in (
-            (self.tr("Show in &folder"), self.reveal_asked),
-            (self.tr("&Close image"), self.close_asked),
-        ):
-            menu.addAction(text).triggered.connect(partial(_emit, signal, id))
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(at)
-
     @Slot(int)
     def _on_slid(self, side: int) -> None:
         self.side_chosen.emit(side)
-
-
-def _emit(signal: SignalInstance, id: int, checked: bool = False) -> None:
-    signal.emit(id)

@@ -84,7 +84,7 @@ NAMES = {
     *("chat template", "image processor"),  # Values that parent and child exchange.
     *("Onlooker", "Onlooker ", "NVIDIA ", "GeForce "),
 }
-KEY = re.compile(r"((Ctrl|Shift|Alt)\+)*(.|F\d+|Left|Esc|Enter|Return|Tab|PgUp|PgDown|Menu)")
+KEY = re.compile(r"((Ctrl|Shift|Alt)\+)*(.|F\d+|Left|Esc|Enter|Return|Tab|PgUp|PgDown|Menu|Del)")
 TRANSLATING = {"tr", "translate", "translatable"}
 
 CORE = GUI.parent / "core"

@@ -48,7 +48,9 @@ CAT = PictureState(
 TALK = ConversationState(number=1, exchanges=1, answers=1, tokens_per_second=164.0)
 READY_VIEW = ViewState(picture=CAT, model=READY, conversation=TALK, suggestion="Describe it.")
 RUN = RunState(Phase.RUNNING, "holiday", (Path("holiday"),), 0.42, is_open=True, is_known=True)
-WORKSPACE = WorkspaceState(True, True, "holiday", 2, 2, has_focus=True, is_known=True, lost=2)
+WORKSPACE = WorkspaceState(
+    True, True, "holiday", 2, 2, has_focus=True, is_known=True, lost=2, last_edit="Prefix"
+)
 RUN_VIEW = replace(READY_VIEW, page=Page.FOLDER_RUN, run=RUN)
 
 

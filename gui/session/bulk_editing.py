@@ -1,0 +1,116 @@
+"""Edits of many captions at once: previewed while they are chosen, done, and repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from core.errors import StoreError
+from core.message import Message
+from core.workspace import EditReport, Operation, PatternError, Preview, Workspace
+from gui.session.workspace import FolderWorkspace
+
+# Between two slices other work of the workspace's thread is done.
+_SLICE = 2000
+_MOST_SHOWN = 40
+
+
+class BulkEditing(QObject):
+    """What is done to the images that are selected in a workspace.
+
+    `previewed(Preview, bool)`: what is known of an edit's outcome so far, and whether that is all.
+    `refused(PatternError)`: why it cannot be done. `last_changed()`: `last` is another edit.
+    """
+
+    previewed = Signal(object, bool)
+    refused = Signal(object)
+    last_changed = Signal()
+
+    def __init__(self, workspace: FolderWorkspace, parent: QObject | None = None):
+        super().__init__(parent)
+        self._workspace = workspace
+        self._newest = 0
+        self.last: Operation | None = None
+
+    async def preview(self, ids: Sequence[int], operation: Operation | None) -> None:
+        """Find out what an edit would do; another call takes the place of one under way."""
+        self._newest += 1
+        mine, known = self._newest, Preview()
+        if operation is None:
+            self.previewed.emit(known, True)
+            return
+        for begin in range(0, max(1, len(ids)), _SLICE):
+            most = _MOST_SHOWN - len(known.first)
+            part = ids[begin : begin + _SLICE]
+            find = partial(_previewed, ids=part, operation=operation, most=most)
+            found = await self._workspace.read(find)
+            if mine != self._newest or found is None:
+                return
+            if isinstance(found, PatternError):
+                self.refused.emit(found)
+                return
+            known = known.with_more(found)
+            self.previewed.emit(known, begin + _SLICE >= len(ids))
+
+    def leave(self) -> None:
+        """What is being previewed is not wanted any more."""
+        self._newest += 1
+
+    def apply(self, ids: Sequence[int], operation: Operation) -> None:
+        """Change the captions of these images; the workspace reports what became of it."""
+        self.last = operation
+        self.last_changed.emit()
+        self._workspace.edit(partial(_applied, ids=list(ids), operation=operation))
+
+    def repeat(self, ids: Sequence[int]) -> None:
+        """Do the last edit to these images."""
+        if self.last is not None:
+            self.apply(ids, self.last)
+
+    def overwrite(self, report: EditReport, ids: set[int]) -> None:
+        """Write captions that an edit has left, as another program had changed them meanwhile."""
+        wanted = {one.id: one for one in report.conflicts if one.id in ids}
+        captions = {id: one.ours for id, one in wanted.items()}
+        seen = {id: one.found for id, one in wanted.items()}
+        self._workspace.edit(partial(_written, captions=captions, seen=seen, name=report.name))
+
+    def move(self, ids: Sequence[int], folder: Path) -> None:
+        """Move images, with the files beside them, to another folder."""
+        self._workspace.edit(partial(_moved, ids=list(ids), folder=folder))
+
+    def trash(self, ids: Sequence[int]) -> None:
+        """Move images, with the files beside them, to the system's trash."""
+        self._workspace.edit(partial(_trashed, ids=list(ids)))
+
+
+def _previewed(
+    workspace: Workspace, *, ids: Sequence[int], operation: Operation, most: int
+) -> Preview | PatternError:
+    try:
+        return workspace.preview(ids, operation, most)
+    except PatternError as error:
+        return error
+
+
+def _applied(workspace: Workspace, *, ids: Sequence[int], operation: Operation) -> EditReport:
+    try:
+        return workspace.apply(ids, operation)
+    except PatternError as error:
+        raise StoreError(error.message) from error
+
+
+def _written(
+    workspace: Workspace, *, captions: dict[int, str], seen: dict[int, str], name: Message
+) -> EditReport:
+    return workspace.set_captions(captions, name, seen=seen)
+
+
+def _moved(workspace: Workspace, *, ids: Sequence[int], folder: Path) -> EditReport:
+    return workspace.move_to(ids, folder)
+
+
+def _trashed(workspace: Workspace, *, ids: Sequence[int]) -> EditReport:
+    return workspace.trash(ids)

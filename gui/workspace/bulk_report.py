@@ -1,0 +1,85 @@
+"""What an edit of many captions did not do, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QMessageBox,
+    QPlainTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.workspace import TRASH_HAS_WAY_BACK, Failure
+from gui.widgets.labels import paragraph
+from gui.widgets.translated import translated
+
+translate = QCoreApplication.translate
+
+_SIZE = (560, 360)
+_MOST_NAMED = 1000
+
+
+class FailuresDialog(QDialog):
+    """Lists the images that could not be changed, each with its reason."""
+
+    def __init__(self, name: str, failures: Sequence[Failure], parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("failures_dialog")
+        self.setWindowTitle(self.tr("Not all images were changed"))
+        text = self.tr("“{name}” failed for {count} images.")
+        self.what_label = paragraph(text.format(name=name, count=f"{len(failures):,}"))
+        self.list_edit = QPlainTextEdit()
+        self.list_edit.setProperty("class", "field")
+        self.list_edit.setAccessibleName(self.tr("Images and reasons"))
+        self.list_edit.setReadOnly(True)
+        self.list_edit.setTabChangesFocus(True)
+        lines = [f"{one.path}\n    {translated(one.reason)}" for one in failures[:_MOST_NAMED]]
+        if len(failures) > _MOST_NAMED:
+            rest = self.tr("… and {count} more")
+            lines.append(rest.format(count=f"{len(failures) - _MOST_NAMED:,}"))
+        self.list_edit.setPlainText("\n".join(lines))
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setSpacing(12)
+        column.addWidget(self.what_label)
+        column.addWidget(self.list_edit, 1)
+        column.addWidget(buttons)
+        self.resize(*_SIZE)
+
+
+class TrashDialog(QMessageBox):
+    """Asks before images go to the trash, and says whether there is a way back.
+
+    `confirmed()`: they are to go.
+    """
+
+    confirmed = Signal()
+
+    def __init__(self, count: int, name: str, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName("trash_dialog")
+        self.setWindowTitle(self.tr("Move to trash"))
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        one = self.tr("Move “{name}” to the trash?").format(name=name)
+        many = self.tr("Move {count} images to the trash?").format(count=f"{count:,}")
+        self.setText(one if count == 1 else many)
+        self.setInformativeText(_way_back(has_way_back=TRASH_HAS_WAY_BACK))
+        move = self.addButton(self.tr("Move to trash"), QMessageBox.ButtonRole.AcceptRole)
+        self.setDefaultButton(move)
+        move.clicked.connect(self.confirmed)
+        self.addButton(QMessageBox.StandardButton.Cancel)
+
+
+def _way_back(*, has_way_back: bool) -> str:
+    if has_way_back:
+        return translate("TrashDialog", "Their captions go with them. Undo brings all back.")
+    return translate(
+        "TrashDialog",
+        "Their captions go with them. Undo cannot bring them back; the trash itself can.",
+    )

@@ -1,0 +1,220 @@
+"""Many captions are edited at once, and many images moved, in the whole program."""
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QMessageBox
+
+from gui.window.commands import Command
+from gui.workspace.bulk_dialog import BulkDialog
+from gui.workspace.bulk_fields import BulkKind
+from tests.gui.conftest import focused_widget, until
+
+KEY, LEFT = Qt.Key, Qt.MouseButton.LeftButton
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+CAPTIONS = ("a cat", "a dog", "two cats", "a bird", "קרן שמש cat")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for number, caption in enumerate(CAPTIONS):
+        Image.new("RGB", (40, 30), (40 * number, 80, 90)).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(f"{caption}\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_trash(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+async def opened(program, folder):
+    window, count = program.window, len(list(folder.glob("*.png")))
+    window.activateWindow()
+    window.paths_opened.emit([folder])
+    await until(lambda: window.state.workspace.is_known and window.state.workspace.total == count)
+    await until(lambda: program.workspace.counts.unread == 0 and program.workspace.counts.images)
+    images = window.workspace_pane.list
+    images.setFocus()
+    await until(lambda: window.state.workspace.has_focus)
+    return window, images
+
+
+def captions(folder):
+    return [path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("*.txt"))]
+
+
+def dialog_of(window) -> BulkDialog:
+    return next(one for one in window.findChildren(BulkDialog) if one.isVisible())
+
+
+def field(dialog, name) -> QLineEdit:
+    return dialog.findChild(QLineEdit, name)
+
+
+async def focuses(widget):
+    await until(lambda: QApplication.focusWidget() is widget)
+
+
+async def in_list(window):
+    """The list has the focus again, as after a dialog was closed."""
+    window.activateWindow()
+    window.workspace_pane.list.setFocus()
+    await until(lambda: window.state.workspace.has_focus)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def press(images, key, modifiers=Qt.KeyboardModifier.NoModifier):
+    images.setFocus()
+    QTest.keyClick(images, key, modifiers)
+
+
+def test_replaced_in_the_selection_after_a_preview_and_undone_by_name(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        for _ in range(2):
+            QTest.keyClick(images, KEY.Key_Right, SHIFT)
+        await until(lambda: window.state.workspace.selected == 3)
+        QTest.keyClick(images, KEY.Key_H, CTRL)
+        dialog = dialog_of(window)
+        await focuses(field(dialog, "bulk_find_edit"))
+        QTest.keyClicks(focused_widget(), "CAT")
+        QTest.keyClick(focused_widget(), KEY.Key_Tab)
+        QTest.keyClicks(focused_widget(), "lion")
+        await until(dialog.apply_button.isEnabled)
+        assert "2 of 3" in dialog.count_label.text()
+        shown = dialog.changes.toPlainText()
+        assert "a cat" in shown
+        assert "two lions" in shown
+        assert "bird" not in shown
+        QTest.mouseClick(dialog.apply_button, LEFT)
+        await until(lambda: captions(folder)[2] == "two lions")
+        assert captions(folder) == ["a lion", "a dog", "two lions", *CAPTIONS[3:]]
+        await until(lambda: "2 captions were changed" in dialog.count_label.text())
+        assert not dialog.apply_button.isEnabled()
+        # Another scope, while the dialog is open.
+        window.workspace_pane.list.select_ids(set(program.workspace.ids[3:5]))
+        await until(lambda: "1 of 2" in dialog.count_label.text())
+        QTest.keyClick(dialog, KEY.Key_Escape)
+        await in_list(window)
+        await until(lambda: "lion" in window.commands[Command.UNDO].text())
+        QTest.keyClick(images, KEY.Key_Z, CTRL)
+        await until(lambda: captions(folder) == list(CAPTIONS))
+
+    live(story)
+
+
+def test_wrong_expression_is_named_and_nothing_can_be_applied(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        QTest.keyClick(images, KEY.Key_H, CTRL)
+        dialog = dialog_of(window)
+        dialog.findChild(object, "bulk_regex_box").click()
+        field(dialog, "bulk_find_edit").setFocus()
+        QTest.keyClicks(field(dialog, "bulk_find_edit"), "(cat")
+        await until(lambda: "regular expression is wrong" in dialog.error_label.text())
+        assert dialog.error_label.isVisible()
+        assert not dialog.apply_button.isEnabled()
+        QTest.keyClicks(field(dialog, "bulk_find_edit"), r")s?\b")
+        await until(dialog.apply_button.isEnabled)
+        assert not dialog.error_label.isVisible()
+        assert "3 of 5" in dialog.count_label.text()
+
+    live(story)
+
+
+def test_last_edit_is_repeated_by_one_key_and_captions_are_copied_and_pasted(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        assert not window.commands[Command.REPEAT_EDIT].isEnabled()
+        QTest.keyClick(images, KEY.Key_Right, SHIFT)
+        QTest.keyClick(images, KEY.Key_H, CTRL | SHIFT)
+        dialog = dialog_of(window)
+        dialog.kind_box.setCurrentIndex(dialog.kind_box.findData(BulkKind.PREFIX))
+        QTest.keyClicks(field(dialog, "prefix_edit"), "photo of")
+        await until(dialog.apply_button.isEnabled)
+        QTest.keyClick(field(dialog, "prefix_edit"), KEY.Key_Return)
+        await until(lambda: captions(folder)[:2] == ["photo of a cat", "photo of a dog"])
+        QTest.keyClick(dialog, KEY.Key_Escape)
+        await in_list(window)
+        QTest.keyClick(images, KEY.Key_End)
+        images.select_ids(set())
+        await until(
+            lambda: window.state.workspace.has_focus and window.state.picture.name[0] == "4"
+        )
+        await until(window.commands[Command.REPEAT_EDIT].isEnabled)
+        QTest.keyClick(images, KEY.Key_Period)
+        await until(lambda: captions(folder)[4].startswith("photo of"))
+        await until(lambda: window.caption_panel.editor.toPlainText().startswith("photo of"))
+        QTest.keyClick(images, KEY.Key_C, CTRL)
+        assert QGuiApplication.clipboard().text().startswith("photo of")
+        QTest.keyClick(images, KEY.Key_Home)
+        await until(lambda: window.state.picture.name[0] == "0")
+        await until(lambda: program.caption_editing.id == program.workspace.ids[0])
+        QTest.keyClick(images, KEY.Key_V, CTRL | SHIFT)
+        await until(lambda: captions(folder)[0] == captions(folder)[4])
+
+    live(story)
+
+
+def test_caption_changed_elsewhere_is_compared_before_it_is_overwritten(live, folder):
+    async def story(program):
+        window, images = await opened(program, folder)
+        await press(images, KEY.Key_H, CTRL | SHIFT)
+        dialog = dialog_of(window)
+        dialog.kind_box.setCurrentIndex(dialog.kind_box.findData(BulkKind.SUFFIX))
+        QTest.keyClicks(field(dialog, "suffix_edit"), "at home")
+        await until(dialog.apply_button.isEnabled)
+        # As another program writes it, in the moment before.
+        (folder / "2.txt").write_text("somebody's own", encoding="utf-8")
+        QTest.mouseClick(dialog.apply_button, LEFT)
+        await until(lambda: captions(folder)[0] == "a cat at home")
+        await until(lambda: "changed by another" in window.notice_bar.text_label.text())
+        assert captions(folder)[2] == "somebody's own"
+        QTest.mouseClick(window.notice_bar.action_button, LEFT)
+        asked = window.findChild(QDialog, "conflict_dialog")
+        assert asked.found_edit.toPlainText() == "somebody's own"
+        QTest.mouseClick(asked.overwrite_button, LEFT)
+        await until(lambda: captions(folder)[2] == "two cats at home")
+
+    live(story)
+
+
+def test_images_are_trashed_and_moved_with_their_captions_and_come_back(live, folder, tmp_path):
+    async def story(program):
+        window, images = await opened(program, folder)
+        QTest.keyClick(images, KEY.Key_Right, SHIFT)
+        await until(lambda: window.state.workspace.selected == 2)
+        QTest.keyClick(images, KEY.Key_Delete)
+        asked = window.findChild(QMessageBox, "trash_dialog")
+        assert "2 images" in asked.text()
+        assert "Undo" in asked.informativeText()
+        QTest.keyClick(asked, KEY.Key_Return)
+        await until(lambda: names(folder)[0] == "2.png")
+        await until(lambda: window.state.workspace.total == 3)
+        await until(lambda: window.state.picture.name == "2.png")
+        await in_list(window)
+        await until(lambda: "trash" in window.commands[Command.UNDO].text())
+        QTest.keyClick(images, KEY.Key_Z, CTRL)
+        await until(lambda: window.state.workspace.total == 5)
+        assert captions(folder) == list(CAPTIONS)
+
+        target = tmp_path / "elsewhere"
+        target.mkdir()
+        await until(lambda: window.state.workspace.is_known)
+        QTest.keyClick(images, KEY.Key_F6)
+        chooser = window.findChild(QFileDialog, "move_dialog")
+        chooser.fileSelected.emit(str(target))
+        chooser.close()
+        await until(lambda: names(target) == ["2.png", "2.txt"])
+        await until(lambda: window.state.workspace.total == 4)
+        assert QApplication.activeModalWidget() is None
+
+    live(story)
