@@ -60,13 +60,15 @@ class BulkWiring(QObject):
         self._dialog: BulkDialog | None = None
         self._shown_images: tuple[object, ...] = ()
         self._mode = CaptionMode.TEXT
-        self._left: tuple[Path, Path | None] | None = None
+        self._are_leaving = False
+        self._neighbour: Path | None = None
         self._asked_ids: list[int] = []
         self._asked_report: EditReport | None = None
         bulk.previewed.connect(self._on_previewed)
         bulk.refused.connect(self._on_refused)
         bulk.last_changed.connect(listing.refresh)
         workspace.edited.connect(self._on_edited)
+        workspace.mode_changed.connect(self._on_mode_changed)
         window.states.changed.connect(self._on_state_changed)
         window.notice_action_chosen.connect(self._on_notice_action_chosen)
         bind = window.command_actions.bind
@@ -98,6 +100,11 @@ class BulkWiring(QObject):
         self._on_state_changed(self._window.state)
         dialog.open_at(kind)
         self._begin(self._read_tags())
+
+    @Slot()
+    def _on_mode_changed(self) -> None:
+        if self._dialog is not None and self._dialog.isVisible():
+            self._begin(self._read_tags())
 
     async def _read_tags(self) -> None:
         found = await self._workspace.read(_mode_and_tags)
@@ -213,23 +220,23 @@ class BulkWiring(QObject):
         self._bulk.trash(ids)
 
     async def _leave(self, ids: Sequence[int]) -> None:
-        """Images are going away: note which is to be shown then in the place of the one in view."""
+        """Images are going away: note what is to be shown in the place of the one in view."""
         self._editing.write()
         listed, going = self._workspace.ids, set(ids)
-        current = self._listing.current
         place = self._window.workspace_pane.list.currentIndex().row()
         near = (*listed[place + 1 :], *reversed(listed[: max(place, 0)]))
         found = next((id for id in near if id not in going), None)
-        if current is not None and current.id in going:
-            neighbour = await self._workspace.path_of(found) if found is not None else None
-            self._left = current.path, neighbour
+        self._neighbour = None if found is None else await self._workspace.path_of(found)
+        self._are_leaving = True
 
-    async def _show_neighbour(self, gone: Path, neighbour: Path | None) -> None:
-        if gone == self._pictures.path and await self._workspace.row_of(gone) is None:
-            if neighbour is None:
-                await self._pictures.close_picture()
-            else:
-                await self._pictures.open_path(neighbour)
+    async def _show_neighbour(self) -> None:
+        path = self._pictures.path
+        if path is None or await self._workspace.row_of(path) is not None:
+            return
+        if self._neighbour is None:
+            await self._pictures.close_picture()
+        else:
+            await self._pictures.open_path(self._neighbour)
 
     # What became of it
 
@@ -238,9 +245,9 @@ class BulkWiring(QObject):
         """One sentence for however many captions could not be written."""
         if self._dialog is not None:
             self._dialog.show_report(report)
-        if self._left is not None:
-            left, self._left = self._left, None
-            self._begin(self._show_neighbour(*left))
+        if self._are_leaving:
+            self._are_leaving = False
+            self._begin(self._show_neighbour())
         failures, window = report.failures, self._window
         show = NoticeAction(NoticeActionKind.SHOW_EDIT_REPORT, self.tr("Show all"), report)
         if len(failures) == 1:

@@ -96,7 +96,7 @@ class FolderWorkspace(QObject):
         self.format = CaptionFormat.TXT
         self._query: Query | None = None
         self._hidden: set[int] = set()
-        self._is_outdated = False
+        self._is_outdated = self._is_edited = False
 
     @property
     def is_open(self) -> bool:
@@ -361,7 +361,8 @@ class FolderWorkspace(QObject):
         self._thread.ask(self._on_state_read, read)
 
     def _on_state_read(self, state: tuple[Counts, str, str]) -> None:
-        are_others = state[0].images != self.counts.images
+        are_others = self._is_edited and state[0].images != self.counts.images
+        self._is_edited = False
         self.counts, undo, redo = state
         self.undo_text, self.redo_text = translated(undo), translated(redo)
         if are_others:  # Images were moved or deleted, or came back.
@@ -409,6 +410,6 @@ class FolderWorkspace(QObject):
         if report is None:
             return
         self.rows_changed.emit(report.changed)
-        self._is_outdated = True
+        self._is_outdated = self._is_edited = True
         self._read_state()
         self.edited.emit(report)
