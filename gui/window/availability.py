@@ -37,7 +37,10 @@ RUN_ACTIONS = {
 
 _LISTING = (Command.IMAGE_LIST, Command.IMAGE_GRID)
 _REVIEW = (Command.ACCEPT, Command.REJECT, Command.NEEDS_WORK)
-_IN_LIST = (Command.COPY_CAPTION, Command.TRASH_IMAGES)
+_BULK = (
+    *(Command.BULK_EDIT, Command.BULK_REPLACE, Command.REPEAT_EDIT, Command.COPY_CAPTION),
+    *(Command.PASTE_CAPTION, Command.MOVE_IMAGES, Command.TRASH_IMAGES),
+)
 _NEXT = (Command.NEXT_UNREVIEWED, Command.NEXT_UNCAPTIONED)
 _IMAGE = (Command.COPY_PICTURE, Command.SAVE_PICTURE, *ZOOM)
 _ANSWER = (Command.WORDS, Command.INSPECT, Command.COPY)
@@ -202,18 +205,11 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
         return _unless(in_list and workspace.listed and is_there, reason)
     if command in _NEXT:
         return _unless(in_list and workspace.listed, reason)
-    if command in _IN_LIST:
-        is_about_text = command is Command.COPY_CAPTION and state.focus.has_selection
-        return _unless(in_list and workspace.is_known and not is_about_text, reason)
+    if command in _BULK:
+        return _of_bulk(state, command, in_list=in_list, reason=reason)
     match command:
-        case Command.EDIT_CAPTION | Command.ALT_TEXT | Command.PASTE_CAPTION | Command.MOVE_IMAGES:
+        case Command.EDIT_CAPTION | Command.ALT_TEXT:
             return _unless(is_open and workspace.is_known)
-        case Command.BULK_EDIT | Command.BULK_REPLACE:
-            return _unless(is_open and workspace.total)
-        case Command.REPEAT_EDIT if workspace.last_edit:
-            return _unless(in_list and workspace.is_known, reason)
-        case Command.REPEAT_EDIT:
-            return translate("Menu", "No edit of captions to repeat yet") if is_open else ""
         case Command.INVERT_SELECTION:
             return _unless(is_open and workspace.has_list and workspace.listed)
         case Command.NOTES:
@@ -233,6 +229,23 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
             return _unless(is_open and workspace.is_list_shown)
         case _:
             return True
+
+
+def _of_bulk(state: ViewState, command: Command, *, in_list: bool, reason: str) -> str | None:
+    """What is done to the selected images, or to many."""
+    workspace = state.workspace
+    is_open = state.is_conversation and workspace.is_open
+    match command:
+        case Command.BULK_EDIT | Command.BULK_REPLACE:
+            return _unless(is_open and workspace.total)
+        case Command.PASTE_CAPTION | Command.MOVE_IMAGES:
+            return _unless(is_open and workspace.is_known)
+        case Command.REPEAT_EDIT if not workspace.last_edit:
+            return translate("Menu", "No edit of captions to repeat yet") if is_open else ""
+        case Command.COPY_CAPTION if state.focus.has_selection:
+            return reason
+        case _:
+            return _unless(in_list and workspace.is_known, reason)
 
 
 def _of_listing(state: ViewState, command: Command) -> str | None:
