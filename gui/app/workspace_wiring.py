@@ -61,7 +61,7 @@ class WorkspaceWiring(QObject):
         self._current: ImageRow | None = None
         self._name = ""
         self._has_room = True
-        self._is_lost_last = False
+        self._is_lost_last = self._follows_edit = False
         self._connect_pane()
         self._connect_workspace()
         self._bind()
@@ -184,6 +184,7 @@ class WorkspaceWiring(QObject):
     def _on_edited(self, report: EditReport) -> None:
         """What Undo takes back first is the edit now."""
         self._is_lost_last = False
+        self._follows_edit = True
         self.refresh()
 
     # The image in view
@@ -234,6 +235,9 @@ class WorkspaceWiring(QObject):
         self._list.rows.set_ids(ids)
         if selected:
             self._list.select_ids(selected)
+        if self._follows_edit:
+            # Images that an edit took away, as to the trash, come back with it.
+            self._is_lost_last = self._follows_edit = False
         if self._current is not None:
             self._list.show_current(self._current.id)
         elif ids:

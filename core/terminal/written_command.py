@@ -1,0 +1,151 @@
+"""The command of the command line that does what a folder run of the window does."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.batch import BatchOptions
+from core.captions.formats import SEPARATORS, CaptionFormat
+from core.captions.sidecar import Existing
+from core.message import translatable
+from core.model_reference import server_model
+from core.transcript import BUILT_IN, ModelChoice, Precision, Sampling
+
+_OTHERS = (Sampling().top_k, Sampling().repetition_penalty, Sampling().beams)
+_NAMES = {separator: name for name, separator in SEPARATORS.items()}
+
+
+def caption_command(
+    paths: Sequence[Path],
+    options: BatchOptions,
+    choice: ModelChoice,
+    *,
+    slots: int = 0,
+    devices: Sequence[str] = (),
+) -> list[str]:
+    """Returns the words of the command. `slots` 0 and no `devices` leave these to the program.
+
+    Raises ValueError with a sentence if the command line cannot say what the options do.
+    """
+    if options.image_notes or options.has_keywords or options.vocabulary:
+        raise ValueError(
+            translatable(
+                "core",
+                "The command line takes a vocabulary, notes on images and keywords from files and "
+                "presets. Save the options as a preset and use --preset.",
+            )
+        )
+    usual, sampling = BatchOptions(options.prompts), options.sampling
+    if (sampling.top_k, sampling.repetition_penalty, sampling.beams) != _OTHERS:
+        raise ValueError(
+            translatable(
+                "core",
+                "The command line has no option for top k, beams and the repetition penalty. Set "
+                "these to their defaults first.",
+            )
+        )
+    words = ["onlooker", "caption", *map(_path_word, paths)]
+    for prompt in options.prompts:
+        words.append(f"--prompt={prompt}")
+    words.append(f"--write={','.join(options.writes)}")
+    words += _model(choice)
+    server = server_model(choice.model)
+    if slots:
+        words.append(f"--parallel={slots}" if server else f"--slots={slots}")
+    if devices and not server and choice.device in ("auto", "cuda"):
+        words.append(f"--cards={','.join(one.removeprefix('cuda:') for one in devices)}")
+    words += _sampling(options, bans=server is None)
+    for name, value, normal in _values(options, usual):
+        if value != normal:
+            words.append(f"--{name}={value}")
+    flags = {
+        "recursive": options.is_recursive,
+        "strip-openings": options.strips_openings,
+        "whole-sentences": options.ends_at_sentence,
+        "one-line": options.is_one_line,
+        "drop-duplicates": options.drops_duplicates,
+    }
+    words += [f"--{name}" for name, is_set in flags.items() if is_set]
+    if options.existing in (Existing.REPLACE, Existing.STALE):
+        words += [f"--replace-edited={image}" for image in options.replaces_edited]
+    return words
+
+
+def quoted(words: Sequence[str], platform: str = sys.platform) -> str:
+    """Returns the words as one line to paste into the usual shell of a platform: `sh`, or on
+    Windows PowerShell."""
+    if platform != "win32":
+        return shlex.join(words)
+    return " ".join(_quoted_for_powershell(word) for word in words)
+
+
+def _quoted_for_powershell(word: str) -> str:
+    if word and all(character.isalnum() or character in "-_=./\\:" for character in word):
+        return word
+    # Its own quotes first, then those by which Windows splits a command into words.
+    inside = subprocess.list2cmdline([word])
+    if inside.startswith('"') and inside.endswith('"'):
+        inside = inside[1:-1]
+    return "'" + inside.replace("'", "''") + "'"
+
+
+def _path_word(path: Path) -> str:
+    text = str(path)
+    return f"./{text}" if text.startswith("-") else text
+
+
+def _model(choice: ModelChoice) -> list[str]:
+    words: list[str] = []
+    if server := server_model(choice.model):
+        words += [
+            f"--server={address}" + (f",{weight}" if weight != 1 else "")
+            for address, weight in server.addresses
+        ]
+        words += [f"--model={server.name}"] if server.name else []
+        words += [f"--image-side={server.longest_side}"] if server.longest_side != 1024 else []
+        words += ["--image-format=png"] if server.sends_png else []
+        return words
+    if choice.model != BUILT_IN:
+        words.append(f"--model={choice.model}")
+    if choice.device != "auto":
+        words.append(f"--device={choice.device}")
+    if choice.dtype is not Precision.AUTO:
+        words.append(f"--dtype={choice.dtype.value}")
+    return words
+
+
+def _sampling(options: BatchOptions, *, bans: bool) -> list[str]:
+    sampling = options.sampling
+    words = [f"--max-new-tokens={sampling.max_new_tokens}"]
+    if sampling.temperature > 0:
+        words += [f"--temperature={sampling.temperature}", f"--top-p={sampling.top_p}"]
+        words += [] if sampling.seed is None else [f"--seed={sampling.seed}"]
+    return words + [f"--ban={word}" for word in sampling.banned_words if bans]
+
+
+def _values(options: BatchOptions, usual: BatchOptions) -> list[tuple[str, object, object]]:
+    """Returns the options with a value that mean something beside the others."""
+    separator = options.separator.replace("\n", "\\n").replace("\t", "\\t") or "none"
+    beside: list[tuple[str, object, object]] = [
+        ("existing", options.existing, usual.existing),
+        ("name", options.name, usual.name),
+    ]
+    adding = [("separator", separator, "\\n")]
+    tables = [("table-paths", options.table_paths, usual.table_paths)]
+    columns = [("csv-separator", _NAMES[options.csv_separator], _NAMES[usual.csv_separator])]
+    adds = options.existing in (Existing.APPEND, Existing.PREPEND)
+    return [
+        *(beside if options.formats_beside else []),
+        *(adding if options.formats_beside and adds else []),
+        *(tables if options.table_formats else []),
+        *(columns if CaptionFormat.CSV in options.writes else []),
+        ("begin", options.beginning, usual.beginning),
+        ("prefix", options.prefix, usual.prefix),
+        ("suffix", options.suffix, usual.suffix),
+        ("note", options.note, usual.note),
+        ("most-characters", options.most_characters, usual.most_characters),
+    ]
