@@ -10,6 +10,7 @@ from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
+from gui.session.workspace import FolderWorkspace
 from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 from gui.workspace.side_tabs import CAPTION
@@ -22,6 +23,7 @@ class CaptionWiring(QObject):
         self,
         window: MainWindow,
         listing: WorkspaceWiring,
+        workspace: FolderWorkspace,
         editing: CaptionEditing,
         session: Session,
         settings_file: SettingsFile,

@@ -273,6 +273,7 @@ class Program(QObject):
         CaptionWiring(
             window,
             listing,
+            self.workspace,
             self.caption_editing,
             self.session,
             self._settings_file,
