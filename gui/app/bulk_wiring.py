@@ -151,17 +151,9 @@ class BulkWiring(QObject):
 
     # Without it
 
-    @property
-    def _targets(self) -> list[int]:
-        """The selected images, or the one in view."""
-        images = self._window.workspace_pane.list
-        if images.selected_count > 1:
-            return images.selected_ids
-        return [self._listing.current.id] if self._listing.current else []
-
     def _repeat(self) -> None:
         self._editing.write()
-        self._bulk.repeat(self._targets)
+        self._bulk.repeat(self._listing.meant_ids)
 
     def _copy(self) -> None:
         if row := self._listing.current:
@@ -180,7 +172,7 @@ class BulkWiring(QObject):
         is_tags = mode is CaptionMode.TAGS
         self._editing.write()
         self._bulk.apply(
-            self._targets, AddTags(tuple(tags_of(text))) if is_tags else SetCaption(text)
+            self._listing.meant_ids, AddTags(tuple(tags_of(text))) if is_tags else SetCaption(text)
         )
 
     # Moving
@@ -188,7 +180,7 @@ class BulkWiring(QObject):
     def _ask_folder(self) -> None:
         if (current := self._listing.current) is None:
             return
-        self._asked_ids = self._targets
+        self._asked_ids = self._listing.meant_ids
         dialog = QFileDialog(self._window, self.tr("Move to folder"), str(current.path.parent))
         dialog.setObjectName("move_dialog")
         dialog.setFileMode(QFileDialog.FileMode.Directory)
@@ -206,7 +198,7 @@ class BulkWiring(QObject):
     def _ask_trash(self) -> None:
         if (current := self._listing.current) is None:
             return
-        ids = self._asked_ids = self._targets
+        ids = self._asked_ids = self._listing.meant_ids
         dialog = TrashDialog(len(ids), current.path.name, self._window)
         dialog.confirmed.connect(self._on_trash_confirmed)
         dialog.open()

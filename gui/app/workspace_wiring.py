@@ -84,6 +84,9 @@ class WorkspaceWiring(QObject):
         """The images that are selected, or else the one in view."""
         if self._list.selected_count > 1:
             return list(self._list.selected_ids)
+        # The list knows at once where one has gone; what is known of that image takes a moment.
+        if (index := self._list.currentIndex()).isValid():
+            return [self._list.rows.id_at(index)]
         return [self._current.id] if self._current is not None else []
 
     def _connect_pane(self) -> None:
@@ -235,9 +238,11 @@ class WorkspaceWiring(QObject):
         self._list.rows.set_ids(ids)
         if selected:
             self._list.select_ids(selected)
-        if self._follows_edit:
+        if self._follows_edit and not selected <= set(ids):
             # Images that an edit took away, as to the trash, come back with it.
-            self._is_lost_last = self._follows_edit = False
+            self._list.selection.forget()
+            self._is_lost_last = False
+        self._follows_edit = False
         if self._current is not None:
             self._list.show_current(self._current.id)
         elif ids:

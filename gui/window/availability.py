@@ -38,6 +38,7 @@ RUN_ACTIONS = {
 _LISTING = (Command.IMAGE_LIST, Command.IMAGE_GRID)
 _REVIEW = (Command.ACCEPT, Command.REJECT, Command.NEEDS_WORK)
 _BULK = (
+    Command.INVERT_SELECTION,
     *(Command.BULK_EDIT, Command.BULK_REPLACE, Command.REPEAT_EDIT, Command.COPY_CAPTION),
     *(Command.PASTE_CAPTION, Command.MOVE_IMAGES, Command.TRASH_IMAGES),
 )
@@ -210,8 +211,6 @@ def _of_workspace(state: ViewState, command: Command) -> _Found:
     match command:
         case Command.EDIT_CAPTION | Command.ALT_TEXT:
             return _unless(is_open and workspace.is_known)
-        case Command.INVERT_SELECTION:
-            return _unless(is_open and workspace.has_list and workspace.listed)
         case Command.NOTES:
             return _unless(workspace.is_open and workspace.is_known)
         case Command.RESTORE_SELECTION:
@@ -238,6 +237,8 @@ def _of_bulk(state: ViewState, command: Command, *, in_list: bool, reason: str) 
     match command:
         case Command.BULK_EDIT | Command.BULK_REPLACE:
             return _unless(is_open and workspace.total)
+        case Command.INVERT_SELECTION:
+            return _unless(is_open and workspace.has_list and workspace.listed)
         case Command.PASTE_CAPTION | Command.MOVE_IMAGES:
             return _unless(is_open and workspace.is_known)
         case Command.REPEAT_EDIT if not workspace.last_edit:
