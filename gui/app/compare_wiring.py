@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QLocale, QObject
+from PySide6.QtCore import QDateTime, QLocale, QObject
 from shiboken6 import isValid
 
 from core.batch import AnsweredRun, answered_runs
@@ -83,7 +83,8 @@ class CompareWiring(QObject):
     def _label(self, run: AnsweredRun) -> str:
         prompt = " ".join(run.prompts[0].split())
         prompt = prompt if len(prompt) <= _LONGEST else f"{prompt[:_LONGEST]}…"
-        when = QLocale().toString(run.began.astimezone(), QLocale.FormatType.ShortFormat)
+        began = QDateTime.fromSecsSinceEpoch(int(run.began.timestamp()))
+        when = QLocale().toString(began, QLocale.FormatType.ShortFormat)
         return "  ·  ".join(part for part in (prompt, Path(run.model).name, when) if part)
 
     def _on_columns_chosen(self, shown: _Comparison, chosen: tuple[int, ...]) -> None:
