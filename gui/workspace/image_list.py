@@ -241,7 +241,9 @@ class ImageList(QAbstractItemView):
     def currentChanged(self, current: _Index, previous: _Index) -> None:
         super().currentChanged(current, previous)
         if current.isValid():
-            self.scrollTo(current)
+            # What is pressed stays under the pointer, or Shift would select up to another one.
+            if not self.selection.in_gesture:
+                self.scrollTo(current)
             if not self._is_set_by_program:
                 self.chosen.emit(self.rows.id_at(current))
 

@@ -52,12 +52,12 @@ class ImageSelection(QObject):
         self._rows, self._model = rows, selection_model
         self._now = _Selected()
         self._before: list[_Selected] = []
-        self._is_restoring = self._in_gesture = self._has_lost = False
+        self._is_restoring = self.in_gesture = self._has_lost = False
         selection_model.selectionChanged.connect(self._on_changed)
 
     def set_in_gesture(self, in_gesture: bool) -> None:
         """Takes the changes of one gesture of the mouse, such as a rubber band's, for one."""
-        self._in_gesture, self._has_lost = in_gesture, False
+        self.in_gesture, self._has_lost = in_gesture, False
 
     @property
     def lost(self) -> int:
@@ -123,7 +123,7 @@ class ImageSelection(QObject):
         self._now = now
         # What only grows is not lost, and of a single image there is nothing to lose.
         is_lost = before.count > 1 and (now.count < before.count or not now.ids >= before.ids)
-        if is_lost and not self._is_restoring and not (self._in_gesture and self._has_lost):
+        if is_lost and not self._is_restoring and not (self.in_gesture and self._has_lost):
             self._has_lost = True
             self._before.append(before)
             del self._before[:-_MOST_KEPT]

@@ -366,6 +366,7 @@ class Walker:
             review=shown.review,
             is_modified=editing.is_modified,
             found=editing.found,
+            answer=editing.answer,
             undo=workspace.undo_text,
             redo=workspace.redo_text,
         )
