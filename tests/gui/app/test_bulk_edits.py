@@ -5,7 +5,14 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QMessageBox
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QLineEdit,
+    QMessageBox,
+)
 
 from gui.window.commands import Command
 from gui.workspace.bulk_dialog import BulkDialog
@@ -119,7 +126,7 @@ def test_wrong_expression_is_named_and_nothing_can_be_applied(live, folder):
         window, images = await opened(program, folder)
         QTest.keyClick(images, KEY.Key_H, CTRL)
         dialog = dialog_of(window)
-        dialog.findChild(object, "bulk_regex_box").click()
+        dialog.findChild(QAbstractButton, "bulk_regex_box").click()
         field(dialog, "bulk_find_edit").setFocus()
         QTest.keyClicks(field(dialog, "bulk_find_edit"), "(cat")
         await until(lambda: "regular expression is wrong" in dialog.error_label.text())

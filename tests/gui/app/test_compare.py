@@ -31,7 +31,7 @@ def compared(tmp_path, home):
         options = BatchOptions((prompt,), existing=Existing.REPLACE)
         batch = Batch.begin([root], options, locations().runs)
         engine = FolderEngine()
-        engine.says = dict(said)
+        engine.says.update(said)
         batch.run(engine, Control())
         batch.close()
     return root
