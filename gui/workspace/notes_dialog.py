@@ -53,6 +53,8 @@ class NotesDialog(QDialog):
         self._build_labels()
         self._place(folder, image)
         for edit in (self.folder_edit, self.image_edit):
+            # Until the notes that are kept are known: what is typed would take their place.
+            edit.setReadOnly(True)
             edit.textChanged.connect(self._typed.start)
         self.consent_button.clicked.connect(self.consent_given)
         self.close_button.clicked.connect(self.accept)
@@ -63,9 +65,10 @@ class NotesDialog(QDialog):
         return self.folder_edit.toPlainText().strip(), self.image_edit.toPlainText().strip()
 
     def show_notes(self, folder: str, image: str) -> None:
-        """Shows what was written before."""
+        """Shows what was written before; from now on it can be changed."""
         for edit, text in ((self.folder_edit, folder), (self.image_edit, image)):
             edit.setPlainText(text)
+            edit.setReadOnly(False)
         self._typed.stop()
         self.written.emit()
 

@@ -51,6 +51,8 @@ def test_notes_are_kept_shown_in_the_prompt_and_sent_with_it(live, folder):  # n
         window.commands[Command.NOTES].trigger()
         await until(lambda: window.findChild(NotesDialog) is not None)
         dialog = window.findChild(NotesDialog)
+        QTest.keyClicks(dialog.folder_edit, "x")  # The notes that are kept are not known yet.
+        assert not dialog.folder_edit.toPlainText()
         await until(lambda: "Now: a cat." in dialog.prompt_edit.toPlainText())
         QTest.keyClicks(dialog.folder_edit, "The 1987 trip.")
         QTest.keyClicks(dialog.image_edit, "Tom")
