@@ -203,9 +203,10 @@ def test_a_map_that_comes_late_is_not_shown_for_another_word(window, answered, q
     window.evidence_view.show_map(0, late, word_map())
     made = []
     window.drop_zone.previews.made.connect(lambda key, image: made.append(key))
-    with qtbot.waitSignal(window.drop_zone.previews.made):
-        window.drop_zone.previews.ask("last", lambda: b"")
-    assert made == ["last"]
+    window.drop_zone.previews.ask("last", lambda: b"")
+    # On a busy machine those of the picture itself may still come.
+    qtbot.waitUntil(lambda: "last" in made)
+    assert [key for key in made if key[0] == "map"] == []
 
 
 def test_a_word_stays_chosen_when_the_image_becomes_visible_after_it(window, answered, qtbot):
