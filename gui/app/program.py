@@ -39,6 +39,7 @@ from gui.app.models_wiring import ModelsWiring
 from gui.app.packaged_resources import prompt_presets, sample_pictures
 from gui.app.picture_wiring import PictureWiring
 from gui.app.restart import start_again
+from gui.app.run_wiring import RunWiring
 from gui.app.servers_wiring import ServersWiring
 from gui.app.settings_wiring import SettingsWiring
 from gui.app.single_instance import SingleInstance
@@ -232,6 +233,15 @@ class Program(QObject):
             places=self._places,
             begin=self.tasks.begin,
             parent=self,
+        )
+        RunWiring(
+            window,
+            self.folder_run,
+            self._batch_wiring,
+            self.workspace,
+            self.model,
+            self.tasks.begin,
+            self,
         )
         self._conversation_wiring.fill = self.folder_jobs.notes.filled
         self._wire_settings()

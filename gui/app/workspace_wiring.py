@@ -31,6 +31,8 @@ from gui.window.commands import Command
 from gui.window.main_window import MainWindow
 from gui.window.view_state import WorkspaceState
 
+_DOUBTFUL = 0.5
+
 
 class WorkspaceWiring(QObject):
     """What is opened together is listed; the image in view and the current one are the same.
@@ -131,6 +133,7 @@ class WorkspaceWiring(QObject):
         bind(Command.NEEDS_WORK, partial(self.review, states.NEEDS_WORK))
         bind(Command.NEXT_UNREVIEWED, partial(self._go_to_next, _is_unreviewed))
         bind(Command.NEXT_UNCAPTIONED, partial(self._go_to_next, _is_uncaptioned))
+        bind(Command.NEXT_DOUBTFUL, partial(self._go_to_next, _is_doubtful))
         bind(Command.INVERT_SELECTION, self._list.invert_selection)
         bind(Command.RESTORE_SELECTION, self._list.selection.restore)
         bind(Command.FIND_IMAGES, self._pane.query_line.focus)
@@ -345,6 +348,10 @@ class WorkspaceWiring(QObject):
 
 def _is_unreviewed(row: ImageRow) -> bool:
     return row.review is ReviewState.UNREVIEWED
+
+
+def _is_doubtful(row: ImageRow) -> bool:
+    return row.doubt is not None and row.doubt >= _DOUBTFUL
 
 
 def _is_uncaptioned(row: ImageRow) -> bool:

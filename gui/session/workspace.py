@@ -7,7 +7,7 @@ and editing and one for reading folders, and what comes of it is reported in the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -233,6 +233,17 @@ class FolderWorkspace(QObject):
             self.mode = mode
             self.mode_changed.emit()
             self.changed.emit()
+
+    def read_again(self, images: Collection[Path]) -> None:
+        """Read the captions of images anew that the program itself has written."""
+        if workspace := self._workspace:
+            self._ask(self._on_read_again, lambda: workspace.read_again(images))
+
+    def _on_read_again(self, ids: list[int]) -> None:
+        if ids:
+            self.rows_changed.emit(ids)
+            self._is_outdated = True
+            self._read_state()
 
     # Edits
 

@@ -38,11 +38,11 @@ RUN_ACTIONS = {
 _LISTING = (Command.IMAGE_LIST, Command.IMAGE_GRID)
 _REVIEW = (Command.ACCEPT, Command.REJECT, Command.NEEDS_WORK)
 _BULK = (
-    Command.INVERT_SELECTION,
+    *(Command.INVERT_SELECTION, Command.GENERATE),
     *(Command.BULK_EDIT, Command.BULK_REPLACE, Command.REPEAT_EDIT, Command.COPY_CAPTION),
     *(Command.PASTE_CAPTION, Command.MOVE_IMAGES, Command.TRASH_IMAGES),
 )
-_NEXT = (Command.NEXT_UNREVIEWED, Command.NEXT_UNCAPTIONED)
+_NEXT = (Command.NEXT_UNREVIEWED, Command.NEXT_UNCAPTIONED, Command.NEXT_DOUBTFUL)
 _IMAGE = (Command.COPY_PICTURE, Command.SAVE_PICTURE, *ZOOM)
 _ANSWER = (Command.WORDS, Command.INSPECT, Command.COPY)
 _EXCHANGE = (
@@ -235,7 +235,7 @@ def _of_bulk(state: ViewState, command: Command, *, in_list: bool, reason: str) 
     workspace = state.workspace
     is_open = state.is_conversation and workspace.is_open
     match command:
-        case Command.BULK_EDIT | Command.BULK_REPLACE:
+        case Command.BULK_EDIT | Command.BULK_REPLACE | Command.GENERATE:
             return _unless(is_open and workspace.total)
         case Command.INVERT_SELECTION:
             return _unless(is_open and workspace.has_list and workspace.listed)
@@ -318,6 +318,8 @@ def _of_run(state: ViewState, command: Command) -> _Found:
             return _unless(is_seen and can_find, lacks)
         case Command.RUN_CLOSE:
             return _unless(is_seen)
+        case Command.RUN_COPY_COMMAND:
+            return _unless(is_seen and (run.is_open or run.roots))
         case _:
             return True
 

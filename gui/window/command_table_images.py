@@ -41,6 +41,12 @@ def _finding() -> Group:
             ("C",),
             is_fixed=True,
         ),
+        CommandRow(
+            Command.NEXT_DOUBTFUL,
+            translate("Menu", "Next dou&btful image"),
+            ("D",),
+            is_fixed=True,
+        ),
     )
 
 
@@ -127,6 +133,13 @@ def _captioning() -> Group:
         for number, command in enumerate(PRESET_COMMANDS, 1)
     )
     return (
+        CommandRow(
+            Command.GENERATE,
+            translate("Menu", "&Generate captions…"),
+            ("Ctrl+Shift+G",),
+            translate("Menu", "Choose a run over the selected images, or all that are listed"),
+            places=(Place.LIST,),
+        ),
         SubmenuRow(Submenu.PRESETS, translate("Menu", "&Caption with preset"), numbered),
         CommandRow(Command.COMPARE_ANSWERS, translate("Menu", "Compare answe&rs…"), ("F8",)),
         CommandRow(Command.NOTES, translate("Menu", "Prompt and n&otes…"), ("F7",)),

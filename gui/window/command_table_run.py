@@ -49,6 +49,12 @@ def run_menu() -> MenuRows:
     ending: Group = (
         CommandRow(Command.RUN_UNDO, translate("Menu", "&Undo run…"), ("Ctrl+Shift+U",)),
         CommandRow(
+            Command.RUN_COPY_COMMAND,
+            translate("Menu", "Copy &terminal command"),
+            ("Ctrl+Alt+T",),
+            translate("Menu", "Copy the command that does the same in a terminal"),
+        ),
+        CommandRow(
             Command.RUN_NEW,
             translate("Menu", "Ne&w run"),
             ("Ctrl+Shift+N",),

@@ -1,0 +1,118 @@
+"""Connects the folder run with the workspace beside it, the system, and the clipboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtGui import QGuiApplication
+
+from core.batch import BatchOptions, Item, ItemState, Phase, Summary
+from gui.app.batch_wiring import BatchWiring
+from gui.app.tasks import Begin
+from gui.session.awake import Awake
+from gui.session.folder_run import FolderRun
+from gui.session.model_thread import ModelThread
+from gui.session.workspace import FolderWorkspace
+from gui.widgets.translated import translated
+from gui.window.commands import Command
+from gui.window.main_window import MainWindow
+from gui.window.notification import notify
+
+_PAUSE_MS = 300
+
+
+class RunWiring(QObject):
+    """Captions appear in the list of images while they are written; the end of a run is told to
+    who looks elsewhere, and the computer stays awake until then."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        run: FolderRun,
+        batch: BatchWiring,
+        workspace: FolderWorkspace,
+        model: ModelThread,
+        begin: Begin,
+        parent: QObject | None = None,
+    ):
+        super().__init__(parent)
+        self._window, self._run, self._batch = window, run, batch
+        self._workspace, self._model, self._begin = workspace, model, begin
+        self._awake = Awake(self)
+        self._written: set[Path] = set()
+        self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
+        self._timer.timeout.connect(self._on_paused)
+        run.items.changed.connect(self._on_item_changed)
+        run.phase_changed.connect(self._on_phase_changed)
+        run.summed_up.connect(self._on_summed_up)
+        self._was_running = False
+        bind = window.command_actions.bind
+        bind(Command.GENERATE, self._generate)
+        bind(Command.RUN_COPY_COMMAND, self._copy_command)
+
+    def _generate(self) -> None:
+        self._begin(self._choose())
+
+    async def _choose(self) -> None:
+        """Choose a run over the selected images, what the search found, or the whole folder."""
+        images, workspace = self._window.workspace_pane.list, self._workspace
+        paths: list[Path] | None = list(workspace.roots)
+        if images.selected_count > 1 or workspace.query.strip():
+            ids = images.selected_ids if images.selected_count > 1 else list(workspace.ids)
+            paths = await workspace.read(lambda open: [row.path for row in open.rows(ids)])
+        if paths:
+            self._batch.choose(paths)
+
+    # While it works
+
+    @Slot(int, object)
+    def _on_item_changed(self, number: int, item: Item) -> None:
+        if item.state is ItemState.DONE and self._workspace.is_open:
+            self._written.add(item.path)
+            if not self._timer.isActive():
+                self._timer.start()
+
+    @Slot()
+    def _on_paused(self) -> None:
+        written, self._written = self._written, set()
+        self._workspace.read_again(written)
+
+    @Slot(object)
+    def _on_phase_changed(self, phase: Phase) -> None:
+        is_running = phase in (Phase.RUNNING, Phase.ENDING)
+        self._was_running |= is_running
+        self._awake.set_on(is_running)
+
+    @Slot(object)
+    def _on_summed_up(self, summary: Summary) -> None:
+        if not self._was_running:
+            return
+        self._was_running = False
+        done, failed = summary.tally.done, summary.tally.failed
+        text = self.tr("{count} images captioned.").format(count=f"{done:,}")
+        if failed:
+            text = self.tr("{count} images captioned, {failed} failed.")
+            text = text.format(count=f"{done:,}", failed=f"{failed:,}")
+        notify(self._window, self.tr("Folder run finished"), text)
+
+    # The command line
+
+    def _copy_command(self) -> None:
+        from core.terminal.written_command import caption_command, quoted
+
+        form = self._window.batch_panel.form
+        options: BatchOptions = self._run.options or form.unchecked_options
+        try:
+            words = caption_command(
+                self._run.roots,
+                options.checked(),
+                self._model.choice,
+                slots=form.slots or 0,
+                devices=form.more.devices,
+            )
+        except ValueError as error:
+            self._window.show_notice(translated(error))
+            return
+        QGuiApplication.clipboard().setText(quoted(words))
+        self._window.show_notice(self.tr("The command for the terminal is copied."))

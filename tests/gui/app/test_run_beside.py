@@ -1,0 +1,63 @@
+"""A folder run beside its images: chosen from the list, its captions in the list at once."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+
+from core.batch import Phase
+from core.terminal.options import CaptionOptions, parse
+from gui.window.commands import Command
+from tests.gui.conftest import until
+
+KEY = Qt.Key
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "my holiday"
+    folder.mkdir()
+    for number in range(4):
+        Image.new("RGB", (40, 30), (40 * number, 80, 90)).save(folder / f"{number}.png")
+    return folder
+
+
+def test_selected_images_are_captioned_and_their_captions_listed_and_the_command_copied(
+    live, folder
+):
+    async def story(program):
+        window, workspace = program.window, program.workspace
+        window.activateWindow()
+        window.paths_opened.emit([folder])
+        await until(lambda: window.state.workspace.is_known and window.state.workspace.total == 4)
+        await until(lambda: workspace.counts.images == 4 and not workspace.counts.unread)
+        images = window.workspace_pane.list
+        images.setFocus()
+        await until(lambda: window.state.workspace.has_focus)
+        QTest.keyClick(images, KEY.Key_Right, SHIFT)
+        await until(lambda: window.state.workspace.selected == 2)
+        QTest.keyClick(images, KEY.Key_G, CTRL | SHIFT)
+        await until(lambda: program.folder_run.phase is Phase.CHOOSING)
+        await until(lambda: len(program.folder_run.items) == 2)
+        window.batch_panel.form.prompt_edit.setPlainText("say 3 words")
+
+        window.commands[Command.RUN_COPY_COMMAND].trigger()
+        found = parse(shlex.split(QGuiApplication.clipboard().text())[1:])
+        assert isinstance(found, CaptionOptions)
+        assert [Path(path).name for path in found.paths] == ["0.png", "1.png"]
+        assert found.prompt == "say 3 words"
+
+        window.commands[Command.RUN_START].trigger()
+        await until(lambda: program.folder_run.phase is Phase.OVER)
+        await until(lambda: workspace.counts.with_caption == 2)
+        window.show_conversation()
+        rows = [images.rows.image(images.rows.index(n, 0)) for n in range(4)]
+        await until(lambda: (folder / "1.txt").exists())
+        assert len(rows) == 4
+
+    live(story)
