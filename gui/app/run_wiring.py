@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 
-from core.batch import BatchOptions, Item, ItemState, Phase, Summary
+from core.batch import BatchOptions, Doubt, Item, ItemState, Phase, Summary
 from gui.app.batch_wiring import BatchWiring
 from gui.app.tasks import Begin
 from gui.session.awake import Awake
@@ -46,6 +46,7 @@ class RunWiring(QObject):
         run.items.changed.connect(self._on_item_changed)
         run.phase_changed.connect(self._on_phase_changed)
         run.summed_up.connect(self._on_summed_up)
+        run.doubt_search.found.connect(self._on_doubts_found)
         self._was_running = False
         bind = window.command_actions.bind
         bind(Command.GENERATE, self._generate)
@@ -72,6 +73,21 @@ class RunWiring(QObject):
             self._written.add(item.path)
             if not self._timer.isActive():
                 self._timer.start()
+
+    @Slot(object)
+    def _on_doubts_found(self, doubts: list[Doubt]) -> None:
+        """Keep how doubtful captions are, so that the list can be gone through by that."""
+        if self._workspace.is_open:
+            items = self._run.items
+            known = [one for one in doubts if one.number < len(items)]
+            untouched = [one for one in known if not items[one.number].is_edited]
+            found = {items[one.number].path: one for one in untouched}
+            self._begin(self._keep(found))
+
+    async def _keep(self, found: dict[Path, Doubt]) -> None:
+        answers = {path: one.caption for path, one in found.items()}
+        doubts = {path: one.doubt for path, one in found.items()}
+        await self._workspace.read(lambda open: open.answers.note(answers, doubts))
 
     @Slot()
     def _on_paused(self) -> None:

@@ -9,10 +9,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QProcess
+from PySide6.QtCore import QCoreApplication, QObject, QProcess
 
 # From Windows' header winbase.h.
 _CONTINUOUS, _SYSTEM_REQUIRED = 0x80000000, 0x00000001
+
+translate = QCoreApplication.translate
 
 log = logging.getLogger(__name__)
 
@@ -58,5 +60,6 @@ def _command() -> list[str]:
     if not inhibit or not cat or not Path("/run/systemd/system").exists():
         return []
     # `cat` ends once this program, which holds the other end of its pipe, is gone.
-    why = ["--who=Onlooker", "--why=A folder is captioned", "--what=idle:sleep", "--mode=block"]
+    reason = translate("Awake", "A folder is captioned")
+    why = ["--who=Onlooker", f"--why={reason}", "--what=idle:sleep", "--mode=block"]
     return [inhibit, *why, cat]

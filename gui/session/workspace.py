@@ -237,7 +237,7 @@ class FolderWorkspace(QObject):
     def read_again(self, images: Collection[Path]) -> None:
         """Read the captions of images anew that the program itself has written."""
         if workspace := self._workspace:
-            self._ask(self._on_read_again, lambda: workspace.read_again(images))
+            self._thread.ask(self._on_read_again, lambda: workspace.read_again(images))
 
     def _on_read_again(self, ids: list[int]) -> None:
         if ids:
