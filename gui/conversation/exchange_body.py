@@ -157,6 +157,11 @@ class ExchangeBody(QWidget):
         editor.show()
         return editor
 
+    @property
+    def edit_height(self) -> int:
+        """The height of the field in which the question is edited; 0 if there is none."""
+        return self.question_edit.sizeHint().height() if self.question_edit else 0
+
     def end_edit(self) -> None:
         """Shows the question again."""
         editor, self.question_edit = self.question_edit, None

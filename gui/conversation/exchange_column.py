@@ -73,6 +73,7 @@ class ExchangeColumn(QScrollArea):
         self._views.insert(index, view)
         view.height_changed.connect(self._on_height_changed)
         view.woken.connect(self._on_woken)
+        view.edit_begun.connect(self._on_edit_begun)
         view.show()
         self._fit(view)
         self._stack(index)
@@ -300,6 +301,16 @@ class ExchangeColumn(QScrollArea):
             # When the font changes, that is all of them: in slices.
             self._stale.append(view)
             self._slice_timer.start()
+
+    @Slot()
+    def _on_edit_begun(self) -> None:
+        """Scrolls to the question that is to be edited, at the top of its exchange."""
+        view = self.sender()
+        if isinstance(view, ExchangeView) and view in self._views:
+            seen = self.viewport().height() - view.body.edit_height
+            offset = self.offset_of(view)
+            if not 0 <= offset <= max(0, seen):
+                self.verticalScrollBar().setValue(view.y())
 
     @Slot()
     def _on_woken(self) -> None:

@@ -28,12 +28,13 @@ class ExchangeView(QFrame):
     widgets again when the colours change, and a long conversation would have thousands. Asleep, it
     keeps its position and its height.
 
-    `regenerate_asked()`: answer again. `edited(str)`: ask this instead. `edit_ended()`: asked or
-    given up. `answer_stepped(int)` and `question_stepped(int)`: show the next one of several, or
-    the one before. `inspect_asked()`: show the trace. `answer_entered()`: the pointer entered an
-    answer without evidence. `word_hovered`, `word_chosen` and `word_menu_asked` are those of
-    `AnswerText`. `menu_asked(QPoint)`: its context menu is to open there, on the screen.
-    `height_changed()`: it needs to be laid out again. `woken()`: its widgets were made.
+    `regenerate_asked()`: answer again. `edited(str)`: ask this instead. `edit_begun()`: its
+    question is being edited. `edit_ended()`: asked or given up. `answer_stepped(int)` and
+    `question_stepped(int)`: show the next one of several, or the one before. `inspect_asked()`:
+    show the trace. `answer_entered()`: the pointer entered an answer without evidence.
+    `word_hovered`, `word_chosen` and `word_menu_asked` are those of `AnswerText`.
+    `menu_asked(QPoint)`: its context menu is to open there, on the screen. `height_changed()`: it
+    needs to be laid out again. `woken()`: its widgets were made.
     """
 
     regenerate_asked = Signal()
@@ -48,6 +49,7 @@ class ExchangeView(QFrame):
     word_chosen = Signal(int)
     word_menu_asked = Signal(int, QPoint)
     height_changed = Signal()
+    edit_begun = Signal()
     woken = Signal()
 
     def __init__(self, theme: Theme, prompt: str, parent: QWidget):
@@ -301,6 +303,7 @@ class ExchangeView(QFrame):
         editor.resized.connect(self.height_changed)
         self.height_changed.emit()
         editor.begin()
+        self.edit_begun.emit()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Asks for the menu, except where text is edited."""

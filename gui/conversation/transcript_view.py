@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Signal, SignalInstance, Slot
+from PySide6.QtCore import QObject, QPoint, QTimer, Signal, SignalInstance, Slot
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
 
 from core.transcript import Answer, Exchange, Transcript, Variants
 from core.vocabulary import Vocabulary
@@ -15,6 +15,7 @@ from gui.conversation.drawings_note import DrawingsNote
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
 from gui.conversation.exchange_list import ExchangeList, with_variants
 from gui.conversation.exchange_view import ExchangeView
+from gui.widgets.labels import RoomyLabel
 from gui.widgets.theme import Theme
 
 # More exchanges of a branch than these are laid out in slices, from the end.
@@ -284,10 +285,8 @@ class TranscriptView(QFrame):
         self.scroll_area = ExchangeColumn(self._theme)
         self.scroll_area.setObjectName("transcript_scroll")
         self.scroll_area.setAccessibleName(self.tr("Conversation"))
-        self.empty_label = QLabel(self.tr("Answers appear here, word by word."))
+        self.empty_label = RoomyLabel(self.tr("Answers appear here, word by word."))
         self.empty_label.setObjectName("transcript_empty")
-        self.empty_label.setWordWrap(True)
-        self.empty_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
-from PySide6.QtGui import QGuiApplication, QTextDocumentFragment
-from PySide6.QtWidgets import QLabel, QMenu, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QSize, Qt
+from PySide6.QtGui import QGuiApplication, QPaintEvent, QTextDocumentFragment
+from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QWidget
 
 from gui.widgets.line_break import unbroken
 from gui.widgets.text_index import TextIndex
@@ -60,6 +60,27 @@ def _select_all(label: QLabel, checked: bool = False) -> None:
     text, is_rich = label.text(), label.textFormat() is Qt.TextFormat.RichText
     plain = QTextDocumentFragment.fromHtml(text).toPlainText() if is_rich else text
     label.setSelection(0, TextIndex(plain).to_qt(len(plain)))
+
+
+class RoomyLabel(QLabel):
+    """Wrapped text in the middle of whatever room there is; nothing where it has not enough."""
+
+    def __init__(self, text: str, parent: QWidget | None = None):
+        super().__init__(text, parent)
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(super().minimumSizeHint().width(), 0)
+
+    def hasHeightForWidth(self) -> bool:
+        # Layouts would take the height of its lines for the least height.
+        return False
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.height() >= self.heightForWidth(self.width()):
+            super().paintEvent(event)
 
 
 class LinkLabel(QLabel):

@@ -2,7 +2,7 @@ import time
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QObject, QPoint, QPointF, Qt, QTimer, Slot
+from PySide6.QtCore import QObject, QPoint, QPointF, QRect, Qt, QTimer, Slot
 from PySide6.QtGui import QFontInfo, QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit
@@ -581,3 +581,34 @@ def test_other_colours_leave_every_exchange_as_high_as_it_was(view, theme, qtbot
     qtbot.waitUntil(lambda: not view.scroll_area._slice_timer.isActive())
     assert [exchange.height() for exchange in view.exchange_views] == heights
     assert heights == [exchange.fit(exchange.width()) for exchange in view.exchange_views]
+
+
+@pytest.mark.parametrize("index", [0, 3, 7])
+@pytest.mark.parametrize("height", [140, 500])
+def test_question_that_is_edited_comes_into_view(view, index, height):
+    view.resize(420, height)
+    for number in range(8):
+        say(view, f"Question {number}?", SENTENCE * 12)
+    view.scroll_area.go_to_end()
+    view.exchange_views[index].edit()
+    edit = focused()
+    assert edit.toPlainText() == f"Question {index}?"
+
+    def seen():
+        return QRect(edit.mapTo(view.scroll_area, QPoint()), edit.size())
+
+    inside = view.scroll_area.rect()
+    for _ in range(3):
+        QTest.qWait(5)
+        assert inside.contains(seen())
+
+
+def test_line_about_drawings_is_whole_where_there_is_no_room_for_more(view):
+    view.show_only_drawings(True)
+    view.resize(270, 500)
+    assert view.empty_label.height() >= view.empty_label.heightForWidth(270)
+    note = view.drawings_label
+    view.resize(270, note.heightForWidth(270) + 10)
+    assert note.height() >= note.heightForWidth(note.width())
+    image = view.empty_label.grab().toImage()
+    assert len({image.pixel(x, y) for x in range(image.width()) for y in range(10)}) == 1
