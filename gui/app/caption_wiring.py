@@ -47,6 +47,7 @@ class CaptionWiring(QObject):
         window.side_tabs.chosen.connect(self._on_tab_chosen)
         window.workspace_pane.list.edit_asked.connect(self._edit)
         window.command_actions.bind(Command.EDIT_CAPTION, self._edit)
+        workspace.answers_noted.connect(self._on_answers_noted)
         session.answer_begun.connect(self._show_conversation)
 
     def _show_tab(self, shows_caption: bool) -> None:
@@ -55,6 +56,10 @@ class CaptionWiring(QObject):
             settings.shows_caption = shows_caption
             self._listing.refresh()
             self._begin(self._settings_file.save())
+
+    @Slot()
+    def _on_answers_noted(self) -> None:
+        self._begin(self._editing.read_answer())
 
     @Slot(object)
     def _choose_format(self, format: CaptionFormat) -> None:

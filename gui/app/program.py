@@ -197,9 +197,7 @@ class Program(QObject):
         )
         self._inspection = AnswerInspection(model, self.loaded_model, self.session, self.settings)
         self.folder_run = FolderRun(model, self._places.runs, self)
-        self.model_answers = ModelAnswers(
-            self.folder_run.items, self.workspace, self.caption_editing, self
-        )
+        ModelAnswers(self.folder_run, self.workspace, self)
         self.model_library = ModelLibrary(self.settings, self._settings_file.save, self)
 
     def _wire(self) -> None:
@@ -453,7 +451,6 @@ class Program(QObject):
         self.caption_editing.write()
         await self.folder_jobs.close()
         await self.folder_counts.close()
-        await self.model_answers.close()
         await self.workspace.close()
         await self._memory.close()
         await self.folder_run.close()

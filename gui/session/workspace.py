@@ -7,7 +7,7 @@ and editing and one for reading folders, and what comes of it is reported in the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -51,7 +51,8 @@ class FolderWorkspace(QObject):
     `rows_read(list[ImageRow])`: what `read_rows` asked for. `rows_changed(ids)`: these are to be
     read again, all for None. `edited(EditReport)`: what became of an edit, an undo or a redo.
     `changed()`: counts, the query or what can be undone are others. `mode_changed()`: the captions
-    are tags rather than texts, or the other way round. `noticed(str)`.
+    are tags rather than texts, or the other way round. `answers_noted()`: a model has written
+    others. `noticed(str)`.
     """
 
     leaving = Signal()
@@ -62,6 +63,7 @@ class FolderWorkspace(QObject):
     edited = Signal(object)
     changed = Signal()
     mode_changed = Signal()
+    answers_noted = Signal()
     noticed = Signal(str)
 
     def __init__(self, data: Path, parent: QObject | None = None):
@@ -212,6 +214,14 @@ class FolderWorkspace(QObject):
             # Again once it is so for whoever counts, and after a guess that was under way.
             chosen = partial(workspace.choose_mode, mode)
             self._thread.ask(lambda _: self._on_mode_chosen(mode), chosen)
+
+    def note_answers(self, answers: Mapping[Path, str]) -> None:
+        """Keep what a model wrote about images; `answers_noted` follows."""
+        if workspace := self._workspace:
+            self._thread.ask(self._on_answers_noted, lambda: workspace.answers.note(answers))
+
+    def _on_answers_noted(self, _: object) -> None:
+        self.answers_noted.emit()
 
     def choose_format(self, format: CaptionFormat) -> None:
         """Read the captions of these folders from other files, from now on."""
