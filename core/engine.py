@@ -34,6 +34,8 @@ class Capability(StrEnum):
     """Show where on the picture words rest: `InspectableEngine.word_maps`."""
     SLOTS = "slots"
     """Answer many requests at once, each leaving its slot as soon as it is complete."""
+    AVOIDING = "avoiding"
+    """Avoid words: `Sampling.banned_words`."""
     TRACE = "trace"
     """Show what went through the pipeline for an answer: `InspectableEngine.trace`."""
 

@@ -44,6 +44,9 @@ MISSING = {
     Capability.MAPS: Missing(
         translatable("core", "A server does not say where in the image a word rests."), _LOAD_HERE
     ),
+    Capability.AVOIDING: Missing(
+        translatable("core", "A model on a server cannot avoid words."), _LOAD_HERE
+    ),
     Capability.TRACE: Missing(
         translatable("core", "A server does not show what goes on inside the model."), _LOAD_HERE
     ),

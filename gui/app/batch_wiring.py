@@ -12,6 +12,7 @@ from PySide6.QtGui import QDesktopServices
 
 from core.batch import BatchOptions, Item, ItemState, KeptRun, Phase, Progress
 from core.captions.wording import Replacement
+from core.engine import Capability
 from core.files import is_folder
 from core.settings import Settings
 from gui.app.tasks import Begin
@@ -209,7 +210,9 @@ class BatchWiring(QObject):
 
     @Slot(object)
     def _on_window_changed(self, state: ViewState) -> None:
-        """Offer the run once the images are listed, for as long as they are."""
+        """Offer the run once the images are listed, for as long as they are, and what the model
+        can do."""
+        self._panel.form.more.show_avoiding(state.model.why_not(Capability.AVOIDING))
         if self._offered and state.picture.count and state.picture.roots != self._before:
             offered, self._offered = self._offered, []
             if state.picture.count > 1:

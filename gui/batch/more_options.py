@@ -68,6 +68,13 @@ class MoreOptions(QWidget):
         self.card_boxes.setVisible(self.card_boxes.has_choice)
         self._labels[self.card_boxes].setVisible(self.card_boxes.has_choice)
 
+    def show_avoiding(self, why_not: str) -> None:
+        """Offers words to avoid, or says why the model cannot avoid any."""
+        self._avoids_none = bool(why_not)
+        self.banned_edit.setEnabled(not why_not)
+        usual = self.tr("These words occur in no caption, in lower or upper case")
+        self.banned_edit.setToolTip(why_not or usual)
+
     @property
     def labels(self) -> tuple[QLabel, ...]:
         """The labels in front of the fields."""
@@ -91,7 +98,7 @@ class MoreOptions(QWidget):
             sampling=replace(
                 options.sampling,
                 temperature=self.temperature_box.value(),
-                banned_words=_names(self.banned_edit.text()),
+                banned_words=() if self._avoids_none else _names(self.banned_edit.text()),
             ),
             beginning=self.beginning_edit.text().strip(),
             strips_openings=self.strip_box.isChecked(),
@@ -179,9 +186,7 @@ class MoreOptions(QWidget):
     def _build_wording(self) -> None:
         self.beginning_edit = _edit("beginning_edit", self.tr("A photograph of"))
         self.banned_edit = _edit("banned_edit", self.tr("watermark, stock photo"))
-        self.banned_edit.setToolTip(
-            self.tr("These words occur in no caption, in lower or upper case")
-        )
+        self.show_avoiding("")
         self.beginning_edit.setToolTip(self.tr("The model continues this text"))
         self.prefix_edit = _edit("prefix_edit", self.tr("photo of ohwx."))
         self.prefix_edit.setToolTip(self.tr("Added before each caption, not shown to the model"))

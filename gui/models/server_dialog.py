@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -206,9 +207,9 @@ class ServerDialog(QDialog):
         model.setSpacing(8)
         model.addWidget(self.model_edit, 1)
         model.addWidget(self.test_button)
-        kept = QLabel(self.tr("The key is stored in this system's keyring and sent only there."))
-        kept.setProperty("class", "explanation")
-        kept.setWordWrap(True)
+        kept = _explanation(
+            self.tr("The key is stored in this system's keyring and sent only there.")
+        )
         form.addRow(self.tr("Address"), address)
         form.addRow("", self._several())
         form.addRow(self.tr("Key"), self.key_edit)
@@ -217,15 +218,12 @@ class ServerDialog(QDialog):
         return form
 
     def _several(self) -> QLabel:
-        words = QLabel(
+        return _explanation(
             self.tr(
                 "Several servers share a folder run: separate their addresses by spaces. With “,2” "
                 "behind its address, a server gets twice as many images."
             )
         )
-        words.setProperty("class", "explanation")
-        words.setWordWrap(True)
-        return words
 
     def _foot(self) -> QHBoxLayout:
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
@@ -311,3 +309,12 @@ class ServerDialog(QDialog):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._make_room()
+
+
+def _explanation(text: str) -> QLabel:
+    words = QLabel(text)
+    words.setProperty("class", "explanation")
+    words.setWordWrap(True)
+    # As wide as the fields, instead of as narrow as a text that wraps may be.
+    words.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    return words

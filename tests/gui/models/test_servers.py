@@ -119,10 +119,16 @@ def test_server_is_tried_used_listed_and_forgotten(live, home):
         await until(lambda: load(locations().folder).servers == [reference])
         assert load(locations().folder).model == reference
         assert set(server.keys) == {"", f"Bearer {SECRET}"}
+        # The folder form offers no words to avoid, and says why.
+        banned = program.window.batch_panel.form.more.banned_edit
+        await until(lambda: not banned.isEnabled())
+        assert "cannot avoid words" in banned.toolTip()
         dialog.choose(reference)
         assert dialog.details.primary_button.text() == "Stop using"
         click(dialog.details.primary_button)
         await until(lambda: dialog.details.primary_button.text() == "Use")
+        await until(banned.isEnabled)
+        assert "cannot" not in banned.toolTip()
         dialog.details.more_menu.forget_action.trigger()
         await until(lambda: "On servers" not in rows(dialog))
         assert not [
