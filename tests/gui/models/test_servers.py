@@ -228,13 +228,21 @@ def test_nothing_is_sent_to_another_computer_while_offline(live):
         requests = len(server.keys)
         # Nor is one that is chosen from the list, or tried.
         dialog.choose(reference)
-        await until(lambda: dialog.details.primary_button.text() == "Use")
-        click(dialog.details.primary_button)
+        button = dialog.details.primary_button
+        await until(lambda: dialog.chosen_key == reference and button.text() == "Use")
+        await until(button.isEnabled)
+        click(button)
         await until(lambda: isinstance(program.model.state, Failed))
         assert "nothing is sent to 127.1" in str(program.model.state.error)
+
+        def shown() -> list[ServerDialog]:
+            return [one for one in dialog.findChildren(ServerDialog) if one.isVisible()]
+
+        # The one before may not be deleted yet.
+        await until(lambda: not shown())
         click(dialog.server_button)
-        await until(lambda: len(dialog.findChildren(ServerDialog)) > 0)
-        again = dialog.findChildren(ServerDialog)[-1]
+        await until(lambda: len(shown()) == 1)
+        (again,) = shown()
         enter(again.address_edit, address)
         assert "nothing is sent to 127.1" in await outcome_of_test(again)
         assert len(server.keys) == requests
