@@ -126,7 +126,9 @@ def test_wrong_expression_is_named_and_nothing_can_be_applied(live, folder):
         window, images = await opened(program, folder)
         QTest.keyClick(images, KEY.Key_H, CTRL)
         dialog = dialog_of(window)
-        dialog.findChild(QAbstractButton, "bulk_regex_box").click()
+        is_regex = dialog.findChild(QAbstractButton, "bulk_regex_box")
+        assert is_regex
+        is_regex.click()
         field(dialog, "bulk_find_edit").setFocus()
         QTest.keyClicks(field(dialog, "bulk_find_edit"), "(cat")
         await until(lambda: "regular expression is wrong" in dialog.error_label.text())
