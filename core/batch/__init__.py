@@ -4,7 +4,7 @@ How the modules fit together, in the order in which to read them:
 
 - `options` and `items` are data: what a run does, and the state of each image.
 - `batch` is the face of a run. `ledger` holds what its parts share: items, journal, tables.
-- `run` is the work: decode ahead, answer in slots, write behind. `recording` decides what an image
+- `run` is the work: open ahead (`opening`), answer in slots, write behind. `recording` decides what an image
   is asked, and turns answers into journal lines and files.
 - `events` and `run_events` have a class for each kind of journal line, `kinds` the kinds, `damage`
   what is left of one that cannot be read, `stored` the values inside, `checksum` tells a damaged
@@ -33,8 +33,9 @@ from core.batch.doubt import Doubt, find_doubt
 from core.batch.find import expanded, found_pictures
 from core.batch.history import KeptRun, find_runs, unreadable_journals
 from core.batch.items import NO_WORDS, Item, ItemState, Phase, Progress, Tally
+from core.batch.opening import openers_for
 from core.batch.options import BatchOptions
-from core.batch.run import Control, openers_for, usual_slots
+from core.batch.run import Control, usual_slots
 from core.batch.summary import Summary, noted
 from core.batch.trial import PICTURES, Tried, drawn, try_first
 

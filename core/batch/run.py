@@ -11,15 +11,16 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from core.batch.items import ItemState
+from core.batch.opening import Opened, first_done, openers_for, prepared
 from core.batch.recording import Recorder, Work
 from core.engine import Engine, EngineFacts
 from core.errors import (
@@ -31,15 +32,12 @@ from core.errors import (
     StoreError,
 )
 from core.message import translatable
-from core.picture import Picture, Sending, given_pixels, open_picture, open_to_send
+from core.picture import Picture
 from core.transcript import Answer, Ending, Request
 
 log = logging.getLogger(__name__)
 
 _FAILURES_IN_A_ROW = 5
-# The cores that this process may use; taskset and containers can limit them.
-_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-_OPENERS_FOR_ONE = 12
 _UNWRITTEN = 64
 # Used if the engine does not know how many fit.
 _SLOTS_ON_A_CARD, _SLOTS_ELSEWHERE = 8, 4
@@ -49,11 +47,6 @@ def usual_slots(facts: EngineFacts) -> int:
     """Returns how many images are captioned at the same time unless the user says otherwise."""
     on_card = facts.device.startswith("cuda")
     return facts.slots_that_fit or (_SLOTS_ON_A_CARD if on_card else _SLOTS_ELSEWHERE)
-
-
-def openers_for(engines: int) -> int:
-    """Returns how many threads open images ahead of so many engines."""
-    return min(_OPENERS_FOR_ONE * engines, max(2, (_CORES or 2) - 1))
 
 
 class Control:
@@ -75,20 +68,6 @@ class Control:
     def is_ending(self) -> bool:
         """Returns whether the run is to end, in either way."""
         return self._soon.is_set() or self.now.is_set()
-
-
-@dataclass(frozen=True, eq=False)
-class _Opened:
-    """The result of opening an image: what to ask about it, or why it is skipped or failed.
-
-    `existing` is the caption of one that is skipped.
-    """
-
-    work: Work | None = None
-    picture: Picture | None = None
-    skipped: str = ""
-    existing: str = ""
-    failed: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,7 +270,7 @@ class Run:
         With `only`, ends before the first image that is not in it. Without `keeps_order`, an image
         that takes long to open does not delay others.
         """
-        opening: deque[tuple[int, Future[_Opened]]] = deque()
+        opening: deque[tuple[int, Future[Opened]]] = deque()
         openers = ThreadPoolExecutor(self._openers, "opener", initializer=self._lower_priority)
         # Pillow keeps freed blocks for reuse. The system would hand out new memory to one thread
         # at a time. Three blocks of 16 MB are an image of 12 megapixels.
@@ -304,7 +283,7 @@ class Run:
                         opening.append((number, openers.submit(self._open, number)))
                 if not opening:
                     return
-                index = 0 if keeps_order else _first_done([future for _, future in opening])
+                index = 0 if keeps_order else first_done([future for _, future in opening])
                 number, opened = opening[index]
                 del opening[index]
                 yield from self._questions_about(number, opened.result())
@@ -322,23 +301,23 @@ class Run:
             with suppress(OSError):  # Some containers do not allow it.
                 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
-    def _open(self, number: int) -> _Opened:
+    def _open(self, number: int) -> Opened:
         """Opens an image in an opener's thread. Changes nothing, as the run may have ended."""
         try:
             work = self._recorder.work_on(number)
             if isinstance(work, str):
                 existing = self._recorder.existing_caption(number)
-                return _Opened(skipped=work, existing=existing)
+                return Opened(skipped=work, existing=existing)
             if work.is_answered:
-                return _Opened(work)
-            picture = _prepared(work.path, self._facts)
+                return Opened(work)
+            picture = prepared(work.path, self._facts)
             work.notes = picture.notes
-            return _Opened(work, picture)
+            return Opened(work, picture)
         except AppError as error:
-            return _Opened(failed=error.message)
+            return Opened(failed=error.message)
         except MemoryError:
             name = self._recorder.path(number).name
-            return _Opened(
+            return Opened(
                 failed=translatable(
                     "core",
                     "“{name}” needs more memory than is free. Close other programs, then try "
@@ -350,7 +329,7 @@ class Run:
             path = self._recorder.path(number)
             if not self._is_over.is_set():  # Else nobody waits for it any more.
                 log.exception("%s cannot be opened", path)
-            return _Opened(
+            return Opened(
                 failed=translatable(
                     "core",
                     "“{name}” cannot be opened ({error}). Save it again as JPEG or PNG, then try "
@@ -358,7 +337,7 @@ class Run:
                 ).format(name=path.name, error=type(error).__name__)
             )
 
-    def _questions_about(self, number: int, opened: _Opened) -> Iterator[_Question]:
+    def _questions_about(self, number: int, opened: Opened) -> Iterator[_Question]:
         if not self._recorder.is_waiting(number):
             return
         if opened.failed:
@@ -383,21 +362,6 @@ class Run:
                 return
 
 
-def _prepared(path: Path, facts: EngineFacts) -> Picture:
-    """Opens an image and does what the engine would do with it first.
-
-    Done here it takes no time from the model, and of the many large images that wait only small
-    ones stay in memory.
-    """
-    if facts.longest_side:
-        return open_to_send(path, Sending(facts.longest_side, facts.sends_png))
-    picture = open_picture(path)
-    if preprocessing := facts.preprocessing:
-        given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)
-        return replace(picture, pixels=given)
-    return picture
-
-
 def _as_app_error(failure: Exception, path: Path) -> AppError:
     """Returns an error whose message can be shown as the item's reason."""
     if isinstance(failure, AppError):
@@ -415,13 +379,3 @@ def _fewer_at_once(slots: int) -> str:
         return translatable("core", "Memory ran out, so images are now captioned one at a time.")
     text = translatable("core", "Memory ran out, so {count} images are now captioned at once.")
     return text.format(count=slots)
-
-
-def _first_done(opening: Sequence[Future[_Opened]]) -> int:
-    """Returns the index of the first that is done; waits until one is."""
-    while True:
-        for index, future in enumerate(opening):
-            if future.done():
-                return index
-        # Costs more than all else here, so only where none is done.
-        wait(opening, return_when=FIRST_COMPLETED)

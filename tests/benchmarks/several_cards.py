@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from core.batch import Batch, BatchOptions, Control, ItemState
 from core.batch.events import Captioned
 from core.batch.journal import read_events
-from core.batch.run import openers_for
+from core.batch.opening import openers_for
 from core.engine_group.cards import sources_on
 from core.engine_group.group import EngineGroup, EngineSource
 from core.engine_group.process import EngineProcess

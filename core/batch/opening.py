@@ -1,0 +1,61 @@
+"""Images are opened ahead of the model, in threads: what comes of it, and by how many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.batch.recording import Work
+from core.engine import EngineFacts
+from core.picture import Picture, Sending, given_pixels, open_picture, open_to_send
+
+# The cores that this process may use; taskset and containers can limit them.
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+_OPENERS_FOR_ONE = 12
+
+
+def openers_for(engines: int) -> int:
+    """Returns how many threads open images ahead of so many engines."""
+    return min(_OPENERS_FOR_ONE * engines, max(2, (_CORES or 2) - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """The result of opening an image: what to ask about it, or why it is skipped or failed.
+
+    `existing` is the caption of one that is skipped.
+    """
+
+    work: Work | None = None
+    picture: Picture | None = None
+    skipped: str = ""
+    existing: str = ""
+    failed: str = ""
+
+
+def prepared(path: Path, facts: EngineFacts) -> Picture:
+    """Opens an image and does what the engine would do with it first.
+
+    Done here it takes no time from the model, and of the many large images that wait only small
+    ones stay in memory.
+    """
+    if facts.longest_side:
+        return open_to_send(path, Sending(facts.longest_side, facts.sends_png))
+    picture = open_picture(path)
+    if preprocessing := facts.preprocessing:
+        given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)
+        return replace(picture, pixels=given)
+    return picture
+
+
+def first_done(opening: Sequence[Future[Opened]]) -> int:
+    """Returns the index of the first that is done; waits until one is."""
+    while True:
+        for index, future in enumerate(opening):
+            if future.done():
+                return index
+        # Costs more than all else here, so only where none is done.
+        wait(opening, return_when=FIRST_COMPLETED)
