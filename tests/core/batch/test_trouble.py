@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.batch import Batch, BatchOptions, Control, ItemState
-from core.batch import run as batch_run
+from core.batch import opening
 from core.batch.events import Captioned
 from core.batch.items import HAS_CAPTION
 from core.captions.formats import CaptionFormat
@@ -239,8 +239,8 @@ def test_picture_that_breaks_its_reader_is_a_row_and_the_run_goes_on(
             raise ZeroDivisionError
         return open_picture(path, **how)
 
-    open_picture = batch_run.open_picture
-    monkeypatch.setattr(batch_run, "open_picture", broken)
+    open_picture = opening.open_picture
+    monkeypatch.setattr(opening, "open_picture", broken)
     batch = ran(begin(), slots=slots)
     assert states(batch) == ["done", "failed", "done"]
     assert "“2.png” cannot be opened (ZeroDivisionError)" in batch.items[1].reason
