@@ -9,8 +9,7 @@ from functools import partial
 import pytest
 from PIL import Image
 
-from core.batch import Batch, BatchOptions, Control, ItemState
-from core.batch import opening
+from core.batch import Batch, BatchOptions, Control, ItemState, opening
 from core.batch.events import Captioned
 from core.batch.items import HAS_CAPTION
 from core.captions.formats import CaptionFormat
