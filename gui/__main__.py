@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _caption_without_window(paths)
 
     try:
-        from gui.app.program import run
+        from gui.app.start import run
     except ImportError as error:
         _say(f"The window cannot be opened: {error}. Install what is missing, or use")
         _say("“onlooker caption IMAGE”, which needs no window.")

@@ -65,7 +65,7 @@ def give_back_environment() -> None:
 
     The loader read the path to our libraries when the process started, and there is no QML. A
     browser or file manager that this process starts would load our libraries instead of its own
-    and fail. `gui.app.program` removes the path to Qt's plugins once Qt has read it.
+    and fail. `gui.app.start` removes the path to Qt's plugins once Qt has read it.
     """
     if sys.platform != "linux":
         return

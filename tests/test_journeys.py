@@ -181,7 +181,7 @@ CLOSED_PROGRAM = """
 import sys, time
 from pathlib import Path
 from core.engine import Loading
-from gui.app.program import run
+from gui.app.start import run
 from tests.gui.conftest import until
 
 async def close_while_loading(program):

@@ -10,8 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QSocketNotifier, Signal
-from PySide6.QtGui import QFileOpenEvent
+from PySide6.QtGui import QAccessible, QFileOpenEvent
 from PySide6.QtWidgets import QApplication, QWidget
+
+from gui.conversation.exchange_view import ExchangeView
+from gui.picture.patch_figure import PatchFigure
+from gui.picture.picture_view import PictureView
+
+LATEST_PAINT_SECONDS = 1.0
+
+ROLES = {
+    PictureView: QAccessible.Role.Graphic,
+    PatchFigure: QAccessible.Role.Graphic,
+    ExchangeView: QAccessible.Role.Grouping,
+}
+"""What widgets of ours are for screen readers."""
 
 
 class Application(QApplication):
@@ -55,6 +68,16 @@ class FirstPaint(QObject):
             watched.removeEventFilter(self)
             self.is_over.set()
         return False
+
+
+async def first_paint(window: QWidget) -> None:
+    """Wait for the first paint, before torch takes Python's lock; a window that begins minimised
+    never paints."""
+    painted = FirstPaint(window)
+    try:
+        await asyncio.wait_for(painted.is_over.wait(), LATEST_PAINT_SECONDS)
+    except TimeoutError:
+        window.removeEventFilter(painted)
 
 
 @contextmanager

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import qasync
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QApplication
 
 from core.engine_packs.pins import PINS_FILE
 from core.files import exists
-from core.locations import Locations, take_from_others, writable_locations
+from core.locations import Locations, take_from_others
 from core.settings import load as load_settings
 from core.store import Store
-from gui.app.application import Application, FirstPaint, unix_signals_calling
+from gui.app.application import ROLES, first_paint
 from gui.app.batch_wiring import BatchWiring
 from gui.app.bulk_wiring import BulkWiring
 from gui.app.caption_wiring import CaptionWiring
@@ -29,7 +25,7 @@ from gui.app.conversation_wiring import ConversationWiring
 from gui.app.counts_wiring import CountsWiring
 from gui.app.engines_wiring import EnginesWiring
 from gui.app.evidence_wiring import EvidenceWiring
-from gui.app.faults import FaultReporter, crash_file, open_log
+from gui.app.faults import FaultReporter
 from gui.app.folder_jobs import FolderJobs
 from gui.app.garbage import GarbageCollector
 from gui.app.idle_unload import IdleUnload
@@ -38,18 +34,13 @@ from gui.app.memory_wiring import MemoryWiring
 from gui.app.models_wiring import ModelsWiring
 from gui.app.packaged_resources import prompt_presets, sample_pictures
 from gui.app.picture_wiring import PictureWiring
-from gui.app.restart import start_again
 from gui.app.run_wiring import RunWiring
 from gui.app.servers_wiring import ServersWiring
 from gui.app.settings_wiring import SettingsWiring
-from gui.app.single_instance import SingleInstance
 from gui.app.tasks import BackgroundTasks
 from gui.app.undo_wiring import UndoWiring
 from gui.app.updates_wiring import UpdatesWiring
 from gui.app.workspace_wiring import WorkspaceWiring
-from gui.conversation.exchange_view import ExchangeView
-from gui.picture.patch_figure import PatchFigure
-from gui.picture.picture_view import PictureView
 from gui.session.answer_inspection import AnswerInspection
 from gui.session.bulk_editing import BulkEditing
 from gui.session.caption_editing import CaptionEditing
@@ -71,68 +62,14 @@ from gui.widgets.theme import Theme
 from gui.widgets.translated import translated_all
 from gui.window.main_window import MainWindow
 
-LATEST_PAINT_SECONDS = 1.0
 # How long a thread runs while another waits for Python's lock. During a paint the GUI thread has to
 # wait for it dozens of times: at the default of 5 ms it would stand still for 0.1 s and more while
 # another thread is busy.
 SWITCH_SECONDS = 0.0005
 
-ROLES = {
-    PictureView: QAccessible.Role.Graphic,
-    PatchFigure: QAccessible.Role.Graphic,
-    ExchangeView: QAccessible.Role.Grouping,
-}
-
 Visit = Callable[["Program"], Coroutine[None, None, None]]
 
 log = logging.getLogger(__name__)
-
-
-def run(paths: list[Path], started: float, visit: Visit | None = None) -> int:
-    """Open the window on `paths`, and return the exit status once it is closed.
-
-    `started` is `time.perf_counter()` at the program's first line. `visit` runs beside the
-    window from its first paint on, to try the program without a person.
-    """
-    places = writable_locations()
-    application = Application(sys.argv[:1])
-    if getattr(sys, "frozen", False):
-        # PyInstaller set it, and Qt has read it by now. Qt needs it: a comma in the path of the
-        # program breaks its other way of finding plugins. A Qt program started from here must not
-        # inherit it.
-        os.environ.pop("QT_PLUGIN_PATH", None)
-    instance = SingleInstance(places.folder)
-    if not instance.takes_part(paths):
-        return 0
-    open_log(places.logs)
-    status = 0
-    with crash_file(places.logs) as crash:
-        loop = qasync.QEventLoop(application)
-        loop.set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="helper"))
-        program = Program(application, loop, places, started)
-        application.quit_asked.connect(program.quit)
-        application.paths_opened.connect(program.come_forward)
-        instance.paths_received.connect(program.come_forward)
-        with program.faults.catching(loop), unix_signals_calling(program.quit):
-            try:
-                is_clean = loop.run_until_complete(program.life(paths, crash, visit))
-            except Exception:
-                log.critical("Onlooker cannot continue", exc_info=True)
-                if sys.stderr:
-                    sys.stderr.write(f"Onlooker cannot continue. See the log in {places.logs}.\n")
-                is_clean, status = False, 1
-    if program.restarts_on is not None:
-        instance.close()
-        logging.shutdown()
-        start_again(program.restarts_on)
-    if not is_clean:
-        # Nothing can interrupt a library that is being imported, and Qt aborts a process that
-        # leaves a thread behind. Everything of the user's is saved by now.
-        log.info("Ended while the model's thread was at work")
-        logging.shutdown()
-        os._exit(status)
-    loop.close()
-    return status
 
 
 class Program(QObject):
@@ -356,7 +293,7 @@ class Program(QObject):
         Returns False if the process must be ended hard, since a thread is still at work.
         """
         self._show_window()
-        await self._painted()
+        await first_paint(self.window)
         log.info("Window shown after %.2f s", time.perf_counter() - self._started)
         self.tasks.begin(self.loaded_model.load(self.settings.model_choice))
         if paths or self._memory.open:
@@ -430,15 +367,6 @@ class Program(QObject):
         if notes:
             log.warning(" ".join(notes))
             self.window.show_notice(translated_all(notes))
-
-    async def _painted(self) -> None:
-        """Wait for the first paint, before torch takes Python's lock; a window that begins
-        minimised never paints."""
-        painted = FirstPaint(self.window)
-        try:
-            await asyncio.wait_for(painted.is_over.wait(), LATEST_PAINT_SECONDS)
-        except TimeoutError:
-            self.window.removeEventFilter(painted)
 
     async def _take_down(self) -> bool:
         """Hide everything, save everything, then wait for the threads. False if one goes on."""

@@ -30,7 +30,8 @@ from core.files import read_bytes, write_atomically
 from core.locations import locations, writable_locations
 from core.resources import SAMPLES
 from core.transcript import Answer
-from gui.app.program import Program, run
+from gui.app.program import Program
+from gui.app.start import run
 
 PATIENCE_SECONDS = 120
 PROMPT = "Please describe this image in detail."
@@ -53,7 +54,7 @@ class _Findings:
 
 
 def main(started: float) -> int:
-    """Run the test and return the exit status. `started` is as for `gui.app.program.run`."""
+    """Run the test and return the exit status. `started` is as for `gui.app.start.run`."""
     with _own_home() as folder:
         picture = _sample(folder)
         findings = _Findings()

@@ -18,7 +18,8 @@ from typing import Any
 
 from PIL import Image
 
-from gui.app.program import Program, run
+from gui.app.program import Program
+from gui.app.start import run
 from tests.gui.conftest import until
 
 # Above the window, so that it covers nothing of it.

@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from gui.app.program import Program, run
+from gui.app.program import Program
+from gui.app.start import run
 from tests.gui.conftest import until
 
 
