@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event
 
 from core.captions.formats import CaptionFormat
-from core.captions.naming import CaptionNames
 from core.files import is_folder
 from core.message import Message, translatable
 from core.workspace.answers import Answers
@@ -42,15 +41,14 @@ from core.workspace.move import planned_moves
 from core.workspace.opening import failing, open_database, write_lock
 from core.workspace.preview import Preview, previewed
 from core.workspace.query import Query
-from core.workspace.records import Record, Records
-from core.workspace.scan import CaptionReader, Scan, roots_in
+from core.workspace.reading import Reading
+from core.workspace.records import Records
 from core.workspace.similar import groups_of_similar
 from core.workspace.statistics import look_like_tags, statistics_of
 from core.workspace.tags import counted
 from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
 
 _ALL = Sort()
-_STAGES = list(ScanStage)
 
 
 class Workspace:
@@ -89,13 +87,16 @@ class Workspace:
         """What models wrote."""
         self._changes = Changes(self._images, self._records, self._edits, self._places)
         self._writing = write_lock(data)
-        self._reader = self._new_reader()
+        self._reading = Reading(
+            *(self._images, self._index, self._records, self._guard),
+            *(self.roots, self._places, options),
+        )
         with self._guard, failing():
             with self._writing:
                 notes = (*notes, *self._changes.recover())
             self.notes = self._opening_notes = notes
             self._index.load(self._images)
-            self._note_records()
+            self._reading.note_records()
 
     # What there is
 
@@ -198,57 +199,13 @@ class Workspace:
         stage `until`. With `folders` only these are looked through, as a watcher of folders wants
         it, without their subfolders but for new ones. Ends soon once `stop` is set. Calls
         `on_progress` in this thread."""
-        scan = Scan(self._images, self._guard, stop, on_progress)
-        is_recursive = self.options.is_recursive
-        roots = self.roots if folders is None else roots_in(folders, self.roots, self._places)
-        scan.folders(roots, is_recursive=is_recursive and folders is None)
-        if is_recursive and scan.new_folders:
-            scan.folders(scan.new_folders, is_recursive=True)
-        with self._guard, failing():
-            self._reader = self._new_reader()
-            self._note_records()
-            ids = self._images.ordered(_ALL)
-            if folders is not None:
-                wanted = {self._images.folder_id(str(folder)) for folder in folders}
-                folder_of, states = self._images.folder_of, self._images.states
-                unread = CaptionState.UNREAD
-                ids = [id for id in ids if folder_of[id] in wanted or states[id] == unread]
-        works = (
-            (ScanStage.CAPTIONS, lambda: scan.captions(self._reader, ids)),
-            (ScanStage.SIZES, scan.sizes),
-            (ScanStage.FINGERPRINTS, lambda: scan.fingerprints(self._find_moved)),
-            (ScanStage.SIMILARITY, scan.similarity),
-        )
-        for stage, work in works:
-            with self._guard:
-                self._index.save(self._images)
-            if not stop.is_set() and _STAGES.index(stage) <= _STAGES.index(until):
-                work()
-        with self._guard, failing():
-            self._index.save(self._images)
-            self._records.forget_old()
-        self.left_out = scan.notes
-        self.notes = (*self._opening_notes, *scan.notes)
+        self.left_out = self._reading.scan(stop, on_progress, folders, until=until)
+        self.notes = (*self._opening_notes, *self.left_out)
 
     def find_similar(self, stop: Event, on_progress: Callable[[ScanProgress], None]) -> None:
         """Reads what duplicates are recognised by, of the images that are known. May go on in a
         thread beside a scan; ends soon once `stop` is set."""
-        scan = Scan(self._images, self._guard, stop, on_progress)
-        with self._guard:
-            reader, ids = self._reader, self._images.ordered(_ALL)
-        # What was brought back from the trash is known by its name alone.
-        works = (
-            lambda: scan.captions(reader, ids),
-            scan.sizes,
-            lambda: scan.fingerprints(self._find_moved),
-            scan.similarity,
-        )
-        for work in works:
-            if not stop.is_set():
-                work()
-        with self._guard, failing():
-            if not stop.is_set():
-                self._index.save(self._images)
+        self._reading.find_similar(stop, on_progress)
 
     def groups_of_similar(self, *, only_equal: bool = False) -> list[tuple[int, ...]]:
         """Returns the groups of two or more images that are equal or look nearly the same, or only
@@ -264,7 +221,7 @@ class Workspace:
             for image in images:
                 id = self._images.id_of(image)
                 if id is not None:
-                    found = self._reader.read(self._images, id)
+                    found = self._reading.reader.read(self._images, id)
                     if found is not None:
                         found.note(self._images, id)
                         changed.append(id)
@@ -288,7 +245,7 @@ class Workspace:
         """
         with self._guard, failing(), self._writing:
             return self._changes.set_captions(
-                *(captions, name, self._reader),
+                *(captions, name, self._reading.reader),
                 overwrites=overwrites,
                 seen=seen,
                 is_by_person=not is_by_model,
@@ -420,32 +377,5 @@ class Workspace:
     def _use_mode(self, mode: CaptionMode) -> None:
         self.options = replace(self.options, mode=mode)
 
-    def _new_reader(self) -> CaptionReader:
-        images = [path for path in self.roots if not is_folder(path)]
-        formats = (self.options.format,)
-        return CaptionReader(CaptionNames(self.options.pattern, formats, self._places, images))
-
     def _by_path(self, ids: Iterable[int]) -> dict[Path, int]:
         return {self._images.path(id): id for id in ids if id in self._images}
-
-    def _note_records(self) -> None:
-        """Notes the records of images in folders that are new, or have new images."""
-        for folder in self._images.take_new_folders():
-            names = self._images.names_in(folder)
-            found = self._records.in_folder(self._images.folders[folder])
-            for name, record in found.items():
-                if (id := names.get(name)) is not None:
-                    self._note_record(id, record)
-
-    def _note_record(self, id: int, record: Record) -> None:
-        self._images.set_review(id, record.review)
-        self._images.edited[id] = record.is_edited
-        self._images.set_doubt(id, record.doubt)
-
-    def _find_moved(self, found: Mapping[int, str]) -> None:
-        """Gives images whose fingerprints are now known the records that they had elsewhere."""
-        with failing():
-            paths = {self._images.path_text(id): mark for id, mark in found.items()}
-            for image, record in self._records.found_again(paths).items():
-                if (id := self._images.id_of_text(image)) is not None:
-                    self._note_record(id, record)

@@ -1,0 +1,129 @@
+"""Reading the images of a workspace: what a scan finds goes into the columns and the index."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Event
+
+from core.captions.naming import CaptionNames
+from core.files import is_folder
+from core.message import Message
+from core.workspace.data import ScanProgress, ScanStage, Sort, WorkspaceOptions
+from core.workspace.images import CaptionState, Images
+from core.workspace.index import Index
+from core.workspace.opening import failing
+from core.workspace.records import Record, Records
+from core.workspace.scan import CaptionReader, Scan, roots_in
+
+_ALL = Sort()
+_STAGES = list(ScanStage)
+
+
+class Reading:
+    """Reads files into `images`, under `guard` where it changes them; `index` keeps what was read.
+
+    `reader` reads captions; it knows the images of the last scan.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        index: Index,
+        records: Records,
+        guard: threading.RLock,
+        roots: Sequence[Path],
+        places: Sequence[Path],
+        options: WorkspaceOptions,
+    ):
+        """`places` are the folders of `roots`, which may be images."""
+        self._images, self._index, self._records, self._guard = images, index, records, guard
+        self._roots, self._places, self._options = roots, places, options
+        self.reader = self._new_reader()
+
+    def scan(
+        self,
+        stop: Event,
+        on_progress: Callable[[ScanProgress], None],
+        folders: Sequence[Path] | None = None,
+        *,
+        until: ScanStage = ScanStage.FINGERPRINTS,
+    ) -> tuple[Message, ...]:
+        """See `Workspace.scan`. Returns what to say of what was left out."""
+        scan = Scan(self._images, self._guard, stop, on_progress)
+        is_recursive = self._options.is_recursive
+        roots = self._roots if folders is None else roots_in(folders, self._roots, self._places)
+        scan.folders(roots, is_recursive=is_recursive and folders is None)
+        if is_recursive and scan.new_folders:
+            scan.folders(scan.new_folders, is_recursive=True)
+        with self._guard, failing():
+            self.reader = self._new_reader()
+            self.note_records()
+            ids = self._images.ordered(_ALL)
+            if folders is not None:
+                wanted = {self._images.folder_id(str(folder)) for folder in folders}
+                folder_of, states = self._images.folder_of, self._images.states
+                unread = CaptionState.UNREAD
+                ids = [id for id in ids if folder_of[id] in wanted or states[id] == unread]
+        works = (
+            (ScanStage.CAPTIONS, lambda: scan.captions(self.reader, ids)),
+            (ScanStage.SIZES, scan.sizes),
+            (ScanStage.FINGERPRINTS, lambda: scan.fingerprints(self._find_moved)),
+            (ScanStage.SIMILARITY, scan.similarity),
+        )
+        for stage, work in works:
+            with self._guard:
+                self._index.save(self._images)
+            if not stop.is_set() and _STAGES.index(stage) <= _STAGES.index(until):
+                work()
+        with self._guard, failing():
+            self._index.save(self._images)
+            self._records.forget_old()
+        return scan.notes
+
+    def find_similar(self, stop: Event, on_progress: Callable[[ScanProgress], None]) -> None:
+        """See `Workspace.find_similar`."""
+        scan = Scan(self._images, self._guard, stop, on_progress)
+        with self._guard:
+            reader, ids = self.reader, self._images.ordered(_ALL)
+        # What was brought back from the trash is known by its name alone.
+        works = (
+            lambda: scan.captions(reader, ids),
+            scan.sizes,
+            lambda: scan.fingerprints(self._find_moved),
+            scan.similarity,
+        )
+        for work in works:
+            if not stop.is_set():
+                work()
+        with self._guard, failing():
+            if not stop.is_set():
+                self._index.save(self._images)
+
+    def note_records(self) -> None:
+        """Notes the records of images in folders that are new, or have new images."""
+        for folder in self._images.take_new_folders():
+            names = self._images.names_in(folder)
+            found = self._records.in_folder(self._images.folders[folder])
+            for name, record in found.items():
+                if (id := names.get(name)) is not None:
+                    self._note_record(id, record)
+
+    def _note_record(self, id: int, record: Record) -> None:
+        self._images.set_review(id, record.review)
+        self._images.edited[id] = record.is_edited
+        self._images.set_doubt(id, record.doubt)
+
+    def _find_moved(self, found: Mapping[int, str]) -> None:
+        """Gives images whose fingerprints are now known the records that they had elsewhere."""
+        with failing():
+            paths = {self._images.path_text(id): mark for id, mark in found.items()}
+            for image, record in self._records.found_again(paths).items():
+                if (id := self._images.id_of_text(image)) is not None:
+                    self._note_record(id, record)
+
+    def _new_reader(self) -> CaptionReader:
+        images = [path for path in self._roots if not is_folder(path)]
+        formats = (self._options.format,)
+        return CaptionReader(CaptionNames(self._options.pattern, formats, self._places, images))
