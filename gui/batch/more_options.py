@@ -293,8 +293,9 @@ class MoreOptions(QWidget):
                 self.tr("Start answer with"),
                 (self.beginning_edit, _named_field(self.tr("Words to avoid"), self.banned_edit)),
             ),
-            (self.tr("Wording"), (self.strip_box, self.sentence_box, checks.keywords_box)),
+            (self.tr("Wording"), (self.strip_box, self.sentence_box)),
             (self.tr("Tags"), (self.duplicates_box, self.one_line_box)),
+            (self.tr("Keywords"), (checks.keywords_box,)),
             (self.tr("Only these tags"), (checks.vocabulary_edit, checks.file_button)),
             (
                 self.tr("Longest answer"),

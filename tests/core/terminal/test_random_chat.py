@@ -33,6 +33,12 @@ def small(name):
         for key, value in _TOWER.items():
             setattr(whole.vision_config, key, value)
         whole.vision_config.num_attention_heads = 2
+        if name.startswith("qwen3"):
+            # Its positions have three parts in each head, and its tower passes on inner layers.
+            whole.text_config.rope_parameters["mrope_section"] = [6, 5, 5]
+            for key, value in (("depth", 2), ("num_heads", 2), ("out_hidden_size", 128)):
+                setattr(whole.vision_config, key, value)
+            whole.vision_config.deepstack_visual_indexes = [0]
         return whole
 
     return replace(made, config=config)
@@ -52,5 +58,5 @@ def test_such_a_model_answers_in_full_length_by_our_own_loop(name, precision):
     )
     assert ours.ending is Ending.LENGTH
     assert ours.output_ids == theirs.output_ids
-    assert ours.input_tokens > 700
+    assert ours.input_tokens > (300 if name.startswith("qwen3") else 700)
     engine.close()
