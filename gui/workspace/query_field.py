@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, Slot
 from PySide6.QtGui import QInputMethodEvent, QTextCharFormat
 from PySide6.QtWidgets import QLineEdit
 
@@ -18,6 +18,7 @@ class QueryField(QLineEdit):
         self._theme = theme
         self._is_composing = False
         self._fault: tuple[int, int] | None = None
+        theme.changed.connect(self._on_theme_changed)
 
     @property
     def fault(self) -> tuple[int, int] | None:
@@ -62,6 +63,12 @@ class QueryField(QLineEdit):
             attributes.append(QInputMethodEvent.Attribute(kind, start, last - first, form))
         # A line edit has formats only for texts that are being composed.
         QCoreApplication.sendEvent(self, QInputMethodEvent("", attributes))
+
+    @Slot()
+    def _on_theme_changed(self) -> None:
+        """Marks the fault in the new theme's colour."""
+        fault, self._fault = self._fault, None
+        self.mark(fault)
 
     def inputMethodEvent(self, event: QInputMethodEvent) -> None:
         self._is_composing = bool(event.preeditString())
