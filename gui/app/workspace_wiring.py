@@ -61,6 +61,8 @@ class WorkspaceWiring(QObject):
         self._bulk = bulk
         self._path: Path | None = None
         self._current: ImageRow | None = None
+        # What was chosen in the list, until its image is opened.
+        self._ahead: int | None = None
         self._name = ""
         self._has_room = True
         self._is_lost_last = self._follows_edit = False
@@ -230,7 +232,8 @@ class WorkspaceWiring(QObject):
         if path != self._path or row is None:
             return
         self._current = row
-        self._list.show_current(row.id)
+        if self._ahead in (None, row.id):
+            self._list.show_current(row.id)
         await self._editing.show(row)
         self.current_read.emit(row)
         self.refresh()
@@ -246,7 +249,9 @@ class WorkspaceWiring(QObject):
             self._list.selection.forget()
             self._is_lost_last = False
         self._follows_edit = False
-        if self._current is not None:
+        if self._ahead is not None:
+            self._list.show_current(self._ahead)
+        elif self._current is not None:
             self._list.show_current(self._current.id)
         elif ids:
             self._read_current()
@@ -260,11 +265,16 @@ class WorkspaceWiring(QObject):
 
     @Slot(int)
     def _on_chosen(self, id: int) -> None:
+        self._ahead = id
         self._begin(self._open(id))
 
     async def _open(self, id: int) -> None:
-        if (path := await self._workspace.path_of(id)) is not None:
-            await self._pictures.open_path(path)
+        try:
+            if (path := await self._workspace.path_of(id)) is not None:
+                await self._pictures.open_path(path)
+        finally:
+            if self._ahead == id:
+                self._ahead = None
 
     @Slot(int)
     def _on_reveal_asked(self, id: int) -> None:
