@@ -23,8 +23,8 @@ _PAUSE_MS = 300
 
 
 class RunWiring(QObject):
-    """Captions appear in the list of images while they are written; the end of a run is told to
-    who looks elsewhere, and the computer stays awake until then."""
+    """Captions appear in the list of images while they are written. The computer stays awake until
+    the run ends, and a notification says so to those who look elsewhere."""
 
     def __init__(
         self,

@@ -197,7 +197,7 @@ class CaptionEdits(QObject):
 
     @Slot()
     def report_changes(self) -> None:
-        """Say whether there is an edit to undo or to redo, if that is otherwise than before."""
+        """Say whether there is an edit to undo or to redo, if that has changed."""
         before = self._can_undo, self._can_redo
         self._look()
         if before != (self._can_undo, self._can_redo):

@@ -210,7 +210,7 @@ def _words(exchange: Exchange) -> str:
 
 
 def size_of(picture: Picture) -> tuple[int, int]:
-    """Returns the size of the picture's file, by which another one in its place is told."""
+    """Returns the size of the picture's file, by which another one in its place is recognised."""
     return picture.original_size if any(picture.original_size) else picture.pixels.size
 
 

@@ -86,7 +86,7 @@ class FolderScans(QObject):
 class _Reports:
     """Passes some of a scan's reports on. Used by its thread.
 
-    What has changed is told ever more seldom: the list is made anew each time, which for 100,000
+    Changes are reported ever more seldom: the list is made anew each time, which for 100,000
     images takes half a second.
     """
 
