@@ -58,10 +58,10 @@ class MemoryWiring(QObject):
             workspace.roots,
             FolderView(
                 current=str(path or ""),
-                query="" if workspace.query_error else workspace.query,
-                sort=workspace.sort.key.value,
-                is_descending=workspace.sort.is_descending,
-                seed=workspace.sort.seed,
+                query="" if workspace.listing.query_error else workspace.listing.query,
+                sort=workspace.listing.sort.key.value,
+                is_descending=workspace.listing.sort.is_descending,
+                seed=workspace.listing.sort.seed,
                 selected=self._selected(),
                 scroll=bar.value(),
             ),
@@ -92,7 +92,7 @@ class MemoryWiring(QObject):
         view = self._memory.folder(workspace.roots) if workspace.has_list else None
         self._to_search, self._to_select = (view.query, view) if view else ("", None)
         if view:
-            workspace.sort_by(view.order)
+            workspace.listing.sort_by(view.order)
         if not workspace.roots:
             self._memory.keep_open(())
 
@@ -102,7 +102,7 @@ class MemoryWiring(QObject):
         if not ids or self._to_select is None:
             return
         if self._to_search:
-            self._workspace.search(self._to_search)
+            self._workspace.listing.search(self._to_search)
             self._to_search = ""
         view, self._to_select = self._to_select, None
         self._begin(self._select(view))

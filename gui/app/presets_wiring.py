@@ -85,7 +85,7 @@ class PresetsWiring(QObject):
         images = self._window.workspace_pane.list
         workspace = self._workspace
         paths: list[Path] | None = list(workspace.roots)
-        if images.selected_count > 1 or workspace.query.strip():
+        if images.selected_count > 1 or workspace.listing.query.strip():
             ids = images.selected_ids if images.selected_count > 1 else list(workspace.ids)
             paths = await workspace.read(lambda open: [row.path for row in open.rows(ids)])
         if paths:

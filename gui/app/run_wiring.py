@@ -59,7 +59,7 @@ class RunWiring(QObject):
         """Choose a run over the selected images, what the search found, or the whole folder."""
         images, workspace = self._window.workspace_pane.list, self._workspace
         paths: list[Path] | None = list(workspace.roots)
-        if images.selected_count > 1 or workspace.query.strip():
+        if images.selected_count > 1 or workspace.listing.query.strip():
             ids = images.selected_ids if images.selected_count > 1 else list(workspace.ids)
             paths = await workspace.read(lambda open: [row.path for row in open.rows(ids)])
         if paths:

@@ -107,7 +107,7 @@ class WorkspaceWiring(QObject):
         pane.close_asked.connect(self._on_close_asked)
         pane.reading_line.stop_asked.connect(self._pictures.stop_finding)
         pane.reading_line.more_asked.connect(self._workspace.read_on)
-        pane.query_line.searched.connect(self._workspace.search)
+        pane.query_line.searched.connect(self._workspace.listing.search)
         pane.query_line.sort_chosen.connect(self._on_sort_chosen)
         self._page.unfold_asked.connect(self._toggle_fold)
         self._page.room_changed.connect(self._on_room_changed)
@@ -144,7 +144,7 @@ class WorkspaceWiring(QObject):
     def refresh(self) -> None:
         """Read the workspace into the window's state."""
         workspace, settings, editing = self._workspace, self._settings, self._editing
-        error, last = workspace.query_error, self._bulk.last
+        error, last = workspace.listing.query_error, self._bulk.last
         self._window.states.update(
             workspace=WorkspaceState(
                 is_open=workspace.is_open,
@@ -160,10 +160,10 @@ class WorkspaceWiring(QObject):
                 side=settings.thumbnail_side,
                 has_room=self._has_room,
                 has_focus=self._list.hasFocus(),
-                query=workspace.query,
+                query=workspace.listing.query,
                 query_error=translated(error) if error else "",
                 query_fault=(error.start, error.end) if error else (0, 0),
-                sort=workspace.sort.key,
+                sort=workspace.listing.sort.key,
                 unreviewed=workspace.counts.unreviewed,
                 reading=workspace.reading,
                 is_cut=workspace.is_cut,
@@ -203,7 +203,7 @@ class WorkspaceWiring(QObject):
         path = self._pictures.path
         if path != self._path:
             self._path = path
-            self._workspace.settle()
+            self._workspace.listing.settle()
             self._read_current()
 
     @Slot()
@@ -290,7 +290,7 @@ class WorkspaceWiring(QObject):
 
     async def _close(self, id: int) -> None:
         if (path := await self._workspace.path_of(id)) is not None:
-            self._workspace.hide(id)
+            self._workspace.listing.hide(id)
             await self._pictures.close_path(path)
 
     # Reviewing
@@ -319,11 +319,11 @@ class WorkspaceWiring(QObject):
 
     @Slot(object)
     def _on_sort_chosen(self, key: SortKey) -> None:
-        before = self._workspace.sort
+        before = self._workspace.listing.sort
         is_again = key is before.key
         seed = before.seed + 1 if is_again and key is SortKey.RANDOM else before.seed
         turns = is_again and key is not SortKey.RANDOM
-        self._workspace.sort_by(Sort(key, turns and not before.is_descending, seed))
+        self._workspace.listing.sort_by(Sort(key, turns and not before.is_descending, seed))
 
     @Slot()
     def _toggle_fold(self) -> None:

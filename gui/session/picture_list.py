@@ -171,13 +171,13 @@ class PictureList(QObject):
         is_shown = index == self._current
         if len(self._paths) > 1:
             neighbour = self._paths[index + 1 if index + 1 < len(self._paths) else index - 1]
-            self._workspace.hide(self._workspace.ids[index])
+            self._workspace.listing.hide(self._workspace.ids[index])
             if is_shown:
                 await self.open_path(neighbour)
         elif is_shown and self._workspace.total <= 1:
             self._close_all()
         else:  # The filter leaves others out; the picture stays in view.
-            self._workspace.hide(self._workspace.ids[index])
+            self._workspace.listing.hide(self._workspace.ids[index])
 
     async def wait_until_opened(self) -> None:
         """Return once no picture is being opened, whatever became of it."""

@@ -22,17 +22,14 @@ from core.workspace import (
     Counts,
     EditReport,
     ImageRow,
-    Query,
-    QueryError,
     ReviewState,
     ScanProgress,
     ScanStage,
-    Sort,
     Workspace,
     WorkspaceOptions,
-    parse_query,
 )
 from gui.session.folder_scans import FolderScans
+from gui.session.image_listing import ImageListing
 from gui.session.watched_folders import WatchedFolders
 from gui.session.worker_thread import WorkerThread
 from gui.widgets.translated import translated, translated_all
@@ -73,10 +70,13 @@ class FolderWorkspace(QObject):
         self._thread = WorkerThread("workspace", self)
         self._scans = FolderScans(self)
         self._watched = WatchedFolders(self)
-        self._search_number = 0
+        self.listing = ImageListing(self._thread, self)
         self._workspace: Workspace | None = None
         self._is_listed = asyncio.Event()
         self._reset()
+        self.listing.listed.connect(self.listed)
+        self.listing.searched.connect(self._on_searched)
+        self.listing.changed.connect(self.changed)
         self._scans.progressed.connect(self._on_progressed)
         self._scans.ended.connect(self._on_scan_ended)
         self._watched.changed.connect(self._on_folders_changed)
@@ -85,20 +85,14 @@ class FolderWorkspace(QObject):
     def _reset(self) -> None:
         self.roots: list[Path] = []
         self.has_list = False
-        self.ids: Sequence[int] = ()
-        self.paths: Sequence[Path] = ()
         self.reading: ScanProgress | None = None
         self.is_cut = self._is_read = False
         self.counts = Counts()
         self.undo_text = self.redo_text = ""
-        self.query = ""
-        self.query_error: QueryError | None = None
-        self.sort = Sort()
         self.mode = CaptionMode.TEXT
         self.format = CaptionFormat.TXT
-        self._query: Query | None = None
-        self._hidden: set[int] = set()
-        self._is_outdated = self._is_edited = False
+        self._is_edited = False
+        self.listing.clear()
 
     @property
     def is_open(self) -> bool:
@@ -116,9 +110,19 @@ class FolderWorkspace(QObject):
         return self._thread.serial
 
     @property
+    def ids(self) -> Sequence[int]:
+        """The images in the order of the list."""
+        return self.listing.ids
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The files of `ids`."""
+        return self.listing.paths
+
+    @property
     def total(self) -> int:
         """How many images there are, as far as is known."""
-        return self.counts.images - len(self._hidden)
+        return self.counts.images - self.listing.hidden_count
 
     @property
     def watched(self) -> list[Path]:
@@ -152,37 +156,10 @@ class FolderWorkspace(QObject):
         """Return a sentence on the files that the last scan left out; "" for none."""
         return joined(*(await self.read(lambda workspace: workspace.left_out) or ()))
 
-    def hide(self, id: int) -> None:
-        """Take an image out of the list; its file stays."""
-        self._hidden.add(id)
-        self._search_again()
-
     def read_rows(self, ids: Sequence[int]) -> None:
         """Ask for rows; `rows_read` follows."""
         if workspace := self._workspace:
             self._thread.ask(self.rows_read.emit, lambda: workspace.rows(ids))
-
-    def search(self, text: str) -> None:
-        """List only what the query finds; one that is wrong leaves the list as it is."""
-        self.query, self.query_error = text, None
-        try:
-            self._query = parse_query(text)
-        except QueryError as error:
-            self.query_error = error
-        else:
-            self._search_again()
-        self.changed.emit()
-
-    def sort_by(self, sort: Sort) -> None:
-        """List in another order."""
-        self.sort = sort
-        self._search_again()
-        self.changed.emit()
-
-    def settle(self) -> None:
-        """Another image is shown: what an edit took out of the filter may leave the list now."""
-        if self._is_outdated:
-            self._search_again()
 
     async def row_of(self, path: Path) -> ImageRow | None:
         """Return an image by its file; None if it is not in the workspace."""
@@ -229,9 +206,9 @@ class FolderWorkspace(QObject):
             self._thread.ask(self._open_again, lambda: workspace.choose_format(format))
 
     def _open_again(self, _: object) -> None:
-        query = self.query
+        query = self.listing.query
         self.open(self.roots, has_list=self.has_list)
-        self.search(query)
+        self.listing.search(query)
 
     def _on_mode_chosen(self, mode: CaptionMode) -> None:
         self.mode = mode
@@ -252,7 +229,7 @@ class FolderWorkspace(QObject):
     def _on_read_again(self, ids: list[int]) -> None:
         if ids:
             self.rows_changed.emit(ids)
-            self._is_outdated = True
+            self.listing.note_edit()
             self._read_state()
 
     # Edits
@@ -321,6 +298,7 @@ class FolderWorkspace(QObject):
         self._watched.clear()
         if (workspace := self._workspace) is not None:
             self._workspace = None
+            self.listing.leave()
             self._scans.leave(lambda: self._thread.submit(workspace.close))
 
     @Slot(object)
@@ -335,7 +313,8 @@ class FolderWorkspace(QObject):
         if workspace.notes:
             self.noticed.emit(translated_all(workspace.notes))
         self._settle_mode()
-        self._look_again()
+        self.listing.show(workspace)
+        self._read_state()
         self._scans.begin(workspace)
 
     @Slot(object)
@@ -368,7 +347,7 @@ class FolderWorkspace(QObject):
 
     def _look_again(self) -> None:
         """Read the list and the counts anew."""
-        self._search_again()
+        self.listing.search_again()
         self._read_state()
 
     def _read_state(self) -> None:
@@ -387,42 +366,11 @@ class FolderWorkspace(QObject):
         self.counts, undo, redo = state
         self.undo_text, self.redo_text = translated(undo), translated(redo)
         if are_others:  # Images were moved or deleted, or came back.
-            self._search_again()
+            self.listing.search_again()
         self.changed.emit()
 
-    def _search_again(self) -> None:
-        workspace, query, sort = self._workspace, self._query, self.sort
-        if workspace is None:
-            return
-        self._is_outdated = False
-        self._search_number += 1
-        number, hidden = self._search_number, frozenset(self._hidden)
-
-        def find() -> tuple[Sequence[int], Sequence[Path]] | QueryError:
-            if number != self._search_number:
-                return (), ()
-            try:
-                ids = workspace.ids(query, sort)
-            except QueryError as error:
-                return error
-            if hidden:
-                ids = [one for one in ids if one not in hidden]
-            return ids, workspace.paths(ids)
-
-        self._thread.ask(lambda found: self._on_found(number, found), find)
-
-    def _on_found(
-        self, number: int, found: tuple[Sequence[int], Sequence[Path]] | QueryError
-    ) -> None:
-        if number != self._search_number:
-            return
-        if isinstance(found, QueryError):
-            self.query_error = found
-        else:
-            ids, paths = found
-            if ids != self.ids:
-                self.ids, self.paths = ids, paths
-                self.listed.emit(ids)
+    @Slot()
+    def _on_searched(self) -> None:
         if self.ids or self._is_read:
             self._is_listed.set()
         self.changed.emit()
@@ -431,6 +379,7 @@ class FolderWorkspace(QObject):
         if report is None:
             return
         self.rows_changed.emit(report.changed)
-        self._is_outdated = self._is_edited = True
+        self._is_edited = True
+        self.listing.note_edit()
         self._read_state()
         self.edited.emit(report)
