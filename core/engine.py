@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -17,7 +17,7 @@ from core.errors import EngineError, PromptError
 from core.message import joined
 from core.picture import ImagePreprocessing
 from core.trace import Trace
-from core.transcript import Answer, Precision, Request
+from core.transcript import Answer, Precision, Request, Sampling
 from core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,6 +38,27 @@ class Capability(StrEnum):
     """Avoid words: `Sampling.banned_words`."""
     TRACE = "trace"
     """Show what went through the pipeline for an answer: `InspectableEngine.trace`."""
+    BEGINNING = "beginning"
+    """Continue a text: `Request.beginning`."""
+    # Follow a setting of `Sampling`: see `SETTINGS`.
+    TEMPERATURE = "temperature"
+    TOP_P = "top_p"
+    TOP_K = "top_k"
+    REPETITION_PENALTY = "repetition_penalty"
+    BEAMS = "beams"
+    SEED = "seed"
+
+
+SETTINGS: Mapping[Capability, str] = {
+    Capability.AVOIDING: "banned_words",
+    Capability.TEMPERATURE: "temperature",
+    Capability.TOP_P: "top_p",
+    Capability.TOP_K: "top_k",
+    Capability.REPETITION_PENALTY: "repetition_penalty",
+    Capability.BEAMS: "beams",
+    Capability.SEED: "seed",
+}
+"""The capabilities without which an engine cannot follow a field of `Sampling`, and which."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +111,12 @@ class EngineFacts:
         """Returns the reason why the engine lacks the capability; None if it has it."""
         missing = self.missing.get(capability)
         return missing.reason if missing else None
+
+    def followed(self, sampling: Sampling) -> Sampling:
+        """Returns `sampling` with the settings that the engine cannot follow as at first."""
+        usual = Sampling()
+        names = [name for capability, name in SETTINGS.items() if capability in self.missing]
+        return replace(sampling, **{name: getattr(usual, name) for name in names})
 
     def record(self) -> dict[str, Any]:
         """Returns the facts as they are stored in journals and reports, ready for JSON.

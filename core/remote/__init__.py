@@ -6,6 +6,7 @@ request, and what becomes of it if that server fails. `server` talks to one serv
 answer with `event_stream`.
 `refused_fields` learns what a server does not take, `limit` how many requests at once are good for
 it. `fault` turns whatever goes wrong into a sentence. `address` reads what a person typed, `keys`
-keeps a server's key, `canary` asks whether a model sees images, `discovery` finds servers on this
-machine, and `opening` puts all together. Nothing here imports torch or the hub.
+keeps a server's key, `canary` asks whether a model sees images, `abilities` says what the servers
+cannot do, `discovery` finds servers on this machine, and `opening` puts all together. Nothing here
+imports torch or the hub.
 """

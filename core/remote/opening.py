@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from core.message import Message, translatable
 from core.model_reference import ServerModel, host_of, short_name
 from core.picture import Picture, Sending
 from core.remote import fault
+from core.remote.abilities import missing_on
 from core.remote.address import is_this_machine
 from core.remote.canary import SAMPLE_PROMPT, Sight, look
 from core.remote.dispatch import IN_A_RUN, WHILE_SOMEBODY_WAITS, Patience
@@ -35,24 +36,6 @@ _MAY_COME_BACK = {
     ServerFault.SILENT,
     ServerFault.BUSY,
 }
-_LOAD_HERE = translatable("core", "Load LLaVA-1.5 on this computer.")
-MISSING = {
-    Capability.EVIDENCE: Missing(
-        translatable("core", "A server does not say what words are based on, or how sure it is."),
-        _LOAD_HERE,
-    ),
-    Capability.MAPS: Missing(
-        translatable("core", "A server does not say where in the image a word rests."), _LOAD_HERE
-    ),
-    Capability.AVOIDING: Missing(
-        translatable("core", "A model on a server cannot avoid words."), _LOAD_HERE
-    ),
-    Capability.TRACE: Missing(
-        translatable("core", "A server does not show what goes on inside the model."), _LOAD_HERE
-    ),
-}
-"""What this kind of engine lacks."""
-
 OnProgress = Callable[[float, str], None]
 Result = TypeVar("Result")
 
@@ -117,7 +100,7 @@ def open_server_model(
         on_progress(1.0, "Ready")
         notes += [error.message for error in failures]
         named = replace(named, name=named.name or servers[0][0].model)
-        facts = facts_of(named, notes)
+        facts = facts_of(named, notes, missing_on([server for server, _ in servers]))
         return RemoteEngine(facts, loop, servers, patience=patience, run_patience=run_patience)
     except BaseException:
         loop.submit(_close_all(asked)).result()
@@ -229,7 +212,9 @@ def blind(model: str, host: str) -> ServerError:
     return ServerError(text, ServerFault.BLIND)
 
 
-def facts_of(named: ServerModel, notes: Iterable[str]) -> EngineFacts:
+def facts_of(
+    named: ServerModel, notes: Iterable[str], missing: Mapping[Capability, Missing]
+) -> EngineFacts:
     """Returns what is known of a model on servers."""
     return EngineFacts(
         model=named.name,
@@ -239,7 +224,7 @@ def facts_of(named: ServerModel, notes: Iterable[str]) -> EngineFacts:
         memory_bytes=0,
         context_length=0,
         notes=tuple(dict.fromkeys(notes)),
-        missing=MISSING,
+        missing=missing,
         most_pictures=_MOST_PICTURES,
         slots_that_fit=_MOST_AT_ONCE,
         longest_side=named.longest_side,

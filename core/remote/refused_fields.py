@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 
+from core.engine import Capability
 from core.message import Message, joined, translatable
 
 OPTIONAL = (
@@ -20,7 +21,15 @@ OPTIONAL = (
 _OF_TRANSFORMERS = re.compile(r"Unexpected\W(fields|keys)\W")
 _IN_GENERATION_CONFIG = ("top_k", "min_p", "repetition_penalty")
 
-# What a person misses if a field is refused. Without the others the answers are the same.
+# What a server cannot do that refuses a field. Without the others the answers are the same.
+_NEEDED_FOR = {
+    "temperature": Capability.TEMPERATURE,
+    "top_p": Capability.TOP_P,
+    "top_k": Capability.TOP_K,
+    "seed": Capability.SEED,
+    "repetition_penalty": Capability.REPETITION_PENALTY,
+    "continue_final_message": Capability.BEGINNING,
+}
 _NAMES = {
     "temperature": translatable("core", "temperature"),
     "top_p": translatable("core", "top-p"),
@@ -67,12 +76,20 @@ class RefusedFields:
         return self._takes_generation_config and "generation_config" not in self.names
 
     @property
+    def missing(self) -> set[Capability]:
+        """What the server cannot do, as far as is known."""
+        return {_NEEDED_FOR[name] for name in self._missed}
+
+    @property
+    def _missed(self) -> list[str]:
+        """The refused fields that change answers and are not sent in another way."""
+        others = _IN_GENERATION_CONFIG if self._has_generation_config else ()
+        return [name for name in _NAMES if name in self.names and name not in others]
+
+    @property
     def note(self) -> Message | None:
         """A sentence on what the server does not take; None if nothing is missed."""
-        others = _IN_GENERATION_CONFIG if self._has_generation_config else ()
-        missed = [
-            text for name, text in _NAMES.items() if name in self.names and name not in others
-        ]
+        missed = [_NAMES[name] for name in self._missed]
         if not missed:
             return None
         return translatable(

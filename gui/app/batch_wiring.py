@@ -212,7 +212,10 @@ class BatchWiring(QObject):
     def _on_window_changed(self, state: ViewState) -> None:
         """Offer the run once the images are listed, for as long as they are, and what the model
         can do."""
-        self._panel.form.more.show_avoiding(state.model.why_not(Capability.AVOIDING))
+        why_not = state.model.why_not
+        self._panel.form.more.show_missing(why_not)
+        for variant in self._panel.trial_page.variants:
+            variant.show_why_no_temperature(why_not(Capability.TEMPERATURE))
         if self._offered and state.picture.count and state.picture.roots != self._before:
             offered, self._offered = self._offered, []
             if state.picture.count > 1:
@@ -315,10 +318,12 @@ class BatchWiring(QObject):
         self._begin_step(self._run.try_first(up_to_date, on_others=on_others))
 
     def _up_to_date(self, options: BatchOptions) -> BatchOptions:
-        """Return them with the sampling of the settings, except for what the run sets itself."""
+        """Return them with the sampling of the settings, except for what the run sets itself, and
+        without what the model does not follow, which is greyed out."""
         own, now = options.sampling, self._panel.form.usual(self._settings.sampling)
         sampling = replace(now, temperature=own.temperature, banned_words=own.banned_words)
-        return replace(options, sampling=sampling)
+        facts = self._window.state.model.facts
+        return replace(options, sampling=facts.followed(sampling) if facts else sampling)
 
     @Slot(bool)
     def _on_recursion_changed(self, is_recursive: bool) -> None:

@@ -81,6 +81,8 @@ class SettingsWiring(QObject):
         settings, panel = self._settings_file.settings, self._engines.make_panel()
         dialog = SettingsDialog(settings, self._window, known_cards(), rows, panel)
         dialog.saved.connect(self._on_saved)
+        dialog.show_state(self._window.state)
+        self._window.states.changed.connect(dialog.show_state)
         if shows_keyboard:
             dialog.show_keyboard()
         dialog.open()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +23,11 @@ from PySide6.QtWidgets import (
 from core.batch import BatchOptions
 from core.captions.formats import TEXT_FORMATS, CaptionFormat, TablePaths
 from core.device.memory import Card
+from core.engine import Capability
 from gui.batch.answer_checks import AnswerChecks
 from gui.batch.card_boxes import CardBoxes
 from gui.widgets.elided_label import ElidedLabel
+from gui.widgets.obstacle import show_obstacle
 
 _MOST_SLOTS = 64
 _NUMBER_WIDTH = 104
@@ -40,6 +42,7 @@ class MoreOptions(QWidget):
         super().__init__(parent)
         self.setObjectName("rare_options")
         self._writes_text, self._writes_xmp = True, False
+        self._avoids_none = self._continues_nothing = False
         self.checks = AnswerChecks(self)
         self._build_names()
         self._build_wording()
@@ -68,12 +71,13 @@ class MoreOptions(QWidget):
         self.card_boxes.setVisible(self.card_boxes.has_choice)
         self._labels[self.card_boxes].setVisible(self.card_boxes.has_choice)
 
-    def show_avoiding(self, why_not: str) -> None:
-        """Offers words to avoid, or says why the model cannot avoid any."""
-        self._avoids_none = bool(why_not)
-        self.banned_edit.setEnabled(not why_not)
-        usual = self.tr("These words occur in no caption, in lower or upper case")
-        self.banned_edit.setToolTip(why_not or usual)
+    def show_missing(self, why_not: Callable[[Capability], str]) -> None:
+        """Offers what the model can do; `why_not` says why it cannot do something, "" if it can."""
+        self._continues_nothing = bool(why_not(Capability.BEGINNING))
+        self._avoids_none = bool(why_not(Capability.AVOIDING))
+        show_obstacle(self.banned_edit, why_not(Capability.AVOIDING))
+        show_obstacle(self.beginning_edit, why_not(Capability.BEGINNING))
+        show_obstacle(self.temperature_box, why_not(Capability.TEMPERATURE))
 
     @property
     def labels(self) -> tuple[QLabel, ...]:
@@ -100,7 +104,7 @@ class MoreOptions(QWidget):
                 temperature=self.temperature_box.value(),
                 banned_words=() if self._avoids_none else _names(self.banned_edit.text()),
             ),
-            beginning=self.beginning_edit.text().strip(),
+            beginning="" if self._continues_nothing else self.beginning_edit.text().strip(),
             strips_openings=self.strip_box.isChecked(),
             ends_at_sentence=self.sentence_box.isChecked(),
             replaces_edited=_names(self.edited_edit.text()),
@@ -186,7 +190,9 @@ class MoreOptions(QWidget):
     def _build_wording(self) -> None:
         self.beginning_edit = _edit("beginning_edit", self.tr("A photograph of"))
         self.banned_edit = _edit("banned_edit", self.tr("watermark, stock photo"))
-        self.show_avoiding("")
+        self.banned_edit.setToolTip(
+            self.tr("These words occur in no caption, in lower or upper case")
+        )
         self.beginning_edit.setToolTip(self.tr("The model continues this text"))
         self.prefix_edit = _edit("prefix_edit", self.tr("photo of ohwx."))
         self.prefix_edit.setToolTip(self.tr("Added before each caption, not shown to the model"))

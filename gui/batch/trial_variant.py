@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from core.batch import BatchOptions
 from gui.batch.prompt_list import PromptList
+from gui.widgets.obstacle import show_obstacle
 from gui.widgets.theme import Theme
 
 _NUMBER_WIDTH = 88
@@ -30,6 +31,7 @@ class TrialVariant(QFrame):
     def __init__(self, theme: Theme, letter: str):
         super().__init__()
         self._letter = letter
+        self._is_trying, self._why_no_temperature = False, ""
         self.prompt_list = PromptList(
             theme,
             f"trial_prompt_{letter.lower()}",
@@ -77,8 +79,16 @@ class TrialVariant(QFrame):
 
     def set_trying(self, is_trying: bool) -> None:
         """Forbids changes while a trial is under way."""
+        self._is_trying = is_trying
         self.prompt_list.set_read_only(is_trying)
-        self.temperature_box.setEnabled(not is_trying)
+        self.temperature_box.setEnabled(not (is_trying or self._why_no_temperature))
+
+    def show_why_no_temperature(self, reason: str) -> None:
+        """Greys out the temperature, which the model ignores for this reason; "" if it does not."""
+        if reason != self._why_no_temperature:
+            self._why_no_temperature = reason
+            show_obstacle(self.temperature_box, reason)
+            self.set_trying(self._is_trying)
 
     def applied_to(self, base: BatchOptions) -> BatchOptions:
         """Returns `base` with the prompts and the temperature that are written here."""

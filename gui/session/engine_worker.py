@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication, QObject, QThread, Signal, Slot
 
 from core.errors import Cancelled, EngineError
-from core.transcript import Answer, Ending
+from core.transcript import Answer, Ending, Request
 from gui.session.engine_jobs import FRAME_MS, AnswerJob, ExclusiveJob, LoadJob, ReadOnlyJob
 from gui.session.engine_start import OnProgress, OpenEngine
 from gui.widgets.translated import translated
@@ -79,8 +80,11 @@ class EngineWorker(QObject):
             self.answered.emit(job, EMPTY_ANSWER)
             return
         try:
-            answer = self._loaded_engine().answer(
-                job.request, lambda piece: self.piece_generated.emit(job, piece), job.stop
+            engine = self._loaded_engine()
+            answer = engine.answer(
+                _followed(job.request, engine),
+                lambda piece: self.piece_generated.emit(job, piece),
+                job.stop,
             )
         except Exception as error:
             _clear_frames(error)
@@ -139,6 +143,12 @@ class EngineWorker(QObject):
                 self.progressed.emit(job, fraction, stage)
 
         return on_progress
+
+
+def _followed(request: Request, engine: Engine) -> Request:
+    """Returns the request without the settings that are greyed out, as the engine ignores them."""
+    sampling = engine.facts.followed(request.sampling)
+    return request if sampling == request.sampling else replace(request, sampling=sampling)
 
 
 def _outcome(work: Callable[[], Any]) -> Any:

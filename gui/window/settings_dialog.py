@@ -28,6 +28,7 @@ from gui.window.command import Command
 from gui.window.commands import CommandRow
 from gui.window.keyboard_page import KeyboardPage
 from gui.window.settings_pages import AnswersPage, AppearancePage, GeneralPage, ModelPage
+from gui.window.view_state import ViewState
 
 
 class SettingsDialog(QDialog):
@@ -80,6 +81,11 @@ class SettingsDialog(QDialog):
         self.tabs.setCurrentWidget(self.keyboard)
         self.keyboard.find_edit.setFocus()
 
+    @Slot(object)
+    def show_state(self, state: ViewState) -> None:
+        """Greys out the settings that the loaded model ignores; what they are at is kept."""
+        self._answers.show_missing(state.model.why_not)
+
     # Inside
 
     def _build_tabs(
@@ -87,7 +93,8 @@ class SettingsDialog(QDialog):
     ) -> QTabWidget:
         """Makes the pages, and collects the controls that are on them."""
         settings = self._settings
-        answers, model = AnswersPage(), ModelPage(settings.device, settings.dtype, cards)
+        self._answers = answers = AnswersPage()
+        model = ModelPage(settings.device, settings.dtype, cards)
         appearance, general = AppearancePage(), GeneralPage()
         tabs = QTabWidget()
         tabs.setDocumentMode(True)

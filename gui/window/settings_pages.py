@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QRegularExpression
+from PySide6.QtCore import QRegularExpression, Slot
 from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import QCheckBox, QLineEdit
 
 from core.device.memory import Card
+from core.engine import SETTINGS, Capability
 from core.transcript import Precision
+from gui.widgets.obstacle import show_obstacle
 from gui.window.settings_page import SettingsPage
 
 
@@ -75,8 +77,22 @@ class AnswersPage(SettingsPage):
         block = self.add_row("seed", self.tr("Seed"), words, control)
         self.draw_seed_check = QCheckBox(self.tr("New seed for each answer"))
         self.draw_seed_check.setObjectName("draw_seed_check")
-        self.draw_seed_check.toggled.connect(control.setDisabled)
+        self.draw_seed_check.toggled.connect(self._on_draw_seed_toggled)
         block.addWidget(self.draw_seed_check)
+
+    def show_missing(self, why_not: Callable[[Capability], str]) -> None:
+        """Greys out what the loaded model ignores; `why_not` says why, "" for what it follows."""
+        for capability, name in SETTINGS.items():
+            if control := self.controls.get(name):
+                show_obstacle(control, why_not(capability))
+        show_obstacle(self.draw_seed_check, why_not(Capability.SEED))
+        self._on_draw_seed_toggled()
+
+    @Slot()
+    def _on_draw_seed_toggled(self) -> None:
+        """A number is for a seed that is the same each time, with a model that takes one."""
+        check = self.draw_seed_check
+        self.controls["seed"].setEnabled(check.isEnabled() and not check.isChecked())
 
 
 class ModelPage(SettingsPage):

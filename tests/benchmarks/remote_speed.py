@@ -95,7 +95,7 @@ def opened(port: int) -> RemoteEngine:
     """Without the question whether the model sees: this one does not."""
     named = ServerModel(((f"http://127.0.0.1:{port}", 1),), "quick")
     server = Server(named.addresses[0][0], named.name)
-    return RemoteEngine(facts_of(named, ()), LoopThread("servers"), [(server, 1)])
+    return RemoteEngine(facts_of(named, (), {}), LoopThread("servers"), [(server, 1)])
 
 
 def make(folder: Path, count: int, size: tuple[int, int]) -> None:

@@ -94,11 +94,22 @@ def test_sampling_is_sent_and_refused_fields_are_learnt_and_told(server, use):
     server.refused = {"top_k", "seed", "repetition_penalty"}
     engine = use(server)
     assert "top-k, seed, repetition penalty" in " ".join(engine.facts.notes)
+    asked = Sampling(temperature=0.7, top_k=5, seed=7, repetition_penalty=1.5, beams=3)
+    assert engine.facts.followed(asked) == Sampling(temperature=0.7)
     before = len(server.asked)
     ask(engine, request(temperature=0.7, top_p=0.9, seed=3))
     (body,) = server.asked[before:]
     assert (body["temperature"], body["top_p"], body["min_p"]) == (0.7, 0.9, 0.0)
     assert not server.refused & set(body)
+
+
+def test_what_one_of_several_servers_follows_is_offered(use):
+    with ModelServer().running() as one, ModelServer().running() as other:
+        one.refused, other.refused = {"top_k", "seed"}, {"seed"}
+        facts = use(one, other).facts
+        assert Capability.SEED in facts.missing
+        assert Capability.TOP_K not in facts.missing
+        assert "top-k" in " ".join(facts.notes)
 
 
 def test_settings_are_packed_as_transformers_serve_takes_them(server, use):

@@ -8,20 +8,24 @@ from pathlib import Path
 import keyring
 import pytest
 from huggingface_hub import constants
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from core.engine import Absent, Failed, Ready
+from core.engine import SETTINGS, Absent, Failed, Ready
 from core.locations import locations
 from core.model_reference import server_model
+from core.picture import Picture
 from core.remote.discovery import USUAL_PORTS
 from core.settings import load
+from core.transcript import Request, Sampling, Turn
 from gui.app.program import Program
 from gui.models.dialog import ModelsDialog
 from gui.models.server_dialog import ServerDialog
 from gui.session.engine_start import open_engine
 from gui.session.model_thread import ModelThread
 from gui.window.commands import Command
+from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
 from tests.support.keyrings import MemoryKeyring
 from tests.support.living_program import live_through
@@ -136,6 +140,38 @@ def test_server_is_tried_used_listed_and_forgotten(live, home):
             for path in home.rglob("*")
             if path.is_file() and SECRET.encode() in path.read_bytes()
         ]
+
+    live(story)
+
+
+def test_settings_that_a_server_ignores_are_greyed_out_and_change_nothing(live):
+    async def story(program, dialog, asking, server):
+        server.refused = {"temperature", "seed", "continue_final_message"}
+        enter(asking.address_edit, server.address)
+        assert "sees images" in await outcome_of_test(asking)
+        click(asking.use_button)
+        form = program.window.batch_panel.form.more
+        variant = program.window.batch_panel.trial_page.variants[0]
+        await until(lambda: isinstance(program.model.state, Ready))
+        await until(lambda: "ignores this setting" in form.temperature_box.toolTip())
+        assert not form.temperature_box.isEnabled()
+        assert not variant.temperature_box.isEnabled()
+        request = Request(
+            Picture(None, Image.new("RGB", (64, 48))),
+            (Turn("What is it?"),),
+            Sampling(temperature=0.5, beams=4, seed=3),
+        )
+        answer = await program.model.answer(request, lambda piece: None)
+        assert answer.text.endswith("What is it?")
+        program.window.commands[Command.SETTINGS].trigger()
+        await until(lambda: program.window.findChild(SettingsDialog) is not None)
+        settings = program.window.findChild(SettingsDialog)
+        enabled = {name for name in SETTINGS.values() if name != "banned_words"}
+        assert {name for name in enabled if not settings.control(name).isEnabled()} == {
+            *("temperature", "seed", "beams")
+        }
+        assert "no beam search" in settings.control("beams").toolTip()
+        settings.reject()
 
     live(story)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
@@ -5,9 +7,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QDialogButtonBox
 
 from core.device.memory import Card
+from core.engine import SETTINGS, Missing, Ready
 from core.settings import Settings
-from core.transcript import Precision
+from core.transcript import ModelChoice, Precision
 from gui.window.settings_dialog import SettingsDialog
+from gui.window.view_state import LoadedState, ViewState
+from tests.support.scripted_engine import ScriptedEngine
 
 BUTTON = QDialogButtonBox.StandardButton
 
@@ -200,3 +205,22 @@ def test_idle_minutes_and_spreading_are_chosen(opened, qtbot):
     settings = saved(dialog, qtbot)
     assert (settings.rest_minutes, settings.may_spread) == (30, True)
     assert settings.model_choice.may_spread
+
+
+def test_what_the_model_ignores_is_greyed_out_with_the_reason_and_keeps_its_value(opened, qtbot):
+    dialog = opened(beams=3, seed=5, temperature=0.5)
+    reason = "It takes none."
+    ignored = {one: Missing(reason) for one in SETTINGS}
+    facts = replace(ScriptedEngine(ModelChoice()).facts, missing=ignored)
+    names = ("temperature", "top_p", "top_k", "repetition_penalty", "beams", "seed")
+    usual = {name: dialog.control(name).toolTip() for name in names}
+    dialog.show_state(ViewState(model=LoadedState(Ready(facts), facts)))
+    for control in (*map(dialog.control, names), dialog.draw_seed_check):
+        assert not control.isEnabled()
+        assert control.toolTip() == control.accessibleDescription() == reason
+    assert dialog.control("max_new_tokens").isEnabled()
+    # Another model is loaded while the dialog is open.
+    dialog.show_state(ViewState())
+    assert all(dialog.control(name).isEnabled() for name in names)
+    assert {name: dialog.control(name).toolTip() for name in names} == usual
+    assert saved(dialog, qtbot) == Settings(beams=3, seed=5, temperature=0.5)
