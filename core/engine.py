@@ -81,7 +81,8 @@ class EngineFacts:
     model that reads any. `engines` is how many copies of the model answer at the same time, and
     `is_split` says that one copy lies on several devices. `longest_side` is what a picture is
     reduced to before it is sent to a server, as PNG if `sends_png`, else as JPEG; 0 if it is used
-    as it is.
+    as it is. `count_tokens` says how many tokens a text has; any thread may ask, also after the
+    engine is closed. None if that is not known, as with a server.
     """
 
     model: str
@@ -102,6 +103,7 @@ class EngineFacts:
     vocabulary: Vocabulary | None = None
     engines: int = 1
     is_split: bool = False
+    count_tokens: Callable[[str], int] | None = field(default=None, compare=False, repr=False)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Returns the parts of a prompt that the model was not trained on: it may misunderstand."""
@@ -149,7 +151,7 @@ class EngineFacts:
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> EngineFacts:
         """Reads what `record` wrote, in this version or another: unknown keys are ignored."""
-        typed = {"dtype", "notes", "missing", "preprocessing", "vocabulary"}
+        typed = {"dtype", "notes", "missing", "preprocessing", "vocabulary", "count_tokens"}
         plain = {one.name for one in fields(EngineFacts)} - typed
         cannot = record.get("cannot", {})
         return EngineFacts(

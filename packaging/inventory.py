@@ -155,6 +155,7 @@ def bill_of_materials(
         *(_wheel_component(wheel) for wheel in inside if wheel.name != project.name),
         _component("library", "python", platform.python_version(), "pkg:generic/python"),
         *(_debian_component(package) for package in packages),
+        _clip_component(),
         *([_model_component(project)] if any(MODEL.glob("*.safetensors")) else []),
     ]
     references = [component["bom-ref"] for component in components]
@@ -222,6 +223,12 @@ def _model_component(project: Project) -> dict:
         "licenses": [{"license": {"id": "Apache-2.0"}}],
         "components": [_file_component(path) for path in sorted(MODEL.glob("*.safetensors"))],
     }
+
+
+def _clip_component() -> dict:
+    """The merges of CLIP's tokenizer, of which `resources/licences/README.txt` says more."""
+    component = _component("data", "clip-merges", "1", "pkg:github/openai/CLIP")
+    return component | {"licenses": [{"license": {"id": "MIT"}}]}
 
 
 def _file_component(path: Path) -> dict:

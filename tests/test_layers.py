@@ -18,7 +18,7 @@ LAYERS = {
     "core": (
         {"message"},
         {"errors", "words", "vocabulary", "eta", "formatting", "version", "resources"},
-        {"files"},
+        {"files", "clip_tokens"},
         {"isolation", "locations", "secret", "transfer", "write_lock"},
         {"picture"},
         {"transcript", "captions"},

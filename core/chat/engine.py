@@ -22,7 +22,7 @@ from core.chat.generate_path import GeneratePath
 from core.chat.inputs import ChatImage, ChatInputs, chat_inputs, image_token_of
 from core.chat.loop import chat_loop
 from core.chat.preparing import Prepared, Preparer
-from core.chat.text import PlainDecoder
+from core.chat.text import PlainDecoder, token_counter
 from core.chat.tracing import PREPARED, READ, make_trace
 from core.engine import Capability, EngineFacts, Missing
 from core.errors import AppError, EngineError, PromptError
@@ -77,11 +77,13 @@ class ChatEngine:
 
     def __init__(self, model: Any, processor: Any, facts: EngineFacts, *, end_ids: Sequence[int]):
         """`end_ids` are the token ids that end an answer."""
-        self.facts = replace(facts, missing=_MISSING_WITHOUT_LOOP)
+        tokenizer = processor.tokenizer
+        self.facts = replace(
+            facts, missing=_MISSING_WITHOUT_LOOP, count_tokens=token_counter(tokenizer)
+        )
         self._model: Any = model
         self._device: torch.device = model.device
         self._is_closed = False
-        tokenizer = processor.tokenizer
         self._preparer = Preparer(processor, facts.context_length, facts.most_pictures)
         self._decoder = PlainDecoder(tokenizer)
         self._tokenizer: Any = tokenizer

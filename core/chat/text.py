@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -46,3 +46,17 @@ class PlainDecoder:
     def decode(self, ids: list[int]) -> str:
         """See `TextDecoder.decode`."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def token_counter(tokenizer: Any) -> Callable[[str], int] | None:
+    """Returns what counts the tokens of a text in any thread; None for a tokenizer in Python."""
+    # transformers' own object is changed by each call, and the model's thread calls it meanwhile.
+    fast: Any = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        return None
+
+    def count(text: str) -> int:
+        whole = text.encode(errors="replace").decode()
+        return len(fast.encode(whole, add_special_tokens=False).ids)
+
+    return count

@@ -7,7 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, BinaryIO
 
@@ -79,7 +79,8 @@ class _Server:
         except Exception as error:
             self._send(Failed(_as_app_error(error)))
             return
-        self._send(Opened(engine.facts))
+        # What counts tokens would bring the tokenizer with it.
+        self._send(Opened(replace(engine.facts, count_tokens=None)))
         while isinstance(this := self._inbox.get(), _Round):
             try:
                 self._answer(engine, this)

@@ -71,7 +71,9 @@ class LlavaEngine:
         preprocessing = ImagePreprocessing(
             vision.image_size, vision.patch_size, tuple(mean), tuple(std)
         )
-        self.facts = facts = replace(facts, preprocessing=preprocessing)
+        self.facts = facts = replace(
+            facts, preprocessing=preprocessing, count_tokens=tokenizer.count
+        )
         # transformers' own types say that it cannot generate.
         self._model: Any = model
         self._device: torch.device = model.device

@@ -114,6 +114,10 @@ class Tokenizer:
         whole = [p if isinstance(p, Mark) else p.encode(errors="replace").decode() for p in parts]
         return self._vocabulary.encode_parts(whole)
 
+    def count(self, text: str) -> int:
+        """How many tokens `text` has, without BOS. Any thread may ask."""
+        return len(self.encode_parts([text]))
+
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """Each id as the vocabulary writes it: `▁` for a space, `<0x0A>` for a byte.
 

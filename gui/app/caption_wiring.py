@@ -5,9 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Slot
 
 from core.captions.formats import CaptionFormat
+from core.engine import ModelState, Ready
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing
+from gui.session.caption_tokens import CaptionTokens
+from gui.session.model_thread import ModelThread
 from gui.session.session import Session
 from gui.session.settings_file import SettingsFile
 from gui.session.workspace import FolderWorkspace
@@ -29,6 +32,8 @@ class CaptionWiring(QObject):
         settings_file: SettingsFile,
         begin: Begin,
         parent: QObject | None = None,
+        *,
+        model: ModelThread,
     ):
         super().__init__(parent)
         self._window, self._listing, self._editing = window, listing, editing
@@ -49,6 +54,10 @@ class CaptionWiring(QObject):
         window.command_actions.bind(Command.EDIT_CAPTION, self._edit)
         workspace.answers_noted.connect(self._on_answers_noted)
         session.answer_begun.connect(self._show_conversation)
+        self._tokens = CaptionTokens(begin, self)
+        panel.text_changed.connect(self._tokens.count)
+        self._tokens.counted.connect(panel.counter.show_tokens)
+        model.state_changed.connect(self._on_model_changed)
 
     def _show_tab(self, shows_caption: bool) -> None:
         settings = self._settings_file.settings
@@ -56,6 +65,12 @@ class CaptionWiring(QObject):
             settings.shows_caption = shows_caption
             self._listing.refresh()
             self._begin(self._settings_file.save())
+
+    @Slot(object)
+    def _on_model_changed(self, state: ModelState) -> None:
+        count_tokens = state.facts.count_tokens if isinstance(state, Ready) else None
+        self._tokens.use(count_tokens)
+        self._workspace.use_tokens(count_tokens)
 
     @Slot()
     def _on_answers_noted(self) -> None:

@@ -224,6 +224,7 @@ class Program(QObject):
             self._settings_file,
             begin,
             self,
+            model=self.model,
         )
         BulkWiring(
             window,

@@ -25,7 +25,7 @@ class WorkerThread(QObject):
     """
 
     failed = Signal(object)
-    _done = Signal(int, object, object, object)
+    _done = Signal(int, object, object, object, bool)
 
     def __init__(self, name: str, parent: QObject | None = None):
         super().__init__(parent)
@@ -65,23 +65,28 @@ class WorkerThread(QObject):
     def _work(
         self, serial: int, report: object, work: Callable[[], object], discard: _Discard
     ) -> None:
+        has_failed = True
         try:
             result = work()
+            has_failed = False
         except AppError as error:
             result = error
         except Exception as error:
             log.exception("Work of the thread failed")
             result = error
-        self._done.emit(serial, report, result, discard)
+        self._done.emit(serial, report, result, discard, has_failed)
 
-    @Slot(int, object, object, object)
-    def _on_done(self, serial: int, report: object, result: object, discard: _Discard) -> None:
+    @Slot(int, object, object, object, bool)
+    def _on_done(
+        self, serial: int, report: object, result: object, discard: _Discard, has_failed: bool
+    ) -> None:
         if serial != self.serial:
-            if discard is not None and not isinstance(result, Exception):
+            if discard is not None and not has_failed:
                 self._discard(discard, result)
-        elif isinstance(result, AppError):
-            self.failed.emit(result)
-        elif callable(report) and not isinstance(result, Exception):
+        elif has_failed:
+            if isinstance(result, AppError):
+                self.failed.emit(result)
+        elif callable(report):
             report(result)
 
     def _discard(self, discard: Callable[[Any], object], result: object) -> None:

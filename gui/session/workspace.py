@@ -73,6 +73,7 @@ class FolderWorkspace(QObject):
         self.listing = ImageListing(self._thread, self)
         self._workspace: Workspace | None = None
         self._is_listed = asyncio.Event()
+        self._count_tokens: Callable[[str], int] | None = None
         self._reset()
         self.listing.listed.connect(self.listed)
         self.listing.searched.connect(self._on_searched)
@@ -160,6 +161,19 @@ class FolderWorkspace(QObject):
         """Ask for rows; `rows_read` follows."""
         if workspace := self._workspace:
             self._thread.ask(self.rows_read.emit, lambda: workspace.rows(ids))
+
+    def use_tokens(self, count_tokens: Callable[[str], int] | None) -> None:
+        """Let `tokens:` of a query count by another model; None while none is loaded."""
+        if count_tokens is not self._count_tokens:
+            self._count_tokens = count_tokens
+            self._set_token_counter()
+            if "tokens:" in self.listing.query:
+                self.listing.search(self.listing.query)
+
+    def _set_token_counter(self) -> None:
+        if workspace := self._workspace:
+            count_tokens = self._count_tokens
+            self._thread.ask(None, lambda: workspace.set_token_counter(count_tokens))
 
     async def row_of(self, path: Path) -> ImageRow | None:
         """Return an image by its file; None if it is not in the workspace."""
@@ -310,6 +324,7 @@ class FolderWorkspace(QObject):
     def _on_opened(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self.format = workspace.options.format
+        self._set_token_counter()
         if workspace.notes:
             self.noticed.emit(translated_all(workspace.notes))
         self._settle_mode()

@@ -32,6 +32,7 @@ from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 from gui.workspace.answer_bar import AnswerBar
+from gui.workspace.caption_counter import CaptionCounter
 from gui.workspace.format_button import FormatButton
 from gui.workspace.tag_editor import TagEditor
 
@@ -81,13 +82,15 @@ class CaptionEditor(QPlainTextEdit):
 
 
 class CaptionPanel(QWidget):
-    """`typed(str)`: the person changed the text. `left()`: it is to be written now.
+    """`text_changed(str)`: there is another text. `typed(str)`: the person changed it.
+    `left()`: it is to be written now.
     `review_chosen(ReviewState)`: the person thinks so of it; a second time takes that back.
     `ours_kept()`, `theirs_taken()`: which of two texts is wanted. `mode_chosen(CaptionMode)`: the
     captions of the folder are texts, or lists of tags, whose text stays in sight where there is
     room. `revert_asked()`: the caption is to be what the model wrote.
     `format_chosen(CaptionFormat)`: the captions of the folder stand in other files."""
 
+    text_changed = Signal(str)
     typed = Signal(str)
     left = Signal()
     review_chosen = Signal(object)
@@ -116,8 +119,7 @@ class CaptionPanel(QWidget):
         self.answer_bar.revert_asked.connect(self.revert_asked)
         self._compare_timer = QTimer(self, interval=_COMPARE_MS, singleShot=True)
         self._compare_timer.timeout.connect(self._compare)
-        self.count_label = ElidedLabel()
-        self.count_label.setObjectName("caption_count")
+        self.counter = CaptionCounter()
         self.state_label = QLabel()
         self.state_label.setObjectName("caption_state")
         column = QVBoxLayout(self)
@@ -127,17 +129,16 @@ class CaptionPanel(QWidget):
         column.addWidget(self.tag_editor, 3)
         column.addWidget(self.editor, 2)
         column.addWidget(self.answer_bar)
+        column.addWidget(self.counter)
         below = QHBoxLayout()
         below.setSpacing(8)
-        below.addWidget(self.count_label, 1)
-        below.addWidget(self.state_label)
+        below.addWidget(self.state_label, 1)
         below.addLayout(self._build_modes())
         self.format_button = FormatButton()
         self.format_button.chosen.connect(self.format_chosen)
         below.addWidget(self.format_button)
         column.addLayout(below)
         column.addLayout(self._build_review())
-        self._show_count()
         self._show_parts()
 
     @property
@@ -157,7 +158,6 @@ class CaptionPanel(QWidget):
         self.editor.setTextCursor(cursor)
         self._is_set_by_program = False
         self.tag_editor.show_text(text)
-        self._show_count()
         self._compare()
 
     def show_mode(self, mode: CaptionMode) -> None:
@@ -330,18 +330,10 @@ class CaptionPanel(QWidget):
 
     @Slot()
     def _on_text_changed(self) -> None:
-        self._show_count()
+        text = self.editor.toPlainText()
+        self.counter.show_text(text)
+        self.text_changed.emit(text)
         self._compare_timer.start()
         if not self._is_set_by_program:
-            self.tag_editor.show_text(self.editor.toPlainText())
-            self.typed.emit(self.editor.toPlainText())
-
-    def _show_count(self) -> None:
-        text = self.editor.toPlainText()
-        words = len(text.split())
-        counted = self.tr("{characters} characters  ·  {words} words")
-        if words == 1:
-            counted = self.tr("{characters} characters  ·  1 word")
-        shown = counted.format(characters=f"{len(text):,}", words=f"{words:,}")
-        self.count_label.setText(shown)
-        self.count_label.setToolTip(shown)
+            self.tag_editor.show_text(text)
+            self.typed.emit(text)

@@ -43,6 +43,7 @@ class ScriptedEngine:
             dtype=Precision.FLOAT32,
             memory_bytes=0,
             context_length=4096,
+            count_tokens=lambda text: len(text.split()) + 100,
         )
         self.thread = threading.current_thread()
         self.requests: list[Request] = []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 from core.chat.processor import load_processor
 from core.device.memory import memory_need
@@ -122,6 +123,14 @@ def test_pieces_of_answers_given_together_make_up_their_texts(chat_engines, pict
     texts = {request: answer.text for request, answer in answers}
     assert {r: "".join(said) for r, said in pieces.items()} == texts
     assert all(texts.values())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tokens_are_counted_as_the_model_reads_them(chat_engines, chat_folders, family):
+    caption = "Two dogs play on a beach, at sunset."
+    tokenizer = AutoTokenizer.from_pretrained(chat_folders[family])
+    ids = tokenizer(caption, add_special_tokens=False).input_ids
+    assert chat_engines(family).facts.count_tokens(caption) == len(ids)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -9,6 +9,7 @@ from transformers import GenerationConfig, LlavaForConditionalGeneration
 
 from core.errors import EngineError, OutOfMemory, PromptError
 from core.llava.prompt import STOP_STRING
+from core.llava.tokenizer import Tokenizer
 from core.picture import Picture
 from core.trace import StageTime, as_json
 from core.transcript import Ending, Request, Sampling, Turn
@@ -573,6 +574,9 @@ def test_closed_engine_says_so_and_may_be_closed_again(opened, tiny_original_lay
     engine.close()
     engine.close()
     assert engine.facts.preprocessing
+    tokenizer = Tokenizer.load(tiny_original_layout)
+    assert engine.facts.count_tokens
+    assert engine.facts.count_tokens("What is it?") == len(tokenizer.encode_parts(["What is it?"]))
     for ask in (
         lambda: engine.answer(request, lambda piece: None, threading.Event()),
         lambda: list(engine.answer_all([request], threading.Event(), slots=2)),

@@ -92,6 +92,9 @@ def found(workspace, query):
         ("chars:0", "10"),
         ("chars:1..35", "1 2"),
         ("words:>=8", "Town"),
+        ("clip:13", "1"),
+        ("clip:>13", "Town 2"),
+        ("clip:2", "10"),
         ("tags:3", "1"),
         ("tags:>3", "2"),
         ("state:needs-work", "Town"),
@@ -154,6 +157,18 @@ def test_query_error_says_where(query, part):
         parse_query(query)
     assert query[error.value.start : error.value.end] == part
     assert isinstance(error.value.message, Message)
+
+
+def test_tokens_are_those_of_the_model_that_is_loaded(workspace):
+    with pytest.raises(QueryError, match="Load a model"):
+        found(workspace, "tokens:>1")
+    workspace.set_token_counter(lambda caption: len(caption.split()))
+    assert found(workspace, "tokens:>=7") == "Town 2"
+    workspace.set_token_counter(len)
+    assert found(workspace, "tokens:>40") == "Town"
+    workspace.set_token_counter(None)
+    with pytest.raises(QueryError):
+        found(workspace, "tokens:>40")
 
 
 def test_regular_expression_that_takes_hours_is_stopped(workspace):

@@ -247,3 +247,40 @@ def test_captions_stand_in_the_files_that_were_chosen_for_the_folder(live, folde
         await until(lambda: editor.toPlainText() == "written there")
 
     live(story)
+
+
+def test_tokens_of_the_model_and_of_clip_are_counted_while_one_types(live, folder):
+    async def story(program):
+        window, _, editor = await opened(program, folder)
+        counter = window.caption_panel.counter
+        await until(lambda: "102 tokens" in counter.count_label.text())
+        await until(lambda: counter.clip_label.text() == "4 of 77 CLIP tokens")
+        assert counter.count_label.text().startswith("5 characters  ·  2 words")
+        assert not counter.clip_label.property("warns")
+        editor.setFocus()
+        editor.insertPlainText("dog " * 75)
+        await until(lambda: counter.clip_label.text() == "79 of 77 CLIP tokens, 2 too many")
+        assert counter.clip_label.property("warns")
+        await until(lambda: "177 tokens" in counter.count_label.text())
+        window.commands[Command.UNLOAD].trigger()
+        await until(lambda: "tokens" not in counter.count_label.text())
+        assert counter.clip_label.isVisible()
+        editor.selectAll()
+        QTest.keyClick(editor, KEY.Key_Delete)
+        await until(lambda: not counter.clip_label.isVisible())
+
+    live(story)
+
+
+def test_query_for_tokens_follows_the_model(live, folder):
+    async def story(program):
+        window, _, _ = await opened(program, folder)
+        window.workspace_pane.query_line.searched.emit("tokens:>102")
+        await until(lambda: listed(window) == ["5"])
+        window.commands[Command.UNLOAD].trigger()
+        await until(lambda: "Load a model" in window.state.workspace.query_error)
+        window.commands[Command.BUILT_IN_MODEL].trigger()
+        await until(lambda: not window.state.workspace.query_error)
+        await until(lambda: listed(window) == ["5"])
+
+    live(story)

@@ -1,0 +1,85 @@
+"""How long the caption in the editor is: characters, words, the model's tokens, and CLIP's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from core.clip_tokens import CLIP_CONTEXT
+from gui.widgets.elided_label import ElidedLabel
+
+
+@dataclass(frozen=True)
+class TokenCounts:
+    """How many tokens a caption has: `model` for the loaded model, None if that is not known, and
+    `clip` for CLIP, with those of the beginning and the end."""
+
+    clip: int
+    model: int | None = None
+
+
+class CaptionCounter(QWidget):
+    """Characters and words are counted here, tokens elsewhere and shown by `show_tokens`."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._text = ""
+        self._tokens: TokenCounts | None = None
+        self.count_label = ElidedLabel()
+        self.count_label.setObjectName("caption_count")
+        self.clip_label = ElidedLabel()
+        self.clip_label.setObjectName("clip_count")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.count_label, 1)
+        row.addWidget(self.clip_label)
+        self.show_text("")
+
+    @property
+    def text(self) -> str:
+        """The caption that is counted."""
+        return self._text
+
+    def show_text(self, text: str) -> None:
+        """Counts another caption. The tokens of the one before stay in sight until they follow."""
+        self._text = text
+        self._show()
+
+    def show_tokens(self, text: str, tokens: TokenCounts) -> None:
+        """Shows the tokens of a caption, unless another one is here meanwhile."""
+        if text == self._text and tokens != self._tokens:
+            self._tokens = tokens
+            self._show()
+
+    def _show(self) -> None:
+        words = len(self._text.split())
+        parts = [
+            self.tr("{count} characters").format(count=f"{len(self._text):,}"),
+            self.tr("1 word")
+            if words == 1
+            else self.tr("{count} words").format(count=f"{words:,}"),
+        ]
+        if self._tokens and self._tokens.model is not None:
+            tokens = self.tr("{count} tokens").format(count=f"{self._tokens.model:,}")
+            parts.append(self.tr("1 token") if self._tokens.model == 1 else tokens)
+        self.count_label.setText("  ·  ".join(parts))
+        self._show_clip()
+
+    def _show_clip(self) -> None:
+        clip = self._tokens.clip if self._tokens else 0
+        self.clip_label.setVisible(bool(clip and self._text))
+        too_many = max(clip - CLIP_CONTEXT, 0)
+        text = self.tr("{count} of {limit} CLIP tokens")
+        tip = self.tr("Image generators that use CLIP read {limit} tokens of a caption at once.")
+        if too_many:
+            text = self.tr("{count} of {limit} CLIP tokens, {extra} too many")
+            tip = self.tr("Image generators that use CLIP may not read the last {extra} tokens.")
+        fields = {"count": f"{clip:,}", "limit": CLIP_CONTEXT, "extra": f"{too_many:,}"}
+        self.clip_label.setText(text.format(**fields))
+        self.setToolTip(tip.format(**fields) if clip else "")
+        if self.clip_label.property("warns") != bool(too_many):
+            self.clip_label.setProperty("warns", bool(too_many))
+            self.clip_label.style().unpolish(self.clip_label)
+            self.clip_label.style().polish(self.clip_label)
