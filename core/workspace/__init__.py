@@ -8,7 +8,8 @@ How the modules fit together, in the order in which to read them:
   `listed_paths` are their files in the order of a list. `scan` reads folders, captions and sizes
   into them. `query` is a line that finds images among them: `term`, `terms` and `measures` make
   tests of its words, `globs` are its wildcards, `matching` makes the tests, `query_error` says what
-  is wrong, and `completion` what may follow.
+  is wrong, and `completion` what may follow. `search` goes through all images in parts.
+- `expressions` runs regular expressions that people write, and `literals` are the texts in them.
 - `caption_file` reads a caption file, and writes another caption in the same form.
 - `opening` opens the database, and `records` are the reviews, drafts and notes in it, with the
   `kept_options` of folders. `actions`
@@ -63,6 +64,7 @@ from core.workspace.presets import PRESET_KEYS, Preset, Presets, read_presets, w
 from core.workspace.preview import Change, Preview
 from core.workspace.query import Query, parse_query, query_term
 from core.workspace.query_error import QueryError
+from core.workspace.search import Search
 from core.workspace.tags import TagList, tags_of
 from core.workspace.terms import QUERY_KEYS
 from core.workspace.trash import HAS_WAY_BACK as TRASH_HAS_WAY_BACK
@@ -100,6 +102,7 @@ __all__ = [
     "ReviewState",
     "ScanProgress",
     "ScanStage",
+    "Search",
     "SetCaption",
     "Sort",
     "SortKey",

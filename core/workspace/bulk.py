@@ -17,10 +17,8 @@ import regex
 from core.captions.wording import Replaced, Replacement, Span, differing_words, joined
 from core.message import Message, translatable
 from core.workspace.data import CaptionMode
+from core.workspace.expressions import ExpressionError, Patience, compiled
 from core.workspace.tags import TagList, natural_key, tag_key
-
-# A caption has some hundred words; a pattern that takes longer tries endless combinations.
-_SECONDS_FOR_A_PATTERN = 0.25
 
 
 class PatternError(ValueError):
@@ -97,8 +95,7 @@ class Replace:
         """Returns the caption with every match replaced. Raises PatternError."""
         if self.is_regex and self.find:
             with _in_time():
-                pattern = self.check()
-                return pattern.sub(self.replacement, caption, timeout=_SECONDS_FOR_A_PATTERN)
+                return self._patience.run(self._pattern.sub, self.replacement, caption)
         change = self.change(caption)
         return change.after if change else caption
 
@@ -112,34 +109,46 @@ class Replace:
         if not self.find:
             return None
         with _in_time():
-            return self._matched(self.check(), caption)
+            return self._matched(self._patience.run(self._matches, caption), caption)
 
-    def check(self) -> regex.Pattern[str]:
-        """Returns the regular expression. Raises PatternError if it cannot be used, also for its
-        replacement."""
-        return self._pattern
+    def begin(self) -> None:
+        """Many captions are about to be changed. Raises PatternError if the regular expression
+        cannot be used, also for its replacement."""
+        if self.is_regex:
+            self._compiled()
+            self._patience.begin()
+
+    @cached_property
+    def _patience(self) -> Patience:
+        return Patience()
 
     @cached_property
     def _pattern(self) -> regex.Pattern[str]:
+        return self._compiled()
+
+    def _compiled(self) -> regex.Pattern[str]:
         flags = 0 if self.is_case_sensitive else regex.IGNORECASE
         try:
-            pattern = regex.compile(self.find, flags)
+            pattern = compiled(self.find, flags)
             # A replacement is looked at where something matches, so nothing has to.
             regex.sub(f"(?:{self.find}\n)|", self.replacement, "", count=1)
-            if self.is_whole_words:
-                pattern = regex.compile(rf"(?<!\w)(?:{self.find})(?!\w)", flags)
-        except (regex.error, IndexError) as error:
+        except (ExpressionError, regex.error, IndexError) as error:
             text = translatable("core", "The regular expression is wrong ({reason}). Correct it.")
             reason = getattr(error, "msg", None) or str(error)
             raise PatternError(text.format(reason=reason), getattr(error, "pos", None)) from error
+        if self.is_whole_words:
+            return regex.compile(rf"(?<!\w)(?:{self.find})(?!\w)", flags)
         return pattern
 
-    def _matched(self, pattern: regex.Pattern[str], caption: str) -> Replaced | None:
+    def _matches(self, caption: str, **limits: Any) -> list[regex.Match[str]]:
+        return list(self._pattern.finditer(caption, **limits))
+
+    def _matched(self, matches: list[regex.Match[str]], caption: str) -> Replaced | None:
         before: list[Span] = []
         after: list[Span] = []
         parts: list[str] = []
         end = length = 0
-        for found in pattern.finditer(caption, timeout=_SECONDS_FOR_A_PATTERN):
+        for found in matches:
             new = found.expand(self.replacement)
             kept = caption[end : found.start()]
             parts += (kept, new)
@@ -333,8 +342,8 @@ def changed_captions(
 
     Raises PatternError, also if no caption matches.
     """
-    if isinstance(operation, Replace) and operation.is_regex:
-        operation.check()
+    if isinstance(operation, Replace):
+        operation.begin()
     applied = ((key, before, operation.apply(before, mode)) for key, before in captions.items())
     return {key: after for key, before, after in applied if after != before}
 

@@ -306,12 +306,11 @@ class Images:
         return self._folded_names
 
     @property
-    def folded_paths(self) -> list[str]:
-        """The paths of all images without case, from their roots, by id."""
-        folders = [f"{self._inside_root(folder)}".casefold() for folder in self.folders]
-        parts = [f"{folder}{os.sep}" if folder else "" for folder in folders] or [""]
-        numbered = zip(self.folder_of, self.folded_names, strict=True)
-        return [parts[folder] + name for folder, name in numbered]
+    def folded_folders(self) -> list[str]:
+        """What stands before the names in the paths of images without case, from their roots, by
+        folder."""
+        folders = [self._inside_root(folder).casefold() for folder in self.folders]
+        return [f"{folder}{os.sep}" if folder else "" for folder in folders]
 
     def counts(self) -> Counts:
         """Counts all images."""

@@ -6,8 +6,7 @@ stays sorted. A search through 100,000 captions takes some 10 ms.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Protocol
@@ -15,11 +14,13 @@ from typing import Protocol
 import regex
 
 from core.message import translatable
+from core.workspace.expressions import ExpressionError, Patience, compiled
 from core.workspace.images import Images
+from core.workspace.literals import literals_of
 from core.workspace.query_error import QueryError
 
-_SECONDS_FOR_A_PATTERN = 1.0
-_LONG = 10_000
+LONG = 100
+"""The cost from which on a test of many images is made in parts."""
 
 
 class Test(Protocol):
@@ -137,35 +138,41 @@ class Contains:
 
 
 class Pattern:
-    """A regular expression for texts. It may be written so that it takes hours: all of its searches
-    together get a second, and let other threads run."""
+    """A regular expression for texts. Raises QueryError where it takes too long for them."""
 
     def __init__(self, expression: str, start: int, end: int):
         """Raises QueryError."""
         self._place = start, end
         try:
-            self._pattern = regex.compile(expression, regex.IGNORECASE)
-        except regex.error as error:
+            self._search = compiled(expression, regex.IGNORECASE).search
+        except ExpressionError as error:
             message = translatable("core", "This regular expression is not valid ({reason}).")
-            raise QueryError(message.format(reason=str(error)), start, end) from error
+            raise QueryError(message.format(reason=error.msg), start, end) from error
+        self._literals = literals_of(expression)
 
-    def among(self, texts: Sequence[str], ids: Sequence[int]) -> list[int]:
-        """Returns the ids whose text has a match. Raises QueryError if it takes too long."""
-        end = time.monotonic() + _SECONDS_FOR_A_PATTERN
-        search = self._pattern.search
-        found: list[int] = []
+    def among(self, texts: Sequence[str], ids: Iterable[int]) -> list[int]:
+        """Returns the ids whose text has a match. Raises QueryError."""
+        run, search = Patience().run, self._search
         try:
-            for id in ids:
-                text = texts[id]
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                if search(text, timeout=left, concurrent=len(text) > _LONG):
-                    found.append(id)
+            return [id for id in ids if run(search, texts[id])]
         except TimeoutError as error:
             message = translatable("core", "This regular expression takes too long. Simplify it.")
             raise QueryError(message, *self._place) from error
-        return found
+
+    def candidates(self, texts: Sequence[str], ids: Sequence[int]) -> Sequence[int]:
+        """Returns the ids whose text, which is without case, contains what each match contains."""
+        if self._literals is None:
+            return ids
+        found = dict.fromkeys(ids, False)
+        for literal in self._literals.texts:
+            found.update((id, True) for id in ids if literal in texts[id])
+        return [id for id, has_literal in found.items() if has_literal]
+
+    def among_folded(self, texts: Sequence[str], ids: Sequence[int]) -> Sequence[int]:
+        """As `among`, for texts without case."""
+        candidates = self.candidates(texts, ids)
+        is_sure = self._literals is not None and self._literals.are_all
+        return candidates if is_sure else self.among(texts, candidates)
 
 
 @dataclass(frozen=True)
@@ -174,12 +181,12 @@ class Matches:
 
     columns: tuple[Callable[[Images], Sequence[str]], ...]
     pattern: Pattern
-    cost: int = 100
+    cost: int = LONG
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
         """Looks at each text."""
         found: set[int] = set()
         for column in self.columns:
-            left = [id for id in ids if id not in found]
-            found.update(self.pattern.among(column(images), left))
+            left = [id for id in ids if id not in found] if found else ids
+            found.update(self.pattern.among_folded(column(images), left))
         return [id for id in ids if id in found]

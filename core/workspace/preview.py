@@ -47,8 +47,8 @@ def previewed(
 
     Raises bulk.PatternError, also if no caption matches.
     """
-    if isinstance(operation, Replace) and operation.is_regex:
-        operation.check()
+    if isinstance(operation, Replace):
+        operation.begin()
     changed = unchanged = unread = 0
     first: list[Change] = []
     for id in ids:

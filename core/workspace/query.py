@@ -12,12 +12,11 @@ Terms side by side are all wanted, `or` binds less than that. A value in quotes 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from core.message import Message, translatable
-from core.workspace.images import Images
-from core.workspace.matching import All, Any, Not, Test
+from core.workspace.matching import LONG, All, Any, Not, Test
 from core.workspace.query_error import QueryError
 from core.workspace.term import Term
 from core.workspace.terms import QUERY_KEYS, test_of
@@ -37,10 +36,14 @@ class Query:
     text: str
     test: Test
 
-    def among(self, images: Images, ids: Sequence[int]) -> list[int]:
-        """Returns those of these images that are wanted, in their order. Raises QueryError if a
-        regular expression takes too long."""
-        return self.test.among(images, ids)
+    @cached_property
+    def stages(self) -> tuple[Test | None, Test | None]:
+        """The tests to make one after the other: those that take some 100 ms at most for 100,000
+        images, and those that take longer; None for none."""
+        tests = self.test.tests if isinstance(self.test, All) else (self.test,)
+        slow = tuple(test for test in tests if test.cost >= LONG)
+        quick = tuple(test for test in tests if test.cost < LONG)
+        return (All(quick) if quick else None, All(slow) if slow else None)
 
 
 def parse_query(text: str) -> Query | None:

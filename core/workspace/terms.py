@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isnan
+from typing import overload
 
 from core.message import translatable
 from core.workspace.data import ReviewState
 from core.workspace.globs import Glob, literal_of
 from core.workspace.images import REVIEWS, CaptionState, Images
-from core.workspace.matching import Contains, Having, Matches, Pattern, Test, Where
+from core.workspace.matching import LONG, Contains, Having, Matches, Pattern, Test, Where
 from core.workspace.measures import MEASURES
 from core.workspace.query_error import QueryError
 from core.workspace.tags import tag_key, tags_of
@@ -74,15 +75,32 @@ def _names(images: Images) -> Sequence[str]:
     return images.folded_names
 
 
-def _paths(images: Images) -> Sequence[str]:
-    return images.folded_paths
+class _Paths(Sequence[str]):
+    """The paths of images without case, from their roots, by id: put together when one is looked
+    at, as a search looks at some thousand at a time."""
+
+    def __init__(self, images: Images):
+        self._folders, self._names = images.folded_folders, images.folded_names
+        self._folder_of = images.folder_of
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[id] for id in range(len(self))[index]]
+        return self._folders[self._folder_of[index]] + self._names[index]
 
 
 _TEXTS: dict[str, tuple[_Column, ...]] = {
     "": (_captions, _names),
     "caption": (_captions,),
     "name": (_names,),
-    "path": (_paths,),
+    "path": (_Paths,),
 }
 
 
@@ -164,10 +182,11 @@ class _TagMatches:
     """Passes the images one of whose tags has a match of a regular expression."""
 
     pattern: Pattern
-    cost: int = 200
+    cost: int = 2 * LONG
 
     def among(self, images: Images, ids: Sequence[int]) -> list[int]:
-        tags = {id: tags_of(images.captions[id]) for id in ids if images.captions[id]}
+        captions = images.folded
+        tags = {id: tags_of(captions[id]) for id in self.pattern.candidates(captions, ids)}
         texts = list({tag for found in tags.values() for tag in found})
         wanted = {texts[place] for place in self.pattern.among(texts, range(len(texts)))}
         return [id for id in ids if id in tags and not wanted.isdisjoint(tags[id])]

@@ -44,6 +44,7 @@ from core.workspace.preview import Preview, previewed
 from core.workspace.query import Query
 from core.workspace.reading import Reading
 from core.workspace.records import Records
+from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
 from core.workspace.statistics import look_like_tags, statistics_of
 from core.workspace.tags import counted
@@ -108,10 +109,15 @@ class Workspace:
             return self._images.counts()
 
     def ids(self, query: Query | None = None, sort: Sort = _ALL) -> array[int]:
-        """Returns the ids of the images that a query finds, in this order."""
-        with self._guard:
-            ordered = self._images.ordered(sort)
-            return array("q", ordered if query is None else query.among(self._images, ordered))
+        """Returns the ids of the images that a query finds, in this order. Raises QueryError."""
+        search = self.search(query, sort)
+        while not search.is_done:
+            search.go_on()
+        return search.found
+
+    def search(self, query: Query | None = None, sort: Sort = _ALL) -> Search:
+        """Returns a search that is made part by part, so that it can be left."""
+        return Search(self._images, self._guard, query, sort)
 
     def rows(self, ids: Iterable[int]) -> list[ImageRow]:
         """Returns these images as lists show them; those that are gone are left out."""

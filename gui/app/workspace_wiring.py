@@ -107,7 +107,7 @@ class WorkspaceWiring(QObject):
         pane.close_asked.connect(self._on_close_asked)
         pane.reading_line.stop_asked.connect(self._pictures.stop_finding)
         pane.reading_line.more_asked.connect(self._workspace.read_on)
-        pane.query_line.searched.connect(self._workspace.listing.search)
+        pane.query_line.searched.connect(self._on_searched)
         pane.query_line.sort_chosen.connect(self._on_sort_chosen)
         self._page.unfold_asked.connect(self._toggle_fold)
         self._page.room_changed.connect(self._on_room_changed)
@@ -316,6 +316,12 @@ class WorkspaceWiring(QObject):
             await self._open(found)
 
     # How the images are listed
+
+    @Slot(str)
+    def _on_searched(self, query: str) -> None:
+        # A selection of several would be lost to a list that lacks some of them for a moment.
+        is_one = self._list.selected_count < 2
+        self._workspace.listing.search(query, shows_first=is_one)
 
     @Slot(object)
     def _on_sort_chosen(self, key: SortKey) -> None:

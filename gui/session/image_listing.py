@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from core.workspace import Query, QueryError, Sort, Workspace, parse_query
+from core.workspace import Query, QueryError, Search, Sort, Workspace, parse_query
 from gui.session.worker_thread import WorkerThread
 
 # The ids in the order of the list, and the files of these images.
 _Found = tuple[Sequence[int], Sequence[Path]]
+# So long the thread searches before it does what else is asked of it.
+_SECONDS_AT_A_TIME = 0.05
+
+
+@dataclass
+class _Searching:
+    """A search that is under way. With `shows_first` what it finds first is reported too."""
+
+    number: int
+    workspace: Workspace
+    query: Query | None
+    sort: Sort
+    hidden: frozenset[int]
+    shows_first: bool
+    search: Search | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.search is not None and self.search.is_done
+
+    def go_on(self) -> _Found | None:
+        """Returns what was found, once it is to be reported. Raises QueryError."""
+        end = time.monotonic() + _SECONDS_AT_A_TIME
+        if self.search is None:
+            self.search = self.workspace.search(self.query, self.sort)
+        while not self.search.is_done and time.monotonic() < end:
+            self.search.go_on()
+        if not self.search.is_done and not (self.shows_first and self.search.found):
+            return None
+        self.shows_first = False
+        ids: Sequence[int] = self.search.found[:]
+        if self.hidden:
+            ids = [one for one in ids if one not in self.hidden]
+        return ids, self.workspace.paths(ids)
 
 
 class ImageListing(QObject):
@@ -58,15 +95,16 @@ class ImageListing(QObject):
         """Search no more in the workspace, which is about to be closed."""
         self._workspace = None
 
-    def search(self, text: str) -> None:
-        """List only what the query finds; one that is wrong leaves the list as it is."""
+    def search(self, text: str, *, shows_first: bool = False) -> None:
+        """List only what the query finds; one that is wrong leaves the list as it is. With
+        `shows_first` the first images are listed ahead of the others if a search takes long."""
         self.query, self.query_error = text, None
         try:
             self._query = parse_query(text)
         except QueryError as error:
             self.query_error = error
         else:
-            self.search_again()
+            self.search_again(shows_first=shows_first)
         self.changed.emit()
 
     def sort_by(self, sort: Sort) -> None:
@@ -89,36 +127,40 @@ class ImageListing(QObject):
         if self._is_outdated:
             self.search_again()
 
-    def search_again(self) -> None:
+    def search_again(self, *, shows_first: bool = False) -> None:
         """Search for the same in what the workspace has now."""
-        workspace, query, sort = self._workspace, self._query, self.sort
-        if workspace is None:
+        if self._workspace is None:
             return
         self._is_outdated = False
         self._search_number += 1
-        number, hidden = self._search_number, frozenset(self._hidden)
+        asked = (self._workspace, self._query, self.sort, frozenset(self._hidden))
+        self._go_on(_Searching(self._search_number, *asked, shows_first))
 
-        def find() -> _Found | QueryError:
-            if number != self._search_number:
-                return (), ()
+    def _go_on(self, searching: _Searching) -> None:
+        def work() -> _Found | QueryError | None:
+            if searching.number != self._search_number:
+                return None
             try:
-                ids = workspace.ids(query, sort)
+                return searching.go_on()
             except QueryError as error:
                 return error
-            if hidden:
-                ids = [one for one in ids if one not in hidden]
-            return ids, workspace.paths(ids)
 
-        self._thread.ask(lambda found: self._on_found(number, found), find)
+        self._thread.ask(partial(self._on_gone_on, searching), work)
 
-    def _on_found(self, number: int, found: _Found | QueryError) -> None:
-        if number != self._search_number:
+    def _on_gone_on(self, searching: _Searching, found: _Found | QueryError | None) -> None:
+        if searching.number != self._search_number:
             return
         if isinstance(found, QueryError):
             self.query_error = found
         else:
-            ids, paths = found
-            if ids != self.ids:
-                self.ids, self.paths = ids, paths
-                self.listed.emit(ids)
-        self.searched.emit()
+            if not searching.is_done:
+                self._go_on(searching)
+            if found is not None:
+                self._show(*found)
+        if isinstance(found, QueryError) or searching.is_done:
+            self.searched.emit()
+
+    def _show(self, ids: Sequence[int], paths: Sequence[Path]) -> None:
+        if ids != self.ids:
+            self.ids, self.paths = ids, paths
+            self.listed.emit(ids)
