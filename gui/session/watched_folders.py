@@ -18,6 +18,8 @@ _MOST_WATCHED = 300
 _ADDED_AT_ONCE = 20
 _SETTLE_MS = 400
 _LOOK_MS = 30_000
+# Times of files are those of the last tick of the system's clock.
+_CLOCK_NS = 10_000_000
 
 _Times = dict[str, int]
 
@@ -28,6 +30,7 @@ class WatchedFolders(QObject):
 
     changed = Signal(object)
     _looked = Signal(int, object)
+    _looked_back = Signal(int, object)
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
@@ -43,22 +46,26 @@ class WatchedFolders(QObject):
         self._watcher.directoryChanged.connect(self._on_changed)
         self._settle_timer = QTimer(self, interval=_SETTLE_MS, singleShot=True)
         self._settle_timer.timeout.connect(self._report)
+        # Folders that nobody watched while they were read, and when that began.
+        self._unwatched: list[str] = []
+        self._since = 0
         self._add_timer = QTimer(self, interval=0)
         self._add_timer.timeout.connect(self._add_some)
         self._look_timer = QTimer(self, interval=_LOOK_MS)
         self._look_timer.timeout.connect(self.look)
         self._looked.connect(self._on_looked)
+        self._looked_back.connect(self._on_looked_back)
 
     @property
     def by_system(self) -> list[Path]:
         """The folders that the system watches."""
         return sorted(map(Path, self._watcher.directories()))
 
-    def watch(self, folders: Sequence[Path]) -> None:
-        """Watch these folders too; the first ones of all by the system."""
-        for folder in map(str, folders):
-            if folder in self._known:
-                continue
+    def watch(self, folders: Sequence[Path], since: int | None = None) -> None:
+        """Watch these folders too; the first ones of all by the system. Those that have changed
+        after `since`, in nanoseconds, are reported at once."""
+        new = [folder for folder in map(str, folders) if folder not in self._known]
+        for folder in new:
             self._known.add(folder)
             if len(self._known) <= _MOST_WATCHED:
                 self._to_add.append(folder)
@@ -69,13 +76,18 @@ class WatchedFolders(QObject):
         if self._others:
             self._look_timer.start()
             self.look()
+        if since is not None:
+            self._since = since
+            self._unwatched += new
+            if not self._to_add:
+                self._look_back()
 
     def clear(self) -> None:
         """Watch nothing."""
         self._serial += 1
         for timer in (self._settle_timer, self._add_timer, self._look_timer):
             timer.stop()
-        self._to_add, self._others = [], []
+        self._to_add, self._others, self._unwatched = [], [], []
         self._times, self._is_looking = {}, False
         self._known.clear()
         self._changed.clear()
@@ -94,6 +106,22 @@ class WatchedFolders(QObject):
         self.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    def _look_back(self) -> None:
+        folders, self._unwatched = self._unwatched, []
+        if folders:
+            self._thread.submit(self._look_for_newer, self._serial, folders, self._since)
+
+    def _look_for_newer(self, serial: int, folders: Sequence[str], since: int) -> None:
+        self._looked_back.emit(
+            serial, [one for one in folders if _time_of(one) >= since - _CLOCK_NS]
+        )
+
+    @Slot(int, object)
+    def _on_looked_back(self, serial: int, folders: Sequence[str]) -> None:
+        if serial == self._serial:
+            for folder in folders:
+                self._on_changed(folder)
+
     def _look(self, serial: int, folders: Sequence[str]) -> None:
         self._looked.emit(serial, {folder: _time_of(folder) for folder in folders})
 
@@ -110,12 +138,13 @@ class WatchedFolders(QObject):
     @Slot()
     def _add_some(self) -> None:
         some, self._to_add = self._to_add[:_ADDED_AT_ONCE], self._to_add[_ADDED_AT_ONCE:]
-        if not self._to_add:
-            self._add_timer.stop()
         # Those for which the system has no watch left are looked at.
         if refused := self._watcher.addPaths(some):
             self._others += refused
             self._look_timer.start()
+        if not self._to_add:
+            self._add_timer.stop()
+            self._look_back()
 
     @Slot(str)
     def _on_changed(self, folder: str) -> None:

@@ -7,6 +7,7 @@ and editing and one for reading folders, and what comes of it is reported in the
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -74,6 +75,7 @@ class FolderWorkspace(QObject):
         self._workspace: Workspace | None = None
         self._is_listed = asyncio.Event()
         self._count_tokens: Callable[[str], int] | None = None
+        self._reading_since = 0
         self._reset()
         self.listing.listed.connect(self.listed)
         self.listing.searched.connect(self._on_searched)
@@ -330,6 +332,7 @@ class FolderWorkspace(QObject):
         self._settle_mode()
         self.listing.show(workspace)
         self._read_state()
+        self._reading_since = time.time_ns()
         self._scans.begin(workspace)
 
     @Slot(object)
@@ -348,7 +351,8 @@ class FolderWorkspace(QObject):
         self._look_again()
         self.rows_changed.emit(None)
         if (workspace := self._workspace) is not None and not self.is_cut:
-            self._thread.ask(self._watched.watch, lambda: workspace.folders)
+            watch = partial(self._watched.watch, since=self._reading_since)
+            self._thread.ask(watch, lambda: workspace.folders)
         self._settle_mode()
 
     @Slot(object)
