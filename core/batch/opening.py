@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +18,24 @@ from core.picture import Picture, Sending, given_pixels, open_picture, open_to_s
 # The cores that this process may use; taskset and containers can limit them.
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 _OPENERS_FOR_ONE = 12
+_NICENESS = 10
 
 
 def openers_for(engines: int) -> int:
     """Returns how many threads open images ahead of so many engines."""
     return min(_OPENERS_FOR_ONE * engines, max(2, (_CORES or 2) - 1))
+
+
+def yield_to_model() -> None:
+    """Lets the model's threads run before this one, where both need the same cores.
+
+    Otherwise all of the model's threads would wait whenever one of them has to. Not with
+    SCHED_IDLE: on busy cores such a thread gets no time for as long as a second, and the window
+    stands still if the thread holds Python's lock then.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # Some containers do not allow it.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 @dataclass(frozen=True, eq=False)

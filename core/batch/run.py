@@ -7,20 +7,18 @@ becomes of the answers, is up to `core.batch.recording`.
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from core.batch.items import ItemState
-from core.batch.opening import Opened, first_done, openers_for, prepared
+from core.batch.opening import Opened, first_done, openers_for, prepared, yield_to_model
 from core.batch.recording import Recorder, Work
 from core.engine import Engine, EngineFacts
 from core.errors import (
@@ -271,7 +269,7 @@ class Run:
         that takes long to open does not delay others.
         """
         opening: deque[tuple[int, Future[Opened]]] = deque()
-        openers = ThreadPoolExecutor(self._openers, "opener", initializer=self._lower_priority)
+        openers = ThreadPoolExecutor(self._openers, "opener", initializer=self._begin_opener)
         # Pillow keeps freed blocks for reuse. The system would hand out new memory to one thread
         # at a time. Three blocks of 16 MB are an image of 12 megapixels.
         Image.core.set_blocks_max(3 * self._openers)
@@ -292,14 +290,9 @@ class Run:
             Image.core.set_blocks_max(0)
             waiting.extendleft(number for number, _ in reversed(opening))
 
-    def _lower_priority(self) -> None:
-        """Lets this thread run only on idle cores if the model runs on this CPU too.
-
-        Otherwise all of the model's threads would wait whenever one of them has to.
-        """
-        if not self._facts.device.startswith(("cuda", "server")) and sys.platform == "linux":
-            with suppress(OSError):  # Some containers do not allow it.
-                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    def _begin_opener(self) -> None:
+        if not self._facts.device.startswith(("cuda", "server")):
+            yield_to_model()
 
     def _open(self, number: int) -> Opened:
         """Opens an image in an opener's thread. Changes nothing, as the run may have ended."""

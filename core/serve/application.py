@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import os
-import sys
-import threading
 import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from core.batch import openers_for
+from core.batch import openers_for, yield_to_model
 from core.engine import Capability, EngineFacts
 from core.picture import Picture
 from core.serve.answering import Answering, error_response
@@ -36,7 +33,6 @@ from core.transcript import Request as EngineRequest
 log = logging.getLogger(__name__)
 
 _BODY_SECONDS = 60.0
-_OPENERS_NICENESS = 10
 # All bodies in memory are no larger than so many of the largest.
 _BODIES_AT_ONCE, _BUSY_SECONDS = 6, 2
 
@@ -183,7 +179,7 @@ class _Chat:
     def __init__(self, admission: _Admission, thread: EngineThread, facts: EngineFacts, model: str):
         self._admission, self._thread, self._facts, self._model = admission, thread, facts, model
         threads, on_card = openers_for(facts.engines), facts.device.startswith("cuda")
-        before = None if on_card else _yield_to_model
+        before = None if on_card else yield_to_model
         self._openers = ThreadPoolExecutor(threads, "opener", initializer=before)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -248,17 +244,6 @@ class _Chat:
             return await Answering(asked, pending, self._model).response(send)
         finally:
             pending.stop()
-
-
-def _yield_to_model() -> None:
-    """Lets the model's threads run before this one, where both need the cores.
-
-    All of the model's threads wait whenever one of them has to. A folder run's openers run on idle
-    cores alone; here somebody waits for a first word, though other programs use the cores.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _OPENERS_NICENESS)
 
 
 def _unknown_model(name: str, here: str) -> Refused:

@@ -4,7 +4,9 @@ import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -299,3 +301,21 @@ def test_caption_that_could_not_be_written_is_not_asked_again_after_a_restart(
     assert ran(again, engine).tally.done == 3
     assert len(engine.asked) == 3
     assert (folder / "2.txt").read_text() == f"2.png: {PROMPT}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for each thread's priority")
+def test_threads_that_open_images_yield_to_the_model_but_get_time_on_busy_cores(begin):
+    """A thread of SCHED_IDLE gets none, and the window would wait for Python's lock meanwhile."""
+    policies, niceness = set(), set()
+
+    def look(request):
+        for task in Path("/proc/self/task").iterdir():
+            with suppress(ProcessLookupError):  # It has just ended.
+                policies.add(os.sched_getscheduler(int(task.name)))
+                niceness.add(os.getpriority(os.PRIO_PROCESS, int(task.name)))
+
+    engine = FolderEngine()
+    engine.on_answer = look
+    assert states(ran(begin(), engine)) == ["done"] * 3
+    assert os.SCHED_IDLE not in policies
+    assert max(niceness) >= 10
