@@ -170,12 +170,7 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
     parameters = sum(parameter.numel() for parameter in model.parameters())
     dtype, kind = choose_dtype(choice.dtype, device, parameters), choice.dtype.weight_format
     if checkpoint.adapter and kind:
-        raise CheckpointError(
-            translatable(
-                "core",
-                "“{folder}” is a LoRA, which needs 16-bit weights. Choose 16-bit precision.",
-            ).format(folder=opening.folder.name)
-        )
+        raise _quantized_lora(opening.folder)
     sizes = {"text_config": checkpoint.text, "vision_config": checkpoint.vision}
     limits = _memory_limits(choice, sizes, _precision(dtype, kind), device, parameters)
     load_device = torch.device("cpu") if limits else device
@@ -204,6 +199,15 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
     )
     opening.on_progress(1.0, "Ready")
     return engine
+
+
+def _quantized_lora(folder: Path) -> CheckpointError:
+    return CheckpointError(
+        translatable(
+            "core",
+            "“{folder}” is a LoRA, which needs 16-bit weights. Choose 16-bit precision.",
+        ).format(folder=folder.name)
+    )
 
 
 def _require_layers(opening: _Opening, checkpoint: Checkpoint) -> None:

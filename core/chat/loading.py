@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -65,18 +65,22 @@ def load_chat_model(
         ) from error
     progress.raise_cause()
     if missing := sorted(report["missing_keys"]):
-        raise CheckpointError(
-            translatable(
-                "core", "The weights lack {count} tensors ({names}). Download the model again."
-            ).format(
-                count=len(missing),
-                names=", ".join(missing[:3]) + (" …" if len(missing) > 3 else ""),
-            )
-        )
+        raise _incomplete(missing)
     if kind:
         quantize_layers(model, kind, device, stop)
         model.to(device)
     return model.eval().requires_grad_(False)
+
+
+def _incomplete(missing: Sequence[str]) -> CheckpointError:
+    return CheckpointError(
+        translatable(
+            "core", "The weights lack {count} tensors ({names}). Download the model again."
+        ).format(
+            count=len(missing),
+            names=", ".join(missing[:3]) + (" …" if len(missing) > 3 else ""),
+        )
+    )
 
 
 class _Progress:

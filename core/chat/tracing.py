@@ -35,28 +35,15 @@ def make_trace(
     Images whose positions follow each other stand as one -200; those with text between them, as
     tiles have in some families, stand as they are.
     """
-    ids = inputs.image.tensors["input_ids"][0].tolist()
     count = inputs.positions.count(IMAGE_TOKEN_INDEX)
-    runs = [len(list(run)) for one, run in groupby(inputs.positions) if one == IMAGE_TOKEN_INDEX]
-    is_one = len(runs) == 1
-    if is_one:
-        first = inputs.positions.index(IMAGE_TOKEN_INDEX)
-        mark = ids[first]
-        pieces = [
-            *_pieces(tokenizer, ids[:first]),
-            *_pieces(tokenizer, [mark]),
-            *_pieces(tokenizer, ids[first + count :]),
-        ]
-        ids = [*ids[:first], IMAGE_TOKEN_INDEX, *ids[first + count :]]
-    else:
-        pieces = _pieces(tokenizer, ids)
+    tokens, is_one = _input_tokens(tokenizer, inputs, count)
     return Trace(
         model=facts.model,
         device=facts.device_name,
         dtype=facts.dtype,
         image=_image_trace(model, request, inputs, count),
         prompt=inputs.prompt,
-        input=TokenTrace(tuple(ids), tuple(pieces)),
+        input=tokens,
         image_tokens=count if is_one else 0,
         output=TokenTrace(tuple(output_ids), tuple(_pieces(tokenizer, output_ids))),
         is_output_exact=bool(answer.output_ids or not answer.text),
@@ -72,6 +59,26 @@ def make_trace(
         ),
         memory=memory_uses(facts, model, inputs.length + len(output_ids)),
     )
+
+
+def _input_tokens(tokenizer: Any, inputs: ChatInputs, count: int) -> tuple[TokenTrace, bool]:
+    """Returns the tokens of the prompt, and whether one -200 stands for the `count` positions of
+    images."""
+    ids = inputs.image.tensors["input_ids"][0].tolist()
+    runs = [len(list(run)) for one, run in groupby(inputs.positions) if one == IMAGE_TOKEN_INDEX]
+    is_one = len(runs) == 1
+    if is_one:
+        first = inputs.positions.index(IMAGE_TOKEN_INDEX)
+        mark = ids[first]
+        pieces = [
+            *_pieces(tokenizer, ids[:first]),
+            *_pieces(tokenizer, [mark]),
+            *_pieces(tokenizer, ids[first + count :]),
+        ]
+        ids = [*ids[:first], IMAGE_TOKEN_INDEX, *ids[first + count :]]
+    else:
+        pieces = _pieces(tokenizer, ids)
+    return TokenTrace(tuple(ids), tuple(pieces)), is_one
 
 
 def _image_trace(model: Any, request: Request, inputs: ChatInputs, count: int) -> ImageTrace:

@@ -157,13 +157,7 @@ def _merge_with_peft(
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise CheckpointError(
-            translatable(
-                "core",
-                "The adapter in “{folder}” uses {kind}, which needs peft. Install "
-                "onlooker[lora], or merge the adapter with its base model first.",
-            ).format(folder=folder.name, kind=kind)
-        ) from error
+        raise _needs_peft(folder, kind) from error
     config = LoraConfig(
         r=settings["r"],
         lora_alpha=settings["lora_alpha"],
@@ -197,6 +191,16 @@ def _merge_with_peft(
         # Some kinds replace the tensor, but the model's is a view into a buffer that others share.
         weight.copy_(layer.get_base_layer().weight)
         layer.delete_adapter("default")
+
+
+def _needs_peft(folder: Path, kind: str) -> CheckpointError:
+    return CheckpointError(
+        translatable(
+            "core",
+            "The adapter in “{folder}” uses {kind}, which needs peft. Install "
+            "onlooker[lora], or merge the adapter with its base model first.",
+        ).format(folder=folder.name, kind=kind)
+    )
 
 
 class _Tree(nn.Module):

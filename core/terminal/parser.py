@@ -59,25 +59,7 @@ def _add_caption(add_verb: _AddVerb) -> None:
         metavar="IMAGE",
         help="an image or a folder of images",
     )
-    add(
-        "--prompt",
-        action="append",
-        metavar="TEXT",
-        help=f"the question (default: {PROMPT}); a folder run takes several. {{name}}, {{stem}}, "
-        "{folder}, {index}, {caption}, {date}, {place}, {camera}, {description}, {keywords}, "
-        "{people}, {folder_note} and {exif:…} are filled in; a part in brackets, as "
-        "“[taken in {place}]”, is left out if the value is missing",
-    )
-    add("--note", default="", metavar="TEXT", help="what {folder_note} stands for")
-    add("--send-metadata", action="store_true",
-        help="let a server know what {place}, {people} and the like say")  # fmt: skip
-    add("--preset", type=values.word, metavar="NAME",
-        help="prompts and options for a job; see `onlooker presets`")  # fmt: skip
-    add("--most-characters", type=values.count, default=0, metavar="N",
-        help="ask again until the first answer is as short, such as 125 for alt text")  # fmt: skip
-    add("--vocabulary", type=values.path, metavar="FILE",
-        help="keep only tags of this list, one on each line or in the first column of a CSV file; "
-        "{vocabulary} stands for them")  # fmt: skip
+    _add_prompts(add)
     _add_model(add)
     _add_servers(add)
     _add_sampling(add)
@@ -103,6 +85,28 @@ def _add_caption(add_verb: _AddVerb) -> None:
         "per line",
     )
     _add_folder_run(caption)
+
+
+def _add_prompts(add: Callable[..., Any]) -> None:
+    add(
+        "--prompt",
+        action="append",
+        metavar="TEXT",
+        help=f"the question (default: {PROMPT}); a folder run takes several. {{name}}, {{stem}}, "
+        "{folder}, {index}, {caption}, {date}, {place}, {camera}, {description}, {keywords}, "
+        "{people}, {folder_note} and {exif:…} are filled in; a part in brackets, as "
+        "“[taken in {place}]”, is left out if the value is missing",
+    )
+    add("--note", default="", metavar="TEXT", help="what {folder_note} stands for")
+    add("--send-metadata", action="store_true",
+        help="let a server know what {place}, {people} and the like say")  # fmt: skip
+    add("--preset", type=values.word, metavar="NAME",
+        help="prompts and options for a job; see `onlooker presets`")  # fmt: skip
+    add("--most-characters", type=values.count, default=0, metavar="N",
+        help="ask again until the first answer is as short, such as 125 for alt text")  # fmt: skip
+    add("--vocabulary", type=values.path, metavar="FILE",
+        help="keep only tags of this list, one on each line or in the first column of a CSV file; "
+        "{vocabulary} stands for them")  # fmt: skip
 
 
 def _add_sampling(add: Callable[..., Any]) -> None:
@@ -174,6 +178,10 @@ def _add_folder_run(caption: argparse.ArgumentParser) -> None:
     add("--slots", type=values.slots, metavar="N", help="images captioned at once, on each card")
     add("--cards", type=values.cards, default=(), metavar="all|N,N",
         help="graphics cards to use, by number (default: all that the model fits on)")  # fmt: skip
+    _add_past_runs(add)
+
+
+def _add_past_runs(add: Callable[..., Any]) -> None:
     add("--resume", action="store_true", help="resume the last run over these folders")
     add("--retry-failed", action="store_true", help="resume, and retry the failed images")
     add("--undo", action="store_true", help="restore all files to their state before that run")

@@ -31,23 +31,8 @@ def caption_command(
 
     Raises ValueError with a sentence if the command line cannot say what the options do.
     """
-    if options.image_notes or options.has_keywords or options.vocabulary:
-        raise ValueError(
-            translatable(
-                "core",
-                "The command line takes a vocabulary, notes on images and keywords from files and "
-                "presets. Save the options as a preset and use --preset.",
-            )
-        )
-    usual, sampling = BatchOptions(options.prompts), options.sampling
-    if (sampling.top_k, sampling.repetition_penalty, sampling.beams) != _OTHERS:
-        raise ValueError(
-            translatable(
-                "core",
-                "The command line has no option for top k, beams and the repetition penalty. Set "
-                "these to their defaults first.",
-            )
-        )
+    _refuse_unwritable(options)
+    usual = BatchOptions(options.prompts)
     words = ["onlooker", "caption", *map(_path_word, paths)]
     for prompt in options.prompts:
         words.append(f"--prompt={prompt}")
@@ -73,6 +58,26 @@ def caption_command(
     if options.existing in (Existing.REPLACE, Existing.STALE):
         words += [f"--replace-edited={image}" for image in options.replaces_edited]
     return words
+
+
+def _refuse_unwritable(options: BatchOptions) -> None:
+    if options.image_notes or options.has_keywords or options.vocabulary:
+        raise ValueError(
+            translatable(
+                "core",
+                "The command line takes a vocabulary, notes on images and keywords from files and "
+                "presets. Save the options as a preset and use --preset.",
+            )
+        )
+    sampling = options.sampling
+    if (sampling.top_k, sampling.repetition_penalty, sampling.beams) != _OTHERS:
+        raise ValueError(
+            translatable(
+                "core",
+                "The command line has no option for top k, beams and the repetition penalty. Set "
+                "these to their defaults first.",
+            )
+        )
 
 
 def quoted(words: Sequence[str], platform: str = sys.platform) -> str:

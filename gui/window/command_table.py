@@ -224,16 +224,6 @@ def _answer_group() -> Group:
 
 def _view_menu() -> MenuRows:
     image = (Place.IMAGE,)
-    zooming: Group = (
-        CommandRow(Command.FIT, translate("Menu", "&Fit image"), ("Ctrl+0",), places=image),
-        CommandRow(
-            Command.ACTUAL_SIZE, translate("Menu", "&Actual size"), ("Ctrl+1",), places=image
-        ),
-        CommandRow(
-            Command.ZOOM_IN, translate("Menu", "Zoom &in"), ("Ctrl++", "Ctrl+="), places=image
-        ),
-        CommandRow(Command.ZOOM_OUT, translate("Menu", "Zoom &out"), ("Ctrl+-",), places=image),
-    )
     seeing: Group = (
         CommandRow(
             Command.MODEL_VIEW,
@@ -275,8 +265,20 @@ def _view_menu() -> MenuRows:
         CommandRow(Command.THEME_DARK, translate("Menu", "&Dark"), is_checkable=True),
     )
     theme: Group = (SubmenuRow(Submenu.THEME, translate("Menu", "&Theme"), themes),)
-    return MenuRows(
-        Menu.VIEW, translate("Menu", "&View"), (zooming, seeing, stepping, listing, doubt, theme)
+    groups = (_zooming(image), seeing, stepping, listing, doubt, theme)
+    return MenuRows(Menu.VIEW, translate("Menu", "&View"), groups)
+
+
+def _zooming(image: tuple[Place, ...]) -> Group:
+    return (
+        CommandRow(Command.FIT, translate("Menu", "&Fit image"), ("Ctrl+0",), places=image),
+        CommandRow(
+            Command.ACTUAL_SIZE, translate("Menu", "&Actual size"), ("Ctrl+1",), places=image
+        ),
+        CommandRow(
+            Command.ZOOM_IN, translate("Menu", "Zoom &in"), ("Ctrl++", "Ctrl+="), places=image
+        ),
+        CommandRow(Command.ZOOM_OUT, translate("Menu", "Zoom &out"), ("Ctrl+-",), places=image),
     )
 
 

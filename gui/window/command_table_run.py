@@ -46,25 +46,8 @@ def run_menu() -> MenuRows:
         CommandRow(Command.RUN_REPLACE, translate("Menu", "R&eplace in captions…"), ("Ctrl+H",)),
         CommandRow(Command.RUN_DOUBT, translate("Menu", "Find &doubtful words"), ("Ctrl+D",)),
     )
-    ending: Group = (
-        CommandRow(Command.RUN_UNDO, translate("Menu", "&Undo run…"), ("Ctrl+Shift+U",)),
-        CommandRow(
-            Command.RUN_COPY_COMMAND,
-            translate("Menu", "Copy &terminal command"),
-            ("Ctrl+Alt+T",),
-            translate("Menu", "Copy the command that does the same in a terminal"),
-        ),
-        CommandRow(
-            Command.RUN_NEW,
-            translate("Menu", "Ne&w run"),
-            ("Ctrl+Shift+N",),
-            translate("Menu", "Start over with the same images"),
-        ),
-        CommandRow(Command.RUN_CLOSE, translate("Menu", "&Back to the image"), ("Alt+Left",)),
-    )
-    return MenuRows(
-        Menu.RUN, translate("Menu", "Folder &run"), (running, captions, _row_group(), ending)
-    )
+    groups = (running, captions, _row_group(), _ending_group())
+    return MenuRows(Menu.RUN, translate("Menu", "Folder &run"), groups)
 
 
 def _row_group() -> Group:
@@ -114,4 +97,24 @@ def _row_group() -> Group:
             places=row,
             is_checkable=True,
         ),
+    )
+
+
+def _ending_group() -> Group:
+    """What can be done with the run as a whole."""
+    return (
+        CommandRow(Command.RUN_UNDO, translate("Menu", "&Undo run…"), ("Ctrl+Shift+U",)),
+        CommandRow(
+            Command.RUN_COPY_COMMAND,
+            translate("Menu", "Copy &terminal command"),
+            ("Ctrl+Alt+T",),
+            translate("Menu", "Copy the command that does the same in a terminal"),
+        ),
+        CommandRow(
+            Command.RUN_NEW,
+            translate("Menu", "Ne&w run"),
+            ("Ctrl+Shift+N",),
+            translate("Menu", "Start over with the same images"),
+        ),
+        CommandRow(Command.RUN_CLOSE, translate("Menu", "&Back to the image"), ("Alt+Left",)),
     )

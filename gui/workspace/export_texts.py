@@ -8,9 +8,15 @@ from core.workspace.export import ExportFormat, ExportOptions, ExportReport, Ima
 
 translate = QCoreApplication.translate
 
+_Names = tuple[tuple[ExportFormat, str, str], ...]
 
-def format_names() -> tuple[tuple[ExportFormat, str, str], ...]:
+
+def format_names() -> _Names:
     """Returns each format with its name and who reads it, in the order in which to offer them."""
+    return (*_training_formats(), *_table_formats(), *_document_formats())
+
+
+def _training_formats() -> _Names:
     return (
         (
             ExportFormat.TEXT,
@@ -34,6 +40,11 @@ def format_names() -> tuple[tuple[ExportFormat, str, str], ...]:
             translate("Export", "WebDataset"),
             translate("Export", "A folder of tar files with images and captions."),
         ),
+    )
+
+
+def _table_formats() -> _Names:
+    return (
         (
             ExportFormat.JSONL,
             translate("Export", "JSON lines"),
@@ -54,6 +65,11 @@ def format_names() -> tuple[tuple[ExportFormat, str, str], ...]:
             translate("Export", "COCO captions"),
             translate("Export", "One JSON file with images and annotations."),
         ),
+    )
+
+
+def _document_formats() -> _Names:
+    return (
         (
             ExportFormat.HTML,
             translate("Export", "Web page (HTML)"),
