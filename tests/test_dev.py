@@ -59,7 +59,3 @@ def test_what_is_installed_is_not_installed_again(dev, tmp_path, monkeypatch, ca
     dev.install("test")
     dev.install()
     assert capsys.readouterr().out == ""
-
-
-def test_what_is_left_out_of_the_coverage_is_there(dev):
-    assert [one for one in dev.NOT_TRACED if not list(dev.ROOT.glob(one))] == []

@@ -250,6 +250,7 @@ def test_closing_twice_is_quiet(path):
         store.recent()
 
 
+@pytest.mark.no_cover  # It measures time.
 def test_thousands_of_conversations_do_not_hold_the_window_up(store):
     noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
     big = Image.fromarray(noise).resize((4096, 4096))

@@ -128,6 +128,7 @@ def test_any_text_is_looked_at(vocabulary):
     assert vocabulary.unknown("\ud800 \udfff") == ("\ud800", "\udfff")
 
 
+@pytest.mark.no_cover  # It measures time.
 def test_a_long_prompt_takes_no_time(vocabulary):
     import time
 

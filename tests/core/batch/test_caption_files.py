@@ -292,6 +292,7 @@ def test_exact_name_is_taken_before_one_that_is_alike(run, folder):
     assert said(folder / "a.txt") == f"mine\na.jpg: {PROMPT}"
 
 
+@pytest.mark.no_cover  # It measures time.
 def test_names_of_100_000_images_are_found_in_seconds(tmp_path):
     for number in range(2_000):
         (tmp_path / f"IMG_{number}.JPG").touch()

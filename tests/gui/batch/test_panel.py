@@ -726,6 +726,7 @@ def rows(qtbot, qapp, previews):
     return view, model
 
 
+@pytest.mark.no_cover  # It measures time.
 def test_hundred_thousand_rows_are_ready_at_once_and_need_no_thumbnail(rows, qtbot, folder):
     view, model = rows
     items = [Item(folder / f"{number}.png") for number in range(100_000)]
@@ -771,6 +772,7 @@ def test_captions_are_edited_only_while_there_is_a_run(rows, folder):
 CAPTIONED = "A red circle lies at the upper left. Below it is a yellow triangle, number {}."
 
 
+@pytest.mark.no_cover  # It measures time.
 def test_hundred_thousand_captions_are_looked_through_in_slices(rows, qtbot, folder):
     _, model = rows
     path = folder / "1.png"

@@ -487,6 +487,7 @@ class _Model(QObject):
             self._timer.stop()
 
 
+@pytest.mark.no_cover  # It measures time.
 def test_a_long_conversation_streams_without_a_stall(view, qtbot):
     view.show_transcript(conversation(200))
     qtbot.waitUntil(lambda: len(view.exchange_views) == 200)
