@@ -7,6 +7,7 @@ extra of ours: `pip install "ray[serve]"` before, or the test is left out.
 import base64
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,14 @@ from core.checkpoint.folder import built_in_model
 from core.resources import SAMPLES
 
 CLUSTER = Path(__file__).parents[1] / "packaging" / "cluster"
+
+# Ray takes a part of itself that is slow to start for a broken one, and starts it anew, which then
+# is as slow: on a busy machine its address would never be ready.
+PATIENT = {
+    "RAY_gcs_server_port_wait_time_s": "300",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "300",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "300",
+}
 
 # Runs inside the namespace: asks 8 at once, then 16 while one of the two servers is killed.
 ASK = """
@@ -108,7 +117,7 @@ def test_two_replicas_of_ray_serve_answer_all_while_one_server_is_killed(tmp_pat
     ran = subprocess.run(
         ["unshare", "-n", "sh", "-c", up, "sh", sys.executable, str(script),
          str(CLUSTER / "ray_serve_transformers.py"), str(built_in_model()), str(files)],
-        capture_output=True, text=True, timeout=900, check=False,
+        env=os.environ | PATIENT, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-3000:]
     report = json.loads(ran.stdout.splitlines()[-1])
