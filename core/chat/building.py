@@ -15,6 +15,7 @@ import torch
 from torch.nn.modules.module import register_module_module_registration_hook
 from transformers import PreTrainedConfig
 
+from core.chat.configuration import invalid_config
 from core.chat.quiet import first_line, quiet
 from core.errors import CheckpointError
 from core.formatting import format_bytes
@@ -44,12 +45,7 @@ def empty_model(kind: type, settings: PreTrainedConfig) -> Any:
             ).format(kind=kind.__name__, reason=first_line(error))
         ) from error
     except Exception as error:
-        raise CheckpointError(
-            translatable(
-                "core",
-                "config.json describes no valid model ({reason}). Download it again.",
-            ).format(reason=first_line(error))
-        ) from error
+        raise invalid_config(error) from error
     computed = sum(buffer.numel() * buffer.itemsize for buffer in model.buffers())
     if computed > _MOST_BUFFER_BYTES:
         raise CheckpointError(

@@ -58,14 +58,19 @@ def read_configuration(folder: Path, config: Mapping[str, Any]) -> PreTrainedCon
         ) from error
     except Exception as error:
         # Each of the many configuration classes has its own checks and exceptions.
-        raise CheckpointError(
-            translatable(
-                "core",
-                "config.json describes no valid model ({reason}). Download it again.",
-            ).format(reason=first_line(error))
-        ) from error
+        raise invalid_config(error) from error
     settings._attn_implementation = "sdpa"
     return settings
+
+
+def invalid_config(error: Exception) -> CheckpointError:
+    """What to say when transformers cannot make a model, or its configuration, of config.json."""
+    return CheckpointError(
+        translatable(
+            "core",
+            "config.json describes no valid model ({reason}). Download it again.",
+        ).format(reason=first_line(error))
+    )
 
 
 def _cleaned(value: Any) -> Any:

@@ -12,9 +12,10 @@ from functools import partial
 
 from core.engine import Capability, Engine, EngineFacts, Missing
 from core.engine_group.feed import Broken, Complete, Feed, Heard, Noted, Refused, Wants
+from core.engine_group.one_answer import answer_one
 from core.errors import AppError, EngineError, EngineLost, OutOfMemory, PromptError
 from core.message import translatable
-from core.transcript import Answer, Ending, Request
+from core.transcript import Answer, Request
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +98,7 @@ class EngineGroup:
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
     ) -> Answer:
         """See `Engine.answer`. A request at which one engine fails is asked of another."""
-        with closing(
-            self.answer_all([request], stop, slots=1, on_piece=lambda _, piece: on_piece(piece))
-        ) as answers:
-            for _, answer in answers:
-                return answer
-        return Answer("", Ending.STOPPED, 0, 0.0)
+        return answer_one(self, request, on_piece, stop)
 
     def answer_all(
         self,

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
 from core.engine import EngineFacts
@@ -31,11 +31,12 @@ from core.engine_group.messages import (
     receive,
     send,
 )
+from core.engine_group.one_answer import answer_one
 from core.errors import Cancelled, EngineLost, PromptError
 from core.isolation.process import start_child
 from core.isolation.protocol import ChildFailed
 from core.message import translatable
-from core.transcript import Answer, Ending, ModelChoice, Request
+from core.transcript import Answer, ModelChoice, Request
 
 OPENER = "core.open_engine:open_engine"
 """What opens a model's engine in the child."""
@@ -112,12 +113,7 @@ class EngineProcess:
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
     ) -> Answer:
         """See `Engine.answer`."""
-        with closing(
-            self.answer_all([request], stop, slots=1, on_piece=lambda _, piece: on_piece(piece))
-        ) as answers:
-            for _, answer in answers:
-                return answer
-        return Answer("", Ending.STOPPED, 0, 0.0)
+        return answer_one(self, request, on_piece, stop)
 
     def answer_all(
         self,
