@@ -30,6 +30,8 @@ class Capability(StrEnum):
 
     EVIDENCE = "evidence"
     """Say what the words of an answer rest on: `InspectableEngine.evidence` and `look_again`."""
+    EARLIER = "earlier"
+    """Say so of any text, as of the captions of a folder run, and not only of its own answers."""
     MAPS = "maps"
     """Show where on the picture words rest: `InspectableEngine.word_maps`."""
     SLOTS = "slots"
@@ -109,10 +111,10 @@ class EngineFacts:
         """Returns the parts of a prompt that the model was not trained on: it may misunderstand."""
         return self.vocabulary.unknown(prompt) if self.vocabulary else ()
 
-    def why_not(self, capability: Capability) -> str | None:
-        """Returns the reason why the engine lacks the capability; None if it has it."""
-        missing = self.missing.get(capability)
-        return missing.reason if missing else None
+    def why_not(self, *capabilities: Capability) -> str | None:
+        """Returns the reason why the engine lacks one of these; None if it has them all."""
+        lacking = (self.missing[one].reason for one in capabilities if one in self.missing)
+        return next(lacking, None)
 
     def followed(self, sampling: Sampling) -> Sampling:
         """Returns `sampling` with the settings that the engine cannot follow as at first."""

@@ -65,13 +65,27 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
+class TokenScore:
+    """A token of an answer as a server gave it: its bytes in UTF-8 and its log probability.
+
+    `likeliest` are tokens that the model could have generated there, each with its log probability,
+    likeliest first.
+    """
+
+    content: bytes
+    log_p: float
+    likeliest: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Answer:
     """A generated answer, and what it took.
 
     `input_tokens` counts the prompt's positions, 576 of them the image's with LLaVA-1.5. `tokens`
     counts the new ones without the end-of-sequence token; `output_ids` are their ids. `left_out`
     is the number of earlier question-and-answer pairs that did not fit into the context. `notes`
-    are sentences about how it came about, for whoever shows it.
+    are sentences about how it came about, for whoever shows it. `scores` are the tokens of an
+    answer from a server, () if it gave none.
     """
 
     text: str
@@ -84,6 +98,7 @@ class Answer:
     left_out: int = 0
     seed: int | None = None
     notes: tuple[str, ...] = ()
+    scores: tuple[TokenScore, ...] = ()
 
     @property
     def tokens_per_second(self) -> float:

@@ -46,7 +46,7 @@ def find_doubt(
     cannot be opened. Blocks and belongs to the engine's thread; returns early once `stop` is set.
     Raises EngineError if the engine cannot judge words, or fails.
     """
-    if reason := engine.facts.why_not(Capability.EVIDENCE):
+    if reason := engine.facts.why_not(Capability.EVIDENCE, Capability.EARLIER):
         raise EngineError(reason)
     examiner = inspectable(engine, Capability.EVIDENCE)
     model = engine.facts.fingerprint or engine.facts.model

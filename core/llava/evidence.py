@@ -32,11 +32,9 @@ from core.words import (
     TokenEvidence,
     Word,
     absent_questions,
-    doubts,
-    is_function_word,
-    is_list_number,
+    joined_candidates,
+    judged_words,
     question_about,
-    split_words,
 )
 
 MOST_CANDIDATES = 5
@@ -117,7 +115,14 @@ class Examiner(Generic[Forward_co]):
             raise Cancelled("Looking for evidence was ended.")
         without_picture = self._pass(generated, self._plain_features(request), candidates=0)
         text, spans = token_spans(generated.ids, self._decoder)
-        words = self._words(generated.ids, text, spans, with_picture, without_picture)
+        gains = with_picture.log_p - without_picture.log_p
+        words = judged_words(
+            text,
+            spans,
+            with_picture.log_p,
+            lambda token: self._candidates(generated.ids, with_picture, token),
+            lambda tokens: float(gains[tokens].sum()),
+        )
         scores = with_picture.log_p.tolist(), without_picture.log_p.tolist()
         tokens = tuple(
             TokenEvidence(number, *span, log_p, without)
@@ -169,44 +174,17 @@ class Examiner(Generic[Forward_co]):
             torch.cat(likeliest_ids).cpu().numpy(),
         )
 
-    def _words(
-        self,
-        ids: Sequence[int],
-        text: str,
-        spans: Sequence[tuple[int, int]],
-        with_picture: _Scores,
-        without_picture: _Scores,
-    ) -> tuple[Word, ...]:
-        measured = []
-        for begin, end in split_words(text):
-            first, last = _tokens_of(begin, end, spans)
-            tokens = slice(first, last)
-            word = Word(
-                begin,
-                end,
-                text[begin:end],
-                first,
-                last,
-                probability=float(np.exp(with_picture.log_p[tokens].sum())),
-                candidates=self._candidates(ids, with_picture, first),
-                gain=float((with_picture.log_p[tokens] - without_picture.log_p[tokens]).sum()),
-                doubt=None,
-                is_content=_has_content(text, begin, end),
-            )
-            measured.append(word)
-        found = doubts(measured, with_picture.log_p)
-        return tuple(replace(w, doubt=d) for w, d in zip(measured, found, strict=True))
-
     def _candidates(self, ids: Sequence[int], scores: _Scores, token: int) -> tuple[Candidate, ...]:
         """The likeliest tokens here, as text; those with the same text count together."""
         # How a piece decodes, its blanks too, depends on a few tokens before it.
         context = list(ids[max(0, token - 4) : token])
         before = self._decoder.decode(context)
-        found: dict[str, float] = {}
-        for number, log_p in zip(scores.ids[token].tolist(), scores.likeliest[token], strict=True):
-            text = self._decoder.decode([*context, number])[len(before) :].strip()
-            found[text] = found.get(text, 0.0) + float(np.exp(log_p))
-        return tuple(Candidate(text, p) for text, p in found.items() if text)
+        return joined_candidates(
+            (self._decoder.decode([*context, number])[len(before) :], float(np.exp(log_p)))
+            for number, log_p in zip(
+                scores.ids[token].tolist(), scores.likeliest[token], strict=True
+            )
+        )
 
     # ---- whether a thing is there
 
@@ -251,10 +229,6 @@ class _Scores:
     ids: np.ndarray
 
 
-def _has_content(text: str, begin: int, end: int) -> bool:
-    return not (is_function_word(text[begin:end]) or is_list_number(text, begin, end))
-
-
 # ---- tokens and text ----------------------------------------------------------------------------
 
 
@@ -277,9 +251,3 @@ def token_spans(ids: Sequence[int], decoder: TextDecoder) -> tuple[str, list[tup
         spans.append((begin, max(end, later)))
         begin = max(begin, end)
     return text.strip(), spans
-
-
-def _tokens_of(begin: int, end: int, spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The [first, end) of the tokens whose spans overlap the text from `begin` to `end`."""
-    of_word = [n for n, span in enumerate(spans) if span[0] < end and span[1] > begin]
-    return (of_word[0], of_word[-1] + 1) if of_word else (0, 0)

@@ -13,8 +13,8 @@ _IGNORED = Missing(
     translatable("core", "The server ignores this setting. Its own default applies."), _LOAD_HERE
 )
 _NOWHERE = {
-    Capability.EVIDENCE: Missing(
-        translatable("core", "A server does not say what words are based on, or how sure it is."),
+    Capability.EARLIER: Missing(
+        translatable("core", "A server says how sure it is only of an answer that it gives now."),
         _LOAD_HERE,
     ),
     Capability.MAPS: Missing(
@@ -33,6 +33,10 @@ _NOWHERE = {
 """What no server can."""
 _NOT_HERE = {
     **dict.fromkeys(SETTINGS, _IGNORED),
+    Capability.EVIDENCE: Missing(
+        translatable("core", "The server does not say how sure its model is of each word."),
+        _LOAD_HERE,
+    ),
     Capability.BEGINNING: Missing(
         translatable("core", "The server cannot continue a text that is given."), _LOAD_HERE
     ),
@@ -43,7 +47,11 @@ _NOT_HERE = {
 def missing_on(servers: Sequence[Server]) -> dict[Capability, Missing]:
     """Returns what none of these servers can do, with the reason and what the user can do about it.
 
-    A server that was not asked yet counts as one that can.
+    A server that was not asked yet counts as one that follows settings.
     """
-    lacking = set[Capability].intersection(*(server.refused.missing for server in servers))
+    lacking = set[Capability].intersection(*map(_missing_on, servers))
     return _NOWHERE | {one: _NOT_HERE[one] for one in Capability if one in lacking}
+
+
+def _missing_on(server: Server) -> set[Capability]:
+    return server.refused.missing | (set() if server.gives_scores else {Capability.EVIDENCE})

@@ -84,7 +84,7 @@ async def look(server: Server, rng: random.Random | None = None) -> Seen:
 async def _ask(server: Server, drawing: Image.Image, prompt: str) -> str:
     picture = Picture(None, drawing, original_size=drawing.size)
     request = Request(picture, (Turn(prompt),), Sampling(max_new_tokens=48))
-    return (await server.ask(request, lambda piece: None, extra=PROBE)).text.strip()
+    return (await server.ask(request, lambda piece, reply: None, extra=PROBE)).text.strip()
 
 
 def random_word(rng: random.Random) -> str:

@@ -9,12 +9,12 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from core.errors import ServerError, ServerFault
 from core.remote.limit import START, AdaptiveLimit
-from core.remote.server import OnPiece, Reply, Server
+from core.remote.server import Reply, Server
 from core.transcript import Request
 
 log = logging.getLogger(__name__)
@@ -103,15 +103,18 @@ class Post:
 
 @dataclass(eq=False)
 class Job:
-    """A request on its way. `shown` is the text that was passed on already."""
+    """A request on its way. `shown` is the text that was passed on already, `reply` what has come
+    of the answer."""
 
     request: Request
-    on_piece: OnPiece
+    on_piece: Callable[[str], None]
     patience: Patience
     may_repeat_shown: bool
     """Whether it may be asked again though some of its text was passed on."""
+    wants_scores: bool = False
     failures: int = 0
     shown: str = ""
+    reply: Reply | None = None
     avoided: set[Server] = field(default_factory=set[Server])
 
 
@@ -147,7 +150,9 @@ class Dispatcher:
             post.under_way += 1
             post.limit.note_use(post.under_way)
             try:
-                reply = await post.server.ask(job.request, _Forward(job).piece)
+                reply = await post.server.ask(
+                    job.request, _Forward(job).piece, wants_scores=job.wants_scores
+                )
             except ServerError as error:
                 await self._after_failure(post, job, error)
                 waiting_since = time.monotonic()
@@ -276,7 +281,8 @@ class _Forward:
         self._job = job
         self._text = ""
 
-    def piece(self, piece: str) -> None:
+    def piece(self, piece: str, reply: Reply) -> None:
+        self._job.reply = reply
         self._text += piece
         shown = self._job.shown
         if len(self._text) > len(shown) and self._text.startswith(shown):

@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from core.engine import EngineFacts
+from core.engine import Capability, EngineFacts
 from core.errors import EngineError, PromptError, ServerError
 from core.message import translatable
 from core.remote.dispatch import IN_A_RUN, WHILE_SOMEBODY_WAITS, Dispatcher, Job, Patience
 from core.remote.loop_thread import LoopThread
 from core.remote.question import require_answerable
+from core.remote.scores import YES_OR_NO_TOKENS, evidence_of, presence, presence_questions
 from core.remote.server import Reply, Server
-from core.transcript import Answer, Ending, Request
+from core.transcript import Answer, Ending, Request, Sampling, Turn
+from core.words import Evidence, Presence, Word
 
 _TICK_SECONDS = 0.05
 _SECONDS_TO_END = 2.0
@@ -45,7 +48,13 @@ class RemoteEngine:
         self, request: Request, on_piece: Callable[[str], None], stop: threading.Event
     ) -> Answer:
         """See `Engine.answer`. Raises ServerError."""
-        asking = _Asking(self._dispatcher, self._loop, self._patience, may_repeat_shown=False)
+        asking = _Asking(
+            self._dispatcher,
+            self._loop,
+            self._patience,
+            may_repeat_shown=False,
+            wants_scores=Capability.EVIDENCE not in self.facts.missing,
+        )
         self._require(request)
         if stop.is_set():
             return _stopped()
@@ -107,6 +116,34 @@ class RemoteEngine:
         finally:
             asking.end()
 
+    def evidence(self, request: Request, answer: Answer, stop: threading.Event) -> Evidence:
+        """See `InspectableEngine.evidence`: what the server said of the answer when it gave it."""
+        return evidence_of(answer)
+
+    def look_again(self, request: Request, answer: Answer, word: Word) -> Presence:
+        """See `InspectableEngine.look_again`. All questions are asked at the same time."""
+        self._require(request)
+        questions = presence_questions(answer, word)
+        asking = _Asking(
+            self._dispatcher, self._loop, self._patience, may_repeat_shown=False, wants_scores=True
+        )
+        sampling = Sampling(max_new_tokens=YES_OR_NO_TOKENS)
+        asked = [
+            replace(request, turns=(Turn(question),), sampling=sampling, beginning="")
+            for question in questions
+        ]
+        answers: dict[int, Answer] = {}
+        try:
+            for one in asked:
+                asking.begin(one)
+            while asking.count:
+                for one, _, outcome in asking.take(threading.Event()):
+                    if isinstance(outcome, Answer):
+                        answers[id(one)] = outcome
+        finally:
+            asking.end()
+        return presence(questions, [answers[id(one)] for one in asked])
+
     def close(self) -> None:
         """See `Engine.close`: the servers keep their models."""
         if not self._loop.is_closed:
@@ -160,6 +197,7 @@ class _UnderWay:
         self.text = ""
         self.pieces = 0
         self.future: Future[Reply] | None = None
+        self.job: Job | None = None
         self._held = ""
 
     def add(self, piece: str) -> str:
@@ -182,7 +220,9 @@ class _UnderWay:
         """Returns the answer, of a reply or, if there is None, of what came before a stop."""
         seconds = time.perf_counter() - self.began
         if reply is None:
-            return Answer(self.text, Ending.STOPPED, self.pieces, seconds, seconds)
+            reply_so_far = self.job.reply if self.job else None
+            scores = tuple(reply_so_far.scores) if reply_so_far else ()
+            return Answer(self.text, Ending.STOPPED, self.pieces, seconds, seconds, scores=scores)
         first = reply.first_seconds
         return Answer(
             text=reply.text.strip(),
@@ -194,6 +234,7 @@ class _UnderWay:
             input_tokens=reply.input_tokens,
             left_out=reply.left_out,
             seed=self.request.sampling.seed,
+            scores=tuple(reply.scores),
         )
 
 
@@ -210,9 +251,10 @@ class _Asking:
         patience: Patience,
         *,
         may_repeat_shown: bool,
+        wants_scores: bool = False,
     ):
         self._dispatcher, self._loop, self._patience = dispatcher, loop, patience
-        self._may_repeat_shown = may_repeat_shown
+        self._may_repeat_shown, self._wants_scores = may_repeat_shown, wants_scores
         self._inbox: SimpleQueue[tuple[_UnderWay, str | None]] = SimpleQueue()
         self._under_way: dict[int, _UnderWay] = {}
         self.is_stopped: Callable[[Request], bool] | None = None
@@ -235,7 +277,9 @@ class _Asking:
             if shown and is_heard:
                 inbox.put((one, shown))
 
-        job = Job(request, on_piece, self._patience, self._may_repeat_shown)
+        job = one.job = Job(
+            request, on_piece, self._patience, self._may_repeat_shown, self._wants_scores
+        )
         one.future = self._loop.submit(self._dispatcher.answer(job))
         one.future.add_done_callback(lambda _: inbox.put((one, None)))
 

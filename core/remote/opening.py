@@ -175,7 +175,7 @@ async def _check_and_close(server: Server, sample: Picture | None) -> Checked:
         if sample is None or checked.sight is Sight.BLIND:
             return checked
         request = Request(sample, (Turn(SAMPLE_PROMPT),), Sampling(max_new_tokens=96))
-        reply = await server.ask(request, lambda piece: None)
+        reply = await server.ask(request, lambda piece, reply: None)
         return replace(checked, caption=reply.text.strip())
     finally:
         await server.close()

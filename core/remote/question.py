@@ -7,6 +7,7 @@ from typing import Any
 
 from core.errors import PromptError
 from core.message import translatable
+from core.remote.scores import WANTED
 from core.transcript import Request, Sampling, Turn
 
 
@@ -74,9 +75,10 @@ PROBE: Mapping[str, Any] = {
     "min_p": 0.0,
     "seed": 0,
     "repetition_penalty": 1.0,
+    **WANTED,
 }
 """Fields that a request may have, with values that change nothing at temperature 0. They are sent
-once, to learn which of them the server refuses."""
+once, to learn which of them the server refuses or ignores."""
 
 
 def _sampling_fields(sampling: Sampling) -> dict[str, Any]:

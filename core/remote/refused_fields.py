@@ -12,7 +12,7 @@ from core.message import Message, joined, translatable
 OPTIONAL = (
     *("temperature", "top_p", "top_k", "min_p", "seed", "repetition_penalty"),
     *("stream_options", "max_tokens", "continue_final_message", "add_generation_prompt"),
-    "generation_config",
+    *("generation_config", "logprobs", "top_logprobs"),
 )
 """The fields without which a request still makes sense."""
 
@@ -53,6 +53,8 @@ class RefusedFields:
         named = {name for name in optional if re.search(rf"(?<!\w){name}(?!\w)", complaint)}
         if "add_generation_prompt" in named or "continue_final_message" in named:
             named |= {"add_generation_prompt", "continue_final_message"}
+        if "logprobs" in named:
+            named.add("top_logprobs")
         self.names |= named
         self._takes_generation_config |= bool(named and _OF_TRANSFORMERS.search(complaint))
         return bool(named)

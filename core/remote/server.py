@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.errors import ServerError, ServerFault
@@ -17,8 +17,9 @@ from core.remote import fault, question
 from core.remote.connections import Connections
 from core.remote.event_stream import BrokenStream, EventStream
 from core.remote.refused_fields import RefusedFields
+from core.remote.scores import WANTED, scores_in
 from core.remote.sent_picture import LEAST_SIDE, data_url
-from core.transcript import Request, Turn
+from core.transcript import Request, TokenScore, Turn
 from core.transfer.network import connection_failures
 
 _LARGEST_LISTING = 4_000_000
@@ -26,6 +27,8 @@ _LARGEST_COMPLAINT = 100_000
 _LONGEST_ANSWER = 1_000_000
 _UNPROCESSABLE = 422
 _SECONDS_FOR_THE_REST = 0.5
+# OpenAI forbids (403) probabilities for some of its models.
+_MAY_MIND_A_FIELD = {ServerFault.REQUEST, ServerFault.FORBIDDEN}
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,11 @@ class Reply:
     input_tokens: int = 0
     first_seconds: float | None = None
     left_out: int = 0
+    scores: list[TokenScore] = field(default_factory=list[TokenScore])
 
 
-OnPiece = Callable[[str], None]
+OnPiece = Callable[[str, Reply], None]
+"""Gets the next text of an answer, and what has come of it so far, that text among it."""
 
 
 class Server:
@@ -75,6 +80,8 @@ class Server:
         self.address, self.model = address, model
         self.host = host_of(address)
         self.refused = RefusedFields()
+        self.gives_scores: bool | None = None
+        """Whether its answers say how sure the model is; None before the first that was to."""
         self._key, self._timing, self._sending = key, timing, sending
         self._connections = Connections(address, key, timing.connect_seconds)
 
@@ -99,16 +106,21 @@ class Server:
         on_piece: OnPiece,
         *,
         extra: Mapping[str, Any] | None = None,
+        wants_scores: bool = False,
     ) -> Reply:
         """Answers the last turn of a request; `on_piece` gets the text as it comes.
 
+        With `wants_scores` it asks how sure the model is of each token, if the server says that.
         What the server refuses is left out: fields, too large an image, the oldest turns of too
         long a conversation. Raises ServerError.
         """
         turns, left_out = request.turns, 0
+        extra = dict(extra or {})
+        if wants_scores and self.gives_scores is not False:
+            extra |= WANTED
         while True:
             try:
-                reply = await self._ask_smaller(request, turns, on_piece, extra or {})
+                reply = await self._ask_smaller(request, turns, on_piece, extra)
                 reply.left_out = left_out
                 return reply
             except ServerError as error:
@@ -165,12 +177,19 @@ class Server:
         while True:
             sent = self.refused.without(body)
             try:
-                return await self._stream(sent, on_piece)
+                reply = await self._stream(sent, on_piece)
+                if reply.text and WANTED.keys() & sent.keys():
+                    self.gives_scores = bool(self.gives_scores or reply.scores)
+                return reply
             except ServerError as error:
+                if error.fault in _MAY_MIND_A_FIELD and self.refused.learn(sent, str(error)):
+                    continue
+                if scores := self._suspected(sent, error):
+                    reply = await self._without(sent, scores, on_piece, error)
+                    self.refused.names |= scores
+                    return reply
                 if error.fault is not ServerFault.REQUEST:
                     raise
-                if self.refused.learn(sent, str(error)):
-                    continue
                 optional = [name for name in self.refused.optional(sent) if name != "max_tokens"]
                 if error.status != _UNPROCESSABLE or not optional:
                     raise
@@ -179,8 +198,15 @@ class Server:
                 self.refused.names |= set(optional)
                 return reply
 
+    def _suspected(self, sent: Mapping[str, Any], error: ServerError) -> set[str]:
+        """Returns the fields that ask for probabilities if they may be what made a server fail that
+        was never asked for them. Not all say that they do not know them."""
+        may_be = error.fault in _MAY_MIND_A_FIELD | {ServerFault.FAILED} and error.status
+        is_new = self.gives_scores is None
+        return WANTED.keys() & sent.keys() if may_be and is_new else set()
+
     async def _without(
-        self, sent: dict[str, Any], names: list[str], on_piece: OnPiece, first: ServerError
+        self, sent: dict[str, Any], names: Collection[str], on_piece: OnPiece, first: ServerError
     ) -> Reply:
         try:
             return await self._stream(
@@ -246,6 +272,7 @@ class Server:
             said = choice.get("delta") or choice.get("message") or {}
             piece = said.get("content") or ""
             reply.finish = choice.get("finish_reason") or reply.finish
+            reply.scores += scores_in(choice)
         except (ValueError, AttributeError, KeyError, IndexError, TypeError, RecursionError):
             raise BrokenStream(data[:80]) from None
         if not isinstance(piece, str) or len(reply.text) + len(piece) > _LONGEST_ANSWER:
@@ -255,7 +282,7 @@ class Server:
                 reply.first_seconds = time.perf_counter() - began
             reply.chunks += 1
             reply.text += piece
-            on_piece(piece)
+            on_piece(piece, reply)
 
     def _require_success(self, response: Any, body: bytes) -> None:
         if response.status_code != 200:

@@ -32,7 +32,8 @@ def evidence_record(
     evidence = examiner.evidence(request, answer, stop)
     has_maps = engine.facts.why_not(Capability.MAPS) is None
     content = [word for word in evidence.words if word.is_content and has_maps]
-    maps = dict(zip(content, examiner.word_maps(request, answer, content), strict=True))
+    found = examiner.word_maps(request, answer, content) if content else ()
+    maps = dict(zip(content, found, strict=True))
     words = [
         {
             "text": word.text,
@@ -66,6 +67,8 @@ def write_run_evidence(batch: Batch, engine: Engine, path: Path, control: Contro
     StoreError, and EngineError if the engine cannot judge words.
     """
     inspectable(engine, Capability.EVIDENCE)
+    if reason := engine.facts.why_not(Capability.EARLIER):
+        raise EngineError(reason)
     done = set(_written(path))
     try:
         with path.open("a", encoding="utf-8") as file:

@@ -1,5 +1,5 @@
-"""What each word of an answer is based on, as data: computed by `core.llava.evidence`, shown by
-the window.
+"""What each word of an answer is based on, as data: computed by `core.llava.evidence` or given by a
+server, shown by the window.
 
 Every class is frozen and holds neither torch nor Qt objects, so its objects may cross threads.
 Nothing here measures truth: it says what influenced the model, and where it nearly chose another
@@ -64,9 +64,10 @@ class Word:
     likeliest first tokens at its position, likeliest first; the generated one is among them if it
     is one of the likeliest. `gain` is log p(word | picture, text so far) − log p(word | plain
     picture of the pad colour, text so far), in nats: 0 where the text alone would have led to the
-    word. `doubt`, from 0 to 1, grows with the chance that the named thing is not in the picture; it
-    ranks words and is not a probability. It is None for function words, for which `is_content` is
-    False. `presence` is None until the model was asked about the word.
+    word; None if it was not measured. `doubt`, from 0 to 1, grows with the chance that the named
+    thing is not in the picture; it ranks words and is not a probability. It is None for function
+    words, for which `is_content` is False. `presence` is None until the model was asked about the
+    word.
     """
 
     begin: int
@@ -76,7 +77,7 @@ class Word:
     end_token: int
     probability: float
     candidates: tuple[Candidate, ...]
-    gain: float
+    gain: float | None
     doubt: float | None
     is_content: bool
     presence: Presence | None = None
@@ -95,14 +96,15 @@ class TokenEvidence:
     to the first.
 
     `log_p` is its log probability in nats, at temperature 1; `log_p_without_picture` the same with
-    a plain picture of the pad colour in the picture's place.
+    a plain picture of the pad colour in the picture's place. A server says neither this nor `id`,
+    which are None then.
     """
 
-    id: int
+    id: int | None
     begin: int
     end: int
     log_p: float
-    log_p_without_picture: float
+    log_p_without_picture: float | None
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,9 @@ class WordPopup(QFrame):
         struck, doubt = self.tr("struck out"), _doubt_text(word.doubt_step)
         self.doubt_label.setText(struck if is_struck else doubt)
         self._show_candidates(word)
-        self.gain_label.setText(gain_text(word.gain))
+        self.gain_label.setVisible(word.gain is not None)
+        if word.gain is not None:
+            self.gain_label.setText(gain_text(word.gain))
         self.presence_label.setVisible(word.presence is not None)
         if word.presence is not None:
             self.presence_label.setText(presence_text(word.presence))

@@ -313,7 +313,7 @@ def _of_run(state: ViewState, command: Command) -> _Found:
         case Command.RUN_REPLACE:
             return _unless(is_seen and run.can_edit)
         case Command.RUN_DOUBT:
-            lacks = translated(state.model.why_not(Capability.EVIDENCE))
+            lacks = state.model.why_not(Capability.EVIDENCE, Capability.EARLIER)
             can_find = run.is_finding_doubt or (run.can_find_doubt and not lacks)
             return _unless(is_seen and can_find, lacks)
         case Command.RUN_CLOSE:

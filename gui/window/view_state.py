@@ -70,9 +70,9 @@ class LoadedState:
         """How the model takes pictures in, where that can be shown."""
         return self.facts.preprocessing if self.facts else None
 
-    def why_not(self, capability: Capability) -> str:
-        """Returns why the model lacks a capability; "" if it has it, or there is no model."""
-        return translated(self.facts.why_not(capability) or "") if self.facts else ""
+    def why_not(self, *capabilities: Capability) -> str:
+        """Returns why the model lacks one of these; "" if it has them all, or there is no model."""
+        return translated(self.facts.why_not(*capabilities) or "") if self.facts else ""
 
 
 @dataclass(frozen=True)

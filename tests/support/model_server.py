@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import socket
 import ssl
 import threading
@@ -43,9 +44,11 @@ class Fault:
 class ModelServer(LoopbackServer):
     """`asked` has the bodies of requests for answers, `keys` the Authorization of all requests.
 
-    `refused` are names of fields that it answers with 422, `largest_body` the bytes above which it
-    answers 413. `most_at_once` is how many requests it answers at once; more get 429. An answer
-    takes `seconds`. `has_left` is set once a client closes the connection inside an answer.
+    `refused` are names of fields that it answers with 422, or with `refusal`; `largest_body` the
+    bytes above which it answers 413. `most_at_once` is how many requests it answers at once; more
+    get 429. An answer takes `seconds`. `scores` returns the log probabilities of a piece's tokens
+    as OpenAI has them, where they are asked for; None for a server that ignores that. `has_left` is
+    set once a client closes the connection inside an answer.
     """
 
     def __init__(self, *, port: int = 0, certificate: tuple[str, str] | None = None) -> None:
@@ -54,6 +57,7 @@ class ModelServer(LoopbackServer):
         self.key = ""
         self.is_blind = False
         self.refused: set[str] = set()
+        self.refusal: Fault | None = None
         self.largest_body = 10**9
         self.most_at_once = 10**9
         self.seconds = 0.0
@@ -61,6 +65,7 @@ class ModelServer(LoopbackServer):
         self.listing: Fault | None = None
         self.pieces: Callable[[str], list[str]] = _words
         self.sends_usage = True
+        self.scores: Callable[[str], list[dict[str, Any]]] | None = None
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.under_way = 0
@@ -115,6 +120,17 @@ def pixels_in(body: dict[str, Any], index: int = 0) -> Image.Image:
     return image
 
 
+def scored(token: str, probability: float = 0.9, **others: float) -> dict[str, Any]:
+    """Returns a token as OpenAI's API gives it, with others that were possible."""
+    found = sorted({token: probability, **others}.items(), key=lambda one: -one[1])
+    top = [_scored(*one) for one in found]
+    return _scored(token, probability) | {"top_logprobs": top}
+
+
+def _scored(token: str, probability: float) -> dict[str, Any]:
+    return {"token": token, "logprob": math.log(probability), "bytes": list(token.encode())}
+
+
 def colour_name(pixels: Image.Image) -> str:
     """Returns what the server's model calls an image of one colour."""
     middle = pixels.getpixel((pixels.width // 2, pixels.height // 2))
@@ -137,6 +153,8 @@ def _said(server: ModelServer, body: dict[str, Any]) -> str:
         return "There is no text."
     if _prompt(body) == _CANARY[1]:
         return "A red circle." if server.is_blind else _shape_in(pixels_in(body))
+    if _prompt(body).startswith("Is there"):
+        return "Yes" if "colour" in _prompt(body) else "No"
     return f"{colour_name(pixels_in(body))} for {_prompt(body)}"
 
 
@@ -207,7 +225,11 @@ class _Handler(BaseHTTPRequestHandler):
         if body["model"] not in server.models:
             self._say(404, {"error": {"message": "The model does not exist."}})
             return
-        if wrong := server.refused & set(body):
+        wrong = server.refused & set(body)
+        if wrong and server.refusal:
+            self._fail(server.refusal)
+            return
+        if wrong:
             self._say(422, {"detail": [{"loc": ["body", sorted(wrong)[0]], "msg": "Extra input"}]})
             return
         fault = server.faults.pop(0) if server.faults and _prompt(body) not in _CANARY else None
@@ -244,7 +266,10 @@ class _Handler(BaseHTTPRequestHandler):
                 break
             if self.server.seconds:
                 time.sleep(self.server.seconds / len(pieces))
-            self._chunk({"choices": [{"index": 0, "delta": {"content": piece}}]})
+            choice: dict[str, Any] = {"index": 0, "delta": {"content": piece}}
+            if self.server.scores and body.get("logprobs"):
+                choice["logprobs"] = {"content": self.server.scores(piece)}
+            self._chunk({"choices": [choice]})
         if spoilt:
             self._spoil(spoilt)
             return

@@ -135,7 +135,7 @@ def ask_raw(served: RealServer, model: str, content: object, picture: Picture, *
         try:
             asked = request(picture, max_new_tokens=8)
             reply = await server.ask(
-                asked, lambda piece: None, extra={"messages": messages, **extra}
+                asked, lambda piece, reply: None, extra={"messages": messages, **extra}
             )
             return reply.text
         finally:

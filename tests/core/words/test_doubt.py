@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.words import Word, doubts, is_function_word, split_words
+from core.words import Word, split_words
+from core.words.doubt import doubts
+from core.words.splitting import is_function_word
 
 
 def generated(text: str, *log_p: float) -> tuple[list[Word], np.ndarray]:

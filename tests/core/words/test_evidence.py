@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.words import Evidence, Presence, Word, is_function_word, strongest_region
+from core.words import Evidence, Presence, Word, strongest_region
+from core.words.splitting import is_function_word
 
 
 def word(text: str, begin: int = 0, token: int = 0, **facts) -> Word:

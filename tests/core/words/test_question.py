@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.words import Word, absent_questions, is_function_word, question_about
+from core.words import Word, absent_questions, question_about
+from core.words.splitting import is_function_word
 
 CAPTION = (
     "The image features a man riding a skateboard and two red balloons, a cup of green tea on the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.words import is_function_word, is_list_number, split_words
+from core.words.splitting import is_function_word, is_list_number, split_words
 
 
 @pytest.mark.parametrize(

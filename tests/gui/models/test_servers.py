@@ -11,6 +11,7 @@ from huggingface_hub import constants
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 
 from core.engine import SETTINGS, Absent, Failed, Ready
 from core.locations import locations
@@ -29,7 +30,7 @@ from gui.window.settings_dialog import SettingsDialog
 from tests.gui.conftest import until
 from tests.support.keyrings import MemoryKeyring
 from tests.support.living_program import live_through
-from tests.support.model_server import MODEL, ModelServer
+from tests.support.model_server import MODEL, ModelServer, scored
 
 SECRET = "sk-very-secret"
 
@@ -172,6 +173,48 @@ def test_settings_that_a_server_ignores_are_greyed_out_and_change_nothing(live):
         }
         assert "no beam search" in settings.control("beams").toolTip()
         settings.reject()
+
+    live(story)
+
+
+def test_doubt_of_a_servers_model_is_shown_as_that_of_a_local_one(live, tmp_path):
+    Image.new("RGB", (320, 240), (200, 40, 40)).save(tmp_path / "red.png")
+
+    def scores(piece):
+        unsure = {
+            "colour": [scored("colour", 0.15, shape=0.14)],
+            "No": [scored("No", 0.9, Yes=0.05)],
+        }
+        return unsure.get(piece) or [scored(piece, 0.99)] if piece else []
+
+    async def story(program, dialog, asking, server):
+        server.scores = scores
+        enter(asking.address_edit, server.address)
+        assert "sees images" in await outcome_of_test(asking)
+        click(asking.use_button)
+        host = server.address.partition("//")[2]
+        await until(lambda: host in program.window.status_line.state_label.text())
+        dialog.close()
+        window = program.window
+        window.paths_opened.emit([tmp_path / "red.png"])
+        await until(lambda: window.drop_zone.has_picture)
+        QTest.keyClicks(window.prompt_box.prompt_edit, "What is it?")
+        QTest.keyClick(window.prompt_box.prompt_edit, Qt.Key.Key_Return)
+        views = window.transcript_view
+        await until(lambda: views.exchange_views and views.exchange_views[0].evidence)
+        view = views.exchange_views[0]
+        [doubtful] = [word for word in view.evidence.words if word.doubt_step]
+        assert doubtful.text == "colour"
+        window.commands[Command.WORDS].trigger()
+        popup = window.evidence_view.popup
+        await until(lambda: popup.isVisible() and popup.word == doubtful)
+        shown = {label.text() for label in popup.findChildren(QLabel) if label.isVisible()}
+        assert {"colour", "15 %", "shape", "14 %"} <= shown
+        assert not any("The image makes" in text or "The text alone" in text for text in shown)
+        # Whether it is there is asked of the server too.
+        click(popup.look_button)
+        await until(lambda: popup.presence_label.isVisible())
+        assert popup.presence_label.text()
 
     live(story)
 
