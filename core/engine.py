@@ -84,7 +84,8 @@ class EngineFacts:
     `is_split` says that one copy lies on several devices. `longest_side` is what a picture is
     reduced to before it is sent to a server, as PNG if `sends_png`, else as JPEG; 0 if it is used
     as it is. `count_tokens` says how many tokens a text has; any thread may ask, also after the
-    engine is closed. None if that is not known, as with a server.
+    engine is closed. None if that is not known, as with a server. `quantizes_cache` says that the
+    KV cache is kept in 8 bits.
     """
 
     model: str
@@ -105,6 +106,7 @@ class EngineFacts:
     vocabulary: Vocabulary | None = None
     engines: int = 1
     is_split: bool = False
+    quantizes_cache: bool = False
     count_tokens: Callable[[str], int] | None = field(default=None, compare=False, repr=False)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
@@ -132,6 +134,7 @@ class EngineFacts:
             "is_split": self.is_split,
             "longest_side": self.longest_side,
             "sends_png": self.sends_png,
+            "quantizes_cache": self.quantizes_cache,
         }
         usual = {one.name: one.default for one in fields(EngineFacts)}
         return {

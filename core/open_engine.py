@@ -196,6 +196,7 @@ def _open_llava_engine(opening: _Opening, checkpoint: Checkpoint) -> LlavaEngine
         prompt_length=checkpoint.prompt_length,
         mean=checkpoint.mean,
         std=checkpoint.std,
+        quantizes_cache=choice.quantizes_cache,
     )
     opening.on_progress(1.0, "Ready")
     return engine
@@ -253,6 +254,7 @@ def _open_chat_engine(opening: _Opening) -> ChatEngine:
         read.processor,
         opening.distribute(model, limits, facts),
         end_ids=read.end_ids,
+        quantizes_cache=opening.choice.quantizes_cache,
     )
     opening.on_progress(1.0, "Ready")
     return engine

@@ -78,6 +78,7 @@ class Settings(BaseModel):
     dtype: Precision = Precision.AUTO
 
     may_spread: bool = False
+    quantizes_cache: bool = False
     rest_minutes: int = Field(default=0, ge=0, le=1440)
 
     temperature: float = Field(default=0.0, ge=0, le=2)
@@ -139,7 +140,9 @@ class Settings(BaseModel):
     @property
     def model_choice(self) -> ModelChoice:
         """The model to start with."""
-        return ModelChoice(self.model, self.device, self.dtype, self.may_spread)
+        return ModelChoice(
+            self.model, self.device, self.dtype, self.may_spread, self.quantizes_cache
+        )
 
     @model_choice.setter
     def model_choice(self, choice: ModelChoice) -> None:

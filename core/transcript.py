@@ -358,10 +358,12 @@ class ModelChoice:
 
     `model` is "built-in", a folder, or a hub id that lies in the hub cache. `device` is auto,
     cpu, cuda or cuda:N. With `may_spread`, a model that does not fit into the memory of one device
-    is distributed over all GPUs and the computer's main memory.
+    is distributed over all GPUs and the computer's main memory. With `quantizes_cache`, keys and
+    values of the KV cache are kept in 8 bits, where the model runs by our own forward pass.
     """
 
     model: str = BUILT_IN
     device: str = "auto"
     dtype: Precision = Precision.AUTO
     may_spread: bool = False
+    quantizes_cache: bool = False

@@ -75,8 +75,17 @@ class ChatEngine:
     """A model that transformers knows, on its device, with all of `InspectableEngine` but
     maps."""
 
-    def __init__(self, model: Any, processor: Any, facts: EngineFacts, *, end_ids: Sequence[int]):
-        """`end_ids` are the token ids that end an answer."""
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        facts: EngineFacts,
+        *,
+        end_ids: Sequence[int],
+        quantizes_cache: bool = False,
+    ):
+        """`end_ids` are the token ids that end an answer. `quantizes_cache` keeps keys and values
+        in 8 bits where the language model runs by our own forward pass."""
         tokenizer = processor.tokenizer
         self.facts = replace(
             facts, missing=_MISSING_WITHOUT_LOOP, count_tokens=token_counter(tokenizer)
@@ -103,18 +112,23 @@ class ChatEngine:
             ends,
             self._failures_explained,
         )
-        self._loop = chat_loop(model, ends)
+        self._usual_length = min(_USUAL_LENGTH, facts.context_length)
+        self._loop = chat_loop(model, ends, quantizes_cache=quantizes_cache)
         if self._loop is not None:
             self._warm_up(self._loop)
 
     def _warm_up(self, loop: DecodeLoop[SlotForward]) -> None:
-        length = min(_USUAL_LENGTH, self.facts.context_length)
         try:
-            loop.warm_up(length)
-            slots = min(_MOST_SLOTS, loop.forward.slots_that_fit(length))
+            loop.warm_up(self._usual_length)
+            slots = self._slots_that_fit(loop)
         except (RuntimeError, MemoryError) as failure:
             raise self._failed(failure) from failure
-        self.facts = replace(self.facts, missing=_MISSING, slots_that_fit=slots)
+        self.facts = replace(
+            self.facts,
+            missing=_MISSING,
+            slots_that_fit=slots,
+            quantizes_cache=loop.forward.quantizes_cache,
+        )
 
     # ---- answers
 
@@ -151,11 +165,23 @@ class ChatEngine:
         if self._loop is not None:
             answers = self._answers_of(self._loop)
             yield from answers.answer_all(requests, listeners, slots, self.answer)
+            # Other programs may have taken memory meanwhile, or given some back.
+            self.facts = replace(self.facts, slots_that_fit=self._slots_that_fit(self._loop))
             return
         yield from self._by_generate.in_groups(requests, listeners, slots, self.answer)
 
     def _answers_of(self, loop: DecodeLoop[SlotForward]) -> LoopAnswers:
-        return LoopAnswers(loop, self._decoder, self._banned_words, self._inputs_of, self._failed)
+        return LoopAnswers(
+            loop,
+            self._decoder,
+            self._banned_words,
+            self._inputs_of,
+            self._failed,
+            self._usual_length,
+        )
+
+    def _slots_that_fit(self, loop: DecodeLoop[SlotForward]) -> int:
+        return min(_MOST_SLOTS, loop.forward.slots_that_fit(self._usual_length))
 
     # ---- what an answer rests on
 

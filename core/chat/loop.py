@@ -26,12 +26,18 @@ from core.llava.passes import SlotForward
 log = logging.getLogger(__name__)
 
 
-def chat_loop(model: Any, end_ids: frozenset[int]) -> DecodeLoop[SlotForward] | None:
-    """Returns the loop for `model`, or None if only `generate()` can run it; the log says why."""
+def chat_loop(
+    model: Any, end_ids: frozenset[int], *, quantizes_cache: bool = False
+) -> DecodeLoop[SlotForward] | None:
+    """Returns the loop for `model`, or None if only `generate()` can run it; the log says why.
+
+    `quantizes_cache` keeps keys and values in 8 bits where our own forward pass runs.
+    """
     if image_token_of(model.config) is None:
         return None
     if (reason := decoder_obstacle(model)) is None:
-        return decode_loop(model, end_ids, ChatEncoder(model))
+        encoder = ChatEncoder(model)
+        return decode_loop(model, end_ids, encoder, quantizes_cache=quantizes_cache)
     log.info("Not by our own forward pass: %s.", reason)
     forward = module_forward(model)
     return DecodeLoop(forward, end_ids) if forward is not None else None

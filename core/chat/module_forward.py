@@ -108,6 +108,11 @@ class ModuleForward:
 
     # ---- the cache and its slots
 
+    @property
+    def quantizes_cache(self) -> bool:
+        """See `SlotForward`: transformers' modules take keys and values in the model's dtype."""
+        return False
+
     def slots_that_fit(self, length: int) -> int:
         """See `SlotForward`."""
         return self.cache.slots_that_fit(length)

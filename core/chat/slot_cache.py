@@ -64,7 +64,9 @@ class _SlotLayer(CacheLayerMixin):
         self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor]:
         """Takes (rows, key heads, positions, head_dim); returns all that the pass attends to."""
-        rows, whole = self._rows, self._rows.cache.layers[self._number]
+        rows = self._rows
+        # Never in 8 bits here.
+        whole: Any = rows.cache.layers[self._number]
         heads = key_states.shape[1]
         if whole.shape[1] != 2 * heads or key_states.shape != value_states.shape:
             raise ValueError("the layers' keys and values have several shapes")

@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention.bias import causal_lower_right
 
+from core.llava.quantized_cache import LayerCache, as_tensor
+
 # On a CPU, so many rows are masked at a time: masked positions of later rows are not computed.
 _MASKED_ROWS = 128
 
@@ -45,7 +47,7 @@ class PromptAttention:
         width = self._heads * self._head_dim
         return states[:, :width].view(len(states), self._heads, -1)
 
-    def over_cache(self, states: Tensor, cache: Tensor, mask: Any = None) -> Tensor:
+    def over_cache(self, states: Tensor, cache: LayerCache, mask: Any = None) -> Tensor:
         """`states` (rows, heads × head_dim) → (rows, query heads × head_dim).
 
         The rows attend to the positions of one slot's `cache` (2 × key heads, positions, head_dim).
@@ -54,7 +56,8 @@ class PromptAttention:
         """
         count, end = len(states), cache.shape[1]
         queries = self.queries(states).transpose(0, 1)[None]
-        keys, values = cache[None, : self._key_heads], cache[None, self._key_heads :]
+        whole = as_tensor(cache, self._dtype)
+        keys, values = whole[None, : self._key_heads], whole[None, self._key_heads :]
         with _without_cudnn():
             if self._device.type == "cpu" and mask is not None:
                 attention = self._in_blocks(queries, keys, values, mask)

@@ -86,10 +86,14 @@ Forward_co = TypeVar("Forward_co", bound=SlotForward, covariant=True)
 
 
 def decode_loop(
-    model: nn.Module, eos_token_ids: Collection[int], encoder: Encoder | None = None
+    model: nn.Module,
+    eos_token_ids: Collection[int],
+    encoder: Encoder | None = None,
+    *,
+    quantizes_cache: bool = False,
 ) -> DecodeLoop[ForwardPass] | None:
     """The loop for `model`, or None if only `generate()` can run it; see `forward_pass`."""
-    forward = forward_pass(model, encoder)
+    forward = forward_pass(model, encoder, quantizes_cache=quantizes_cache)
     return DecodeLoop(forward, eos_token_ids) if forward is not None else None
 
 

@@ -65,8 +65,12 @@ class LlavaEngine:
         prompt_length: int | None = None,
         mean: Sequence[float] = CLIP_MEAN,
         std: Sequence[float] = CLIP_STD,
+        quantizes_cache: bool = False,
     ):
-        """Warms the decode loop up. Raises OutOfMemory and EngineError if that fails."""
+        """Warms the decode loop up. Raises OutOfMemory and EngineError if that fails.
+
+        `quantizes_cache` keeps the loop's keys and values in 8 bits.
+        """
         vision: Any = model.config.vision_config
         preprocessing = ImagePreprocessing(
             vision.image_size, vision.patch_size, tuple(mean), tuple(std)
@@ -86,15 +90,15 @@ class LlavaEngine:
         self._banned_words = BannedWordsCache(lambda: tokenizer.pieces(range(tokenizer.size)))
         self._examiner: MapExaminer | None = None
         self._generate_path = GeneratePath(model, tokenizer)
-        self._loop = decode_loop(model, {tokenizer.eos_token_id})
+        self._usual_length = min(_USUAL_LENGTH, facts.context_length)
+        self._loop = decode_loop(model, {tokenizer.eos_token_id}, quantizes_cache=quantizes_cache)
         if self._loop is None:
             self.facts = replace(facts, missing=_MISSING)
             return
         try:
-            length = min(_USUAL_LENGTH, facts.context_length)
-            self._loop.warm_up(length)
-            slots = min(_MOST_SLOTS, self._loop.forward.slots_that_fit(length))
-            self.facts = replace(facts, slots_that_fit=slots)
+            self._loop.warm_up(self._usual_length)
+            slots = self._slots_that_fit(self._loop)
+            self.facts = replace(facts, slots_that_fit=slots, quantizes_cache=quantizes_cache)
         except (RuntimeError, MemoryError) as failure:
             raise self._failed(failure) from failure
 
@@ -133,9 +137,21 @@ class LlavaEngine:
             return
         answers = self._answers_of(self._loop)
         yield from answers.answer_all(requests, listeners, slots, self.answer)
+        # Other programs may have taken memory meanwhile, or given some back.
+        self.facts = replace(self.facts, slots_that_fit=self._slots_that_fit(self._loop))
 
     def _answers_of(self, loop: DecodeLoop) -> LoopAnswers:
-        return LoopAnswers(loop, self._tokenizer, self._banned_words, self._prepare, self._failed)
+        return LoopAnswers(
+            loop,
+            self._tokenizer,
+            self._banned_words,
+            self._prepare,
+            self._failed,
+            self._usual_length,
+        )
+
+    def _slots_that_fit(self, loop: DecodeLoop) -> int:
+        return min(_MOST_SLOTS, loop.forward.slots_that_fit(self._usual_length))
 
     def _generate(
         self,

@@ -24,6 +24,7 @@ from core.llava.kv_cache import KVCache
 from core.llava.language_model import LanguageModel, decoder_of
 from core.llava.passes import Encoder, ImageInput, Prompt, StepOutput
 from core.llava.prefill import Prefill
+from core.llava.quantized_cache import as_tensor
 from core.llava.quantized_linear import QuantizedLinear
 from core.llava.tokenizer import IMAGE_TOKEN_INDEX
 from core.llava.vision import ImageEncoder
@@ -47,11 +48,13 @@ head_dim) of these rows, and all keys (key heads, positions, head_dim), both aft
 embedding. Later layers overwrite the tensors."""
 
 
-def forward_pass(model: Any, encoder: Encoder | None = None) -> ForwardPass | None:
+def forward_pass(
+    model: Any, encoder: Encoder | None = None, *, quantizes_cache: bool = False
+) -> ForwardPass | None:
     """The fast path for `model`, or None when only `generate()` can run it; the log says which.
 
     Joins the weights of `model` in place, one layer at a time. Without `encoder`, the model must
-    have LLaVA-1.5's.
+    have LLaVA-1.5's. `quantizes_cache` keeps keys and values in 8 bits.
     """
     reason = decoder_obstacle(model)
     if reason is None and encoder is None:
@@ -59,7 +62,7 @@ def forward_pass(model: Any, encoder: Encoder | None = None) -> ForwardPass | No
     if reason is not None:
         log.info("Decoding by generate(): %s.", reason)
         return None
-    forward = ForwardPass(model, encoder)
+    forward = ForwardPass(model, encoder, quantizes_cache=quantizes_cache)
     log.info("Decoding by our own loop: %s.", forward.description)
     return forward
 
@@ -120,8 +123,11 @@ class ForwardPass:
     step of other slots run as one pass.
     """
 
-    def __init__(self, model: Any, encoder: Encoder | None = None):
-        self.language_model = language_model = LanguageModel(model)
+    def __init__(
+        self, model: Any, encoder: Encoder | None = None, *, quantizes_cache: bool = False
+    ):
+        cache_bits = 8 if quantizes_cache else 16
+        self.language_model = language_model = LanguageModel(model, cache_bits=cache_bits)
         self.device, self.dtype = language_model.device, language_model.dtype
         self.images = encoder or ImageEncoder(model, self.device, self.dtype)
         self.cache = KVCache(
@@ -131,6 +137,7 @@ class ForwardPass:
             self.device,
             self.dtype,
             language_model.rotary_tables,
+            is_quantized=quantizes_cache,
         )
         self._graphs = GraphCache(self.device, self.cache.all_idle)
         self._prefill = Prefill(
@@ -154,7 +161,13 @@ class ForwardPass:
         kernels = "our own kernels" if own else "torch's operations"
         model = self.language_model
         layers = model.format or f"{model.bits}-bit"
-        return f"{graphs}, {kernels}, {layers} layers, {self.dtype}, {self.device}"
+        cache = ", KV cache in 8 bits" if self.cache.is_quantized else ""
+        return f"{graphs}, {kernels}, {layers} layers{cache}, {self.dtype}, {self.device}"
+
+    @property
+    def quantizes_cache(self) -> bool:
+        """See `SlotForward`."""
+        return self.cache.is_quantized
 
     @property
     def layer_count(self) -> int:
@@ -297,8 +310,7 @@ class ForwardPass:
         else:
             cosine, sine = model.rotary_tables(end)
         hidden = model.embed(ids, features)
-        shape = (2 * model.key_heads, end, model.head_dim)
-        own = torch.zeros(shape, device=self.device, dtype=self.dtype)
+        own: Any = cache.of_one_prompt(end)
         mask = attention.causal_mask(count, end)
 
         def attend(layer: int, states: Tensor, layer_input: Tensor) -> Tensor:
@@ -306,7 +318,8 @@ class ForwardPass:
                 own[:, :begin] = cache.layers[layer][slot, :, :begin]
             model.operations.rope_and_cache(states, own, cosine, sine, begin)
             if on_layer is not None:
-                on_layer(layer, layer_input, attention.queries(states), own[: model.key_heads])
+                keys = as_tensor(own[: model.key_heads], self.dtype)
+                on_layer(layer, layer_input, attention.queries(states), keys)
             return attention.over_cache(states, own, mask)
 
         return model.run_layers(hidden, attend)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from core.device.memory import LENGTH_STEP
+from core.llava.quantized_cache import LayerCache, QuantizedCache, as_tensor
 
-# The share of free GPU memory for the KV cache; activations and other programs get the rest.
-_FREE_FOR_SLOTS = 0.75
+# Of free GPU memory, activations and other programs get a quarter, but at most so many bytes.
+_SHARE_LEFT, _MOST_LEFT = 0.25, 1_500_000_000
 
 IDLE = -1
 """The position of a slot that decode steps leave alone."""
@@ -21,9 +22,10 @@ class KVCache:
     """Keys and values of `slots` sequences of up to `length` positions; both are 0 until `resize`.
 
     `layers` has one tensor per decoder layer, (slots, 2 × key heads, length, head_dim) with the key
-    heads first. `state` int64 (2, slots) is what a decode step continues from: the token id of each
-    slot, and its position, negative if the slot is idle. `positions` is the same row on the host.
-    `cosine` and `sine` (length, head_dim) are the rotary tables.
+    heads first; in 8 bits where the cache `is_quantized`. `state` int64 (2, slots) is what a
+    decode step continues from: the token id of each slot, and its position, negative if it is idle.
+    `positions` is the same row on the host. `cosine` and `sine` (length, head_dim) are the rotary
+    tables.
 
     Captured graphs read and write these tensors, so `resize` and `release` invalidate them. Which
     text is cached in which slot is the caller's knowledge.
@@ -37,13 +39,16 @@ class KVCache:
         device: torch.device,
         dtype: torch.dtype,
         rotary_tables: Callable[[int], tuple[Tensor, Tensor]],
+        *,
+        is_quantized: bool = False,
     ):
         """`rotary_tables` returns cosine and sine for a number of positions."""
         self._layer_count, self._key_heads, self._head_dim = layer_count, key_heads, head_dim
         self._device, self._dtype = device, dtype
         self._rotary_tables = rotary_tables
+        self.is_quantized = is_quantized
         self.slots = self.length = 0
-        self.layers: list[Tensor] = []
+        self.layers: list[LayerCache] = []
         self.positions: list[int] = []
         self.state = torch.empty(2, 0, dtype=torch.int64, device=device)
         self.cosine = self.sine = torch.empty(0, head_dim, device=device)
@@ -51,7 +56,11 @@ class KVCache:
     @property
     def bytes_per_position(self) -> int:
         """Keys and values of one position of one slot, in all layers."""
-        return self._layer_count * 2 * self._key_heads * self._head_dim * self._dtype.itemsize
+        scale = torch.float32.itemsize
+        of_head = (
+            self._head_dim + scale if self.is_quantized else self._head_dim * self._dtype.itemsize
+        )
+        return self._layer_count * 2 * self._key_heads * of_head
 
     @property
     def busy_slots(self) -> list[int]:
@@ -65,14 +74,17 @@ class KVCache:
     def slots_that_fit(self, length: int) -> int:
         """Returns how many slots of `length` positions fit into the GPU's free memory.
 
-        Leaves room for activations. Returns 0 on a CPU.
+        The memory of the slots that are there counts as free. Leaves room for activations. Returns
+        0 on a CPU.
         """
         if self._device.type != "cuda":
             return 0
         free, _ = torch.cuda.mem_get_info(self._device)
         free += torch.cuda.memory_reserved(self._device)
         free -= torch.cuda.memory_allocated(self._device)
-        return max(1, int(_FREE_FOR_SLOTS * free) // (length * self.bytes_per_position))
+        free += self.slots * self.length * self.bytes_per_position
+        for_slots = free - min(_MOST_LEFT, int(_SHARE_LEFT * free))
+        return max(1, for_slots // (length * self.bytes_per_position))
 
     def resize(self, slots: int, length: int) -> None:
         """Makes room for `slots` sequences of `length` positions, all idle if there was no cache.
@@ -80,20 +92,33 @@ class KVCache:
         A cache in use keeps its number of slots and what they contain; `release` it first for
         another number. Allocates the new tensor of a layer before it frees the old one.
         """
-        # Zeros: a masked position still counts 0 × its value, which must not be NaN.
-        shape = (slots, 2 * self._key_heads, length, self._head_dim)
         if self.slots == 0:
             self.positions = [IDLE] * slots
             self.state = torch.tensor([[0] * slots, [IDLE] * slots], device=self._device)
         for number in range(self._layer_count):
-            grown = torch.zeros(shape, device=self._device, dtype=self._dtype)
+            grown = self._zeros(slots, 2 * self._key_heads, length, self._head_dim)
             if self.slots:
-                grown[:, :, : self.length] = self.layers[number]
+                grown[:, :, : self.length] = self.layers[number]  # type: ignore[assignment]
                 self.layers[number] = grown
             else:
                 self.layers.append(grown)
         self.slots, self.length = slots, length
         self.cosine, self.sine = self._rotary_tables(length)
+
+    def keys_and_values(self, layer: int, slot: int, count: int) -> Tensor:
+        """(2 × key heads, count, head_dim): what the first positions of `slot` have in `layer`, in
+        the model's dtype."""
+        return as_tensor(self.layers[layer][slot, :, :count], self._dtype)
+
+    def of_one_prompt(self, length: int) -> LayerCache:
+        """Room like that of one slot in one layer, (2 × key heads, length, head_dim)."""
+        return self._zeros(2 * self._key_heads, length, self._head_dim)
+
+    def _zeros(self, *shape: int) -> LayerCache:
+        # Zeros: a masked position still counts 0 × its value, which must not be NaN.
+        if self.is_quantized:
+            return QuantizedCache.zeros(shape, self._device)
+        return torch.zeros(shape, device=self._device, dtype=self._dtype)
 
     def release(self) -> None:
         """Frees the keys and values."""

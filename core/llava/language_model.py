@@ -54,7 +54,7 @@ class LanguageModel:
     same.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, *, cache_bits: int = 16):
         config, language = model.config.get_text_config(), decoder_of(model)
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
         head_dim = getattr(config, "head_dim", None)
@@ -74,6 +74,7 @@ class LanguageModel:
             head_dim=self.head_dim,
             group=group,
             is_float8=self.format is WeightFormat.FP8,
+            cache_bits=cache_bits,
         )
         self.kernels = load_kernels(shape, self.device)
         self.operations = self.kernels or TorchOperations(self.dtype, self.head_dim, group)

@@ -12,6 +12,7 @@ from core.generation.listeners import AnswerOne, Listeners
 from core.generation.pending import PendingAnswer
 from core.generation.streaming import TextDecoder, UnthrottledAnswers
 from core.llava.decoding import DecodeLoop, Job, LoopInputs
+from core.llava.fitting import rounds_that_fit
 from core.llava.together import AnswerInProgress, AnswersTogether
 from core.transcript import Answer, Request
 
@@ -20,7 +21,7 @@ class LoopAnswers:
     """Answers requests on `loop`, for an engine.
 
     `prepare` makes the inputs of a request, and `failed` the error to raise for a failure of the
-    model, whose memory it releases.
+    model, whose memory it releases. `usual_length` is how many positions a slot needs.
     """
 
     def __init__(
@@ -30,9 +31,11 @@ class LoopAnswers:
         banned_words: BannedWordsCache,
         prepare: Callable[[Request], LoopInputs],
         failed: Callable[[BaseException], AppError],
+        usual_length: int,
     ):
         self._loop, self._decoder, self._banned_words = loop, decoder, banned_words
         self._prepare, self._failed = prepare, failed
+        self._usual_length = usual_length
 
     def answer(
         self,
@@ -72,18 +75,24 @@ class LoopAnswers:
         """See `Engine.answer_all`.
 
         The next request is taken when a slot is free, so that no more pictures are open than are
-        being answered about. What the loop cannot answer is left to `answer_alone`, at the end.
+        being answered about. Takes as many of the `slots` as fit into the GPU's free memory. What
+        the loop cannot answer is left to `answer_alone`, at the end.
         """
         together = AnswersTogether(self._decoder, listeners, self._prepare, self._job)
         try:
-            for decoded in self._loop.decode(together.jobs(requests), slots):
-                yield together.complete(decoded)
+            rounds = rounds_that_fit(together.jobs(requests), slots, self._slots_now)
+            for number, jobs in rounds:
+                for decoded in self._loop.decode(jobs, number):
+                    yield together.complete(decoded)
         except (RuntimeError, EngineError) as failure:
             # Broken numbers are in the cache too, which is released.
             raise self._failed(failure) from failure
         together.check()
         for request in together.unsupported:
             yield from listeners.answer_alone(request, answer_alone)
+
+    def _slots_now(self) -> int:
+        return self._loop.forward.slots_that_fit(self._usual_length)
 
     def _job(self, inputs: LoopInputs, this: AnswerInProgress, is_over: Callable[[], bool]) -> Job:
         sampling = replace(this.pending.request.sampling, seed=this.pending.seed)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.llava.float8 import Float8Rows
+from core.llava.quantized_cache import LayerCache, as_tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,7 @@ class TorchOperations:
         return Float8Rows.rounded(states)
 
     def rope_and_cache(
-        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
+        self, states: Tensor, cache: LayerCache, cosine: Tensor, sine: Tensor, begin: int
     ) -> None:
         """Rotates queries and keys of `states` in place; copies keys and values to `cache`.
 
@@ -103,7 +104,7 @@ class TorchOperations:
             mask = mask.masked_fill_(is_behind, float("-inf"))[:, None, None]
         return _StepPositions(positions, rows, span, mask, cosine[positions], sine[positions])
 
-    def decode_attention(self, states: Tensor, cache: Tensor, at: _StepPositions) -> Tensor:
+    def decode_attention(self, states: Tensor, cache: LayerCache, at: _StepPositions) -> Tensor:
         """One decode step: (rows, heads × head_dim) → (rows, query heads × head_dim).
 
         Rotates queries and keys to each row's position, writes keys and values to `cache` (slots,
@@ -116,11 +117,12 @@ class TorchOperations:
             cache[0, :, at.span - 1] = heads[0, queries:]
         else:
             cache[at.rows, :, at.positions] = heads[:, queries:]
+        read = as_tensor(cache[:count, :, : at.span], states.dtype)
         # Query heads that share a key head become its queries, so that no key is repeated.
         attention = functional.scaled_dot_product_attention(
             heads[:, :queries].reshape(count, key_heads, -1, self._head_dim),
-            cache[:count, :key_heads, : at.span],
-            cache[:count, key_heads:, : at.span],
+            read[:, :key_heads],
+            read[:, key_heads:],
             attn_mask=at.mask,
         )
         return attention.reshape(count, -1)

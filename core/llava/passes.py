@@ -35,6 +35,11 @@ class SlotForward(Protocol):
     """A prefill and the step of other slots run as one pass."""
 
     @property
+    def quantizes_cache(self) -> bool:
+        """Keys and values are kept in 8 bits."""
+        ...
+
+    @property
     def device(self) -> torch.device:
         """Where the model is."""
         ...

@@ -39,6 +39,7 @@ MODES: dict[str, frozenset[Mode]] = {
     "image_format": _NEW,
     "device": _NEW,
     "dtype": _NEW,
+    "kv_cache": _NEW,
     "prompt": _NEW,
     "note": _NEW,
     "send_metadata": _NEW,
@@ -166,7 +167,7 @@ def refusal(options: argparse.Namespace) -> str | None:
 
 
 _FOR_SERVERS = ("parallel", "image_side", "image_format")
-_NOT_FOR_SERVERS = ("device", "dtype", "cards", "slots", "ban", "trace", "evidence")
+_NOT_FOR_SERVERS = ("device", "dtype", "kv_cache", "cards", "slots", "ban", "trace", "evidence")
 
 
 def _refused_with_server(options: argparse.Namespace) -> str | None:

@@ -256,4 +256,9 @@ def _choice(arguments: argparse.Namespace) -> ModelChoice:
         is_png = arguments.image_format == "png"
         named = ServerModel(tuple(servers.items()), name, arguments.image_side, is_png)
         model = named.reference
-    return ModelChoice(model, arguments.device, Precision(arguments.dtype))
+    return ModelChoice(
+        model,
+        arguments.device,
+        Precision(arguments.dtype),
+        quantizes_cache=arguments.kv_cache == Precision.BITS_8.value,
+    )

@@ -229,7 +229,9 @@ def random_chat_engine(choice: ModelChoice, made: RandomModel) -> ChatEngine:
         context_length=config.get_text_config().max_position_embeddings,
     )
     processor = made.processor(_tokenizer(vocabulary))
-    return ChatEngine(model, processor, facts, end_ids=(_END,))
+    return ChatEngine(
+        model, processor, facts, end_ids=(_END,), quantizes_cache=choice.quantizes_cache
+    )
 
 
 def _tokenizer(size: int) -> PreTrainedTokenizerFast:

@@ -105,7 +105,7 @@ def random_engine(
     )
     if limits:
         facts = replace(facts, notes=(dispatch(model, limits, device.index or 0),))
-    return LlavaEngine(model, tokenizer, facts)
+    return LlavaEngine(model, tokenizer, facts, quantizes_cache=choice.quantizes_cache)
 
 
 def _words(tokenizer: Tokenizer) -> set[int]:

@@ -120,6 +120,8 @@ def _model(choice: ModelChoice) -> list[str]:
         words.append(f"--device={choice.device}")
     if choice.dtype is not Precision.AUTO:
         words.append(f"--dtype={choice.dtype.value}")
+    if choice.quantizes_cache:
+        words.append(f"--kv-cache={Precision.BITS_8.value}")
     return words
 
 

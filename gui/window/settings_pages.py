@@ -123,6 +123,16 @@ class ModelPage(SettingsPage):
             cost += " " + self.tr("fp8 needs as much as 8-bit and is faster for whole folders.")
         self.add_choice("dtype", self.tr("Precision"), f"{cost} {next_time}", precisions)
         self.add_choice(
+            "quantizes_cache",
+            self.tr("KV cache"),
+            self.tr(
+                "In 8-bit, what the model keeps of each image takes half the memory: a graphics "
+                "card captions more images at the same time. Answers may differ slightly."
+            )
+            + f" {next_time}",
+            ((False, self.tr("Full")), (True, self.tr("8-bit"))),
+        )
+        self.add_choice(
             "may_spread",
             self.tr("When a model does not fit"),
             self.tr("A model split across graphics cards and memory is much slower.")

@@ -59,10 +59,12 @@ def describe(facts: EngineFacts) -> str:
     """Returns model, device, precision and memory in one line."""
     if facts.longest_side:
         return f"{translated(short_name(facts.model))}  ·  {facts.device_name}"
-    memory = format_bytes(facts.memory_bytes)
-    return "  ·  ".join(
-        (translated(short_name(facts.model)), facts.device_name, facts.dtype, memory)
-    )
+    memory, precision = format_bytes(facts.memory_bytes), facts.dtype.value
+    if facts.quantizes_cache:
+        precision = translate("StatusLine", "{precision}, KV cache 8-bit").format(
+            precision=precision
+        )
+    return "  ·  ".join((translated(short_name(facts.model)), facts.device_name, precision, memory))
 
 
 def needs_model(state: ViewState) -> bool:

@@ -5,7 +5,8 @@
 With random weights in LLaVA-1.5-7b's sizes. `check` compares the kernels with float64, `scaled`
 times torch's scaled product in each way of adding up and writing, `products` times all matrices of
 a model for so many rows in each way there is, `layers` the layers without attention, `tune` a
-single stream in FP8 by the work of a warp, `bench` captions and tokens a second. Asserts nothing
+single stream in FP8 by the work of a warp, `bench` captions and tokens a second, with the KV cache
+in full and in 8 bits. Asserts nothing
 but in `check`; a stage that fails says why, and the next one runs. Without a card it does as much
 as a processor can in the built-in model's sizes, which shows that it runs.
 """
@@ -22,6 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -297,12 +299,14 @@ def bench(precisions: list[Precision]) -> dict[str, Any]:
         ways = {"": linear.FLOAT8_ROWS.get(kind, NEVER) if kind else NEVER}
         if kind in (WeightFormat.INT8, WeightFormat.INT4) and has_float8(DEVICE):
             ways = {" dequantized": NEVER, " in FP8": 65}
-        for way, rows in ways.items():
+        for (way, rows), quantizes_cache in product(ways.items(), (False, True)):
+            name = precision + way + (", 8-bit cache" if quantizes_cache else "")
             with all_in_float8(kind, rows):
-                found[precision + way] = figures = _measure(precision)
+                figures = _measure(precision, quantizes_cache=quantizes_cache)
+            found[name] = figures
             captions = figures["captions_per_second"]
             say(
-                f"{precision + way:20} {figures['tokens_per_second']:7.1f} tokens/s, "
+                f"{name:34} {figures['tokens_per_second']:7.1f} tokens/s, "
                 f"first token {1e3 * figures['seconds_to_first_token']:5.1f} ms, follow-up "
                 f"{1e3 * figures['follow_up_seconds_to_first_token']:5.1f} ms, "
                 + ", ".join(f"{rate:.1f} captions/s at {slots}" for slots, rate in captions.items())
@@ -311,9 +315,9 @@ def bench(precisions: list[Precision]) -> dict[str, Any]:
     return found
 
 
-def _measure(precision: Precision) -> dict[str, Any]:
+def _measure(precision: Precision, *, quantizes_cache: bool) -> dict[str, Any]:
     plan = Plan(
-        ModelChoice("built-in", str(DEVICE), precision),
+        ModelChoice("built-in", str(DEVICE), precision, quantizes_cache=quantizes_cache),
         SIZES,
         new_tokens=256 if ON_CARD else 8,
         answers=4 if ON_CARD else 1,
@@ -325,7 +329,8 @@ def _measure(precision: Precision) -> dict[str, Any]:
 
 @contextmanager
 def opened(precision: Precision) -> Iterator[ForwardPass]:
-    engine = random_engine(ModelChoice("built-in", str(DEVICE), precision), SIZES)
+    choice = ModelChoice("built-in", str(DEVICE), precision)
+    engine = random_engine(choice, SIZES)
     assert engine._loop is not None
     try:
         yield engine._loop.forward

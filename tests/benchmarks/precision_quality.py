@@ -3,7 +3,7 @@
     python -m tests.benchmarks.precision_quality [--seeds 1 2] [--per-task 100] [--json]
     python -m tests.benchmarks.precision_quality --logits llava-1.5-7b [--json]
 
-On cards that have it, FP8 is one more precision.
+On cards that have it, FP8 is one more precision; “+kv8” is the KV cache in 8 bits beside each.
 
 The first asks the built-in model in each precision the same questions about fresh scenes, as
 packaging/train_built_in_model measures it (its `sprites` must have been rendered), through the
@@ -53,6 +53,8 @@ from core.transcript import (
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "packaging" / "train_built_in_model"
+_WITH_CACHE = "+kv8"
+"""Behind a precision: with the KV cache in 8 bits."""
 _CHUNK = {"cuda": 640, "cpu": 40}
 _TEXT_BEFORE, _TEXT_AFTER, _STEPS = 36, 13, 16
 
@@ -97,13 +99,14 @@ def table_report(options: argparse.Namespace) -> dict[str, Any]:
     device = choose_device(options.device)
     on_card, chunk = device.type == "cuda", _CHUNK[device.type]
     usual = ["16-bit" if on_card else "float32", "8-bit", "4-bit", *["fp8"] * has_float8(device)]
+    usual += [f"{precision}{_WITH_CACHE}" for precision in usual]
     precisions = options.precisions or usual
     sheet = import_module("sprites").load_sheet(options.atlas)
     renderer = import_module("pictures").Renderer(sheet, str(device))
     said: dict[str, list[str]] = {precision: [] for precision in precisions}
     engines = {
         precision: open_engine(
-            ModelChoice("built-in", str(device), Precision(precision)),
+            _choice(precision, device),
             lambda *_: None,
             threading.Event(),
         )
@@ -136,6 +139,12 @@ def table_report(options: argparse.Namespace) -> dict[str, Any]:
             for precision in precisions
         },
     }
+
+
+def _choice(name: str, device: torch.device) -> ModelChoice:
+    precision = Precision(name.removesuffix(_WITH_CACHE))
+    quantizes_cache = name.endswith(_WITH_CACHE)
+    return ModelChoice("built-in", str(device), precision, quantizes_cache=quantizes_cache)
 
 
 def _requests(measuring: Any, cases: list[Any], renderer: Any) -> Iterator[Request]:

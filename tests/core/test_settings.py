@@ -39,7 +39,7 @@ def test_every_setting_survives_the_file(tmp_path):
         prompt_history=["one", "two\nlines", "☃"], model_folders=["/models/llava"],
         checks_for_updates=True, updates_address="http://127.0.0.1/CHANGELOG.md",
         download_folder="/models", works_offline=True, underlines_doubt=False,
-        may_spread=True, rest_minutes=5, keys={"OPEN": ["Ctrl+9"]},
+        may_spread=True, quantizes_cache=True, rest_minutes=5, keys={"OPEN": ["Ctrl+9"]},
         seen_offers=["1.0 offered cuda130"], servers=["http://gpubox:8000 #qwen"],
         folds_images=True, shows_grid=False, shows_caption=True, thumbnail_side=128,
         folds_statistics=True, statistics="sizes", tag_vocabulary="/tags.csv",

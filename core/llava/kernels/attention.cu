@@ -1,18 +1,21 @@
 // Attention of one decode step over the KV cache, split along the positions (flash decoding).
 
+#include "kv_cache.cuh"
 #include "rotary.cuh"
 
 #define GROUPS_OF_LANES (128 / CHUNKS)
-#define AHEAD 4
+// Positions that are loaded at once: as many bytes in flight for 8 bits as for 16.
+#define AHEAD (CACHE_BITS == 8 && GROUP <= 2 ? 8 : 4)
 
 // One decode step for each slot. Writes the key and value of the slot's position to the cache, then
 // attends to all positions up to it. Skips a slot whose position is negative (idle); its row of `out`
 // is undefined. Grid: (parts of `part` positions, key heads, slots). The last block of a head to
-// finish combines the partial results of all parts, in the order of the positions.
+// finish combines the partial results of all parts, in the order of the positions. `scales` are those
+// of a cache in 8 bits, (slots, 2 × key heads, length).
 extern "C" __global__ void __launch_bounds__(128)
-    decode_attention(const u16* states, u16* cache, const float* cosine, const float* sine,
-           const long long* positions, u16* out, float* partial, int* ended, int length, int part,
-           float scale) {
+    decode_attention(const u16* states, Cached* cache, float* scales, const float* cosine,
+           const float* sine, const long long* positions, u16* out, float* partial, int* ended,
+           int length, int part, float scale) {
     __shared__ float merged[GROUP][GROUPS_OF_LANES][HEAD_DIM];
     __shared__ float maxima[GROUP][GROUPS_OF_LANES], totals[GROUP][GROUPS_OF_LANES];
     __shared__ bool is_last;
@@ -24,19 +27,31 @@ extern "C" __global__ void __launch_bounds__(128)
     const int end = min(begin + part, position + 1);
     const int queries = key_heads * GROUP;
     const u16* row = states + (size_t)slot * (queries + 2 * key_heads) * HEAD_DIM;
-    u16* keys = cache + ((size_t)slot * 2 * key_heads + key_head) * length * HEAD_DIM;
-    u16* values = keys + (size_t)key_heads * length * HEAD_DIM;
+    const size_t row_of_keys = ((size_t)slot * 2 * key_heads + key_head) * length;
+    const size_t row_of_values = row_of_keys + (size_t)key_heads * length;
+    Cached* keys = cache + row_of_keys * HEAD_DIM;
+    Cached* values = cache + row_of_values * HEAD_DIM;
+    float* key_scales = scales + row_of_keys;
+    float* value_scales = scales + row_of_values;
     const float* c = cosine + (size_t)position * HEAD_DIM;
     const float* s = sine + (size_t)position * HEAD_DIM;
     if (end == position + 1) {
-        const int at = threadIdx.x % CHUNKS * 8;
-        if (threadIdx.x < CHUNKS) {
+        if (threadIdx.x < WARP) {
+            const int at = threadIdx.x % CHUNKS * 8;
+            const bool is_key = threadIdx.x < CHUNKS;
             float x[8];
-            load_rotated(row + (size_t)(queries + key_head) * HEAD_DIM, at, c, s, x);
-            *(uint4*)(keys + (size_t)position * HEAD_DIM + at) = pack(x);
-        } else if (threadIdx.x < 2 * CHUNKS) {
-            *(uint4*)(values + (size_t)position * HEAD_DIM + at) =
-                *(const uint4*)(row + (size_t)(queries + key_heads + key_head) * HEAD_DIM + at);
+            if (is_key)
+                load_rotated(row + (size_t)(queries + key_head) * HEAD_DIM, at, c, s, x);
+            else
+                unpack(*(const uint4*)(row + (size_t)(queries + key_heads + key_head) * HEAD_DIM + at),
+                       x);
+            const float own_scale = scale_to_cache<CHUNKS>(largest_of(x));
+            if (threadIdx.x < 2 * CHUNKS) {
+                Cached* head = (is_key ? keys : values) + (size_t)position * HEAD_DIM;
+                *(CachedEight*)(head + at) = pack_cached(x, own_scale);
+                if (CACHE_BITS == 8 && at == 0)
+                    (is_key ? key_scales : value_scales)[position] = own_scale;
+            }
         }
         __syncthreads();
     }
@@ -57,23 +72,25 @@ extern "C" __global__ void __launch_bounds__(128)
     }
     // All lanes of a warp run the same iterations, since they exchange values by shuffles.
     for (int base = begin; base < end; base += AHEAD * GROUPS_OF_LANES) {
-        uint4 key[AHEAD], value[AHEAD];
+        CachedEight key[AHEAD], value[AHEAD];
+        float key_scale[AHEAD], value_scale[AHEAD], weights[GROUP][AHEAD];
 #pragma unroll
         for (int a = 0; a < AHEAD; a++) {
             const int p = base + a * GROUPS_OF_LANES + lanes;
             if (p < end) {
-                key[a] = *(const uint4*)(keys + (size_t)p * HEAD_DIM + at);
-                value[a] = *(const uint4*)(values + (size_t)p * HEAD_DIM + at);
+                key[a] = *(const CachedEight*)(keys + (size_t)p * HEAD_DIM + at);
+                value[a] = *(const CachedEight*)(values + (size_t)p * HEAD_DIM + at);
+                key_scale[a] = cached_scale(key_scales, p);
+                value_scale[a] = cached_scale(value_scales, p);
             } else {
-                key[a] = value[a] = make_uint4(0, 0, 0, 0);
+                key[a] = value[a] = nothing_cached();
+                key_scale[a] = value_scale[a] = 0;
             }
         }
 #pragma unroll
         for (int a = 0; a < AHEAD; a++) {
-            const bool is_there = base + a * GROUPS_OF_LANES + lanes < end;
-            float k[8], v[8];
-            unpack(key[a], k);
-            unpack(value[a], v);
+            float k[8];
+            unpack_cached(key[a], k);
 #pragma unroll
             for (int g = 0; g < GROUP; g++) {
                 float score = 0;
@@ -82,16 +99,36 @@ extern "C" __global__ void __launch_bounds__(128)
 #pragma unroll
                 for (int step = CHUNKS / 2; step > 0; step /= 2)
                     score += __shfl_xor_sync(EVERY_LANE, score, step);
-                if (is_there) {
-                    const float higher = fmaxf(maximum[g], score);
-                    const float old = exp2f(maximum[g] - higher);
-                    const float weight = exp2f(score - higher);
-                    maximum[g] = higher;
-                    total[g] = fmaf(total[g], old, weight);
-#pragma unroll
-                    for (int i = 0; i < 8; i++) sums[g][i] = fmaf(sums[g][i], old, weight * v[i]);
-                }
+                weights[g][a] = score * key_scale[a];
             }
+        }
+#pragma unroll
+        for (int g = 0; g < GROUP; g++) {
+            float higher = maximum[g];
+#pragma unroll
+            for (int a = 0; a < AHEAD; a++)
+                if (base + a * GROUPS_OF_LANES + lanes < end) higher = fmaxf(higher, weights[g][a]);
+            const float old = exp2f(maximum[g] - higher);
+            maximum[g] = higher;
+            total[g] *= old;
+#pragma unroll
+            for (int i = 0; i < 8; i++) sums[g][i] *= old;
+#pragma unroll
+            for (int a = 0; a < AHEAD; a++) {
+                const bool is_there = base + a * GROUPS_OF_LANES + lanes < end;
+                const float weight = is_there ? exp2f(weights[g][a] - higher) : 0;
+                total[g] += weight;
+                weights[g][a] = weight * value_scale[a];
+            }
+        }
+#pragma unroll
+        for (int a = 0; a < AHEAD; a++) {
+            float v[8];
+            unpack_cached(value[a], v);
+#pragma unroll
+            for (int g = 0; g < GROUP; g++)
+#pragma unroll
+                for (int i = 0; i < 8; i++) sums[g][i] = fmaf(weights[g][a], v[i], sums[g][i]);
         }
     }
 #pragma unroll

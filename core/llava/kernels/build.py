@@ -171,6 +171,7 @@ def _options(shape: KernelShape, capability: tuple[int, int], tuning: GemvTuning
         f"-DBFLOAT16={int(shape.dtype == torch.bfloat16)}",
         f"-DHEAD_DIM={shape.head_dim}",
         f"-DGROUP={shape.group}",
+        f"-DCACHE_BITS={shape.cache_bits}",
         f"-DWEIGHTS={'E4M3' if shape.is_float8 else shape.bits}",
     ]
     for name, (rows, fetches) in asdict(tuning).items():

@@ -4,6 +4,7 @@
 //   BFLOAT16     1 if activations and 16-bit weights are bfloat16, 0 if they are float16
 //   HEAD_DIM     dimensions per attention head: 64 or 128
 //   GROUP        query heads per key head: 1, 2, 4 or 8
+//   CACHE_BITS   of keys and values in the KV cache: 16 (BFLOAT16 says which) or 8
 //   WEIGHTS      format of the decoder layers' weights: 16 (BFLOAT16 says which), 8 or 4 for integers
 //                of so many bits, or E4M3 for floats of 8 bits, from compute capability 8.9 on
 // No CUDA header is needed. Compute capability 7.0 is the minimum.

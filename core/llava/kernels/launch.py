@@ -15,6 +15,7 @@ from core.llava.kernels.driver import DriverError, LaunchAttribute, LaunchConfig
 from core.llava.kernels.nvrtc import CompileError
 from core.llava.kernels.shape import KernelShape, has_float8, has_skinny, obstacle
 from core.llava.quantized import QuantizedMatrix
+from core.llava.quantized_cache import LayerCache, QuantizedCache
 from core.transcript import WeightFormat
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ class Kernels:
         return gates[:, :inner]
 
     def rope_and_cache(
-        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin: int
+        self, states: Tensor, cache: LayerCache, cosine: Tensor, sine: Tensor, begin: int
     ) -> None:
         """Rotates queries and keys of `states` in place; copies keys and values to `cache`.
 
@@ -167,7 +168,12 @@ class Kernels:
         self._rope_and_cache(states, cache, cosine, sine, begin, None)
 
     def rope_and_cache_at(
-        self, states: Tensor, cache: Tensor, cosine: Tensor, sine: Tensor, begin_and_slot: Tensor
+        self,
+        states: Tensor,
+        cache: LayerCache,
+        cosine: Tensor,
+        sine: Tensor,
+        begin_and_slot: Tensor,
     ) -> None:
         """`rope_and_cache` for a first position and a slot that the GPU knows.
 
@@ -179,7 +185,7 @@ class Kernels:
     def _rope_and_cache(
         self,
         states: Tensor,
-        cache: Tensor,
+        cache: LayerCache,
         cosine: Tensor,
         sine: Tensor,
         begin: int,
@@ -188,8 +194,8 @@ class Kernels:
         rows, width = states.shape
         key_heads, length = cache.shape[-3] // 2, cache.shape[-2]
         blocks = -(-rows * width // (16 * 256))
-        self._launch("rope_and_cache", (blocks, 1, 1), 256, states, cache, cosine, sine, key_heads,
-                     length, begin, begin_and_slot, rows)  # fmt: skip
+        self._launch("rope_and_cache", (blocks, 1, 1), 256, states, *_parts(cache), cosine, sine,
+                     key_heads, length, begin, begin_and_slot, rows)  # fmt: skip
 
     def step_positions(
         self, positions: Tensor, span: int, cosine: Tensor, sine: Tensor
@@ -200,7 +206,7 @@ class Kernels:
         """
         return _StepPositions(positions, cosine, sine)
 
-    def decode_attention(self, states: Tensor, cache: Tensor, at: _StepPositions) -> Tensor:
+    def decode_attention(self, states: Tensor, cache: LayerCache, at: _StepPositions) -> Tensor:
         """One decode step: (slots, heads × head_dim) → (slots, query heads × head_dim).
 
         Rotates queries and keys to each slot's position, writes keys and values to `cache` (slots,
@@ -209,11 +215,11 @@ class Kernels:
         """
         slots, key_heads, length = len(states), cache.shape[1] // 2, cache.shape[2]
         head_dim = self.shape.head_dim
-        scratch = self._scratch_for(slots, length, key_heads, cache.device)
+        scratch = self._scratch_for(slots, length, key_heads, states.device)
         out = states.new_empty(slots, key_heads * self.shape.group * head_dim)
         grid = -(-length // scratch.part), key_heads, slots
-        self._launch("decode_attention", grid, _THREADS, states, cache, at.cosine, at.sine,
-                     at.positions, out, scratch.partial, scratch.ended, length,
+        self._launch("decode_attention", grid, _THREADS, states, *_parts(cache), at.cosine,
+                     at.sine, at.positions, out, scratch.partial, scratch.ended, length,
                      scratch.part, head_dim**-0.5)  # fmt: skip
         return out
 
@@ -352,6 +358,12 @@ class _Scratch:
     part: int
     partial: Tensor
     ended: Tensor
+
+
+def _parts(cache: LayerCache) -> tuple[Tensor, Tensor | None]:
+    if isinstance(cache, QuantizedCache):
+        return cache.values, cache.scales
+    return cache, None
 
 
 def _argument(value: Tensor | int | float | None) -> ctypes._SimpleCData:

@@ -25,6 +25,7 @@ class KernelShape:
 
     `dtype` is that of activations; `bits` (16, 8 or 4) are those of the decoder layers' weights,
     which are floats of 8 bits with `is_float8`, else integers where they are fewer than 16;
+    `cache_bits` (16 or 8) are those of keys and values in the KV cache;
     `hidden` and `inner` are the widths of the residual stream and of the MLP; `group` is the
     number of query heads per key head.
     """
@@ -36,6 +37,7 @@ class KernelShape:
     head_dim: int
     group: int
     is_float8: bool = False
+    cache_bits: int = 16
 
 
 def obstacle(shape: KernelShape, device: torch.device) -> str | None:

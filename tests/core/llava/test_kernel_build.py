@@ -31,7 +31,7 @@ class ScriptedCompiler:
         self, name: str, source: bytes, headers: Mapping[str, bytes], options: Sequence[str]
     ) -> bytes:
         assert b'#include "' in source
-        assert headers.keys() == {"common.cuh", "float8.cuh", "rotary.cuh"}
+        assert headers.keys() == {"common.cuh", "float8.cuh", "kv_cache.cuh", "rotary.cuh"}
         with self.lock:
             self.compiled.append(name)
         return f"{name} {self.version} {' '.join(options)}".encode()
@@ -102,8 +102,9 @@ def test_only_the_sources_that_a_model_needs_are_compiled(bits, is_float8, capab
         {"shape": replace(SHAPE, group=4)},
         {"shape": replace(SHAPE, bits=8)},
         {"shape": replace(SHAPE, bits=8, is_float8=True), "capability": (9, 0)},
+        {"shape": replace(SHAPE, cache_bits=8)},
     ],
-    ids=["driver", "NVRTC", "GPU", "dtype", "head", "group", "bits", "FP8"],
+    ids=["driver", "NVRTC", "GPU", "dtype", "head", "group", "bits", "FP8", "cache"],
 )
 def test_another_driver_compiler_gpu_or_model_compiles_anew(tmp_path, other):
     built(CubinCache(tmp_path))

@@ -13,6 +13,7 @@ from core.llava.kernels.shape import KernelShape
 from core.llava.linear import Dequantizer, Matrix
 from core.llava.operations import TorchOperations
 from core.llava.quantized import QuantizedMatrix, quantize
+from core.llava.quantized_cache import QuantizedCache
 from core.transcript import WeightFormat
 
 if __name__ != "__main__":
@@ -36,10 +37,14 @@ def formats() -> list[WeightFormat]:
 
 
 def made(
-    dtype: torch.dtype, kind: WeightFormat | None = None, head_dim: int = 128, group: int = 1
+    dtype: torch.dtype,
+    kind: WeightFormat | None = None,
+    head_dim: int = 128,
+    group: int = 1,
+    cache_bits: int = 16,
 ) -> Kernels:
     bits = kind.bits if kind else 16
-    shape = KernelShape(dtype, bits, HIDDEN, INNER, head_dim, group, kind is FP8)
+    shape = KernelShape(dtype, bits, HIDDEN, INNER, head_dim, group, kind is FP8, cache_bits)
     found = load_kernels(shape, torch.device("cuda"))
     assert found is not None
     return found
@@ -240,6 +245,43 @@ def test_a_step_attends_to_what_is_filled_and_keeps_its_keys():
                     found = mine.decode_attention(states, cache, place)
                 near(found, right, 2 * tolerance)
                 near(cache, right_cache, tolerance)
+
+
+def test_steps_and_prefills_on_a_cache_in_8_bits_are_right():
+    for dtype, tolerance in TOLERANCES.items():
+        for head_dim, group, key_heads in HEADS:
+            mine = made(dtype, head_dim=head_dim, group=group, cache_bits=8)
+            plain = TorchOperations(torch.float64, head_dim, group)
+            for slots, length in ((1, 1024), (3, 768), (64, 512)):
+                cosine, sine = tables(length, head_dim)
+                cache = quantized(drawn(dtype, slots, 2 * key_heads, length, head_dim))
+                right = quantized(cache.dequantized(torch.float64))
+                prompt = drawn(dtype, 200, key_heads * (group + 2) * head_dim)
+                plain.rope_and_cache(
+                    prompt.double(), right[slots - 1], cosine.double(), sine.double(), 35
+                )
+                begin = torch.tensor([35, slots - 1], device="cuda")
+                mine.rope_and_cache_at(prompt, cache, cosine, sine, begin)
+                near(cache.dequantized(torch.float64), right.dequantized(torch.float64), 0.02)
+
+                positions = torch.randint(0, length, (slots,), device="cuda")
+                edges = torch.tensor([length - 1, 0, 63][:slots], device="cuda")
+                positions[: len(edges)] = edges
+                states = drawn(dtype, slots, key_heads * (group + 2) * head_dim)
+                wide = quantized(cache.dequantized(torch.float64))
+                place = plain.step_positions(positions, length, cosine.double(), sine.double())
+                expected = plain.decode_attention(states.double(), wide, place)
+                found = mine.decode_attention(
+                    states, cache, mine.step_positions(positions, length, cosine, sine)
+                )
+                near(found, expected, 4 * tolerance)
+                near(cache.dequantized(torch.float64), wide.dequantized(torch.float64), 0.02)
+
+
+def quantized(states: torch.Tensor) -> QuantizedCache:
+    kept = QuantizedCache.zeros(tuple(states.shape), states.device)
+    kept[:] = states
+    return kept
 
 
 def test_a_slot_at_rest_keeps_what_it_holds():

@@ -202,9 +202,13 @@ def test_idle_minutes_and_spreading_are_chosen(opened, qtbot):
     write(dialog, "rest_minutes", "30")
     spread = dialog.control("may_spread")
     spread.setCurrentIndex(spread.findData(True))
+    cache = dialog.control("quantizes_cache")
+    assert cache.currentText() == "Full"
+    cache.setCurrentIndex(cache.findText("8-bit"))
     settings = saved(dialog, qtbot)
     assert (settings.rest_minutes, settings.may_spread) == (30, True)
     assert settings.model_choice.may_spread
+    assert settings.model_choice.quantizes_cache
 
 
 def test_what_the_model_ignores_is_greyed_out_with_the_reason_and_keeps_its_value(opened, qtbot):
