@@ -17,7 +17,7 @@ VALUES = {"existing": "replace", "slots": "2", "format": "json", "top_p": "0.5",
           "temperature": "1", "seed": "1", "max_new_tokens": "4", "dtype": "float32",
           "device": "cpu", "cards": "0", "server": "localhost:8000", "parallel": "3",
           "image_side": "512", "image_format": "png", "table_paths": "relative",
-          "csv_separator": "tab", "most_characters": "125"}  # fmt: skip
+          "csv_separator": "tab", "most_characters": "125", "kv_cache": "8-bit"}  # fmt: skip
 ASKED = {
     Mode.PRINT: [],
     Mode.RUN: ["--write", "txt"],
