@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import chain, count
 
-from core.picture import Picture
+from core.picture import Picture, PicturePart
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ class Exchange:
 
     `unknown` are the parts of the question that the model was not trained on, so that it may have
     misunderstood. `struck` are the parts of the answer's text that a person struck out, as
-    [begin, end), in order; `answer` itself stays as it was generated.
+    [begin, end), in order; `answer` itself stays as it was generated. `part` is the part of the
+    picture that the question is about, None for all of it.
     """
 
     prompt: str
@@ -124,6 +125,7 @@ class Exchange:
     model: str = ""
     struck: tuple[Span, ...] = ()
     unknown: tuple[str, ...] = ()
+    part: PicturePart | None = None
 
     @property
     def text(self) -> str:
@@ -283,9 +285,11 @@ class Transcript:
         """The exchanges that are shown, oldest first."""
         return tuple(self.tree.nodes[number].exchange for number in self.tree.path)
 
-    def asking(self, prompt: str) -> tuple[Turn, ...]:
-        """Returns the turns of a request that asks `prompt` next, without unanswered questions."""
-        answered = [Turn(e.prompt, e.text) for e in self.exchanges if e.answer and e.text.strip()]
+    def asking(self, prompt: str, part: PicturePart | None = None) -> tuple[Turn, ...]:
+        """Returns the turns of a request that asks `prompt` next about a part of the picture, None
+        for all of it: what was asked about the same, without unanswered questions."""
+        same = (e for e in self.exchanges if e.part == part)
+        answered = [Turn(e.prompt, e.text) for e in same if e.answer and e.text.strip()]
         return (*answered, Turn(prompt))
 
     def variants(self, index: int) -> Variants:

@@ -8,7 +8,7 @@ Photoshop documents; `jxl` opens JPEG XL with a plugin. `decode` reads, reduces,
 a picture with the help of `reading` (Pillow and damaged files), `strips` (very large files, with
 `png_strips` and `tiff_strips`), `tiff_samples` (what Pillow cannot read of TIFF), `reduction`,
 `colour` (any pixel mode to 8-bit sRGB) and `orientation`. `dimensions` reads the width and height
-alone, `small` makes pictures small, for lists, and
+alone, `small` makes pictures small, for lists, `part` cuts a part out, and
 `sending` encodes what a server is sent. `pixel_values` pads, resizes and normalises as
 LLaVA-1.5 does, and `model_view` turns that back into an image for people. Nothing here imports
 torch. `pixel_values` imports numpy and is imported by name, so that the window starts without it.
@@ -31,17 +31,22 @@ from core.picture.model_view import (
     square_of,
 )
 from core.picture.opening import Picture, open_picture
+from core.picture.part import SMALLEST_PART, PicturePart, box_of, cut_out, part_of
 from core.picture.sending import USUAL_SENDING, Sending, encoded, is_encoded, open_to_send
 from core.picture.small import open_small
 
 __all__ = [
     "PICTURE_SUFFIXES",
+    "SMALLEST_PART",
     "USUAL_SENDING",
     "FoundPictures",
     "ImagePreprocessing",
     "Picture",
+    "PicturePart",
     "PictureSearch",
     "Sending",
+    "box_of",
+    "cut_out",
     "encoded",
     "find_pictures",
     "given_pixels",
@@ -54,6 +59,7 @@ __all__ = [
     "open_picture",
     "open_small",
     "open_to_send",
+    "part_of",
     "picture_size",
     "square_of",
 ]

@@ -57,11 +57,17 @@ _ODD_PLACES = (
         OR typeof(chosen) NOT IN ('integer', 'null') OR chosen < 0
     """,
 )
-_ODD_LISTS = tuple(
-    f"SELECT 1 FROM exchange WHERE {column} NOT NULL"
-    f" AND CASE WHEN json_valid({column}) THEN json_type({column}) != 'array' ELSE 1 END"
-    for column in ("output_ids", "struck", "unknown")
-)
+_PART_VERSION = 5
+
+
+def _no_list(column: str) -> str:
+    return (
+        f"SELECT 1 FROM exchange WHERE {column} NOT NULL"
+        f" AND CASE WHEN json_valid({column}) THEN json_type({column}) != 'array' ELSE 1 END"
+    )
+
+
+_ODD_LISTS = tuple(map(_no_list, ("output_ids", "struck", "unknown")))
 _TEXTS = (
     "SELECT picture_name, words FROM conversation",
     "SELECT prompt, model, answer FROM exchange",
@@ -88,6 +94,7 @@ def require_sound(connection: sqlite3.Connection, version: int) -> None:
         queries += _ODD_PLACES
     if version >= _TREE_VERSION and _knows_json(connection):
         queries += _ODD_LISTS
+        queries += [_no_list("part")] if version >= _PART_VERSION else []
     for query in queries:
         if connection.execute(f"{query} LIMIT 1").fetchone():
             raise Damaged("a row has values that it cannot have")

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from PIL import Image
 
-from core.picture import Picture
+from core.picture import Picture, PicturePart
 from core.transcript import Answer, Ending, Exchange, ExchangeTree, Node, Span
 
 THUMBNAIL_SIDE = 320
@@ -32,7 +32,8 @@ CONVERSATION_COLUMNS = (
 )  # fmt: skip
 EXCHANGE_COLUMNS = (
     "prompt", "model", "answer", "ending", "tokens", "seconds", "seconds_to_first_token",
-    "input_tokens", "left_out", "seed", "output_ids", "struck", "unknown", "parent", "chosen",
+    "input_tokens", "left_out", "seed", "output_ids", "struck", "unknown", "part", "parent",
+    "chosen",
 )  # fmt: skip
 
 NO_PARENT = -1
@@ -106,7 +107,11 @@ def exchange_values(node: Node) -> Values:
     parent = NO_PARENT if node.parent is None else node.parent
     names = storable(exchange.prompt), storable(exchange.model)
     unknown = json.dumps([storable(part) for part in exchange.unknown])
-    return (*names, *given, unknown, parent, node.chosen)
+    return (*names, *given, unknown, _stored_part(exchange.part), parent, node.chosen)
+
+
+def _stored_part(part: PicturePart | None) -> str | None:
+    return json.dumps([part.left, part.top, part.width, part.height]) if part else None
 
 
 def tree_from(rows: Mapping[int, Values]) -> ExchangeTree:
@@ -136,8 +141,10 @@ def _parent(value: object, position: int, numbers: Mapping[int, int]) -> int | N
 def _exchange_from(values: Values) -> Exchange:
     prompt, model, text, ending, tokens, seconds, first, input_tokens, left_out, *rest = values
     if text is None:
-        return Exchange(text_from(prompt), None, text_from(model), (), _texts(rest[-1]))
-    seed, ids, struck, unknown = rest
+        unknown, part = rest[-2:]
+        found = _texts(unknown), _part(part)
+        return Exchange(text_from(prompt), None, text_from(model), (), *found)
+    seed, ids, struck, unknown, part = rest
     answer = Answer(
         text=text_from(text),
         ending=_ending(ending),
@@ -155,6 +162,7 @@ def _exchange_from(values: Values) -> Exchange:
         text_from(model),
         _spans(struck, len(answer.text)),
         _texts(unknown),
+        _part(part),
     )
 
 
@@ -224,6 +232,19 @@ def _list(value: object) -> list[Any]:
     except (ValueError, RecursionError):
         return []
     return cast(list[Any], found) if isinstance(found, list) else []
+
+
+def _part(value: object) -> PicturePart | None:
+    match _list(value):
+        case [int(left), int(top), int(width), int(height)] if (
+            0 <= left < LARGEST_SIDE
+            and 0 <= top < LARGEST_SIDE
+            and 0 < width < LARGEST_SIDE
+            and 0 < height < LARGEST_SIDE
+        ):
+            return PicturePart(left, top, width, height)
+        case _:
+            return None
 
 
 def _texts(value: object) -> tuple[str, ...]:

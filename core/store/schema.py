@@ -53,6 +53,10 @@ _STEPS = (
     """
     CREATE INDEX conversation_picture ON conversation (picture_path, changed);
     """,
+    # Left, top, width and height of the part that a question is about.
+    """
+    ALTER TABLE exchange ADD COLUMN part TEXT;
+    """,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

@@ -74,6 +74,7 @@ class ConversationWiring(QObject):
 
     def _connect_session(self) -> None:
         session, view = self._session, self._window.transcript_view
+        self._pictures_of_parts()
         session.conversation_cleared.connect(view.clear)
         session.conversation_cut.connect(view.cut)
         session.conversation_reopened.connect(self._window.show_transcript)
@@ -85,7 +86,7 @@ class ConversationWiring(QObject):
         session.answer_repeated.connect(view.show_repeated)
         session.prompt_misread.connect(view.show_misread)
         session.variants_changed.connect(view.show_variants)
-        session.answer_begun.connect(view.begin_answer)
+        session.answer_begun.connect(self._on_answer_begun)
         session.piece_received.connect(view.append)
         session.answer_finished.connect(self._on_answer_finished)
         session.answer_failed.connect(self._on_answer_failed)
@@ -93,6 +94,16 @@ class ConversationWiring(QObject):
         session.noticed.connect(self._on_noticed)
         self._question.given_back.connect(self._on_given_back)
         view.scroll_area.draft_left.connect(self._window.give_prompt_back)
+
+    def _pictures_of_parts(self) -> None:
+        """Before anything of a conversation is shown, its picture is known."""
+        session = self._session
+        for signal in (session.conversation_cleared, session.answer_begun, session.branch_shown):
+            signal.connect(self._show_picture_of_parts)
+
+    @Slot()
+    def _show_picture_of_parts(self) -> None:
+        self._window.transcript_view.show_picture(self._session.picture)
 
     @Slot()
     def refresh(self) -> None:
@@ -142,7 +153,7 @@ class ConversationWiring(QObject):
     async def _ask(self, prompt: str) -> None:
         filled = prompt if self.fill is None else await self.fill(prompt)
         if filled is not None:
-            await self._question.ask(filled)
+            await self._question.ask(filled, self._window.drop_zone.part)
 
     @Slot()
     def _on_regenerate_asked(self) -> None:
@@ -185,6 +196,10 @@ class ConversationWiring(QObject):
         self._begin(self._session.reopen(id_))
 
     # What the session reports
+
+    @Slot(str)
+    def _on_answer_begun(self, prompt: str) -> None:
+        self._window.transcript_view.begin_answer(prompt, self._session.asked_part)
 
     @Slot(object)
     def _on_answer_finished(self, answer: Answer) -> None:

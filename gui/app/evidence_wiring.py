@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Slot
 
 from core.engine import Capability, Ready
 from core.errors import AppError, Cancelled
+from core.picture import box_of, cut_out
 from core.transcript import Answer, Transcript
 from gui.app.tasks import Begin
 from gui.session.answer_inspection import AnswerInspection
@@ -115,7 +116,9 @@ class EvidenceWiring(QObject):
     async def _find_map(self, index: int, word: Word) -> None:
         with suppress(Cancelled):
             word_map = await self._inspection.word_map(index, word)
-            self._view.show_map(index, word, word_map)
+            part, picture = self._inspection.part(index), self._session.picture
+            box = box_of(picture, part) if part and picture else None
+            self._view.show_map(index, word, word_map, box)
 
     @Slot(int, object)
     def _on_look_again_asked(self, index: int, word: Word) -> None:
@@ -138,6 +141,8 @@ class EvidenceWiring(QObject):
     async def _inspect(self, index: int) -> None:
         self._inspections += 1
         mine, picture = self._inspections, self._session.picture
+        if picture and (part := self._inspection.part(index)):
+            picture = cut_out(picture, part)
         try:
             trace = await self._inspection.trace(index)
         except AppError as error:

@@ -117,13 +117,20 @@ class EvidenceView(QObject):
         if reason and is_asked:
             self.noticed.emit(reason)
 
-    def show_map(self, index: int, word: Word, word_map: WordMap) -> None:
-        """Shows the map over the picture, if the word is still the chosen one."""
+    def show_map(
+        self,
+        index: int,
+        word: Word,
+        word_map: WordMap,
+        part: tuple[int, int, int, int] | None = None,
+    ) -> None:
+        """Shows the map over the picture, or the part of it that the answer is about, if the word
+        is still the chosen one."""
         if self._chosen is None or self._transcript.view_at(index) is not self._chosen[0]:
             return
         if _span(self._word(*self._chosen)) == _span(word):
             self._map_serial += 1
-            self._previews.ask(("map", self._map_serial), partial(map_layer, word_map))
+            self._previews.ask(("map", self._map_serial), partial(map_layer, word_map, part))
 
     def end_looking(self) -> None:
         """Shows the popup again once the model was asked about the thing, or could not be."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
@@ -19,8 +19,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.picture import PicturePart
 from core.transcript import Variants
 from gui.conversation.answer_text import AnswerText
+from gui.conversation.part_button import PartButton
 from gui.conversation.unknown_words import UnknownWords
 from gui.conversation.variant_pager import VariantPager
 from gui.widgets.buttons import icon_button, key_text
@@ -33,12 +35,18 @@ _COPIED_MS = 1500
 
 
 class ExchangeBody(QWidget):
-    """Shows a question, its answer and the buttons; `ExchangeView` fills it."""
+    """Shows a question, its answer and the buttons; `ExchangeView` fills it.
+
+    `part_chosen()`: the part of the picture that the question is about was clicked.
+    """
+
+    part_chosen = Signal()
 
     def __init__(self, theme: Theme, prompt: str, parent: QWidget):
         super().__init__(parent)
         self._theme = theme
         self.error_line: ErrorLine | None = None
+        self.part_button: PartButton | None = None
         self.question_edit: QuestionEdit | None = None
         self._build(prompt)
         self._copied = QTimer(self, singleShot=True, interval=_COPIED_MS)
@@ -67,7 +75,8 @@ class ExchangeBody(QWidget):
         """The widgets that Tab goes through, in order."""
         buttons = (self.inspect_button, self.copy_button, self.again_button)
         pages = self.answer_pager.buttons
-        return *self.question_pager.buttons, self.edit_button, self.answer_text, *pages, *buttons
+        asked = (self.edit_button, *([self.part_button] if self.part_button else []))
+        return *self.question_pager.buttons, *asked, self.answer_text, *pages, *buttons
 
     def button_rects(self) -> list[QRect]:
         """Returns where its buttons are, in screen coordinates."""
@@ -156,6 +165,18 @@ class ExchangeBody(QWidget):
         self.column.insertWidget(0, editor)
         editor.show()
         return editor
+
+    def show_part(self, part: PicturePart | None, image: QImage | None) -> None:
+        """Shows the part of the picture that the question is about; None for all of it."""
+        before, self.part_button = self.part_button, None
+        if before is not None:
+            self.column.removeWidget(before)
+            before.hide()
+            before.deleteLater()
+        if part is not None:
+            self.part_button = PartButton(part, image)
+            self.part_button.clicked.connect(self.part_chosen)
+            self.column.insertWidget(self.column.indexOf(self.question_line) + 1, self.part_button)
 
     @property
     def edit_height(self) -> int:

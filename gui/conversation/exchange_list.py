@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 
 from core.transcript import Exchange, Transcript, Variants
 from gui.conversation.exchange_view import ExchangeView
+from gui.conversation.part_button import asked_text
 
 
 class ExchangeList:
@@ -65,8 +66,11 @@ class ExchangeList:
 
     def text(self) -> str:
         """Returns the whole conversation as plain text."""
-        earlier = [_as_text(exchange.prompt, exchange.text) for exchange, _ in self.earlier]
-        shown = [_as_text(view.prompt, view.text) for view in self.views]
+        earlier = [
+            _as_text(asked_text(exchange.prompt, exchange.part), exchange.text)
+            for exchange, _ in self.earlier
+        ]
+        shown = [_as_text(asked_text(view.prompt, view.part), view.text) for view in self.views]
         return "\n\n".join(earlier + shown)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal, Slot
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QFrame, QWidget
 
+from core.picture import PicturePart
 from core.transcript import Answer, Exchange, Span, Variants, without
 from core.vocabulary import Vocabulary
 from core.words import question_about
@@ -35,6 +36,7 @@ class ExchangeView(QFrame):
     `word_hovered`, `word_chosen` and `word_menu_asked` are those of `AnswerText`.
     `menu_asked(QPoint)`: its context menu is to open there, on the screen. `height_changed()`: it
     needs to be laid out again. `woken()`: its widgets were made.
+    `part_chosen(PicturePart)`: the part that it is about is to be marked on the picture.
     """
 
     regenerate_asked = Signal()
@@ -51,10 +53,13 @@ class ExchangeView(QFrame):
     height_changed = Signal()
     edit_begun = Signal()
     woken = Signal()
+    part_chosen = Signal(object)
 
     def __init__(self, theme: Theme, prompt: str, parent: QWidget):
         super().__init__(parent)
         self.prompt = prompt
+        self.part: PicturePart | None = None
+        self._part_image: QImage | None = None
         self.answer = ""
         self.evidence: Evidence | None = None
         self.struck: tuple[Span, ...] = ()
@@ -238,6 +243,14 @@ class ExchangeView(QFrame):
             self._body.answer_text.hide()
         self._set_foot(waiting_text)
 
+    def show_part(self, part: PicturePart | None, image: QImage | None) -> None:
+        """Sets the part of the picture that it is about, None for all of it, and its image."""
+        if part != self.part:
+            self.part, self._part_image = part, image
+            if self._body:
+                self._body.show_part(part, image)
+                self.height_changed.emit()
+
     @property
     def has_selection(self) -> bool:
         """Whether a part of the question or the answer is selected."""
@@ -317,6 +330,8 @@ class ExchangeView(QFrame):
         """Makes the widgets and fills them."""
         self._body = body = ExchangeBody(self._theme, self.prompt, self)
         body.foot_label.setText(self._foot)
+        body.show_part(self.part, self._part_image)
+        body.part_chosen.connect(self._on_part_chosen)
         body.edit_button.clicked.connect(self.edit)
         body.copy_button.clicked.connect(self.copy)
         body.again_button.clicked.connect(self.regenerate_asked)
@@ -377,6 +392,10 @@ class ExchangeView(QFrame):
     def _on_answer_entered(self) -> None:
         if not self.is_open and self.evidence is None:
             self.answer_entered.emit()
+
+    @Slot()
+    def _on_part_chosen(self) -> None:
+        self.part_chosen.emit(self.part)
 
     @Slot(str)
     def _on_edit_done(self, text: str) -> None:

@@ -9,12 +9,14 @@ from PySide6.QtCore import QObject, QPoint, QTimer, Signal, SignalInstance, Slot
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
 
+from core.picture import Picture, PicturePart
 from core.transcript import Answer, Exchange, Transcript, Variants
 from core.vocabulary import Vocabulary
 from gui.conversation.drawings_note import DrawingsNote
 from gui.conversation.exchange_column import SLICE_SECONDS, ExchangeColumn
 from gui.conversation.exchange_list import ExchangeList, with_variants
 from gui.conversation.exchange_view import ExchangeView
+from gui.conversation.part_button import small_part
 from gui.widgets.labels import RoomyLabel
 from gui.widgets.theme import Theme
 
@@ -36,7 +38,8 @@ class TranscriptView(QFrame):
     `model_requested()`: offer the real model. `changed()`: an answer began or ended, or the
     conversation is another. `word_hovered`, `word_chosen` and `word_menu_asked` are those of an
     answer's text, with its exchange view in front; `answer_entered(ExchangeView)`: the pointer
-    entered an answer without evidence.
+    entered an answer without evidence. `part_chosen(PicturePart)`: this part is to be marked on the
+    picture.
     """
 
     regenerate_asked = Signal()
@@ -51,6 +54,7 @@ class TranscriptView(QFrame):
     model_requested = Signal()
     edit_ended = Signal()
     menu_asked = Signal(object, QPoint)
+    part_chosen = Signal(object)
     changed = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
@@ -64,6 +68,7 @@ class TranscriptView(QFrame):
         self._shows_doubt = True
         self._trace_obstacle = ""
         self._vocabulary: Vocabulary | None = None
+        self._picture: Picture | None = None
         self._build()
         self.drawings_label.linkActivated.connect(self._on_link_activated)
 
@@ -123,13 +128,18 @@ class TranscriptView(QFrame):
         """Returns the question at this index of the conversation."""
         return self._exchanges.prompt_at(index)
 
-    def begin_answer(self, prompt: str) -> None:
-        """Adds a question whose answer is to come."""
+    def show_picture(self, picture: Picture | None) -> None:
+        """Sets the picture that the conversation is about, of which parts are shown."""
+        self._picture = picture
+
+    def begin_answer(self, prompt: str, part: PicturePart | None = None) -> None:
+        """Adds a question, about a part of the picture or all of it, whose answer is to come."""
         self.show_held("")
         if last := self._exchanges.last:
             last.set_last(False)
         self._show_column(True)
         view = self._make_view(prompt)
+        self._show_part(view, part)
         self._exchanges.add(view)
         view.begin(self._waiting_text)
         view.set_last(True)
@@ -168,6 +178,7 @@ class TranscriptView(QFrame):
     def show_transcript(self, transcript: Transcript) -> None:
         """Shows a conversation from its end; the earlier part follows in slices."""
         self._keep(0)
+        self._picture = transcript.picture
         self._exchanges.earlier = with_variants(transcript)
         self._show_column(self.has_exchanges)
         self._add_earlier()
@@ -191,6 +202,7 @@ class TranscriptView(QFrame):
         self.scroll_area.keep(index + 1)
         if there:
             there.show_exchange(first[0])
+            self._show_part(there, first[0].part)
             there.show_variants(first[1])
         else:
             others.insert(0, first)
@@ -314,6 +326,7 @@ class TranscriptView(QFrame):
         view.answer_stepped.connect(partial(self._emit_for, view, self.answer_stepped))
         view.question_stepped.connect(partial(self._emit_for, view, self.question_stepped))
         view.edit_ended.connect(self.edit_ended)
+        view.part_chosen.connect(self.part_chosen)
         view.menu_asked.connect(partial(self.menu_asked.emit, view))
         view.inspect_asked.connect(partial(self._emit_for, view, self.inspect_asked))
         view.set_trace_obstacle(self._trace_obstacle)
@@ -329,9 +342,14 @@ class TranscriptView(QFrame):
     def _complete_view(self, exchange: Exchange, variants: Variants) -> ExchangeView:
         view = self._make_view(exchange.prompt)
         view.show_exchange(exchange)
+        self._show_part(view, exchange.part)
         view.show_variants(variants)
         view.set_idle(True)
         return view
+
+    def _show_part(self, view: ExchangeView, part: PicturePart | None) -> None:
+        image = small_part(self._picture, part) if part and self._picture else None
+        view.show_part(part, image)
 
     @Slot()
     def _add_earlier(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, Qt, Signal, Slot
+from PySide6.QtCore import QMimeData, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -30,10 +30,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.picture import Picture
+from core.errors import PictureError
+from core.picture import SMALLEST_PART, Picture, PicturePart, box_of, part_of
 from gui.picture.empty_page import EmptyPage, ErrorPage
 from gui.picture.model_view_switch import ModelViewSwitch
 from gui.picture.name_and_facts import NameAndFacts
+from gui.picture.part_frame import PartFrame
 from gui.picture.picture_mime import (
     as_png,
     encoded_image,
@@ -51,6 +53,8 @@ from gui.widgets.theme import Theme
 from gui.widgets.translated import translated
 
 _CAPTION_SPACING = 8
+# While a rectangle is dragged, what the model sees of it follows in steps.
+_PART_MS = 80
 
 
 class DropZone(QFrame):
@@ -97,6 +101,23 @@ class DropZone(QFrame):
         theme.changed.connect(self._update_icons)
 
     @property
+    def part(self) -> PicturePart | None:
+        """The part of the picture that questions are about; None for all of it."""
+        box, picture = self.part_frame.box, self._previous
+        if box is None or picture is None:
+            return None
+        try:
+            return part_of(picture, (box.left(), box.top(), box.right(), box.bottom()))
+        except PictureError:  # It is still being drawn.
+            return None
+
+    def show_part(self, part: PicturePart) -> None:
+        """Marks a part of the picture."""
+        if self._previous is not None and self.has_picture:
+            left, top, right, bottom = box_of(self._previous, part)
+            self.part_frame.show_box(QRectF(left, top, right - left, bottom - top))
+
+    @property
     def has_picture(self) -> bool:
         """Whether a picture is shown, rather than how to begin or an error."""
         return self.stage.currentWidget() is self.picture_view
@@ -104,6 +125,7 @@ class DropZone(QFrame):
     def show_picture(self, picture: Picture) -> None:
         """Shows a picture, fitted, with its name, size and notes."""
         self._previous = picture
+        self.part_frame.remove()
         self.picture_view.show_pixels(picture.pixels)
         self.picture_view.setAccessibleName(self.tr("Image {name}").format(name=picture.name))
         width, height = picture.original_size
@@ -135,6 +157,7 @@ class DropZone(QFrame):
         self.show_empty()
 
     def _clear_picture(self) -> None:
+        self.part_frame.remove()
         self.picture_view.clear()
         self.model_view_switch.show_picture(None)
 
@@ -202,6 +225,7 @@ class DropZone(QFrame):
 
     def _build_stage(self) -> None:
         self.picture_view = PictureView(self.previews)
+        self.part_frame = PartFrame(self.picture_view)
         self.picture_view.setObjectName("picture_view")
         self.empty_page = EmptyPage(self._theme, self.previews)
         self.error_page = ErrorPage(self._theme)
@@ -220,6 +244,7 @@ class DropZone(QFrame):
         self.model_view_switch = ModelViewSwitch(self._theme, self.picture_view, self.previews)
         self.model_view_switch.setObjectName("model_view_switch")
         self.model_view_switch.facts_changed.connect(self._on_facts_changed)
+        self.part_button = self._build_part_button()
         self.caption = QWidget()
         self.caption.setObjectName("caption")
         self._caption_row = row = QHBoxLayout(self.caption)
@@ -227,9 +252,41 @@ class DropZone(QFrame):
         row.setSpacing(_CAPTION_SPACING)
         row.addWidget(self.model_view_switch)
         row.addWidget(self.name_and_facts, 1)
+        row.addWidget(self.part_button)
         row.addWidget(self.model_view_switch.show_button)
         row.addWidget(self.scale_button)
         self.caption.hide()
+
+    def _build_part_button(self) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName("part_button")
+        button.setCheckable(True)
+        button.setAccessibleName(self.tr("Mark a part of the image to ask about"))
+        tip = self.tr("Mark a part to ask about ({key}), or drag with Shift")
+        button.setToolTip(tip.format(key=key_text("F3")))
+        self._theme.set_icon(button, "part", "text_quiet")
+        button.clicked.connect(self.part_frame.toggle)
+        self._part_timer = QTimer(self, interval=_PART_MS, singleShot=True)
+        self._part_timer.timeout.connect(self._show_model_part)
+        self.part_frame.changed.connect(self._on_part_changed)
+        self.part_frame.refused.connect(self._on_part_refused)
+        return button
+
+    @Slot()
+    def _on_part_changed(self) -> None:
+        self.part_button.setChecked(self.part_frame.box is not None)
+        self._part_timer.start()
+
+    @Slot()
+    def _show_model_part(self) -> None:
+        part, picture = self.part, self._previous
+        self.model_view_switch.show_part(box_of(picture, part) if part and picture else None)
+
+    @Slot()
+    def _on_part_refused(self) -> None:
+        self.part_button.setChecked(self.part_frame.box is not None)
+        text = self.tr("A part needs at least {side} × {side} pixels. Draw a larger rectangle.")
+        self.refused.emit(text.format(side=SMALLEST_PART))
 
     def _place(self) -> None:
         column = QVBoxLayout(self)
@@ -271,9 +328,9 @@ class DropZone(QFrame):
     def _show_scale(self) -> None:
         """Hides the scale where the model's view needs the room for its own buttons."""
         switch = self.model_view_switch
-        parts = (switch, switch.show_button, self.scale_button)
+        parts = (switch, self.part_button, switch.show_button, self.scale_button)
         margins = self._caption_row.contentsMargins()
-        needed = sum(part.sizeHint().width() for part in parts) + 4 * _CAPTION_SPACING
+        needed = sum(part.sizeHint().width() for part in parts) + 5 * _CAPTION_SPACING
         room = self.width() - margins.left() - margins.right()
         self.scale_button.setVisible(switch.isHidden() or needed <= room)
 

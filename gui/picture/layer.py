@@ -15,13 +15,15 @@ _FRAME = ((QColor(0, 0, 0, 150), 4.0), (QColor(255, 255, 255, 230), 1.5))
 class Layer:
     """An image that covers `box`, in the picture's own pixels; parts of it may lie outside.
 
-    `frame` is a part of the picture that gets a frame, in the same pixels.
+    `frame` is a part of the picture that gets a frame, and `clip` one outside of which nothing is
+    painted, in the same pixels.
     """
 
     image: QImage
     box: QRectF
     has_hard_edges: bool = False
     frame: QRectF | None = None
+    clip: QRectF | None = None
 
     def paint(self, painter: QPainter, target: QRectF, size: tuple[int, int]) -> None:
         """Paints the layer over a picture of this size, which covers `target` on the screen."""
@@ -38,7 +40,11 @@ class Layer:
 
         smooth = QPainter.RenderHint.SmoothPixmapTransform
         painter.setRenderHint(smooth, not self.has_hard_edges)
+        painter.save()
+        if self.clip is not None:
+            painter.setClipRect(on_screen(self.clip), Qt.ClipOperation.IntersectClip)
         painter.drawImage(on_screen(self.box), self.image)
+        painter.restore()
         if self.frame is not None:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -19,6 +19,9 @@ from gui.widgets.theme import Theme
 if TYPE_CHECKING:
     from core.picture import ImagePreprocessing
 
+# Left, top, right and bottom, in the picture's pixels.
+Box = tuple[int, int, int, int]
+
 translate = QCoreApplication.translate
 
 
@@ -38,6 +41,7 @@ class ModelViewSwitch(QWidget):
         super().__init__()
         self._view, self._previews = view, previews
         self._pixels: Image.Image | None = None
+        self._part: Box | None = None
         self._preprocessing: ImagePreprocessing | None = None
         self._serial = 0
         self.show_button = QToolButton()
@@ -87,9 +91,15 @@ class ModelViewSwitch(QWidget):
 
     def show_picture(self, pixels: Image.Image | None) -> None:
         """Takes the RGB pixels of the picture that is shown now, or None without a picture."""
-        self._pixels = pixels
+        self._pixels, self._part = pixels, None
         self.given_button.setChecked(True)
         self._show()
+
+    def show_part(self, part: Box | None) -> None:
+        """Shows what the model is given of a part of the picture; None for all of it."""
+        if part != self._part:
+            self._part = part
+            self._show()
 
     @Slot()
     def toggle(self) -> None:
@@ -126,10 +136,12 @@ class ModelViewSwitch(QWidget):
             self._view.show_instead(None)
             self.facts_changed.emit(())
             return
-        self.facts_changed.emit(_facts(self._pixels.size, self._preprocessing))
+        part = self._part or (0, 0, *self._pixels.size)
+        size = (part[2] - part[0], part[3] - part[1])
+        self.facts_changed.emit(_facts(size, self._preprocessing))
         key = ("model_view", self._serial, self.lost_button.isChecked())
         make = partial(
-            _layer, self._pixels, self._preprocessing, shows_lost=self.lost_button.isChecked()
+            _layer, self._pixels, part, self._preprocessing, shows_lost=self.lost_button.isChecked()
         )
         self._previews.ask(key, make)
 
@@ -152,17 +164,22 @@ class ModelViewSwitch(QWidget):
                 self._view.show_instead(made)
 
 
-def _layer(pixels: Image.Image, preprocessing: ImagePreprocessing, *, shows_lost: bool) -> Layer:
+def _layer(
+    pixels: Image.Image, part: Box, preprocessing: ImagePreprocessing, *, shows_lost: bool
+) -> Layer:
     """Runs in the preview thread, as resizing a large picture takes a moment."""
     from core.picture import given_pixels, lost_detail, square_of
 
+    if part != (0, 0, *pixels.size):
+        pixels = pixels.crop(part)
     given = given_pixels(pixels, preprocessing)
     if shows_lost:
-        width, height = pixels.size
-        return Layer(to_image(lost_detail(pixels, given)), QRectF(0, 0, width, height))
+        area = QRectF(part[0], part[1], *pixels.size)
+        return Layer(to_image(lost_detail(pixels, given)), area)
     left, top, right, bottom = square_of(*pixels.size)
+    square = QRectF(left, top, right - left, bottom - top).translated(part[0], part[1])
     image: QImage = to_image(given)
-    return Layer(image, QRectF(left, top, right - left, bottom - top), has_hard_edges=True)
+    return Layer(image, square, has_hard_edges=True)
 
 
 def _facts(size: tuple[int, int], preprocessing: ImagePreprocessing) -> tuple[str, ...]:

@@ -78,6 +78,11 @@ class PictureView(QWidget):
         return self._pixels is not None
 
     @property
+    def pixel_size(self) -> tuple[int, int]:
+        """Width and height of the picture in its own pixels; zeros without one."""
+        return self._pixels.size if self._pixels is not None else (0, 0)
+
+    @property
     def is_fitted(self) -> bool:
         """Whether the whole picture is shown, at whatever scale that takes."""
         return self._zoom is None

@@ -19,8 +19,10 @@ _DARKEST = 190
 _VEIL = (12, 14, 16)
 
 
-def map_layer(word_map: WordMap) -> Layer:
-    """Returns the layer, translucent to nearly opaque. Takes a few ms; may run in any thread."""
+def map_layer(word_map: WordMap, part: tuple[int, int, int, int] | None = None) -> Layer:
+    """Returns the layer, translucent to nearly opaque. `part` is the part of the picture that the
+    map is about, in its pixels. Takes a few ms; may run in any thread."""
+    corner = part[:2] if part else (0, 0)
     rows, columns = word_map.values.shape
     values = Image.fromarray(word_map.values.astype("float32", copy=False), "F")
     smooth = values.resize((columns * _FINER, rows * _FINER), Image.Resampling.BICUBIC)
@@ -32,8 +34,9 @@ def map_layer(word_map: WordMap) -> Layer:
     return Layer(
         # The copy owns its pixels, and is what Qt paints fastest.
         shown.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied),
-        _rect(word_map.square),
-        frame=_rect(word_map.strongest_box),
+        _rect(word_map.square).translated(*corner),
+        frame=_rect(word_map.strongest_box).translated(*corner),
+        clip=_rect(part) if part else None,
     )
 
 

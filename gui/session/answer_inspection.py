@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication
 from core.engine import Capability, Loading, Ready, inspectable
 from core.errors import Cancelled, EngineError
 from core.model_reference import short_name
+from core.picture import PicturePart
 from core.settings import Settings
 from core.transcript import Answer, Request
 from gui.session.conversation import Conversation
@@ -101,6 +102,12 @@ class AnswerInspection:
         return await self._model.run_read_only(
             lambda engine, stop: inspectable(engine, Capability.TRACE).trace(request, answer)
         )
+
+    def part(self, index: int) -> PicturePart | None:
+        """Return the part of the picture that an answer is about; None for all of it."""
+        conversation = self._session.conversation
+        exchanges = conversation.so_far.exchanges if conversation else ()
+        return exchanges[index].part if index < len(exchanges) else None
 
     def _asked(self, index: int) -> tuple[Conversation, Request, Answer]:
         conversation = self._session.conversation

@@ -11,7 +11,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Signal, SignalInstance
 
 from core.engine import Ready
 from core.errors import AppError, EngineError
-from core.picture import Picture, open_picture
+from core.picture import Picture, PicturePart, open_picture
 from core.transcript import Answer, Ending, Sampling
 from gui.session.conversation import Conversation
 from gui.session.engine_jobs import OnPiece
@@ -113,11 +113,12 @@ class Answering(QObject):
         prompt: str,
         samplings: Sequence[Sampling],
         at: int | None = None,
+        part: PicturePart | None = None,
     ) -> None:
-        """Ask, at the end or in place of index `at`; try one sampling after the other until the
-        answer is a new one.
+        """Ask, at the end about `part` or in place of index `at`; try one sampling after the other
+        until the answer is a new one.
         """
-        conversation.begin_answer(prompt, at)
+        conversation.begin_answer(prompt, at, part)
         self._under_way.add(conversation)
         if at is not None:
             self.conversation_cut.emit(at)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from PySide6.QtCore import QCoreApplication
 
-from core.picture import Picture
+from core.picture import Picture, PicturePart, cut_out
 from core.transcript import Answer, Ending, Exchange, Request, Sampling, Span, Transcript
+from gui.conversation.part_button import asked_text
 from gui.session.history import Change, Chosen, History, Step, Struck
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ class Conversation:
     `kept_as` is its id in the store, None before it is saved. By the exchange's number in the
     tree, `requests` holds what was asked in this run of the program and `evidence` what was found
     out about the words. `prompt`, `model`, `unknown`, `pieces`, `began`, `asked` and `is_answered`
-    belong to the answer under way, and so do `replaced`, the index in whose place it is asked, None
-    at the end, and `must_stop`, whether there is to be no further try.
+    belong to the answer under way, and so do `part`, what the question is about, `replaced`, the
+    index in whose place it is asked, None at the end, and `must_stop`, whether there is to be no
+    further try.
     """
 
     transcript: Transcript
@@ -37,6 +39,7 @@ class Conversation:
     evidence: dict[int, Evidence] = field(default_factory=dict)
     history: History = field(default_factory=History)
     prompt: str = ""
+    part: PicturePart | None = None
     model: str = ""
     unknown: tuple[str, ...] = ()
     pieces: list[str] = field(default_factory=list)
@@ -45,6 +48,8 @@ class Conversation:
     replaced: int | None = None
     must_stop: bool = False
     is_answered: asyncio.Event = field(default_factory=asyncio.Event)
+    # The part that was asked about last: engines know the same pixels again.
+    _cut_out: tuple[PicturePart, Picture] | None = None
 
     @property
     def so_far(self) -> Transcript:
@@ -72,18 +77,31 @@ class Conversation:
 
     def _change_picture(self, picture: Picture) -> None:
         self.transcript = replace(self.transcript, picture=picture)
-        # One about several pictures is rebuilt from the settings if it is needed again.
+        self._cut_out = None
+        # One about several pictures, or a part, is rebuilt from the settings if it is needed again.
         self.requests = {
             number: replace(request, picture=picture)
             for number, request in self.requests.items()
-            if not request.others
+            if not request.others and self._exchange(number).part is None
         }
+
+    def picture_of(self, part: PicturePart | None) -> Picture:
+        """Return what a question about a part of the picture is asked about; None for all of it."""
+        if part is None:
+            return self.transcript.picture
+        if self._cut_out is None or self._cut_out[0] != part:
+            self._cut_out = part, cut_out(self.transcript.picture, part)
+        return self._cut_out[1]
 
     # Answers
 
-    def begin_answer(self, prompt: str, at: int | None = None) -> None:
-        """Ask `prompt` as the next question, or in place of index `at`; `begin_try` follows."""
+    def begin_answer(
+        self, prompt: str, at: int | None = None, part: PicturePart | None = None
+    ) -> None:
+        """Ask `prompt` as the next question, about `part`, or in place of index `at`, about the
+        same as there; `begin_try` follows."""
         self.replaced, self.must_stop = at, False
+        self.part = part if at is None else self.transcript.exchanges[at].part
         self.prompt, self.model, self.unknown = prompt, "", ()
         self.pieces, self.asked = [], None
         self.is_answered.clear()
@@ -92,8 +110,8 @@ class Conversation:
         """Return the request for the answer under way; what came of an earlier try is left out."""
         self.pieces = []
         self.began = time.perf_counter()
-        turns = self.so_far.asking(self.prompt)
-        self.asked = Request(self.transcript.picture, turns, sampling, others=others)
+        turns = self.so_far.asking(self.prompt, self.part)
+        self.asked = Request(self.picture_of(self.part), turns, sampling, others=others)
         return self.asked
 
     def is_new(self, answer: Answer) -> bool:
@@ -114,7 +132,7 @@ class Conversation:
         """
         self.is_answered.set()
         at, self.replaced = self.replaced, None
-        exchange = Exchange(self.prompt, answer, self.model, unknown=self.unknown)
+        exchange = Exchange(self.prompt, answer, self.model, unknown=self.unknown, part=self.part)
         former = None if at is None else self.number_at(at)
         number = known = None if former is None else self._known(former, exchange)
         if number is None:
@@ -142,9 +160,9 @@ class Conversation:
         """
         if (number := self.number_at(index)) in self.requests:
             return self.requests[number]
-        before = self.transcript.before(index)
-        turns = before.asking(self.transcript.exchanges[index].prompt)
-        return Request(self.transcript.picture, turns, sampling)
+        before, exchange = self.transcript.before(index), self.transcript.exchanges[index]
+        turns = before.asking(exchange.prompt, exchange.part)
+        return Request(self.picture_of(exchange.part), turns, sampling)
 
     # Changes that can be undone
 
@@ -218,7 +236,8 @@ def as_text(transcript: Transcript) -> str:
     """Return the whole conversation as plain text, for a file."""
     no_answer = translate("Conversation", "(no answer)")
     exchanges = [
-        f"{exchange.prompt}\n\n{exchange.text if exchange.answer else no_answer}\n"
+        f"{asked_text(exchange.prompt, exchange.part)}\n\n"
+        f"{exchange.text if exchange.answer else no_answer}\n"
         for exchange in transcript.exchanges
     ]
     return "\n".join([f"{transcript.picture.name}\n", *exchanges])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from core.picture import Picture
+from core.picture import Picture, PicturePart
 from core.store import Store, Summary
 from core.transcript import Span, Transcript
 from gui.session.answering import Answering
@@ -118,16 +118,22 @@ class Session(QObject):
         """Whether an answer in the conversation shown is under way, or waits for the model."""
         return self._answering.is_under_way
 
+    @property
+    def asked_part(self) -> PicturePart | None:
+        """The part of the picture that the question under way is about; None for all of it."""
+        return self.conversation.part if self.conversation else None
+
     # Questions
 
-    async def ask(self, prompt: str) -> None:
-        """Ask about the picture, and wait for the answer."""
+    async def ask(self, prompt: str, part: PicturePart | None = None) -> None:
+        """Ask about the picture, or a part of it, and wait for the answer."""
         prompt = prompt.strip()
         if not prompt:
             return
         self._settings.remember_prompt(prompt)
         if conversation := await self._free_conversation(prompt):
-            await self._answering.answer(conversation, prompt, (self._settings.sampling,))
+            samplings = (self._settings.sampling,)
+            await self._answering.answer(conversation, prompt, samplings, part=part)
         await self._settings_file.save()
 
     async def regenerate(self) -> None:

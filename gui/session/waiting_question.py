@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from core.engine import Failed, ModelState, Ready
+from core.picture import PicturePart
 from gui.session.conversation import Conversation
 from gui.session.loaded_model import LoadedModel
 from gui.session.model_thread import ModelThread
@@ -44,6 +45,7 @@ class WaitingQuestion(QObject):
         self._model, self._loaded, self._pictures = model, loaded, pictures
         self._session, self._settings_file, self._begin = session, settings_file, begin
         self._prompt, self._index = "", _END
+        self._part: PicturePart | None = None
         self._conversation: Conversation | None = None
         model.state_changed.connect(self._on_state_changed)
         session.answer_begun.connect(self._on_asked)
@@ -62,16 +64,21 @@ class WaitingQuestion(QObject):
         """The exchange in whose place it is to be asked; -1 for the end of the conversation."""
         return self._index
 
-    async def ask(self, prompt: str) -> None:
-        """Ask now if a model is loaded, else once one is. One that is idle is loaded for it."""
+    async def ask(self, prompt: str, part: PicturePart | None = None) -> None:
+        """Ask about a part of the picture, None for all of it: now if a model is loaded, else once
+        one is. One that is idle is loaded for it."""
         # A question asked while a picture opens is about that picture.
+        asked_in = self._session.conversation
         await self._pictures.wait_until_opened()
         if not prompt.strip():
             return
+        if self._session.conversation is not asked_in:
+            part = None
         if self._can_ask_now:
-            await self._session.ask(prompt)
+            await self._session.ask(prompt, part)
             return
         self._settings_file.settings.remember_prompt(prompt.strip())
+        self._part = part
         await self._wait(prompt)
 
     async def ask_again(self, index: int, prompt: str) -> None:
@@ -126,7 +133,7 @@ class WaitingQuestion(QObject):
     def _on_state_changed(self, state: ModelState) -> None:
         if self._prompt and isinstance(state, Ready):
             if self._index == _END:
-                self._begin(self._session.ask(self._prompt))
+                self._begin(self._session.ask(self._prompt, self._part))
             else:
                 self._begin(self._session.ask_again(self._index, self._prompt))
         elif isinstance(state, Failed):

@@ -43,7 +43,7 @@ _BULK = (
     *(Command.PASTE_CAPTION, Command.MOVE_IMAGES, Command.TRASH_IMAGES),
 )
 _NEXT = (Command.NEXT_UNREVIEWED, Command.NEXT_UNCAPTIONED, Command.NEXT_DOUBTFUL)
-_IMAGE = (Command.COPY_PICTURE, Command.SAVE_PICTURE, *ZOOM)
+_IMAGE = (Command.COPY_PICTURE, Command.SAVE_PICTURE, Command.MARK_PART, *ZOOM)
 _ANSWER = (Command.WORDS, Command.INSPECT, Command.COPY)
 _EXCHANGE = (
     *(Command.NEW, Command.COPY_QUESTION, Command.COPY_ALL, Command.SAVE, Command.EDIT_QUESTION),
@@ -76,6 +76,8 @@ def is_checked(state: ViewState, command: Command) -> bool:
             return state.conversation.asks_about_all
         case Command.UNDERLINE_DOUBT:
             return state.underlines_doubt
+        case Command.MARK_PART:
+            return state.has_part
         case Command.ROW_SORT:
             return state.run.is_sorted_by_doubt
         case Command.IMAGE_LIST:
@@ -133,6 +135,8 @@ def _escape_text(state: ViewState) -> str:
             return translate("Menu", "Take the question back")
         if state.has_chosen_word:
             return translate("Menu", "Leave the words")
+        if state.has_part:
+            return translate("Menu", "Remove the rectangle")
         if state.workspace.reading:
             return translate("Menu", "Stop reading the folder")
     return translate("Menu", "Dismiss notice") if visible_notice(state) else ""
@@ -295,9 +299,8 @@ def _can_escape(state: ViewState) -> bool:
     if visible_notice(state):
         return state.is_conversation or not state.run.is_running
     talk = state.conversation
-    return state.is_conversation and bool(
-        talk.is_answering or talk.waiting or state.has_chosen_word or state.workspace.reading
-    )
+    on_image = state.has_chosen_word or state.has_part or state.workspace.reading
+    return state.is_conversation and bool(talk.is_answering or talk.waiting or on_image)
 
 
 def _of_run(state: ViewState, command: Command) -> _Found:

@@ -89,6 +89,7 @@ class Command(StrEnum):
     ZOOM_OUT = auto()
     MODEL_VIEW = auto()
     RESIZING_LOSS = auto()
+    MARK_PART = auto()
     PREVIOUS_PICTURE = auto()
     NEXT_PICTURE = auto()
     IMAGE_LIST = auto()

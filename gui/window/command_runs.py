@@ -50,6 +50,7 @@ def bind_own_commands(window: MainWindow) -> None:
     bind(Command.ZOOM_OUT, zone.picture_view.zoom_out)
     bind(Command.MODEL_VIEW, zone.model_view_switch.toggle)
     bind(Command.RESIZING_LOSS, zone.model_view_switch.toggle_lost)
+    bind(Command.MARK_PART, zone.part_frame.toggle)
     bind(Command.KEYS, runs.show_keys)
     bind(Command.ABOUT, runs.show_about)
     window.prompt_box.model_chosen.connect(runs.load_offered)

@@ -237,6 +237,14 @@ def _view_menu() -> MenuRows:
             ("Ctrl+Shift+E",),
             places=image,
         ),
+        CommandRow(
+            Command.MARK_PART,
+            translate("Menu", "Mark a pa&rt"),
+            ("F3",),
+            translate("Menu", "Questions are then about this part of the image"),
+            places=image,
+            is_checkable=True,
+        ),
     )
     stepping: Group = (
         CommandRow(Command.PREVIOUS_PICTURE, translate("Menu", "&Previous image"), ("PgUp",)),

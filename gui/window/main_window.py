@@ -179,8 +179,8 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def escape(self) -> None:
-        """End the innermost thing: an answer, a question that waits, a word, the reading of a
-        folder, or a notice."""
+        """End the innermost thing: an answer, a question that waits, a word, the rectangle on the
+        image, the reading of a folder, or a notice."""
         state = self.state
         if state.is_conversation and (
             state.conversation.is_answering or state.conversation.waiting
@@ -188,6 +188,8 @@ class MainWindow(QMainWindow):
             self.prompt_box.escape()
         elif state.is_conversation and self.evidence_view.has_chosen:
             self.evidence_view.leave()
+        elif state.is_conversation and state.has_part:
+            self.drop_zone.part_frame.remove()
         elif state.is_conversation and state.workspace.reading:
             self.workspace_pane.reading_line.stop_asked.emit()
         else:
@@ -281,6 +283,8 @@ class MainWindow(QMainWindow):
         self.states.changed.connect(self._render)
         self.drop_zone.paths_dropped.connect(self.paths_opened)
         self.drop_zone.refused.connect(self.show_notice)
+        self.drop_zone.part_frame.changed.connect(self._on_part_changed)
+        self.transcript_view.part_chosen.connect(self.drop_zone.show_part)
         self.dialogs.pictures_chosen.connect(self._on_pictures_chosen)
         self.batch_panel.closed.connect(self.show_conversation)
         self.batch_panel.opened.connect(self._on_row_opened)
@@ -327,6 +331,10 @@ class MainWindow(QMainWindow):
         is_left = was_chosen and not is_chosen
         if is_left and isinstance(focused, AnswerText) and not focused.textCursor().hasSelection():
             self.prompt_box.focus_prompt()
+
+    @Slot()
+    def _on_part_changed(self) -> None:
+        self.states.update(has_part=self.drop_zone.part_frame.box is not None)
 
     @Slot()
     def _on_theme_changed(self) -> None:

@@ -79,7 +79,7 @@ def prompt_offer(state: ViewState) -> PromptOffer:
     is_first = can_ask and not talk.exchanges and not talk.waiting
     suggestion = state.suggestion if is_first else ""
     return PromptOffer(
-        placeholder=_placeholder(can_ask, suggestion),
+        placeholder=_placeholder(state, suggestion),
         suggestion=suggestion,
         can_ask=can_ask,
         button=_button(state),
@@ -90,9 +90,11 @@ def prompt_offer(state: ViewState) -> PromptOffer:
     )
 
 
-def _placeholder(can_ask: bool, suggestion: str) -> str:
-    if not can_ask:
+def _placeholder(state: ViewState, suggestion: str) -> str:
+    if not state.picture.is_shown:
         return translate("PromptBox", "Open an image to ask about it")
+    if state.has_part and not suggestion:
+        return translate("PromptBox", "Ask about the marked part")
     return suggestion or translate("PromptBox", "Ask about the image")
 
 

@@ -265,7 +265,8 @@ class FocusState:
 class ViewState:
     """Everything that the window shows outside of its documents. `notices` has the newest first.
 
-    `engines` is where the person is on the way to an engine for the graphics card. `presets` are
+    `has_part` says that a part of the image is marked, which questions are then about. `engines`
+    is where the person is on the way to an engine for the graphics card. `presets` are
     the names of those with keys.
     """
 
@@ -278,6 +279,7 @@ class ViewState:
     notices: tuple[Notice, ...] = ()
     engines: Stage = Stage.LOOKING
     has_chosen_word: bool = False
+    has_part: bool = False
     underlines_doubt: bool = True
     theme: str = "system"
     suggestion: str = ""

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from PIL import Image
 
-from core.picture import Picture
+from core.picture import Picture, PicturePart
 from core.store import Store
 from core.transcript import Answer, Ending, Exchange, ExchangeTree, Node, Transcript, Variants
 
@@ -131,3 +131,35 @@ def test_sample_of_this_version_has_branches(tmp_path):
         (None, 2, "A child."), (3, 0, "Long ago."), (3, 3, ""),
     ]  # fmt: skip
     assert tree == ExchangeTree(tuple(Node(n.exchange, n.parent, n.chosen) for n in tree.nodes))
+
+
+def test_part_of_the_picture_is_kept_with_its_question(tmp_path):
+    part = PicturePart(8, 6, 32, 24)
+    tree = ExchangeTree.of([Exchange("What is it?"), Exchange("And here?", part=part)])
+    with closing(Store(tmp_path / "transcripts.sqlite")) as store:
+        kept = store.save(Transcript(Picture(None, Image.new("RGB", (64, 48))), tree))
+        assert store.open(kept).tree == tree
+
+
+def test_part_that_something_has_damaged_is_left_out(tmp_path):
+    path = tmp_path / "transcripts.sqlite"
+    for damaged in ('"x"', "[1, 2]", "[1, 2, 3, -4]", "[1, 2, 3.5, 4]", "[" * 5000):
+        with closing(Store(path)) as store:
+            picture = Picture(None, Image.new("RGB", (64, 48)))
+            kept = store.save(
+                Transcript.of(picture, [Exchange("Here?", part=PicturePart(1, 2, 3, 4))])
+            )
+            with closing(sqlite3.connect(path)) as file, file:
+                file.execute("UPDATE exchange SET part = ? WHERE conversation = ?", (damaged, kept))
+            assert store.open(kept).exchanges == (Exchange("Here?"),)
+        path.unlink()
+
+
+def test_question_about_a_part_follows_what_was_asked_about_it():
+    part, other = PicturePart(0, 0, 20, 20), PicturePart(4, 4, 20, 20)
+    yes = Answer("Yes.", Ending.COMPLETE, 2, 0.5)
+    asked = [("a", None), ("b", part), ("c", other), ("d", part), ("e", None)]
+    exchanges = [Exchange(prompt, yes, part=about) for prompt, about in asked]
+    transcript = Transcript.of(Picture(None, Image.new("RGB", (64, 48))), exchanges)
+    turns = {about: [turn.prompt for turn in transcript.asking("?", about)] for _, about in asked}
+    assert turns == {None: ["a", "e", "?"], part: ["b", "d", "?"], other: ["c", "?"]}

@@ -22,6 +22,7 @@ SAMPLES = (
     DATA / "schema_1" / "transcripts.sqlite",
     DATA / "schema_2" / "transcripts.sqlite",
     DATA / "schema_3" / "transcripts.sqlite",
+    DATA / "schema_4" / "transcripts.sqlite",
     DATA / "transcripts.sqlite",
 )
 

@@ -247,6 +247,7 @@ class Walker:
             notices=shown.notices,
             engines=self.program.engine_packs.state.stage,
             has_chosen_word=self.window.evidence_view.has_chosen,
+            has_part=self.window.drop_zone.part_frame.box is not None,
             underlines_doubt=self.program.settings.underlines_doubt,
             theme=self.program.settings.theme,
             suggestion=shown.suggestion,
