@@ -91,9 +91,11 @@ def _open_vetted(
     device = choose_device(choice.device)
     opening = _Opening(choice, folder, config, device, on_progress, stop, vetting)
     opening.end_if_stopped()
-    if checkpoint is None:
-        return _open_chat_engine(opening)
-    return _open_llava_engine(opening, checkpoint)
+    engine = _open_llava_engine(opening, checkpoint) if checkpoint else _open_chat_engine(opening)
+    if choice.quantizes_cache and not engine.facts.quantizes_cache:
+        note = translatable("core", "This model's KV cache cannot be kept in 8 bits.")
+        engine.facts = replace(engine.facts, notes=(*engine.facts.notes, note))
+    return engine
 
 
 @dataclass(frozen=True, eq=False)

@@ -433,6 +433,16 @@ def test_fewer_bits_take_less_memory_and_still_answer(chat_folders, engine, pict
 # ---- loading
 
 
+@pytest.mark.parametrize(("family", "can"), [("llava_next", True), ("gemma3", False)])
+def test_kv_cache_in_8_bits_is_used_or_said_to_be_impossible(chat_folders, picture, family, can):
+    choice = ModelChoice(str(chat_folders[family]), "cpu", quantizes_cache=True)
+    engine = open_engine(choice, lambda *_: None, threading.Event())
+    assert engine.facts.quantizes_cache is can
+    assert ("This model's KV cache cannot be kept in 8 bits." in engine.facts.notes) is not can
+    assert ask(engine, picture).text
+    engine.close()
+
+
 def test_loading_tells_how_far_it_is_and_can_be_cancelled(opened, chat_folders):
     reports = []
     opened(chat_folders["gemma3"], on_progress=lambda *report: reports.append(report)).close()
