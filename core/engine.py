@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from core.errors import EngineError, PromptError
 from core.message import joined
-from core.picture import ImagePreprocessing
+from core.picture import ImagePreprocessing, Sending
 from core.trace import Trace
 from core.transcript import Answer, Precision, Request, Sampling
 from core.vocabulary import Vocabulary
@@ -108,6 +108,11 @@ class EngineFacts:
     is_split: bool = False
     quantizes_cache: bool = False
     count_tokens: Callable[[str], int] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def sending(self) -> Sending | None:
+        """How pictures are sent to a server; None if they are used here."""
+        return Sending(self.longest_side, self.sends_png) if self.longest_side else None
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Returns the parts of a prompt that the model was not trained on: it may misunderstand."""

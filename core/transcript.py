@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import chain, count
 
-from core.picture import Picture, PicturePart
+from core.picture import Picture, PicturePart, Sending
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Answer:
     counts the new ones without the end-of-sequence token; `output_ids` are their ids. `left_out`
     is the number of earlier question-and-answer pairs that did not fit into the context. `notes`
     are sentences about how it came about, for whoever shows it. `scores` are the tokens of an
-    answer from a server, () if it gave none.
+    answer from a server, () if it gave none, and `sent` is how it was sent the picture.
     """
 
     text: str
@@ -99,6 +99,7 @@ class Answer:
     seed: int | None = None
     notes: tuple[str, ...] = ()
     scores: tuple[TokenScore, ...] = ()
+    sent: Sending | None = None
 
     @property
     def tokens_per_second(self) -> float:

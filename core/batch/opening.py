@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.batch.recording import Work
 from core.engine import EngineFacts
-from core.picture import Picture, Sending, given_pixels, open_picture, open_to_send
+from core.picture import Picture, given_pixels, open_picture, open_to_send
 
 # The cores that this process may use; taskset and containers can limit them.
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -58,8 +58,8 @@ def prepared(path: Path, facts: EngineFacts) -> Picture:
     Done here it takes no time from the model, and of the many large images that wait only small
     ones stay in memory.
     """
-    if facts.longest_side:
-        return open_to_send(path, Sending(facts.longest_side, facts.sends_png))
+    if facts.sending:
+        return open_to_send(path, facts.sending)
     picture = open_picture(path)
     if preprocessing := facts.preprocessing:
         given = given_pixels(picture.pixels, preprocessing, is_one_of_many=True)

@@ -32,7 +32,14 @@ from core.picture.model_view import (
 )
 from core.picture.opening import Picture, open_picture
 from core.picture.part import SMALLEST_PART, PicturePart, box_of, cut_out, part_of
-from core.picture.sending import USUAL_SENDING, Sending, encoded, is_encoded, open_to_send
+from core.picture.sending import (
+    USUAL_SENDING,
+    Sending,
+    encoded,
+    is_encoded,
+    open_to_send,
+    sent_picture,
+)
 from core.picture.small import open_small
 
 __all__ = [
@@ -61,5 +68,6 @@ __all__ = [
     "open_to_send",
     "part_of",
     "picture_size",
+    "sent_picture",
     "square_of",
 ]

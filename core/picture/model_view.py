@@ -73,19 +73,20 @@ def sent_pixels(pixels: Image.Image, longest_side: int) -> Image.Image:
     return pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def lost_detail(pixels: Image.Image, given: Image.Image) -> Image.Image:
+def lost_detail(pixels: Image.Image, given: Image.Image, covered: Box | None = None) -> Image.Image:
     """Returns the picture darkened, with the detail highlighted that the `given` pixels lack.
 
-    RGB in the picture's shape, at most 1600 pixels a side. Highlighted is the difference between
+    `covered` is what these show, in pixels of the picture; None for its padded square. RGB in the
+    picture's shape, at most 1600 pixels a side. Highlighted is the difference between
     the picture and the given pixels enlarged to its size.
     """
     width, height = pixels.size
     factor = min(1.0, _LOST_SIDE / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     whole = pixels.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    left, top, right, _ = square_of(width, height)
-    scale = given.width / (right - left)
-    part = (-left * scale, -top * scale, (width - left) * scale, (height - top) * scale)
+    left, top, right, bottom = covered or square_of(width, height)
+    across, down = given.width / (right - left), given.height / (bottom - top)
+    part = (-left * across, -top * down, (width - left) * across, (height - top) * down)
     again = given.resize(size, Image.Resampling.BICUBIC, box=part)
     red, green, blue = ImageChops.difference(whole, again).split()
     lost = ImageChops.lighter(ImageChops.lighter(red, green), blue)

@@ -95,6 +95,13 @@ def encoded(picture: Picture, sending: Sending) -> bytes:
     return encode(sent_pixels(picture.pixels, sending.longest_side), sending)
 
 
+def sent_picture(pixels: Image.Image, sending: Sending) -> tuple[Image.Image, int]:
+    """Returns the pixels that a server finds in what it is sent, and how many bytes that has."""
+    content = encode(sent_pixels(pixels, sending.longest_side), sending)
+    with Image.open(io.BytesIO(content)) as sent:
+        return sent.convert("RGB"), len(content)
+
+
 def encode(pixels: Image.Image, sending: Sending) -> bytes:
     """Returns pixels as a file. Pillow releases the interpreter's lock meanwhile."""
     rgb = pixels if pixels.mode == "RGB" else pixels.convert("RGB")

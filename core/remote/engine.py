@@ -235,6 +235,7 @@ class _UnderWay:
             left_out=reply.left_out,
             seed=self.request.sampling.seed,
             scores=tuple(reply.scores),
+            sent=reply.sending,
         )
 
 

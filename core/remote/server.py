@@ -56,6 +56,8 @@ class Reply:
     first_seconds: float | None = None
     left_out: int = 0
     scores: list[TokenScore] = field(default_factory=list[TokenScore])
+    sending: Sending | None = None
+    """How the pictures were sent."""
 
 
 OnPiece = Callable[[str, Reply], None]
@@ -151,7 +153,9 @@ class Server:
                 **extra,
             }
             try:
-                return await self._ask_with_fields(body, on_piece)
+                reply = await self._ask_with_fields(body, on_piece)
+                reply.sending = sending
+                return reply
             except ServerError as error:
                 largest = max(
                     max(picture.pixels.size) for picture in (request.picture, *request.others)

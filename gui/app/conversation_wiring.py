@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Slot
 
 from core.engine import EngineFacts, Ready
 from core.errors import AppError
+from core.picture import Sending
 from core.transcript import Answer
 from gui.app.tasks import Begin
 from gui.session.conversation import Conversation
@@ -130,6 +131,7 @@ class ConversationWiring(QObject):
             undo_at=session.undo_at,
             redo_at=session.redo_at,
             tokens_per_second=self._speed(),
+            sent=self._sent(),
             asks_about_all=session.asks_about_all,
         )
 
@@ -143,6 +145,12 @@ class ConversationWiring(QObject):
             return 0.0
         measured, facts = self._measured
         return last.tokens_per_second if measured is last and facts == state.facts else 0.0
+
+    def _sent(self) -> Sending | None:
+        """Return how the image was sent to a server for the last answer from one."""
+        exchanges = self._session.transcript.exchanges if self._session.transcript else ()
+        answers = (one.answer for one in reversed(exchanges) if one.answer)
+        return next((answer.sent for answer in answers if answer.sent), None)
 
     # What the window reports
 

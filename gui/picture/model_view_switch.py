@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PIL import Image
 from PySide6.QtCore import QCoreApplication, QRectF, Signal, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
+from core.formatting import format_bytes
+from core.picture import ImagePreprocessing, Sending
 from gui.picture.layer import Layer
 from gui.picture.picture_view import PictureView
 from gui.widgets.buttons import key_text
 from gui.widgets.preview import PreviewMaker, to_image
 from gui.widgets.theme import Theme
-
-if TYPE_CHECKING:
-    from core.picture import ImagePreprocessing
 
 # Left, top, right and bottom, in the picture's pixels.
 Box = tuple[int, int, int, int]
@@ -42,16 +41,14 @@ class ModelViewSwitch(QWidget):
         self._view, self._previews = view, previews
         self._pixels: Image.Image | None = None
         self._part: Box | None = None
-        self._preprocessing: ImagePreprocessing | None = None
+        self._preprocessing: ImagePreprocessing | Sending | None = None
         self._serial = 0
         self.show_button = QToolButton()
         self.show_button.setObjectName("show_model_view_button")
         self.show_button.setCheckable(True)
         self.show_button.setAccessibleName(self.tr("Show what the model sees"))
         theme.set_icon(self.show_button, "eye", "text_quiet")
-        self.given_button = self._choice(
-            self.tr("What the model sees"), self.tr("The exact pixels that the model is given")
-        )
+        self.given_button = self._choice("", "")
         self.lost_button = self._choice(
             self.tr("Lost detail"),
             self.tr("The brighter, the more was lost by resizing ({key})").format(
@@ -79,13 +76,17 @@ class ModelViewSwitch(QWidget):
         """Whether the model's view is chosen and available."""
         return self.show_button.isChecked() and self.show_button.isEnabled()
 
-    def set_preprocessing(self, preprocessing: ImagePreprocessing | None, reason: str = "") -> None:
-        """Takes the loaded model's preprocessing, or None and the reason why there is none."""
+    def set_preprocessing(
+        self, preprocessing: ImagePreprocessing | Sending | None, reason: str = ""
+    ) -> None:
+        """Takes the loaded model's preprocessing, or how images are sent to its server, or None and
+        the reason why neither is known."""
         changed = preprocessing != self._preprocessing
         self._preprocessing = preprocessing
         self.show_button.setEnabled(preprocessing is not None)
         show = self.tr("Show what the model sees ({key})").format(key=key_text("Ctrl+E"))
         self.show_button.setToolTip(show if preprocessing else reason)
+        self._name_given()
         if changed:
             self._show()
 
@@ -119,6 +120,17 @@ class ModelViewSwitch(QWidget):
             other = self.given_button if self.lost_button.isChecked() else self.lost_button
             other.setChecked(True)
 
+    def _name_given(self) -> None:
+        """A server's model may be given fewer pixels than the server is sent."""
+        if isinstance(self._preprocessing, Sending):
+            self.given_button.setText(self.tr("What the server is sent"))
+            self.given_button.setToolTip(
+                self.tr("The exact pixels that are sent. The server's model may reduce them.")
+            )
+        else:
+            self.given_button.setText(self.tr("What the model sees"))
+            self.given_button.setToolTip(self.tr("The exact pixels that the model is given"))
+
     def _choice(self, text: str, tip: str) -> QToolButton:
         button = QToolButton()
         button.setText(text)
@@ -130,7 +142,7 @@ class ModelViewSwitch(QWidget):
     def _show(self) -> None:
         self._serial += 1
         on = self.is_on and self._pixels is not None
-        self._view.fit_square(on)
+        self._view.fit_square(on and not isinstance(self._preprocessing, Sending))
         self._show_choices()
         if not on or self._pixels is None or self._preprocessing is None:
             self._view.show_instead(None)
@@ -138,7 +150,8 @@ class ModelViewSwitch(QWidget):
             return
         part = self._part or (0, 0, *self._pixels.size)
         size = (part[2] - part[0], part[3] - part[1])
-        self.facts_changed.emit(_facts(size, self._preprocessing))
+        if not isinstance(self._preprocessing, Sending):
+            self.facts_changed.emit(_facts(size, self._preprocessing))
         key = ("model_view", self._serial, self.lost_button.isChecked())
         make = partial(
             _layer, self._pixels, part, self._preprocessing, shows_lost=self.lost_button.isChecked()
@@ -162,19 +175,40 @@ class ModelViewSwitch(QWidget):
         match key:
             case ("model_view", self._serial, bool()) if isinstance(made, Layer):
                 self._view.show_instead(made)
+            case ("model_view", self._serial, bool()) if isinstance(made, _Sent):
+                self._view.show_instead(made.layer)
+                self.facts_changed.emit(made.facts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sent:
+    """A picture as a server was sent it, or what was lost by that; and what to say of it."""
+
+    layer: Layer
+    facts: tuple[str, ...]
 
 
 def _layer(
-    pixels: Image.Image, part: Box, preprocessing: ImagePreprocessing, *, shows_lost: bool
-) -> Layer:
+    pixels: Image.Image,
+    part: Box,
+    preprocessing: ImagePreprocessing | Sending,
+    *,
+    shows_lost: bool,
+) -> Layer | _Sent:
     """Runs in the preview thread, as resizing a large picture takes a moment."""
-    from core.picture import given_pixels, lost_detail, square_of
+    from core.picture import given_pixels, lost_detail, sent_picture, square_of
 
     if part != (0, 0, *pixels.size):
         pixels = pixels.crop(part)
+    area = QRectF(part[0], part[1], *pixels.size)
+    if isinstance(preprocessing, Sending):
+        sent, byte_count = sent_picture(pixels, preprocessing)
+        whole = (0.0, 0.0, float(pixels.width), float(pixels.height))
+        shown = lost_detail(pixels, sent, whole) if shows_lost else sent
+        layer = Layer(to_image(shown), area, has_hard_edges=not shows_lost)
+        return _Sent(layer, _sent_facts(pixels.size, sent.size, preprocessing.kind, byte_count))
     given = given_pixels(pixels, preprocessing)
     if shows_lost:
-        area = QRectF(part[0], part[1], *pixels.size)
         return Layer(to_image(lost_detail(pixels, given)), area)
     left, top, right, bottom = square_of(*pixels.size)
     square = QRectF(left, top, right - left, bottom - top).translated(part[0], part[1])
@@ -200,6 +234,27 @@ def _facts(size: tuple[int, int], preprocessing: ImagePreprocessing) -> tuple[st
     factor = f"{covers:.1f}"
     forms = (reduced, short, "{size}")
     return tuple(form.format(size=given, side=factor, factor=factor) for form in forms)
+
+
+def _sent_facts(
+    size: tuple[int, int], sent: tuple[int, int], kind: str, byte_count: int
+) -> tuple[str, ...]:
+    """Returns what a server was sent, in forms that are ever shorter."""
+    whole = translate("ModelViewSwitch", "{size} {format}, {bytes}, sent in full size")
+    reduced = translate(
+        "ModelViewSwitch", "{size} {format}, {bytes}, each pixel covers {side} × {side}"
+    )
+    long = reduced if sent != size else whole
+    short = translate("ModelViewSwitch", "{size} {format}, {bytes}")
+    return tuple(
+        form.format(
+            size=f"{sent[0]} × {sent[1]}",
+            format=kind.upper(),
+            bytes=format_bytes(byte_count),
+            side=f"{size[0] / sent[0]:.1f}",
+        )
+        for form in (long, short, "{size}")
+    )
 
 
 def no_model_text() -> str:

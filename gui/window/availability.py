@@ -192,7 +192,7 @@ def _of_picture(state: ViewState, command: Command) -> _Found:
             return _unless(is_seen and (picture.is_shown or picture.error))
         case Command.MODEL_VIEW | Command.RESIZING_LOSS:
             reason = own_way_text() if state.model.facts else no_model_text()
-            return _unless(has_picture and state.model.preprocessing, reason)
+            return _unless(has_picture and state.model_input, reason)
         case _:
             return True
 

@@ -32,6 +32,8 @@ def show_in_documents(window: MainWindow, before: ViewState | None, state: ViewS
         _show_caption(window, state.workspace)
     if before is None or state.model.facts != before.model.facts:
         _show_model(window, state.model)
+    reason = own_way_text() if state.model.facts else no_model_text()
+    window.drop_zone.model_view_switch.set_preprocessing(state.model_input, reason)
 
 
 def _show_caption(window: MainWindow, state: WorkspaceState) -> None:
@@ -60,8 +62,6 @@ def _show_model(window: MainWindow, model: LoadedState) -> None:
     window.batch_panel.form.unknown_words.set_vocabulary(vocabulary)
     view.set_trace_obstacle(translated(model.why_not(Capability.TRACE)))
     view.show_only_drawings(facts is not None and facts.knows_only_drawings)
-    reason = own_way_text() if facts else no_model_text()
-    window.drop_zone.model_view_switch.set_preprocessing(model.preprocessing, reason)
 
 
 def _wait_text(state: ViewState) -> str:

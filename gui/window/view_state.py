@@ -14,7 +14,7 @@ from pathlib import Path
 from core.batch import Phase
 from core.captions.formats import CaptionFormat
 from core.engine import Absent, Capability, EngineFacts, ModelState
-from core.picture import ImagePreprocessing
+from core.picture import ImagePreprocessing, Sending
 from core.transcript import BUILT_IN
 from core.workspace import ReviewState, ScanProgress, SortKey, StatisticsKind
 from gui.batch.run_controls import RunAction
@@ -85,7 +85,7 @@ class ConversationState:
     exchange in whose place it is to be asked, -1 for the end. `undo` and `redo` say what these
     would do, as menu entries, "" for nothing; `undo_at` and `redo_at` when that was changed, by the
     monotonic clock. `tokens_per_second` is the speed of its last answer if the model that is loaded
-    gave it.
+    gave it. `sent` is how the image was sent to a server for the last answer from one.
     """
 
     number: int = 0
@@ -100,6 +100,7 @@ class ConversationState:
     undo_at: float = 0.0
     redo_at: float = 0.0
     tokens_per_second: float = 0.0
+    sent: Sending | None = None
     asks_about_all: bool = False
 
 
@@ -285,6 +286,14 @@ class ViewState:
     suggestion: str = ""
     presets: tuple[str, ...] = ()
     workspace: WorkspaceState = WorkspaceState()
+
+    @property
+    def model_input(self) -> ImagePreprocessing | Sending | None:
+        """What becomes of the picture before the model gets it, where that can be shown. A server
+        may have been sent a smaller one than usual, after it refused that."""
+        if self.model.facts and self.model.facts.sending:
+            return self.conversation.sent or self.model.facts.sending
+        return self.model.preprocessing
 
     @property
     def is_conversation(self) -> bool:

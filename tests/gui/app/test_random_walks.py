@@ -296,6 +296,7 @@ class Walker:
             undo_at=session.undo_at,
             redo_at=session.redo_at,
             tokens_per_second=last.tokens_per_second if is_same and last else 0.0,
+            sent=None,  # No server is used.
             asks_about_all=session.asks_about_all,
         )
 

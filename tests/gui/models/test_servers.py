@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -211,6 +212,17 @@ def test_doubt_of_a_servers_model_is_shown_as_that_of_a_local_one(live, tmp_path
         shown = {label.text() for label in popup.findChildren(QLabel) if label.isVisible()}
         assert {"colour", "15 %", "shape", "14 %"} <= shown
         assert not any("The image makes" in text or "The text alone" in text for text in shown)
+        # What it was sent is shown, smaller after it refused that.
+        facts = window.drop_zone.name_and_facts.facts_label
+        window.resize(1600, 900)
+        window.commands[Command.MODEL_VIEW].trigger()
+        await until(lambda: "320 × 240 JPEG" in facts.text())
+        server.largest_body = len(json.dumps(server.captions()[-1])) - 500
+        QTest.keyClicks(window.prompt_box.prompt_edit, "And now?")
+        QTest.keyClick(window.prompt_box.prompt_edit, Qt.Key.Key_Return)
+        await until(lambda: "160 × 120 JPEG" in facts.text())
+        window.commands[Command.WORDS].trigger()
+        await until(lambda: popup.isVisible() and popup.word and popup.word.doubt_step)
         # Whether it is there is asked of the server too.
         click(popup.look_button)
         await until(lambda: popup.presence_label.isVisible())

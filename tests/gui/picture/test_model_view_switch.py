@@ -4,7 +4,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
-from core.picture import ImagePreprocessing, Picture
+from core.picture import ImagePreprocessing, Picture, Sending
 from core.picture.pixel_values import CLIP_MEAN, CLIP_STD, PAD_COLOUR
 from gui.picture.drop_zone import DropZone
 from gui.picture.model_view_switch import no_model_text, own_way_text
@@ -82,6 +82,41 @@ def test_lost_detail_of_one_picture_is_not_shown_for_the_next(zone, show, qtbot)
     assert zone.model_view_switch.given_button.isChecked()
     qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.03) == QColor(*PAD_COLOUR))
     assert colour_at(zone, 0.5, 0.5) == QColor("blue")
+
+
+def facts(zone: DropZone) -> str:
+    return zone.name_and_facts.facts_label.text()
+
+
+@pytest.mark.parametrize("is_png", [False, True])
+def test_the_switch_shows_what_a_server_is_sent_and_how_large_that_is(zone, show, qtbot, is_png):
+    zone.resize(900, 600)
+    show(picture("red"))
+    canvas = colour_at(zone, 0.5, 0.03)
+    switch, kind = zone.model_view_switch, "PNG" if is_png else "JPEG"
+    switch.set_preprocessing(Sending(100, is_png))
+    switch.toggle()
+    qtbot.waitUntil(lambda: f"100 × 50 {kind}" in facts(zone))
+    assert " kB, each pixel covers 4.0 × 4.0" in facts(zone)
+    assert switch.given_button.text() == "What the server is sent"
+    # It has the picture's own shape, without padding.
+    assert colour_at(zone, 0.5, 0.03) == canvas
+    switch.toggle_lost()
+    qtbot.waitUntil(lambda: colour_at(zone, 0.5, 0.5).lightness() < 80)
+    # The server refused that, and was sent less.
+    switch.set_preprocessing(Sending(50, is_png))
+    qtbot.waitUntil(lambda: f"50 × 25 {kind}" in facts(zone))
+    # Of a part that is asked about, only that is sent.
+    switch.show_part((200, 0, 400, 200))
+    qtbot.waitUntil(lambda: f"50 × 50 {kind}" in facts(zone))
+    # A small one is sent as it is.
+    show(picture("blue", (40, 20)))
+    qtbot.waitUntil(lambda: f"40 × 20 {kind}" in facts(zone))
+    assert facts(zone).endswith("sent in full size")
+    # Another model sees pixels of its own.
+    switch.set_preprocessing(EYE)
+    qtbot.waitUntil(lambda: "56 × 56" in facts(zone))
+    assert switch.given_button.text() == "What the model sees"
 
 
 @pytest.mark.parametrize("reason", [no_model_text(), own_way_text()])
