@@ -15,8 +15,8 @@ from core.workspace.edits import Edits, Outcome, moves_text
 from core.workspace.images import REVIEWS, Images, is_inside
 from core.workspace.messages import as_message
 from core.workspace.move import FileMove
+from core.workspace.readers import CaptionReader, stamp_of
 from core.workspace.records import Records
-from core.workspace.scan import CaptionReader, stamp_of
 
 # Beyond it an action is said to be about the folders of the workspace.
 _MOST_FOLDERS = 50

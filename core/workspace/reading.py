@@ -14,8 +14,9 @@ from core.workspace.data import ScanProgress, ScanStage, Sort, WorkspaceOptions
 from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index
 from core.workspace.opening import failing
+from core.workspace.readers import CaptionReader
 from core.workspace.records import Record, Records
-from core.workspace.scan import CaptionReader, Scan, roots_in
+from core.workspace.scan import Scan, roots_in
 
 _ALL = Sort()
 _STAGES = list(ScanStage)
