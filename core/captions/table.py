@@ -1,0 +1,175 @@
+"""A table with the captions of many images: read, and changed so that all else in it stays.
+
+JSON lines or CSV with a column of file names, as `file_name` of Hugging Face's image folders, and
+one of captions. Other columns, their order, the encoding, the quoting, the line ends and whatever
+is in rows without an image stay as they are, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import NamedTuple, Protocol
+
+from core.captions.encoding import StoredText, plain, stored_text
+from core.captions.table_cells import CellRows
+from core.captions.table_lines import LineRows
+from core.captions.table_rows import FILE_COLUMNS, Row, TableError
+from core.errors import StoreError
+from core.message import translatable
+
+LARGEST = 200_000_000
+"""The bytes up to which a table is read."""
+
+
+class RowFormat(Protocol):
+    """What a kind of table knows of its rows."""
+
+    def rows(self, text: str) -> list[Row]:
+        """Takes a text apart. Raises TableError."""
+        ...
+
+    def value(self, raw: str) -> str:
+        """Returns the caption that stands in the text as `raw`."""
+        ...
+
+    def raw(self, caption: str, old: str) -> str:
+        """Returns how a caption is written in the place of `old`."""
+        ...
+
+    def with_raw(self, row: Row, raw: str) -> Row:
+        """Returns a row with another caption."""
+        ...
+
+    def new_row(self, name: str, raw: str) -> Row:
+        """Returns a row for an image, without a line end."""
+        ...
+
+    def head(self) -> str:
+        """Returns what a new table begins with."""
+        ...
+
+
+class CaptionTable(NamedTuple):
+    """A table as it stands in a file. Never changed: `with_raws` returns another one."""
+
+    stored: StoredText
+    form: RowFormat
+    rows: tuple[Row, ...]
+    places: Mapping[str, int]
+    """The last row of each image, by `key_of` its name."""
+    end: str
+    """What stands between rows."""
+
+    @classmethod
+    def of(cls, data: bytes | None, name: str) -> CaptionTable:
+        """Takes a file apart, whose name says what kind it is; None for one that is to be made.
+        Raises StoreError for what is no table of captions."""
+        form: RowFormat = CellRows(name) if name.lower().endswith(".csv") else LineRows(name)
+        stored = stored_text(data or b"", name)
+        try:
+            rows = tuple(form.rows(stored.text or form.head()))
+        except TableError as error:
+            text = translatable(
+                "core", "“{name}” is no table of captions ({reason}). Mend it, then try again."
+            )
+            raise StoreError(text.format(name=name, reason=error.reason)) from error
+        places = {key_of(row.name): number for number, row in enumerate(rows) if row.name}
+        end = "\r\n" if "\r\n" in stored.text else "\n"
+        return cls(stored, form, rows, places, end)
+
+    @property
+    def data(self) -> bytes:
+        """The content of the file."""
+        return self.stored.encoded("".join(row.text for row in self.rows))
+
+    @property
+    def has_captions(self) -> bool:
+        """Whether some row has both an image's name and a caption."""
+        return any(row.name and row.is_text and row.raw for row in self.rows)
+
+    def raw(self, key: str) -> bytes | None:
+        """Returns how an image's caption is written; None for no row, empty for no caption."""
+        place = self.places.get(key)
+        return None if place is None else _bytes(self.rows[place].raw)
+
+    def caption(self, raw: bytes | None) -> str:
+        """Returns the caption that is written so."""
+        return plain(self.form.value(_text(raw))) if raw else ""
+
+    def is_text(self, key: str) -> bool:
+        """Whether the caption of an image is a text, and not a number or a list."""
+        place = self.places.get(key)
+        return place is None or self.rows[place].is_text
+
+    def written(self, key: str, caption: str) -> bytes | None:
+        """Returns how another caption is to be written; None if no row is needed for it."""
+        raw = self.raw(key)
+        if raw is None and not caption:
+            return None
+        return _bytes(self.form.raw(plain(caption), _text(raw)))
+
+    def with_raws(self, raws: Sequence[tuple[str, str, bytes | None]]) -> CaptionTable:
+        """Returns the table with other captions: of each image its key, the name for a new row, and
+        how the caption is written. None takes a row away that has nothing else."""
+        rows, places = list(self.rows), dict(self.places)
+        gone: list[int] = []
+        for key, name, raw in raws:
+            place = places.get(key)
+            if raw is None:
+                if place is not None:
+                    self._take_away(rows, places, key, gone)
+            elif place is None:
+                places[key] = len(rows)
+                self._append(rows, name, _text(raw))
+            else:
+                rows[place] = self.form.with_raw(rows[place], _text(raw))
+        if gone:
+            left = set(gone)
+            rows = [row for number, row in enumerate(rows) if number not in left]
+            places = {key_of(row.name): number for number, row in enumerate(rows) if row.name}
+        return self._replace(rows=tuple(rows), places=places)
+
+    def _append(self, rows: list[Row], name: str, raw: str) -> None:
+        row, end = self.form.new_row(name, raw), self.end
+        if rows and not rows[-1].text.endswith(("\n", "\r")):
+            # A file whose last line has no end keeps to that.
+            rows[-1] = rows[-1].with_end(end)
+            end = ""
+        rows.append(row.with_end(end))
+
+    def _take_away(
+        self, rows: list[Row], places: dict[str, int], key: str, gone: list[int]
+    ) -> None:
+        place = places[key]
+        row = rows[place]
+        alone = self.form.new_row(row.name, row.raw)
+        if row.text.rstrip("\r\n") != alone.text:
+            rows[place] = self.form.with_raw(row, "")
+            return
+        before = max((n for n in range(place) if n not in gone), default=None)
+        is_last = all(n in gone for n in range(place + 1, len(rows)))
+        if is_last and before is not None and not row.text.endswith(("\n", "\r")):
+            rows[before] = rows[before].without_end()
+        gone.append(place)
+        del places[key]
+
+
+def key_of(name: str) -> str:
+    """Returns what a file's name in a table is compared by: its path with `/`."""
+    is_windows = "\\" in name and "/" not in name
+    path = PureWindowsPath(name) if is_windows else PurePosixPath(name)
+    return path.as_posix()
+
+
+def has_file_column(names: Sequence[str]) -> bool:
+    """Returns whether a column of these could have the names of images."""
+    return any(name.strip().lower() in FILE_COLUMNS for name in names)
+
+
+def _bytes(raw: str) -> bytes:
+    return raw.encode("utf-8", "surrogatepass")
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "surrogatepass")
