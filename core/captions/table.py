@@ -7,16 +7,20 @@ is in rows without an image stay as they are, byte for byte.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import NamedTuple, Protocol
+from unicodedata import normalize
 
 from core.captions.encoding import StoredText, plain, stored_text
 from core.captions.table_cells import CellRows
 from core.captions.table_lines import LineRows
-from core.captions.table_rows import FILE_COLUMNS, Row, TableError
+from core.captions.table_rows import Row, TableError
 from core.errors import StoreError
 from core.message import translatable
+
+_PLAIN = re.compile(r"/?[^/\\.][^/\\]*+(?:/[^/\\.][^/\\]*+)*+")
 
 LARGEST = 200_000_000
 """The bytes up to which a table is read."""
@@ -65,7 +69,7 @@ class CaptionTable(NamedTuple):
     def of(cls, data: bytes | None, name: str) -> CaptionTable:
         """Takes a file apart, whose name says what kind it is; None for one that is to be made.
         Raises StoreError for what is no table of captions."""
-        form: RowFormat = CellRows(name) if name.lower().endswith(".csv") else LineRows(name)
+        form = _form_of(name)
         stored = stored_text(data or b"", name)
         try:
             rows = tuple(form.rows(stored.text or form.head()))
@@ -84,6 +88,11 @@ class CaptionTable(NamedTuple):
         return self.stored.encoded("".join(row.text for row in self.rows))
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it has nothing but what a new table begins with."""
+        return "".join(row.text for row in self.rows[:2]) == self.form.head()
+
+    @property
     def has_captions(self) -> bool:
         """Whether some row has both an image's name and a caption."""
         return any(row.name and row.is_text and row.raw for row in self.rows)
@@ -95,7 +104,7 @@ class CaptionTable(NamedTuple):
 
     def caption(self, raw: bytes | None) -> str:
         """Returns the caption that is written so."""
-        return plain(self.form.value(_text(raw))) if raw else ""
+        return _caption(self.form, raw)
 
     def is_text(self, key: str) -> bool:
         """Whether the caption of an image is a text, and not a number or a list."""
@@ -155,16 +164,26 @@ class CaptionTable(NamedTuple):
         del places[key]
 
 
+def caption_of_raw(name: str, raw: bytes | None) -> str:
+    """Returns the caption that is written so in the table called `name`."""
+    return _caption(_form_of(name), raw)
+
+
 def key_of(name: str) -> str:
-    """Returns what a file's name in a table is compared by: its path with `/`."""
-    is_windows = "\\" in name and "/" not in name
-    path = PureWindowsPath(name) if is_windows else PurePosixPath(name)
-    return path.as_posix()
+    """Returns what a file's name in a table is compared by: its path with `/`, in one normal
+    form, as names that were copied from a Mac are in another."""
+    if not _PLAIN.fullmatch(name):  # Most are, and need no parts.
+        is_windows = "\\" in name and "/" not in name
+        name = (PureWindowsPath(name) if is_windows else PurePosixPath(name)).as_posix()
+    return name if name.isascii() else normalize("NFC", name)
 
 
-def has_file_column(names: Sequence[str]) -> bool:
-    """Returns whether a column of these could have the names of images."""
-    return any(name.strip().lower() in FILE_COLUMNS for name in names)
+def _form_of(name: str) -> RowFormat:
+    return CellRows(name) if name.lower().endswith(".csv") else LineRows(name)
+
+
+def _caption(form: RowFormat, raw: bytes | None) -> str:
+    return plain(form.value(_text(raw))) if raw else ""
 
 
 def _bytes(raw: str) -> bytes:

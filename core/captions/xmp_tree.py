@@ -24,6 +24,10 @@ ABOUT = (f"{{{RDF}}}about", "about")
 NODE, ALT, LI = f"{{{RDF}}}Description", f"{{{RDF}}}Alt", f"{{{RDF}}}li"
 _EXTENSION = f"{{{PHOTOSHOP}}}SidecarForExtension"
 
+BAG, SEQ = f"{{{RDF}}}Bag", f"{{{RDF}}}Seq"
+SUBJECT = f"{{{DC}}}subject"
+"""The keywords, a property that is a list."""
+
 _MOST_NODES = _MOST_LANGUAGES = 1_000
 
 

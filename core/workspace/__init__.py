@@ -10,7 +10,9 @@ How the modules fit together, in the order in which to read them:
   tests of its words, `globs` are its wildcards, `matching` makes the tests, `query_error` says what
   is wrong, and `completion` what may follow. `search` goes through all images in parts.
 - `expressions` runs regular expressions that people write, and `literals` are the texts in them.
-- `caption_file` reads a caption file, and writes another caption in the same form.
+- `caption_file` reads a caption file, and writes another caption in the same form. `readers` find
+  those beside images, `table_reader` reads and writes captions in tables, and `sources` says which
+  of them a folder has.
 - `opening` opens the database, and `records` are the reviews, drafts and notes in it, with the
   `kept_options` of folders. `actions`
   keeps what an edit changes before it is made, `edits` makes, undoes and finishes edits, and
@@ -45,6 +47,7 @@ from core.workspace.completion import Completion, completions, tag_completions
 from core.workspace.data import (
     Bar,
     CaptionMode,
+    CaptionSource,
     Counts,
     EditReport,
     Failure,
@@ -65,6 +68,7 @@ from core.workspace.preview import Change, Preview
 from core.workspace.query import Query, parse_query, query_term
 from core.workspace.query_error import QueryError
 from core.workspace.search import Search
+from core.workspace.sources import USUAL_TABLES, PossibleSources
 from core.workspace.tags import TagList, tags_of
 from core.workspace.terms import QUERY_KEYS
 from core.workspace.trash import HAS_WAY_BACK as TRASH_HAS_WAY_BACK
@@ -75,9 +79,11 @@ __all__ = [
     "PRESET_KEYS",
     "QUERY_KEYS",
     "TRASH_HAS_WAY_BACK",
+    "USUAL_TABLES",
     "AddTags",
     "Bar",
     "CaptionMode",
+    "CaptionSource",
     "Change",
     "Clear",
     "Completion",
@@ -90,6 +96,7 @@ __all__ = [
     "ListedPaths",
     "Operation",
     "PatternError",
+    "PossibleSources",
     "Prefix",
     "Preset",
     "Presets",

@@ -40,12 +40,15 @@ class StepKind(StrEnum):
     CONTENT = "content"
     REVIEW = "review"
     MOVE = "move"
+    ROW = "row"
 
 
 class Step(NamedTuple):
     """One change to an image: to the content of its caption file at `path`, None for no file; to
-    its review, whose value is in `before` and `after`; or to its place, where `path` is the new
-    one, and the moves of all its files are in `after`, or in `before` if they are taken back.
+    its row in the table at `path`, where `before` and `after` are the caption as it is written,
+    None for no row; to its review, whose value is in `before` and `after`; or to its place, where
+    `path` is the new one, and the moves of all its files are in `after`, or in `before` if they are
+    taken back.
     `was_edited` and `is_edited` say whether a person wrote the caption before it and after it. A
     tuple with texts for paths, as an action has up to 100,000."""
 

@@ -2,7 +2,8 @@
 the same way.
 
 A text file keeps its encoding, byte order mark, line ends, and the blanks around its text, a final
-line break among them. An XMP file keeps all that is not its description (`core.captions.xmp`).
+line break among them. An XMP file keeps all that is not its description (`core.captions.xmp`)
+or its keywords (`core.captions.xmp_keywords`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import NamedTuple
 from core.captions import xmp
 from core.captions.encoding import StoredText, plain, stored_text
 from core.captions.sidecar import NAME
+from core.captions.xmp_keywords import keywords_of, with_keywords
 from core.errors import StoreError
 from core.files import is_link, read_bytes
 from core.formatting import format_bytes
 from core.message import translatable
 from core.picture import is_image
+from core.workspace.tags import tags_of
 
 LARGEST_TEXT = 1_000_000
 """The bytes up to which a text file is read: an index of longer captions would fill the memory."""
@@ -38,24 +41,29 @@ _LINE_END = re.compile("\r\n|\r|\n")
 
 class CaptionFile(NamedTuple):
     """What a caption file holds: `data`, None for no file, and the caption in it. `stored` is the
-    text of a text file. A tuple, as there are up to 100,000."""
+    text of a text file. With `are_keywords` the caption of an XMP file is its keywords, and not its
+    description. A tuple, as there are up to 100,000."""
 
     path: str
     data: bytes | None
     caption: str
     stored: StoredText | None = None
+    are_keywords: bool = False
 
     @classmethod
-    def read(cls, path: str | Path) -> CaptionFile:
+    def read(cls, path: str | Path, *, are_keywords: bool = False) -> CaptionFile:
         """Reads a file. Raises StoreError for what is no caption file, and cannot be changed."""
         name = os.fspath(path)
-        return cls.of(name, content_of(name))
+        return cls.of(name, content_of(name), are_keywords=are_keywords)
 
     @classmethod
-    def of(cls, path: str, data: bytes | None) -> CaptionFile:
+    def of(cls, path: str, data: bytes | None, *, are_keywords: bool = False) -> CaptionFile:
         """Returns what a file with this content says. Raises StoreError."""
         if data is None:
-            return cls(path, None, "")
+            return cls(path, None, "", are_keywords=are_keywords)
+        if _is_xmp(path) and are_keywords:
+            caption = ", ".join(keywords_of(data, Path(path).name))
+            return cls(path, data, caption, are_keywords=True)
         if _is_xmp(path):
             return cls(path, data, plain(xmp.read(data, Path(path).name).description))
         stored = stored_text(data, os.path.basename(path))  # noqa: PTH119 (quick)
@@ -70,7 +78,11 @@ class CaptionFile(NamedTuple):
         if self.data is None and not caption:
             return None
         caption = plain(caption)
-        if _is_xmp(self.path):
+        if _is_xmp(self.path) and self.are_keywords:
+            name = Path(self.path).name
+            keywords = _keywords_in(caption, keywords_of(self.data, name))
+            data = with_keywords(self.data, keywords, extension=extension, name=name)
+        elif _is_xmp(self.path):
             data = _described(self, caption, extension)
         else:
             data = _with_text(self, caption)
@@ -157,6 +169,20 @@ def _with_line_ends(caption: str, old: str, tail: str) -> str:
     if len(ends) == len(lines) - 1:
         return "".join(f"{line}{end}" for line, end in zip(lines, [*ends, ""], strict=True))
     return Counter(ends).most_common(1)[0][0].join(lines)
+
+
+def _keywords_in(caption: str, before: list[str]) -> list[str]:
+    """Returns the tags of a caption as keywords. A keyword that has commas itself, as “Paris,
+    France”, stays one as long as its parts stand together."""
+    tags = list(tags_of(caption))
+    for whole in before:
+        parts = list(tags_of(whole))
+        if len(parts) > 1:
+            for at in range(len(tags) - len(parts) + 1):
+                if tags[at : at + len(parts)] == parts:
+                    tags[at : at + len(parts)] = [whole]
+                    break
+    return tags
 
 
 def _described(file: CaptionFile, caption: str, extension: str) -> bytes:

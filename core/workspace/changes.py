@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from core.captions.encoding import plain
+from core.captions.table import caption_of_raw
 from core.errors import StoreError
 from core.message import Message, translatable
 from core.workspace.actions import Action, Step, StepKind
-from core.workspace.caption_file import CaptionFile
 from core.workspace.data import Conflict, EditReport, Failure, ReviewState
 from core.workspace.edits import Edits, Outcome, moves_text
 from core.workspace.images import REVIEWS, Images, is_inside
@@ -48,7 +48,7 @@ class Changes:
                 was = self._images.captions[id] if seen is None else seen.get(id)
                 was = None if id in overwrites else was
                 self._plan(plan, id, caption, was, reader, is_by_person)
-        return self._make(plan)
+        return self._make(plan, reader)
 
     def set_review(self, ids: Iterable[int], state: ReviewState) -> EditReport:
         """Sets what a person thinks of images."""
@@ -79,13 +79,13 @@ class Changes:
                 )
         return self._make(plan)
 
-    def undo(self, action: Action) -> EditReport:
+    def undo(self, action: Action, reader: CaptionReader) -> EditReport:
         """Undoes an action, but for files that were changed since."""
-        return self._report(action.name, self._edits.undo(action))
+        return self._report(_Plan(action.name), self._edits.undo(action), reader)
 
-    def redo(self, action: Action) -> EditReport:
+    def redo(self, action: Action, reader: CaptionReader) -> EditReport:
         """Makes an action again."""
-        return self._report(action.name, self._edits.redo(action))
+        return self._report(_Plan(action.name), self._edits.redo(action), reader)
 
     def recover(self) -> tuple[Message, ...]:
         """Finishes what was under way when the program was killed; returns what to say of it. The
@@ -122,34 +122,32 @@ class Changes:
         """Adds what is to be done for a caption, unless the file no longer holds `was`."""
         image = self._images.path_text(id)
         try:
-            target = self._images.targets[id] or str(reader.target(Path(image)))
-            file = CaptionFile.read(target)
-            after = file.with_caption(caption, image.rpartition(".")[2])
+            change = reader.change(self._images, id, caption)
         except StoreError as error:
             plan.failures.append(Failure(Path(image), as_message(error.message)))
             return
-        if was is not None and file.caption not in (was, caption):
-            plan.conflicts.append(Conflict(id, Path(image), caption, file.caption))
-            self._note_caption(id, file.path, file.caption)
-        elif after != file.data and file.caption != caption:
+        if was is not None and change.caption not in (was, caption):
+            plan.conflicts.append(Conflict(id, Path(image), caption, change.caption))
+            self._note_caption(id, change.path, change.caption)
+        elif change.after != change.before and change.caption != caption:
             plan.captions[id] = plain(caption)
             was_edited, number = bool(self._images.edited[id]), len(plan.steps)
             plan.steps[id] = Step(
-                *(image, target, file.data, after, was_edited, is_by_person), number=number
+                *(image, change.path, change.before, change.after, was_edited, is_by_person),
+                *(change.kind, number),
             )
 
-    def _make(self, plan: _Plan) -> EditReport:
+    def _make(self, plan: _Plan, reader: CaptionReader | None = None) -> EditReport:
         if not plan.steps:
             return plan.report()
         steps = list(plan.steps.values())
         images = self._images
         folders = {images.folders[images.folder_of[id]] for id in plan.steps}
         places = sorted(map(Path, folders)) if len(folders) <= _MOST_FOLDERS else self._places
-        return self._report(plan.name, self._edits.make(plan.name, steps, places), plan)
+        return self._report(plan, self._edits.make(plan.name, steps, places), reader)
 
-    def _report(self, name: Message, outcome: Outcome, plan: _Plan | None = None) -> EditReport:
-        """Notes what an action has changed."""
-        plan = plan or _Plan(name)
+    def _report(self, plan: _Plan, outcome: Outcome, reader: CaptionReader | None) -> EditReport:
+        """Notes what an action has changed. Without a `reader` it changes no caption."""
         self._keep_records(outcome.made)
         changed: list[int] = []
         for step in outcome.made:
@@ -157,19 +155,20 @@ class Changes:
                 changed += self._note_move(step)
             elif (id := self._images.id_of_text(step.image)) is not None:
                 changed.append(id)
-                self._note_step(id, step, plan.captions.get(id))
+                self._note_step(id, step, plan.captions.get(id), reader)
         self._records.commit()
         for step, reason in outcome.failed:
             plan.failures.append(Failure(Path(step.image), reason))
         for step, found in outcome.conflicts:
             if (id := self._images.id_of_text(step.image)) is not None:
-                ours, theirs = _caption_in(step.path, step.after), _caption_in(step.path, found)
+                ours = _caption_in(step, step.after, reader)
+                theirs = _caption_in(step, found, reader)
                 plan.conflicts.append(Conflict(id, Path(step.image), ours, theirs))
-                self._note_caption(id, step.path, theirs)
+                self._note_if_own(id, step, theirs)
         return plan.report(changed)
 
     def _keep_records(self, made: Sequence[Step]) -> None:
-        contents = [step for step in made if step.kind is StepKind.CONTENT]
+        contents = [step for step in made if step.kind in (StepKind.CONTENT, StepKind.ROW)]
         reviews = [step for step in made if step.kind is StepKind.REVIEW]
         edited = {
             step.image: step.is_edited for step in contents if step.is_edited != step.was_edited
@@ -178,14 +177,16 @@ class Changes:
         self._records.set("review", {step.image: _review(step) for step in reviews})
         self._records.commit()
 
-    def _note_step(self, id: int, step: Step, caption: str | None) -> None:
+    def _note_step(
+        self, id: int, step: Step, caption: str | None, reader: CaptionReader | None
+    ) -> None:
         if step.kind is StepKind.REVIEW:
             self._images.set_review(id, _review(step))
             return
         self._images.edited[id] = step.is_edited
         if caption is None:
-            caption = _caption_in(step.path, step.after)
-        self._note_caption(id, step.path, caption)
+            caption = _caption_in(step, step.after, reader)
+        self._note_if_own(id, step, caption)
 
     def _note_move(self, step: Step) -> list[int]:
         """Notes that an image is somewhere else; returns its id, none for one that came back."""
@@ -197,6 +198,11 @@ class Changes:
         elif id is not None:
             self._images.remove(id)
         return [] if id is None else [id]
+
+    def _note_if_own(self, id: int, step: Step, caption: str) -> None:
+        """Notes what a file holds, unless the captions of the workspace are in others by now."""
+        if self._images.targets[id] in ("", step.path):
+            self._note_caption(id, step.path, caption)
 
     def _note_caption(self, id: int, path: str, caption: str) -> None:
         self._images.targets[id] = path
@@ -235,8 +241,10 @@ def _review(step: Step) -> ReviewState:
     return ReviewState((step.after or b"").decode())
 
 
-def _caption_in(path: str, data: bytes | None) -> str:
+def _caption_in(step: Step, data: bytes | None, reader: CaptionReader | None) -> str:
     try:
-        return CaptionFile.of(path, data).caption
+        if step.kind is StepKind.ROW:
+            return caption_of_raw(Path(step.path).name, data)
+        return reader.caption_in(step.path, data) if reader else ""
     except StoreError:
         return (data or b"").decode("utf-8", "replace").strip()

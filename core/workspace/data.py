@@ -52,16 +52,43 @@ class CaptionMode(StrEnum):
 
 
 @dataclass(frozen=True)
+class CaptionSource:
+    """Where captions are: in files of a `format` beside the images, whose names without the suffix
+    have a `pattern`, or in tables called `table`, in an image's folder or one above it."""
+
+    format: CaptionFormat = CaptionFormat.TXT
+    pattern: str = "{stem}"
+    table: str = ""
+
+    @classmethod
+    def of_table(cls, name: str) -> CaptionSource:
+        """Returns the tables with this name."""
+        is_csv = name.lower().endswith(".csv")
+        return cls(CaptionFormat.CSV if is_csv else CaptionFormat.JSONL, table=name)
+
+
+@dataclass(frozen=True)
 class WorkspaceOptions:
-    """Which images a workspace has, and where their captions are. `format` is one of the formats
-    beside the images; `pattern` is that of the files' names, without the suffix."""
+    """Which images a workspace has, and where their captions are; see `CaptionSource`."""
 
     is_recursive: bool = True
     mode: CaptionMode = CaptionMode.TEXT
     format: CaptionFormat = CaptionFormat.TXT
     pattern: str = "{stem}"
+    table: str = ""
     takes_kept_format: bool = False
-    """Whether the format that a person has chosen for these folders counts instead."""
+    """Whether what a person has chosen for these folders counts instead, or a table where captions
+    are nowhere else."""
+
+    @property
+    def source(self) -> CaptionSource:
+        """Where the captions are."""
+        return CaptionSource(self.format, self.pattern, self.table)
+
+    @property
+    def are_keywords(self) -> bool:
+        """Whether the captions are the keywords of XMP files, and not their descriptions."""
+        return self.format is CaptionFormat.XMP and self.mode is CaptionMode.TAGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from core.message import Message
 from core.workspace.actions import Action, Actions, ActionState, Step, StepKind
 from core.workspace.messages import as_message
 from core.workspace.move import FileMove, perform, revert
+from core.workspace.table_reader import OpenTables
 from core.workspace.writing import ChangedOutside, put
 
 # A few files are written so that a power cut loses none, which takes some milliseconds each.
@@ -42,14 +43,15 @@ class Edits:
     """Makes and undoes actions that `actions` keeps. Calls raise sqlite3.Error; files that cannot
     be written are part of the outcome."""
 
-    def __init__(self, connection: sqlite3.Connection, roots: Sequence[Path]):
+    def __init__(self, connection: sqlite3.Connection, roots: Sequence[Path], tables: OpenTables):
         self.actions = Actions(connection)
         self._roots = tuple(roots)
+        self._tables = tables
 
     def make(self, name: Message, steps: Sequence[Step], folders: Iterable[Path]) -> Outcome:
         """Makes an action of these steps, which are numbered from 0."""
         action = self.actions.begin(name, steps, folders)
-        outcome = _written(steps, is_recovery=False)
+        outcome = self._written(steps, is_recovery=False)
         self.actions.set_state(action, ActionState.MADE)
         self.actions.drop(action, outcome.not_made)
         return outcome
@@ -99,7 +101,33 @@ class Edits:
         steps = self.actions.steps(action)
         if is_undo:
             steps = [step.reversed() for step in reversed(steps)]
-        return _written(steps, is_recovery=is_recovery)
+        return self._written(steps, is_recovery=is_recovery)
+
+    def _written(self, steps: Sequence[Step], *, is_recovery: bool) -> Outcome:
+        """Makes steps: the rows of each table at once."""
+        outcome = _written(
+            [step for step in steps if step.kind is not StepKind.ROW], is_recovery=is_recovery
+        )
+        rows: dict[str, list[Step]] = {}
+        for step in steps:
+            if step.kind is StepKind.ROW:
+                rows.setdefault(step.path, []).append(step)
+        for path, changed in rows.items():
+            self._put_rows(path, changed, outcome, is_recovery=is_recovery)
+        return outcome
+
+    def _put_rows(
+        self, path: str, steps: list[Step], outcome: Outcome, *, is_recovery: bool
+    ) -> None:
+        try:
+            others = self._tables.put(path, steps, is_recovery=is_recovery)
+        except StoreError as error:
+            reason = as_message(error.message)
+            outcome.failed += [(step, reason) for step in steps]
+            return
+        found = {step.number: step.before for step in others}
+        outcome.made += [step for step in steps if step.number not in found]
+        outcome.conflicts += [(step, found[step.number]) for step in steps if step.number in found]
 
     def _settle(
         self,
@@ -149,6 +177,8 @@ def _make(step: Step, *, is_durable: bool, is_recovery: bool) -> None:
             _move(step, is_recovery=is_recovery)
         case StepKind.REVIEW:
             pass  # Only the database has it.
+        case StepKind.ROW:
+            raise AssertionError("a table is written as a whole")
 
 
 def _move(step: Step, *, is_recovery: bool) -> None:

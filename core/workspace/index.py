@@ -47,6 +47,10 @@ _MOST_GONE = 10_000
 def index_path(folder: Path, roots: Sequence[Path], options: WorkspaceOptions) -> Path:
     """Returns where the index of these images is: one file for each choice of images."""
     parts = [*map(str, roots), str(options.is_recursive), options.format.value, options.pattern]
+    if options.table:
+        parts.append(options.table)
+    if options.are_keywords:
+        parts.append("keywords")
     digest = hashlib.sha256(b"\0".join(map(os.fsencode, parts))).hexdigest()[:20]
     return folder / f"{digest}.sqlite"
 

@@ -1,21 +1,26 @@
-"""What a person has chosen for folders: what their captions are, and which files hold them."""
+"""What a person has chosen for folders: what their captions are, and where they are."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from core.captions.formats import CaptionFormat
-from core.workspace.data import CaptionMode, WorkspaceOptions
+from core.captions.sidecar import STEM
+from core.workspace.data import CaptionMode, CaptionSource
 
 TABLES = """
     CREATE TABLE folder_options (folders BLOB PRIMARY KEY, mode TEXT) WITHOUT ROWID;
 """
 TABLES_WITH_FORMAT = """
     ALTER TABLE folder_options ADD COLUMN format TEXT;
+"""
+
+TABLES_WITH_SOURCE = """
+    ALTER TABLE folder_options ADD COLUMN pattern TEXT;
+    ALTER TABLE folder_options ADD COLUMN caption_table TEXT;
 """
 
 
@@ -36,16 +41,21 @@ class KeptOptions:
     def mode(self, mode: CaptionMode) -> None:
         self._keep("mode", mode)
 
-    def keep_format(self, format: CaptionFormat) -> None:
-        """Keeps which files hold the captions."""
-        self._keep("format", format)
-
-    def chosen(self, options: WorkspaceOptions) -> WorkspaceOptions:
-        """Returns the options with the format that was chosen, if they leave that open."""
-        found = self._value("format") if options.takes_kept_format else None
+    @property
+    def source(self) -> CaptionSource | None:
+        """Where a person has said that the captions are; None for nothing."""
+        found, table = self._value("format"), self._value("caption_table")
+        if table:
+            return CaptionSource.of_table(table)
         if found in [*CaptionFormat]:
-            return replace(options, format=CaptionFormat(found))
-        return options
+            return CaptionSource(CaptionFormat(found), self._value("pattern") or STEM)
+        return None
+
+    @source.setter
+    def source(self, source: CaptionSource) -> None:
+        self._keep("format", source.format)
+        self._keep("pattern", source.pattern)
+        self._keep("caption_table", source.table)
 
     def _value(self, column: str) -> str | None:
         row = self._connection.execute(

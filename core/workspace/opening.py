@@ -20,6 +20,7 @@ _STEPS = (
     records.TABLES_OF_FOLDERS,
     kept_options.TABLES,
     kept_options.TABLES_WITH_FORMAT,
+    kept_options.TABLES_WITH_SOURCE,
 )
 VERSION = len(_STEPS)
 """The version of the tables, which stands in the file as SQLite's `user_version`."""

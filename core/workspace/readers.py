@@ -1,4 +1,5 @@
-"""Reads the captions of images from their sources: from the files beside them."""
+"""Reads the captions of images, and says how another caption is to be stored: in the files beside
+the images, or in tables (`table_reader`)."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from core.captions.naming import CaptionNames
 from core.errors import StoreError
 from core.message import translatable
+from core.workspace.actions import StepKind
 from core.workspace.caption_file import CaptionFile
 from core.workspace.images import CaptionState, Images
 
@@ -33,12 +36,55 @@ class ReadCaption:
             images.set_caption(id, self.caption, self.stamp)
 
 
-class CaptionReader:
-    """Reads the captions of images. `owners` has the image that each caption file belongs to: of
-    two images that would share one, the second has none."""
+@dataclass(frozen=True)
+class CaptionChange:
+    """How a caption is to be stored: what the file at `path`, or the image's row in it, holds
+    `before` and `after`, and the caption that it has now."""
 
-    def __init__(self, names: CaptionNames):
+    path: str
+    kind: StepKind
+    before: bytes | None
+    after: bytes | None
+    caption: str
+
+
+class NotedCaption(Protocol):
+    """What was read of an image."""
+
+    def note(self, images: Images, id: int) -> None:
+        """Notes it in the columns."""
+        ...
+
+
+class CaptionReader(Protocol):
+    """Where the captions of a workspace are. Used from any thread."""
+
+    def claim(self, images: Images, ids: Iterable[int]) -> None:
+        """Lets images keep the caption files that they have, should others come that share them."""
+        ...
+
+    def read(self, images: Images, id: int) -> NotedCaption | None:
+        """Reads the caption of an image; returns None if it has not changed. Never raises."""
+        ...
+
+    def change(self, images: Images, id: int, caption: str) -> CaptionChange:
+        """Returns how another caption is to be stored. Raises StoreError."""
+        ...
+
+    def caption_in(self, path: str, data: bytes | None) -> str:
+        """Returns the caption in a file beside an image that has this content. Raises
+        StoreError."""
+        ...
+
+
+class SidecarReader:
+    """Reads the captions beside images. `owners` has the image that each caption file belongs to:
+    of two images that would share one, the second has none."""
+
+    def __init__(self, names: CaptionNames, *, are_keywords: bool = False):
+        """With `are_keywords` the captions of XMP files are their keywords."""
         self._names = names
+        self._are_keywords = are_keywords
         self._owners: dict[str, str] = {}
 
     def target(self, image: Path) -> Path:
@@ -55,13 +101,13 @@ class CaptionReader:
         return path
 
     def claim(self, images: Images, ids: Iterable[int]) -> None:
-        """Lets images keep the caption files that they have, should others come that share them."""
+        """See `CaptionReader.claim`."""
         for id in ids:
             if images.states[id] == CaptionState.PRESENT and images.targets[id]:
                 self._owners.setdefault(images.targets[id], images.path_text(id))
 
     def read(self, images: Images, id: int) -> ReadCaption | None:
-        """Reads the caption of an image; returns None if the file has not changed. Never raises."""
+        """See `CaptionReader.read`."""
         target, stamp = images.targets[id], images.caption_stamps[id]
         is_present = images.states[id] == CaptionState.PRESENT
         is_own = is_present and self._owners.get(target) == images.path_text(id)
@@ -72,6 +118,18 @@ class CaptionReader:
         is_same = (found.target, found.stamp) == (target, stamp) and not found.problem
         return None if is_known and is_same else found
 
+    def change(self, images: Images, id: int, caption: str) -> CaptionChange:
+        """See `CaptionReader.change`."""
+        image = images.path_text(id)
+        target = images.targets[id] or str(self.target(Path(image)))
+        file = CaptionFile.read(target, are_keywords=self._are_keywords)
+        after = file.with_caption(caption, image.rpartition(".")[2])
+        return CaptionChange(target, StepKind.CONTENT, file.data, after, file.caption)
+
+    def caption_in(self, path: str, data: bytes | None) -> str:
+        """See `CaptionReader.caption_in`."""
+        return CaptionFile.of(path, data, are_keywords=self._are_keywords).caption
+
     def _found(self, image: Path) -> ReadCaption:
         target, stamp = "", (0, 0)
         try:
@@ -79,7 +137,8 @@ class CaptionReader:
             stamp = stamp_of(target)
             if stamp == (0, 0):
                 return ReadCaption(target)
-            return ReadCaption(target, CaptionFile.read(target).caption, stamp=stamp)
+            file = CaptionFile.read(target, are_keywords=self._are_keywords)
+            return ReadCaption(target, file.caption, stamp=stamp)
         except StoreError as error:
             return ReadCaption(target, problem=error.message, stamp=stamp)
 

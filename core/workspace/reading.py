@@ -14,9 +14,10 @@ from core.workspace.data import ScanProgress, ScanStage, Sort, WorkspaceOptions
 from core.workspace.images import CaptionState, Images
 from core.workspace.index import Index
 from core.workspace.opening import failing
-from core.workspace.readers import CaptionReader
+from core.workspace.readers import CaptionReader, SidecarReader
 from core.workspace.records import Record, Records
 from core.workspace.scan import Scan, roots_in
+from core.workspace.table_reader import OpenTables, TableReader
 
 _ALL = Sort()
 _STAGES = list(ScanStage)
@@ -37,8 +38,10 @@ class Reading:
         roots: Sequence[Path],
         places: Sequence[Path],
         options: WorkspaceOptions,
+        tables: OpenTables,
     ):
         """`places` are the folders of `roots`, which may be images."""
+        self._tables = tables
         self._images, self._index, self._records, self._guard = images, index, records, guard
         self._roots, self._places, self._options = roots, places, options
         self.reader = self._new_reader()
@@ -125,6 +128,9 @@ class Reading:
                     self._note_record(id, record)
 
     def _new_reader(self) -> CaptionReader:
+        if self._options.table:
+            return TableReader(self._tables, self._options.table, self._places)
         images = [path for path in self._roots if not is_folder(path)]
         formats = (self._options.format,)
-        return CaptionReader(CaptionNames(self._options.pattern, formats, self._places, images))
+        names = CaptionNames(self._options.pattern, formats, self._places, images)
+        return SidecarReader(names, are_keywords=self._options.are_keywords)

@@ -22,7 +22,7 @@ from core.workspace.data import ScanProgress, ScanStage
 from core.workspace.fingerprints import fingerprint_of
 from core.workspace.images import Images, is_inside
 from core.workspace.messages import as_message
-from core.workspace.readers import CaptionReader, ReadCaption
+from core.workspace.readers import CaptionReader, NotedCaption
 
 _Read = TypeVar("_Read")
 
@@ -78,10 +78,10 @@ class Scan:
         with self._guard:
             reader.claim(images, ids)
 
-        def read(id: int) -> ReadCaption | None:
+        def read(id: int) -> NotedCaption | None:
             return reader.read(images, id)
 
-        def note(id: int, found: ReadCaption | None) -> bool:
+        def note(id: int, found: NotedCaption | None) -> bool:
             if found is not None:
                 found.note(images, id)
             return found is not None

@@ -21,6 +21,7 @@ from core.workspace.changes import Changes
 from core.workspace.completion import Completion, completions
 from core.workspace.data import (
     CaptionMode,
+    CaptionSource,
     Counts,
     EditReport,
     Failure,
@@ -46,7 +47,9 @@ from core.workspace.reading import Reading
 from core.workspace.records import Records
 from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
+from core.workspace.sources import PossibleSources, chosen_options, tables_in
 from core.workspace.statistics import look_like_tags, statistics_of
+from core.workspace.table_reader import OpenTables
 from core.workspace.tags import counted
 from core.workspace.trash import HAS_WAY_BACK, planned_deletions, send_to_trash
 
@@ -77,21 +80,22 @@ class Workspace:
         self._connection, notes = open_database(data)
         self._kept = KeptOptions(self._connection, self._places)
         with failing():
-            options = self._kept.chosen(options)
+            options = chosen_options(options, self._kept, self._places)
         self.options = options
         # Of single files there is nothing that takes long to read again.
         is_indexed = any(map(is_folder, self.roots))
         place = index_path(data / "workspaces", self.roots, options) if is_indexed else None
         self._index = Index(place)
         self._records = Records(self._connection, self._images.fingerprint_of)
-        self._edits = Edits(self._connection, self._places)
+        tables = OpenTables()
+        self._edits = Edits(self._connection, self._places, tables)
         self.answers = Answers(self._guard, self._images, self._records)
         """What models wrote."""
         self._changes = Changes(self._images, self._records, self._edits, self._places)
         self._writing = write_lock(data)
         self._reading = Reading(
             *(self._images, self._index, self._records, self._guard),
-            *(self.roots, self._places, options),
+            *(self.roots, self._places, options, tables),
         )
         with self._guard, failing():
             with self._writing:
@@ -170,22 +174,32 @@ class Workspace:
 
     def settle_mode(self) -> CaptionMode:
         """Returns what the captions are: as a person has chosen for these folders, or else what
-        most captions look like that are read. `options` say it from then on."""
+        most captions look like that are read. `options` say it from then on. Descriptions in XMP
+        files are texts unless a person says that the keywords are meant."""
         with self._guard, failing():
-            self._use_mode(self._kept.mode or self.guessed_mode())
+            if self.options.format is not CaptionFormat.XMP:
+                self._use_mode(self._kept.mode or self.guessed_mode())
         return self.options.mode
 
     def choose_mode(self, mode: CaptionMode) -> None:
-        """Sets what the captions of these folders are, also for later."""
+        """Sets what the captions of these folders are, also for later. In XMP files tags are the
+        keywords and texts the description, so there it counts when they are opened again."""
         with self._guard, failing():
-            self._use_mode(mode)
+            if self.options.format is not CaptionFormat.XMP:
+                self._use_mode(mode)
             self._kept.mode = mode
 
-    def choose_format(self, format: CaptionFormat) -> None:
-        """Keeps which files beside the images hold their captions, for when they are opened again;
-        an open workspace goes on with those that it has."""
+    def choose_source(self, source: CaptionSource) -> None:
+        """Keeps where the captions of these folders are, for when they are opened again; an open
+        workspace goes on with those that it has."""
         with self._guard, failing():
-            self._kept.keep_format(format)
+            self._kept.source = source
+
+    def possible_sources(self) -> PossibleSources:
+        """Returns where the captions of these folders could be."""
+        with self._guard:
+            example = next((self._images.names[id] for id in self._images.ids), "")
+        return PossibleSources(tuple(tables_in(self._places)), example)
 
     def set_token_counter(self, count: Callable[[str], int] | None) -> None:
         """Sets what counts the tokens of captions for `tokens:`; None while no model is loaded."""
@@ -335,13 +349,13 @@ class Workspace:
         files that were changed since. Returns None if there is none."""
         with self._guard, failing(), self._writing:
             action = self._edits.last_made
-            return action and self._changes.undo(action)
+            return action and self._changes.undo(action, self._reading.reader)
 
     def redo(self) -> EditReport | None:
         """Makes the action again that was undone last. Returns None if there is none."""
         with self._guard, failing(), self._writing:
             action = self._edits.last_undone
-            return action and self._changes.redo(action)
+            return action and self._changes.redo(action, self._reading.reader)
 
     # Drafts
 

@@ -17,6 +17,7 @@ from threading import Event
 
 from PIL import Image
 
+from core.captions.formats import CaptionFormat
 from core.message import Message
 from core.workspace.data import WorkspaceOptions
 from core.workspace.workspace import Workspace
@@ -34,6 +35,7 @@ BEFORE = {
     "6.txt": b"a dog , a cat\r\n",
     "7.txt": b"short\n",
 }
+TABLE = b'x;file_name;text\r\n1;1.png;"a; cat"\r\n2,5;3.png;a dog'
 
 
 def text_of(name: str, turn: int) -> str:
@@ -44,6 +46,14 @@ def text_of(name: str, turn: int) -> str:
 def opened(folder: Path) -> Workspace:
     """The workspace in a folder, with all captions read."""
     workspace = Workspace.open([folder / "images"], folder / "data", WorkspaceOptions())
+    workspace.scan(Event(), lambda progress: None)
+    return workspace
+
+
+def opened_table(folder: Path) -> Workspace:
+    """The workspace whose captions are in its table."""
+    options = WorkspaceOptions(format=CaptionFormat.CSV, table="metadata.csv")
+    workspace = Workspace.open([folder / "images"], folder / "data", options)
     workspace.scan(Event(), lambda progress: None)
     return workspace
 
@@ -65,6 +75,22 @@ def edit(folder: Path) -> None:
 def edit_few(folder: Path) -> None:
     """Writes captions for some images, each so that it is on the disk."""
     _edited(folder, FEW, 2)
+
+
+def edit_table(folder: Path) -> None:
+    """Writes captions into a table, of which two have a row."""
+    workspace = opened_table(folder)
+    rows = workspace.rows(workspace.ids())
+    captions = {row.id: text_of(row.path.name, 3) for row in rows}
+    assert len(workspace.set_captions(captions, Message("Edit")).changed) == COUNT
+    workspace.close()
+
+
+def undo_table(folder: Path) -> None:
+    """Undoes it."""
+    workspace = opened_table(folder)
+    assert workspace.undo()
+    workspace.close()
 
 
 def undo(folder: Path) -> None:
@@ -95,6 +121,8 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "redo": (edit, undo, redo),
     "edit-few": (edit, edit_few),
     "undo-few": (edit, edit_few, undo),
+    "table": (edit_table,),
+    "undo-table": (edit_table, undo_table),
     "move": (move,),
     "undo-move": (edit, move, undo),
 }
@@ -105,6 +133,7 @@ def _prepare(folder: Path) -> None:
     (folder / "images").mkdir(parents=True)
     for number in range(1, COUNT + 1):
         Image.new("RGB", (4, 4), "blue").save(folder / "images" / f"{number}.png")
+    (folder / "images" / "metadata.csv").write_bytes(TABLE)
     for name, data in BEFORE.items():
         (folder / "images" / name).write_bytes(data)
 

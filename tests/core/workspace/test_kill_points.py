@@ -100,7 +100,7 @@ def points_of(shim, root, step):
     return [f"{number}{torn}" for number in range(1, operations + 1) for torn in ("", "t")]
 
 
-@pytest.mark.parametrize("step", ["edit", "undo-move"])
+@pytest.mark.parametrize("step", ["edit", "undo-move", "table"])
 def test_killed_at_some_operations_captions_are_whole(step, shim, tmp_path):
     points = points_of(shim, tmp_path, step)
     sample = random.Random(step).sample(points, SAMPLED)

@@ -1,0 +1,114 @@
+"""Where the captions of folders are: as a person has chosen, or in a table if nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from core.captions.formats import CaptionFormat
+from core.captions.table import LARGEST, CaptionTable
+from core.errors import StoreError
+from core.files import open_regular
+from core.picture import PICTURE_SUFFIXES
+from core.workspace.data import CaptionMode, CaptionSource, WorkspaceOptions
+from core.workspace.kept_options import KeptOptions
+
+USUAL_TABLES = ("metadata.jsonl", "metadata.csv", "captions.jsonl", "captions.csv")
+"""What tables of captions are called, those for Hugging Face's image folders first."""
+
+_SIDECARS = (".txt", ".caption", ".xmp")
+_TABLES = (".jsonl", ".csv")
+# Of an image folder, these are its splits and classes.
+_MOST_SUBFOLDERS = 50
+_MOST_TABLES = 8
+_HEAD = 2**16
+# An opening is not to wait for a folder of 100,000 images to be listed.
+_MOST_LOOKED_AT = 2_000
+
+
+@dataclass(frozen=True)
+class PossibleSources:
+    """The tables with captions that there are, by name, and the name of an image for examples."""
+
+    tables: tuple[str, ...] = ()
+    example: str = ""
+
+
+def chosen_options(
+    options: WorkspaceOptions, kept: KeptOptions, places: Sequence[Path]
+) -> WorkspaceOptions:
+    """Returns the options with what a person has chosen for these folders, or the table that is
+    the only source of captions there, if they leave that open. Raises sqlite3.Error."""
+    if not options.takes_kept_format:
+        return options
+    source = kept.source
+    if source is None:
+        table = only_table(places)
+        source = CaptionSource.of_table(table) if table else options.source
+    if source.format is CaptionFormat.XMP:
+        options = replace(options, mode=kept.mode or CaptionMode.TEXT)
+    return replace(options, format=source.format, pattern=source.pattern, table=source.table)
+
+
+def only_table(places: Iterable[Path]) -> str:
+    """Returns the name of the table that has the captions of these folders; "" for none, or where
+    files beside the images have some."""
+    for place in places:
+        folders = [place, *_subfolders(place)]
+        for name in USUAL_TABLES:
+            if any(_has_captions(folder / name) for folder in folders):
+                return "" if any(map(_has_sidecars, folders)) else name
+    return ""
+
+
+def tables_in(places: Iterable[Path]) -> list[str]:
+    """Returns the names of the tables with captions in these folders."""
+    found: dict[str, None] = {}
+    for place in places:
+        for folder in (place, *_subfolders(place)):
+            names = sorted(one for one in _names_in(folder) if one.lower().endswith(_TABLES))
+            for name in names[:_MOST_TABLES]:
+                if name not in found and _has_captions(folder / name):
+                    found[name] = None
+    return list(found)[:_MOST_TABLES]
+
+
+def _has_captions(path: Path) -> bool:
+    try:
+        with open_regular(path, most=LARGEST) as file:
+            data = file.read(_HEAD)
+            rows = data if len(data) < _HEAD else data[: data.rfind(b"\n") + 1]
+            try:
+                return CaptionTable.of(rows, path.name).has_captions
+            except StoreError:  # A row may have been cut.
+                return CaptionTable.of(data + file.read(), path.name).has_captions
+    except (StoreError, OSError):
+        return False
+
+
+def _has_sidecars(folder: Path) -> bool:
+    """Returns whether a file beside an image is named after it as captions are."""
+    names = [os.path.splitext(one) for one in _names_in(folder)]  # noqa: PTH122 (quick)
+    images = [(stem, end) for stem, end in names if end.lower() in PICTURE_SUFFIXES]
+    known = {stem for stem, _ in images} | {stem + end for stem, end in images}
+    return any(end.lower() in _SIDECARS and stem in known for stem, end in names)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in islice(entries, _MOST_LOOKED_AT):
+            if len(found) < _MOST_SUBFOLDERS and entry.is_dir(follow_symlinks=False):
+                found.append(Path(entry.path))
+    return sorted(found)
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return []

@@ -1,0 +1,159 @@
+"""A folder whose captions are in a table: found, edited, undone, and left where others write."""
+
+import json
+from threading import Event
+
+import pytest
+from PIL import Image
+
+from core.captions.formats import CaptionFormat
+from core.message import Message
+from core.workspace.data import CaptionSource, WorkspaceOptions
+from core.workspace.workspace import Workspace
+
+EDIT = Message("Edit")
+KEPT = WorkspaceOptions(takes_kept_format=True)
+
+
+def line(name, caption, **others):
+    return json.dumps({"file_name": name, "text": caption, **others}) + "\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six images, of which two are in a subfolder; the last one has no row."""
+    folder = tmp_path / "images"
+    (folder / "sub").mkdir(parents=True)
+    names = ["1.png", "2.png", "3.png", "4.png", "sub/5.png", "sub/6.png"]
+    for name in names:
+        Image.new("RGB", (4, 4), "blue").save(folder / name)
+    rows = [line(name, f"a dog {name[-5]}", score=1.5) for name in names[:-1]]
+    (folder / "metadata.jsonl").write_text("".join(rows))
+    return folder
+
+
+@pytest.fixture
+def opened(folder, tmp_path):
+    workspaces = []
+
+    def opened(options=KEPT, scans=True):
+        workspace = Workspace.open([folder], tmp_path / "data", options)
+        workspaces.append(workspace)
+        if scans:
+            scan(workspace)
+        return workspace
+
+    yield opened
+    for workspace in workspaces:
+        workspace.close()
+
+
+def scan(workspace):
+    workspace.scan(Event(), lambda progress: None)
+
+
+def captions(workspace):
+    return [row.caption for row in workspace.rows(workspace.ids())]
+
+
+def test_table_is_found_where_captions_are_nowhere_else(opened, folder):
+    (folder / "README.txt").write_text("about these images")
+    workspace = opened()
+    assert workspace.options.source == CaptionSource(CaptionFormat.JSONL, table="metadata.jsonl")
+    assert captions(workspace) == [f"a dog {number}" for number in range(1, 6)] + [""]
+    assert workspace.possible_sources().tables == ("metadata.jsonl",)
+    workspace.close()
+    (folder / "1.txt").write_text("a cat")
+    workspace = opened()
+    assert workspace.options.format is CaptionFormat.TXT
+    workspace.choose_source(CaptionSource.of_table("metadata.jsonl"))
+    workspace.close()
+    assert captions(opened())[0] == "a dog 1"
+
+
+def test_edits_change_only_their_rows_and_are_undone_tomorrow(opened, folder):
+    table = folder / "metadata.jsonl"
+    before = table.read_bytes()
+    workspace = opened()
+    ids = workspace.ids()
+    report = workspace.set_captions({ids[0]: "one", ids[4]: "five", ids[5]: "six"}, EDIT)
+    assert report.changed == (ids[0], ids[4], ids[5])
+    assert table.read_text() == (
+        before.decode().replace("a dog 1", "one").replace("a dog 5", "five")
+        + line("sub/6.png", "six")
+    )
+    assert captions(workspace)[4:] == ["five", "six"]
+    assert list(folder.rglob("*.txt")) == []
+    workspace.close()
+    tomorrow = opened()
+    assert [row.is_edited for row in tomorrow.rows(tomorrow.ids())] == [1, 0, 0, 0, 1, 1]
+    assert len(tomorrow.undo().changed) == 3
+    assert table.read_bytes() == before
+    assert captions(tomorrow)[5] == ""
+    assert len(tomorrow.redo().changed) == 3
+    assert json.loads(table.read_text().splitlines()[-1])["text"] == "six"
+
+
+def test_row_that_another_program_changed_is_left_and_shown(opened, folder):
+    table = folder / "metadata.jsonl"
+    workspace = opened()
+    ids = workspace.ids()
+    theirs = table.read_text().replace("a dog 2", "theirs").replace("1.5", "2.50")
+    table.write_text(theirs)
+    report = workspace.set_captions({ids[0]: "one", ids[1]: "two"}, EDIT)
+    assert report.changed == (ids[0],)
+    (conflict,) = report.conflicts
+    assert (conflict.id, conflict.ours, conflict.found) == (ids[1], "two", "theirs")
+    assert table.read_text() == theirs.replace("a dog 1", "one")
+    assert captions(workspace)[1] == "theirs"
+    assert workspace.set_captions({ids[1]: "two"}, EDIT, overwrites={ids[1]}).changed == (ids[1],)
+    table.write_text(table.read_text().replace('"two"', '"again"'))
+    assert workspace.undo().conflicts[0].found == "again"
+    assert '"again"' in table.read_text()
+
+
+def test_scan_reads_what_another_program_changed(opened, folder):
+    table = folder / "metadata.jsonl"
+    workspace = opened()
+    table.write_text(table.read_text().replace("a dog 2", "theirs"))
+    scan(workspace)
+    assert captions(workspace)[1] == "theirs"
+    (folder / "sub" / "metadata.jsonl").write_text(line("6.png", "six"))
+    scan(workspace)
+    assert captions(workspace)[4:] == ["a dog 5", "six"]
+    table.write_text("{")
+    scan(workspace)
+    rows = workspace.rows(workspace.ids())
+    assert "metadata.jsonl" in rows[0].problem
+    report = workspace.set_captions({rows[0].id: "one"}, EDIT)
+    assert report.failures[0].path == folder / "1.png"
+    assert table.read_text() == "{"
+    table.unlink()
+    scan(workspace)
+    assert captions(workspace) == ["", "", "", "", "", "six"]
+
+
+def test_new_table_is_made_with_the_first_caption(opened, folder):
+    (folder / "metadata.jsonl").unlink()
+    workspace = opened()
+    assert workspace.options.format is CaptionFormat.TXT
+    workspace.choose_source(CaptionSource.of_table("metadata.csv"))
+    workspace.close()
+    workspace = opened()
+    ids = workspace.ids()
+    workspace.set_captions({ids[5]: "six, and more"}, EDIT)
+    table = folder / "metadata.csv"
+    assert table.read_text() == 'file_name,text\nsub/6.png,"six, and more"\n'
+    assert len(workspace.undo().changed) == 1
+    assert not table.exists()
+
+
+def test_file_name_pattern_is_kept_for_the_folder(opened, folder):
+    workspace = opened()
+    (folder / "1.png.txt").write_text("by its whole name")
+    workspace.choose_source(CaptionSource(CaptionFormat.TXT, "{name}"))
+    workspace.close()
+    workspace = opened()
+    assert captions(workspace)[0] == "by its whole name"
+    workspace.set_captions({workspace.ids()[1]: "two"}, EDIT)
+    assert (folder / "2.png.txt").read_text() == "two\n"
