@@ -64,12 +64,7 @@ class Reading:
         with self._guard, failing():
             self.reader = self._new_reader()
             self.note_records()
-            ids = self._images.ordered(_ALL)
-            if folders is not None:
-                wanted = {self._images.folder_id(str(folder)) for folder in folders}
-                folder_of, states = self._images.folder_of, self._images.states
-                unread = CaptionState.UNREAD
-                ids = [id for id in ids if folder_of[id] in wanted or states[id] == unread]
+            ids = self._to_read(folders)
         works = (
             (ScanStage.CAPTIONS, lambda: scan.captions(self.reader, ids)),
             (ScanStage.SIZES, scan.sizes),
@@ -85,6 +80,21 @@ class Reading:
             self._index.save(self._images)
             self._records.forget_old()
         return scan.notes
+
+    def _to_read(self, folders: Sequence[Path] | None) -> list[int]:
+        """Returns the images whose captions may be others, if only these folders have changed."""
+        ids, images = self._images.ordered(_ALL), self._images
+        if self._options.table:
+            # One of them may have the rows of all folders; what we write ourselves is known.
+            paths = [str(folder / self._options.table) for folder in folders or ()]
+            if self._tables.take_changes(paths) or folders is None:
+                return ids
+            folders = ()
+        elif folders is None:
+            return ids
+        wanted = {images.folder_id(str(folder)) for folder in folders}
+        folder_of, states, unread = images.folder_of, images.states, CaptionState.UNREAD
+        return [id for id in ids if folder_of[id] in wanted or states[id] == unread]
 
     def find_similar(self, stop: Event, on_progress: Callable[[ScanProgress], None]) -> None:
         """See `Workspace.find_similar`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,10 @@ from core.errors import StoreError
 from core.files import open_regular
 from core.picture import PICTURE_SUFFIXES
 from core.workspace.data import CaptionMode, CaptionSource, WorkspaceOptions
+from core.workspace.images import Images
 from core.workspace.kept_options import KeptOptions
+from core.workspace.opening import failing
+from core.workspace.table_reader import OpenTables
 
 USUAL_TABLES = ("metadata.jsonl", "metadata.csv", "captions.jsonl", "captions.csv")
 """What tables of captions are called, those for Hugging Face's image folders first."""
@@ -36,6 +39,40 @@ class PossibleSources:
 
     tables: tuple[str, ...] = ()
     example: str = ""
+
+
+class Sources:
+    """Where the captions of an open workspace could be. Used from any thread."""
+
+    def __init__(
+        self,
+        guard: AbstractContextManager[object],
+        images: Images,
+        kept: KeptOptions,
+        places: Sequence[Path],
+        tables: OpenTables,
+    ):
+        """`guard` is the lock of the columns and the database."""
+        self._guard, self._images, self._kept = guard, images, kept
+        self._places, self._tables = places, tables
+
+    def choose(self, source: CaptionSource) -> None:
+        """Keeps where the captions of these folders are, for when they are opened again; the open
+        workspace goes on with those that it has. Raises StoreError."""
+        with self._guard, failing():
+            self._kept.source = source
+
+    def possible(self) -> PossibleSources:
+        """Looks for tables in the folders."""
+        with self._guard:
+            example = next((self._images.names[id] for id in self._images.ids), "")
+        return PossibleSources(tuple(tables_in(self._places)), example)
+
+    @property
+    def files(self) -> dict[Path, int]:
+        """The tables in use, which other programs may overwrite in place, and when they were
+        changed last, in nanoseconds, as far as that was read."""
+        return {Path(path): time for path, time in self._tables.times.items()}
 
 
 def chosen_options(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class OpenTables:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._is_changed = False
         self._known: dict[str, tuple[tuple[int, int], bytes | None, CaptionTable | StoreError]] = {}
 
     def table(self, path: str, *, is_sure: bool = False) -> CaptionTable:
@@ -35,10 +37,28 @@ class OpenTables:
             stamp = stamp_of(path)
             known = self._known.get(path)
             if known is None or known[0] != stamp or is_sure:
+                before = known
                 known = self._known[path] = _read(path, stamp, known)
+                self._is_changed |= before is None or known[2] is not before[2]
             if isinstance(known[2], StoreError):
                 raise known[2]
             return known[2]
+
+    def take_changes(self, paths: Iterable[str]) -> bool:
+        """Returns whether other programs have changed the tables that were read, or made those at
+        `paths`, since the last call."""
+        for path in {*self.times, *filter(os.path.lexists, paths)}:
+            with suppress(StoreError):
+                self.table(path)
+        with self._lock:
+            changed, self._is_changed = self._is_changed, False
+            return changed
+
+    @property
+    def times(self) -> dict[str, int]:
+        """When the files that were read were changed last, in nanoseconds."""
+        with self._lock:
+            return {path: stamp[0] for path, (stamp, _, _) in self._known.items()}
 
     def write(self, path: str, table: CaptionTable) -> None:
         """Puts a table into its file, in one step; without any row there is no file. Raises

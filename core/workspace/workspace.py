@@ -21,7 +21,6 @@ from core.workspace.changes import Changes
 from core.workspace.completion import Completion, completions
 from core.workspace.data import (
     CaptionMode,
-    CaptionSource,
     Counts,
     EditReport,
     Failure,
@@ -47,7 +46,7 @@ from core.workspace.reading import Reading
 from core.workspace.records import Records
 from core.workspace.search import Search
 from core.workspace.similar import groups_of_similar
-from core.workspace.sources import PossibleSources, chosen_options, tables_in
+from core.workspace.sources import Sources, chosen_options
 from core.workspace.statistics import look_like_tags, statistics_of
 from core.workspace.table_reader import OpenTables
 from core.workspace.tags import counted
@@ -91,6 +90,8 @@ class Workspace:
         self._edits = Edits(self._connection, self._places, tables)
         self.answers = Answers(self._guard, self._images, self._records)
         """What models wrote."""
+        self.sources = Sources(self._guard, self._images, self._kept, self._places, tables)
+        """Where captions are, and could be."""
         self._changes = Changes(self._images, self._records, self._edits, self._places)
         self._writing = write_lock(data)
         self._reading = Reading(
@@ -188,18 +189,6 @@ class Workspace:
             if self.options.format is not CaptionFormat.XMP:
                 self._use_mode(mode)
             self._kept.mode = mode
-
-    def choose_source(self, source: CaptionSource) -> None:
-        """Keeps where the captions of these folders are, for when they are opened again; an open
-        workspace goes on with those that it has."""
-        with self._guard, failing():
-            self._kept.source = source
-
-    def possible_sources(self) -> PossibleSources:
-        """Returns where the captions of these folders could be."""
-        with self._guard:
-            example = next((self._images.names[id] for id in self._images.ids), "")
-        return PossibleSources(tuple(tables_in(self._places)), example)
 
     def set_token_counter(self, count: Callable[[str], int] | None) -> None:
         """Sets what counts the tokens of captions for `tokens:`; None while no model is loaded."""

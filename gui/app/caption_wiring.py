@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Slot
 
-from core.captions.formats import CaptionFormat
 from core.engine import ModelState, Ready
+from core.workspace import CaptionSource
 from gui.app.tasks import Begin
 from gui.app.workspace_wiring import WorkspaceWiring
 from gui.session.caption_editing import CaptionEditing
@@ -47,7 +47,7 @@ class CaptionWiring(QObject):
         panel.review_chosen.connect(listing.review)
         panel.revert_asked.connect(editing.revert)
         panel.mode_chosen.connect(workspace.choose_mode)
-        panel.format_chosen.connect(self._choose_format)
+        panel.source_chosen.connect(self._choose_source)
         editing.shown.connect(panel.show_text)
         window.side_tabs.chosen.connect(self._on_tab_chosen)
         window.workspace_pane.list.edit_asked.connect(self._edit)
@@ -77,9 +77,9 @@ class CaptionWiring(QObject):
         self._begin(self._editing.read_answer())
 
     @Slot(object)
-    def _choose_format(self, format: CaptionFormat) -> None:
+    def _choose_source(self, source: CaptionSource) -> None:
         self._editing.write()
-        self._workspace.choose_format(format)
+        self._workspace.choose_source(source)
 
     @Slot(int)
     def _on_tab_chosen(self, tab: int) -> None:

@@ -7,7 +7,7 @@ systems), and each folder takes one.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,8 +25,9 @@ _Times = dict[str, int]
 
 
 class WatchedFolders(QObject):
-    """`changed(list[Path])`: files were added to these folders, removed or renamed, or a folder is
-    gone. What is written into a file that was there stays unseen."""
+    """`changed(list[Path])`: files were added to these folders, removed or renamed, a folder is
+    gone, or a file was written that is watched itself. What is written into any other file that was
+    there stays unseen."""
 
     changed = Signal(object)
     _looked = Signal(int, object)
@@ -44,6 +45,7 @@ class WatchedFolders(QObject):
         self._changed: set[str] = set()
         self._watcher = QFileSystemWatcher(self)
         self._watcher.directoryChanged.connect(self._on_changed)
+        self._watcher.fileChanged.connect(self._on_file_changed)
         self._settle_timer = QTimer(self, interval=_SETTLE_MS, singleShot=True)
         self._settle_timer.timeout.connect(self._report)
         # Folders that nobody watched while they were read, and when that began.
@@ -82,6 +84,15 @@ class WatchedFolders(QObject):
             if not self._to_add:
                 self._look_back()
 
+    def watch_files(self, files: Mapping[Path, int]) -> None:
+        """Watch these files, which should be few, for what is written into them since they were
+        read, when they had been changed last at these times in nanoseconds."""
+        known = set(self._watcher.files())
+        for file, time in files.items():
+            path = str(file)
+            if path not in known and self._watcher.addPath(path) and _time_of(path) != time:
+                self._on_file_changed(path)  # Meanwhile.
+
     def clear(self) -> None:
         """Watch nothing."""
         self._serial += 1
@@ -91,7 +102,7 @@ class WatchedFolders(QObject):
         self._times, self._is_looking = {}, False
         self._known.clear()
         self._changed.clear()
-        if watched := self._watcher.directories():
+        if watched := self._watcher.directories() + self._watcher.files():
             self._watcher.removePaths(watched)
 
     @Slot()
@@ -145,6 +156,11 @@ class WatchedFolders(QObject):
         if not self._to_add:
             self._add_timer.stop()
             self._look_back()
+
+    @Slot(str)
+    def _on_file_changed(self, file: str) -> None:
+        """A file that is replaced is watched no more until it is asked for again."""
+        self._on_changed(os.path.dirname(file))  # noqa: PTH120 (as the folders are kept)
 
     @Slot(str)
     def _on_changed(self, folder: str) -> None:

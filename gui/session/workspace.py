@@ -20,9 +20,11 @@ from core.errors import AppError
 from core.message import joined
 from core.workspace import (
     CaptionMode,
+    CaptionSource,
     Counts,
     EditReport,
     ImageRow,
+    PossibleSources,
     ReviewState,
     ScanProgress,
     ScanStage,
@@ -93,7 +95,7 @@ class FolderWorkspace(QObject):
         self.counts = Counts()
         self.undo_text = self.redo_text = ""
         self.mode = CaptionMode.TEXT
-        self.format = CaptionFormat.TXT
+        self.source, self.possible_sources = CaptionSource(), PossibleSources()
         self._is_edited = False
         self.listing.clear()
 
@@ -202,7 +204,11 @@ class FolderWorkspace(QObject):
 
     def choose_mode(self, mode: CaptionMode) -> None:
         """Take the captions of this folder for texts or for tags, from now on."""
-        if workspace := self._workspace:
+        workspace = self._workspace
+        if workspace and self.source.format is CaptionFormat.XMP:
+            # Tags are in another place of these files than texts.
+            self._thread.ask(self._open_again, lambda: workspace.choose_mode(mode))
+        elif workspace:
             self._show_mode(mode)
             # Again once it is so for whoever counts, and after a guess that was under way.
             chosen = partial(workspace.choose_mode, mode)
@@ -216,10 +222,10 @@ class FolderWorkspace(QObject):
     def _on_answers_noted(self, _: object) -> None:
         self.answers_noted.emit()
 
-    def choose_format(self, format: CaptionFormat) -> None:
+    def choose_source(self, source: CaptionSource) -> None:
         """Read the captions of these folders from other files, from now on."""
-        if (workspace := self._workspace) and format is not self.format:
-            self._thread.ask(self._open_again, lambda: workspace.choose_format(format))
+        if (workspace := self._workspace) and source != self.source:
+            self._thread.ask(self._open_again, lambda: workspace.sources.choose(source))
 
     def _open_again(self, _: object) -> None:
         query = self.listing.query
@@ -325,7 +331,7 @@ class FolderWorkspace(QObject):
 
     def _on_opened(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.format = workspace.options.format
+        self.source = workspace.options.source
         self._set_token_counter()
         if workspace.notes:
             self.noticed.emit(translated_all(workspace.notes))
@@ -353,7 +359,14 @@ class FolderWorkspace(QObject):
         if (workspace := self._workspace) is not None and not self.is_cut:
             watch = partial(self._watched.watch, since=self._reading_since)
             self._thread.ask(watch, lambda: workspace.folders)
+            self._thread.ask(self._watched.watch_files, lambda: workspace.sources.files)
+            if not self.possible_sources.example:
+                self._thread.ask(self._on_sources_found, workspace.sources.possible)
         self._settle_mode()
+
+    def _on_sources_found(self, possible: PossibleSources) -> None:
+        self.possible_sources = possible
+        self.changed.emit()
 
     @Slot(object)
     def _on_folders_changed(self, folders: list[Path]) -> None:

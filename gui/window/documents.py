@@ -42,7 +42,7 @@ def _show_caption(window: MainWindow, state: WorkspaceState) -> None:
     tabs.show_tab(CAPTION if state.is_caption_shown else CONVERSATION)
     window.caption_panel.setEnabled(state.is_known)
     window.caption_panel.show_mode(CaptionMode.TAGS if state.has_tags else CaptionMode.TEXT)
-    window.caption_panel.show_format(state.format)
+    window.caption_panel.show_source(state.source, state.possible_sources)
     window.caption_panel.show_state(
         is_modified=state.is_modified,
         found=state.found,

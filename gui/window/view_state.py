@@ -12,11 +12,17 @@ from enum import Enum, auto
 from pathlib import Path
 
 from core.batch import Phase
-from core.captions.formats import CaptionFormat
 from core.engine import Absent, Capability, EngineFacts, ModelState
 from core.picture import ImagePreprocessing, Sending
 from core.transcript import BUILT_IN
-from core.workspace import ReviewState, ScanProgress, SortKey, StatisticsKind
+from core.workspace import (
+    CaptionSource,
+    PossibleSources,
+    ReviewState,
+    ScanProgress,
+    SortKey,
+    StatisticsKind,
+)
 from gui.batch.run_controls import RunAction
 from gui.engines.state import Stage
 from gui.widgets.notice import Notice
@@ -168,8 +174,8 @@ class WorkspaceState:
     keys are commands.
 
     `statistics` are in view below the list, unless they are folded away; captions are lists of tags
-    if it `has_tags`, and stand in files of this `format`. `query_fault` is the place in the query
-    that `query_error` is about.
+    if it `has_tags`, and stand in this `source`, or could in the `possible_sources`. `query_fault`
+    is the place in the query that `query_error` is about.
 
     `reading` says how far the reading of the folder is while it is opened, and `is_cut` that it was
     stopped.
@@ -198,7 +204,8 @@ class WorkspaceState:
     query_error: str = ""
     query_fault: tuple[int, int] = (0, 0)
     has_tags: bool = False
-    format: CaptionFormat = CaptionFormat.TXT
+    source: CaptionSource = field(default_factory=CaptionSource)
+    possible_sources: PossibleSources = field(default_factory=PossibleSources)
     statistics: StatisticsKind = StatisticsKind.TAGS
     folds_statistics: bool = False
     sort: SortKey = SortKey.NAME

@@ -25,15 +25,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.captions.formats import CaptionFormat
 from core.captions.wording import differing_words
-from core.workspace import CaptionMode, ReviewState
+from core.workspace import CaptionMode, CaptionSource, PossibleSources, ReviewState
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.text_index import TextIndex
 from gui.widgets.theme import Theme
 from gui.workspace.answer_bar import AnswerBar
 from gui.workspace.caption_counter import CaptionCounter
-from gui.workspace.format_button import FormatButton
+from gui.workspace.source_button import SourceButton
 from gui.workspace.tag_editor import TagEditor
 
 # One line, where a conflict and a notice need the rest of a low window.
@@ -88,7 +87,7 @@ class CaptionPanel(QWidget):
     `ours_kept()`, `theirs_taken()`: which of two texts is wanted. `mode_chosen(CaptionMode)`: the
     captions of the folder are texts, or lists of tags, whose text stays in sight where there is
     room. `revert_asked()`: the caption is to be what the model wrote.
-    `format_chosen(CaptionFormat)`: the captions of the folder stand in other files."""
+    `source_chosen(CaptionSource)`: the captions of the folder stand in other files."""
 
     text_changed = Signal(str)
     typed = Signal(str)
@@ -98,7 +97,7 @@ class CaptionPanel(QWidget):
     theirs_taken = Signal()
     mode_chosen = Signal(object)
     revert_asked = Signal()
-    format_chosen = Signal(object)
+    source_chosen = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
@@ -134,9 +133,9 @@ class CaptionPanel(QWidget):
         below.setSpacing(8)
         below.addWidget(self.state_label, 1)
         below.addLayout(self._build_modes())
-        self.format_button = FormatButton()
-        self.format_button.chosen.connect(self.format_chosen)
-        below.addWidget(self.format_button)
+        self.source_button = SourceButton()
+        self.source_button.chosen.connect(self.source_chosen)
+        below.addWidget(self.source_button)
         column.addLayout(below)
         column.addLayout(self._build_review())
         self._show_parts()
@@ -166,9 +165,9 @@ class CaptionPanel(QWidget):
             self._mode = mode
             self._show_parts()
 
-    def show_format(self, format: CaptionFormat) -> None:
-        """Says which files the captions of the folder stand in."""
-        self.format_button.show_format(format)
+    def show_source(self, source: CaptionSource, possible: PossibleSources) -> None:
+        """Says which files the captions of the folder stand in, and which they could."""
+        self.source_button.show_source(source, possible)
 
     def show_state(
         self,

@@ -1,4 +1,4 @@
-"""A folder whose captions are in a table: found, edited, undone, and left where others write."""
+"""A folder whose captions are in a table or in keywords: found, edited, undone."""
 
 import json
 from threading import Event
@@ -6,9 +6,12 @@ from threading import Event
 import pytest
 from PIL import Image
 
+from core.captions import xmp
 from core.captions.formats import CaptionFormat
+from core.captions.xmp_keywords import keywords_of, with_keywords
 from core.message import Message
-from core.workspace.data import CaptionSource, WorkspaceOptions
+from core.workspace.bulk import AddTags
+from core.workspace.data import CaptionMode, CaptionSource, WorkspaceOptions
 from core.workspace.workspace import Workspace
 
 EDIT = Message("Edit")
@@ -61,12 +64,12 @@ def test_table_is_found_where_captions_are_nowhere_else(opened, folder):
     workspace = opened()
     assert workspace.options.source == CaptionSource(CaptionFormat.JSONL, table="metadata.jsonl")
     assert captions(workspace) == [f"a dog {number}" for number in range(1, 6)] + [""]
-    assert workspace.possible_sources().tables == ("metadata.jsonl",)
+    assert workspace.sources.possible().tables == ("metadata.jsonl",)
     workspace.close()
     (folder / "1.txt").write_text("a cat")
     workspace = opened()
     assert workspace.options.format is CaptionFormat.TXT
-    workspace.choose_source(CaptionSource.of_table("metadata.jsonl"))
+    workspace.sources.choose(CaptionSource.of_table("metadata.jsonl"))
     workspace.close()
     assert captions(opened())[0] == "a dog 1"
 
@@ -137,7 +140,7 @@ def test_new_table_is_made_with_the_first_caption(opened, folder):
     (folder / "metadata.jsonl").unlink()
     workspace = opened()
     assert workspace.options.format is CaptionFormat.TXT
-    workspace.choose_source(CaptionSource.of_table("metadata.csv"))
+    workspace.sources.choose(CaptionSource.of_table("metadata.csv"))
     workspace.close()
     workspace = opened()
     ids = workspace.ids()
@@ -151,9 +154,35 @@ def test_new_table_is_made_with_the_first_caption(opened, folder):
 def test_file_name_pattern_is_kept_for_the_folder(opened, folder):
     workspace = opened()
     (folder / "1.png.txt").write_text("by its whole name")
-    workspace.choose_source(CaptionSource(CaptionFormat.TXT, "{name}"))
+    workspace.sources.choose(CaptionSource(CaptionFormat.TXT, "{name}"))
     workspace.close()
     workspace = opened()
     assert captions(workspace)[0] == "by its whole name"
     workspace.set_captions({workspace.ids()[1]: "two"}, EDIT)
     assert (folder / "2.png.txt").read_text() == "two\n"
+
+
+def test_tags_of_xmp_files_are_their_keywords(opened, folder):
+    workspace = opened()
+    workspace.sources.choose(CaptionSource(CaptionFormat.XMP))
+    workspace.close()
+    described = xmp.described(None, description="A dog, at sea.", alt_text="", extension="png")
+    data = with_keywords(described, ["dog", "Paris, France"])
+    (folder / "1.xmp").write_bytes(data)
+    workspace = opened()
+    assert captions(workspace)[0] == "A dog, at sea."
+    assert workspace.settle_mode() is CaptionMode.TEXT
+    workspace.choose_mode(CaptionMode.TAGS)
+    workspace.close()
+    workspace = opened()
+    assert workspace.settle_mode() is CaptionMode.TAGS
+    assert captions(workspace)[0] == "dog, Paris, France"
+    ids = workspace.ids()
+    workspace.apply(ids[:2], AddTags(("sea",)))
+    after = (folder / "1.xmp").read_bytes()
+    assert keywords_of(after) == ["dog", "Paris, France", "sea"]
+    assert xmp.read(after) == xmp.read(data)
+    assert keywords_of((folder / "2.xmp").read_bytes()) == ["sea"]
+    workspace.undo()
+    assert (folder / "1.xmp").read_bytes() == data
+    assert captions(workspace)[:2] == ["dog, Paris, France", ""]

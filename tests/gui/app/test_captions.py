@@ -224,9 +224,9 @@ def test_captions_stand_in_the_files_that_were_chosen_for_the_folder(live, folde
 
     async def story(program):
         window, _images, editor = await opened(program, folder)
-        button = window.caption_panel.format_button
+        button = window.caption_panel.source_button
         QTest.mouseClick(button, LEFT)
-        menu = button.findChild(QMenu, "format_menu")
+        menu = button.findChild(QMenu, "source_menu")
         await until(menu.isVisible)
         (action,) = [one for one in menu.actions() if ".caption" in one.text()]
         QTest.mouseClick(menu, LEFT, pos=menu.actionGeometry(action).center())
@@ -243,8 +243,47 @@ def test_captions_stand_in_the_files_that_were_chosen_for_the_folder(live, folde
         await until(lambda: not window.state.workspace.has_list)
         window.paths_opened.emit([folder])
         await until(lambda: window.state.workspace.total == 6)
-        await until(lambda: window.state.workspace.format == "caption")
+        await until(lambda: window.state.workspace.source.format == "caption")
         await until(lambda: editor.toPlainText() == "written there")
+
+    live(story)
+
+
+def test_table_of_captions_is_found_edited_and_left_for_files(live, folder):
+    for path in folder.glob("*.txt"):
+        path.unlink()
+    table = folder / "metadata.csv"
+    table.write_text("x,file_name,text\n1,0.png,a cat\n2,1.png,a dog\n")
+
+    async def story(program):
+        window, _images, editor = await opened(program, folder)
+        await until(lambda: editor.toPlainText() == "a cat")
+        button = window.caption_panel.source_button
+        assert button.text() == "metadata.csv"
+        editor.setFocus()
+        editor.selectAll()
+        QTest.keyClicks(editor, "two, cats")
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until(lambda: '1,0.png,"two, cats"\n2,1.png,a dog' in table.read_text())
+        await until(lambda: window.state.workspace.possible_sources.tables == ("metadata.csv",))
+        # Another program writes into the file that is there.
+        table.write_text(table.read_text().replace("two, cats", "theirs"))
+        await until(lambda: editor.toPlainText() == "theirs")
+        QTest.mouseClick(button, LEFT)
+        menu = button.findChild(QMenu, "source_menu")
+        await until(menu.isVisible)
+        (action,) = [one for one in menu.actions() if ".txt" in one.text()]
+        assert not action.isChecked()
+        QTest.mouseClick(menu, LEFT, pos=menu.actionGeometry(action).center())
+        await until(lambda: window.state.workspace.source.format == "txt")
+        await until(lambda: window.state.workspace.possible_sources.example == "0.png")
+        await until(lambda: button.isEnabled() and editor.toPlainText() == "")
+        QTest.mouseClick(button, LEFT)
+        menu = button.findChild(QMenu, "source_menu")
+        await until(menu.isVisible)
+        (action,) = [one for one in menu.actions() if one.text() == "0.png.txt"]
+        QTest.mouseClick(menu, LEFT, pos=menu.actionGeometry(action).center())
+        await until(lambda: button.text() == "0.png.txt")
 
     live(story)
 
