@@ -86,6 +86,8 @@ def chosen_options(
     if source is None:
         table = only_table(places)
         source = CaptionSource.of_table(table) if table else options.source
+        if table:  # Also once a folder run has made other files there.
+            kept.source = source
     if source.format is CaptionFormat.XMP:
         options = replace(options, mode=kept.mode or CaptionMode.TEXT)
     return replace(options, format=source.format, pattern=source.pattern, table=source.table)

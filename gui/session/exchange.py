@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from core.captions.formats import CaptionFormat
 from core.errors import Cancelled
 from core.message import translatable
 from core.workspace import EditReport, Failure, ImageRow, Workspace, WorkspaceOptions
@@ -161,7 +162,11 @@ class Exchange(QObject):
             *(kind for kind in CAPTION_FORMATS if kind is not options.format),
         )
         paths = [row.path for row in rows]
-        found = gathered(paths, root, formats, options.pattern, step)
+        captions: dict[Path, str] | None = None
+        if options.table or options.are_keywords:
+            formats = (CaptionFormat.XMP,)  # Alternative texts stand nowhere else.
+            captions = {row.path: row.caption for row in rows}
+        found = gathered(paths, root, formats, options.pattern, step, captions)
         items: list[ExportItem] = found.items
         if request.adds_reviews:
             reviews = {row.path: str(row.review) for row in rows}

@@ -89,7 +89,8 @@ class SourceButton(QToolButton):
         sources: dict[str, CaptionSource] = {}
         for pattern in dict.fromkeys((STEM, NAME, self._source.pattern)):
             source = CaptionSource(self._source.format, pattern)
-            sources[self._named(source).replace("&", "&&")] = source
+            text = self.tr("Named like {name}")
+            sources[text.format(name=self._named(source).replace("&", "&&"))] = source
         self._add(menu, sources)
 
     def _add(self, menu: QMenu, sources: dict[str, CaptionSource]) -> None:

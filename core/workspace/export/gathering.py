@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -37,8 +37,10 @@ def gathered(
     formats: Sequence[CaptionFormat] = CAPTION_FORMATS,
     pattern: str = STEM,
     on_item: Callable[[], None] = lambda: None,
+    captions: Mapping[Path, str] | None = None,
 ) -> Gathered:
-    """Returns the images with the first caption that a file of `formats` has, named from `root`.
+    """Returns the images with the first caption that a file of `formats` has, named from `root`;
+    with `captions` these count instead, as of a table.
 
     Alternative texts and long descriptions come from XMP files, if these are among the formats.
     `on_item` is called after each image.
@@ -47,19 +49,20 @@ def gathered(
     found = Gathered()
     for picture in pictures:
         try:
-            found.items.append(_item(picture, root, names))
+            caption = None if captions is None else captions.get(picture, "")
+            found.items.append(_item(picture, root, names, caption))
         except StoreError as error:
             found.failures.append(Failure(picture, as_message(error.message)))
         on_item()
     return found
 
 
-def _item(picture: Path, root: Path, names: CaptionNames) -> ExportItem:
-    caption = ""
+def _item(picture: Path, root: Path, names: CaptionNames, known: str | None) -> ExportItem:
+    caption = known or ""
     texts = xmp.XmpTexts()
     for target in names.targets(picture):
         file = CaptionFile.read(target)
-        caption = caption or file.caption
+        caption = caption or ("" if known is not None else file.caption)
         if target.suffix.lower() == ".xmp":
             texts = xmp.read(file.data, target.name)
     width, height = picture_size(picture)

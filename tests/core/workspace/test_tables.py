@@ -12,6 +12,7 @@ from core.captions.xmp_keywords import keywords_of, with_keywords
 from core.message import Message
 from core.workspace.bulk import AddTags
 from core.workspace.data import CaptionMode, CaptionSource, WorkspaceOptions
+from core.workspace.export import gathered
 from core.workspace.workspace import Workspace
 
 EDIT = Message("Edit")
@@ -66,6 +67,11 @@ def test_table_is_found_where_captions_are_nowhere_else(opened, folder):
     assert captions(workspace) == [f"a dog {number}" for number in range(1, 6)] + [""]
     assert workspace.sources.possible().tables == ("metadata.jsonl",)
     workspace.close()
+    (folder / "1.txt").write_text("a cat")
+    assert captions(opened())[0] == "a dog 1"
+
+
+def test_files_beside_the_images_come_before_a_table(opened, folder):
     (folder / "1.txt").write_text("a cat")
     workspace = opened()
     assert workspace.options.format is CaptionFormat.TXT
@@ -186,3 +192,12 @@ def test_tags_of_xmp_files_are_their_keywords(opened, folder):
     workspace.undo()
     assert (folder / "1.xmp").read_bytes() == data
     assert captions(workspace)[:2] == ["dog, Paris, France", ""]
+
+
+def test_exports_take_the_captions_of_the_table(opened, folder):
+    workspace = opened()
+    (folder / "1.txt").write_text("beside")
+    rows = workspace.rows(workspace.ids())
+    paths, known = [row.path for row in rows], {row.path: row.caption for row in rows}
+    found = gathered(paths, folder, (CaptionFormat.XMP,), captions=known).items
+    assert [item.caption for item in found] == captions(workspace)

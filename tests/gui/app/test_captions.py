@@ -281,7 +281,7 @@ def test_table_of_captions_is_found_edited_and_left_for_files(live, folder):
         QTest.mouseClick(button, LEFT)
         menu = button.findChild(QMenu, "source_menu")
         await until(menu.isVisible)
-        (action,) = [one for one in menu.actions() if one.text() == "0.png.txt"]
+        (action,) = [one for one in menu.actions() if one.text() == "Named like 0.png.txt"]
         QTest.mouseClick(menu, LEFT, pos=menu.actionGeometry(action).center())
         await until(lambda: button.text() == "0.png.txt")
 
