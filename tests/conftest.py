@@ -68,8 +68,17 @@ def tiny_original_layout(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def chat_folders(tmp_path_factory) -> dict[str, Path]:
-    """A tiny model of each other architecture with random weights, as transformers saves it."""
+    """A tiny model of each other architecture with random weights, as transformers saves it.
+
+    Without a home of its own, a test opens them as if they had been tried; tests/core/vetting tries
+    each.
+    """
+    from core.vetting.kept import fingerprint, kept_verdicts
+    from core.vetting.verdict import EngineKind, Trial, Verdict
     from tests.support.tiny_chat import FAMILIES, write_chat_model
 
     root = tmp_path_factory.mktemp("chat")
-    return {family: write_chat_model(root / family, family) for family in FAMILIES}
+    folders = {family: write_chat_model(root / family, family) for family in FAMILIES}
+    for folder in folders.values():
+        kept_verdicts().write(fingerprint(Trial(EngineKind.CHAT, folder)), Verdict())
+    return folders

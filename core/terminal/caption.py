@@ -20,7 +20,7 @@ from core.captions.variables import (
 from core.captions.wording import joined
 from core.engine import Capability, Engine, inspectable
 from core.errors import AppError, Cancelled, CheckpointError, PromptError
-from core.files import is_folder
+from core.files import exists, is_folder
 from core.model_reference import ServerModel, server_model
 from core.picture import Picture, look_for_pictures, open_picture
 from core.terminal.evidence import evidence_record
@@ -93,7 +93,18 @@ class Captions:
                 self._fail(str(path), f"{nothing} {found.sentence}".strip())
             elif found.sentence:
                 say(f"{path}: {found.sentence}")
+        if not any(map(exists, pictures)):
+            self._report_missing(pictures)
+            return []
         return pictures
+
+    def _report_missing(self, pictures: list[Path]) -> None:
+        """Says why none of these can be opened, without loading a model, which takes seconds."""
+        for path in pictures:
+            try:
+                self._open(path)
+            except AppError as error:
+                self._fail(str(path), error)
 
     def open_engine(self, images: int, prompts: Sequence[str]) -> Engine:
         """Opens the chosen model and prints its notes. Raises AppError.

@@ -162,6 +162,7 @@ def test_first_ctrl_c_ends_after_the_captions_under_way_and_resume_does_the_rest
     assert whole_texts(folder, tmp_path / "home") == 30
 
 
+@pytest.mark.slow
 def test_one_ctrl_c_ends_a_run_soon_however_long_its_captions_are(start, folder, tmp_path):
     terminal = start("--write", "txt,jsonl", "--max-new-tokens", 3000, "--slots", 4)
     terminal.wait_for("0/30")
@@ -185,6 +186,7 @@ def test_one_ctrl_c_ends_what_is_still_loading_without_a_word_of_python(start, s
     assert "Traceback" not in terminal.shown
 
 
+@pytest.mark.slow
 def test_second_ctrl_c_ends_at_once_and_loses_nothing(start, folder, tmp_path):
     terminal = start("--write", "txt,jsonl", "--max-new-tokens", 3000, "--slots", 4)
     terminal.wait_for("0/30")

@@ -36,6 +36,7 @@ def test_bench_prints_one_json_object_of_what_a_reader_gets(capsys):
     assert 0 < report["loop"]["share_of_gemv"] < 1
 
 
+@pytest.mark.slow
 def test_bench_prints_a_table_of_a_checkpoint(capsys, tiny_original_layout):
     assert main(["bench", "--model", str(tiny_original_layout), *SHORT]) == 0
 

@@ -187,6 +187,17 @@ def test_card_whose_driver_is_too_old_is_reported_and_the_processor_answers(
     assert "driver is too old" in capsys.readouterr().err
 
 
+def test_images_that_are_not_there_are_named_without_loading_a_model(pictures, tmp_path, capsys):
+    missing, no_model = [str(pictures / name) for name in ("a.png", "b.png")], str(tmp_path)
+    assert terminal.main(["caption", *missing, "--model", no_model]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.count("is no longer there") for line in err.splitlines()] == [1, 1]
+    there = str(pictures / "teal 2.png")
+    assert terminal.main(["caption", *missing, there, "--model", no_model]) == 1
+    assert "is not a model's folder" in capsys.readouterr().err
+
+
 def test_folder_without_pictures_is_an_error(caption, tmp_path):
     status, out, err = caption(tmp_path)
     assert (status, out) == (1, "")
@@ -247,7 +258,7 @@ def test_interrupt_keeps_what_was_said_and_ends_with_status_130(tiny_original_la
     ) as process:
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        rest, err = process.communicate(timeout=60)
+        rest, err = process.communicate(timeout=300)
     records = [json.loads(line) for line in (first + rest).splitlines()]
     assert process.returncode == 130
     assert b"Traceback" not in err
@@ -255,6 +266,7 @@ def test_interrupt_keeps_what_was_said_and_ends_with_status_130(tiny_original_la
     assert all(record["caption"] for record in records[:-1])
 
 
+@pytest.mark.slow
 def test_reader_that_goes_away_is_no_error(tiny_original_layout, pictures):
     with start(
         *[pictures] * 500, "--model", tiny_original_layout, "--device", "cpu", "--max-new-tokens", 9
@@ -262,9 +274,10 @@ def test_reader_that_goes_away_is_no_error(tiny_original_layout, pictures):
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(60) == 141
+        assert process.wait(300) == 141
 
 
+@pytest.mark.slow
 def test_terminal_needs_neither_qt_nor_what_the_window_needs(tiny_original_layout, pictures):
     """As on a server: the window's libraries are not there at all."""
     script = (

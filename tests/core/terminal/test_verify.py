@@ -107,6 +107,7 @@ def test_report_about_a_downloaded_model_names_what_differs(server, hub, tmp_pat
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_vision_tower_in_a_folder_of_its_own_is_compared_too(
     server, tiny_original_layout, tmp_path
 ):

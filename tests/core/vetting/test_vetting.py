@@ -65,7 +65,6 @@ def vet(folder) -> None:
 # ---- normal models
 
 
-# Those of the slow tier are opened, and so tried, by the tests of chat engines.
 @pytest.mark.parametrize("family", mostly_slow(FAMILIES, ("qwen2_5_vl",)))
 def test_model_of_each_architecture_is_fine(chat_folders, family):
     vet(chat_folders[family])

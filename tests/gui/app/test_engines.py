@@ -76,6 +76,7 @@ def test_program_that_ends_before_it_has_looked_does_not_look_later(live, qtbot)
     qtbot.wait(LOOK_AFTER_MS + 200)  # A coroutine that nobody awaits fails the test.
 
 
+@pytest.mark.slow
 def test_restarted_program_opens_a_window_of_its_own_on_the_same_image(tmp_path, home):
     image = ROOT / "resources" / "samples"
     path = sorted(image.glob("*.png"))[0]

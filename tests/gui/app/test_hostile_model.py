@@ -31,11 +31,11 @@ async def longest_pause(is_over) -> float:
     ("name", "cause"),
     [
         slowly("template: power", "The chat template of “model” "),
-        (
+        slowly(
             "tokenizer: replaces by much",
             "The tokenizer of “model” is unsafe (it replaces a few letters with 5,000,000)",
         ),
-        slowly("settings: a gigabyte", "“config.json” in “model” is larger than 8 MB"),
+        ("settings: a gigabyte", "“config.json” in “model” is larger than 8 MB"),
     ],
 )
 def test_chosen_model_that_does_harm_is_a_sentence_and_another_one_is_loaded(
