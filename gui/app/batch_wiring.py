@@ -304,7 +304,7 @@ class BatchWiring(QObject):
             self._is_known = False
             self.refresh()
             self._window.show_notice(
-                self.tr("No folder run yet. Start one with File > Caption folder…."),
+                self.tr("No folder run yet. Start one with “Caption folder” in the File menu."),
                 stands=StandsWhile.NO_RUN_YET,
             )
 

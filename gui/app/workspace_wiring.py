@@ -20,6 +20,7 @@ from core.workspace import (
     StatisticsKind,
 )
 from gui.app.tasks import Begin
+from gui.batch.head import name_of, places_text
 from gui.session.bulk_editing import BulkEditing
 from gui.session.caption_editing import CaptionEditing
 from gui.session.picture_list import PictureList
@@ -170,6 +171,7 @@ class WorkspaceWiring(QObject):
                 shows_caption=settings.shows_caption,
                 is_known=self._current is not None,
                 review=self._current.review if self._current else ReviewState.UNREVIEWED,
+                problem=translated(self._current.problem) if self._current else "",
                 is_modified=editing.is_modified,
                 found=editing.found,
                 answer=editing.answer,
@@ -211,15 +213,11 @@ class WorkspaceWiring(QObject):
     def _on_opened(self) -> None:
         """Other images were opened together, or none."""
         self._current = None
-        self._name = self._name_of(self._workspace.roots)
+        roots = self._workspace.roots
+        self._name = name_of(roots) or places_text(roots)
         self._list.rows.clear()
         self._list.selection.forget()
         self.refresh()
-
-    def _name_of(self, roots: list[Path]) -> str:
-        if len(roots) == 1:
-            return roots[0].name or str(roots[0])
-        return self.tr("{count} files and folders").format(count=f"{len(roots):,}")
 
     def _read_current(self) -> None:
         if self._path is not None and self._workspace.is_open:

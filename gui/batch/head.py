@@ -56,14 +56,19 @@ class RunHead(QWidget):
 
 def name_of(roots: Sequence[Path]) -> str:
     """Returns the name of the one image or folder, or of the folder that all images are in; ""
-    if there are several places."""
+    if there are several."""
     if len(roots) == 1:
         return roots[0].name or str(roots[0])
     folders = {root.parent for root in roots}
-    are_images = all(root.suffix.lower() in PICTURE_SUFFIXES for root in roots)
+    are_images = all(map(_is_image, roots))
     return next(iter(folders)).name if are_images and len(folders) == 1 else ""
 
 
 def places_text(roots: Sequence[Path]) -> str:
-    """Returns how many places there are."""
-    return QCoreApplication.translate("RunHead", "{count} places").format(count=len(roots))
+    """Returns in how many folders they are."""
+    folders = {root.parent if _is_image(root) else root for root in roots}
+    return QCoreApplication.translate("RunHead", "{count} folders").format(count=len(folders))
+
+
+def _is_image(root: Path) -> bool:
+    return root.suffix.lower() in PICTURE_SUFFIXES

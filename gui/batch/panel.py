@@ -305,7 +305,7 @@ class BatchPanel(QFrame):
             return self.tr("Looking for images…")
         if self.model.items:
             return self.tr("No image matches.")
-        return self.tr("No images yet. Drop a folder here, or choose File > Caption folder….")
+        return self.tr("No images yet. Drop a folder, or choose “Caption folder” in the File menu.")
 
     # What the user does
 

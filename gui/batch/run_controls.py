@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 
-from PySide6.QtCore import QCoreApplication, Qt, Signal
+from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from core.batch import ItemState, Phase
 from gui.conversation.presets_menu import PresetsButton
-from gui.widgets.buttons import key_button
+from gui.widgets.buttons import key_button, set_text_beside_icon
 from gui.widgets.theme import Theme
 
 translate = QCoreApplication.translate
@@ -112,12 +112,10 @@ class RunControls(QWidget):
         for action in (RunAction.START, RunAction.RESUME):
             self.buttons[action].setDefault(True)
         self.presets_button = PresetsButton(theme)
-        self.presets_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more_button = QToolButton()
         self.more_button.setObjectName("more_button")
-        self.more_button.setText(self.tr("More options"))
+        set_text_beside_icon(self.more_button, self.tr("More options"))
         self.more_button.setCheckable(True)
-        self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         theme.set_icon(self.more_button, "down", "text_quiet")
         self.more_button.toggled.connect(self.unfolded)
         row = QHBoxLayout(self)

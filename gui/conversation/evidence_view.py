@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QApplication, QWidget
 from shiboken6 import isValid
 
@@ -60,6 +60,7 @@ class EvidenceView(QObject):
         self._previews = previews
         self.popup = WordPopup(theme, window)
         self.obstacle = ""
+        self._kept_free: tuple[QWidget, ...] = ()
         self._asked: dict[ExchangeView, bool] = {}
         self._hovered: tuple[ExchangeView, int] | None = None
         self._chosen: tuple[ExchangeView, int] | None = None
@@ -88,6 +89,10 @@ class EvidenceView(QObject):
     def has_chosen(self) -> bool:
         """Whether a word is chosen; Esc leaves it."""
         return self._chosen is not None
+
+    def keep_free(self, *widgets: QWidget) -> None:
+        """Sets what the popup is not to cover, as it does not cover the buttons of exchanges."""
+        self._kept_free = widgets
 
     def set_obstacle(self, reason: str) -> None:
         """Sets why the loaded model gives no evidence, "" if it does."""
@@ -330,7 +335,9 @@ class EvidenceView(QObject):
 
     def _place_popup(self, view: ExchangeView, index: int) -> None:
         if rects := view.answer_text.word_rects(index):
-            self.popup.show_at(rects, self._transcript.scroll_area.button_rects())
+            shown = [one for one in self._kept_free if one.isVisible()]
+            others = [QRect(one.mapToGlobal(QPoint()), one.size()) for one in shown]
+            self.popup.show_at(rects, [*self._transcript.scroll_area.button_rects(), *others])
 
     # Actions
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication, Signal
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from core.workspace import PRESET_KEYS, Preset, Presets
+from gui.widgets.buttons import set_text_beside_icon
 from gui.widgets.theme import Theme
 
 translate = QCoreApplication.translate
@@ -41,7 +42,7 @@ class PresetsButton(QToolButton):
     def __init__(self, theme: Theme, parent: QWidget | None = None):
         super().__init__(parent)
         self.setObjectName("run_presets_button")
-        self.setText(self.tr("Presets"))
+        set_text_beside_icon(self, self.tr("Presets"))
         self.setToolTip(self.tr("Prompts and options for a job"))
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         theme.set_icon(self, "prompts", "text_quiet")

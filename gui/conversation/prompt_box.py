@@ -26,7 +26,7 @@ from gui.conversation.prompt_edit import PromptEdit
 from gui.conversation.prompt_offer import AskButton, Hint, ModelOffer, PromptOffer
 from gui.conversation.prompt_variables import complete_variables
 from gui.conversation.unknown_words import MOST_LOOKED_AT, WRITTEN_MS
-from gui.widgets.buttons import key_text
+from gui.widgets.buttons import key_text, set_text_beside_icon
 from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.theme import Theme
 
@@ -154,10 +154,9 @@ class PromptBox(QFrame):
         self.prompt_edit.setAccessibleName(self.tr("Question about the image"))
         self.presets_button = QToolButton()
         self.presets_button.setObjectName("presets_button")
-        self.presets_button.setText(self.tr("Prompts"))
+        set_text_beside_icon(self.presets_button, self.tr("Prompts"))
         self.presets_button.setToolTip(self.tr("Saved prompts"))
         self.presets_button.setAccessibleName(self.tr("Saved prompts"))
-        self.presets_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.presets_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._theme.set_icon(self.presets_button, "prompts", "text_quiet")
         self._menu = QMenu(self.presets_button)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from core.message import Message
 from core.workspace import EditReport, ImageRow, SetCaption, Workspace
 from gui.session.workspace import FolderWorkspace
 
 _DRAFT_MS = 400
 _WRITE_MS = 1500
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """A caption that is being written: of which image, and what its file held before."""
+
+    name: Message
+    id: int
+    text: str
+    seen: str
 
 
 class CaptionEditing(QObject):
@@ -31,8 +43,8 @@ class CaptionEditing(QObject):
         self._text = ""
         self._found: str | None = None
         self._answer: str | None = None
-        # The names of edits under way; until they end, rows say what was there before.
-        self._under_way: list[str] = []
+        # Until these end, rows say what was there before.
+        self._under_way: list[_Writing] = []
         self._edits = 0
         self._draft_timer = QTimer(self, interval=_DRAFT_MS, singleShot=True)
         self._draft_timer.timeout.connect(self._keep_draft)
@@ -169,7 +181,7 @@ class CaptionEditing(QObject):
         self._draft_timer.stop()
         # Until it is written, the draft holds it.
         self._workspace.keep_draft(id, text)
-        self._under_way.append(SetCaption(text).name)
+        self._under_way.append(_Writing(SetCaption(text).name, id, text, seen))
         self._workspace.edit(partial(_write, id=id, text=text, seen=seen, is_by_model=is_by_model))
 
     @Slot()
@@ -181,6 +193,8 @@ class CaptionEditing(QObject):
     @Slot(str)
     def _on_noticed(self, text: str) -> None:
         """The workspace itself failed, so an edit may never end."""
+        for writing in self._under_way:
+            self._take_back(writing)
         self._under_way.clear()
 
     @Slot()
@@ -196,12 +210,21 @@ class CaptionEditing(QObject):
     @Slot(object)
     def _on_edited(self, report: EditReport) -> None:
         self._edits += 1
-        if report.name in self._under_way:
-            self._under_way.remove(report.name)
+        writing = next((one for one in self._under_way if one.name == report.name), None)
+        if writing is not None:
+            self._under_way.remove(writing)
+            if report.failures:
+                self._take_back(writing)
         for conflict in report.conflicts:
             if conflict.id == self._id and conflict.ours == self._text:
                 self._seen, self._found = conflict.found, conflict.found
                 self.changed.emit()
+
+    def _take_back(self, writing: _Writing) -> None:
+        """What could not be written is not written yet, so no other text takes its place."""
+        if writing.id == self._id and writing.text == self._seen:
+            self._seen = writing.seen
+            self.changed.emit()
 
 
 def _write(workspace: Workspace, *, id: int, text: str, seen: str, is_by_model: bool) -> EditReport:

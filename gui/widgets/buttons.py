@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QPushButton, QToolButton
 
@@ -25,6 +26,13 @@ def key_button(
     if is_small:
         button.setProperty("class", "small")
     return button
+
+
+def set_text_beside_icon(button: QToolButton, text: str) -> None:
+    """Shows an icon and a text. Qt puts them too close together, and no style sheet changes it."""
+    button.setText(f" {text}")
+    button.setAccessibleName(text)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
 
 
 def icon_button(theme: Theme, icon: str, name: str, *, tip: str = "") -> QToolButton:

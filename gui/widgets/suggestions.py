@@ -18,7 +18,7 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QHideEvent, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QListView,
     QStyle,
@@ -77,7 +77,8 @@ class _Cell(QStyledItemDelegate):
 
 class Suggestions(QListView):
     """`chosen(int)`: the suggestion in this place was clicked, or Enter or Tab pressed on it.
-    `wanted()`: the down key was pressed while nothing was suggested.
+    `wanted()`: the down key was pressed while nothing was suggested. `hidden()`: nothing is
+    suggested any more.
 
     A child of the field's window rather than a window of its own, so that the field keeps the
     focus, and whoever types is never interrupted. None is current until the person moves to it: a
@@ -86,6 +87,7 @@ class Suggestions(QListView):
 
     chosen = Signal(int)
     wanted = Signal()
+    hidden = Signal()
 
     def __init__(self, theme: Theme, field: QWidget, name: str):
         super().__init__()
@@ -122,6 +124,10 @@ class Suggestions(QListView):
         self.scrollToTop()
         self.show()
         self.raise_()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.hidden.emit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Takes the keys that move in the list, before the field and the window's shortcuts."""

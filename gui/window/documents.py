@@ -48,6 +48,7 @@ def _show_caption(window: MainWindow, state: WorkspaceState) -> None:
         found=state.found,
         review=state.review,
         answer=state.answer,
+        problem=state.problem,
     )
 
 

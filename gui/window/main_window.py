@@ -277,6 +277,7 @@ class MainWindow(QMainWindow):
         self.evidence_view = EvidenceView(
             self.theme, self.transcript_view, picture_view, previews, self
         )
+        self.evidence_view.keep_free(self.notice_bar, self.prompt_box.ask_button)
         self.inspector = Inspector(self.theme, previews, self)
 
     def _connect(self) -> None:

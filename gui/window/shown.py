@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,11 +23,21 @@ translate = QCoreApplication.translate
 def window_title(state: ViewState) -> str:
     """Returns the title: what is in view, and how much of a folder run that is in view is done."""
     if state.is_conversation:
-        parts = [state.picture.name if state.picture.is_shown else ""]
+        parts = [_left_to_right(state.picture.name) if state.picture.is_shown else ""]
     else:
         done = state.run.fraction
-        parts = ["" if done is None else f"{int(100 * done)} %", state.run.name]
+        parts = ["" if done is None else f"{int(100 * done)} %", _left_to_right(state.run.name)]
     return " — ".join([*(part for part in parts if part), "Onlooker"])
+
+
+def _left_to_right(name: str) -> str:
+    """Returns a name, behind a mark if the window manager would turn the whole title round for it.
+
+    A title runs in the direction of its first letter.
+    """
+    directions = (unicodedata.bidirectional(letter) for letter in name)
+    first = next((one for one in directions if one in ("L", "R", "AL")), "L")
+    return name if first == "L" else f"\u200e{name}"
 
 
 @dataclass(frozen=True)

@@ -180,11 +180,11 @@ class WorkspaceState:
     `reading` says how far the reading of the folder is while it is opened, and `is_cut` that it was
     stopped.
 
-    The image in view is one of them if `is_known`; what it was found to be in a `review`. Its
-    caption `is_modified` while something typed is not written yet; `found` is what another program
-    wrote meanwhile, and `answer` what a model wrote before a person changed it. `undo` and `redo`
-    are the names of the edits that these are about, and `last_edit` is that of the edit of many
-    captions that can be repeated.
+    The image in view is one of them if `is_known`; what it was found to be in a `review`, and the
+    `problem` of a caption that cannot be read. Its caption `is_modified` while something typed is
+    not written yet; `found` is what another program wrote meanwhile, and `answer` what a model
+    wrote before a person changed it. `undo` and `redo` are the names of the edits that these are
+    about, and `last_edit` is that of the edit of many captions that can be repeated.
     """
 
     is_open: bool = False
@@ -215,6 +215,7 @@ class WorkspaceState:
     shows_caption: bool = False
     is_known: bool = False
     review: ReviewState = ReviewState.UNREVIEWED
+    problem: str = ""
     is_modified: bool = False
     found: str | None = None
     answer: str | None = None

@@ -55,8 +55,12 @@ class CaptionEditor(QPlainTextEdit):
         self.setObjectName("caption_editor")
         self.setProperty("class", "field")
         self.setAccessibleName(self.tr("Caption"))
-        self.setPlaceholderText(self.tr("No caption yet. Write one here."))
+        self.show_problem("")
         self.setTabChangesFocus(True)
+
+    def show_problem(self, problem: str) -> None:
+        """Says why the caption that is there cannot be read; "" if it can."""
+        self.setPlaceholderText(problem or self.tr("No caption yet. Write one here."))
 
     def event(self, event: QEvent) -> bool:
         """Ctrl+S writes the caption here, and saves the conversation elsewhere."""
@@ -176,9 +180,11 @@ class CaptionPanel(QWidget):
         found: str | None,
         review: ReviewState,
         answer: str | None = None,
+        problem: str = "",
     ) -> None:
-        """Shows whether all is written, what another program wrote, the review, and what a model
-        wrote."""
+        """Shows whether all is written, what another program wrote, the review, what a model wrote,
+        and why the caption cannot be read."""
+        self.editor.show_problem(problem)
         if answer != self._answer:
             self._answer = answer
             self._compare()

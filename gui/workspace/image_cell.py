@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 from core.workspace import ImageRow, ReviewState
 from gui.widgets.painting import paint_lines
 from gui.widgets.theme import Theme
+from gui.widgets.translated import translated
 from gui.workspace.image_rows import ImageRows
 from gui.workspace.thumbnails import Thumbnails
 
@@ -16,6 +17,8 @@ PADDING = 6
 _GAP = 8
 _CORNER = 6
 _DOT = 14
+# Longer than any file name, whose end distinguishes it.
+_MOST_SHOWN = 300
 LIST_SIDE = 48
 _MARKS = {
     ReviewState.ACCEPTED: ("check", "accent"),
@@ -101,7 +104,9 @@ class ImageCell(QStyledItemDelegate):
         painter.setFont(font)
         below = QRect(left, name.bottom() + 1, inside.right() - left, inside.height() - line)
         quiet = self._theme.colour("text_quiet")
-        text = row.caption or ("" if row.has_caption else self.tr("No caption"))
+        text = row.caption or translated(row.problem)
+        if not text and not row.has_caption:
+            text = self.tr("No caption")
         paint_lines(painter, below, text[:400], quiet)
 
     def _paint_line(
@@ -113,7 +118,7 @@ class ImageCell(QStyledItemDelegate):
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
     ) -> None:
         painter.setPen(self._theme.colour("text_quiet" if is_quiet else "text"))
-        text = " ".join(text[:200].split())
+        text = " ".join(text[:_MOST_SHOWN].split())
         elided = painter.fontMetrics().elidedText(text, mode, inside.width())
         painter.drawText(inside, Qt.AlignmentFlag.AlignVCenter, elided)
 

@@ -70,6 +70,7 @@ class ImageList(QAbstractItemView):
         self._theme = theme
         self._cell = ImageCell(theme, thumbnails, self)
         self._is_set_by_program = False
+        self._empty_text = ""
         self._band: QRect | None = None
         self._anchor = ScrollAnchor()
         self._is_resizing = False
@@ -112,6 +113,13 @@ class ImageList(QAbstractItemView):
         if seen.isValid():
             self.scrollTo(seen)
         self.viewport().update()
+
+    def show_empty_text(self, text: str) -> None:
+        """Shows this where there are no images."""
+        if text != self._empty_text:
+            self._empty_text = text
+            self.setAccessibleDescription(text)
+            self.viewport().update()
 
     @property
     def columns(self) -> int:
@@ -284,6 +292,11 @@ class ImageList(QAbstractItemView):
         current, hovered = self.currentIndex().row(), self._hovered.row()
         selection = self.selectionModel()
         with QPainter(self.viewport()) as painter:
+            if self._empty_text and not self.rows.rowCount():
+                painter.setPen(self._theme.colour("text_quiet"))
+                inside = self.viewport().rect().adjusted(8, 8, -8, -8)
+                wrapped = Qt.AlignmentFlag.AlignCenter.value | Qt.TextFlag.TextWordWrap.value
+                painter.drawText(inside, wrapped, self._empty_text)
             for row in rows:
                 index = self.rows.index(row, 0)
                 state = plain & ~(flags.State_HasFocus | flags.State_MouseOver)

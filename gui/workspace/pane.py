@@ -103,6 +103,8 @@ class WorkspacePane(QWidget):
         if listed != total:
             text = self.tr("{count} of {total}").format(count=text, total=f"{total:,}")
         self.count_label.setText(text)
+        is_none_found = total > 0 and not listed
+        self.list.show_empty_text(self.tr("No image matches.") if is_none_found else "")
 
     def show_selected(self, count: int, unreviewed: int) -> None:
         """Says how many images are selected, or are left to be reviewed."""

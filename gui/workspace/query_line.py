@@ -15,6 +15,8 @@ from gui.widgets.theme import Theme
 from gui.workspace.query_field import QueryField
 
 _PAUSE_MS = 40
+# A query is often wrong until a word of it is complete.
+_ERROR_MS = 700
 
 
 class QueryLine(QWidget):
@@ -30,6 +32,9 @@ class QueryLine(QWidget):
         super().__init__(parent)
         self._timer = QTimer(self, interval=_PAUSE_MS, singleShot=True)
         self._timer.timeout.connect(self._on_paused)
+        self._error, self._fault = "", (0, 0)
+        self._error_timer = QTimer(self, interval=_ERROR_MS, singleShot=True)
+        self._error_timer.timeout.connect(self._show_error)
         self.edit = QueryField(theme)
         self.edit.setObjectName("query_edit")
         self.edit.setAccessibleName(self.tr("Search images and captions"))
@@ -44,6 +49,7 @@ class QueryLine(QWidget):
         self.suggestions = Suggestions(theme, self.edit, self.tr("Suggestions"))
         self.suggestions.chosen.connect(self._on_suggestion_chosen)
         self.suggestions.wanted.connect(self._on_suggestions_wanted)
+        self.suggestions.hidden.connect(self._on_suggestions_hidden)
         self._completions: Sequence[Completion] = ()
         # Qt says of a change that was typed that it was, before it says that there is one.
         self._is_typed = False
@@ -73,13 +79,30 @@ class QueryLine(QWidget):
 
     def show_query(self, text: str, error: str, fault: tuple[int, int] = (0, 0)) -> None:
         """Shows a query that was set elsewhere, and what is wrong with it, "" for nothing, from
-        place to place."""
+        place to place. While one types it is not said yet."""
         if text != self.edit.text() and not self._timer.isActive():
             self.edit.blockSignals(True)
             self.edit.setText(text)
             self.edit.blockSignals(False)
         if text == self.edit.text():
-            self.edit.mark(fault if error else None)
+            self._error, self._fault = error, fault
+            if not error or not self._is_typing:
+                self._show_error()
+
+    @property
+    def _is_typing(self) -> bool:
+        """Whether what is wrong may just be unfinished."""
+        begin, end = self._fault
+        is_completed = self.suggestions.isVisible() and begin <= self.edit.place <= end
+        return self._error_timer.isActive() or is_completed
+
+    @Slot()
+    def _show_error(self) -> None:
+        """Marks what is wrong, and says it, unless the word may still be completed."""
+        if self._error and self._is_typing:
+            return
+        error = self._error
+        self.edit.mark(self._fault if error else None)
         if error != self.error_label.text():
             self.edit.setAccessibleDescription(error)
             self.error_label.setText(error)
@@ -87,6 +110,10 @@ class QueryLine(QWidget):
             self.edit.setProperty("class", "wrong" if error else "")
             self.edit.style().unpolish(self.edit)
             self.edit.style().polish(self.edit)
+
+    @Slot()
+    def _on_suggestions_hidden(self) -> None:
+        self._show_error()
 
     def show_completions(self, line: str, place: int, found: Sequence[Completion]) -> None:
         """Suggests what may follow, unless something else has been typed meanwhile."""
@@ -152,7 +179,9 @@ class QueryLine(QWidget):
     @Slot()
     def _search_now(self) -> None:
         self._timer.stop()
+        self._error_timer.stop()
         self.suggestions.hide()
+        self._show_error()
         self.searched.emit(self.edit.text())
 
     @Slot()
@@ -162,7 +191,9 @@ class QueryLine(QWidget):
     @Slot()
     def _on_text_changed(self) -> None:
         self.edit.mark(None)
+        self._error = ""
         self._timer.start()
+        self._error_timer.start()
         if not self._is_typed:
             self.suggestions.hide()
         self._is_typed = False

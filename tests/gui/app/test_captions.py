@@ -1,5 +1,6 @@
 """Captions beside the image: read, searched, edited and reviewed, without a model."""
 
+import os
 import time
 from threading import Event
 
@@ -131,6 +132,35 @@ def test_caption_that_another_program_changed_is_never_overwritten_unseen(live, 
     live(story)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_caption_that_cannot_be_written_stays_to_be_written(live, folder):
+    (folder / "0.txt").unlink()
+    (folder / "0.txt").symlink_to(folder.parent / "elsewhere.txt")
+
+    async def story(program):
+        window, _, editor = await opened(program, folder, "")
+        state = window.caption_panel.state_label
+        QTest.keyClick(window, KEY.Key_F4)
+        assert "leads out of the folder" in editor.placeholderText()
+        QTest.keyClicks(editor, "a cow")
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until(lambda: "leads out of the folder" in window.notice_bar.text_label.text())
+        await until(lambda: state.text() == "Not saved yet")
+        QTest.keyClick(window, KEY.Key_PageDown)
+        await until(lambda: editor.toPlainText() == "a dog")
+        assert "No caption yet" in editor.placeholderText()
+        QTest.keyClick(window, KEY.Key_PageUp)
+        await until(lambda: editor.toPlainText() == "a cow")
+        assert state.text() == "Not saved yet"
+        (folder / "0.txt").unlink()
+        (folder / "0.txt").write_text("")
+        QTest.keyClick(editor, KEY.Key_S, CTRL)
+        await until(lambda: text(folder, 0) == "a cow\n")
+        await until(lambda: not state.text())
+
+    live(story)
+
+
 def test_change_by_another_program_is_shown(live, folder):
     async def story(program):
         window, _images, editor = await opened(program, folder)
@@ -151,6 +181,13 @@ def test_query_lists_what_it_finds_and_a_fault_in_it_is_shown(live, folder):
         QTest.keyClicks(focused_widget(), "dog")
         await until(lambda: listed(window) == ["1", "5"])
         assert window.workspace_pane.count_label.text() == "2 of 6"
+        QTest.keyClicks(focused_widget(), " zebra")
+        await until(lambda: listed(window) == [])
+        assert window.workspace_pane.list.accessibleDescription() == "No image matches."
+        for _ in " zebra":
+            QTest.keyClick(focused_widget(), KEY.Key_Backspace)
+        await until(lambda: listed(window) == ["1", "5"])
+        assert not window.workspace_pane.list.accessibleDescription()
         QTest.keyClicks(focused_widget(), " (")
         await until(window.workspace_pane.query_line.error_label.isVisible)
         assert listed(window) == ["1", "5"]

@@ -96,6 +96,21 @@ def test_suggestions_never_take_the_keys_of_who_does_not_want_them(live, folder)
     live(story)
 
 
+def test_word_that_is_being_completed_is_no_error_until_one_searches(live, folder):
+    async def story(program):
+        window, line = await opened(program, folder)
+        QTest.keyClicks(line.edit, "cat has:cap")
+        await until(lambda: offered(line) == ["has:caption"])
+        await until(lambda: bool(window.state.workspace.query_error))
+        assert not line.error_label.isVisible()
+        assert line.edit.fault is None
+        QTest.keyClick(line.edit, KEY.Key_Return)
+        await until(line.error_label.isVisible)
+        assert line.edit.fault == (8, 11)
+
+    live(story)
+
+
 def test_place_of_the_error_is_marked_until_the_query_is_corrected(live, folder):
     async def story(program):
         window, line = await opened(program, folder)

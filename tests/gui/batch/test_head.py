@@ -16,12 +16,13 @@ HOLIDAY = Path("/home/ada/holiday")
         ([HOLIDAY], "“holiday”"),
         ([HOLIDAY / "cat.png"], "“cat.png”"),
         ([HOLIDAY / "cat.png", HOLIDAY / "dog.JPG"], "“holiday”"),
-        ([HOLIDAY / "cat.png", HOLIDAY / "zoo"], "2 places"),
-        ([HOLIDAY / "cat.png", HOLIDAY.parent / "dog.jpg"], "2 places"),
-        ([HOLIDAY, HOLIDAY.parent / "work"], "2 places"),
+        ([HOLIDAY / "cat.png", HOLIDAY / "zoo"], "2 folders"),
+        ([HOLIDAY / "cat.png", HOLIDAY.parent / "dog.jpg"], "2 folders"),
+        ([HOLIDAY / "a.png", HOLIDAY / "b.png", HOLIDAY.parent / "dog.jpg"], "2 folders"),
+        ([HOLIDAY, HOLIDAY.parent / "work"], "2 folders"),
     ],
 )
-def test_images_of_one_folder_are_not_several_places(qapp, qtbot, roots, where):
+def test_first_line_says_in_which_folder_or_how_many_the_images_are(qapp, qtbot, roots, where):
     head = RunHead(Theme(qapp, "light"))
     qtbot.addWidget(head)
     head.resize(900, 40)

@@ -7,6 +7,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu
 
 from gui.conversation.word_popup import place_beside
+from gui.widgets.notice import NoticeAction, NoticeActionKind
 from tests.gui.conftest import focused_widget
 from tests.support.answer_words import TEXT, click, index_of, point_at
 
@@ -103,6 +104,20 @@ def test_it_covers_neither_the_word_nor_the_buttons_of_the_exchange(
         buttons = [rect & area for rect in view.button_rects() if rect.intersects(area)]
         assert buttons or length > 1
         assert overlaps(popup, buttons) == []
+
+
+@pytest.mark.parametrize("size", [(1000, 700), (1366, 700), (760, 420)])
+def test_it_covers_neither_a_notice_nor_the_ask_button(window, answered, popup, qtbot, size):
+    window.resize(*size)
+    kind = NoticeActionKind.CAPTION_ALL
+    window.show_notice("These can be captioned.", NoticeAction(kind, "Caption all", ()))
+    text = answered(" ".join([TEXT] * 4))
+    bar, button = window.notice_bar, window.prompt_box.ask_button
+    qtbot.waitUntil(bar.isVisible)
+    for index in range(len(text.words.words)):
+        text.choose_word(index)
+        taken = [QRect(one.mapToGlobal(QPoint()), one.size()) for one in (bar, button)]
+        assert overlaps(popup, taken) == []
 
 
 def test_where_nothing_is_free_it_covers_as_little_as_can_be():

@@ -62,6 +62,9 @@ RUN_VIEW = replace(READY_VIEW, page=Page.FOLDER_RUN, run=RUN)
     [
         (ViewState(), "Onlooker"),
         (READY_VIEW, "cat.png — Onlooker"),
+        # A window manager would turn the title round for a name that begins from the right.
+        (replace(READY_VIEW, picture=replace(CAT, name="قط.png")), "\u200eقط.png — Onlooker"),
+        (replace(RUN_VIEW, run=replace(RUN, name="1 חתול")), "42 % — \u200e1 חתול — Onlooker"),
         # A run's share and another image's name say nothing about the conversation.
         (replace(RUN_VIEW, page=Page.CONVERSATION), "cat.png — Onlooker"),
         (RUN_VIEW, "42 % — holiday — Onlooker"),
