@@ -84,8 +84,17 @@ def random_engine(
     require_memory(parameters * bits // 8, device)
     buffers = allocate(model, device, dtype, kind)
     torch.manual_seed(0)
+    drawn: dict[tuple[int, int], QuantizedMatrix] = {}
     for name, buffer in buffers.items():
-        fill_randomly(name, buffer, dtype)
+        if not isinstance(buffer, QuantizedMatrix) or device.type != "cpu":
+            fill_randomly(name, buffer, dtype)
+        # A processor takes minutes to draw billions of numbers: its layers are alike.
+        elif (alike := drawn.get(buffer.shape)) is not None:
+            buffer.values.copy_(alike.values)
+            buffer.scales.copy_(alike.scales)
+        else:
+            fill_randomly(name, buffer, dtype)
+            drawn[buffer.shape] = buffer
     assign_weights(model, buffers)
     rebuild_buffers(model, device)
     model.eval().requires_grad_(False)

@@ -267,23 +267,23 @@ def tune(_: list[Precision]) -> dict[str, float]:
     """Milliseconds a token in FP8, by how many rows a warp multiplies and how many loads it has."""
     if not ON_CARD:
         return {}
-    from core.llava.kernels.build import GEMV_TUNING, GemvTuning
-    from tests.benchmarks.step_tuning import milliseconds
+    from core.llava.kernels.build import GemvTuning
+    from tests.benchmarks.step_tuning import milliseconds, tuning_of
 
     head = (4, 1)
     tried = {
-        "as 8-bit": GEMV_TUNING[8],
         "2,4 2,4 2,4": GemvTuning((2, 4), (2, 4), (2, 4), head),
         "4,1 1,2 4,1": GemvTuning((4, 1), (1, 2), (4, 1), head),
         "4,2 2,2 4,2": GemvTuning((4, 2), (2, 2), (4, 2), head),
     }
     found = {}
     with opened(Precision.FP8) as forward:
+        tried["as it is"] = tuning_of(forward)
         for name, tuning in tried.items():
             found[name] = milliseconds(forward, tuning)
             say(f"fp8, warps {name}: {found[name]:.3f} ms a token")
     with opened(Precision.BITS_8) as forward:
-        found["8-bit"] = milliseconds(forward, GEMV_TUNING[8])
+        found["8-bit"] = milliseconds(forward, tuning_of(forward))
         say(f"8-bit: {found['8-bit']:.3f} ms a token")
     return found
 

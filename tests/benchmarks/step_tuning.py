@@ -1,28 +1,37 @@
-"""Finds how much a warp should do in each product of a step: -m tests.benchmarks.step_tuning.
+"""Finds how much a warp should do in each product of a step.
 
-On a graphics card, with random weights in LLaVA-1.5-7b's sizes. A product alone tells little,
-since kernels overlap: what counts is the whole step. Prints milliseconds a token for each try.
+    python -m tests.benchmarks.step_tuning [--sizes llava-1.5-7b] [--bits 16 8 4]
+
+On a graphics card, with random weights. A product alone tells little, since kernels overlap: what
+counts is the whole step. Prints milliseconds a token for each try.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import json
 import sys
+import threading
 from dataclasses import asdict, replace
 
 import torch
 
 from core.llava.forward import ForwardPass
-from core.llava.kernels.build import GEMV_TUNING, GemvTuning, build_kernels
+from core.llava.kernels.build import GemvTuning, build_kernels, gemv_tuning
 from core.llava.kernels.launch import Kernels
 from core.llava.kernels.nvrtc import Nvrtc
 from core.llava.passes import Prompt
-from core.terminal.random_weights import random_engine
+from core.terminal.random_weights import open_random
 from core.transcript import ModelChoice, Precision
 
-WORK = [(1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (2, 8), (4, 1), (4, 2), (4, 4)]
-DTYPES = {16: Precision.FLOAT16, 8: Precision.BITS_8, 4: Precision.BITS_4}
+# Rows of the matrix per warp, and loads of each in flight.
+WORK = {
+    16: [(1, 2), (1, 4), (1, 8), (2, 2), (2, 4), (4, 1), (4, 2), (4, 4)],
+    8: [(1, 4), (2, 2), (2, 4), (4, 1), (4, 2)],
+    4: [(1, 8), (2, 4), (2, 8), (4, 2), (4, 4), (8, 1), (8, 2)],
+}
+DTYPES = {16: Precision.BITS_16, 8: Precision.BITS_8, 4: Precision.BITS_4}
 STEPS = 10
 
 
@@ -50,15 +59,24 @@ def milliseconds(forward: ForwardPass, tuning: GemvTuning) -> float:
     return min(times)
 
 
-def tune(bits: int) -> GemvTuning:
-    engine = random_engine(ModelChoice("built-in", "cuda", DTYPES[bits]), "llava-1.5-7b")
+def tuning_of(forward: ForwardPass) -> GemvTuning:
+    """That of the kernels as they are."""
+    kernels = forward.language_model.kernels
+    assert kernels is not None
+    return gemv_tuning(kernels.shape)
+
+
+def tune(sizes: str, bits: int) -> GemvTuning:
+    choice = ModelChoice(sizes, "cuda", DTYPES[bits])
+    engine = open_random(choice, lambda *_: None, threading.Event())
     assert engine._loop is not None
     forward = engine._loop.forward
-    best = GEMV_TUNING[bits]
+    assert isinstance(forward, ForwardPass)
+    best = tuning_of(forward)
     for name in ("gemv_add", "norm_gemv_gated", "norm_gemv"):
         found = {
             work: milliseconds(forward, replace(best, **{name: work}))
-            for work in WORK
+            for work in WORK[bits]
             if name != "norm_gemv_gated" or work[0] > 1
         }
         best = replace(best, **{name: min(found, key=found.__getitem__)})
@@ -70,7 +88,16 @@ def tune(bits: int) -> GemvTuning:
     return best
 
 
-if __name__ == "__main__":
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sizes", default="llava-1.5-7b")
+    parser.add_argument("--bits", type=int, nargs="+", choices=DTYPES, default=list(DTYPES))
+    options = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("This needs a CUDA graphics card.")
-    sys.stdout.write(json.dumps({bits: asdict(tune(bits)) for bits in DTYPES}) + "\n")
+    best = {bits: asdict(tune(options.sizes, bits)) for bits in options.bits}
+    sys.stdout.write(json.dumps(best) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.llava.kernels.build import GEMV_TUNING, KernelBuild, build_kernels, kernel_names
+from core.llava.kernels.build import KernelBuild, build_kernels, gemv_tuning, kernel_names
 from core.llava.kernels.cubin_cache import CubinCache, cubin_key
 from core.llava.kernels.launch import Kernels
 from core.llava.kernels.nvrtc import CompileError, Nvrtc
@@ -47,7 +47,7 @@ def built(
     return build_kernels(
         shape,
         capability,
-        GEMV_TUNING[shape.bits],
+        gemv_tuning(shape),
         compiler or ScriptedCompiler(),
         cache=cache,
         driver_version=driver_version,
@@ -221,7 +221,7 @@ def test_nvrtc_compiles_every_source_once(nvrtc, tmp_path, capability, bits):
         shape = replace(SHAPE, dtype=dtype, bits=bits, is_float8=is_float8)
         for compiled in (kernel_names(shape, capability).keys(), set()):
             cache = CubinCache(tmp_path)
-            build = build_kernels(shape, capability, GEMV_TUNING[bits], nvrtc, cache=cache)
+            build = build_kernels(shape, capability, gemv_tuning(shape), nvrtc, cache=cache)
             assert build.compiled == compiled
             assert all(cubin.startswith(b"\x7fELF") for cubin in build.cubins.values())
 
@@ -233,7 +233,7 @@ def test_machine_code_from_the_cache_computes_what_compiled_code_does(nvrtc, tmp
     results = []
     for _ in range(2):
         cache = CubinCache(tmp_path)
-        build = build_kernels(SHAPE, capability, GEMV_TUNING[SHAPE.bits], nvrtc, cache=cache)
+        build = build_kernels(SHAPE, capability, gemv_tuning(SHAPE), nvrtc, cache=cache)
         torch.manual_seed(0)
         hidden, gain = torch.randn(2, 3, 4096, device=device, dtype=torch.float16).unbind()
         results.append(Kernels(build, device).add_rms_norm(hidden, None, gain[0], 1e-5))
