@@ -369,6 +369,7 @@ class Walker:
             is_modified=editing.is_modified,
             found=editing.found,
             answer=editing.answer,
+            possible_sources=workspace.possible_sources,
             undo=workspace.undo_text,
             redo=workspace.redo_text,
         )
