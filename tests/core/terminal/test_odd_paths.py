@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from core.terminal import main as terminal
+from tests.support.tiers import slowly
 
 LONG = "n" * 300
 NOT_TEXT = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names there are text")
@@ -61,8 +62,15 @@ def test_model_that_there_cannot_be_is_not_checked(name, capsys):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="other limits hold there")
-@pytest.mark.parametrize("kind", ["txt", "xmp", "caption"])
-@pytest.mark.parametrize("existing", ["skip", "append", "replace"])
+@pytest.mark.parametrize(
+    ("kind", "existing"),
+    [
+        *(("txt", "skip"), ("xmp", "append"), ("caption", "replace")),
+        *(slowly("txt", existing) for existing in ("append", "replace")),
+        *(slowly("xmp", existing) for existing in ("skip", "replace")),
+        *(slowly("caption", existing) for existing in ("skip", "append")),
+    ],
+)
 def test_caption_whose_file_name_is_too_long_fails_with_that_reason(kind, existing, folder, capsys):
     options = ["--write", kind, "--name", "{name}", "--existing", existing]
     assert caption(folder, *options) == 1

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from tests.support.configured_screens import run_on
+from tests.support.tiers import slowly
 
 LARGE, SMALL = (0, 0, 1366, 768), (1366, 0, 700, 420)
 
@@ -32,8 +33,8 @@ def test_every_page_and_dialog_is_on_the_screen_and_all_of_it_can_be_reached(
 @pytest.mark.parametrize(
     ("step", "screens"),
     [
-        ("restore", [LARGE]),
-        ("resolution", [LARGE]),
+        slowly("restore", [LARGE]),
+        slowly("resolution", [LARGE]),
         ("removal", [LARGE, (1366, 0, 1920, 1080)]),
         ("crossing", [LARGE, SMALL]),
     ],
